@@ -1,0 +1,128 @@
+use paywright_domain::{IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError};
+use secrecy::SecretString;
+use thiserror::Error;
+
+use crate::{
+    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent, NewIntent, OrderRef,
+    SettleFromProviderError, StoreError, Versioned,
+};
+
+/// An intent that a customer can pay, with the order it is for.
+#[derive(Debug, Clone)]
+pub struct PayableIntent {
+    /// The order, which knows the intent.
+    pub order: Order,
+    /// What lets a browser pay it.
+    pub client_secret: SecretString,
+}
+
+/// Why there is no intent to pay.
+#[derive(Debug, Error)]
+pub enum CreatePaymentIntentError {
+    /// The order cannot be shown to this caller.
+    #[error(transparent)]
+    Get(#[from] GetOrderError),
+    /// The order takes no payment.
+    #[error(transparent)]
+    Request(#[from] RequestIntentError),
+    /// The provider gave none.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// What the provider answered does not fit the order.
+    #[error(transparent)]
+    Settle(#[from] SettleFromProviderError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Gives the one intent that a customer can pay an order by, making it if there is none.
+    ///
+    /// That it will be made is committed before the provider is asked. So any number of callers, crashes and
+    /// lost answers end in the same request with the same key, and in one intent.
+    pub async fn create_payment_intent(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<PayableIntent, CreatePaymentIntentError> {
+        let mut attempt = 1;
+        loop {
+            let found = self.load(which, access).await?;
+            let order_id = found.value.id;
+            let now = self.clock.now();
+            let issued = match found.value.request_intent(now)? {
+                IntentPlan::Existing(intent) => self.gateway.intent(&intent).await?,
+                IntentPlan::Create { request, decision } => {
+                    if let Some(decision) = decision {
+                        let due_at = now.plus_seconds(INLINE_SECONDS);
+                        match self.store.commit(Changes::of(found.version, decision, now, due_at)).await {
+                            Ok(()) => {}
+                            Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => {
+                                attempt += 1;
+                                continue;
+                            }
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    self.perform_create_intent(&found.value, request).await?
+                }
+            };
+            let order = self.settle_from_provider(&issued.snapshot).await?;
+            if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
+                return Ok(PayableIntent { order, client_secret: issued.client_secret });
+            }
+            // It has ended meanwhile. An order that it did not pay gets another.
+            order.request_intent(now)?;
+            if attempt >= ATTEMPTS_MAX {
+                return Err(StoreError::Conflict.into());
+            }
+            tracing::info!(order = %order_id, intent = %issued.snapshot.intent, "the payment intent has ended");
+            attempt += 1;
+        }
+    }
+
+    /// Performs the committed task of asking for an intent. A definite refusal is committed, so that the next
+    /// caller asks anew; anything less definite leaves the request out, to be repeated.
+    pub(crate) async fn perform_create_intent(
+        &self,
+        order: &Order,
+        request: IntentRequest,
+    ) -> Result<IssuedIntent, CreatePaymentIntentError> {
+        let key = request.idempotency_key(order.id);
+        match self.gateway.create_intent(&NewIntent::of(order, request), &key).await {
+            Ok(issued) => Ok(issued),
+            Err(GatewayError::Refused(error)) => {
+                self.commit_refusal(order.id, request, &error).await?;
+                Err(GatewayError::Refused(error).into())
+            }
+            Err(
+                error @ (GatewayError::NotFound
+                | GatewayError::Busy
+                | GatewayError::Misconfigured(_)
+                | GatewayError::Unknown(_)),
+            ) => Err(error.into()),
+        }
+    }
+
+    async fn commit_refusal(
+        &self,
+        order: OrderId,
+        request: IntentRequest,
+        error: &IntentError,
+    ) -> Result<(), CreatePaymentIntentError> {
+        let mut attempt = 1;
+        loop {
+            let Versioned { version, value } = self.load(&OrderRef::Id(order), &Access::All).await?;
+            let now = self.clock.now();
+            let decision = value.intent_refused(request, error.clone(), now);
+            if decision.facts.is_empty() {
+                return Ok(());
+            }
+            match self.store.commit(Changes::of(version, decision, now, now)).await {
+                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
+                done => return Ok(done?),
+            }
+        }
+    }
+}

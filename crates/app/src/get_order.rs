@@ -1,0 +1,27 @@
+use paywright_domain::Order;
+use thiserror::Error;
+
+use crate::{Access, App, OrderRef, StoreError, Versioned};
+
+/// Why an order is not shown.
+#[derive(Debug, Error)]
+pub enum GetOrderError {
+    /// There is none, or it is somebody else's.
+    #[error("there is no such order")]
+    NotFound,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Reads an order that `access` permits to see.
+    pub async fn get_order(&self, which: &OrderRef, access: &Access) -> Result<Order, GetOrderError> {
+        Ok(self.load(which, access).await?.value)
+    }
+
+    pub(crate) async fn load(&self, which: &OrderRef, access: &Access) -> Result<Versioned<Order>, GetOrderError> {
+        let found = self.store.order(which).await?.filter(|it| access.permits(&it.value));
+        found.ok_or(GetOrderError::NotFound)
+    }
+}

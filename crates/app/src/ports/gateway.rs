@@ -1,0 +1,84 @@
+use std::error::Error as StdError;
+
+use async_trait::async_trait;
+use paywright_domain::{
+    CaptureMethod, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money, Order, OrderId,
+    OrderNumber,
+};
+use secrecy::SecretString;
+use thiserror::Error;
+
+/// The payment provider. An adapter translates and retries; it decides nothing about orders.
+#[async_trait]
+pub trait PaymentGateway: Send + Sync {
+    /// Makes an intent, or gives the one that an earlier call with the same `key` made. The request must be
+    /// the same for the same key. Dropping the future is an unknown outcome: the key is safe to send again.
+    async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
+
+    /// Reads how an intent stands now.
+    async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
+}
+
+/// What an intent is asked for with: a pure function of a stored order and a stored request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIntent {
+    /// The order to be paid.
+    pub order: OrderId,
+    /// Its name for people.
+    pub number: OrderNumber,
+    /// The revision of it.
+    pub revision: u32,
+    /// How much is due.
+    pub amount: Money,
+    /// When the money moves.
+    pub capture: CaptureMethod,
+    /// Where the provider's receipt goes.
+    pub email: Option<Email>,
+    /// What is bought.
+    pub lines: Vec<LineItem>,
+}
+
+impl NewIntent {
+    /// The intent that `request` is for. The order's content cannot change while a request is out.
+    pub(crate) fn of(order: &Order, request: IntentRequest) -> Self {
+        Self {
+            order: order.id,
+            number: order.number.clone(),
+            revision: request.revision,
+            amount: order.total,
+            capture: order.capture,
+            email: order.email.clone(),
+            lines: order.lines.clone(),
+        }
+    }
+}
+
+/// An intent as the provider answered.
+#[derive(Debug, Clone)]
+pub struct IssuedIntent {
+    /// How it stands.
+    pub snapshot: IntentSnapshot,
+    /// What lets a browser pay it. Never stored, never logged.
+    pub client_secret: SecretString,
+}
+
+/// Why there is no answer to work with.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// The provider did what was asked, and the answer is no. Asking the same again gives the same.
+    #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
+    Refused(IntentError),
+    /// The provider does not know the thing asked for.
+    #[error("the payment provider does not know this payment intent")]
+    NotFound,
+    /// The provider did nothing and wants to be asked later.
+    #[error("the payment provider is busy")]
+    Busy,
+    /// The provider will refuse everything until an operator changes something: the key, its rights, the
+    /// account, or a request that does not fit what an idempotency key stood for.
+    #[error("the payment provider cannot be used with these settings: {0}")]
+    Misconfigured(String),
+    /// Nobody knows whether it was done. Never a failure: the same key must be sent again.
+    #[error("the payment provider did not answer; whether the request was carried out is unknown")]
+    Unknown(#[source] Box<dyn StdError + Send + Sync>),
+}

@@ -1,0 +1,4 @@
+pub(crate) mod gateway;
+pub(crate) mod ids_and_clock;
+pub(crate) mod store;
+pub(crate) mod webhooks;

@@ -1,0 +1,284 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use paywright_domain::{CustomerId, Decision, Fact, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Where orders are kept. One `commit` is one transaction, and no transaction outlives a call.
+///
+/// Dropping the future of a `commit` leaves it done or not done, never half done; what a caller then reads is
+/// one of the two for good. `testkit::store_contract!` holds every store to this page.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads an order, with the version that a commit of it must name.
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError>;
+
+    /// Reads a page of orders, the newest first. Walking from page to page misses no order that was there
+    /// when the walk began, and repeats none, whatever is placed or changed meanwhile.
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError>;
+
+    /// Reads what happened to an order, oldest first.
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError>;
+
+    /// Reads what an earlier request with this key led to.
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, or if its
+    /// id, its number or the idempotency key is taken.
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
+
+    /// Takes tasks that are due and that no other owner holds, oldest first, and holds them until
+    /// `lease.until`. A task that is not finished by then may be taken by another.
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError>;
+
+    /// Finds an application's key by the SHA-256 digest of its text.
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Keeps a new key. [`StoreError::Conflict`] if its id or digest is taken.
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+
+    /// Reads every key, the newest first.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Revokes a key from `at` on; the first revocation stands. Says whether there is such a key.
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Checks that the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Why the store did not do what was asked. It changed nothing.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another writer came first: read again and decide again.
+    #[error("another writer came first")]
+    Conflict,
+    /// The store cannot be used now; later it may.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// A stored row is not what any step could have written: a person must look.
+    #[error("a stored row is corrupt: {0}")]
+    Corrupt(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// How often an order was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u32);
+
+impl Version {
+    /// The version of an order that is not stored yet.
+    pub const NEW: Self = Self(0);
+
+    /// The version that a commit naming this one makes.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// A value with the version that a commit of it must name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The version it was read in.
+    pub version: Version,
+    /// The value.
+    pub value: T,
+}
+
+/// The ways to name an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderRef {
+    /// By its id.
+    Id(OrderId),
+    /// By its number.
+    Number(OrderNumber),
+    /// By any intent ever issued for it.
+    Intent(IntentId),
+}
+
+/// What is written in one transaction, about one order.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// The version decided on.
+    pub expected: Version,
+    /// The order from now on.
+    pub order: Order,
+    /// What happened.
+    pub facts: Vec<Fact>,
+    /// What must now be done outside. A task whose key is there already stays as it is.
+    pub tasks: Vec<ScheduledTask>,
+    /// Tasks that need not be done any more.
+    pub finished: Vec<TaskKey>,
+    /// What a repeat of the request is to be told.
+    pub idempotency: Option<IdempotencyRecord>,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+impl Changes {
+    /// All that `decision` says, decided at `at` on version `expected`. Its tasks become due for anybody at
+    /// `tasks_due_at`.
+    pub fn of(expected: Version, decision: Decision, at: Timestamp, tasks_due_at: Timestamp) -> Self {
+        let due_at = tasks_due_at;
+        Self {
+            expected,
+            order: decision.order,
+            facts: decision.facts,
+            tasks: decision.tasks.into_iter().map(|task| ScheduledTask { task, due_at }).collect(),
+            finished: decision.finished,
+            idempotency: None,
+            at,
+        }
+    }
+}
+
+/// A task and when it becomes due for anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledTask {
+    /// What is to be done.
+    pub task: Task,
+    /// From when on.
+    pub due_at: Timestamp,
+}
+
+/// A fact as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFact {
+    /// The version of the order that it led to.
+    pub version: Version,
+    /// What happened.
+    pub fact: Fact,
+    /// When that was decided.
+    pub at: Timestamp,
+}
+
+/// A claim on tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Who takes them.
+    pub owner: Uuid,
+    /// This moment: tasks due by now are taken.
+    pub now: Timestamp,
+    /// Until when they are held.
+    pub until: Timestamp,
+    /// How many at most.
+    pub limit: u16,
+}
+
+/// A task that its owner holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedTask {
+    /// The order it is about.
+    pub order: OrderId,
+    /// What is to be done.
+    pub task: Task,
+    /// How often it was taken, this time included.
+    pub taken: u32,
+}
+
+/// Which orders, from where on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderQuery {
+    /// Only this customer's.
+    pub customer: Option<CustomerId>,
+    /// Only those older than this one: the last of the page before.
+    pub older_than: Option<OrderId>,
+    /// How many at most.
+    pub limit: u16,
+}
+
+/// Names a request that may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey {
+    /// Whose key it is: two applications may choose the same text.
+    pub scope: Uuid,
+    /// The text that the caller chose.
+    pub key: String,
+}
+
+/// What a request led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Which request.
+    pub key: IdempotencyKey,
+    /// A digest of all that the request said: a repeat must say the same.
+    pub fingerprint: [u8; 32],
+    /// The order it was about.
+    pub order: OrderId,
+    /// What the caller was told, in the words of its dialect, without secrets.
+    pub answer: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A key of an application. Its text is known to its holder alone; the store has the digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its name for revocation and for idempotency scopes.
+    pub id: Uuid,
+    /// Its name for people.
+    pub name: String,
+    /// The SHA-256 digest of its text.
+    pub digest: [u8; 32],
+    /// What it may do; never changed.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is no longer taken.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is no longer taken.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether it is taken at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What an application may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Read orders.
+    OrdersRead,
+    /// Place, edit and cancel orders, and start their payments.
+    OrdersWrite,
+    /// Move money: the payment callback, and later captures and refunds.
+    PaymentsWrite,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::OrdersRead, Self::OrdersWrite, Self::PaymentsWrite];
+
+    /// Its name in settings, in answers and in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OrdersRead => "orders:read",
+            Self::OrdersWrite => "orders:write",
+            Self::PaymentsWrite => "payments:write",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not the name of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be orders:read, orders:write or payments:write")]
+pub struct UnknownScope;
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(UnknownScope)
+    }
+}

@@ -1,0 +1,173 @@
+use std::fmt;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+/// Names an order. Given from outside as a version 7 UUID (RFC 9562), so that newer orders sort later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct OrderId(pub Uuid);
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+/// The order's name for people: `ORD-YYYYMMDD-XXXXXX`, the day it was placed and 30 bits of its id's
+/// randomness in Crockford's base 32 (no I, L, O or U).
+///
+/// Two orders of one day may draw the same number; the store refuses the second, and a new id is drawn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderNumber(String);
+
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const NUMBER_PREFIX: &str = "ORD-";
+const NUMBER_LEN: usize = "ORD-YYYYMMDD-XXXXXX".len();
+
+impl OrderNumber {
+    pub(crate) fn of(id: OrderId, placed_at: Timestamp) -> Self {
+        let random = id.0.as_u128();
+        let suffix: String = (0..6_u32)
+            .rev()
+            .filter_map(|place| usize::try_from(random >> (5 * place) & 31).ok())
+            .filter_map(|digit| CROCKFORD.get(digit).copied().map(char::from))
+            .collect();
+        Self(format!("{NUMBER_PREFIX}{}-{suffix}", placed_at.date_compact()))
+    }
+
+    /// Reads a number as people type it: letters of either case.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let text = text.to_ascii_uppercase();
+        let well_formed = text.len() == NUMBER_LEN
+            && text.strip_prefix(NUMBER_PREFIX).and_then(|it| it.split_once('-')).is_some_and(|(day, suffix)| {
+                day.len() == 8
+                    && day.bytes().all(|it| it.is_ascii_digit())
+                    && suffix.bytes().all(|it| CROCKFORD.contains(&it))
+            });
+        if well_formed { Ok(Self(text)) } else { Err(IdError::NotAnOrderNumber) }
+    }
+
+    /// The number as printed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OrderNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why an id is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IdError {
+    /// Not `ORD-YYYYMMDD-XXXXXX`.
+    #[error("must be an order number like ORD-20250331-5XZF0A")]
+    NotAnOrderNumber,
+    /// Not 1 to 255 of the characters that ids are made of.
+    #[error("must be 1 to {max} letters, digits or any of `_-.:@|`")]
+    NotAnId {
+        /// The most characters allowed.
+        max: usize,
+    },
+    /// Not `pi_` and then letters, digits or underscores.
+    #[error("must be a payment intent id like pi_3R8f5yQ9LjHruSyq1ofjdVY5")]
+    NotAnIntentId,
+}
+
+/// Names a customer in the shop's own terms (the `sub` of its tokens): never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    /// The most characters of a customer id.
+    pub const CHARS_MAX: usize = 255;
+
+    /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len())
+            && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it));
+        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::CHARS_MAX }) }
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names a PaymentIntent at Stripe, like `pi_3R8f5yQ9LjHruSyq1ofjdVY5`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct IntentId(String);
+
+impl IntentId {
+    const LEN_MAX: usize = 255;
+
+    /// Takes `pi_` followed by letters, digits or underscores.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let fits = text.len() <= Self::LEN_MAX
+            && text.strip_prefix("pi_").is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+            });
+        if fits { Ok(Self(text)) } else { Err(IdError::NotAnIntentId) }
+    }
+
+    /// The id as Stripe writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IntentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_number_is_its_day_and_its_ids_last_thirty_bits() {
+        let placed_at = Timestamp::from_unix_seconds(1_743_415_050).unwrap();
+        for (random, number) in [
+            (0, "ORD-20250331-000000"),
+            (31, "ORD-20250331-00000Z"),
+            (0x3fff_ffff, "ORD-20250331-ZZZZZZ"),
+            (u128::MAX, "ORD-20250331-ZZZZZZ"),
+            (32, "ORD-20250331-000010"),
+        ] {
+            let made = OrderNumber::of(OrderId(Uuid::from_u128(random)), placed_at);
+            assert_eq!(made.as_str(), number);
+            assert_eq!(OrderNumber::parse(&number.to_lowercase()), Ok(made));
+        }
+        for bad in ["", "ORD-20250331-00000", "ORD-20250331-00000U", "ORD-2025033a-000000", "ord_20250331_000000"] {
+            assert_eq!(OrderNumber::parse(bad), Err(IdError::NotAnOrderNumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_intent_id_can_never_leave_its_place_in_a_path() {
+        for bad in ["", "pi_", "ch_1", "pi_1/refunds", "pi_1?x=1", "pi_..", "pi_ä"] {
+            assert!(IntentId::new(bad).is_err(), "{bad}");
+        }
+        assert!(IntentId::new("pi_3R8f5yQ9LjHruSyq1ofjdVY5").is_ok());
+    }
+
+    #[test]
+    fn a_customer_id_is_short_and_plain() {
+        assert!(CustomerId::new("auth0|5f7c").is_ok());
+        for bad in [String::new(), "a b".into(), "a\n".into(), "x".repeat(CustomerId::CHARS_MAX + 1)] {
+            assert!(CustomerId::new(bad.clone()).is_err(), "{bad:?}");
+        }
+    }
+}

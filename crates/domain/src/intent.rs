@@ -1,0 +1,351 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Currency, IntentId, Money, OrderId, Timestamp};
+
+/// When the money of a payment moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum CaptureMethod {
+    /// As soon as the customer has confirmed.
+    #[default]
+    Automatic,
+    /// When the shop says so; until then it is only authorised.
+    Manual,
+}
+
+impl CaptureMethod {
+    /// Its name in the API and in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Where a PaymentIntent stands at Stripe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum IntentStatus {
+    /// Waits for a means of payment; also after a decline.
+    RequiresPaymentMethod,
+    /// Waits to be confirmed.
+    RequiresConfirmation,
+    /// Waits for the customer, for 3-D Secure say.
+    RequiresAction,
+    /// Waits for the bank.
+    Processing,
+    /// Authorised; waits for the capture.
+    RequiresCapture,
+    /// Paid. The end.
+    Succeeded,
+    /// Given up. The end.
+    Canceled,
+}
+
+impl IntentStatus {
+    /// Every status.
+    pub const ALL: [Self; 7] = [
+        Self::RequiresPaymentMethod,
+        Self::RequiresConfirmation,
+        Self::RequiresAction,
+        Self::Processing,
+        Self::RequiresCapture,
+        Self::Succeeded,
+        Self::Canceled,
+    ];
+
+    /// The name that Stripe gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresConfirmation => "requires_confirmation",
+            Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
+            Self::RequiresCapture => "requires_capture",
+            Self::Succeeded => "succeeded",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// Whether nothing can follow.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Canceled => true,
+            Self::RequiresPaymentMethod
+            | Self::RequiresConfirmation
+            | Self::RequiresAction
+            | Self::Processing
+            | Self::RequiresCapture => false,
+        }
+    }
+
+    /// Its rank in the lattice: open states (0) move freely among themselves, since a failed attempt is not
+    /// an end; then authorised (1); then the ends (2).
+    const fn rank(self) -> u8 {
+        match self {
+            Self::RequiresPaymentMethod | Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => 0,
+            Self::RequiresCapture => 1,
+            Self::Succeeded | Self::Canceled => 2,
+        }
+    }
+}
+
+impl fmt::Display for IntentStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for IntentStatus {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(())
+    }
+}
+
+/// Why an attempt to pay failed, in the provider's words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct IntentError {
+    /// Stripe's code, like `card_declined`.
+    pub code: Option<String>,
+    /// The bank's, like `insufficient_funds`. Not for the customer's eyes: it may say `stolen_card`.
+    pub decline_code: Option<String>,
+    /// A sentence for the customer.
+    pub message: Option<String>,
+}
+
+/// How a snapshot came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Stripe answered a request: how things stood at that moment.
+    Read,
+    /// Stripe sent an event: how things stood then, and events come late and in any order.
+    Event,
+}
+
+/// What Stripe says of an intent at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentSnapshot {
+    /// Which intent.
+    pub intent: IntentId,
+    /// The order that its metadata names, if any.
+    pub order: Option<OrderId>,
+    /// The order's revision that its metadata names, if any.
+    pub revision: Option<u32>,
+    /// What it asks for. All three amounts are in one currency.
+    pub amount: Money,
+    /// Where it stands.
+    pub status: IntentStatus,
+    /// What was received.
+    pub received: Money,
+    /// What is authorised and may be captured.
+    pub capturable: Money,
+    /// Why the last attempt failed, if one did.
+    pub last_error: Option<IntentError>,
+    /// Whether it is about real money.
+    pub livemode: bool,
+    /// How we came to know.
+    pub source: Source,
+    /// When it was so: the time of the answer, or of the event.
+    pub as_of: Timestamp,
+}
+
+impl IntentSnapshot {
+    /// What Stripe says of an intent that was just made for `order`, in test mode.
+    pub fn new(intent: IntentId, order: OrderId, amount: Money, as_of: Timestamp) -> Self {
+        Self {
+            intent,
+            order: Some(order),
+            revision: Some(1),
+            amount,
+            status: IntentStatus::RequiresPaymentMethod,
+            received: Money::zero(amount.currency()),
+            capturable: Money::zero(amount.currency()),
+            last_error: None,
+            livemode: false,
+            source: Source::Read,
+            as_of,
+        }
+    }
+}
+
+/// A PaymentIntent as an order remembers it. Every intent ever issued stays with its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentIntent {
+    /// Its name at Stripe.
+    pub id: IntentId,
+    /// The order's revision that it was made for.
+    pub revision: u32,
+    /// What it asks for.
+    pub amount: Money,
+    /// Where it stands.
+    pub status: IntentStatus,
+    /// The most that was ever seen received.
+    pub received: Money,
+    /// What is authorised and may be captured.
+    pub capturable: Money,
+    /// Why the last attempt to pay failed, if one did.
+    pub last_error: Option<IntentError>,
+    /// When Stripe was last read: an event of an earlier time no longer moves an open status.
+    pub as_of: Timestamp,
+    /// When it became known here.
+    pub created_at: Timestamp,
+}
+
+impl PaymentIntent {
+    /// The intent as first seen.
+    pub(crate) fn first_seen(snapshot: &IntentSnapshot, revision: u32, now: Timestamp) -> Self {
+        Self {
+            id: snapshot.intent.clone(),
+            revision,
+            amount: snapshot.amount,
+            status: IntentStatus::RequiresPaymentMethod,
+            received: Money::zero(snapshot.amount.currency()),
+            capturable: Money::zero(snapshot.amount.currency()),
+            last_error: None,
+            as_of: Timestamp::EPOCH,
+            created_at: now,
+        }
+    }
+
+    /// The currency that it asks for money in.
+    pub const fn currency(&self) -> Currency {
+        self.amount.currency()
+    }
+
+    /// Whether money may still come by it.
+    pub const fn is_payable(&self) -> bool {
+        !self.status.is_terminal()
+    }
+
+    /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
+    /// same money as long as one of them is the last: status moves only up the ranks, an end never changes,
+    /// and what was received only grows. Among open states the later word wins, and a read wins over an
+    /// event of the same time.
+    #[must_use]
+    pub fn fold(&self, snapshot: &IntentSnapshot) -> Self {
+        let (before, after) = (self.status.rank(), snapshot.status.rank());
+        let later = match snapshot.source {
+            Source::Read => snapshot.as_of >= self.as_of,
+            Source::Event => snapshot.as_of > self.as_of,
+        };
+        let moves = after > before || (after == before && later && !self.status.is_terminal());
+        let mut next = self.clone();
+        if moves {
+            next.status = snapshot.status;
+            next.last_error.clone_from(&snapshot.last_error);
+            if snapshot.amount.currency() == self.currency() {
+                next.amount = snapshot.amount;
+                next.capturable = snapshot.capturable;
+            } else if self.received.is_zero() {
+                // Nothing was received in the currency that it was made in: the dashboard has changed it.
+                next.amount = snapshot.amount;
+                next.capturable = snapshot.capturable;
+                next.received = Money::zero(snapshot.amount.currency());
+            }
+        }
+        let grows = snapshot.received.minor() > next.received.minor();
+        if grows && snapshot.received.currency() == next.currency() {
+            next.received = snapshot.received;
+        }
+        if next.status.is_terminal() {
+            next.capturable = Money::zero(next.amount.currency());
+        }
+        next.as_of = self.as_of.max(snapshot.as_of);
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn usd(minor: i64) -> Money {
+        Money::new(minor, Currency::Usd).unwrap()
+    }
+
+    fn snapshot(status: IntentStatus, source: Source, at: i64) -> IntentSnapshot {
+        let received = if status == IntentStatus::Succeeded { usd(1500) } else { usd(0) };
+        IntentSnapshot {
+            status,
+            source,
+            received,
+            ..IntentSnapshot::new(
+                IntentId::new("pi_1").unwrap(),
+                OrderId(Uuid::nil()),
+                usd(1500),
+                Timestamp::from_unix_seconds(at).unwrap(),
+            )
+        }
+    }
+
+    fn intent_in(status: IntentStatus, at: i64) -> PaymentIntent {
+        let first = snapshot(status, Source::Read, at);
+        PaymentIntent::first_seen(&first, 1, first.as_of).fold(&first)
+    }
+
+    #[test]
+    fn a_status_never_falls_in_rank_and_an_end_never_changes() {
+        for before in IntentStatus::ALL {
+            for after in IntentStatus::ALL {
+                for source in [Source::Read, Source::Event] {
+                    let folded = intent_in(before, 10).fold(&snapshot(after, source, 20));
+                    let expected = if before.is_terminal() || after.rank() < before.rank() { before } else { after };
+                    assert_eq!(folded.status, expected, "{before} then {after}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn among_open_states_the_later_word_wins_and_a_read_beats_an_event_of_its_time() {
+        use IntentStatus::{Processing, RequiresAction};
+        for (source, at, expected) in [
+            (Source::Event, 9, Processing),
+            (Source::Event, 10, Processing),
+            (Source::Event, 11, RequiresAction),
+            (Source::Read, 9, Processing),
+            (Source::Read, 10, RequiresAction),
+        ] {
+            let folded = intent_in(Processing, 10).fold(&snapshot(RequiresAction, source, at));
+            assert_eq!(folded.status, expected, "{source:?} at {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn news_in_any_order_and_number_gives_the_same_end_and_money(
+            mut news in prop::collection::vec((0_usize..7, 0_i64..50, any::<bool>()), 1..12),
+            seed in any::<prop::sample::Index>(),
+        ) {
+            // One intent has one end: drop the other one where both were drawn.
+            let end = if seed.index(2) == 0 { IntentStatus::Succeeded } else { IntentStatus::Canceled };
+            let snapshots = |news: &[(usize, i64, bool)]| -> Vec<IntentSnapshot> {
+                news.iter().map(|&(status, at, read)| {
+                    let status = IntentStatus::ALL[status];
+                    let status = if status.is_terminal() { end } else { status };
+                    snapshot(status, if read { Source::Read } else { Source::Event }, at)
+                }).collect()
+            };
+            let result = |news: &[IntentSnapshot]| {
+                let first = PaymentIntent::first_seen(&news[0], 1, Timestamp::EPOCH);
+                let last = news.iter().fold(first, |intent, it| intent.fold(it));
+                (last.status.rank(), last.status.is_terminal().then_some(last.status), last.received)
+            };
+            let forward = result(&snapshots(&news));
+            let mut doubled = snapshots(&news);
+            doubled.extend(snapshots(&news));
+            prop_assert_eq!(result(&doubled), forward);
+            news.reverse();
+            prop_assert_eq!(result(&snapshots(&news)), forward);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Orders, money and payment intents as pure, total transitions.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: ids and times come in, and every
+//! decision comes out as a value. A [`Decision`] is the next [`Order`], the [`Fact`]s that happened and
+//! the [`Task`]s that must now be done outside; whoever takes this crate stores all three in one
+//! transaction and only then performs the tasks.
+//!
+//! # Example
+//!
+//! A shop places an order, a payment intent is made for it at Stripe, and the money that Stripe reports
+//! settles the order, once:
+//!
+//! ```
+//! use paywright_domain::*;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = Timestamp::from_unix_seconds(1_743_415_050)?;
+//! let new = NewOrder {
+//!     lines: vec![LineItem::new("Main product 2", Money::new(5600, Currency::Usd)?, 2)?],
+//!     ..NewOrder::empty(Currency::Usd)
+//! };
+//! let id = OrderId(uuid::Uuid::from_u128(0x0195_ead7_9d10_7000_8000_0000_0000_0009));
+//! let placed = Order::place(id, new, now)?;
+//! assert_eq!(placed.order.total.to_decimal(), "112.00");
+//!
+//! // The intention to ask Stripe is a task that is stored before the call, with its idempotency key.
+//! let IntentPlan::Create { request, decision } = placed.order.request_intent(now)? else { panic!() };
+//! assert_eq!(request.idempotency_key(id), format!("pi:{id}:1:1"));
+//! let requested = decision.expect("a first request changes the order").order;
+//!
+//! // What Stripe says is folded in: by its answer, a webhook, a poll; in any order, any number of times.
+//! let mut seen = IntentSnapshot::new(IntentId::new("pi_1")?, id, requested.total, now);
+//! let issued = requested.settle(&seen, now)?.order;
+//! seen.status = IntentStatus::Succeeded;
+//! seen.received = issued.total;
+//! let paid = issued.settle(&seen, now)?;
+//! assert_eq!(paid.order.payment_state(), PaymentState::Paid);
+//! assert_eq!(paid.facts.last().map(|it| it.kind()), Some("order.paid"));
+//! assert!(paid.order.settle(&seen, now)?.facts.is_empty(), "the same news again changes nothing");
+//! # Ok(())
+//! # }
+//! ```
+
+mod anomaly;
+mod currency;
+mod fact;
+mod id;
+mod intent;
+mod money;
+mod order;
+mod request;
+mod settle;
+mod task;
+mod text;
+mod timestamp;
+
+pub use anomaly::{Anomaly, AnomalyKind, Policy};
+pub use currency::{Currency, UnknownCurrency};
+pub use fact::Fact;
+pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
+pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Source};
+pub use money::{ChargeError, Money, MoneyError};
+pub use order::{
+    Adjustment, AdjustmentKind, CancelError, CancelReason, ContentError, CorruptOrder, EditError, LineItem, LineProblem,
+    Metadata, NewOrder, Order, OrderData, OrderEdit, OrderState, PaymentState, QUANTITY_MAX,
+};
+pub use request::{IntentPlan, IntentRequest, RequestIntentError};
+pub use settle::SettleError;
+pub use task::{Decision, Task, TaskKey};
+pub use text::{Email, Text, TextProblem};
+pub use timestamp::{Timestamp, TimestampOutOfRange};

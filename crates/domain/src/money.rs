@@ -1,0 +1,422 @@
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::Currency;
+
+/// An amount of money: whole minor units of ISO 4217, never negative, never above [`Money::MINOR_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Unchecked"))]
+pub struct Money {
+    minor: i64,
+    currency: Currency,
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Unchecked {
+    minor: i64,
+    currency: Currency,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Unchecked> for Money {
+    type Error = MoneyError;
+    fn try_from(it: Unchecked) -> Result<Self, MoneyError> {
+        Self::new(it.minor, it.currency)
+    }
+}
+
+/// Why an amount cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum MoneyError {
+    /// Less than nothing.
+    #[error("must not be negative")]
+    Negative,
+    /// Above [`Money::MINOR_MAX`].
+    #[error("must be at most {} minor units", Money::MINOR_MAX)]
+    TooLarge,
+    /// Two currencies in one sum.
+    #[error("{left} and {right} cannot be added")]
+    CurrencyMismatch {
+        /// The currency of the one.
+        left: Currency,
+        /// The currency of the other.
+        right: Currency,
+    },
+    /// Not a number with at most as many decimals as the currency has.
+    #[error("must be a decimal number with at most {decimals} decimals")]
+    NotADecimal {
+        /// The most decimals allowed.
+        decimals: u32,
+    },
+    /// An amount that has no exact counterpart on the other side of Stripe's wire.
+    #[error("must be a multiple of {step}")]
+    Inexact {
+        /// What the amount must be a multiple of.
+        step: i64,
+    },
+    /// Nothing to share by.
+    #[error("needs at least one weight that is not zero")]
+    NoWeights,
+}
+
+/// Why Stripe would not charge an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ChargeError {
+    /// Below the least that is charged in this currency.
+    #[error("must be at least {} {}", minimum.to_decimal(), minimum.currency())]
+    TooSmall {
+        /// The least.
+        minimum: Money,
+    },
+    /// More digits than Stripe takes.
+    #[error("must be at most {} {}", maximum.to_decimal(), maximum.currency())]
+    TooLarge {
+        /// The most.
+        maximum: Money,
+    },
+    /// A fraction that cards cannot be charged.
+    #[error("must be a multiple of {} {}", step.to_decimal(), step.currency())]
+    Fraction {
+        /// What it must be a multiple of.
+        step: Money,
+    },
+}
+
+const fn power_of_ten(exponent: u32) -> i64 {
+    10_i64.pow(exponent)
+}
+
+impl Money {
+    /// The most minor units of one amount: twelve digits, more than Stripe takes in any currency.
+    pub const MINOR_MAX: i64 = 999_999_999_999;
+    /// The most that Stripe charges at once, in its wire units: eight digits (its API reference, `amount`).
+    pub const WIRE_MAX: i64 = 99_999_999;
+
+    /// Takes `minor` units of ISO 4217: cents for USD, yen for JPY, fils for KWD.
+    pub const fn new(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
+        if minor < 0 {
+            return Err(MoneyError::Negative);
+        }
+        if minor > Self::MINOR_MAX {
+            return Err(MoneyError::TooLarge);
+        }
+        Ok(Self { minor, currency })
+    }
+
+    /// Nothing, in `currency`.
+    pub const fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    /// The amount in minor units.
+    pub const fn minor(self) -> i64 {
+        self.minor
+    }
+
+    /// What it is counted in.
+    pub const fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
+    /// The sum.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        Self::new(self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?, self.currency)
+    }
+
+    /// The difference, which must not be less than nothing.
+    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        Self::new(self.minor.checked_sub(other.minor).ok_or(MoneyError::Negative)?, self.currency)
+    }
+
+    /// `quantity` times the amount.
+    pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
+        Self::new(self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?, self.currency)
+    }
+
+    /// Shares the amount out by `weights`, to the last minor unit: each share is its exact part rounded
+    /// down, and the units left over go to the largest remainders, the earlier first among equals.
+    pub fn allocate(self, weights: &[u64]) -> Result<Vec<Self>, MoneyError> {
+        let sum: u128 = weights.iter().map(|&it| u128::from(it)).sum();
+        if sum == 0 {
+            return Err(MoneyError::NoWeights);
+        }
+        let amount = u128::from(self.minor.unsigned_abs());
+        let mut shares = Vec::with_capacity(weights.len());
+        let mut remainders = Vec::with_capacity(weights.len());
+        for (place, &weight) in weights.iter().enumerate() {
+            // At most 2^40 * 2^64: a u128 holds it.
+            let exact = amount * u128::from(weight);
+            shares.push(i64::try_from(exact / sum).map_err(|_| MoneyError::TooLarge)?);
+            remainders.push((exact % sum, place));
+        }
+        let mut left = self.minor - shares.iter().sum::<i64>();
+        remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, place) in remainders {
+            if left == 0 {
+                break;
+            }
+            if let Some(share) = shares.get_mut(place) {
+                *share += 1;
+                left -= 1;
+            }
+        }
+        shares.into_iter().map(|it| Self::new(it, self.currency)).collect()
+    }
+
+    /// The amount as Stripe's API counts it. [`MoneyError::Inexact`] names the minor units it must be a
+    /// multiple of.
+    pub fn to_wire(self) -> Result<i64, MoneyError> {
+        let (iso, wire) = (self.currency.iso_exponent(), self.currency.wire_exponent());
+        let (scale_up, scale_down) =
+            (power_of_ten(wire.saturating_sub(iso)), power_of_ten(iso.saturating_sub(wire)));
+        let step = (self.currency.wire_step() / scale_up).max(1) * scale_down;
+        if self.minor % step != 0 {
+            return Err(MoneyError::Inexact { step });
+        }
+        (self.minor / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)
+    }
+
+    /// Reads an amount of Stripe's API. [`MoneyError::Inexact`] where it has fractions that the currency
+    /// does not have (ISK and UGX).
+    pub fn from_wire(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
+        let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
+        let (scale_up, scale_down) =
+            (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
+        if amount % scale_down != 0 {
+            return Err(MoneyError::Inexact { step: scale_down });
+        }
+        Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
+    }
+
+    /// Checks that Stripe would charge this amount, and gives it in wire units.
+    pub fn to_charge(self) -> Result<i64, ChargeError> {
+        let at = |wire| Self::from_wire(wire, self.currency).unwrap_or(Self::zero(self.currency));
+        let least = self.currency.wire_minimum().unwrap_or(1).max(self.currency.wire_step());
+        let wire = self.to_wire().map_err(|problem| match problem {
+            MoneyError::Inexact { step } => {
+                ChargeError::Fraction { step: Self { minor: step, currency: self.currency } }
+            }
+            MoneyError::Negative
+            | MoneyError::TooLarge
+            | MoneyError::CurrencyMismatch { .. }
+            | MoneyError::NotADecimal { .. }
+            | MoneyError::NoWeights => ChargeError::TooLarge { maximum: self.charge_maximum() },
+        })?;
+        if wire < least {
+            return Err(ChargeError::TooSmall { minimum: at(least) });
+        }
+        if wire > Self::WIRE_MAX {
+            return Err(ChargeError::TooLarge { maximum: self.charge_maximum() });
+        }
+        Ok(wire)
+    }
+
+    fn charge_maximum(self) -> Self {
+        let step = self.currency.wire_step();
+        Self::from_wire(Self::WIRE_MAX / step * step, self.currency).unwrap_or(Self::zero(self.currency))
+    }
+
+    /// The amount in major units as people write it, like `112.00`; with the currency's own decimals where
+    /// the usual ones would lose something.
+    pub fn to_decimal(self) -> String {
+        let iso = self.currency.iso_exponent();
+        let shown = self.currency.display_exponent();
+        let dropped = power_of_ten(iso.saturating_sub(shown));
+        let (minor, decimals) =
+            if self.minor % dropped == 0 { (self.minor / dropped, shown.min(iso)) } else { (self.minor, iso) };
+        let unit = power_of_ten(decimals);
+        match usize::try_from(decimals) {
+            Ok(width) if width > 0 => format!("{}.{:0width$}", minor / unit, minor % unit),
+            _ => minor.to_string(),
+        }
+    }
+
+    /// Reads an amount in major units: digits, and a point with at most the currency's decimals.
+    pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let decimals = currency.iso_exponent();
+        let wrong = MoneyError::NotADecimal { decimals };
+        let (whole, fraction) = match text.split_once('.') {
+            Some((_, "")) => return Err(wrong),
+            Some(parts) => parts,
+            None => (text, ""),
+        };
+        let places = u32::try_from(fraction.len()).map_err(|_| wrong)?;
+        let digits = |it: &str| it.bytes().all(|digit| digit.is_ascii_digit());
+        if whole.is_empty() || !digits(whole) || !digits(fraction) || places > decimals {
+            return Err(wrong);
+        }
+        let number: i64 = format!("{whole}{fraction}").parse().map_err(|_| MoneyError::TooLarge)?;
+        let minor = number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
+        Self::new(minor, currency)
+    }
+
+    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
+        if self.currency == other.currency {
+            return Ok(());
+        }
+        Err(MoneyError::CurrencyMismatch { left: self.currency, right: other.currency })
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.to_decimal(), self.currency.code().to_uppercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn money(minor: i64, currency: Currency) -> Money {
+        Money::new(minor, currency).unwrap()
+    }
+
+    #[test]
+    fn amounts_are_written_and_sent_as_each_currency_asks() {
+        for (minor, currency, decimal, wire) in [
+            (11_200, Currency::Usd, "112.00", 11_200),
+            (5, Currency::Usd, "0.05", 5),
+            (500, Currency::Jpy, "500", 500),
+            (5_120, Currency::Kwd, "5.120", 5_120),
+            (5, Currency::Isk, "5", 500),
+            (5_000, Currency::Ugx, "5000", 500_000),
+            (17_500, Currency::Huf, "175.00", 17_500),
+            (120_000, Currency::Mga, "1200", 1_200),
+            (100, Currency::Twd, "1.00", 100),
+        ] {
+            let amount = money(minor, currency);
+            assert_eq!(amount.to_decimal(), decimal, "{currency}");
+            assert_eq!(amount.to_wire(), Ok(wire), "{currency}");
+            assert_eq!(Money::from_wire(wire, currency), Ok(amount), "{currency}");
+            assert_eq!(Money::parse_decimal(decimal, currency), Ok(amount), "{currency}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_exact_counterpart_is_refused() {
+        assert_eq!(money(5_124, Currency::Kwd).to_wire(), Err(MoneyError::Inexact { step: 10 }));
+        assert_eq!(money(120_050, Currency::Mga).to_wire(), Err(MoneyError::Inexact { step: 100 }));
+        assert_eq!(Money::from_wire(550, Currency::Isk), Err(MoneyError::Inexact { step: 100 }));
+        assert_eq!(Money::from_wire(-1, Currency::Usd), Err(MoneyError::Negative));
+    }
+
+    #[test]
+    fn only_what_stripe_would_charge_may_be_charged() {
+        let usd = |minor| money(minor, Currency::Usd);
+        for (amount, expected) in [
+            (usd(50), Ok(50)),
+            (usd(49), Err(ChargeError::TooSmall { minimum: usd(50) })),
+            (usd(0), Err(ChargeError::TooSmall { minimum: usd(50) })),
+            (usd(99_999_999), Ok(99_999_999)),
+            (usd(100_000_000), Err(ChargeError::TooLarge { maximum: usd(99_999_999) })),
+            (money(17_499, Currency::Huf), Err(ChargeError::TooSmall { minimum: money(17_500, Currency::Huf) })),
+            (money(1_001, Currency::Kwd), Err(ChargeError::Fraction { step: money(10, Currency::Kwd) })),
+            (money(1, Currency::Isk), Ok(100)),
+            (money(1_000_000, Currency::Isk), Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) })),
+            (money(1, Currency::Vnd), Ok(1)),
+        ] {
+            assert_eq!(amount.to_charge(), expected, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_is_digits_with_at_most_the_currencys_decimals() {
+        for bad in ["", ".", "1.", ".5", "-1", "+1", "1.005", "1e3", "1,00", "0x1", " 1", "١"] {
+            assert_eq!(
+                Money::parse_decimal(bad, Currency::Usd),
+                Err(MoneyError::NotADecimal { decimals: 2 }),
+                "{bad:?}"
+            );
+        }
+        assert_eq!(Money::parse_decimal("99999999999999999999", Currency::Usd), Err(MoneyError::TooLarge));
+        assert_eq!(Money::parse_decimal("44.0", Currency::Usd), Ok(money(4_400, Currency::Usd)));
+        assert!(Money::parse_decimal("1.0", Currency::Jpy).is_err());
+    }
+
+    #[test]
+    fn two_currencies_never_meet_in_one_sum() {
+        let (usd, eur) = (money(1, Currency::Usd), money(1, Currency::Eur));
+        let expected = Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
+        assert_eq!(usd.plus(eur), expected);
+        assert_eq!(usd.minus(eur), expected);
+    }
+
+    #[test]
+    fn the_units_left_over_go_to_the_largest_remainders() {
+        let shares = |minor, weights: &[u64]| -> Vec<i64> {
+            money(minor, Currency::Usd).allocate(weights).unwrap().iter().map(|it| it.minor()).collect()
+        };
+        assert_eq!(shares(100, &[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(shares(5, &[2, 3, 5]), [1, 2, 2]);
+        assert_eq!(shares(0, &[1, 2]), [0, 0]);
+        assert_eq!(shares(7, &[0, 1]), [0, 7]);
+        assert_eq!(money(1, Currency::Usd).allocate(&[]), Err(MoneyError::NoWeights));
+        assert_eq!(money(1, Currency::Usd).allocate(&[0, 0]), Err(MoneyError::NoWeights));
+    }
+
+    fn any_currency() -> impl Strategy<Value = Currency> {
+        prop::sample::select(Currency::ALL)
+    }
+
+    proptest! {
+        #[test]
+        fn shares_add_up_and_stay_within_one_unit_of_exact(
+            minor in 0..=Money::MINOR_MAX,
+            weights in prop::collection::vec(0..=u64::MAX, 1..40),
+        ) {
+            prop_assume!(weights.iter().any(|&it| it > 0));
+            let shares = money(minor, Currency::Eur).allocate(&weights).unwrap();
+            prop_assert_eq!(shares.iter().map(|it| it.minor()).sum::<i64>(), minor);
+            let sum: u128 = weights.iter().map(|&it| u128::from(it)).sum();
+            for (share, weight) in shares.iter().zip(weights) {
+                let floor = i128::try_from(u128::try_from(minor).unwrap() * u128::from(weight) / sum).unwrap();
+                let extra = i128::from(share.minor()) - floor;
+                prop_assert!(extra == 0 || extra == 1, "{extra}");
+            }
+        }
+
+        #[test]
+        fn an_amount_survives_the_wire_and_paper(minor in 0..=Money::MINOR_MAX, currency in any_currency()) {
+            let amount = money(minor, currency);
+            prop_assert_eq!(Money::parse_decimal(&amount.to_decimal(), currency), Ok(amount));
+            match amount.to_wire() {
+                Ok(wire) => {
+                    prop_assert_eq!(wire % currency.wire_step(), 0);
+                    prop_assert_eq!(Money::from_wire(wire, currency), Ok(amount));
+                }
+                Err(MoneyError::Inexact { step }) => prop_assert_ne!(minor % step, 0),
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+
+        #[test]
+        fn arithmetic_refuses_and_never_overflows(
+            a in 0..=Money::MINOR_MAX, b in 0..=Money::MINOR_MAX, quantity: u32, wire: i64, currency in any_currency(),
+        ) {
+            let (left, right) = (money(a, currency), money(b, currency));
+            prop_assert_eq!(left.plus(right).is_ok(), a + b <= Money::MINOR_MAX);
+            prop_assert_eq!(left.minus(right).is_ok(), a >= b);
+            let product = i128::from(a) * i128::from(quantity);
+            prop_assert_eq!(left.times(quantity).is_ok(), product <= i128::from(Money::MINOR_MAX));
+            if let Ok(read) = Money::from_wire(wire, currency) {
+                prop_assert!(read.minor() >= 0);
+            }
+            if let Ok(wire) = left.to_charge() {
+                prop_assert!((1..=Money::WIRE_MAX).contains(&wire));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use thiserror::Error;
+
+use crate::{Decision, Fact, IntentError, IntentId, Order, OrderId, OrderState, Task, Timestamp};
+
+/// What Stripe is asked for when an order needs an intent. With the order it determines the whole request
+/// and its idempotency key, so that a crash or a race repeats the same request and gets the same intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct IntentRequest {
+    /// The order's revision that is to be paid.
+    pub revision: u32,
+    /// Which attempt at it, from 1.
+    pub attempt: u32,
+}
+
+impl IntentRequest {
+    /// The key that Stripe is given.
+    pub fn idempotency_key(self, order: OrderId) -> String {
+        format!("pi:{order}:{}:{}", self.revision, self.attempt)
+    }
+}
+
+/// What is to be done so that a customer can pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntentPlan {
+    /// There is an intent: ask Stripe for its client secret.
+    Existing(IntentId),
+    /// Ask Stripe for one.
+    Create {
+        /// For what.
+        request: IntentRequest,
+        /// To be stored before Stripe is asked; `None` when an earlier call stored it and its answer is
+        /// still out.
+        decision: Option<Decision>,
+    },
+}
+
+/// Why an order gets no intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RequestIntentError {
+    /// It is paid.
+    #[error("the order is paid")]
+    Paid,
+    /// It is canceled.
+    #[error("the order is canceled")]
+    Canceled,
+    /// Money came that does not fit, and more would make it worse.
+    #[error("money was received for the order that does not fit it, and a person must decide first")]
+    HeldForReview,
+}
+
+impl Order {
+    /// Decides how a customer comes to pay: by the intent there is, or by a new one.
+    pub fn request_intent(&self, now: Timestamp) -> Result<IntentPlan, RequestIntentError> {
+        match &self.state {
+            OrderState::Open => {}
+            OrderState::Paid { .. } => return Err(RequestIntentError::Paid),
+            OrderState::Canceled { .. } => return Err(RequestIntentError::Canceled),
+        }
+        if self.is_held_for_review() {
+            return Err(RequestIntentError::HeldForReview);
+        }
+        if let Some(intent) = self.payable_intent() {
+            return Ok(IntentPlan::Existing(intent.id.clone()));
+        }
+        if let Some(request) = self.requested {
+            return Ok(IntentPlan::Create { request, decision: None });
+        }
+        let request = IntentRequest { revision: self.revision, attempt: self.attempt };
+        let mut next = self.clone();
+        next.data.requested = Some(request);
+        next.data.updated_at = now;
+        let decision = Decision {
+            facts: vec![Fact::IntentRequested { request }],
+            tasks: vec![Task::CreateIntent { request }],
+            ..Decision::unchanged(next)
+        };
+        Ok(IntentPlan::Create { request, decision: Some(decision) })
+    }
+
+    /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt. A refusal of a
+    /// request that is no longer out changes nothing.
+    pub fn intent_refused(&self, request: IntentRequest, error: IntentError, now: Timestamp) -> Decision {
+        if self.requested != Some(request) {
+            return Decision::unchanged(self.clone());
+        }
+        let mut next = self.clone();
+        next.data.requested = None;
+        next.data.attempt += 1;
+        next.data.updated_at = now;
+        Decision {
+            facts: vec![Fact::IntentRefused { request, error }],
+            finished: vec![Task::CreateIntent { request }.key()],
+            ..Decision::unchanged(next)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::{at, placed, usd};
+    use crate::{CancelError, CancelReason, EditError, IntentSnapshot, IntentStatus, OrderEdit};
+
+    fn requested() -> (Order, IntentRequest) {
+        match placed().request_intent(at(200)).unwrap() {
+            IntentPlan::Create { request, decision: Some(decision) } => (decision.order, request),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_request_is_stored_with_its_task_before_stripe_is_asked() {
+        let (order, request) = requested();
+        assert_eq!(request, IntentRequest { revision: 1, attempt: 1 });
+        assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1", order.id));
+        // A second caller repeats the same request and stores nothing.
+        let again = order.request_intent(at(201));
+        assert_eq!(again, Ok(IntentPlan::Create { request, decision: None }));
+    }
+
+    #[test]
+    fn nothing_may_change_under_a_customer_who_may_be_paying() {
+        let (order, _) = requested();
+        assert_eq!(order.edit(OrderEdit::default(), at(201)), Err(EditError::HasIntent));
+        assert_eq!(order.cancel(CancelReason::Duplicate, at(201)), Err(CancelError::HasIntent));
+        let seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
+        let issued = order.settle(&seen, at(202)).unwrap().order;
+        assert_eq!(issued.edit(OrderEdit::default(), at(203)), Err(EditError::HasIntent));
+        assert_eq!(issued.cancel(CancelReason::Duplicate, at(203)), Err(CancelError::HasIntent));
+        assert_eq!(issued.request_intent(at(203)), Ok(IntentPlan::Existing(seen.intent)));
+    }
+
+    #[test]
+    fn only_a_definite_refusal_makes_a_new_attempt() {
+        let (order, request) = requested();
+        let refused = order.intent_refused(request, IntentError::default(), at(201));
+        assert_eq!((refused.order.attempt, refused.order.requested), (2, None));
+        assert_eq!(refused.finished, [Task::CreateIntent { request }.key()]);
+        let late = refused.order.intent_refused(request, IntentError::default(), at(202));
+        assert_eq!(late, Decision::unchanged(refused.order.clone()));
+        let IntentPlan::Create { request: second, .. } = refused.order.request_intent(at(203)).unwrap() else {
+            panic!("a refused order asks again")
+        };
+        assert_ne!(second.idempotency_key(order.id), request.idempotency_key(order.id));
+    }
+
+    #[test]
+    fn an_intent_that_was_given_up_is_followed_by_a_new_attempt() {
+        let (order, request) = requested();
+        let mut seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, usd(11_500), at(202));
+        seen.status = IntentStatus::Canceled;
+        let ended = order.settle(&seen, at(203)).unwrap().order;
+        let IntentPlan::Create { request: second, decision: Some(_) } = ended.request_intent(at(204)).unwrap() else {
+            panic!("an order without a payable intent asks for one")
+        };
+        assert_eq!(second, IntentRequest { attempt: request.attempt + 1, ..request });
+    }
+}

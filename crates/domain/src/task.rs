@@ -1,0 +1,76 @@
+use std::fmt;
+
+use crate::{Fact, IntentId, IntentRequest, Money, Order};
+
+/// What a decision says: all of it is stored in one transaction, or none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Decision {
+    /// The order as it is from now on.
+    pub order: Order,
+    /// What happened, in this order.
+    pub facts: Vec<Fact>,
+    /// What must now be done outside.
+    pub tasks: Vec<Task>,
+    /// Which earlier tasks need not be done any more.
+    pub finished: Vec<TaskKey>,
+}
+
+impl Decision {
+    /// The order as it was: nothing happened yet.
+    pub(crate) const fn unchanged(order: Order) -> Self {
+        Self { order, facts: Vec::new(), tasks: Vec::new(), finished: Vec::new() }
+    }
+}
+
+/// Something to be done outside after the commit, by an idempotency key that the task determines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "snake_case"))]
+pub enum Task {
+    /// Ask Stripe for an intent.
+    CreateIntent {
+        /// For what.
+        request: IntentRequest,
+    },
+    /// Give money back that the order does not want.
+    RefundIntent {
+        /// The intent that it came by.
+        intent: IntentId,
+        /// How much of it.
+        amount: Money,
+    },
+}
+
+/// Names a task within its order. Two tasks with one key are one task.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskKey(String);
+
+impl TaskKey {
+    /// Takes a key as a store kept it.
+    pub fn stored(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key as a store keeps it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Task {
+    /// What the task is called within its order: a pure function of what it does, so that deciding the same
+    /// twice makes one task.
+    pub fn key(&self) -> TaskKey {
+        TaskKey(match self {
+            Self::CreateIntent { request } => format!("create_intent:{}:{}", request.revision, request.attempt),
+            Self::RefundIntent { intent, .. } => format!("refund_intent:{intent}"),
+        })
+    }
+}

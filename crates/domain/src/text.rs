@@ -1,0 +1,124 @@
+use std::fmt;
+
+use thiserror::Error;
+
+/// Text of `MIN` to `MAX` characters (Unicode scalar values), without control characters other than line
+/// breaks and tabs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Text<const MIN: usize, const MAX: usize>(String);
+
+/// Why a text is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TextProblem {
+    /// Fewer characters than needed, not counting white space around.
+    #[error("must have at least {min} characters")]
+    TooShort {
+        /// The fewest characters allowed.
+        min: usize,
+    },
+    /// More characters than allowed.
+    #[error("must have at most {max} characters")]
+    TooLong {
+        /// The most characters allowed.
+        max: usize,
+    },
+    /// A control character, which no receipt can print.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+    /// Not `local@domain`.
+    #[error("must be an e-mail address")]
+    NotAnEmail,
+}
+
+impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// Takes `text` as it is if it fits.
+    pub fn new(text: impl Into<String>) -> Result<Self, TextProblem> {
+        let text = text.into();
+        if text.trim().chars().count() < MIN {
+            return Err(TextProblem::TooShort { min: MIN });
+        }
+        if text.chars().count() > MAX {
+            return Err(TextProblem::TooLong { max: MAX });
+        }
+        if text.chars().any(|it| it.is_control() && !matches!(it, '\n' | '\r' | '\t')) {
+            return Err(TextProblem::ControlCharacter);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> fmt::Display for Text<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address, checked for its form alone: one `@` with something on both sides, no white space, at
+/// most 254 characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// The most characters of an address.
+    pub const CHARS_MAX: usize = 254;
+
+    /// Takes an address of the right form.
+    pub fn new(text: impl Into<String>) -> Result<Self, TextProblem> {
+        let text = text.into();
+        if text.chars().count() > Self::CHARS_MAX {
+            return Err(TextProblem::TooLong { max: Self::CHARS_MAX });
+        }
+        let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        }) && !text.chars().any(|it| it.is_whitespace() || it.is_control());
+        if well_formed { Ok(Self(text)) } else { Err(TextProblem::NotAnEmail) }
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_counted_in_characters_and_holds_no_control_characters() {
+        type Name = Text<1, 4>;
+        for (text, expected) in [
+            ("Zoë☕", Ok(())),
+            ("", Err(TextProblem::TooShort { min: 1 })),
+            ("  ", Err(TextProblem::TooShort { min: 1 })),
+            ("abcde", Err(TextProblem::TooLong { max: 4 })),
+            ("a\0b", Err(TextProblem::ControlCharacter)),
+            ("a\nb", Ok(())),
+        ] {
+            assert_eq!(Name::new(text).map(drop), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_email_has_one_at_sign_and_no_white_space() {
+        for (text, ok) in [
+            ("ada@example.com", true),
+            ("a@b", true),
+            ("ada", false),
+            ("@example.com", false),
+            ("ada@", false),
+            ("a@b@c", false),
+            ("a da@example.com", false),
+            ("", false),
+        ] {
+            assert_eq!(Email::new(text).is_ok(), ok, "{text:?}");
+        }
+        let long = format!("{}@example.com", "a".repeat(Email::CHARS_MAX));
+        assert_eq!(Email::new(long), Err(TextProblem::TooLong { max: Email::CHARS_MAX }));
+    }
+}

@@ -1,0 +1,112 @@
+use std::fmt;
+
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A moment in UTC, in whole microseconds since 1970. It is always given from outside, never read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "i64", into = "i64"))]
+pub struct Timestamp(i64);
+
+/// A moment before 1970 or after the year 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a moment must lie between the years 1970 and 9999")]
+pub struct TimestampOutOfRange;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+/// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+const SECONDS_MAX: i64 = 253_402_300_799;
+
+impl Timestamp {
+    /// The start of 1970.
+    pub const EPOCH: Self = Self(0);
+
+    /// Takes microseconds since 1970.
+    pub fn from_unix_micros(micros: i64) -> Result<Self, TimestampOutOfRange> {
+        let seconds = micros.div_euclid(MICROS_PER_SECOND);
+        if (0..=SECONDS_MAX).contains(&seconds) { Ok(Self(micros)) } else { Err(TimestampOutOfRange) }
+    }
+
+    /// Takes seconds since 1970, the form of every time in Stripe's v1 API.
+    pub fn from_unix_seconds(seconds: i64) -> Result<Self, TimestampOutOfRange> {
+        seconds.checked_mul(MICROS_PER_SECOND).ok_or(TimestampOutOfRange).and_then(Self::from_unix_micros)
+    }
+
+    /// Microseconds since 1970.
+    pub const fn unix_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub const fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_SECOND)
+    }
+
+    /// This moment and `seconds` more, held at the end of the range.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        #[expect(clippy::as_conversions, clippy::cast_lossless, reason = "u32 to i64 in a const fn; lossless")]
+        let later = self.0.saturating_add(seconds as i64 * MICROS_PER_SECOND);
+        let end = SECONDS_MAX * MICROS_PER_SECOND;
+        Self(if later > end { end } else { later })
+    }
+
+    /// The day in UTC as `YYYYMMDD`.
+    pub(crate) fn date_compact(self) -> String {
+        let date = self.to_offset_date_time().date();
+        format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
+    }
+
+    fn to_offset_date_time(self) -> OffsetDateTime {
+        // The constructor keeps every value inside what `time` can hold; the epoch is never reached.
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            + time::Duration::microseconds(self.0.rem_euclid(MICROS_PER_SECOND))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes RFC 3339 in UTC, with as many decimals of a second as are needed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_offset_date_time().format(&Rfc3339).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl TryFrom<i64> for Timestamp {
+    type Error = TimestampOutOfRange;
+    fn try_from(micros: i64) -> Result<Self, Self::Error> {
+        Self::from_unix_micros(micros)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339_and_as_a_compact_day() {
+        for (micros, text, day) in [
+            (0, "1970-01-01T00:00:00Z", "19700101"),
+            (1_743_415_050_000_000, "2025-03-31T09:57:30Z", "20250331"),
+            (1_709_251_199_250_000, "2024-02-29T23:59:59.25Z", "20240229"),
+        ] {
+            let moment = Timestamp::from_unix_micros(micros).unwrap();
+            assert_eq!((moment.to_string().as_str(), moment.date_compact().as_str()), (text, day));
+        }
+    }
+
+    #[test]
+    fn a_moment_outside_the_range_is_refused() {
+        assert_eq!(Timestamp::from_unix_micros(-1), Err(TimestampOutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(SECONDS_MAX + 1), Err(TimestampOutOfRange));
+        assert_eq!(Timestamp::from_unix_seconds(i64::MAX), Err(TimestampOutOfRange));
+        assert!(Timestamp::from_unix_seconds(SECONDS_MAX).is_ok());
+    }
+}

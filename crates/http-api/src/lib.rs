@@ -1,0 +1,1 @@
+//! The HTTP adapter: the shop dialect, the Stripe webhook and health

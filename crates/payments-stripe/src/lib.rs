@@ -1,0 +1,1 @@
+//! Stripe over its REST API, by hand

@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use diesel::result::DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
+use diesel::result::Error::DatabaseError;
+use paywright_app::StoreError;
+use thiserror::Error;
+
+/// Why a file cannot be used as a store. It is left as it was.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// It is not of SQLite.
+    #[error("{path} is not an SQLite database: give another file, or move this one away")]
+    NotADatabase {
+        /// Which file.
+        path: String,
+    },
+    /// It is of SQLite, but another program's.
+    #[error("{path} is the database of another program: give another file")]
+    OtherProgram {
+        /// Which file.
+        path: String,
+    },
+    /// A newer version of Paywright has migrated it.
+    #[error("{path} was migrated by a newer version of Paywright ({migration}): start that version, or give another file")]
+    NewerSchema {
+        /// Which file.
+        path: String,
+        /// The first migration that this version does not know.
+        migration: String,
+    },
+    /// It cannot be written to.
+    #[error("{path} is read-only: Paywright must be able to write to it")]
+    ReadOnly {
+        /// Which file.
+        path: String,
+    },
+    /// It cannot be opened or made.
+    #[error("{path} cannot be opened: {reason}")]
+    Unusable {
+        /// Which file.
+        path: String,
+        /// What SQLite says.
+        reason: String,
+    },
+}
+
+/// What goes wrong inside: ours, so that diesel's errors stay in this crate.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum Failure {
+    #[error("the version is stale")]
+    StaleVersion,
+    #[error(transparent)]
+    Database(Arc<diesel::result::Error>),
+    #[error("{table} {column}: {problem}")]
+    BadRow { table: &'static str, column: &'static str, problem: String },
+    #[error("the file cannot be opened: {0}")]
+    Connection(Arc<diesel::ConnectionError>),
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match &failure {
+            Failure::StaleVersion => Self::Conflict,
+            Failure::Database(error) => match error.as_ref() {
+                DatabaseError(UniqueViolation | ForeignKeyViolation, _) => Self::Conflict,
+                _ => Self::Unavailable(Box::new(failure)),
+            },
+            Failure::BadRow { .. } => Self::Corrupt(Box::new(failure)),
+            Failure::Connection(_) | Failure::Stopped => Self::Unavailable(Box::new(failure)),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading. Each function runs on one connection and sees one moment: the statements of an order are in one
+//! read transaction, so that a commit between them is not seen by half.
+
+use diesel::prelude::*;
+use paywright_app::{
+    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, Version, Versioned,
+};
+use paywright_domain::{Order, OrderId};
+
+use crate::failure::Failure;
+use crate::rows::{
+    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow,
+};
+use crate::schema::{
+    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
+};
+
+pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Option<Versioned<Order>>, Failure> {
+    snapshot(db, |db| {
+        let row: Option<OrderRow> = match which {
+            OrderRef::Id(id) => orders::table.find(id.0.as_bytes().as_slice()).first(db).optional()?,
+            OrderRef::Number(number) => {
+                orders::table.filter(orders::number.eq(number.as_str())).first(db).optional()?
+            }
+            OrderRef::Intent(intent) => {
+                let id: Option<Vec<u8>> = payment_intents::table
+                    .filter(payment_intents::id.eq(intent.as_str()))
+                    .select(payment_intents::order_id)
+                    .first(db)
+                    .optional()?;
+                match id {
+                    Some(id) => orders::table.find(id).first(db).optional()?,
+                    None => None,
+                }
+            }
+        };
+        row.map(|row| whole(db, row)).transpose()
+    })
+}
+
+pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Vec<Order>, Failure> {
+    snapshot(db, |db| {
+        let mut statement = orders::table.order(orders::id.desc()).limit(i64::from(query.limit)).into_boxed();
+        if let Some(customer) = &query.customer {
+            statement = statement.filter(orders::customer.eq(customer.as_str()));
+        }
+        if let Some(cursor) = &query.older_than {
+            statement = statement.filter(orders::id.lt(cursor.0.as_bytes().to_vec()));
+        }
+        let rows: Vec<OrderRow> = statement.load(db)?;
+        rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
+    })
+}
+
+/// Reads the rest of an order.
+fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, Failure> {
+    let id = row.id.as_slice();
+    let lines: Vec<LineRow> =
+        order_lines::table.filter(order_lines::order_id.eq(id)).order(order_lines::position).load(db)?;
+    let adjustments: Vec<AdjustmentRow> = order_adjustments::table
+        .filter(order_adjustments::order_id.eq(id))
+        .order(order_adjustments::position)
+        .load(db)?;
+    let intents: Vec<IntentRow> = payment_intents::table
+        .filter(payment_intents::order_id.eq(id))
+        .order(payment_intents::position)
+        .load(db)?;
+    let anomalies: Vec<AnomalyRow> =
+        anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?;
+    let version = Version(Column("orders", "version").count(row.version)?);
+    Ok(Versioned { version, value: row.restore(lines, adjustments, intents, anomalies)? })
+}
+
+pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<RecordedFact>, Failure> {
+    let rows: Vec<FactRow> = facts::table
+        .filter(facts::order_id.eq(order.0.as_bytes().as_slice()))
+        .order((facts::version, facts::position))
+        .load(db)?;
+    let column = |name| Column("facts", name);
+    rows.into_iter()
+        .map(|row| {
+            Ok(RecordedFact {
+                version: Version(column("version").count(row.version)?),
+                fact: column("payload").json(&row.payload)?,
+                at: column("at").time(row.at)?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn idempotency_record(
+    db: &mut SqliteConnection,
+    key: &IdempotencyKey,
+) -> Result<Option<IdempotencyRecord>, Failure> {
+    let found: Option<IdempotencyRow> = idempotency_records::table
+        .find((key.scope.as_bytes().as_slice(), key.key.as_str()))
+        .first(db)
+        .optional()?;
+    found.map(IdempotencyRow::restore).transpose()
+}
+
+pub(crate) fn api_key(db: &mut SqliteConnection, digest: &[u8; 32]) -> Result<Option<ApiKey>, Failure> {
+    let found: Option<ApiKeyRow> =
+        api_keys::table.filter(api_keys::digest.eq(digest.as_slice())).first(db).optional()?;
+    found.map(ApiKeyRow::restore).transpose()
+}
+
+pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure> {
+    let rows: Vec<ApiKeyRow> = api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
+    rows.into_iter().map(ApiKeyRow::restore).collect()
+}
+
+/// Runs `work` on one moment of the database. A savepoint, since on the writer's own connection there is a
+/// transaction already.
+fn snapshot<T>(
+    db: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    use diesel::connection::SimpleConnection;
+    db.batch_execute("SAVEPOINT read")?;
+    let result = work(db);
+    db.batch_execute("RELEASE read")?;
+    result
+}

@@ -1,0 +1,441 @@
+//! Rows, and the two ways between them and the domain. A row that the domain could not have made is
+//! [`Failure::BadRow`], never a guess.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use diesel::prelude::*;
+use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, Scope};
+use paywright_domain::{
+    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentError,
+    IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId, OrderNumber, OrderState,
+    PaymentIntent, Text, Timestamp,
+};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::schema::{
+    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, tasks,
+};
+
+/// Reads one column: names it in what goes wrong.
+pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
+
+impl Column {
+    pub(crate) fn bad(&self, problem: &dyn Display) -> Failure {
+        Failure::BadRow { table: self.0, column: self.1, problem: problem.to_string() }
+    }
+
+    pub(crate) fn read<T, E: Display>(&self, value: Result<T, E>) -> Result<T, Failure> {
+        value.map_err(|problem| self.bad(&problem))
+    }
+
+    pub(crate) fn found<T>(&self, value: Option<T>) -> Result<T, Failure> {
+        value.ok_or_else(|| self.bad(&"is not a value that is ever written"))
+    }
+
+    pub(crate) fn uuid(&self, bytes: &[u8]) -> Result<Uuid, Failure> {
+        self.read(Uuid::from_slice(bytes))
+    }
+
+    pub(crate) fn count(&self, value: i64) -> Result<u32, Failure> {
+        self.read(u32::try_from(value))
+    }
+
+    pub(crate) fn time(&self, micros: i64) -> Result<Timestamp, Failure> {
+        self.read(Timestamp::from_unix_micros(micros))
+    }
+
+    pub(crate) fn money(&self, minor: i64, currency: Currency) -> Result<Money, Failure> {
+        self.read(Money::new(minor, currency))
+    }
+
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T, Failure> {
+        self.read(serde_json::from_str(text))
+    }
+}
+
+/// Writes what a column keeps as JSON. The values are our own plain data, for which this cannot fail; if it
+/// did, nothing would be written.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Column("(any)", "payload").read(serde_json::to_string(value))
+}
+
+pub(crate) fn position(index: usize) -> Result<i64, Failure> {
+    Column("(any)", "position").read(i64::try_from(index))
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = orders, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct OrderRow {
+    pub(crate) id: Vec<u8>,
+    number: String,
+    pub(crate) version: i64,
+    customer: Option<String>,
+    email: Option<String>,
+    currency: String,
+    total: i64,
+    capture: String,
+    metadata: String,
+    livemode: bool,
+    revision: i64,
+    attempt: i64,
+    state: String,
+    paid_by: Option<String>,
+    cancel_reason: Option<String>,
+    state_at: Option<i64>,
+    requested_revision: Option<i64>,
+    requested_attempt: Option<i64>,
+    placed_at: i64,
+    updated_at: i64,
+}
+
+impl OrderRow {
+    pub(crate) fn of(order: &Order, version: i64) -> Result<Self, Failure> {
+        let (paid_by, cancel_reason, state_at) = match &order.state {
+            OrderState::Open => (None, None, None),
+            OrderState::Paid { by, at } => (Some(by.as_str().to_owned()), None, Some(at)),
+            OrderState::Canceled { reason, at } => (None, Some(reason.name().to_owned()), Some(at)),
+        };
+        let metadata: BTreeMap<&str, &str> =
+            order.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Ok(Self {
+            id: order.id.0.as_bytes().to_vec(),
+            number: order.number.as_str().to_owned(),
+            version,
+            customer: order.customer.as_ref().map(|it| it.as_str().to_owned()),
+            email: order.email.as_ref().map(|it| it.as_str().to_owned()),
+            currency: order.total.currency().code().to_owned(),
+            total: order.total.minor(),
+            capture: order.capture.name().to_owned(),
+            metadata: to_json(&metadata)?,
+            livemode: order.livemode,
+            revision: i64::from(order.revision),
+            attempt: i64::from(order.attempt),
+            state: order.state.name().to_owned(),
+            paid_by,
+            cancel_reason,
+            state_at: state_at.map(|it| it.unix_micros()),
+            requested_revision: order.requested.map(|it| i64::from(it.revision)),
+            requested_attempt: order.requested.map(|it| i64::from(it.attempt)),
+            placed_at: order.placed_at.unix_micros(),
+            updated_at: order.updated_at.unix_micros(),
+        })
+    }
+
+    /// Puts an order together again from all its rows.
+    pub(crate) fn restore(
+        self,
+        lines: Vec<LineRow>,
+        adjustments: Vec<AdjustmentRow>,
+        intents: Vec<IntentRow>,
+        anomalies: Vec<AnomalyRow>,
+    ) -> Result<Order, Failure> {
+        let column = |name| Column("orders", name);
+        let currency: Currency = column("currency").read(self.currency.parse())?;
+        let at = |micros: Option<i64>| column("state_at").found(micros).and_then(|it| column("state_at").time(it));
+        let state = match self.state.as_str() {
+            "open" => OrderState::Open,
+            "paid" => {
+                let by = column("paid_by").found(self.paid_by)?;
+                OrderState::Paid { by: column("paid_by").read(IntentId::new(by))?, at: at(self.state_at)? }
+            }
+            "canceled" => {
+                let reason = CancelReason::ALL.into_iter().find(|it| Some(it.name()) == self.cancel_reason.as_deref());
+                OrderState::Canceled { reason: column("cancel_reason").found(reason)?, at: at(self.state_at)? }
+            }
+            other => return Err(column("state").bad(&other)),
+        };
+        let requested = match (self.requested_revision, self.requested_attempt) {
+            (Some(revision), Some(attempt)) => Some(IntentRequest {
+                revision: column("requested_revision").count(revision)?,
+                attempt: column("requested_attempt").count(attempt)?,
+            }),
+            (_, _) => None,
+        };
+        let metadata: BTreeMap<String, String> = column("metadata").json(&self.metadata)?;
+        let metadata = metadata
+            .into_iter()
+            .map(|(key, value)| Ok((Text::new(key)?, Text::new(value)?)))
+            .collect::<Result<Metadata, paywright_domain::TextProblem>>();
+        let data = OrderData {
+            id: OrderId(column("id").uuid(&self.id)?),
+            number: column("number").read(OrderNumber::parse(&self.number))?,
+            customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
+            email: column("email").read(self.email.map(Email::new).transpose())?,
+            lines: lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
+            adjustments: adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
+            total: column("total").money(self.total, currency)?,
+            capture: match self.capture.as_str() {
+                "automatic" => CaptureMethod::Automatic,
+                "manual" => CaptureMethod::Manual,
+                other => return Err(column("capture").bad(&other)),
+            },
+            metadata: column("metadata").read(metadata)?,
+            livemode: self.livemode,
+            revision: column("revision").count(self.revision)?,
+            attempt: column("attempt").count(self.attempt)?,
+            state,
+            requested,
+            intents: intents.into_iter().map(IntentRow::restore).collect::<Result<_, _>>()?,
+            anomalies: anomalies.into_iter().map(AnomalyRow::restore).collect::<Result<_, _>>()?,
+            placed_at: column("placed_at").time(self.placed_at)?,
+            updated_at: column("updated_at").time(self.updated_at)?,
+        };
+        column("(row)").read(Order::restore(data))
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = order_lines, treat_none_as_default_value = false)]
+pub(crate) struct LineRow {
+    pub(crate) order_id: Vec<u8>,
+    position: i64,
+    name: String,
+    description: String,
+    sku: Option<String>,
+    unit_amount: i64,
+    quantity: i64,
+}
+
+impl LineRow {
+    pub(crate) fn of(order: OrderId, index: usize, line: &LineItem) -> Result<Self, Failure> {
+        Ok(Self {
+            order_id: order.0.as_bytes().to_vec(),
+            position: position(index)?,
+            name: line.name.as_str().to_owned(),
+            description: line.description.as_str().to_owned(),
+            sku: line.sku.as_ref().map(|it| it.as_str().to_owned()),
+            unit_amount: line.unit_amount().minor(),
+            quantity: i64::from(line.quantity()),
+        })
+    }
+
+    fn restore(self, currency: Currency) -> Result<LineItem, Failure> {
+        let column = |name| Column("order_lines", name);
+        let unit_amount = column("unit_amount").money(self.unit_amount, currency)?;
+        let quantity = column("quantity").count(self.quantity)?;
+        let mut line = column("(row)").read(LineItem::new(self.name, unit_amount, quantity))?;
+        line.description = column("description").read(Text::new(self.description))?;
+        line.sku = column("sku").read(self.sku.map(Text::new).transpose())?;
+        Ok(line)
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = order_adjustments)]
+pub(crate) struct AdjustmentRow {
+    pub(crate) order_id: Vec<u8>,
+    position: i64,
+    kind: String,
+    label: String,
+    amount: i64,
+}
+
+impl AdjustmentRow {
+    pub(crate) fn of(order: OrderId, index: usize, adjustment: &Adjustment) -> Result<Self, Failure> {
+        Ok(Self {
+            order_id: order.0.as_bytes().to_vec(),
+            position: position(index)?,
+            kind: adjustment.kind.name().to_owned(),
+            label: adjustment.label.as_str().to_owned(),
+            amount: adjustment.amount.minor(),
+        })
+    }
+
+    fn restore(self, currency: Currency) -> Result<Adjustment, Failure> {
+        let column = |name| Column("order_adjustments", name);
+        Ok(Adjustment {
+            kind: column("kind").found(AdjustmentKind::ALL.into_iter().find(|it| it.name() == self.kind))?,
+            label: column("label").read(Text::new(self.label))?,
+            amount: column("amount").money(self.amount, currency)?,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = payment_intents, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct IntentRow {
+    pub(crate) order_id: Vec<u8>,
+    pub(crate) position: i64,
+    id: String,
+    revision: i64,
+    currency: String,
+    amount: i64,
+    status: String,
+    received: i64,
+    capturable: i64,
+    last_error: Option<String>,
+    as_of: i64,
+    created_at: i64,
+}
+
+impl IntentRow {
+    pub(crate) fn of(order: OrderId, index: usize, intent: &PaymentIntent) -> Result<Self, Failure> {
+        Ok(Self {
+            order_id: order.0.as_bytes().to_vec(),
+            position: position(index)?,
+            id: intent.id.as_str().to_owned(),
+            revision: i64::from(intent.revision),
+            currency: intent.currency().code().to_owned(),
+            amount: intent.amount.minor(),
+            status: intent.status.name().to_owned(),
+            received: intent.received.minor(),
+            capturable: intent.capturable.minor(),
+            last_error: intent.last_error.as_ref().map(to_json).transpose()?,
+            as_of: intent.as_of.unix_micros(),
+            created_at: intent.created_at.unix_micros(),
+        })
+    }
+
+    fn restore(self) -> Result<PaymentIntent, Failure> {
+        let column = |name| Column("payment_intents", name);
+        let currency: Currency = column("currency").read(self.currency.parse())?;
+        Ok(PaymentIntent {
+            id: column("id").read(IntentId::new(self.id))?,
+            revision: column("revision").count(self.revision)?,
+            amount: column("amount").money(self.amount, currency)?,
+            status: column("status").found(self.status.parse().ok())?,
+            received: column("received").money(self.received, currency)?,
+            capturable: column("capturable").money(self.capturable, currency)?,
+            last_error: match self.last_error {
+                Some(text) => Some(column("last_error").json::<IntentError>(&text)?),
+                None => None,
+            },
+            as_of: column("as_of").time(self.as_of)?,
+            created_at: column("created_at").time(self.created_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = anomalies)]
+pub(crate) struct AnomalyRow {
+    pub(crate) order_id: Vec<u8>,
+    position: i64,
+    intent_id: String,
+    name: String,
+    payload: String,
+    found_at: i64,
+}
+
+impl AnomalyRow {
+    pub(crate) fn of(order: OrderId, index: usize, anomaly: &Anomaly) -> Result<Self, Failure> {
+        Ok(Self {
+            order_id: order.0.as_bytes().to_vec(),
+            position: position(index)?,
+            intent_id: anomaly.intent.as_str().to_owned(),
+            name: anomaly.kind.name().to_owned(),
+            payload: to_json(&anomaly.kind)?,
+            found_at: anomaly.found_at.unix_micros(),
+        })
+    }
+
+    fn restore(self) -> Result<Anomaly, Failure> {
+        let column = |name| Column("anomalies", name);
+        Ok(Anomaly {
+            intent: column("intent_id").read(IntentId::new(self.intent_id))?,
+            kind: column("payload").json(&self.payload)?,
+            found_at: column("found_at").time(self.found_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = facts)]
+pub(crate) struct FactRow {
+    pub(crate) order_id: Vec<u8>,
+    pub(crate) version: i64,
+    pub(crate) position: i64,
+    pub(crate) kind: String,
+    pub(crate) payload: String,
+    pub(crate) at: i64,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = tasks, treat_none_as_default_value = false)]
+pub(crate) struct TaskRow {
+    pub(crate) order_id: Vec<u8>,
+    pub(crate) key: String,
+    pub(crate) payload: String,
+    pub(crate) due_at: i64,
+    pub(crate) taken: i64,
+    pub(crate) leased_by: Option<Vec<u8>>,
+    pub(crate) leased_until: Option<i64>,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = idempotency_records)]
+pub(crate) struct IdempotencyRow {
+    scope: Vec<u8>,
+    key: String,
+    fingerprint: Vec<u8>,
+    order_id: Vec<u8>,
+    answer: String,
+    at: i64,
+}
+
+impl IdempotencyRow {
+    pub(crate) fn of(record: &IdempotencyRecord) -> Self {
+        Self {
+            scope: record.key.scope.as_bytes().to_vec(),
+            key: record.key.key.clone(),
+            fingerprint: record.fingerprint.to_vec(),
+            order_id: record.order.0.as_bytes().to_vec(),
+            answer: record.answer.clone(),
+            at: record.at.unix_micros(),
+        }
+    }
+
+    pub(crate) fn restore(self) -> Result<IdempotencyRecord, Failure> {
+        let column = |name| Column("idempotency_records", name);
+        Ok(IdempotencyRecord {
+            key: IdempotencyKey { scope: column("scope").uuid(&self.scope)?, key: self.key },
+            fingerprint: column("fingerprint").found(self.fingerprint.try_into().ok())?,
+            order: OrderId(column("order_id").uuid(&self.order_id)?),
+            answer: self.answer,
+            at: column("at").time(self.at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = api_keys, treat_none_as_default_value = false)]
+pub(crate) struct ApiKeyRow {
+    id: Vec<u8>,
+    name: String,
+    digest: Vec<u8>,
+    scopes: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+}
+
+impl ApiKeyRow {
+    pub(crate) fn of(key: &ApiKey) -> Self {
+        Self {
+            id: key.id.as_bytes().to_vec(),
+            name: key.name.clone(),
+            digest: key.digest.to_vec(),
+            scopes: key.scopes.iter().map(|it| it.name()).collect::<Vec<_>>().join(" "),
+            created_at: key.created_at.unix_micros(),
+            expires_at: key.expires_at.map(Timestamp::unix_micros),
+            revoked_at: key.revoked_at.map(Timestamp::unix_micros),
+        }
+    }
+
+    pub(crate) fn restore(self) -> Result<ApiKey, Failure> {
+        let column = |name| Column("api_keys", name);
+        let time = |name, at: Option<i64>| at.map(|it| column(name).time(it)).transpose();
+        Ok(ApiKey {
+            id: column("id").uuid(&self.id)?,
+            name: self.name,
+            digest: column("digest").found(self.digest.try_into().ok())?,
+            scopes: column("scopes")
+                .read(self.scopes.split_whitespace().map(str::parse::<Scope>).collect::<Result<_, _>>())?,
+            created_at: column("created_at").time(self.created_at)?,
+            expires_at: time("expires_at", self.expires_at)?,
+            revoked_at: time("revoked_at", self.revoked_at)?,
+        })
+    }
+}

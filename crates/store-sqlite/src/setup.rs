@@ -1,0 +1,129 @@
+//! Opening a file: whose it is, how far it is migrated, and how it is to be written.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::failure::{Failure, OpenError};
+use crate::{IN_MEMORY, Options};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// `PRAGMA application_id` of our files: "Payw" in ASCII.
+const APPLICATION_ID: i64 = 0x5061_7977;
+
+/// How long to wait for a writer of another process, a `paywright keys` beside a server say.
+const BUSY_MILLISECONDS: u32 = 5_000;
+
+const PAGE_BYTES: u64 = 4096;
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+}
+
+pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
+    let unusable =
+        |reason: &dyn std::fmt::Display| OpenError::Unusable { path: path.to_owned(), reason: reason.to_string() };
+    let mut db = SqliteConnection::establish(path).map_err(|error| unusable(&error))?;
+    let explain = |error: diesel::result::Error| {
+        // SQLite gives diesel no code that tells these apart, but its texts for them are part of its API.
+        let text = error.to_string();
+        if text.contains("not a database") {
+            OpenError::NotADatabase { path: path.to_owned() }
+        } else if text.contains("readonly") {
+            OpenError::ReadOnly { path: path.to_owned() }
+        } else {
+            unusable(&text)
+        }
+    };
+    db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"))
+        .map_err(explain)?;
+    check_owner(&mut db, path).map_err(|error| error.unwrap_or_else(explain))?;
+    // Fails at once where the file cannot be written; and only one process at a time migrates it.
+    db.batch_execute("BEGIN IMMEDIATE").map_err(explain)?;
+    let migrated = migrate(&mut db, path);
+    db.batch_execute(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(explain)?;
+    migrated?;
+    if path != IN_MEMORY {
+        db.batch_execute("PRAGMA journal_mode = WAL;").map_err(explain)?;
+    }
+    db.batch_execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384;")
+        .map_err(explain)?;
+    if let Some(bytes) = options.bytes_max {
+        db.batch_execute(&format!("PRAGMA max_page_count = {};", (bytes / PAGE_BYTES).max(1))).map_err(explain)?;
+    }
+    Ok(db)
+}
+
+pub(crate) fn open_for_reading(path: &str) -> Result<SqliteConnection, Failure> {
+    let mut db =
+        SqliteConnection::establish(path).map_err(|error| Failure::Connection(std::sync::Arc::new(error)))?;
+    db.batch_execute(&format!(
+        "PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
+    ))?;
+    Ok(db)
+}
+
+/// Trait glue: a check fails as an [`OpenError`] of its own, or with an error of SQLite to be explained.
+enum CheckError {
+    Refused(OpenError),
+    Sqlite(diesel::result::Error),
+}
+
+impl CheckError {
+    fn unwrap_or_else(self, explain: impl FnOnce(diesel::result::Error) -> OpenError) -> OpenError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Sqlite(error) => explain(error),
+        }
+    }
+}
+
+impl From<diesel::result::Error> for CheckError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> {
+    let number = |db: &mut SqliteConnection, sql: &str| -> QueryResult<i64> {
+        Ok(diesel::sql_query(sql).get_result::<Number>(db)?.value)
+    };
+    let id = number(db, "SELECT application_id AS value FROM pragma_application_id")?;
+    let tables = number(db, "SELECT count(*) AS value FROM sqlite_schema")?;
+    if id == APPLICATION_ID || (id == 0 && tables == 0) {
+        return Ok(());
+    }
+    Err(CheckError::Refused(OpenError::OtherProgram { path: path.to_owned() }))
+}
+
+fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
+    let unusable =
+        |reason: &dyn std::fmt::Display| OpenError::Unusable { path: path.to_owned(), reason: reason.to_string() };
+    let applied = db.applied_migrations().map_err(|error| unusable(&error))?;
+    let known: Vec<_> = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
+        .map_err(|error| unusable(&error))?
+        .iter()
+        .map(|it| it.name().version().as_owned())
+        .collect();
+    if let Some(unknown) = applied.iter().find(|it| !known.contains(it)) {
+        return Err(OpenError::NewerSchema { path: path.to_owned(), migration: unknown.to_string() });
+    }
+    for migration in diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
+        .map_err(|error| unusable(&error))?
+    {
+        let version = migration.name().version().as_owned();
+        if !applied.contains(&version) {
+            // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
+            migration.run(db).map_err(|error| unusable(&error))?;
+            diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
+                .bind::<Text, _>(version.to_string())
+                .execute(db)
+                .map_err(|error| unusable(&error))?;
+        }
+    }
+    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| unusable(&error))
+}

@@ -1,0 +1,126 @@
+//! The one thread that writes, and its group commit.
+
+use diesel::SqliteConnection;
+use diesel::connection::SimpleConnection;
+use paywright_app::StoreError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::failure::{Failure, OpenError};
+
+/// The most writes of one transaction.
+const GROUP_MAX: usize = 64;
+/// The most writes that wait; a caller beyond it waits for its place.
+const WAITING_MAX: usize = 1024;
+
+/// Runs inside the group's transaction, or is told why there is none.
+type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) -> Ran + Send>;
+/// Tells the caller, when the group's fate is known.
+type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+
+struct Ran {
+    answer: Answer,
+    /// Why the group's transaction is no more, if it is.
+    broken: Option<Failure>,
+}
+
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Starts the thread on `connection`. It ends when the writer is dropped and all that waited is done.
+    /// `reopen` gives another connection after one that could not even roll back.
+    pub(crate) fn start(
+        connection: SqliteConnection,
+        reopen: impl Fn() -> Result<SqliteConnection, OpenError> + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || write_groups(connection, waiting, reopen))
+            .map_err(|error| OpenError::Unusable { path: "the writer thread".into(), reason: error.to_string() })?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs `work` in the next group. It is durable when this returns `Ok`; after an error nothing of it is
+    /// there. A caller that has gone before its turn is skipped.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            if tell.is_closed() {
+                return Ran { answer: Box::new(|_| ()), broken: None };
+            }
+            let (result, broken) = match db {
+                Ok(db) => in_savepoint(db, work),
+                Err(failure) => (Err(failure), None),
+            };
+            // The caller may have gone; what was done is done all the same.
+            let answer = Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
+            Ran { answer, broken }
+        });
+        self.jobs.send(job).await.map_err(|_| Failure::Stopped)?;
+        Ok(told.await.map_err(|_| Failure::Stopped)??)
+    }
+}
+
+/// Runs `work` so that its failure undoes it alone. The second part says why the whole transaction is no
+/// more, where it is not: SQLite rolls everything back by itself when the disk is full, say.
+///
+/// By hand, not by diesel's transaction manager, which takes that for a broken connection. Nobody else ever
+/// gets this connection.
+fn in_savepoint<T>(
+    db: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> (Result<T, Failure>, Option<Failure>) {
+    if let Err(error) = db.batch_execute("SAVEPOINT job") {
+        let failure = Failure::from(error);
+        return (Err(failure.clone()), Some(failure));
+    }
+    let result = work(db);
+    let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    let broken = db.batch_execute(end).err().map(Failure::from);
+    match (result, broken) {
+        (Ok(_), Some(failure)) => (Err(failure.clone()), Some(failure)),
+        // The first failure says more than the missing savepoint after it.
+        (Err(failure), Some(_)) => (Err(failure.clone()), Some(failure)),
+        (result, None) => (result, None),
+    }
+}
+
+fn write_groups(
+    mut db: SqliteConnection,
+    mut waiting: mpsc::Receiver<Job>,
+    reopen: impl Fn() -> Result<SqliteConnection, OpenError>,
+) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        let mut answers = Vec::with_capacity(group.len());
+        let mut fate = db.batch_execute("BEGIN IMMEDIATE").map_err(Failure::from);
+        for job in group.drain(..) {
+            let ran = job(fate.clone().map(|()| &mut db));
+            answers.push(ran.answer);
+            if let Some(failure) = ran.broken {
+                fate = Err(failure);
+            }
+        }
+        if fate.is_ok() {
+            fate = db.batch_execute("COMMIT").map_err(Failure::from);
+        }
+        if let Err(failure) = &fate {
+            tracing::error!(%failure, writes = answers.len(), "a group of writes was rolled back");
+            // An error here means that SQLite has rolled back already, unless the connection is of no use.
+            if db.batch_execute("ROLLBACK").is_err() && db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err() {
+                match reopen() {
+                    Ok(fresh) => db = fresh,
+                    Err(error) => tracing::error!(%error, "the store cannot be opened again"),
+                }
+            }
+        }
+        for answer in answers {
+            answer(fate.clone());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The contract of every store, kept by SQLite in a file.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use paywright_app::Store;
+use paywright_domain::OrderId;
+use paywright_store_sqlite::{Options, SqliteStore};
+use paywright_testkit::contract::Subject;
+use tempfile::TempDir;
+
+struct File {
+    folder: TempDir,
+    store: Arc<SqliteStore>,
+}
+
+impl File {
+    fn path(folder: &TempDir) -> String {
+        folder.path().join("orders.db").to_str().unwrap().to_owned()
+    }
+}
+
+#[async_trait]
+impl Subject for File {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+
+    async fn reopened(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&Self::path(&self.folder), Options::default()).unwrap())
+    }
+
+    async fn damage(&self, order: OrderId) {
+        let mut db = SqliteConnection::establish(&Self::path(&self.folder)).unwrap();
+        let changed = diesel::sql_query("UPDATE orders SET currency = 'xyz' WHERE id = ?")
+            .bind::<diesel::sql_types::Binary, _>(order.0.as_bytes().as_slice())
+            .execute(&mut db);
+        assert_eq!(changed.unwrap(), 1);
+    }
+}
+
+async fn fresh() -> File {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(SqliteStore::open(&File::path(&folder), Options::default()).unwrap());
+    File { folder, store }
+}
+
+paywright_testkit::store_contract!(fresh);

@@ -1,0 +1,124 @@
+//! What can be wrong with a file, and what the store says then.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use paywright_app::{Changes, OrderRef, Store, StoreError, Version};
+use paywright_store_sqlite::{IN_MEMORY, OpenError, Options, SqliteStore};
+use paywright_testkit::{at, order_id, place};
+use tempfile::TempDir;
+
+fn path_in(folder: &TempDir) -> String {
+    folder.path().join("orders.db").to_str().unwrap().to_owned()
+}
+
+fn open(path: &str) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(path, Options::default())
+}
+
+fn first(n: u32) -> Changes {
+    Changes::of(Version::NEW, place(n), at(1), at(1))
+}
+
+#[tokio::test]
+async fn a_store_in_memory_needs_no_file() {
+    let store = open(IN_MEMORY).unwrap();
+    store.commit(first(1)).await.unwrap();
+    assert!(store.order(&OrderRef::Id(order_id(1))).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let text = "Dear diary, this is not a database. ".repeat(200);
+    std::fs::write(&path, &text).unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let mut db = SqliteConnection::establish(&path).unwrap();
+    db.batch_execute("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    drop(db);
+    let before = std::fs::read(&path).unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(matches!(error, OpenError::OtherProgram { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    drop(open(&path).unwrap());
+    let mut db = SqliteConnection::establish(&path).unwrap();
+    db.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')").unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(
+        matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    drop(open(&path).unwrap());
+    let error = open(&format!("file:{path}?mode=ro")).err().unwrap();
+    assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
+    let error = open("/nowhere/at/all/orders.db").err().unwrap();
+    assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_next_order_and_loses_none() {
+    let folder = TempDir::new().unwrap();
+    let options = Options { bytes_max: Some(400 * 1024), ..Options::default() };
+    let store = SqliteStore::open(&path_in(&folder), options).unwrap();
+    let mut placed = 0;
+    let error = loop {
+        match store.commit(first(placed + 1)).await {
+            Ok(()) => placed += 1,
+            Err(error) => break error,
+        }
+        assert!(placed < 10_000, "the limit is never met");
+    };
+    assert!(matches!(&error, StoreError::Unavailable(cause) if cause.to_string().contains("full")), "{error:?}");
+    assert!(placed > 10, "{placed}");
+    // Those that were answered are there, the refused one is not, and reading goes on.
+    for n in 1..=placed {
+        assert!(store.order(&OrderRef::Id(order_id(n))).await.unwrap().is_some(), "{n}");
+    }
+    assert_eq!(store.order(&OrderRef::Id(order_id(placed + 1))).await.unwrap(), None);
+    // With room again, writing goes on where it stopped.
+    drop(store);
+    let roomy = open(&path_in(&folder)).unwrap();
+    roomy.commit(first(placed + 1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
+    let folder = TempDir::new().unwrap();
+    let options = Options { bytes_max: Some(600 * 1024), ..Options::default() };
+    let store = std::sync::Arc::new(SqliteStore::open(&path_in(&folder), options).unwrap());
+    let writers: Vec<_> = (1..=600)
+        .map(|n| {
+            let store = std::sync::Arc::clone(&store);
+            tokio::spawn(async move { (n, store.commit(first(n)).await.is_ok()) })
+        })
+        .collect();
+    let mut refused = 0;
+    for writer in writers {
+        let (n, told) = writer.await.unwrap();
+        let there = store.order(&OrderRef::Id(order_id(n))).await.unwrap().is_some();
+        assert_eq!(told, there, "{n}");
+        refused += u32::from(!told);
+    }
+    assert!(refused > 0, "the limit is never met");
+}

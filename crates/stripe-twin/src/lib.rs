@@ -1,0 +1,1 @@
+//! A stateful Stripe for development and tests, with faults on demand

@@ -1,0 +1,499 @@
+//! The contract of [`Store`], one function a promise. `store_contract!(fresh)` makes a test of each for the
+//! stores that `fresh` gives.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use paywright_app::{
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, OrderQuery, OrderRef, Scope, Store, StoreError, Version,
+    Versioned,
+};
+use paywright_domain::{
+    CancelReason, Decision, IntentError, IntentId, IntentPlan, IntentSnapshot, IntentStatus, Money, Order, OrderId,
+    Source, Task,
+};
+use tokio::join;
+use uuid::Uuid;
+
+use crate::{at, edit_of_lines, new_order, order_id, place, usd};
+
+/// A store to be held to the contract, empty at first.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+    /// Another way into the same data, as another process has it.
+    async fn reopened(&self) -> Arc<dyn Store>;
+    /// Writes nonsense into the stored currency of an order, behind the store's back.
+    async fn damage(&self, order: OrderId);
+}
+
+/// Makes a test of each promise. `$fresh` is an `async fn() -> impl Subject`.
+#[macro_export]
+macro_rules! store_contract {
+    ($fresh:path) => {
+        $crate::store_contract! { $fresh:
+            an_order_comes_back_as_it_was_written
+            every_state_of_an_order_comes_back
+            an_order_is_found_by_id_number_and_any_of_its_intents
+            what_is_not_there_is_none
+            a_stale_version_writes_nothing
+            a_taken_id_or_number_is_a_conflict
+            of_many_racing_writers_one_wins
+            writers_of_different_orders_do_not_disturb_each_other
+            an_idempotency_record_is_in_the_same_commit
+            of_racing_requests_with_one_key_one_wins
+            a_task_is_leased_once_until_its_lease_expires
+            a_finished_task_is_gone
+            a_task_decided_twice_is_one_task
+            a_walk_through_the_list_misses_and_repeats_nothing
+            a_list_of_one_customer_shows_no_others
+            facts_are_kept_in_order_and_never_change
+            a_commit_whose_caller_left_is_whole_or_absent
+            a_corrupt_row_is_reported_as_such
+            an_api_key_is_found_by_its_digest_until_revoked
+            what_was_committed_is_there_for_another_process
+        }
+    };
+    ($fresh:path: $($promise:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            let subject = $fresh().await;
+            $crate::contract::$promise(&subject).await;
+        })*
+    };
+}
+
+const NOW: i64 = 1_743_415_050;
+
+fn first(decision: Decision) -> Changes {
+    Changes::of(Version::NEW, decision, at(NOW), at(NOW))
+}
+
+fn then(version: u32, decision: Decision) -> Changes {
+    Changes::of(Version(version), decision, at(NOW), at(NOW))
+}
+
+fn by_id(n: u32) -> OrderRef {
+    OrderRef::Id(order_id(n))
+}
+
+fn requested(order: &Order) -> Decision {
+    match order.request_intent(at(NOW)).unwrap() {
+        IntentPlan::Create { decision: Some(decision), .. } => decision,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn news(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
+    let asked = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
+    let received = if status == IntentStatus::Succeeded { order.total } else { Money::zero(order.total.currency()) };
+    IntentSnapshot { status, received, revision: Some(order.revision), ..asked }
+}
+
+async fn stored(store: &dyn Store, n: u32) -> Versioned<Order> {
+    store.order(&by_id(n)).await.unwrap().expect("the order is stored")
+}
+
+fn is_conflict<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Conflict))
+}
+
+/// Every field of an order, written and read.
+pub async fn an_order_comes_back_as_it_was_written(subject: &impl Subject) {
+    let store = subject.store();
+    let decision = place(1);
+    let order = decision.order.clone();
+    store.commit(first(decision)).await.unwrap();
+    assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order });
+}
+
+/// An order along its ways: edited, requested, issued, declined, paid, held; and canceled.
+pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
+    let store = subject.store();
+    let mut order = place(1).order;
+    let mut version = 0;
+    let mut commit = async |decision: Decision| {
+        let after = decision.order.clone();
+        store.commit(then(version, decision)).await.unwrap();
+        version += 1;
+        assert_eq!(stored(&*store, 1).await, Versioned { version: Version(version), value: after.clone() });
+        after
+    };
+    commit(place(1)).await;
+    order = commit(order.edit(edit_of_lines(700), at(NOW + 1)).unwrap()).await;
+    order = commit(requested(&order)).await;
+    let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
+    let declined = IntentSnapshot {
+        last_error: Some(error),
+        source: Source::Event,
+        ..news(&order, "pi_1", IntentStatus::RequiresPaymentMethod)
+    };
+    order = commit(order.settle(&declined, at(NOW + 2)).unwrap()).await;
+    order = commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW + 3)).unwrap()).await;
+    order = commit(requested(&order)).await;
+    let authorised = IntentSnapshot { capturable: usd(700), ..news(&order, "pi_2", IntentStatus::RequiresCapture) };
+    order = commit(order.settle(&authorised, at(NOW + 4)).unwrap()).await;
+    order = commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), at(NOW + 5)).unwrap()).await;
+    order = commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), at(NOW + 6)).unwrap()).await;
+    assert_eq!((order.intents.len(), order.anomalies.len(), order.state.name()), (3, 1, "paid"));
+
+    let canceled = place(2).order.cancel(CancelReason::Abandoned, at(NOW + 7)).unwrap();
+    store.commit(first(place(2))).await.unwrap();
+    let after = canceled.order.clone();
+    store.commit(then(1, canceled)).await.unwrap();
+    assert_eq!(stored(&*store, 2).await.value, after);
+}
+
+/// By each of its names.
+pub async fn an_order_is_found_by_id_number_and_any_of_its_intents(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1))).await.unwrap();
+    store.commit(first(place(2))).await.unwrap();
+    let order = place(1).order;
+    let issued = order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW)).unwrap();
+    let order = issued.order.clone();
+    store.commit(then(1, issued)).await.unwrap();
+    let second = order.settle(&news(&order, "pi_2", IntentStatus::Processing), at(NOW)).unwrap();
+    store.commit(then(2, second)).await.unwrap();
+    let intent = |id: &str| OrderRef::Intent(IntentId::new(id).unwrap());
+    for name in [by_id(1), OrderRef::Number(order.number.clone()), intent("pi_1"), intent("pi_2")] {
+        let found = store.order(&name).await.unwrap().map(|it| (it.value.id, it.version));
+        assert_eq!(found, Some((order.id, Version(3))), "{name:?}");
+    }
+}
+
+/// Nothing is an answer, not an error.
+pub async fn what_is_not_there_is_none(subject: &impl Subject) {
+    let store = subject.store();
+    let order = place(1).order;
+    assert_eq!(store.order(&by_id(1)).await.unwrap(), None);
+    assert_eq!(store.order(&OrderRef::Number(order.number.clone())).await.unwrap(), None);
+    assert_eq!(store.order(&OrderRef::Intent(IntentId::new("pi_1").unwrap())).await.unwrap(), None);
+    assert_eq!(store.facts(order.id).await.unwrap(), []);
+    let query = OrderQuery { customer: None, older_than: None, limit: 10 };
+    assert_eq!(store.orders(&query).await.unwrap(), []);
+    assert_eq!(store.api_key(&[0; 32]).await.unwrap(), None);
+    let key = IdempotencyKey { scope: Uuid::nil(), key: "k".into() };
+    assert_eq!(store.idempotency_record(&key).await.unwrap(), None);
+    assert!(!store.revoke_api_key(Uuid::nil(), at(NOW)).await.unwrap());
+    store.ping().await.unwrap();
+}
+
+/// Neither order nor facts nor tasks nor the idempotency record.
+pub async fn a_stale_version_writes_nothing(subject: &impl Subject) {
+    let store = subject.store();
+    let order = place(1).order;
+    store.commit(first(place(1))).await.unwrap();
+    let key = IdempotencyKey { scope: Uuid::nil(), key: "k".into() };
+    for stale in [2, 7] {
+        let mut changes = then(stale, requested(&order));
+        changes.idempotency = Some(record(&key, order.id));
+        assert!(is_conflict(&store.commit(changes).await), "{stale}");
+    }
+    let mut missing = then(1, requested(&place(2).order));
+    missing.idempotency = Some(record(&key, order_id(2)));
+    assert!(is_conflict(&store.commit(missing).await), "an order that is not there has no version");
+    assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order.clone() });
+    assert_eq!(store.facts(order.id).await.unwrap().len(), 1);
+    assert_eq!(store.idempotency_record(&key).await.unwrap(), None);
+    assert_eq!(lease(&*store, 1, NOW + 1_000_000, NOW + 2_000_000).await, []);
+}
+
+/// A new order never replaces another.
+pub async fn a_taken_id_or_number_is_a_conflict(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1))).await.unwrap();
+    assert!(is_conflict(&store.commit(first(place(1))).await));
+    // Another id with the same last bits, on the same day, makes the same number.
+    let twin = OrderId(Uuid::from_u128(order_id(1).0.as_u128() ^ (1 << 40)));
+    let same_number = Order::place(twin, new_order(), at(NOW)).unwrap();
+    assert_eq!(same_number.order.number, place(1).order.number);
+    assert!(is_conflict(&store.commit(first(same_number)).await));
+    assert_eq!(store.order(&OrderRef::Id(twin)).await.unwrap(), None);
+}
+
+/// However many decide on one version, one commit goes through.
+pub async fn of_many_racing_writers_one_wins(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1))).await.unwrap();
+    let order = place(1).order;
+    let racers: Vec<_> = (0..32)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            let changes = then(1, order.edit(edit_of_lines(100 + n), at(NOW)).unwrap());
+            let total = changes.order.total;
+            tokio::spawn(async move { (store.commit(changes).await, total) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for racer in racers {
+        let (result, total) = racer.await.unwrap();
+        assert!(result.is_ok() || is_conflict(&result), "{result:?}");
+        if result.is_ok() {
+            winners.push(total);
+        }
+    }
+    let after = stored(&*store, 1).await;
+    assert_eq!(winners, [after.value.total]);
+    assert_eq!(after.version, Version(2));
+}
+
+/// A failure in a group of commits is one caller's alone.
+pub async fn writers_of_different_orders_do_not_disturb_each_other(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1000))).await.unwrap();
+    let racers: Vec<_> = (0..60)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            // Every third one names an order that is there already.
+            let id = if n % 3 == 0 { 1000 } else { n };
+            tokio::spawn(async move { (n, store.commit(first(place(id))).await) })
+        })
+        .collect();
+    for racer in racers {
+        let (n, result) = racer.await.unwrap();
+        assert_eq!(is_conflict(&result), n % 3 == 0, "{n}: {result:?}");
+        assert_eq!(store.order(&by_id(n)).await.unwrap().is_some(), n % 3 != 0, "{n}");
+    }
+}
+
+fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord {
+    IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, answer: "{\"é\":1}".into(), at: at(NOW) }
+}
+
+/// Both or neither, and one text of two callers is two keys.
+pub async fn an_idempotency_record_is_in_the_same_commit(subject: &impl Subject) {
+    let store = subject.store();
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
+    let mut changes = first(place(1));
+    changes.idempotency = Some(record(&key, order_id(1)));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.idempotency_record(&key).await.unwrap(), Some(record(&key, order_id(1))));
+
+    let mut repeat = first(place(2));
+    repeat.idempotency = Some(record(&key, order_id(2)));
+    assert!(is_conflict(&store.commit(repeat).await));
+    assert_eq!(store.order(&by_id(2)).await.unwrap(), None);
+
+    let other = IdempotencyKey { scope: Uuid::from_u128(2), ..key };
+    let mut changes = first(place(3));
+    changes.idempotency = Some(record(&other, order_id(3)));
+    store.commit(changes).await.unwrap();
+}
+
+/// The double click.
+pub async fn of_racing_requests_with_one_key_one_wins(subject: &impl Subject) {
+    let store = subject.store();
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
+    let racers: Vec<_> = (1..=24)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            let mut changes = first(place(n));
+            changes.idempotency = Some(record(&key, order_id(n)));
+            tokio::spawn(async move { store.commit(changes).await.is_ok() })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        won += u32::from(racer.await.unwrap());
+    }
+    let orders = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    assert_eq!((won, orders.len()), (1, 1));
+    let kept = store.idempotency_record(&key).await.unwrap().map(|it| it.order);
+    assert_eq!(kept, orders.first().map(|it| it.id));
+}
+
+async fn lease(store: &dyn Store, owner: u128, now: i64, until: i64) -> Vec<(OrderId, Task, u32)> {
+    let lease = Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 10 };
+    let taken = store.lease_tasks(&lease).await.unwrap();
+    taken.into_iter().map(|it| (it.order, it.task, it.taken)).collect()
+}
+
+async fn with_task(store: &dyn Store, n: u32, due: i64) -> (Order, Task) {
+    let order = place(n).order;
+    store.commit(first(place(n))).await.unwrap();
+    let decision = requested(&order);
+    let task = decision.tasks[0].clone();
+    let after = decision.order.clone();
+    store.commit(Changes::of(Version(1), decision, at(NOW), at(due))).await.unwrap();
+    (after, task)
+}
+
+/// Not before it is due, by one owner at a time, and by another once the owner has let it lapse.
+pub async fn a_task_is_leased_once_until_its_lease_expires(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, task) = with_task(&*store, 1, NOW + 100).await;
+    let (later, later_task) = with_task(&*store, 2, NOW + 101).await;
+    assert_eq!(lease(&*store, 1, NOW + 99, NOW + 200).await, [], "nothing is due");
+    let (left, right) =
+        join!(lease(&*store, 1, NOW + 100, NOW + 200), lease(&*store, 2, NOW + 100, NOW + 200));
+    assert_eq!([left, right].concat(), [(order.id, task.clone(), 1)], "one of two owners gets it");
+    let next = lease(&*store, 3, NOW + 199, NOW + 300).await;
+    assert_eq!(next, [(later.id, later_task, 1)], "what is held is not taken");
+    assert_eq!(lease(&*store, 4, NOW + 200, NOW + 300).await, [(order.id, task, 2)], "what has lapsed is");
+}
+
+/// In the commit that its outcome is in.
+pub async fn a_finished_task_is_gone(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, task) = with_task(&*store, 1, NOW).await;
+    let done = order.settle(&news(&order, "pi_1", IntentStatus::Processing), at(NOW)).unwrap();
+    assert_eq!(done.finished, [task.key()]);
+    store.commit(then(2, done)).await.unwrap();
+    assert_eq!(lease(&*store, 1, NOW + 1, NOW + 2).await, []);
+}
+
+/// By its key; and the lease of the first is not lost.
+pub async fn a_task_decided_twice_is_one_task(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, task) = with_task(&*store, 1, NOW).await;
+    assert_eq!(lease(&*store, 1, NOW, NOW + 100).await.len(), 1);
+    let again = Decision { order, facts: vec![], tasks: vec![task], finished: vec![] };
+    store.commit(then(2, again)).await.unwrap();
+    assert_eq!(lease(&*store, 2, NOW + 50, NOW + 60).await, []);
+    assert_eq!(lease(&*store, 2, NOW + 100, NOW + 160).await.len(), 1);
+}
+
+/// While orders are placed and changed under the walk.
+pub async fn a_walk_through_the_list_misses_and_repeats_nothing(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 1..=23 {
+        store.commit(first(place(n))).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut older_than = None;
+    loop {
+        let query = OrderQuery { customer: None, older_than, limit: 5 };
+        let page = store.orders(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 5);
+        older_than = Some(last.id);
+        seen.extend(page.iter().map(|it| it.id));
+        let fresh = 100 + u32::try_from(seen.len()).unwrap();
+        store.commit(first(place(fresh))).await.unwrap();
+        let changed = place(23).order.edit(edit_of_lines(i64::from(fresh)), at(NOW)).unwrap();
+        drop(store.commit(then(1, changed)).await);
+    }
+    assert_eq!(seen, (1..=23).rev().map(order_id).collect::<Vec<_>>());
+}
+
+/// I9.
+pub async fn a_list_of_one_customer_shows_no_others(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 1..=6 {
+        let customer = (n % 2 == 0).then(|| paywright_domain::CustomerId::new("cus-bob").unwrap());
+        let new = paywright_domain::NewOrder { customer, ..new_order() };
+        store.commit(first(Order::place(order_id(n), new, at(NOW)).unwrap())).await.unwrap();
+    }
+    let query = OrderQuery { customer: Some(paywright_domain::CustomerId::new("cus-bob").unwrap()), older_than: None, limit: 2 };
+    let page = store.orders(&query).await.unwrap();
+    assert_eq!(page.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(6), order_id(4)]);
+    let rest = store.orders(&OrderQuery { older_than: Some(order_id(4)), ..query }).await.unwrap();
+    assert_eq!(rest.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(2)]);
+}
+
+/// With the version that each led to.
+pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, _) = with_task(&*store, 1, NOW).await;
+    let paid = order.settle(&news(&order, "pi_1", IntentStatus::Succeeded), at(NOW + 5)).unwrap();
+    let decided = paid.facts.clone();
+    let mut changes = then(2, paid);
+    changes.at = at(NOW + 5);
+    store.commit(changes).await.unwrap();
+    let facts = store.facts(order.id).await.unwrap();
+    let kinds: Vec<_> = facts.iter().map(|it| (it.version.0, it.fact.kind())).collect();
+    assert_eq!(
+        kinds,
+        [
+            (1, "order.placed"),
+            (2, "payment_intent.requested"),
+            (3, "payment_intent.created"),
+            (3, "payment_intent.changed"),
+            (3, "order.paid"),
+        ]
+    );
+    let last: Vec<_> = facts.iter().filter(|it| it.version == Version(3)).map(|it| it.fact.clone()).collect();
+    assert_eq!(last, decided);
+    assert_eq!(facts.last().map(|it| it.at), Some(at(NOW + 5)));
+}
+
+/// The caller is dropped before, while and after the commit runs.
+pub async fn a_commit_whose_caller_left_is_whole_or_absent(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 1..=40 {
+        let key = IdempotencyKey { scope: Uuid::nil(), key: n.to_string() };
+        let mut changes = first(place(n));
+        changes.idempotency = Some(record(&key, order_id(n)));
+        {
+            let mut commit = pin!(store.commit(changes));
+            let polled = commit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Pending | Poll::Ready(Ok(()))));
+            if n % 2 == 0 {
+                drop(tokio::time::timeout(Duration::from_micros(u64::from(n) * 20), commit).await);
+            }
+        }
+        // A later commit of the same store comes after it, so that its fate is decided by now.
+        store.commit(first(place(1000 + n))).await.unwrap();
+        let order = store.order(&by_id(n)).await.unwrap().is_some();
+        let facts = store.facts(order_id(n)).await.unwrap().len();
+        let kept = store.idempotency_record(&key).await.unwrap().is_some();
+        assert!((order, facts, kept) == (true, 1, true) || (order, facts, kept) == (false, 0, false), "{n}");
+        // Whatever happened, the same commit again says so.
+        assert_eq!(is_conflict(&store.commit(first(place(n))).await), order, "{n}");
+    }
+}
+
+/// Neither a guess nor a panic, and the other orders are there.
+pub async fn a_corrupt_row_is_reported_as_such(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1))).await.unwrap();
+    store.commit(first(place(2))).await.unwrap();
+    subject.damage(order_id(1)).await;
+    let read = store.order(&by_id(1)).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+    assert!(stored(&*store, 2).await.value == place(2).order);
+}
+
+/// And by nothing else.
+pub async fn an_api_key_is_found_by_its_digest_until_revoked(subject: &impl Subject) {
+    let store = subject.store();
+    let key = |n: u8| ApiKey {
+        id: Uuid::from_u128(u128::from(n)),
+        name: format!("shop {n}"),
+        digest: [n; 32],
+        scopes: vec![Scope::OrdersRead, Scope::OrdersWrite],
+        created_at: at(NOW + i64::from(n)),
+        expires_at: (n == 2).then(|| at(NOW + 100)),
+        revoked_at: None,
+    };
+    store.add_api_key(&key(1)).await.unwrap();
+    store.add_api_key(&key(2)).await.unwrap();
+    assert!(is_conflict(&store.add_api_key(&key(1)).await));
+    assert_eq!(store.api_key(&[1; 32]).await.unwrap(), Some(key(1)));
+    assert_eq!(store.api_key(&[2; 32]).await.unwrap(), Some(key(2)));
+    assert_eq!(store.api_keys().await.unwrap(), [key(2), key(1)]);
+    assert!(store.revoke_api_key(key(1).id, at(NOW + 7)).await.unwrap());
+    assert!(store.revoke_api_key(key(1).id, at(NOW + 9)).await.unwrap());
+    let revoked = store.api_key(&[1; 32]).await.unwrap();
+    assert_eq!(revoked, Some(ApiKey { revoked_at: Some(at(NOW + 7)), ..key(1) }));
+}
+
+/// Durable means that a fresh look sees it.
+pub async fn what_was_committed_is_there_for_another_process(subject: &impl Subject) {
+    subject.store().commit(first(place(1))).await.unwrap();
+    let other = subject.reopened().await;
+    assert_eq!(stored(&*other, 1).await.value, place(1).order);
+    other.commit(then(1, requested(&place(1).order))).await.unwrap();
+    assert_eq!(stored(&*subject.store(), 1).await.version, Version(2));
+    let ids: BTreeSet<_> = [order_id(1)].into();
+    let query = OrderQuery { customer: None, older_than: None, limit: 10 };
+    let listed: BTreeSet<_> = other.orders(&query).await.unwrap().iter().map(|it| it.id).collect();
+    assert_eq!(listed, ids);
+}

@@ -1,0 +1,12 @@
+//! What tests share: sample values, a scripted gateway, hand-set time and ids, and the contract that every
+//! store keeps.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "everything here runs in tests alone")]
+
+pub mod contract;
+mod gateway;
+mod samples;
+mod world;
+
+pub use gateway::{MockGateway, issued, issuing_gateway};
+pub use samples::{at, edit_of_lines, new_order, order_id, place, usd};
+pub use world::{CountedIds, HandClock};

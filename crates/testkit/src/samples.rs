@@ -1,0 +1,52 @@
+use paywright_domain::{
+    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, LineItem, Money, NewOrder, Order, OrderEdit,
+    OrderId, Text, Timestamp,
+};
+use uuid::Uuid;
+
+/// An amount in US cents.
+pub fn usd(minor: i64) -> Money {
+    Money::new(minor, Currency::Usd).unwrap()
+}
+
+/// A moment, in seconds since 1970.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds).unwrap()
+}
+
+/// The `n`th order id: a higher `n` is a newer order.
+pub fn order_id(n: u32) -> OrderId {
+    OrderId(Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 64) + u128::from(n)))
+}
+
+/// An order that uses every field: two lines, every kind of adjustment, a customer, notes. Its total is 121.85.
+pub fn new_order() -> NewOrder {
+    let mut bone = LineItem::new("Bone", usd(300), 1).unwrap();
+    bone.description = Text::new("Kaffee für Zoë ☕ – 10€").unwrap();
+    bone.sku = Some(Text::new("BONE-1").unwrap());
+    let adjustment = |kind, label: &str, minor| Adjustment { kind, label: Text::new(label).unwrap(), amount: usd(minor) };
+    NewOrder {
+        customer: Some(CustomerId::new("cus-ada").unwrap()),
+        email: Some(Email::new("ada@example.com").unwrap()),
+        lines: vec![LineItem::new("Main product 2", usd(5600), 2).unwrap(), bone],
+        adjustments: vec![
+            adjustment(AdjustmentKind::Discount, "Spring", 500),
+            adjustment(AdjustmentKind::Shipping, "Post", 485),
+            adjustment(AdjustmentKind::Tax, "VAT", 700),
+            adjustment(AdjustmentKind::TaxIncluded, "Deposit", 25),
+        ],
+        metadata: [(Text::new("channel").unwrap(), Text::new("web").unwrap())].into(),
+        ..NewOrder::empty(Currency::Usd)
+    }
+}
+
+/// The decision to place [`new_order`] as the `n`th order.
+pub fn place(n: u32) -> Decision {
+    Order::place(order_id(n), new_order(), at(1_743_415_050)).unwrap()
+}
+
+/// An edit that leaves one line of `minor` cents.
+pub fn edit_of_lines(minor: i64) -> OrderEdit {
+    let lines = Some(vec![LineItem::new("Bone", usd(minor), 1).unwrap()]);
+    OrderEdit { lines, adjustments: Some(Vec::new()), ..OrderEdit::default() }
+}

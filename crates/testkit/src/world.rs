@@ -1,0 +1,38 @@
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use paywright_app::{Clock, Ids};
+use paywright_domain::{OrderId, Timestamp};
+
+use crate::order_id;
+
+/// A clock that moves when it is told to.
+#[derive(Debug)]
+pub struct HandClock(AtomicI64);
+
+impl HandClock {
+    /// A clock at `start`.
+    pub fn at(start: Timestamp) -> Self {
+        Self(AtomicI64::new(start.unix_micros()))
+    }
+
+    /// Moves on.
+    pub fn advance_seconds(&self, seconds: u32) {
+        self.0.fetch_add(i64::from(seconds) * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Order ids that count up from 1.
+#[derive(Debug, Default)]
+pub struct CountedIds(AtomicU32);
+
+impl Ids for CountedIds {
+    fn order_id(&self, _now: Timestamp) -> OrderId {
+        order_id(self.0.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}

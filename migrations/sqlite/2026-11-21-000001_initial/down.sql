@@ -1,0 +1,9 @@
+DROP TABLE api_keys;
+DROP TABLE idempotency_records;
+DROP TABLE tasks;
+DROP TABLE facts;
+DROP TABLE anomalies;
+DROP TABLE payment_intents;
+DROP TABLE order_adjustments;
+DROP TABLE order_lines;
+DROP TABLE orders;
