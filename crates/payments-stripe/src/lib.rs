@@ -1,1 +1,34 @@
-//! Stripe over its REST API, by hand
+//! Stripe over its REST API, by hand: typed requests, bracketed forms, retries that cannot double anything,
+//! and webhook signatures.
+//!
+//! A request type says its path, its form and its reply; [`Client`] sends it, retries within bounds under one
+//! idempotency key, and tells a definite answer from none. [`StripeGateway`] puts that behind the port of the
+//! use cases. What crosses the wire is in "Stripe API Reference", version [`API_VERSION`].
+
+mod client;
+mod error;
+mod gateway;
+mod id;
+mod objects;
+mod open_enum;
+mod requests;
+pub mod webhook;
+
+pub use client::{BuildError, Client, ClientSettings};
+pub use error::{ApiError, ErrorBody, StripeError};
+pub use gateway::{StripeGateway, StripeWebhooks};
+pub use id::{BadId, StripeId};
+pub use objects::{
+    Charge, Customer, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund, SetupIntent,
+};
+pub use open_enum::{
+    CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
+};
+pub use requests::{
+    AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
+    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Get,
+    IntentMetadata, ListEvents, ListRefunds, Post, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
+};
+
+/// The version of the API that every request asks for, and that webhook endpoints must be set up with.
+pub const API_VERSION: &str = "2026-05-27.dahlia";

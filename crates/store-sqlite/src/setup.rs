@@ -1,8 +1,10 @@
 //! Opening a file: whose it is, how far it is migrated, and how it is to be written.
 
 use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::failure::{Failure, OpenError};
@@ -25,20 +27,8 @@ struct Number {
 }
 
 pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
-    let unusable =
-        |reason: &dyn std::fmt::Display| OpenError::Unusable { path: path.to_owned(), reason: reason.to_string() };
-    let mut db = SqliteConnection::establish(path).map_err(|error| unusable(&error))?;
-    let explain = |error: diesel::result::Error| {
-        // SQLite gives diesel no code that tells these apart, but its texts for them are part of its API.
-        let text = error.to_string();
-        if text.contains("not a database") {
-            OpenError::NotADatabase { path: path.to_owned() }
-        } else if text.contains("readonly") {
-            OpenError::ReadOnly { path: path.to_owned() }
-        } else {
-            unusable(&text)
-        }
-    };
+    let mut db = SqliteConnection::establish(path).map_err(|error| explain(path, &error))?;
+    let explain = |error: diesel::result::Error| explain(path, &error);
     db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"))
         .map_err(explain)?;
     check_owner(&mut db, path).map_err(|error| error.unwrap_or_else(explain))?;
@@ -101,29 +91,34 @@ fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> 
 }
 
 fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
-    let unusable =
-        |reason: &dyn std::fmt::Display| OpenError::Unusable { path: path.to_owned(), reason: reason.to_string() };
-    let applied = db.applied_migrations().map_err(|error| unusable(&error))?;
-    let known: Vec<_> = diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-        .map_err(|error| unusable(&error))?
-        .iter()
-        .map(|it| it.name().version().as_owned())
-        .collect();
-    if let Some(unknown) = applied.iter().find(|it| !known.contains(it)) {
+    let applied = db.applied_migrations().map_err(|error| explain(path, &error))?;
+    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|error| explain(path, &error))?;
+    if let Some(unknown) = applied.iter().find(|it| !known.iter().any(|known| known.name().version() == **it)) {
         return Err(OpenError::NewerSchema { path: path.to_owned(), migration: unknown.to_string() });
     }
-    for migration in diesel::migration::MigrationSource::<diesel::sqlite::Sqlite>::migrations(&MIGRATIONS)
-        .map_err(|error| unusable(&error))?
-    {
+    for migration in known {
         let version = migration.name().version().as_owned();
         if !applied.contains(&version) {
             // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
-            migration.run(db).map_err(|error| unusable(&error))?;
+            migration.run(db).map_err(|error| explain(path, &error))?;
             diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
                 .bind::<Text, _>(version.to_string())
                 .execute(db)
-                .map_err(|error| unusable(&error))?;
+                .map_err(|error| explain(path, &error))?;
         }
     }
-    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| unusable(&error))
+    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))
+}
+
+/// Says what an error means for the file. SQLite gives diesel no code that tells these apart, but its texts
+/// for them are part of its API.
+fn explain(path: &str, error: &dyn std::fmt::Display) -> OpenError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    if reason.contains("not a database") {
+        OpenError::NotADatabase { path }
+    } else if reason.contains("readonly") {
+        OpenError::ReadOnly { path }
+    } else {
+        OpenError::Unusable { path, reason }
+    }
 }

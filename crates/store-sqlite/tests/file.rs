@@ -105,7 +105,7 @@ async fn a_full_disk_refuses_the_next_order_and_loses_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
     let folder = TempDir::new().unwrap();
-    let options = Options { bytes_max: Some(600 * 1024), ..Options::default() };
+    let options = Options { bytes_max: Some(400 * 1024), ..Options::default() };
     let store = std::sync::Arc::new(SqliteStore::open(&path_in(&folder), options).unwrap());
     let writers: Vec<_> = (1..=600)
         .map(|n| {

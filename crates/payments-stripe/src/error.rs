@@ -1,0 +1,126 @@
+use std::fmt;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::StripeId;
+use crate::id::BadId;
+
+/// Why a request has no answer of the expected kind.
+#[derive(Debug, Error)]
+pub enum StripeError {
+    /// Stripe answered, definitely: nothing was done, or what was done is in the answer.
+    #[error(transparent)]
+    Api(ApiError),
+    /// Nobody knows whether it was done: no answer came, or none that can be read. Never a failure; the same
+    /// request with the same key is safe and tells.
+    #[error("no answer that tells what was done, after {attempts} attempts: {cause}")]
+    Unknown {
+        /// How often it was sent.
+        attempts: u32,
+        /// What came of the last attempt.
+        cause: NoAnswer,
+    },
+    /// The request was never sent.
+    #[error("the request was not sent: {0}")]
+    NotSent(NotSent),
+}
+
+/// What came instead of an answer.
+#[derive(Debug, Error)]
+pub enum NoAnswer {
+    /// The connection failed or took too long.
+    #[error(transparent)]
+    Transport(reqwest::Error),
+    /// Stripe's servers failed on it.
+    #[error(transparent)]
+    Server(ApiError),
+    /// A success whose body is cut off, too large or not what it should be.
+    #[error("status {status} with a body that cannot be read: {reason}")]
+    Unreadable {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What is wrong with the body.
+        reason: String,
+    },
+}
+
+/// Why a request was not sent.
+#[derive(Debug, Error)]
+pub enum NotSent {
+    /// An id does not fit into a path.
+    #[error(transparent)]
+    BadId(#[from] BadId),
+    /// A form cannot be encoded.
+    #[error("the form cannot be encoded: {0}")]
+    Form(String),
+    /// An idempotency key is empty or longer than 255 characters.
+    #[error("an idempotency key must have 1 to 255 printable characters")]
+    BadKey,
+    /// The server cannot be reached at all: no connection was made.
+    #[error("no connection: {0}")]
+    NoConnection(reqwest::Error),
+}
+
+/// Stripe's definite no.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What the body says; empty where it was not Stripe's JSON.
+    pub body: ErrorBody,
+    /// Stripe's name for the request, for its support and its dashboard.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stripe answered {}", self.status.as_u16())?;
+        for (name, value) in [("code", &self.body.code), ("param", &self.body.param), ("request", &self.request_id)] {
+            if let Some(value) = value {
+                write!(f, ", {name} {value}")?;
+            }
+        }
+        if let Some(message) = &self.body.message {
+            write!(f, ": {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The `error` of an answer, and `last_payment_error` of an intent. The objects inside, which hold secrets,
+/// are read by their ids alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct ErrorBody {
+    /// `card_error`, `invalid_request_error`, `idempotency_error`, `api_error` or newer.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Like `card_declined`.
+    pub code: Option<String>,
+    /// The bank's, like `insufficient_funds`.
+    pub decline_code: Option<String>,
+    /// What to do about it: `do_not_try_again`, `try_again_later`, `confirm_card_data`.
+    pub advice_code: Option<String>,
+    /// A sentence for people.
+    pub message: Option<String>,
+    /// The parameter it is about.
+    pub param: Option<String>,
+    /// The intent it is about: its true state is to be read.
+    pub payment_intent: Option<IntentReference>,
+}
+
+/// The id of an intent inside an error.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct IntentReference {
+    /// `pi_…`.
+    pub id: StripeId,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ErrorEnvelope {
+    #[serde(default)]
+    pub(crate) error: ErrorBody,
+}

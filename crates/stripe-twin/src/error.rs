@@ -1,0 +1,106 @@
+use serde_json::{Value, json};
+
+/// A definite no, as Stripe words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
+    pub kind: &'static str,
+    /// Like `resource_missing`.
+    pub code: Option<String>,
+    /// Like `insufficient_funds`.
+    pub decline_code: Option<String>,
+    /// The parameter it is about.
+    pub param: Option<String>,
+    /// A sentence for people.
+    pub message: String,
+    /// Objects that go with it: `payment_intent`, `charge`.
+    pub with: Vec<(&'static str, Value)>,
+    /// Whether it is kept under the idempotency key: not what was refused before the work began.
+    pub(crate) saved: bool,
+}
+
+impl Refusal {
+    fn new(status: u16, code: Option<&str>, param: Option<&str>, message: String) -> Self {
+        Self {
+            status,
+            kind: "invalid_request_error",
+            code: code.map(str::to_owned),
+            decline_code: None,
+            param: param.map(str::to_owned),
+            message,
+            with: Vec::new(),
+            saved: false,
+        }
+    }
+
+    pub(crate) fn parameter(code: &str, param: &str, message: &str) -> Self {
+        Self::new(400, Some(code), Some(param), format!("{message}: {param}"))
+    }
+
+    pub(crate) fn invalid(param: &str, message: &str) -> Self {
+        Self::new(400, None, Some(param), message.to_owned())
+    }
+
+    pub(crate) fn missing(what: &str, id: &str) -> Self {
+        Self::new(404, Some("resource_missing"), Some("id"), format!("No such {what}: '{id}'"))
+    }
+
+    pub(crate) fn amount(code: &str, message: String) -> Self {
+        Self::new(400, Some(code), Some("amount"), message)
+    }
+
+    pub(crate) fn state(code: &str, message: String) -> Self {
+        Self { saved: true, ..Self::new(400, Some(code), None, message) }
+    }
+
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Self::new(401, None, None, message.to_owned())
+    }
+
+    pub(crate) fn url(method: &str, path: &str) -> Self {
+        Self::new(404, None, None, format!("Unrecognized request URL ({method}: {path})"))
+    }
+
+    pub(crate) fn key_in_use() -> Self {
+        let message = "There is currently another in-progress request using this idempotency key".to_owned();
+        Self { kind: "idempotency_error", ..Self::new(409, Some("idempotency_key_in_use"), None, message) }
+    }
+
+    pub(crate) fn other_parameters(key: &str) -> Self {
+        let message = format!("The idempotency key '{key}' was first used with other parameters; use another key");
+        Self { kind: "idempotency_error", ..Self::new(400, None, None, message) }
+    }
+
+    pub(crate) fn declined(code: &str, decline_code: &str, message: &str) -> Self {
+        Self {
+            kind: "card_error",
+            decline_code: Some(decline_code.to_owned()),
+            saved: true,
+            ..Self::new(402, Some(code), None, message.to_owned())
+        }
+    }
+
+    pub(crate) fn server(status: u16) -> Self {
+        let kind = if status >= 500 { "api_error" } else { "invalid_request_error" };
+        let code = (status == 429).then_some("rate_limit");
+        Self { kind, saved: status >= 500, ..Self::new(status, code, None, "A fault that was asked for".to_owned()) }
+    }
+
+    /// The `error` object.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut error = json!({ "type": self.kind, "message": self.message });
+        if let Some(fields) = error.as_object_mut() {
+            for (name, value) in [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)] {
+                if let Some(value) = value {
+                    fields.insert(name.to_owned(), json!(value));
+                }
+            }
+            for (name, value) in &self.with {
+                fields.insert((*name).to_owned(), value.clone());
+            }
+        }
+        error
+    }
+}

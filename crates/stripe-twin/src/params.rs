@@ -1,0 +1,176 @@
+//! Stripe's bracketed forms, read and held against what an endpoint takes.
+
+use std::collections::BTreeMap;
+
+use crate::error::Refusal;
+
+/// The parameters of a request. `amount_details[line_items][0][quantity]=2` is
+/// `amount_details.line_items.0.quantity`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Params(BTreeMap<String, String>);
+
+/// What a parameter may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// Whole digits.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// At most so many characters.
+    Text(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// One parameter that an endpoint takes; `*` stands for a list's index or a free key.
+pub(crate) type Spec = (&'static str, Kind);
+
+const METADATA_KEYS_MAX: usize = 50;
+const METADATA_KEY_CHARS_MAX: usize = 40;
+
+impl Params {
+    /// Reads a form body or a query.
+    pub fn parse(text: &[u8]) -> Self {
+        let pairs = form_urlencoded::parse(text);
+        Self(pairs.map(|(key, value)| (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned())).collect())
+    }
+
+    /// Checks every parameter against what is taken.
+    pub(crate) fn check(&self, specs: &[&[Spec]]) -> Result<(), Refusal> {
+        for (name, value) in &self.0 {
+            let spec = specs.iter().copied().flatten().find(|(pattern, _)| matches(pattern, name));
+            let Some((_, kind)) = spec else {
+                return Err(Refusal::parameter("parameter_unknown", &bracketed(name), "Received unknown parameter"));
+            };
+            kind.check(&bracketed(name), value)?;
+        }
+        let keys: Vec<_> = self.0.keys().filter_map(|it| it.strip_prefix("metadata.")).collect();
+        if keys.len() > METADATA_KEYS_MAX {
+            return Err(Refusal::invalid("metadata", "Metadata can have up to 50 keys"));
+        }
+        if let Some(key) = keys.iter().find(|it| it.chars().count() > METADATA_KEY_CHARS_MAX) {
+            return Err(Refusal::invalid(&format!("metadata[{key}]"), "Metadata keys can be up to 40 characters"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
+    }
+
+    /// Whether it is there at all, if only to clear something.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        self.text(name).and_then(|it| it.parse().ok())
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
+    }
+
+    pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.text(name).ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
+    }
+
+    pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
+        let inside = |(key, value): (&String, &String)| {
+            key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it.to_owned(), value.clone()))
+        };
+        self.0.iter().filter_map(inside).collect()
+    }
+
+    /// The values of a list.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        self.under(name).into_values().collect()
+    }
+
+    /// The same for the same parameters, whatever their order was.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.0.iter().map(|(key, value)| format!("{}:{key}={}:{value};", key.len(), value.len())).collect()
+    }
+}
+
+impl Kind {
+    fn check(self, name: &str, value: &str) -> Result<(), Refusal> {
+        let wrong = |code, text: String| Err(Refusal::parameter(code, name, &text));
+        match self {
+            _ if value.is_empty() => Ok(()),
+            Self::Int if value.parse::<i64>().is_err() || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') => {
+                wrong("parameter_invalid_integer", format!("Invalid integer: {value}"))
+            }
+            Self::Bool if value != "true" && value != "false" => {
+                wrong("parameter_invalid_boolean", format!("Invalid boolean: {value}"))
+            }
+            Self::Text(max) if value.chars().count() > max => {
+                wrong("parameter_invalid_string_length", format!("must be at most {max} characters"))
+            }
+            Self::Word(words) if !words.contains(&value) => {
+                wrong("parameter_invalid", format!("Invalid {name}: must be one of {}", words.join(", ")))
+            }
+            Self::Int | Self::Bool | Self::Text(_) | Self::Word(_) => Ok(()),
+        }
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == "*" || one == other => {}
+            (_, _) => return false,
+        }
+    }
+}
+
+fn bracketed(name: &str) -> String {
+    let mut parts = name.split('.');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| format!("{name}[{part}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_become_dots_and_unknown_names_are_refused() {
+        let params = Params::parse(b"amount=5&metadata[order_id]=9&lines%5B0%5D%5Bquantity%5D=2");
+        assert_eq!(params.int("amount"), Some(5));
+        assert_eq!(params.text("lines.0.quantity"), Some("2"));
+        let specs: &[Spec] = &[("amount", Kind::Int), ("metadata.*", Kind::Text(500))];
+        let refused = params.check(&[specs]).unwrap_err();
+        assert_eq!((refused.code.as_deref(), refused.param.as_deref()), (Some("parameter_unknown"), Some("lines[0][quantity]")));
+        let extended: &[Spec] = &[("lines.*.quantity", Kind::Int)];
+        assert_eq!(params.check(&[specs, extended]), Ok(()));
+    }
+
+    #[test]
+    fn values_are_held_to_their_kind() {
+        let specs: &[Spec] = &[
+            ("amount", Kind::Int),
+            ("confirm", Kind::Bool),
+            ("name", Kind::Text(3)),
+            ("method", Kind::Word(&["a", "b"])),
+            ("metadata.*", Kind::Text(500)),
+        ];
+        let long = format!("metadata[k]={}", "x".repeat(501));
+        let many: String = (0..51).map(|it| format!("metadata[k{it}]=x&")).collect();
+        for (form, ok) in [
+            ("amount=10&confirm=true&name=abc&method=b", true),
+            ("amount=10.5", false),
+            ("amount=1e3", false),
+            ("amount=%2010", false),
+            ("confirm=yes", false),
+            ("name=abcd", false),
+            ("method=c", false),
+            (long.as_str(), false),
+            (many.as_str(), false),
+        ] {
+            assert_eq!(Params::parse(form.as_bytes()).check(&[specs]).is_ok(), ok, "{form}");
+        }
+    }
+}

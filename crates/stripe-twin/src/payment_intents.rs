@@ -1,0 +1,701 @@
+//! PaymentIntents and the charges they make.
+
+use serde_json::{Value, json};
+
+use crate::cards::{self, Aftermath, Outcome};
+use crate::error::Refusal;
+use crate::objects::{BalanceTransaction, Charge, Dispute, Intent};
+use crate::params::{Kind, Params, Spec};
+use crate::twin::{Twin, page};
+
+const AMOUNT_MAX: i64 = 99_999_999;
+const CAPTURE_METHODS: &[&str] = &["automatic", "automatic_async", "manual"];
+const CANCEL_REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+
+const CONTENT: &[Spec] = &[
+    ("amount", Kind::Int),
+    ("currency", Kind::Text(3)),
+    ("customer", Kind::Text(255)),
+    ("payment_method", Kind::Text(255)),
+    ("payment_method_types.*", Kind::Text(100)),
+    ("description", Kind::Text(1000)),
+    ("receipt_email", Kind::Text(512)),
+    ("setup_future_usage", Kind::Word(&["off_session", "on_session"])),
+    ("statement_descriptor", Kind::Text(22)),
+    ("statement_descriptor_suffix", Kind::Text(22)),
+    ("capture_method", Kind::Word(CAPTURE_METHODS)),
+    ("metadata", Kind::Text(0)),
+    ("metadata.*", Kind::Text(500)),
+    ("transfer_group", Kind::Text(5000)),
+    ("amount_details.line_items.*.product_name", Kind::Text(1024)),
+    ("amount_details.line_items.*.product_code", Kind::Text(12)),
+    ("amount_details.line_items.*.quantity", Kind::Int),
+    ("amount_details.line_items.*.unit_cost", Kind::Int),
+    ("payment_details.order_reference", Kind::Text(255)),
+    ("payment_details.customer_reference", Kind::Text(255)),
+    ("shipping.name", Kind::Text(5000)),
+    ("shipping.phone", Kind::Text(20)),
+    ("shipping.address.*", Kind::Text(5000)),
+    ("expand.*", Kind::Text(255)),
+];
+
+const CREATION: &[Spec] = &[
+    ("automatic_payment_methods.enabled", Kind::Bool),
+    ("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
+    ("confirm", Kind::Bool),
+    ("off_session", Kind::Bool),
+    ("return_url", Kind::Text(5000)),
+    ("error_on_requires_action", Kind::Bool),
+];
+
+const CONFIRMATION: &[Spec] = &[
+    ("payment_method", Kind::Text(255)),
+    ("return_url", Kind::Text(5000)),
+    ("off_session", Kind::Bool),
+    ("setup_future_usage", Kind::Word(&["off_session", "on_session"])),
+    ("receipt_email", Kind::Text(512)),
+    ("capture_method", Kind::Word(CAPTURE_METHODS)),
+    ("error_on_requires_action", Kind::Bool),
+    ("client_secret", Kind::Text(500)),
+    ("expand.*", Kind::Text(255)),
+];
+
+const READING: &[Spec] = &[
+    ("client_secret", Kind::Text(500)),
+    ("expand.*", Kind::Text(255)),
+];
+
+const LISTING: &[Spec] = &[
+    ("customer", Kind::Text(255)),
+    ("limit", Kind::Int),
+    ("starting_after", Kind::Text(255)),
+    ("created.gte", Kind::Int),
+    ("created.lte", Kind::Int),
+    ("created.gt", Kind::Int),
+    ("created.lt", Kind::Int),
+    ("expand.*", Kind::Text(255)),
+];
+
+const CAPTURE: &[Spec] = &[
+    ("amount_to_capture", Kind::Int),
+    ("final_capture", Kind::Bool),
+    ("metadata.*", Kind::Text(500)),
+    ("statement_descriptor_suffix", Kind::Text(22)),
+    ("expand.*", Kind::Text(255)),
+];
+
+const CANCEL: &[Spec] = &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), ("expand.*", Kind::Text(255))];
+
+const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
+
+/// The least that is charged, by settlement currency ("Minimum and maximum charge amounts").
+fn minimum(currency: &str) -> i64 {
+    match currency {
+        "usd" | "eur" | "aud" | "cad" | "chf" | "brl" | "inr" | "nzd" | "sgd" | "jpy" => 50,
+        "gbp" => 30,
+        "dkk" => 250,
+        "nok" | "sek" => 300,
+        "aed" | "pln" | "myr" | "ron" => 200,
+        "bgn" => 100,
+        "hkd" => 400,
+        "mxn" | "thb" => 1000,
+        "czk" => 1500,
+        "huf" => 17_500,
+        _ => 1,
+    }
+}
+
+fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
+    let least = minimum(currency);
+    if amount < least {
+        let message = format!("Amount must be at least {least} in the smallest unit of {currency}");
+        return Err(Refusal::amount("amount_too_small", message));
+    }
+    if amount > AMOUNT_MAX {
+        return Err(Refusal::amount("amount_too_large", format!("Amount must be no more than {AMOUNT_MAX}")));
+    }
+    let step = match currency {
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        "isk" | "ugx" => 100,
+        _ => 1,
+    };
+    if amount % step != 0 {
+        return Err(Refusal::invalid("amount", "Invalid amount: it has decimals that the currency does not have"));
+    }
+    Ok(())
+}
+
+impl Twin {
+    pub(crate) fn create_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CONTENT, CREATION])?;
+        params.required("amount")?;
+        let currency = params.required("currency")?.to_lowercase();
+        if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
+            return Err(Refusal::invalid("currency", "Invalid currency: must be a three-letter ISO code"));
+        }
+        let amount = params.int("amount").unwrap_or_default();
+        check_amount(amount, &currency)?;
+        let types = params.list("payment_method_types");
+        let automatic = params.flag("automatic_payment_methods.enabled");
+        if automatic && !types.is_empty() {
+            let names = "automatic_payment_methods, payment_method_types";
+            return Err(Refusal::parameter("parameters_exclusive", names, "Only one of these may be given"));
+        }
+        if params.text("off_session").is_some() && !params.flag("confirm") {
+            return Err(Refusal::invalid("off_session", "off_session needs confirm=true"));
+        }
+        let customer = params.text("customer").map(str::to_owned);
+        if let Some(id) = &customer {
+            self.living_customer(id)?;
+        }
+        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let id = self.draw("pi_");
+        let secret = self.draw("");
+        let intent = Intent {
+            client_secret: format!("{id}_secret_{secret}"),
+            id: id.clone(),
+            amount,
+            amount_capturable: 0,
+            amount_received: 0,
+            currency,
+            status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
+            capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
+            payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
+            automatic_payment_methods: automatic,
+            customer,
+            payment_method,
+            latest_charge: None,
+            last_payment_error: None,
+            next_action: None,
+            cancellation_reason: None,
+            canceled_at: None,
+            authorized_at: None,
+            description: params.text("description").map(str::to_owned),
+            receipt_email: params.text("receipt_email").map(str::to_owned),
+            setup_future_usage: params.text("setup_future_usage").map(str::to_owned),
+            return_url: params.text("return_url").map(str::to_owned),
+            metadata: params.under("metadata"),
+            created: now,
+        };
+        self.emit("payment_intent.created", intent.to_json(), now);
+        self.intents.insert(id.clone(), intent);
+        if params.flag("confirm") {
+            return self.confirm(&id, now);
+        }
+        self.shown(&id, params)
+    }
+
+    pub(crate) fn list_intents(&self, params: &Params) -> Result<Value, Refusal> {
+        params.check(&[LISTING])?;
+        let customer = params.text("customer");
+        let wanted = |it: &&Intent| {
+            customer.is_none_or(|customer| it.customer.as_deref() == Some(customer))
+                && params.int("created.gte").is_none_or(|from| it.created >= from)
+                && params.int("created.gt").is_none_or(|from| it.created > from)
+                && params.int("created.lte").is_none_or(|to| it.created <= to)
+                && params.int("created.lt").is_none_or(|to| it.created < to)
+        };
+        let mut found: Vec<&Intent> = self.intents.values().filter(wanted).collect();
+        found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
+        page("/v1/payment_intents", found.into_iter(), params, |it| &it.id, Intent::to_json)
+    }
+
+    pub(crate) fn retrieve_intent(&self, id: &str, params: &Params) -> Result<Value, Refusal> {
+        params.check(&[READING])?;
+        self.shown(id, params)
+    }
+
+    /// The intent, with what was asked to be whole.
+    fn shown(&self, id: &str, params: &Params) -> Result<Value, Refusal> {
+        let intent = self.intents.get(id).ok_or_else(|| Refusal::missing("payment_intent", id))?;
+        let mut json = intent.to_json();
+        for path in params.list("expand") {
+            let charge = intent.latest_charge.as_ref().and_then(|it| self.charges.get(it));
+            match (path.as_str(), charge) {
+                ("latest_charge", Some(charge)) => json["latest_charge"] = charge.to_json(),
+                ("latest_charge.balance_transaction", Some(charge)) => {
+                    json["latest_charge"] = charge.to_json();
+                    let transaction = charge.balance_transaction.as_ref();
+                    if let Some(it) = transaction.and_then(|it| self.balance_transactions.get(it)) {
+                        json["latest_charge"]["balance_transaction"] = it.to_json();
+                    }
+                }
+                ("latest_charge" | "latest_charge.balance_transaction", None) => {}
+                (other, _) => {
+                    return Err(Refusal::invalid("expand", &format!("This property cannot be expanded ({other})")));
+                }
+            }
+        }
+        Ok(json)
+    }
+
+    pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CONTENT])?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        if let Some(customer) = params.text("customer") {
+            self.living_customer(customer)?;
+        }
+        let intent = self.intent_mut(id)?;
+        let open = ["requires_payment_method", "requires_confirmation", "requires_action"];
+        let changes_money = params.given("amount").is_some() || params.given("currency").is_some();
+        if !open.contains(&intent.status.as_str()) && (changes_money || method.is_some()) {
+            return Err(unexpected_state(intent, "updated"));
+        }
+        let currency = params.text("currency").map_or_else(|| intent.currency.clone(), str::to_lowercase);
+        let amount = params.int("amount").unwrap_or(intent.amount);
+        if changes_money {
+            check_amount(amount, &currency)?;
+        }
+        (intent.amount, intent.currency) = (amount, currency);
+        if method.is_some() {
+            intent.payment_method = method;
+            intent.status = "requires_confirmation".into();
+            intent.next_action = None;
+        }
+        let replace = |name: &str, field: &mut Option<String>| {
+            if let Some(value) = params.given(name) {
+                *field = Some(value.to_owned()).filter(|it| !it.is_empty());
+            }
+        };
+        replace("customer", &mut intent.customer);
+        replace("description", &mut intent.description);
+        replace("receipt_email", &mut intent.receipt_email);
+        replace("setup_future_usage", &mut intent.setup_future_usage);
+        if let Some(method) = params.text("capture_method") {
+            method.clone_into(&mut intent.capture_method);
+        }
+        if params.given("metadata") == Some("") {
+            intent.metadata.clear();
+        }
+        for (key, value) in params.under("metadata") {
+            if value.is_empty() {
+                intent.metadata.remove(&key);
+            } else {
+                intent.metadata.insert(key, value);
+            }
+        }
+        intent.last_payment_error = None;
+        self.shown(id, params)
+    }
+
+    pub(crate) fn confirm_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CONFIRMATION])?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let intent = self.intent_mut(id)?;
+        match intent.status.as_str() {
+            "requires_payment_method" | "requires_confirmation" => {}
+            "requires_action" if method.is_some() => {}
+            _ => return Err(unexpected_state(intent, "confirmed")),
+        }
+        if method.is_some() {
+            intent.payment_method = method;
+        }
+        if let Some(capture) = params.text("capture_method") {
+            capture.clone_into(&mut intent.capture_method);
+        }
+        if let Some(url) = params.text("return_url") {
+            intent.return_url = Some(url.to_owned());
+        }
+        if let Some(email) = params.text("receipt_email") {
+            intent.receipt_email = Some(email.to_owned());
+        }
+        self.confirm(id, now)
+    }
+
+    fn confirm(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
+        let intent = self.intent_mut(id)?;
+        let Some(method) = intent.payment_method.clone() else {
+            let message = "You cannot confirm this PaymentIntent because it is missing a payment method".to_owned();
+            return Err(Refusal::state("payment_intent_unexpected_state", message));
+        };
+        intent.last_payment_error = None;
+        intent.next_action = None;
+        let token = self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();
+        let outcome = cards::by_token(&token).map_or(Outcome::Succeeds, |it| it.outcome);
+        match outcome {
+            Outcome::Succeeds => self.money_moves(id, now)?,
+            Outcome::Declined(code, decline_code, message) => {
+                return Err(self.declined(id, code, decline_code, message, now)?);
+            }
+            Outcome::NeedsAction => {
+                let intent = self.intent_mut(id)?;
+                intent.status = "requires_action".into();
+                intent.next_action = Some(match &intent.return_url {
+                    Some(url) => json!({ "type": "redirect_to_url", "redirect_to_url": {
+                        "return_url": url, "url": format!("/_twin/payment_intents/{id}/finish") } }),
+                    None => json!({ "type": "use_stripe_sdk", "use_stripe_sdk": { "type": "three_d_secure_redirect" } }),
+                });
+                let json = intent.to_json();
+                self.emit("payment_intent.requires_action", json, now);
+            }
+            Outcome::Processing => {
+                let intent = self.intent_mut(id)?;
+                intent.status = "processing".into();
+                let json = intent.to_json();
+                self.emit("payment_intent.processing", json, now);
+            }
+        }
+        self.shown(id, &Params::default())
+    }
+
+    /// What the customer does at the bank, or the bank in its own time: there is no such call at Stripe.
+    pub(crate) fn finish_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[FINISH])?;
+        let intent = self.intent_mut(id)?;
+        let acting = intent.status == "requires_action";
+        if !acting && intent.status != "processing" {
+            return Err(unexpected_state(intent, "finished"));
+        }
+        intent.next_action = None;
+        if params.text("outcome") == Some("failed") {
+            let (code, message) = if acting {
+                ("payment_intent_authentication_failure", "We are unable to authenticate your payment method.")
+            } else {
+                ("payment_intent_payment_attempt_failed", "The payment failed.")
+            };
+            // Nobody waits for this answer as a payment's: the refusal is in the intent and its event.
+            self.declined(id, code, "", message, now)?;
+        } else {
+            self.money_moves(id, now)?;
+        }
+        self.shown(id, &Params::default())
+    }
+
+    /// The bank said yes: the money is taken, or held for a capture.
+    fn money_moves(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let charge_id = self.draw("ch_");
+        let intent = self.intent_mut(id)?;
+        let manual = intent.capture_method == "manual";
+        let charge = Charge {
+            id: charge_id.clone(),
+            intent: id.to_owned(),
+            amount: intent.amount,
+            amount_captured: 0,
+            amount_refunded: 0,
+            currency: intent.currency.clone(),
+            status: "succeeded".into(),
+            captured: false,
+            disputed: false,
+            payment_method: intent.payment_method.clone().unwrap_or_default(),
+            customer: intent.customer.clone(),
+            balance_transaction: None,
+            failure_code: None,
+            failure_message: None,
+            created: now,
+        };
+        intent.latest_charge = Some(charge_id.clone());
+        let amount = intent.amount;
+        if manual {
+            intent.status = "requires_capture".into();
+            intent.amount_capturable = amount;
+            intent.authorized_at = Some(now);
+            let json = intent.to_json();
+            self.emit("charge.succeeded", charge.to_json(), now);
+            self.emit("payment_intent.amount_capturable_updated", json, now);
+            self.charges.insert(charge_id, charge);
+            return Ok(());
+        }
+        self.charges.insert(charge_id.clone(), charge);
+        self.money_is_taken(id, &charge_id, amount, "charge.succeeded", now)
+    }
+
+    fn money_is_taken(
+        &mut self,
+        id: &str,
+        charge_id: &str,
+        amount: i64,
+        told: &str,
+        now: i64,
+    ) -> Result<(), Refusal> {
+        let transaction_id = self.draw("txn_");
+        let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::missing("charge", charge_id))?;
+        charge.captured = true;
+        charge.amount_captured = amount;
+        // The fee is known a moment later: at success the balance transaction is null.
+        let early = charge.to_json();
+        charge.balance_transaction = Some(transaction_id.clone());
+        let late = charge.to_json();
+        let token = self.payment_methods.get(&charge.payment_method).map(|it| it.token.clone()).unwrap_or_default();
+        let transaction = BalanceTransaction {
+            id: transaction_id.clone(),
+            source: charge_id.to_owned(),
+            kind: "charge".into(),
+            amount,
+            fee: fee(amount),
+            currency: charge.currency.clone(),
+            created: now,
+        };
+        self.balance_transactions.insert(transaction_id, transaction);
+        let intent = self.intent_mut(id)?;
+        intent.status = "succeeded".into();
+        intent.amount_received = amount;
+        intent.amount_capturable = 0;
+        let json = intent.to_json();
+        self.emit(told, early, now);
+        self.emit("payment_intent.succeeded", json, now);
+        self.emit("charge.updated", late, now);
+        if cards::by_token(&token).is_some_and(|it| it.aftermath == Aftermath::Disputed) {
+            self.dispute(charge_id, now);
+        }
+        Ok(())
+    }
+
+    fn dispute(&mut self, charge_id: &str, now: i64) {
+        let id = self.draw("du_");
+        let Some(charge) = self.charges.get_mut(charge_id) else { return };
+        charge.disputed = true;
+        let dispute = Dispute {
+            id: id.clone(),
+            charge: charge_id.to_owned(),
+            intent: charge.intent.clone(),
+            amount: charge.amount_captured,
+            currency: charge.currency.clone(),
+            status: "needs_response".into(),
+            created: now,
+        };
+        self.emit("charge.dispute.created", dispute.to_json(), now);
+        self.emit("charge.dispute.funds_withdrawn", dispute.to_json(), now);
+        self.disputes.insert(id, dispute);
+    }
+
+    fn declined(
+        &mut self,
+        id: &str,
+        code: &str,
+        decline_code: &str,
+        message: &str,
+        now: i64,
+    ) -> Result<Refusal, Refusal> {
+        let charge_id = self.draw("ch_");
+        let intent = self.intent_mut(id)?;
+        let charge = Charge {
+            id: charge_id.clone(),
+            intent: id.to_owned(),
+            amount: intent.amount,
+            amount_captured: 0,
+            amount_refunded: 0,
+            currency: intent.currency.clone(),
+            status: "failed".into(),
+            captured: false,
+            disputed: false,
+            payment_method: intent.payment_method.clone().unwrap_or_default(),
+            customer: intent.customer.clone(),
+            balance_transaction: None,
+            failure_code: Some(code.to_owned()),
+            failure_message: Some(message.to_owned()),
+            created: now,
+        };
+        let mut refusal = Refusal::declined(code, decline_code, message);
+        if decline_code.is_empty() {
+            refusal.decline_code = None;
+        }
+        let mut error = refusal.to_json();
+        error["charge"] = json!(charge_id);
+        intent.status = "requires_payment_method".into();
+        intent.payment_method = None;
+        intent.latest_charge = Some(charge_id.clone());
+        intent.last_payment_error = Some(error);
+        let json = intent.to_json();
+        refusal.with = vec![("charge", json!(charge_id)), ("payment_intent", json.clone())];
+        self.emit("charge.failed", charge.to_json(), now);
+        self.emit("payment_intent.payment_failed", json, now);
+        self.charges.insert(charge_id, charge);
+        Ok(refusal)
+    }
+
+    pub(crate) fn capture_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CAPTURE])?;
+        let intent = self.intent_mut(id)?;
+        if intent.status != "requires_capture" {
+            return Err(unexpected_state(intent, "captured"));
+        }
+        let amount = params.int("amount_to_capture").unwrap_or(intent.amount_capturable);
+        if amount < 1 || amount > intent.amount_capturable {
+            let message = format!("The amount must be between 1 and {}", intent.amount_capturable);
+            return Err(Refusal { param: Some("amount_to_capture".into()), ..Refusal::amount("amount_too_large", message) });
+        }
+        intent.metadata.extend(params.under("metadata"));
+        let charge = intent.latest_charge.clone().unwrap_or_default();
+        self.money_is_taken(id, &charge, amount, "charge.captured", now)?;
+        self.shown(id, params)
+    }
+
+    pub(crate) fn cancel_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CANCEL])?;
+        let intent = self.intent_mut(id)?;
+        if ["succeeded", "canceled", "processing"].contains(&intent.status.as_str()) {
+            return Err(unexpected_state(intent, "canceled"));
+        }
+        intent.status = "canceled".into();
+        intent.canceled_at = Some(now);
+        intent.cancellation_reason = params.text("cancellation_reason").map(str::to_owned);
+        intent.amount_capturable = 0;
+        intent.next_action = None;
+        let json = intent.to_json();
+        self.emit("payment_intent.canceled", json, now);
+        self.shown(id, params)
+    }
+
+    fn intent_mut(&mut self, id: &str) -> Result<&mut Intent, Refusal> {
+        self.intents.get_mut(id).ok_or_else(|| Refusal::missing("payment_intent", id))
+    }
+}
+
+/// 2.9 % and 30, rounded down.
+fn fee(amount: i64) -> i64 {
+    amount * 29 / 1000 + 30
+}
+
+fn unexpected_state(intent: &Intent, done: &str) -> Refusal {
+    let message = format!(
+        "This PaymentIntent could not be {done} because it has a status of {}; see payment_intent",
+        intent.status
+    );
+    let mut refusal = Refusal::state("payment_intent_unexpected_state", message);
+    refusal.with = vec![("payment_intent", intent.to_json())];
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twin::Method;
+    use crate::twin::tests::{NOW, post, request};
+
+    fn intent(twin: &mut Twin, more: &str) -> String {
+        let made = post(twin, "/v1/payment_intents", &format!("amount=11200&currency=usd{more}"));
+        assert_eq!(made.status, 200, "{}", made.body);
+        made.body["id"].as_str().unwrap().to_owned()
+    }
+
+    fn confirm(twin: &mut Twin, id: &str, method: &str) -> (u16, Value, Vec<String>) {
+        let asked = request(
+            Method::Post,
+            &format!("/v1/payment_intents/{id}/confirm"),
+            &format!("payment_method={method}"),
+        );
+        let (response, events) = twin.handle(&asked, NOW);
+        (response.status, response.body, events.into_iter().map(|it| it.kind).collect())
+    }
+
+    #[test]
+    fn a_card_that_works_pays_and_the_fee_comes_after() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "&metadata[order_id]=9&automatic_payment_methods[enabled]=true");
+        let (status, body, events) = confirm(&mut twin, &id, "pm_card_visa");
+        assert_eq!((status, &body["status"], &body["amount_received"]), (200, &json!("succeeded"), &json!(11_200)));
+        assert_eq!(events, ["charge.succeeded", "payment_intent.succeeded", "charge.updated"]);
+        let path = format!("/v1/payment_intents/{id}");
+        let form = "expand[0]=latest_charge.balance_transaction";
+        let shown = twin.handle(&request(Method::Get, &path, form), NOW).0.body;
+        let transaction = &shown["latest_charge"]["balance_transaction"];
+        assert_eq!((&transaction["fee"], &transaction["net"]), (&json!(354), &json!(10_846)));
+    }
+
+    #[test]
+    fn a_declined_card_leaves_the_intent_open_for_the_next() {
+        for (token, code, decline) in [
+            ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
+            ("pm_card_visa_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+            ("pm_card_chargeDeclinedExpiredCard", "expired_card", "expired_card"),
+        ] {
+            let mut twin = Twin::default();
+            let id = intent(&mut twin, "");
+            let (status, body, events) = confirm(&mut twin, &id, token);
+            assert_eq!((status, body["error"]["code"].as_str()), (402, Some(code)));
+            assert_eq!(body["error"]["decline_code"].as_str(), Some(decline));
+            assert_eq!(body["error"]["payment_intent"]["status"], "requires_payment_method");
+            assert_eq!(events, ["charge.failed", "payment_intent.payment_failed"]);
+            assert_eq!(confirm(&mut twin, &id, "pm_card_visa").1["status"], "succeeded");
+        }
+    }
+
+    #[test]
+    fn a_card_that_asks_the_customer_ends_either_way() {
+        for (outcome, expected) in [("succeeded", "succeeded"), ("failed", "requires_payment_method")] {
+            let mut twin = Twin::default();
+            let id = intent(&mut twin, "");
+            let (_, body, events) = confirm(&mut twin, &id, "pm_card_authenticationRequired");
+            assert_eq!((body["status"].as_str(), events), (Some("requires_action"), vec!["payment_intent.requires_action".to_owned()]));
+            let path = format!("/_twin/payment_intents/{id}/finish");
+            let done = post(&mut twin, &path, &format!("outcome={outcome}"));
+            assert_eq!(done.body["status"], expected);
+        }
+    }
+
+    #[test]
+    fn a_manual_capture_holds_takes_a_part_and_lapses() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "&capture_method=manual");
+        let (_, body, events) = confirm(&mut twin, &id, "pm_card_visa");
+        assert_eq!((body["status"].as_str(), body["amount_capturable"].as_i64()), (Some("requires_capture"), Some(11_200)));
+        assert!(events.contains(&"payment_intent.amount_capturable_updated".to_owned()));
+        let path = format!("/v1/payment_intents/{id}/capture");
+        assert_eq!(post(&mut twin, &path, "amount_to_capture=11201").status, 400);
+        let taken = post(&mut twin, &path, "amount_to_capture=5000").body;
+        assert_eq!((taken["status"].as_str(), taken["amount_received"].as_i64()), (Some("succeeded"), Some(5_000)));
+
+        let other = intent(&mut twin, "&capture_method=manual");
+        confirm(&mut twin, &other, "pm_card_visa");
+        let later = NOW + 7 * 24 * 3600;
+        let path = format!("/v1/payment_intents/{other}");
+        let (shown, events) = twin.handle(&request(Method::Get, &path, ""), later);
+        assert_eq!(shown.body["cancellation_reason"], "automatic");
+        assert_eq!(events.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), ["payment_intent.canceled"]);
+    }
+
+    #[test]
+    fn an_end_is_an_end_and_says_how_things_stand() {
+        let mut twin = Twin::default();
+        let paid = intent(&mut twin, "");
+        confirm(&mut twin, &paid, "pm_card_visa");
+        let canceled = intent(&mut twin, "");
+        post(&mut twin, &format!("/v1/payment_intents/{canceled}/cancel"), "cancellation_reason=abandoned");
+        for (id, status) in [(paid, "succeeded"), (canceled, "canceled")] {
+            for (verb, form) in
+                [("/confirm", "payment_method=pm_card_visa"), ("/capture", ""), ("/cancel", ""), ("", "amount=600")]
+            {
+                let refused = post(&mut twin, &format!("/v1/payment_intents/{id}{verb}"), form);
+                assert_eq!(refused.body["error"]["code"], "payment_intent_unexpected_state", "{verb} {status}");
+                assert_eq!(refused.body["error"]["payment_intent"]["status"], status);
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_changes_the_amount_until_money_moves() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "&metadata[a]=1&metadata[b]=2");
+        let path = format!("/v1/payment_intents/{id}");
+        let updated = post(&mut twin, &path, "amount=500&metadata[a]=&payment_method=pm_card_visa").body;
+        assert_eq!((updated["amount"].as_i64(), updated["status"].as_str()), (Some(500), Some("requires_confirmation")));
+        assert_eq!(updated["metadata"], json!({ "b": "2" }));
+    }
+
+    #[test]
+    fn amounts_outside_stripes_limits_are_refused() {
+        for (form, code) in [
+            ("amount=49&currency=usd", Some("amount_too_small")),
+            ("amount=100000000&currency=usd", Some("amount_too_large")),
+            ("amount=17499&currency=huf", Some("amount_too_small")),
+            ("amount=5124&currency=kwd", None),
+            ("currency=usd", Some("parameter_missing")),
+            ("amount=500&currency=usd&automatic_payment_methods[enabled]=true&payment_method_types[0]=card", Some("parameters_exclusive")),
+            ("amount=500&currency=usd&customer=cus_none", Some("resource_missing")),
+        ] {
+            let refused = Twin::default().handle(&request(Method::Post, "/v1/payment_intents", form), NOW).0;
+            assert!(refused.status >= 400, "{form}");
+            assert_eq!(refused.body["error"]["code"].as_str(), code, "{form}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_disputes_does_so_after_paying() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "");
+        let (_, _, events) = confirm(&mut twin, &id, "pm_card_createDispute");
+        assert!(events.contains(&"charge.dispute.created".to_owned()), "{events:?}");
+        let disputes = twin.handle(&request(Method::Get, "/v1/disputes", ""), NOW).0.body;
+        assert_eq!(disputes["data"][0]["payment_intent"], json!(id));
+    }
+}

@@ -1,0 +1,398 @@
+//! The twin behind HTTP.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::deliveries::Deliveries;
+use crate::error::Refusal;
+use crate::faults::{Fault, FaultKind, Faults};
+use crate::objects::{Event, WebhookEndpoint};
+use crate::params::Params;
+use crate::twin::{Method, Request, Response, Twin};
+
+/// The largest body that is read, in bytes.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long an event that was put back waits for a later one.
+const REORDER_WAIT: Duration = Duration::from_millis(500);
+/// How often a changed state is written to its file.
+const SAVE_EVERY: Duration = Duration::from_millis(300);
+
+/// How a twin is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its state is kept from one start to the next; nowhere by default.
+    pub state_file: Option<PathBuf>,
+    /// How long each answer takes.
+    pub latency: Duration,
+    /// Endpoints that are there from the start.
+    pub endpoints: Vec<WebhookEndpoint>,
+    /// What time it is, in seconds since 1970.
+    pub clock: fn() -> i64,
+}
+
+/// Why a twin does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address is taken, say.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The state file is not what this twin wrote.
+    #[error("the twin's state file {} cannot be read ({reason}): move it away to start over", path.display())]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The HTTP client for webhooks cannot be made.
+    #[error("webhooks cannot be sent: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A twin that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Mutex<Inner>,
+    deliveries: Deliveries,
+    options: Options,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    twin: Twin,
+    faults: Faults,
+    /// Idempotency keys of requests that are being worked on.
+    in_flight: HashSet<String>,
+    /// Events that wait for later ones.
+    put_back: Vec<Event>,
+    changed: bool,
+}
+
+/// The connection is to be dropped without an answer.
+#[derive(Debug, Error)]
+#[error("the connection is dropped on demand")]
+struct Dropped;
+
+impl Server {
+    /// Listens at `address` (port 0 for any).
+    pub async fn bind(address: SocketAddr, options: Options) -> Result<Self, StartError> {
+        let mut twin = match &options.state_file {
+            Some(path) if path.exists() => load(path)?,
+            Some(_) | None => Twin::default(),
+        };
+        for endpoint in &options.endpoints {
+            twin.register(endpoint.clone());
+        }
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let deliveries = Deliveries::new(options.clock)?;
+        let inner = Mutex::new(Inner { twin, ..Inner::default() });
+        Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options }) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Answers until `stop` is done; then writes its state and ends.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let mut stop = std::pin::pin!(stop);
+        let mut save = tokio::time::interval(SAVE_EVERY);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = save.tick() => self.shared.save(),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let shared = Arc::clone(&self.shared);
+                        tokio::spawn(async move {
+                            drop(stream.set_nodelay(true));
+                            let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                            let connection = hyper::server::conn::http1::Builder::new()
+                                .serve_connection(TokioIo::new(stream), service);
+                            // An error is a client that went away, or one that was dropped on demand.
+                            drop(connection.await);
+                        });
+                    }
+                    Err(error) => tracing::warn!(%error, "a connection was not accepted"),
+                },
+            }
+        }
+        self.shared.save();
+    }
+}
+
+fn load(path: &PathBuf) -> Result<Twin, StartError> {
+    let wrong = |reason: String| StartError::State { path: path.clone(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the state beside its file and puts it in its place, so that a crash leaves the old or the new.
+    fn save(&self) {
+        let Some(path) = &self.options.state_file else { return };
+        let text = {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.changed) {
+                return;
+            }
+            serde_json::to_string(&inner.twin)
+        };
+        let beside = path.with_extension("new");
+        let written = text.map_err(std::io::Error::other).and_then(|text| {
+            std::fs::write(&beside, text)?;
+            std::fs::rename(&beside, path)
+        });
+        if let Err(error) = written {
+            tracing::error!(path = %path.display(), %error, "the twin's state was not written");
+        }
+    }
+
+    fn deliver(&self, twin: &Twin, events: &[Event]) {
+        for event in events {
+            for endpoint in twin.endpoints().filter(|it| it.wants(&event.kind)) {
+                self.deliveries.send(endpoint.clone(), event);
+            }
+        }
+    }
+
+    /// Sends what a request caused, as its faults have it.
+    fn send(self: &Arc<Self>, inner: &mut Inner, events: Vec<Event>, faults: &[Fault]) {
+        let has = |kind| faults.iter().any(|it| it.kind == kind);
+        if events.is_empty() || has(FaultKind::WebhookDrop) {
+            return;
+        }
+        if has(FaultKind::WebhookReorder) {
+            inner.put_back.extend(events);
+            let this = Arc::clone(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(REORDER_WAIT).await;
+                this.send_put_back(&mut this.lock());
+            });
+            return;
+        }
+        self.deliver(&inner.twin, &events);
+        if has(FaultKind::WebhookDuplicate) {
+            self.deliver(&inner.twin, &events);
+        }
+        self.send_put_back(inner);
+    }
+
+    fn send_put_back(&self, inner: &mut Inner) {
+        let mut late = std::mem::take(&mut inner.put_back);
+        late.reverse();
+        self.deliver(&inner.twin, &late);
+    }
+}
+
+async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Text>, Dropped> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+        return Ok(respond(413, Vec::new(), &json!({ "error": { "type": "invalid_request_error" } }), false));
+    };
+    let body = body.to_bytes();
+    let path = head.uri.path().to_owned();
+    let method = match head.method.as_str() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "DELETE" => Method::Delete,
+        _ => return Ok(refuse(&Refusal::url(head.method.as_str(), &path))),
+    };
+    if path == "/_twin/faults" {
+        return Ok(set_faults(&shared, method, &body));
+    }
+    let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let is_get = method == Method::Get;
+    let form: &[u8] = if is_get { head.uri.query().unwrap_or_default().as_bytes() } else { &body };
+    let request = Request {
+        method,
+        path: path.clone(),
+        params: Params::parse(form),
+        key: head.headers.get(AUTHORIZATION).and_then(api_key),
+        idempotency_key: header("idempotency-key"),
+        version: header("stripe-version"),
+    };
+    let mut faults = shared.lock().faults.meeting(head.method.as_str(), &path);
+    faults.extend(header("twin-fault").and_then(|it| Fault::from_header(&it)));
+    perform(&shared, &request, &faults).await
+}
+
+async fn perform(
+    shared: &Arc<Shared>,
+    request: &Request,
+    faults: &[Fault],
+) -> Result<hyper::Response<Text>, Dropped> {
+    let fault = |kind| faults.iter().find(|it| it.kind == kind);
+    let now = (shared.options.clock)();
+    if fault(FaultKind::DropBefore).is_some() {
+        return Err(Dropped);
+    }
+    if let Some(fault) = fault(FaultKind::StatusBefore) {
+        let mut inner = shared.lock();
+        inner.changed = true;
+        let response = inner.twin.fail_before(request, now, fault.status);
+        return Ok(respond(response.status, response.headers, &response.body, false));
+    }
+    let delay = fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));
+    let wait = shared.options.latency + delay;
+    // A key is in use from the arrival of its request to its answer.
+    let key = request.idempotency_key.clone().filter(|_| request.method == Method::Post);
+    let _claim = match key {
+        Some(key) => match Claim::new(shared, key) {
+            Some(claim) => Some(claim),
+            None => return Ok(refuse(&Refusal::key_in_use())),
+        },
+        None => None,
+    };
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let response: Response = {
+        let mut inner = shared.lock();
+        let fails = fault(FaultKind::StatusAfter).map(|it| it.status);
+        let (response, events) = inner.twin.handle_with(request, now, fails);
+        inner.changed |= request.method != Method::Get || !events.is_empty();
+        shared.send(&mut inner, events, faults);
+        response
+    };
+    if fault(FaultKind::DropAfter).is_some() {
+        return Err(Dropped);
+    }
+    let mut headers = response.headers;
+    if let Some(key) = &request.idempotency_key {
+        headers.push(("Idempotency-Key", key.clone()));
+    }
+    Ok(respond(response.status, headers, &response.body, fault(FaultKind::Truncate).is_some()))
+}
+
+/// An idempotency key in use, until it is dropped: also when the client goes away.
+struct Claim {
+    shared: Arc<Shared>,
+    key: String,
+}
+
+impl Claim {
+    fn new(shared: &Arc<Shared>, key: String) -> Option<Self> {
+        let fresh = shared.lock().in_flight.insert(key.clone());
+        fresh.then(|| Self { shared: Arc::clone(shared), key })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.shared.lock().in_flight.remove(&self.key);
+    }
+}
+
+/// `Bearer sk_…`, or the user of `Basic`, as `curl -u` sends it.
+fn api_key(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?;
+    if let Some(key) = text.strip_prefix("Bearer ") {
+        return Some(key.to_owned());
+    }
+    let user = BASE64_STANDARD.decode(text.strip_prefix("Basic ")?).ok()?;
+    let user = String::from_utf8(user).ok()?;
+    Some(user.split(':').next().unwrap_or_default().to_owned())
+}
+
+fn set_faults(shared: &Shared, method: Method, body: &[u8]) -> hyper::Response<Text> {
+    match method {
+        Method::Delete => {
+            shared.lock().faults.clear();
+            respond(200, Vec::new(), &json!({ "faults": "cleared" }), false)
+        }
+        Method::Post => match serde_json::from_slice::<Fault>(body) {
+            Ok(fault) => {
+                shared.lock().faults.add(fault);
+                respond(200, Vec::new(), &json!({ "faults": "added" }), false)
+            }
+            Err(error) => refuse(&Refusal::invalid("fault", &error.to_string())),
+        },
+        Method::Get => refuse(&Refusal::url("GET", "/_twin/faults")),
+    }
+}
+
+fn refuse(refusal: &Refusal) -> hyper::Response<Text> {
+    respond(refusal.status, Vec::new(), &json!({ "error": refusal.to_json() }), false)
+}
+
+fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, truncated: bool) -> hyper::Response<Text> {
+    let text = Bytes::from(format!("{body:#}\n"));
+    let mut response = hyper::Response::new(Text { rest: Some(text), truncated, failed: false });
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    let fields = response.headers_mut();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert("stripe-version", HeaderValue::from_static(crate::twin::API_VERSION));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value)) {
+            fields.insert(name, value);
+        }
+    }
+    response
+}
+
+/// A body that may promise more than it gives.
+struct Text {
+    rest: Option<Bytes>,
+    truncated: bool,
+    failed: bool,
+}
+
+impl Body for Text {
+    type Data = Bytes;
+    type Error = Dropped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+        match self.rest.take() {
+            Some(text) if self.truncated => {
+                self.failed = true;
+                Poll::Ready(Some(Ok(Frame::data(text.slice(..text.len() / 2)))))
+            }
+            Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
+            None if self.failed => Poll::Ready(Some(Err(Dropped))),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.rest.as_ref().map_or_else(SizeHint::default, |it| {
+            SizeHint::with_exact(u64::try_from(it.len()).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_none() && !self.failed
+    }
+}

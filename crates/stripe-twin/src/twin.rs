@@ -1,0 +1,418 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::error::Refusal;
+use crate::objects::{
+    BalanceTransaction, Charge, Customer, Dispute, Event, Intent, PaymentMethod, Refund, SetupIntent, WebhookEndpoint,
+};
+use crate::params::Params;
+
+/// The version of the API that objects are rendered in.
+pub(crate) const API_VERSION: &str = "2026-05-27.dahlia";
+
+/// How long an answer is kept under its idempotency key, in seconds: 24 hours.
+const KEY_SECONDS: i64 = 24 * 3600;
+/// How long an authorisation holds, in seconds: 7 days.
+const AUTHORIZATION_SECONDS: i64 = 7 * 24 * 3600;
+
+/// The state of the twin. A request changes it as it would change Stripe, and nothing else does.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Twin {
+    pub(crate) intents: BTreeMap<String, Intent>,
+    pub(crate) charges: BTreeMap<String, Charge>,
+    pub(crate) balance_transactions: BTreeMap<String, BalanceTransaction>,
+    pub(crate) refunds: BTreeMap<String, Refund>,
+    pub(crate) disputes: BTreeMap<String, Dispute>,
+    pub(crate) customers: BTreeMap<String, Customer>,
+    pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
+    pub(crate) setup_intents: BTreeMap<String, SetupIntent>,
+    pub(crate) endpoints: BTreeMap<String, WebhookEndpoint>,
+    /// Oldest first.
+    pub(crate) events: Vec<Event>,
+    answers: BTreeMap<String, Saved>,
+    /// How many ids were given out: they are made from it, so that a run can be repeated.
+    drawn: u64,
+    /// What this request has caused so far.
+    #[serde(skip)]
+    caused: Vec<Event>,
+    #[serde(skip)]
+    cause: Cause,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Cause {
+    request: Option<String>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Saved {
+    path: String,
+    fingerprint: String,
+    status: u16,
+    body: Value,
+    request: String,
+    at: i64,
+}
+
+/// How a request wants something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes or changes.
+    Post,
+    /// Takes away.
+    Delete,
+}
+
+impl Method {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request, as far as Stripe looks at it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// What, from `/v1` on.
+    pub path: String,
+    /// The form, or the query.
+    pub params: Params,
+    /// The API key.
+    pub key: Option<String>,
+    /// The idempotency key.
+    pub idempotency_key: Option<String>,
+    /// The API version asked for.
+    pub version: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON.
+    pub body: Value,
+}
+
+impl Twin {
+    /// Answers a request made at `now` (seconds since 1970), and tells what it caused, in its order.
+    pub fn handle(&mut self, request: &Request, now: i64) -> (Response, Vec<Event>) {
+        self.handle_with(request, now, None)
+    }
+
+    /// As [`Self::handle`], but the work ends in a server error of this status after it was done: what a retry
+    /// gets is that error.
+    pub(crate) fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
+        let id = self.draw("req_");
+        self.cause = Cause { request: None, idempotency_key: None };
+        self.pass_time(now);
+        self.cause = Cause { request: Some(id.clone()), idempotency_key: request.idempotency_key.clone() };
+        let mut response = self.answer(request, &id, now, fails);
+        response.headers.push(("Request-Id", id));
+        (response, std::mem::take(&mut self.caused))
+    }
+
+    fn answer(&mut self, request: &Request, id: &str, now: i64, fails: Option<u16>) -> Response {
+        let refuse = |refusal: &Refusal| Response {
+            status: refusal.status,
+            headers: Vec::new(),
+            body: json!({ "error": refusal.to_json() }),
+        };
+        if let Err(refusal) = self.authenticate(request) {
+            return refuse(&refusal);
+        }
+        let key = request.idempotency_key.as_deref().filter(|_| request.method == Method::Post);
+        let fingerprint = request.params.fingerprint();
+        if let Some(saved) = key.and_then(|key| self.answers.get(key)) {
+            if saved.path != request.path || saved.fingerprint != fingerprint {
+                return refuse(&Refusal::other_parameters(key.unwrap_or_default()));
+            }
+            let headers =
+                vec![("Idempotent-Replayed", "true".to_owned()), ("Original-Request", saved.request.clone())];
+            return Response { status: saved.status, headers, body: saved.body.clone() };
+        }
+        let done = self.perform(request, now);
+        let (mut response, mut keep) = match done {
+            Ok(body) => (Response { status: 200, headers: Vec::new(), body }, true),
+            Err(refusal) => (refuse(&refusal), refusal.saved),
+        };
+        if let Some(status) = fails {
+            let refusal = Refusal::server(status);
+            keep = refusal.saved;
+            response = refuse(&refusal);
+        }
+        if let (Some(key), true) = (key, keep) {
+            let (path, body) = (request.path.clone(), response.body.clone());
+            let saved = Saved { path, fingerprint, status: response.status, body, request: id.to_owned(), at: now };
+            self.answers.insert(key.to_owned(), saved);
+        }
+        if request.method == Method::Post {
+            response.headers.push(("Original-Request", id.to_owned()));
+            response.headers.push(("Stripe-Should-Retry", "false".to_owned()));
+        }
+        response
+    }
+
+    /// Saves a server error under a request's key without doing the work.
+    pub(crate) fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
+        let refusal = Refusal::server(status);
+        let body = json!({ "error": refusal.to_json() });
+        let id = self.draw("req_");
+        if let (Some(key), true) = (&request.idempotency_key, refusal.saved) {
+            self.answers.entry(key.clone()).or_insert_with(|| Saved {
+                path: request.path.clone(),
+                fingerprint: request.params.fingerprint(),
+                status,
+                body: body.clone(),
+                request: id.clone(),
+                at: now,
+            });
+        }
+        Response { status, headers: vec![("Request-Id", id)], body }
+    }
+
+    fn authenticate(&self, request: &Request) -> Result<(), Refusal> {
+        let Some(key) = &request.key else {
+            return Err(Refusal::unauthorized("You did not provide an API key"));
+        };
+        if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
+            return Ok(());
+        }
+        // A browser's key opens one intent, by its client secret.
+        let secret = request.params.text("client_secret").unwrap_or_default();
+        let opens = |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
+        if key.starts_with("pk_test_") && self.intents.values().any(opens) {
+            return Ok(());
+        }
+        Err(Refusal::unauthorized("Invalid API Key provided: the twin takes keys that begin with sk_test_"))
+    }
+
+    fn perform(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
+        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        let params = &request.params;
+        match (request.method, path.as_slice()) {
+            (Method::Post, ["v1", "payment_intents"]) => self.create_intent(params, now),
+            (Method::Get, ["v1", "payment_intents"]) => self.list_intents(params),
+            (Method::Get, ["v1", "payment_intents", id]) => self.retrieve_intent(id, params),
+            (Method::Post, ["v1", "payment_intents", id]) => self.update_intent(id, params, now),
+            (Method::Post, ["v1", "payment_intents", id, "confirm"]) => self.confirm_intent(id, params, now),
+            (Method::Post, ["v1", "payment_intents", id, "capture"]) => self.capture_intent(id, params, now),
+            (Method::Post, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(id, params, now),
+            (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
+            (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
+            (Method::Get, ["v1", "refunds"]) => self.list_refunds(params),
+            (Method::Get, ["v1", "refunds", id]) => {
+                self.refunds.get(*id).map(Refund::to_json).ok_or_else(|| Refusal::missing("refund", id))
+            }
+            (method, ["v1", rest @ ..]) => self.perform_catalog(method, rest, request, now),
+            (method, _) => Err(Refusal::url(method.name(), &request.path)),
+        }
+    }
+
+    pub(crate) fn unrecognized(request: &Request) -> Refusal {
+        Refusal::url(request.method.name(), &request.path)
+    }
+
+    /// What Stripe does by itself: keys are forgotten, authorisations end.
+    fn pass_time(&mut self, now: i64) {
+        self.answers.retain(|_, saved| now - saved.at < KEY_SECONDS);
+        let lapsed = |it: &&Intent| {
+            it.status == "requires_capture" && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
+        };
+        let ended: Vec<String> = self.intents.values().filter(lapsed).map(|it| it.id.clone()).collect();
+        for id in ended {
+            if let Some(intent) = self.intents.get_mut(&id) {
+                intent.status = "canceled".into();
+                intent.cancellation_reason = Some("automatic".into());
+                intent.canceled_at = Some(now);
+                intent.amount_capturable = 0;
+                let json = intent.to_json();
+                self.emit("payment_intent.canceled", json, now);
+            }
+        }
+    }
+
+    pub(crate) fn emit(&mut self, kind: &str, object: Value, now: i64) {
+        let event = Event {
+            id: self.draw("evt_"),
+            kind: kind.to_owned(),
+            created: now,
+            object,
+            idempotency_key: self.cause.idempotency_key.clone(),
+            request: self.cause.request.clone(),
+        };
+        self.events.push(event.clone());
+        self.caused.push(event);
+    }
+
+    /// A fresh id: 24 characters of a digest of a counter, so that the same run gives the same ids.
+    pub(crate) fn draw(&mut self, prefix: &str) -> String {
+        self.drawn += 1;
+        let digest = Sha256::digest(format!("twin {}", self.drawn));
+        format!("{prefix}{}", hex::encode(digest).chars().take(24).collect::<String>())
+    }
+
+    /// The endpoints that events go to.
+    pub fn endpoints(&self) -> impl Iterator<Item = &WebhookEndpoint> {
+        self.endpoints.values()
+    }
+
+    /// Registers an endpoint, or changes the one with its id.
+    pub fn register(&mut self, endpoint: WebhookEndpoint) {
+        self.endpoints.insert(endpoint.id.clone(), endpoint);
+    }
+}
+
+/// A page of a list, the newest first ("Pagination").
+pub(crate) fn page<'a, T: 'a>(
+    url: &str,
+    newest_first: impl Iterator<Item = &'a T>,
+    params: &Params,
+    id: impl Fn(&T) -> &str,
+    to_json: impl Fn(&T) -> Value,
+) -> Result<Value, Refusal> {
+    let limit = params.int("limit").unwrap_or(10);
+    if !(1..=100).contains(&limit) {
+        return Err(Refusal::invalid("limit", "This value must be between 1 and 100"));
+    }
+    let mut rest: Vec<&T> = newest_first.collect();
+    if let Some(after) = params.text("starting_after") {
+        let place = rest.iter().position(|it| id(it) == after);
+        let place = place.ok_or_else(|| Refusal::missing("object", after))?;
+        rest.drain(..=place);
+    }
+    let taken = usize::try_from(limit).unwrap_or(10);
+    let has_more = rest.len() > taken;
+    let data: Vec<Value> = rest.into_iter().take(taken).map(to_json).collect();
+    Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const NOW: i64 = 1_743_415_050;
+
+    pub(crate) fn request(method: Method, path: &str, form: &str) -> Request {
+        Request {
+            method,
+            path: path.into(),
+            params: Params::parse(form.as_bytes()),
+            key: Some("sk_test_x".into()),
+            idempotency_key: None,
+            version: None,
+        }
+    }
+
+    pub(crate) fn post(twin: &mut Twin, path: &str, form: &str) -> Response {
+        twin.handle(&request(Method::Post, path, form), NOW).0
+    }
+
+    #[test]
+    fn an_idempotency_key_answers_the_same_until_it_is_forgotten() {
+        let mut twin = Twin::default();
+        let keyed = Request {
+            idempotency_key: Some("k".into()),
+            ..request(Method::Post, "/v1/payment_intents", "amount=500&currency=usd")
+        };
+        let (first, events) = twin.handle(&keyed, NOW);
+        assert_eq!((first.status, events.len()), (200, 1));
+        let (again, events) = twin.handle(&keyed, NOW + KEY_SECONDS - 1);
+        assert_eq!((&again.body, events.len()), (&first.body, 0));
+        assert!(again.headers.contains(&("Idempotent-Replayed", "true".into())));
+
+        let other = Request { params: Params::parse(b"amount=501&currency=usd"), ..keyed.clone() };
+        let (refused, _) = twin.handle(&other, NOW);
+        assert_eq!((refused.status, &refused.body["error"]["type"]), (400, &json!("idempotency_error")));
+        let elsewhere = Request { path: "/v1/customers".into(), params: Params::default(), ..keyed.clone() };
+        assert_eq!(twin.handle(&elsewhere, NOW).0.status, 400);
+
+        let (fresh, _) = twin.handle(&keyed, NOW + KEY_SECONDS);
+        assert_ne!(fresh.body["id"], first.body["id"], "a forgotten key makes another");
+    }
+
+    #[test]
+    fn what_was_refused_before_the_work_began_is_not_kept() {
+        let mut twin = Twin::default();
+        let wrong = Request {
+            idempotency_key: Some("k".into()),
+            ..request(Method::Post, "/v1/payment_intents", "amount=500&currency=usd&color=red")
+        };
+        assert_eq!(twin.handle(&wrong, NOW).0.body["error"]["code"], "parameter_unknown");
+        let right = Request { params: Params::parse(b"amount=500&currency=usd"), ..wrong };
+        assert_eq!(twin.handle(&right, NOW).0.status, 200);
+    }
+
+    #[test]
+    fn a_failure_in_the_middle_is_kept_as_it_was_answered() {
+        let mut twin = Twin::default();
+        let keyed = |key: &str| Request {
+            idempotency_key: Some(key.into()),
+            ..request(Method::Post, "/v1/payment_intents", "amount=500&currency=usd")
+        };
+        let (failed, _) = twin.handle_with(&keyed("a"), NOW, Some(500));
+        assert_eq!((failed.status, twin.intents.len()), (500, 1), "it was done all the same");
+        assert_eq!(twin.handle(&keyed("a"), NOW).0.status, 500, "and the error is what a retry gets");
+        assert_eq!(twin.fail_before(&keyed("b"), NOW, 500).status, 500);
+        assert_eq!(twin.handle(&keyed("b"), NOW).0.status, 500);
+        assert_eq!(twin.intents.len(), 1);
+        assert_eq!(twin.fail_before(&keyed("c"), NOW, 429).status, 429);
+        assert_eq!(twin.handle(&keyed("c"), NOW).0.status, 200, "a 429 stands before the keys");
+    }
+
+    #[test]
+    fn a_request_needs_a_key_of_test_mode() {
+        let mut twin = Twin::default();
+        for key in [None, Some("sk_live_x"), Some("pk_test_x"), Some("")] {
+            let mut asked = request(Method::Post, "/v1/customers", "");
+            asked.key = key.map(str::to_owned);
+            assert_eq!(twin.handle(&asked, NOW).0.status, 401, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_requests_give_the_same_state_and_answers() {
+        let run = || {
+            let mut twin = Twin::default();
+            let intent = post(&mut twin, "/v1/payment_intents", "amount=500&currency=usd");
+            let id = intent.body["id"].as_str().unwrap().to_owned();
+            let paid = post(&mut twin, &format!("/v1/payment_intents/{id}/confirm"), "payment_method=pm_card_visa");
+            (twin, paid)
+        };
+        assert_eq!(run(), run());
+    }
+
+    #[test]
+    fn lists_walk_from_page_to_page() {
+        let mut twin = Twin::default();
+        for amount in 100..125 {
+            post(&mut twin, "/v1/payment_intents", &format!("amount={amount}&currency=usd"));
+        }
+        let mut seen = Vec::new();
+        let mut form = "limit=10".to_owned();
+        loop {
+            let list = twin.handle(&request(Method::Get, "/v1/events", &form), NOW).0.body;
+            let data = list["data"].as_array().unwrap().clone();
+            seen.extend(data.iter().map(|it| it["data"]["object"]["amount"].as_i64().unwrap()));
+            if list["has_more"] == false {
+                break;
+            }
+            form = format!("limit=10&starting_after={}", data.last().unwrap()["id"].as_str().unwrap());
+        }
+        assert_eq!(seen, (100..125).rev().collect::<Vec<_>>());
+        assert_eq!(twin.handle(&request(Method::Get, "/v1/events", "limit=101"), NOW).0.status, 400);
+    }
+}
