@@ -1,10 +1,12 @@
-use paywright_domain::{IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError};
+use paywright_domain::{
+    IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError,
+};
 use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::{
-    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent, NewIntent, OrderRef,
-    SettleFromProviderError, StoreError, Versioned,
+    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent,
+    NewIntent, OrderRef, SettleFromProviderError, StoreError, Versioned,
 };
 
 /// An intent that a customer can pay, with the order it is for.
@@ -56,7 +58,11 @@ impl App {
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
                         let due_at = now.plus_seconds(INLINE_SECONDS);
-                        match self.store.commit(Changes::of(found.version, decision, now, due_at)).await {
+                        match self
+                            .store
+                            .commit(Changes::of(found.version, decision, now, due_at))
+                            .await
+                        {
                             Ok(()) => {}
                             Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => {
                                 attempt += 1;
@@ -113,7 +119,8 @@ impl App {
     ) -> Result<(), CreatePaymentIntentError> {
         let mut attempt = 1;
         loop {
-            let Versioned { version, value } = self.load(&OrderRef::Id(order), &Access::All).await?;
+            let Versioned { version, value } =
+                self.load(&OrderRef::Id(order), &Access::All).await?;
             let now = self.clock.now();
             let decision = value.intent_refused(request, error.clone(), now);
             if decision.facts.is_empty() {

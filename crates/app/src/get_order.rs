@@ -16,11 +16,19 @@ pub enum GetOrderError {
 
 impl App {
     /// Reads an order that `access` permits to see.
-    pub async fn get_order(&self, which: &OrderRef, access: &Access) -> Result<Order, GetOrderError> {
+    pub async fn get_order(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<Order, GetOrderError> {
         Ok(self.load(which, access).await?.value)
     }
 
-    pub(crate) async fn load(&self, which: &OrderRef, access: &Access) -> Result<Versioned<Order>, GetOrderError> {
+    pub(crate) async fn load(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<Versioned<Order>, GetOrderError> {
         let found = self.store.order(which).await?.filter(|it| access.permits(&it.value));
         found.ok_or(GetOrderError::NotFound)
     }

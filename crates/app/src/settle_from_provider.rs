@@ -23,7 +23,10 @@ pub enum SettleFromProviderError {
 impl App {
     /// Takes in what the provider says of an intent: an answer, a webhook, a callback's look. The same news
     /// may come any number of times, in any order, from several sides at once.
-    pub async fn settle_from_provider(&self, news: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
+    pub async fn settle_from_provider(
+        &self,
+        news: &IntentSnapshot,
+    ) -> Result<Order, SettleFromProviderError> {
         let mut attempt = 1;
         loop {
             let Versioned { version, value: order } = self.order_of(news).await?;
@@ -42,7 +45,10 @@ impl App {
     }
 
     /// The order that ever issued the intent, or else the one that its metadata names.
-    async fn order_of(&self, news: &IntentSnapshot) -> Result<Versioned<Order>, SettleFromProviderError> {
+    async fn order_of(
+        &self,
+        news: &IntentSnapshot,
+    ) -> Result<Versioned<Order>, SettleFromProviderError> {
         if let Some(found) = self.store.order(&OrderRef::Intent(news.intent.clone())).await? {
             return Ok(found);
         }

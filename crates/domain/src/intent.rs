@@ -87,7 +87,10 @@ impl IntentStatus {
     /// an end; then authorised (1); then the ends (2).
     const fn rank(self) -> u8 {
         match self {
-            Self::RequiresPaymentMethod | Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => 0,
+            Self::RequiresPaymentMethod
+            | Self::RequiresConfirmation
+            | Self::RequiresAction
+            | Self::Processing => 0,
             Self::RequiresCapture => 1,
             Self::Succeeded | Self::Canceled => 2,
         }
@@ -119,15 +122,6 @@ pub struct IntentError {
     pub message: Option<String>,
 }
 
-/// How a snapshot came to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// Stripe answered a request: how things stood at that moment.
-    Read,
-    /// Stripe sent an event: how things stood then, and events come late and in any order.
-    Event,
-}
-
 /// What Stripe says of an intent at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentSnapshot {
@@ -149,9 +143,9 @@ pub struct IntentSnapshot {
     pub last_error: Option<IntentError>,
     /// Whether it is about real money.
     pub livemode: bool,
-    /// How we came to know.
-    pub source: Source,
-    /// When it was so: the time of the answer, or of the event.
+    /// When it was so, which may be long before it came: now for a read, the event's time for an event, and
+    /// the intent's creation for the answer to its creation, since Stripe gives the same answer again to a
+    /// repeated request.
     pub as_of: Timestamp,
 }
 
@@ -168,7 +162,6 @@ impl IntentSnapshot {
             capturable: Money::zero(amount.currency()),
             last_error: None,
             livemode: false,
-            source: Source::Read,
             as_of,
         }
     }
@@ -191,7 +184,7 @@ pub struct PaymentIntent {
     pub capturable: Money,
     /// Why the last attempt to pay failed, if one did.
     pub last_error: Option<IntentError>,
-    /// When Stripe was last read: an event of an earlier time no longer moves an open status.
+    /// The latest moment that anything is known of: news of an earlier one no longer moves an open status.
     pub as_of: Timestamp,
     /// When it became known here.
     pub created_at: Timestamp,
@@ -225,15 +218,12 @@ impl PaymentIntent {
 
     /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
     /// same money as long as one of them is the last: status moves only up the ranks, an end never changes,
-    /// and what was received only grows. Among open states the later word wins, and a read wins over an
-    /// event of the same time.
+    /// and what was received only grows. Among open states the word of the later moment wins; of two words of
+    /// one moment (Stripe dates events in whole seconds) the one that comes last.
     #[must_use]
     pub fn fold(&self, snapshot: &IntentSnapshot) -> Self {
         let (before, after) = (self.status.rank(), snapshot.status.rank());
-        let later = match snapshot.source {
-            Source::Read => snapshot.as_of >= self.as_of,
-            Source::Event => snapshot.as_of > self.as_of,
-        };
+        let later = snapshot.as_of >= self.as_of;
         let moves = after > before || (after == before && later && !self.status.is_terminal());
         let mut next = self.clone();
         if moves {
@@ -272,11 +262,10 @@ mod tests {
         Money::new(minor, Currency::Usd).unwrap()
     }
 
-    fn snapshot(status: IntentStatus, source: Source, at: i64) -> IntentSnapshot {
+    fn snapshot(status: IntentStatus, at: i64) -> IntentSnapshot {
         let received = if status == IntentStatus::Succeeded { usd(1500) } else { usd(0) };
         IntentSnapshot {
             status,
-            source,
             received,
             ..IntentSnapshot::new(
                 IntentId::new("pi_1").unwrap(),
@@ -288,7 +277,7 @@ mod tests {
     }
 
     fn intent_in(status: IntentStatus, at: i64) -> PaymentIntent {
-        let first = snapshot(status, Source::Read, at);
+        let first = snapshot(status, at);
         PaymentIntent::first_seen(&first, 1, first.as_of).fold(&first)
     }
 
@@ -296,43 +285,39 @@ mod tests {
     fn a_status_never_falls_in_rank_and_an_end_never_changes() {
         for before in IntentStatus::ALL {
             for after in IntentStatus::ALL {
-                for source in [Source::Read, Source::Event] {
-                    let folded = intent_in(before, 10).fold(&snapshot(after, source, 20));
-                    let expected = if before.is_terminal() || after.rank() < before.rank() { before } else { after };
-                    assert_eq!(folded.status, expected, "{before} then {after}");
-                }
+                let folded = intent_in(before, 10).fold(&snapshot(after, 20));
+                let expected = if before.is_terminal() || after.rank() < before.rank() {
+                    before
+                } else {
+                    after
+                };
+                assert_eq!(folded.status, expected, "{before} then {after}");
             }
         }
     }
 
     #[test]
-    fn among_open_states_the_later_word_wins_and_a_read_beats_an_event_of_its_time() {
+    fn among_open_states_the_word_of_the_later_moment_wins() {
         use IntentStatus::{Processing, RequiresAction};
-        for (source, at, expected) in [
-            (Source::Event, 9, Processing),
-            (Source::Event, 10, Processing),
-            (Source::Event, 11, RequiresAction),
-            (Source::Read, 9, Processing),
-            (Source::Read, 10, RequiresAction),
-        ] {
-            let folded = intent_in(Processing, 10).fold(&snapshot(RequiresAction, source, at));
-            assert_eq!(folded.status, expected, "{source:?} at {at}");
+        for (at, expected) in [(9, Processing), (10, RequiresAction), (11, RequiresAction)] {
+            let folded = intent_in(Processing, 10).fold(&snapshot(RequiresAction, at));
+            assert_eq!(folded.status, expected, "at {at}");
         }
     }
 
     proptest! {
         #[test]
         fn news_in_any_order_and_number_gives_the_same_end_and_money(
-            mut news in prop::collection::vec((0_usize..7, 0_i64..50, any::<bool>()), 1..12),
+            mut news in prop::collection::vec((0_usize..7, 0_i64..50), 1..12),
             seed in any::<prop::sample::Index>(),
         ) {
             // One intent has one end: drop the other one where both were drawn.
             let end = if seed.index(2) == 0 { IntentStatus::Succeeded } else { IntentStatus::Canceled };
-            let snapshots = |news: &[(usize, i64, bool)]| -> Vec<IntentSnapshot> {
-                news.iter().map(|&(status, at, read)| {
+            let snapshots = |news: &[(usize, i64)]| -> Vec<IntentSnapshot> {
+                news.iter().map(|&(status, at)| {
                     let status = IntentStatus::ALL[status];
                     let status = if status.is_terminal() { end } else { status };
-                    snapshot(status, if read { Source::Read } else { Source::Event }, at)
+                    snapshot(status, at)
                 }).collect()
             };
             let result = |news: &[IntentSnapshot]| {

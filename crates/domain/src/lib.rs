@@ -57,11 +57,12 @@ pub use anomaly::{Anomaly, AnomalyKind, Policy};
 pub use currency::{Currency, UnknownCurrency};
 pub use fact::Fact;
 pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
-pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Source};
+pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
 pub use money::{ChargeError, Money, MoneyError};
 pub use order::{
-    Adjustment, AdjustmentKind, CancelError, CancelReason, ContentError, CorruptOrder, EditError, LineItem, LineProblem,
-    Metadata, NewOrder, Order, OrderData, OrderEdit, OrderState, PaymentState, QUANTITY_MAX,
+    Adjustment, AdjustmentKind, CancelError, CancelReason, ContentError, CorruptOrder, EditError,
+    LineItem, LineProblem, Metadata, NewOrder, Order, OrderData, OrderEdit, OrderState,
+    PaymentState, QUANTITY_MAX,
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;

@@ -140,7 +140,10 @@ impl Money {
 
     /// `quantity` times the amount.
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
-        Self::new(self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?, self.currency)
+        Self::new(
+            self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?,
+            self.currency,
+        )
     }
 
     /// Shares the amount out by `weights`, to the last minor unit: each share is its exact part rounded
@@ -195,7 +198,10 @@ impl Money {
         if amount % scale_down != 0 {
             return Err(MoneyError::Inexact { step: scale_down });
         }
-        Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
+        Self::new(
+            (amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?,
+            currency,
+        )
     }
 
     /// Checks that Stripe would charge this amount, and gives it in wire units.
@@ -223,7 +229,8 @@ impl Money {
 
     fn charge_maximum(self) -> Self {
         let step = self.currency.wire_step();
-        Self::from_wire(Self::WIRE_MAX / step * step, self.currency).unwrap_or(Self::zero(self.currency))
+        Self::from_wire(Self::WIRE_MAX / step * step, self.currency)
+            .unwrap_or(Self::zero(self.currency))
     }
 
     /// The amount in major units as people write it, like `112.00`; with the currency's own decimals where
@@ -232,8 +239,11 @@ impl Money {
         let iso = self.currency.iso_exponent();
         let shown = self.currency.display_exponent();
         let dropped = power_of_ten(iso.saturating_sub(shown));
-        let (minor, decimals) =
-            if self.minor % dropped == 0 { (self.minor / dropped, shown.min(iso)) } else { (self.minor, iso) };
+        let (minor, decimals) = if self.minor % dropped == 0 {
+            (self.minor / dropped, shown.min(iso))
+        } else {
+            (self.minor, iso)
+        };
         let unit = power_of_ten(decimals);
         match usize::try_from(decimals) {
             Ok(width) if width > 0 => format!("{}.{:0width$}", minor / unit, minor % unit),
@@ -256,7 +266,8 @@ impl Money {
             return Err(wrong);
         }
         let number: i64 = format!("{whole}{fraction}").parse().map_err(|_| MoneyError::TooLarge)?;
-        let minor = number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
+        let minor =
+            number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
         Self::new(minor, currency)
     }
 
@@ -322,10 +333,19 @@ mod tests {
             (usd(0), Err(ChargeError::TooSmall { minimum: usd(50) })),
             (usd(99_999_999), Ok(99_999_999)),
             (usd(100_000_000), Err(ChargeError::TooLarge { maximum: usd(99_999_999) })),
-            (money(17_499, Currency::Huf), Err(ChargeError::TooSmall { minimum: money(17_500, Currency::Huf) })),
-            (money(1_001, Currency::Kwd), Err(ChargeError::Fraction { step: money(10, Currency::Kwd) })),
+            (
+                money(17_499, Currency::Huf),
+                Err(ChargeError::TooSmall { minimum: money(17_500, Currency::Huf) }),
+            ),
+            (
+                money(1_001, Currency::Kwd),
+                Err(ChargeError::Fraction { step: money(10, Currency::Kwd) }),
+            ),
             (money(1, Currency::Isk), Ok(100)),
-            (money(1_000_000, Currency::Isk), Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) })),
+            (
+                money(1_000_000, Currency::Isk),
+                Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) }),
+            ),
             (money(1, Currency::Vnd), Ok(1)),
         ] {
             assert_eq!(amount.to_charge(), expected, "{amount}");
@@ -341,7 +361,10 @@ mod tests {
                 "{bad:?}"
             );
         }
-        assert_eq!(Money::parse_decimal("99999999999999999999", Currency::Usd), Err(MoneyError::TooLarge));
+        assert_eq!(
+            Money::parse_decimal("99999999999999999999", Currency::Usd),
+            Err(MoneyError::TooLarge)
+        );
         assert_eq!(Money::parse_decimal("44.0", Currency::Usd), Ok(money(4_400, Currency::Usd)));
         assert!(Money::parse_decimal("1.0", Currency::Jpy).is_err());
     }
@@ -349,7 +372,8 @@ mod tests {
     #[test]
     fn two_currencies_never_meet_in_one_sum() {
         let (usd, eur) = (money(1, Currency::Usd), money(1, Currency::Eur));
-        let expected = Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
+        let expected =
+            Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
         assert_eq!(usd.plus(eur), expected);
         assert_eq!(usd.minus(eur), expected);
     }
@@ -357,7 +381,12 @@ mod tests {
     #[test]
     fn the_units_left_over_go_to_the_largest_remainders() {
         let shares = |minor, weights: &[u64]| -> Vec<i64> {
-            money(minor, Currency::Usd).allocate(weights).unwrap().iter().map(|it| it.minor()).collect()
+            money(minor, Currency::Usd)
+                .allocate(weights)
+                .unwrap()
+                .iter()
+                .map(|it| it.minor())
+                .collect()
         };
         assert_eq!(shares(100, &[1, 1, 1]), [34, 33, 33]);
         assert_eq!(shares(5, &[2, 3, 5]), [1, 2, 2]);

@@ -5,8 +5,9 @@ use thiserror::Error;
 
 use crate::text::{Email, Text};
 use crate::{
-    Anomaly, CaptureMethod, ChargeError, Currency, CustomerId, Decision, Fact, IntentId, IntentRequest, IntentStatus,
-    Money, MoneyError, OrderId, OrderNumber, PaymentIntent, Policy, TextProblem, Timestamp,
+    Anomaly, CaptureMethod, ChargeError, Currency, CustomerId, Decision, Fact, IntentId,
+    IntentRequest, IntentStatus, Money, MoneyError, OrderId, OrderNumber, PaymentIntent, Policy,
+    TextProblem, Timestamp,
 };
 
 /// The most of one line.
@@ -43,7 +44,11 @@ pub enum LineProblem {
 
 impl LineItem {
     /// A line with a name, a price and a quantity.
-    pub fn new(name: impl Into<String>, unit_amount: Money, quantity: u32) -> Result<Self, LineProblem> {
+    pub fn new(
+        name: impl Into<String>,
+        unit_amount: Money,
+        quantity: u32,
+    ) -> Result<Self, LineProblem> {
         if unit_amount.is_zero() {
             return Err(LineProblem::NoAmount);
         }
@@ -232,7 +237,8 @@ pub enum CancelReason {
 
 impl CancelReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
+    pub const ALL: [Self; 4] =
+        [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
 
     /// Its name at Stripe, in the API and in stored rows.
     pub const fn name(self) -> &'static str {
@@ -459,7 +465,8 @@ impl Order {
         }
         next.revision += 1;
         next.updated_at = now;
-        let fact = Fact::OrderEdited { before: self.total, total: next.total, revision: next.revision };
+        let fact =
+            Fact::OrderEdited { before: self.total, total: next.total, revision: next.revision };
         Ok(Decision { facts: vec![fact], ..Decision::unchanged(Self { data: next }) })
     }
 
@@ -494,7 +501,9 @@ impl Order {
     pub fn leading_intent(&self) -> Option<&PaymentIntent> {
         match &self.state {
             OrderState::Paid { by, .. } => self.intent(by),
-            OrderState::Open | OrderState::Canceled { .. } => self.payable_intent().or(self.intents.last()),
+            OrderState::Open | OrderState::Canceled { .. } => {
+                self.payable_intent().or(self.intents.last())
+            }
         }
     }
 
@@ -507,19 +516,23 @@ impl Order {
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {
             OrderState::Paid { .. } => PaymentState::Paid,
-            OrderState::Open | OrderState::Canceled { .. } if self.is_held_for_review() => PaymentState::Review,
-            OrderState::Open | OrderState::Canceled { .. } => match self.payable_intent().map(|it| it.status) {
-                Some(IntentStatus::RequiresAction) => PaymentState::RequiresAction,
-                Some(IntentStatus::Processing) => PaymentState::Processing,
-                Some(IntentStatus::RequiresCapture) => PaymentState::Authorized,
-                Some(
-                    IntentStatus::RequiresPaymentMethod
-                    | IntentStatus::RequiresConfirmation
-                    | IntentStatus::Succeeded
-                    | IntentStatus::Canceled,
-                )
-                | None => PaymentState::Unpaid,
-            },
+            OrderState::Open | OrderState::Canceled { .. } if self.is_held_for_review() => {
+                PaymentState::Review
+            }
+            OrderState::Open | OrderState::Canceled { .. } => {
+                match self.payable_intent().map(|it| it.status) {
+                    Some(IntentStatus::RequiresAction) => PaymentState::RequiresAction,
+                    Some(IntentStatus::Processing) => PaymentState::Processing,
+                    Some(IntentStatus::RequiresCapture) => PaymentState::Authorized,
+                    Some(
+                        IntentStatus::RequiresPaymentMethod
+                        | IntentStatus::RequiresConfirmation
+                        | IntentStatus::Succeeded
+                        | IntentStatus::Canceled,
+                    )
+                    | None => PaymentState::Unpaid,
+                }
+            }
         }
     }
 
@@ -533,7 +546,11 @@ fn check_metadata(metadata: &Metadata) -> Result<(), ContentError> {
     if metadata.len() > Order::METADATA_MAX { Err(ContentError::TooMuchMetadata) } else { Ok(()) }
 }
 
-fn total_of(currency: Currency, lines: &[LineItem], adjustments: &[Adjustment]) -> Result<Money, ContentError> {
+fn total_of(
+    currency: Currency,
+    lines: &[LineItem],
+    adjustments: &[Adjustment],
+) -> Result<Money, ContentError> {
     if lines.is_empty() {
         return Err(ContentError::NoLines);
     }
@@ -619,8 +636,10 @@ pub(crate) mod tests {
                 Err(ContentError::NotChargeable(ChargeError::TooSmall { minimum: usd(50) })),
             ),
         ] {
-            let adjustments = adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
-            let placed = Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
+            let adjustments =
+                adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
+            let placed =
+                Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
             assert_eq!(placed.map(|it| it.order.total), expected);
         }
     }
@@ -629,16 +648,23 @@ pub(crate) mod tests {
     fn content_beyond_a_limit_is_refused() {
         let line = LineItem::new("x", usd(1), 1).unwrap();
         let eur = LineItem::new("x", Money::new(100, Currency::Eur).unwrap(), 1).unwrap();
-        let metadata =
-            (0..=Order::METADATA_MAX).map(|it| (Text::new(it.to_string()).unwrap(), Text::default())).collect();
+        let metadata = (0..=Order::METADATA_MAX)
+            .map(|it| (Text::new(it.to_string()).unwrap(), Text::default()))
+            .collect();
         let mixed = MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur };
         for (new, expected) in [
             (NewOrder { lines: vec![], ..new_order() }, ContentError::NoLines),
-            (NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() }, ContentError::TooManyLines),
+            (
+                NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() },
+                ContentError::TooManyLines,
+            ),
             (NewOrder { lines: vec![eur], ..new_order() }, ContentError::Total(mixed)),
             (
                 NewOrder {
-                    adjustments: vec![adjustment(AdjustmentKind::Tax, 1); Order::ADJUSTMENTS_MAX + 1],
+                    adjustments: vec![
+                        adjustment(AdjustmentKind::Tax, 1);
+                        Order::ADJUSTMENTS_MAX + 1
+                    ],
                     ..new_order()
                 },
                 ContentError::TooManyAdjustments,
@@ -668,8 +694,12 @@ pub(crate) mod tests {
         let lines = Some(vec![LineItem::new("Bone", usd(300), 2).unwrap()]);
         let edited = order.edit(OrderEdit { lines, ..OrderEdit::default() }, at(200)).unwrap();
         assert_eq!((edited.order.total, edited.order.revision), (usd(600), 2));
-        assert_eq!(edited.facts, [Fact::OrderEdited { before: usd(11_500), total: usd(600), revision: 2 }]);
-        let same = order.edit(OrderEdit { email: Some(None), ..OrderEdit::default() }, at(200)).unwrap();
+        assert_eq!(
+            edited.facts,
+            [Fact::OrderEdited { before: usd(11_500), total: usd(600), revision: 2 }]
+        );
+        let same =
+            order.edit(OrderEdit { email: Some(None), ..OrderEdit::default() }, at(200)).unwrap();
         assert_eq!(same, Decision::unchanged(order));
     }
 
@@ -687,7 +717,13 @@ pub(crate) mod tests {
         let good = placed().data;
         let paid = OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(1) };
         assert!(Order::restore(good.clone()).is_ok());
-        assert_eq!(Order::restore(OrderData { total: usd(1), ..good.clone() }), Err(CorruptOrder::Total));
-        assert_eq!(Order::restore(OrderData { state: paid, ..good }), Err(CorruptOrder::PaidByNothing));
+        assert_eq!(
+            Order::restore(OrderData { total: usd(1), ..good.clone() }),
+            Err(CorruptOrder::Total)
+        );
+        assert_eq!(
+            Order::restore(OrderData { state: paid, ..good }),
+            Err(CorruptOrder::PaidByNothing)
+        );
     }
 }

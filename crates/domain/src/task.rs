@@ -69,7 +69,9 @@ impl Task {
     /// twice makes one task.
     pub fn key(&self) -> TaskKey {
         TaskKey(match self {
-            Self::CreateIntent { request } => format!("create_intent:{}:{}", request.revision, request.attempt),
+            Self::CreateIntent { request } => {
+                format!("create_intent:{}:{}", request.revision, request.attempt)
+            }
             Self::RefundIntent { intent, .. } => format!("refund_intent:{intent}"),
         })
     }

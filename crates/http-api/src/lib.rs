@@ -1,1 +1,70 @@
-//! The HTTP adapter: the shop dialect, the Stripe webhook and health
+//! The HTTP adapter. A handler reads a request, calls a use case and words its outcome; it decides nothing.
+//!
+//! Use cases that move money run as tasks of their own: a handler is dropped when its client resets the
+//! connection, and what was begun must come to its end all the same.
+
+mod auth;
+mod body;
+mod health;
+mod problem;
+mod requests;
+mod shop;
+mod view;
+mod webhook;
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use paywright_app::{App, Webhooks};
+
+pub use auth::{ApiKeyText, OrderTokens, Tokens, TokensError};
+use problem::Problem;
+pub use requests::identify;
+
+/// What the handlers need. Cheap to clone: all of it is shared.
+#[derive(Clone)]
+pub struct Api {
+    /// The use cases.
+    pub app: App,
+    /// Tells the provider's messages from forgeries.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// Tells whose orders a caller may see.
+    pub tokens: Arc<Tokens>,
+}
+
+/// Puts every route in its place. Wrap the application in [`identify`] too.
+pub fn configure(config: &mut web::ServiceConfig, api: Api) {
+    let wrong_method =
+        || web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
+    let resource = |path: &str| web::resource(path.to_owned()).default_service(wrong_method());
+    config
+        .app_data(web::Data::new(api))
+        .service(
+            web::scope("/api/v1/shop")
+                .service(
+                    resource("/orders")
+                        .route(web::post().to(shop::place))
+                        .route(web::get().to(shop::list)),
+                )
+                .service(
+                    resource("/orders/{order}")
+                        .route(web::get().to(shop::read))
+                        .route(web::patch().to(shop::edit)),
+                )
+                .service(resource("/orders/{order}/cancel").route(web::post().to(shop::cancel)))
+                .service(
+                    resource("/orders/{order}/payment-intent")
+                        .route(web::post().to(shop::payment_intent)),
+                )
+                .service(
+                    resource("/orders/{order}/payment")
+                        .route(web::post().to(shop::confirm_payment)),
+                ),
+        )
+        .service(resource("/webhooks/stripe").route(web::post().to(webhook::stripe)))
+        .service(resource("/healthz").route(web::get().to(health::healthz)))
+        .service(resource("/readyz").route(web::get().to(health::readyz)))
+        .default_service(
+            web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }),
+        );
+}

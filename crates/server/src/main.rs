@@ -1,1 +1,55 @@
-fn main() {}
+//! Paywright: orders in, money exactly once. This crate reads settings, wires the adapters to the use cases
+//! and runs them; it is the only one that names them all.
+
+mod cli;
+mod dev;
+mod keys;
+mod serve;
+mod settings;
+mod telemetry;
+mod token;
+mod twin;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// What a command says when it cannot do its work: one sentence for the person at the terminal.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(cli.log);
+    // The one way for TLS in this process; a second installation would be the only way to fail.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let done = match cli.command {
+        Command::Dev(options) => dev::run(options).await,
+        Command::Serve(options) => serve::run(options).await,
+        Command::Twin(options) => twin::run(options).await,
+        Command::Keys(options) => keys::run(options).await,
+        Command::Token(options) => token::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say_error(&format!("paywright: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line of what a command was asked for. Logs go to the other stream.
+fn say(text: &str) {
+    use std::io::Write;
+    // Nobody reads it if the stream is closed, which is no reason to stop serving.
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+fn say_error(text: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}

@@ -21,7 +21,9 @@ pub enum OpenError {
         path: String,
     },
     /// A newer version of Paywright has migrated it.
-    #[error("{path} was migrated by a newer version of Paywright ({migration}): start that version, or give another file")]
+    #[error(
+        "{path} was migrated by a newer version of Paywright ({migration}): start that version, or give another file"
+    )]
     NewerSchema {
         /// Which file.
         path: String,

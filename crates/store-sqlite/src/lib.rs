@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact, Store,
-    StoreError, Versioned,
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef,
+    RecordedFact, Store, StoreError, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -134,7 +134,10 @@ impl Store for SqliteStore {
         self.read(move |db| read::facts(db, order)).await
     }
 
-    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+    async fn idempotency_record(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
         let key = key.clone();
         self.read(move |db| read::idempotency_record(db, &key)).await
     }

@@ -32,7 +32,13 @@ impl Params {
     /// Reads a form body or a query.
     pub fn parse(text: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(text);
-        Self(pairs.map(|(key, value)| (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned())).collect())
+        Self(
+            pairs
+                .map(|(key, value)| {
+                    (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned())
+                })
+                .collect(),
+        )
     }
 
     /// Checks every parameter against what is taken.
@@ -40,7 +46,11 @@ impl Params {
         for (name, value) in &self.0 {
             let spec = specs.iter().copied().flatten().find(|(pattern, _)| matches(pattern, name));
             let Some((_, kind)) = spec else {
-                return Err(Refusal::parameter("parameter_unknown", &bracketed(name), "Received unknown parameter"));
+                return Err(Refusal::parameter(
+                    "parameter_unknown",
+                    &bracketed(name),
+                    "Received unknown parameter",
+                ));
             };
             kind.check(&bracketed(name), value)?;
         }
@@ -49,7 +59,10 @@ impl Params {
             return Err(Refusal::invalid("metadata", "Metadata can have up to 50 keys"));
         }
         if let Some(key) = keys.iter().find(|it| it.chars().count() > METADATA_KEY_CHARS_MAX) {
-            return Err(Refusal::invalid(&format!("metadata[{key}]"), "Metadata keys can be up to 40 characters"));
+            return Err(Refusal::invalid(
+                &format!("metadata[{key}]"),
+                "Metadata keys can be up to 40 characters",
+            ));
         }
         Ok(())
     }
@@ -72,12 +85,15 @@ impl Params {
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.text(name).ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
+        self.text(name)
+            .ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
     }
 
     pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
         let inside = |(key, value): (&String, &String)| {
-            key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it.to_owned(), value.clone()))
+            key.strip_prefix(prefix)
+                .and_then(|it| it.strip_prefix('.'))
+                .map(|it| (it.to_owned(), value.clone()))
         };
         self.0.iter().filter_map(inside).collect()
     }
@@ -89,7 +105,10 @@ impl Params {
 
     /// The same for the same parameters, whatever their order was.
     pub(crate) fn fingerprint(&self) -> String {
-        self.0.iter().map(|(key, value)| format!("{}:{key}={}:{value};", key.len(), value.len())).collect()
+        self.0
+            .iter()
+            .map(|(key, value)| format!("{}:{key}={}:{value};", key.len(), value.len()))
+            .collect()
     }
 }
 
@@ -98,18 +117,23 @@ impl Kind {
         let wrong = |code, text: String| Err(Refusal::parameter(code, name, &text));
         match self {
             _ if value.is_empty() => Ok(()),
-            Self::Int if value.parse::<i64>().is_err() || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') => {
+            Self::Int
+                if value.parse::<i64>().is_err()
+                    || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') =>
+            {
                 wrong("parameter_invalid_integer", format!("Invalid integer: {value}"))
             }
             Self::Bool if value != "true" && value != "false" => {
                 wrong("parameter_invalid_boolean", format!("Invalid boolean: {value}"))
             }
-            Self::Text(max) if value.chars().count() > max => {
-                wrong("parameter_invalid_string_length", format!("must be at most {max} characters"))
-            }
-            Self::Word(words) if !words.contains(&value) => {
-                wrong("parameter_invalid", format!("Invalid {name}: must be one of {}", words.join(", ")))
-            }
+            Self::Text(max) if value.chars().count() > max => wrong(
+                "parameter_invalid_string_length",
+                format!("must be at most {max} characters"),
+            ),
+            Self::Word(words) if !words.contains(&value) => wrong(
+                "parameter_invalid",
+                format!("Invalid {name}: must be one of {}", words.join(", ")),
+            ),
             Self::Int | Self::Bool | Self::Text(_) | Self::Word(_) => Ok(()),
         }
     }
@@ -143,7 +167,10 @@ mod tests {
         assert_eq!(params.text("lines.0.quantity"), Some("2"));
         let specs: &[Spec] = &[("amount", Kind::Int), ("metadata.*", Kind::Text(500))];
         let refused = params.check(&[specs]).unwrap_err();
-        assert_eq!((refused.code.as_deref(), refused.param.as_deref()), (Some("parameter_unknown"), Some("lines[0][quantity]")));
+        assert_eq!(
+            (refused.code.as_deref(), refused.param.as_deref()),
+            (Some("parameter_unknown"), Some("lines[0][quantity]"))
+        );
         let extended: &[Spec] = &[("lines.*.quantity", Kind::Int)];
         assert_eq!(params.check(&[specs, extended]), Ok(()));
     }

@@ -1,0 +1,289 @@
+//! Who calls. `X-API-Key` says which application; `Authorization: Bearer` says which customer, by a token that
+//! the shop signed (JWT, HS256) or by the token of one order.
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use paywright_app::{Access, ApiKey, Scope};
+use paywright_domain::{CustomerId, OrderId, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::Api;
+use crate::problem::Problem;
+
+const KEY_PREFIX: &str = "pwk_";
+const ORDER_TOKEN_PREFIX: &str = "pwo_";
+/// How far the clock of whoever signs tokens may be off, in seconds.
+const LEEWAY_SECONDS: i64 = 30;
+/// The shortest secret that tokens are signed with, in bytes: as long as what HMAC-SHA256 gives (RFC 7518,
+/// section 3.2).
+pub(crate) const SECRET_BYTES_MIN: usize = 32;
+
+/// The text of an application's key: 256 random bits, known to its holder alone.
+#[derive(Debug)]
+pub struct ApiKeyText(SecretString);
+
+impl ApiKeyText {
+    /// Makes a key of 32 random bytes.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(SecretString::from(format!("{KEY_PREFIX}{}", hex::encode(bytes))))
+    }
+
+    /// The text, to be shown once.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// What a store keeps of it.
+    pub fn digest(&self) -> [u8; 32] {
+        digest(self.expose())
+    }
+}
+
+/// A key is random enough that a plain digest cannot be turned back; and since the digest is what is looked
+/// up, how long that takes says nothing about a key.
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Checks and makes the tokens of customers and orders.
+pub struct Tokens {
+    orders: OrderTokens,
+    decoding: DecodingKey,
+    encoding: EncodingKey,
+    validation: Validation,
+}
+
+/// Why there are no tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokensError {
+    /// The secret is too short to be safe.
+    #[error("the token secret must have at least {SECRET_BYTES_MIN} bytes")]
+    SecretTooShort,
+    /// A token could not be signed.
+    #[error("the token cannot be signed")]
+    Signing,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    /// Seconds since 1970.
+    exp: i64,
+    /// Seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+}
+
+impl Tokens {
+    /// Takes the secret that the shop signs its customers' tokens with. Order tokens are made from it too,
+    /// by a key of their own.
+    pub fn new(secret: &SecretString) -> Result<Self, TokensError> {
+        let bytes = secret.expose_secret().as_bytes();
+        if bytes.len() < SECRET_BYTES_MIN {
+            return Err(TokensError::SecretTooShort);
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "sub"]);
+        // Times are checked below, by our own clock; an audience is not asked for.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        Ok(Self {
+            orders: OrderTokens::new(bytes),
+            decoding: DecodingKey::from_secret(bytes),
+            encoding: EncodingKey::from_secret(bytes),
+            validation,
+        })
+    }
+
+    /// Signs a customer's token, valid until `expires_at`.
+    pub fn customer_token(
+        &self,
+        customer: &CustomerId,
+        expires_at: Timestamp,
+    ) -> Result<String, TokensError> {
+        let claims =
+            Claims { sub: customer.as_str().to_owned(), exp: expires_at.unix_seconds(), nbf: None };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(|_| TokensError::Signing)
+    }
+
+    /// The token of one order.
+    pub fn order_token(&self, order: OrderId) -> String {
+        self.orders.token(order)
+    }
+
+    fn access(&self, token: &str, now: Timestamp) -> Option<Access> {
+        if token.starts_with(ORDER_TOKEN_PREFIX) {
+            return self.orders.read(token).map(Access::Order);
+        }
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let now = now.unix_seconds();
+        let in_time = now < claims.exp.saturating_add(LEEWAY_SECONDS)
+            && claims.nbf.is_none_or(|from| now >= from.saturating_sub(LEEWAY_SECONDS));
+        if in_time { CustomerId::new(claims.sub).ok().map(Access::Customer) } else { None }
+    }
+}
+
+/// Order tokens: the order's id and a code that only we can make, so that nothing has to be stored.
+pub struct OrderTokens(Hmac<Sha256>);
+
+impl OrderTokens {
+    /// Takes the secret that they are made with.
+    pub fn new(secret: &[u8]) -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "HMAC takes a key of any length (RFC 2104, section 3)"
+        )]
+        Self(Hmac::new_from_slice(secret).expect("any length"))
+    }
+
+    fn mac(&self, order: OrderId) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        // Said first what it is for, so that no code made for something else is one of these.
+        mac.update(b"paywright order token v1:");
+        mac.update(order.0.as_bytes());
+        mac
+    }
+
+    /// The token of `order`.
+    pub fn token(&self, order: OrderId) -> String {
+        let code = self.mac(order).finalize().into_bytes();
+        format!(
+            "{ORDER_TOKEN_PREFIX}{}_{}",
+            order.0.as_simple(),
+            BASE64_URL_SAFE_NO_PAD.encode(code)
+        )
+    }
+
+    /// The order that a token was made for. Takes the same time for every wrong code.
+    pub fn read(&self, token: &str) -> Option<OrderId> {
+        let (id, code) = token.strip_prefix(ORDER_TOKEN_PREFIX)?.split_once('_')?;
+        let order = OrderId(Uuid::try_parse(id).ok()?);
+        let code = BASE64_URL_SAFE_NO_PAD.decode(code).ok()?;
+        self.mac(order).verify_slice(&code).ok().map(|()| order)
+    }
+}
+
+/// The application that calls, if it may do what `scope` says.
+pub(crate) async fn application(
+    api: &Api,
+    request: &HttpRequest,
+    scope: Scope,
+) -> Result<ApiKey, Problem> {
+    let given = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
+    let Some(text) = given else {
+        let detail = "the X-API-Key header is missing: make a key with `paywright keys create`";
+        return Err(Problem::unauthorized("api_key_missing", detail));
+    };
+    let Some(key) = api.app.authenticate(&digest(text)).await? else {
+        let detail = "the X-API-Key is unknown, expired or revoked";
+        return Err(Problem::unauthorized("api_key_invalid", detail));
+    };
+    if key.scopes.contains(&scope) {
+        return Ok(key);
+    }
+    let detail = format!("this call needs a key with the scope {scope}");
+    Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+}
+
+/// Whose orders may be seen, where a customer must say who it is.
+pub(crate) fn customer(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+    let Some(header) = request.headers().get(AUTHORIZATION) else {
+        let detail =
+            "the Authorization header is missing: Bearer and a customer's or an order's token";
+        return Err(Problem::unauthorized("token_missing", detail));
+    };
+    let token = header.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
+    token.and_then(|it| api.tokens.access(it, api.app.now())).ok_or_else(|| {
+        Problem::unauthorized(
+            "token_invalid",
+            "the bearer token is malformed, expired or not signed by this shop",
+        )
+    })
+}
+
+/// Whose orders may be seen, where an application may speak for itself: a token narrows what it sees.
+pub(crate) fn customer_if_any(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+    if request.headers().contains_key(AUTHORIZATION) {
+        customer(api, request)
+    } else {
+        Ok(Access::All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_743_415_050;
+
+    fn tokens(secret: &str) -> Tokens {
+        Tokens::new(&SecretString::from(secret)).ok().unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_customers_token_opens_its_orders_until_it_expires() {
+        let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
+        let ada = CustomerId::new("cus-ada").unwrap();
+        let token = tokens.customer_token(&ada, at(NOW)).unwrap();
+        for (now, expected) in [
+            (NOW - 1, Some(Access::Customer(ada.clone()))),
+            (NOW + LEEWAY_SECONDS - 1, Some(Access::Customer(ada.clone()))),
+            (NOW + LEEWAY_SECONDS, None),
+        ] {
+            assert_eq!(tokens.access(&token, at(now)), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_this_shop_did_not_sign_opens_nothing() {
+        let ours = tokens(&"s".repeat(SECRET_BYTES_MIN));
+        let theirs = tokens(&"t".repeat(SECRET_BYTES_MIN));
+        let ada = CustomerId::new("cus-ada").unwrap();
+        let forged = theirs.customer_token(&ada, at(NOW + 60)).unwrap();
+        // {"alg":"none"} and {"sub":"cus-ada","exp":9999999999}
+        let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjo5OTk5OTk5OTk5fQ.";
+        let order = OrderId(Uuid::from_u128(7));
+        for token in [forged.as_str(), unsigned, "", "x", &theirs.order_token(order)] {
+            assert_eq!(ours.access(token, at(NOW)), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn an_orders_token_opens_that_order_alone() {
+        let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
+        let (one, other) = (OrderId(Uuid::from_u128(7)), OrderId(Uuid::from_u128(8)));
+        let token = tokens.order_token(one);
+        assert_eq!(tokens.access(&token, at(NOW)), Some(Access::Order(one)));
+        let moved = token.replace(&one.0.as_simple().to_string(), &other.0.as_simple().to_string());
+        assert_eq!(tokens.access(&moved, at(NOW)), None);
+        assert_eq!(tokens.access(&token[..token.len() - 2], at(NOW)), None);
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        let short = SecretString::from("s".repeat(SECRET_BYTES_MIN - 1));
+        assert_eq!(Tokens::new(&short).err(), Some(TokensError::SecretTooShort));
+    }
+
+    #[test]
+    fn a_key_is_shown_once_and_kept_as_a_digest() {
+        let key = ApiKeyText::from_random([7; 32]);
+        assert_eq!(key.expose().len(), KEY_PREFIX.len() + 64);
+        assert!(!format!("{key:?}").contains("0707"));
+        assert_eq!(key.digest(), digest(key.expose()));
+    }
+}

@@ -1,0 +1,322 @@
+//! Every refusal, in one shape: `{"message", "error": {"code", "detail", "fields"?, "request_id"}}`.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use paywright_app::{
+    CancelOrderError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
+    GetOrderError, PlaceOrderError, SettleFromProviderError, StoreError, WebhookError,
+};
+use paywright_domain::{CancelError, ContentError, EditError, RequestIntentError, SettleError};
+use serde::Serialize;
+
+/// A request that was not done, and why. What is refused has changed nothing, unless the detail says that it
+/// is unknown.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    fields: Vec<FieldProblem>,
+    /// In seconds.
+    retry_after: Option<u32>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FieldProblem {
+    pub(crate) field: String,
+    pub(crate) problem: String,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    message: &'static str,
+    error: ErrorView<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorView<'a> {
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    fields: &'a [FieldProblem],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), fields: Vec::new(), retry_after: None }
+    }
+
+    fn later(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this path does not take this method",
+        )
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path")
+    }
+
+    pub(crate) fn unauthorized(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// What is wrong with the fields of a body.
+    pub(crate) fn invalid(fields: Vec<FieldProblem>) -> Self {
+        let detail = fields
+            .iter()
+            .map(|it| format!("{} {}", it.field, it.problem))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", detail) }
+    }
+
+    fn content(error: &ContentError) -> Self {
+        let field = match error {
+            ContentError::NoLines | ContentError::TooManyLines => "line_items",
+            ContentError::TooManyAdjustments | ContentError::DiscountsExceedTotal => "adjustments",
+            ContentError::TooMuchMetadata => "metadata",
+            ContentError::Total(_) | ContentError::NotChargeable(_) => "amount",
+        };
+        Self {
+            fields: vec![FieldProblem { field: field.into(), problem: error.to_string() }],
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", error.to_string())
+        }
+    }
+
+    fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The answer, with the name that the request has in the logs.
+    pub(crate) fn respond(&self, request_id: Option<&str>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"paywright\""));
+        }
+        let message = match self.status {
+            StatusCode::UNAUTHORIZED => "Not authenticated",
+            StatusCode::FORBIDDEN => "Not allowed",
+            StatusCode::NOT_FOUND => "Not found",
+            StatusCode::CONFLICT => "Not possible as things stand",
+            status if status.is_server_error() => "Not possible now",
+            _ => "The request is not valid",
+        };
+        let error =
+            ErrorView { code: self.code, detail: &self.detail, fields: &self.fields, request_id };
+        response.json(Envelope { message, error })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl StdError for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+    fn error_response(&self) -> HttpResponse {
+        self.respond(None)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => {
+                Self::conflict("busy", "the order is being changed by others; try again").later(1)
+            }
+            StoreError::Unavailable(cause) => {
+                tracing::error!(%cause, "the store is unavailable");
+                let detail = "the store cannot be used now; nothing was changed";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).later(2)
+            }
+            StoreError::Corrupt(cause) => {
+                tracing::error!(%cause, "a stored row is corrupt");
+                let detail = "what is stored of this order cannot be read; nothing was changed";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "order_corrupt", detail)
+            }
+        }
+    }
+}
+
+impl From<GetOrderError> for Problem {
+    fn from(error: GetOrderError) -> Self {
+        match error {
+            GetOrderError::NotFound => Self::new(
+                StatusCode::NOT_FOUND,
+                "order_not_found",
+                "there is no such order for this caller",
+            ),
+            GetOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlaceOrderError> for Problem {
+    fn from(error: PlaceOrderError) -> Self {
+        match error {
+            PlaceOrderError::Content(error) => Self::content(&error),
+            PlaceOrderError::KeyReused => {
+                let detail = "this Idempotency-Key was used with another request: use a new one for a new order";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+            }
+            PlaceOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EditOrderError> for Problem {
+    fn from(error: EditOrderError) -> Self {
+        match error {
+            EditOrderError::Get(error) => error.into(),
+            EditOrderError::Edit(EditError::Content(error)) => Self::content(&error),
+            EditOrderError::Edit(error @ EditError::Paid) => {
+                Self::conflict("order_paid", error.to_string())
+            }
+            EditOrderError::Edit(error @ EditError::Canceled) => {
+                Self::conflict("order_canceled", error.to_string())
+            }
+            EditOrderError::Edit(error @ EditError::HasIntent) => {
+                Self::conflict("payment_in_progress", error.to_string())
+            }
+            EditOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelOrderError> for Problem {
+    fn from(error: CancelOrderError) -> Self {
+        match error {
+            CancelOrderError::Get(error) => error.into(),
+            CancelOrderError::Cancel(error @ CancelError::Paid) => {
+                Self::conflict("order_paid", error.to_string())
+            }
+            CancelOrderError::Cancel(error @ CancelError::HasIntent) => {
+                Self::conflict("payment_in_progress", error.to_string())
+            }
+            CancelOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<GatewayError> for Problem {
+    fn from(error: GatewayError) -> Self {
+        let unavailable =
+            |code, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).later(2);
+        match error {
+            GatewayError::Refused(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "payment_provider_refused",
+                error.to_string(),
+            ),
+            GatewayError::NotFound => {
+                tracing::error!("the payment provider does not know an intent that it issued");
+                let detail = "the payment provider does not know this order's payment intent; are key and order of one mode?";
+                Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
+            }
+            GatewayError::Busy => unavailable(
+                "payment_provider_busy",
+                "the payment provider wants to be asked later; nothing was done",
+            ),
+            GatewayError::Misconfigured(cause) => {
+                tracing::error!(cause, "the payment provider cannot be used with these settings");
+                let detail = "the payment provider does not accept the service's settings; its operator must look";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "payment_provider_misconfigured", detail)
+            }
+            GatewayError::Unknown(cause) => {
+                tracing::warn!(%cause, "the outcome of a request to the payment provider is unknown");
+                let detail = "the payment provider did not answer; repeating this request is safe and gives one payment";
+                unavailable("payment_provider_unreachable", detail)
+            }
+        }
+    }
+}
+
+impl From<SettleFromProviderError> for Problem {
+    fn from(error: SettleFromProviderError) -> Self {
+        match error {
+            SettleFromProviderError::Foreign
+            | SettleFromProviderError::UnknownOrder
+            | SettleFromProviderError::Settle(SettleError::NotOurs) => {
+                Self::new(StatusCode::NOT_FOUND, "payment_intent_unknown", error.to_string())
+            }
+            SettleFromProviderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestIntentError> for Problem {
+    fn from(error: RequestIntentError) -> Self {
+        let code = match error {
+            RequestIntentError::Paid => "order_paid",
+            RequestIntentError::Canceled => "order_canceled",
+            RequestIntentError::HeldForReview => "order_in_review",
+        };
+        Self::conflict(code, error.to_string())
+    }
+}
+
+impl From<CreatePaymentIntentError> for Problem {
+    fn from(error: CreatePaymentIntentError) -> Self {
+        match error {
+            CreatePaymentIntentError::Get(error) => error.into(),
+            CreatePaymentIntentError::Request(error) => error.into(),
+            CreatePaymentIntentError::Gateway(error) => error.into(),
+            CreatePaymentIntentError::Settle(error) => error.into(),
+            CreatePaymentIntentError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CheckPaymentError> for Problem {
+    fn from(error: CheckPaymentError) -> Self {
+        match error {
+            CheckPaymentError::Get(error) => error.into(),
+            CheckPaymentError::NotCompleted { payment, intent } => {
+                let stands =
+                    intent.map_or_else(String::new, |it| format!("; its payment intent is {it}"));
+                let detail = format!("the order is {}{stands}", payment.name());
+                Self::conflict("payment_not_completed", detail)
+            }
+            CheckPaymentError::Gateway(error) => error.into(),
+            CheckPaymentError::Settle(error) => error.into(),
+            CheckPaymentError::Request(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let code = match error {
+            WebhookError::BadSignature(_) => "webhook_signature_invalid",
+            WebhookError::Unreadable(_) => "webhook_unreadable",
+            WebhookError::Thin => "webhook_thin_event",
+        };
+        Self::bad_request(code, error.to_string())
+    }
+}

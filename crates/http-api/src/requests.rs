@@ -1,0 +1,108 @@
+//! What is common to all requests: a name in the logs, a line in them, and bodies within limits.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Payload};
+use actix_web::{Error, HttpRequest};
+use serde::de::DeserializeOwned;
+use tracing::Instrument;
+
+use crate::problem::{FieldProblem, Problem};
+
+/// The largest JSON body that is read, in bytes.
+pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The most characters of a request id that a caller may give.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+
+/// Middleware: gives each request a name (the caller's `X-Request-Id`, if it has a plain one), puts it into
+/// the answer, into refusals and into every log line about it.
+pub async fn identify(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|it| it.to_str().ok())
+        .filter(|it| is_plain(it));
+    let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
+    let span =
+        tracing::info_span!("request", id, method = %request.method(), path = request.path());
+    let begun = Instant::now();
+    async move {
+        let response = next.call(request).await?;
+        let refused = response.response().error().and_then(|it| it.as_error::<Problem>());
+        let worded = refused.map(|it| it.respond(Some(&id)));
+        let mut response = match worded {
+            Some(worded) => response.into_response(worded),
+            None => response.map_into_boxed_body(),
+        };
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+}
+
+/// Reads a whole body, if it is not too large.
+pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
+    match payload.to_bytes_limited(bytes_max).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => Err(Problem::bad_request(
+            "body_incomplete",
+            format!("the body did not arrive: {error}"),
+        )),
+        Err(_) => {
+            let detail = format!("the body must have at most {bytes_max} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
+        }
+    }
+}
+
+/// Reads a body as JSON of the expected form, and names the field where it is not.
+pub(crate) fn parse_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    body: &[u8],
+) -> Result<T, Problem> {
+    let media_type =
+        request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let detail = "the Content-Type must be application/json";
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content_type_not_supported",
+            detail,
+        ));
+    }
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let problem = error.into_inner();
+        if problem.is_data() {
+            Problem::invalid(vec![FieldProblem { field, problem: problem.to_string() }])
+        } else {
+            Problem::bad_request("json_malformed", format!("the body is not JSON: {problem}"))
+        }
+    })?;
+    json.end().map_err(|error| {
+        Problem::bad_request("json_malformed", format!("the body is not JSON: {error}"))
+    })?;
+    Ok(parsed)
+}

@@ -1,0 +1,246 @@
+//! The shop dialect, version 1: `/api/v1/shop`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{
+    Access, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope,
+};
+use paywright_domain::{CustomerId, Order, OrderId, OrderNumber};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::Api;
+use crate::auth::{application, customer, customer_if_any};
+use crate::body::{CancelBody, EditBody, OrderBody};
+use crate::problem::Problem;
+use crate::requests::{JSON_BYTES_MAX, parse_json, read_body};
+use crate::view::{Envelope, OrderView, PageView, PaymentView};
+
+/// The most characters of an `Idempotency-Key`.
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How many orders a page has if nothing is said.
+const PAGE_DEFAULT: u16 = 20;
+
+/// Runs a use case to its end, whatever becomes of the client's connection.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    actix_web::rt::spawn(work).await.map_err(|error| {
+        tracing::error!(%error, "a use case did not come to its end");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request did not come to its end",
+        )
+    })
+}
+
+fn order_ref(text: &str) -> Result<OrderRef, Problem> {
+    if let Ok(id) = Uuid::try_parse(text) {
+        return Ok(OrderRef::Id(OrderId(id)));
+    }
+    OrderNumber::parse(text).map(OrderRef::Number).map_err(|_| {
+        Problem::bad_request(
+            "order_id_malformed",
+            "an order is named by its id (a UUID) or by its number (ORD-...)",
+        )
+    })
+}
+
+fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {
+    HttpResponse::build(status).json(Envelope { message, data })
+}
+
+/// `POST /orders`: places an order. With an `Idempotency-Key`, a repeat gets the first one's answer.
+pub(crate) async fn place(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let key = application(&api, &request, Scope::OrdersWrite).await?;
+    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let new = parse_json::<OrderBody>(&request, &body)?.into_new_order()?;
+    let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
+        key: IdempotencyKey { scope: key.id, key: text },
+        fingerprint: Sha256::digest(&body).into(),
+        answer: |order| serde_json::to_string(&OrderView::of(order)).unwrap_or_default(),
+    });
+    let app = api.app.clone();
+    let placed = to_the_end(async move { app.place_order(new, idempotent).await }).await??;
+    let message = "Order placed successfully";
+    // The token is made anew for a repeat: it is a secret, and secrets are not stored.
+    let with_token = |data: Value, order: OrderId| match data {
+        Value::Object(mut fields) => {
+            fields.insert("token".into(), json!(api.tokens.order_token(order)));
+            Value::Object(fields)
+        }
+        other => other,
+    };
+    match placed {
+        PlacedOrder::Now(order) => {
+            let data = with_token(json!(OrderView::of(&order)), order.id);
+            Ok(success(StatusCode::CREATED, message, data))
+        }
+        PlacedOrder::Before { order, answer } => {
+            let data = with_token(serde_json::from_str(&answer).unwrap_or_default(), order);
+            let mut response = success(StatusCode::CREATED, message, data);
+            let replayed = actix_web::http::header::HeaderValue::from_static("true");
+            let name = actix_web::http::header::HeaderName::from_static("idempotent-replayed");
+            response.headers_mut().insert(name, replayed);
+            Ok(response)
+        }
+    }
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let text = header.to_str().unwrap_or_default();
+    if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len()) {
+        return Ok(Some(text.to_owned()));
+    }
+    let detail = format!(
+        "the Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters"
+    );
+    Err(Problem::bad_request("idempotency_key_malformed", detail))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    customer: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u16>,
+}
+
+/// `GET /orders?customer=&cursor=&limit=`: the newest first.
+pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::OrdersRead).await?;
+    let query = Query::<ListQuery>::from_query(request.query_string())
+        .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?
+        .into_inner();
+    let asked = query.customer.map(CustomerId::new).transpose();
+    let asked = asked
+        .map_err(|error| Problem::bad_request("query_malformed", format!("customer {error}")))?;
+    let customer = match customer_if_any(&api, &request)? {
+        Access::All => asked,
+        Access::Customer(own) if asked.as_ref().is_none_or(|it| *it == own) => Some(own),
+        Access::Customer(_) | Access::Order(_) => {
+            let detail = "this token does not open this list";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "list_not_allowed", detail));
+        }
+    };
+    let older_than = query.cursor.map(|it| Uuid::try_parse(&it).map(OrderId)).transpose();
+    let older_than = older_than.map_err(|_| {
+        Problem::bad_request("query_malformed", "cursor must be a next_cursor of an answer")
+    })?;
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=paywright_app::App::PAGE_MAX).contains(&limit) {
+        let detail = format!("limit must be 1 to {}", paywright_app::App::PAGE_MAX);
+        return Err(Problem::bad_request("query_malformed", detail));
+    }
+    let page = api.app.list_orders(OrderQuery { customer, older_than, limit }).await?;
+    Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
+}
+
+/// `GET /orders/{order}`.
+pub(crate) async fn read(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::OrdersRead).await?;
+    let access = customer_if_any(&api, &request)?;
+    let order = api.app.get_order(&order_ref(&order)?, &access).await?;
+    Ok(success(StatusCode::OK, "Order", OrderView::of(&order)))
+}
+
+/// `PATCH /orders/{order}`: changes what is given.
+pub(crate) async fn edit(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::OrdersWrite).await?;
+    let access = customer_if_any(&api, &request)?;
+    let which = order_ref(&order)?;
+    let body = parse_json::<EditBody>(&request, &read_body(payload, JSON_BYTES_MAX).await?)?;
+    // An order's currency never changes, so that it may be read before the edit is decided.
+    let currency = api.app.get_order(&which, &access).await?.total.currency();
+    let edit = body.into_edit(currency)?;
+    let app = api.app.clone();
+    let order = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
+    Ok(success(StatusCode::OK, "Order updated successfully", OrderView::of(&order)))
+}
+
+/// `POST /orders/{order}/cancel`, with a reason or without a body.
+pub(crate) async fn cancel(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::OrdersWrite).await?;
+    let access = customer_if_any(&api, &request)?;
+    let which = order_ref(&order)?;
+    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let body: CancelBody =
+        if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
+    let reason = body.into_reason()?;
+    let app = api.app.clone();
+    let order =
+        to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
+    Ok(success(StatusCode::OK, "Order canceled successfully", OrderView::of(&order)))
+}
+
+/// `POST /orders/{order}/payment-intent`: the one intent that the customer can pay by.
+pub(crate) async fn payment_intent(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::OrdersWrite).await?;
+    let access = customer(&api, &request)?;
+    let which = order_ref(&order)?;
+    let app = api.app.clone();
+    let payable =
+        to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
+    payment(
+        &payable.order,
+        payable.client_secret.expose_secret(),
+        "Payment intent created successfully",
+    )
+}
+
+/// `POST /orders/{order}/payment`: a payment system's hint that the order is paid. Stripe is asked.
+pub(crate) async fn confirm_payment(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    application(&api, &request, Scope::PaymentsWrite).await?;
+    let access = customer_if_any(&api, &request)?;
+    let which = order_ref(&order)?;
+    let app = api.app.clone();
+    let checked = to_the_end(async move { app.check_payment(&which, &access).await }).await??;
+    payment(&checked.order, checked.client_secret.expose_secret(), "Order marked as paid")
+}
+
+fn payment(
+    order: &Order,
+    client_secret: &str,
+    message: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let view = PaymentView::of(order, client_secret).ok_or_else(|| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the order has no payment intent to show",
+        )
+    })?;
+    Ok(success(StatusCode::OK, message, view))
+}

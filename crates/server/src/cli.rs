@@ -1,0 +1,139 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Orders in, money exactly once: a self-hosted order-and-payment service.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// How log lines are written to the error stream. What is logged is set by `RUST_LOG`.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub(crate) log: LogFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try everything on this machine: a database file, a stand-in for Stripe and ready-to-paste calls; nothing
+    /// to configure.
+    Dev(DevOptions),
+    /// Serve a shop. Needs a database, a Stripe key and a token secret, and says which is missing.
+    Serve(ServeOptions),
+    /// Run the stand-in for Stripe alone.
+    Twin(TwinOptions),
+    /// Make, list and revoke the keys of applications.
+    Keys(KeysOptions),
+    /// Make a customer's token, as the shop would.
+    Token(TokenOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevOptions {
+    /// The port that orders are taken on; 0 for any.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The port that the stand-in for Stripe listens on; 0 for any.
+    #[arg(long, default_value_t = 4242)]
+    pub(crate) twin_port: u16,
+    /// The folder that everything is kept in from one start to the next.
+    #[arg(long, default_value = ".paywright")]
+    pub(crate) dir: PathBuf,
+    /// Forget all earlier orders and payments first.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Let no webhook come, to see that the callback alone is enough.
+    #[arg(long)]
+    pub(crate) no_webhooks: bool,
+    /// How long the stand-in takes for each answer, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) twin_latency_ms: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// Where to listen, instead of `http.bind`.
+    #[arg(long)]
+    pub(crate) bind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SettingsOptions {
+    /// The settings file. It need not be there: `PAYWRIGHT__SECTION__KEY` in the environment outranks it.
+    #[arg(long, default_value = "paywright.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TwinOptions {
+    /// The port to listen on; 0 for any.
+    #[arg(long, default_value_t = 4242)]
+    pub(crate) port: u16,
+    /// The file that its state is kept in; without one it forgets all when it stops.
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+    /// How long each answer takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) latency_ms: u64,
+    /// Where to send events; more endpoints can be registered by `POST /v1/webhook_endpoints`.
+    #[arg(long, requires = "webhook_secret")]
+    pub(crate) webhook: Option<String>,
+    /// What to sign them with.
+    #[arg(long, requires = "webhook")]
+    pub(crate) webhook_secret: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key and show it, once.
+    Create {
+        /// What it is for, in words for people.
+        #[arg(long)]
+        name: String,
+        /// What it may do: orders:read, orders:write, payments:write. Give it more than once for more.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<paywright_app::Scope>,
+        /// After how many days it ends; never by default.
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// Show all keys, without their texts.
+    List,
+    /// Take a key back for good.
+    Revoke {
+        /// Its id, as `list` shows it.
+        id: uuid::Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// The customer's id in the shop.
+    #[arg(long)]
+    pub(crate) customer: String,
+    /// For how many days it is valid.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) days: u32,
+}

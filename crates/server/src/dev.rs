@@ -1,0 +1,191 @@
+//! `paywright dev`: everything on this machine, with nothing to configure.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use paywright_app::{Scope, StoreError};
+use paywright_domain::CustomerId;
+use paywright_http_api::{Api, ApiKeyText};
+use paywright_stripe_twin::{Options, Server};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::DevOptions;
+use crate::keys::{in_days, new_key};
+use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire};
+use crate::twin::endpoint;
+use crate::world::{now, random_bytes, unix_seconds};
+use crate::{Failure, say};
+
+const DATABASE_FILE: &str = "orders.db";
+const TWIN_FILE: &str = "twin.json";
+const SECRETS_FILE: &str = "secrets.json";
+/// The twin takes any key of this form.
+const TWIN_KEY: &str = "sk_test_twin";
+const CUSTOMER: &str = "cus-ada";
+const CUSTOMER_TOKEN_DAYS: u32 = 30;
+
+/// What was drawn at the first start. It opens nothing but this folder's own toy shop.
+#[derive(Serialize, Deserialize)]
+struct Secrets {
+    /// 32 bytes in hexadecimal: the API key is made of them.
+    api_key: String,
+    webhook: String,
+    token: String,
+}
+
+impl Secrets {
+    fn of(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join(SECRETS_FILE);
+        if path.exists() {
+            let read = std::fs::read_to_string(&path)?;
+            let parsed = serde_json::from_str(&read);
+            return Ok(parsed.map_err(|error| {
+                format!(
+                    "{} cannot be read ({error}): start over with `paywright dev --fresh`",
+                    path.display()
+                )
+            })?);
+        }
+        let secrets = Self {
+            api_key: hex::encode(random_bytes()?),
+            webhook: format!("whsec_{}", hex::encode(random_bytes()?)),
+            token: hex::encode(random_bytes()?),
+        };
+        write_private(&path, &serde_json::to_string_pretty(&secrets)?)?;
+        Ok(secrets)
+    }
+
+    fn api_key(&self) -> Result<ApiKeyText, Failure> {
+        let bytes = hex::decode(&self.api_key).ok().and_then(|it| it.try_into().ok());
+        Ok(ApiKeyText::from_random(
+            bytes.ok_or("the API key of this folder is damaged: start over with --fresh")?,
+        ))
+    }
+}
+
+/// For the owner's eyes alone.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
+    let folder = options.dir.as_path();
+    if options.fresh {
+        start_over(folder)?;
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    let secrets = Secrets::of(folder)?;
+    let listener = listen(&on_this_machine(options.port).to_string())?;
+    let address = listener.local_addr()?;
+    let webhooks = format!("http://{address}/webhooks/stripe");
+    let twin = Server::bind(
+        on_this_machine(options.twin_port),
+        Options {
+            state_file: Some(folder.join(TWIN_FILE)),
+            latency: Duration::from_millis(options.twin_latency_ms),
+            endpoints: vec![match options.no_webhooks {
+                false => endpoint(webhooks, secrets.webhook.clone()),
+                // Registered for nothing: it takes the place of the one that an earlier start may have left.
+                true => paywright_stripe_twin::WebhookEndpoint {
+                    enabled_events: Vec::new(),
+                    ..endpoint(webhooks, secrets.webhook.clone())
+                },
+            }],
+            clock: unix_seconds,
+        },
+    )
+    .await?;
+    let twin_address = twin.address().ok_or("the twin has no address")?;
+    let api = wire(Wiring {
+        database_path: folder.join(DATABASE_FILE).display().to_string(),
+        stripe_key: SecretString::from(TWIN_KEY),
+        stripe_base: Some(format!("http://{twin_address}")),
+        webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
+        token_secret: SecretString::from(secrets.token.as_str()),
+    })?;
+    let key = secrets.api_key()?;
+    admit(&api, &key).await?;
+    let customer = CustomerId::new(CUSTOMER)?;
+    let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
+    let twin = tokio::spawn(twin.run(stop_asked()));
+    say(&calls(folder, address, twin_address, key.expose(), &token));
+    answer(api, listener, 0).await?;
+    twin.await?;
+    Ok(())
+}
+
+fn start_over(folder: &Path) -> Result<(), Failure> {
+    let wal = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
+    let names =
+        [DATABASE_FILE, TWIN_FILE, SECRETS_FILE].into_iter().chain(wal.iter().map(String::as_str));
+    for name in names {
+        match std::fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(
+                    format!("{} cannot be removed: {error}", folder.join(name).display()).into()
+                );
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Lets the folder's key in; it may be in already, from an earlier start.
+async fn admit(api: &Api, key: &ApiKeyText) -> Result<(), Failure> {
+    match api.app.add_api_key(&new_key(key, "dev".into(), Scope::ALL.to_vec(), None)?).await {
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A sale to be pasted into a shell, line by line or at once.
+fn calls(folder: &Path, api: SocketAddr, twin: SocketAddr, key: &str, token: &str) -> String {
+    let folder = folder.display();
+    format!(
+        r#"Paywright takes orders at http://{api} and pays them at a Stripe twin at http://{twin}.
+Everything is kept in {folder} (`paywright dev --fresh` starts over). Ctrl-C stops.
+
+Paste this into another shell to make a sale. First, who you are:
+
+API=http://{api}/api/v1/shop TWIN=http://{twin}
+KEY={key}
+TOKEN={token}
+
+1. Place an order of two lines:
+
+ORDER=$(curl -sS $API/orders -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{
+  "currency": "usd", "customer": "{CUSTOMER}", "email": "ada@example.com",
+  "line_items": [{{"name": "Main product 2", "amount": 5600, "quantity": 2}}, {{"name": "Leash", "amount": 1250, "quantity": 1}}]
+}}' | tee /dev/stderr | grep -o 'ORD-[0-9A-Z-]*')
+
+2. Get its payment intent:
+
+INTENT=$(curl -sS -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key: $KEY" \
+  -H "Authorization: Bearer $TOKEN" | tee /dev/stderr | grep -o 'pi_[0-9a-z]*' | head -1)
+
+3. Pay it with a test card, as the customer's browser would (also: pm_card_chargeDeclined):
+
+curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa | grep '"status"'
+
+4. Read the order back: the webhook has marked it as paid.
+
+curl -sS $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
+
+5. A payment system may say so itself; Stripe is asked before it is believed:
+
+curl -sS -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
+"#
+    )
+}

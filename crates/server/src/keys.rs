@@ -1,0 +1,93 @@
+//! `paywright keys`.
+
+use std::sync::Arc;
+
+use paywright_app::{ApiKey, Scope, Store};
+use paywright_http_api::ApiKeyText;
+use paywright_store_sqlite::{Options, SqliteStore};
+
+use crate::cli::{KeysCommand, KeysOptions};
+use crate::settings::Settings;
+use crate::world::{now, random_bytes};
+use crate::{Failure, say};
+
+const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
+/// The longest life of a key or a token, in days: a hundred years.
+const DAYS_MAX: u32 = 36_500;
+
+pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
+    let path = Settings::read(&options.settings.config)?.database_path()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, Options::default())?);
+    match options.command {
+        KeysCommand::Create { name, scopes, days } => {
+            let text = ApiKeyText::from_random(random_bytes()?);
+            let key = new_key(&text, name, scopes, days)?;
+            store.add_api_key(&key).await?;
+            say(&format!("Key {} ({}) may {}.", key.id, key.name, scope_names(&key)));
+            say("Its text is shown this once and kept nowhere; callers send it as X-API-Key:");
+            say(text.expose());
+        }
+        KeysCommand::List => {
+            for key in store.api_keys().await? {
+                let state = match (key.revoked_at, key.expires_at) {
+                    (Some(at), _) => format!("revoked {at}"),
+                    (None, Some(at)) if !key.is_active(now()) => format!("expired {at}"),
+                    (None, Some(at)) => format!("until {at}"),
+                    (None, None) => "active".to_owned(),
+                };
+                say(&format!(
+                    "{}  {}  [{}]  made {}  {state}",
+                    key.id,
+                    key.name,
+                    scope_names(&key),
+                    key.created_at
+                ));
+            }
+        }
+        KeysCommand::Revoke { id } => {
+            if !store.revoke_api_key(id, now()).await? {
+                return Err(format!("there is no key {id}: `paywright keys list` shows all").into());
+            }
+            say(&format!("Key {id} is revoked."));
+        }
+    }
+    Ok(())
+}
+
+fn scope_names(key: &ApiKey) -> String {
+    key.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A key that `text` opens, with an id that says nothing about it.
+pub(crate) fn new_key(
+    text: &ApiKeyText,
+    name: String,
+    scopes: Vec<Scope>,
+    days: Option<u32>,
+) -> Result<ApiKey, Failure> {
+    let created_at = now();
+    let mut id = [0; 16];
+    for (byte, random) in id.iter_mut().zip(random_bytes()?) {
+        *byte = random;
+    }
+    Ok(ApiKey {
+        id: uuid::Builder::from_random_bytes(id).into_uuid(),
+        name,
+        digest: text.digest(),
+        scopes,
+        created_at,
+        expires_at: days.map(|it| in_days(created_at, it)).transpose()?,
+        revoked_at: None,
+    })
+}
+
+pub(crate) fn in_days(
+    from: paywright_domain::Timestamp,
+    days: u32,
+) -> Result<paywright_domain::Timestamp, Failure> {
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(format!("--days must be 1 to {DAYS_MAX}").into());
+    }
+    let whole = (0..days).fold(from, |at, _| at.plus_seconds(SECONDS_PER_DAY));
+    Ok(whole)
+}

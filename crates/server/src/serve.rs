@@ -1,0 +1,117 @@
+//! `paywright serve`, and what `dev` has in common with it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, HttpServer};
+use paywright_app::App;
+use paywright_http_api::{Api, Tokens, configure, identify};
+use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
+use paywright_store_sqlite::{Options, SqliteStore};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeOptions;
+use crate::settings::Settings;
+use crate::world::{self, RandomIds, SystemClock};
+use crate::{Failure, say};
+
+/// How long requests that are being answered may take after a stop was asked for, in seconds.
+const DRAIN_SECONDS: u64 = 30;
+
+/// All that a service needs to be told.
+pub(crate) struct Wiring {
+    pub(crate) database_path: String,
+    pub(crate) stripe_key: SecretString,
+    pub(crate) stripe_base: Option<String>,
+    pub(crate) webhook_secrets: Vec<SecretString>,
+    pub(crate) token_secret: SecretString,
+}
+
+pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
+    let settings = Settings::read(&options.settings.config)?;
+    let wiring = Wiring {
+        database_path: settings.database_path()?,
+        stripe_key: settings.stripe_key()?,
+        stripe_base: settings.stripe.api_base.clone(),
+        webhook_secrets: settings.webhook_secrets()?,
+        token_secret: settings.token_secret()?,
+    };
+    if wiring.webhook_secrets.is_empty() {
+        tracing::warn!(
+            "no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused"
+        );
+    }
+    let api = wire(wiring)?;
+    let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
+    say(&format!("Paywright serves at http://{}", listener.local_addr()?));
+    answer(api, listener, settings.http.workers).await
+}
+
+/// Puts the adapters behind the use cases.
+pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
+    let store = Arc::new(SqliteStore::open(&wiring.database_path, Options::default())?);
+    let key = wiring.stripe_key.expose_secret();
+    let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
+    let mut settings = ClientSettings::new(wiring.stripe_key.clone());
+    if let Some(base) = wiring.stripe_base {
+        settings.base_url = base.trim_end_matches('/').to_owned();
+    }
+    let gateway = StripeGateway::new(Client::new(settings)?, world::now);
+    let app =
+        App::new(store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
+    Ok(Api {
+        app,
+        webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
+        tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
+    })
+}
+
+pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+}
+
+/// Answers until the process is asked to stop; then finishes what was begun.
+pub(crate) async fn answer(api: Api, listener: TcpListener, workers: usize) -> Result<(), Failure> {
+    let workers = if workers == 0 {
+        std::thread::available_parallelism().map_or(2, Into::into)
+    } else {
+        workers
+    };
+    let server = HttpServer::new(move || {
+        let api = api.clone();
+        WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))
+    })
+    .workers(workers)
+    .disable_signals()
+    .shutdown_timeout(DRAIN_SECONDS)
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        stop_asked().await;
+        tracing::info!("stopping: requests that are being answered are finished first");
+        handle.stop(true).await;
+    });
+    server.await?;
+    Ok(())
+}
+
+/// Done when the process is asked to stop.
+pub(crate) async fn stop_asked() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,35 @@
+//! `paywright twin`.
+
+use std::time::Duration;
+
+use paywright_stripe_twin::{Options, Server, WebhookEndpoint};
+
+use crate::cli::TwinOptions;
+use crate::serve::{on_this_machine, stop_asked};
+use crate::{Failure, say, world};
+
+pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
+    let endpoint =
+        options.webhook.zip(options.webhook_secret).map(|(url, secret)| endpoint(url, secret));
+    let server = Server::bind(
+        on_this_machine(options.port),
+        Options {
+            state_file: options.state,
+            latency: Duration::from_millis(options.latency_ms),
+            endpoints: endpoint.into_iter().collect(),
+            clock: world::unix_seconds,
+        },
+    )
+    .await?;
+    let address = server.address().ok_or("the twin has no address")?;
+    say(&format!(
+        "A Stripe twin listens at http://{address}; its key is any that begins with sk_test_"
+    ));
+    server.run(stop_asked()).await;
+    Ok(())
+}
+
+/// The endpoint that is there from the start.
+pub(crate) fn endpoint(url: String, secret: String) -> WebhookEndpoint {
+    WebhookEndpoint { id: "we_start".into(), url, secret, enabled_events: vec!["*".into()] }
+}

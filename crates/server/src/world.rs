@@ -1,0 +1,49 @@
+//! The real clock and real randomness, the only place that touches them.
+
+use paywright_app::{Clock, Ids};
+use paywright_domain::{OrderId, Timestamp};
+use uuid::{NoContext, Uuid};
+
+use crate::Failure;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemClock;
+
+/// This moment. A clock set outside the years 1970 to 9999 reads as 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the Clock that everyone else is given")]
+pub(crate) fn now() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(since.as_micros()).unwrap_or(0);
+    Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::EPOCH)
+}
+
+/// This moment in seconds since 1970.
+pub(crate) fn unix_seconds() -> i64 {
+    now().unix_seconds()
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RandomIds;
+
+impl Ids for RandomIds {
+    fn order_id(&self, now: Timestamp) -> OrderId {
+        let seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
+        let nanos = u32::try_from(now.unix_micros().rem_euclid(1_000_000) * 1000).unwrap_or(0);
+        OrderId(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)))
+    }
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(bytes)
+}
