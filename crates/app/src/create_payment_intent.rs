@@ -60,7 +60,7 @@ impl App {
                         let due_at = now.plus_seconds(INLINE_SECONDS);
                         match self
                             .store
-                            .commit(Changes::of(found.version, decision, now, due_at))
+                            .commit(Changes::of(found.version, *decision, now, due_at))
                             .await
                         {
                             Ok(()) => {}

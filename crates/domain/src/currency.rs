@@ -115,8 +115,9 @@ impl Currency {
             | Self::Chf
             | Self::Brl
             | Self::Inr
-            | Self::Nzd => 50,
-            Self::Sgd | Self::Jpy => 50,
+            | Self::Nzd
+            | Self::Sgd
+            | Self::Jpy => 50,
             Self::Gbp => 30,
             Self::Dkk => 250,
             Self::Nok | Self::Sek => 300,
@@ -207,7 +208,7 @@ mod tests {
     fn the_iso_column_is_iso_4217s() {
         for &currency in Currency::ALL {
             let iso = iso_currency::Currency::from_code(&currency.code().to_uppercase());
-            let exponent = iso.and_then(|it| it.exponent()).map(u32::from);
+            let exponent = iso.and_then(iso_currency::Currency::exponent).map(u32::from);
             assert_eq!(exponent, Some(currency.iso_exponent()), "{currency}");
         }
     }

@@ -31,7 +31,7 @@ pub enum IntentPlan {
         request: IntentRequest,
         /// To be stored before Stripe is asked; `None` when an earlier call stored it and its answer is
         /// still out.
-        decision: Option<Decision>,
+        decision: Option<Box<Decision>>,
     },
 }
 
@@ -77,7 +77,7 @@ impl Order {
             tasks: vec![Task::CreateIntent { request }],
             ..Decision::unchanged(next)
         };
-        Ok(IntentPlan::Create { request, decision: Some(decision) })
+        Ok(IntentPlan::Create { request, decision: Some(Box::new(decision)) })
     }
 
     /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt. A refusal of a
@@ -112,7 +112,7 @@ mod tests {
     fn requested() -> (Order, IntentRequest) {
         match placed().request_intent(at(200)).unwrap() {
             IntentPlan::Create { request, decision: Some(decision) } => (decision.order, request),
-            other => panic!("{other:?}"),
+            plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
         }
     }
 

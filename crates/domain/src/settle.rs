@@ -114,7 +114,7 @@ impl Decision {
         self.record(Anomaly { intent: intent.id.clone(), kind, found_at: now });
         match kind.policy() {
             Policy::Refund => {
-                self.tasks.push(Task::RefundIntent { intent: intent.id.clone(), amount: received })
+                self.tasks.push(Task::RefundIntent { intent: intent.id.clone(), amount: received });
             }
             Policy::HoldForReview => {}
         }

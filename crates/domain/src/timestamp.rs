@@ -54,11 +54,7 @@ impl Timestamp {
     /// This moment and `seconds` more, held at the end of the range.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u32) -> Self {
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_lossless,
-            reason = "u32 to i64 in a const fn; lossless"
-        )]
+        #[expect(clippy::as_conversions, reason = "u32 to i64 in a const fn; lossless")]
         let later = self.0.saturating_add(seconds as i64 * MICROS_PER_SECOND);
         let end = SECONDS_MAX * MICROS_PER_SECOND;
         Self(if later > end { end } else { later })

@@ -51,9 +51,8 @@ struct AdjustmentBody {
 pub(crate) struct EditBody {
     line_items: Option<Vec<LineBody>>,
     adjustments: Option<Vec<AdjustmentBody>>,
-    /// Absent: as it is. Null: none.
-    #[serde(default, deserialize_with = "present")]
-    email: Option<Option<String>>,
+    #[serde(default)]
+    email: Change,
     metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -63,9 +62,20 @@ pub(crate) struct CancelBody {
     reason: Option<String>,
 }
 
-/// Tells a field that is null from one that is absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// A field that may be absent, null or a text.
+#[derive(Debug, Default)]
+enum Change {
+    #[default]
+    Absent,
+    Cleared,
+    Set(String),
+}
+
+impl<'de> Deserialize<'de> for Change {
+    /// Is not asked where the field is absent.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Cleared, Self::Set))
+    }
 }
 
 /// The problems of one body, gathered while it is read.
@@ -161,7 +171,11 @@ impl EditBody {
         let edit = OrderEdit {
             lines: self.line_items.map(|it| check.lines(it, currency)),
             adjustments: self.adjustments.map(|it| check.adjustments(it, currency)),
-            email: self.email.map(|it| it.and_then(|it| check.take("email", Email::new(it)))),
+            email: match self.email {
+                Change::Absent => None,
+                Change::Cleared => Some(None),
+                Change::Set(text) => check.take("email", Email::new(text)).map(Some),
+            },
             metadata: self.metadata.map(|it| check.metadata(it)),
         };
         check.done(edit)

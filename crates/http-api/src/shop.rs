@@ -73,12 +73,11 @@ pub(crate) async fn place(
     let placed = to_the_end(async move { app.place_order(new, idempotent).await }).await??;
     let message = "Order placed successfully";
     // The token is made anew for a repeat: it is a secret, and secrets are not stored.
-    let with_token = |data: Value, order: OrderId| match data {
-        Value::Object(mut fields) => {
+    let with_token = |mut data: Value, order: OrderId| {
+        if let Some(fields) = data.as_object_mut() {
             fields.insert("token".into(), json!(api.tokens.order_token(order)));
-            Value::Object(fields)
         }
-        other => other,
+        data
     };
     match placed {
         PlacedOrder::Now(order) => {

@@ -89,19 +89,17 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let listener = listen(&on_this_machine(options.port).to_string())?;
     let address = listener.local_addr()?;
     let webhooks = format!("http://{address}/webhooks/stripe");
+    let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
+    if options.no_webhooks {
+        // Registered for nothing: it takes the place of the one that an earlier start may have left.
+        endpoint.enabled_events.clear();
+    }
     let twin = Server::bind(
         on_this_machine(options.twin_port),
         Options {
             state_file: Some(folder.join(TWIN_FILE)),
             latency: Duration::from_millis(options.twin_latency_ms),
-            endpoints: vec![match options.no_webhooks {
-                false => endpoint(webhooks, secrets.webhook.clone()),
-                // Registered for nothing: it takes the place of the one that an earlier start may have left.
-                true => paywright_stripe_twin::WebhookEndpoint {
-                    enabled_events: Vec::new(),
-                    ..endpoint(webhooks, secrets.webhook.clone())
-                },
-            }],
+            endpoints: vec![endpoint],
             clock: unix_seconds,
         },
     )

@@ -56,7 +56,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
     let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
     let mut settings = ClientSettings::new(wiring.stripe_key.clone());
     if let Some(base) = wiring.stripe_base {
-        settings.base_url = base.trim_end_matches('/').to_owned();
+        base.trim_end_matches('/').clone_into(&mut settings.base_url);
     }
     let gateway = StripeGateway::new(Client::new(settings)?, world::now);
     let app =

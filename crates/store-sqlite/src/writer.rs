@@ -87,9 +87,8 @@ fn in_savepoint<T>(
     let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     let broken = db.batch_execute(end).err().map(Failure::from);
     match (result, broken) {
-        (Ok(_), Some(failure)) => (Err(failure.clone()), Some(failure)),
-        // The first failure says more than the missing savepoint after it.
-        (Err(failure), Some(_)) => (Err(failure.clone()), Some(failure)),
+        // A failure of the work itself says more than the missing savepoint after it.
+        (Ok(_), Some(failure)) | (Err(failure), Some(_)) => (Err(failure.clone()), Some(failure)),
         (result, None) => (result, None),
     }
 }

@@ -41,7 +41,7 @@ impl Subject for File {
     }
 }
 
-async fn fresh() -> File {
+fn fresh() -> File {
     let folder = TempDir::new().unwrap();
     let store = Arc::new(SqliteStore::open(&File::path(&folder), Options::default()).unwrap());
     File { folder, store }

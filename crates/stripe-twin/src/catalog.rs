@@ -6,7 +6,7 @@ use crate::cards;
 use crate::error::Refusal;
 use crate::objects::{
     BalanceTransaction, Charge, Customer, Dispute, Event, PaymentMethod, SetupIntent,
-    WebhookEndpoint,
+    WebhookEndpoint, set,
 };
 use crate::params::{Kind, Params, Spec};
 use crate::twin::{Method, Request, Twin, page};
@@ -393,7 +393,7 @@ impl Twin {
         };
         // The secret is told once.
         let mut json = endpoint.to_json();
-        json["secret"] = json!(endpoint.secret);
+        set(&mut json, "secret", json!(endpoint.secret));
         self.register(endpoint);
         Ok(json)
     }

@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use crate::objects::set;
+
 /// A definite no, as Stripe words it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -101,17 +103,15 @@ impl Refusal {
     /// The `error` object.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "type": self.kind, "message": self.message });
-        if let Some(fields) = error.as_object_mut() {
-            for (name, value) in
-                [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)]
-            {
-                if let Some(value) = value {
-                    fields.insert(name.to_owned(), json!(value));
-                }
+        for (name, value) in
+            [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)]
+        {
+            if let Some(value) = value {
+                set(&mut error, name, json!(value));
             }
-            for (name, value) in &self.with {
-                fields.insert((*name).to_owned(), value.clone());
-            }
+        }
+        for (name, value) in &self.with {
+            set(&mut error, name, value.clone());
         }
         error
     }

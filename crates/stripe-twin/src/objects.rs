@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// Puts a field into an object.
+pub(crate) fn set(object: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
 pub(crate) type Metadata = BTreeMap<String, String>;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,8 +205,8 @@ impl Refund {
             "receipt_number": null,
             "status": self.status,
         });
-        if let (Some(reason), Some(fields)) = (&self.failure_reason, refund.as_object_mut()) {
-            fields.insert("failure_reason".into(), json!(reason));
+        if let Some(reason) = &self.failure_reason {
+            set(&mut refund, "failure_reason", json!(reason));
         }
         refund
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cards::{self, Aftermath, Outcome};
 use crate::error::Refusal;
-use crate::objects::{BalanceTransaction, Charge, Dispute, Intent};
+use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
 use crate::params::{Kind, Params, Spec};
 use crate::twin::{Twin, page};
 
@@ -229,13 +229,16 @@ impl Twin {
         for path in params.list("expand") {
             let charge = intent.latest_charge.as_ref().and_then(|it| self.charges.get(it));
             match (path.as_str(), charge) {
-                ("latest_charge", Some(charge)) => json["latest_charge"] = charge.to_json(),
+                ("latest_charge", Some(charge)) => {
+                    set(&mut json, "latest_charge", charge.to_json());
+                }
                 ("latest_charge.balance_transaction", Some(charge)) => {
-                    json["latest_charge"] = charge.to_json();
+                    let mut shown = charge.to_json();
                     let transaction = charge.balance_transaction.as_ref();
                     if let Some(it) = transaction.and_then(|it| self.balance_transactions.get(it)) {
-                        json["latest_charge"]["balance_transaction"] = it.to_json();
+                        set(&mut shown, "balance_transaction", it.to_json());
                     }
+                    set(&mut json, "latest_charge", shown);
                 }
                 ("latest_charge" | "latest_charge.balance_transaction", None) => {}
                 (other, _) => {
@@ -541,7 +544,7 @@ impl Twin {
             refusal.decline_code = None;
         }
         let mut error = refusal.to_json();
-        error["charge"] = json!(charge_id);
+        set(&mut error, "charge", json!(charge_id));
         intent.status = "requires_payment_method".into();
         intent.payment_method = None;
         intent.latest_charge = Some(charge_id.clone());

@@ -33,7 +33,7 @@ pub trait Subject: Send + Sync {
     async fn damage(&self, order: OrderId);
 }
 
-/// Makes a test of each promise. `$fresh` is an `async fn() -> impl Subject`.
+/// Makes a test of each promise. `$fresh` is a `fn() -> impl Subject`.
 #[macro_export]
 macro_rules! store_contract {
     ($fresh:path) => {
@@ -63,7 +63,7 @@ macro_rules! store_contract {
     ($fresh:path: $($promise:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $promise() {
-            let subject = $fresh().await;
+            let subject = $fresh();
             $crate::contract::$promise(&subject).await;
         })*
     };
@@ -85,8 +85,8 @@ fn by_id(n: u32) -> OrderRef {
 
 fn requested(order: &Order) -> Decision {
     match order.request_intent(at(NOW)).unwrap() {
-        IntentPlan::Create { decision: Some(decision), .. } => decision,
-        other => panic!("{other:?}"),
+        IntentPlan::Create { decision: Some(decision), .. } => *decision,
+        plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
     }
 }
 

@@ -1,6 +1,12 @@
 //! What tests share: sample values, a scripted gateway, hand-set time and ids, and the contract that every
 //! store keeps.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "everything here runs in tests alone")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "everything here runs in tests alone, and fails them by panicking"
+)]
 
 pub mod contract;
 mod gateway;

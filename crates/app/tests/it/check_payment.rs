@@ -1,0 +1,78 @@
+use paywright_app::{Access, CheckPaymentError, GatewayError, IssuedIntent, OrderRef};
+use paywright_domain::{IntentStatus, PaymentState};
+use paywright_testkit::{MockGateway, at, issued, issuing_gateway, place};
+
+use crate::{NOW, Shop, news};
+
+/// A gateway that makes intents and then reads them in `status`.
+fn gateway_reading(status: IntentStatus) -> MockGateway {
+    let mut gateway = issuing_gateway(at(NOW));
+    gateway.expect_intent().returning(move |id| {
+        Ok(IssuedIntent { snapshot: news(&place(1).order, id, status), client_secret: "x".into() })
+    });
+    gateway
+}
+
+#[tokio::test]
+async fn a_hint_is_believed_when_the_provider_says_so() {
+    let shop = Shop::with(gateway_reading(IntentStatus::Succeeded));
+    let which = OrderRef::Id(shop.placed().await.id);
+    shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
+    for _ in 0..2 {
+        let checked = shop.app.check_payment(&which, &Access::All).await.unwrap();
+        assert_eq!(checked.order.payment_state(), PaymentState::Paid);
+    }
+    let paid =
+        shop.facts(&place(1).order).await.into_iter().filter(|it| *it == "order.paid").count();
+    assert_eq!(paid, 1);
+}
+
+#[tokio::test]
+async fn a_hint_that_the_provider_denies_says_how_things_stand() {
+    for status in [
+        IntentStatus::RequiresPaymentMethod,
+        IntentStatus::Processing,
+        IntentStatus::RequiresCapture,
+    ] {
+        let shop = Shop::with(gateway_reading(status));
+        let which = OrderRef::Id(shop.placed().await.id);
+        shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
+        let denied = shop.app.check_payment(&which, &Access::All).await;
+        assert!(
+            matches!(denied, Err(CheckPaymentError::NotCompleted { intent: Some(it), .. }) if it == status),
+            "{denied:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_could_pay_is_not_paid_and_nobody_is_asked() {
+    let shop = Shop::with(MockGateway::new());
+    let which = OrderRef::Id(shop.placed().await.id);
+    let denied = shop.app.check_payment(&which, &Access::All).await;
+    assert!(
+        matches!(denied, Err(CheckPaymentError::NotCompleted { intent: None, .. })),
+        "{denied:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_hint_finds_an_intent_whose_answer_was_lost() {
+    let mut gateway = MockGateway::new();
+    let lost = std::sync::atomic::AtomicBool::new(true);
+    gateway.expect_create_intent().times(2).returning(move |new, key| {
+        assert!(key.ends_with(":1:1"), "{key}");
+        if lost.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            return Err(GatewayError::Unknown("lost".into()));
+        }
+        let mut made = issued("pi_one", new, at(NOW));
+        made.snapshot.status = IntentStatus::Succeeded;
+        made.snapshot.received = new.amount;
+        Ok(made)
+    });
+    let shop = Shop::with(gateway);
+    let which = OrderRef::Id(shop.placed().await.id);
+    assert!(shop.app.create_payment_intent(&which, &Access::All).await.is_err());
+    let checked = shop.app.check_payment(&which, &Access::All).await.unwrap();
+    assert_eq!(checked.order.payment_state(), PaymentState::Paid);
+}

@@ -1,0 +1,66 @@
+//! The use cases over a real store, with only the provider scripted.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod check_payment;
+mod create_payment_intent;
+mod edit_and_cancel;
+mod list_orders;
+mod place_order;
+mod settle;
+
+use std::sync::Arc;
+
+use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Store};
+use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
+use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
+use paywright_testkit::{CountedIds, HandClock, at, new_order};
+
+pub(crate) const NOW: i64 = 1_743_415_050;
+
+/// A shop of one test.
+pub(crate) struct Shop {
+    pub(crate) app: App,
+    pub(crate) store: Arc<SqliteStore>,
+}
+
+impl Shop {
+    pub(crate) fn with(gateway: impl PaymentGateway + 'static) -> Self {
+        let store = Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap());
+        Self::over(store, gateway)
+    }
+
+    /// Another process on the same store.
+    pub(crate) fn over(store: Arc<SqliteStore>, gateway: impl PaymentGateway + 'static) -> Self {
+        let clock = Arc::new(HandClock::at(at(NOW)));
+        let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
+        let app =
+            App::new(shared, Arc::new(gateway), clock, Arc::new(CountedIds::default()), false);
+        Self { app, store }
+    }
+
+    pub(crate) async fn placed(&self) -> Order {
+        match self.app.place_order(new_order(), None).await.unwrap() {
+            PlacedOrder::Now(order) => *order,
+            before @ PlacedOrder::Before { .. } => panic!("{before:?}"),
+        }
+    }
+
+    pub(crate) async fn order(&self, order: &Order) -> Order {
+        self.app.get_order(&OrderRef::Id(order.id), &Access::All).await.unwrap()
+    }
+
+    pub(crate) async fn facts(&self, order: &Order) -> Vec<&'static str> {
+        self.store.facts(order.id).await.unwrap().iter().map(|it| it.fact.kind()).collect()
+    }
+}
+
+/// What the provider says of an intent of `order`.
+pub(crate) fn news(order: &Order, intent: &IntentId, status: IntentStatus) -> IntentSnapshot {
+    let asked = IntentSnapshot::new(intent.clone(), order.id, order.total, at(NOW + 10));
+    let paid = status == IntentStatus::Succeeded;
+    IntentSnapshot {
+        status,
+        received: if paid { order.total } else { Money::zero(order.total.currency()) },
+        ..asked
+    }
+}

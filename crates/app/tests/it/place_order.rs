@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use paywright_app::{
+    IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Store,
+};
+use paywright_domain::{NewOrder, Order};
+use paywright_testkit::{MockGateway, new_order};
+use uuid::Uuid;
+
+use crate::Shop;
+
+fn request(key: &str, fingerprint: u8) -> Option<IdempotentRequest> {
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: key.into() };
+    Some(IdempotentRequest {
+        key,
+        fingerprint: [fingerprint; 32],
+        answer: |order: &Order| order.number.to_string(),
+    })
+}
+
+async fn stored(shop: &Shop) -> usize {
+    shop.store
+        .orders(&OrderQuery { customer: None, older_than: None, limit: 100 })
+        .await
+        .unwrap()
+        .len()
+}
+
+#[tokio::test]
+async fn a_placed_order_is_stored_with_its_fact() {
+    let shop = Shop::with(MockGateway::new());
+    let order = shop.placed().await;
+    assert_eq!(shop.order(&order).await, order);
+    assert_eq!(shop.facts(&order).await, ["order.placed"]);
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
+    let shop = Shop::with(MockGateway::new());
+    let PlacedOrder::Now(order) = shop.app.place_order(new_order(), request("k", 7)).await.unwrap()
+    else {
+        panic!("a first request places an order")
+    };
+    let again = shop.app.place_order(new_order(), request("k", 7)).await.unwrap();
+    assert_eq!(again, PlacedOrder::Before { order: order.id, answer: order.number.to_string() });
+    assert_eq!(stored(&shop).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_that_stood_for_another_request_is_refused() {
+    let shop = Shop::with(MockGateway::new());
+    shop.app.place_order(new_order(), request("k", 7)).await.unwrap();
+    let refused = shop.app.place_order(new_order(), request("k", 8)).await;
+    assert!(matches!(refused, Err(PlaceOrderError::KeyReused)), "{refused:?}");
+    assert_eq!(stored(&shop).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_click_places_one_order() {
+    let shop = Arc::new(Shop::with(MockGateway::new()));
+    let clicks: Vec<_> = (0..16)
+        .map(|_| {
+            let shop = Arc::clone(&shop);
+            tokio::spawn(async move {
+                shop.app.place_order(new_order(), request("k", 7)).await.unwrap()
+            })
+        })
+        .collect();
+    let mut first = 0;
+    for click in clicks {
+        first += usize::from(matches!(click.await.unwrap(), PlacedOrder::Now(_)));
+    }
+    assert_eq!((first, stored(&shop).await), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_refused_stores_nothing() {
+    let shop = Shop::with(MockGateway::new());
+    let empty = NewOrder { lines: Vec::new(), ..new_order() };
+    let refused = shop.app.place_order(empty, request("k", 7)).await;
+    assert!(matches!(refused, Err(PlaceOrderError::Content(_))), "{refused:?}");
+    assert_eq!(stored(&shop).await, 0);
+    // Its key is free for the corrected request.
+    assert!(matches!(
+        shop.app.place_order(new_order(), request("k", 8)).await,
+        Ok(PlacedOrder::Now(_))
+    ));
+}

@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use paywright_app::{Access, OrderRef, SettleFromProviderError};
+use paywright_domain::{Fact, IntentId, IntentStatus, OrderState, PaymentState};
+use paywright_testkit::{at, issuing_gateway, order_id, usd};
+
+use crate::{NOW, Shop, news};
+
+async fn issued(shop: &Shop) -> (paywright_domain::Order, IntentId) {
+    let order = shop.placed().await;
+    let made = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
+    let intent = made.order.payable_intent().unwrap().id.clone();
+    (made.order, intent)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_event_any_number_of_times_pays_once() {
+    let shop = Arc::new(Shop::with(issuing_gateway(at(NOW))));
+    let (order, intent) = issued(&shop).await;
+    let deliveries: Vec<_> = (0..24)
+        .map(|_| {
+            let (shop, event) = (Arc::clone(&shop), news(&order, &intent, IntentStatus::Succeeded));
+            tokio::spawn(async move { shop.app.settle_from_provider(&event).await.unwrap() })
+        })
+        .collect();
+    for delivery in deliveries {
+        assert_eq!(delivery.await.unwrap().payment_state(), PaymentState::Paid);
+    }
+    let paid = shop.facts(&order).await.into_iter().filter(|it| *it == "order.paid").count();
+    assert_eq!(paid, 1);
+}
+
+#[tokio::test]
+async fn events_in_any_order_end_paid() {
+    use IntentStatus::{Processing, RequiresAction, RequiresPaymentMethod, Succeeded};
+    for sequence in [
+        [Succeeded, Processing, RequiresAction],
+        [Processing, Succeeded, RequiresPaymentMethod],
+        [RequiresAction, RequiresPaymentMethod, Succeeded],
+    ] {
+        let shop = Shop::with(issuing_gateway(at(NOW)));
+        let (order, intent) = issued(&shop).await;
+        for status in sequence {
+            shop.app.settle_from_provider(&news(&order, &intent, status)).await.unwrap();
+        }
+        assert_eq!(
+            shop.order(&order).await.state,
+            OrderState::Paid { by: intent, at: at(NOW) },
+            "{sequence:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
+    let mut gateway = paywright_testkit::MockGateway::new();
+    gateway
+        .expect_create_intent()
+        .returning(|_, _| Err(paywright_app::GatewayError::Unknown("lost".into())));
+    let shop = Shop::with(gateway);
+    let order = shop.placed().await;
+    let lost = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
+    assert!(lost.is_err());
+    let intent = IntentId::new("pi_lost").unwrap();
+    let paid = shop
+        .app
+        .settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded))
+        .await
+        .unwrap();
+    assert_eq!((paid.payment_state(), paid.requested), (PaymentState::Paid, None));
+}
+
+#[tokio::test]
+async fn foreign_and_unknown_intents_change_nothing() {
+    let shop = Shop::with(issuing_gateway(at(NOW)));
+    let (order, _) = issued(&shop).await;
+    let mut foreign = news(&order, &IntentId::new("pi_foreign").unwrap(), IntentStatus::Succeeded);
+    foreign.order = None;
+    let told = shop.app.settle_from_provider(&foreign).await;
+    assert!(matches!(told, Err(SettleFromProviderError::Foreign)), "{told:?}");
+    foreign.order = Some(order_id(99));
+    let told = shop.app.settle_from_provider(&foreign).await;
+    assert!(matches!(told, Err(SettleFromProviderError::UnknownOrder)), "{told:?}");
+    assert_eq!(shop.order(&order).await, order);
+}
+
+#[tokio::test]
+async fn money_of_another_amount_is_held_and_said_once() {
+    let shop = Shop::with(issuing_gateway(at(NOW)));
+    let (order, intent) = issued(&shop).await;
+    let mut short = news(&order, &intent, IntentStatus::Succeeded);
+    short.received = usd(1);
+    for _ in 0..2 {
+        let held = shop.app.settle_from_provider(&short).await.unwrap();
+        assert_eq!(held.payment_state(), PaymentState::Review);
+    }
+    let facts = paywright_app::Store::facts(&*shop.store, order.id).await.unwrap();
+    let anomalies = facts.iter().filter(|it| matches!(it.fact, Fact::AnomalyFound { .. })).count();
+    assert_eq!(anomalies, 1);
+}

@@ -1,0 +1,410 @@
+//! What goes over the wire, to the letter, and what is made of what comes back.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::time::Duration;
+
+use paywright_app::{GatewayError, NewIntent, PaymentGateway};
+use paywright_domain::{
+    CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
+    Timestamp,
+};
+use paywright_payments_stripe::{
+    API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason,
+    CapturePaymentIntent, Client, ClientSettings, ConfirmPaymentIntent, CreateCustomer,
+    CreateEphemeralKey, CreateRefund, CreateSetupIntent, ListEvents, ListRefunds, Post,
+    RefundReason, RetrievePaymentIntent, RetrieveRefund, SetupUsage, StripeError, StripeGateway,
+    StripeId, UpdatePaymentIntent,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+const KEY: &str = "sk_test_hush";
+
+async fn stripe() -> (MockServer, Client) {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = MockServer::start().await;
+    let client = Client::new(ClientSettings {
+        base_url: server.uri(),
+        backoff: Duration::from_millis(2),
+        attempt_timeout: Duration::from_millis(400),
+        ..ClientSettings::new(SecretString::from(KEY))
+    });
+    (server, client.unwrap())
+}
+
+async fn answers(server: &MockServer, template: ResponseTemplate) {
+    Mock::given(wiremock::matchers::any()).respond_with(template).mount(server).await;
+}
+
+async fn only(server: &MockServer) -> Request {
+    let mut all = server.received_requests().await.unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers.get(name).and_then(|it| it.to_str().ok())
+}
+
+fn intent_json(status: &str) -> Value {
+    json!({ "id": "pi_1", "object": "payment_intent", "amount": 11_200, "amount_capturable": 0, "amount_received": 0,
+        "currency": "usd", "status": status, "client_secret": "pi_1_secret_2", "livemode": false,
+        "created": 1_743_415_050, "customer": null, "latest_charge": null, "last_payment_error": null,
+        "metadata": { "order_id": "0195ead7-0000-7000-8000-000000000009", "revision": "3" } })
+}
+
+fn refund_json() -> Value {
+    json!({ "id": "re_1", "object": "refund", "amount": 500, "currency": "usd", "status": "pending", "reason": null,
+        "payment_intent": "pi_1", "charge": "ch_1", "created": 1, "metadata": {} })
+}
+
+fn id(prefix: &'static str, text: &str) -> StripeId {
+    StripeId::new(prefix, text).unwrap()
+}
+
+fn new_intent() -> NewIntent {
+    let usd = |minor| Money::new(minor, Currency::Usd).unwrap();
+    let lines = vec![LineItem::new("Main product 2 & more", usd(5600), 2).unwrap()];
+    let order_id = OrderId(uuid::Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0009));
+    let now = Timestamp::from_unix_seconds(1_743_415_050).unwrap();
+    let new = NewOrder {
+        email: Some(Email::new("ada@example.com").unwrap()),
+        lines,
+        ..NewOrder::empty(Currency::Usd)
+    };
+    let order = Order::place(order_id, new, now).unwrap().order;
+    NewIntent {
+        order: order.id,
+        number: order.number.clone(),
+        revision: 3,
+        amount: order.total,
+        capture: Capture::Automatic,
+        email: order.email.clone(),
+        lines: order.lines.clone(),
+    }
+}
+
+fn gateway(client: Client) -> StripeGateway {
+    StripeGateway::new(client, || Timestamp::from_unix_seconds(1_743_415_060).unwrap())
+}
+
+#[tokio::test]
+async fn an_intent_is_asked_for_with_exactly_this() {
+    let (server, client) = stripe().await;
+    Mock::given(method("POST"))
+        .and(path("/v1/payment_intents"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method")),
+        )
+        .mount(&server)
+        .await;
+    let issued = gateway(client).create_intent(&new_intent(), "pi:order:3:1").await.unwrap();
+    let request = only(&server).await;
+    assert_eq!(header(&request, "authorization"), Some("Bearer sk_test_hush"));
+    assert_eq!(header(&request, "stripe-version"), Some(API_VERSION));
+    assert_eq!(header(&request, "idempotency-key"), Some("pi:order:3:1"));
+    assert_eq!(header(&request, "content-type"), Some("application/x-www-form-urlencoded"));
+    let expected = [
+        "amount=11200",
+        "currency=usd",
+        "automatic_payment_methods[enabled]=true",
+        "capture_method=automatic_async",
+        "description=Payment+for+Order+%23ORD-20250331-000009",
+        "receipt_email=ada@example.com",
+        "metadata[order_id]=0195ead7-0000-7000-8000-000000000009",
+        "metadata[order_number]=ORD-20250331-000009",
+        "metadata[revision]=3",
+        "amount_details[line_items][0][product_name]=Main+product+2+%26+more",
+        "amount_details[line_items][0][quantity]=2",
+        "amount_details[line_items][0][unit_cost]=5600",
+    ];
+    assert_eq!(String::from_utf8(request.body).unwrap(), expected.join("&"));
+    assert_eq!(issued.client_secret.expose_secret(), "pi_1_secret_2");
+    assert_eq!(issued.snapshot.revision, Some(3));
+    assert_eq!(issued.snapshot.as_of.unix_seconds(), 1_743_415_050, "as it stood when it was made");
+}
+
+#[tokio::test]
+async fn each_call_has_its_path_and_form() {
+    async fn posted<R: Post>(request: R, answer: Value) -> (String, String, Option<String>) {
+        let (server, client) = stripe().await;
+        answers(&server, ResponseTemplate::new(200).set_body_json(answer)).await;
+        assert!(client.post(&request, "k").await.is_ok());
+        let seen = only(&server).await;
+        let version = header(&seen, "stripe-version").map(str::to_owned);
+        (seen.url.path().to_owned(), String::from_utf8(seen.body).unwrap(), version)
+    }
+    let intent = || id("pi_", "pi_1");
+    let update = UpdatePaymentIntent {
+        intent: intent(),
+        amount: Some(500),
+        customer: None,
+        receipt_email: Some(String::new()),
+        metadata: None,
+    };
+    let (path, form, _) = posted(update, intent_json("requires_payment_method")).await;
+    assert_eq!(
+        (path.as_str(), form.as_str()),
+        ("/v1/payment_intents/pi_1", "amount=500&receipt_email=")
+    );
+    let confirm = ConfirmPaymentIntent {
+        intent: intent(),
+        payment_method: Some(id("pm_", "pm_card_visa")),
+        return_url: None,
+        off_session: None,
+    };
+    let (path, form, _) = posted(confirm, intent_json("succeeded")).await;
+    assert_eq!(
+        (path.as_str(), form.as_str()),
+        ("/v1/payment_intents/pi_1/confirm", "payment_method=pm_card_visa")
+    );
+    let capture = CapturePaymentIntent { intent: intent(), amount_to_capture: Some(700) };
+    let (path, form, _) = posted(capture, intent_json("succeeded")).await;
+    assert_eq!(
+        (path.as_str(), form.as_str()),
+        ("/v1/payment_intents/pi_1/capture", "amount_to_capture=700")
+    );
+    let cancel = CancelPaymentIntent {
+        intent: intent(),
+        cancellation_reason: Some(CancellationReason::Abandoned),
+    };
+    let (path, form, _) = posted(cancel, intent_json("canceled")).await;
+    assert_eq!(
+        (path.as_str(), form.as_str()),
+        ("/v1/payment_intents/pi_1/cancel", "cancellation_reason=abandoned")
+    );
+    let refund = CreateRefund {
+        payment_intent: intent(),
+        amount: Some(500),
+        reason: Some(RefundReason::Duplicate),
+        metadata: [("refund_id".to_owned(), "7".to_owned())].into(),
+    };
+    let (path, form, _) = posted(refund, refund_json()).await;
+    let expected = "payment_intent=pi_1&amount=500&reason=duplicate&metadata[refund_id]=7";
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/refunds", expected));
+    let customer = CreateCustomer {
+        email: Some("a+b@example.com".into()),
+        name: Some("Zoë".into()),
+        metadata: [].into(),
+    };
+    let (path, form, _) = posted(customer, json!({ "id": "cus_1", "object": "customer" })).await;
+    assert_eq!(
+        (path.as_str(), form.as_str()),
+        ("/v1/customers", "email=a%2Bb@example.com&name=Zo%C3%AB")
+    );
+    let key =
+        CreateEphemeralKey { customer: id("cus_", "cus_1"), sdk_version: "2024-06-20".into() };
+    let answer = json!({ "id": "ephkey_1", "object": "ephemeral_key", "expires": 3600, "secret": "ek_test_hush" });
+    let (path, form, version) = posted(key, answer).await;
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/ephemeral_keys", "customer=cus_1"));
+    assert_eq!(version.as_deref(), Some("2024-06-20"), "the app's version, not ours");
+    let setup = CreateSetupIntent {
+        customer: Some(id("cus_", "cus_1")),
+        usage: Some(SetupUsage::OffSession),
+        automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
+    };
+    let answer =
+        json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method" });
+    let (path, form, _) = posted(setup, answer).await;
+    let expected = "customer=cus_1&usage=off_session&automatic_payment_methods[enabled]=true";
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/setup_intents", expected));
+}
+
+#[tokio::test]
+async fn each_read_has_its_path_and_query() {
+    let list = json!({ "object": "list", "data": [], "has_more": false, "url": "/" });
+    let (server, client) = stripe().await;
+    Mock::given(path("/v1/payment_intents/pi_1"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(intent_json("processing")))
+        .mount(&server)
+        .await;
+    Mock::given(path("/v1/refunds/re_1"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(refund_json()))
+        .mount(&server)
+        .await;
+    answers(&server, ResponseTemplate::new(200).set_body_json(list)).await;
+    let expand = vec!["latest_charge.balance_transaction"];
+    client.get(&RetrievePaymentIntent { intent: id("pi_", "pi_1"), expand }).await.unwrap();
+    client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await.unwrap();
+    let refunds = ListRefunds {
+        payment_intent: id("pi_", "pi_1"),
+        limit: 100,
+        starting_after: Some(id("re_", "re_1")),
+    };
+    client.get(&refunds).await.unwrap();
+    let types = vec!["payment_intent.succeeded", "charge.refunded"];
+    let events =
+        ListEvents { limit: 50, types, starting_after: None, delivery_success: Some(false) };
+    client.get(&events).await.unwrap();
+    let seen = server.received_requests().await.unwrap();
+    let urls: Vec<_> =
+        seen.iter().map(|it| (it.url.path(), it.url.query().unwrap_or_default())).collect();
+    assert_eq!(
+        urls,
+        [
+            ("/v1/payment_intents/pi_1", "expand[0]=latest_charge.balance_transaction"),
+            ("/v1/refunds/re_1", ""),
+            ("/v1/refunds", "payment_intent=pi_1&limit=100&starting_after=re_1"),
+            (
+                "/v1/events",
+                "limit=50&types[0]=payment_intent.succeeded&types[1]=charge.refunded&delivery_success=false"
+            ),
+        ]
+    );
+    assert!(seen.iter().all(|it| header(it, "idempotency-key").is_none()), "reads need no key");
+}
+
+fn cancel() -> CancelPaymentIntent {
+    CancelPaymentIntent { intent: id("pi_", "pi_1"), cancellation_reason: None }
+}
+
+fn api_error(status: u16, body: &Value) -> ResponseTemplate {
+    ResponseTemplate::new(status)
+        .set_body_json(json!({ "error": body }))
+        .insert_header("request-id", "req_7")
+}
+
+/// How often it was sent, and what was made of the answer.
+async fn outcome(
+    first: ResponseTemplate,
+    then: ResponseTemplate,
+) -> (usize, Result<(), StripeError>) {
+    let (server, client) = stripe().await;
+    Mock::given(method("POST")).respond_with(first).up_to_n_times(1).mount(&server).await;
+    answers(&server, then).await;
+    let result = client.post(&cancel(), "the-key").await.map(drop);
+    let seen = server.received_requests().await.unwrap();
+    assert!(
+        seen.iter().all(|it| header(it, "idempotency-key") == Some("the-key")),
+        "one key for all attempts"
+    );
+    (seen.len(), result)
+}
+
+#[tokio::test]
+async fn what_passes_is_sent_again_with_the_same_key() {
+    let good = || ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
+    let lock = json!({ "type": "invalid_request_error", "code": "lock_timeout" });
+    let limit = json!({ "type": "invalid_request_error", "code": "rate_limit" });
+    for (name, first, attempts) in [
+        ("a server error", ResponseTemplate::new(500), 2),
+        ("a gateway's HTML", ResponseTemplate::new(502).set_body_string("<html>"), 2),
+        ("a conflict", api_error(409, &json!({ "type": "idempotency_error" })), 2),
+        ("a lock", api_error(429, &lock), 2),
+        ("told to", api_error(429, &limit).insert_header("stripe-should-retry", "true"), 2),
+        ("a body cut off", ResponseTemplate::new(200).set_body_string("{\"id\":\"pi_"), 2),
+        ("too slow", good().set_delay(Duration::from_secs(2)), 2),
+    ] {
+        let (sent, result) = outcome(first, good()).await;
+        assert_eq!((sent, result.is_ok()), (attempts, true), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_definite_is_sent_once() {
+    let good = || ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
+    let limit = json!({ "type": "invalid_request_error", "code": "rate_limit" });
+    for (name, first) in [
+        ("a refusal", api_error(400, &json!({ "type": "invalid_request_error" }))),
+        ("a decline", api_error(402, &json!({ "type": "card_error", "code": "card_declined" }))),
+        ("a wrong key", api_error(401, &json!({ "type": "invalid_request_error" }))),
+        ("the rate limit", api_error(429, &limit)),
+        (
+            "told not to",
+            api_error(409, &json!({ "type": "x" })).insert_header("stripe-should-retry", "false"),
+        ),
+    ] {
+        let (sent, result) = outcome(first, good()).await;
+        assert!(
+            sent == 1 && matches!(result, Err(StripeError::Api(_))),
+            "{name}: {sent} {result:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
+    for (name, template) in [
+        ("a server error", ResponseTemplate::new(503)),
+        ("a body cut off", ResponseTemplate::new(200).set_body_string("{")),
+        ("a redirect", ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/")),
+        ("too large", ResponseTemplate::new(200).set_body_bytes(vec![b' '; 5 * 1024 * 1024])),
+    ] {
+        let (sent, result) = outcome(template.clone(), template).await;
+        assert!(
+            sent == 3 && matches!(result, Err(StripeError::Unknown { attempts: 3, .. })),
+            "{name}: {result:?}"
+        );
+    }
+    // An unknown outcome is not made known by a later attempt that does not get through.
+    let busy = api_error(409, &json!({ "type": "idempotency_error" }));
+    let (_, result) = outcome(ResponseTemplate::new(500), busy).await;
+    assert!(matches!(result, Err(StripeError::Unknown { .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn nobody_at_home_is_not_unknown() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = ClientSettings {
+        base_url: format!("http://{free}"),
+        backoff: Duration::from_millis(1),
+        ..ClientSettings::new(SecretString::from(KEY))
+    };
+    let result = Client::new(settings).unwrap().post(&cancel(), "k").await;
+    assert!(matches!(result, Err(StripeError::NotSent(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_would_not_take_is_not_sent() {
+    let (server, client) = stripe().await;
+    for key in [String::new(), "x".repeat(256), "a\nb".into()] {
+        assert!(
+            matches!(client.post(&cancel(), &key).await, Err(StripeError::NotSent(_))),
+            "{key:?}"
+        );
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn the_port_tells_who_can_do_something_about_a_failure() {
+    let kind = |error: &GatewayError| match error {
+        GatewayError::Refused(_) => "refused",
+        GatewayError::NotFound => "not found",
+        GatewayError::Busy => "busy",
+        GatewayError::Misconfigured(_) => "misconfigured",
+        GatewayError::Unknown(_) => "unknown",
+    };
+    let invalid =
+        json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
+    for (template, expected) in [
+        (api_error(400, &invalid), "refused"),
+        (api_error(400, &json!({ "type": "idempotency_error" })), "misconfigured"),
+        (api_error(401, &invalid), "misconfigured"),
+        (api_error(403, &invalid), "misconfigured"),
+        (api_error(404, &invalid), "not found"),
+        (api_error(429, &json!({ "type": "x", "code": "rate_limit" })), "busy"),
+        (ResponseTemplate::new(500), "unknown"),
+        (ResponseTemplate::new(200).set_body_json(intent_json("requires_moonlight")), "unknown"),
+    ] {
+        let (server, client) = stripe().await;
+        answers(&server, template).await;
+        let error = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_by_debug_or_in_errors() {
+    let (server, client) = stripe().await;
+    let hushed = json!({ "type": "card_error", "code": "card_declined",
+        "payment_intent": { "id": "pi_1", "client_secret": "pi_1_secret_hush" } });
+    answers(&server, api_error(402, &hushed)).await;
+    let error = client.post(&cancel(), "k").await.unwrap_err();
+    let shown = format!("{client:?} {error:?} {error}");
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(shown.contains("req_7"), "the request's name is for Stripe's support: {shown}");
+}

@@ -1,0 +1,264 @@
+//! The twin over HTTP: faults, keys in flight, webhooks, and what survives a restart.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paywright_stripe_twin::{Options, Server, WebhookEndpoint, sign};
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const SECRET: &str = "whsec_test";
+
+struct Running {
+    base: String,
+    http: Client,
+    stop: oneshot::Sender<()>,
+    done: tokio::task::JoinHandle<()>,
+}
+
+fn options() -> Options {
+    Options {
+        state_file: None,
+        latency: Duration::ZERO,
+        endpoints: Vec::new(),
+        clock: || 1_743_415_050,
+    }
+}
+
+async fn start(options: Options) -> Running {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), options).await.unwrap();
+    let base = format!("http://{}", server.address().unwrap());
+    let (stop, stopped) = oneshot::channel();
+    let done = tokio::spawn(server.run(async move { drop(stopped.await) }));
+    Running {
+        base,
+        http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(),
+        stop,
+        done,
+    }
+}
+
+impl Running {
+    async fn post(
+        &self,
+        path: &str,
+        form: &'static str,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::Result<Response> {
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .basic_auth("sk_test_x", Some(""))
+            .body(form);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await
+    }
+
+    async fn intents(&self) -> usize {
+        let list =
+            self.http.get(format!("{}/v1/payment_intents", self.base)).bearer_auth("sk_test_x");
+        let list: Value =
+            serde_json::from_str(&list.send().await.unwrap().text().await.unwrap()).unwrap();
+        list["data"].as_array().unwrap().len()
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.done.await.unwrap();
+    }
+}
+
+const CREATE: (&str, &str) = ("/v1/payment_intents", "amount=500&currency=usd");
+
+async fn json(response: Response) -> Value {
+    serde_json::from_str(&response.text().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn each_fault_does_what_its_name_says_and_a_retry_finds_out() {
+    for (fault, answered, made, retry) in [
+        ("status_before=429", Some(429), 0, 200),
+        ("status_before=500", Some(500), 0, 500),
+        ("status_after=503", Some(503), 1, 503),
+        ("drop_before", None, 0, 200),
+        ("drop_after", None, 1, 200),
+        ("truncate", None, 1, 200),
+        ("delay=20", Some(200), 1, 200),
+    ] {
+        let twin = start(options()).await;
+        let key = ("idempotency-key", "k");
+        let first = twin.post(CREATE.0, CREATE.1, &[key, ("twin-fault", fault)]).await;
+        let status = match first {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                response.bytes().await.ok().map(|_| status)
+            }
+            Err(_) => None,
+        };
+        assert_eq!((status, twin.intents().await), (answered, made), "{fault}");
+        let again = twin.post(CREATE.0, CREATE.1, &[key]).await.unwrap();
+        let replayed = again.headers().contains_key("idempotent-replayed");
+        assert_eq!(
+            (again.status().as_u16(), replayed),
+            (retry, made == 1 || retry == 500),
+            "{fault}"
+        );
+        assert!(twin.intents().await <= 1, "{fault}");
+        twin.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn faults_are_set_counted_and_cleared() {
+    let twin = start(options()).await;
+    let fault = r#"{"kind":"status_before","status":503,"path":"/v1/payment_intents","times":2}"#;
+    assert_eq!(twin.post("/_twin/faults", fault, &[]).await.unwrap().status(), 200);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap().status().as_u16());
+    }
+    assert_eq!(seen, [503, 503, 200]);
+    let always = r#"{"kind":"status_before","percent":100}"#;
+    twin.post("/_twin/faults", always, &[]).await.unwrap();
+    assert_eq!(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap().status(), 500);
+    twin.http.delete(format!("{}/_twin/faults", twin.base)).send().await.unwrap();
+    assert_eq!(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap().status(), 200);
+    let nonsense = twin.post("/_twin/faults", r#"{"kind":"explode"}"#, &[]).await.unwrap();
+    assert_eq!(nonsense.status(), 400);
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_in_use_is_refused_until_its_first_request_is_answered() {
+    let twin = Arc::new(start(Options { latency: Duration::from_millis(300), ..options() }).await);
+    let first = tokio::spawn({
+        let twin = Arc::clone(&twin);
+        async move { twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap().status() }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let second = twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap();
+    assert_eq!(second.status(), 409);
+    assert_eq!(json(second).await["error"]["code"], "idempotency_key_in_use");
+    assert_eq!(first.await.unwrap(), 200);
+    let third = twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap();
+    assert!(third.headers().contains_key("idempotent-replayed"));
+}
+
+type Received = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// An endpoint that answers 500 to the first `failures` deliveries.
+async fn endpoint(failures: usize) -> (WebhookEndpoint, Received) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    let received: Received = Arc::default();
+    let seen = Arc::clone(&received);
+    tokio::spawn(async move {
+        let mut left = failures;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = Vec::new();
+            let mut chunk = [0; 4096];
+            let (head, body) = loop {
+                let count = stream.read(&mut chunk).await.unwrap();
+                text.extend_from_slice(&chunk[..count]);
+                let all = String::from_utf8_lossy(&text).into_owned();
+                let Some((head, body)) = all.split_once("\r\n\r\n") else { continue };
+                let length: usize = head
+                    .lines()
+                    .find_map(|it| it.strip_prefix("content-length: "))
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                if body.len() >= length {
+                    break (head.to_owned(), body.to_owned());
+                }
+            };
+            let status = if left > 0 { "500 No" } else { "200 OK" };
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            if left > 0 {
+                left -= 1;
+                continue;
+            }
+            let signature =
+                head.lines().find_map(|it| it.strip_prefix("stripe-signature: ")).unwrap();
+            assert_eq!(signature, sign(body.as_bytes(), SECRET, 1_743_415_050));
+            let event: Value = serde_json::from_str(&body).unwrap();
+            seen.lock().unwrap().push((event["type"].as_str().unwrap().to_owned(), event));
+        }
+    });
+    let all = vec!["*".into()];
+    (
+        WebhookEndpoint { id: "we_1".into(), url, secret: SECRET.into(), enabled_events: all },
+        received,
+    )
+}
+
+async fn kinds(received: &Received, at_least: usize) -> Vec<String> {
+    for _ in 0..200 {
+        if received.lock().unwrap().len() >= at_least {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    received.lock().unwrap().iter().map(|it| it.0.clone()).collect()
+}
+
+#[tokio::test]
+async fn an_event_is_signed_and_sent_until_it_is_taken() {
+    let (endpoint, received) = endpoint(1).await;
+    let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
+    let made =
+        json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
+    assert_eq!(kinds(&received, 1).await, ["payment_intent.created"]);
+    let event = received.lock().unwrap()[0].1.clone();
+    assert_eq!(event["data"]["object"]["id"], made["id"]);
+    assert_eq!(event["request"]["idempotency_key"], "k");
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn webhooks_are_dropped_doubled_and_put_back_on_demand() {
+    let (endpoint, received) = endpoint(0).await;
+    let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
+    twin.post(CREATE.0, CREATE.1, &[("twin-fault", "webhook_drop")]).await.unwrap();
+    twin.post(CREATE.0, CREATE.1, &[("twin-fault", "webhook_duplicate")]).await.unwrap();
+    assert_eq!(kinds(&received, 2).await, ["payment_intent.created"; 2]);
+    let ids: Vec<_> = received.lock().unwrap().iter().map(|it| it.1["id"].clone()).collect();
+    assert_eq!(ids[0], ids[1]);
+    received.lock().unwrap().clear();
+    let paying = "amount=500&currency=usd&confirm=true&payment_method=pm_card_visa";
+    twin.post(CREATE.0, paying, &[("twin-fault", "webhook_reorder")]).await.unwrap();
+    assert_eq!(kinds(&received, 4).await.len(), 4, "they come all the same");
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_made_is_there_after_a_restart() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file: PathBuf = folder.path().join("twin.json");
+    let kept = || Options { state_file: Some(file.clone()), ..options() };
+    let twin = start(kept()).await;
+    let made =
+        json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
+    twin.stop().await;
+    let twin = start(kept()).await;
+    let again = twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap();
+    assert!(again.headers().contains_key("idempotent-replayed"));
+    assert_eq!(json(again).await["id"], made["id"]);
+    twin.stop().await;
+    std::fs::write(&file, "{").unwrap();
+    let refused = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), kept()).await.unwrap_err();
+    assert!(refused.to_string().contains("twin.json"), "{refused}");
+}
