@@ -1,0 +1,101 @@
+use actix_web::http::Method;
+use paywright_app::{Scope, Store};
+use paywright_testkit::{MockGateway, at};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{NOW, ORDERS, Service};
+
+#[actix_web::test]
+async fn a_call_needs_a_key_that_is_active_and_may_do_it() {
+    let service = Service::with(MockGateway::new()).await;
+    let order = service.placed().await["id"].as_str().unwrap().to_owned();
+    let reader = service.key_with(2, &[Scope::OrdersRead]).await;
+    let writer = service.key_with(3, &[Scope::OrdersWrite]).await;
+    let revoked = service.key_with(4, &Scope::ALL).await;
+    service.store.revoke_api_key(Uuid::from_u128(4), at(NOW)).await.unwrap();
+    let read = format!("{ORDERS}/{order}");
+    let (cancel, payment) = (format!("{read}/cancel"), format!("{read}/payment"));
+    for (key, method, path, status, code) in [
+        (None, Method::GET, &read, 401, "api_key_missing"),
+        (Some("pwk_0"), Method::GET, &read, 401, "api_key_invalid"),
+        (Some(""), Method::GET, &read, 401, "api_key_invalid"),
+        (Some(revoked.as_str()), Method::GET, &read, 401, "api_key_invalid"),
+        (Some(reader.as_str()), Method::GET, &read, 200, ""),
+        (Some(reader.as_str()), Method::POST, &cancel, 403, "scope_missing"),
+        (Some(writer.as_str()), Method::GET, &read, 403, "scope_missing"),
+        (Some(writer.as_str()), Method::POST, &payment, 403, "scope_missing"),
+        (Some(writer.as_str()), Method::POST, &cancel, 200, ""),
+    ] {
+        let headers: Vec<_> = key.map(|it| ("x-api-key", it)).into_iter().collect();
+        let answer = service.send(method.clone(), path, &headers, b"").await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{method} {path} with {key:?}");
+        assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
+    }
+}
+
+#[actix_web::test]
+async fn a_key_ends_when_it_says() {
+    let service = Service::with(MockGateway::new()).await;
+    let brief = service.key_with(99, &Scope::ALL).await;
+    let headers = [("x-api-key", brief.as_str())];
+    assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.status, 200);
+    service.clock.advance_seconds(60);
+    assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.code(), "api_key_invalid");
+}
+
+/// I9.
+#[actix_web::test]
+async fn a_customer_sees_its_own_orders_and_no_sign_of_others() {
+    let service = Service::with(MockGateway::new()).await;
+    let placed = service.placed().await;
+    let other = service.placed().await;
+    let path = format!("{ORDERS}/{}", placed["id"].as_str().unwrap());
+    let (ada, eve) = (service.token("cus-ada"), service.token("cus-eve"));
+    let (token, wrong_token) =
+        (placed["token"].as_str().unwrap(), other["token"].as_str().unwrap());
+    for (bearer, status, code) in [
+        (ada.as_str(), 200, ""),
+        (token, 200, ""),
+        (eve.as_str(), 404, "order_not_found"),
+        (wrong_token, 404, "order_not_found"),
+        ("nonsense", 401, "token_invalid"),
+    ] {
+        let bearer = format!("Bearer {bearer}");
+        let headers = [("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())];
+        let answer = service.send(Method::GET, &path, &headers, b"").await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{bearer}");
+    }
+    let list = async |bearer: &str, query: &str| {
+        let bearer = format!("Bearer {bearer}");
+        let headers = [("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())];
+        service.send(Method::GET, &format!("{ORDERS}{query}"), &headers, b"").await
+    };
+    let count = |answer: &crate::Answer| answer.body["data"]["orders"].as_array().map(Vec::len);
+    assert_eq!(count(&list(&ada, "").await), Some(2));
+    assert_eq!(count(&list(&eve, "").await), Some(0));
+    assert_eq!(list(&eve, "?customer=cus-ada").await.code(), "list_not_allowed");
+    assert_eq!(list(token, "").await.code(), "list_not_allowed");
+}
+
+#[actix_web::test]
+async fn a_payment_intent_needs_to_know_the_customer() {
+    let service = Service::with(MockGateway::new()).await;
+    let path =
+        format!("{ORDERS}/{}/payment-intent", service.placed().await["id"].as_str().unwrap());
+    let anonymous = service.call(Method::POST, &path, &Value::Null).await;
+    assert_eq!((anonymous.status, anonymous.code()), (401, "token_missing"));
+    let basic = [("x-api-key", service.key.as_str()), ("authorization", "Basic YTpi")];
+    assert_eq!(service.send(Method::POST, &path, &basic, b"").await.code(), "token_invalid");
+    let eve = format!("Bearer {}", service.token("cus-eve"));
+    let headers = [("x-api-key", service.key.as_str()), ("authorization", eve.as_str())];
+    assert_eq!(service.send(Method::POST, &path, &headers, b"").await.code(), "order_not_found");
+    service.clock.advance_seconds(3600);
+    let ada = format!("Bearer {}", service.token("cus-ada"));
+    let headers = [("x-api-key", service.key.as_str()), ("authorization", ada.as_str())];
+    assert_eq!(
+        service.send(Method::POST, &path, &headers, b"").await.code(),
+        "token_invalid",
+        "expired"
+    );
+}

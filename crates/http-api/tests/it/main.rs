@@ -1,0 +1,157 @@
+//! The HTTP dialect through the real application: only the provider is scripted.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod auth;
+mod payment;
+mod refusals;
+mod shop;
+mod webhooks;
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, test};
+use paywright_app::{
+    ApiKey, App, PaymentGateway, ProviderEvent, Scope, Store, WebhookError, Webhooks,
+};
+use paywright_domain::{CustomerId, Timestamp};
+use paywright_http_api::{Api, ApiKeyText, Tokens, configure, identify};
+use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
+use paywright_testkit::{CountedIds, HandClock, at};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub(crate) const NOW: i64 = 1_743_415_050;
+pub(crate) const ORDERS: &str = "/api/v1/shop/orders";
+
+/// A service of one test.
+pub(crate) struct Service {
+    pub(crate) api: Api,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) key: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: actix_web::http::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|it| it.to_str().ok())
+    }
+}
+
+/// Opens what is signed `good`: the body is the event, already read.
+struct ScriptedWebhooks(fn(&[u8]) -> ProviderEvent);
+
+impl Webhooks for ScriptedWebhooks {
+    fn open(
+        &self,
+        body: &[u8],
+        signature: &str,
+        _: Timestamp,
+    ) -> Result<ProviderEvent, WebhookError> {
+        match signature {
+            "good" => Ok((self.0)(body)),
+            "thin" => Err(WebhookError::Thin),
+            _ => Err(WebhookError::BadSignature("forged")),
+        }
+    }
+}
+
+impl Service {
+    pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
+        Self::opening(gateway, webhooks::event).await
+    }
+
+    pub(crate) async fn opening(
+        gateway: impl PaymentGateway + 'static,
+        open: fn(&[u8]) -> ProviderEvent,
+    ) -> Self {
+        let store = Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap());
+        let clock = Arc::new(HandClock::at(at(NOW)));
+        let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
+        let hands = Arc::<HandClock>::clone(&clock);
+        let app =
+            App::new(shared, Arc::new(gateway), hands, Arc::new(CountedIds::default()), false);
+        let secret = SecretString::from("s".repeat(32));
+        let tokens = Arc::new(Tokens::new(&secret).unwrap());
+        let api = Api { app, webhooks: Arc::new(ScriptedWebhooks(open)), tokens };
+        let mut service = Self { api, store, clock, key: String::new() };
+        service.key = service.key_with(1, &Scope::ALL).await;
+        service
+    }
+
+    pub(crate) async fn key_with(&self, n: u8, scopes: &[Scope]) -> String {
+        let text = ApiKeyText::from_random([n; 32]);
+        let key = ApiKey {
+            id: Uuid::from_u128(u128::from(n)),
+            name: "shop".into(),
+            digest: text.digest(),
+            scopes: scopes.to_vec(),
+            created_at: at(NOW),
+            expires_at: (n == 99).then(|| at(NOW + 60)),
+            revoked_at: None,
+        };
+        self.store.add_api_key(&key).await.unwrap();
+        text.expose().to_owned()
+    }
+
+    pub(crate) fn token(&self, customer: &str) -> String {
+        self.api.tokens.customer_token(&CustomerId::new(customer).unwrap(), at(NOW + 600)).unwrap()
+    }
+
+    /// Sends exactly this.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let api = self.api.clone();
+        let app =
+            WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
+        let app = test::init_service(app).await;
+        let mut request = test::TestRequest::with_uri(path).method(method);
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        let response =
+            test::call_service(&app, request.set_payload(body.to_vec()).to_request()).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.into_body().try_into_bytes().unwrap_or_default();
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    /// Sends JSON with the shop's key.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("x-api-key", self.key.as_str()), ("content-type", "application/json")];
+        self.send(method, path, &headers, text.as_bytes()).await
+    }
+
+    pub(crate) async fn placed(&self) -> Value {
+        let answer = self.call(Method::POST, ORDERS, &order()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["data"].clone()
+    }
+}
+
+/// An order of 112.00.
+pub(crate) fn order() -> Value {
+    json!({ "currency": "usd", "customer": "cus-ada",
+        "line_items": [{ "name": "Main product 2", "amount": 5600, "quantity": 2 }] })
+}

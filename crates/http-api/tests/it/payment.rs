@@ -1,0 +1,126 @@
+use actix_web::http::Method;
+use paywright_app::{GatewayError, IssuedIntent, PaymentGateway};
+use paywright_domain::{IntentError, IntentId, IntentSnapshot, IntentStatus, OrderId};
+use paywright_testkit::{MockGateway, at, issued, order_id, usd};
+use serde_json::{Value, json};
+
+use crate::{Answer, NOW, ORDERS, Service};
+
+const INTENT: &str = "pi_3R8f5yQ9LjHruSyq1ofjdVY5";
+
+fn read(id: &IntentId, order: OrderId, status: IntentStatus) -> IssuedIntent {
+    let asked = IntentSnapshot::new(id.clone(), order, usd(11_200), at(NOW + 1));
+    let received = if status == IntentStatus::Succeeded { usd(11_200) } else { usd(0) };
+    IssuedIntent {
+        snapshot: IntentSnapshot { status, received, ..asked },
+        client_secret: "pi_secret".into(),
+    }
+}
+
+/// Makes [`INTENT`], and reads it in `status` from then on.
+fn gateway(status: IntentStatus) -> MockGateway {
+    let mut gateway = MockGateway::new();
+    gateway.expect_create_intent().returning(|new, _| Ok(issued(INTENT, new, at(NOW))));
+    gateway.expect_intent().returning(move |id| Ok(read(id, order_id(1), status)));
+    gateway
+}
+
+async fn intent(service: &Service, order: &Value) -> Answer {
+    let bearer = format!("Bearer {}", service.token("cus-ada"));
+    let headers = [("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())];
+    let path = format!("{ORDERS}/{}/payment-intent", order["id"].as_str().unwrap());
+    service.send(Method::POST, &path, &headers, b"").await
+}
+
+async fn payment(service: &Service, order: &Value) -> Answer {
+    service
+        .call(
+            Method::POST,
+            &format!("{ORDERS}/{}/payment", order["id"].as_str().unwrap()),
+            &Value::Null,
+        )
+        .await
+}
+
+fn body(message: &str, secret: &str, status: &str) -> Value {
+    json!({ "message": message, "data": {
+        "id": INTENT, "client_secret": secret, "amount": "112.00", "currency": "usd", "status": status,
+        "line_items": [
+            { "name": "Main product 2", "amount": 5600, "currency": "usd", "quantity": 2, "description": "" },
+        ] } })
+}
+
+#[actix_web::test]
+async fn an_intent_and_a_payment_are_answered_field_for_field() {
+    let service = Service::with(gateway(IntentStatus::Succeeded)).await;
+    let order = service.placed().await;
+    let made = intent(&service, &order).await;
+    let secret = format!("{INTENT}_secret_x");
+    let expected = body("Payment intent created successfully", &secret, "requires_payment_method");
+    assert_eq!((made.status, made.body), (200, expected));
+    for _ in 0..2 {
+        let paid = payment(&service, &order).await;
+        assert_eq!(
+            (paid.status, paid.body),
+            (200, body("Order marked as paid", "pi_secret", "succeeded"))
+        );
+    }
+    let again = intent(&service, &order).await;
+    assert_eq!((again.status, again.code()), (409, "order_paid"));
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let shown = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
+    assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("paid"), &json!("paid")));
+    assert_eq!(shown["payment_intent"]["amount_received"], "112.00");
+    for (method, path) in [(Method::PATCH, path.clone()), (Method::POST, format!("{path}/cancel"))]
+    {
+        let refused = service.call(method, &path, &json!({})).await;
+        assert_eq!((refused.status, refused.code()), (409, "order_paid"));
+    }
+}
+
+#[actix_web::test]
+async fn a_hint_before_the_money_says_how_things_stand() {
+    let service = Service::with(gateway(IntentStatus::Processing)).await;
+    let order = service.placed().await;
+    let early = payment(&service, &order).await;
+    assert_eq!((early.status, early.code()), (409, "payment_not_completed"));
+    intent(&service, &order).await;
+    let early = payment(&service, &order).await;
+    assert_eq!((early.status, early.code()), (409, "payment_not_completed"));
+    assert!(early.body["error"]["detail"].as_str().unwrap().contains("processing"), "{early:?}");
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let edit = service.call(Method::PATCH, &path, &json!({ "email": null })).await;
+    assert_eq!((edit.status, edit.code()), (409, "payment_in_progress"));
+}
+
+#[actix_web::test]
+async fn each_trouble_at_the_provider_has_its_answer() {
+    fn failing(error: fn() -> GatewayError) -> impl PaymentGateway {
+        let mut gateway = MockGateway::new();
+        gateway.expect_create_intent().returning(move |_, _| Err(error()));
+        gateway
+    }
+    let refused: fn() -> GatewayError = || {
+        let message = Some("Amount must be at least 50 cents".into());
+        GatewayError::Refused(IntentError { message, ..IntentError::default() })
+    };
+    for (error, status, code, later) in [
+        (refused, 422, "payment_provider_refused", false),
+        (|| GatewayError::NotFound, 502, "payment_intent_lost", false),
+        (|| GatewayError::Busy, 503, "payment_provider_busy", true),
+        (
+            || GatewayError::Misconfigured("sk_test_hush".into()),
+            503,
+            "payment_provider_misconfigured",
+            false,
+        ),
+        (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
+    ] {
+        let service = Service::with(failing(error)).await;
+        let order = service.placed().await;
+        let answer = intent(&service, &order).await;
+        assert_eq!((answer.status, answer.code()), (status, code));
+        assert_eq!(answer.header("retry-after").is_some(), later, "{code}");
+        assert!(!answer.body.to_string().contains("hush"), "{answer:?}");
+    }
+}

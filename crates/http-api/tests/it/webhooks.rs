@@ -1,0 +1,79 @@
+use actix_web::http::Method;
+use paywright_app::{ProviderEvent, ProviderNews};
+use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
+use paywright_testkit::{MockGateway, at, order_id, usd};
+use serde_json::{Value, json};
+
+use crate::{Answer, NOW, ORDERS, Service};
+
+/// The event of a test: its body names the order by its number, and nothing else.
+pub(crate) fn event(body: &[u8]) -> ProviderEvent {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let news = match text.parse::<u32>() {
+        Ok(n) => {
+            let intent = IntentId::new("pi_1").unwrap();
+            let mut snapshot = IntentSnapshot::new(intent, order_id(n), usd(11_200), at(NOW));
+            snapshot.order = snapshot.order.filter(|_| n > 0);
+            snapshot.status = IntentStatus::Succeeded;
+            snapshot.received = usd(11_200);
+            ProviderNews::Intent(Box::new(snapshot))
+        }
+        Err(_) => ProviderNews::Nothing,
+    };
+    ProviderEvent { id: "evt_1".into(), kind: "payment_intent.succeeded".into(), news }
+}
+
+async fn deliver(service: &Service, signature: Option<&str>, body: &[u8]) -> Answer {
+    let headers: Vec<_> = signature.map(|it| ("stripe-signature", it)).into_iter().collect();
+    service.send(Method::POST, "/webhooks/stripe", &headers, body).await
+}
+
+#[actix_web::test]
+async fn an_event_pays_its_order_however_often_it_comes() {
+    let service = Service::with(MockGateway::new()).await;
+    let order = service.placed().await;
+    for _ in 0..3 {
+        let answer = deliver(&service, Some("good"), b"1").await;
+        assert_eq!(
+            (answer.status, answer.body),
+            (200, json!({ "received": true, "outcome": "settled" }))
+        );
+    }
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let shown = service.call(Method::GET, &path, &Value::Null).await;
+    assert_eq!(shown.body["data"]["payment_status"], "paid");
+}
+
+#[actix_web::test]
+async fn what_is_not_for_us_is_acknowledged_and_what_is_not_known_is_not() {
+    let service = Service::with(MockGateway::new()).await;
+    let nothing = deliver(&service, Some("good"), b"hello").await;
+    assert_eq!((nothing.status, &nothing.body["outcome"]), (200, &json!("nothing to do")));
+    let foreign = deliver(&service, Some("good"), b"0").await;
+    assert_eq!((foreign.status, &foreign.body["outcome"]), (200, &json!("not ours")));
+    let unknown = deliver(&service, Some("good"), b"77").await;
+    assert_eq!(
+        (unknown.status, unknown.code()),
+        (404, "payment_intent_unknown"),
+        "Stripe will come again"
+    );
+}
+
+#[actix_web::test]
+async fn a_forgery_is_refused_and_changes_nothing() {
+    let service = Service::with(MockGateway::new()).await;
+    let order = service.placed().await;
+    let large = vec![b'1'; 1024 * 1024 + 1];
+    for (signature, body, status, code) in [
+        (None, b"1".as_slice(), 400, "webhook_signature_missing"),
+        (Some("forged"), b"1".as_slice(), 400, "webhook_signature_invalid"),
+        (Some("thin"), b"1".as_slice(), 400, "webhook_thin_event"),
+        (Some("good"), large.as_slice(), 413, "body_too_large"),
+    ] {
+        let refused = deliver(&service, signature, body).await;
+        assert_eq!((refused.status, refused.code()), (status, code));
+    }
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let shown = service.call(Method::GET, &path, &Value::Null).await;
+    assert_eq!(shown.body["data"]["payment_status"], "unpaid");
+}
