@@ -143,10 +143,11 @@ pub struct IntentSnapshot {
     pub last_error: Option<IntentError>,
     /// Whether it is about real money.
     pub livemode: bool,
-    /// When it was so, which may be long before it came: now for a read, the event's time for an event, and
-    /// the intent's creation for the answer to its creation, since Stripe gives the same answer again to a
-    /// repeated request.
+    /// When it was so, at the earliest. That may be long before it came: the answer to an intent's creation
+    /// tells of the creation, since Stripe gives the same answer again to a repeated request.
     pub as_of: Timestamp,
+    /// When it was so, at the latest: Stripe dates events and creations in whole seconds.
+    pub as_of_max: Timestamp,
 }
 
 impl IntentSnapshot {
@@ -163,7 +164,14 @@ impl IntentSnapshot {
             last_error: None,
             livemode: false,
             as_of,
+            as_of_max: as_of,
         }
+    }
+
+    /// The same, as it stood at some moment of the second that begins at `as_of`.
+    #[must_use]
+    pub fn within_second(self, as_of: Timestamp) -> Self {
+        Self { as_of, as_of_max: as_of.plus_seconds(1), ..self }
     }
 }
 
@@ -218,12 +226,12 @@ impl PaymentIntent {
 
     /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
     /// same money as long as one of them is the last: status moves only up the ranks, an end never changes,
-    /// and what was received only grows. Among open states the word of the later moment wins; of two words of
-    /// one moment (Stripe dates events in whole seconds) the one that comes last.
+    /// and what was received only grows. Among open states the word of the later moment wins, and where that
+    /// cannot be told (see [`IntentSnapshot::as_of_max`]) the one that comes last.
     #[must_use]
     pub fn fold(&self, snapshot: &IntentSnapshot) -> Self {
         let (before, after) = (self.status.rank(), snapshot.status.rank());
-        let later = snapshot.as_of >= self.as_of;
+        let later = snapshot.as_of_max >= self.as_of;
         let moves = after > before || (after == before && later && !self.status.is_terminal());
         let mut next = self.clone();
         if moves {
@@ -302,6 +310,17 @@ mod tests {
         for (at, expected) in [(9, Processing), (10, RequiresAction), (11, RequiresAction)] {
             let folded = intent_in(Processing, 10).fold(&snapshot(RequiresAction, at));
             assert_eq!(folded.status, expected, "at {at}");
+        }
+        // Read at 10.5: an event of second 10 may be newer, one of second 9 is not.
+        let read = intent_in(Processing, 10).fold(&IntentSnapshot {
+            as_of: Timestamp::from_unix_micros(10_500_000).unwrap(),
+            as_of_max: Timestamp::from_unix_micros(10_500_000).unwrap(),
+            ..snapshot(Processing, 10)
+        });
+        for (second, expected) in [(9, Processing), (10, RequiresAction)] {
+            let as_of = Timestamp::from_unix_seconds(second).unwrap();
+            let event = snapshot(RequiresAction, second).within_second(as_of);
+            assert_eq!(read.fold(&event).status, expected, "in second {second}");
         }
     }
 

@@ -335,6 +335,7 @@ mod tests {
                 let received = if status == IntentStatus::Succeeded { usd(11_499 + money) } else { usd(0) };
                 let snapshot = IntentSnapshot {
                     as_of: at(300 + time),
+                    as_of_max: at(300 + time),
                     ..seen(&order, &format!("pi_{intent}"), status, received)
                 };
                 let Ok(decided) = order.settle(&snapshot, at(400)) else { continue };

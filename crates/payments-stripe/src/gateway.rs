@@ -55,7 +55,8 @@ impl PaymentGateway for StripeGateway {
         let intent = self.client.post(&request, key).await.map_err(gateway_error)?;
         // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
         let created = Timestamp::from_unix_seconds(intent.created).unwrap_or(Timestamp::EPOCH);
-        Self::issued(&intent, created)
+        let issued = Self::issued(&intent, created)?;
+        Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
     }
 
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
@@ -134,6 +135,7 @@ fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapsho
         last_error: intent.last_payment_error.as_ref().map(intent_error),
         livemode: intent.livemode,
         as_of,
+        as_of_max: as_of,
     })
 }
 
@@ -220,7 +222,7 @@ impl Webhooks for StripeWebhooks {
             let as_of =
                 Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
             let snapshot = snapshot_of(&intent, as_of).map_err(|problem| unreadable(&problem))?;
-            ProviderNews::Intent(Box::new(snapshot))
+            ProviderNews::Intent(Box::new(snapshot.within_second(as_of)))
         } else {
             ProviderNews::Nothing
         };

@@ -1,0 +1,128 @@
+//! What the commands say, and what they need.
+
+use std::process::Stdio;
+
+use reqwest::Method;
+use tempfile::TempDir;
+
+use crate::program::{Process, answer, client, command, two_lines};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Runs a command to its end.
+fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &TempDir) -> (bool, String, String) {
+    let mut command = command(arguments, folder.path());
+    command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn serve_says_in_one_sentence_what_is_missing() {
+    let folder = TempDir::new().unwrap();
+    let (database, key) = (
+        ("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"),
+        ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_hush"),
+    );
+    for (settings, says) in [
+        (vec![], "no database is set: set PAYWRIGHT__DATABASE__URL"),
+        (vec![database], "no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY"),
+        (vec![database, key], "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET"),
+        (vec![database, key, ("PAYWRIGHT__AUTH__TOKEN_SECRET", "short")], "at least 32 bytes"),
+        (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with sqlite:"),
+        (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "color"),
+    ] {
+        let (done, printed, said) = run(&["serve"], &settings, &folder);
+        assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
+        assert!(said.contains(says), "{settings:?}: {said}");
+        assert!(!said.contains("hush"), "no secret is shown: {said}");
+        assert_eq!(said.lines().filter(|it| it.starts_with("paywright: ")).count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_store_is_named() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("diary.txt"), "Dear diary. ".repeat(100)).unwrap();
+    let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:diary.txt")];
+    let (done, _, said) = run(&["keys", "list"], &settings, &folder);
+    assert!(!done && said.contains("diary.txt is not an SQLite database"), "{said}");
+}
+
+#[tokio::test]
+async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("token.secret"), format!("{SECRET}\n")).unwrap();
+    let twin = Process::start(command(&["twin", "--port", "0"], folder.path()));
+    let printed = twin.printed(|it| it.contains("http://")).concat();
+    let base = printed
+        .split_whitespace()
+        .find(|it| it.starts_with("http://"))
+        .unwrap()
+        .trim_end_matches(';')
+        .to_owned();
+    let settings = format!(
+        "[database]\nurl = \"sqlite:orders.db\"\n[stripe]\napi_base = \"{base}\"\nsecret_key = \"sk_test_x\"\n\
+         [auth]\ntoken_secret_file = \"token.secret\"\n"
+    );
+    std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
+    let create = [
+        "keys",
+        "create",
+        "--name",
+        "storefront",
+        "--scope",
+        "orders:write",
+        "--scope",
+        "orders:read",
+    ];
+    let (done, printed, said) = run(&create, &[], &folder);
+    assert!(done, "{said}");
+    let key = printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
+    let (_, listed, _) = run(&["keys", "list"], &[], &folder);
+    assert!(
+        listed.contains("storefront") && listed.contains("active") && !listed.contains("pwk_"),
+        "{listed}"
+    );
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+    let (_, token, _) = run(&["token", "--customer", "cus-ada"], &[], &folder);
+
+    let serve = Process::start(command(
+        &["serve", "--bind", "127.0.0.1:0", "--log", "json"],
+        folder.path(),
+    ));
+    let printed = serve.printed(|it| it.contains("http://")).concat();
+    let api = printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned();
+    let http = client();
+    let place = async || {
+        let request = http
+            .request(Method::POST, format!("{api}/api/v1/shop/orders"))
+            .header("x-api-key", &key);
+        answer(request.header("content-type", "application/json").body(two_lines().to_string()))
+            .await
+    };
+    let placed = place().await;
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let url = format!(
+        "{api}/api/v1/shop/orders/{}/payment-intent",
+        placed.body["data"]["id"].as_str().unwrap()
+    );
+    let made = answer(http.post(url).header("x-api-key", &key).bearer_auth(token.trim())).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let (done, said, _) = run(&["keys", "revoke", &id], &[], &folder);
+    assert!(done && said.contains("revoked"), "{said}");
+    assert_eq!(place().await.code(), "api_key_invalid", "at once, in the running server");
+    assert_eq!(serve.terminate(), Some(0));
+    assert_eq!(twin.terminate(), Some(0));
+}
+
+#[test]
+fn help_says_what_each_command_is_for() {
+    let folder = TempDir::new().unwrap();
+    let (done, printed, _) = run(&["--help"], &[], &folder);
+    assert!(done);
+    for word in ["dev", "serve", "twin", "keys", "token"] {
+        assert!(printed.contains(word), "{word}: {printed}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The built program as a user has it: started on free ports, spoken to over plain HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up fails"
+)]
+
+mod command_line;
+mod faults;
+mod program;
+mod sale;

@@ -1,0 +1,224 @@
+//! Starting the program and speaking to it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long anything may take before it is given up: far more than it takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paywright"));
+    command.args(arguments).current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PAYWRIGHT")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A process that is killed with its test.
+pub(crate) struct Process {
+    child: Child,
+    /// In a lock so that one program may be spoken to from several tasks.
+    lines: Mutex<mpsc::Receiver<String>>,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (send, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|it| send.send(it))
+        });
+        // Read to its end, so that a full pipe never holds the program up.
+        let mut errors = child.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            drop(errors.read_to_string(&mut text));
+        });
+        Self { child, lines: Mutex::new(lines) }
+    }
+
+    /// What it prints, up to the line that `last` knows.
+    pub(crate) fn printed(&self, last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut printed = Vec::new();
+        loop {
+            let line = self
+                .lines
+                .lock()
+                .unwrap()
+                .recv_timeout(PATIENCE)
+                .expect("the program prints what is waited for");
+            let done = last(&line);
+            printed.push(line);
+            if done {
+                return printed;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the program does not stop")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `paywright dev`, and what it printed for the user to paste.
+pub(crate) struct Dev {
+    pub(crate) process: Process,
+    pub(crate) http: Client,
+    pub(crate) api: String,
+    pub(crate) twin: String,
+    pub(crate) key: String,
+    pub(crate) token: String,
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) replayed: bool,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+}
+
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let replayed = response.headers().contains_key("idempotent-replayed");
+    let status = response.status().as_u16();
+    Answer {
+        status,
+        replayed,
+        body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn client() -> Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder().timeout(PATIENCE).build().unwrap()
+}
+
+impl Dev {
+    pub(crate) fn start(folder: &TempDir, more: &[&str]) -> Self {
+        let arguments = [&["dev", "--port", "0", "--twin-port", "0"], more].concat();
+        let process = Process::start(command(&arguments, folder.path()));
+        let printed = process.printed(|it| it.contains("/payment -H"));
+        let variable = |name: &str| {
+            let start = format!("{name}=");
+            let words = printed.iter().flat_map(|it| it.split_whitespace());
+            words
+                .filter_map(|it| it.strip_prefix(&start))
+                .next()
+                .expect("the calls name it")
+                .to_owned()
+        };
+        let (api, twin, key, token) =
+            (variable("API"), variable("TWIN"), variable("KEY"), variable("TOKEN"));
+        Self { process, http: client(), api, twin, key, token }
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.api)).header("x-api-key", &self.key);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        answer(request).await
+    }
+
+    /// Places an order of two lines: 124.50.
+    pub(crate) async fn place(&self) -> Value {
+        let placed = self.call(Method::POST, "/orders", Some(&two_lines())).await;
+        assert_eq!(placed.status, 201, "{placed:?}");
+        placed.body["data"].clone()
+    }
+
+    pub(crate) async fn intent(&self, order: &Value) -> Answer {
+        let url =
+            format!("{}/orders/{}/payment-intent", self.api, order["number"].as_str().unwrap());
+        answer(self.http.post(url).header("x-api-key", &self.key).bearer_auth(&self.token)).await
+    }
+
+    /// Pays as a browser would, with a test card.
+    pub(crate) async fn confirm(&self, intent: &str, card: &str) -> Answer {
+        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
+        answer(
+            self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}")),
+        )
+        .await
+    }
+
+    pub(crate) async fn payment(&self, order: &Value) -> Answer {
+        self.call(Method::POST, &format!("/orders/{}/payment", order["id"].as_str().unwrap()), None)
+            .await
+    }
+
+    pub(crate) async fn read(&self, order: &Value) -> Value {
+        let path = format!("/orders/{}", order["id"].as_str().unwrap());
+        self.call(Method::GET, &path, None).await.body["data"].clone()
+    }
+
+    /// Reads an order until it is as `expected` says.
+    pub(crate) async fn read_until(
+        &self,
+        order: &Value,
+        expected: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let begun = Instant::now();
+        loop {
+            let read = self.read(order).await;
+            if expected(&read) {
+                return read;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How many intents and succeeded intents there are at the twin.
+    pub(crate) async fn intents(&self) -> (usize, usize) {
+        let url = format!("{}/v1/payment_intents?limit=100", self.twin);
+        let list = answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body;
+        let all = list["data"].as_array().unwrap();
+        (all.len(), all.iter().filter(|it| it["status"] == "succeeded").count())
+    }
+}
+
+pub(crate) fn two_lines() -> Value {
+    json!({ "currency": "usd", "customer": "cus-ada", "email": "ada@example.com", "line_items": [
+        { "name": "Main product 2", "amount": 5600, "quantity": 2 },
+        { "name": "Leash", "amount": 1250, "quantity": 1 },
+    ] })
+}
