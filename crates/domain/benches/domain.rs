@@ -1,9 +1,5 @@
 //! How long decisions take.
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark that cannot run fails; criterion's macros"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 use std::hint::black_box;
 

@@ -1,9 +1,5 @@
 //! How long the form of a request takes, against its text alone as the floor.
-#![expect(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark that cannot run fails; criterion's macros"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use paywright_payments_stripe::{

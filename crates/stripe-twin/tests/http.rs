@@ -1,5 +1,9 @@
 //! The twin over HTTP: faults, keys in flight, webhooks, and what survives a restart.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up fails"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -103,16 +103,12 @@ async fn a_definite_refusal_is_stored_and_the_next_call_is_a_new_attempt() {
     let mut gateway = MockGateway::new();
     let calls = AtomicU32::new(0);
     gateway.expect_create_intent().times(2).returning(move |new, key| {
-        match calls.fetch_add(1, Ordering::SeqCst) {
-            0 => Err(GatewayError::Refused(IntentError {
-                code: Some("amount_too_small".into()),
-                ..IntentError::default()
-            })),
-            _ => {
-                assert!(key.ends_with(":1:2"), "{key}");
-                Ok(issued("pi_two", new, at(NOW)))
-            }
+        if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+            let code = Some("amount_too_small".into());
+            return Err(GatewayError::Refused(IntentError { code, ..IntentError::default() }));
         }
+        assert!(key.ends_with(":1:2"), "{key}");
+        Ok(issued("pi_two", new, at(NOW)))
     });
     let shop = Shop::with(gateway);
     let order = shop.placed().await;

@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::Shop;
 
-fn request(key: &str, fingerprint: u8) -> Option<IdempotentRequest> {
+fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
     let key = IdempotencyKey { scope: Uuid::from_u128(1), key: key.into() };
-    Some(IdempotentRequest {
+    IdempotentRequest {
         key,
         fingerprint: [fingerprint; 32],
         answer: |order: &Order| order.number.to_string(),
-    })
+    }
 }
 
 async fn stored(shop: &Shop) -> usize {
@@ -37,11 +37,12 @@ async fn a_placed_order_is_stored_with_its_fact() {
 #[tokio::test]
 async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
     let shop = Shop::with(MockGateway::new());
-    let PlacedOrder::Now(order) = shop.app.place_order(new_order(), request("k", 7)).await.unwrap()
+    let PlacedOrder::Now(order) =
+        shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap()
     else {
         panic!("a first request places an order")
     };
-    let again = shop.app.place_order(new_order(), request("k", 7)).await.unwrap();
+    let again = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap();
     assert_eq!(again, PlacedOrder::Before { order: order.id, answer: order.number.to_string() });
     assert_eq!(stored(&shop).await, 1);
 }
@@ -49,8 +50,8 @@ async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
 #[tokio::test]
 async fn a_key_that_stood_for_another_request_is_refused() {
     let shop = Shop::with(MockGateway::new());
-    shop.app.place_order(new_order(), request("k", 7)).await.unwrap();
-    let refused = shop.app.place_order(new_order(), request("k", 8)).await;
+    shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap();
+    let refused = shop.app.place_order(new_order(), Some(request("k", 8))).await;
     assert!(matches!(refused, Err(PlaceOrderError::KeyReused)), "{refused:?}");
     assert_eq!(stored(&shop).await, 1);
 }
@@ -62,7 +63,7 @@ async fn a_double_click_places_one_order() {
         .map(|_| {
             let shop = Arc::clone(&shop);
             tokio::spawn(async move {
-                shop.app.place_order(new_order(), request("k", 7)).await.unwrap()
+                shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap()
             })
         })
         .collect();
@@ -77,12 +78,12 @@ async fn a_double_click_places_one_order() {
 async fn what_is_refused_stores_nothing() {
     let shop = Shop::with(MockGateway::new());
     let empty = NewOrder { lines: Vec::new(), ..new_order() };
-    let refused = shop.app.place_order(empty, request("k", 7)).await;
+    let refused = shop.app.place_order(empty, Some(request("k", 7))).await;
     assert!(matches!(refused, Err(PlaceOrderError::Content(_))), "{refused:?}");
     assert_eq!(stored(&shop).await, 0);
     // Its key is free for the corrected request.
     assert!(matches!(
-        shop.app.place_order(new_order(), request("k", 8)).await,
+        shop.app.place_order(new_order(), Some(request("k", 8))).await,
         Ok(PlacedOrder::Now(_))
     ));
 }

@@ -1,5 +1,9 @@
 //! The HTTP dialect through the real application: only the provider is scripted.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set itself up fails"
+)]
 
 mod auth;
 mod payment;

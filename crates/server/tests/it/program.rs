@@ -137,12 +137,8 @@ impl Dev {
         let printed = process.printed(|it| it.contains("/payment -H"));
         let variable = |name: &str| {
             let start = format!("{name}=");
-            let words = printed.iter().flat_map(|it| it.split_whitespace());
-            words
-                .filter_map(|it| it.strip_prefix(&start))
-                .next()
-                .expect("the calls name it")
-                .to_owned()
+            let mut words = printed.iter().flat_map(|it| it.split_whitespace());
+            words.find_map(|it| it.strip_prefix(&start)).expect("the calls name it").to_owned()
         };
         let (api, twin, key, token) =
             (variable("API"), variable("TWIN"), variable("KEY"), variable("TOKEN"));

@@ -1,0 +1,24 @@
+# Every recipe is a line that can be pasted; `just` itself is not needed.
+
+# Try everything on this machine.
+dev *ARGS:
+    cargo run -- dev {{ARGS}}
+
+# All tests, with what they need.
+test:
+    scripts/test
+
+# What every change must pass, on a clean checkout.
+ci:
+    bash .ci/run
+
+# Lints as CI has them.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Benchmarks: decisions, forms, and a load on the built program. Figures go to docs/performance.md.
+bench:
+    cargo bench -p paywright-domain --bench domain
+    cargo bench -p paywright-payments-stripe --bench form
+    cargo bench -p paywright --bench load
