@@ -25,6 +25,7 @@ pub use check_payment::{CheckPaymentError, CheckedPayment};
 pub use create_payment_intent::{CreatePaymentIntentError, PayableIntent};
 pub use edit_order::EditOrderError;
 pub use get_order::GetOrderError;
+pub use keys::KEY_BELIEVED_SECONDS;
 pub use list_orders::OrderPage;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{GatewayError, IssuedIntent, NewIntent, PaymentGateway};
@@ -51,6 +52,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     livemode: bool,
+    known_keys: Arc<keys::KnownKeys>,
 }
 
 impl App {
@@ -63,7 +65,7 @@ impl App {
         ids: Arc<dyn Ids>,
         livemode: bool,
     ) -> Self {
-        Self { store, gateway, clock, ids, livemode }
+        Self { store, gateway, clock, ids, livemode, known_keys: Arc::default() }
     }
 
     /// Whether requests can be served: the store answers.

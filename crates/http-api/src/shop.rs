@@ -1,6 +1,7 @@
 //! The shop dialect, version 1: `/api/v1/shop`.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
@@ -9,7 +10,7 @@ use paywright_app::{
 use paywright_domain::{CustomerId, Order, OrderId, OrderNumber};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ use crate::view::{Envelope, OrderView, PageView, PaymentView};
 
 /// The most characters of an `Idempotency-Key`.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How many orders a page has if nothing is said.
 const PAGE_DEFAULT: u16 = 20;
 
@@ -67,32 +69,41 @@ pub(crate) async fn place(
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
         key: IdempotencyKey { scope: key.id, key: text },
         fingerprint: Sha256::digest(&body).into(),
-        answer: |order| serde_json::to_string(&OrderView::of(order)).unwrap_or_default(),
+        answer: placed_answer,
     });
     let app = api.app.clone();
     let placed = to_the_end(async move { app.place_order(new, idempotent).await }).await??;
     let message = "Order placed successfully";
-    // The token is made anew for a repeat: it is a secret, and secrets are not stored.
-    let with_token = |mut data: Value, order: OrderId| {
-        if let Some(fields) = data.as_object_mut() {
-            fields.insert("token".into(), json!(api.tokens.order_token(order)));
-        }
-        data
+    let (order, answer, replayed) = match placed {
+        PlacedOrder::Now(order) => (order.id, placed_answer(&order), false),
+        PlacedOrder::Before { order, answer } => (order, answer, true),
     };
-    match placed {
-        PlacedOrder::Now(order) => {
-            let data = with_token(json!(OrderView::of(&order)), order.id);
-            Ok(success(StatusCode::CREATED, message, data))
-        }
-        PlacedOrder::Before { order, answer } => {
-            let data = with_token(serde_json::from_str(&answer).unwrap_or_default(), order);
-            let mut response = success(StatusCode::CREATED, message, data);
-            let replayed = actix_web::http::header::HeaderValue::from_static("true");
-            let name = actix_web::http::header::HeaderName::from_static("idempotent-replayed");
-            response.headers_mut().insert(name, replayed);
-            Ok(response)
-        }
+    // The token is made anew for a repeat: it is a secret, and secrets are not stored.
+    let data = with_token(&answer, &api.tokens.order_token(order))?;
+    let mut response = success(StatusCode::CREATED, message, data);
+    if replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
+    Ok(response)
+}
+
+/// What the caller is told of a placed order, as it is kept for a repeat.
+fn placed_answer(order: &Order) -> String {
+    // A view is plain data, for which this cannot fail.
+    serde_json::to_string(&OrderView::of(order)).unwrap_or_default()
+}
+
+/// The answer with the order's token as its last field, so that a repeat is the same to the letter.
+fn with_token(answer: &str, token: &str) -> Result<Box<RawValue>, Problem> {
+    let fields = answer.strip_suffix('}').unwrap_or_default();
+    RawValue::from_string(format!("{fields},\"token\":\"{token}\"}}")).map_err(|error| {
+        tracing::error!(%error, "a stored answer cannot be read");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the stored answer cannot be read",
+        )
+    })
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {

@@ -1,5 +1,5 @@
-//! A closed-loop load on the built program: `dev` in a folder of its own, N connections that each send the
-//! next request when the last is answered, for some seconds a row.
+//! A closed-loop load on the built program: `serve` beside a `twin`, and N connections that each send the next
+//! request when the last is answered, for some seconds a row.
 //!
 //! Each row stands beside its floor in the same run: `GET /healthz`, which costs HTTP alone. Figures of two
 //! machines cannot be compared, the ratios to the floor can.
@@ -32,6 +32,60 @@ use tokio::net::TcpStream;
 const ORDER: &str = r#"{"currency":"usd","customer":"cus-ada","line_items":[
     {"name":"Main product 2","amount":5600,"quantity":2},{"name":"Leash","amount":1250,"quantity":1}]}"#;
 
+/// A settings file, a key and a token for a shop of its own.
+struct Shop {
+    folder: tempfile::TempDir,
+    key: String,
+    token: String,
+}
+
+fn paywright(folder: &std::path::Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paywright"));
+    command.args(arguments).current_dir(folder).stderr(Stdio::null());
+    // Writing a line for each request is part of what a server does, though nobody reads it here.
+    command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()));
+    command
+}
+
+/// Starts a program that listens, and gives the address that it prints.
+fn listening(mut command: Command) -> (Child, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find_map(|it| it.strip_prefix("http://"));
+    let address = address.expect("it says where it listens").trim_end_matches(';').to_owned();
+    (child, address)
+}
+
+impl Shop {
+    fn open(twin: &str) -> Self {
+        // On the disk that the program is built on, not in memory: a commit is to cost what it costs.
+        let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let settings = format!(
+            "database.url = \"sqlite:orders.db\"\nstripe.api_base = \"http://{twin}\"\n\
+             stripe.secret_key = \"sk_test_x\"\nauth.token_secret = \"{}\"\n",
+            "s".repeat(32)
+        );
+        std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
+        let said = |arguments: &[&str]| {
+            String::from_utf8(paywright(folder.path(), arguments).output().unwrap().stdout).unwrap()
+        };
+        let key = said(&[
+            "keys",
+            "create",
+            "--name",
+            "load",
+            "--scope",
+            "orders:read",
+            "--scope",
+            "orders:write",
+        ]);
+        let key = key.lines().find(|it| it.starts_with("pwk_")).expect("a key").to_owned();
+        let token = said(&["token", "--customer", "cus-ada"]).trim().to_owned();
+        Self { folder, key, token }
+    }
+}
+
 /// The program under load.
 struct Program {
     child: Child,
@@ -42,35 +96,14 @@ struct Program {
 }
 
 impl Program {
-    fn start(folder: &std::path::Path) -> Self {
+    fn start(shop: &Shop) -> Self {
         let begun = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_paywright"))
-            .args(["dev", "--no-webhooks", "--port", "0", "--twin-port", "0", "--dir"])
-            .arg(folder)
-            // Logging every request to a file nobody reads is part of what a server does.
-            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut found = std::collections::BTreeMap::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            for word in line.split_whitespace() {
-                if let Some((name, value)) = word.split_once('=') {
-                    found.entry(name.to_owned()).or_insert_with(|| value.to_owned());
-                }
-            }
-            if line.contains("/payment -H") {
-                break;
-            }
-        }
-        let address =
-            found["API"].trim_start_matches("http://").split('/').next().unwrap().to_owned();
+        let (child, address) =
+            listening(paywright(shop.folder.path(), &["serve", "--bind", "127.0.0.1:0"]));
         while std::net::TcpStream::connect(&address).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let (key, token) = (found["KEY"].clone(), found["TOKEN"].clone());
+        let (key, token) = (shop.key.clone(), shop.token.clone());
         Self { child, address, key, token, ready_after: begun.elapsed() }
     }
 
@@ -203,11 +236,12 @@ fn main() {
 }
 
 async fn run(seconds: u64) {
-    let folder =
-        tempfile::TempDir::new_in(std::env::current_dir().expect("a folder to be in")).unwrap();
+    let (mut twin_process, twin) =
+        listening(paywright(&std::env::temp_dir(), &["twin", "--port", "0"]));
+    let shop = Shop::open(&twin);
     let mut starts: Vec<(Duration, f64)> = (0..5)
         .map(|_| {
-            let program = Program::start(folder.path());
+            let program = Program::start(&shop);
             std::thread::sleep(Duration::from_millis(300));
             (program.ready_after, program.usage().0)
         })
@@ -222,11 +256,11 @@ async fn run(seconds: u64) {
         "{:<34} {:>5} {:>9} {:>8} {:>8} {:>9} {:>9}",
         "row", "conns", "req/s", "p50 ms", "p99 ms", "cpu us", "of floor"
     );
-    let program = Arc::new(Program::start(folder.path()));
+    let program = Arc::new(Program::start(&shop));
     for connections in [1, 16, 64] {
         let health = |it: &Program, _| Some(it.request(Method::GET, "/healthz", ""));
         let floor = program.load(connections, seconds, StatusCode::OK, health).await;
-        let show = |name: &str, row: &Row| {
+        let print = |name: &str, row: &Row| {
             println!(
                 "{name:<34} {connections:>5} {:>9.0} {:>8.2} {:>8.2} {:>9.0} {:>9.2}",
                 row.rate,
@@ -236,10 +270,10 @@ async fn run(seconds: u64) {
                 row.rate / floor.rate
             );
         };
-        show("floor: GET /healthz", &floor);
+        print("floor: GET /healthz", &floor);
         let place = |it: &Program, _| Some(it.request(Method::POST, "/api/v1/shop/orders", ORDER));
         let placed = program.load(connections, seconds, StatusCode::CREATED, place).await;
-        show("POST /orders, durable", &placed);
+        print("POST /orders, durable", &placed);
         let numbers = Arc::new(ids(&placed));
         let read = {
             let numbers = Arc::clone(&numbers);
@@ -248,7 +282,7 @@ async fn run(seconds: u64) {
                 Some(it.request(Method::GET, &format!("/api/v1/shop/orders/{number}"), ""))
             }
         };
-        show(
+        print(
             "GET /orders/{number}",
             &program.load(connections, seconds, StatusCode::OK, read).await,
         );
@@ -260,10 +294,12 @@ async fn run(seconds: u64) {
                 "",
             ))
         };
-        show(
+        print(
             "POST payment-intent, twin at 0 ms",
             &program.load(connections, seconds, StatusCode::OK, intent).await,
         );
     }
-    println!("resident after all: {:.1} MB (the twin's memory included)", program.usage().0);
+    println!("resident after all: {:.1} MB", program.usage().0);
+    drop(twin_process.kill());
+    drop(twin_process.wait());
 }

@@ -163,14 +163,14 @@ TOKEN={token}
 
 1. Place an order of two lines:
 
-ORDER=$(curl -sS $API/orders -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{
+ORDER=$(curl -sSw '\n' $API/orders -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{
   "currency": "usd", "customer": "{CUSTOMER}", "email": "ada@example.com",
   "line_items": [{{"name": "Main product 2", "amount": 5600, "quantity": 2}}, {{"name": "Leash", "amount": 1250, "quantity": 1}}]
 }}' | tee /dev/stderr | grep -o 'ORD-[0-9A-Z-]*')
 
 2. Get its payment intent:
 
-INTENT=$(curl -sS -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key: $KEY" \
+INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key: $KEY" \
   -H "Authorization: Bearer $TOKEN" | tee /dev/stderr | grep -o 'pi_[0-9a-z]*' | head -1)
 
 3. Pay it with a test card, as the customer's browser would (also: pm_card_chargeDeclined):
@@ -179,11 +179,11 @@ curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_meth
 
 4. Read the order back: the webhook has marked it as paid.
 
-curl -sS $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
+curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
 
 5. A payment system may say so itself; Stripe is asked before it is believed:
 
-curl -sS -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
+curl -sSw '\n' -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
 "#
     )
 }

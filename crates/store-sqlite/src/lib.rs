@@ -32,7 +32,7 @@ use crate::writer::Writer;
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How many reads run at once.
+    /// How many long reads (lists) run at once.
     pub readers: u8,
     /// The size in bytes that the file may grow to; what would make it larger is refused as if the disk were
     /// full.
@@ -79,7 +79,21 @@ impl SqliteStore {
         Ok(Self { writer, readers })
     }
 
+    /// Reads a few rows, on the thread that asks: in WAL a read never waits for a writer, and what it reads is
+    /// mostly in memory, so that handing it to another thread would cost more than the read
+    /// (`docs/performance.md`).
     async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(readers) => Ok(readers.run(work)?),
+            None => self.writer.run(work).await,
+        }
+    }
+
+    /// Reads what may be many rows, on a thread of its own.
+    async fn read_many<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -91,30 +105,26 @@ impl SqliteStore {
         let _permit = readers.permits.acquire().await.map_err(|_| Failure::Stopped)?;
         let done = tokio::task::spawn_blocking({
             let readers = Arc::clone(&readers);
-            move || {
-                let mut connection = readers.take()?;
-                let result = work(&mut connection);
-                readers.put_back(connection);
-                result
-            }
+            move || readers.run(work)
         });
         Ok(done.await.map_err(|_| Failure::Stopped)??)
     }
 }
 
 impl Readers {
-    fn take(&self) -> Result<SqliteConnection, Failure> {
+    /// Runs `work` on an idle connection, or on a new one. There are never more than threads that read.
+    fn run<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let idle = self.idle.lock().map_err(|_| Failure::Stopped)?.pop();
-        match idle {
-            Some(connection) => Ok(connection),
-            None => setup::open_for_reading(&self.path),
-        }
-    }
-
-    fn put_back(&self, connection: SqliteConnection) {
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(connection);
-        }
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => setup::open_for_reading(&self.path)?,
+        };
+        let result = work(&mut connection);
+        self.idle.lock().map_err(|_| Failure::Stopped)?.push(connection);
+        result
     }
 }
 
@@ -127,11 +137,11 @@ impl Store for SqliteStore {
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         let query = query.clone();
-        self.read(move |db| read::orders(db, &query)).await
+        self.read_many(move |db| read::orders(db, &query)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
-        self.read(move |db| read::facts(db, order)).await
+        self.read_many(move |db| read::facts(db, order)).await
     }
 
     async fn idempotency_record(
@@ -162,7 +172,7 @@ impl Store for SqliteStore {
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.read(read::api_keys).await
+        self.read_many(read::api_keys).await
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {

@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{Scope, Store};
+use paywright_app::{KEY_BELIEVED_SECONDS, Scope, Store};
 use paywright_testkit::{MockGateway, at};
 use serde_json::Value;
 use uuid::Uuid;
@@ -42,6 +42,22 @@ async fn a_key_ends_when_it_says() {
     assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.status, 200);
     service.clock.advance_seconds(60);
     assert_eq!(service.send(Method::GET, ORDERS, &headers, b"").await.code(), "api_key_invalid");
+}
+
+#[actix_web::test]
+async fn a_key_revoked_elsewhere_ends_within_a_second_and_here_at_once() {
+    let service = Service::with(MockGateway::new()).await;
+    let (elsewhere, here) =
+        (service.key_with(2, &Scope::ALL).await, service.key_with(3, &Scope::ALL).await);
+    let code = async |key: &str| {
+        service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned()
+    };
+    assert_eq!((code(&elsewhere).await, code(&here).await), (String::new(), String::new()));
+    service.store.revoke_api_key(Uuid::from_u128(2), at(NOW)).await.unwrap();
+    service.clock.advance_seconds(KEY_BELIEVED_SECONDS);
+    assert_eq!(code(&elsewhere).await, "api_key_invalid");
+    service.api.app.revoke_api_key(Uuid::from_u128(3)).await.unwrap();
+    assert_eq!(code(&here).await, "api_key_invalid");
 }
 
 /// I9.

@@ -10,3 +10,4 @@ mod command_line;
 mod faults;
 mod program;
 mod sale;
+mod secrets;

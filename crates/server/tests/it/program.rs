@@ -1,9 +1,9 @@
 //! Starting the program and speaking to it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
@@ -27,6 +27,7 @@ pub(crate) struct Process {
     child: Child,
     /// In a lock so that one program may be spoken to from several tasks.
     lines: Mutex<mpsc::Receiver<String>>,
+    logged: Arc<Mutex<String>>,
 }
 
 impl Process {
@@ -38,12 +39,15 @@ impl Process {
             output.lines().map_while(Result::ok).try_for_each(|it| send.send(it))
         });
         // Read to its end, so that a full pipe never holds the program up.
-        let mut errors = child.stderr.take().unwrap();
+        let logged = Arc::<Mutex<String>>::default();
+        let (errors, log) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&logged));
         std::thread::spawn(move || {
-            let mut text = String::new();
-            drop(errors.read_to_string(&mut text));
+            errors
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|it| log.lock().unwrap().extend([&it, "\n"]));
         });
-        Self { child, lines: Mutex::new(lines) }
+        Self { child, lines: Mutex::new(lines), logged }
     }
 
     /// What it prints, up to the line that `last` knows.
@@ -62,6 +66,11 @@ impl Process {
                 return printed;
             }
         }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn logged(&self) -> String {
+        self.logged.lock().unwrap().clone()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -132,8 +141,14 @@ pub(crate) fn client() -> Client {
 
 impl Dev {
     pub(crate) fn start(folder: &TempDir, more: &[&str]) -> Self {
+        Self::logging("info", folder, more)
+    }
+
+    pub(crate) fn logging(filter: &str, folder: &TempDir, more: &[&str]) -> Self {
         let arguments = [&["dev", "--port", "0", "--twin-port", "0"], more].concat();
-        let process = Process::start(command(&arguments, folder.path()));
+        let mut command = command(&arguments, folder.path());
+        command.env("RUST_LOG", filter);
+        let process = Process::start(command);
         let printed = process.printed(|it| it.contains("/payment -H"));
         let variable = |name: &str| {
             let start = format!("{name}=");
