@@ -1,12 +1,15 @@
+use std::convert::Infallible;
+
 use paywright_domain::{
     IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError,
 };
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::change::ChangeError;
 use crate::{
     ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent,
-    NewIntent, OrderRef, SettleFromProviderError, StoreError, Versioned,
+    NewIntent, OrderRef, SettleFromProviderError, StoreError,
 };
 
 /// An intent that a customer can pay, with the order it is for.
@@ -117,19 +120,14 @@ impl App {
         request: IntentRequest,
         error: &IntentError,
     ) -> Result<(), CreatePaymentIntentError> {
-        let mut attempt = 1;
-        loop {
-            let Versioned { version, value } =
-                self.load(&OrderRef::Id(order), &Access::All).await?;
-            let now = self.clock.now();
-            let decision = value.intent_refused(request, error.clone(), now);
-            if decision.facts.is_empty() {
-                return Ok(());
-            }
-            match self.store.commit(Changes::of(version, decision, now, now)).await {
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                done => return Ok(done?),
-            }
+        let decide = |order: &Order, now| {
+            Ok::<_, Infallible>(order.intent_refused(request, error.clone(), now))
+        };
+        match self.change(&[OrderRef::Id(order)], &Access::All, decide).await {
+            Ok(_) => Ok(()),
+            Err(ChangeError::NotFound) => Err(GetOrderError::NotFound.into()),
+            Err(ChangeError::Refused(never)) => match never {},
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 }

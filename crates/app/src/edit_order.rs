@@ -1,20 +1,31 @@
 use paywright_domain::{EditError, Order, OrderEdit};
 use thiserror::Error;
 
-use crate::{ATTEMPTS_MAX, Access, App, Changes, GetOrderError, OrderRef, StoreError};
+use crate::change::ChangeError;
+use crate::{Access, App, OrderRef, StoreError};
 
-/// Why an order was not changed.
+/// Why an order was not edited.
 #[derive(Debug, Error)]
 pub enum EditOrderError {
-    /// It cannot be shown to this caller.
-    #[error(transparent)]
-    Get(#[from] GetOrderError),
+    /// There is none, or it is somebody else's.
+    #[error("there is no such order")]
+    NotFound,
     /// It does not take the edit.
     #[error(transparent)]
-    Edit(#[from] EditError),
+    Refused(EditError),
     /// The store did not take it.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<ChangeError<EditError>> for EditOrderError {
+    fn from(error: ChangeError<EditError>) -> Self {
+        match error {
+            ChangeError::NotFound => Self::NotFound,
+            ChangeError::Refused(error) => Self::Refused(error),
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl App {
@@ -25,20 +36,7 @@ impl App {
         access: &Access,
         edit: OrderEdit,
     ) -> Result<Order, EditOrderError> {
-        let mut attempt = 1;
-        loop {
-            let found = self.load(which, access).await?;
-            let now = self.clock.now();
-            let decision = found.value.edit(edit.clone(), now)?;
-            let order = decision.order.clone();
-            if decision.facts.is_empty() {
-                return Ok(order);
-            }
-            match self.store.commit(Changes::of(found.version, decision, now, now)).await {
-                Ok(()) => return Ok(order),
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let names = std::slice::from_ref(which);
+        Ok(self.change(names, access, |order, now| order.edit(edit.clone(), now)).await?)
     }
 }

@@ -1,7 +1,7 @@
 use paywright_domain::Order;
 use thiserror::Error;
 
-use crate::{Access, App, OrderRef, StoreError, Versioned};
+use crate::{Access, App, OrderRef, StoreError};
 
 /// Why an order is not shown.
 #[derive(Debug, Error)]
@@ -22,14 +22,5 @@ impl App {
         access: &Access,
     ) -> Result<Order, GetOrderError> {
         Ok(self.load(which, access).await?.value)
-    }
-
-    pub(crate) async fn load(
-        &self,
-        which: &OrderRef,
-        access: &Access,
-    ) -> Result<Versioned<Order>, GetOrderError> {
-        let found = self.store.order(which).await?.filter(|it| access.permits(&it.value));
-        found.ok_or(GetOrderError::NotFound)
     }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod cancel_order;
+mod change;
 mod check_payment;
 mod create_payment_intent;
 mod edit_order;

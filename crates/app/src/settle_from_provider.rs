@@ -1,7 +1,8 @@
 use paywright_domain::{IntentSnapshot, Order, SettleError};
 use thiserror::Error;
 
-use crate::{ATTEMPTS_MAX, App, Changes, OrderRef, StoreError, Versioned};
+use crate::change::ChangeError;
+use crate::{Access, App, OrderRef, StoreError};
 
 /// Why news was not taken in.
 #[derive(Debug, Error)]
@@ -23,36 +24,21 @@ pub enum SettleFromProviderError {
 impl App {
     /// Takes in what the provider says of an intent: an answer, a webhook, a callback's look. The same news
     /// may come any number of times, in any order, from several sides at once.
+    ///
+    /// Its order is the one that ever issued the intent, or else the one that its metadata names.
     pub async fn settle_from_provider(
         &self,
         news: &IntentSnapshot,
     ) -> Result<Order, SettleFromProviderError> {
-        let mut attempt = 1;
-        loop {
-            let Versioned { version, value: order } = self.order_of(news).await?;
-            let now = self.clock.now();
-            let decision = order.settle(news, now)?;
-            if decision.order == order {
-                return Ok(order);
-            }
-            let settled = decision.order.clone();
-            match self.store.commit(Changes::of(version, decision, now, now)).await {
-                Ok(()) => return Ok(settled),
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// The order that ever issued the intent, or else the one that its metadata names.
-    async fn order_of(
-        &self,
-        news: &IntentSnapshot,
-    ) -> Result<Versioned<Order>, SettleFromProviderError> {
-        if let Some(found) = self.store.order(&OrderRef::Intent(news.intent.clone())).await? {
-            return Ok(found);
-        }
-        let id = news.order.ok_or(SettleFromProviderError::Foreign)?;
-        self.store.order(&OrderRef::Id(id)).await?.ok_or(SettleFromProviderError::UnknownOrder)
+        let by_metadata = news.order.map(OrderRef::Id);
+        let names: Vec<_> =
+            [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
+        let settled = self.change(&names, &Access::All, |order, now| order.settle(news, now)).await;
+        settled.map_err(|error| match error {
+            ChangeError::NotFound if news.order.is_none() => SettleFromProviderError::Foreign,
+            ChangeError::NotFound => SettleFromProviderError::UnknownOrder,
+            ChangeError::Refused(error) => SettleFromProviderError::Settle(error),
+            ChangeError::Store(error) => SettleFromProviderError::Store(error),
+        })
     }
 }

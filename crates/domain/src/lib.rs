@@ -41,6 +41,7 @@
 //! ```
 
 mod anomaly;
+mod content;
 mod currency;
 mod fact;
 mod id;
@@ -54,15 +55,17 @@ mod text;
 mod timestamp;
 
 pub use anomaly::{Anomaly, AnomalyKind, Policy};
+pub use content::{
+    Adjustment, AdjustmentKind, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit,
+    QUANTITY_MAX,
+};
 pub use currency::{Currency, UnknownCurrency};
 pub use fact::Fact;
 pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
 pub use money::{ChargeError, Money, MoneyError};
 pub use order::{
-    Adjustment, AdjustmentKind, CancelError, CancelReason, ContentError, CorruptOrder, EditError,
-    LineItem, LineProblem, Metadata, NewOrder, Order, OrderData, OrderEdit, OrderState,
-    PaymentState, QUANTITY_MAX,
+    CancelError, CancelReason, CorruptOrder, EditError, Order, OrderData, OrderState, PaymentState,
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;

@@ -193,15 +193,15 @@ impl From<PlaceOrderError> for Problem {
 impl From<EditOrderError> for Problem {
     fn from(error: EditOrderError) -> Self {
         match error {
-            EditOrderError::Get(error) => error.into(),
-            EditOrderError::Edit(EditError::Content(error)) => Self::content(&error),
-            EditOrderError::Edit(error @ EditError::Paid) => {
+            EditOrderError::NotFound => GetOrderError::NotFound.into(),
+            EditOrderError::Refused(EditError::Content(error)) => Self::content(&error),
+            EditOrderError::Refused(error @ EditError::Paid) => {
                 Self::conflict("order_paid", error.to_string())
             }
-            EditOrderError::Edit(error @ EditError::Canceled) => {
+            EditOrderError::Refused(error @ EditError::Canceled) => {
                 Self::conflict("order_canceled", error.to_string())
             }
-            EditOrderError::Edit(error @ EditError::HasIntent) => {
+            EditOrderError::Refused(error @ EditError::HasIntent) => {
                 Self::conflict("payment_in_progress", error.to_string())
             }
             EditOrderError::Store(error) => error.into(),
@@ -212,11 +212,11 @@ impl From<EditOrderError> for Problem {
 impl From<CancelOrderError> for Problem {
     fn from(error: CancelOrderError) -> Self {
         match error {
-            CancelOrderError::Get(error) => error.into(),
-            CancelOrderError::Cancel(error @ CancelError::Paid) => {
+            CancelOrderError::NotFound => GetOrderError::NotFound.into(),
+            CancelOrderError::Refused(error @ CancelError::Paid) => {
                 Self::conflict("order_paid", error.to_string())
             }
-            CancelOrderError::Cancel(error @ CancelError::HasIntent) => {
+            CancelOrderError::Refused(error @ CancelError::HasIntent) => {
                 Self::conflict("payment_in_progress", error.to_string())
             }
             CancelOrderError::Store(error) => error.into(),

@@ -24,7 +24,7 @@ pub struct ClientSettings {
     pub deadline: Duration,
     /// How many attempts at most.
     pub attempts_max: u32,
-    /// The wait before the second attempt; it doubles up to [`BACKOFF_MAX`], and a random part of it is taken.
+    /// The wait before the second attempt; it doubles up to 5 seconds, and a random part of it is taken.
     pub backoff: Duration,
 }
 

@@ -9,6 +9,7 @@
 
 mod cards;
 mod catalog;
+mod charges;
 mod deliveries;
 mod error;
 mod faults;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cards::{self, Aftermath, Outcome};
+use crate::cards::{self, Outcome};
 use crate::error::Refusal;
-use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
+use crate::objects::{Intent, set};
 use crate::params::{Kind, Params, Spec};
 use crate::twin::{Twin, page};
 
@@ -410,153 +410,6 @@ impl Twin {
         self.shown(id, &Params::default())
     }
 
-    /// The bank said yes: the money is taken, or held for a capture.
-    fn money_moves(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
-        let charge_id = self.draw("ch_");
-        let intent = self.intent_mut(id)?;
-        let manual = intent.capture_method == "manual";
-        let charge = Charge {
-            id: charge_id.clone(),
-            intent: id.to_owned(),
-            amount: intent.amount,
-            amount_captured: 0,
-            amount_refunded: 0,
-            currency: intent.currency.clone(),
-            status: "succeeded".into(),
-            captured: false,
-            disputed: false,
-            payment_method: intent.payment_method.clone().unwrap_or_default(),
-            customer: intent.customer.clone(),
-            balance_transaction: None,
-            failure_code: None,
-            failure_message: None,
-            created: now,
-        };
-        intent.latest_charge = Some(charge_id.clone());
-        let amount = intent.amount;
-        if manual {
-            intent.status = "requires_capture".into();
-            intent.amount_capturable = amount;
-            intent.authorized_at = Some(now);
-            let json = intent.to_json();
-            self.emit("charge.succeeded", charge.to_json(), now);
-            self.emit("payment_intent.amount_capturable_updated", json, now);
-            self.charges.insert(charge_id, charge);
-            return Ok(());
-        }
-        self.charges.insert(charge_id.clone(), charge);
-        self.money_is_taken(id, &charge_id, amount, "charge.succeeded", now)
-    }
-
-    fn money_is_taken(
-        &mut self,
-        id: &str,
-        charge_id: &str,
-        amount: i64,
-        told: &str,
-        now: i64,
-    ) -> Result<(), Refusal> {
-        let transaction_id = self.draw("txn_");
-        let charge =
-            self.charges.get_mut(charge_id).ok_or_else(|| Refusal::missing("charge", charge_id))?;
-        charge.captured = true;
-        charge.amount_captured = amount;
-        // The fee is known a moment later: at success the balance transaction is null.
-        let early = charge.to_json();
-        charge.balance_transaction = Some(transaction_id.clone());
-        let late = charge.to_json();
-        let token = self
-            .payment_methods
-            .get(&charge.payment_method)
-            .map(|it| it.token.clone())
-            .unwrap_or_default();
-        let transaction = BalanceTransaction {
-            id: transaction_id.clone(),
-            source: charge_id.to_owned(),
-            kind: "charge".into(),
-            amount,
-            fee: fee(amount),
-            currency: charge.currency.clone(),
-            created: now,
-        };
-        self.balance_transactions.insert(transaction_id, transaction);
-        let intent = self.intent_mut(id)?;
-        intent.status = "succeeded".into();
-        intent.amount_received = amount;
-        intent.amount_capturable = 0;
-        let json = intent.to_json();
-        self.emit(told, early, now);
-        self.emit("payment_intent.succeeded", json, now);
-        self.emit("charge.updated", late, now);
-        if cards::by_token(&token).is_some_and(|it| it.aftermath == Aftermath::Disputed) {
-            self.dispute(charge_id, now);
-        }
-        Ok(())
-    }
-
-    fn dispute(&mut self, charge_id: &str, now: i64) {
-        let id = self.draw("du_");
-        let Some(charge) = self.charges.get_mut(charge_id) else { return };
-        charge.disputed = true;
-        let dispute = Dispute {
-            id: id.clone(),
-            charge: charge_id.to_owned(),
-            intent: charge.intent.clone(),
-            amount: charge.amount_captured,
-            currency: charge.currency.clone(),
-            status: "needs_response".into(),
-            created: now,
-        };
-        self.emit("charge.dispute.created", dispute.to_json(), now);
-        self.emit("charge.dispute.funds_withdrawn", dispute.to_json(), now);
-        self.disputes.insert(id, dispute);
-    }
-
-    fn declined(
-        &mut self,
-        id: &str,
-        code: &str,
-        decline_code: &str,
-        message: &str,
-        now: i64,
-    ) -> Result<Refusal, Refusal> {
-        let charge_id = self.draw("ch_");
-        let intent = self.intent_mut(id)?;
-        let charge = Charge {
-            id: charge_id.clone(),
-            intent: id.to_owned(),
-            amount: intent.amount,
-            amount_captured: 0,
-            amount_refunded: 0,
-            currency: intent.currency.clone(),
-            status: "failed".into(),
-            captured: false,
-            disputed: false,
-            payment_method: intent.payment_method.clone().unwrap_or_default(),
-            customer: intent.customer.clone(),
-            balance_transaction: None,
-            failure_code: Some(code.to_owned()),
-            failure_message: Some(message.to_owned()),
-            created: now,
-        };
-        let mut refusal = Refusal::declined(code, decline_code, message);
-        if decline_code.is_empty() {
-            refusal.decline_code = None;
-        }
-        let mut error = refusal.to_json();
-        set(&mut error, "charge", json!(charge_id));
-        intent.status = "requires_payment_method".into();
-        intent.payment_method = None;
-        intent.latest_charge = Some(charge_id.clone());
-        intent.last_payment_error = Some(error);
-        let json = intent.to_json();
-        refusal.with = vec![("charge", json!(charge_id)), ("payment_intent", json.clone())];
-        self.emit("charge.failed", charge.to_json(), now);
-        self.emit("payment_intent.payment_failed", json, now);
-        self.charges.insert(charge_id, charge);
-        Ok(refusal)
-    }
-
     pub(crate) fn capture_intent(
         &mut self,
         id: &str,
@@ -603,14 +456,9 @@ impl Twin {
         self.shown(id, params)
     }
 
-    fn intent_mut(&mut self, id: &str) -> Result<&mut Intent, Refusal> {
+    pub(crate) fn intent_mut(&mut self, id: &str) -> Result<&mut Intent, Refusal> {
         self.intents.get_mut(id).ok_or_else(|| Refusal::missing("payment_intent", id))
     }
-}
-
-/// 2.9 % and 30, rounded down.
-fn fee(amount: i64) -> i64 {
-    amount * 29 / 1000 + 30
 }
 
 fn unexpected_state(intent: &Intent, done: &str) -> Refusal {

@@ -1,0 +1,316 @@
+//! What an order is made of, and what it comes to.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::text::{Email, Text};
+use crate::{
+    CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, TextProblem,
+};
+
+/// The most of one line.
+pub const QUANTITY_MAX: u32 = 10_000;
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineItem {
+    /// What is sold, in words for the customer.
+    pub name: Text<1, 250>,
+    /// More of it, or nothing.
+    pub description: Text<0, 1000>,
+    /// The shop's own name for it.
+    pub sku: Option<Text<1, 100>>,
+    /// The price of one: more than nothing.
+    unit_amount: Money,
+    /// How many: 1 to [`QUANTITY_MAX`].
+    quantity: u32,
+}
+
+/// Why a line is refused. The field is named as in the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LineProblem {
+    /// The name does not fit.
+    #[error("name {0}")]
+    Name(TextProblem),
+    /// A price of nothing.
+    #[error("amount must be at least 1")]
+    NoAmount,
+    /// None, or more than [`QUANTITY_MAX`].
+    #[error("quantity must be 1 to {QUANTITY_MAX}")]
+    Quantity,
+}
+
+impl LineItem {
+    /// A line with a name, a price and a quantity.
+    pub fn new(
+        name: impl Into<String>,
+        unit_amount: Money,
+        quantity: u32,
+    ) -> Result<Self, LineProblem> {
+        if unit_amount.is_zero() {
+            return Err(LineProblem::NoAmount);
+        }
+        if !(1..=QUANTITY_MAX).contains(&quantity) {
+            return Err(LineProblem::Quantity);
+        }
+        let name = Text::new(name).map_err(LineProblem::Name)?;
+        Ok(Self { name, description: Text::default(), sku: None, unit_amount, quantity })
+    }
+
+    /// The price of one.
+    pub const fn unit_amount(&self) -> Money {
+        self.unit_amount
+    }
+
+    /// How many.
+    pub const fn quantity(&self) -> u32 {
+        self.quantity
+    }
+}
+
+/// Something that changes what an order costs, beside its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    /// What it is.
+    pub kind: AdjustmentKind,
+    /// What it is called on the receipt.
+    pub label: Text<1, 250>,
+    /// How much; a discount of 5.00 has the amount 5.00.
+    pub amount: Money,
+}
+
+/// The kinds of adjustments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AdjustmentKind {
+    /// Lowers the total.
+    Discount,
+    /// Raises the total.
+    Shipping,
+    /// Tax on top of the prices: raises the total.
+    Tax,
+    /// Tax that the prices contain: shown, and changes nothing.
+    TaxIncluded,
+}
+
+impl AdjustmentKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Discount, Self::Shipping, Self::Tax, Self::TaxIncluded];
+
+    /// Its name in the API and in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discount => "discount",
+            Self::Shipping => "shipping",
+            Self::Tax => "tax",
+            Self::TaxIncluded => "tax_included",
+        }
+    }
+}
+
+/// The shop's own notes on an order. Never sent to Stripe.
+pub type Metadata = BTreeMap<Text<1, 40>, Text<0, 500>>;
+
+/// What a shop asks for when it places an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// Whose it is; nobody's for a guest.
+    pub customer: Option<CustomerId>,
+    /// Where the receipt goes.
+    pub email: Option<Email>,
+    /// What everything in it is counted in.
+    pub currency: Currency,
+    /// What is bought: 1 to [`Order::LINES_MAX`] lines.
+    pub lines: Vec<LineItem>,
+    /// At most [`Order::ADJUSTMENTS_MAX`].
+    pub adjustments: Vec<Adjustment>,
+    /// When the money moves.
+    pub capture: CaptureMethod,
+    /// At most [`Order::METADATA_MAX`] notes.
+    pub metadata: Metadata,
+    /// Whether it is about real money.
+    pub livemode: bool,
+}
+
+impl NewOrder {
+    /// An order of nothing, to be filled.
+    pub const fn empty(currency: Currency) -> Self {
+        Self {
+            customer: None,
+            email: None,
+            currency,
+            lines: Vec::new(),
+            adjustments: Vec::new(),
+            capture: CaptureMethod::Automatic,
+            metadata: Metadata::new(),
+            livemode: false,
+        }
+    }
+}
+
+/// A change of an order's content: what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderEdit {
+    /// All lines from now on.
+    pub lines: Option<Vec<LineItem>>,
+    /// All adjustments from now on.
+    pub adjustments: Option<Vec<Adjustment>>,
+    /// Where the receipt goes from now on; `Some(None)` for nowhere.
+    pub email: Option<Option<Email>>,
+    /// All notes from now on.
+    pub metadata: Option<Metadata>,
+}
+
+/// Why an order's content is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ContentError {
+    /// An order of nothing.
+    #[error("an order needs at least one line")]
+    NoLines,
+    /// More than [`Order::LINES_MAX`].
+    #[error("an order has at most {} lines", Order::LINES_MAX)]
+    TooManyLines,
+    /// More than [`Order::ADJUSTMENTS_MAX`].
+    #[error("an order has at most {} adjustments", Order::ADJUSTMENTS_MAX)]
+    TooManyAdjustments,
+    /// More than [`Order::METADATA_MAX`].
+    #[error("an order has at most {} metadata entries", Order::METADATA_MAX)]
+    TooMuchMetadata,
+    /// The discounts are more than the rest.
+    #[error("discounts must not exceed the rest of the order")]
+    DiscountsExceedTotal,
+    /// The sum cannot be.
+    #[error("the total {0}")]
+    Total(MoneyError),
+    /// Stripe would not charge the sum.
+    #[error("the total {0}")]
+    NotChargeable(ChargeError),
+}
+
+pub(crate) fn check_metadata(metadata: &Metadata) -> Result<(), ContentError> {
+    if metadata.len() > Order::METADATA_MAX { Err(ContentError::TooMuchMetadata) } else { Ok(()) }
+}
+
+/// What is due: lines, plus shipping, plus added taxes, less discounts; within every limit.
+pub(crate) fn total_of(
+    currency: Currency,
+    lines: &[LineItem],
+    adjustments: &[Adjustment],
+) -> Result<Money, ContentError> {
+    if lines.is_empty() {
+        return Err(ContentError::NoLines);
+    }
+    if lines.len() > Order::LINES_MAX {
+        return Err(ContentError::TooManyLines);
+    }
+    if adjustments.len() > Order::ADJUSTMENTS_MAX {
+        return Err(ContentError::TooManyAdjustments);
+    }
+    let mut due = Money::zero(currency);
+    for line in lines {
+        let amount = line.unit_amount.times(line.quantity).map_err(ContentError::Total)?;
+        due = due.plus(amount).map_err(ContentError::Total)?;
+    }
+    let mut discounts = Money::zero(currency);
+    for adjustment in adjustments {
+        let sum = match adjustment.kind {
+            AdjustmentKind::Discount => &mut discounts,
+            AdjustmentKind::Shipping | AdjustmentKind::Tax => &mut due,
+            AdjustmentKind::TaxIncluded => {
+                // It adds nothing, but it must be an amount of this order's currency all the same.
+                Money::zero(currency).plus(adjustment.amount).map_err(ContentError::Total)?;
+                continue;
+            }
+        };
+        *sum = sum.plus(adjustment.amount).map_err(ContentError::Total)?;
+    }
+    let total = due.minus(discounts).map_err(|problem| match problem {
+        MoneyError::Negative => ContentError::DiscountsExceedTotal,
+        MoneyError::TooLarge
+        | MoneyError::CurrencyMismatch { .. }
+        | MoneyError::NotADecimal { .. }
+        | MoneyError::Inexact { .. }
+        | MoneyError::NoWeights => ContentError::Total(problem),
+    })?;
+    total.to_charge().map_err(ContentError::NotChargeable)?;
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::OrderId;
+    use crate::order::tests::{at, new_order, usd};
+
+    fn adjustment(kind: AdjustmentKind, minor: i64) -> Adjustment {
+        Adjustment { kind, label: Text::new("x").unwrap(), amount: usd(minor) }
+    }
+
+    #[test]
+    fn the_total_is_lines_and_shipping_and_added_tax_less_discounts() {
+        use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
+        for (adjustments, expected) in [
+            (vec![], Ok(usd(11_500))),
+            (vec![(Shipping, 500), (Discount, 1000)], Ok(usd(11_000))),
+            (vec![(Tax, 2185)], Ok(usd(13_685))),
+            (vec![(TaxIncluded, 1836)], Ok(usd(11_500))),
+            (vec![(Discount, 11_501)], Err(ContentError::DiscountsExceedTotal)),
+            (
+                vec![(Discount, 11_500)],
+                Err(ContentError::NotChargeable(ChargeError::TooSmall { minimum: usd(50) })),
+            ),
+        ] {
+            let adjustments =
+                adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
+            let placed =
+                Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
+            assert_eq!(placed.map(|it| it.order.total), expected);
+        }
+    }
+
+    #[test]
+    fn content_beyond_a_limit_is_refused() {
+        let line = LineItem::new("x", usd(1), 1).unwrap();
+        let eur = LineItem::new("x", Money::new(100, Currency::Eur).unwrap(), 1).unwrap();
+        let metadata = (0..=Order::METADATA_MAX)
+            .map(|it| (Text::new(it.to_string()).unwrap(), Text::default()))
+            .collect();
+        let mixed = MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur };
+        for (new, expected) in [
+            (NewOrder { lines: vec![], ..new_order() }, ContentError::NoLines),
+            (
+                NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() },
+                ContentError::TooManyLines,
+            ),
+            (NewOrder { lines: vec![eur], ..new_order() }, ContentError::Total(mixed)),
+            (
+                NewOrder {
+                    adjustments: vec![
+                        adjustment(AdjustmentKind::Tax, 1);
+                        Order::ADJUSTMENTS_MAX + 1
+                    ],
+                    ..new_order()
+                },
+                ContentError::TooManyAdjustments,
+            ),
+            (NewOrder { metadata, ..new_order() }, ContentError::TooMuchMetadata),
+        ] {
+            assert_eq!(Order::place(OrderId(Uuid::nil()), new, at(1)), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_price_and_a_sensible_quantity() {
+        for (minor, quantity, expected) in [
+            (0, 1, Err(LineProblem::NoAmount)),
+            (1, 0, Err(LineProblem::Quantity)),
+            (1, QUANTITY_MAX, Ok(())),
+            (1, QUANTITY_MAX + 1, Err(LineProblem::Quantity)),
+        ] {
+            assert_eq!(LineItem::new("x", usd(minor), quantity).map(drop), expected);
+        }
+        assert!(matches!(LineItem::new(" ", usd(1), 1), Err(LineProblem::Name(_))));
+    }
+}
