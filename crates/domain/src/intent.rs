@@ -129,7 +129,7 @@ pub struct IntentSnapshot {
     pub intent: IntentId,
     /// The order that its metadata names, if any.
     pub order: Option<OrderId>,
-    /// The order's revision that its metadata names, if any.
+    /// The order's revision that its metadata names; the present one if it names none.
     pub revision: Option<u32>,
     /// What it asks for. All three amounts are in one currency.
     pub amount: Money,
@@ -151,12 +151,12 @@ pub struct IntentSnapshot {
 }
 
 impl IntentSnapshot {
-    /// What Stripe says of an intent that was just made for `order`, in test mode.
+    /// What Stripe says of an intent that was just made for `order` as it stands, in test mode.
     pub fn new(intent: IntentId, order: OrderId, amount: Money, as_of: Timestamp) -> Self {
         Self {
             intent,
             order: Some(order),
-            revision: Some(1),
+            revision: None,
             amount,
             status: IntentStatus::RequiresPaymentMethod,
             received: Money::zero(amount.currency()),

@@ -52,7 +52,15 @@ impl PaymentGateway for StripeGateway {
         key: &str,
     ) -> Result<IssuedIntent, GatewayError> {
         let request = create_request(new)?;
-        let intent = self.client.post(&request, key).await.map_err(gateway_error)?;
+        let made = self.client.post(&request, key).await;
+        let intent = made.map_err(|error| match gateway_error(error) {
+            // Something that the request names is not there: a definite no, like any other.
+            GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
+            error @ (GatewayError::Refused(_)
+            | GatewayError::Busy
+            | GatewayError::Misconfigured(_)
+            | GatewayError::Unknown(_)) => error,
+        })?;
         // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
         let created = Timestamp::from_unix_seconds(intent.created).unwrap_or(Timestamp::EPOCH);
         let issued = Self::issued(&intent, created)?;

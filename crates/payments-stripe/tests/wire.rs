@@ -395,6 +395,14 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         let error = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error:?}");
     }
+    // What a creation names and is not there will not be there for a repeat: the next attempt is a new one.
+    for (status, expected) in [(404, "refused"), (400, "refused"), (429, "busy"), (500, "unknown")]
+    {
+        let (server, client) = stripe().await;
+        answers(&server, api_error(status, &json!({ "type": "x" }))).await;
+        let error = gateway(client).create_intent(&new_intent(), "k").await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{error:?}");
+    }
 }
 
 #[tokio::test]

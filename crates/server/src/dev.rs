@@ -7,7 +7,7 @@ use std::time::Duration;
 use paywright_app::{Scope, StoreError};
 use paywright_domain::CustomerId;
 use paywright_http_api::{Api, ApiKeyText};
-use paywright_stripe_twin::{Options, Server};
+use paywright_stripe_twin::{Options, Server, StartError};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let secrets = Secrets::of(folder)?;
-    let listener = listen(&on_this_machine(options.port).to_string())?;
+    let listener = listen(&on_this_machine(options.port).to_string())
+        .map_err(|failure| format!("{failure}: give another port with --port, or 0 for any"))?;
     let address = listener.local_addr()?;
     let webhooks = format!("http://{address}/webhooks/stripe");
     let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
@@ -103,7 +104,13 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
             clock: unix_seconds,
         },
     )
-    .await?;
+    .await
+    .map_err(|error| match error {
+        StartError::Listen { .. } => {
+            format!("{error}: give another port with --twin-port, or 0 for any").into()
+        }
+        StartError::State { .. } | StartError::Http(_) => Failure::from(error),
+    })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let api = wire(Wiring {
         database_path: folder.join(DATABASE_FILE).display().to_string(),
