@@ -184,9 +184,9 @@ INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key:
 
 curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa | grep '"status"'
 
-4. Read the order back: the webhook has marked it as paid.
+4. Read the order back a moment later: the webhook has marked it as paid.
 
-curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
+sleep 1; curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
 
 5. A payment system may say so itself; Stripe is asked before it is believed:
 
