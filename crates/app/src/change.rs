@@ -43,11 +43,7 @@ impl App {
     }
 
     /// The order that the first of `names` to find one finds, if `access` permits to see it.
-    async fn find(
-        &self,
-        names: &[OrderRef],
-        access: &Access,
-    ) -> Result<Option<Versioned<Order>>, StoreError> {
+    async fn find(&self, names: &[OrderRef], access: &Access) -> Result<Option<Versioned<Order>>, StoreError> {
         for name in names {
             if let Some(found) = self.store.order(name).await? {
                 return Ok(Some(found).filter(|it| access.permits(&it.value)));

@@ -2,10 +2,7 @@ use paywright_domain::{IntentStatus, Order, PaymentState};
 use secrecy::SecretString;
 use thiserror::Error;
 
-use crate::{
-    Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef,
-    SettleFromProviderError,
-};
+use crate::{Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef, SettleFromProviderError};
 
 /// An order that is paid, with the intent that paid it.
 #[derive(Debug, Clone)]
@@ -44,11 +41,7 @@ pub enum CheckPaymentError {
 impl App {
     /// Takes a payment system's word that an order is paid as what it is, a hint: asks the provider, and
     /// settles by its answer.
-    pub async fn check_payment(
-        &self,
-        which: &OrderRef,
-        access: &Access,
-    ) -> Result<CheckedPayment, CheckPaymentError> {
+    pub async fn check_payment(&self, which: &OrderRef, access: &Access) -> Result<CheckedPayment, CheckPaymentError> {
         let order = self.load(which, access).await?.value;
         let issued = match (order.leading_intent(), order.requested) {
             (Some(intent), _) if intent.is_payable() || order.requested.is_none() => {
@@ -56,10 +49,7 @@ impl App {
             }
             (_, Some(request)) => self.perform_create_intent(&order, request).await?,
             (_, None) => {
-                return Err(CheckPaymentError::NotCompleted {
-                    payment: order.payment_state(),
-                    intent: None,
-                });
+                return Err(CheckPaymentError::NotCompleted { payment: order.payment_state(), intent: None });
             }
         };
         let order = self.settle_from_provider(&issued.snapshot).await?;
@@ -70,10 +60,9 @@ impl App {
             | PaymentState::RequiresAction
             | PaymentState::Processing
             | PaymentState::Authorized
-            | PaymentState::Review => Err(CheckPaymentError::NotCompleted {
-                payment,
-                intent: Some(issued.snapshot.status),
-            }),
+            | PaymentState::Review => {
+                Err(CheckPaymentError::NotCompleted { payment, intent: Some(issued.snapshot.status) })
+            }
         }
     }
 }

@@ -1,15 +1,13 @@
 use std::convert::Infallible;
 
-use paywright_domain::{
-    IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError,
-};
+use paywright_domain::{IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError};
 use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::change::ChangeError;
 use crate::{
-    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent,
-    NewIntent, OrderRef, SettleFromProviderError, StoreError,
+    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent, NewIntent, OrderRef,
+    SettleFromProviderError, StoreError,
 };
 
 /// An intent that a customer can pay, with the order it is for.
@@ -61,11 +59,7 @@ impl App {
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
                         let due_at = now.plus_seconds(INLINE_SECONDS);
-                        match self
-                            .store
-                            .commit(Changes::of(found.version, *decision, now, due_at))
-                            .await
-                        {
+                        match self.store.commit(Changes::of(found.version, *decision, now, due_at)).await {
                             Ok(()) => {}
                             Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => {
                                 attempt += 1;
@@ -120,9 +114,7 @@ impl App {
         request: IntentRequest,
         error: &IntentError,
     ) -> Result<(), CreatePaymentIntentError> {
-        let decide = |order: &Order, now| {
-            Ok::<_, Infallible>(order.intent_refused(request, error.clone(), now))
-        };
+        let decide = |order: &Order, now| Ok::<_, Infallible>(order.intent_refused(request, error.clone(), now));
         match self.change(&[OrderRef::Id(order)], &Access::All, decide).await {
             Ok(_) => Ok(()),
             Err(ChangeError::NotFound) => Err(GetOrderError::NotFound.into()),

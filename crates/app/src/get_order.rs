@@ -16,11 +16,7 @@ pub enum GetOrderError {
 
 impl App {
     /// Reads an order that `access` permits to see.
-    pub async fn get_order(
-        &self,
-        which: &OrderRef,
-        access: &Access,
-    ) -> Result<Order, GetOrderError> {
+    pub async fn get_order(&self, which: &OrderRef, access: &Access) -> Result<Order, GetOrderError> {
         Ok(self.load(which, access).await?.value)
     }
 }

@@ -43,9 +43,7 @@ impl App {
         let now = self.clock.now();
         let found = match self.known_keys.fresh(digest, now) {
             Some(key) => Some(key),
-            None => {
-                self.store.api_key(digest).await?.inspect(|it| self.known_keys.remember(it, now))
-            }
+            None => self.store.api_key(digest).await?.inspect(|it| self.known_keys.remember(it, now)),
         };
         Ok(found.filter(|it| it.is_active(now)))
     }

@@ -32,8 +32,8 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{GatewayError, IssuedIntent, NewIntent, PaymentGateway};
 pub use ports::ids_and_clock::{Clock, Ids};
 pub use ports::store::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef,
-    RecordedFact, ScheduledTask, Scope, Store, StoreError, UnknownScope, Version, Versioned,
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact,
+    ScheduledTask, Scope, Store, StoreError, UnknownScope, Version, Versioned,
 };
 pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use settle_from_provider::SettleFromProviderError;

@@ -26,13 +26,9 @@ impl App {
     /// may come any number of times, in any order, from several sides at once.
     ///
     /// Its order is the one that ever issued the intent, or else the one that its metadata names.
-    pub async fn settle_from_provider(
-        &self,
-        news: &IntentSnapshot,
-    ) -> Result<Order, SettleFromProviderError> {
+    pub async fn settle_from_provider(&self, news: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
         let by_metadata = news.order.map(OrderRef::Id);
-        let names: Vec<_> =
-            [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
+        let names: Vec<_> = [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
         let settled = self.change(&names, &Access::All, |order, now| order.settle(news, now)).await;
         settled.map_err(|error| match error {
             ChangeError::NotFound if news.order.is_none() => SettleFromProviderError::Foreign,

@@ -5,8 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use paywright_domain::{
-    Currency, IntentId, IntentPlan, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder, Order,
-    OrderId, Timestamp,
+    Currency, IntentId, IntentPlan, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -29,13 +28,11 @@ fn decisions(criterion: &mut Criterion) {
             it.iter(|| black_box(&order).clone());
         });
     }
-    let IntentPlan::Create { decision: Some(requested), .. } =
-        place(new_order(2)).order.request_intent(now).unwrap()
+    let IntentPlan::Create { decision: Some(requested), .. } = place(new_order(2)).order.request_intent(now).unwrap()
     else {
         return;
     };
-    let mut news =
-        IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, requested.order.total, now);
+    let mut news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, requested.order.total, now);
     let issued = requested.order.settle(&news, now).unwrap().order;
     news.status = IntentStatus::Succeeded;
     news.received = issued.total;

@@ -62,9 +62,9 @@ impl AnomalyKind {
     pub const fn policy(self) -> Policy {
         match self {
             Self::PaidAfterCancel { .. } | Self::SecondPayment { .. } => Policy::Refund,
-            Self::AmountDiffers { .. }
-            | Self::WrongCurrency { .. }
-            | Self::WrongLivemode { .. } => Policy::HoldForReview,
+            Self::AmountDiffers { .. } | Self::WrongCurrency { .. } | Self::WrongLivemode { .. } => {
+                Policy::HoldForReview
+            }
         }
     }
 

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::text::{Email, Text};
-use crate::{
-    CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, TextProblem,
-};
+use crate::{CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, TextProblem};
 
 /// The most of one line.
 pub const QUANTITY_MAX: u32 = 10_000;
@@ -43,11 +41,7 @@ pub enum LineProblem {
 
 impl LineItem {
     /// A line with a name, a price and a quantity.
-    pub fn new(
-        name: impl Into<String>,
-        unit_amount: Money,
-        quantity: u32,
-    ) -> Result<Self, LineProblem> {
+    pub fn new(name: impl Into<String>, unit_amount: Money, quantity: u32) -> Result<Self, LineProblem> {
         if unit_amount.is_zero() {
             return Err(LineProblem::NoAmount);
         }
@@ -257,15 +251,10 @@ mod tests {
             (vec![(Tax, 2185)], Ok(usd(13_685))),
             (vec![(TaxIncluded, 1836)], Ok(usd(11_500))),
             (vec![(Discount, 11_501)], Err(ContentError::DiscountsExceedTotal)),
-            (
-                vec![(Discount, 11_500)],
-                Err(ContentError::NotChargeable(ChargeError::TooSmall { minimum: usd(50) })),
-            ),
+            (vec![(Discount, 11_500)], Err(ContentError::NotChargeable(ChargeError::TooSmall { minimum: usd(50) }))),
         ] {
-            let adjustments =
-                adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
-            let placed =
-                Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
+            let adjustments = adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
+            let placed = Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
             assert_eq!(placed.map(|it| it.order.total), expected);
         }
     }
@@ -274,23 +263,16 @@ mod tests {
     fn content_beyond_a_limit_is_refused() {
         let line = LineItem::new("x", usd(1), 1).unwrap();
         let eur = LineItem::new("x", Money::new(100, Currency::Eur).unwrap(), 1).unwrap();
-        let metadata = (0..=Order::METADATA_MAX)
-            .map(|it| (Text::new(it.to_string()).unwrap(), Text::default()))
-            .collect();
+        let metadata =
+            (0..=Order::METADATA_MAX).map(|it| (Text::new(it.to_string()).unwrap(), Text::default())).collect();
         let mixed = MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur };
         for (new, expected) in [
             (NewOrder { lines: vec![], ..new_order() }, ContentError::NoLines),
-            (
-                NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() },
-                ContentError::TooManyLines,
-            ),
+            (NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() }, ContentError::TooManyLines),
             (NewOrder { lines: vec![eur], ..new_order() }, ContentError::Total(mixed)),
             (
                 NewOrder {
-                    adjustments: vec![
-                        adjustment(AdjustmentKind::Tax, 1);
-                        Order::ADJUSTMENTS_MAX + 1
-                    ],
+                    adjustments: vec![adjustment(AdjustmentKind::Tax, 1); Order::ADJUSTMENTS_MAX + 1],
                     ..new_order()
                 },
                 ContentError::TooManyAdjustments,

@@ -102,10 +102,7 @@ impl Currency {
     /// The least that Stripe charges in this currency, in its wire units, where it publishes one
     /// ("Minimum and maximum charge amounts"; it is checked against the settlement currency, so that an
     /// amount above it may still be refused when money is converted).
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "Stripe names a minimum for these few alone"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe names a minimum for these few alone")]
     pub const fn wire_minimum(self) -> Option<i64> {
         Some(match self {
             Self::Usd
@@ -193,12 +190,8 @@ mod tests {
     #[test]
     fn each_exponent_is_what_its_authority_says() {
         for &currency in Currency::ALL {
-            let columns =
-                (currency.iso_exponent(), currency.display_exponent(), currency.wire_exponent());
-            let expected = UNUSUAL
-                .iter()
-                .find(|it| it.0 == currency.code())
-                .map_or((2, 2, 2), |it| (it.1, it.2, it.3));
+            let columns = (currency.iso_exponent(), currency.display_exponent(), currency.wire_exponent());
+            let expected = UNUSUAL.iter().find(|it| it.0 == currency.code()).map_or((2, 2, 2), |it| (it.1, it.2, it.3));
             assert_eq!(columns, expected, "{currency}");
         }
         assert_eq!(UNUSUAL.iter().filter(|it| it.0.parse::<Currency>().is_err()).count(), 0);
@@ -228,13 +221,9 @@ mod tests {
 
     #[test]
     fn wire_amounts_have_the_steps_that_stripe_asks_for() {
-        for (currency, step) in [
-            (Currency::Usd, 1),
-            (Currency::Jpy, 1),
-            (Currency::Kwd, 10),
-            (Currency::Isk, 100),
-            (Currency::Ugx, 100),
-        ] {
+        for (currency, step) in
+            [(Currency::Usd, 1), (Currency::Jpy, 1), (Currency::Kwd, 10), (Currency::Isk, 100), (Currency::Ugx, 100)]
+        {
             assert_eq!(currency.wire_step(), step, "{currency}");
         }
     }

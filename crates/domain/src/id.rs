@@ -42,13 +42,11 @@ impl OrderNumber {
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let text = text.to_ascii_uppercase();
         let well_formed = text.len() == NUMBER_LEN
-            && text.strip_prefix(NUMBER_PREFIX).and_then(|it| it.split_once('-')).is_some_and(
-                |(day, suffix)| {
-                    day.len() == 8
-                        && day.bytes().all(|it| it.is_ascii_digit())
-                        && suffix.bytes().all(|it| CROCKFORD.contains(&it))
-                },
-            );
+            && text.strip_prefix(NUMBER_PREFIX).and_then(|it| it.split_once('-')).is_some_and(|(day, suffix)| {
+                day.len() == 8
+                    && day.bytes().all(|it| it.is_ascii_digit())
+                    && suffix.bytes().all(|it| CROCKFORD.contains(&it))
+            });
         if well_formed { Ok(Self(text)) } else { Err(IdError::NotAnOrderNumber) }
     }
 
@@ -152,13 +150,7 @@ mod tests {
             assert_eq!(made.as_str(), number);
             assert_eq!(OrderNumber::parse(&number.to_lowercase()), Ok(made));
         }
-        for bad in [
-            "",
-            "ORD-20250331-00000",
-            "ORD-20250331-00000U",
-            "ORD-2025033a-000000",
-            "ord_20250331_000000",
-        ] {
+        for bad in ["", "ORD-20250331-00000", "ORD-20250331-00000U", "ORD-2025033a-000000", "ord_20250331_000000"] {
             assert_eq!(OrderNumber::parse(bad), Err(IdError::NotAnOrderNumber), "{bad}");
         }
     }
@@ -174,9 +166,7 @@ mod tests {
     #[test]
     fn a_customer_id_is_short_and_plain() {
         assert!(CustomerId::new("auth0|5f7c").is_ok());
-        for bad in
-            [String::new(), "a b".into(), "a\n".into(), "x".repeat(CustomerId::CHARS_MAX + 1)]
-        {
+        for bad in [String::new(), "a b".into(), "a\n".into(), "x".repeat(CustomerId::CHARS_MAX + 1)] {
             assert!(CustomerId::new(bad.clone()).is_err(), "{bad:?}");
         }
     }

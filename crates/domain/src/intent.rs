@@ -87,10 +87,7 @@ impl IntentStatus {
     /// an end; then authorised (1); then the ends (2).
     const fn rank(self) -> u8 {
         match self {
-            Self::RequiresPaymentMethod
-            | Self::RequiresConfirmation
-            | Self::RequiresAction
-            | Self::Processing => 0,
+            Self::RequiresPaymentMethod | Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => 0,
             Self::RequiresCapture => 1,
             Self::Succeeded | Self::Canceled => 2,
         }
@@ -294,11 +291,7 @@ mod tests {
         for before in IntentStatus::ALL {
             for after in IntentStatus::ALL {
                 let folded = intent_in(before, 10).fold(&snapshot(after, 20));
-                let expected = if before.is_terminal() || after.rank() < before.rank() {
-                    before
-                } else {
-                    after
-                };
+                let expected = if before.is_terminal() || after.rank() < before.rank() { before } else { after };
                 assert_eq!(folded.status, expected, "{before} then {after}");
             }
         }

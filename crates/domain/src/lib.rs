@@ -56,17 +56,14 @@ mod timestamp;
 
 pub use anomaly::{Anomaly, AnomalyKind, Policy};
 pub use content::{
-    Adjustment, AdjustmentKind, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit,
-    QUANTITY_MAX,
+    Adjustment, AdjustmentKind, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, QUANTITY_MAX,
 };
 pub use currency::{Currency, UnknownCurrency};
 pub use fact::Fact;
 pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
 pub use money::{ChargeError, Money, MoneyError};
-pub use order::{
-    CancelError, CancelReason, CorruptOrder, EditError, Order, OrderData, OrderState, PaymentState,
-};
+pub use order::{CancelError, CancelReason, CorruptOrder, EditError, Order, OrderData, OrderState, PaymentState};
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;
 pub use task::{Decision, Task, TaskKey};

@@ -140,10 +140,7 @@ impl Money {
 
     /// `quantity` times the amount.
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
-        Self::new(
-            self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?,
-            self.currency,
-        )
+        Self::new(self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?, self.currency)
     }
 
     /// Shares the amount out by `weights`, to the last minor unit: each share is its exact part rounded
@@ -180,8 +177,7 @@ impl Money {
     /// multiple of.
     pub fn to_wire(self) -> Result<i64, MoneyError> {
         let (iso, wire) = (self.currency.iso_exponent(), self.currency.wire_exponent());
-        let (scale_up, scale_down) =
-            (power_of_ten(wire.saturating_sub(iso)), power_of_ten(iso.saturating_sub(wire)));
+        let (scale_up, scale_down) = (power_of_ten(wire.saturating_sub(iso)), power_of_ten(iso.saturating_sub(wire)));
         let step = (self.currency.wire_step() / scale_up).max(1) * scale_down;
         if self.minor % step != 0 {
             return Err(MoneyError::Inexact { step });
@@ -193,15 +189,11 @@ impl Money {
     /// does not have (ISK and UGX).
     pub fn from_wire(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
         let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
-        let (scale_up, scale_down) =
-            (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
+        let (scale_up, scale_down) = (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
         if amount % scale_down != 0 {
             return Err(MoneyError::Inexact { step: scale_down });
         }
-        Self::new(
-            (amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?,
-            currency,
-        )
+        Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
     }
 
     /// Checks that Stripe would charge this amount, and gives it in wire units.
@@ -229,8 +221,7 @@ impl Money {
 
     fn charge_maximum(self) -> Self {
         let step = self.currency.wire_step();
-        Self::from_wire(Self::WIRE_MAX / step * step, self.currency)
-            .unwrap_or(Self::zero(self.currency))
+        Self::from_wire(Self::WIRE_MAX / step * step, self.currency).unwrap_or(Self::zero(self.currency))
     }
 
     /// The amount in major units as people write it, like `112.00`; with the currency's own decimals where
@@ -239,11 +230,8 @@ impl Money {
         let iso = self.currency.iso_exponent();
         let shown = self.currency.display_exponent();
         let dropped = power_of_ten(iso.saturating_sub(shown));
-        let (minor, decimals) = if self.minor % dropped == 0 {
-            (self.minor / dropped, shown.min(iso))
-        } else {
-            (self.minor, iso)
-        };
+        let (minor, decimals) =
+            if self.minor % dropped == 0 { (self.minor / dropped, shown.min(iso)) } else { (self.minor, iso) };
         let unit = power_of_ten(decimals);
         match usize::try_from(decimals) {
             Ok(width) if width > 0 => format!("{}.{:0width$}", minor / unit, minor % unit),
@@ -266,8 +254,7 @@ impl Money {
             return Err(wrong);
         }
         let number: i64 = format!("{whole}{fraction}").parse().map_err(|_| MoneyError::TooLarge)?;
-        let minor =
-            number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
+        let minor = number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
         Self::new(minor, currency)
     }
 
@@ -333,19 +320,10 @@ mod tests {
             (usd(0), Err(ChargeError::TooSmall { minimum: usd(50) })),
             (usd(99_999_999), Ok(99_999_999)),
             (usd(100_000_000), Err(ChargeError::TooLarge { maximum: usd(99_999_999) })),
-            (
-                money(17_499, Currency::Huf),
-                Err(ChargeError::TooSmall { minimum: money(17_500, Currency::Huf) }),
-            ),
-            (
-                money(1_001, Currency::Kwd),
-                Err(ChargeError::Fraction { step: money(10, Currency::Kwd) }),
-            ),
+            (money(17_499, Currency::Huf), Err(ChargeError::TooSmall { minimum: money(17_500, Currency::Huf) })),
+            (money(1_001, Currency::Kwd), Err(ChargeError::Fraction { step: money(10, Currency::Kwd) })),
             (money(1, Currency::Isk), Ok(100)),
-            (
-                money(1_000_000, Currency::Isk),
-                Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) }),
-            ),
+            (money(1_000_000, Currency::Isk), Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) })),
             (money(1, Currency::Vnd), Ok(1)),
         ] {
             assert_eq!(amount.to_charge(), expected, "{amount}");
@@ -361,10 +339,7 @@ mod tests {
                 "{bad:?}"
             );
         }
-        assert_eq!(
-            Money::parse_decimal("99999999999999999999", Currency::Usd),
-            Err(MoneyError::TooLarge)
-        );
+        assert_eq!(Money::parse_decimal("99999999999999999999", Currency::Usd), Err(MoneyError::TooLarge));
         assert_eq!(Money::parse_decimal("44.0", Currency::Usd), Ok(money(4_400, Currency::Usd)));
         assert!(Money::parse_decimal("1.0", Currency::Jpy).is_err());
     }
@@ -372,8 +347,7 @@ mod tests {
     #[test]
     fn two_currencies_never_meet_in_one_sum() {
         let (usd, eur) = (money(1, Currency::Usd), money(1, Currency::Eur));
-        let expected =
-            Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
+        let expected = Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
         assert_eq!(usd.plus(eur), expected);
         assert_eq!(usd.minus(eur), expected);
     }
@@ -381,12 +355,7 @@ mod tests {
     #[test]
     fn the_units_left_over_go_to_the_largest_remainders() {
         let shares = |minor, weights: &[u64]| -> Vec<i64> {
-            money(minor, Currency::Usd)
-                .allocate(weights)
-                .unwrap()
-                .iter()
-                .map(|it| it.minor())
-                .collect()
+            money(minor, Currency::Usd).allocate(weights).unwrap().iter().map(|it| it.minor()).collect()
         };
         assert_eq!(shares(100, &[1, 1, 1]), [34, 33, 33]);
         assert_eq!(shares(5, &[2, 3, 5]), [1, 2, 2]);

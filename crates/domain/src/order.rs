@@ -2,13 +2,11 @@ use std::ops::Deref;
 
 use thiserror::Error;
 
-use crate::content::{
-    Adjustment, ContentError, LineItem, Metadata, NewOrder, OrderEdit, check_metadata, total_of,
-};
+use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, OrderEdit, check_metadata, total_of};
 use crate::text::Email;
 use crate::{
-    Anomaly, CaptureMethod, CustomerId, Decision, Fact, IntentId, IntentRequest, IntentStatus,
-    Money, OrderId, OrderNumber, PaymentIntent, Policy, Timestamp,
+    Anomaly, CaptureMethod, CustomerId, Decision, Fact, IntentId, IntentRequest, IntentStatus, Money, OrderId,
+    OrderNumber, PaymentIntent, Policy, Timestamp,
 };
 
 /// Where an order stands. What a state is about is inside it.
@@ -60,8 +58,7 @@ pub enum CancelReason {
 
 impl CancelReason {
     /// Every reason.
-    pub const ALL: [Self; 4] =
-        [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
+    pub const ALL: [Self; 4] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
 
     /// Its name at Stripe, in the API and in stored rows.
     pub const fn name(self) -> &'static str {
@@ -288,8 +285,7 @@ impl Order {
         }
         next.revision += 1;
         next.updated_at = now;
-        let fact =
-            Fact::OrderEdited { before: self.total, total: next.total, revision: next.revision };
+        let fact = Fact::OrderEdited { before: self.total, total: next.total, revision: next.revision };
         Ok(Decision { facts: vec![fact], ..Decision::unchanged(Self { data: next }) })
     }
 
@@ -324,9 +320,7 @@ impl Order {
     pub fn leading_intent(&self) -> Option<&PaymentIntent> {
         match &self.state {
             OrderState::Paid { by, .. } => self.intent(by),
-            OrderState::Open | OrderState::Canceled { .. } => {
-                self.payable_intent().or(self.intents.last())
-            }
+            OrderState::Open | OrderState::Canceled { .. } => self.payable_intent().or(self.intents.last()),
         }
     }
 
@@ -339,23 +333,19 @@ impl Order {
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {
             OrderState::Paid { .. } => PaymentState::Paid,
-            OrderState::Open | OrderState::Canceled { .. } if self.is_held_for_review() => {
-                PaymentState::Review
-            }
-            OrderState::Open | OrderState::Canceled { .. } => {
-                match self.payable_intent().map(|it| it.status) {
-                    Some(IntentStatus::RequiresAction) => PaymentState::RequiresAction,
-                    Some(IntentStatus::Processing) => PaymentState::Processing,
-                    Some(IntentStatus::RequiresCapture) => PaymentState::Authorized,
-                    Some(
-                        IntentStatus::RequiresPaymentMethod
-                        | IntentStatus::RequiresConfirmation
-                        | IntentStatus::Succeeded
-                        | IntentStatus::Canceled,
-                    )
-                    | None => PaymentState::Unpaid,
-                }
-            }
+            OrderState::Open | OrderState::Canceled { .. } if self.is_held_for_review() => PaymentState::Review,
+            OrderState::Open | OrderState::Canceled { .. } => match self.payable_intent().map(|it| it.status) {
+                Some(IntentStatus::RequiresAction) => PaymentState::RequiresAction,
+                Some(IntentStatus::Processing) => PaymentState::Processing,
+                Some(IntentStatus::RequiresCapture) => PaymentState::Authorized,
+                Some(
+                    IntentStatus::RequiresPaymentMethod
+                    | IntentStatus::RequiresConfirmation
+                    | IntentStatus::Succeeded
+                    | IntentStatus::Canceled,
+                )
+                | None => PaymentState::Unpaid,
+            },
         }
     }
 
@@ -400,12 +390,8 @@ pub(crate) mod tests {
         let lines = Some(vec![LineItem::new("Bone", usd(300), 2).unwrap()]);
         let edited = order.edit(OrderEdit { lines, ..OrderEdit::default() }, at(200)).unwrap();
         assert_eq!((edited.order.total, edited.order.revision), (usd(600), 2));
-        assert_eq!(
-            edited.facts,
-            [Fact::OrderEdited { before: usd(11_500), total: usd(600), revision: 2 }]
-        );
-        let same =
-            order.edit(OrderEdit { email: Some(None), ..OrderEdit::default() }, at(200)).unwrap();
+        assert_eq!(edited.facts, [Fact::OrderEdited { before: usd(11_500), total: usd(600), revision: 2 }]);
+        let same = order.edit(OrderEdit { email: Some(None), ..OrderEdit::default() }, at(200)).unwrap();
         assert_eq!(same, Decision::unchanged(order));
     }
 
@@ -423,13 +409,7 @@ pub(crate) mod tests {
         let good = placed().data;
         let paid = OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(1) };
         assert!(Order::restore(good.clone()).is_ok());
-        assert_eq!(
-            Order::restore(OrderData { total: usd(1), ..good.clone() }),
-            Err(CorruptOrder::Total)
-        );
-        assert_eq!(
-            Order::restore(OrderData { state: paid, ..good }),
-            Err(CorruptOrder::PaidByNothing)
-        );
+        assert_eq!(Order::restore(OrderData { total: usd(1), ..good.clone() }), Err(CorruptOrder::Total));
+        assert_eq!(Order::restore(OrderData { state: paid, ..good }), Err(CorruptOrder::PaidByNothing));
     }
 }

@@ -45,9 +45,7 @@ pub enum RequestIntentError {
     #[error("the order is canceled")]
     Canceled,
     /// Money came that does not fit, and more would make it worse.
-    #[error(
-        "money was received for the order that does not fit it, and a person must decide first"
-    )]
+    #[error("money was received for the order that does not fit it, and a person must decide first")]
     HeldForReview,
 }
 
@@ -82,12 +80,7 @@ impl Order {
 
     /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt. A refusal of a
     /// request that is no longer out changes nothing.
-    pub fn intent_refused(
-        &self,
-        request: IntentRequest,
-        error: IntentError,
-        now: Timestamp,
-    ) -> Decision {
+    pub fn intent_refused(&self, request: IntentRequest, error: IntentError, now: Timestamp) -> Decision {
         if self.requested != Some(request) {
             return Decision::unchanged(self.clone());
         }
@@ -131,8 +124,7 @@ mod tests {
         let (order, _) = requested();
         assert_eq!(order.edit(OrderEdit::default(), at(201)), Err(EditError::HasIntent));
         assert_eq!(order.cancel(CancelReason::Duplicate, at(201)), Err(CancelError::HasIntent));
-        let seen =
-            IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
+        let seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
         let issued = order.settle(&seen, at(202)).unwrap().order;
         assert_eq!(issued.edit(OrderEdit::default(), at(203)), Err(EditError::HasIntent));
         assert_eq!(issued.cancel(CancelReason::Duplicate, at(203)), Err(CancelError::HasIntent));
@@ -147,9 +139,7 @@ mod tests {
         assert_eq!(refused.finished, [Task::CreateIntent { request }.key()]);
         let late = refused.order.intent_refused(request, IntentError::default(), at(202));
         assert_eq!(late, Decision::unchanged(refused.order.clone()));
-        let IntentPlan::Create { request: second, .. } =
-            refused.order.request_intent(at(203)).unwrap()
-        else {
+        let IntentPlan::Create { request: second, .. } = refused.order.request_intent(at(203)).unwrap() else {
             panic!("a refused order asks again")
         };
         assert_ne!(second.idempotency_key(order.id), request.idempotency_key(order.id));
@@ -158,13 +148,10 @@ mod tests {
     #[test]
     fn an_intent_that_was_given_up_is_followed_by_a_new_attempt() {
         let (order, request) = requested();
-        let mut seen =
-            IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, usd(11_500), at(202));
+        let mut seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, usd(11_500), at(202));
         seen.status = IntentStatus::Canceled;
         let ended = order.settle(&seen, at(203)).unwrap().order;
-        let IntentPlan::Create { request: second, decision: Some(_) } =
-            ended.request_intent(at(204)).unwrap()
-        else {
+        let IntentPlan::Create { request: second, decision: Some(_) } = ended.request_intent(at(204)).unwrap() else {
             panic!("an order without a payable intent asks for one")
         };
         assert_eq!(second, IntentRequest { attempt: request.attempt + 1, ..request });

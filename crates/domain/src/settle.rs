@@ -1,8 +1,8 @@
 use thiserror::Error;
 
 use crate::{
-    Anomaly, AnomalyKind, Decision, Fact, IntentSnapshot, IntentStatus, Order, OrderState,
-    PaymentIntent, Policy, Task, Timestamp,
+    Anomaly, AnomalyKind, Decision, Fact, IntentSnapshot, IntentStatus, Order, OrderState, PaymentIntent, Policy, Task,
+    Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -19,11 +19,7 @@ impl Order {
     ///
     /// The same snapshot may come any number of times and in any order; news that changes nothing gives a
     /// decision without facts. Money that does not fit becomes an [`Anomaly`], once for an intent.
-    pub fn settle(
-        &self,
-        snapshot: &IntentSnapshot,
-        now: Timestamp,
-    ) -> Result<Decision, SettleError> {
+    pub fn settle(&self, snapshot: &IntentSnapshot, now: Timestamp) -> Result<Decision, SettleError> {
         let mut decision = Decision::unchanged(self.clone());
         let known = self.intents.iter().position(|it| it.id == snapshot.intent);
         if known.is_none() && !self.adopts(snapshot) {
@@ -65,8 +61,7 @@ impl Order {
     /// key alone can write, names the order, and there is no other intent that a customer could pay. So an
     /// intent whose answer was lost is found again by its first webhook.
     fn adopts(&self, snapshot: &IntentSnapshot) -> bool {
-        snapshot.order == Some(self.id)
-            && (snapshot.status.is_terminal() || self.payable_intent().is_none())
+        snapshot.order == Some(self.id) && (snapshot.status.is_terminal() || self.payable_intent().is_none())
     }
 }
 
@@ -94,13 +89,10 @@ impl Decision {
                 OrderState::Canceled { .. } => Some(AnomalyKind::PaidAfterCancel { received }),
                 OrderState::Paid { by, .. } if *by == intent.id => {
                     // It grew after it had paid the order.
-                    (received != expected)
-                        .then_some(AnomalyKind::AmountDiffers { expected, received })
+                    (received != expected).then_some(AnomalyKind::AmountDiffers { expected, received })
                 }
                 OrderState::Paid { .. } => Some(AnomalyKind::SecondPayment { received }),
-                OrderState::Open if received != expected => {
-                    Some(AnomalyKind::AmountDiffers { expected, received })
-                }
+                OrderState::Open if received != expected => Some(AnomalyKind::AmountDiffers { expected, received }),
                 OrderState::Open => {
                     self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
                     self.facts.push(Fact::OrderPaid { by: intent.id.clone(), amount: received });
@@ -126,8 +118,7 @@ impl Decision {
 
     /// Records an anomaly, once for its intent and name.
     fn record(&mut self, anomaly: Anomaly) {
-        let same =
-            |it: &Anomaly| it.intent == anomaly.intent && it.kind.name() == anomaly.kind.name();
+        let same = |it: &Anomaly| it.intent == anomaly.intent && it.kind.name() == anomaly.kind.name();
         if self.order.anomalies.iter().any(same) {
             return;
         }
@@ -162,9 +153,7 @@ mod tests {
     }
 
     fn issued() -> Order {
-        let IntentPlan::Create { decision: Some(requested), .. } =
-            placed().request_intent(at(200)).unwrap()
-        else {
+        let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
             panic!("a new order asks for an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
@@ -177,8 +166,7 @@ mod tests {
 
     #[test]
     fn the_first_answer_finishes_the_request() {
-        let IntentPlan::Create { request, decision: Some(requested) } =
-            placed().request_intent(at(200)).unwrap()
+        let IntentPlan::Create { request, decision: Some(requested) } = placed().request_intent(at(200)).unwrap()
         else {
             panic!("a new order asks for an intent")
         };
@@ -186,20 +174,14 @@ mod tests {
         let decided = requested.order.settle(&answer, at(201)).unwrap();
         assert_eq!(decided.finished, [Task::CreateIntent { request }.key()]);
         assert_eq!(decided.order.requested, None);
-        assert_eq!(
-            decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(),
-            ["payment_intent.created"]
-        );
+        assert_eq!(decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.created"]);
     }
 
     #[test]
     fn money_of_the_total_pays_an_open_order_exactly_once() {
         let order = issued();
         let paid = order.settle(&success(&order, "pi_1"), at(301)).unwrap();
-        assert_eq!(
-            paid.order.state,
-            OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(301) }
-        );
+        assert_eq!(paid.order.state, OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(301) });
         let kinds: Vec<_> = paid.facts.iter().map(Fact::kind).collect();
         assert_eq!(kinds, ["payment_intent.changed", "order.paid"]);
         let again = paid.order.settle(&success(&order, "pi_1"), at(302)).unwrap();
@@ -210,15 +192,10 @@ mod tests {
     fn a_decline_leaves_the_order_open_and_the_next_attempt_pays_it() {
         let order = issued();
         let mut declined = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
-        declined.last_error = Some(crate::IntentError {
-            code: Some("card_declined".into()),
-            ..crate::IntentError::default()
-        });
+        declined.last_error =
+            Some(crate::IntentError { code: Some("card_declined".into()), ..crate::IntentError::default() });
         let decided = order.settle(&declined, at(301)).unwrap();
-        assert_eq!(
-            decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(),
-            ["payment_intent.changed"]
-        );
+        assert_eq!(decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.changed"]);
         assert_eq!(decided.order.payment_state(), PaymentState::Unpaid);
         let paid = decided.order.settle(&success(&order, "pi_1"), at(302)).unwrap();
         assert_eq!(paid.order.payment_state(), PaymentState::Paid);
@@ -226,9 +203,7 @@ mod tests {
 
     #[test]
     fn an_intent_whose_answer_was_lost_is_adopted_by_its_webhook() {
-        let IntentPlan::Create { decision: Some(requested), .. } =
-            placed().request_intent(at(200)).unwrap()
-        else {
+        let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
             panic!("a new order asks for an intent")
         };
         let event = success(&requested.order, "pi_lost");
@@ -255,10 +230,7 @@ mod tests {
         let late = success(&canceled, "pi_1");
         let decided = canceled.settle(&late, at(301)).unwrap();
         assert_eq!(anomalies(&decided.order), ["paid_after_cancel"]);
-        assert_eq!(
-            decided.tasks,
-            [Task::RefundIntent { intent: late.intent.clone(), amount: usd(11_500) }]
-        );
+        assert_eq!(decided.tasks, [Task::RefundIntent { intent: late.intent.clone(), amount: usd(11_500) }]);
         assert_eq!(decided.order.state.name(), "canceled");
         let again = decided.order.settle(&late, at(302)).unwrap();
         assert_eq!(again, Decision::unchanged(decided.order));
@@ -271,10 +243,7 @@ mod tests {
         let second = success(&order, "pi_2");
         let decided = paid.settle(&second, at(302)).unwrap();
         assert_eq!(anomalies(&decided.order), ["second_payment"]);
-        assert_eq!(
-            decided.tasks,
-            [Task::RefundIntent { intent: second.intent, amount: usd(11_500) }]
-        );
+        assert_eq!(decided.tasks, [Task::RefundIntent { intent: second.intent, amount: usd(11_500) }]);
         assert_eq!(decided.order.state, paid.state);
     }
 
@@ -282,18 +251,9 @@ mod tests {
     fn money_that_does_not_fit_waits_for_a_person_and_takes_no_more() {
         let eur = Money::new(11_500, Currency::Eur).unwrap();
         for (change, expected) in [
-            (
-                IntentSnapshot { received: usd(11_499), ..success(&issued(), "pi_1") },
-                "amount_differs",
-            ),
-            (
-                IntentSnapshot { received: usd(11_501), ..success(&issued(), "pi_1") },
-                "amount_differs",
-            ),
-            (
-                IntentSnapshot { amount: eur, received: eur, ..success(&issued(), "pi_1") },
-                "wrong_currency",
-            ),
+            (IntentSnapshot { received: usd(11_499), ..success(&issued(), "pi_1") }, "amount_differs"),
+            (IntentSnapshot { received: usd(11_501), ..success(&issued(), "pi_1") }, "amount_differs"),
+            (IntentSnapshot { amount: eur, received: eur, ..success(&issued(), "pi_1") }, "wrong_currency"),
             (IntentSnapshot { livemode: true, ..success(&issued(), "pi_1") }, "wrong_livemode"),
         ] {
             let decided = issued().settle(&change, at(301)).unwrap();
@@ -313,10 +273,8 @@ mod tests {
     #[test]
     fn an_authorised_order_is_not_paid() {
         let order = issued();
-        let held = IntentSnapshot {
-            capturable: order.total,
-            ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0))
-        };
+        let held =
+            IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
         let decided = order.settle(&held, at(301)).unwrap();
         assert_eq!(decided.order.payment_state(), PaymentState::Authorized);
         assert_eq!(decided.order.state, OrderState::Open);

@@ -73,9 +73,10 @@ impl Email {
         if text.chars().count() > Self::CHARS_MAX {
             return Err(TextProblem::TooLong { max: Self::CHARS_MAX });
         }
-        let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        }) && !text.chars().any(|it| it.is_whitespace() || it.is_control());
+        let well_formed = text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+            && !text.chars().any(|it| it.is_whitespace() || it.is_control());
         if well_formed { Ok(Self(text)) } else { Err(TextProblem::NotAnEmail) }
     }
 

@@ -26,19 +26,12 @@ impl Timestamp {
     /// Takes microseconds since 1970.
     pub fn from_unix_micros(micros: i64) -> Result<Self, TimestampOutOfRange> {
         let seconds = micros.div_euclid(MICROS_PER_SECOND);
-        if (0..=SECONDS_MAX).contains(&seconds) {
-            Ok(Self(micros))
-        } else {
-            Err(TimestampOutOfRange)
-        }
+        if (0..=SECONDS_MAX).contains(&seconds) { Ok(Self(micros)) } else { Err(TimestampOutOfRange) }
     }
 
     /// Takes seconds since 1970, the form of every time in Stripe's v1 API.
     pub fn from_unix_seconds(seconds: i64) -> Result<Self, TimestampOutOfRange> {
-        seconds
-            .checked_mul(MICROS_PER_SECOND)
-            .ok_or(TimestampOutOfRange)
-            .and_then(Self::from_unix_micros)
+        seconds.checked_mul(MICROS_PER_SECOND).ok_or(TimestampOutOfRange).and_then(Self::from_unix_micros)
     }
 
     /// Microseconds since 1970.
@@ -68,8 +61,7 @@ impl Timestamp {
 
     fn to_offset_date_time(self) -> OffsetDateTime {
         // The constructor keeps every value inside what `time` can hold; the epoch is never reached.
-        OffsetDateTime::from_unix_timestamp(self.unix_seconds())
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
             + time::Duration::microseconds(self.0.rem_euclid(MICROS_PER_SECOND))
     }
 }

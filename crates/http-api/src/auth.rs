@@ -104,15 +104,9 @@ impl Tokens {
     }
 
     /// Signs a customer's token, valid until `expires_at`.
-    pub fn customer_token(
-        &self,
-        customer: &CustomerId,
-        expires_at: Timestamp,
-    ) -> Result<String, TokensError> {
-        let claims =
-            Claims { sub: customer.as_str().to_owned(), exp: expires_at.unix_seconds(), nbf: None };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
-            .map_err(|_| TokensError::Signing)
+    pub fn customer_token(&self, customer: &CustomerId, expires_at: Timestamp) -> Result<String, TokensError> {
+        let claims = Claims { sub: customer.as_str().to_owned(), exp: expires_at.unix_seconds(), nbf: None };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| TokensError::Signing)
     }
 
     /// The token of one order.
@@ -124,8 +118,7 @@ impl Tokens {
         if token.starts_with(ORDER_TOKEN_PREFIX) {
             return self.orders.read(token).map(Access::Order);
         }
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
         let now = now.unix_seconds();
         let in_time = now < claims.exp.saturating_add(LEEWAY_SECONDS)
             && claims.nbf.is_none_or(|from| now >= from.saturating_sub(LEEWAY_SECONDS));
@@ -138,15 +131,9 @@ pub struct OrderTokens(Hmac<Sha256>);
 
 impl OrderTokens {
     /// Takes the secret that they are made with.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "HMAC takes a key of any length: it never panics"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes a key of any length: it never panics")]
     pub fn new(secret: &[u8]) -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "HMAC takes a key of any length (RFC 2104, section 3)"
-        )]
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
         Self(Hmac::new_from_slice(secret).expect("any length"))
     }
 
@@ -161,11 +148,7 @@ impl OrderTokens {
     /// The token of `order`.
     pub fn token(&self, order: OrderId) -> String {
         let code = self.mac(order).finalize().into_bytes();
-        format!(
-            "{ORDER_TOKEN_PREFIX}{}_{}",
-            order.0.as_simple(),
-            BASE64_URL_SAFE_NO_PAD.encode(code)
-        )
+        format!("{ORDER_TOKEN_PREFIX}{}_{}", order.0.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(code))
     }
 
     /// The order that a token was made for. Takes the same time for every wrong code.
@@ -178,11 +161,7 @@ impl OrderTokens {
 }
 
 /// The application that calls, if it may do what `scope` says.
-pub(crate) async fn application(
-    api: &Api,
-    request: &HttpRequest,
-    scope: Scope,
-) -> Result<ApiKey, Problem> {
+pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) -> Result<ApiKey, Problem> {
     let given = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
     let Some(text) = given else {
         let detail = "the X-API-Key header is missing: make a key with `paywright keys create`";
@@ -202,26 +181,18 @@ pub(crate) async fn application(
 /// Whose orders may be seen, where a customer must say who it is.
 pub(crate) fn customer(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
     let Some(header) = request.headers().get(AUTHORIZATION) else {
-        let detail =
-            "the Authorization header is missing: Bearer and a customer's or an order's token";
+        let detail = "the Authorization header is missing: Bearer and a customer's or an order's token";
         return Err(Problem::unauthorized("token_missing", detail));
     };
     let token = header.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
     token.and_then(|it| api.tokens.access(it, api.app.now())).ok_or_else(|| {
-        Problem::unauthorized(
-            "token_invalid",
-            "the bearer token is malformed, expired or not signed by this shop",
-        )
+        Problem::unauthorized("token_invalid", "the bearer token is malformed, expired or not signed by this shop")
     })
 }
 
 /// Whose orders may be seen, where an application may speak for itself: a token narrows what it sees.
 pub(crate) fn customer_if_any(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
-    if request.headers().contains_key(AUTHORIZATION) {
-        customer(api, request)
-    } else {
-        Ok(Access::All)
-    }
+    if request.headers().contains_key(AUTHORIZATION) { customer(api, request) } else { Ok(Access::All) }
 }
 
 #[cfg(test)]

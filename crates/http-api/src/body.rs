@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use paywright_domain::{
-    Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, LineItem,
-    Metadata, Money, NewOrder, OrderEdit, Text,
+    Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, LineItem, Metadata, Money,
+    NewOrder, OrderEdit, Text,
 };
 use serde::{Deserialize, Deserializer};
 
@@ -100,8 +100,7 @@ impl Check {
             let description = self.take(at("description"), Text::new(body.description));
             let sku = body.sku.map(|it| self.take(at("sku"), Text::new(it)));
             let line = LineItem::new(body.name, amount?, quantity);
-            let mut line =
-                line.map_err(|problem| self.note(format!("line_items[{index}]"), &problem)).ok()?;
+            let mut line = line.map_err(|problem| self.note(format!("line_items[{index}]"), &problem)).ok()?;
             line.description = description?;
             line.sku = sku.flatten();
             Some(line)
@@ -113,8 +112,7 @@ impl Check {
         let read = |(index, body): (usize, AdjustmentBody)| {
             let at = |field: &str| format!("adjustments[{index}].{field}");
             let kind = AdjustmentKind::ALL.into_iter().find(|it| it.name() == body.kind);
-            let kind = self
-                .take(at("kind"), kind.ok_or("must be discount, shipping, tax or tax_included"));
+            let kind = self.take(at("kind"), kind.ok_or("must be discount, shipping, tax or tax_included"));
             let label = self.take(at("label"), Text::new(body.label));
             let amount = self.take(at("amount"), Money::new(body.amount, currency));
             Some(Adjustment { kind: kind?, label: label?, amount: amount? })
@@ -187,8 +185,7 @@ impl CancelBody {
         let Some(text) = self.reason else { return Ok(CancelReason::RequestedByCustomer) };
         let known = CancelReason::ALL.into_iter().find(|it| it.name() == text);
         known.ok_or_else(|| {
-            let problem =
-                "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
+            let problem = "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
             Problem::invalid(vec![FieldProblem { field: "reason".into(), problem }])
         })
     }

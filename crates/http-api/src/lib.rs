@@ -34,37 +34,22 @@ pub struct Api {
 
 /// Puts every route in its place. Wrap the application in [`identify`] too.
 pub fn configure(config: &mut web::ServiceConfig, api: Api) {
-    let wrong_method =
-        || web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
+    let wrong_method = || web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
     let resource = |path: &str| web::resource(path.to_owned()).default_service(wrong_method());
     config
         .app_data(web::Data::new(api))
         .service(
             web::scope("/api/v1/shop")
+                .service(resource("/orders").route(web::post().to(shop::place)).route(web::get().to(shop::list)))
                 .service(
-                    resource("/orders")
-                        .route(web::post().to(shop::place))
-                        .route(web::get().to(shop::list)),
-                )
-                .service(
-                    resource("/orders/{order}")
-                        .route(web::get().to(shop::read))
-                        .route(web::patch().to(shop::edit)),
+                    resource("/orders/{order}").route(web::get().to(shop::read)).route(web::patch().to(shop::edit)),
                 )
                 .service(resource("/orders/{order}/cancel").route(web::post().to(shop::cancel)))
-                .service(
-                    resource("/orders/{order}/payment-intent")
-                        .route(web::post().to(shop::payment_intent)),
-                )
-                .service(
-                    resource("/orders/{order}/payment")
-                        .route(web::post().to(shop::confirm_payment)),
-                ),
+                .service(resource("/orders/{order}/payment-intent").route(web::post().to(shop::payment_intent)))
+                .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
         )
         .service(resource("/webhooks/stripe").route(web::post().to(webhook::stripe)))
         .service(resource("/healthz").route(web::get().to(health::healthz)))
         .service(resource("/readyz").route(web::get().to(health::readyz)))
-        .default_service(
-            web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }),
-        );
+        .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Problem::no_such_path()) }));
 }

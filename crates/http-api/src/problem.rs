@@ -7,8 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    CancelOrderError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
-    GetOrderError, PlaceOrderError, SettleFromProviderError, StoreError, WebhookError,
+    CancelOrderError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, GetOrderError,
+    PlaceOrderError, SettleFromProviderError, StoreError, WebhookError,
 };
 use paywright_domain::{CancelError, ContentError, EditError, RequestIntentError, SettleError};
 use serde::Serialize;
@@ -58,11 +58,7 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            "this path does not take this method",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not take this method")
     }
 
     pub(crate) fn no_such_path() -> Self {
@@ -79,11 +75,7 @@ impl Problem {
 
     /// What is wrong with the fields of a body.
     pub(crate) fn invalid(fields: Vec<FieldProblem>) -> Self {
-        let detail = fields
-            .iter()
-            .map(|it| format!("{} {}", it.field, it.problem))
-            .collect::<Vec<_>>()
-            .join("; ");
+        let detail = fields.iter().map(|it| format!("{} {}", it.field, it.problem)).collect::<Vec<_>>().join("; ");
         Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", detail) }
     }
 
@@ -121,8 +113,7 @@ impl Problem {
             status if status.is_server_error() => "Not possible now",
             _ => "The request is not valid",
         };
-        let error =
-            ErrorView { code: self.code, detail: &self.detail, fields: &self.fields, request_id };
+        let error = ErrorView { code: self.code, detail: &self.detail, fields: &self.fields, request_id };
         response.json(Envelope { message, error })
     }
 }
@@ -147,9 +138,7 @@ impl ResponseError for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => {
-                Self::conflict("busy", "the order is being changed by others; try again").later(1)
-            }
+            StoreError::Conflict => Self::conflict("busy", "the order is being changed by others; try again").later(1),
             StoreError::Unavailable(cause) => {
                 tracing::error!(%cause, "the store is unavailable");
                 let detail = "the store cannot be used now; nothing was changed";
@@ -167,11 +156,9 @@ impl From<StoreError> for Problem {
 impl From<GetOrderError> for Problem {
     fn from(error: GetOrderError) -> Self {
         match error {
-            GetOrderError::NotFound => Self::new(
-                StatusCode::NOT_FOUND,
-                "order_not_found",
-                "there is no such order for this caller",
-            ),
+            GetOrderError::NotFound => {
+                Self::new(StatusCode::NOT_FOUND, "order_not_found", "there is no such order for this caller")
+            }
             GetOrderError::Store(error) => error.into(),
         }
     }
@@ -195,12 +182,8 @@ impl From<EditOrderError> for Problem {
         match error {
             EditOrderError::NotFound => GetOrderError::NotFound.into(),
             EditOrderError::Refused(EditError::Content(error)) => Self::content(&error),
-            EditOrderError::Refused(error @ EditError::Paid) => {
-                Self::conflict("order_paid", error.to_string())
-            }
-            EditOrderError::Refused(error @ EditError::Canceled) => {
-                Self::conflict("order_canceled", error.to_string())
-            }
+            EditOrderError::Refused(error @ EditError::Paid) => Self::conflict("order_paid", error.to_string()),
+            EditOrderError::Refused(error @ EditError::Canceled) => Self::conflict("order_canceled", error.to_string()),
             EditOrderError::Refused(error @ EditError::HasIntent) => {
                 Self::conflict("payment_in_progress", error.to_string())
             }
@@ -213,9 +196,7 @@ impl From<CancelOrderError> for Problem {
     fn from(error: CancelOrderError) -> Self {
         match error {
             CancelOrderError::NotFound => GetOrderError::NotFound.into(),
-            CancelOrderError::Refused(error @ CancelError::Paid) => {
-                Self::conflict("order_paid", error.to_string())
-            }
+            CancelOrderError::Refused(error @ CancelError::Paid) => Self::conflict("order_paid", error.to_string()),
             CancelOrderError::Refused(error @ CancelError::HasIntent) => {
                 Self::conflict("payment_in_progress", error.to_string())
             }
@@ -226,23 +207,20 @@ impl From<CancelOrderError> for Problem {
 
 impl From<GatewayError> for Problem {
     fn from(error: GatewayError) -> Self {
-        let unavailable =
-            |code, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).later(2);
+        let unavailable = |code, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).later(2);
         match error {
-            GatewayError::Refused(_) => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "payment_provider_refused",
-                error.to_string(),
-            ),
+            GatewayError::Refused(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "payment_provider_refused", error.to_string())
+            }
             GatewayError::NotFound => {
                 tracing::error!("the payment provider does not know an intent that it issued");
-                let detail = "the payment provider does not know this order's payment intent; are key and order of one mode?";
+                let detail =
+                    "the payment provider does not know this order's payment intent; are key and order of one mode?";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
             }
-            GatewayError::Busy => unavailable(
-                "payment_provider_busy",
-                "the payment provider wants to be asked later; nothing was done",
-            ),
+            GatewayError::Busy => {
+                unavailable("payment_provider_busy", "the payment provider wants to be asked later; nothing was done")
+            }
             GatewayError::Misconfigured(cause) => {
                 tracing::error!(cause, "the payment provider cannot be used with these settings");
                 let detail = "the payment provider does not accept the service's settings; its operator must look";
@@ -250,7 +228,8 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Unknown(cause) => {
                 tracing::warn!(%cause, "the outcome of a request to the payment provider is unknown");
-                let detail = "the payment provider did not answer; repeating this request is safe and gives one payment";
+                let detail =
+                    "the payment provider did not answer; repeating this request is safe and gives one payment";
                 unavailable("payment_provider_unreachable", detail)
             }
         }
@@ -298,8 +277,7 @@ impl From<CheckPaymentError> for Problem {
         match error {
             CheckPaymentError::Get(error) => error.into(),
             CheckPaymentError::NotCompleted { payment, intent } => {
-                let stands =
-                    intent.map_or_else(String::new, |it| format!("; its payment intent is {it}"));
+                let stands = intent.map_or_else(String::new, |it| format!("; its payment intent is {it}"));
                 let detail = format!("the order is {}{stands}", payment.name());
                 Self::conflict("payment_not_completed", detail)
             }

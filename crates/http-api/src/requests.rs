@@ -27,14 +27,9 @@ pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let given = request
-        .headers()
-        .get(&REQUEST_ID)
-        .and_then(|it| it.to_str().ok())
-        .filter(|it| is_plain(it));
+    let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
-    let span =
-        tracing::info_span!("request", id, method = %request.method(), path = request.path());
+    let span = tracing::info_span!("request", id, method = %request.method(), path = request.path());
     let begun = Instant::now();
     async move {
         let response = next.call(request).await?;
@@ -64,10 +59,7 @@ fn is_plain(text: &str) -> bool {
 pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
     match payload.to_bytes_limited(bytes_max).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => Err(Problem::bad_request(
-            "body_incomplete",
-            format!("the body did not arrive: {error}"),
-        )),
+        Ok(Err(error)) => Err(Problem::bad_request("body_incomplete", format!("the body did not arrive: {error}"))),
         Err(_) => {
             let detail = format!("the body must have at most {bytes_max} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
@@ -76,20 +68,12 @@ pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Byte
 }
 
 /// Reads a body as JSON of the expected form, and names the field where it is not.
-pub(crate) fn parse_json<T: DeserializeOwned>(
-    request: &HttpRequest,
-    body: &[u8],
-) -> Result<T, Problem> {
-    let media_type =
-        request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+pub(crate) fn parse_json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let detail = "the Content-Type must be application/json";
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content_type_not_supported",
-            detail,
-        ));
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_not_supported", detail));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -101,8 +85,6 @@ pub(crate) fn parse_json<T: DeserializeOwned>(
             Problem::bad_request("json_malformed", format!("the body is not JSON: {problem}"))
         }
     })?;
-    json.end().map_err(|error| {
-        Problem::bad_request("json_malformed", format!("the body is not JSON: {error}"))
-    })?;
+    json.end().map_err(|error| Problem::bad_request("json_malformed", format!("the body is not JSON: {error}")))?;
     Ok(parsed)
 }

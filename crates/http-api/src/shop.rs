@@ -4,9 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{
-    Access, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope,
-};
+use paywright_app::{Access, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope};
 use paywright_domain::{CustomerId, Order, OrderId, OrderNumber};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -28,16 +26,10 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const PAGE_DEFAULT: u16 = 20;
 
 /// Runs a use case to its end, whatever becomes of the client's connection.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
     actix_web::rt::spawn(work).await.map_err(|error| {
         tracing::error!(%error, "a use case did not come to its end");
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the request did not come to its end",
-        )
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
     })
 }
 
@@ -46,10 +38,7 @@ fn order_ref(text: &str) -> Result<OrderRef, Problem> {
         return Ok(OrderRef::Id(OrderId(id)));
     }
     OrderNumber::parse(text).map(OrderRef::Number).map_err(|_| {
-        Problem::bad_request(
-            "order_id_malformed",
-            "an order is named by its id (a UUID) or by its number (ORD-...)",
-        )
+        Problem::bad_request("order_id_malformed", "an order is named by its id (a UUID) or by its number (ORD-...)")
     })
 }
 
@@ -58,11 +47,7 @@ fn success(status: StatusCode, message: &'static str, data: impl serde::Serializ
 }
 
 /// `POST /orders`: places an order. With an `Idempotency-Key`, a repeat gets the first one's answer.
-pub(crate) async fn place(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
     let new = parse_json::<OrderBody>(&request, &body)?.into_new_order()?;
@@ -98,11 +83,7 @@ fn with_token(answer: &str, token: &str) -> Result<Box<RawValue>, Problem> {
     let fields = answer.strip_suffix('}').unwrap_or_default();
     RawValue::from_string(format!("{fields},\"token\":\"{token}\"}}")).map_err(|error| {
         tracing::error!(%error, "a stored answer cannot be read");
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the stored answer cannot be read",
-        )
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the stored answer cannot be read")
     })
 }
 
@@ -112,9 +93,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&text.len()) {
         return Ok(Some(text.to_owned()));
     }
-    let detail = format!(
-        "the Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters"
-    );
+    let detail = format!("the Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
     Err(Problem::bad_request("idempotency_key_malformed", detail))
 }
 
@@ -133,8 +112,7 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
         .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?
         .into_inner();
     let asked = query.customer.map(CustomerId::new).transpose();
-    let asked = asked
-        .map_err(|error| Problem::bad_request("query_malformed", format!("customer {error}")))?;
+    let asked = asked.map_err(|error| Problem::bad_request("query_malformed", format!("customer {error}")))?;
     let customer = match customer_if_any(&api, &request)? {
         Access::All => asked,
         Access::Customer(own) if asked.as_ref().is_none_or(|it| *it == own) => Some(own),
@@ -144,9 +122,8 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
         }
     };
     let older_than = query.cursor.map(|it| Uuid::try_parse(&it).map(OrderId)).transpose();
-    let older_than = older_than.map_err(|_| {
-        Problem::bad_request("query_malformed", "cursor must be a next_cursor of an answer")
-    })?;
+    let older_than =
+        older_than.map_err(|_| Problem::bad_request("query_malformed", "cursor must be a next_cursor of an answer"))?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=paywright_app::App::PAGE_MAX).contains(&limit) {
         let detail = format!("limit must be 1 to {}", paywright_app::App::PAGE_MAX);
@@ -157,11 +134,7 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
 }
 
 /// `GET /orders/{order}`.
-pub(crate) async fn read(
-    api: Data<Api>,
-    request: HttpRequest,
-    order: Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
     let access = customer_if_any(&api, &request)?;
     let order = api.app.get_order(&order_ref(&order)?, &access).await?;
@@ -198,12 +171,10 @@ pub(crate) async fn cancel(
     let access = customer_if_any(&api, &request)?;
     let which = order_ref(&order)?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
-    let body: CancelBody =
-        if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
+    let body: CancelBody = if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
     let reason = body.into_reason()?;
     let app = api.app.clone();
-    let order =
-        to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
+    let order = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
     Ok(success(StatusCode::OK, "Order canceled successfully", OrderView::of(&order)))
 }
 
@@ -217,13 +188,8 @@ pub(crate) async fn payment_intent(
     let access = customer(&api, &request)?;
     let which = order_ref(&order)?;
     let app = api.app.clone();
-    let payable =
-        to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
-    payment(
-        &payable.order,
-        payable.client_secret.expose_secret(),
-        "Payment intent created successfully",
-    )
+    let payable = to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
+    payment(&payable.order, payable.client_secret.expose_secret(), "Payment intent created successfully")
 }
 
 /// `POST /orders/{order}/payment`: a payment system's hint that the order is paid. Stripe is asked.
@@ -240,17 +206,9 @@ pub(crate) async fn confirm_payment(
     payment(&checked.order, checked.client_secret.expose_secret(), "Order marked as paid")
 }
 
-fn payment(
-    order: &Order,
-    client_secret: &str,
-    message: &'static str,
-) -> Result<HttpResponse, Problem> {
+fn payment(order: &Order, client_secret: &str, message: &'static str) -> Result<HttpResponse, Problem> {
     let view = PaymentView::of(order, client_secret).ok_or_else(|| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the order has no payment intent to show",
-        )
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order has no payment intent to show")
     })?;
     Ok(success(StatusCode::OK, message, view))
 }

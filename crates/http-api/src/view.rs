@@ -131,10 +131,10 @@ impl<'a> IntentView<'a> {
             status: intent.status.name(),
             amount: intent.amount.to_decimal(),
             amount_received: intent.received.to_decimal(),
-            last_error: intent.last_error.as_ref().map(|it| LastErrorView {
-                code: it.code.as_deref(),
-                message: it.message.as_deref(),
-            }),
+            last_error: intent
+                .last_error
+                .as_ref()
+                .map(|it| LastErrorView { code: it.code.as_deref(), message: it.message.as_deref() }),
         }
     }
 }
@@ -144,9 +144,7 @@ impl<'a> OrderView<'a> {
         let (paid_at, canceled_at, cancel_reason) = match &order.state {
             OrderState::Open => (None, None, None),
             OrderState::Paid { at, .. } => (Some(at.to_string()), None, None),
-            OrderState::Canceled { reason, at } => {
-                (None, Some(at.to_string()), Some(reason.name()))
-            }
+            OrderState::Canceled { reason, at } => (None, Some(at.to_string()), Some(reason.name())),
         };
         let line = |line: &'a LineItem| OrderLineView {
             line: LineView::of(line),
@@ -173,11 +171,7 @@ impl<'a> OrderView<'a> {
                     currency: it.amount.currency().code(),
                 })
                 .collect(),
-            metadata: order
-                .metadata
-                .iter()
-                .map(|(key, value)| (key.as_str(), value.as_str()))
-                .collect(),
+            metadata: order.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             payment_intent: order.leading_intent().map(IntentView::of),
             anomalies: order
                 .anomalies

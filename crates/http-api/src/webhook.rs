@@ -15,16 +15,11 @@ use crate::requests::read_body;
 /// The largest event that is read, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-pub(crate) async fn stripe(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let body = read_body(payload, EVENT_BYTES_MAX).await?;
     let signature = request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
-    let signature = signature.ok_or_else(|| {
-        Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing")
-    })?;
+    let signature = signature
+        .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
     let event = api.webhooks.open(&body, signature, api.app.now())?;
     let ProviderNews::Intent(news) = event.news else { return Ok(received("nothing to do")) };
     let app = api.app.clone();
@@ -40,10 +35,7 @@ pub(crate) async fn stripe(
             Ok(received("settled"))
         }
         // Of another program on the same account, or a second open intent that says it is ours: no money.
-        Err(
-            SettleFromProviderError::Foreign
-            | SettleFromProviderError::Settle(SettleError::NotOurs),
-        ) => {
+        Err(SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)) => {
             tracing::info!(event = event.id, kind = event.kind, %intent, "an event of a foreign intent");
             Ok(received("not ours"))
         }

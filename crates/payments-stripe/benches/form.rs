@@ -3,13 +3,11 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use paywright_payments_stripe::{
-    AmountDetails, AutomaticPaymentMethods, CaptureMethod, CreatePaymentIntent, DetailLine,
-    IntentMetadata,
+    AmountDetails, AutomaticPaymentMethods, CaptureMethod, CreatePaymentIntent, DetailLine, IntentMetadata,
 };
 
 fn request(lines: u32) -> CreatePaymentIntent {
-    let line =
-        |n: u32| DetailLine { product_name: format!("Product {n}"), quantity: n, unit_cost: 5600 };
+    let line = |n: u32| DetailLine { product_name: format!("Product {n}"), quantity: n, unit_cost: 5600 };
     CreatePaymentIntent {
         amount: 11_200,
         currency: "usd".into(),

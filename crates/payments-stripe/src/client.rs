@@ -136,10 +136,7 @@ impl Client {
         self.send(|| self.http.request(Method::GET, &url)).await
     }
 
-    async fn send<T: DeserializeOwned>(
-        &self,
-        request: impl Fn() -> reqwest::RequestBuilder,
-    ) -> Result<T, StripeError> {
+    async fn send<T: DeserializeOwned>(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
         let begun = tokio::time::Instant::now();
         let mut attempts = 1;
         // Once an attempt may have reached Stripe, no later one can make the outcome known by failing.
@@ -151,17 +148,13 @@ impl Client {
                 Attempt::Again(lost) => lost,
             };
             let wait = self.wait_before(attempts);
-            let may_retry = attempts < self.settings.attempts_max
-                && begun.elapsed() + wait < self.settings.deadline;
+            let may_retry = attempts < self.settings.attempts_max && begun.elapsed() + wait < self.settings.deadline;
             if !may_retry {
                 return Err(match (lost, unknown) {
-                    (Lost::Unknown(cause), _)
-                    | (Lost::NoConnection(_) | Lost::Busy(_), Some(cause)) => {
+                    (Lost::Unknown(cause), _) | (Lost::NoConnection(_) | Lost::Busy(_), Some(cause)) => {
                         StripeError::Unknown { attempts, cause }
                     }
-                    (Lost::NoConnection(error), None) => {
-                        StripeError::NotSent(NotSent::NoConnection(error))
-                    }
+                    (Lost::NoConnection(error), None) => StripeError::NotSent(NotSent::NoConnection(error)),
                     (Lost::Busy(error), None) => StripeError::Api(error),
                 });
             }
@@ -176,8 +169,7 @@ impl Client {
 
     /// Half to all of the doubled wait: full jitter with a floor, so that a retry is never immediate.
     fn wait_before(&self, attempts: u32) -> Duration {
-        let doubled =
-            self.settings.backoff.saturating_mul(1 << (attempts - 1).min(16)).min(BACKOFF_MAX);
+        let doubled = self.settings.backoff.saturating_mul(1 << (attempts - 1).min(16)).min(BACKOFF_MAX);
         let half = u64::try_from(doubled.as_micros() / 2).unwrap_or(u64::MAX / 2);
         Duration::from_micros(half + fastrand::u64(0..=half))
     }
@@ -189,9 +181,7 @@ impl Client {
             Err(error) => return Attempt::Again(Lost::Unknown(NoAnswer::Transport(error))),
         };
         let status = response.status();
-        let header = |name: &str| {
-            response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned)
-        };
+        let header = |name: &str| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let should_retry = header("stripe-should-retry");
         let request_id = header("request-id");
         if let Some(notice) = header("stripe-notice") {
@@ -229,8 +219,7 @@ impl Client {
 /// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status; a
 /// server error leaves the outcome unknown; a conflict or a lock passes; the rest is definite.
 fn after_failure<T>(error: ApiError, should_retry: Option<&str>) -> Attempt<T> {
-    let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS
-        && error.body.code.as_deref() == Some("lock_timeout");
+    let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS && error.body.code.as_deref() == Some("lock_timeout");
     if error.status.is_server_error() {
         // Stripe saves a 500 under its key and repeats it; still, what was done before it is not known.
         return Attempt::Again(Lost::Unknown(NoAnswer::Server(error)));
@@ -242,19 +231,14 @@ fn after_failure<T>(error: ApiError, should_retry: Option<&str>) -> Attempt<T> {
     let passes = match should_retry {
         Some("true") => true,
         Some("false") => false,
-        _ => {
-            error.status == StatusCode::CONFLICT
-                || error.status == StatusCode::FAILED_DEPENDENCY
-                || is_lock
-        }
+        _ => error.status == StatusCode::CONFLICT || error.status == StatusCode::FAILED_DEPENDENCY || is_lock,
     };
     if passes { Attempt::Again(Lost::Busy(error)) } else { Attempt::Refusal(error) }
 }
 
 /// Encodes a request as Stripe reads it: `metadata[order_id]=…&expand[0]=…`.
 fn encode(request: &impl Serialize) -> Result<String, StripeError> {
-    serde_qs::to_string(request)
-        .map_err(|error| StripeError::NotSent(NotSent::Form(error.to_string())))
+    serde_qs::to_string(request).map_err(|error| StripeError::NotSent(NotSent::Form(error.to_string())))
 }
 
 impl std::fmt::Debug for Client {

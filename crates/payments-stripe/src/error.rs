@@ -77,9 +77,7 @@ pub struct ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stripe answered {}", self.status.as_u16())?;
-        for (name, value) in
-            [("code", &self.body.code), ("param", &self.body.param), ("request", &self.request_id)]
-        {
+        for (name, value) in [("code", &self.body.code), ("param", &self.body.param), ("request", &self.request_id)] {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
             }

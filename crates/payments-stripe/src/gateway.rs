@@ -2,12 +2,10 @@
 
 use async_trait::async_trait;
 use paywright_app::{
-    GatewayError, IssuedIntent, NewIntent, PaymentGateway, ProviderEvent, ProviderNews,
-    WebhookError, Webhooks,
+    GatewayError, IssuedIntent, NewIntent, PaymentGateway, ProviderEvent, ProviderNews, WebhookError, Webhooks,
 };
 use paywright_domain::{
-    CaptureMethod, Currency, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId,
-    Timestamp,
+    CaptureMethod, Currency, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId, Timestamp,
 };
 use reqwest::StatusCode;
 use secrecy::SecretString;
@@ -15,8 +13,7 @@ use secrecy::SecretString;
 use crate::error::{ApiError, ErrorBody, NotSent, StripeError};
 use crate::objects::{Event, PaymentIntent};
 use crate::requests::{
-    AmountDetails, AutomaticPaymentMethods, CreatePaymentIntent, DetailLine, IntentMetadata,
-    RetrievePaymentIntent,
+    AmountDetails, AutomaticPaymentMethods, CreatePaymentIntent, DetailLine, IntentMetadata, RetrievePaymentIntent,
 };
 use crate::webhook::verify;
 use crate::{Client, StripeId};
@@ -46,11 +43,7 @@ const DETAIL_LINES_MAX: usize = 100;
 
 #[async_trait]
 impl PaymentGateway for StripeGateway {
-    async fn create_intent(
-        &self,
-        new: &NewIntent,
-        key: &str,
-    ) -> Result<IssuedIntent, GatewayError> {
+    async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         let request = create_request(new)?;
         let made = self.client.post(&request, key).await;
         let intent = made.map_err(|error| match gateway_error(error) {
@@ -80,10 +73,7 @@ impl PaymentGateway for StripeGateway {
 /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
 fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
     let amount = new.amount.to_charge().map_err(|problem| {
-        GatewayError::Refused(IntentError {
-            message: Some(problem.to_string()),
-            ..IntentError::default()
-        })
+        GatewayError::Refused(IntentError { message: Some(problem.to_string()), ..IntentError::default() })
     })?;
     let details: Option<Vec<DetailLine>> = (new.lines.len() <= DETAIL_LINES_MAX)
         .then(|| {
@@ -91,11 +81,7 @@ fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> 
                 .iter()
                 .map(|line| {
                     let unit_cost = line.unit_amount().to_wire().ok()?;
-                    Some(DetailLine {
-                        product_name: line.name.to_string(),
-                        quantity: line.quantity(),
-                        unit_cost,
-                    })
+                    Some(DetailLine { product_name: line.name.to_string(), quantity: line.quantity(), unit_cost })
                 })
                 .collect()
         })
@@ -122,11 +108,8 @@ fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> 
 
 /// Reads an intent as the domain sees it. What it cannot see is an error, never a guess.
 fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapshot, String> {
-    let currency: Currency =
-        intent.currency.parse().map_err(|_| format!("unknown currency {}", intent.currency))?;
-    let money = |wire| {
-        Money::from_wire(wire, currency).map_err(|problem| format!("the amount {wire} {problem}"))
-    };
+    let currency: Currency = intent.currency.parse().map_err(|_| format!("unknown currency {}", intent.currency))?;
+    let money = |wire| Money::from_wire(wire, currency).map_err(|problem| format!("the amount {wire} {problem}"));
     let status: IntentStatus = intent
         .status
         .as_str()
@@ -152,11 +135,7 @@ fn parse_order_id(text: &str) -> Option<OrderId> {
 }
 
 fn intent_error(body: &ErrorBody) -> IntentError {
-    IntentError {
-        code: body.code.clone(),
-        decline_code: body.decline_code.clone(),
-        message: body.message.clone(),
-    }
+    IntentError { code: body.code.clone(), decline_code: body.decline_code.clone(), message: body.message.clone() }
 }
 
 /// Who can do something about a failure: the customer, time, or an operator.
@@ -177,12 +156,8 @@ fn refusal(error: &ApiError) -> GatewayError {
     let is_key_reuse = error.body.kind == "idempotency_error";
     match error.status {
         // Stripe answers these before it looks at the idempotency key, and saves nothing under it.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT | StatusCode::FAILED_DEPENDENCY => {
-            GatewayError::Busy
-        }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            GatewayError::Misconfigured(error.to_string())
-        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
         _ if is_key_reuse => GatewayError::Misconfigured(error.to_string()),
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
@@ -206,20 +181,13 @@ impl StripeWebhooks {
 }
 
 impl Webhooks for StripeWebhooks {
-    fn open(
-        &self,
-        body: &[u8],
-        signature: &str,
-        now: Timestamp,
-    ) -> Result<ProviderEvent, WebhookError> {
+    fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError> {
         verify(body, signature, &self.secrets, now).map_err(|problem| {
             tracing::warn!(%problem, "a webhook was refused");
             WebhookError::BadSignature("see \"Verify webhook signatures\" of the payment provider")
         })?;
-        let unreadable =
-            |problem: &dyn std::fmt::Display| WebhookError::Unreadable(problem.to_string());
-        let json: serde_json::Value =
-            serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        let unreadable = |problem: &dyn std::fmt::Display| WebhookError::Unreadable(problem.to_string());
+        let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         if json.get("object").and_then(serde_json::Value::as_str) == Some("v2.core.event") {
             return Err(WebhookError::Thin);
         }
@@ -227,8 +195,7 @@ impl Webhooks for StripeWebhooks {
         let news = if event.kind.starts_with("payment_intent.") {
             let intent: PaymentIntent =
                 serde_json::from_value(event.data.object).map_err(|error| unreadable(&error))?;
-            let as_of =
-                Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
+            let as_of = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
             let snapshot = snapshot_of(&intent, as_of).map_err(|problem| unreadable(&problem))?;
             ProviderNews::Intent(Box::new(snapshot.within_second(as_of)))
         } else {

@@ -27,8 +27,7 @@ impl StripeId {
     pub fn new(prefix: &'static str, text: impl Into<String>) -> Result<Self, BadId> {
         let text = text.into();
         let plain = |it: &str| it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let fits = text.len() <= LEN_MAX
-            && text.strip_prefix(prefix).is_some_and(|it| !it.is_empty() && plain(it));
+        let fits = text.len() <= LEN_MAX && text.strip_prefix(prefix).is_some_and(|it| !it.is_empty() && plain(it));
         if fits { Ok(Self(text)) } else { Err(BadId { expected: prefix }) }
     }
 

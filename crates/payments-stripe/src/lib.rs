@@ -19,18 +19,15 @@ pub use error::{ApiError, ErrorBody, StripeError};
 pub use gateway::{StripeGateway, StripeWebhooks};
 pub use id::{BadId, StripeId};
 pub use objects::{
-    Charge, Customer, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund,
-    SetupIntent,
+    Charge, Customer, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund, SetupIntent,
 };
 pub use open_enum::{
-    CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus,
-    SetupUsage,
+    CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
 };
 pub use requests::{
-    AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent,
-    ConfirmPaymentIntent, CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund,
-    CreateSetupIntent, DetailLine, Get, IntentMetadata, ListEvents, ListRefunds, Post,
-    RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
+    AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
+    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Get,
+    IntentMetadata, ListEvents, ListRefunds, Post, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
 };
 
 /// The version of the API that every request asks for, and that webhook endpoints must be set up with.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::error::ErrorBody;
 use crate::{
-    CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus,
-    SetupUsage, StripeId,
+    CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
+    StripeId,
 };
 
 /// A reference that Stripe sends as an id, or as the object where it was asked to expand it.

@@ -36,12 +36,7 @@ pub enum SignatureError {
 
 /// Checks the `Stripe-Signature` header over the raw bytes of a body with any of the secrets. Pure, and takes
 /// the same time for every wrong signature of the right length.
-pub fn verify(
-    body: &[u8],
-    header: &str,
-    secrets: &[SecretString],
-    now: Timestamp,
-) -> Result<(), SignatureError> {
+pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestamp) -> Result<(), SignatureError> {
     let mut timestamp = None;
     let mut signatures = Vec::new();
     for part in header.split(',') {
@@ -56,8 +51,7 @@ pub fn verify(
             Some(_) | None => {}
         }
     }
-    let digits =
-        timestamp.filter(|it| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit()));
+    let digits = timestamp.filter(|it| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit()));
     let timestamp = digits.ok_or(SignatureError::NoTimestamp)?;
     let signed_at: i64 = timestamp.parse().map_err(|_| SignatureError::NoTimestamp)?;
     if signatures.is_empty() {
@@ -89,8 +83,7 @@ pub fn verify(
 /// `whsec_` included, as lower-case hexadecimal.
 fn signature(body: &[u8], timestamp: &str, secret: &SecretString) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
     mac.update(timestamp.as_bytes());
     mac.update(b".");
     mac.update(body);
@@ -136,11 +129,7 @@ mod tests {
         ] {
             for ((secret, time), v1) in [(S1, first), (S2, second)] {
                 let header = format!("t={time},v1={v1}");
-                assert_eq!(
-                    verify(payload.as_bytes(), &header, &secrets(&[secret]), at(time)),
-                    Ok(()),
-                    "{payload}"
-                );
+                assert_eq!(verify(payload.as_bytes(), &header, &secrets(&[secret]), at(time)), Ok(()), "{payload}");
             }
         }
     }
@@ -171,11 +160,7 @@ mod tests {
             ("another t", format!("t={},v1={v1}", t + 1), Err(Mismatch)),
             ("a t beyond all numbers", format!("t={},v1={v1}", "9".repeat(40)), Err(NoTimestamp)),
         ] {
-            assert_eq!(
-                verify(PLAIN.as_bytes(), &header, &secrets(&[secret]), at(t)),
-                expected,
-                "{name}"
-            );
+            assert_eq!(verify(PLAIN.as_bytes(), &header, &secrets(&[secret]), at(t)), expected, "{name}");
         }
         for (name, payload, keys, expected) in [
             ("another secret", PLAIN.to_owned(), vec!["whsec_other"], Err(Mismatch)),
@@ -185,11 +170,7 @@ mod tests {
             ("no secret", PLAIN.to_owned(), vec![], Err(NoSecret)),
             ("two secrets during a roll", PLAIN.to_owned(), vec!["whsec_new", secret], Ok(())),
         ] {
-            assert_eq!(
-                verify(payload.as_bytes(), &good, &secrets(&keys), at(t)),
-                expected,
-                "{name}"
-            );
+            assert_eq!(verify(payload.as_bytes(), &good, &secrets(&keys), at(t)), expected, "{name}");
         }
         for (away, expected) in [
             (0, Ok(())),
@@ -199,11 +180,7 @@ mod tests {
             (-301, Err(OutsideTolerance)),
             (-3600, Err(OutsideTolerance)),
         ] {
-            assert_eq!(
-                verify(PLAIN.as_bytes(), &good, &secrets(&[secret]), at(t + away)),
-                expected,
-                "{away} s"
-            );
+            assert_eq!(verify(PLAIN.as_bytes(), &good, &secrets(&[secret]), at(t + away)), expected, "{away} s");
         }
     }
 }

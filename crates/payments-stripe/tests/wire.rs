@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use paywright_app::{GatewayError, NewIntent, PaymentGateway};
 use paywright_domain::{
-    CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
-    Timestamp,
+    CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
 };
 use paywright_payments_stripe::{
-    API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason,
-    CapturePaymentIntent, Client, ClientSettings, ConfirmPaymentIntent, CreateCustomer,
-    CreateEphemeralKey, CreateRefund, CreateSetupIntent, ListEvents, ListRefunds, Post,
-    RefundReason, RetrievePaymentIntent, RetrieveRefund, SetupUsage, StripeError, StripeGateway,
-    StripeId, UpdatePaymentIntent,
+    API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
+    ClientSettings, ConfirmPaymentIntent, CreateCustomer, CreateEphemeralKey, CreateRefund, CreateSetupIntent,
+    ListEvents, ListRefunds, Post, RefundReason, RetrievePaymentIntent, RetrieveRefund, SetupUsage, StripeError,
+    StripeGateway, StripeId, UpdatePaymentIntent,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -69,11 +67,7 @@ fn new_intent() -> NewIntent {
     let lines = vec![LineItem::new("Main product 2 & more", usd(5600), 2).unwrap()];
     let order_id = OrderId(uuid::Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0009));
     let now = Timestamp::from_unix_seconds(1_743_415_050).unwrap();
-    let new = NewOrder {
-        email: Some(Email::new("ada@example.com").unwrap()),
-        lines,
-        ..NewOrder::empty(Currency::Usd)
-    };
+    let new = NewOrder { email: Some(Email::new("ada@example.com").unwrap()), lines, ..NewOrder::empty(Currency::Usd) };
     let order = Order::place(order_id, new, now).unwrap().order;
     NewIntent {
         order: order.id,
@@ -95,9 +89,7 @@ async fn an_intent_is_asked_for_with_exactly_this() {
     let (server, client) = stripe().await;
     Mock::given(method("POST"))
         .and(path("/v1/payment_intents"))
-        .respond_with(
-            ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method")),
-        )
+        .respond_with(ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method")))
         .mount(&server)
         .await;
     let issued = gateway(client).create_intent(&new_intent(), "pi:order:3:1").await.unwrap();
@@ -145,10 +137,7 @@ async fn each_call_has_its_path_and_form() {
         metadata: None,
     };
     let (path, form, _) = posted(update, intent_json("requires_payment_method")).await;
-    assert_eq!(
-        (path.as_str(), form.as_str()),
-        ("/v1/payment_intents/pi_1", "amount=500&receipt_email=")
-    );
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1", "amount=500&receipt_email="));
     let confirm = ConfirmPaymentIntent {
         intent: intent(),
         payment_method: Some(id("pm_", "pm_card_visa")),
@@ -156,25 +145,13 @@ async fn each_call_has_its_path_and_form() {
         off_session: None,
     };
     let (path, form, _) = posted(confirm, intent_json("succeeded")).await;
-    assert_eq!(
-        (path.as_str(), form.as_str()),
-        ("/v1/payment_intents/pi_1/confirm", "payment_method=pm_card_visa")
-    );
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1/confirm", "payment_method=pm_card_visa"));
     let capture = CapturePaymentIntent { intent: intent(), amount_to_capture: Some(700) };
     let (path, form, _) = posted(capture, intent_json("succeeded")).await;
-    assert_eq!(
-        (path.as_str(), form.as_str()),
-        ("/v1/payment_intents/pi_1/capture", "amount_to_capture=700")
-    );
-    let cancel = CancelPaymentIntent {
-        intent: intent(),
-        cancellation_reason: Some(CancellationReason::Abandoned),
-    };
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1/capture", "amount_to_capture=700"));
+    let cancel = CancelPaymentIntent { intent: intent(), cancellation_reason: Some(CancellationReason::Abandoned) };
     let (path, form, _) = posted(cancel, intent_json("canceled")).await;
-    assert_eq!(
-        (path.as_str(), form.as_str()),
-        ("/v1/payment_intents/pi_1/cancel", "cancellation_reason=abandoned")
-    );
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1/cancel", "cancellation_reason=abandoned"));
     let refund = CreateRefund {
         payment_intent: intent(),
         amount: Some(500),
@@ -184,18 +161,11 @@ async fn each_call_has_its_path_and_form() {
     let (path, form, _) = posted(refund, refund_json()).await;
     let expected = "payment_intent=pi_1&amount=500&reason=duplicate&metadata[refund_id]=7";
     assert_eq!((path.as_str(), form.as_str()), ("/v1/refunds", expected));
-    let customer = CreateCustomer {
-        email: Some("a+b@example.com".into()),
-        name: Some("Zoë".into()),
-        metadata: [].into(),
-    };
+    let customer =
+        CreateCustomer { email: Some("a+b@example.com".into()), name: Some("Zoë".into()), metadata: [].into() };
     let (path, form, _) = posted(customer, json!({ "id": "cus_1", "object": "customer" })).await;
-    assert_eq!(
-        (path.as_str(), form.as_str()),
-        ("/v1/customers", "email=a%2Bb@example.com&name=Zo%C3%AB")
-    );
-    let key =
-        CreateEphemeralKey { customer: id("cus_", "cus_1"), sdk_version: "2024-06-20".into() };
+    assert_eq!((path.as_str(), form.as_str()), ("/v1/customers", "email=a%2Bb@example.com&name=Zo%C3%AB"));
+    let key = CreateEphemeralKey { customer: id("cus_", "cus_1"), sdk_version: "2024-06-20".into() };
     let answer = json!({ "id": "ephkey_1", "object": "ephemeral_key", "expires": 3600, "secret": "ek_test_hush" });
     let (path, form, version) = posted(key, answer).await;
     assert_eq!((path.as_str(), form.as_str()), ("/v1/ephemeral_keys", "customer=cus_1"));
@@ -205,8 +175,7 @@ async fn each_call_has_its_path_and_form() {
         usage: Some(SetupUsage::OffSession),
         automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
     };
-    let answer =
-        json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method" });
+    let answer = json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method" });
     let (path, form, _) = posted(setup, answer).await;
     let expected = "customer=cus_1&usage=off_session&automatic_payment_methods[enabled]=true";
     assert_eq!((path.as_str(), form.as_str()), ("/v1/setup_intents", expected));
@@ -228,19 +197,14 @@ async fn each_read_has_its_path_and_query() {
     let expand = vec!["latest_charge.balance_transaction"];
     client.get(&RetrievePaymentIntent { intent: id("pi_", "pi_1"), expand }).await.unwrap();
     client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await.unwrap();
-    let refunds = ListRefunds {
-        payment_intent: id("pi_", "pi_1"),
-        limit: 100,
-        starting_after: Some(id("re_", "re_1")),
-    };
+    let refunds =
+        ListRefunds { payment_intent: id("pi_", "pi_1"), limit: 100, starting_after: Some(id("re_", "re_1")) };
     client.get(&refunds).await.unwrap();
     let types = vec!["payment_intent.succeeded", "charge.refunded"];
-    let events =
-        ListEvents { limit: 50, types, starting_after: None, delivery_success: Some(false) };
+    let events = ListEvents { limit: 50, types, starting_after: None, delivery_success: Some(false) };
     client.get(&events).await.unwrap();
     let seen = server.received_requests().await.unwrap();
-    let urls: Vec<_> =
-        seen.iter().map(|it| (it.url.path(), it.url.query().unwrap_or_default())).collect();
+    let urls: Vec<_> = seen.iter().map(|it| (it.url.path(), it.url.query().unwrap_or_default())).collect();
     assert_eq!(
         urls,
         [
@@ -261,25 +225,17 @@ fn cancel() -> CancelPaymentIntent {
 }
 
 fn api_error(status: u16, body: &Value) -> ResponseTemplate {
-    ResponseTemplate::new(status)
-        .set_body_json(json!({ "error": body }))
-        .insert_header("request-id", "req_7")
+    ResponseTemplate::new(status).set_body_json(json!({ "error": body })).insert_header("request-id", "req_7")
 }
 
 /// How often it was sent, and what was made of the answer.
-async fn outcome(
-    first: ResponseTemplate,
-    then: ResponseTemplate,
-) -> (usize, Result<(), StripeError>) {
+async fn outcome(first: ResponseTemplate, then: ResponseTemplate) -> (usize, Result<(), StripeError>) {
     let (server, client) = stripe().await;
     Mock::given(method("POST")).respond_with(first).up_to_n_times(1).mount(&server).await;
     answers(&server, then).await;
     let result = client.post(&cancel(), "the-key").await.map(drop);
     let seen = server.received_requests().await.unwrap();
-    assert!(
-        seen.iter().all(|it| header(it, "idempotency-key") == Some("the-key")),
-        "one key for all attempts"
-    );
+    assert!(seen.iter().all(|it| header(it, "idempotency-key") == Some("the-key")), "one key for all attempts");
     (seen.len(), result)
 }
 
@@ -311,16 +267,10 @@ async fn what_is_definite_is_sent_once() {
         ("a decline", api_error(402, &json!({ "type": "card_error", "code": "card_declined" }))),
         ("a wrong key", api_error(401, &json!({ "type": "invalid_request_error" }))),
         ("the rate limit", api_error(429, &limit)),
-        (
-            "told not to",
-            api_error(409, &json!({ "type": "x" })).insert_header("stripe-should-retry", "false"),
-        ),
+        ("told not to", api_error(409, &json!({ "type": "x" })).insert_header("stripe-should-retry", "false")),
     ] {
         let (sent, result) = outcome(first, good()).await;
-        assert!(
-            sent == 1 && matches!(result, Err(StripeError::Api(_))),
-            "{name}: {sent} {result:?}"
-        );
+        assert!(sent == 1 && matches!(result, Err(StripeError::Api(_))), "{name}: {sent} {result:?}");
     }
 }
 
@@ -333,10 +283,7 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
         ("too large", ResponseTemplate::new(200).set_body_bytes(vec![b' '; 5 * 1024 * 1024])),
     ] {
         let (sent, result) = outcome(template.clone(), template).await;
-        assert!(
-            sent == 3 && matches!(result, Err(StripeError::Unknown { attempts: 3, .. })),
-            "{name}: {result:?}"
-        );
+        assert!(sent == 3 && matches!(result, Err(StripeError::Unknown { attempts: 3, .. })), "{name}: {result:?}");
     }
     // An unknown outcome is not made known by a later attempt that does not get through.
     let busy = api_error(409, &json!({ "type": "idempotency_error" }));
@@ -361,10 +308,7 @@ async fn nobody_at_home_is_not_unknown() {
 async fn a_key_that_stripe_would_not_take_is_not_sent() {
     let (server, client) = stripe().await;
     for key in [String::new(), "x".repeat(256), "a\nb".into()] {
-        assert!(
-            matches!(client.post(&cancel(), &key).await, Err(StripeError::NotSent(_))),
-            "{key:?}"
-        );
+        assert!(matches!(client.post(&cancel(), &key).await, Err(StripeError::NotSent(_))), "{key:?}");
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
 }
@@ -378,8 +322,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::Unknown(_) => "unknown",
     };
-    let invalid =
-        json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
+    let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
     for (template, expected) in [
         (api_error(400, &invalid), "refused"),
         (api_error(400, &json!({ "type": "idempotency_error" })), "misconfigured"),
@@ -396,8 +339,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         assert_eq!(kind(&error), expected, "{error:?}");
     }
     // What a creation names and is not there will not be there for a repeat: the next attempt is a new one.
-    for (status, expected) in [(404, "refused"), (400, "refused"), (429, "busy"), (500, "unknown")]
-    {
+    for (status, expected) in [(404, "refused"), (400, "refused"), (429, "busy"), (500, "unknown")] {
         let (server, client) = stripe().await;
         answers(&server, api_error(status, &json!({ "type": "x" }))).await;
         let error = gateway(client).create_intent(&new_intent(), "k").await.unwrap_err();

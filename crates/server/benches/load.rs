@@ -70,16 +70,7 @@ impl Shop {
         let said = |arguments: &[&str]| {
             String::from_utf8(paywright(folder.path(), arguments).output().unwrap().stdout).unwrap()
         };
-        let key = said(&[
-            "keys",
-            "create",
-            "--name",
-            "load",
-            "--scope",
-            "orders:read",
-            "--scope",
-            "orders:write",
-        ]);
+        let key = said(&["keys", "create", "--name", "load", "--scope", "orders:read", "--scope", "orders:write"]);
         let key = key.lines().find(|it| it.starts_with("pwk_")).expect("a key").to_owned();
         let token = said(&["token", "--customer", "cus-ada"]).trim().to_owned();
         Self { folder, key, token }
@@ -98,8 +89,7 @@ struct Program {
 impl Program {
     fn start(shop: &Shop) -> Self {
         let begun = Instant::now();
-        let (child, address) =
-            listening(paywright(shop.folder.path(), &["serve", "--bind", "127.0.0.1:0"]));
+        let (child, address) = listening(paywright(shop.folder.path(), &["serve", "--bind", "127.0.0.1:0"]));
         while std::net::TcpStream::connect(&address).is_err() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -111,23 +101,18 @@ impl Program {
     fn usage(&self) -> (f64, u64) {
         let proc = format!("/proc/{}", self.child.id());
         let status = std::fs::read_to_string(format!("{proc}/status")).unwrap_or_default();
-        let resident =
-            status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap_or("0").trim();
-        let kilobytes: f64 =
-            resident.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0.0);
+        let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap_or("0").trim();
+        let kilobytes: f64 = resident.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0.0);
         let stat = std::fs::read_to_string(format!("{proc}/stat")).unwrap_or_default();
-        let fields: Vec<&str> =
-            stat.rsplit(") ").next().unwrap_or_default().split_whitespace().collect();
-        let ticks =
-            |place: usize| fields.get(place).and_then(|it| it.parse::<u64>().ok()).unwrap_or(0);
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |place: usize| fields.get(place).and_then(|it| it.parse::<u64>().ok()).unwrap_or(0);
         (kilobytes / 1024.0, ticks(11) + ticks(12))
     }
 
     async fn connect(&self) -> SendRequest<Full<Bytes>> {
         let stream = TcpStream::connect(&self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (send, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         send
     }
@@ -187,8 +172,7 @@ impl Program {
         }
         times.sort();
         let cpu = (self.usage().1 - ticks) as f64 * 10_000.0 / times.len() as f64;
-        let at =
-            |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
         let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
         Row { rate, p50: at(0.5), p99: at(0.99), cpu, answers }
     }
@@ -225,19 +209,12 @@ fn main() {
     if !std::env::args().any(|it| it == "--bench") {
         return;
     }
-    let seconds: u64 =
-        std::env::var("SECONDS_A_ROW").ok().and_then(|it| it.parse().ok()).unwrap_or(5);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(run(seconds));
+    let seconds: u64 = std::env::var("SECONDS_A_ROW").ok().and_then(|it| it.parse().ok()).unwrap_or(5);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(run(seconds));
 }
 
 async fn run(seconds: u64) {
-    let (mut twin_process, twin) =
-        listening(paywright(&std::env::temp_dir(), &["twin", "--port", "0"]));
+    let (mut twin_process, twin) = listening(paywright(&std::env::temp_dir(), &["twin", "--port", "0"]));
     let shop = Shop::open(&twin);
     let mut starts: Vec<(Duration, f64)> = (0..5)
         .map(|_| {
@@ -282,22 +259,12 @@ async fn run(seconds: u64) {
                 Some(it.request(Method::GET, &format!("/api/v1/shop/orders/{number}"), ""))
             }
         };
-        print(
-            "GET /orders/{number}",
-            &program.load(connections, seconds, StatusCode::OK, read).await,
-        );
+        print("GET /orders/{number}", &program.load(connections, seconds, StatusCode::OK, read).await);
         let intent = move |it: &Program, n: u64| {
             let number = numbers.get(usize::try_from(n).unwrap())?;
-            Some(it.request(
-                Method::POST,
-                &format!("/api/v1/shop/orders/{number}/payment-intent"),
-                "",
-            ))
+            Some(it.request(Method::POST, &format!("/api/v1/shop/orders/{number}/payment-intent"), ""))
         };
-        print(
-            "POST payment-intent, twin at 0 ms",
-            &program.load(connections, seconds, StatusCode::OK, intent).await,
-        );
+        print("POST payment-intent, twin at 0 ms", &program.load(connections, seconds, StatusCode::OK, intent).await);
     }
     println!("resident after all: {:.1} MB", program.usage().0);
     drop(twin_process.kill());

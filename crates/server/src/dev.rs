@@ -42,10 +42,7 @@ impl Secrets {
             let read = std::fs::read_to_string(&path)?;
             let parsed = serde_json::from_str(&read);
             return Ok(parsed.map_err(|error| {
-                format!(
-                    "{} cannot be read ({error}): start over with `paywright dev --fresh`",
-                    path.display()
-                )
+                format!("{} cannot be read ({error}): start over with `paywright dev --fresh`", path.display())
             })?);
         }
         let secrets = Self {
@@ -59,9 +56,7 @@ impl Secrets {
 
     fn api_key(&self) -> Result<ApiKeyText, Failure> {
         let bytes = hex::decode(&self.api_key).ok().and_then(|it| it.try_into().ok());
-        Ok(ApiKeyText::from_random(
-            bytes.ok_or("the API key of this folder is damaged: start over with --fresh")?,
-        ))
+        Ok(ApiKeyText::from_random(bytes.ok_or("the API key of this folder is damaged: start over with --fresh")?))
     }
 }
 
@@ -69,12 +64,7 @@ impl Secrets {
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
@@ -83,8 +73,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     if options.fresh {
         start_over(folder)?;
     }
-    std::fs::create_dir_all(folder)
-        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
     let secrets = Secrets::of(folder)?;
     let listener = listen(&on_this_machine(options.port).to_string())
         .map_err(|failure| format!("{failure}: give another port with --port, or 0 for any"))?;
@@ -106,9 +95,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     )
     .await
     .map_err(|error| match error {
-        StartError::Listen { .. } => {
-            format!("{error}: give another port with --twin-port, or 0 for any").into()
-        }
+        StartError::Listen { .. } => format!("{error}: give another port with --twin-port, or 0 for any").into(),
         StartError::State { .. } | StartError::Http(_) => Failure::from(error),
     })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
@@ -132,14 +119,11 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
 
 fn start_over(folder: &Path) -> Result<(), Failure> {
     let wal = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
-    let names =
-        [DATABASE_FILE, TWIN_FILE, SECRETS_FILE].into_iter().chain(wal.iter().map(String::as_str));
+    let names = [DATABASE_FILE, TWIN_FILE, SECRETS_FILE].into_iter().chain(wal.iter().map(String::as_str));
     for name in names {
         match std::fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(
-                    format!("{} cannot be removed: {error}", folder.join(name).display()).into()
-                );
+                return Err(format!("{} cannot be removed: {error}", folder.join(name).display()).into());
             }
             Ok(()) | Err(_) => {}
         }

@@ -35,13 +35,7 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
                     (None, Some(at)) => format!("until {at}"),
                     (None, None) => "active".to_owned(),
                 };
-                say(&format!(
-                    "{}  {}  [{}]  made {}  {state}",
-                    key.id,
-                    key.name,
-                    scope_names(&key),
-                    key.created_at
-                ));
+                say(&format!("{}  {}  [{}]  made {}  {state}", key.id, key.name, scope_names(&key), key.created_at));
             }
         }
         KeysCommand::Revoke { id } => {
@@ -81,10 +75,7 @@ pub(crate) fn new_key(
     })
 }
 
-pub(crate) fn in_days(
-    from: paywright_domain::Timestamp,
-    days: u32,
-) -> Result<paywright_domain::Timestamp, Failure> {
+pub(crate) fn in_days(from: paywright_domain::Timestamp, days: u32) -> Result<paywright_domain::Timestamp, Failure> {
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(format!("--days must be 1 to {DAYS_MAX}").into());
     }

@@ -39,9 +39,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         token_secret: settings.token_secret()?,
     };
     if wiring.webhook_secrets.is_empty() {
-        tracing::warn!(
-            "no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused"
-        );
+        tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
     let api = wire(wiring)?;
     let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
@@ -59,8 +57,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
         base.trim_end_matches('/').clone_into(&mut settings.base_url);
     }
     let gateway = StripeGateway::new(Client::new(settings)?, world::now);
-    let app =
-        App::new(store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
+    let app = App::new(store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
     Ok(Api {
         app,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
@@ -69,8 +66,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
 }
 
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address)
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -81,11 +77,7 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
 
 /// Answers until the process is asked to stop; then finishes what was begun.
 pub(crate) async fn answer(api: Api, listener: TcpListener, workers: usize) -> Result<(), Failure> {
-    let workers = if workers == 0 {
-        std::thread::available_parallelism().map_or(2, Into::into)
-    } else {
-        workers
-    };
+    let workers = if workers == 0 { std::thread::available_parallelism().map_or(2, Into::into) } else { workers };
     let server = HttpServer::new(move || {
         let api = api.clone();
         WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))

@@ -62,8 +62,7 @@ pub(crate) struct Auth {
 
 impl Settings {
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
-        let environment =
-            Environment::with_prefix("PAYWRIGHT").prefix_separator("__").separator("__");
+        let environment = Environment::with_prefix("PAYWRIGHT").prefix_separator("__").separator("__");
         let read = Config::builder()
             .add_source(File::from(file).required(false))
             .add_source(environment)
@@ -81,10 +80,7 @@ impl Settings {
         match url.strip_prefix("sqlite:") {
             Some(path) => Ok(path.strip_prefix("//").unwrap_or(path).to_owned()),
             // Not the whole address: it may hold a password.
-            None => Err(
-                "PAYWRIGHT__DATABASE__URL must begin with sqlite: (no other store is there yet)"
-                    .into(),
-            ),
+            None => Err("PAYWRIGHT__DATABASE__URL must begin with sqlite: (no other store is there yet)".into()),
         }
     }
 
@@ -94,18 +90,14 @@ impl Settings {
     }
 
     pub(crate) fn webhook_secrets(&self) -> Result<Vec<SecretString>, Failure> {
-        let all = secret(
-            self.stripe.webhook_secrets.as_ref(),
-            self.stripe.webhook_secrets_file.as_deref(),
-        )?;
+        let all = secret(self.stripe.webhook_secrets.as_ref(), self.stripe.webhook_secrets_file.as_deref())?;
         let Some(all) = all else { return Ok(Vec::new()) };
         let texts = all.expose_secret().split(',').map(str::trim).filter(|it| !it.is_empty());
         Ok(texts.map(SecretString::from).collect())
     }
 
     pub(crate) fn token_secret(&self) -> Result<SecretString, Failure> {
-        let found =
-            secret(self.auth.token_secret.as_ref(), self.auth.token_secret_file.as_deref())?;
+        let found = secret(self.auth.token_secret.as_ref(), self.auth.token_secret_file.as_deref())?;
         Ok(found.ok_or(
             "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET (or ..._FILE) to at least 32 random bytes, \
              which the shop signs its customers' tokens with",
@@ -113,10 +105,7 @@ impl Settings {
     }
 }
 
-fn secret(
-    value: Option<&SecretString>,
-    file: Option<&Path>,
-) -> Result<Option<SecretString>, Failure> {
+fn secret(value: Option<&SecretString>, file: Option<&Path>) -> Result<Option<SecretString>, Failure> {
     if let Some(value) = value.filter(|it| !it.expose_secret().trim().is_empty()) {
         return Ok(Some(value.clone()));
     }

@@ -9,8 +9,7 @@ use crate::serve::{on_this_machine, stop_asked};
 use crate::{Failure, say, world};
 
 pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
-    let endpoint =
-        options.webhook.zip(options.webhook_secret).map(|(url, secret)| endpoint(url, secret));
+    let endpoint = options.webhook.zip(options.webhook_secret).map(|(url, secret)| endpoint(url, secret));
     let server = Server::bind(
         on_this_machine(options.port),
         Options {
@@ -22,9 +21,7 @@ pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
     )
     .await?;
     let address = server.address().ok_or("the twin has no address")?;
-    say(&format!(
-        "A Stripe twin listens at http://{address}; its key is any that begins with sk_test_"
-    ));
+    say(&format!("A Stripe twin listens at http://{address}; its key is any that begins with sk_test_"));
     server.run(stop_asked()).await;
     Ok(())
 }

@@ -12,8 +12,7 @@ pub(crate) struct SystemClock;
 /// This moment. A clock set outside the years 1970 to 9999 reads as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the Clock that everyone else is given")]
 pub(crate) fn now() -> Timestamp {
-    let since =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since.as_micros()).unwrap_or(0);
     Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::EPOCH)
 }
@@ -43,7 +42,6 @@ impl Ids for RandomIds {
 /// Bytes that nobody can guess.
 pub(crate) fn random_bytes() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     Ok(bytes)
 }

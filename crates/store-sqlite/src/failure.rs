@@ -68,10 +68,7 @@ impl From<diesel::result::Error> for Failure {
 }
 
 impl From<Failure> for StoreError {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "diesel's errors are many, and two of them are conflicts"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "diesel's errors are many, and two of them are conflicts")]
     fn from(failure: Failure) -> Self {
         match &failure {
             Failure::StaleVersion => Self::Conflict,

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef,
-    RecordedFact, Store, StoreError, Versioned,
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact, Store,
+    StoreError, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -113,10 +113,7 @@ impl SqliteStore {
 
 impl Readers {
     /// Runs `work` on an idle connection, or on a new one. There are never more than threads that read.
-    fn run<T>(
-        &self,
-        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+    fn run<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>) -> Result<T, Failure> {
         let idle = self.idle.lock().map_err(|_| Failure::Stopped)?.pop();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -144,10 +141,7 @@ impl Store for SqliteStore {
         self.read_many(move |db| read::facts(db, order)).await
     }
 
-    async fn idempotency_record(
-        &self,
-        key: &IdempotencyKey,
-    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         let key = key.clone();
         self.read(move |db| read::idempotency_record(db, &key)).await
     }

@@ -3,30 +3,22 @@
 
 use diesel::prelude::*;
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, Version,
-    Versioned,
+    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, Version, Versioned,
 };
 use paywright_domain::{Order, OrderId};
 
 use crate::failure::Failure;
 use crate::rows::{
-    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow,
-    OrderRow,
+    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow,
 };
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders,
-    payment_intents,
+    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
 };
 
-pub(crate) fn order(
-    db: &mut SqliteConnection,
-    which: &OrderRef,
-) -> Result<Option<Versioned<Order>>, Failure> {
+pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Option<Versioned<Order>>, Failure> {
     snapshot(db, |db| {
         let row: Option<OrderRow> = match which {
-            OrderRef::Id(id) => {
-                orders::table.find(id.0.as_bytes().as_slice()).first(db).optional()?
-            }
+            OrderRef::Id(id) => orders::table.find(id.0.as_bytes().as_slice()).first(db).optional()?,
             OrderRef::Number(number) => {
                 orders::table.filter(orders::number.eq(number.as_str())).first(db).optional()?
             }
@@ -48,8 +40,7 @@ pub(crate) fn order(
 
 pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Vec<Order>, Failure> {
     snapshot(db, |db| {
-        let mut statement =
-            orders::table.order(orders::id.desc()).limit(i64::from(query.limit)).into_boxed();
+        let mut statement = orders::table.order(orders::id.desc()).limit(i64::from(query.limit)).into_boxed();
         if let Some(customer) = &query.customer {
             statement = statement.filter(orders::customer.eq(customer.as_str()));
         }
@@ -64,28 +55,21 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
 /// Reads the rest of an order.
 fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, Failure> {
     let id = row.id.as_slice();
-    let lines: Vec<LineRow> = order_lines::table
-        .filter(order_lines::order_id.eq(id))
-        .order(order_lines::position)
-        .load(db)?;
+    let lines: Vec<LineRow> =
+        order_lines::table.filter(order_lines::order_id.eq(id)).order(order_lines::position).load(db)?;
     let adjustments: Vec<AdjustmentRow> = order_adjustments::table
         .filter(order_adjustments::order_id.eq(id))
         .order(order_adjustments::position)
         .load(db)?;
-    let intents: Vec<IntentRow> = payment_intents::table
-        .filter(payment_intents::order_id.eq(id))
-        .order(payment_intents::position)
-        .load(db)?;
+    let intents: Vec<IntentRow> =
+        payment_intents::table.filter(payment_intents::order_id.eq(id)).order(payment_intents::position).load(db)?;
     let anomalies: Vec<AnomalyRow> =
         anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?;
     let version = Version(Column("orders", "version").count(row.version)?);
     Ok(Versioned { version, value: row.restore(lines, adjustments, intents, anomalies)? })
 }
 
-pub(crate) fn facts(
-    db: &mut SqliteConnection,
-    order: OrderId,
-) -> Result<Vec<RecordedFact>, Failure> {
+pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<RecordedFact>, Failure> {
     let rows: Vec<FactRow> = facts::table
         .filter(facts::order_id.eq(order.0.as_bytes().as_slice()))
         .order((facts::version, facts::position))
@@ -106,25 +90,19 @@ pub(crate) fn idempotency_record(
     db: &mut SqliteConnection,
     key: &IdempotencyKey,
 ) -> Result<Option<IdempotencyRecord>, Failure> {
-    let found: Option<IdempotencyRow> = idempotency_records::table
-        .find((key.scope.as_bytes().as_slice(), key.key.as_str()))
-        .first(db)
-        .optional()?;
+    let found: Option<IdempotencyRow> =
+        idempotency_records::table.find((key.scope.as_bytes().as_slice(), key.key.as_str())).first(db).optional()?;
     found.map(IdempotencyRow::restore).transpose()
 }
 
-pub(crate) fn api_key(
-    db: &mut SqliteConnection,
-    digest: &[u8; 32],
-) -> Result<Option<ApiKey>, Failure> {
+pub(crate) fn api_key(db: &mut SqliteConnection, digest: &[u8; 32]) -> Result<Option<ApiKey>, Failure> {
     let found: Option<ApiKeyRow> =
         api_keys::table.filter(api_keys::digest.eq(digest.as_slice())).first(db).optional()?;
     found.map(ApiKeyRow::restore).transpose()
 }
 
 pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure> {
-    let rows: Vec<ApiKeyRow> =
-        api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
+    let rows: Vec<ApiKeyRow> = api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
     rows.into_iter().map(ApiKeyRow::restore).collect()
 }
 

@@ -7,16 +7,15 @@ use std::fmt::Display;
 use diesel::prelude::*;
 use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, Scope};
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email,
-    IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId,
-    OrderNumber, OrderState, PaymentIntent, Text, Timestamp,
+    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentError,
+    IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId, OrderNumber, OrderState,
+    PaymentIntent, Text, Timestamp,
 };
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders,
-    payment_intents, tasks,
+    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, tasks,
 };
 
 /// Reads one column: names it in what goes wrong.
@@ -134,26 +133,16 @@ impl OrderRow {
     ) -> Result<Order, Failure> {
         let column = |name| Column("orders", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
-        let at = |micros: Option<i64>| {
-            column("state_at").found(micros).and_then(|it| column("state_at").time(it))
-        };
+        let at = |micros: Option<i64>| column("state_at").found(micros).and_then(|it| column("state_at").time(it));
         let state = match self.state.as_str() {
             "open" => OrderState::Open,
             "paid" => {
                 let by = column("paid_by").found(self.paid_by)?;
-                OrderState::Paid {
-                    by: column("paid_by").read(IntentId::new(by))?,
-                    at: at(self.state_at)?,
-                }
+                OrderState::Paid { by: column("paid_by").read(IntentId::new(by))?, at: at(self.state_at)? }
             }
             "canceled" => {
-                let reason = CancelReason::ALL
-                    .into_iter()
-                    .find(|it| Some(it.name()) == self.cancel_reason.as_deref());
-                OrderState::Canceled {
-                    reason: column("cancel_reason").found(reason)?,
-                    at: at(self.state_at)?,
-                }
+                let reason = CancelReason::ALL.into_iter().find(|it| Some(it.name()) == self.cancel_reason.as_deref());
+                OrderState::Canceled { reason: column("cancel_reason").found(reason)?, at: at(self.state_at)? }
             }
             other => return Err(column("state").bad(&other)),
         };
@@ -175,10 +164,7 @@ impl OrderRow {
             customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
             email: column("email").read(self.email.map(Email::new).transpose())?,
             lines: lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
-            adjustments: adjustments
-                .into_iter()
-                .map(|it| it.restore(currency))
-                .collect::<Result<_, _>>()?,
+            adjustments: adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             total: column("total").money(self.total, currency)?,
             capture: match self.capture.as_str() {
                 "automatic" => CaptureMethod::Automatic,
@@ -247,11 +233,7 @@ pub(crate) struct AdjustmentRow {
 }
 
 impl AdjustmentRow {
-    pub(crate) fn of(
-        order: OrderId,
-        index: usize,
-        adjustment: &Adjustment,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn of(order: OrderId, index: usize, adjustment: &Adjustment) -> Result<Self, Failure> {
         Ok(Self {
             order_id: order.0.as_bytes().to_vec(),
             position: position(index)?,
@@ -264,8 +246,7 @@ impl AdjustmentRow {
     fn restore(self, currency: Currency) -> Result<Adjustment, Failure> {
         let column = |name| Column("order_adjustments", name);
         Ok(Adjustment {
-            kind: column("kind")
-                .found(AdjustmentKind::ALL.into_iter().find(|it| it.name() == self.kind))?,
+            kind: column("kind").found(AdjustmentKind::ALL.into_iter().find(|it| it.name() == self.kind))?,
             label: column("label").read(Text::new(self.label))?,
             amount: column("amount").money(self.amount, currency)?,
         })
@@ -290,11 +271,7 @@ pub(crate) struct IntentRow {
 }
 
 impl IntentRow {
-    pub(crate) fn of(
-        order: OrderId,
-        index: usize,
-        intent: &PaymentIntent,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn of(order: OrderId, index: usize, intent: &PaymentIntent) -> Result<Self, Failure> {
         Ok(Self {
             order_id: order.0.as_bytes().to_vec(),
             position: position(index)?,
@@ -454,9 +431,8 @@ impl ApiKeyRow {
             id: column("id").uuid(&self.id)?,
             name: self.name,
             digest: column("digest").found(self.digest.try_into().ok())?,
-            scopes: column("scopes").read(
-                self.scopes.split_whitespace().map(str::parse::<Scope>).collect::<Result<_, _>>(),
-            )?,
+            scopes: column("scopes")
+                .read(self.scopes.split_whitespace().map(str::parse::<Scope>).collect::<Result<_, _>>())?,
             created_at: column("created_at").time(self.created_at)?,
             expires_at: time("expires_at", self.expires_at)?,
             revoked_at: time("revoked_at", self.revoked_at)?,

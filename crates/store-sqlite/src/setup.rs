@@ -26,16 +26,11 @@ struct Number {
     value: i64,
 }
 
-pub(crate) fn open_for_writing(
-    path: &str,
-    options: Options,
-) -> Result<SqliteConnection, OpenError> {
+pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
     let mut db = SqliteConnection::establish(path).map_err(|error| explain(path, &error))?;
     let explain = |error: diesel::result::Error| explain(path, &error);
-    db.batch_execute(&format!(
-        "PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"
-    ))
-    .map_err(explain)?;
+    db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"))
+        .map_err(explain)?;
     check_owner(&mut db, path).map_err(|error| error.unwrap_or_else(explain))?;
     // Fails at once where the file cannot be written; and only one process at a time migrates it.
     db.batch_execute("BEGIN IMMEDIATE").map_err(explain)?;
@@ -45,20 +40,16 @@ pub(crate) fn open_for_writing(
     if path != IN_MEMORY {
         db.batch_execute("PRAGMA journal_mode = WAL;").map_err(explain)?;
     }
-    db.batch_execute(
-        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384;",
-    )
-    .map_err(explain)?;
+    db.batch_execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384;")
+        .map_err(explain)?;
     if let Some(bytes) = options.bytes_max {
-        db.batch_execute(&format!("PRAGMA max_page_count = {};", (bytes / PAGE_BYTES).max(1)))
-            .map_err(explain)?;
+        db.batch_execute(&format!("PRAGMA max_page_count = {};", (bytes / PAGE_BYTES).max(1))).map_err(explain)?;
     }
     Ok(db)
 }
 
 pub(crate) fn open_for_reading(path: &str) -> Result<SqliteConnection, Failure> {
-    let mut db = SqliteConnection::establish(path)
-        .map_err(|error| Failure::Connection(std::sync::Arc::new(error)))?;
+    let mut db = SqliteConnection::establish(path).map_err(|error| Failure::Connection(std::sync::Arc::new(error)))?;
     db.batch_execute(&format!(
         "PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA query_only = ON; PRAGMA cache_size = -8192;"
     ))?;
@@ -100,15 +91,9 @@ fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> 
 
 fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
     let applied = db.applied_migrations().map_err(|error| explain(path, &error))?;
-    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)
-        .map_err(|error| explain(path, &error))?;
-    if let Some(unknown) =
-        applied.iter().find(|it| !known.iter().any(|known| known.name().version() == **it))
-    {
-        return Err(OpenError::NewerSchema {
-            path: path.to_owned(),
-            migration: unknown.to_string(),
-        });
+    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|error| explain(path, &error))?;
+    if let Some(unknown) = applied.iter().find(|it| !known.iter().any(|known| known.name().version() == **it)) {
+        return Err(OpenError::NewerSchema { path: path.to_owned(), migration: unknown.to_string() });
     }
     for migration in known {
         let version = migration.name().version().as_owned();
@@ -121,8 +106,7 @@ fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
                 .map_err(|error| explain(path, &error))?;
         }
     }
-    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};"))
-        .map_err(|error| explain(path, &error))
+    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))
 }
 
 /// Says what an error means for the file. SQLite gives diesel no code that tells these apart, but its texts

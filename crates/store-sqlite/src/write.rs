@@ -7,12 +7,11 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::{
-    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow,
-    OrderRow, TaskRow, position, to_json,
+    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow, TaskRow,
+    position, to_json,
 };
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders,
-    payment_intents, tasks,
+    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, tasks,
 };
 
 pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
@@ -24,11 +23,8 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         diesel::insert_into(orders::table).values(&row).execute(db)?;
         insert_content(db, order)?;
     } else {
-        let stored: Option<(i64, i64)> = orders::table
-            .find(id)
-            .select((orders::version, orders::revision))
-            .first(db)
-            .optional()?;
+        let stored: Option<(i64, i64)> =
+            orders::table.find(id).select((orders::version, orders::revision)).first(db).optional()?;
         let (stored_version, stored_revision) = stored.ok_or(Failure::StaleVersion)?;
         if stored_version != i64::from(changes.expected.0) {
             return Err(Failure::StaleVersion);
@@ -37,8 +33,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         if stored_revision != i64::from(order.revision) {
             // The content of one revision never changes, so that it is written once.
             diesel::delete(order_lines::table.filter(order_lines::order_id.eq(id))).execute(db)?;
-            diesel::delete(order_adjustments::table.filter(order_adjustments::order_id.eq(id)))
-                .execute(db)?;
+            diesel::delete(order_adjustments::table.filter(order_adjustments::order_id.eq(id))).execute(db)?;
             insert_content(db, order)?;
         }
         write_payments(db, order)?;
@@ -70,18 +65,14 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         diesel::delete(tasks::table.find((id, key.as_str()))).execute(db)?;
     }
     if let Some(record) = &changes.idempotency {
-        diesel::insert_into(idempotency_records::table)
-            .values(&IdempotencyRow::of(record))
-            .execute(db)?;
+        diesel::insert_into(idempotency_records::table).values(&IdempotencyRow::of(record)).execute(db)?;
     }
     Ok(())
 }
 
 fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
     for (index, line) in order.lines.iter().enumerate() {
-        diesel::insert_into(order_lines::table)
-            .values(&LineRow::of(order.id, index, line)?)
-            .execute(db)?;
+        diesel::insert_into(order_lines::table).values(&LineRow::of(order.id, index, line)?).execute(db)?;
     }
     for (index, adjustment) in order.adjustments.iter().enumerate() {
         let row = AdjustmentRow::of(order.id, index, adjustment)?;
@@ -106,10 +97,7 @@ fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
     Ok(())
 }
 
-pub(crate) fn lease_tasks(
-    db: &mut SqliteConnection,
-    lease: &Lease,
-) -> Result<Vec<LeasedTask>, Failure> {
+pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
     let now = lease.now.unix_micros();
     let rows: Vec<TaskRow> = tasks::table
         .filter(tasks::due_at.le(now))
@@ -142,11 +130,7 @@ pub(crate) fn add_api_key(db: &mut SqliteConnection, key: &ApiKey) -> Result<(),
     Ok(())
 }
 
-pub(crate) fn revoke_api_key(
-    db: &mut SqliteConnection,
-    id: Uuid,
-    at: Timestamp,
-) -> Result<bool, Failure> {
+pub(crate) fn revoke_api_key(db: &mut SqliteConnection, id: Uuid, at: Timestamp) -> Result<bool, Failure> {
     let id = id.as_bytes().as_slice();
     let known: i64 = api_keys::table.filter(api_keys::id.eq(id)).count().get_result(db)?;
     diesel::update(api_keys::table.find(id).filter(api_keys::revoked_at.is_null()))

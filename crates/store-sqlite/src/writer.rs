@@ -38,10 +38,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || write_groups(connection, waiting, reopen))
-            .map_err(|error| OpenError::Unusable {
-                path: "the writer thread".into(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| OpenError::Unusable { path: "the writer thread".into(), reason: error.to_string() })?;
         Ok(Self { jobs })
     }
 
@@ -61,8 +58,7 @@ impl Writer {
                 Err(failure) => (Err(failure), None),
             };
             // The caller may have gone; what was done is done all the same.
-            let answer =
-                Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
+            let answer = Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
             Ran { answer, broken }
         });
         self.jobs.send(job).await.map_err(|_| Failure::Stopped)?;
@@ -115,9 +111,7 @@ fn write_groups(
         if let Err(failure) = &fate {
             tracing::error!(%failure, writes = answers.len(), "a group of writes was rolled back");
             // An error here means that SQLite has rolled back already, unless the connection is of no use.
-            if db.batch_execute("ROLLBACK").is_err()
-                && db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err()
-            {
+            if db.batch_execute("ROLLBACK").is_err() && db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err() {
                 match reopen() {
                     Ok(fresh) => db = fresh,
                     Err(error) => tracing::error!(%error, "the store cannot be opened again"),

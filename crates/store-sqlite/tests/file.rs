@@ -57,13 +57,9 @@ async fn a_newer_schema_is_refused_by_name() {
     let path = path_in(&folder);
     drop(open(&path).unwrap());
     let mut db = SqliteConnection::establish(&path).unwrap();
-    db.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')")
-        .unwrap();
+    db.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')").unwrap();
     let error = open(&path).err().unwrap();
-    assert!(
-        matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"), "{error:?}");
 }
 
 #[tokio::test]
@@ -90,10 +86,7 @@ async fn a_full_disk_refuses_the_next_order_and_loses_none() {
         }
         assert!(placed < 10_000, "the limit is never met");
     };
-    assert!(
-        matches!(&error, StoreError::Unavailable(cause) if cause.to_string().contains("full")),
-        "{error:?}"
-    );
+    assert!(matches!(&error, StoreError::Unavailable(cause) if cause.to_string().contains("full")), "{error:?}");
     assert!(placed > 10, "{placed}");
     // Those that were answered are there, the refused one is not, and reading goes on.
     for n in 1..=placed {

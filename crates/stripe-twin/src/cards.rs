@@ -30,27 +30,15 @@ pub(crate) struct Card {
     pub(crate) aftermath: Aftermath,
 }
 
-const fn card(
-    token: &'static str,
-    brand: &'static str,
-    last4: &'static str,
-    outcome: Outcome,
-) -> Card {
+const fn card(token: &'static str, brand: &'static str, last4: &'static str, outcome: Outcome) -> Card {
     Card { token, brand, last4, outcome, aftermath: Aftermath::None }
 }
 
-const fn declined(
-    token: &'static str,
-    last4: &'static str,
-    code: &'static str,
-    decline: &'static str,
-) -> Card {
+const fn declined(token: &'static str, last4: &'static str, code: &'static str, decline: &'static str) -> Card {
     let text = match code.as_bytes() {
         b"expired_card" => "Your card has expired.",
         b"incorrect_cvc" => "Your card's security code is incorrect.",
-        b"processing_error" => {
-            "An error occurred while processing your card. Try again in a little bit."
-        }
+        b"processing_error" => "An error occurred while processing your card. Try again in a little bit.",
         _ => match decline.as_bytes() {
             b"insufficient_funds" => "Your card has insufficient funds.",
             _ => "Your card was declined.",
@@ -66,44 +54,20 @@ const CARDS: &[Card] = &[
     card("pm_card_amex", "amex", "8431", Outcome::Succeeds),
     declined("pm_card_chargeDeclined", "0002", "card_declined", "generic_decline"),
     declined("pm_card_visa_chargeDeclined", "0002", "card_declined", "generic_decline"),
-    declined(
-        "pm_card_chargeDeclinedInsufficientFunds",
-        "9995",
-        "card_declined",
-        "insufficient_funds",
-    ),
-    declined(
-        "pm_card_visa_chargeDeclinedInsufficientFunds",
-        "9995",
-        "card_declined",
-        "insufficient_funds",
-    ),
+    declined("pm_card_chargeDeclinedInsufficientFunds", "9995", "card_declined", "insufficient_funds"),
+    declined("pm_card_visa_chargeDeclinedInsufficientFunds", "9995", "card_declined", "insufficient_funds"),
     declined("pm_card_visa_chargeDeclinedLostCard", "9987", "card_declined", "lost_card"),
     declined("pm_card_visa_chargeDeclinedStolenCard", "9979", "card_declined", "stolen_card"),
     declined("pm_card_chargeDeclinedFraudulent", "0019", "card_declined", "fraudulent"),
     declined("pm_card_chargeDeclinedExpiredCard", "0069", "expired_card", "expired_card"),
     declined("pm_card_chargeDeclinedIncorrectCvc", "0127", "incorrect_cvc", "incorrect_cvc"),
-    declined(
-        "pm_card_chargeDeclinedProcessingError",
-        "0119",
-        "processing_error",
-        "processing_error",
-    ),
+    declined("pm_card_chargeDeclinedProcessingError", "0119", "processing_error", "processing_error"),
     card("pm_card_authenticationRequired", "visa", "3184", Outcome::NeedsAction),
     card("pm_card_threeDSecure2Required", "visa", "3220", Outcome::NeedsAction),
     card("pm_usBankAccount_processing", "us_bank_account", "6789", Outcome::Processing),
-    Card {
-        aftermath: Aftermath::Disputed,
-        ..card("pm_card_createDispute", "visa", "0259", Outcome::Succeeds)
-    },
-    Card {
-        aftermath: Aftermath::RefundFails,
-        ..card("pm_card_refundFail", "visa", "5126", Outcome::Succeeds)
-    },
-    Card {
-        aftermath: Aftermath::RefundPending,
-        ..card("pm_card_pendingRefund", "visa", "7726", Outcome::Succeeds)
-    },
+    Card { aftermath: Aftermath::Disputed, ..card("pm_card_createDispute", "visa", "0259", Outcome::Succeeds) },
+    Card { aftermath: Aftermath::RefundFails, ..card("pm_card_refundFail", "visa", "5126", Outcome::Succeeds) },
+    Card { aftermath: Aftermath::RefundPending, ..card("pm_card_pendingRefund", "visa", "7726", Outcome::Succeeds) },
 ];
 
 pub(crate) fn by_token(token: &str) -> Option<&'static Card> {

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::cards;
 use crate::error::Refusal;
 use crate::objects::{
-    BalanceTransaction, Charge, Customer, Dispute, Event, PaymentMethod, SetupIntent,
-    WebhookEndpoint, set,
+    BalanceTransaction, Charge, Customer, Dispute, Event, PaymentMethod, SetupIntent, WebhookEndpoint, set,
 };
 use crate::params::{Kind, Params, Spec};
 use crate::twin::{Method, Request, Twin, page};
@@ -68,20 +67,14 @@ impl Twin {
         let params = &request.params;
         match (method, path) {
             (Method::Post, ["customers"]) => self.create_customer(params, now),
-            (Method::Get, ["customers", id]) => self
-                .customers
-                .get(*id)
-                .map(Customer::to_json)
-                .ok_or_else(|| Refusal::missing("customer", id)),
+            (Method::Get, ["customers", id]) => {
+                self.customers.get(*id).map(Customer::to_json).ok_or_else(|| Refusal::missing("customer", id))
+            }
             (Method::Post, ["customers", id]) => self.update_customer(id, params, now),
             (Method::Delete, ["customers", id]) => self.delete_customer(id, now),
             (Method::Get, ["customers", id, "payment_methods"]) => {
                 params.check(&[LISTING])?;
-                let methods = self
-                    .payment_methods
-                    .values()
-                    .rev()
-                    .filter(|it| it.customer.as_deref() == Some(id));
+                let methods = self.payment_methods.values().rev().filter(|it| it.customer.as_deref() == Some(id));
                 page(&request.path, methods, params, |it| &it.id, PaymentMethod::to_json)
             }
             (Method::Get, ["payment_methods", id]) => {
@@ -96,15 +89,10 @@ impl Twin {
                 let found = self.setup_intents.get(*id).map(SetupIntent::to_json);
                 found.ok_or_else(|| Refusal::missing("setup_intent", id))
             }
-            (Method::Post, ["setup_intents", id, "confirm"]) => {
-                self.confirm_setup_intent(id, params, now)
-            }
+            (Method::Post, ["setup_intents", id, "confirm"]) => self.confirm_setup_intent(id, params, now),
             (Method::Post, ["webhook_endpoints"]) => self.create_endpoint(params),
             (Method::Delete, ["webhook_endpoints", id]) => {
-                let gone = self
-                    .endpoints
-                    .remove(*id)
-                    .ok_or_else(|| Refusal::missing("webhook_endpoint", id))?;
+                let gone = self.endpoints.remove(*id).ok_or_else(|| Refusal::missing("webhook_endpoint", id))?;
                 Ok(json!({ "id": gone.id, "object": "webhook_endpoint", "deleted": true }))
             }
             (Method::Get, rest) => self.read_lists(rest, request),
@@ -118,23 +106,16 @@ impl Twin {
         let url = request.path.as_str();
         let is = |name: &str, value: &str| params.text(name).is_none_or(|it| it == value);
         match path {
-            ["webhook_endpoints"] => {
-                page(url, self.endpoints.values(), params, |it| &it.id, WebhookEndpoint::to_json)
-            }
+            ["webhook_endpoints"] => page(url, self.endpoints.values(), params, |it| &it.id, WebhookEndpoint::to_json),
             ["charges"] => {
                 let mut found: Vec<&Charge> =
                     self.charges.values().filter(|it| is("payment_intent", &it.intent)).collect();
                 found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
                 page(url, found.into_iter(), params, |it| &it.id, Charge::to_json)
             }
-            ["charges", id] => self
-                .charges
-                .get(*id)
-                .map(Charge::to_json)
-                .ok_or_else(|| Refusal::missing("charge", id)),
+            ["charges", id] => self.charges.get(*id).map(Charge::to_json).ok_or_else(|| Refusal::missing("charge", id)),
             ["balance_transactions"] => {
-                let found =
-                    self.balance_transactions.values().filter(|it| is("source", &it.source));
+                let found = self.balance_transactions.values().filter(|it| is("source", &it.source));
                 page(url, found, params, |it| &it.id, BalanceTransaction::to_json)
             }
             ["balance_transactions", id] => {
@@ -142,17 +123,13 @@ impl Twin {
                 found.ok_or_else(|| Refusal::missing("balance_transaction", id))
             }
             ["disputes"] => {
-                let found = self
-                    .disputes
-                    .values()
-                    .filter(|it| is("payment_intent", &it.intent) && is("charge", &it.charge));
+                let found =
+                    self.disputes.values().filter(|it| is("payment_intent", &it.intent) && is("charge", &it.charge));
                 page(url, found, params, |it| &it.id, Dispute::to_json)
             }
-            ["disputes", id] => self
-                .disputes
-                .get(*id)
-                .map(Dispute::to_json)
-                .ok_or_else(|| Refusal::missing("dispute", id)),
+            ["disputes", id] => {
+                self.disputes.get(*id).map(Dispute::to_json).ok_or_else(|| Refusal::missing("dispute", id))
+            }
             ["events"] => {
                 let types = params.list("types");
                 let wanted = |it: &&Event| {
@@ -160,13 +137,7 @@ impl Twin {
                         && (types.is_empty() || types.contains(&it.kind))
                         && params.int("created.gte").is_none_or(|from| it.created >= from)
                 };
-                page(
-                    url,
-                    self.events.iter().rev().filter(wanted),
-                    params,
-                    |it| &it.id,
-                    Event::to_json,
-                )
+                page(url, self.events.iter().rev().filter(wanted), params, |it| &it.id, Event::to_json)
             }
             ["events", id] => {
                 let found = self.events.iter().find(|it| it.id == *id).map(Event::to_json);
@@ -198,8 +169,7 @@ impl Twin {
     fn update_customer(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CUSTOMER])?;
         self.living_customer(id)?;
-        let customer =
-            self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
+        let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
         let replace = |name: &str, field: &mut Option<String>| {
             if let Some(value) = params.given(name) {
                 *field = Some(value.to_owned()).filter(|it| !it.is_empty());
@@ -217,8 +187,7 @@ impl Twin {
 
     fn delete_customer(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         self.living_customer(id)?;
-        let customer =
-            self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
+        let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
         customer.deleted = true;
         let json = customer.to_json();
         self.emit("customer.deleted", json.clone(), now);
@@ -227,11 +196,7 @@ impl Twin {
 
     pub(crate) fn living_customer(&self, id: &str) -> Result<(), Refusal> {
         let living = self.customers.get(id).is_some_and(|it| !it.deleted);
-        if living {
-            Ok(())
-        } else {
-            Err(Refusal { status: 400, ..Refusal::missing("customer", id) })
-        }
+        if living { Ok(()) } else { Err(Refusal { status: 400, ..Refusal::missing("customer", id) }) }
     }
 
     /// A means of payment by its id, or a fresh one by the name of a test card.
@@ -265,13 +230,9 @@ impl Twin {
         let customer = params.required("customer")?.to_owned();
         self.living_customer(&customer)?;
         let id = self.resolve_method(id, now)?;
-        let method = self
-            .payment_methods
-            .get_mut(&id)
-            .ok_or_else(|| Refusal::missing("payment_method", &id))?;
+        let method = self.payment_methods.get_mut(&id).ok_or_else(|| Refusal::missing("payment_method", &id))?;
         if method.customer.as_ref().is_some_and(|it| *it != customer) {
-            let message =
-                "The payment method you provided has already been attached to a customer.";
+            let message = "The payment method you provided has already been attached to a customer.";
             return Err(Refusal::invalid("customer", message));
         }
         method.customer = Some(customer);
@@ -281,10 +242,7 @@ impl Twin {
     }
 
     fn detach(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
-        let method = self
-            .payment_methods
-            .get_mut(id)
-            .ok_or_else(|| Refusal::missing("payment_method", id))?;
+        let method = self.payment_methods.get_mut(id).ok_or_else(|| Refusal::missing("payment_method", id))?;
         method.customer = None;
         method.detached = true;
         let json = method.to_json();
@@ -295,17 +253,12 @@ impl Twin {
     fn create_ephemeral_key(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
         request.params.check(&[EPHEMERAL_KEY])?;
         if request.version.is_none() {
-            return Err(Refusal::invalid(
-                "Stripe-Version",
-                "An ephemeral key needs the Stripe-Version of the app",
-            ));
+            return Err(Refusal::invalid("Stripe-Version", "An ephemeral key needs the Stripe-Version of the app"));
         }
         self.living_customer(request.params.required("customer")?)?;
         let (id, secret) = (self.draw("ephkey_"), self.draw("ek_test_"));
-        Ok(
-            json!({ "id": id, "object": "ephemeral_key", "created": now, "expires": now + EPHEMERAL_SECONDS,
-            "livemode": false, "secret": secret }),
-        )
+        Ok(json!({ "id": id, "object": "ephemeral_key", "created": now, "expires": now + EPHEMERAL_SECONDS,
+            "livemode": false, "secret": secret }))
     }
 
     fn create_setup_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
@@ -313,18 +266,12 @@ impl Twin {
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
         }
-        let payment_method =
-            params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let id = self.draw("seti_");
         let setup = SetupIntent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
             id: id.clone(),
-            status: if payment_method.is_some() {
-                "requires_confirmation"
-            } else {
-                "requires_payment_method"
-            }
-            .into(),
+            status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
             usage: params.text("usage").unwrap_or("off_session").into(),
             customer: params.text("customer").map(str::to_owned),
             payment_method,
@@ -334,24 +281,13 @@ impl Twin {
         self.emit("setup_intent.created", setup.to_json(), now);
         let json = setup.to_json();
         self.setup_intents.insert(id.clone(), setup);
-        if params.flag("confirm") {
-            self.confirm_setup_intent(&id, &Params::default(), now)
-        } else {
-            Ok(json)
-        }
+        if params.flag("confirm") { self.confirm_setup_intent(&id, &Params::default(), now) } else { Ok(json) }
     }
 
-    fn confirm_setup_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    fn confirm_setup_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[SETUP])?;
-        let given =
-            params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
-        let setup =
-            self.setup_intents.get_mut(id).ok_or_else(|| Refusal::missing("setup_intent", id))?;
+        let given = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let setup = self.setup_intents.get_mut(id).ok_or_else(|| Refusal::missing("setup_intent", id))?;
         if ["succeeded", "canceled"].contains(&setup.status.as_str()) {
             let message = format!("This SetupIntent has a status of {}", setup.status);
             return Err(Refusal::state("setup_intent_unexpected_state", message));
@@ -360,11 +296,7 @@ impl Twin {
             setup.payment_method = given;
         }
         let Some(method) = setup.payment_method.clone() else {
-            return Err(Refusal::parameter(
-                "parameter_missing",
-                "payment_method",
-                "Missing required param",
-            ));
+            return Err(Refusal::parameter("parameter_missing", "payment_method", "Missing required param"));
         };
         setup.status = "succeeded".into();
         let (json, customer) = (setup.to_json(), setup.customer.clone());
@@ -379,11 +311,7 @@ impl Twin {
         params.check(&[ENDPOINT])?;
         let enabled_events = params.list("enabled_events");
         if enabled_events.is_empty() {
-            return Err(Refusal::parameter(
-                "parameter_missing",
-                "enabled_events",
-                "Missing required param",
-            ));
+            return Err(Refusal::parameter("parameter_missing", "enabled_events", "Missing required param"));
         }
         let endpoint = WebhookEndpoint {
             id: self.draw("we_"),
@@ -409,19 +337,13 @@ mod tests {
         let mut twin = Twin::default();
         let customer = post(&mut twin, "/v1/customers", "email=ada@example.com&metadata[a]=1").body;
         let id = customer["id"].as_str().unwrap();
-        let attached =
-            post(&mut twin, "/v1/payment_methods/pm_card_visa/attach", &format!("customer={id}"))
-                .body;
+        let attached = post(&mut twin, "/v1/payment_methods/pm_card_visa/attach", &format!("customer={id}")).body;
         let method = attached["id"].as_str().unwrap();
         let path = format!("/v1/customers/{id}/payment_methods");
         let list = twin.handle(&request(Method::Get, &path, ""), NOW).0.body;
         assert_eq!(list["data"][0]["card"]["last4"], "4242");
         post(&mut twin, &format!("/v1/payment_methods/{method}/detach"), "");
-        let again = post(
-            &mut twin,
-            &format!("/v1/payment_methods/{method}/attach"),
-            &format!("customer={id}"),
-        );
+        let again = post(&mut twin, &format!("/v1/payment_methods/{method}/attach"), &format!("customer={id}"));
         assert_eq!(again.status, 400, "a detached card is gone for good");
         twin.handle(&request(Method::Delete, &format!("/v1/customers/{id}"), ""), NOW);
         let gone = twin.handle(&request(Method::Get, &format!("/v1/customers/{id}"), ""), NOW).0;
@@ -432,8 +354,7 @@ mod tests {
     fn an_ephemeral_key_needs_the_apps_version_and_lives_an_hour() {
         let mut twin = Twin::default();
         let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
-        let mut asked =
-            request(Method::Post, "/v1/ephemeral_keys", &format!("customer={customer}"));
+        let mut asked = request(Method::Post, "/v1/ephemeral_keys", &format!("customer={customer}"));
         assert_eq!(twin.handle(&asked, NOW).0.status, 400);
         asked.version = Some("2024-06-20".into());
         assert_eq!(twin.handle(&asked, NOW).0.body["expires"], NOW + 3600);
@@ -445,10 +366,7 @@ mod tests {
         let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
         let setup = post(&mut twin, "/v1/setup_intents", &format!("customer={customer}")).body;
         let path = format!("/v1/setup_intents/{}/confirm", setup["id"].as_str().unwrap());
-        assert_eq!(
-            post(&mut twin, &path, "payment_method=pm_card_visa").body["status"],
-            "succeeded"
-        );
+        assert_eq!(post(&mut twin, &path, "payment_method=pm_card_visa").body["status"], "succeeded");
         let path = format!("/v1/customers/{customer}/payment_methods");
         let list = twin.handle(&request(Method::Get, &path, ""), NOW).0.body;
         assert_eq!(list["data"].as_array().map(Vec::len), Some(1));

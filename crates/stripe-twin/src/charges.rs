@@ -56,19 +56,14 @@ impl Twin {
         now: i64,
     ) -> Result<(), Refusal> {
         let transaction_id = self.draw("txn_");
-        let charge =
-            self.charges.get_mut(charge_id).ok_or_else(|| Refusal::missing("charge", charge_id))?;
+        let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::missing("charge", charge_id))?;
         charge.captured = true;
         charge.amount_captured = amount;
         // The fee is known a moment later: at success the balance transaction is null.
         let early = charge.to_json();
         charge.balance_transaction = Some(transaction_id.clone());
         let late = charge.to_json();
-        let token = self
-            .payment_methods
-            .get(&charge.payment_method)
-            .map(|it| it.token.clone())
-            .unwrap_or_default();
+        let token = self.payment_methods.get(&charge.payment_method).map(|it| it.token.clone()).unwrap_or_default();
         let transaction = BalanceTransaction {
             id: transaction_id.clone(),
             source: charge_id.to_owned(),

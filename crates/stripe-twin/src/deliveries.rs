@@ -42,10 +42,7 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     pub(crate) fn new(clock: fn() -> i64) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { http, running: Arc::new(Semaphore::new(CONCURRENT_MAX)), clock })
     }
 
@@ -61,39 +58,20 @@ impl Deliveries {
                     Err(error) => error.to_string(),
                 };
                 let Some(wait) = wait else {
-                    tracing::warn!(
-                        event = id,
-                        kind,
-                        url = endpoint.url,
-                        problem,
-                        "a webhook was given up"
-                    );
+                    tracing::warn!(event = id, kind, url = endpoint.url, problem, "a webhook was given up");
                     return;
                 };
-                tracing::info!(
-                    event = id,
-                    kind,
-                    url = endpoint.url,
-                    problem,
-                    ?wait,
-                    "a webhook was not taken"
-                );
+                tracing::info!(event = id, kind, url = endpoint.url, problem, ?wait, "a webhook was not taken");
                 tokio::time::sleep(wait).await;
             }
         });
     }
 
-    async fn attempt(
-        &self,
-        endpoint: &WebhookEndpoint,
-        body: &str,
-    ) -> Result<reqwest::StatusCode, reqwest::Error> {
+    async fn attempt(&self, endpoint: &WebhookEndpoint, body: &str) -> Result<reqwest::StatusCode, reqwest::Error> {
         let _permit = self.running.acquire().await;
         let signature = sign(body.as_bytes(), &endpoint.secret, (self.clock)());
-        let request =
-            self.http.post(&endpoint.url).header("content-type", "application/json; charset=utf-8");
-        let response =
-            request.header("stripe-signature", signature).body(body.to_owned()).send().await?;
+        let request = self.http.post(&endpoint.url).header("content-type", "application/json; charset=utf-8");
+        let response = request.header("stripe-signature", signature).body(body.to_owned()).send().await?;
         Ok(response.status())
     }
 }

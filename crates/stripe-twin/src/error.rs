@@ -66,18 +66,12 @@ impl Refusal {
     }
 
     pub(crate) fn key_in_use() -> Self {
-        let message =
-            "There is currently another in-progress request using this idempotency key".to_owned();
-        Self {
-            kind: "idempotency_error",
-            ..Self::new(409, Some("idempotency_key_in_use"), None, message)
-        }
+        let message = "There is currently another in-progress request using this idempotency key".to_owned();
+        Self { kind: "idempotency_error", ..Self::new(409, Some("idempotency_key_in_use"), None, message) }
     }
 
     pub(crate) fn other_parameters(key: &str) -> Self {
-        let message = format!(
-            "The idempotency key '{key}' was first used with other parameters; use another key"
-        );
+        let message = format!("The idempotency key '{key}' was first used with other parameters; use another key");
         Self { kind: "idempotency_error", ..Self::new(400, None, None, message) }
     }
 
@@ -93,19 +87,13 @@ impl Refusal {
     pub(crate) fn server(status: u16) -> Self {
         let kind = if status >= 500 { "api_error" } else { "invalid_request_error" };
         let code = (status == 429).then_some("rate_limit");
-        Self {
-            kind,
-            saved: status >= 500,
-            ..Self::new(status, code, None, "A fault that was asked for".to_owned())
-        }
+        Self { kind, saved: status >= 500, ..Self::new(status, code, None, "A fault that was asked for".to_owned()) }
     }
 
     /// The `error` object.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "type": self.kind, "message": self.message });
-        for (name, value) in
-            [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)]
-        {
+        for (name, value) in [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)] {
             if let Some(value) = value {
                 set(&mut error, name, json!(value));
             }

@@ -59,22 +59,13 @@ pub enum FaultKind {
 impl Fault {
     /// A fault that happens once.
     pub const fn once(kind: FaultKind) -> Self {
-        Self {
-            kind,
-            path: None,
-            method: None,
-            times: None,
-            percent: None,
-            status: 500,
-            delay_ms: 0,
-        }
+        Self { kind, path: None, method: None, times: None, percent: None, status: 500, delay_ms: 0 }
     }
 
     /// Reads the header `Twin-Fault`: `status_after=502`, `delay=200`, `drop_before`.
     pub(crate) fn from_header(text: &str) -> Option<Self> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let kind =
-            serde_json::from_value(serde_json::Value::String(name.trim().to_owned())).ok()?;
+        let kind = serde_json::from_value(serde_json::Value::String(name.trim().to_owned())).ok()?;
         let mut fault = Self::once(kind);
         if kind == FaultKind::Delay {
             fault.delay_ms = value.trim().parse().ok()?;
@@ -114,10 +105,7 @@ impl Faults {
             }
             if let Some(percent) = fault.percent {
                 // The numbers of Knuth's MMIX generator; the high bits are the good ones.
-                self.dice = self
-                    .dice
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 if (self.dice >> 33) % 100 >= u64::from(percent) {
                     continue;
                 }
@@ -140,9 +128,7 @@ mod tests {
         let path = Some("/confirm".into());
         faults.add(Fault { path, times: Some(2), ..Fault::once(FaultKind::DropAfter) });
         assert_eq!(faults.meeting("POST", "/v1/refunds").len(), 0);
-        let met: Vec<_> = (0..3)
-            .map(|_| faults.meeting("POST", "/v1/payment_intents/pi_1/confirm").len())
-            .collect();
+        let met: Vec<_> = (0..3).map(|_| faults.meeting("POST", "/v1/payment_intents/pi_1/confirm").len()).collect();
         assert_eq!(met, [1, 1, 0]);
     }
 
@@ -163,10 +149,7 @@ mod tests {
         let status = Fault::from_header("status_after=502").unwrap();
         assert_eq!((status.kind, status.status), (FaultKind::StatusAfter, 502));
         assert_eq!(Fault::from_header("delay=200").map(|it| it.delay_ms), Some(200));
-        assert_eq!(
-            Fault::from_header("drop_before").map(|it| it.kind),
-            Some(FaultKind::DropBefore)
-        );
+        assert_eq!(Fault::from_header("drop_before").map(|it| it.kind), Some(FaultKind::DropBefore));
         assert_eq!(Fault::from_header("explode"), None);
         assert_eq!(Fault::from_header("delay"), None);
     }

@@ -34,9 +34,7 @@ impl Params {
         let pairs = form_urlencoded::parse(text);
         Self(
             pairs
-                .map(|(key, value)| {
-                    (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned())
-                })
+                .map(|(key, value)| (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned()))
                 .collect(),
         )
     }
@@ -46,11 +44,7 @@ impl Params {
         for (name, value) in &self.0 {
             let spec = specs.iter().copied().flatten().find(|(pattern, _)| matches(pattern, name));
             let Some((_, kind)) = spec else {
-                return Err(Refusal::parameter(
-                    "parameter_unknown",
-                    &bracketed(name),
-                    "Received unknown parameter",
-                ));
+                return Err(Refusal::parameter("parameter_unknown", &bracketed(name), "Received unknown parameter"));
             };
             kind.check(&bracketed(name), value)?;
         }
@@ -59,10 +53,7 @@ impl Params {
             return Err(Refusal::invalid("metadata", "Metadata can have up to 50 keys"));
         }
         if let Some(key) = keys.iter().find(|it| it.chars().count() > METADATA_KEY_CHARS_MAX) {
-            return Err(Refusal::invalid(
-                &format!("metadata[{key}]"),
-                "Metadata keys can be up to 40 characters",
-            ));
+            return Err(Refusal::invalid(&format!("metadata[{key}]"), "Metadata keys can be up to 40 characters"));
         }
         Ok(())
     }
@@ -85,15 +76,12 @@ impl Params {
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.text(name)
-            .ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
+        self.text(name).ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
     }
 
     pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
         let inside = |(key, value): (&String, &String)| {
-            key.strip_prefix(prefix)
-                .and_then(|it| it.strip_prefix('.'))
-                .map(|it| (it.to_owned(), value.clone()))
+            key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it.to_owned(), value.clone()))
         };
         self.0.iter().filter_map(inside).collect()
     }
@@ -108,16 +96,7 @@ impl Params {
         let mut text = String::new();
         for (key, value) in &self.0 {
             // With their lengths, so that no two different forms read the same.
-            text.extend([
-                &key.len().to_string(),
-                ":",
-                key,
-                "=",
-                &value.len().to_string(),
-                ":",
-                value,
-                ";",
-            ]);
+            text.extend([&key.len().to_string(), ":", key, "=", &value.len().to_string(), ":", value, ";"]);
         }
         text
     }
@@ -129,22 +108,19 @@ impl Kind {
         match self {
             _ if value.is_empty() => Ok(()),
             Self::Int
-                if value.parse::<i64>().is_err()
-                    || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') =>
+                if value.parse::<i64>().is_err() || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') =>
             {
                 wrong("parameter_invalid_integer", format!("Invalid integer: {value}"))
             }
             Self::Bool if value != "true" && value != "false" => {
                 wrong("parameter_invalid_boolean", format!("Invalid boolean: {value}"))
             }
-            Self::Text(max) if value.chars().count() > max => wrong(
-                "parameter_invalid_string_length",
-                format!("must be at most {max} characters"),
-            ),
-            Self::Word(words) if !words.contains(&value) => wrong(
-                "parameter_invalid",
-                format!("Invalid {name}: must be one of {}", words.join(", ")),
-            ),
+            Self::Text(max) if value.chars().count() > max => {
+                wrong("parameter_invalid_string_length", format!("must be at most {max} characters"))
+            }
+            Self::Word(words) if !words.contains(&value) => {
+                wrong("parameter_invalid", format!("Invalid {name}: must be one of {}", words.join(", ")))
+            }
             Self::Int | Self::Bool | Self::Text(_) | Self::Word(_) => Ok(()),
         }
     }

@@ -81,8 +81,7 @@ const CAPTURE: &[Spec] = &[
     ("expand.*", Kind::Text(255)),
 ];
 
-const CANCEL: &[Spec] =
-    &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), ("expand.*", Kind::Text(255))];
+const CANCEL: &[Spec] = &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), ("expand.*", Kind::Text(255))];
 
 const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
 
@@ -110,10 +109,7 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
         return Err(Refusal::amount("amount_too_small", message));
     }
     if amount > AMOUNT_MAX {
-        return Err(Refusal::amount(
-            "amount_too_large",
-            format!("Amount must be no more than {AMOUNT_MAX}"),
-        ));
+        return Err(Refusal::amount("amount_too_large", format!("Amount must be no more than {AMOUNT_MAX}")));
     }
     let step = match currency {
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
@@ -121,10 +117,7 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
         _ => 1,
     };
     if amount % step != 0 {
-        return Err(Refusal::invalid(
-            "amount",
-            "Invalid amount: it has decimals that the currency does not have",
-        ));
+        return Err(Refusal::invalid("amount", "Invalid amount: it has decimals that the currency does not have"));
     }
     Ok(())
 }
@@ -135,10 +128,7 @@ impl Twin {
         params.required("amount")?;
         let currency = params.required("currency")?.to_lowercase();
         if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
-            return Err(Refusal::invalid(
-                "currency",
-                "Invalid currency: must be a three-letter ISO code",
-            ));
+            return Err(Refusal::invalid("currency", "Invalid currency: must be a three-letter ISO code"));
         }
         let amount = params.int("amount").unwrap_or_default();
         check_amount(amount, &currency)?;
@@ -146,11 +136,7 @@ impl Twin {
         let automatic = params.flag("automatic_payment_methods.enabled");
         if automatic && !types.is_empty() {
             let names = "automatic_payment_methods, payment_method_types";
-            return Err(Refusal::parameter(
-                "parameters_exclusive",
-                names,
-                "Only one of these may be given",
-            ));
+            return Err(Refusal::parameter("parameters_exclusive", names, "Only one of these may be given"));
         }
         if params.text("off_session").is_some() && !params.flag("confirm") {
             return Err(Refusal::invalid("off_session", "off_session needs confirm=true"));
@@ -159,8 +145,7 @@ impl Twin {
         if let Some(id) = &customer {
             self.living_customer(id)?;
         }
-        let payment_method =
-            params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let id = self.draw("pi_");
         let secret = self.draw("");
         let intent = Intent {
@@ -170,12 +155,7 @@ impl Twin {
             amount_capturable: 0,
             amount_received: 0,
             currency,
-            status: if payment_method.is_some() {
-                "requires_confirmation"
-            } else {
-                "requires_payment_method"
-            }
-            .into(),
+            status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
             capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
             payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
             automatic_payment_methods: automatic,
@@ -242,25 +222,16 @@ impl Twin {
                 }
                 ("latest_charge" | "latest_charge.balance_transaction", None) => {}
                 (other, _) => {
-                    return Err(Refusal::invalid(
-                        "expand",
-                        &format!("This property cannot be expanded ({other})"),
-                    ));
+                    return Err(Refusal::invalid("expand", &format!("This property cannot be expanded ({other})")));
                 }
             }
         }
         Ok(json)
     }
 
-    pub(crate) fn update_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CONTENT])?;
-        let method =
-            params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
         }
@@ -270,8 +241,7 @@ impl Twin {
         if !open.contains(&intent.status.as_str()) && (changes_money || method.is_some()) {
             return Err(unexpected_state(intent, "updated"));
         }
-        let currency =
-            params.text("currency").map_or_else(|| intent.currency.clone(), str::to_lowercase);
+        let currency = params.text("currency").map_or_else(|| intent.currency.clone(), str::to_lowercase);
         let amount = params.int("amount").unwrap_or(intent.amount);
         if changes_money {
             check_amount(amount, &currency)?;
@@ -308,15 +278,9 @@ impl Twin {
         self.shown(id, params)
     }
 
-    pub(crate) fn confirm_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn confirm_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CONFIRMATION])?;
-        let method =
-            params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
         match intent.status.as_str() {
             "requires_payment_method" | "requires_confirmation" => {}
@@ -341,15 +305,12 @@ impl Twin {
     fn confirm(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         let intent = self.intent_mut(id)?;
         let Some(method) = intent.payment_method.clone() else {
-            let message =
-                "You cannot confirm this PaymentIntent because it is missing a payment method"
-                    .to_owned();
+            let message = "You cannot confirm this PaymentIntent because it is missing a payment method".to_owned();
             return Err(Refusal::state("payment_intent_unexpected_state", message));
         };
         intent.last_payment_error = None;
         intent.next_action = None;
-        let token =
-            self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();
+        let token = self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();
         let outcome = cards::by_token(&token).map_or(Outcome::Succeeds, |it| it.outcome);
         match outcome {
             Outcome::Succeeds => self.money_moves(id, now)?,
@@ -380,12 +341,7 @@ impl Twin {
     }
 
     /// What the customer does at the bank, or the bank in its own time: there is no such call at Stripe.
-    pub(crate) fn finish_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn finish_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[FINISH])?;
         let intent = self.intent_mut(id)?;
         let acting = intent.status == "requires_action";
@@ -395,10 +351,7 @@ impl Twin {
         intent.next_action = None;
         if params.text("outcome") == Some("failed") {
             let (code, message) = if acting {
-                (
-                    "payment_intent_authentication_failure",
-                    "We are unable to authenticate your payment method.",
-                )
+                ("payment_intent_authentication_failure", "We are unable to authenticate your payment method.")
             } else {
                 ("payment_intent_payment_attempt_failed", "The payment failed.")
             };
@@ -410,12 +363,7 @@ impl Twin {
         self.shown(id, &Params::default())
     }
 
-    pub(crate) fn capture_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn capture_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CAPTURE])?;
         let intent = self.intent_mut(id)?;
         if intent.status != "requires_capture" {
@@ -435,12 +383,7 @@ impl Twin {
         self.shown(id, params)
     }
 
-    pub(crate) fn cancel_intent(
-        &mut self,
-        id: &str,
-        params: &Params,
-        now: i64,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn cancel_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CANCEL])?;
         let intent = self.intent_mut(id)?;
         if ["succeeded", "canceled", "processing"].contains(&intent.status.as_str()) {
@@ -484,11 +427,8 @@ mod tests {
     }
 
     fn confirm(twin: &mut Twin, id: &str, method: &str) -> (u16, Value, Vec<String>) {
-        let asked = request(
-            Method::Post,
-            &format!("/v1/payment_intents/{id}/confirm"),
-            &format!("payment_method={method}"),
-        );
+        let asked =
+            request(Method::Post, &format!("/v1/payment_intents/{id}/confirm"), &format!("payment_method={method}"));
         let (response, events) = twin.handle(&asked, NOW);
         (response.status, response.body, events.into_iter().map(|it| it.kind).collect())
     }
@@ -498,10 +438,7 @@ mod tests {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&metadata[order_id]=9&automatic_payment_methods[enabled]=true");
         let (status, body, events) = confirm(&mut twin, &id, "pm_card_visa");
-        assert_eq!(
-            (status, &body["status"], &body["amount_received"]),
-            (200, &json!("succeeded"), &json!(11_200))
-        );
+        assert_eq!((status, &body["status"], &body["amount_received"]), (200, &json!("succeeded"), &json!(11_200)));
         assert_eq!(events, ["charge.succeeded", "payment_intent.succeeded", "charge.updated"]);
         let path = format!("/v1/payment_intents/{id}");
         let form = "expand[0]=latest_charge.balance_transaction";
@@ -530,9 +467,7 @@ mod tests {
 
     #[test]
     fn a_card_that_asks_the_customer_ends_either_way() {
-        for (outcome, expected) in
-            [("succeeded", "succeeded"), ("failed", "requires_payment_method")]
-        {
+        for (outcome, expected) in [("succeeded", "succeeded"), ("failed", "requires_payment_method")] {
             let mut twin = Twin::default();
             let id = intent(&mut twin, "");
             let (_, body, events) = confirm(&mut twin, &id, "pm_card_authenticationRequired");
@@ -559,10 +494,7 @@ mod tests {
         let path = format!("/v1/payment_intents/{id}/capture");
         assert_eq!(post(&mut twin, &path, "amount_to_capture=11201").status, 400);
         let taken = post(&mut twin, &path, "amount_to_capture=5000").body;
-        assert_eq!(
-            (taken["status"].as_str(), taken["amount_received"].as_i64()),
-            (Some("succeeded"), Some(5_000))
-        );
+        assert_eq!((taken["status"].as_str(), taken["amount_received"].as_i64()), (Some("succeeded"), Some(5_000)));
 
         let other = intent(&mut twin, "&capture_method=manual");
         confirm(&mut twin, &other, "pm_card_visa");
@@ -570,10 +502,7 @@ mod tests {
         let path = format!("/v1/payment_intents/{other}");
         let (shown, events) = twin.handle(&request(Method::Get, &path, ""), later);
         assert_eq!(shown.body["cancellation_reason"], "automatic");
-        assert_eq!(
-            events.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(),
-            ["payment_intent.canceled"]
-        );
+        assert_eq!(events.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), ["payment_intent.canceled"]);
     }
 
     #[test]
@@ -582,23 +511,13 @@ mod tests {
         let paid = intent(&mut twin, "");
         confirm(&mut twin, &paid, "pm_card_visa");
         let canceled = intent(&mut twin, "");
-        post(
-            &mut twin,
-            &format!("/v1/payment_intents/{canceled}/cancel"),
-            "cancellation_reason=abandoned",
-        );
+        post(&mut twin, &format!("/v1/payment_intents/{canceled}/cancel"), "cancellation_reason=abandoned");
         for (id, status) in [(paid, "succeeded"), (canceled, "canceled")] {
-            for (verb, form) in [
-                ("/confirm", "payment_method=pm_card_visa"),
-                ("/capture", ""),
-                ("/cancel", ""),
-                ("", "amount=600"),
-            ] {
+            for (verb, form) in
+                [("/confirm", "payment_method=pm_card_visa"), ("/capture", ""), ("/cancel", ""), ("", "amount=600")]
+            {
                 let refused = post(&mut twin, &format!("/v1/payment_intents/{id}{verb}"), form);
-                assert_eq!(
-                    refused.body["error"]["code"], "payment_intent_unexpected_state",
-                    "{verb} {status}"
-                );
+                assert_eq!(refused.body["error"]["code"], "payment_intent_unexpected_state", "{verb} {status}");
                 assert_eq!(refused.body["error"]["payment_intent"]["status"], status);
             }
         }
@@ -609,8 +528,7 @@ mod tests {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&metadata[a]=1&metadata[b]=2");
         let path = format!("/v1/payment_intents/{id}");
-        let updated =
-            post(&mut twin, &path, "amount=500&metadata[a]=&payment_method=pm_card_visa").body;
+        let updated = post(&mut twin, &path, "amount=500&metadata[a]=&payment_method=pm_card_visa").body;
         assert_eq!(
             (updated["amount"].as_i64(), updated["status"].as_str()),
             (Some(500), Some("requires_confirmation"))
@@ -632,8 +550,7 @@ mod tests {
             ),
             ("amount=500&currency=usd&customer=cus_none", Some("resource_missing")),
         ] {
-            let refused =
-                Twin::default().handle(&request(Method::Post, "/v1/payment_intents", form), NOW).0;
+            let refused = Twin::default().handle(&request(Method::Post, "/v1/payment_intents", form), NOW).0;
             assert!(refused.status >= 400, "{form}");
             assert_eq!(refused.body["error"]["code"].as_str(), code, "{form}");
         }

@@ -32,15 +32,10 @@ impl Twin {
         params.check(&[CREATION])?;
         let charge_id = match (params.text("payment_intent"), params.text("charge")) {
             (Some(intent), None) => {
-                let found = self
-                    .intents
-                    .get(intent)
-                    .ok_or_else(|| Refusal::missing("payment_intent", intent))?;
+                let found = self.intents.get(intent).ok_or_else(|| Refusal::missing("payment_intent", intent))?;
                 let charge = found.latest_charge.clone().filter(|_| found.status == "succeeded");
                 charge.ok_or_else(|| {
-                    let message = format!(
-                        "This PaymentIntent ({intent}) does not have a successful charge to refund."
-                    );
+                    let message = format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
                     Refusal::state("payment_intent_unexpected_state", message)
                 })?
             }
@@ -51,16 +46,10 @@ impl Twin {
             }
         };
         let (id, transaction_id) = (self.draw("re_"), self.draw("txn_"));
-        let charge = self
-            .charges
-            .get_mut(&charge_id)
-            .ok_or_else(|| Refusal::missing("charge", &charge_id))?;
+        let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::missing("charge", &charge_id))?;
         let rest = charge.amount_captured - charge.amount_refunded;
         if charge.disputed {
-            return Err(Refusal::state(
-                "charge_disputed",
-                "The charge is disputed and cannot be refunded".into(),
-            ));
+            return Err(Refusal::state("charge_disputed", "The charge is disputed and cannot be refunded".into()));
         }
         if rest == 0 {
             return Err(Refusal::state(
@@ -70,16 +59,10 @@ impl Twin {
         }
         let amount = params.int("amount").unwrap_or(rest);
         if amount < 1 || amount > rest {
-            let message = format!(
-                "Refund amount ({amount}) must be between 1 and the unrefunded amount ({rest})"
-            );
+            let message = format!("Refund amount ({amount}) must be between 1 and the unrefunded amount ({rest})");
             return Err(Refusal::invalid("amount", &message));
         }
-        let token = self
-            .payment_methods
-            .get(&charge.payment_method)
-            .map(|it| it.token.as_str())
-            .unwrap_or_default();
+        let token = self.payment_methods.get(&charge.payment_method).map(|it| it.token.as_str()).unwrap_or_default();
         let aftermath = cards::by_token(token).map_or(Aftermath::None, |it| it.aftermath);
         let status = if aftermath == Aftermath::RefundPending { "pending" } else { "succeeded" };
         charge.amount_refunded += amount;
@@ -152,25 +135,14 @@ mod tests {
     fn refunds_add_up_to_what_was_taken_and_no_more() {
         let mut twin = Twin::default();
         let id = paid(&mut twin, "pm_card_visa");
-        let refund = |twin: &mut Twin, more: &str| {
-            post(twin, "/v1/refunds", &format!("payment_intent={id}{more}"))
-        };
-        assert_eq!(
-            refund(&mut twin, "&amount=600&reason=duplicate&metadata[refund_id]=7").body["amount"],
-            600
-        );
+        let refund = |twin: &mut Twin, more: &str| post(twin, "/v1/refunds", &format!("payment_intent={id}{more}"));
+        assert_eq!(refund(&mut twin, "&amount=600&reason=duplicate&metadata[refund_id]=7").body["amount"], 600);
         assert_eq!(refund(&mut twin, "&amount=401").body["error"]["param"], "amount");
         assert_eq!(refund(&mut twin, "").body["amount"], 400, "the rest by default");
         assert_eq!(refund(&mut twin, "").body["error"]["code"], "charge_already_refunded");
-        let list = twin
-            .handle(&request(Method::Get, "/v1/refunds", &format!("payment_intent={id}")), NOW)
-            .0
-            .body;
+        let list = twin.handle(&request(Method::Get, "/v1/refunds", &format!("payment_intent={id}")), NOW).0.body;
         assert_eq!(list["data"].as_array().map(Vec::len), Some(2));
-        let intent = twin
-            .handle(&request(Method::Get, &format!("/v1/payment_intents/{id}"), ""), NOW)
-            .0
-            .body;
+        let intent = twin.handle(&request(Method::Get, &format!("/v1/payment_intents/{id}"), ""), NOW).0.body;
         assert_eq!(intent["status"], "succeeded", "a refunded payment stays one");
     }
 
@@ -178,18 +150,14 @@ mod tests {
     fn a_refund_may_stay_pending_or_fail_later() {
         let mut twin = Twin::default();
         let id = paid(&mut twin, "pm_card_pendingRefund");
-        assert_eq!(
-            post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).body["status"],
-            "pending"
-        );
+        assert_eq!(post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).body["status"], "pending");
         let id = paid(&mut twin, "pm_card_refundFail");
         let asked = request(Method::Post, "/v1/refunds", &format!("payment_intent={id}"));
         let (answer, events) = twin.handle(&asked, NOW);
         assert_eq!(answer.body["status"], "succeeded");
         assert_eq!(events.last().map(|it| it.kind.as_str()), Some("refund.failed"));
         let refund = answer.body["id"].as_str().unwrap();
-        let shown =
-            twin.handle(&request(Method::Get, &format!("/v1/refunds/{refund}"), ""), NOW).0.body;
+        let shown = twin.handle(&request(Method::Get, &format!("/v1/refunds/{refund}"), ""), NOW).0.body;
         assert_eq!(
             (&shown["status"], &shown["failure_reason"]),
             (&json!("failed"), &json!("expired_or_canceled_card"))

@@ -109,9 +109,7 @@ impl Server {
         for endpoint in &options.endpoints {
             twin.register(endpoint.clone());
         }
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let deliveries = Deliveries::new(options.clock)?;
         let inner = Mutex::new(Inner { twin, ..Inner::default() });
         Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options }) })
@@ -218,18 +216,10 @@ impl Shared {
     }
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Text>, Dropped> {
+async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Text>, Dropped> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
-        return Ok(respond(
-            413,
-            Vec::new(),
-            &json!({ "error": { "type": "invalid_request_error" } }),
-            false,
-        ));
+        return Ok(respond(413, Vec::new(), &json!({ "error": { "type": "invalid_request_error" } }), false));
     };
     let body = body.to_bytes();
     let path = head.uri.path().to_owned();
@@ -242,8 +232,7 @@ async fn answer(
     if path == "/_twin/faults" {
         return Ok(set_faults(&shared, method, &body));
     }
-    let header =
-        |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
     let is_get = method == Method::Get;
     let form: &[u8] = if is_get { head.uri.query().unwrap_or_default().as_bytes() } else { &body };
     let request = Request {
@@ -259,11 +248,7 @@ async fn answer(
     perform(&shared, &request, &faults).await
 }
 
-async fn perform(
-    shared: &Arc<Shared>,
-    request: &Request,
-    faults: &[Fault],
-) -> Result<hyper::Response<Text>, Dropped> {
+async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> Result<hyper::Response<Text>, Dropped> {
     let fault = |kind| faults.iter().find(|it| it.kind == kind);
     let now = (shared.options.clock)();
     if fault(FaultKind::DropBefore).is_some() {
@@ -275,8 +260,7 @@ async fn perform(
         let response = inner.twin.fail_before(request, now, fault.status);
         return Ok(respond(response.status, response.headers, &response.body, false));
     }
-    let delay =
-        fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));
+    let delay = fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));
     let wait = shared.options.latency + delay;
     // A key is in use from the arrival of its request to its answer.
     let key = request.idempotency_key.clone().filter(|_| request.method == Method::Post);
@@ -359,23 +343,15 @@ fn refuse(refusal: &Refusal) -> hyper::Response<Text> {
     respond(refusal.status, Vec::new(), &json!({ "error": refusal.to_json() }), false)
 }
 
-fn respond(
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: &Value,
-    truncated: bool,
-) -> hyper::Response<Text> {
+fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, truncated: bool) -> hyper::Response<Text> {
     let text = Bytes::from(format!("{body:#}\n"));
     let mut response = hyper::Response::new(Text { rest: Some(text), truncated, failed: false });
-    *response.status_mut() =
-        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert("stripe-version", HeaderValue::from_static(crate::twin::API_VERSION));
     for (name, value) in headers {
-        if let (Ok(name), Ok(value)) =
-            (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value))
-        {
+        if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value)) {
             fields.insert(name, value);
         }
     }
@@ -393,10 +369,7 @@ impl Body for Text {
     type Data = Bytes;
     type Error = Dropped;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
         match self.rest.take() {
             Some(text) if self.truncated => {
                 self.failed = true;
@@ -409,9 +382,9 @@ impl Body for Text {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.rest.as_ref().map_or_else(SizeHint::default, |it| {
-            SizeHint::with_exact(u64::try_from(it.len()).unwrap_or(u64::MAX))
-        })
+        self.rest
+            .as_ref()
+            .map_or_else(SizeHint::default, |it| SizeHint::with_exact(u64::try_from(it.len()).unwrap_or(u64::MAX)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -6,8 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Refusal;
 use crate::objects::{
-    BalanceTransaction, Charge, Customer, Dispute, Event, Intent, PaymentMethod, Refund,
-    SetupIntent, WebhookEndpoint,
+    BalanceTransaction, Charge, Customer, Dispute, Event, Intent, PaymentMethod, Refund, SetupIntent, WebhookEndpoint,
 };
 use crate::params::Params;
 
@@ -116,17 +115,11 @@ impl Twin {
 
     /// As [`Self::handle`], but the work ends in a server error of this status after it was done: what a retry
     /// gets is that error.
-    pub(crate) fn handle_with(
-        &mut self,
-        request: &Request,
-        now: i64,
-        fails: Option<u16>,
-    ) -> (Response, Vec<Event>) {
+    pub(crate) fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
         let id = self.draw("req_");
         self.cause = Cause { request: None, idempotency_key: None };
         self.pass_time(now);
-        self.cause =
-            Cause { request: Some(id.clone()), idempotency_key: request.idempotency_key.clone() };
+        self.cause = Cause { request: Some(id.clone()), idempotency_key: request.idempotency_key.clone() };
         let mut response = self.answer(request, &id, now, fails);
         response.headers.push(("Request-Id", id));
         (response, std::mem::take(&mut self.caused))
@@ -147,10 +140,7 @@ impl Twin {
             if saved.path != request.path || saved.fingerprint != fingerprint {
                 return refuse(&Refusal::other_parameters(key.unwrap_or_default()));
             }
-            let headers = vec![
-                ("Idempotent-Replayed", "true".to_owned()),
-                ("Original-Request", saved.request.clone()),
-            ];
+            let headers = vec![("Idempotent-Replayed", "true".to_owned()), ("Original-Request", saved.request.clone())];
             return Response { status: saved.status, headers, body: saved.body.clone() };
         }
         let done = self.perform(request, now);
@@ -165,14 +155,7 @@ impl Twin {
         }
         if let (Some(key), true) = (key, keep) {
             let (path, body) = (request.path.clone(), response.body.clone());
-            let saved = Saved {
-                path,
-                fingerprint,
-                status: response.status,
-                body,
-                request: id.to_owned(),
-                at: now,
-            };
+            let saved = Saved { path, fingerprint, status: response.status, body, request: id.to_owned(), at: now };
             self.answers.insert(key.to_owned(), saved);
         }
         if request.method == Method::Post {
@@ -209,14 +192,11 @@ impl Twin {
         }
         // A browser's key opens one intent, by its client secret.
         let secret = request.params.text("client_secret").unwrap_or_default();
-        let opens =
-            |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
+        let opens = |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
         if key.starts_with("pk_test_") && self.intents.values().any(opens) {
             return Ok(());
         }
-        Err(Refusal::unauthorized(
-            "Invalid API Key provided: the twin takes keys that begin with sk_test_",
-        ))
+        Err(Refusal::unauthorized("Invalid API Key provided: the twin takes keys that begin with sk_test_"))
     }
 
     fn perform(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
@@ -227,25 +207,15 @@ impl Twin {
             (Method::Get, ["v1", "payment_intents"]) => self.list_intents(params),
             (Method::Get, ["v1", "payment_intents", id]) => self.retrieve_intent(id, params),
             (Method::Post, ["v1", "payment_intents", id]) => self.update_intent(id, params, now),
-            (Method::Post, ["v1", "payment_intents", id, "confirm"]) => {
-                self.confirm_intent(id, params, now)
-            }
-            (Method::Post, ["v1", "payment_intents", id, "capture"]) => {
-                self.capture_intent(id, params, now)
-            }
-            (Method::Post, ["v1", "payment_intents", id, "cancel"]) => {
-                self.cancel_intent(id, params, now)
-            }
-            (Method::Post, ["_twin", "payment_intents", id, "finish"]) => {
-                self.finish_intent(id, params, now)
-            }
+            (Method::Post, ["v1", "payment_intents", id, "confirm"]) => self.confirm_intent(id, params, now),
+            (Method::Post, ["v1", "payment_intents", id, "capture"]) => self.capture_intent(id, params, now),
+            (Method::Post, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(id, params, now),
+            (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
             (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
             (Method::Get, ["v1", "refunds"]) => self.list_refunds(params),
-            (Method::Get, ["v1", "refunds", id]) => self
-                .refunds
-                .get(*id)
-                .map(Refund::to_json)
-                .ok_or_else(|| Refusal::missing("refund", id)),
+            (Method::Get, ["v1", "refunds", id]) => {
+                self.refunds.get(*id).map(Refund::to_json).ok_or_else(|| Refusal::missing("refund", id))
+            }
             (method, ["v1", rest @ ..]) => self.perform_catalog(method, rest, request, now),
             (method, _) => Err(Refusal::url(method.name(), &request.path)),
         }
@@ -259,11 +229,9 @@ impl Twin {
     fn pass_time(&mut self, now: i64) {
         self.answers.retain(|_, saved| now - saved.at < KEY_SECONDS);
         let lapsed = |it: &&Intent| {
-            it.status == "requires_capture"
-                && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
+            it.status == "requires_capture" && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
         };
-        let ended: Vec<String> =
-            self.intents.values().filter(lapsed).map(|it| it.id.clone()).collect();
+        let ended: Vec<String> = self.intents.values().filter(lapsed).map(|it| it.id.clone()).collect();
         for id in ended {
             if let Some(intent) = self.intents.get_mut(&id) {
                 intent.status = "canceled".into();
@@ -367,12 +335,8 @@ pub(crate) mod tests {
 
         let other = Request { params: Params::parse(b"amount=501&currency=usd"), ..keyed.clone() };
         let (refused, _) = twin.handle(&other, NOW);
-        assert_eq!(
-            (refused.status, &refused.body["error"]["type"]),
-            (400, &json!("idempotency_error"))
-        );
-        let elsewhere =
-            Request { path: "/v1/customers".into(), params: Params::default(), ..keyed.clone() };
+        assert_eq!((refused.status, &refused.body["error"]["type"]), (400, &json!("idempotency_error")));
+        let elsewhere = Request { path: "/v1/customers".into(), params: Params::default(), ..keyed.clone() };
         assert_eq!(twin.handle(&elsewhere, NOW).0.status, 400);
 
         let (fresh, _) = twin.handle(&keyed, NOW + KEY_SECONDS);
@@ -400,11 +364,7 @@ pub(crate) mod tests {
         };
         let (failed, _) = twin.handle_with(&keyed("a"), NOW, Some(500));
         assert_eq!((failed.status, twin.intents.len()), (500, 1), "it was done all the same");
-        assert_eq!(
-            twin.handle(&keyed("a"), NOW).0.status,
-            500,
-            "and the error is what a retry gets"
-        );
+        assert_eq!(twin.handle(&keyed("a"), NOW).0.status, 500, "and the error is what a retry gets");
         assert_eq!(twin.fail_before(&keyed("b"), NOW, 500).status, 500);
         assert_eq!(twin.handle(&keyed("b"), NOW).0.status, 500);
         assert_eq!(twin.intents.len(), 1);
@@ -428,11 +388,7 @@ pub(crate) mod tests {
             let mut twin = Twin::default();
             let intent = post(&mut twin, "/v1/payment_intents", "amount=500&currency=usd");
             let id = intent.body["id"].as_str().unwrap().to_owned();
-            let paid = post(
-                &mut twin,
-                &format!("/v1/payment_intents/{id}/confirm"),
-                "payment_method=pm_card_visa",
-            );
+            let paid = post(&mut twin, &format!("/v1/payment_intents/{id}/confirm"), "payment_method=pm_card_visa");
             (twin, paid)
         };
         assert_eq!(run(), run());
@@ -453,13 +409,9 @@ pub(crate) mod tests {
             if list["has_more"] == false {
                 break;
             }
-            form =
-                format!("limit=10&starting_after={}", data.last().unwrap()["id"].as_str().unwrap());
+            form = format!("limit=10&starting_after={}", data.last().unwrap()["id"].as_str().unwrap());
         }
         assert_eq!(seen, (100..125).rev().collect::<Vec<_>>());
-        assert_eq!(
-            twin.handle(&request(Method::Get, "/v1/events", "limit=101"), NOW).0.status,
-            400
-        );
+        assert_eq!(twin.handle(&request(Method::Get, "/v1/events", "limit=101"), NOW).0.status, 400);
     }
 }

@@ -1,9 +1,5 @@
 //! The twin over HTTP: faults, keys in flight, webhooks, and what survives a restart.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot set itself up fails"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,12 +23,7 @@ struct Running {
 }
 
 fn options() -> Options {
-    Options {
-        state_file: None,
-        latency: Duration::ZERO,
-        endpoints: Vec::new(),
-        clock: || 1_743_415_050,
-    }
+    Options { state_file: None, latency: Duration::ZERO, endpoints: Vec::new(), clock: || 1_743_415_050 }
 }
 
 async fn start(options: Options) -> Running {
@@ -41,12 +32,7 @@ async fn start(options: Options) -> Running {
     let base = format!("http://{}", server.address().unwrap());
     let (stop, stopped) = oneshot::channel();
     let done = tokio::spawn(server.run(async move { drop(stopped.await) }));
-    Running {
-        base,
-        http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(),
-        stop,
-        done,
-    }
+    Running { base, http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(), stop, done }
 }
 
 impl Running {
@@ -56,11 +42,7 @@ impl Running {
         form: &'static str,
         headers: &[(&'static str, &str)],
     ) -> reqwest::Result<Response> {
-        let mut request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .basic_auth("sk_test_x", Some(""))
-            .body(form);
+        let mut request = self.http.post(format!("{}{path}", self.base)).basic_auth("sk_test_x", Some("")).body(form);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -68,10 +50,8 @@ impl Running {
     }
 
     async fn intents(&self) -> usize {
-        let list =
-            self.http.get(format!("{}/v1/payment_intents", self.base)).bearer_auth("sk_test_x");
-        let list: Value =
-            serde_json::from_str(&list.send().await.unwrap().text().await.unwrap()).unwrap();
+        let list = self.http.get(format!("{}/v1/payment_intents", self.base)).bearer_auth("sk_test_x");
+        let list: Value = serde_json::from_str(&list.send().await.unwrap().text().await.unwrap()).unwrap();
         list["data"].as_array().unwrap().len()
     }
 
@@ -111,11 +91,7 @@ async fn each_fault_does_what_its_name_says_and_a_retry_finds_out() {
         assert_eq!((status, twin.intents().await), (answered, made), "{fault}");
         let again = twin.post(CREATE.0, CREATE.1, &[key]).await.unwrap();
         let replayed = again.headers().contains_key("idempotent-replayed");
-        assert_eq!(
-            (again.status().as_u16(), replayed),
-            (retry, made == 1 || retry == 500),
-            "{fault}"
-        );
+        assert_eq!((again.status().as_u16(), replayed), (retry, made == 1 || retry == 500), "{fault}");
         assert!(twin.intents().await <= 1, "{fault}");
         twin.stop().await;
     }
@@ -176,36 +152,27 @@ async fn endpoint(failures: usize) -> (WebhookEndpoint, Received) {
                 text.extend_from_slice(&chunk[..count]);
                 let all = String::from_utf8_lossy(&text).into_owned();
                 let Some((head, body)) = all.split_once("\r\n\r\n") else { continue };
-                let length: usize = head
-                    .lines()
-                    .find_map(|it| it.strip_prefix("content-length: "))
-                    .unwrap()
-                    .parse()
-                    .unwrap();
+                let length: usize =
+                    head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap().parse().unwrap();
                 if body.len() >= length {
                     break (head.to_owned(), body.to_owned());
                 }
             };
             let status = if left > 0 { "500 No" } else { "200 OK" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
             if left > 0 {
                 left -= 1;
                 continue;
             }
-            let signature =
-                head.lines().find_map(|it| it.strip_prefix("stripe-signature: ")).unwrap();
+            let signature = head.lines().find_map(|it| it.strip_prefix("stripe-signature: ")).unwrap();
             assert_eq!(signature, sign(body.as_bytes(), SECRET, 1_743_415_050));
             let event: Value = serde_json::from_str(&body).unwrap();
             seen.lock().unwrap().push((event["type"].as_str().unwrap().to_owned(), event));
         }
     });
     let all = vec!["*".into()];
-    (
-        WebhookEndpoint { id: "we_1".into(), url, secret: SECRET.into(), enabled_events: all },
-        received,
-    )
+    (WebhookEndpoint { id: "we_1".into(), url, secret: SECRET.into(), enabled_events: all }, received)
 }
 
 async fn kinds(received: &Received, at_least: usize) -> Vec<String> {
@@ -223,8 +190,7 @@ async fn kinds(received: &Received, at_least: usize) -> Vec<String> {
 async fn an_event_is_signed_and_sent_until_it_is_taken() {
     let (endpoint, received) = endpoint(1).await;
     let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
-    let made =
-        json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
+    let made = json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
     assert_eq!(kinds(&received, 1).await, ["payment_intent.created"]);
     let event = received.lock().unwrap()[0].1.clone();
     assert_eq!(event["data"]["object"]["id"], made["id"]);
@@ -254,8 +220,7 @@ async fn what_was_made_is_there_after_a_restart() {
     let file: PathBuf = folder.path().join("twin.json");
     let kept = || Options { state_file: Some(file.clone()), ..options() };
     let twin = start(kept()).await;
-    let made =
-        json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
+    let made = json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
     twin.stop().await;
     let twin = start(kept()).await;
     let again = twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap();

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, OrderQuery, OrderRef, Scope, Store,
-    StoreError, Version, Versioned,
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, OrderQuery, OrderRef, Scope, Store, StoreError, Version,
+    Versioned,
 };
 use paywright_domain::{
-    CancelReason, Decision, IntentError, IntentId, IntentPlan, IntentSnapshot, IntentStatus, Money,
-    Order, OrderId, Task,
+    CancelReason, Decision, IntentError, IntentId, IntentPlan, IntentSnapshot, IntentStatus, Money, Order, OrderId,
+    Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -92,11 +92,7 @@ fn requested(order: &Order) -> Decision {
 
 fn news(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
     let asked = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
-    let received = if status == IntentStatus::Succeeded {
-        order.total
-    } else {
-        Money::zero(order.total.currency())
-    };
+    let received = if status == IntentStatus::Succeeded { order.total } else { Money::zero(order.total.currency()) };
     IntentSnapshot { status, received, revision: Some(order.revision), ..asked }
 }
 
@@ -126,40 +122,22 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
         let after = decision.order.clone();
         store.commit(then(version, decision)).await.unwrap();
         version += 1;
-        assert_eq!(
-            stored(&*store, 1).await,
-            Versioned { version: Version(version), value: after.clone() }
-        );
+        assert_eq!(stored(&*store, 1).await, Versioned { version: Version(version), value: after.clone() });
         after
     };
     commit(place(1)).await;
     order = commit(order.edit(edit_of_lines(700), at(NOW + 1)).unwrap()).await;
     order = commit(requested(&order)).await;
-    let error = IntentError {
-        code: Some("card_declined".into()),
-        decline_code: None,
-        message: Some("No.".into()),
-    };
-    let declined = IntentSnapshot {
-        last_error: Some(error),
-        ..news(&order, "pi_1", IntentStatus::RequiresPaymentMethod)
-    };
+    let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
+    let declined =
+        IntentSnapshot { last_error: Some(error), ..news(&order, "pi_1", IntentStatus::RequiresPaymentMethod) };
     order = commit(order.settle(&declined, at(NOW + 2)).unwrap()).await;
-    order =
-        commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW + 3)).unwrap())
-            .await;
+    order = commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW + 3)).unwrap()).await;
     order = commit(requested(&order)).await;
-    let authorised = IntentSnapshot {
-        capturable: usd(700),
-        ..news(&order, "pi_2", IntentStatus::RequiresCapture)
-    };
+    let authorised = IntentSnapshot { capturable: usd(700), ..news(&order, "pi_2", IntentStatus::RequiresCapture) };
     order = commit(order.settle(&authorised, at(NOW + 4)).unwrap()).await;
-    order =
-        commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), at(NOW + 5)).unwrap())
-            .await;
-    order =
-        commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), at(NOW + 6)).unwrap())
-            .await;
+    order = commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), at(NOW + 5)).unwrap()).await;
+    order = commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), at(NOW + 6)).unwrap()).await;
     assert_eq!((order.intents.len(), order.anomalies.len(), order.state.name()), (3, 1, "paid"));
 
     let canceled = place(2).order.cancel(CancelReason::Abandoned, at(NOW + 7)).unwrap();
@@ -283,13 +261,7 @@ pub async fn writers_of_different_orders_do_not_disturb_each_other(subject: &imp
 }
 
 fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord {
-    IdempotencyRecord {
-        key: key.clone(),
-        fingerprint: [7; 32],
-        order,
-        answer: "{\"é\":1}".into(),
-        at: at(NOW),
-    }
+    IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, answer: "{\"é\":1}".into(), at: at(NOW) }
 }
 
 /// Both or neither, and one text of two callers is two keys.
@@ -328,8 +300,7 @@ pub async fn of_racing_requests_with_one_key_one_wins(subject: &impl Subject) {
     for racer in racers {
         won += u32::from(racer.await.unwrap());
     }
-    let orders =
-        store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let orders = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
     assert_eq!((won, orders.len()), (1, 1));
     let kept = store.idempotency_record(&key).await.unwrap().map(|it| it.order);
     assert_eq!(kept, orders.first().map(|it| it.id));
@@ -357,16 +328,11 @@ pub async fn a_task_is_leased_once_until_its_lease_expires(subject: &impl Subjec
     let (order, task) = with_task(&*store, 1, NOW + 100).await;
     let (later, later_task) = with_task(&*store, 2, NOW + 101).await;
     assert_eq!(lease(&*store, 1, NOW + 99, NOW + 200).await, [], "nothing is due");
-    let (left, right) =
-        join!(lease(&*store, 1, NOW + 100, NOW + 200), lease(&*store, 2, NOW + 100, NOW + 200));
+    let (left, right) = join!(lease(&*store, 1, NOW + 100, NOW + 200), lease(&*store, 2, NOW + 100, NOW + 200));
     assert_eq!([left, right].concat(), [(order.id, task.clone(), 1)], "one of two owners gets it");
     let next = lease(&*store, 3, NOW + 199, NOW + 300).await;
     assert_eq!(next, [(later.id, later_task, 1)], "what is held is not taken");
-    assert_eq!(
-        lease(&*store, 4, NOW + 200, NOW + 300).await,
-        [(order.id, task, 2)],
-        "what has lapsed is"
-    );
+    assert_eq!(lease(&*store, 4, NOW + 200, NOW + 300).await, [(order.id, task, 2)], "what has lapsed is");
 }
 
 /// In the commit that its outcome is in.
@@ -453,8 +419,7 @@ pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
             (3, "order.paid"),
         ]
     );
-    let last: Vec<_> =
-        facts.iter().filter(|it| it.version == Version(3)).map(|it| it.fact.clone()).collect();
+    let last: Vec<_> = facts.iter().filter(|it| it.version == Version(3)).map(|it| it.fact.clone()).collect();
     assert_eq!(last, decided);
     assert_eq!(facts.last().map(|it| it.at), Some(at(NOW + 5)));
 }
@@ -479,10 +444,7 @@ pub async fn a_commit_whose_caller_left_is_whole_or_absent(subject: &impl Subjec
         let order = store.order(&by_id(n)).await.unwrap().is_some();
         let facts = store.facts(order_id(n)).await.unwrap().len();
         let kept = store.idempotency_record(&key).await.unwrap().is_some();
-        assert!(
-            (order, facts, kept) == (true, 1, true) || (order, facts, kept) == (false, 0, false),
-            "{n}"
-        );
+        assert!((order, facts, kept) == (true, 1, true) || (order, facts, kept) == (false, 0, false), "{n}");
         // Whatever happened, the same commit again says so.
         assert_eq!(is_conflict(&store.commit(first(place(n))).await), order, "{n}");
     }

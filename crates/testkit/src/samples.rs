@@ -1,6 +1,6 @@
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, LineItem, Money, NewOrder,
-    Order, OrderEdit, OrderId, Text, Timestamp,
+    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, LineItem, Money, NewOrder, Order, OrderEdit,
+    OrderId, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -16,9 +16,7 @@ pub fn at(seconds: i64) -> Timestamp {
 
 /// The `n`th order id: a higher `n` is a newer order.
 pub fn order_id(n: u32) -> OrderId {
-    OrderId(Uuid::from_u128(
-        0x0195_ead7_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 64) + u128::from(n),
-    ))
+    OrderId(Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 64) + u128::from(n)))
 }
 
 /// An order that uses every field: two lines, every kind of adjustment, a customer, notes. Its total is 121.85.
@@ -26,11 +24,8 @@ pub fn new_order() -> NewOrder {
     let mut bone = LineItem::new("Bone", usd(300), 1).unwrap();
     bone.description = Text::new("Kaffee für Zoë ☕ – 10€").unwrap();
     bone.sku = Some(Text::new("BONE-1").unwrap());
-    let adjustment = |kind, label: &str, minor| Adjustment {
-        kind,
-        label: Text::new(label).unwrap(),
-        amount: usd(minor),
-    };
+    let adjustment =
+        |kind, label: &str, minor| Adjustment { kind, label: Text::new(label).unwrap(), amount: usd(minor) };
     NewOrder {
         customer: Some(CustomerId::new("cus-ada").unwrap()),
         email: Some(Email::new("ada@example.com").unwrap()),

@@ -2,8 +2,8 @@ use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    CaptureMethod, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money,
-    Order, OrderId, OrderNumber,
+    CaptureMethod, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money, Order, OrderId,
+    OrderNumber,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -13,8 +13,7 @@ use thiserror::Error;
 pub trait PaymentGateway: Send + Sync {
     /// Makes an intent, or gives the one that an earlier call with the same `key` made. The request must be
     /// the same for the same key. Dropping the future is an unknown outcome: the key is safe to send again.
-    async fn create_intent(&self, new: &NewIntent, key: &str)
-    -> Result<IssuedIntent, GatewayError>;
+    async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
 
     /// Reads how an intent stands now.
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;

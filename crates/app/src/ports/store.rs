@@ -3,9 +3,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use paywright_domain::{
-    CustomerId, Decision, Fact, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp,
-};
+use paywright_domain::{CustomerId, Decision, Fact, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -26,10 +24,7 @@ pub trait Store: Send + Sync {
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError>;
 
     /// Reads what an earlier request with this key led to.
-    async fn idempotency_record(
-        &self,
-        key: &IdempotencyKey,
-    ) -> Result<Option<IdempotencyRecord>, StoreError>;
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
 
     /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, or if its
     /// id, its number or the idempotency key is taken.
@@ -126,12 +121,7 @@ pub struct Changes {
 impl Changes {
     /// All that `decision` says, decided at `at` on version `expected`. Its tasks become due for anybody at
     /// `tasks_due_at`.
-    pub fn of(
-        expected: Version,
-        decision: Decision,
-        at: Timestamp,
-        tasks_due_at: Timestamp,
-    ) -> Self {
+    pub fn of(expected: Version, decision: Decision, at: Timestamp, tasks_due_at: Timestamp) -> Self {
         let due_at = tasks_due_at;
         Self {
             expected,

@@ -5,12 +5,7 @@ use thiserror::Error;
 /// and the secrets in use.
 pub trait Webhooks: Send + Sync {
     /// Checks `signature` over the raw bytes of `body`, and only then reads them.
-    fn open(
-        &self,
-        body: &[u8],
-        signature: &str,
-        now: Timestamp,
-    ) -> Result<ProviderEvent, WebhookError>;
+    fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError>;
 }
 
 /// A message of the provider, known to be its own.

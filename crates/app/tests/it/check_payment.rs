@@ -22,18 +22,13 @@ async fn a_hint_is_believed_when_the_provider_says_so() {
         let checked = shop.app.check_payment(&which, &Access::All).await.unwrap();
         assert_eq!(checked.order.payment_state(), PaymentState::Paid);
     }
-    let paid =
-        shop.facts(&place(1).order).await.into_iter().filter(|it| *it == "order.paid").count();
+    let paid = shop.facts(&place(1).order).await.into_iter().filter(|it| *it == "order.paid").count();
     assert_eq!(paid, 1);
 }
 
 #[tokio::test]
 async fn a_hint_that_the_provider_denies_says_how_things_stand() {
-    for status in [
-        IntentStatus::RequiresPaymentMethod,
-        IntentStatus::Processing,
-        IntentStatus::RequiresCapture,
-    ] {
+    for status in [IntentStatus::RequiresPaymentMethod, IntentStatus::Processing, IntentStatus::RequiresCapture] {
         let shop = Shop::with(gateway_reading(status));
         let which = OrderRef::Id(shop.placed().await.id);
         shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
@@ -50,10 +45,7 @@ async fn an_order_that_nobody_could_pay_is_not_paid_and_nobody_is_asked() {
     let shop = Shop::with(MockGateway::new());
     let which = OrderRef::Id(shop.placed().await.id);
     let denied = shop.app.check_payment(&which, &Access::All).await;
-    assert!(
-        matches!(denied, Err(CheckPaymentError::NotCompleted { intent: None, .. })),
-        "{denied:?}"
-    );
+    assert!(matches!(denied, Err(CheckPaymentError::NotCompleted { intent: None, .. })), "{denied:?}");
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use paywright_app::{
-    Access, CreatePaymentIntentError, GatewayError, GetOrderError, IssuedIntent, OrderRef,
-};
+use paywright_app::{Access, CreatePaymentIntentError, GatewayError, GetOrderError, IssuedIntent, OrderRef};
 use paywright_domain::{CustomerId, IntentError, IntentStatus, OrderId, RequestIntentError};
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway};
 use secrecy::ExposeSecret;
@@ -36,10 +34,7 @@ async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
 
 fn first_answer(id: &paywright_domain::IntentId) -> IssuedIntent {
     let order = paywright_testkit::place(1).order;
-    IssuedIntent {
-        snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod),
-        client_secret: "x".into(),
-    }
+    IssuedIntent { snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod), client_secret: "x".into() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,16 +54,11 @@ async fn many_calls_at_once_send_one_key_and_get_one_intent() {
     let calls: Vec<_> = (0..16)
         .map(|_| {
             let (shop, id) = (Arc::clone(&shop), order.id);
-            tokio::spawn(async move {
-                shop.app.create_payment_intent(&by_id(id), &Access::All).await.unwrap()
-            })
+            tokio::spawn(async move { shop.app.create_payment_intent(&by_id(id), &Access::All).await.unwrap() })
         })
         .collect();
     for call in calls {
-        assert_eq!(
-            call.await.unwrap().order.payable_intent().map(|it| it.id.as_str()),
-            Some("pi_one")
-        );
+        assert_eq!(call.await.unwrap().order.payable_intent().map(|it| it.id.as_str()), Some("pi_one"));
     }
     keys.lock().unwrap().dedup();
     assert_eq!(*keys.lock().unwrap(), [format!("pi:{}:1:1", order.id)]);
@@ -89,10 +79,7 @@ async fn an_unknown_outcome_is_asked_again_with_the_same_key() {
     let shop = Shop::with(gateway);
     let order = shop.placed().await;
     let lost = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
-    assert!(
-        matches!(lost, Err(CreatePaymentIntentError::Gateway(GatewayError::Unknown(_)))),
-        "{lost:?}"
-    );
+    assert!(matches!(lost, Err(CreatePaymentIntentError::Gateway(GatewayError::Unknown(_)))), "{lost:?}");
     assert!(shop.order(&order).await.requested.is_some(), "the request is still out");
     shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     assert_eq!(shop.order(&order).await.requested, None);
@@ -113,10 +100,7 @@ async fn a_definite_refusal_is_stored_and_the_next_call_is_a_new_attempt() {
     let shop = Shop::with(gateway);
     let order = shop.placed().await;
     let refused = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
-    assert!(
-        matches!(refused, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_)))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_)))), "{refused:?}");
     let last = shop.facts(&order).await.pop();
     assert_eq!(last, Some("payment_intent.refused"));
     shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
@@ -127,20 +111,14 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
-        Ok(IssuedIntent {
-            snapshot: news(&order, id, IntentStatus::Canceled),
-            client_secret: "x".into(),
-        })
+        Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Canceled), client_secret: "x".into() })
     });
     let shop = Shop::with(gateway);
     let order = shop.placed().await;
     let first = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let second = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     assert_eq!(second.order.intents.len(), 2, "the first stays mapped");
-    assert_ne!(
-        second.order.payable_intent().map(|it| &it.id),
-        first.order.payable_intent().map(|it| &it.id)
-    );
+    assert_ne!(second.order.payable_intent().map(|it| &it.id), first.order.payable_intent().map(|it| &it.id));
 }
 
 #[tokio::test]
@@ -148,19 +126,13 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
-        Ok(IssuedIntent {
-            snapshot: news(&order, id, IntentStatus::Succeeded),
-            client_secret: "x".into(),
-        })
+        Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Succeeded), client_secret: "x".into() })
     });
     let shop = Shop::with(gateway);
     let order = shop.placed().await;
     shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let again = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
-    assert!(
-        matches!(again, Err(CreatePaymentIntentError::Request(RequestIntentError::Paid))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(CreatePaymentIntentError::Request(RequestIntentError::Paid))), "{again:?}");
     assert_eq!(shop.order(&order).await.state.name(), "paid");
 }
 
@@ -168,14 +140,9 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
 async fn somebody_elses_order_does_not_exist_and_asks_the_provider_nothing() {
     let shop = Shop::with(MockGateway::new());
     let order = shop.placed().await;
-    for access in [
-        Access::Customer(CustomerId::new("cus-eve").unwrap()),
-        Access::Order(paywright_testkit::order_id(9)),
-    ] {
+    for access in [Access::Customer(CustomerId::new("cus-eve").unwrap()), Access::Order(paywright_testkit::order_id(9))]
+    {
         let refused = shop.app.create_payment_intent(&by_id(order.id), &access).await;
-        assert!(
-            matches!(refused, Err(CreatePaymentIntentError::Get(GetOrderError::NotFound))),
-            "{access:?}"
-        );
+        assert!(matches!(refused, Err(CreatePaymentIntentError::Get(GetOrderError::NotFound))), "{access:?}");
     }
 }

@@ -15,8 +15,7 @@ async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
     let again = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
     assert_eq!(again, edited);
     for _ in 0..2 {
-        let canceled =
-            shop.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await.unwrap();
+        let canceled = shop.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await.unwrap();
         assert_eq!(canceled.state.name(), "canceled");
     }
     assert_eq!(shop.facts(&order).await, ["order.placed", "order.edited", "order.canceled"]);
@@ -39,8 +38,7 @@ async fn an_order_with_an_intent_is_neither_edited_nor_canceled() {
 async fn a_stranger_changes_nothing() {
     let shop = Shop::with(MockGateway::new());
     let order = shop.placed().await;
-    let (which, eve) =
-        (OrderRef::Id(order.id), Access::Customer(CustomerId::new("cus-eve").unwrap()));
+    let (which, eve) = (OrderRef::Id(order.id), Access::Customer(CustomerId::new("cus-eve").unwrap()));
     let edit = shop.app.edit_order(&which, &eve, edit_of_lines(700)).await;
     assert!(matches!(edit, Err(EditOrderError::NotFound)), "{edit:?}");
     let cancel = shop.app.cancel_order(&which, &eve, CancelReason::Abandoned).await;

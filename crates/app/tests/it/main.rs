@@ -33,8 +33,7 @@ impl Shop {
     pub(crate) fn over(store: Arc<SqliteStore>, gateway: impl PaymentGateway + 'static) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
-        let app =
-            App::new(shared, Arc::new(gateway), clock, Arc::new(CountedIds::default()), false);
+        let app = App::new(shared, Arc::new(gateway), clock, Arc::new(CountedIds::default()), false);
         Self { app, store }
     }
 
@@ -58,9 +57,5 @@ impl Shop {
 pub(crate) fn news(order: &Order, intent: &IntentId, status: IntentStatus) -> IntentSnapshot {
     let asked = IntentSnapshot::new(intent.clone(), order.id, order.total, at(NOW + 10));
     let paid = status == IntentStatus::Succeeded;
-    IntentSnapshot {
-        status,
-        received: if paid { order.total } else { Money::zero(order.total.currency()) },
-        ..asked
-    }
+    IntentSnapshot { status, received: if paid { order.total } else { Money::zero(order.total.currency()) }, ..asked }
 }

@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use paywright_app::{
-    IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Store,
-};
+use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Store};
 use paywright_domain::{NewOrder, Order};
 use paywright_testkit::{MockGateway, new_order};
 use uuid::Uuid;
@@ -11,19 +9,11 @@ use crate::Shop;
 
 fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
     let key = IdempotencyKey { scope: Uuid::from_u128(1), key: key.into() };
-    IdempotentRequest {
-        key,
-        fingerprint: [fingerprint; 32],
-        answer: |order: &Order| order.number.to_string(),
-    }
+    IdempotentRequest { key, fingerprint: [fingerprint; 32], answer: |order: &Order| order.number.to_string() }
 }
 
 async fn stored(shop: &Shop) -> usize {
-    shop.store
-        .orders(&OrderQuery { customer: None, older_than: None, limit: 100 })
-        .await
-        .unwrap()
-        .len()
+    shop.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap().len()
 }
 
 #[tokio::test]
@@ -37,9 +27,7 @@ async fn a_placed_order_is_stored_with_its_fact() {
 #[tokio::test]
 async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
     let shop = Shop::with(MockGateway::new());
-    let PlacedOrder::Now(order) =
-        shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap()
-    else {
+    let PlacedOrder::Now(order) = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap() else {
         panic!("a first request places an order")
     };
     let again = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap();
@@ -62,9 +50,7 @@ async fn a_double_click_places_one_order() {
     let clicks: Vec<_> = (0..16)
         .map(|_| {
             let shop = Arc::clone(&shop);
-            tokio::spawn(async move {
-                shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap()
-            })
+            tokio::spawn(async move { shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap() })
         })
         .collect();
     let mut first = 0;
@@ -82,8 +68,5 @@ async fn what_is_refused_stores_nothing() {
     assert!(matches!(refused, Err(PlaceOrderError::Content(_))), "{refused:?}");
     assert_eq!(stored(&shop).await, 0);
     // Its key is free for the corrected request.
-    assert!(matches!(
-        shop.app.place_order(new_order(), Some(request("k", 8))).await,
-        Ok(PlacedOrder::Now(_))
-    ));
+    assert!(matches!(shop.app.place_order(new_order(), Some(request("k", 8))).await, Ok(PlacedOrder::Now(_))));
 }

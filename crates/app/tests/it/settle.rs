@@ -43,30 +43,20 @@ async fn events_in_any_order_end_paid() {
         for status in sequence {
             shop.app.settle_from_provider(&news(&order, &intent, status)).await.unwrap();
         }
-        assert_eq!(
-            shop.order(&order).await.state,
-            OrderState::Paid { by: intent, at: at(NOW) },
-            "{sequence:?}"
-        );
+        assert_eq!(shop.order(&order).await.state, OrderState::Paid { by: intent, at: at(NOW) }, "{sequence:?}");
     }
 }
 
 #[tokio::test]
 async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
     let mut gateway = paywright_testkit::MockGateway::new();
-    gateway
-        .expect_create_intent()
-        .returning(|_, _| Err(paywright_app::GatewayError::Unknown("lost".into())));
+    gateway.expect_create_intent().returning(|_, _| Err(paywright_app::GatewayError::Unknown("lost".into())));
     let shop = Shop::with(gateway);
     let order = shop.placed().await;
     let lost = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
     assert!(lost.is_err());
     let intent = IntentId::new("pi_lost").unwrap();
-    let paid = shop
-        .app
-        .settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded))
-        .await
-        .unwrap();
+    let paid = shop.app.settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
     assert_eq!((paid.payment_state(), paid.requested), (PaymentState::Paid, None));
 }
 

@@ -47,11 +47,8 @@ async fn a_key_ends_when_it_says() {
 #[actix_web::test]
 async fn a_key_revoked_elsewhere_ends_within_a_second_and_here_at_once() {
     let service = Service::with(MockGateway::new()).await;
-    let (elsewhere, here) =
-        (service.key_with(2, &Scope::ALL).await, service.key_with(3, &Scope::ALL).await);
-    let code = async |key: &str| {
-        service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned()
-    };
+    let (elsewhere, here) = (service.key_with(2, &Scope::ALL).await, service.key_with(3, &Scope::ALL).await);
+    let code = async |key: &str| service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned();
     assert_eq!((code(&elsewhere).await, code(&here).await), (String::new(), String::new()));
     service.store.revoke_api_key(Uuid::from_u128(2), at(NOW)).await.unwrap();
     service.clock.advance_seconds(KEY_BELIEVED_SECONDS);
@@ -68,8 +65,7 @@ async fn a_customer_sees_its_own_orders_and_no_sign_of_others() {
     let other = service.placed().await;
     let path = format!("{ORDERS}/{}", placed["id"].as_str().unwrap());
     let (ada, eve) = (service.token("cus-ada"), service.token("cus-eve"));
-    let (token, wrong_token) =
-        (placed["token"].as_str().unwrap(), other["token"].as_str().unwrap());
+    let (token, wrong_token) = (placed["token"].as_str().unwrap(), other["token"].as_str().unwrap());
     for (bearer, status, code) in [
         (ada.as_str(), 200, ""),
         (token, 200, ""),
@@ -97,8 +93,7 @@ async fn a_customer_sees_its_own_orders_and_no_sign_of_others() {
 #[actix_web::test]
 async fn a_payment_intent_needs_to_know_the_customer() {
     let service = Service::with(MockGateway::new()).await;
-    let path =
-        format!("{ORDERS}/{}/payment-intent", service.placed().await["id"].as_str().unwrap());
+    let path = format!("{ORDERS}/{}/payment-intent", service.placed().await["id"].as_str().unwrap());
     let anonymous = service.call(Method::POST, &path, &Value::Null).await;
     assert_eq!((anonymous.status, anonymous.code()), (401, "token_missing"));
     let basic = [("x-api-key", service.key.as_str()), ("authorization", "Basic YTpi")];
@@ -109,9 +104,5 @@ async fn a_payment_intent_needs_to_know_the_customer() {
     service.clock.advance_seconds(3600);
     let ada = format!("Bearer {}", service.token("cus-ada"));
     let headers = [("x-api-key", service.key.as_str()), ("authorization", ada.as_str())];
-    assert_eq!(
-        service.send(Method::POST, &path, &headers, b"").await.code(),
-        "token_invalid",
-        "expired"
-    );
+    assert_eq!(service.send(Method::POST, &path, &headers, b"").await.code(), "token_invalid", "expired");
 }

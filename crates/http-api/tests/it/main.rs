@@ -1,9 +1,5 @@
 //! The HTTP dialect through the real application: only the provider is scripted.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot set itself up fails"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 mod auth;
 mod payment;
@@ -17,9 +13,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
-use paywright_app::{
-    ApiKey, App, PaymentGateway, ProviderEvent, Scope, Store, WebhookError, Webhooks,
-};
+use paywright_app::{ApiKey, App, PaymentGateway, ProviderEvent, Scope, Store, WebhookError, Webhooks};
 use paywright_domain::{CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
@@ -61,12 +55,7 @@ impl Answer {
 struct ScriptedWebhooks(fn(&[u8]) -> ProviderEvent);
 
 impl Webhooks for ScriptedWebhooks {
-    fn open(
-        &self,
-        body: &[u8],
-        signature: &str,
-        _: Timestamp,
-    ) -> Result<ProviderEvent, WebhookError> {
+    fn open(&self, body: &[u8], signature: &str, _: Timestamp) -> Result<ProviderEvent, WebhookError> {
         match signature {
             "good" => Ok((self.0)(body)),
             "thin" => Err(WebhookError::Thin),
@@ -80,16 +69,12 @@ impl Service {
         Self::opening(gateway, webhooks::event).await
     }
 
-    pub(crate) async fn opening(
-        gateway: impl PaymentGateway + 'static,
-        open: fn(&[u8]) -> ProviderEvent,
-    ) -> Self {
+    pub(crate) async fn opening(gateway: impl PaymentGateway + 'static, open: fn(&[u8]) -> ProviderEvent) -> Self {
         let store = Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap());
         let clock = Arc::new(HandClock::at(at(NOW)));
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
         let hands = Arc::<HandClock>::clone(&clock);
-        let app =
-            App::new(shared, Arc::new(gateway), hands, Arc::new(CountedIds::default()), false);
+        let app = App::new(shared, Arc::new(gateway), hands, Arc::new(CountedIds::default()), false);
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
         let api = Api { app, webhooks: Arc::new(ScriptedWebhooks(open)), tokens };
@@ -118,23 +103,15 @@ impl Service {
     }
 
     /// Sends exactly this.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let api = self.api.clone();
-        let app =
-            WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
+        let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
         let app = test::init_service(app).await;
         let mut request = test::TestRequest::with_uri(path).method(method);
         for header in headers {
             request = request.insert_header(*header);
         }
-        let response =
-            test::call_service(&app, request.set_payload(body.to_vec()).to_request()).await;
+        let response = test::call_service(&app, request.set_payload(body.to_vec()).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().try_into_bytes().unwrap_or_default();
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }

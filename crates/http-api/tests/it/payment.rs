@@ -11,10 +11,7 @@ const INTENT: &str = "pi_3R8f5yQ9LjHruSyq1ofjdVY5";
 fn read(id: &IntentId, order: OrderId, status: IntentStatus) -> IssuedIntent {
     let asked = IntentSnapshot::new(id.clone(), order, usd(11_200), at(NOW + 1));
     let received = if status == IntentStatus::Succeeded { usd(11_200) } else { usd(0) };
-    IssuedIntent {
-        snapshot: IntentSnapshot { status, received, ..asked },
-        client_secret: "pi_secret".into(),
-    }
+    IssuedIntent { snapshot: IntentSnapshot { status, received, ..asked }, client_secret: "pi_secret".into() }
 }
 
 /// Makes [`INTENT`], and reads it in `status` from then on.
@@ -33,13 +30,7 @@ async fn intent(service: &Service, order: &Value) -> Answer {
 }
 
 async fn payment(service: &Service, order: &Value) -> Answer {
-    service
-        .call(
-            Method::POST,
-            &format!("{ORDERS}/{}/payment", order["id"].as_str().unwrap()),
-            &Value::Null,
-        )
-        .await
+    service.call(Method::POST, &format!("{ORDERS}/{}/payment", order["id"].as_str().unwrap()), &Value::Null).await
 }
 
 fn body(message: &str, secret: &str, status: &str) -> Value {
@@ -60,10 +51,7 @@ async fn an_intent_and_a_payment_are_answered_field_for_field() {
     assert_eq!((made.status, made.body), (200, expected));
     for _ in 0..2 {
         let paid = payment(&service, &order).await;
-        assert_eq!(
-            (paid.status, paid.body),
-            (200, body("Order marked as paid", "pi_secret", "succeeded"))
-        );
+        assert_eq!((paid.status, paid.body), (200, body("Order marked as paid", "pi_secret", "succeeded")));
     }
     let again = intent(&service, &order).await;
     assert_eq!((again.status, again.code()), (409, "order_paid"));
@@ -71,8 +59,7 @@ async fn an_intent_and_a_payment_are_answered_field_for_field() {
     let shown = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
     assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("paid"), &json!("paid")));
     assert_eq!(shown["payment_intent"]["amount_received"], "112.00");
-    for (method, path) in [(Method::PATCH, path.clone()), (Method::POST, format!("{path}/cancel"))]
-    {
+    for (method, path) in [(Method::PATCH, path.clone()), (Method::POST, format!("{path}/cancel"))] {
         let refused = service.call(method, &path, &json!({})).await;
         assert_eq!((refused.status, refused.code()), (409, "order_paid"));
     }
@@ -108,12 +95,7 @@ async fn each_trouble_at_the_provider_has_its_answer() {
         (refused, 422, "payment_provider_refused", false),
         (|| GatewayError::NotFound, 502, "payment_intent_lost", false),
         (|| GatewayError::Busy, 503, "payment_provider_busy", true),
-        (
-            || GatewayError::Misconfigured("sk_test_hush".into()),
-            503,
-            "payment_provider_misconfigured",
-            false,
-        ),
+        (|| GatewayError::Misconfigured("sk_test_hush".into()), 503, "payment_provider_misconfigured", false),
         (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
     ] {
         let service = Service::with(failing(error)).await;

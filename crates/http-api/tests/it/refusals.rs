@@ -25,19 +25,13 @@ fn line(field: &str, value: Value) -> Value {
 #[actix_web::test]
 async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
     let service = Service::with(MockGateway::new()).await;
-    let adjustment =
-        |kind: &str, amount: i64| json!([{ "kind": kind, "label": "x", "amount": amount }]);
+    let adjustment = |kind: &str, amount: i64| json!([{ "kind": kind, "label": "x", "amount": amount }]);
     let many = |count: usize| vec![json!({ "name": "x", "amount": 1, "quantity": 1 }); count];
     let notes: serde_json::Map<_, _> = (0..21).map(|it| (format!("k{it}"), json!("v"))).collect();
     for (name, body, field, says) in [
         ("a zero amount", line("amount", json!(0)), "line_items[0]", "at least 1"),
         ("a negative amount", line("amount", json!(-1)), "line_items[0].amount", "negative"),
-        (
-            "a huge amount",
-            line("amount", json!(1_000_000_000_000_i64)),
-            "line_items[0].amount",
-            "999999999999",
-        ),
+        ("a huge amount", line("amount", json!(1_000_000_000_000_i64)), "line_items[0].amount", "999999999999"),
         ("beyond all integers", line("amount", json!(1e30)), "line_items[0].amount", "i64"),
         ("a fraction", line("amount", json!(56.5)), "line_items[0].amount", "i64"),
         ("an amount in words", line("amount", json!("56")), "line_items[0].amount", "i64"),
@@ -47,60 +41,20 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
         ("no name", line("name", json!("")), "line_items[0]", "at least 1 character"),
         ("a long name", line("name", json!("x".repeat(251))), "line_items[0]", "at most 250"),
         ("a control character", line("name", json!("a\u{7}")), "line_items[0]", "control"),
-        (
-            "a long description",
-            line("description", json!("x".repeat(1001))),
-            "line_items[0].description",
-            "1000",
-        ),
-        (
-            "an unknown field of a line",
-            line("price", json!(1)),
-            "line_items[0].price",
-            "unknown field",
-        ),
+        ("a long description", line("description", json!("x".repeat(1001))), "line_items[0].description", "1000"),
+        ("an unknown field of a line", line("price", json!(1)), "line_items[0].price", "unknown field"),
         ("an unknown field", with(|it| it["color"] = json!("red")), "color", "unknown field"),
         ("no lines", with(|it| it["line_items"] = json!([])), "line_items", "at least one line"),
-        (
-            "no line_items",
-            with(|it| drop(it.as_object_mut().unwrap().remove("line_items"))),
-            ".",
-            "line_items",
-        ),
-        (
-            "too many lines",
-            with(|it| it["line_items"] = json!(many(201))),
-            "line_items",
-            "at most 200",
-        ),
+        ("no line_items", with(|it| drop(it.as_object_mut().unwrap().remove("line_items"))), ".", "line_items"),
+        ("too many lines", with(|it| it["line_items"] = json!(many(201))), "line_items", "at most 200"),
         ("an unknown currency", with(|it| it["currency"] = json!("xxx")), "currency", "ISO 4217"),
         ("no currency", with(|it| it["currency"] = Value::Null), "currency", "string"),
-        (
-            "below Stripe's minimum",
-            with(|it| it["line_items"] = json!(many(49))),
-            "amount",
-            "at least 0.50 usd",
-        ),
-        (
-            "above Stripe's maximum",
-            line("amount", json!(60_000_000)),
-            "amount",
-            "at most 999999.99 usd",
-        ),
+        ("below Stripe's minimum", with(|it| it["line_items"] = json!(many(49))), "amount", "at least 0.50 usd"),
+        ("above Stripe's maximum", line("amount", json!(60_000_000)), "amount", "at most 999999.99 usd"),
         ("an odd customer", with(|it| it["customer"] = json!("a b")), "customer", "255"),
         ("an odd email", with(|it| it["email"] = json!("ada")), "email", "e-mail"),
-        (
-            "an odd capture",
-            with(|it| it["capture"] = json!("later")),
-            "capture",
-            "automatic or manual",
-        ),
-        (
-            "an odd adjustment",
-            with(|it| it["adjustments"] = adjustment("gift", 1)),
-            "adjustments[0].kind",
-            "discount",
-        ),
+        ("an odd capture", with(|it| it["capture"] = json!("later")), "capture", "automatic or manual"),
+        ("an odd adjustment", with(|it| it["adjustments"] = adjustment("gift", 1)), "adjustments[0].kind", "discount"),
         (
             "a negative discount",
             with(|it| it["adjustments"] = adjustment("discount", -1)),
@@ -113,18 +67,8 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
             "adjustments",
             "exceed",
         ),
-        (
-            "too many notes",
-            with(|it| it["metadata"] = Value::Object(notes)),
-            "metadata",
-            "at most 20",
-        ),
-        (
-            "a long note",
-            with(|it| it["metadata"] = json!({ "k": "x".repeat(501) })),
-            "metadata.k",
-            "500",
-        ),
+        ("too many notes", with(|it| it["metadata"] = Value::Object(notes)), "metadata", "at most 20"),
+        ("a long note", with(|it| it["metadata"] = json!({ "k": "x".repeat(501) })), "metadata.k", "500"),
     ] {
         let refused = service.call(Method::POST, ORDERS, &body).await;
         assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{name}: {refused:?}");
@@ -143,8 +87,7 @@ async fn every_problem_of_a_body_is_named_at_once() {
         { "name": "a", "amount": -1, "quantity": 1 }, { "name": "", "amount": 1, "quantity": 1 },
     ] });
     let refused = service.call(Method::POST, ORDERS, &body).await;
-    let fields: Vec<_> =
-        refused.body["error"]["fields"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
+    let fields: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
     assert_eq!(fields, ["email", "line_items[0].amount", "line_items[1]"]);
 }
 
@@ -158,13 +101,7 @@ async fn a_request_that_is_not_one_is_refused() {
         ("malformed JSON", "{\"currency\":", json_type, 400, "json_malformed"),
         ("no body", "", json_type, 400, "json_malformed"),
         ("two documents", "{} {}", json_type, 422, "invalid_order"),
-        (
-            "not UTF-8 said",
-            good.as_str(),
-            Some("application/x-www-form-urlencoded"),
-            415,
-            "content_type_not_supported",
-        ),
+        ("not UTF-8 said", good.as_str(), Some("application/x-www-form-urlencoded"), 415, "content_type_not_supported"),
         ("no content type", good.as_str(), None, 415, "content_type_not_supported"),
         ("over the limit", large.as_str(), json_type, 413, "body_too_large"),
         ("a charset", good.as_str(), Some("application/json; charset=utf-8"), 201, ""),
@@ -175,13 +112,8 @@ async fn a_request_that_is_not_one_is_refused() {
         assert_eq!((answer.status, answer.code()), (status, code), "{name}: {answer:?}");
     }
     assert_eq!(stored(&service).await, 1);
-    let headers = |key| {
-        [
-            ("x-api-key", service.key.as_str()),
-            ("content-type", "application/json"),
-            ("idempotency-key", key),
-        ]
-    };
+    let headers =
+        |key| [("x-api-key", service.key.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
     let long = "x".repeat(256);
     for key in ["", long.as_str()] {
         let answer = service.send(Method::POST, ORDERS, &headers(key), good.as_bytes()).await;
@@ -198,12 +130,7 @@ async fn odd_paths_queries_and_methods_are_refused() {
         (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/%00"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/ORD-20250331-ZZZZZZ"), 404, "order_not_found"),
-        (
-            Method::GET,
-            format!("{ORDERS}/00000000-0000-7000-8000-000000000000"),
-            404,
-            "order_not_found",
-        ),
+        (Method::GET, format!("{ORDERS}/00000000-0000-7000-8000-000000000000"), 404, "order_not_found"),
         (Method::GET, format!("{ORDERS}?limit=0"), 400, "query_malformed"),
         (Method::GET, format!("{ORDERS}?limit=101"), 400, "query_malformed"),
         (Method::GET, format!("{ORDERS}?cursor=x"), 400, "query_malformed"),
@@ -231,8 +158,7 @@ async fn an_edit_is_checked_like_an_order_and_changes_nothing_when_refused() {
         let refused = service.call(Method::PATCH, &path, &body).await;
         assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{body}");
     }
-    let refused =
-        service.call(Method::POST, &format!("{path}/cancel"), &json!({ "reason": "bored" })).await;
+    let refused = service.call(Method::POST, &format!("{path}/cancel"), &json!({ "reason": "bored" })).await;
     assert_eq!(refused.status, 422);
     let after = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
     assert_eq!((&after["revision"], &after["status"]), (&json!(1), &json!("open")));

@@ -19,10 +19,7 @@ async fn an_order_is_placed_read_and_listed() {
         ],
         "metadata": { "channel": "web" } });
     let placed = service.call(Method::POST, ORDERS, &body).await;
-    assert_eq!(
-        (placed.status, &placed.body["message"]),
-        (201, &json!("Order placed successfully"))
-    );
+    assert_eq!((placed.status, &placed.body["message"]), (201, &json!("Order placed successfully")));
     let mut data = placed.body["data"].clone();
     let token = data.as_object_mut().unwrap().remove("token").unwrap();
     assert!(token.as_str().unwrap().starts_with("pwo_"));
@@ -74,11 +71,7 @@ async fn a_list_is_walked_by_its_cursor() {
 async fn a_repeat_gets_the_first_answer_and_another_request_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let send = async |key: &str, idempotency: &str, body: &Value| {
-        let headers = [
-            ("x-api-key", key),
-            ("content-type", "application/json"),
-            ("idempotency-key", idempotency),
-        ];
+        let headers = [("x-api-key", key), ("content-type", "application/json"), ("idempotency-key", idempotency)];
         service.send(Method::POST, ORDERS, &headers, body.to_string().as_bytes()).await
     };
     let first = send(&service.key, "k-1", &order()).await;
@@ -87,10 +80,7 @@ async fn a_repeat_gets_the_first_answer_and_another_request_is_refused() {
     assert_eq!(service.call(Method::POST, &path, &Value::Null).await.status, 200);
     let again = send(&service.key, "k-1", &order()).await;
     assert_eq!((again.status, &again.body), (201, &first.body));
-    assert_eq!(
-        (first.header("idempotent-replayed"), again.header("idempotent-replayed")),
-        (None, Some("true"))
-    );
+    assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), (None, Some("true")));
     let mut other = order();
     other["line_items"][0]["quantity"] = json!(3);
     let refused = send(&service.key, "k-1", &other).await;
@@ -110,10 +100,7 @@ async fn an_order_is_edited_and_canceled_before_anybody_can_pay_it() {
     assert_eq!((edited.status, &edited.body["data"]["amount"]), (200, &json!("9.00")));
     assert_eq!(edited.body["data"]["email"], "bob@example.com");
     let cleared = service.call(Method::PATCH, &path, &json!({ "email": null })).await;
-    assert_eq!(
-        (&cleared.body["data"]["email"], &cleared.body["data"]["revision"]),
-        (&Value::Null, &json!(3))
-    );
+    assert_eq!((&cleared.body["data"]["email"], &cleared.body["data"]["revision"]), (&Value::Null, &json!(3)));
     let cancel = format!("{path}/cancel");
     let canceled = service.call(Method::POST, &cancel, &json!({ "reason": "abandoned" })).await;
     assert_eq!(canceled.body["data"]["status"], "canceled");

@@ -34,10 +34,7 @@ async fn an_event_pays_its_order_however_often_it_comes() {
     let order = service.placed().await;
     for _ in 0..3 {
         let answer = deliver(&service, Some("good"), b"1").await;
-        assert_eq!(
-            (answer.status, answer.body),
-            (200, json!({ "received": true, "outcome": "settled" }))
-        );
+        assert_eq!((answer.status, answer.body), (200, json!({ "received": true, "outcome": "settled" })));
     }
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
     let shown = service.call(Method::GET, &path, &Value::Null).await;
@@ -52,11 +49,7 @@ async fn what_is_not_for_us_is_acknowledged_and_what_is_not_known_is_not() {
     let foreign = deliver(&service, Some("good"), b"0").await;
     assert_eq!((foreign.status, &foreign.body["outcome"]), (200, &json!("not ours")));
     let unknown = deliver(&service, Some("good"), b"77").await;
-    assert_eq!(
-        (unknown.status, unknown.code()),
-        (404, "payment_intent_unknown"),
-        "Stripe will come again"
-    );
+    assert_eq!((unknown.status, unknown.code()), (404, "payment_intent_unknown"), "Stripe will come again");
 }
 
 #[actix_web::test]

@@ -22,10 +22,8 @@ fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &TempDir) -> (bool
 #[test]
 fn serve_says_in_one_sentence_what_is_missing() {
     let folder = TempDir::new().unwrap();
-    let (database, key) = (
-        ("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"),
-        ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_hush"),
-    );
+    let (database, key) =
+        (("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_hush"));
     for (settings, says) in [
         (vec![], "no database is set: set PAYWRIGHT__DATABASE__URL"),
         (vec![database], "no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY"),
@@ -57,58 +55,33 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     std::fs::write(folder.path().join("token.secret"), format!("{SECRET}\n")).unwrap();
     let twin = Process::start(command(&["twin", "--port", "0"], folder.path()));
     let printed = twin.printed(|it| it.contains("http://")).concat();
-    let base = printed
-        .split_whitespace()
-        .find(|it| it.starts_with("http://"))
-        .unwrap()
-        .trim_end_matches(';')
-        .to_owned();
+    let base =
+        printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned();
     let settings = format!(
         "[database]\nurl = \"sqlite:orders.db\"\n[stripe]\napi_base = \"{base}\"\nsecret_key = \"sk_test_x\"\n\
          [auth]\ntoken_secret_file = \"token.secret\"\n"
     );
     std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
-    let create = [
-        "keys",
-        "create",
-        "--name",
-        "storefront",
-        "--scope",
-        "orders:write",
-        "--scope",
-        "orders:read",
-    ];
+    let create = ["keys", "create", "--name", "storefront", "--scope", "orders:write", "--scope", "orders:read"];
     let (done, printed, said) = run(&create, &[], &folder);
     assert!(done, "{said}");
     let key = printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
     let (_, listed, _) = run(&["keys", "list"], &[], &folder);
-    assert!(
-        listed.contains("storefront") && listed.contains("active") && !listed.contains("pwk_"),
-        "{listed}"
-    );
+    assert!(listed.contains("storefront") && listed.contains("active") && !listed.contains("pwk_"), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
     let (_, token, _) = run(&["token", "--customer", "cus-ada"], &[], &folder);
 
-    let serve = Process::start(command(
-        &["serve", "--bind", "127.0.0.1:0", "--log", "json"],
-        folder.path(),
-    ));
+    let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0", "--log", "json"], folder.path()));
     let printed = serve.printed(|it| it.contains("http://")).concat();
     let api = printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned();
     let http = client();
     let place = async || {
-        let request = http
-            .request(Method::POST, format!("{api}/api/v1/shop/orders"))
-            .header("x-api-key", &key);
-        answer(request.header("content-type", "application/json").body(two_lines().to_string()))
-            .await
+        let request = http.request(Method::POST, format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
+        answer(request.header("content-type", "application/json").body(two_lines().to_string())).await
     };
     let placed = place().await;
     assert_eq!(placed.status, 201, "{placed:?}");
-    let url = format!(
-        "{api}/api/v1/shop/orders/{}/payment-intent",
-        placed.body["data"]["id"].as_str().unwrap()
-    );
+    let url = format!("{api}/api/v1/shop/orders/{}/payment-intent", placed.body["data"]["id"].as_str().unwrap());
     let made = answer(http.post(url).header("x-api-key", &key).bearer_auth(token.trim())).await;
     assert_eq!(made.status, 200, "{made:?}");
     let (done, said, _) = run(&["keys", "revoke", &id], &[], &folder);

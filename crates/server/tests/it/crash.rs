@@ -15,25 +15,14 @@ const CLIENTS: usize = 8;
 
 /// Places one order, if the program answers.
 async fn place(http: &Client, api: &str, key: &str, idempotency: &str) -> Option<Value> {
-    let request = http
-        .post(format!("{api}/orders"))
-        .header("x-api-key", key)
-        .header("idempotency-key", idempotency);
-    let response = request
-        .header("content-type", "application/json")
-        .body(two_lines().to_string())
-        .send()
-        .await
-        .ok()?;
+    let request = http.post(format!("{api}/orders")).header("x-api-key", key).header("idempotency-key", idempotency);
+    let response =
+        request.header("content-type", "application/json").body(two_lines().to_string()).send().await.ok()?;
     let placed: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
     placed["data"]["id"].is_string().then(|| placed["data"].clone())
 }
 
-async fn start_paying(
-    http: &Client,
-    dev: &(String, String, String),
-    order: &Value,
-) -> Option<String> {
+async fn start_paying(http: &Client, dev: &(String, String, String), order: &Value) -> Option<String> {
     let (api, key, token) = dev;
     let url = format!("{api}/orders/{}/payment-intent", order["id"].as_str()?);
     let response = http.post(url).header("x-api-key", key).bearer_auth(token).send().await.ok()?;
@@ -95,13 +84,7 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
     let mut path = "/orders?limit=100".to_owned();
     loop {
         let page = dev.call(Method::GET, &path, None).await.body["data"].clone();
-        orders.extend(
-            page["orders"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|it| it["id"].as_str().unwrap().to_owned()),
-        );
+        orders.extend(page["orders"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()));
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/orders?limit=100&cursor={cursor}");
     }

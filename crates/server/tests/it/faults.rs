@@ -8,8 +8,7 @@ use tempfile::TempDir;
 use crate::program::{Dev, answer};
 
 async fn fault(dev: &Dev, fault: serde_json::Value) {
-    let set =
-        answer(dev.http.post(format!("{}/_twin/faults", dev.twin)).body(fault.to_string())).await;
+    let set = answer(dev.http.post(format!("{}/_twin/faults", dev.twin)).body(fault.to_string())).await;
     assert_eq!(set.status, 200, "{set:?}");
 }
 

@@ -35,17 +35,12 @@ impl Process {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|it| send.send(it))
-        });
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|it| send.send(it)));
         // Read to its end, so that a full pipe never holds the program up.
         let logged = Arc::<Mutex<String>>::default();
         let (errors, log) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&logged));
         std::thread::spawn(move || {
-            errors
-                .lines()
-                .map_while(Result::ok)
-                .for_each(|it| log.lock().unwrap().extend([&it, "\n"]));
+            errors.lines().map_while(Result::ok).for_each(|it| log.lock().unwrap().extend([&it, "\n"]));
         });
         Self { child, lines: Mutex::new(lines), logged }
     }
@@ -54,12 +49,8 @@ impl Process {
     pub(crate) fn printed(&self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut printed = Vec::new();
         loop {
-            let line = self
-                .lines
-                .lock()
-                .unwrap()
-                .recv_timeout(PATIENCE)
-                .expect("the program prints what is waited for");
+            let line =
+                self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("the program prints what is waited for");
             let done = last(&line);
             printed.push(line);
             if done {
@@ -127,11 +118,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let replayed = response.headers().contains_key("idempotent-replayed");
     let status = response.status().as_u16();
-    Answer {
-        status,
-        replayed,
-        body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default(),
-    }
+    Answer { status, replayed, body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default() }
 }
 
 pub(crate) fn client() -> Client {
@@ -155,14 +142,12 @@ impl Dev {
             let mut words = printed.iter().flat_map(|it| it.split_whitespace());
             words.find_map(|it| it.strip_prefix(&start)).expect("the calls name it").to_owned()
         };
-        let (api, twin, key, token) =
-            (variable("API"), variable("TWIN"), variable("KEY"), variable("TOKEN"));
+        let (api, twin, key, token) = (variable("API"), variable("TWIN"), variable("KEY"), variable("TOKEN"));
         Self { process, http: client(), api, twin, key, token }
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.api)).header("x-api-key", &self.key);
+        let mut request = self.http.request(method, format!("{}{path}", self.api)).header("x-api-key", &self.key);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
@@ -177,23 +162,18 @@ impl Dev {
     }
 
     pub(crate) async fn intent(&self, order: &Value) -> Answer {
-        let url =
-            format!("{}/orders/{}/payment-intent", self.api, order["number"].as_str().unwrap());
+        let url = format!("{}/orders/{}/payment-intent", self.api, order["number"].as_str().unwrap());
         answer(self.http.post(url).header("x-api-key", &self.key).bearer_auth(&self.token)).await
     }
 
     /// Pays as a browser would, with a test card.
     pub(crate) async fn confirm(&self, intent: &str, card: &str) -> Answer {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
-        answer(
-            self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}")),
-        )
-        .await
+        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await
     }
 
     pub(crate) async fn payment(&self, order: &Value) -> Answer {
-        self.call(Method::POST, &format!("/orders/{}/payment", order["id"].as_str().unwrap()), None)
-            .await
+        self.call(Method::POST, &format!("/orders/{}/payment", order["id"].as_str().unwrap()), None).await
     }
 
     pub(crate) async fn read(&self, order: &Value) -> Value {
@@ -202,11 +182,7 @@ impl Dev {
     }
 
     /// Reads an order until it is as `expected` says.
-    pub(crate) async fn read_until(
-        &self,
-        order: &Value,
-        expected: impl Fn(&Value) -> bool,
-    ) -> Value {
+    pub(crate) async fn read_until(&self, order: &Value, expected: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let read = self.read(order).await;

@@ -25,11 +25,7 @@ async fn a_sale_is_made_and_the_webhook_marks_it_paid() {
     assert_eq!(paid["payment_intent"]["amount_received"], "124.50");
     for _ in 0..2 {
         let said = dev.payment(&order).await;
-        assert_eq!(
-            (said.status, &said.body["data"]["status"]),
-            (200, &json!("succeeded")),
-            "{said:?}"
-        );
+        assert_eq!((said.status, &said.body["data"]["status"]), (200, &json!("succeeded")), "{said:?}");
     }
     let again = dev.intent(&order).await;
     assert_eq!((again.status, again.code()), (409, "order_paid"));
@@ -47,20 +43,12 @@ async fn with_the_webhooks_off_the_callback_alone_will_do() {
     let made = dev.intent(&order).await;
     let id = made.body["data"]["id"].as_str().unwrap();
     let early = dev.payment(&order).await;
-    assert_eq!(
-        (early.status, early.code()),
-        (409, "payment_not_completed"),
-        "a hint is not believed"
-    );
+    assert_eq!((early.status, early.code()), (409, "payment_not_completed"), "a hint is not believed");
     dev.confirm(id, "pm_card_visa").await;
     assert_eq!(dev.read(&order).await["payment_status"], "unpaid", "nobody has told");
     for _ in 0..2 {
         let said = dev.payment(&order).await;
-        assert_eq!(
-            (said.status, &said.body["message"]),
-            (200, &json!("Order marked as paid")),
-            "{said:?}"
-        );
+        assert_eq!((said.status, &said.body["message"]), (200, &json!("Order marked as paid")), "{said:?}");
     }
     assert_eq!(dev.read(&order).await["payment_status"], "paid");
 }
@@ -80,11 +68,7 @@ async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next() {
     );
     let hint = dev.payment(&order).await;
     assert_eq!((hint.status, hint.code()), (409, "payment_not_completed"));
-    assert_eq!(
-        dev.intent(&order).await.body["data"]["id"],
-        json!(id),
-        "the same intent is there to be paid"
-    );
+    assert_eq!(dev.intent(&order).await.body["data"]["id"], json!(id), "the same intent is there to be paid");
     // A card that asks the customer first.
     dev.confirm(&id, "pm_card_authenticationRequired").await;
     dev.read_until(&order, |it| it["payment_status"] == "requires_action").await;
@@ -100,8 +84,7 @@ async fn a_repeated_placement_is_one_order() {
     let dev = Dev::start(&folder, &[]);
     let place = async || {
         let request = dev.http.post(format!("{}/orders", dev.api)).header("x-api-key", &dev.key);
-        let request =
-            request.header("idempotency-key", "cart-7").header("content-type", "application/json");
+        let request = request.header("idempotency-key", "cart-7").header("content-type", "application/json");
         answer(request.body(two_lines().to_string())).await
     };
     let (first, again) = (place().await, place().await);

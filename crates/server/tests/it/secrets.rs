@@ -20,12 +20,8 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
         serde_json::from_str(&text).unwrap()
     };
     let logged = dev.process.logged();
-    assert!(
-        logged.lines().count() > 100 && logged.contains(order["id"].as_str().unwrap()),
-        "it does log"
-    );
-    let file =
-        |name: &str| std::fs::read(folder.path().join(".paywright").join(name)).unwrap_or_default();
+    assert!(logged.lines().count() > 100 && logged.contains(order["id"].as_str().unwrap()), "it does log");
+    let file = |name: &str| std::fs::read(folder.path().join(".paywright").join(name)).unwrap_or_default();
     let stored = [file("orders.db"), file("orders.db-wal")].concat();
     let stored = String::from_utf8_lossy(&stored);
     assert!(stored.contains(intent), "it does store");
