@@ -71,9 +71,10 @@ pub(crate) struct ServeOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct SettingsOptions {
-    /// The settings file. It need not be there: `PAYWRIGHT__SECTION__KEY` in the environment outranks it.
-    #[arg(long, default_value = "paywright.toml")]
-    pub(crate) config: PathBuf,
+    /// The settings file, instead of a `paywright.toml` that need not be there. `PAYWRIGHT__SECTION__KEY` in the
+    /// environment outranks it.
+    #[arg(long, global = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 const DAYS_MAX: u32 = 36_500;
 
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
-    let path = Settings::read(&options.settings.config)?.database_path()?;
+    let path = Settings::read(options.settings.config.as_deref())?.database_path()?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, Options::default())?);
     match options.command {
         KeysCommand::Create { name, scopes, days } => {

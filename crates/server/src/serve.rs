@@ -30,7 +30,7 @@ pub(crate) struct Wiring {
 }
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
-    let settings = Settings::read(&options.settings.config)?;
+    let settings = Settings::read(options.settings.config.as_deref())?;
     let wiring = Wiring {
         database_path: settings.database_path()?,
         stripe_key: settings.stripe_key()?,

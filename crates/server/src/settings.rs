@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use crate::Failure;
 
+const DEFAULT_FILE: &str = "paywright.toml";
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
@@ -61,20 +63,18 @@ pub(crate) struct Auth {
 }
 
 impl Settings {
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+    /// Reads the file that is named, or else `paywright.toml` if there is one.
+    pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
+        let file = File::from(named.unwrap_or(Path::new(DEFAULT_FILE))).required(named.is_some());
         let environment = Environment::with_prefix("PAYWRIGHT").prefix_separator("__").separator("__");
-        let read = Config::builder()
-            .add_source(File::from(file).required(false))
-            .add_source(environment)
-            .build()
-            .and_then(Config::try_deserialize);
+        let read = Config::builder().add_source(file).add_source(environment).build().and_then(Config::try_deserialize);
         Ok(read.map_err(|error| format!("the settings cannot be read: {error}"))?)
     }
 
     /// The path of the SQLite file.
     pub(crate) fn database_path(&self) -> Result<String, Failure> {
         let Some(url) = self.database.url.as_deref().filter(|it| !it.is_empty()) else {
-            let set = "set PAYWRIGHT__DATABASE__URL, to sqlite:/var/lib/paywright/orders.db say";
+            let set = "set PAYWRIGHT__DATABASE__URL, for example to sqlite:/var/lib/paywright/orders.db";
             return Err(format!("no database is set: {set}").into());
         };
         match url.strip_prefix("sqlite:") {

@@ -10,7 +10,7 @@ use crate::world::now;
 use crate::{Failure, say};
 
 pub(crate) fn run(options: &TokenOptions) -> Result<(), Failure> {
-    let secret = Settings::read(&options.settings.config)?.token_secret()?;
+    let secret = Settings::read(options.settings.config.as_deref())?.token_secret()?;
     let customer = CustomerId::new(options.customer.as_str()).map_err(|problem| format!("--customer {problem}"))?;
     let token = Tokens::new(&secret)?.customer_token(&customer, in_days(now(), options.days)?)?;
     say(&token);

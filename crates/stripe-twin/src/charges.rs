@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
-use crate::objects::{BalanceTransaction, Charge, Dispute, set};
+use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
 use crate::twin::Twin;
 
 impl Twin {
@@ -13,23 +13,7 @@ impl Twin {
         let charge_id = self.draw("ch_");
         let intent = self.intent_mut(id)?;
         let manual = intent.capture_method == "manual";
-        let charge = Charge {
-            id: charge_id.clone(),
-            intent: id.to_owned(),
-            amount: intent.amount,
-            amount_captured: 0,
-            amount_refunded: 0,
-            currency: intent.currency.clone(),
-            status: "succeeded".into(),
-            captured: false,
-            disputed: false,
-            payment_method: intent.payment_method.clone().unwrap_or_default(),
-            customer: intent.customer.clone(),
-            balance_transaction: None,
-            failure_code: None,
-            failure_message: None,
-            created: now,
-        };
+        let charge = Charge::of(intent, charge_id.clone(), now);
         intent.latest_charge = Some(charge_id.clone());
         let amount = intent.amount;
         if manual {
@@ -118,21 +102,10 @@ impl Twin {
         let charge_id = self.draw("ch_");
         let intent = self.intent_mut(id)?;
         let charge = Charge {
-            id: charge_id.clone(),
-            intent: id.to_owned(),
-            amount: intent.amount,
-            amount_captured: 0,
-            amount_refunded: 0,
-            currency: intent.currency.clone(),
             status: "failed".into(),
-            captured: false,
-            disputed: false,
-            payment_method: intent.payment_method.clone().unwrap_or_default(),
-            customer: intent.customer.clone(),
-            balance_transaction: None,
             failure_code: Some(code.to_owned()),
             failure_message: Some(message.to_owned()),
-            created: now,
+            ..Charge::of(intent, charge_id.clone(), now)
         };
         let mut refusal = Refusal::declined(code, decline_code, message);
         if decline_code.is_empty() {
@@ -150,6 +123,29 @@ impl Twin {
         self.emit("payment_intent.payment_failed", json, now);
         self.charges.insert(charge_id, charge);
         Ok(refusal)
+    }
+}
+
+impl Charge {
+    /// A charge of all that an intent asks for, which the bank has said yes to and which is not captured.
+    fn of(intent: &Intent, id: String, now: i64) -> Self {
+        Self {
+            id,
+            intent: intent.id.clone(),
+            amount: intent.amount,
+            amount_captured: 0,
+            amount_refunded: 0,
+            currency: intent.currency.clone(),
+            status: "succeeded".into(),
+            captured: false,
+            disputed: false,
+            payment_method: intent.payment_method.clone().unwrap_or_default(),
+            customer: intent.customer.clone(),
+            balance_transaction: None,
+            failure_code: None,
+            failure_message: None,
+            created: now,
+        }
     }
 }
 

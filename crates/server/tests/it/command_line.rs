@@ -41,6 +41,13 @@ fn serve_says_in_one_sentence_what_is_missing() {
 }
 
 #[test]
+fn a_settings_file_that_is_named_must_be_there() {
+    let folder = TempDir::new().unwrap();
+    let (done, _, said) = run(&["serve", "--config", "nowhere.toml"], &[], &folder);
+    assert!(!done && said.contains("nowhere.toml"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_no_store_is_named() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("diary.txt"), "Dear diary. ".repeat(100)).unwrap();
