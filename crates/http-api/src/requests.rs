@@ -1,4 +1,4 @@
-//! What is common to all requests: a name in the logs, a line in them, and bodies within limits.
+//! What is common to all requests: a name in the logs, a line in them, bodies within limits, and an end.
 
 use std::time::Instant;
 
@@ -53,6 +53,16 @@ pub async fn identify(
 fn is_plain(text: &str) -> bool {
     (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+}
+
+/// Runs a use case to its end, whatever becomes of the client's connection.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    actix_web::rt::spawn(work).await.map_err(|error| {
+        tracing::error!(%error, "a use case did not come to its end");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
+    })
 }
 
 /// Reads a whole body, if it is not too large.

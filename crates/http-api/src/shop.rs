@@ -16,7 +16,7 @@ use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
 use crate::body::{CancelBody, EditBody, OrderBody};
 use crate::problem::Problem;
-use crate::requests::{JSON_BYTES_MAX, parse_json, read_body};
+use crate::requests::{JSON_BYTES_MAX, parse_json, read_body, to_the_end};
 use crate::view::{Envelope, OrderView, PageView, PaymentView};
 
 /// The most characters of an `Idempotency-Key`.
@@ -24,14 +24,6 @@ const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// How many orders a page has if nothing is said.
 const PAGE_DEFAULT: u16 = 20;
-
-/// Runs a use case to its end, whatever becomes of the client's connection.
-async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
-    actix_web::rt::spawn(work).await.map_err(|error| {
-        tracing::error!(%error, "a use case did not come to its end");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
-    })
-}
 
 fn order_ref(text: &str) -> Result<OrderRef, Problem> {
     if let Ok(id) = Uuid::try_parse(text) {

@@ -1,7 +1,6 @@
 //! `POST /webhooks/stripe`. The bytes are checked before anything reads them, and a success is answered after
 //! the commit alone: whatever else happens, Stripe sends the event again.
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{ProviderNews, SettleFromProviderError};
@@ -10,7 +9,7 @@ use serde_json::json;
 
 use crate::Api;
 use crate::problem::Problem;
-use crate::requests::read_body;
+use crate::requests::{read_body, to_the_end};
 
 /// The largest event that is read, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -24,11 +23,7 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
     let ProviderNews::Intent(news) = event.news else { return Ok(received("nothing to do")) };
     let app = api.app.clone();
     let intent = news.intent.clone();
-    let settled = actix_web::rt::spawn(async move { app.settle_from_provider(&news).await }).await;
-    let settled = settled.map_err(|error| {
-        tracing::error!(%error, "an event was not settled");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the event was not settled")
-    })?;
+    let settled = to_the_end(async move { app.settle_from_provider(&news).await }).await?;
     match settled {
         Ok(order) => {
             tracing::info!(event = event.id, kind = event.kind, order = %order.id, "an event was taken in");
