@@ -251,7 +251,9 @@ impl PaymentIntent {
         if next.status.is_terminal() {
             next.capturable = Money::zero(next.amount.currency());
         }
-        next.as_of = self.as_of.max(snapshot.as_of);
+        if !self.status.is_terminal() {
+            next.as_of = self.as_of.max(snapshot.as_of);
+        }
         next
     }
 }

@@ -21,7 +21,7 @@ impl Order {
     /// decision without facts. Money that does not fit becomes an [`Anomaly`], once for an intent.
     pub fn settle(&self, snapshot: &IntentSnapshot, now: Timestamp) -> Result<Decision, SettleError> {
         let mut decision = Decision::unchanged(self.clone());
-        let known = self.intents.iter().position(|it| it.id == snapshot.intent);
+        let known = self.intent(&snapshot.intent);
         if known.is_none() && !self.adopts(snapshot) {
             return Err(SettleError::NotOurs);
         }
@@ -30,7 +30,7 @@ impl Order {
             decision.hold(snapshot, AnomalyKind::WrongLivemode { live: snapshot.livemode }, now);
             return Ok(decision.at(now));
         }
-        let before = match known.and_then(|place| self.intents.get(place)) {
+        let before = match known {
             Some(intent) => intent.clone(),
             None => decision.adopt(snapshot, now),
         };
@@ -184,8 +184,13 @@ mod tests {
         assert_eq!(paid.order.state, OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(301) });
         let kinds: Vec<_> = paid.facts.iter().map(Fact::kind).collect();
         assert_eq!(kinds, ["payment_intent.changed", "order.paid"]);
-        let again = paid.order.settle(&success(&order, "pi_1"), at(302)).unwrap();
-        assert_eq!(again, Decision::unchanged(paid.order));
+        // Nor does a later look, which sees the same.
+        for seen in [300, 900] {
+            let as_of = at(seen);
+            let again = IntentSnapshot { as_of, as_of_max: as_of, ..success(&order, "pi_1") };
+            let decided = paid.order.settle(&again, at(902)).unwrap();
+            assert_eq!(decided, Decision::unchanged(paid.order.clone()));
+        }
     }
 
     #[test]
