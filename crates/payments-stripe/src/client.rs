@@ -94,13 +94,17 @@ impl Client {
         authorization.set_sensitive(true);
         headers.insert(AUTHORIZATION, authorization);
         headers.insert("stripe-version", HeaderValue::from_static(API_VERSION));
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(concat!("Paywright/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(settings.attempt_timeout)
-            .build()?;
+            .timeout(settings.attempt_timeout);
+        if settings.base_url.starts_with("http://") {
+            // A stand-in on this machine or network: a proxy for the way out could not reach it.
+            http = http.no_proxy();
+        }
+        let http = http.build()?;
         Ok(Self { http, settings })
     }
 

@@ -42,7 +42,11 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     pub(crate) fn new(clock: fn() -> i64) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
         Ok(Self { http, running: Arc::new(Semaphore::new(CONCURRENT_MAX)), clock })
     }
 

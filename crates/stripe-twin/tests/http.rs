@@ -32,7 +32,7 @@ async fn start(options: Options) -> Running {
     let base = format!("http://{}", server.address().unwrap());
     let (stop, stopped) = oneshot::channel();
     let done = tokio::spawn(server.run(async move { drop(stopped.await) }));
-    Running { base, http: Client::builder().timeout(Duration::from_secs(10)).build().unwrap(), stop, done }
+    Running { base, http: Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().unwrap(), stop, done }
 }
 
 impl Running {

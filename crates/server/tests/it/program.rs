@@ -123,7 +123,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
 
 pub(crate) fn client() -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
-    Client::builder().timeout(PATIENCE).build().unwrap()
+    Client::builder().timeout(PATIENCE).no_proxy().build().unwrap()
 }
 
 impl Dev {
