@@ -70,7 +70,15 @@ impl Service {
     }
 
     pub(crate) async fn opening(gateway: impl PaymentGateway + 'static, open: fn(&[u8]) -> ProviderEvent) -> Self {
-        let store = Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap());
+        Self::over(SqliteStore::open(IN_MEMORY, Options::default()).unwrap(), gateway, open).await
+    }
+
+    pub(crate) async fn over(
+        store: SqliteStore,
+        gateway: impl PaymentGateway + 'static,
+        open: fn(&[u8]) -> ProviderEvent,
+    ) -> Self {
+        let store = Arc::new(store);
         let clock = Arc::new(HandClock::at(at(NOW)));
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
         let hands = Arc::<HandClock>::clone(&clock);

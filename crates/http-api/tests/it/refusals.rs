@@ -1,7 +1,9 @@
 use actix_web::http::Method;
 use paywright_app::{OrderQuery, Store};
+use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::MockGateway;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{ORDERS, Service, order};
 
@@ -162,4 +164,27 @@ async fn an_edit_is_checked_like_an_order_and_changes_nothing_when_refused() {
     assert_eq!(refused.status, 422);
     let after = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
     assert_eq!((&after["revision"], &after["status"]), (&json!(1), &json!("open")));
+}
+
+#[actix_web::test]
+async fn a_full_disk_refuses_orders_for_a_while_and_shows_those_it_has() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("orders.db");
+    let small = Options { bytes_max: Some(300 * 1024), ..Options::default() };
+    let store = SqliteStore::open(path.to_str().unwrap(), small).unwrap();
+    let service = Service::over(store, MockGateway::new(), crate::webhooks::event).await;
+    let mut placed = Vec::new();
+    let refused = loop {
+        let answer = service.call(Method::POST, ORDERS, &order()).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        placed.push(answer.body["data"]["id"].as_str().unwrap().to_owned());
+        assert!(placed.len() < 10_000, "the limit is never met");
+    };
+    assert_eq!((refused.status, refused.code()), (503, "store_unavailable"));
+    assert!(refused.header("retry-after").is_some());
+    for id in placed {
+        assert_eq!(service.call(Method::GET, &format!("{ORDERS}/{id}"), &Value::Null).await.status, 200);
+    }
 }

@@ -56,31 +56,63 @@ fn a_file_that_is_no_store_is_named() {
     assert!(!done && said.contains("diary.txt is not an SQLite database"), "{said}");
 }
 
+/// A twin that takes its time, and the settings of a shop on it.
+fn shop_on_a_twin(folder: &TempDir, latency_ms: &str) -> Process {
+    std::fs::write(folder.path().join("token.secret"), format!("{SECRET}\n")).unwrap();
+    let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", latency_ms], folder.path()));
+    let settings = format!(
+        "[database]\nurl = \"sqlite:orders.db\"\n[stripe]\napi_base = \"{}\"\nsecret_key = \"sk_test_x\"\n\
+         [auth]\ntoken_secret_file = \"token.secret\"\n",
+        address_of(&twin)
+    );
+    std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
+    twin
+}
+
+/// Where a program says that it listens.
+fn address_of(process: &Process) -> String {
+    let printed = process.printed(|it| it.contains("http://")).concat();
+    printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned()
+}
+
+fn new_key(folder: &TempDir) -> String {
+    let create = ["keys", "create", "--name", "storefront", "--scope", "orders:write", "--scope", "orders:read"];
+    let (done, printed, said) = run(&create, &[], folder);
+    assert!(done, "{said}");
+    printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_answered_is_finished_before_the_program_stops() {
+    let folder = TempDir::new().unwrap();
+    let _twin = shop_on_a_twin(&folder, "800");
+    let key = new_key(&folder);
+    let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
+    let (api, http) = (address_of(&serve), client());
+    let place = http.post(format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
+    let placed = answer(place.header("content-type", "application/json").body(two_lines().to_string())).await;
+    let url = format!("{api}/api/v1/shop/orders/{}/payment-intent", placed.body["data"]["id"].as_str().unwrap());
+    let token = placed.body["data"]["token"].as_str().unwrap();
+    let paying = tokio::spawn(answer(http.post(url).header("x-api-key", &key).bearer_auth(token)));
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let stopped = tokio::task::spawn_blocking(move || serve.terminate());
+    assert_eq!(paying.await.unwrap().status, 200, "it was answered");
+    assert_eq!(stopped.await.unwrap(), Some(0));
+    assert!(http.get(format!("{api}/healthz")).send().await.is_err(), "and nobody is there any more");
+}
+
 #[tokio::test]
 async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("token.secret"), format!("{SECRET}\n")).unwrap();
-    let twin = Process::start(command(&["twin", "--port", "0"], folder.path()));
-    let printed = twin.printed(|it| it.contains("http://")).concat();
-    let base =
-        printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned();
-    let settings = format!(
-        "[database]\nurl = \"sqlite:orders.db\"\n[stripe]\napi_base = \"{base}\"\nsecret_key = \"sk_test_x\"\n\
-         [auth]\ntoken_secret_file = \"token.secret\"\n"
-    );
-    std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
-    let create = ["keys", "create", "--name", "storefront", "--scope", "orders:write", "--scope", "orders:read"];
-    let (done, printed, said) = run(&create, &[], &folder);
-    assert!(done, "{said}");
-    let key = printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
+    let twin = shop_on_a_twin(&folder, "0");
+    let key = new_key(&folder);
     let (_, listed, _) = run(&["keys", "list"], &[], &folder);
     assert!(listed.contains("storefront") && listed.contains("active") && !listed.contains("pwk_"), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
     let (_, token, _) = run(&["token", "--customer", "cus-ada"], &[], &folder);
 
     let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0", "--log", "json"], folder.path()));
-    let printed = serve.printed(|it| it.contains("http://")).concat();
-    let api = printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().to_owned();
+    let api = address_of(&serve);
     let http = client();
     let place = async || {
         let request = http.request(Method::POST, format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
