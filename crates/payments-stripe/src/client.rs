@@ -76,6 +76,8 @@ enum Attempt<T> {
     Refusal(ApiError),
     /// Not sent, or not known; may be repeated with the same key.
     Again(Lost),
+    /// Not known, and Stripe says that a repeat would not tell.
+    Over(NoAnswer),
 }
 
 enum Lost {
@@ -149,6 +151,7 @@ impl Client {
             let lost = match self.attempt(request()).await {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Refusal(error) => return Err(StripeError::Api(error)),
+                Attempt::Over(cause) => return Err(StripeError::Unknown { attempts, cause }),
                 Attempt::Again(lost) => lost,
             };
             let wait = self.wait_before(attempts);
@@ -220,13 +223,14 @@ impl Client {
     }
 }
 
-/// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status; a
-/// server error leaves the outcome unknown; a conflict or a lock passes; the rest is definite.
+/// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status on
+/// whether to repeat; a server error leaves the outcome unknown either way; a conflict or a lock passes; the rest is definite.
 fn after_failure<T>(error: ApiError, should_retry: Option<&str>) -> Attempt<T> {
     let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS && error.body.code.as_deref() == Some("lock_timeout");
     if error.status.is_server_error() {
         // Stripe saves a 500 under its key and repeats it; still, what was done before it is not known.
-        return Attempt::Again(Lost::Unknown(NoAnswer::Server(error)));
+        let cause = NoAnswer::Server(error);
+        return if should_retry == Some("false") { Attempt::Over(cause) } else { Attempt::Again(Lost::Unknown(cause)) };
     }
     if error.status.is_redirection() || error.status.is_informational() {
         let (status, reason) = (error.status, "not an answer of the API".into());

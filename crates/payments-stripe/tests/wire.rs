@@ -285,6 +285,9 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
         let (sent, result) = outcome(template.clone(), template).await;
         assert!(sent == 3 && matches!(result, Err(StripeError::Unknown { attempts: 3, .. })), "{name}: {result:?}");
     }
+    let hopeless = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
+    let (sent, result) = outcome(hopeless.clone(), hopeless).await;
+    assert!(sent == 1 && matches!(result, Err(StripeError::Unknown { attempts: 1, .. })), "told not to: {result:?}");
     // An unknown outcome is not made known by a later attempt that does not get through.
     let busy = api_error(409, &json!({ "type": "idempotency_error" }));
     let (_, result) = outcome(ResponseTemplate::new(500), busy).await;
