@@ -117,7 +117,7 @@ fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapsho
         .map_err(|()| format!("unknown payment intent status {}", intent.status.as_str()))?;
     Ok(IntentSnapshot {
         intent: IntentId::new(intent.id.as_str()).map_err(|problem| problem.to_string())?,
-        order: intent.metadata.get("order_id").and_then(|it| parse_order_id(it)),
+        order: order_named_by(intent),
         revision: intent.metadata.get("revision").and_then(|it| it.parse().ok()),
         amount: money(intent.amount)?,
         status,
@@ -130,8 +130,8 @@ fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapsho
     })
 }
 
-fn parse_order_id(text: &str) -> Option<OrderId> {
-    text.parse::<uuid::Uuid>().ok().map(OrderId)
+fn order_named_by(intent: &PaymentIntent) -> Option<OrderId> {
+    intent.metadata.get("order_id").and_then(|it| it.parse::<uuid::Uuid>().ok()).map(OrderId)
 }
 
 fn intent_error(body: &ErrorBody) -> IntentError {
@@ -193,14 +193,26 @@ impl Webhooks for StripeWebhooks {
         }
         let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
         let news = if event.kind.starts_with("payment_intent.") {
-            let intent: PaymentIntent =
-                serde_json::from_value(event.data.object).map_err(|error| unreadable(&error))?;
             let as_of = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
-            let snapshot = snapshot_of(&intent, as_of).map_err(|problem| unreadable(&problem))?;
-            ProviderNews::Intent(Box::new(snapshot.within_second(as_of)))
+            intent_news(event.data.object, as_of)?
         } else {
             ProviderNews::Nothing
         };
         Ok(ProviderEvent { id: event.id.to_string(), kind: event.kind, news })
+    }
+}
+
+/// What an event says of an intent. One that cannot be understood is an error where it names an order, and of no
+/// concern where it does not: another program on the same account may use currencies that we do not.
+fn intent_news(object: serde_json::Value, as_of: Timestamp) -> Result<ProviderNews, WebhookError> {
+    let intent: PaymentIntent =
+        serde_json::from_value(object).map_err(|error| WebhookError::Unreadable(error.to_string()))?;
+    match snapshot_of(&intent, as_of) {
+        Ok(snapshot) => Ok(ProviderNews::Intent(Box::new(snapshot.within_second(as_of)))),
+        Err(problem) if order_named_by(&intent).is_some() => Err(WebhookError::Unreadable(problem)),
+        Err(problem) => {
+            tracing::info!(intent = %intent.id, problem, "an event of a foreign intent");
+            Ok(ProviderNews::Nothing)
+        }
     }
 }

@@ -1,0 +1,97 @@
+//! What is made of Stripe's events, once their signature is good.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use hmac::{Hmac, KeyInit, Mac};
+use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
+use paywright_domain::{IntentStatus, Timestamp};
+use paywright_payments_stripe::StripeWebhooks;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+const SECRET: &str = "whsec_test";
+const NOW: i64 = 1_743_415_050;
+
+fn open(body: &[u8]) -> Result<ProviderEvent, WebhookError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{NOW}.").as_bytes());
+    mac.update(body);
+    let signature = format!("t={NOW},v1={}", hex::encode(mac.finalize().into_bytes()));
+    opener().open(body, &signature, Timestamp::from_unix_seconds(NOW).unwrap())
+}
+
+fn opener() -> StripeWebhooks {
+    StripeWebhooks::new(vec![SecretString::from("whsec_old"), SecretString::from(SECRET)])
+}
+
+fn event(kind: &str, object: &Value) -> Value {
+    json!({ "id": "evt_1", "object": "event", "api_version": "2026-05-27.dahlia", "created": NOW - 7, "livemode": false,
+        "pending_webhooks": 1, "request": { "id": null, "idempotency_key": null }, "type": kind,
+        "data": { "object": object } })
+}
+
+fn intent(change: impl FnOnce(&mut Value)) -> Value {
+    let mut intent = json!({ "id": "pi_1", "object": "payment_intent", "amount": 11_200, "amount_capturable": 0,
+        "amount_received": 11_200, "currency": "usd", "status": "succeeded", "livemode": false, "created": NOW - 60,
+        "client_secret": "pi_1_secret_hush", "latest_charge": "ch_1",
+        "metadata": { "order_id": "0195ead7-0000-7000-8000-000000000009", "revision": "3" } });
+    change(&mut intent);
+    intent
+}
+
+#[test]
+fn an_intents_event_is_read_as_of_its_second() {
+    // Odd key order, spaces, Unicode and a line break at the end: the bytes are what is signed.
+    let pretty =
+        format!("{:#} \n", event("payment_intent.succeeded", &intent(|it| it["description"] = json!("Zoë ☕"))));
+    let opened = open(pretty.as_bytes()).unwrap();
+    assert_eq!((opened.id.as_str(), opened.kind.as_str()), ("evt_1", "payment_intent.succeeded"));
+    let ProviderNews::Intent(news) = opened.news else { panic!("it is about an intent") };
+    assert_eq!((news.status, news.received.minor(), news.revision), (IntentStatus::Succeeded, 11_200, Some(3)));
+    assert_eq!(news.order.map(|it| it.to_string()).as_deref(), Some("0195ead7-0000-7000-8000-000000000009"));
+    assert_eq!((news.as_of.unix_seconds(), news.as_of_max.unix_seconds()), (NOW - 7, NOW - 6));
+}
+
+#[test]
+fn other_events_are_nothing_to_us() {
+    for kind in ["charge.updated", "customer.created", "something.new"] {
+        assert_eq!(
+            open(event(kind, &json!({ "id": "x" })).to_string().as_bytes()).unwrap().news,
+            ProviderNews::Nothing
+        );
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_an_error_where_it_is_ours_and_nothing_where_it_is_not() {
+    for (field, value) in [("currency", "xdr"), ("status", "requires_moonlight")] {
+        let ours = event("payment_intent.succeeded", &intent(|it| it[field] = json!(value)));
+        let read = open(ours.to_string().as_bytes());
+        assert!(matches!(read, Err(WebhookError::Unreadable(_))), "{field}: {read:?}");
+        let foreign = intent(|it| {
+            it[field] = json!(value);
+            it["metadata"] = json!({ "order_id": "9" });
+        });
+        let read = open(event("payment_intent.succeeded", &foreign).to_string().as_bytes());
+        assert_eq!(read.map(|it| it.news), Ok(ProviderNews::Nothing), "{field}");
+    }
+}
+
+#[test]
+fn what_is_no_snapshot_event_is_refused() {
+    let thin = json!({ "id": "evt_1", "object": "v2.core.event", "type": "v1.payment_intent.succeeded",
+        "created": "2026-01-01T00:00:00Z", "related_object": { "id": "pi_1" } });
+    assert_eq!(open(thin.to_string().as_bytes()), Err(WebhookError::Thin));
+    for body in ["", "[]", "{}", "{\"object\":\"event\"}", "\u{feff}{}"] {
+        let read = open(body.as_bytes());
+        assert!(matches!(read, Err(WebhookError::Unreadable(_))), "{body:?}: {read:?}");
+    }
+}
+
+#[test]
+fn nothing_is_read_before_the_signature_is_good() {
+    for (body, signature) in [("{}", "t=1,v1=00"), ("not json", ""), ("{}", "garbage")] {
+        let read = opener().open(body.as_bytes(), signature, Timestamp::from_unix_seconds(NOW).unwrap());
+        assert!(matches!(read, Err(WebhookError::BadSignature(_))), "{read:?}");
+    }
+}
