@@ -26,7 +26,7 @@ async fn stripe() -> (MockServer, Client) {
     let client = Client::new(ClientSettings {
         base_url: server.uri(),
         backoff: Duration::from_millis(2),
-        attempt_timeout: Duration::from_millis(400),
+        attempt_timeout: Duration::from_millis(1500),
         ..ClientSettings::new(SecretString::from(KEY))
     });
     (server, client.unwrap())
@@ -251,7 +251,7 @@ async fn what_passes_is_sent_again_with_the_same_key() {
         ("a lock", api_error(429, &lock), 2),
         ("told to", api_error(429, &limit).insert_header("stripe-should-retry", "true"), 2),
         ("a body cut off", ResponseTemplate::new(200).set_body_string("{\"id\":\"pi_"), 2),
-        ("too slow", good().set_delay(Duration::from_secs(2)), 2),
+        ("too slow", good().set_delay(Duration::from_secs(5)), 2),
     ] {
         let (sent, result) = outcome(first, good()).await;
         assert_eq!((sent, result.is_ok()), (attempts, true), "{name}: {result:?}");

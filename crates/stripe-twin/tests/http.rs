@@ -119,12 +119,12 @@ async fn faults_are_set_counted_and_cleared() {
 
 #[tokio::test]
 async fn a_key_in_use_is_refused_until_its_first_request_is_answered() {
-    let twin = Arc::new(start(Options { latency: Duration::from_millis(300), ..options() }).await);
+    let twin = Arc::new(start(Options { latency: Duration::from_millis(1500), ..options() }).await);
     let first = tokio::spawn({
         let twin = Arc::clone(&twin);
         async move { twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap().status() }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let second = twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap();
     assert_eq!(second.status(), 409);
     assert_eq!(json(second).await["error"]["code"], "idempotency_key_in_use");

@@ -85,7 +85,7 @@ fn new_key(folder: &TempDir) -> String {
 #[tokio::test]
 async fn a_request_that_is_being_answered_is_finished_before_the_program_stops() {
     let folder = TempDir::new().unwrap();
-    let _twin = shop_on_a_twin(&folder, "800");
+    let _twin = shop_on_a_twin(&folder, "2500");
     let key = new_key(&folder);
     let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
     let (api, http) = (address_of(&serve), client());
@@ -94,7 +94,7 @@ async fn a_request_that_is_being_answered_is_finished_before_the_program_stops()
     let url = format!("{api}/api/v1/shop/orders/{}/payment-intent", placed.body["data"]["id"].as_str().unwrap());
     let token = placed.body["data"]["token"].as_str().unwrap();
     let paying = tokio::spawn(answer(http.post(url).header("x-api-key", &key).bearer_auth(token)));
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
     let stopped = tokio::task::spawn_blocking(move || serve.terminate());
     assert_eq!(paying.await.unwrap().status, 200, "it was answered");
     assert_eq!(stopped.await.unwrap(), Some(0));

@@ -1,17 +1,19 @@
 //! The program is killed while customers place and pay: what was answered is there, and nothing is there twice.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Dev, two_lines};
+use crate::program::{Dev, PATIENCE, two_lines};
 
 const CLIENTS: usize = 8;
+/// How many orders are answered before the kill.
+const ANSWERED_MIN: usize = 50;
 
 /// Places one order, if the program answers.
 async fn place(http: &Client, api: &str, key: &str, idempotency: &str) -> Option<Value> {
@@ -35,9 +37,11 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--no-webhooks"]);
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
+    let count = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let (http, stop, sent) = (dev.http.clone(), Arc::clone(&stop), Arc::clone(&sent));
+            let count = Arc::clone(&count);
             let caller = (dev.api.clone(), dev.key.clone(), dev.token.clone());
             tokio::spawn(async move {
                 let mut answered = Vec::new();
@@ -50,12 +54,17 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
                     let Some(order) = place(&http, &caller.0, &caller.1, &key).await else { break };
                     let intent = start_paying(&http, &caller, &order).await;
                     answered.push((key, order, intent));
+                    count.fetch_add(1, Ordering::SeqCst);
                 }
                 answered
             })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    let begun = Instant::now();
+    while count.load(Ordering::SeqCst) < ANSWERED_MIN {
+        assert!(begun.elapsed() < PATIENCE, "too little happens");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     dev.process.signal("-KILL");
     stop.store(true, Ordering::SeqCst);
     let mut answered = Vec::new();
@@ -63,7 +72,7 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
         answered.extend(client.await.unwrap());
     }
     drop(dev);
-    assert!(answered.len() > 20, "too little happened before the kill: {}", answered.len());
+    assert!(answered.len() >= ANSWERED_MIN);
 
     let dev = Dev::start(&folder, &["--no-webhooks"]);
     for (key, order, intent) in &answered {

@@ -115,7 +115,7 @@ async fn what_was_sold_survives_a_crash_and_a_restart() {
     let order = dev.place().await;
     let id = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
     // Long enough for the twin to have written its state.
-    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     dev.process.signal("-KILL");
     drop(dev);
     let dev = Dev::start(&folder, &[]);
