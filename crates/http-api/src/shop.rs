@@ -34,6 +34,17 @@ fn order_ref(text: &str) -> Result<OrderRef, Problem> {
     })
 }
 
+/// The order that a path names, and what the caller may see of it: all, or what its token opens.
+async fn named_order(
+    api: &Api,
+    request: &HttpRequest,
+    order: &str,
+    scope: Scope,
+) -> Result<(OrderRef, Access), Problem> {
+    application(api, request, scope).await?;
+    Ok((order_ref(order)?, customer_if_any(api, request)?))
+}
+
 fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {
     HttpResponse::build(status).json(Envelope { message, data })
 }
@@ -127,9 +138,8 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
 
 /// `GET /orders/{order}`.
 pub(crate) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Problem> {
-    application(&api, &request, Scope::OrdersRead).await?;
-    let access = customer_if_any(&api, &request)?;
-    let order = api.app.get_order(&order_ref(&order)?, &access).await?;
+    let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
+    let order = api.app.get_order(&which, &access).await?;
     Ok(success(StatusCode::OK, "Order", OrderView::of(&order)))
 }
 
@@ -140,9 +150,7 @@ pub(crate) async fn edit(
     order: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    application(&api, &request, Scope::OrdersWrite).await?;
-    let access = customer_if_any(&api, &request)?;
-    let which = order_ref(&order)?;
+    let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = parse_json::<EditBody>(&request, &read_body(payload, JSON_BYTES_MAX).await?)?;
     // An order's currency never changes, so that it may be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
@@ -159,9 +167,7 @@ pub(crate) async fn cancel(
     order: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    application(&api, &request, Scope::OrdersWrite).await?;
-    let access = customer_if_any(&api, &request)?;
-    let which = order_ref(&order)?;
+    let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
     let body: CancelBody = if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
     let reason = body.into_reason()?;
@@ -190,9 +196,7 @@ pub(crate) async fn confirm_payment(
     request: HttpRequest,
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    application(&api, &request, Scope::PaymentsWrite).await?;
-    let access = customer_if_any(&api, &request)?;
-    let which = order_ref(&order)?;
+    let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let app = api.app.clone();
     let checked = to_the_end(async move { app.check_payment(&which, &access).await }).await??;
     payment(&checked.order, checked.client_secret.expose_secret(), "Order marked as paid")
