@@ -24,6 +24,7 @@ impl Twin {
             self.emit("charge.succeeded", charge.to_json(), now);
             self.emit("payment_intent.amount_capturable_updated", json, now);
             self.charges.insert(charge_id, charge);
+            self.watch_authorization(now);
             return Ok(());
         }
         self.charges.insert(charge_id.clone(), charge);

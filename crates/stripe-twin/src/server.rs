@@ -263,9 +263,8 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
     let delay = fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));
     let wait = shared.options.latency + delay;
     // A key is in use from the arrival of its request to its answer.
-    let key = request.idempotency_key.clone().filter(|_| request.method == Method::Post);
-    let _claim = match key {
-        Some(key) => match Claim::new(shared, key) {
+    let _claim = match request.effective_key() {
+        Some(key) => match Claim::new(shared, key.to_owned()) {
             Some(claim) => Some(claim),
             None => return Ok(refuse(&Refusal::key_in_use())),
         },

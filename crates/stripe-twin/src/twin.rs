@@ -35,6 +35,9 @@ pub struct Twin {
     answers: BTreeMap<String, Saved>,
     /// How many ids were given out: they are made from it, so that a run can be repeated.
     drawn: u64,
+    /// Nothing happens by itself before this time: so long, nobody need look.
+    #[serde(skip)]
+    quiet_until: i64,
     /// What this request has caused so far.
     #[serde(skip)]
     caused: Vec<Event>,
@@ -96,6 +99,13 @@ pub struct Request {
     pub version: Option<String>,
 }
 
+impl Request {
+    /// The idempotency key, where it means something: reads are repeatable by nature.
+    pub(crate) fn effective_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
@@ -134,11 +144,9 @@ impl Twin {
         if let Err(refusal) = self.authenticate(request) {
             return refuse(&refusal);
         }
-        let key = request.idempotency_key.as_deref().filter(|_| request.method == Method::Post);
-        let fingerprint = request.params.fingerprint();
-        if let Some(saved) = key.and_then(|key| self.answers.get(key)) {
-            if saved.path != request.path || saved.fingerprint != fingerprint {
-                return refuse(&Refusal::other_parameters(key.unwrap_or_default()));
+        if let Some((key, saved)) = request.effective_key().and_then(|key| Some((key, self.answers.get(key)?))) {
+            if saved.path != request.path || saved.fingerprint != request.params.fingerprint() {
+                return refuse(&Refusal::other_parameters(key));
             }
             let headers = vec![("Idempotent-Replayed", "true".to_owned()), ("Original-Request", saved.request.clone())];
             return Response { status: saved.status, headers, body: saved.body.clone() };
@@ -153,10 +161,8 @@ impl Twin {
             keep = refusal.saved;
             response = refuse(&refusal);
         }
-        if let (Some(key), true) = (key, keep) {
-            let (path, body) = (request.path.clone(), response.body.clone());
-            let saved = Saved { path, fingerprint, status: response.status, body, request: id.to_owned(), at: now };
-            self.answers.insert(key.to_owned(), saved);
+        if keep {
+            self.keep(request, &response, id, now);
         }
         if request.method == Method::Post {
             response.headers.push(("Original-Request", id.to_owned()));
@@ -168,19 +174,37 @@ impl Twin {
     /// Saves a server error under a request's key without doing the work.
     pub(crate) fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
-        let body = json!({ "error": refusal.to_json() });
         let id = self.draw("req_");
-        if let (Some(key), true) = (&request.idempotency_key, refusal.saved) {
-            self.answers.entry(key.clone()).or_insert_with(|| Saved {
-                path: request.path.clone(),
-                fingerprint: request.params.fingerprint(),
-                status,
-                body: body.clone(),
-                request: id.clone(),
-                at: now,
-            });
+        let mut response = Response { status, headers: Vec::new(), body: json!({ "error": refusal.to_json() }) };
+        if refusal.saved {
+            self.keep(request, &response, &id, now);
         }
-        Response { status, headers: vec![("Request-Id", id)], body }
+        response.headers.push(("Request-Id", id));
+        response
+    }
+
+    /// Keeps an answer under its request's key; the first one stays.
+    fn keep(&mut self, request: &Request, response: &Response, id: &str, now: i64) {
+        let Some(key) = request.effective_key() else { return };
+        self.answers.entry(key.to_owned()).or_insert_with(|| Saved {
+            path: request.path.clone(),
+            fingerprint: request.params.fingerprint(),
+            status: response.status,
+            body: response.body.clone(),
+            request: id.to_owned(),
+            at: now,
+        });
+        self.wake_at(now + KEY_SECONDS);
+    }
+
+    /// Something is to happen by itself at this time.
+    fn wake_at(&mut self, time: i64) {
+        self.quiet_until = self.quiet_until.min(time);
+    }
+
+    /// An authorisation made at `now` lapses by itself.
+    pub(crate) fn watch_authorization(&mut self, now: i64) {
+        self.wake_at(now + AUTHORIZATION_SECONDS);
     }
 
     fn authenticate(&self, request: &Request) -> Result<(), Refusal> {
@@ -227,6 +251,9 @@ impl Twin {
 
     /// What Stripe does by itself: keys are forgotten, authorisations end.
     fn pass_time(&mut self, now: i64) {
+        if now < self.quiet_until {
+            return;
+        }
         self.answers.retain(|_, saved| now - saved.at < KEY_SECONDS);
         let lapsed = |it: &&Intent| {
             it.status == "requires_capture" && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
@@ -242,6 +269,10 @@ impl Twin {
                 self.emit("payment_intent.canceled", json, now);
             }
         }
+        let forgotten = self.answers.values().map(|it| it.at + KEY_SECONDS);
+        let held = self.intents.values().filter(|it| it.status == "requires_capture");
+        let lapsing = held.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
+        self.quiet_until = forgotten.chain(lapsing).min().unwrap_or(i64::MAX);
     }
 
     pub(crate) fn emit(&mut self, kind: &str, object: Value, now: i64) {
