@@ -127,12 +127,11 @@ impl Tokens {
 }
 
 /// Order tokens: the order's id and a code that only we can make, so that nothing has to be stored.
-pub struct OrderTokens(Hmac<Sha256>);
+struct OrderTokens(Hmac<Sha256>);
 
 impl OrderTokens {
     /// Takes the secret that they are made with.
-    #[expect(clippy::missing_panics_doc, reason = "HMAC takes a key of any length: it never panics")]
-    pub fn new(secret: &[u8]) -> Self {
+    fn new(secret: &[u8]) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
         Self(Hmac::new_from_slice(secret).expect("any length"))
     }
@@ -146,13 +145,13 @@ impl OrderTokens {
     }
 
     /// The token of `order`.
-    pub fn token(&self, order: OrderId) -> String {
+    fn token(&self, order: OrderId) -> String {
         let code = self.mac(order).finalize().into_bytes();
         format!("{ORDER_TOKEN_PREFIX}{}_{}", order.0.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(code))
     }
 
     /// The order that a token was made for. Takes the same time for every wrong code.
-    pub fn read(&self, token: &str) -> Option<OrderId> {
+    fn read(&self, token: &str) -> Option<OrderId> {
         let (id, code) = token.strip_prefix(ORDER_TOKEN_PREFIX)?.split_once('_')?;
         let order = OrderId(Uuid::try_parse(id).ok()?);
         let code = BASE64_URL_SAFE_NO_PAD.decode(code).ok()?;

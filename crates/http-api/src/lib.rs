@@ -17,7 +17,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, web};
 use paywright_app::{App, Webhooks};
 
-pub use auth::{ApiKeyText, OrderTokens, Tokens, TokensError};
+pub use auth::{ApiKeyText, Tokens, TokensError};
 use problem::Problem;
 pub use requests::identify;
 

@@ -224,7 +224,8 @@ impl Client {
 }
 
 /// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status on
-/// whether to repeat; a server error leaves the outcome unknown either way; a conflict or a lock passes; the rest is definite.
+/// whether to repeat; a server error leaves the outcome unknown either way; a conflict or a lock passes; the rest
+/// is definite.
 fn after_failure<T>(error: ApiError, should_retry: Option<&str>) -> Attempt<T> {
     let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS && error.body.code.as_deref() == Some("lock_timeout");
     if error.status.is_server_error() {

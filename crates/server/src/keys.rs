@@ -79,6 +79,6 @@ pub(crate) fn in_days(from: paywright_domain::Timestamp, days: u32) -> Result<pa
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(format!("--days must be 1 to {DAYS_MAX}").into());
     }
-    let whole = (0..days).fold(from, |at, _| at.plus_seconds(SECONDS_PER_DAY));
-    Ok(whole)
+    // A hundred years of seconds fit.
+    Ok(from.plus_seconds(days * SECONDS_PER_DAY))
 }
