@@ -91,6 +91,11 @@ impl AdjustmentKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Discount, Self::Shipping, Self::Tax, Self::TaxIncluded];
 
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     /// Its name in the API and in stored rows.
     pub const fn name(self) -> &'static str {
         match self {

@@ -16,6 +16,11 @@ pub enum CaptureMethod {
 }
 
 impl CaptureMethod {
+    /// The method of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Automatic, Self::Manual].into_iter().find(|it| it.name() == name)
+    }
+
     /// Its name in the API and in stored rows.
     pub const fn name(self) -> &'static str {
         match self {

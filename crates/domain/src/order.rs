@@ -39,6 +39,22 @@ impl OrderState {
             Self::Canceled { .. } => "canceled",
         }
     }
+
+    /// Puts a state together again from the parts that a store keeps: its name, and what it is about. `None` if
+    /// no state has these parts.
+    pub fn of_parts(
+        name: &str,
+        paid_by: Option<IntentId>,
+        cancel_reason: Option<CancelReason>,
+        at: Option<Timestamp>,
+    ) -> Option<Self> {
+        match (name, paid_by, cancel_reason, at) {
+            ("open", None, None, None) => Some(Self::Open),
+            ("paid", Some(by), None, Some(at)) => Some(Self::Paid { by, at }),
+            ("canceled", None, Some(reason), Some(at)) => Some(Self::Canceled { reason, at }),
+            _ => None,
+        }
+    }
 }
 
 /// Why an order is given up; the names are those of Stripe's `cancellation_reason`.
@@ -59,6 +75,11 @@ pub enum CancelReason {
 impl CancelReason {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
+
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
 
     /// Its name at Stripe, in the API and in stored rows.
     pub const fn name(self) -> &'static str {

@@ -35,6 +35,10 @@ impl Order {
             None => decision.adopt(snapshot, now),
         };
         let after = before.fold(snapshot);
+        if known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() }) {
+            // That it is so still is no news, and not worth a write each time somebody looks.
+            return Ok(decision);
+        }
         if after.status != before.status || after.last_error != before.last_error {
             decision.facts.push(Fact::IntentChanged {
                 intent: after.id.clone(),

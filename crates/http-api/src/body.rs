@@ -111,7 +111,7 @@ impl Check {
     fn adjustments(&mut self, bodies: Vec<AdjustmentBody>, currency: Currency) -> Vec<Adjustment> {
         let read = |(index, body): (usize, AdjustmentBody)| {
             let at = |field: &str| format!("adjustments[{index}].{field}");
-            let kind = AdjustmentKind::ALL.into_iter().find(|it| it.name() == body.kind);
+            let kind = AdjustmentKind::named(&body.kind);
             let kind = self.take(at("kind"), kind.ok_or("must be discount, shipping, tax or tax_included"));
             let label = self.take(at("label"), Text::new(body.label));
             let amount = self.take(at("amount"), Money::new(body.amount, currency));
@@ -183,7 +183,7 @@ impl EditBody {
 impl CancelBody {
     pub(crate) fn into_reason(self) -> Result<CancelReason, Problem> {
         let Some(text) = self.reason else { return Ok(CancelReason::RequestedByCustomer) };
-        let known = CancelReason::ALL.into_iter().find(|it| it.name() == text);
+        let known = CancelReason::named(&text);
         known.ok_or_else(|| {
             let problem = "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
             Problem::invalid(vec![FieldProblem { field: "reason".into(), problem }])

@@ -133,19 +133,11 @@ impl OrderRow {
     ) -> Result<Order, Failure> {
         let column = |name| Column("orders", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
-        let at = |micros: Option<i64>| column("state_at").found(micros).and_then(|it| column("state_at").time(it));
-        let state = match self.state.as_str() {
-            "open" => OrderState::Open,
-            "paid" => {
-                let by = column("paid_by").found(self.paid_by)?;
-                OrderState::Paid { by: column("paid_by").read(IntentId::new(by))?, at: at(self.state_at)? }
-            }
-            "canceled" => {
-                let reason = CancelReason::ALL.into_iter().find(|it| Some(it.name()) == self.cancel_reason.as_deref());
-                OrderState::Canceled { reason: column("cancel_reason").found(reason)?, at: at(self.state_at)? }
-            }
-            other => return Err(column("state").bad(&other)),
-        };
+        let state_at = self.state_at.map(|it| column("state_at").time(it)).transpose()?;
+        let paid_by = column("paid_by").read(self.paid_by.map(IntentId::new).transpose())?;
+        let cancel_reason =
+            self.cancel_reason.map(|it| column("cancel_reason").found(CancelReason::named(&it))).transpose()?;
+        let state = column("state").found(OrderState::of_parts(&self.state, paid_by, cancel_reason, state_at))?;
         let requested = match (self.requested_revision, self.requested_attempt) {
             (Some(revision), Some(attempt)) => Some(IntentRequest {
                 revision: column("requested_revision").count(revision)?,
@@ -166,11 +158,7 @@ impl OrderRow {
             lines: lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             adjustments: adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             total: column("total").money(self.total, currency)?,
-            capture: match self.capture.as_str() {
-                "automatic" => CaptureMethod::Automatic,
-                "manual" => CaptureMethod::Manual,
-                other => return Err(column("capture").bad(&other)),
-            },
+            capture: column("capture").found(CaptureMethod::named(&self.capture))?,
             metadata: column("metadata").read(metadata)?,
             livemode: self.livemode,
             revision: column("revision").count(self.revision)?,
@@ -246,7 +234,7 @@ impl AdjustmentRow {
     fn restore(self, currency: Currency) -> Result<Adjustment, Failure> {
         let column = |name| Column("order_adjustments", name);
         Ok(Adjustment {
-            kind: column("kind").found(AdjustmentKind::ALL.into_iter().find(|it| it.name() == self.kind))?,
+            kind: column("kind").found(AdjustmentKind::named(&self.kind))?,
             label: column("label").read(Text::new(self.label))?,
             amount: column("amount").money(self.amount, currency)?,
         })
