@@ -16,8 +16,8 @@ pub(crate) enum ChangeError<E> {
 
 impl App {
     /// Decides on the order that one of `names` finds, commits the decision, and gives the order as it is
-    /// then. Where another writer came first it decides again on what that one left, [`ATTEMPTS_MAX`] times
-    /// at most. A decision that changes nothing is not committed.
+    /// then. Where another writer came first, or the store did not say whether it committed, it decides again on
+    /// what is there by then, [`ATTEMPTS_MAX`] times at most. A decision that changes nothing is not committed.
     pub(crate) async fn change<E>(
         &self,
         names: &[OrderRef],
@@ -36,8 +36,22 @@ impl App {
             let changed = decision.order.clone();
             match self.store.commit(Changes::of(version, decision, now, now)).await {
                 Ok(()) => return Ok(changed),
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(ChangeError::Store(error)),
+                Err(error) => self.again_after(error, &mut attempt).await.map_err(ChangeError::Store)?,
+            }
+        }
+    }
+
+    /// Lets a use case go on with its next attempt after a commit that may go another way then, if it has one
+    /// left.
+    pub(crate) async fn again_after(&self, error: StoreError, attempt: &mut u32) -> Result<(), StoreError> {
+        match error {
+            StoreError::Conflict | StoreError::Unknown(_) if *attempt < ATTEMPTS_MAX => {
+                self.clock.pause(*attempt).await;
+                *attempt += 1;
+                Ok(())
+            }
+            StoreError::Conflict | StoreError::Unknown(_) | StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
+                Err(error)
             }
         }
     }

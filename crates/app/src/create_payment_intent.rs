@@ -43,7 +43,8 @@ impl App {
     /// Gives the one intent that a customer can pay an order by, making it if there is none.
     ///
     /// That it will be made is committed before the provider is asked. So any number of callers, crashes and
-    /// lost answers end in the same request with the same key, and in one intent.
+    /// lost answers end in the same request with the same key, and in one intent. Of many callers at once one
+    /// asks the provider, and the others wait for what it learns.
     pub async fn create_payment_intent(
         &self,
         which: &OrderRef,
@@ -54,24 +55,36 @@ impl App {
             let found = self.load(which, access).await?;
             let order_id = found.value.id;
             let now = self.clock.now();
-            let issued = match found.value.request_intent(now)? {
-                IntentPlan::Existing(intent) => self.gateway.intent(&intent).await?,
+            let (asking, issued) = match found.value.request_intent(now)? {
+                IntentPlan::Existing(intent) => (None, self.gateway.intent(&intent).await?),
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
                         let due_at = now.plus_seconds(INLINE_SECONDS);
-                        match self.store.commit(Changes::of(found.version, *decision, now, due_at)).await {
-                            Ok(()) => {}
-                            Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => {
-                                attempt += 1;
-                                continue;
-                            }
-                            Err(error) => return Err(error.into()),
+                        let changes = Changes::of(found.version, *decision, now, due_at);
+                        if let Err(error) = self.store.commit(changes).await {
+                            self.again_after(error, &mut attempt).await?;
+                            continue;
                         }
                     }
-                    self.perform_create_intent(&found.value, request).await?
+                    let asking = self.asked.begin(order_id, request);
+                    let issued = match &asking {
+                        Some(_) => self.perform_create_intent(&found.value, request).await,
+                        None => Err(GatewayError::InFlight.into()),
+                    };
+                    match issued {
+                        // Somebody else is asking the very same: what they learn will be stored.
+                        Err(CreatePaymentIntentError::Gateway(GatewayError::InFlight)) if attempt < ATTEMPTS_MAX => {
+                            self.clock.pause(attempt).await;
+                            attempt += 1;
+                            continue;
+                        }
+                        issued => (asking, issued?),
+                    }
                 }
             };
             let order = self.settle_from_provider(&issued.snapshot).await?;
+            // Now that it is stored, whoever waited for it reads it.
+            drop(asking);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
                 return Ok(PayableIntent { order, client_secret: issued.client_secret });
             }
@@ -102,6 +115,7 @@ impl App {
             Err(
                 error @ (GatewayError::NotFound
                 | GatewayError::Busy
+                | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::Unknown(_)),
             ) => Err(error.into()),

@@ -6,6 +6,7 @@
 //! [`Clock`] and [`Ids`] alone, so that a simulator can stand in for all of it.
 
 mod access;
+mod asked;
 mod cancel_order;
 mod change;
 mod check_payment;
@@ -54,6 +55,7 @@ pub struct App {
     ids: Arc<dyn Ids>,
     livemode: bool,
     known_keys: Arc<keys::KnownKeys>,
+    asked: Arc<asked::Asked>,
 }
 
 impl App {
@@ -66,7 +68,7 @@ impl App {
         ids: Arc<dyn Ids>,
         livemode: bool,
     ) -> Self {
-        Self { store, gateway, clock, ids, livemode, known_keys: Arc::default() }
+        Self { store, gateway, clock, ids, livemode, known_keys: Arc::default(), asked: Arc::default() }
     }
 
     /// Whether requests can be served: the store answers.

@@ -1,7 +1,7 @@
 use paywright_domain::{ContentError, NewOrder, Order, OrderId};
 use thiserror::Error;
 
-use crate::{ATTEMPTS_MAX, App, Changes, IdempotencyKey, IdempotencyRecord, StoreError, Version};
+use crate::{App, Changes, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
 
 /// What makes a request repeatable: a repeat with the same key gets the first one's answer.
 pub struct IdempotentRequest {
@@ -50,11 +50,12 @@ impl App {
         request: Option<IdempotentRequest>,
     ) -> Result<PlacedOrder, PlaceOrderError> {
         let new = NewOrder { livemode: self.livemode, ..new };
+        let mut now = self.clock.now();
+        let mut id = self.ids.order_id(now);
         let mut attempt = 1;
+        let mut in_doubt = false;
         loop {
-            let now = self.clock.now();
-            // A fresh id in every round: a conflict may mean that the number it makes is taken.
-            let decision = Order::place(self.ids.order_id(now), new.clone(), now)?;
+            let decision = Order::place(id, new.clone(), now)?;
             let order = decision.order.clone();
             let mut changes = Changes::of(Version::NEW, decision, now, now);
             if let Some(IdempotentRequest { key, fingerprint, answer }) = &request {
@@ -68,11 +69,26 @@ impl App {
             }
             match self.store.commit(changes).await {
                 Ok(()) => return Ok(PlacedOrder::Now(Box::new(order))),
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    in_doubt |= matches!(error, StoreError::Unknown(_));
+                    self.again_after(error, &mut attempt).await?;
+                }
             }
-            if let Some(earlier) = self.earlier_placement(request.as_ref()).await? {
-                return Ok(earlier);
+            match self.earlier_placement(request.as_ref()).await? {
+                Some(PlacedOrder::Before { order: before, .. }) if before == id => {}
+                Some(earlier) => return Ok(earlier),
+                None if !in_doubt => {
+                    // The number that the id makes may be taken.
+                    now = self.clock.now();
+                    id = self.ids.order_id(now);
+                    continue;
+                }
+                None => {}
+            }
+            // Once the store has left it open, the same order is tried again until it is known to be there: the
+            // second of the two is refused, so that they cannot become two orders.
+            if self.store.order(&OrderRef::Id(id)).await?.is_some() {
+                return Ok(PlacedOrder::Now(Box::new(order)));
             }
         }
     }

@@ -144,6 +144,12 @@ impl From<StoreError> for Problem {
                 let detail = "the store cannot be used now; nothing was changed";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).later(2)
             }
+            StoreError::Unknown(cause) => {
+                tracing::error!(%cause, "the store did not say whether it committed");
+                let detail = "the store did not say whether this was done: read the order, or repeat the request with \
+                              the same Idempotency-Key";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_outcome_unknown", detail).later(2)
+            }
             StoreError::Corrupt(cause) => {
                 tracing::error!(%cause, "a stored row is corrupt");
                 let detail = "what is stored of this order cannot be read; nothing was changed";
@@ -220,6 +226,10 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Busy => {
                 unavailable("payment_provider_busy", "the payment provider wants to be asked later; nothing was done")
+            }
+            GatewayError::InFlight => {
+                let detail = "the payment provider is still answering an earlier request for this order";
+                unavailable("payment_provider_busy", detail)
             }
             GatewayError::Misconfigured(cause) => {
                 tracing::error!(cause, "the payment provider cannot be used with these settings");

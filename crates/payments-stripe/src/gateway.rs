@@ -51,6 +51,7 @@ impl PaymentGateway for StripeGateway {
             GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
             error @ (GatewayError::Refused(_)
             | GatewayError::Busy
+            | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::Unknown(_)) => error,
         })?;
@@ -156,7 +157,8 @@ fn refusal(error: &ApiError) -> GatewayError {
     let is_key_reuse = error.body.kind == "idempotency_error";
     match error.status {
         // Stripe answers these before it looks at the idempotency key, and saves nothing under it.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy,
+        StatusCode::CONFLICT => GatewayError::InFlight,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
         _ if is_key_reuse => GatewayError::Misconfigured(error.to_string()),
         StatusCode::NOT_FOUND => GatewayError::NotFound,

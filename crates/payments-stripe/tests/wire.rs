@@ -322,6 +322,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::Refused(_) => "refused",
         GatewayError::NotFound => "not found",
         GatewayError::Busy => "busy",
+        GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::Unknown(_) => "unknown",
     };
@@ -333,6 +334,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         (api_error(403, &invalid), "misconfigured"),
         (api_error(404, &invalid), "not found"),
         (api_error(429, &json!({ "type": "x", "code": "rate_limit" })), "busy"),
+        (api_error(409, &json!({ "type": "idempotency_error", "code": "idempotency_key_in_use" })), "in flight"),
         (ResponseTemplate::new(500), "unknown"),
         (ResponseTemplate::new(200).set_body_json(intent_json("requires_moonlight")), "unknown"),
     ] {

@@ -1,5 +1,8 @@
 //! The real clock and real randomness, the only place that touches them.
 
+use std::time::Duration;
+
+use async_trait::async_trait;
 use paywright_app::{Clock, Ids};
 use paywright_domain::{OrderId, Timestamp};
 use uuid::{NoContext, Uuid};
@@ -22,7 +25,18 @@ pub(crate) fn unix_seconds() -> i64 {
     now().unix_seconds()
 }
 
+/// The shortest and the longest that a pause may be.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(512);
+
+#[async_trait]
 impl Clock for SystemClock {
+    async fn pause(&self, attempt: u32) {
+        let doubled = PAUSE_MIN.saturating_mul(1 << attempt.min(16)).min(PAUSE_MAX);
+        // Half of it to all of it.
+        tokio::time::sleep(doubled / 2 + (doubled / 2).mul_f32(fastrand::f32())).await;
+    }
+
     fn now(&self) -> Timestamp {
         now()
     }

@@ -47,4 +47,4 @@ fn fresh() -> File {
     File { folder, store }
 }
 
-paywright_testkit::store_contract!(fresh);
+paywright_testkit::store_contract!(fresh());

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use paywright_app::{Clock, Ids};
 use paywright_domain::{OrderId, Timestamp};
 
@@ -21,7 +22,12 @@ impl HandClock {
     }
 }
 
+#[async_trait]
 impl Clock for HandClock {
+    async fn pause(&self, _attempt: u32) {
+        tokio::task::yield_now().await;
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_micros(self.0.load(Ordering::SeqCst)).unwrap()
     }

@@ -74,6 +74,9 @@ pub enum GatewayError {
     /// The provider did nothing and wants to be asked later.
     #[error("the payment provider is busy")]
     Busy,
+    /// Another request with the same key is being answered at this moment; this one did nothing.
+    #[error("the payment provider is still answering the same request")]
+    InFlight,
     /// The provider will refuse everything until an operator changes something: the key, its rights, the
     /// account, or a request that does not fit what an idempotency key stood for.
     #[error("the payment provider cannot be used with these settings: {0}")]

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 /// Where orders are kept. One `commit` is one transaction, and no transaction outlives a call.
 ///
-/// Dropping the future of a `commit` leaves it done or not done, never half done; what a caller then reads is
-/// one of the two for good. `testkit::store_contract!` holds every store to this page.
+/// Dropping the future of a `commit` leaves it done or not done, never half done. Which of the two may be settled
+/// a moment later; a commit that would contradict it waits until it is. `testkit::store_contract!` holds every
+/// store to this page.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Reads an order, with the version that a commit of it must name.
@@ -50,7 +51,7 @@ pub trait Store: Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// Why the store did not do what was asked. It changed nothing.
+/// Why the store did not do what was asked. It changed nothing, unless that is [`StoreError::Unknown`].
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another writer came first: read again and decide again.
@@ -59,6 +60,9 @@ pub enum StoreError {
     /// The store cannot be used now; later it may.
     #[error("the store is unavailable: {0}")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
+    /// The store did not say whether it was done: read, and decide on what is there.
+    #[error("the store did not say whether it was done: {0}")]
+    Unknown(#[source] Box<dyn StdError + Send + Sync>),
     /// A stored row is not what any step could have written: a person must look.
     #[error("a stored row is corrupt: {0}")]
     Corrupt(#[source] Box<dyn StdError + Send + Sync>),
@@ -132,6 +136,11 @@ impl Changes {
             idempotency: None,
             at,
         }
+    }
+
+    /// Whether lines, adjustments, notes or the address of the receipt are others than before.
+    pub fn edits_content(&self) -> bool {
+        self.expected != Version::NEW && self.facts.iter().any(|it| matches!(it, Fact::OrderEdited { .. }))
     }
 }
 
