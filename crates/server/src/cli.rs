@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use paywright_store_postgres::Migrate;
 
 /// Orders in, money exactly once: a self-hosted order-and-payment service.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Run the stand-in for Stripe alone.
     Twin(TwinOptions),
+    /// Bring the schema of the database up to date.
+    Migrate(MigrateOptions),
     /// Make, list and revoke the keys of applications.
     Keys(KeysOptions),
     /// Make a customer's token, as the shop would.
@@ -67,6 +70,35 @@ pub(crate) struct ServeOptions {
     /// Where to listen, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
+    /// What to do about the schema of a PostgreSQL database first.
+    #[arg(long, value_enum, default_value_t = MigrateMode::Auto)]
+    pub(crate) migrate: MigrateMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MigrateMode {
+    /// Bring it up to date.
+    Auto,
+    /// Refuse to start if it is not what this version makes.
+    Check,
+    /// Start whatever it is.
+    Off,
+}
+
+impl From<MigrateMode> for Migrate {
+    fn from(mode: MigrateMode) -> Self {
+        match mode {
+            MigrateMode::Auto => Self::Auto,
+            MigrateMode::Check => Self::Check,
+            MigrateMode::Off => Self::Off,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
 }
 
 #[derive(Debug, Args)]

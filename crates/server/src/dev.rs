@@ -7,13 +7,15 @@ use std::time::Duration;
 use paywright_app::{Scope, StoreError};
 use paywright_domain::CustomerId;
 use paywright_http_api::{Api, ApiKeyText};
+use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DevOptions;
+use crate::database::Database;
 use crate::keys::{in_days, new_key};
-use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire};
+use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, say};
@@ -99,8 +101,9 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         StartError::State { .. } | StartError::Http(_) => Failure::from(error),
     })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
+    let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
     let api = wire(Wiring {
-        database_path: folder.join(DATABASE_FILE).display().to_string(),
+        store: database.open(1, Migrate::Auto).await?,
         stripe_key: SecretString::from(TWIN_KEY),
         stripe_base: Some(format!("http://{twin_address}")),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
@@ -112,7 +115,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
     let twin = tokio::spawn(twin.run(stop_asked()));
     say(&calls(folder, address, twin_address, key.expose(), &token));
-    answer(api, listener, 0).await?;
+    answer(api, listener, workers(0)).await?;
     twin.await?;
     Ok(())
 }

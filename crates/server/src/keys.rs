@@ -1,10 +1,8 @@
 //! `paywright keys`.
 
-use std::sync::Arc;
-
-use paywright_app::{ApiKey, Scope, Store};
+use paywright_app::{ApiKey, Scope};
 use paywright_http_api::ApiKeyText;
-use paywright_store_sqlite::{Options, SqliteStore};
+use paywright_store_postgres::Migrate;
 
 use crate::cli::{KeysCommand, KeysOptions};
 use crate::settings::Settings;
@@ -16,8 +14,8 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 const DAYS_MAX: u32 = 36_500;
 
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
-    let path = Settings::read(options.settings.config.as_deref())?.database_path()?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, Options::default())?);
+    let database = Settings::read(options.settings.config.as_deref())?.database()?;
+    let store = database.open(1, Migrate::Auto).await?;
     match options.command {
         KeysCommand::Create { name, scopes, days } => {
             let text = ApiKeyText::from_random(random_bytes()?);

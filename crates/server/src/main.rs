@@ -2,8 +2,10 @@
 //! and runs them; it is the only one that names them all.
 
 mod cli;
+mod database;
 mod dev;
 mod keys;
+mod migrate;
 mod serve;
 mod settings;
 mod telemetry;
@@ -30,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Dev(options) => dev::run(options).await,
         Command::Serve(options) => serve::run(options).await,
         Command::Twin(options) => twin::run(options).await,
+        Command::Migrate(options) => migrate::run(options).await,
         Command::Keys(options) => keys::run(options).await,
         Command::Token(options) => token::run(&options),
     };

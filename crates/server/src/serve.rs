@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
-use paywright_app::App;
+use paywright_app::{App, Store};
 use paywright_http_api::{Api, Tokens, configure, identify};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
-use paywright_store_sqlite::{Options, SqliteStore};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +21,7 @@ const DRAIN_SECONDS: u64 = 30;
 
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
-    pub(crate) database_path: String,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) stripe_key: SecretString,
     pub(crate) stripe_base: Option<String>,
     pub(crate) webhook_secrets: Vec<SecretString>,
@@ -31,12 +30,14 @@ pub(crate) struct Wiring {
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
+    let (database, workers) = (settings.database()?, workers(settings.http.workers));
+    let (stripe_key, token_secret) = (settings.stripe_key()?, settings.token_secret()?);
     let wiring = Wiring {
-        database_path: settings.database_path()?,
-        stripe_key: settings.stripe_key()?,
+        store: database.open(workers, options.migrate.into()).await?,
+        stripe_key,
         stripe_base: settings.stripe.api_base.clone(),
         webhook_secrets: settings.webhook_secrets()?,
-        token_secret: settings.token_secret()?,
+        token_secret,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -44,12 +45,16 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let api = wire(wiring)?;
     let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
-    answer(api, listener, settings.http.workers).await
+    answer(api, listener, workers).await
+}
+
+/// How many threads serve, where `set` says so or leaves it open.
+pub(crate) fn workers(set: usize) -> usize {
+    if set == 0 { std::thread::available_parallelism().map_or(2, Into::into) } else { set }
 }
 
 /// Puts the adapters behind the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
-    let store = Arc::new(SqliteStore::open(&wiring.database_path, Options::default())?);
     let key = wiring.stripe_key.expose_secret();
     let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
     let mut settings = ClientSettings::new(wiring.stripe_key.clone());
@@ -57,7 +62,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
         base.trim_end_matches('/').clone_into(&mut settings.base_url);
     }
     let gateway = StripeGateway::new(Client::new(settings)?, world::now);
-    let app = App::new(store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
+    let app = App::new(wiring.store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
     Ok(Api {
         app,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
@@ -77,7 +82,6 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
 
 /// Answers until the process is asked to stop; then finishes what was begun.
 pub(crate) async fn answer(api: Api, listener: TcpListener, workers: usize) -> Result<(), Failure> {
-    let workers = if workers == 0 { std::thread::available_parallelism().map_or(2, Into::into) } else { workers };
     let server = HttpServer::new(move || {
         let api = api.clone();
         WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))

@@ -2,12 +2,14 @@
 //! be given as `…_FILE` too, the name of a file that holds it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use config::{Config, Environment, File};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::database::Database;
 
 const DEFAULT_FILE: &str = "paywright.toml";
 
@@ -16,7 +18,7 @@ const DEFAULT_FILE: &str = "paywright.toml";
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) http: Http,
-    pub(crate) database: Database,
+    pub(crate) database: DatabaseSettings,
     pub(crate) stripe: Stripe,
     pub(crate) auth: Auth,
 }
@@ -36,11 +38,22 @@ impl Default for Http {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Database {
-    /// `sqlite:PATH`.
-    url: Option<String>,
+pub(crate) struct DatabaseSettings {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
+    url: Option<SecretString>,
+    url_file: Option<PathBuf>,
+    /// The most connections to PostgreSQL of this process.
+    connections: u16,
+    /// How long a request waits for one of them, in milliseconds.
+    wait_ms: u64,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self { url: None, url_file: None, connections: 16, wait_ms: 2_000 }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,17 +84,26 @@ impl Settings {
         Ok(read.map_err(|error| format!("the settings cannot be read: {error}"))?)
     }
 
-    /// The path of the SQLite file.
-    pub(crate) fn database_path(&self) -> Result<String, Failure> {
-        let Some(url) = self.database.url.as_deref().filter(|it| !it.is_empty()) else {
-            let set = "set PAYWRIGHT__DATABASE__URL, for example to sqlite:/var/lib/paywright/orders.db";
+    /// The database that orders are kept in.
+    pub(crate) fn database(&self) -> Result<Database, Failure> {
+        let DatabaseSettings { url, url_file, connections, wait_ms } = &self.database;
+        let Some(url) = secret(url.as_ref(), url_file.as_deref())? else {
+            let set = "set PAYWRIGHT__DATABASE__URL (or ..._FILE), for example to \
+                       postgres://paywright@localhost/paywright or to sqlite:/var/lib/paywright/orders.db";
             return Err(format!("no database is set: {set}").into());
         };
-        match url.strip_prefix("sqlite:") {
-            Some(path) => Ok(path.strip_prefix("//").unwrap_or(path).to_owned()),
-            // Not the whole address: it may hold a password.
-            None => Err("PAYWRIGHT__DATABASE__URL must begin with sqlite: (no other store is there yet)".into()),
+        if let Some(path) = url.expose_secret().strip_prefix("sqlite:") {
+            return Ok(Database::Sqlite { path: path.strip_prefix("//").unwrap_or(path).to_owned() });
         }
+        let is_postgres = ["postgres://", "postgresql://"].iter().any(|it| url.expose_secret().starts_with(it));
+        if !is_postgres {
+            // Not the address itself: it may hold a password.
+            return Err("PAYWRIGHT__DATABASE__URL must begin with postgres:// or sqlite:".into());
+        }
+        if *connections == 0 {
+            return Err("database.connections must be at least 1".into());
+        }
+        Ok(Database::Postgres { url, connections: *connections, wait: Duration::from_millis(*wait_ms) })
     }
 
     pub(crate) fn stripe_key(&self) -> Result<SecretString, Failure> {

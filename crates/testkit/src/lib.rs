@@ -5,14 +5,18 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::print_stderr,
     reason = "everything here runs in tests alone, and fails them by panicking"
 )]
 
+mod cluster;
 pub mod contract;
 mod gateway;
+pub mod postgres;
 mod samples;
 mod world;
 
+pub use cluster::Cluster;
 pub use gateway::{MockGateway, issued, issuing_gateway};
 pub use samples::{at, edit_of_lines, new_order, order_id, place, usd};
 pub use world::{CountedIds, HandClock};

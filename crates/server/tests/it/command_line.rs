@@ -29,7 +29,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![database], "no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY"),
         (vec![database, key], "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET"),
         (vec![database, key, ("PAYWRIGHT__AUTH__TOKEN_SECRET", "short")], "at least 32 bytes"),
-        (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with sqlite:"),
+        (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with postgres:// or sqlite:"),
         (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "color"),
     ] {
         let (done, printed, said) = run(&["serve"], &settings, &folder);

@@ -1,0 +1,250 @@
+//! The store for production: PostgreSQL 13 or later, over tokio-postgres, without libpq.
+//!
+//! A commit is one statement, so that it is one round trip, one transaction, and nothing to be left open by a
+//! caller who goes away. Loading an order is one statement too. All statements have a text that never changes:
+//! each is parsed and planned once a connection.
+
+mod address;
+mod connect;
+mod failure;
+mod migrate;
+mod read;
+mod rows;
+mod statement;
+mod tls;
+mod write;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel_async::methods::LoadQuery;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use paywright_app::{
+    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact, Store,
+    StoreError, Versioned,
+};
+use paywright_domain::{Order, OrderId, Timestamp};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::connect::Source;
+use crate::failure::Failure;
+pub use crate::failure::OpenError;
+pub use crate::migrate::Migrate;
+use crate::rows::{ApiKeyRow, FactRow, IdempotencyRow, LeasedTaskRow, OrderRow};
+use crate::statement::{Fixed, Statement};
+use crate::write::Commit;
+
+/// The oldest major version of PostgreSQL that we use.
+const VERSION_MIN: u32 = 13;
+
+/// How long an answer of the database is waited for: longer than it may work on one (`statement_timeout`), so
+/// that this only ends what the network has lost.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// How a database is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The most connections, over all lanes. 4 to 8 for each core of the database serve best.
+    pub connections: u16,
+    /// How many threads use the store. Each has connections of its own, so that an answer wakes the thread that
+    /// waits for it; 1 for one pool that all share.
+    pub lanes: u16,
+    /// How long to wait for a connection when all are in use.
+    pub wait: Duration,
+    /// What is done about the schema first.
+    pub migrate: Migrate,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 16, lanes: 1, wait: Duration::from_secs(2), migrate: Migrate::Auto }
+    }
+}
+
+/// Orders in a PostgreSQL database.
+pub struct PostgresStore {
+    lanes: Vec<Pool<AsyncPgConnection>>,
+    wait: Duration,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url`, a `postgres://` URL as libpq has them, and migrates it if so told.
+    pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
+        let source = Source::of(url)?;
+        // Fails here rather than at the first order where there is no database.
+        drop(source.establish().await?);
+        migrate::run(&source, options.migrate).await?;
+        let lanes = options.lanes.clamp(1, options.connections.max(1));
+        let each = usize::from(options.connections.max(1).div_ceil(lanes));
+        let lanes = (0..lanes).map(|_| pool(&source, each)).collect::<Result<_, _>>()?;
+        Ok(Self { lanes, wait: options.wait })
+    }
+
+    /// Migrates the database at `url`, and says how many migrations that took.
+    pub async fn migrate(url: &str) -> Result<usize, OpenError> {
+        migrate::run(&Source::of(url)?, Migrate::Auto).await
+    }
+
+    async fn connection(&self) -> Result<Object<AsyncPgConnection>, Failure> {
+        let lane = lane().checked_rem(self.lanes.len()).unwrap_or(0);
+        let pool = self.lanes.get(lane).ok_or(Failure::NoConnection(self.wait))?;
+        match timeout(self.wait, pool.get()).await {
+            Ok(connection) => Ok(connection?),
+            Err(_) => Err(Failure::NoConnection(self.wait)),
+        }
+    }
+
+    /// Asks a question.
+    async fn rows<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
+    where
+        T: Fixed + Send + 'static,
+        R: Send,
+        Statement<T>: LoadQuery<'static, AsyncPgConnection, R>,
+    {
+        let mut connection = self.connection().await?;
+        let answer = timeout(ANSWER, Statement(question).load(&mut *connection)).await;
+        answered(connection, answer)
+    }
+
+    /// Asks a question that has one answer at most.
+    async fn row<T, R>(&self, question: T) -> Result<Option<R>, Failure>
+    where
+        T: Fixed + Send + 'static,
+        R: Send,
+        Statement<T>: LoadQuery<'static, AsyncPgConnection, R>,
+    {
+        Ok(self.rows(question).await?.pop())
+    }
+
+    /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
+    async fn write<T: Fixed + Send>(&self, statement: T) -> Result<usize, Failure> {
+        let mut connection = self.connection().await?;
+        let answer = timeout(ANSWER, Statement(statement).execute(&mut *connection)).await;
+        answered(connection, answer)
+    }
+}
+
+/// Gives the connection back to its pool, unless it is of no more use.
+fn answered<T>(
+    connection: Object<AsyncPgConnection>,
+    answer: Result<diesel::QueryResult<T>, tokio::time::error::Elapsed>,
+) -> Result<T, Failure> {
+    let answer = match answer {
+        Ok(answer) => answer.map_err(Failure::from),
+        Err(_) => Err(Failure::TimedOut(ANSWER)),
+    };
+    if answer.as_ref().is_err_and(Failure::ends_connection) {
+        drop(Object::take(connection));
+    }
+    answer
+}
+
+/// Which lane this thread goes in: the next one, from its first question on.
+fn lane() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    MINE.get().unwrap_or_else(|| {
+        let lane = NEXT.fetch_add(1, Ordering::Relaxed);
+        MINE.set(Some(lane));
+        lane
+    })
+}
+
+fn pool(source: &Source, connections: usize) -> Result<Pool<AsyncPgConnection>, OpenError> {
+    let mut config = ManagerConfig::default();
+    // A connection that has broken is known as such without asking: asking would cost a round trip each time.
+    config.recycling_method = RecyclingMethod::Fast;
+    let connect = source.clone();
+    config.custom_setup = Box::new(move |_| {
+        let source = connect.clone();
+        Box::pin(async move { source.pooled().await })
+    });
+    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+    let built = Pool::builder(manager).max_size(connections).build();
+    built.map_err(|error| OpenError::Refused { place: source.place(), reason: error.to_string() })
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        let row: Result<Option<OrderRow>, Failure> = match which {
+            OrderRef::Id(id) => self.row(read::OrderById(id.0)).await,
+            OrderRef::Number(number) => self.row(read::OrderByNumber(number.as_str().to_owned())).await,
+            OrderRef::Intent(intent) => self.row(read::OrderByIntent(intent.as_str().to_owned())).await,
+        };
+        row.and_then(|it| it.map(OrderRow::restore).transpose()).map_err(Failure::of_read)
+    }
+
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        let older_than = query.older_than.map_or(Uuid::max(), |it| it.0);
+        let page = read::Orders { older_than, limit: i64::from(query.limit) };
+        let rows: Result<Vec<OrderRow>, Failure> = match &query.customer {
+            Some(customer) => {
+                let customer = customer.as_str().to_owned();
+                self.rows(read::OrdersOfCustomer { customer, page }).await
+            }
+            None => self.rows(page).await,
+        };
+        let orders = rows.and_then(|rows| rows.into_iter().map(|it| Ok(it.restore()?.value)).collect());
+        orders.map_err(Failure::of_read)
+    }
+
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        let rows: Result<Vec<FactRow>, Failure> = self.rows(read::Facts(order.0)).await;
+        rows.and_then(|rows| rows.into_iter().map(FactRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let question = read::IdempotencyRecordOf { scope: key.scope, key: key.key.clone() };
+        let row: Result<Option<IdempotencyRow>, Failure> = self.row(question).await;
+        row.and_then(|it| it.map(|it| it.restore(key)).transpose()).map_err(Failure::of_read)
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let written = match Commit::of(&changes).map_err(Failure::of_write)? {
+            Commit::Place(place) => self.write(*place).await,
+            Commit::Change(change) => self.write(*change).await,
+            Commit::Edit(edit) => self.write(*edit).await,
+        };
+        match written.map_err(Failure::of_write)? {
+            0 => Err(StoreError::Conflict),
+            _ => Ok(()),
+        }
+    }
+
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
+        let rows: Result<Vec<LeasedTaskRow>, Failure> = self.rows(write::LeaseTasks::of(lease)).await;
+        rows.and_then(|rows| rows.into_iter().map(LeasedTaskRow::restore).collect()).map_err(Failure::of_write)
+    }
+
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        let row: Result<Option<ApiKeyRow>, Failure> = self.row(read::ApiKeyOf(digest.to_vec())).await;
+        row.and_then(|it| it.map(ApiKeyRow::restore).transpose()).map_err(Failure::of_read)
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        self.write(write::AddApiKey::of(key)).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        let rows: Result<Vec<ApiKeyRow>, Failure> = self.rows(read::ApiKeys).await;
+        rows.and_then(|rows| rows.into_iter().map(ApiKeyRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        let revoked = self.write(write::RevokeApiKey::of(id, at)).await;
+        revoked.map(|count| count > 0).map_err(Failure::of_write)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let pong: Result<Vec<i32>, Failure> = self.rows(read::Ping).await;
+        pong.map(drop).map_err(Failure::of_read)
+    }
+}

@@ -1,0 +1,178 @@
+//! What is read: each question is one statement. Questions own what they name, since diesel would otherwise have
+//! their lifetimes be those of the answers.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use crate::rows::OrderColumns;
+use crate::statement::{Binder, Fixed, Text, text};
+
+pub(crate) struct OrderById(pub(crate) Uuid);
+
+impl Fixed for OrderById {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/order.sql"), "WHERE id = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+pub(crate) struct OrderByNumber(pub(crate) String);
+
+impl Fixed for OrderByNumber {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/order.sql"), "WHERE number = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.0)
+    }
+}
+
+pub(crate) struct OrderByIntent(pub(crate) String);
+
+impl Fixed for OrderByIntent {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/order.sql"), "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = $1)")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.0)
+    }
+}
+
+/// A page of all orders, the newest first.
+pub(crate) struct Orders {
+    pub(crate) older_than: Uuid,
+    pub(crate) limit: i64,
+}
+
+impl Fixed for Orders {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/order.sql"), "WHERE id < $1 ORDER BY id DESC LIMIT $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.older_than)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// A page of a customer's orders, the newest first.
+pub(crate) struct OrdersOfCustomer {
+    pub(crate) customer: String,
+    pub(crate) page: Orders,
+}
+
+impl Fixed for OrdersOfCustomer {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/order.sql"), "WHERE customer = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.customer)?;
+        self.page.bind(to)
+    }
+}
+
+pub(crate) struct Facts(pub(crate) Uuid);
+
+impl Fixed for Facts {
+    type Id = Self;
+    type Columns = (BigInt, SqlText, Timestamptz);
+
+    fn text() -> &'static Text {
+        text!("SELECT version, payload::text, at FROM facts WHERE order_id = $1 ORDER BY version, position")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+pub(crate) struct IdempotencyRecordOf {
+    pub(crate) scope: Uuid,
+    pub(crate) key: String,
+}
+
+impl Fixed for IdempotencyRecordOf {
+    type Id = Self;
+    type Columns = (Binary, SqlUuid, SqlText, Timestamptz);
+
+    fn text() -> &'static Text {
+        text!("SELECT fingerprint, order_id, answer, at FROM idempotency_records WHERE scope = $1 AND key = $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.scope)?;
+        to.value::<SqlText, _>(&self.key)
+    }
+}
+
+type ApiKeyColumns = (SqlUuid, SqlText, Binary, SqlText, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>);
+
+pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
+
+impl Fixed for ApiKeyOf {
+    type Id = Self;
+    type Columns = ApiKeyColumns;
+
+    fn text() -> &'static Text {
+        text!("SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE digest = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Binary, _>(&self.0)
+    }
+}
+
+pub(crate) struct ApiKeys;
+
+impl Fixed for ApiKeys {
+    type Id = Self;
+    type Columns = ApiKeyColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
+            "ORDER BY created_at DESC, id DESC"
+        )
+    }
+
+    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        Ok(())
+    }
+}
+
+pub(crate) struct Ping;
+
+impl Fixed for Ping {
+    type Id = Self;
+    type Columns = Integer;
+
+    fn text() -> &'static Text {
+        text!("SELECT 1")
+    }
+
+    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! Rows, and the two ways between them and the domain. A row that the domain could not have made is
+//! [`Failure::BadRow`], never a guess.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Record, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedTask, RecordedFact, Scope, Version, Versioned};
+use paywright_domain::{
+    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentError,
+    IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId, OrderNumber, OrderState,
+    PaymentIntent, Text, TextProblem, Timestamp,
+};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+
+/// Reads one column: names it in what goes wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
+
+impl Column {
+    pub(crate) fn read<T, E: Display>(self, value: Result<T, E>) -> Result<T, Failure> {
+        value.map_err(|problem| Failure::BadRow { table: self.0, column: self.1, problem: problem.to_string() })
+    }
+
+    fn found<T>(self, value: Option<T>) -> Result<T, Failure> {
+        self.read(value.ok_or("is not a value that is ever written"))
+    }
+
+    fn count(self, value: i64) -> Result<u32, Failure> {
+        self.read(u32::try_from(value))
+    }
+
+    fn time(self, at: PgTimestamp) -> Result<Timestamp, Failure> {
+        self.read(Timestamp::from_unix_micros(at.0.saturating_add(MICROS_TO_2000)))
+    }
+
+    fn money(self, minor: i64, currency: Currency) -> Result<Money, Failure> {
+        self.read(Money::new(minor, currency))
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(self, text: &str) -> Result<T, Failure> {
+        self.read(serde_json::from_str(text))
+    }
+}
+
+/// From 1970 to 2000, where PostgreSQL counts from.
+const MICROS_TO_2000: i64 = 946_684_800_000_000;
+
+pub(crate) fn pg_time(at: Timestamp) -> PgTimestamp {
+    PgTimestamp(at.unix_micros().saturating_sub(MICROS_TO_2000))
+}
+
+/// Writes what a column keeps as JSON. The values are our own plain data, for which this cannot fail; if it
+/// did, nothing would be written.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Column("(any)", "payload").read(serde_json::to_string(value))
+}
+
+/// The columns that `order.sql` answers with.
+pub(crate) type OrderColumns = (
+    SqlUuid,
+    SqlText,
+    BigInt,
+    Nullable<SqlText>,
+    Nullable<SqlText>,
+    SqlText,
+    BigInt,
+    SqlText,
+    SqlText,
+    Bool,
+    BigInt,
+    BigInt,
+    SqlText,
+    Nullable<SqlText>,
+    Nullable<SqlText>,
+    Nullable<Timestamptz>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Timestamptz,
+    Timestamptz,
+    Array<Record<(SqlText, SqlText, Nullable<SqlText>, BigInt, BigInt)>>,
+    Array<Record<(SqlText, SqlText, BigInt)>>,
+    Array<Record<IntentColumns>>,
+    Array<Record<(SqlText, SqlText, Timestamptz)>>,
+);
+type IntentColumns =
+    (SqlText, BigInt, SqlText, BigInt, SqlText, BigInt, BigInt, Nullable<SqlText>, Timestamptz, Timestamptz);
+
+/// An order with all that belongs to it.
+#[derive(Queryable)]
+pub(crate) struct OrderRow {
+    id: Uuid,
+    number: String,
+    version: i64,
+    customer: Option<String>,
+    email: Option<String>,
+    currency: String,
+    total: i64,
+    capture: String,
+    metadata: String,
+    livemode: bool,
+    revision: i64,
+    attempt: i64,
+    state: String,
+    paid_by: Option<String>,
+    cancel_reason: Option<String>,
+    state_at: Option<PgTimestamp>,
+    requested_revision: Option<i64>,
+    requested_attempt: Option<i64>,
+    placed_at: PgTimestamp,
+    updated_at: PgTimestamp,
+    lines: Vec<LineRow>,
+    adjustments: Vec<AdjustmentRow>,
+    intents: Vec<IntentRow>,
+    anomalies: Vec<AnomalyRow>,
+}
+
+/// Name, description, SKU, unit amount, quantity.
+type LineRow = (String, String, Option<String>, i64, i64);
+/// Kind, label, amount.
+type AdjustmentRow = (String, String, i64);
+/// Provider's id, revision, currency, amount, status, received, capturable, last error, as of, created at.
+type IntentRow = (String, i64, String, i64, String, i64, i64, Option<String>, PgTimestamp, PgTimestamp);
+/// Provider's id, payload, found at.
+type AnomalyRow = (String, String, PgTimestamp);
+
+impl OrderRow {
+    pub(crate) fn restore(self) -> Result<Versioned<Order>, Failure> {
+        let column = |name| Column("orders", name);
+        let currency: Currency = column("currency").read(self.currency.parse())?;
+        let paid_by = column("paid_by").read(self.paid_by.map(IntentId::new).transpose())?;
+        let cancel_reason =
+            self.cancel_reason.map(|it| column("cancel_reason").found(CancelReason::named(&it))).transpose()?;
+        let state_at = self.state_at.map(|it| column("state_at").time(it)).transpose()?;
+        let state = column("state").found(OrderState::of_parts(&self.state, paid_by, cancel_reason, state_at))?;
+        let requested = match (self.requested_revision, self.requested_attempt) {
+            (Some(revision), Some(attempt)) => Some(IntentRequest {
+                revision: column("requested_revision").count(revision)?,
+                attempt: column("requested_attempt").count(attempt)?,
+            }),
+            (_, _) => None,
+        };
+        let metadata: BTreeMap<String, String> = column("metadata").json(&self.metadata)?;
+        let metadata = metadata
+            .into_iter()
+            .map(|(key, value)| Ok((Text::new(key)?, Text::new(value)?)))
+            .collect::<Result<Metadata, TextProblem>>();
+        let data = OrderData {
+            id: OrderId(self.id),
+            number: column("number").read(OrderNumber::parse(&self.number))?,
+            customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
+            email: column("email").read(self.email.map(Email::new).transpose())?,
+            lines: self.lines.into_iter().map(|it| line(it, currency)).collect::<Result<_, _>>()?,
+            adjustments: self.adjustments.into_iter().map(|it| adjustment(it, currency)).collect::<Result<_, _>>()?,
+            total: column("total").money(self.total, currency)?,
+            capture: column("capture").found(CaptureMethod::named(&self.capture))?,
+            metadata: column("metadata").read(metadata)?,
+            livemode: self.livemode,
+            revision: column("revision").count(self.revision)?,
+            attempt: column("attempt").count(self.attempt)?,
+            state,
+            requested,
+            intents: self.intents.into_iter().map(intent).collect::<Result<_, _>>()?,
+            anomalies: self.anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
+            placed_at: column("placed_at").time(self.placed_at)?,
+            updated_at: column("updated_at").time(self.updated_at)?,
+        };
+        let version = Version(column("version").count(self.version)?);
+        Ok(Versioned { version, value: column("(row)").read(Order::restore(data))? })
+    }
+}
+
+fn line((name, description, sku, unit_amount, quantity): LineRow, currency: Currency) -> Result<LineItem, Failure> {
+    let column = |name| Column("order_lines", name);
+    let unit_amount = column("unit_amount").money(unit_amount, currency)?;
+    let mut line = column("(row)").read(LineItem::new(name, unit_amount, column("quantity").count(quantity)?))?;
+    line.description = column("description").read(Text::new(description))?;
+    line.sku = column("sku").read(sku.map(Text::new).transpose())?;
+    Ok(line)
+}
+
+fn adjustment((kind, label, amount): AdjustmentRow, currency: Currency) -> Result<Adjustment, Failure> {
+    let column = |name| Column("order_adjustments", name);
+    Ok(Adjustment {
+        kind: column("kind").found(AdjustmentKind::named(&kind))?,
+        label: column("label").read(Text::new(label))?,
+        amount: column("amount").money(amount, currency)?,
+    })
+}
+
+fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
+    let (id, revision, currency, amount, status, received, capturable, last_error, as_of, created_at) = row;
+    let column = |name| Column("payment_intents", name);
+    let currency: Currency = column("currency").read(currency.parse())?;
+    Ok(PaymentIntent {
+        id: column("provider_id").read(IntentId::new(id))?,
+        revision: column("revision").count(revision)?,
+        amount: column("amount").money(amount, currency)?,
+        status: column("status").found(status.parse().ok())?,
+        received: column("received").money(received, currency)?,
+        capturable: column("capturable").money(capturable, currency)?,
+        last_error: last_error.map(|it| column("last_error").json::<IntentError>(&it)).transpose()?,
+        as_of: column("as_of").time(as_of)?,
+        created_at: column("created_at").time(created_at)?,
+    })
+}
+
+fn anomaly((id, payload, found_at): AnomalyRow) -> Result<Anomaly, Failure> {
+    let column = |name| Column("anomalies", name);
+    Ok(Anomaly {
+        intent: column("provider_id").read(IntentId::new(id))?,
+        kind: column("payload").json(&payload)?,
+        found_at: column("found_at").time(found_at)?,
+    })
+}
+
+#[derive(Queryable)]
+pub(crate) struct FactRow {
+    version: i64,
+    payload: String,
+    at: PgTimestamp,
+}
+
+impl FactRow {
+    pub(crate) fn restore(self) -> Result<RecordedFact, Failure> {
+        let column = |name| Column("facts", name);
+        Ok(RecordedFact {
+            version: Version(column("version").count(self.version)?),
+            fact: column("payload").json(&self.payload)?,
+            at: column("at").time(self.at)?,
+        })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct LeasedTaskRow {
+    order: Uuid,
+    payload: String,
+    taken: i64,
+}
+
+impl LeasedTaskRow {
+    pub(crate) fn restore(self) -> Result<LeasedTask, Failure> {
+        let column = |name| Column("tasks", name);
+        Ok(LeasedTask {
+            order: OrderId(self.order),
+            task: column("payload").json(&self.payload)?,
+            taken: column("taken").count(self.taken)?,
+        })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct IdempotencyRow {
+    fingerprint: Vec<u8>,
+    order: Uuid,
+    answer: String,
+    at: PgTimestamp,
+}
+
+impl IdempotencyRow {
+    pub(crate) fn restore(self, key: &IdempotencyKey) -> Result<IdempotencyRecord, Failure> {
+        let column = |name| Column("idempotency_records", name);
+        Ok(IdempotencyRecord {
+            key: key.clone(),
+            fingerprint: column("fingerprint").found(self.fingerprint.try_into().ok())?,
+            order: OrderId(self.order),
+            answer: self.answer,
+            at: column("at").time(self.at)?,
+        })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct ApiKeyRow {
+    id: Uuid,
+    name: String,
+    digest: Vec<u8>,
+    scopes: String,
+    created_at: PgTimestamp,
+    expires_at: Option<PgTimestamp>,
+    revoked_at: Option<PgTimestamp>,
+}
+
+impl ApiKeyRow {
+    pub(crate) fn restore(self) -> Result<ApiKey, Failure> {
+        let column = |name| Column("api_keys", name);
+        let time = |name, at: Option<PgTimestamp>| at.map(|it| column(name).time(it)).transpose();
+        Ok(ApiKey {
+            id: self.id,
+            name: self.name,
+            digest: column("digest").found(self.digest.try_into().ok())?,
+            scopes: column("scopes")
+                .read(self.scopes.split_whitespace().map(str::parse::<Scope>).collect::<Result<_, _>>())?,
+            created_at: column("created_at").time(self.created_at)?,
+            expires_at: time("expires_at", self.expires_at)?,
+            revoked_at: time("revoked_at", self.revoked_at)?,
+        })
+    }
+}

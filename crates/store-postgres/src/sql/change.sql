@@ -1,0 +1,54 @@
+-- Changes an order: one row, or none if it is in another version, or in another revision where its content
+-- stays. The rest of the statement is the caller's: `edit.sql`, or no more than `SELECT FROM changed`.
+WITH changed AS (
+    UPDATE orders
+    SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint, metadata = $4::jsonb,
+        revision = $5::bigint, attempt = $6::bigint, state = $7::text, paid_by = $8::text,
+        cancel_reason = $9::text, state_at = $10::timestamptz, requested_revision = $11::bigint,
+        requested_attempt = $12::bigint, updated_at = $13::timestamptz
+    WHERE id = $14::uuid AND version = $15::bigint AND ($16::boolean OR revision = $5)
+    RETURNING id, version
+), issued AS (
+    INSERT INTO payment_intents AS stored (
+        order_id, position, provider_id, revision, currency, amount, status, received, capturable, last_error,
+        as_of, created_at
+    )
+    SELECT
+        id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable,
+        last_error::jsonb, as_of, created_at
+    FROM changed, unnest(
+        $17::text[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], $23::bigint[],
+        $24::text[], $25::timestamptz[], $26::timestamptz[]
+    ) WITH ORDINALITY AS it (
+        provider_id, revision, currency, amount, status, received, capturable, last_error, as_of, created_at,
+        ordinality
+    )
+    ON CONFLICT (order_id, position) DO UPDATE
+    SET status = excluded.status, received = excluded.received, capturable = excluded.capturable,
+        amount = excluded.amount, last_error = excluded.last_error, as_of = excluded.as_of
+    WHERE (stored.status, stored.received, stored.capturable, stored.amount, stored.as_of)
+        <> (excluded.status, excluded.received, excluded.capturable, excluded.amount, excluded.as_of)
+        OR stored.last_error IS DISTINCT FROM excluded.last_error
+), misfits AS (
+    INSERT INTO anomalies (order_id, position, provider_id, name, payload, found_at)
+    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, found_at
+    FROM changed, unnest($27::text[], $28::text[], $29::text[], $30::timestamptz[])
+        WITH ORDINALITY AS it (provider_id, name, payload, found_at, ordinality)
+    ON CONFLICT DO NOTHING
+), happened AS (
+    INSERT INTO facts (order_id, version, position, kind, payload, at)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $31::timestamptz
+    FROM changed, unnest($32::text[], $33::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+), scheduled AS (
+    INSERT INTO tasks (order_id, key, payload, due_at)
+    SELECT id, key, payload::jsonb, due_at
+    FROM changed, unnest($34::text[], $35::text[], $36::timestamptz[]) AS it (key, payload, due_at)
+    ON CONFLICT DO NOTHING
+), finished AS (
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($37::text[])
+), kept AS (
+    INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
+    SELECT $38::uuid, $39::text, $40::bytea, id, $41::text, $31
+    FROM changed
+    WHERE $39 IS NOT NULL
+)

@@ -1,0 +1,115 @@
+//! Statements whose text never changes. PostgreSQL parses and plans each once a connection, and diesel finds
+//! the prepared statement again by its type, whatever its parameters are.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
+
+/// A statement: its text, what it is given, what it answers.
+pub(crate) trait Fixed {
+    /// What tells it from every other statement: itself, for ever.
+    type Id: 'static;
+    /// The columns that it answers with.
+    type Columns;
+
+    /// Its text.
+    fn text() -> &'static Text;
+
+    /// Gives its parameters, `$1` first.
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()>;
+}
+
+/// The text of a statement, cut where a parameter is named for the first time. The parameters must be named
+/// first in the order of their numbers; after that they may be named again anywhere.
+pub(crate) struct Text(Vec<&'static str>);
+
+impl Text {
+    /// Cuts `text`.
+    pub(crate) fn of(text: &'static str) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        loop {
+            let name = format!("${}", parts.len() + 1);
+            let followed = |it: &str| it.starts_with(|digit: char| digit.is_ascii_digit());
+            let found = rest.match_indices(name.as_str()).find_map(|(at, _)| {
+                let (before, after) = rest.split_at_checked(at)?;
+                let after = after.strip_prefix(name.as_str())?;
+                (!followed(after)).then_some((before, after))
+            });
+            let Some((before, after)) = found else { break };
+            parts.push(before);
+            rest = after;
+        }
+        parts.push(rest);
+        Self(parts)
+    }
+}
+
+/// Names the text of a statement, cut once for the life of the process.
+macro_rules! text {
+    ($($part:expr),+ $(,)?) => {{
+        static TEXT: std::sync::LazyLock<$crate::statement::Text> =
+            std::sync::LazyLock::new(|| $crate::statement::Text::of(concat!($($part),+)));
+        std::sync::LazyLock::force(&TEXT)
+    }};
+}
+pub(crate) use text;
+
+/// Takes the parameters of a statement, one after the other.
+pub(crate) struct Binder<'p, 'a, 'b> {
+    pass: &'p mut AstPass<'a, 'b, Pg>,
+    parts: std::slice::Iter<'static, &'static str>,
+}
+
+impl<'b> Binder<'_, '_, 'b> {
+    /// Gives the next parameter, of the SQL type `S`.
+    pub(crate) fn value<S, T>(&mut self, value: &'b T) -> QueryResult<()>
+    where
+        Pg: HasSqlType<S>,
+        T: ToSql<S, Pg>,
+    {
+        self.text();
+        self.pass.push_bind_param::<S, T>(value)
+    }
+
+    fn text(&mut self) {
+        if let Some(part) = self.parts.next() {
+            self.pass.push_sql(part);
+        }
+    }
+}
+
+/// What diesel runs.
+pub(crate) struct Statement<T>(pub(crate) T);
+
+impl<T: Fixed> Query for Statement<T> {
+    type SqlType = T::Columns;
+}
+
+impl<T: Fixed> QueryId for Statement<T> {
+    type QueryId = T::Id;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<T: Fixed> QueryFragment<Pg> for Statement<T> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Text(parts) = T::text();
+        let mut binder = Binder { pass: &mut pass, parts: parts.iter() };
+        self.0.bind(&mut binder)?;
+        binder.text();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn a_text_is_cut_where_a_parameter_is_first_named() {
+        let Text(parts) = Text::of("a $1 b $1 c $2::text $10 $1 $3");
+        assert_eq!(parts, ["a ", " b $1 c ", "::text $10 $1 ", ""]);
+    }
+}

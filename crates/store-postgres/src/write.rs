@@ -1,0 +1,486 @@
+//! What is written: each commit is one statement, so that it is one round trip and one transaction.
+
+use std::collections::BTreeMap;
+
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{ApiKey, Changes, Lease, Version};
+use paywright_domain::{CancelReason, CustomerId, Email, Fact, IntentId, Order, OrderState, TaskKey, Timestamp};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::rows::{pg_time, to_json};
+use crate::statement::{Binder, Fixed, Text, text};
+
+/// A first commit (`place.sql`).
+pub(crate) struct Place<'a> {
+    id: Uuid,
+    number: &'a str,
+    currency: &'a str,
+    capture: &'a str,
+    livemode: bool,
+    placed_at: PgTimestamp,
+    columns: OrderColumns<'a>,
+    content: Content<'a>,
+    events: Events<'a>,
+    kept: Kept<'a>,
+}
+
+/// A later commit (`change.sql`), of an order whose content stays as it is.
+pub(crate) struct Change<'a> {
+    id: Uuid,
+    expected: i64,
+    edits: bool,
+    columns: OrderColumns<'a>,
+    intents: Intents<'a>,
+    anomalies: Anomalies<'a>,
+    events: Events<'a>,
+    finished: Vec<&'a str>,
+    kept: Kept<'a>,
+}
+
+/// A later commit that changes the content too (`edit.sql`).
+pub(crate) struct Edit<'a> {
+    change: Change<'a>,
+    content: Content<'a>,
+}
+
+/// The statement that a commit is.
+pub(crate) enum Commit<'a> {
+    Place(Box<Place<'a>>),
+    Change(Box<Change<'a>>),
+    Edit(Box<Edit<'a>>),
+}
+
+impl<'a> Commit<'a> {
+    pub(crate) fn of(changes: &'a Changes) -> Result<Self, Failure> {
+        let order = &changes.order;
+        let (columns, events) = (OrderColumns::of(order)?, Events::of(changes)?);
+        let kept = Kept::of(changes);
+        if changes.expected == Version::NEW {
+            return Ok(Self::Place(Box::new(Place {
+                id: order.id.0,
+                number: order.number.as_str(),
+                currency: order.total.currency().code(),
+                capture: order.capture.name(),
+                livemode: order.livemode,
+                placed_at: pg_time(order.placed_at),
+                columns,
+                content: Content::of(order),
+                events,
+                kept,
+            })));
+        }
+        let edits = changes.edits_content();
+        let change = Change {
+            id: order.id.0,
+            expected: i64::from(changes.expected.0),
+            edits,
+            columns,
+            intents: Intents::of(order)?,
+            anomalies: Anomalies::of(order)?,
+            events,
+            finished: changes.finished.iter().map(TaskKey::as_str).collect(),
+            kept,
+        };
+        Ok(if edits {
+            Self::Edit(Box::new(Edit { change, content: Content::of(order) }))
+        } else {
+            Self::Change(Box::new(change))
+        })
+    }
+}
+
+impl Fixed for Place<'_> {
+    type Id = Place<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/place.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.kept.bind_key(to)?;
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<Nullable<SqlText>, _>(&self.kept.answer)?;
+        to.value::<Timestamptz, _>(&self.events.at)?;
+        to.value::<SqlText, _>(&self.number)?;
+        to.value::<SqlText, _>(&self.currency)?;
+        to.value::<SqlText, _>(&self.capture)?;
+        to.value::<Bool, _>(&self.livemode)?;
+        to.value::<Timestamptz, _>(&self.placed_at)?;
+        self.columns.bind(to)?;
+        self.content.bind(to)?;
+        self.events.bind(to)
+    }
+}
+
+impl Fixed for Change<'_> {
+    type Id = Change<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/change.sql"), "SELECT FROM changed")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.columns.bind(to)?;
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<BigInt, _>(&self.expected)?;
+        to.value::<Bool, _>(&self.edits)?;
+        self.intents.bind(to)?;
+        self.anomalies.bind(to)?;
+        to.value::<Timestamptz, _>(&self.events.at)?;
+        self.events.bind(to)?;
+        to.value::<Array<SqlText>, _>(&self.finished)?;
+        self.kept.bind_key(to)?;
+        to.value::<Nullable<SqlText>, _>(&self.kept.answer)
+    }
+}
+
+impl Fixed for Edit<'_> {
+    type Id = Edit<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/change.sql"), include_str!("sql/edit.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.change.bind(to)?;
+        self.content.bind(to)
+    }
+}
+
+/// The columns of an order that change.
+struct OrderColumns<'a> {
+    customer: Option<&'a str>,
+    email: Option<&'a str>,
+    total: i64,
+    metadata: String,
+    revision: i64,
+    attempt: i64,
+    state: &'a str,
+    paid_by: Option<&'a str>,
+    cancel_reason: Option<&'a str>,
+    state_at: Option<PgTimestamp>,
+    requested_revision: Option<i64>,
+    requested_attempt: Option<i64>,
+    updated_at: PgTimestamp,
+}
+
+impl<'a> OrderColumns<'a> {
+    fn of(order: &'a Order) -> Result<Self, Failure> {
+        let (paid_by, cancel_reason, state_at) = match &order.state {
+            OrderState::Open => (None, None, None),
+            OrderState::Paid { by, at } => (Some(by), None, Some(*at)),
+            OrderState::Canceled { reason, at } => (None, Some(*reason), Some(*at)),
+        };
+        let metadata: BTreeMap<&str, &str> =
+            order.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Ok(Self {
+            customer: order.customer.as_ref().map(CustomerId::as_str),
+            email: order.email.as_ref().map(Email::as_str),
+            total: order.total.minor(),
+            metadata: to_json(&metadata)?,
+            revision: i64::from(order.revision),
+            attempt: i64::from(order.attempt),
+            state: order.state.name(),
+            paid_by: paid_by.map(IntentId::as_str),
+            cancel_reason: cancel_reason.map(CancelReason::name),
+            state_at: state_at.map(pg_time),
+            requested_revision: order.requested.map(|it| i64::from(it.revision)),
+            requested_attempt: order.requested.map(|it| i64::from(it.attempt)),
+            updated_at: pg_time(order.updated_at),
+        })
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlText>, _>(&self.customer)?;
+        to.value::<Nullable<SqlText>, _>(&self.email)?;
+        to.value::<BigInt, _>(&self.total)?;
+        to.value::<SqlText, _>(&self.metadata)?;
+        to.value::<BigInt, _>(&self.revision)?;
+        to.value::<BigInt, _>(&self.attempt)?;
+        to.value::<SqlText, _>(&self.state)?;
+        to.value::<Nullable<SqlText>, _>(&self.paid_by)?;
+        to.value::<Nullable<SqlText>, _>(&self.cancel_reason)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.state_at)?;
+        to.value::<Nullable<BigInt>, _>(&self.requested_revision)?;
+        to.value::<Nullable<BigInt>, _>(&self.requested_attempt)?;
+        to.value::<Timestamptz, _>(&self.updated_at)
+    }
+}
+
+/// Lines and adjustments, column by column.
+struct Content<'a> {
+    names: Vec<&'a str>,
+    descriptions: Vec<&'a str>,
+    skus: Vec<Option<&'a str>>,
+    unit_amounts: Vec<i64>,
+    quantities: Vec<i64>,
+    kinds: Vec<&'a str>,
+    labels: Vec<&'a str>,
+    amounts: Vec<i64>,
+}
+
+impl<'a> Content<'a> {
+    fn of(order: &'a Order) -> Self {
+        let (lines, adjustments) = (&order.lines, &order.adjustments);
+        Self {
+            names: lines.iter().map(|it| it.name.as_str()).collect(),
+            descriptions: lines.iter().map(|it| it.description.as_str()).collect(),
+            skus: lines.iter().map(|it| it.sku.as_ref().map(paywright_domain::Text::as_str)).collect(),
+            unit_amounts: lines.iter().map(|it| it.unit_amount().minor()).collect(),
+            quantities: lines.iter().map(|it| i64::from(it.quantity())).collect(),
+            kinds: adjustments.iter().map(|it| it.kind.name()).collect(),
+            labels: adjustments.iter().map(|it| it.label.as_str()).collect(),
+            amounts: adjustments.iter().map(|it| it.amount.minor()).collect(),
+        }
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.names)?;
+        to.value::<Array<SqlText>, _>(&self.descriptions)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.skus)?;
+        to.value::<Array<BigInt>, _>(&self.unit_amounts)?;
+        to.value::<Array<BigInt>, _>(&self.quantities)?;
+        to.value::<Array<SqlText>, _>(&self.kinds)?;
+        to.value::<Array<SqlText>, _>(&self.labels)?;
+        to.value::<Array<BigInt>, _>(&self.amounts)
+    }
+}
+
+/// Every intent, column by column.
+struct Intents<'a> {
+    ids: Vec<&'a str>,
+    revisions: Vec<i64>,
+    currencies: Vec<&'a str>,
+    amounts: Vec<i64>,
+    statuses: Vec<&'a str>,
+    received: Vec<i64>,
+    capturable: Vec<i64>,
+    last_errors: Vec<Option<String>>,
+    as_of: Vec<PgTimestamp>,
+    created_at: Vec<PgTimestamp>,
+}
+
+impl<'a> Intents<'a> {
+    fn of(order: &'a Order) -> Result<Self, Failure> {
+        let intents = &order.intents;
+        Ok(Self {
+            ids: intents.iter().map(|it| it.id.as_str()).collect(),
+            revisions: intents.iter().map(|it| i64::from(it.revision)).collect(),
+            currencies: intents.iter().map(|it| it.currency().code()).collect(),
+            amounts: intents.iter().map(|it| it.amount.minor()).collect(),
+            statuses: intents.iter().map(|it| it.status.name()).collect(),
+            received: intents.iter().map(|it| it.received.minor()).collect(),
+            capturable: intents.iter().map(|it| it.capturable.minor()).collect(),
+            last_errors: intents
+                .iter()
+                .map(|it| it.last_error.as_ref().map(to_json).transpose())
+                .collect::<Result<_, _>>()?,
+            as_of: intents.iter().map(|it| pg_time(it.as_of)).collect(),
+            created_at: intents.iter().map(|it| pg_time(it.created_at)).collect(),
+        })
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.ids)?;
+        to.value::<Array<BigInt>, _>(&self.revisions)?;
+        to.value::<Array<SqlText>, _>(&self.currencies)?;
+        to.value::<Array<BigInt>, _>(&self.amounts)?;
+        to.value::<Array<SqlText>, _>(&self.statuses)?;
+        to.value::<Array<BigInt>, _>(&self.received)?;
+        to.value::<Array<BigInt>, _>(&self.capturable)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.last_errors)?;
+        to.value::<Array<Timestamptz>, _>(&self.as_of)?;
+        to.value::<Array<Timestamptz>, _>(&self.created_at)
+    }
+}
+
+/// Every anomaly, column by column.
+struct Anomalies<'a> {
+    intents: Vec<&'a str>,
+    names: Vec<&'a str>,
+    payloads: Vec<String>,
+    found_at: Vec<PgTimestamp>,
+}
+
+impl<'a> Anomalies<'a> {
+    fn of(order: &'a Order) -> Result<Self, Failure> {
+        let anomalies = &order.anomalies;
+        Ok(Self {
+            intents: anomalies.iter().map(|it| it.intent.as_str()).collect(),
+            names: anomalies.iter().map(|it| it.kind.name()).collect(),
+            payloads: anomalies.iter().map(|it| to_json(&it.kind)).collect::<Result<_, _>>()?,
+            found_at: anomalies.iter().map(|it| pg_time(it.found_at)).collect(),
+        })
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.intents)?;
+        to.value::<Array<SqlText>, _>(&self.names)?;
+        to.value::<Array<SqlText>, _>(&self.payloads)?;
+        to.value::<Array<Timestamptz>, _>(&self.found_at)
+    }
+}
+
+/// What happened and what is to be done, column by column.
+struct Events<'a> {
+    at: PgTimestamp,
+    kinds: Vec<&'a str>,
+    facts: Vec<String>,
+    keys: Vec<String>,
+    tasks: Vec<String>,
+    due_at: Vec<PgTimestamp>,
+}
+
+impl<'a> Events<'a> {
+    fn of(changes: &'a Changes) -> Result<Self, Failure> {
+        let (facts, tasks) = (&changes.facts, &changes.tasks);
+        Ok(Self {
+            at: pg_time(changes.at),
+            kinds: facts.iter().map(Fact::kind).collect(),
+            facts: facts.iter().map(to_json).collect::<Result<_, _>>()?,
+            keys: tasks.iter().map(|it| it.task.key().as_str().to_owned()).collect(),
+            tasks: tasks.iter().map(|it| to_json(&it.task)).collect::<Result<_, _>>()?,
+            due_at: tasks.iter().map(|it| pg_time(it.due_at)).collect(),
+        })
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.kinds)?;
+        to.value::<Array<SqlText>, _>(&self.facts)?;
+        to.value::<Array<SqlText>, _>(&self.keys)?;
+        to.value::<Array<SqlText>, _>(&self.tasks)?;
+        to.value::<Array<Timestamptz>, _>(&self.due_at)
+    }
+}
+
+/// An idempotency record; its moment is that of the commit.
+struct Kept<'a> {
+    scope: Option<Uuid>,
+    key: Option<&'a str>,
+    fingerprint: Option<&'a [u8]>,
+    answer: Option<&'a str>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(changes: &'a Changes) -> Self {
+        let record = changes.idempotency.as_ref();
+        Self {
+            scope: record.map(|it| it.key.scope),
+            key: record.map(|it| it.key.key.as_str()),
+            fingerprint: record.map(|it| it.fingerprint.as_slice()),
+            answer: record.map(|it| it.answer.as_str()),
+        }
+    }
+
+    fn bind_key<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlUuid>, _>(&self.scope)?;
+        to.value::<Nullable<SqlText>, _>(&self.key)?;
+        to.value::<Nullable<Binary>, _>(&self.fingerprint)
+    }
+}
+
+/// Takes tasks (`lease_tasks.sql`).
+pub(crate) struct LeaseTasks {
+    now: PgTimestamp,
+    limit: i64,
+    owner: Uuid,
+    until: PgTimestamp,
+}
+
+impl LeaseTasks {
+    pub(crate) fn of(lease: &Lease) -> Self {
+        Self { now: pg_time(lease.now), limit: i64::from(lease.limit), owner: lease.owner, until: pg_time(lease.until) }
+    }
+}
+
+impl Fixed for LeaseTasks {
+    type Id = Self;
+    type Columns = (SqlUuid, SqlText, BigInt);
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/lease_tasks.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.now)?;
+        to.value::<BigInt, _>(&self.limit)?;
+        to.value::<SqlUuid, _>(&self.owner)?;
+        to.value::<Timestamptz, _>(&self.until)
+    }
+}
+
+pub(crate) struct AddApiKey<'a> {
+    key: &'a ApiKey,
+    digest: &'a [u8],
+    scopes: String,
+    created_at: PgTimestamp,
+    expires_at: Option<PgTimestamp>,
+    revoked_at: Option<PgTimestamp>,
+}
+
+impl<'a> AddApiKey<'a> {
+    pub(crate) fn of(key: &'a ApiKey) -> Self {
+        Self {
+            key,
+            digest: &key.digest,
+            scopes: key.scopes.iter().map(|it| it.name()).collect::<Vec<_>>().join(" "),
+            created_at: pg_time(key.created_at),
+            expires_at: key.expires_at.map(pg_time),
+            revoked_at: key.revoked_at.map(pg_time),
+        }
+    }
+}
+
+impl Fixed for AddApiKey<'_> {
+    type Id = AddApiKey<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO api_keys (id, name, digest, scopes, created_at, expires_at, revoked_at) ",
+            "VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.key.id)?;
+        to.value::<SqlText, _>(&self.key.name)?;
+        to.value::<Binary, _>(&self.digest)?;
+        to.value::<SqlText, _>(&self.scopes)?;
+        to.value::<Timestamptz, _>(&self.created_at)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.expires_at)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.revoked_at)
+    }
+}
+
+/// The first revocation stands.
+pub(crate) struct RevokeApiKey {
+    at: PgTimestamp,
+    id: Uuid,
+}
+
+impl RevokeApiKey {
+    pub(crate) fn of(id: Uuid, at: Timestamp) -> Self {
+        Self { at: pg_time(at), id }
+    }
+}
+
+impl Fixed for RevokeApiKey {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!("UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.at)?;
+        to.value::<SqlUuid, _>(&self.id)
+    }
+}

@@ -1,0 +1,42 @@
+//! The contract of every store, kept by PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paywright_app::Store;
+use paywright_domain::OrderId;
+use paywright_store_postgres::{Options, PostgresStore};
+use paywright_testkit::contract::Subject;
+use paywright_testkit::postgres::Database;
+
+struct Shop {
+    // The store goes first: its connections would hold the database.
+    store: Arc<PostgresStore>,
+    database: Database,
+}
+
+#[async_trait]
+impl Subject for Shop {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+
+    async fn reopened(&self) -> Arc<dyn Store> {
+        Arc::new(PostgresStore::open(&self.database.url(), Options::default()).await.unwrap())
+    }
+
+    async fn damage(&self, order: OrderId) {
+        let sql = "UPDATE orders SET currency = 'xyz' WHERE id::text = $1";
+        let changed = self.database.client().await.execute(sql, &[&order.0.to_string()]).await;
+        assert_eq!(changed.unwrap(), 1);
+    }
+}
+
+async fn fresh() -> Shop {
+    let database = Database::migrated(async |url| assert_eq!(PostgresStore::migrate(url).await.unwrap(), 1)).await;
+    let store = Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap());
+    Shop { store, database }
+}
+
+paywright_testkit::store_contract!(fresh().await);
