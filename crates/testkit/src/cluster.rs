@@ -2,7 +2,7 @@
 //! socket that nobody else can reach.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,15 +30,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A running cluster of one test, set by more lines of `postgresql.conf`. Its superuser is `postgres`, and
-    /// whoever can reach its socket is trusted.
+    /// A cluster of one test, set by more lines of `postgresql.conf`, and not started yet. Its superuser is
+    /// `postgres`, and whoever can reach its socket is trusted.
     pub fn of_one_test(settings: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::SeqCst);
         let folder = in_memory().join(format!("paywright-pg-{}-{n}", std::process::id()));
         let mut cluster = Self::init(&folder, settings);
         cluster.of_one_test = true;
-        cluster.start();
         cluster.stop_with_this_process();
         cluster
     }
@@ -66,9 +65,23 @@ impl Cluster {
         cluster
     }
 
-    /// Where its data is: `pg_hba.conf` and the like.
-    pub fn data(&self) -> PathBuf {
+    fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Writes a file among its data that nobody else may read: a key, a `pg_hba.conf`.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some((user, group)) = self.owner {
+            chown(&path, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn logged(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Starts it and waits until it answers.
@@ -120,8 +133,8 @@ impl Cluster {
         let out = fs::File::create(&printed).unwrap();
         command.args(arguments).stdout(out.try_clone().unwrap()).stderr(out);
         let status = command.status().unwrap_or_else(|error| panic!("{program}: {error}"));
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        assert!(status.success(), "{program}: {}\n{log}", fs::read_to_string(&printed).unwrap_or_default());
+        let said = fs::read_to_string(&printed).unwrap_or_default();
+        assert!(status.success(), "{program}: {said}\n{}", self.logged());
         drop(fs::remove_file(printed));
     }
 

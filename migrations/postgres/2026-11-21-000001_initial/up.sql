@@ -63,7 +63,7 @@ CREATE TABLE payment_intents (
     )),
     received bigint NOT NULL CHECK (received >= 0),
     capturable bigint NOT NULL CHECK (capturable >= 0),
-    refunded bigint NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND received),
+    refunded bigint NOT NULL DEFAULT 0 CONSTRAINT refunded_within_received CHECK (refunded BETWEEN 0 AND received),
     last_error jsonb,
     as_of timestamptz NOT NULL,
     created_at timestamptz NOT NULL,

@@ -1,0 +1,412 @@
+//! What can be wrong with a server, and what the store does then.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set itself up fails")]
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use paywright_app::{Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
+use paywright_domain::{IntentPlan, Order};
+use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
+use paywright_testkit::postgres::{Database, connect};
+use paywright_testkit::{Cluster, at, edit_of_lines, order_id, place};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use uuid::Uuid;
+
+fn first(n: u32) -> Changes {
+    Changes::of(Version::NEW, place(n), at(1), at(1))
+}
+
+fn by_id(n: u32) -> OrderRef {
+    OrderRef::Id(order_id(n))
+}
+
+async fn open(url: &str) -> Result<PostgresStore, OpenError> {
+    PostgresStore::open(url, Options::default()).await
+}
+
+/// A cluster of one test that runs.
+fn cluster(settings: &[&str]) -> Cluster {
+    let cluster = Cluster::of_one_test(settings);
+    cluster.start();
+    cluster
+}
+
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn requested(order: &Order) -> paywright_domain::Decision {
+    match order.request_intent(at(2)).unwrap() {
+        IntentPlan::Create { decision: Some(decision), .. } => *decision,
+        plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
+    }
+}
+
+/// One of everything: a placement, a change, an edit, and each way to read.
+async fn a_round(store: &PostgresStore, n: u32) {
+    store.commit(first(n)).await.unwrap();
+    let edited = place(n).order.edit(edit_of_lines(900), at(2)).unwrap();
+    let order = edited.order.clone();
+    store.commit(Changes::of(Version(1), edited, at(2), at(2))).await.unwrap();
+    store.commit(Changes::of(Version(2), requested(&order), at(3), at(3))).await.unwrap();
+    assert_eq!(store.order(&by_id(n)).await.unwrap().map(|it| it.version), Some(Version(3)));
+    store.order(&OrderRef::Number(order.number.clone())).await.unwrap().expect("by its number");
+    store.orders(&OrderQuery { customer: None, older_than: None, limit: 2 }).await.unwrap();
+    store.orders(&OrderQuery { customer: order.customer.clone(), older_than: None, limit: 2 }).await.unwrap();
+    store.facts(order.id).await.unwrap();
+    store.api_key(&[7; 32]).await.unwrap();
+    let lease = Lease { owner: Uuid::nil(), now: at(9), until: at(10), limit: 5 };
+    assert_eq!(store.lease_tasks(&lease).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn each_call_is_one_statement_that_is_parsed_once() {
+    let cluster = cluster(&["log_min_duration_statement = 0"]);
+    let options = Options { connections: 1, ..Options::default() };
+    let store = PostgresStore::open(&cluster.url("postgres"), options).await.unwrap();
+    a_round(&store, 1).await;
+    let before = cluster.logged();
+    a_round(&store, 2).await;
+    let log = cluster.logged().split_off(before.len());
+    let lines = |what: &str| log.lines().filter(|it| it.contains(what)).count();
+    // Ten calls: nothing is parsed, nothing is sent beside them, and each is sent once.
+    let kinds = ["  parse ", "  bind ", "  execute ", "  statement: "];
+    assert_eq!(kinds.map(lines), [0, 10, 10, 0], "{log}");
+    assert!(before.contains("  parse "), "the log would show it");
+}
+
+#[tokio::test]
+async fn ten_processes_may_start_at_once() {
+    let database = Database::empty().await;
+    let starts: Vec<_> = (0..10)
+        .map(|_| {
+            let url = database.url();
+            tokio::spawn(async move { open(&url).await.map(drop) })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap().unwrap();
+    }
+    assert_eq!(PostgresStore::migrate(&database.url()).await.unwrap(), 0, "all was made");
+}
+
+#[tokio::test]
+async fn a_schema_of_another_version_is_refused_by_name() {
+    let database = Database::empty().await;
+    let with = |migrate| {
+        let (url, options) = (database.url(), Options { migrate, ..Options::default() });
+        async move { PostgresStore::open(&url, options).await.map(drop) }
+    };
+    let error = with(Migrate::Check).await.unwrap_err();
+    assert!(matches!(&error, OpenError::OlderSchema { missing: 1, .. }), "{error}");
+    assert!(error.to_string().contains("paywright migrate"), "{error}");
+    with(Migrate::Off).await.unwrap();
+    assert_eq!(
+        database.client().await.query("SELECT 1 FROM pg_tables WHERE tablename = 'orders'", &[]).await.unwrap().len(),
+        0
+    );
+    with(Migrate::Auto).await.unwrap();
+    with(Migrate::Check).await.unwrap();
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
+    database.client().await.batch_execute(newer).await.unwrap();
+    for migrate in [Migrate::Auto, Migrate::Check] {
+        let error = with(migrate).await.unwrap_err();
+        assert!(matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"), "{error}");
+    }
+    with(Migrate::Off).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_the_database_as_it_was() {
+    let database = Database::empty().await;
+    // A table of another program in the way.
+    database.client().await.batch_execute("CREATE TABLE facts (bookmark text)").await.unwrap();
+    let error = open(&database.url()).await.err().unwrap();
+    assert!(matches!(&error, OpenError::Migration { reason, .. } if reason.contains("facts")), "{error}");
+    let tables = "SELECT tablename::text FROM pg_tables WHERE tablename IN ('orders', 'facts')";
+    assert_eq!(database.client().await.query(tables, &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_used_is_named_without_its_password() {
+    let cluster = Cluster::of_one_test(&[]);
+    cluster.write("pg_hba.conf", "local all ada scram-sha-256\nlocal all postgres trust\n");
+    cluster.start();
+    let admin = connect(&cluster.url("postgres")).await;
+    admin.batch_execute("CREATE ROLE ada LOGIN PASSWORD 'right'").await.unwrap();
+    let host = cluster.url("postgres").replace("postgres://postgres@", "").replace("/postgres", "");
+    let nobody = format!("postgres://ada:hush@127.0.0.1:{}/shop", free_port());
+    for (url, expected) in [
+        (nobody, "no PostgreSQL answers at 127.0.0.1:"),
+        (format!("postgres://ada:hush@{host}/postgres"), "password authentication failed for user \"ada\""),
+        (format!("postgres://postgres@{host}/nowhere"), "database \"nowhere\" does not exist"),
+        (format!("postgres://postgres@{host}/postgres?sslmode=maybe"), "sslmode must be"),
+    ] {
+        let begun = Instant::now();
+        let error = open(&url).await.err().unwrap().to_string();
+        assert!(error.contains(expected) && !error.contains("hush"), "{url}: {error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{url}: never a hang");
+    }
+}
+
+#[tokio::test]
+async fn a_standby_is_refused_at_the_start_and_a_primary_that_becomes_one_takes_no_orders() {
+    let cluster = cluster(&[]);
+    let store = open(&cluster.url("postgres")).await.unwrap();
+    store.commit(first(1)).await.unwrap();
+    cluster.stop("fast");
+    cluster.write("standby.signal", "");
+    cluster.start();
+    let error = open(&cluster.url("postgres")).await.err().unwrap();
+    assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    let refused = store.commit(first(2)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))), "{refused:?}");
+    // Promoted again, it takes them, without anybody starting anything.
+    connect(&cluster.url("postgres")).await.batch_execute("SELECT pg_promote()").await.unwrap();
+    store.commit(first(2)).await.unwrap();
+    assert!(store.order(&by_id(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_session_that_turns_read_only_is_left() {
+    let database = migrated().await;
+    let options = Options { connections: 1, ..Options::default() };
+    let store = PostgresStore::open(&database.url(), options).await.unwrap();
+    store.commit(first(1)).await.unwrap();
+    // As after a failover: what was the primary refuses writes on the connections that are still there.
+    let name: String = database.client().await.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    let admin = database.client().await;
+    let pid = "SELECT pid FROM pg_stat_activity WHERE application_name = 'paywright' AND datname = current_database()";
+    let before: i32 = admin.query_one(pid, &[]).await.unwrap().get(0);
+    admin.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await.unwrap();
+    admin.execute("SELECT pg_terminate_backend($1)", &[&before]).await.unwrap();
+    let refused = loop {
+        match store.commit(first(2)).await {
+            Err(StoreError::Unavailable(cause)) => break cause.to_string(),
+            Err(StoreError::Unknown(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(refused.contains("does not allow writes"), "{refused}");
+    admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+    admin.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
+    store.commit(first(2)).await.unwrap();
+}
+
+async fn migrated() -> Database {
+    Database::migrated(async |url| assert_eq!(PostgresStore::migrate(url).await.unwrap(), 1)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
+    let database = migrated().await;
+    let options = Options { connections: 1, wait: Duration::from_millis(200), ..Options::default() };
+    let store = Arc::new(PostgresStore::open(&database.url(), options).await.unwrap());
+    store.commit(first(1)).await.unwrap();
+    let mut other = database.client().await;
+    let held = other.transaction().await.unwrap();
+    held.execute("SELECT 1 FROM orders FOR UPDATE", &[]).await.unwrap();
+    let waiting = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.commit(Changes::of(Version(1), requested(&place(1).order), at(3), at(3))).await }
+    });
+    // Until the first caller has the connection.
+    let told = loop {
+        match store.order(&by_id(1)).await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&told, StoreError::Unavailable(cause) if cause.to_string().contains("in use")), "{told}");
+    held.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert!(store.order(&by_id(1)).await.unwrap().is_some());
+}
+
+/// Commits go on while the server crashes and comes back. Whoever was told `Ok` finds the order; whoever was told
+/// nothing finds it whole or not at all; and nobody has to open the store again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_crashes_loses_nothing_that_was_answered() {
+    let cluster = Arc::new(cluster(&[]));
+    let store = Arc::new(open(&cluster.url("postgres")).await.unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..8_u32)
+        .map(|writer| {
+            let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut told = BTreeMap::new();
+                for n in (writer * 100_000).. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let answer = store.commit(first(n)).await;
+                    if answer.is_err() {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    told.insert(n, answer);
+                }
+                told
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let crashing = Arc::clone(&cluster);
+        tokio::task::spawn_blocking(move || {
+            crashing.stop("immediate");
+            crashing.start();
+        })
+        .await
+        .unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.store(true, Ordering::SeqCst);
+    let (mut answered, mut unknown, mut refused, mut done_all_the_same) = (0, 0, 0, 0);
+    for writer in writers {
+        for (n, told) in writer.await.unwrap() {
+            let there = store.order(&by_id(n)).await.unwrap();
+            let facts = store.facts(order_id(n)).await.unwrap().len();
+            assert_eq!(facts, usize::from(there.is_some()), "{n}: whole or not at all");
+            match told {
+                Ok(()) => assert!(there.is_some(), "{n} was answered and is lost"),
+                Err(StoreError::Unknown(_)) => {
+                    unknown += 1;
+                    done_all_the_same += u32::from(there.is_some());
+                    continue;
+                }
+                Err(StoreError::Unavailable(_)) => {
+                    refused += 1;
+                    assert!(there.is_none(), "{n} was refused and is there");
+                    continue;
+                }
+                Err(other @ (StoreError::Conflict | StoreError::Corrupt(_))) => panic!("{n}: {other}"),
+            }
+            answered += 1;
+        }
+    }
+    println!("{answered} answered, {refused} refused, {unknown} left open, of which {done_all_the_same} were done");
+    assert!(answered > 100 && refused + unknown > 0, "the crashes were felt");
+    store.commit(first(9_999_999)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tables_refuse_what_the_domain_would_never_write() {
+    let database = migrated().await;
+    let store = open(&database.url()).await.unwrap();
+    store.commit(first(1)).await.unwrap();
+    let db = database.client().await;
+    let intent = |position: u8, id: &str, status: &str, more: &str| {
+        format!(
+            "INSERT INTO payment_intents (order_id, position, provider_id, revision, currency, amount, status, \
+             capturable, as_of, created_at, received, refunded) \
+             SELECT id, {position}, '{id}', 1, 'usd', 100, '{status}', 0, now(), now(), {more} FROM orders"
+        )
+    };
+    db.batch_execute(&intent(0, "pi_0", "processing", "0, 0")).await.unwrap();
+    let paid = |version: u8| {
+        format!(
+            "INSERT INTO facts (order_id, version, position, kind, payload, at) \
+             SELECT id, {version}, 0, 'order.paid', '{{}}', now() FROM orders"
+        )
+    };
+    db.batch_execute(&paid(7)).await.unwrap();
+    for (sql, wall) in [
+        (intent(1, "pi_1", "requires_action", "0, 0"), "one_payable_intent"),
+        (intent(1, "pi_0", "canceled", "0, 0"), "payment_intents_order_id_provider_id_key"),
+        (intent(1, "pi_1", "succeeded", "100, 101"), "refunded_within_received"),
+        (intent(1, "pi_1", "succeeded", "-1, -1"), "payment_intents_received_check"),
+        (intent(1, "pi_1", "nonsense", "0, 0"), "payment_intents_status_check"),
+        (paid(8), "paid_once"),
+        ("UPDATE orders SET total = 0".into(), "orders_total_check"),
+        ("UPDATE orders SET state = 'paid'".into(), "orders_check"),
+        ("UPDATE order_lines SET unit_amount = -1".into(), "order_lines_unit_amount_check"),
+        ("UPDATE order_adjustments SET amount = -1".into(), "order_adjustments_amount_check"),
+        ("DELETE FROM orders".into(), "_fkey"),
+    ] {
+        let error = db.batch_execute(&sql).await.unwrap_err();
+        let constraint = error.as_db_error().and_then(|it| it.constraint()).unwrap_or_default();
+        assert!(constraint.contains(wall), "{sql}: {error:?}");
+    }
+}
+
+/// A certificate of an authority of our own.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for a host, with its key.
+    fn certify(&self, host: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+#[tokio::test]
+async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let folder = std::env::temp_dir().join(format!("paywright-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, authority: &Authority| {
+        let path = folder.join(name);
+        std::fs::write(&path, &authority.pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (ours_file, theirs_file) = (file("ours.pem", &ours), file("theirs.pem", &theirs));
+    let port = free_port();
+    let listen = ["listen_addresses = '127.0.0.1'", &format!("port = {port}"), "ssl = on"];
+    let cluster = Cluster::of_one_test(&listen);
+    // No address of ours but its name is in the certificate.
+    let (certificate, key) = ours.certify("localhost");
+    cluster.write("server.crt", &certificate);
+    cluster.write("server.key", &key);
+    cluster.write("pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+    cluster.start();
+    let socket = cluster.url("");
+    let admin = connect(&format!("{}:{port}/postgres", socket.trim_end_matches('/'))).await;
+    admin.batch_execute("ALTER ROLE postgres PASSWORD 'right'").await.unwrap();
+    let opens = |host: &str, query: &str| {
+        let url = format!("postgres://postgres:right@{host}:{port}/postgres?{query}");
+        async move { open(&url).await }
+    };
+    for (host, query, expected) in [
+        ("localhost", format!("sslmode=verify-full&sslrootcert={ours_file}"), None),
+        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={ours_file}"), Some("certificate")),
+        ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={ours_file}"), None),
+        ("localhost", format!("sslmode=verify-ca&sslrootcert={theirs_file}"), Some("certificate")),
+        ("localhost", format!("sslmode=require&sslrootcert={theirs_file}"), Some("certificate")),
+        ("localhost", "sslmode=verify-full".into(), Some("certificate")),
+        ("localhost", "sslmode=require".into(), None),
+        ("localhost", String::new(), None),
+        ("localhost", "sslmode=disable".into(), Some("no encryption")),
+        ("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem".into(), Some("/nowhere.pem")),
+    ] {
+        match (opens(host, &query).await, expected) {
+            (Ok(store), None) => {
+                store.ping().await.unwrap();
+            }
+            (Err(error), Some(says)) => assert!(error.to_string().contains(says), "{host} {query}: {error}"),
+            (result, _) => panic!("{host} {query}: {:?}", result.map(drop)),
+        }
+    }
+    let encrypted =
+        "SELECT 1 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'paywright' AND ssl";
+    let store = opens("localhost", "sslmode=require").await.unwrap();
+    store.ping().await.unwrap();
+    assert!(!admin.query(encrypted, &[]).await.unwrap().is_empty(), "the line is encrypted");
+    std::fs::remove_dir_all(folder).unwrap();
+}
