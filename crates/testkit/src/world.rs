@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{Clock, Ids};
@@ -24,8 +25,9 @@ impl HandClock {
 
 #[async_trait]
 impl Clock for HandClock {
-    async fn pause(&self, _attempt: u32) {
-        tokio::task::yield_now().await;
+    /// In real time, since those who are waited for take theirs.
+    async fn pause(&self, attempt: u32) {
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
     }
 
     fn now(&self) -> Timestamp {

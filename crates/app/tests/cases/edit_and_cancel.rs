@@ -6,7 +6,7 @@ use crate::{NOW, Shop};
 
 #[tokio::test]
 async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     let which = OrderRef::Number(order.number.clone());
     let edited = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
@@ -23,7 +23,7 @@ async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
 
 #[tokio::test]
 async fn an_order_with_an_intent_is_neither_edited_nor_canceled() {
-    let shop = Shop::with(issuing_gateway(at(NOW)));
+    let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let order = shop.placed().await;
     let which = OrderRef::Id(order.id);
     let before = shop.app.create_payment_intent(&which, &Access::All).await.unwrap().order;
@@ -36,7 +36,7 @@ async fn an_order_with_an_intent_is_neither_edited_nor_canceled() {
 
 #[tokio::test]
 async fn a_stranger_changes_nothing() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     let (which, eve) = (OrderRef::Id(order.id), Access::Customer(CustomerId::new("cus-eve").unwrap()));
     let edit = shop.app.edit_order(&which, &eve, edit_of_lines(700)).await;

@@ -5,7 +5,7 @@ use crate::Shop;
 
 #[tokio::test]
 async fn pages_follow_each_other_to_the_end() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     for _ in 0..7 {
         shop.placed().await;
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Store};
+use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder};
 use paywright_domain::{NewOrder, Order};
 use paywright_testkit::{MockGateway, new_order};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ async fn stored(shop: &Shop) -> usize {
 
 #[tokio::test]
 async fn a_placed_order_is_stored_with_its_fact() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     assert_eq!(shop.order(&order).await, order);
     assert_eq!(shop.facts(&order).await, ["order.placed"]);
@@ -26,7 +26,7 @@ async fn a_placed_order_is_stored_with_its_fact() {
 
 #[tokio::test]
 async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let PlacedOrder::Now(order) = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap() else {
         panic!("a first request places an order")
     };
@@ -37,7 +37,7 @@ async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
 
 #[tokio::test]
 async fn a_key_that_stood_for_another_request_is_refused() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap();
     let refused = shop.app.place_order(new_order(), Some(request("k", 8))).await;
     assert!(matches!(refused, Err(PlaceOrderError::KeyReused)), "{refused:?}");
@@ -46,7 +46,7 @@ async fn a_key_that_stood_for_another_request_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_double_click_places_one_order() {
-    let shop = Arc::new(Shop::with(MockGateway::new()));
+    let shop = Arc::new(Shop::with(MockGateway::new()).await);
     let clicks: Vec<_> = (0..16)
         .map(|_| {
             let shop = Arc::clone(&shop);
@@ -62,7 +62,7 @@ async fn a_double_click_places_one_order() {
 
 #[tokio::test]
 async fn what_is_refused_stores_nothing() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let empty = NewOrder { lines: Vec::new(), ..new_order() };
     let refused = shop.app.place_order(empty, Some(request("k", 7))).await;
     assert!(matches!(refused, Err(PlaceOrderError::Content(_))), "{refused:?}");

@@ -15,9 +15,9 @@ async fn issued(shop: &Shop) -> (paywright_domain::Order, IntentId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_event_any_number_of_times_pays_once() {
-    let shop = Arc::new(Shop::with(issuing_gateway(at(NOW))));
+    let shop = Arc::new(Shop::with(issuing_gateway(at(NOW))).await);
     let (order, intent) = issued(&shop).await;
-    let deliveries: Vec<_> = (0..24)
+    let deliveries: Vec<_> = (0..64)
         .map(|_| {
             let (shop, event) = (Arc::clone(&shop), news(&order, &intent, IntentStatus::Succeeded));
             tokio::spawn(async move { shop.app.settle_from_provider(&event).await.unwrap() })
@@ -38,7 +38,7 @@ async fn events_in_any_order_end_paid() {
         [Processing, Succeeded, RequiresPaymentMethod],
         [RequiresAction, RequiresPaymentMethod, Succeeded],
     ] {
-        let shop = Shop::with(issuing_gateway(at(NOW)));
+        let shop = Shop::with(issuing_gateway(at(NOW))).await;
         let (order, intent) = issued(&shop).await;
         for status in sequence {
             shop.app.settle_from_provider(&news(&order, &intent, status)).await.unwrap();
@@ -51,7 +51,7 @@ async fn events_in_any_order_end_paid() {
 async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
     let mut gateway = paywright_testkit::MockGateway::new();
     gateway.expect_create_intent().returning(|_, _| Err(paywright_app::GatewayError::Unknown("lost".into())));
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     let lost = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
     assert!(lost.is_err());
@@ -62,7 +62,7 @@ async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
 
 #[tokio::test]
 async fn foreign_and_unknown_intents_change_nothing() {
-    let shop = Shop::with(issuing_gateway(at(NOW)));
+    let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, _) = issued(&shop).await;
     let mut foreign = news(&order, &IntentId::new("pi_foreign").unwrap(), IntentStatus::Succeeded);
     foreign.order = None;
@@ -76,7 +76,7 @@ async fn foreign_and_unknown_intents_change_nothing() {
 
 #[tokio::test]
 async fn money_of_another_amount_is_held_and_said_once() {
-    let shop = Shop::with(issuing_gateway(at(NOW)));
+    let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, intent) = issued(&shop).await;
     let mut short = news(&order, &intent, IntentStatus::Succeeded);
     short.received = usd(1);
@@ -84,7 +84,7 @@ async fn money_of_another_amount_is_held_and_said_once() {
         let held = shop.app.settle_from_provider(&short).await.unwrap();
         assert_eq!(held.payment_state(), PaymentState::Review);
     }
-    let facts = paywright_app::Store::facts(&*shop.store, order.id).await.unwrap();
+    let facts = shop.store.facts(order.id).await.unwrap();
     let anomalies = facts.iter().filter(|it| matches!(it.fact, Fact::AnomalyFound { .. })).count();
     assert_eq!(anomalies, 1);
 }

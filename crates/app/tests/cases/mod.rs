@@ -1,8 +1,9 @@
-//! The use cases over a real store, with only the provider scripted.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+//! The use cases over a real store, with only the provider scripted. Each store's test program runs all of
+//! them.
 
 mod check_payment;
 mod create_payment_intent;
+mod doubt;
 mod edit_and_cancel;
 mod list_orders;
 mod place_order;
@@ -12,29 +13,31 @@ use std::sync::Arc;
 
 use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Store};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
-use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{CountedIds, HandClock, at, new_order};
+
+use crate::Kept;
 
 pub(crate) const NOW: i64 = 1_743_415_050;
 
 /// A shop of one test.
 pub(crate) struct Shop {
     pub(crate) app: App,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
+    _kept: Option<Kept>,
 }
 
 impl Shop {
-    pub(crate) fn with(gateway: impl PaymentGateway + 'static) -> Self {
-        let store = Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap());
-        Self::over(store, gateway)
+    pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
+        let (store, kept) = crate::fresh_store().await;
+        Self { _kept: Some(kept), ..Self::over(store, gateway) }
     }
 
     /// Another process on the same store.
-    pub(crate) fn over(store: Arc<SqliteStore>, gateway: impl PaymentGateway + 'static) -> Self {
+    pub(crate) fn over(store: Arc<dyn Store>, gateway: impl PaymentGateway + 'static) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
-        let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
-        let app = App::new(shared, Arc::new(gateway), clock, Arc::new(CountedIds::default()), false);
-        Self { app, store }
+        let ids = Arc::new(CountedIds::default());
+        let app = App::new(Arc::clone(&store), Arc::new(gateway), clock, ids, false);
+        Self { app, store, _kept: None }
     }
 
     pub(crate) async fn placed(&self) -> Order {

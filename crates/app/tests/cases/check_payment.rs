@@ -15,7 +15,7 @@ fn gateway_reading(status: IntentStatus) -> MockGateway {
 
 #[tokio::test]
 async fn a_hint_is_believed_when_the_provider_says_so() {
-    let shop = Shop::with(gateway_reading(IntentStatus::Succeeded));
+    let shop = Shop::with(gateway_reading(IntentStatus::Succeeded)).await;
     let which = OrderRef::Id(shop.placed().await.id);
     shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
     for _ in 0..2 {
@@ -29,7 +29,7 @@ async fn a_hint_is_believed_when_the_provider_says_so() {
 #[tokio::test]
 async fn a_hint_that_the_provider_denies_says_how_things_stand() {
     for status in [IntentStatus::RequiresPaymentMethod, IntentStatus::Processing, IntentStatus::RequiresCapture] {
-        let shop = Shop::with(gateway_reading(status));
+        let shop = Shop::with(gateway_reading(status)).await;
         let which = OrderRef::Id(shop.placed().await.id);
         shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
         let denied = shop.app.check_payment(&which, &Access::All).await;
@@ -42,7 +42,7 @@ async fn a_hint_that_the_provider_denies_says_how_things_stand() {
 
 #[tokio::test]
 async fn an_order_that_nobody_could_pay_is_not_paid_and_nobody_is_asked() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let which = OrderRef::Id(shop.placed().await.id);
     let denied = shop.app.check_payment(&which, &Access::All).await;
     assert!(matches!(denied, Err(CheckPaymentError::NotCompleted { intent: None, .. })), "{denied:?}");
@@ -62,7 +62,7 @@ async fn a_hint_finds_an_intent_whose_answer_was_lost() {
         made.snapshot.received = new.amount;
         Ok(made)
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let which = OrderRef::Id(shop.placed().await.id);
     assert!(shop.app.create_payment_intent(&which, &Access::All).await.is_err());
     let checked = shop.app.check_payment(&which, &Access::All).await.unwrap();

@@ -20,7 +20,7 @@ async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
         new.snapshot.intent = id.clone();
         Ok(new)
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     let made = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let intent = made.order.payable_intent().unwrap().clone();
@@ -49,9 +49,9 @@ async fn many_calls_at_once_send_one_key_and_get_one_intent() {
         }
     });
     gateway.expect_intent().returning(|id| Ok(first_answer(id)));
-    let shop = Arc::new(Shop::with(gateway));
+    let shop = Arc::new(Shop::with(gateway).await);
     let order = shop.placed().await;
-    let calls: Vec<_> = (0..16)
+    let calls: Vec<_> = (0..64)
         .map(|_| {
             let (shop, id) = (Arc::clone(&shop), order.id);
             tokio::spawn(async move { shop.app.create_payment_intent(&by_id(id), &Access::All).await.unwrap() })
@@ -76,7 +76,7 @@ async fn an_unknown_outcome_is_asked_again_with_the_same_key() {
             _ => Ok(issued("pi_one", new, at(NOW))),
         }
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     let lost = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
     assert!(matches!(lost, Err(CreatePaymentIntentError::Gateway(GatewayError::Unknown(_)))), "{lost:?}");
@@ -97,7 +97,7 @@ async fn a_definite_refusal_is_stored_and_the_next_call_is_a_new_attempt() {
         assert!(key.ends_with(":1:2"), "{key}");
         Ok(issued("pi_two", new, at(NOW)))
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     let refused = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
     assert!(matches!(refused, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_)))), "{refused:?}");
@@ -113,7 +113,7 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Canceled), client_secret: "x".into() })
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     let first = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let second = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
@@ -128,7 +128,7 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Succeeded), client_secret: "x".into() })
     });
-    let shop = Shop::with(gateway);
+    let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
     shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let again = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
@@ -138,7 +138,7 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
 
 #[tokio::test]
 async fn somebody_elses_order_does_not_exist_and_asks_the_provider_nothing() {
-    let shop = Shop::with(MockGateway::new());
+    let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     for access in [Access::Customer(CustomerId::new("cus-eve").unwrap()), Access::Order(paywright_testkit::order_id(9))]
     {

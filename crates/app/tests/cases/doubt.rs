@@ -1,0 +1,136 @@
+//! A store that does not say whether it committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use paywright_app::{
+    Access, ApiKey, Changes, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Lease, LeasedTask, OrderQuery,
+    OrderRef, PlacedOrder, RecordedFact, Store, StoreError, Versioned,
+};
+use paywright_domain::{CancelReason, IntentStatus, Order, OrderId, Timestamp};
+use paywright_testkit::{at, issuing_gateway, new_order};
+use uuid::Uuid;
+
+use crate::{NOW, Shop, news};
+
+/// Leaves the outcome of its first commits open: those before `done` were made, those after it up to `lost` were
+/// not, and later ones are answered.
+struct Doubtful {
+    store: Arc<dyn Store>,
+    commits: AtomicU32,
+    done: u32,
+    lost: u32,
+}
+
+#[async_trait]
+impl Store for Doubtful {
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let commit = self.commits.fetch_add(1, Ordering::SeqCst);
+        let silent = || StoreError::Unknown("the line went dead".into());
+        if commit < self.done {
+            self.store.commit(changes).await?;
+            Err(silent())
+        } else if commit < self.done + self.lost {
+            Err(silent())
+        } else {
+            self.store.commit(changes).await
+        }
+    }
+
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        self.store.order(which).await
+    }
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        self.store.orders(query).await
+    }
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        self.store.facts(order).await
+    }
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.store.idempotency_record(key).await
+    }
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
+        self.store.lease_tasks(lease).await
+    }
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        self.store.api_key(digest).await
+    }
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        self.store.add_api_key(key).await
+    }
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.store.api_keys().await
+    }
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.store.revoke_api_key(id, at).await
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}
+
+/// The commits that were made, and the ones that were lost, before one is answered.
+const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
+
+/// A shop whose store answers so from now on, over that of `shop`.
+fn in_doubt(shop: &Shop, (done, lost): (u32, u32)) -> Shop {
+    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done, lost };
+    Shop::over(Arc::new(store), issuing_gateway(at(NOW)))
+}
+
+fn request() -> IdempotentRequest {
+    let key = IdempotencyKey { scope: Uuid::nil(), key: "cart-7".into() };
+    IdempotentRequest { key, fingerprint: [7; 32], answer: |order| order.number.to_string() }
+}
+
+#[tokio::test]
+async fn a_placement_in_doubt_is_one_order() {
+    for way in WAYS {
+        for with_key in [true, false] {
+            let shop = Shop::with(issuing_gateway(at(NOW))).await;
+            let placed = in_doubt(&shop, way).app.place_order(new_order(), with_key.then(request)).await.unwrap();
+            let PlacedOrder::Now(order) = placed else { panic!("{way:?}: {placed:?}") };
+            let all = shop.store.orders(&OrderQuery { customer: None, older_than: None, limit: 10 }).await.unwrap();
+            assert_eq!(all, [*order.clone()], "{way:?}");
+            assert_eq!(shop.facts(&order).await, ["order.placed"], "{way:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_in_doubt_is_one_intent_and_one_payment() {
+    for way in WAYS {
+        let shop = Shop::with(issuing_gateway(at(NOW))).await;
+        let order = shop.placed().await;
+        let paying = in_doubt(&shop, way);
+        let made = paying.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
+        let intent = made.order.payable_intent().unwrap().id.clone();
+        let settling = in_doubt(&shop, way);
+        settling.app.settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
+        let facts = shop.facts(&order).await;
+        assert_eq!(facts.iter().filter(|it| **it == "order.paid").count(), 1, "{way:?}: {facts:?}");
+        assert_eq!(shop.order(&order).await.intents.len(), 1, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_in_doubt_is_done_once() {
+    for way in WAYS {
+        let shop = Shop::with(issuing_gateway(at(NOW))).await;
+        let order = shop.placed().await;
+        let by_id = OrderRef::Id(order.id);
+        in_doubt(&shop, way).app.cancel_order(&by_id, &Access::All, CancelReason::Abandoned).await.unwrap();
+        assert_eq!(shop.facts(&order).await, ["order.placed", "order.canceled"], "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_never_says_is_given_up_after_some_attempts() {
+    let shop = Shop::with(issuing_gateway(at(NOW))).await;
+    let silent = in_doubt(&shop, (0, 1000));
+    let refused = silent.app.place_order(new_order(), Some(request())).await;
+    assert!(matches!(refused, Err(paywright_app::PlaceOrderError::Store(StoreError::Unknown(_)))), "{refused:?}");
+    let again = shop.app.place_order(new_order(), Some(request())).await;
+    assert!(matches!(again, Ok(PlacedOrder::Now(_))), "{again:?}");
+}

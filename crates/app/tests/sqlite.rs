@@ -1,0 +1,18 @@
+//! The use cases over SQLite.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod cases;
+
+use std::sync::Arc;
+
+use cases::{NOW, Shop, news};
+use paywright_app::Store;
+use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
+
+/// What must outlive the store: nothing.
+type Kept = ();
+
+#[expect(clippy::unused_async, reason = "other stores take their time")]
+async fn fresh_store() -> (Arc<dyn Store>, Kept) {
+    (Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap()), ())
+}
