@@ -10,5 +10,7 @@ mod command_line;
 mod crash;
 mod faults;
 mod program;
+mod replicas;
 mod sale;
 mod secrets;
+mod served;

@@ -49,8 +49,9 @@ impl Process {
     pub(crate) fn printed(&self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut printed = Vec::new();
         loop {
+            let line = self.lines.lock().unwrap().recv_timeout(PATIENCE);
             let line =
-                self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("the program prints what is waited for");
+                line.unwrap_or_else(|_| panic!("it prints {printed:?}, and not what is waited for: {}", self.logged()));
             let done = last(&line);
             printed.push(line);
             if done {
@@ -98,6 +99,8 @@ pub(crate) struct Dev {
     pub(crate) twin: String,
     pub(crate) key: String,
     pub(crate) token: String,
+    /// What else goes with it.
+    pub(crate) _beside: Option<Process>,
 }
 
 /// An answer over HTTP.
@@ -143,7 +146,7 @@ impl Dev {
             words.find_map(|it| it.strip_prefix(&start)).expect("the calls name it").to_owned()
         };
         let (api, twin, key, token) = (variable("API"), variable("TWIN"), variable("KEY"), variable("TOKEN"));
-        Self { process, http: client(), api, twin, key, token }
+        Self { process, http: client(), api, twin, key, token, _beside: None }
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {

@@ -5,11 +5,18 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::program::{Dev, answer, two_lines};
+use crate::served::{Stand, on_both_stores};
 
-#[tokio::test]
-async fn a_sale_is_made_and_the_webhook_marks_it_paid() {
-    let folder = TempDir::new().unwrap();
-    let dev = Dev::start(&folder, &[]);
+on_both_stores! {
+    a_sale_is_made_and_the_webhook_marks_it_paid
+    with_the_webhooks_off_the_callback_alone_will_do
+    a_declined_card_leaves_the_order_to_be_paid_by_the_next
+    a_repeated_placement_is_one_order
+    a_guest_pays_by_the_token_of_the_order
+}
+
+async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
+    let dev = stand.start(true).await;
     let order = dev.place().await;
     assert_eq!((&order["amount"], &order["payment_status"]), (&json!("124.50"), &json!("unpaid")));
     let made = dev.intent(&order).await;
@@ -33,10 +40,8 @@ async fn a_sale_is_made_and_the_webhook_marks_it_paid() {
     assert_eq!(dev.intents().await, (1, 1));
 }
 
-#[tokio::test]
-async fn with_the_webhooks_off_the_callback_alone_will_do() {
-    let folder = TempDir::new().unwrap();
-    let dev = Dev::start(&folder, &["--no-webhooks"]);
+async fn with_the_webhooks_off_the_callback_alone_will_do(stand: &Stand) {
+    let dev = stand.start(false).await;
     let order = dev.place().await;
     let early = dev.payment(&order).await;
     assert_eq!((early.status, early.code()), (409, "payment_not_completed"));
@@ -53,10 +58,8 @@ async fn with_the_webhooks_off_the_callback_alone_will_do() {
     assert_eq!(dev.read(&order).await["payment_status"], "paid");
 }
 
-#[tokio::test]
-async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next() {
-    let folder = TempDir::new().unwrap();
-    let dev = Dev::start(&folder, &[]);
+async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next(stand: &Stand) {
+    let dev = stand.start(true).await;
     let order = dev.place().await;
     let id = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
     let declined = dev.confirm(&id, "pm_card_visa_chargeDeclinedInsufficientFunds").await;
@@ -78,10 +81,8 @@ async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next() {
     assert_eq!(dev.intents().await, (1, 1));
 }
 
-#[tokio::test]
-async fn a_repeated_placement_is_one_order() {
-    let folder = TempDir::new().unwrap();
-    let dev = Dev::start(&folder, &[]);
+async fn a_repeated_placement_is_one_order(stand: &Stand) {
+    let dev = stand.start(true).await;
     let place = async || {
         let request = dev.http.post(format!("{}/orders", dev.api)).header("x-api-key", &dev.key);
         let request = request.header("idempotency-key", "cart-7").header("content-type", "application/json");
@@ -94,10 +95,8 @@ async fn a_repeated_placement_is_one_order() {
     assert_eq!(list.body["data"]["orders"].as_array().map(Vec::len), Some(1));
 }
 
-#[tokio::test]
-async fn a_guest_pays_by_the_token_of_the_order() {
-    let folder = TempDir::new().unwrap();
-    let dev = Dev::start(&folder, &[]);
+async fn a_guest_pays_by_the_token_of_the_order(stand: &Stand) {
+    let dev = stand.start(true).await;
     let mut body = two_lines();
     body.as_object_mut().unwrap().remove("customer");
     let order = dev.call(Method::POST, "/orders", Some(&body)).await.body["data"].clone();

@@ -1,0 +1,273 @@
+//! Several processes on one database: whoever is asked, and whatever dies meanwhile, it is one shop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use paywright_testkit::Cluster;
+use paywright_testkit::postgres::{Database, connect};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::served::Served;
+
+const CLIENTS: usize = 16;
+/// How many orders each client places for itself.
+const ORDERS_EACH: usize = 12;
+/// How many orders all clients race for.
+const SHARED: usize = 8;
+
+/// A customer who knows several addresses of the shop and tries again where one does not answer.
+struct Customer {
+    http: Client,
+    apis: Vec<String>,
+    twin: String,
+    key: String,
+    token: String,
+    seen: Arc<Seen>,
+}
+
+/// What all customers met.
+#[derive(Default)]
+struct Seen {
+    answers: AtomicUsize,
+    unanswered: AtomicUsize,
+    told_to_come_again: AtomicUsize,
+    paid: AtomicUsize,
+}
+
+impl Customer {
+    /// Asks one process after the other until one gives an answer that stands.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Answer {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "{path}: nobody answers");
+            let api = &self.apis[fastrand::usize(..self.apis.len())];
+            let mut request = self.http.request(method.clone(), format!("{api}{path}"));
+            request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            if let Some(body) = body {
+                request = request.header("content-type", "application/json").body(body.to_string());
+            }
+            let Some(got) = self.answered(request).await else {
+                self.seen.unanswered.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            if got.status == 503 || got.code() == "busy" {
+                self.seen.told_to_come_again.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+            assert_ne!(got.status, 500, "{path}: {got:?}");
+            self.seen.answers.fetch_add(1, Ordering::SeqCst);
+            return got;
+        }
+    }
+
+    /// An answer that came whole.
+    async fn answered(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let body = serde_json::from_str(&response.text().await.ok()?).ok()?;
+        Some(Answer { status, replayed: false, body })
+    }
+
+    async fn place(&self, key: &str) -> String {
+        let placed = self.ask(Method::POST, "/orders", Some(&two_lines()), Some(key)).await;
+        assert_eq!(placed.status, 201, "{placed:?}");
+        placed.body["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The intent to pay an order by, unless it is paid already.
+    async fn intent(&self, order: &str) -> Option<String> {
+        let made = self.ask(Method::POST, &format!("/orders/{order}/payment-intent"), None, None).await;
+        match (made.status, made.code()) {
+            (200, _) => Some(made.body["data"]["id"].as_str().unwrap().to_owned()),
+            (409, "order_paid") => None,
+            _ => panic!("{made:?}"),
+        }
+    }
+
+    async fn confirm(&self, intent: &str, card: &str) {
+        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
+        // Somebody else may have paid it.
+        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
+    }
+
+    /// Buys one order from its beginning to its end, as customers do: twice where once would do.
+    async fn buy(&self, key: &str) -> String {
+        let (order, again) = tokio::join!(self.place(key), self.place(key));
+        assert_eq!(order, again, "one key is one order");
+        let (intent, same) = tokio::join!(self.intent(&order), self.intent(&order));
+        if let (Some(intent), Some(same)) = (&intent, &same) {
+            assert_eq!(intent, same, "one order has one intent");
+        }
+        if let Some(intent) = intent.or(same) {
+            if fastrand::u8(..8) == 0 {
+                self.confirm(&intent, "pm_card_chargeDeclined").await;
+            }
+            self.confirm(&intent, "pm_card_visa").await;
+        }
+        let callback = format!("/orders/{order}/payment");
+        if fastrand::bool() {
+            let (one, two) = tokio::join!(
+                self.ask(Method::POST, &callback, None, None),
+                self.ask(Method::POST, &callback, None, None)
+            );
+            assert_eq!((one.status, two.status), (200, 200), "{one:?} {two:?}");
+        }
+        let begun = Instant::now();
+        loop {
+            let read = self.ask(Method::GET, &format!("/orders/{order}"), None, None).await;
+            if read.body["data"]["payment_status"] == "paid" {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "no webhook came through: {read:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.seen.paid.fetch_add(1, Ordering::SeqCst);
+        order
+    }
+}
+
+fn customer(served: &Served, seen: &Arc<Seen>) -> Customer {
+    Customer {
+        http: served.http.clone(),
+        apis: served.replicas.iter().map(|it| it.1.clone()).collect(),
+        twin: served.twin_url.clone(),
+        key: served.key.clone(),
+        token: served.token.clone(),
+        seen: Arc::clone(seen),
+    }
+}
+
+async fn until_paid(seen: &Seen, count: usize) {
+    let begun = Instant::now();
+    while seen.paid.load(Ordering::SeqCst) < count {
+        assert!(begun.elapsed() < PATIENCE * 4, "too little happens");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_sell_as_one_while_one_is_killed_and_the_database_crashes() {
+    let cluster = Arc::new(Cluster::of_one_test(&[]));
+    cluster.start();
+    let mut served = Served::start(&cluster.url("postgres"), 3, true, "5").await;
+    let seen = Arc::<Seen>::default();
+    let customers: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let customer = customer(&served, &seen);
+            tokio::spawn(async move {
+                let mut orders = BTreeSet::new();
+                for round in 0..ORDERS_EACH {
+                    orders.insert(customer.buy(&format!("cart-{n}-{round}")).await);
+                    if round < SHARED {
+                        orders.insert(customer.buy(&format!("shared-{round}")).await);
+                    }
+                }
+                orders
+            })
+        })
+        .collect();
+    let all = CLIENTS * (ORDERS_EACH + SHARED);
+    until_paid(&seen, all / 4).await;
+    served.replicas[2].0.take().unwrap().signal("-KILL");
+    until_paid(&seen, all / 2).await;
+    let crashing = Arc::clone(&cluster);
+    let crash = tokio::task::spawn_blocking(move || {
+        crashing.stop("immediate");
+        crashing.start();
+    });
+    crash.await.unwrap();
+    let mut orders = BTreeSet::new();
+    for customer in customers {
+        orders.extend(customer.await.unwrap());
+    }
+    assert_eq!(orders.len(), CLIENTS * ORDERS_EACH + SHARED, "each key is one order");
+
+    let db = connect(&cluster.url("postgres")).await;
+    let number = async |sql: &str| db.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    let placed = number("SELECT count(*) FROM orders").await;
+    assert_eq!(usize::try_from(placed), Ok(orders.len()), "no order but those that were answered");
+    let paid = number("SELECT count(*) FROM orders WHERE state = 'paid'").await;
+    assert_eq!(paid, placed, "each is paid");
+    let told = number("SELECT count(*) FROM facts WHERE kind = 'order.paid'").await;
+    let orders_told = number("SELECT count(DISTINCT order_id) FROM facts WHERE kind = 'order.paid'").await;
+    assert_eq!((told, orders_told), (placed, placed), "each is told of once");
+    let payable = "SELECT count(*) FROM payment_intents WHERE status NOT IN ('succeeded', 'canceled')";
+    assert_eq!(number(payable).await, 0, "nothing is left to be paid");
+    assert_eq!(number("SELECT count(*) FROM anomalies").await, 0);
+    assert_eq!(number("SELECT count(*) FROM tasks").await, 0, "nothing is left to be done");
+    let intents = served.intents().await;
+    let at_stripe: BTreeSet<_> = intents.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
+    let rows = db.query("SELECT provider_id FROM payment_intents", &[]).await.unwrap();
+    let known: BTreeSet<String> = rows.iter().map(|it| it.get(0)).collect();
+    assert_eq!(known, at_stripe, "every intent at Stripe is known, and no other");
+    let succeeded = intents.iter().filter(|it| it["status"] == "succeeded").count();
+    assert_eq!(succeeded, orders.len(), "each order was charged once");
+    let count = |it: &AtomicUsize| it.load(Ordering::SeqCst);
+    println!(
+        "{placed} orders paid once each by {} intents: {} answers, {} requests without one, {} told to come again",
+        intents.len(),
+        count(&seen.answers),
+        count(&seen.unanswered),
+        count(&seen.told_to_come_again),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_calls_at_once_end_in_one_intent_one_answer_and_one_payment() {
+    let database = Database::empty().await;
+    let served = Served::start(&database.url(), 3, false, "100").await;
+    let seen = Arc::<Seen>::default();
+    let customer = Arc::new(customer(&served, &seen));
+    let order = customer.place("cart").await;
+    let url = |n: usize, path: &str| format!("{}/orders/{order}/{path}", served.replicas[n % 3].1);
+    let calls: Vec<_> = (0..64)
+        .map(|n| {
+            let request = served.http.post(url(n, "payment-intent"));
+            tokio::spawn(answer(request.header("x-api-key", &served.key).bearer_auth(&served.token)))
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for call in calls {
+        answers.push(call.await.unwrap());
+    }
+    assert!(answers.iter().all(|it| it.status == 200), "{answers:?}");
+    assert!(answers.iter().all(|it| it.body == answers[0].body), "{answers:?}");
+    assert_eq!(served.intents().await.len(), 1);
+
+    let intent = answers[0].body["data"]["id"].as_str().unwrap();
+    customer.confirm(intent, "pm_card_visa").await;
+    let events = served.http.get(format!("{}/v1/events?type=payment_intent.succeeded", served.twin_url));
+    let events = answer(events.bearer_auth("sk_test_twin")).await;
+    let event = events.body["data"][0].to_string();
+    let deliveries: Vec<_> = (0..64)
+        .map(|n| {
+            let at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+            let mut mac = Hmac::<Sha256>::new_from_slice(served.webhook_secrets[n % 3].as_bytes()).unwrap();
+            mac.update(format!("{at}.{event}").as_bytes());
+            let signature = format!("t={at},v1={}", hex::encode(mac.finalize().into_bytes()));
+            let url = served.replicas[n % 3].1.replace("/api/v1/shop", "/webhooks/stripe");
+            tokio::spawn(answer(served.http.post(url).header("stripe-signature", signature).body(event.clone())))
+        })
+        .collect();
+    for delivery in deliveries {
+        let taken = delivery.await.unwrap();
+        assert_eq!((taken.status, &taken.body["outcome"]), (200, &json!("settled")), "{taken:?}");
+    }
+    let db = database.client().await;
+    let told = db.query_one("SELECT count(*) FROM facts WHERE kind = 'order.paid'", &[]).await.unwrap();
+    assert_eq!(told.get::<_, i64>(0), 1);
+    // What came first was taken in; the other 63 changed nothing.
+    let version: i64 = db.query_one("SELECT version FROM orders", &[]).await.unwrap().get(0);
+    assert_eq!(version, 4, "placed, requested, issued, paid");
+}

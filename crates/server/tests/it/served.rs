@@ -1,0 +1,147 @@
+//! A shop as it runs in production: `serve` processes on one database, and a twin.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use paywright_testkit::postgres::Database;
+use reqwest::Client;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Dev, Process, answer, client, command};
+
+/// Processes that share a database.
+pub(crate) struct Served {
+    pub(crate) http: Client,
+    /// Each with the address of its API; taken by whoever kills it.
+    pub(crate) replicas: Vec<(Option<Process>, String)>,
+    pub(crate) twin: Process,
+    pub(crate) twin_url: String,
+    pub(crate) key: String,
+    pub(crate) token: String,
+    pub(crate) webhook_secrets: Vec<String>,
+    _folder: TempDir,
+}
+
+/// Runs a command to its end, and gives what it printed.
+fn printed(arguments: &[&str], folder: &Path) -> String {
+    let output = command(arguments, folder).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Ports that nobody listens on. They are drawn together, so that none is drawn twice.
+fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|it| it.local_addr().unwrap().port()).collect()
+}
+
+impl Served {
+    /// Starts them. The twin tells every one of them of every event, if `webhooks` says so.
+    pub(crate) async fn start(database: &str, replicas: usize, webhooks: bool, twin_latency_ms: &str) -> Self {
+        let (folder, http) = (TempDir::new().unwrap(), client());
+        let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", twin_latency_ms], folder.path()));
+        let line = twin.printed(|it| it.contains("http://")).concat();
+        let twin_url = line.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';');
+        let ports = free_ports(replicas);
+        let mut webhook_secrets = Vec::new();
+        for port in &ports {
+            let events = if webhooks { "*" } else { "none.at_all" };
+            let form = format!("url=http://127.0.0.1:{port}/webhooks/stripe&enabled_events[]={events}");
+            let register = http.post(format!("{twin_url}/v1/webhook_endpoints")).bearer_auth("sk_test_twin").body(form);
+            webhook_secrets.push(answer(register).await.body["secret"].as_str().expect("a secret").to_owned());
+        }
+        let settings = format!(
+            "[database]\nurl = \"{database}\"\n[stripe]\napi_base = \"{twin_url}\"\nsecret_key = \"sk_test_x\"\n\
+             webhook_secrets = \"{}\"\n[auth]\ntoken_secret = \"{}\"\n",
+            webhook_secrets.join(","),
+            "s".repeat(32)
+        );
+        std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
+        let scopes = ["orders:read", "orders:write", "payments:write"];
+        let scopes = scopes.iter().flat_map(|it| ["--scope", it]).collect::<Vec<_>>();
+        let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat(), folder.path());
+        let key = key.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
+        let token = printed(&["token", "--customer", "cus-ada"], folder.path()).trim().to_owned();
+        let replicas = ports.iter().map(|port| {
+            let address = format!("127.0.0.1:{port}");
+            let process = Process::start(command(&["serve", "--bind", &address], folder.path()));
+            process.printed(|it| it.contains("serves at"));
+            (Some(process), format!("http://{address}/api/v1/shop"))
+        });
+        let (replicas, twin_url) = (replicas.collect(), twin_url.to_owned());
+        Self { http, replicas, twin, twin_url, key, token, webhook_secrets, _folder: folder }
+    }
+
+    /// Every intent at the twin.
+    pub(crate) async fn intents(&self) -> Vec<Value> {
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let after = all.last().map(|it| format!("&starting_after={}", it["id"].as_str().unwrap()));
+            let url = format!("{}/v1/payment_intents?limit=100{}", self.twin_url, after.unwrap_or_default());
+            let page = answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body;
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            if page["has_more"] != true {
+                return all;
+            }
+        }
+    }
+}
+
+/// A store to make sales on.
+pub(crate) enum Stand {
+    /// `dev`, on a file.
+    Sqlite(TempDir),
+    /// `serve` and a twin, on a server.
+    Postgres(Database),
+}
+
+impl Stand {
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(TempDir::new().unwrap())
+    }
+
+    /// On an empty database: the program makes its schema.
+    pub(crate) async fn postgres() -> Self {
+        Self::Postgres(Database::empty().await)
+    }
+
+    pub(crate) async fn start(&self, webhooks: bool) -> Dev {
+        match self {
+            Self::Sqlite(folder) => Dev::start(folder, if webhooks { &[] } else { &["--no-webhooks"] }),
+            Self::Postgres(database) => {
+                let mut served = Served::start(&database.url(), 1, webhooks, "0").await;
+                let (process, api) = served.replicas.remove(0);
+                Dev {
+                    process: process.unwrap(),
+                    http: served.http,
+                    api,
+                    twin: served.twin_url,
+                    key: served.key,
+                    token: served.token,
+                    _beside: Some(served.twin),
+                }
+            }
+        }
+    }
+}
+
+/// Makes a test on each store of each of these functions, which take a [`Stand`].
+macro_rules! on_both_stores {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&crate::served::Stand::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&crate::served::Stand::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both_stores;
