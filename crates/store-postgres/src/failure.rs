@@ -84,6 +84,8 @@ pub(crate) enum Failure {
     #[error("{table} {column}: {problem}")]
     BadRow { table: &'static str, column: &'static str, problem: String },
     #[error("no connection to the database: {0}")]
+    Connection(#[from] diesel::ConnectionError),
+    #[error("no connection to the database: {0}")]
     Pool(#[from] PoolError),
     #[error("all connections to the database were in use for {0:?}")]
     NoConnection(Duration),
@@ -96,7 +98,7 @@ impl Failure {
     pub(crate) fn of_read(self) -> StoreError {
         match self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Database(_) | Self::Pool(_) | Self::NoConnection(_) | Self::TimedOut(_) => {
+            Self::Database(_) | Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::TimedOut(_) => {
                 StoreError::Unavailable(Box::new(self))
             }
         }
@@ -112,7 +114,7 @@ impl Failure {
         };
         match &self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Pool(_) | Self::NoConnection(_) => StoreError::Unavailable(Box::new(self)),
+            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) => StoreError::Unavailable(Box::new(self)),
             Self::Database(DatabaseError(kind, _)) => match kind {
                 UniqueViolation | ForeignKeyViolation | SerializationFailure => StoreError::Conflict,
                 CheckViolation | NotNullViolation => StoreError::Corrupt(Box::new(self)),
@@ -127,7 +129,9 @@ impl Failure {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::TimedOut(_) | Self::Database(DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => true,
-            Self::Database(_) | Self::BadRow { .. } | Self::Pool(_) | Self::NoConnection(_) => false,
+            Self::Database(_) | Self::BadRow { .. } | Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) => {
+                false
+            }
         }
     }
 }

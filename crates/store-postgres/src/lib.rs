@@ -5,6 +5,7 @@
 //! each is parsed and planned once a connection.
 
 mod address;
+mod ask;
 mod connect;
 mod failure;
 mod migrate;
@@ -19,7 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel_async::methods::LoadQuery;
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::Pg;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -31,6 +33,7 @@ use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::ask::{Shared, ask};
 use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
@@ -49,7 +52,8 @@ const ANSWER: Duration = Duration::from_secs(8);
 /// How a database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// The most connections, over all lanes. 4 to 8 for each core of the database serve best.
+    /// The most connections, over all lanes; each lane has two at least. 4 to 8 for each core of the database
+    /// serve best.
     pub connections: u16,
     /// How many threads use the store. Each has connections of its own, so that an answer wakes the thread that
     /// waits for it; 1 for one pool that all share.
@@ -68,8 +72,14 @@ impl Default for Options {
 
 /// Orders in a PostgreSQL database.
 pub struct PostgresStore {
-    lanes: Vec<Pool<AsyncPgConnection>>,
+    lanes: Vec<Lane>,
     wait: Duration,
+}
+
+/// The connections of one thread.
+struct Lane {
+    shared: Shared,
+    pool: Pool<AsyncPgConnection>,
 }
 
 impl PostgresStore {
@@ -80,8 +90,13 @@ impl PostgresStore {
         drop(source.establish().await?);
         migrate::run(&source, options.migrate).await?;
         let lanes = options.lanes.clamp(1, options.connections.max(1));
-        let each = usize::from(options.connections.max(1).div_ceil(lanes));
-        let lanes = (0..lanes).map(|_| pool(&source, each)).collect::<Result<_, _>>()?;
+        // One of each lane's is shared by its questions.
+        let pooled = usize::from((options.connections / lanes).saturating_sub(1).max(1));
+        let lane = |_| {
+            let shared = Shared::of(source.clone(), options.wait);
+            Ok(Lane { shared, pool: pool(&source, pooled)? })
+        };
+        let lanes = (0..lanes).map(lane).collect::<Result<_, OpenError>>()?;
         Ok(Self { lanes, wait: options.wait })
     }
 
@@ -90,35 +105,38 @@ impl PostgresStore {
         migrate::run(&Source::of(url)?, Migrate::Auto).await
     }
 
-    async fn connection(&self) -> Result<Object<AsyncPgConnection>, Failure> {
+    fn lane(&self) -> Result<&Lane, Failure> {
         let lane = lane().checked_rem(self.lanes.len()).unwrap_or(0);
-        let pool = self.lanes.get(lane).ok_or(Failure::NoConnection(self.wait))?;
-        match timeout(self.wait, pool.get()).await {
+        self.lanes.get(lane).ok_or(Failure::NoConnection(self.wait))
+    }
+
+    async fn connection(&self) -> Result<Object<AsyncPgConnection>, Failure> {
+        match timeout(self.wait, self.lane()?.pool.get()).await {
             Ok(connection) => Ok(connection?),
             Err(_) => Err(Failure::NoConnection(self.wait)),
         }
     }
 
-    /// Asks a question.
+    /// Asks for what may be many rows, over a connection of its own.
     async fn rows<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: Fixed + Send + 'static,
-        R: Send,
-        Statement<T>: LoadQuery<'static, AsyncPgConnection, R>,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
-        let mut connection = self.connection().await?;
-        let answer = timeout(ANSWER, Statement(question).load(&mut *connection)).await;
+        let connection = self.connection().await?;
+        let answer = timeout(ANSWER, ask(&connection, question)).await;
         answered(connection, answer)
     }
 
-    /// Asks a question that has one answer at most.
+    /// Asks for one row at most.
     async fn row<T, R>(&self, question: T) -> Result<Option<R>, Failure>
     where
-        T: Fixed + Send + 'static,
-        R: Send,
-        Statement<T>: LoadQuery<'static, AsyncPgConnection, R>,
+        T: Fixed + Clone + Send + 'static,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
-        Ok(self.rows(question).await?.pop())
+        Ok(self.lane()?.shared.ask(question).await?.pop())
     }
 
     /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
@@ -211,7 +229,7 @@ impl Store for PostgresStore {
         let written = match Commit::of(&changes).map_err(Failure::of_write)? {
             Commit::Place(place) => self.write(*place).await,
             Commit::Change(change) => self.write(*change).await,
-            Commit::Edit(edit) => self.write(*edit).await,
+            Commit::ChangeAll(change) => self.write(*change).await,
         };
         match written.map_err(Failure::of_write)? {
             0 => Err(StoreError::Conflict),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::rows::OrderColumns;
 use crate::statement::{Binder, Fixed, Text, text};
 
+#[derive(Clone)]
 pub(crate) struct OrderById(pub(crate) Uuid);
 
 impl Fixed for OrderById {
@@ -23,6 +24,7 @@ impl Fixed for OrderById {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct OrderByNumber(pub(crate) String);
 
 impl Fixed for OrderByNumber {
@@ -38,6 +40,7 @@ impl Fixed for OrderByNumber {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct OrderByIntent(pub(crate) String);
 
 impl Fixed for OrderByIntent {
@@ -108,6 +111,7 @@ impl Fixed for Facts {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct IdempotencyRecordOf {
     pub(crate) scope: Uuid,
     pub(crate) key: String,
@@ -129,6 +133,7 @@ impl Fixed for IdempotencyRecordOf {
 
 type ApiKeyColumns = (SqlUuid, SqlText, Binary, SqlText, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>);
 
+#[derive(Clone)]
 pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
 
 impl Fixed for ApiKeyOf {

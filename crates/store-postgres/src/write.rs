@@ -27,22 +27,22 @@ pub(crate) struct Place<'a> {
     kept: Kept<'a>,
 }
 
-/// A later commit (`change.sql`), of an order whose content stays as it is.
+/// A later commit (`change.sql`) as most are: the content stays as it is, and all money fits.
 pub(crate) struct Change<'a> {
     id: Uuid,
     expected: i64,
     edits: bool,
     columns: OrderColumns<'a>,
     intents: Intents<'a>,
-    anomalies: Anomalies<'a>,
     events: Events<'a>,
     finished: Vec<&'a str>,
-    kept: Kept<'a>,
 }
 
-/// A later commit that changes the content too (`edit.sql`).
-pub(crate) struct Edit<'a> {
+/// Any later commit (`change.sql` and `rest.sql`).
+pub(crate) struct ChangeAll<'a> {
     change: Change<'a>,
+    anomalies: Anomalies<'a>,
+    kept: Kept<'a>,
     content: Content<'a>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Edit<'a> {
 pub(crate) enum Commit<'a> {
     Place(Box<Place<'a>>),
     Change(Box<Change<'a>>),
-    Edit(Box<Edit<'a>>),
+    ChangeAll(Box<ChangeAll<'a>>),
 }
 
 impl<'a> Commit<'a> {
@@ -79,16 +79,14 @@ impl<'a> Commit<'a> {
             edits,
             columns,
             intents: Intents::of(order)?,
-            anomalies: Anomalies::of(order)?,
             events,
             finished: changes.finished.iter().map(TaskKey::as_str).collect(),
-            kept,
         };
-        Ok(if edits {
-            Self::Edit(Box::new(Edit { change, content: Content::of(order) }))
-        } else {
-            Self::Change(Box::new(change))
-        })
+        if !edits && order.anomalies.is_empty() && changes.idempotency.is_none() {
+            return Ok(Self::Change(Box::new(change)));
+        }
+        let (anomalies, content) = (Anomalies::of(order)?, Content::of(order));
+        Ok(Self::ChangeAll(Box::new(ChangeAll { change, anomalies, kept, content })))
     }
 }
 
@@ -130,25 +128,25 @@ impl Fixed for Change<'_> {
         to.value::<BigInt, _>(&self.expected)?;
         to.value::<Bool, _>(&self.edits)?;
         self.intents.bind(to)?;
-        self.anomalies.bind(to)?;
         to.value::<Timestamptz, _>(&self.events.at)?;
         self.events.bind(to)?;
-        to.value::<Array<SqlText>, _>(&self.finished)?;
-        self.kept.bind_key(to)?;
-        to.value::<Nullable<SqlText>, _>(&self.kept.answer)
+        to.value::<Array<SqlText>, _>(&self.finished)
     }
 }
 
-impl Fixed for Edit<'_> {
-    type Id = Edit<'static>;
+impl Fixed for ChangeAll<'_> {
+    type Id = ChangeAll<'static>;
     type Columns = ();
 
     fn text() -> &'static Text {
-        text!(include_str!("sql/change.sql"), include_str!("sql/edit.sql"))
+        text!(include_str!("sql/change.sql"), include_str!("sql/rest.sql"))
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         self.change.bind(to)?;
+        self.anomalies.bind(to)?;
+        self.kept.bind_key(to)?;
+        to.value::<Nullable<SqlText>, _>(&self.kept.answer)?;
         self.content.bind(to)
     }
 }

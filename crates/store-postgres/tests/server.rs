@@ -204,7 +204,7 @@ async fn migrated() -> Database {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
     let database = migrated().await;
-    let options = Options { connections: 1, wait: Duration::from_millis(200), ..Options::default() };
+    let options = Options { connections: 2, wait: Duration::from_millis(200), ..Options::default() };
     let store = Arc::new(PostgresStore::open(&database.url(), options).await.unwrap());
     store.commit(first(1)).await.unwrap();
     let mut other = database.client().await;
@@ -215,12 +215,15 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
         async move { store.commit(Changes::of(Version(1), requested(&place(1).order), at(3), at(3))).await }
     });
     // Until the first caller has the connection.
+    let mut n = 1;
     let told = loop {
-        match store.order(&by_id(1)).await {
-            Ok(_) => tokio::task::yield_now().await,
+        n += 1;
+        match store.commit(first(n)).await {
+            Ok(()) => {}
             Err(error) => break error,
         }
     };
+    assert_eq!(store.order(&by_id(n)).await.unwrap(), None, "what was refused was not done; and reading goes on");
     assert!(matches!(&told, StoreError::Unavailable(cause) if cause.to_string().contains("in use")), "{told}");
     held.rollback().await.unwrap();
     waiting.await.unwrap().unwrap();
@@ -316,7 +319,7 @@ async fn the_tables_refuse_what_the_domain_would_never_write() {
     db.batch_execute(&paid(7)).await.unwrap();
     for (sql, wall) in [
         (intent(1, "pi_1", "requires_action", "0, 0"), "one_payable_intent"),
-        (intent(1, "pi_0", "canceled", "0, 0"), "payment_intents_order_id_provider_id_key"),
+        (intent(1, "pi_0", "canceled", "0, 0"), "payment_intents_pkey"),
         (intent(1, "pi_1", "succeeded", "100, 101"), "refunded_within_received"),
         (intent(1, "pi_1", "succeeded", "-1, -1"), "payment_intents_received_check"),
         (intent(1, "pi_1", "nonsense", "0, 0"), "payment_intents_status_check"),

@@ -33,9 +33,19 @@ impl Cluster {
     /// A cluster of one test, set by more lines of `postgresql.conf`, and not started yet. Its superuser is
     /// `postgres`, and whoever can reach its socket is trusted.
     pub fn of_one_test(settings: &[&str]) -> Self {
+        Self::of_this_process(&in_memory(), settings)
+    }
+
+    /// One like it, on disk and durable, as a shop would have it.
+    pub fn on_disk(settings: &[&str]) -> Self {
+        let durable = ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "autovacuum = on"];
+        Self::of_this_process(&std::env::temp_dir(), &[&durable, settings].concat())
+    }
+
+    fn of_this_process(place: &Path, settings: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::SeqCst);
-        let folder = in_memory().join(format!("paywright-pg-{}-{n}", std::process::id()));
+        let folder = place.join(format!("paywright-pg-{}-{n}", std::process::id()));
         let mut cluster = Self::init(&folder, settings);
         cluster.of_one_test = true;
         cluster.stop_with_this_process();
@@ -71,7 +81,7 @@ impl Cluster {
 
     /// Writes a file among its data that nobody else may read: a key, a `pg_hba.conf`.
     pub fn write(&self, name: &str, text: &str) {
-        let path = self.data().join(name);
+        let path = self.path_of(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         if let Some((user, group)) = self.owner {
@@ -107,9 +117,20 @@ impl Cluster {
         format!("postgres://postgres@{}/{database}", self.folder.to_str().unwrap().replace('/', "%2F"))
     }
 
-    /// The folder of its socket, in the form that `psql` takes as a host.
+    /// The folder of its socket, in the form that PostgreSQL's own clients take as a host.
     pub fn host(&self) -> &Path {
         &self.folder
+    }
+
+    /// The path of a file among its data.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.data().join(name)
+    }
+
+    /// Its first process, the parent of all others.
+    pub fn pid(&self) -> u32 {
+        let text = fs::read_to_string(self.path_of("postmaster.pid")).unwrap();
+        text.lines().next().unwrap().parse().unwrap()
     }
 
     /// One of its programs, to be run by the user that it belongs to.

@@ -49,11 +49,11 @@ CREATE TABLE order_adjustments (
     PRIMARY KEY (order_id, position)
 );
 
--- `provider_id` is Stripe's id of the intent.
+-- `provider_id` is Stripe's id of the intent, `position` its place among the order's.
 CREATE TABLE payment_intents (
     order_id uuid NOT NULL REFERENCES orders (id),
-    position integer NOT NULL CHECK (position >= 0),
     provider_id text NOT NULL,
+    position integer NOT NULL CHECK (position >= 0),
     revision bigint NOT NULL CHECK (revision >= 1),
     currency text NOT NULL CHECK (length(currency) = 3),
     amount bigint NOT NULL CHECK (amount >= 0),
@@ -67,8 +67,7 @@ CREATE TABLE payment_intents (
     last_error jsonb,
     as_of timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
-    PRIMARY KEY (order_id, position),
-    UNIQUE (order_id, provider_id)
+    PRIMARY KEY (order_id, provider_id)
 ) WITH (fillfactor = 70);
 
 -- An intent is one order's.
@@ -79,13 +78,12 @@ CREATE UNIQUE INDEX one_payable_intent ON payment_intents (order_id) WHERE statu
 
 CREATE TABLE anomalies (
     order_id uuid NOT NULL REFERENCES orders (id),
-    position integer NOT NULL CHECK (position >= 0),
     provider_id text NOT NULL,
     name text NOT NULL,
+    position integer NOT NULL CHECK (position >= 0),
     payload jsonb NOT NULL,
     found_at timestamptz NOT NULL,
-    PRIMARY KEY (order_id, position),
-    UNIQUE (order_id, provider_id, name)
+    PRIMARY KEY (order_id, provider_id, name)
 );
 
 CREATE TABLE facts (

@@ -1,5 +1,6 @@
 -- Changes an order: one row, or none if it is in another version, or in another revision where its content
--- stays. The rest of the statement is the caller's: `edit.sql`, or no more than `SELECT FROM changed`.
+-- stays. What seldom comes with a change is in `rest.sql`; a statement ends with that, or with no more than
+-- `SELECT FROM changed`.
 WITH changed AS (
     UPDATE orders
     SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint, metadata = $4::jsonb,
@@ -23,32 +24,23 @@ WITH changed AS (
         provider_id, revision, currency, amount, status, received, capturable, last_error, as_of, created_at,
         ordinality
     )
-    ON CONFLICT (order_id, position) DO UPDATE
+    ON CONFLICT (order_id, provider_id) DO UPDATE
     SET status = excluded.status, received = excluded.received, capturable = excluded.capturable,
-        amount = excluded.amount, last_error = excluded.last_error, as_of = excluded.as_of
-    WHERE (stored.status, stored.received, stored.capturable, stored.amount, stored.as_of)
-        <> (excluded.status, excluded.received, excluded.capturable, excluded.amount, excluded.as_of)
+        amount = excluded.amount, currency = excluded.currency, last_error = excluded.last_error,
+        as_of = excluded.as_of
+    WHERE (stored.status, stored.received, stored.capturable, stored.amount, stored.currency, stored.as_of) <> (
+        excluded.status, excluded.received, excluded.capturable, excluded.amount, excluded.currency, excluded.as_of
+    )
         OR stored.last_error IS DISTINCT FROM excluded.last_error
-), misfits AS (
-    INSERT INTO anomalies (order_id, position, provider_id, name, payload, found_at)
-    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, found_at
-    FROM changed, unnest($27::text[], $28::text[], $29::text[], $30::timestamptz[])
-        WITH ORDINALITY AS it (provider_id, name, payload, found_at, ordinality)
-    ON CONFLICT DO NOTHING
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $31::timestamptz
-    FROM changed, unnest($32::text[], $33::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $27::timestamptz
+    FROM changed, unnest($28::text[], $29::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($34::text[], $35::text[], $36::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest($30::text[], $31::text[], $32::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($37::text[])
-), kept AS (
-    INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
-    SELECT $38::uuid, $39::text, $40::bytea, id, $41::text, $31
-    FROM changed
-    WHERE $39 IS NOT NULL
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($33::text[])
 )

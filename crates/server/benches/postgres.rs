@@ -1,0 +1,408 @@
+//! How near the service comes to the floor: PostgreSQL's own `pgbench` running the very statements of the store,
+//! prepared, with `fsync` on, beside the built program over HTTP. Rows and floors take turns in one run, and what
+//! counts is the median of their ratios. Server, database, twin and load share the cores.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    reason = "a benchmark prints ratios, and one that cannot run fails"
+)]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hmac::{Hmac, KeyInit, Mac};
+use paywright_testkit::Cluster;
+use paywright_testkit::postgres::connect;
+use rig::{MICROS_A_TICK, ORDER, Row, Running, Server, Shop, stat};
+use sha2::Sha256;
+
+const PLACE: &str = include_str!("../../store-postgres/src/sql/place.sql");
+const CHANGE: &str = include_str!("../../store-postgres/src/sql/change.sql");
+const READ: &str = include_str!("../../store-postgres/src/sql/order.sql");
+
+/// Orders that are there from the start, open: to be read, and to be paid.
+const OPEN: u64 = 100_000;
+/// Orders whose intent is there from the start, to be paid by webhooks. Their numbers follow on.
+const ISSUED: u64 = 200_000;
+const WEBHOOK_SECRET: &str = "whsec_of_the_benchmark";
+const PROVIDER_MS: u64 = 200;
+/// The connections of the server whose payments wait for a slow provider.
+const FEW_CONNECTIONS: u16 = 8;
+
+fn main() {
+    rig::run(benchmark(rig::seconds_a_row()));
+}
+
+async fn benchmark(seconds: u64) {
+    let rounds: usize = std::env::var("ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
+    let cluster = Cluster::on_disk(&["shared_buffers = '512MB'", "max_wal_size = '4GB'"]);
+    cluster.start();
+    let (twin, slow_twin) = (Running::twin(0), Running::twin(PROVIDER_MS));
+    let secret = format!("stripe.webhook_secrets = \"{WEBHOOK_SECRET}\"");
+    let admin = connect(&cluster.url("postgres")).await;
+    for database in ["shop", "floor"] {
+        admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+    }
+    let shop = Shop::open(&cluster.url("shop"), &twin.address, &secret);
+    let few = format!("{secret}\ndatabase.connections = {FEW_CONNECTIONS}");
+    let slow_shop = Shop::open(&cluster.url("shop"), &slow_twin.address, &few);
+    drop(Shop::open(&cluster.url("floor"), &twin.address, ""));
+    for database in ["shop", "floor"] {
+        fill(&cluster, database).await;
+    }
+    let (server, slow) = (Arc::new(shop.serve().0), Arc::new(slow_shop.serve().0));
+    let event = Arc::new(event_of_a_payment(&server, &twin, &shop).await);
+    let (opened, issued) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(OPEN + 1)));
+    let mut floor = Floor { cluster: &cluster, seconds, placed: 0, paid: OPEN };
+    println!(
+        "{:<38} {:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9}",
+        "row", "conns", "op/s", "p50 ms", "p99 ms", "server us", "pg us", "of floor"
+    );
+    for connections in [1, 16, 64] {
+        let mut table = Table::default();
+        for _ in 0..rounds {
+            let placing = floor.place(connections);
+            table.add("floor: place.sql by pgbench", &placing, None);
+            let place = |it: &Server, _| Some(it.request("POST", "/api/v1/shop/orders", "", ORDER));
+            let placed = measured(&cluster, server.load(connections, seconds, 201, place)).await;
+            table.add("POST /orders", &placed, Some(&placing));
+
+            let reading = floor.read(connections);
+            table.add("floor: order.sql by pgbench", &reading, None);
+            let read = |it: &Server, _| {
+                let number = number_of(fastrand::u64(1..=OPEN));
+                Some(it.request("GET", &format!("/api/v1/shop/orders/{number}"), "", ""))
+            };
+            let got = measured(&cluster, server.load(connections, seconds, 200, read)).await;
+            table.add("GET /orders/{number}", &got, Some(&reading));
+
+            let paying = floor.pay(connections).await;
+            table.add("floor: order.sql + change.sql", &paying, None);
+            let deliver = {
+                let (event, issued) = (Arc::clone(&event), Arc::clone(&issued));
+                move |it: &Server, _| {
+                    let n = issued.fetch_add(1, Ordering::Relaxed);
+                    (n <= OPEN + ISSUED).then(|| event.delivery(it, n))
+                }
+            };
+            let paid = measured(&cluster, server.load(connections, seconds, 200, deliver)).await;
+            table.add("webhook that pays", &paid, Some(&paying));
+
+            for (name, server) in [("payment-intent, provider at 0 ms", &server), ("same, at 200 ms, pool of 8", &slow)]
+            {
+                let opened = Arc::clone(&opened);
+                let ask = move |it: &Server, _| {
+                    let n = opened.fetch_add(1, Ordering::Relaxed);
+                    let path = format!("/api/v1/shop/orders/{}/payment-intent", number_of(n));
+                    (n <= OPEN).then(|| it.request("POST", &path, "", ""))
+                };
+                let asked = measured(&cluster, server.load(connections, seconds, 200, ask)).await;
+                table.add(name, &asked, None);
+            }
+        }
+        table.print(connections);
+    }
+    println!(
+        "resident: {:.0} MB at most; {:.0} MB at most where payments wait, with a pool of {FEW_CONNECTIONS}",
+        server.resident().1,
+        slow.resident().1
+    );
+}
+
+/// The `n`th order's number, as `fill` gives it.
+fn number_of(n: u64) -> String {
+    format!("ORD-20200101-{n:06X}")
+}
+
+/// Orders of two lines, half of them with an intent, as if they had been there for a while.
+async fn fill(cluster: &Cluster, database: &str) {
+    let db = connect(&cluster.url(database)).await;
+    let all = OPEN + ISSUED;
+    let id = "(lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid";
+    db.batch_execute(&format!(
+        "INSERT INTO orders (id, number, version, customer, currency, total, capture, metadata, livemode, revision, \
+             attempt, state, placed_at, updated_at) \
+         SELECT {id}, 'ORD-20200101-' || upper(lpad(to_hex(n), 6, '0')), CASE WHEN n > {OPEN} THEN 3 ELSE 1 END, \
+             'cus-ada', 'usd', 12450, 'automatic', '{{}}', false, 1, 1, 'open', now(), now() \
+         FROM generate_series(1, {all}) n; \
+         INSERT INTO order_lines SELECT {id}, 0, 'Main product 2', '', NULL, 5600, 2 FROM generate_series(1, {all}) n; \
+         INSERT INTO order_lines SELECT {id}, 1, 'Leash', '', NULL, 1250, 1 FROM generate_series(1, {all}) n; \
+         INSERT INTO payment_intents (order_id, position, provider_id, revision, currency, amount, status, received, \
+             capturable, as_of, created_at) \
+         SELECT {id}, 0, 'pi_' || n, 1, 'usd', 12450, 'requires_payment_method', 0, 0, now(), now() \
+         FROM generate_series({OPEN} + 1, {all}) n"
+    ))
+    .await
+    .unwrap();
+    db.batch_execute("VACUUM (ANALYZE)").await.unwrap();
+    db.batch_execute("CHECKPOINT").await.unwrap();
+}
+
+/// An event as the twin words it, to be said of other orders.
+struct Event {
+    text: String,
+    intent: String,
+    order: String,
+}
+
+/// Pays one order by its intent, and takes the event of that.
+async fn event_of_a_payment(server: &Arc<Server>, twin: &Running, shop: &Shop) -> Event {
+    let place = |it: &Server, n: u64| (n == 0).then(|| it.request("POST", "/api/v1/shop/orders", "", ORDER));
+    let placed = server.load(1, 60, 201, place).await;
+    let number = placed.numbers().pop().expect("a number");
+    let order = placed.answers[0].split("\"id\":\"").nth(1).and_then(|it| it.get(..36)).expect("an id").to_owned();
+    let path = format!("/api/v1/shop/orders/{number}/payment-intent");
+    let ask = move |it: &Server, n: u64| (n == 0).then(|| it.request("POST", &path, "", ""));
+    let made = server.load(1, 60, 200, ask).await;
+    let intent = made.answers[0].split("\"id\":\"").nth(1).and_then(|it| it.split('"').next()).expect("an intent");
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let confirm = http.post(format!("http://{}/v1/payment_intents/{intent}/confirm", twin.address));
+    confirm.bearer_auth("sk_test_twin").body("payment_method=pm_card_visa").send().await.unwrap();
+    let events = http.get(format!("http://{}/v1/events?type=payment_intent.succeeded", twin.address));
+    let events = events.bearer_auth("sk_test_twin").send().await.unwrap().text().await.unwrap();
+    let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+    assert!(!shop.key.is_empty());
+    Event { text: events["data"][0].to_string(), intent: intent.to_owned(), order }
+}
+
+impl Event {
+    /// Says it of the `n`th order, signed.
+    fn delivery(&self, server: &Server, n: u64) -> Vec<u8> {
+        let body = self.text.replace(&self.intent, &format!("pi_{n}"));
+        let body = body.replace(&self.order, &format!("{n:08x}-0000-7000-8000-000000000000"));
+        let at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
+        mac.update(format!("{at}.{body}").as_bytes());
+        let signature = format!("stripe-signature: t={at},v1={}\r\n", hex::encode(mac.finalize().into_bytes()));
+        server.request("POST", "/webhooks/stripe", &signature, &body)
+    }
+}
+
+/// `pgbench` on a database of its own.
+struct Floor<'a> {
+    cluster: &'a Cluster,
+    seconds: u64,
+    /// How many orders a client may have placed so far.
+    placed: u64,
+    /// The last order that was paid so far.
+    paid: u64,
+}
+
+/// What a parameter of a statement is in a floor.
+enum Given {
+    /// The same each time, sent each time.
+    Fixed(&'static str),
+    /// Nothing, which must be sent too.
+    Null,
+    /// Another each time.
+    Each(&'static str),
+}
+use Given::{Each, Fixed, Null};
+
+const NOW: &str = "2026-11-21 12:00:00+00";
+
+impl Floor<'_> {
+    fn place(&mut self, clients: usize) -> Sample {
+        let mut script = Script::new("\\set n :n + 1");
+        script.add(PLACE, &[
+            Null, Null, Null,
+            Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-9000-' || lpad(to_hex(:client_id::int), 12, '0'))::uuid"),
+            Null, Fixed(NOW), Each("('FLOOR-' || :client_id::int || '-' || :n::bigint)"), Fixed("usd"), Fixed("automatic"),
+            Fixed("f"), Fixed(NOW), Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"),
+            Fixed("open"), Null, Null, Null, Null, Null, Fixed(NOW),
+            Fixed("{\"Main product 2\",Leash}"), Fixed("{\"\",\"\"}"), Fixed("{NULL,NULL}"), Fixed("{5600,1250}"),
+            Fixed("{2,1}"), Fixed("{}"), Fixed("{}"), Fixed("{}"), Fixed("{order.placed}"),
+            Fixed(r#"{"{\"kind\":\"order.placed\",\"total\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
+            Fixed("{}"), Fixed("{}"), Fixed("{}"),
+        ]);
+        script.set("n", self.placed);
+        let (sample, count) = self.run(&script, clients);
+        self.placed += count;
+        sample
+    }
+
+    fn read(&self, clients: usize) -> Sample {
+        let number = Each("('ORD-20200101-' || upper(lpad(to_hex(:n::bigint), 6, '0')))");
+        let mut script = Script::new(&format!("\\set n random(1, {OPEN})"));
+        script.add(&format!("{READ}WHERE number = $1"), &[number]);
+        self.run(&script, clients).0
+    }
+
+    /// What a webhook that pays an order has to ask and to say.
+    async fn pay(&mut self, clients: usize) -> Sample {
+        const INTENT: &str = "('pi_' || :n::bigint)";
+        let by_intent = "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = $1)";
+        let mut script = Script::new(&format!("\\set i :i + 1\n\\set n :from + 1 + :client_id + {clients} * :i"));
+        script.add(&format!("{READ}{by_intent}"), &[Each(INTENT)]);
+        script.add(&format!("{CHANGE}SELECT FROM changed"), &[
+            Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"), Fixed("paid"), Each(INTENT),
+            Null, Fixed(NOW), Null, Null, Fixed(NOW),
+            Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-8000-000000000000')::uuid"), Fixed("3"), Fixed("f"),
+            Each("ARRAY['pi_' || :n::bigint]"), Fixed("{1}"), Fixed("{usd}"), Fixed("{12450}"), Fixed("{succeeded}"),
+                Fixed("{12450}"),
+                Fixed("{0}"),
+                Fixed("{NULL}"),
+                Fixed("{\"2026-11-21 12:00:00+00\"}"),
+                Fixed("{\"2026-11-21 12:00:00+00\"}"),
+                Fixed(NOW),
+                Fixed("{payment_intent.changed,order.paid}"),
+                Fixed(r#"{"{\"kind\":\"payment_intent.changed\",\"intent\":\"pi_12345678\",\"before\":\"requires_payment_method\",\"status\":\"succeeded\",\"last_error\":null}","{\"kind\":\"order.paid\",\"by\":\"pi_12345678\",\"amount\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
+                Fixed("{}"),
+                Fixed("{}"),
+                Fixed("{}"),
+                Fixed("{}"),
+            ],
+        );
+        script.set("i", -1);
+        script.set("from", self.paid);
+        let (sample, _) = self.run(&script, clients);
+        let last = "SELECT max(('x' || left(id::text, 8))::bit(32)::int8) FROM orders WHERE state = 'paid'";
+        let last: i64 = connect(&self.cluster.url("floor")).await.query_one(last, &[]).await.unwrap().get(0);
+        self.paid = u64::try_from(last).unwrap();
+        assert!(self.paid + 64 < OPEN + ISSUED, "the floor has run out of orders to pay");
+        sample
+    }
+
+    /// Runs a script, and says how often.
+    fn run(&self, script: &Script, clients: usize) -> (Sample, u64) {
+        self.cluster.write("floor.pgbench", &script.text);
+        let mut command = self.cluster.command("pgbench");
+        command.env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off");
+        command.args(["-n", "-M", "prepared", "-j", "1", "-U", "postgres"]).arg("-h").arg(self.cluster.host());
+        command.args(["-c", &clients.to_string(), "-T", &self.seconds.to_string()]);
+        command.args(script.set.iter().flat_map(|it| ["-D", it]));
+        command.arg("-f").arg(self.cluster.path_of("floor.pgbench")).arg("floor");
+        let before = postgres_ticks(self.cluster);
+        let output = command.output().unwrap();
+        let ticks = postgres_ticks(self.cluster) - before;
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && said.contains(" 0 (0.000%)"),
+            "{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let number = |name: &str| {
+            let line = said.lines().find_map(|it| it.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {said}"));
+            line.split_whitespace().next().and_then(|it| it.parse::<f64>().ok()).unwrap()
+        };
+        let (rate, count) = (number("tps = "), number("number of transactions actually processed: "));
+        let average = number("latency average = ");
+        let postgres = ticks as f64 * MICROS_A_TICK / count;
+        (Sample { rate, p50: average, p99: f64::NAN, server: f64::NAN, postgres }, count as u64)
+    }
+}
+
+/// Statements as `pgbench` takes them: what is fixed is a variable, so that it is sent each time.
+struct Script {
+    text: String,
+    set: Vec<String>,
+}
+
+impl Script {
+    fn new(first: &str) -> Self {
+        Self { text: format!("{first}\n"), set: vec!["nothing=-".into()] }
+    }
+
+    fn set(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.set.push(format!("{name}={value}"));
+    }
+
+    fn add(&mut self, sql: &str, parameters: &[Given]) {
+        for line in sql.lines().filter(|it| !it.starts_with("--")) {
+            let mut pieces = line.split('$');
+            self.text.push_str(pieces.next().unwrap());
+            for piece in pieces {
+                let digits = piece.chars().take_while(char::is_ascii_digit).count();
+                let n: usize = piece[..digits].parse().unwrap();
+                match &parameters[n - 1] {
+                    Fixed(_) => self.text.push_str(&format!(":p{n}")),
+                    Null => self.text.push_str("nullif(:nothing::text, '-')"),
+                    Each(expression) => self.text.push_str(expression),
+                }
+                self.text.push_str(&piece[digits..]);
+            }
+            self.text.push('\n');
+        }
+        self.text = format!("{};\n", self.text.trim_end());
+        for (n, parameter) in parameters.iter().enumerate() {
+            if let Fixed(value) = parameter {
+                self.set(&format!("p{}", n + 1), value);
+            }
+        }
+    }
+}
+
+/// The CPU time of the database in ticks: of every process it has and has had.
+fn postgres_ticks(cluster: &Cluster) -> u64 {
+    let parent = cluster.pid();
+    let own = stat(parent).map_or(0, |it| it[11..15].iter().sum::<u64>());
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let children = processes.filter_map(|it| stat(it.file_name().to_str()?.parse().ok()?));
+    own + children.filter(|it| it[1] == u64::from(parent)).map(|it| it[11] + it[12]).sum::<u64>()
+}
+
+async fn measured(cluster: &Cluster, row: impl Future<Output = Row>) -> Sample {
+    let before = postgres_ticks(cluster);
+    let row = row.await;
+    let postgres = (postgres_ticks(cluster) - before) as f64 * MICROS_A_TICK / row.count;
+    Sample { rate: row.rate, p50: row.p50, p99: row.p99, server: row.cpu, postgres }
+}
+
+/// One run of one row.
+struct Sample {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    server: f64,
+    postgres: f64,
+}
+
+/// Each row's figures over all rounds: rate, p50, p99, server, postgres, ratio to the floor.
+#[derive(Default)]
+struct Table {
+    names: Vec<&'static str>,
+    rows: BTreeMap<&'static str, Vec<[f64; 6]>>,
+}
+
+impl Table {
+    fn add(&mut self, name: &'static str, sample: &Sample, floor: Option<&Sample>) {
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+        let ratio = floor.map_or(f64::NAN, |it| sample.rate / it.rate);
+        let figures = [sample.rate, sample.p50, sample.p99, sample.server, sample.postgres, ratio];
+        self.rows.entry(name).or_default().push(figures);
+    }
+
+    fn print(&self, connections: usize) {
+        for name in &self.names {
+            let rounds = &self.rows[name];
+            let figure = |n: usize, decimals: usize| {
+                let mut values: Vec<f64> = rounds.iter().map(|it| it[n]).collect();
+                values.sort_by(f64::total_cmp);
+                let median = values[values.len() / 2];
+                if median.is_nan() { "-".into() } else { format!("{median:.decimals$}") }
+            };
+            println!(
+                "{name:<38} {connections:>5} {:>9} {:>8} {:>8} {:>10} {:>10} {:>9}",
+                figure(0, 0),
+                figure(1, 2),
+                figure(2, 2),
+                figure(3, 0),
+                figure(4, 0),
+                figure(5, 2)
+            );
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Questions, and the connection that most of them share.
+//!
+//! A question that reads a few rows by an index is answered faster than a connection changes hands. So those of one
+//! lane go over one connection, each without waiting for the answers of those before it: what is asked at the same
+//! moment is sent together, answered in one go and wakes nobody twice. Commits cannot share one so, since each
+//! waits for the disk; they have a pool.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::Pg;
+use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+use diesel::result::Error::{DatabaseError, DeserializationError};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
+use futures_util::TryStreamExt;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::ANSWER;
+use crate::connect::Source;
+use crate::failure::Failure;
+use crate::statement::{Fixed, Statement};
+
+/// Asks a question, and takes all of its answer.
+pub(crate) fn ask<T, R>(
+    mut connection: &AsyncPgConnection,
+    question: T,
+) -> Pin<Box<dyn Future<Output = QueryResult<Vec<R>>> + Send + '_>>
+where
+    T: Fixed + 'static,
+    T::Columns: Send,
+    R: FromSqlRow<T::Columns, Pg> + Send + 'static,
+{
+    let asked = AsyncConnectionCore::load(&mut connection, Statement(question));
+    Box::pin(async move {
+        let rows: Vec<_> = asked.await?.try_collect().await?;
+        rows.iter().map(|row| R::build_from_row(row).map_err(DeserializationError)).collect()
+    })
+}
+
+/// A connection that is made when it is first needed, and again when it has broken.
+pub(crate) struct Shared {
+    source: Source,
+    wait: Duration,
+    connection: Mutex<Option<Arc<AsyncPgConnection>>>,
+}
+
+impl Shared {
+    pub(crate) fn of(source: Source, wait: Duration) -> Self {
+        Self { source, wait, connection: Mutex::new(None) }
+    }
+
+    /// Asks a question; once more over a new connection if the line was dead, since asking changes nothing.
+    pub(crate) async fn ask<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
+    where
+        T: Fixed + Clone + Send + 'static,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
+    {
+        match self.ask_once(question.clone()).await {
+            Err(Failure::Database(DatabaseError(ClosedConnection | UnableToSendCommand, _))) => {
+                self.ask_once(question).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_once<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
+    where
+        T: Fixed + Send + 'static,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
+    {
+        let connection = self.connection().await?;
+        let answer = match timeout(ANSWER, ask(&connection, question)).await {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(_) => Err(Failure::TimedOut(ANSWER)),
+        };
+        if answer.as_ref().is_err_and(is_of_the_line) {
+            self.forget(&connection).await;
+        }
+        answer
+    }
+
+    async fn connection(&self) -> Result<Arc<AsyncPgConnection>, Failure> {
+        let made = async {
+            let mut shared = self.connection.lock().await;
+            if let Some(connection) = &*shared {
+                return Ok(Arc::clone(connection));
+            }
+            let connection = Arc::new(self.source.pooled().await?);
+            Ok(Arc::clone(shared.insert(connection)))
+        };
+        timeout(self.wait, made).await.unwrap_or(Err(Failure::NoConnection(self.wait)))
+    }
+
+    /// Lets go of a connection, unless another has taken its place already.
+    async fn forget(&self, broken: &Arc<AsyncPgConnection>) {
+        let mut shared = self.connection.lock().await;
+        if shared.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {
+            *shared = None;
+        }
+    }
+}
+
+/// Whether a failure says that the connection is of no more use. A refusal of the server's says nothing of it,
+/// but that its last words may be one: then the next question finds out.
+fn is_of_the_line(failure: &Failure) -> bool {
+    match failure {
+        Failure::TimedOut(_) | Failure::Database(DatabaseError(ClosedConnection | UnableToSendCommand, _)) => true,
+        Failure::Database(_)
+        | Failure::BadRow { .. }
+        | Failure::Connection(_)
+        | Failure::Pool(_)
+        | Failure::NoConnection(_) => false,
+    }
+}
