@@ -22,3 +22,8 @@ bench:
     cargo bench -p paywright-domain --bench domain
     cargo bench -p paywright-payments-stripe --bench form
     cargo bench -p paywright --bench load
+
+# How near the service comes to PostgreSQL's own pgbench on the same statements. Needs its server programs; takes some
+# ten minutes.
+bench-postgres:
+    cargo bench -p paywright --bench postgres

@@ -198,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn an_open_intent_seen_as_it_was_is_no_news() {
+        let order = issued();
+        let look = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
+        let later = IntentSnapshot { as_of: at(900), as_of_max: at(900), ..look };
+        assert_eq!(order.settle(&later, at(901)), Ok(Decision::unchanged(order)));
+    }
+
+    #[test]
     fn a_decline_leaves_the_order_open_and_the_next_attempt_pays_it() {
         let order = issued();
         let mut declined = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));

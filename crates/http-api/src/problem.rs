@@ -308,3 +308,31 @@ impl From<WebhookError> for Problem {
         Self::bad_request(code, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_passes_says_when_to_come_again() {
+        let line = || "the line went dead".into();
+        for (problem, status, code) in [
+            (Problem::from(StoreError::Conflict), 409, "busy"),
+            (StoreError::Unavailable(line()).into(), 503, "store_unavailable"),
+            (StoreError::Unknown(line()).into(), 503, "store_outcome_unknown"),
+            (GatewayError::Busy.into(), 503, "payment_provider_busy"),
+            (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
+            (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
+        ] {
+            let response = problem.respond(None);
+            assert_eq!(response.status().as_u16(), status, "{code}");
+            assert!(response.headers().contains_key(RETRY_AFTER), "{code}");
+            let body = to_bytes(response.into_body()).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.contains(&format!("\"code\":\"{code}\"")), "{body}");
+            assert!(!body.contains("line went dead"), "what went wrong inside is for the log: {body}");
+        }
+    }
+}

@@ -136,7 +136,9 @@ fn order_named_by(intent: &PaymentIntent) -> Option<OrderId> {
 }
 
 fn intent_error(body: &ErrorBody) -> IntentError {
-    IntentError { code: body.code.clone(), decline_code: body.decline_code.clone(), message: body.message.clone() }
+    // Not every store can keep a NUL in a text, and no message means one.
+    let text = |it: &Option<String>| it.as_ref().map(|it| it.replace('\0', ""));
+    IntentError { code: text(&body.code), decline_code: text(&body.decline_code), message: text(&body.message) }
 }
 
 /// Who can do something about a failure: the customer, time, or an operator.

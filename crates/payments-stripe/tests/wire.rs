@@ -353,6 +353,16 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
 }
 
 #[tokio::test]
+async fn what_no_store_could_keep_is_left_out_of_an_error() {
+    let (server, client) = stripe().await;
+    let mut declined = intent_json("requires_payment_method");
+    declined["last_payment_error"] = json!({ "type": "card_error", "code": "card_declined", "message": "N\0o." });
+    answers(&server, ResponseTemplate::new(200).set_body_json(declined)).await;
+    let read = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap();
+    assert_eq!(read.snapshot.last_error.and_then(|it| it.message).as_deref(), Some("No."));
+}
+
+#[tokio::test]
 async fn no_secret_is_shown_by_debug_or_in_errors() {
     let (server, client) = stripe().await;
     let hushed = json!({ "type": "card_error", "code": "card_declined",

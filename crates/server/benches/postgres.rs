@@ -17,6 +17,7 @@
 mod rig;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,7 +48,7 @@ async fn benchmark(seconds: u64) {
     let rounds: usize = std::env::var("ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
     let cluster = Cluster::on_disk(&["shared_buffers = '512MB'", "max_wal_size = '4GB'"]);
     cluster.start();
-    let (twin, slow_twin) = (Running::twin(0), Running::twin(PROVIDER_MS));
+    let (twin, provider) = (Running::twin(0), Arc::new(Server::twin(PROVIDER_MS)));
     let secret = format!("stripe.webhook_secrets = \"{WEBHOOK_SECRET}\"");
     let admin = connect(&cluster.url("postgres")).await;
     for database in ["shop", "floor"] {
@@ -55,12 +56,14 @@ async fn benchmark(seconds: u64) {
     }
     let shop = Shop::open(&cluster.url("shop"), &twin.address, &secret);
     let few = format!("{secret}\ndatabase.connections = {FEW_CONNECTIONS}");
-    let slow_shop = Shop::open(&cluster.url("shop"), &slow_twin.address, &few);
+    let slow_shop = Shop::open(&cluster.url("shop"), provider.address(), &few);
     drop(Shop::open(&cluster.url("floor"), &twin.address, ""));
     for database in ["shop", "floor"] {
         fill(&cluster, database).await;
     }
-    let (server, slow) = (Arc::new(shop.serve().0), Arc::new(slow_shop.serve().0));
+    let (server, mut slow) = (Arc::new(shop.serve().0), slow_shop.serve().0);
+    slow.spread = provider.spread;
+    let slow = Arc::new(slow);
     let event = Arc::new(event_of_a_payment(&server, &twin, &shop).await);
     let (opened, issued) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(OPEN + 1)));
     let mut floor = Floor { cluster: &cluster, seconds, placed: 0, paid: OPEN };
@@ -98,8 +101,11 @@ async fn benchmark(seconds: u64) {
             let paid = measured(&cluster, server.load(connections, seconds, 200, deliver)).await;
             table.add("webhook that pays", &paid, Some(&paying));
 
-            for (name, server) in [("payment-intent, provider at 0 ms", &server), ("same, at 200 ms, pool of 8", &slow)]
-            {
+            let create =
+                |it: &Server, _| Some(it.request("POST", "/v1/payment_intents", "", "amount=12450&currency=usd"));
+            let alone = measured(&cluster, provider.load(connections, seconds, 200, create)).await;
+            table.add("the provider alone, at 200 ms", &alone, None);
+            for (name, server) in [("payment-intent, provider at 200 ms", &slow), ("same, at 0 ms", &server)] {
                 let opened = Arc::clone(&opened);
                 let ask = move |it: &Server, _| {
                     let n = opened.fetch_add(1, Ordering::Relaxed);
@@ -326,7 +332,7 @@ impl Script {
                 let digits = piece.chars().take_while(char::is_ascii_digit).count();
                 let n: usize = piece[..digits].parse().unwrap();
                 match &parameters[n - 1] {
-                    Fixed(_) => self.text.push_str(&format!(":p{n}")),
+                    Fixed(_) => drop(write!(self.text, ":p{n}")),
                     Null => self.text.push_str("nullif(:nothing::text, '-')"),
                     Each(expression) => self.text.push_str(expression),
                 }

@@ -19,7 +19,6 @@ const SESSION: &str = "
     SET jit = off;
     SET default_transaction_isolation = 'read committed';
     SET statement_timeout = '5s';
-    SET idle_in_transaction_session_timeout = '5s';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 ";
 

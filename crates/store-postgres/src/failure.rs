@@ -87,7 +87,7 @@ pub(crate) enum Failure {
     Connection(#[from] diesel::ConnectionError),
     #[error("no connection to the database: {0}")]
     Pool(#[from] PoolError),
-    #[error("all connections to the database were in use for {0:?}")]
+    #[error("no connection to the database was free within {0:?}")]
     NoConnection(Duration),
     #[error("the database did not answer within {0:?}")]
     TimedOut(Duration),

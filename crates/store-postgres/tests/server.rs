@@ -137,7 +137,10 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
     cluster.write("pg_hba.conf", "local all ada scram-sha-256\nlocal all postgres trust\n");
     cluster.start();
     let admin = connect(&cluster.url("postgres")).await;
-    admin.batch_execute("CREATE ROLE ada LOGIN PASSWORD 'right'").await.unwrap();
+    admin
+        .batch_execute("SET password_encryption = 'scram-sha-256'; CREATE ROLE ada LOGIN PASSWORD 'right'")
+        .await
+        .unwrap();
     let host = cluster.url("postgres").replace("postgres://postgres@", "").replace("/postgres", "");
     let nobody = format!("postgres://ada:hush@127.0.0.1:{}/shop", free_port());
     for (url, expected) in [
@@ -224,7 +227,7 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
         }
     };
     assert_eq!(store.order(&by_id(n)).await.unwrap(), None, "what was refused was not done; and reading goes on");
-    assert!(matches!(&told, StoreError::Unavailable(cause) if cause.to_string().contains("in use")), "{told}");
+    assert!(matches!(&told, StoreError::Unavailable(cause) if cause.to_string().contains("was free")), "{told}");
     held.rollback().await.unwrap();
     waiting.await.unwrap().unwrap();
     assert!(store.order(&by_id(1)).await.unwrap().is_some());
@@ -381,7 +384,10 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     cluster.start();
     let socket = cluster.url("");
     let admin = connect(&format!("{}:{port}/postgres", socket.trim_end_matches('/'))).await;
-    admin.batch_execute("ALTER ROLE postgres PASSWORD 'right'").await.unwrap();
+    admin
+        .batch_execute("SET password_encryption = 'scram-sha-256'; ALTER ROLE postgres PASSWORD 'right'")
+        .await
+        .unwrap();
     let opens = |host: &str, query: &str| {
         let url = format!("postgres://postgres:right@{host}:{port}/postgres?{query}");
         async move { open(&url).await }

@@ -86,6 +86,7 @@ CREATE TABLE anomalies (
     PRIMARY KEY (order_id, provider_id, name)
 );
 
+-- `partition` shares rows out among those who work on them: 256 shares of orders, by the order's id.
 CREATE TABLE facts (
     order_id uuid NOT NULL REFERENCES orders (id),
     version bigint NOT NULL CHECK (version >= 1),
@@ -93,6 +94,7 @@ CREATE TABLE facts (
     kind text NOT NULL,
     payload jsonb NOT NULL,
     at timestamptz NOT NULL,
+    partition smallint NOT NULL GENERATED ALWAYS AS (get_byte(uuid_send(order_id), 15)) STORED,
     PRIMARY KEY (order_id, version, position)
 );
 
@@ -107,6 +109,7 @@ CREATE TABLE tasks (
     taken integer NOT NULL DEFAULT 0 CHECK (taken >= 0),
     leased_by uuid,
     leased_until timestamptz CHECK ((leased_until IS NULL) = (leased_by IS NULL)),
+    partition smallint NOT NULL GENERATED ALWAYS AS (get_byte(uuid_send(order_id), 15)) STORED,
     PRIMARY KEY (order_id, key)
 );
 

@@ -83,15 +83,13 @@ impl Shop {
             "s".repeat(32)
         );
         std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
-        let mut shop = Self { folder, key: String::new(), token: String::new() };
-        let key = shop.said(&["keys", "create", "--name", "load", "--scope", "orders:read", "--scope", "orders:write"]);
-        shop.key = key.lines().find(|it| it.starts_with("pwk_")).expect("a key").to_owned();
-        shop.token = shop.said(&["token", "--customer", "cus-ada"]).trim().to_owned();
-        shop
-    }
-
-    fn said(&self, arguments: &[&str]) -> String {
-        String::from_utf8(paywright(self.folder.path(), arguments).output().unwrap().stdout).unwrap()
+        let said = |arguments: &[&str]| {
+            String::from_utf8(paywright(folder.path(), arguments).output().unwrap().stdout).unwrap()
+        };
+        let key = said(&["keys", "create", "--name", "load", "--scope", "orders:read", "--scope", "orders:write"]);
+        let key = key.lines().find(|it| it.starts_with("pwk_")).expect("a key").to_owned();
+        let token = said(&["token", "--customer", "cus-ada"]).trim().to_owned();
+        Self { folder, key, token }
     }
 
     /// Starts its server, and says after how long it took the first connection.
@@ -105,18 +103,34 @@ impl Shop {
             "host: {}\r\nx-api-key: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n",
             running.address, self.key, self.token
         );
-        (Server { running, head }, begun.elapsed())
+        (Server { running, head, spread: Duration::ZERO }, begun.elapsed())
     }
 }
 
-/// The program under load.
+/// A program under load.
 pub(crate) struct Server {
     running: Running,
     /// The headers that every request has.
     head: String,
+    /// Over how long the connections begin one after the other: where all wait equally long for something slow,
+    /// they would ask for it all at once ever after.
+    pub(crate) spread: Duration,
 }
 
 impl Server {
+    /// The stand-in for Stripe itself.
+    pub(crate) fn twin(latency_ms: u64) -> Self {
+        let running = Running::twin(latency_ms);
+        let head = format!(
+            "host: {}\r\nauthorization: Bearer sk_test_x\r\ncontent-type: application/x-www-form-urlencoded\r\n",
+            running.address
+        );
+        Self { running, head, spread: Duration::from_millis(latency_ms) }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.running.address
+    }
     pub(crate) fn request(&self, method: &str, path: &str, more: &str, body: &str) -> Vec<u8> {
         let (head, bytes) = (&self.head, body.len());
         format!("{method} {path} HTTP/1.1\r\n{head}{more}content-length: {bytes}\r\n\r\n{body}").into_bytes()
@@ -150,12 +164,14 @@ impl Server {
         let begun = Instant::now();
         let end = begun + Duration::from_secs(seconds);
         let mut tasks = Vec::new();
-        for _ in 0..connections {
+        for n in 0..connections {
             let (this, counter, make) = (Arc::clone(self), Arc::clone(&counter), Arc::clone(&make));
+            let wait = self.spread.mul_f64(n as f64 / connections as f64);
             let mut stream = TcpStream::connect(&self.running.address).await.unwrap();
             stream.set_nodelay(true).unwrap();
             tasks.push(tokio::spawn(async move {
                 let (mut times, mut answers, mut buffer) = (Vec::new(), Vec::new(), Vec::with_capacity(8192));
+                tokio::time::sleep(wait).await;
                 while Instant::now() < end {
                     let Some(request) = make(&this, counter.fetch_add(1, Ordering::Relaxed)) else { break };
                     let sent = Instant::now();

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use paywright_app::KEY_BELIEVED_SECONDS;
+use paywright_testkit::postgres::Database;
 use reqwest::Method;
 use tempfile::TempDir;
 
@@ -54,6 +55,53 @@ fn a_file_that_is_no_store_is_named() {
     let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:diary.txt")];
     let (done, _, said) = run(&["keys", "list"], &settings, &folder);
     assert!(!done && said.contains("diary.txt is not an SQLite database"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_told_so() {
+    let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
+    let url = database.url();
+    let settings = [
+        ("PAYWRIGHT__DATABASE__URL", url.as_str()),
+        ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x"),
+        ("PAYWRIGHT__AUTH__TOKEN_SECRET", SECRET),
+    ];
+    let (done, _, said) = run(&["serve", "--migrate=check", "--bind", "127.0.0.1:0"], &settings, &folder);
+    assert!(!done && said.contains("lacks 1 migration(s)") && said.contains("run `paywright migrate`"), "{said}");
+    let (done, printed, said) = run(&["migrate"], &settings, &folder);
+    assert!(done && printed.contains("one migration was made"), "{printed}{said}");
+    let (done, printed, _) = run(&["migrate"], &settings, &folder);
+    assert_eq!((done, printed.as_str()), (true, "The database is up to date.\n"));
+    for mode in ["--migrate=check", "--migrate=off", "--migrate=auto"] {
+        let mut command = command(&["serve", mode, "--bind", "127.0.0.1:0"], folder.path());
+        command.envs(settings);
+        let serve = Process::start(command);
+        let ready = format!("{}/readyz", address_of(&serve));
+        assert_eq!(client().get(ready).send().await.unwrap().status(), 200, "{mode}");
+    }
+    let file = [("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), settings[1], settings[2]];
+    let (done, printed, _) = run(&["migrate"], &file, &folder);
+    assert!(done && printed.contains("up to date"), "{printed}");
+    let (done, _, said) = run(&["serve", "--migrate=off"], &file, &folder);
+    assert!(!done && said.contains("--migrate is for PostgreSQL"), "{said}");
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_named_without_its_password_at_any_log_level() {
+    let folder = TempDir::new().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, says) in [
+        (format!("postgres://ada:hush@127.0.0.1:{port}/shop"), "no PostgreSQL answers at 127.0.0.1"),
+        ("postgres://ada:hush@db:port/shop".into(), "the database address cannot be read"),
+        ("postgres://ada:hush@db/shop?sslmode=perhaps".into(), "sslmode must be"),
+    ] {
+        let settings = [("PAYWRIGHT__DATABASE__URL", url.as_str()), ("RUST_LOG", "trace")];
+        for command in [&["migrate"][..], &["keys", "list"]] {
+            let (done, printed, said) = run(command, &settings, &folder);
+            assert!(!done && said.contains(says), "{url}: {said}");
+            assert!(!said.contains("hush") && !printed.contains("hush"), "{url}: {said}");
+        }
+    }
 }
 
 /// A twin that takes its time, and the settings of a shop on it.
@@ -137,7 +185,7 @@ fn help_says_what_each_command_is_for() {
     let folder = TempDir::new().unwrap();
     let (done, printed, _) = run(&["--help"], &[], &folder);
     assert!(done);
-    for word in ["dev", "serve", "twin", "keys", "token"] {
+    for word in ["dev", "serve", "twin", "migrate", "keys", "token"] {
         assert!(printed.contains(word), "{word}: {printed}");
     }
 }
