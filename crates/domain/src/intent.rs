@@ -229,11 +229,14 @@ impl PaymentIntent {
     /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
     /// same money as long as one of them is the last: status moves only up the ranks, an end never changes,
     /// and what was received only grows. Among open states the word of the later moment wins, and where that
-    /// cannot be told (see [`IntentSnapshot::as_of_max`]) the one that comes last.
+    /// cannot be told (see [`IntentSnapshot::as_of_max`]) the one that comes last, but for the state that an
+    /// intent is made in: nothing leads back to that, so that it came before what is known.
     #[must_use]
     pub fn fold(&self, snapshot: &IntentSnapshot) -> Self {
         let (before, after) = (self.status.rank(), snapshot.status.rank());
-        let later = snapshot.as_of_max >= self.as_of;
+        let untouched = |status, error: &Option<_>| status == IntentStatus::RequiresPaymentMethod && error.is_none();
+        let goes_back = untouched(snapshot.status, &snapshot.last_error) && !untouched(self.status, &self.last_error);
+        let later = if goes_back { snapshot.as_of > self.as_of } else { snapshot.as_of_max >= self.as_of };
         let moves = after > before || (after == before && later && !self.status.is_terminal());
         let mut next = self.clone();
         if moves {
@@ -322,6 +325,24 @@ mod tests {
             let event = snapshot(RequiresAction, second).within_second(as_of);
             assert_eq!(read.fold(&event).status, expected, "in second {second}");
         }
+    }
+
+    #[test]
+    fn an_intents_creation_told_late_does_not_hide_what_came_after_it() {
+        let second = Timestamp::from_unix_seconds(10).unwrap();
+        let created = snapshot(IntentStatus::RequiresPaymentMethod, 10).within_second(second);
+        let error = IntentError { code: Some("card_declined".into()), ..IntentError::default() };
+        let declined = IntentSnapshot { last_error: Some(error), ..created.clone() };
+        let failed = PaymentIntent::first_seen(&created, 1, second).fold(&declined);
+        assert_eq!(failed.fold(&created), failed);
+        assert_eq!(failed.fold(&created).fold(&declined), failed);
+        // A look at a later moment is believed.
+        let later = snapshot(IntentStatus::RequiresPaymentMethod, 11);
+        assert_eq!(failed.fold(&later).last_error, None);
+        // What was not touched yet may be changed within the second: another amount, say.
+        let changed = IntentSnapshot { amount: usd(900), ..created.clone() };
+        let untouched = PaymentIntent::first_seen(&created, 1, second).fold(&created);
+        assert_eq!(untouched.fold(&changed).amount, usd(900));
     }
 
     proptest! {

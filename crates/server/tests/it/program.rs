@@ -192,7 +192,8 @@ impl Dev {
             if expected(&read) {
                 return read;
             }
-            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}");
+            let log = || self.process.logged().lines().filter(|it| !it.contains("GET")).collect::<Vec<_>>().join("\n");
+            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}\n{}", log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
