@@ -8,6 +8,7 @@
 
 mod command_line;
 mod crash;
+mod database;
 mod faults;
 mod program;
 mod replicas;
