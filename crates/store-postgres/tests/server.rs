@@ -401,7 +401,7 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
         ("localhost", "sslmode=verify-full".into(), Some("certificate")),
         ("localhost", "sslmode=require".into(), None),
         ("localhost", String::new(), None),
-        ("localhost", "sslmode=disable".into(), Some("no encryption")),
+        ("localhost", "sslmode=disable".into(), Some("no pg_hba.conf entry")),
         ("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem".into(), Some("/nowhere.pem")),
     ] {
         match (opens(host, &query).await, expected) {
