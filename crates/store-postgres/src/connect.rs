@@ -10,7 +10,7 @@ use crate::address::{Address, with_causes};
 use crate::failure::OpenError;
 
 /// Every statement of ours finds its rows by an index, so that one plan serves all parameters: it is made once,
-/// and not by the size that a table had when the shop opened (`docs/performance.md` has what that costs). Rows
+/// and not by the size that a table had when the shop opened (`docs/performance.md` says why). Rows
 /// of money are on disk when a commit is answered, whatever the database's own setting says. And nothing runs
 /// for longer than a caller waits.
 const SESSION: &str = "
