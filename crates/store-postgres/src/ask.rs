@@ -19,9 +19,9 @@ use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::ANSWER;
 use crate::connect::Source;
 use crate::failure::Failure;
+use crate::in_time;
 use crate::statement::{Fixed, Statement};
 
 /// Asks a question, and takes all of its answer.
@@ -75,11 +75,8 @@ impl Shared {
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
         let connection = self.connection().await?;
-        let answer = match timeout(ANSWER, ask(&connection, question)).await {
-            Ok(answer) => answer.map_err(Failure::from),
-            Err(_) => Err(Failure::TimedOut(ANSWER)),
-        };
-        if answer.as_ref().is_err_and(is_of_the_line) {
+        let answer = in_time(ask(&connection, question)).await;
+        if answer.as_ref().is_err_and(Failure::ends_connection) {
             self.forget(&connection).await;
         }
         answer
@@ -103,18 +100,5 @@ impl Shared {
         if shared.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {
             *shared = None;
         }
-    }
-}
-
-/// Whether a failure says that the connection is of no more use. A refusal of the server's says nothing of it,
-/// but that its last words may be one: then the next question finds out.
-fn is_of_the_line(failure: &Failure) -> bool {
-    match failure {
-        Failure::TimedOut(_) | Failure::Database(DatabaseError(ClosedConnection | UnableToSendCommand, _)) => true,
-        Failure::Database(_)
-        | Failure::BadRow { .. }
-        | Failure::Connection(_)
-        | Failure::Pool(_)
-        | Failure::NoConnection(_) => false,
     }
 }

@@ -125,10 +125,13 @@ impl Failure {
         }
     }
 
-    /// Whether the connection that failed so is of no more use.
+    /// Whether the connection that failed so is of no more use. A refusal says nothing of it, but that the server
+    /// has become one that takes no writes; and where a refusal was the server's last word, the next finds out.
     pub(crate) fn ends_connection(&self) -> bool {
+        use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
         match self {
-            Self::TimedOut(_) | Self::Database(DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) => true,
+            Self::TimedOut(_)
+            | Self::Database(DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _)) => true,
             Self::Database(_) | Self::BadRow { .. } | Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) => {
                 false
             }

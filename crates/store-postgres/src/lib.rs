@@ -87,8 +87,7 @@ impl PostgresStore {
     pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
         let source = Source::of(url)?;
         // Fails here rather than at the first order where there is no database.
-        drop(source.establish().await?);
-        migrate::run(&source, options.migrate).await?;
+        migrate::run(source.establish().await?, source.place(), options.migrate).await?;
         let lanes = options.lanes.clamp(1, options.connections.max(1));
         // One of each lane's is shared by its questions.
         let pooled = usize::from((options.connections / lanes).saturating_sub(1).max(1));
@@ -102,7 +101,8 @@ impl PostgresStore {
 
     /// Migrates the database at `url`, and says how many migrations that took.
     pub async fn migrate(url: &str) -> Result<usize, OpenError> {
-        migrate::run(&Source::of(url)?, Migrate::Auto).await
+        let source = Source::of(url)?;
+        migrate::run(source.establish().await?, source.place(), Migrate::Auto).await
     }
 
     fn lane(&self) -> Result<&Lane, Failure> {
@@ -125,8 +125,9 @@ impl PostgresStore {
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
         let connection = self.connection().await?;
-        let answer = timeout(ANSWER, ask(&connection, question)).await;
-        answered(connection, answer)
+        let answer = in_time(ask(&connection, question)).await;
+        give_back(connection, &answer);
+        answer
     }
 
     /// Asks for one row at most.
@@ -142,24 +143,25 @@ impl PostgresStore {
     /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
     async fn write<T: Fixed + Send>(&self, statement: T) -> Result<usize, Failure> {
         let mut connection = self.connection().await?;
-        let answer = timeout(ANSWER, Statement(statement).execute(&mut *connection)).await;
-        answered(connection, answer)
+        let answer = in_time(Statement(statement).execute(&mut *connection)).await;
+        give_back(connection, &answer);
+        answer
     }
 }
 
-/// Gives the connection back to its pool, unless it is of no more use.
-fn answered<T>(
-    connection: Object<AsyncPgConnection>,
-    answer: Result<diesel::QueryResult<T>, tokio::time::error::Elapsed>,
-) -> Result<T, Failure> {
-    let answer = match answer {
-        Ok(answer) => answer.map_err(Failure::from),
+/// Waits for an answer of the database, for [`ANSWER`] at most.
+async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Result<T, Failure> {
+    match timeout(ANSWER, answer).await {
+        Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::TimedOut(ANSWER)),
-    };
+    }
+}
+
+/// Gives a connection back to its pool, unless it is of no more use.
+fn give_back<T>(connection: Object<AsyncPgConnection>, answer: &Result<T, Failure>) {
     if answer.as_ref().is_err_and(Failure::ends_connection) {
         drop(Object::take(connection));
     }
-    answer
 }
 
 /// Which lane this thread goes in: the next one, from its first question on.

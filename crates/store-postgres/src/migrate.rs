@@ -1,5 +1,6 @@
 //! Migrations: embedded, one process at a time, each in a transaction of its own.
 
+use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,7 +9,6 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connect::Source;
 use crate::failure::OpenError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -45,75 +45,87 @@ struct Exists {
     exists: bool,
 }
 
-type Connection = AsyncConnectionWrapper<AsyncPgConnection>;
-
-/// Does what is to be done about the schema, and says how many migrations were made.
-pub(crate) async fn run(source: &Source, migrate: Migrate) -> Result<usize, OpenError> {
-    if migrate == Migrate::Off {
-        return Ok(0);
-    }
-    let connection = source.establish().await?;
-    let place = source.place();
-    let failed = {
-        let place = place.clone();
-        move |reason: String| OpenError::Migration { place: place.clone(), reason }
-    };
-    let work = {
-        let failed = failed.clone();
-        move || {
-            let mut db = Connection::from(connection);
-            let pending = pending(&mut db, &place, &failed)?;
-            match (migrate, pending.first()) {
-                (_, None) | (Migrate::Off, _) => Ok(0),
-                (Migrate::Check, Some(first)) => Err(OpenError::OlderSchema {
-                    place: place.clone(),
-                    missing: pending.len(),
-                    migration: first.clone(),
-                }),
-                (Migrate::Auto, Some(_)) => make_all(&mut db, &place, &failed),
-            }
+/// Does what is to be done about the schema over a connection that this takes up, and says how many migrations
+/// were made.
+pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: Migrate) -> Result<usize, OpenError> {
+    let panicked = OpenError::Migration { place: place.clone(), reason: "it did not come to its end".into() };
+    let work = move || {
+        let mut schema = Schema { db: AsyncConnectionWrapper::from(connection), place };
+        match migrate {
+            Migrate::Auto => schema.bring_up(),
+            Migrate::Check => schema.check(),
+            Migrate::Off => Ok(0),
         }
     };
     // The migrations are diesel's, which waits for each; so this is a thread that may wait.
-    tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))?
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(panicked))
 }
 
-/// The migrations that this version knows and the database has not seen. An unknown one is a newer version's.
-fn pending(db: &mut Connection, place: &str, failed: &impl Fn(String) -> OpenError) -> Result<Vec<String>, OpenError> {
-    let told = |error: diesel::result::Error| failed(error.to_string());
-    let exists = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists";
-    let applied = if diesel::sql_query(exists).get_result::<Exists>(db).map_err(told)?.exists {
-        let all = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
-        diesel::sql_query(all).load::<Applied>(db).map_err(told)?.into_iter().map(|it| it.version).collect()
-    } else {
-        Vec::new()
-    };
-    let known: Vec<String> = MigrationSource::<Pg>::migrations(&MIGRATIONS)
-        .map_err(|error| failed(error.to_string()))?
-        .iter()
-        .map(|it| it.name().version().to_string())
-        .collect();
-    if let Some(unknown) = applied.iter().find(|it| !known.contains(it)) {
-        return Err(OpenError::NewerSchema { place: place.to_owned(), migration: unknown.clone() });
-    }
-    Ok(known.into_iter().filter(|it| !applied.contains(it)).collect())
+/// The schema of a database.
+struct Schema {
+    db: AsyncConnectionWrapper<AsyncPgConnection>,
+    place: String,
 }
 
-/// Waits for its turn, and makes what is still to be made. The lock ends with the connection.
-fn make_all(db: &mut Connection, place: &str, failed: &impl Fn(String) -> OpenError) -> Result<usize, OpenError> {
-    use diesel::connection::SimpleConnection;
-    let told = |error: diesel::result::Error| failed(error.to_string());
-    db.batch_execute(WAIT_FOR_TURN).map_err(told)?;
-    db.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))
-        .map_err(|error| failed(format!("another process is still migrating it: {error}")))?;
-    db.batch_execute(WAIT_FOR_TABLES).map_err(told)?;
-    // Another process may have made them meanwhile, and a newer version more than that.
-    if pending(db, place, failed)?.is_empty() {
-        return Ok(0);
+impl Schema {
+    /// Refuses a schema that is older or newer than this version's.
+    fn check(&mut self) -> Result<usize, OpenError> {
+        let pending = self.pending()?;
+        match pending.first() {
+            None => Ok(0),
+            Some(first) => Err(OpenError::OlderSchema {
+                place: self.place.clone(),
+                missing: pending.len(),
+                migration: first.clone(),
+            }),
+        }
     }
-    let made = db.run_pending_migrations(MIGRATIONS).map_err(|error| failed(error.to_string()))?;
-    for migration in &made {
-        tracing::info!(%migration, "the database was migrated");
+
+    /// Makes what is missing, when it is this process's turn. The lock ends with the connection.
+    fn bring_up(&mut self) -> Result<usize, OpenError> {
+        if self.pending()?.is_empty() {
+            return Ok(0);
+        }
+        self.run(WAIT_FOR_TURN)?;
+        let turn = self.db.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"));
+        turn.map_err(|error| failed(&self.place, &format!("another process is still migrating it: {error}")))?;
+        self.run(WAIT_FOR_TABLES)?;
+        // Another process may have made them meanwhile, and a newer version more than that.
+        if self.pending()?.is_empty() {
+            return Ok(0);
+        }
+        let made = self.db.run_pending_migrations(MIGRATIONS).map_err(|error| failed(&self.place, &error))?;
+        for migration in &made {
+            tracing::info!(%migration, "the database was migrated");
+        }
+        Ok(made.len())
     }
-    Ok(made.len())
+
+    /// The migrations that this version knows and the database has not seen. An unknown one is a newer version's.
+    fn pending(&mut self) -> Result<Vec<String>, OpenError> {
+        let Self { db, place } = self;
+        let exists = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists";
+        let exists = diesel::sql_query(exists).get_result::<Exists>(db).map_err(|error| failed(place, &error))?.exists;
+        let applied: Vec<Applied> = if exists {
+            let all = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+            diesel::sql_query(all).load(db).map_err(|error| failed(place, &error))?
+        } else {
+            Vec::new()
+        };
+        let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|error| failed(place, &error))?;
+        let mut known: Vec<String> = known.iter().map(|it| it.name().version().to_string()).collect();
+        if let Some(unknown) = applied.iter().find(|it| !known.contains(&it.version)) {
+            return Err(OpenError::NewerSchema { place: place.clone(), migration: unknown.version.clone() });
+        }
+        known.retain(|it| !applied.iter().any(|applied| applied.version == *it));
+        Ok(known)
+    }
+
+    fn run(&mut self, sql: &str) -> Result<(), OpenError> {
+        self.db.batch_execute(sql).map_err(|error| failed(&self.place, &error))
+    }
+}
+
+fn failed(place: &str, error: &dyn std::fmt::Display) -> OpenError {
+    OpenError::Migration { place: place.to_owned(), reason: error.to_string() }
 }

@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use paywright_app::{Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
-use paywright_domain::{IntentPlan, Order};
 use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
 use paywright_testkit::postgres::{Database, connect};
-use paywright_testkit::{Cluster, at, edit_of_lines, order_id, place};
+use paywright_testkit::{Cluster, at, edit_of_lines, order_id, place, request_intent};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use uuid::Uuid;
 
@@ -39,20 +38,13 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn requested(order: &Order) -> paywright_domain::Decision {
-    match order.request_intent(at(2)).unwrap() {
-        IntentPlan::Create { decision: Some(decision), .. } => *decision,
-        plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
-    }
-}
-
 /// One of everything: a placement, a change, an edit, and each way to read.
 async fn a_round(store: &PostgresStore, n: u32) {
     store.commit(first(n)).await.unwrap();
     let edited = place(n).order.edit(edit_of_lines(900), at(2)).unwrap();
     let order = edited.order.clone();
     store.commit(Changes::of(Version(1), edited, at(2), at(2))).await.unwrap();
-    store.commit(Changes::of(Version(2), requested(&order), at(3), at(3))).await.unwrap();
+    store.commit(Changes::of(Version(2), request_intent(&order, at(2)), at(3), at(3))).await.unwrap();
     assert_eq!(store.order(&by_id(n)).await.unwrap().map(|it| it.version), Some(Version(3)));
     store.order(&OrderRef::Number(order.number.clone())).await.unwrap().expect("by its number");
     store.orders(&OrderQuery { customer: None, older_than: None, limit: 2 }).await.unwrap();
@@ -215,7 +207,7 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
     held.execute("SELECT 1 FROM orders FOR UPDATE", &[]).await.unwrap();
     let waiting = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.commit(Changes::of(Version(1), requested(&place(1).order), at(3), at(3))).await }
+        async move { store.commit(Changes::of(Version(1), request_intent(&place(1).order, at(2)), at(3), at(3))).await }
     });
     // Until the first caller has the connection.
     let mut n = 1;

@@ -14,8 +14,7 @@ use paywright_app::{
     Versioned,
 };
 use paywright_domain::{
-    CancelReason, Decision, IntentError, IntentId, IntentPlan, IntentSnapshot, IntentStatus, Money, Order, OrderId,
-    Task,
+    CancelReason, Decision, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Order, OrderId, Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -84,10 +83,7 @@ fn by_id(n: u32) -> OrderRef {
 }
 
 fn requested(order: &Order) -> Decision {
-    match order.request_intent(at(NOW)).unwrap() {
-        IntentPlan::Create { decision: Some(decision), .. } => *decision,
-        plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
-    }
+    crate::request_intent(order, at(NOW))
 }
 
 fn news(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {

@@ -18,5 +18,5 @@ mod world;
 
 pub use cluster::Cluster;
 pub use gateway::{MockGateway, issued, issuing_gateway};
-pub use samples::{at, edit_of_lines, new_order, order_id, place, usd};
+pub use samples::{at, edit_of_lines, new_order, order_id, place, request_intent, usd};
 pub use world::{CountedIds, HandClock};

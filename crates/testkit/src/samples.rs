@@ -1,6 +1,6 @@
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, LineItem, Money, NewOrder, Order, OrderEdit,
-    OrderId, Text, Timestamp,
+    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, IntentPlan, LineItem, Money, NewOrder, Order,
+    OrderEdit, OrderId, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -44,6 +44,14 @@ pub fn new_order() -> NewOrder {
 /// The decision to place [`new_order`] as the `n`th order.
 pub fn place(n: u32) -> Decision {
     Order::place(order_id(n), new_order(), at(1_743_415_050)).unwrap()
+}
+
+/// The decision to ask for the first intent of an order.
+pub fn request_intent(order: &Order, now: Timestamp) -> Decision {
+    match order.request_intent(now).unwrap() {
+        IntentPlan::Create { decision: Some(decision), .. } => *decision,
+        plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
+    }
 }
 
 /// An edit that leaves one line of `minor` cents.

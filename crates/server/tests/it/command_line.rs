@@ -1,24 +1,14 @@
 //! What the commands say, and what they need.
 
-use std::process::Stdio;
-
 use paywright_app::KEY_BELIEVED_SECONDS;
 use paywright_testkit::postgres::Database;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::program::{Process, answer, client, command, two_lines};
+use crate::program::{Process, address_of, answer, client, command, run, two_lines};
+use crate::served::free_ports;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-/// Runs a command to its end.
-fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &TempDir) -> (bool, String, String) {
-    let mut command = command(arguments, folder.path());
-    command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.success(), text(output.stdout), text(output.stderr))
-}
 
 #[test]
 fn serve_says_in_one_sentence_what_is_missing() {
@@ -33,7 +23,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with postgres:// or sqlite:"),
         (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "color"),
     ] {
-        let (done, printed, said) = run(&["serve"], &settings, &folder);
+        let (done, printed, said) = run(&["serve"], &settings, folder.path());
         assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
         assert!(said.contains(says), "{settings:?}: {said}");
         assert!(!said.contains("hush"), "no secret is shown: {said}");
@@ -44,7 +34,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
 #[test]
 fn a_settings_file_that_is_named_must_be_there() {
     let folder = TempDir::new().unwrap();
-    let (done, _, said) = run(&["serve", "--config", "nowhere.toml"], &[], &folder);
+    let (done, _, said) = run(&["serve", "--config", "nowhere.toml"], &[], folder.path());
     assert!(!done && said.contains("nowhere.toml"), "{said}");
 }
 
@@ -53,7 +43,7 @@ fn a_file_that_is_no_store_is_named() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("diary.txt"), "Dear diary. ".repeat(100)).unwrap();
     let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:diary.txt")];
-    let (done, _, said) = run(&["keys", "list"], &settings, &folder);
+    let (done, _, said) = run(&["keys", "list"], &settings, folder.path());
     assert!(!done && said.contains("diary.txt is not an SQLite database"), "{said}");
 }
 
@@ -66,11 +56,11 @@ async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_t
         ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x"),
         ("PAYWRIGHT__AUTH__TOKEN_SECRET", SECRET),
     ];
-    let (done, _, said) = run(&["serve", "--migrate=check", "--bind", "127.0.0.1:0"], &settings, &folder);
+    let (done, _, said) = run(&["serve", "--migrate=check", "--bind", "127.0.0.1:0"], &settings, folder.path());
     assert!(!done && said.contains("lacks 1 migration(s)") && said.contains("run `paywright migrate`"), "{said}");
-    let (done, printed, said) = run(&["migrate"], &settings, &folder);
+    let (done, printed, said) = run(&["migrate"], &settings, folder.path());
     assert!(done && printed.contains("one migration was made"), "{printed}{said}");
-    let (done, printed, _) = run(&["migrate"], &settings, &folder);
+    let (done, printed, _) = run(&["migrate"], &settings, folder.path());
     assert_eq!((done, printed.as_str()), (true, "The database is up to date.\n"));
     for mode in ["--migrate=check", "--migrate=off", "--migrate=auto"] {
         let mut command = command(&["serve", mode, "--bind", "127.0.0.1:0"], folder.path());
@@ -80,16 +70,16 @@ async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_t
         assert_eq!(client().get(ready).send().await.unwrap().status(), 200, "{mode}");
     }
     let file = [("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), settings[1], settings[2]];
-    let (done, printed, _) = run(&["migrate"], &file, &folder);
+    let (done, printed, _) = run(&["migrate"], &file, folder.path());
     assert!(done && printed.contains("up to date"), "{printed}");
-    let (done, _, said) = run(&["serve", "--migrate=off"], &file, &folder);
+    let (done, _, said) = run(&["serve", "--migrate=off"], &file, folder.path());
     assert!(!done && said.contains("--migrate is for PostgreSQL"), "{said}");
 }
 
 #[test]
 fn a_server_that_cannot_be_used_is_named_without_its_password_at_any_log_level() {
     let folder = TempDir::new().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_ports(1)[0];
     for (url, says) in [
         (format!("postgres://ada:hush@127.0.0.1:{port}/shop"), "no PostgreSQL answers at 127.0.0.1"),
         ("postgres://ada:hush@db:port/shop".into(), "the database address cannot be read"),
@@ -97,7 +87,7 @@ fn a_server_that_cannot_be_used_is_named_without_its_password_at_any_log_level()
     ] {
         let settings = [("PAYWRIGHT__DATABASE__URL", url.as_str()), ("RUST_LOG", "trace")];
         for command in [&["migrate"][..], &["keys", "list"]] {
-            let (done, printed, said) = run(command, &settings, &folder);
+            let (done, printed, said) = run(command, &settings, folder.path());
             assert!(!done && said.contains(says), "{url}: {said}");
             assert!(!said.contains("hush") && !printed.contains("hush"), "{url}: {said}");
         }
@@ -117,15 +107,9 @@ fn shop_on_a_twin(folder: &TempDir, latency_ms: &str) -> Process {
     twin
 }
 
-/// Where a program says that it listens.
-fn address_of(process: &Process) -> String {
-    let printed = process.printed(|it| it.contains("http://")).concat();
-    printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned()
-}
-
 fn new_key(folder: &TempDir) -> String {
     let create = ["keys", "create", "--name", "storefront", "--scope", "orders:write", "--scope", "orders:read"];
-    let (done, printed, said) = run(&create, &[], folder);
+    let (done, printed, said) = run(&create, &[], folder.path());
     assert!(done, "{said}");
     printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned()
 }
@@ -154,10 +138,10 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     let folder = TempDir::new().unwrap();
     let twin = shop_on_a_twin(&folder, "0");
     let key = new_key(&folder);
-    let (_, listed, _) = run(&["keys", "list"], &[], &folder);
+    let (_, listed, _) = run(&["keys", "list"], &[], folder.path());
     assert!(listed.contains("storefront") && listed.contains("active") && !listed.contains("pwk_"), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
-    let (_, token, _) = run(&["token", "--customer", "cus-ada"], &[], &folder);
+    let (_, token, _) = run(&["token", "--customer", "cus-ada"], &[], folder.path());
 
     let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0", "--log", "json"], folder.path()));
     let api = address_of(&serve);
@@ -171,7 +155,7 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     let url = format!("{api}/api/v1/shop/orders/{}/payment-intent", placed.body["data"]["id"].as_str().unwrap());
     let made = answer(http.post(url).header("x-api-key", &key).bearer_auth(token.trim())).await;
     assert_eq!(made.status, 200, "{made:?}");
-    let (done, said, _) = run(&["keys", "revoke", &id], &[], &folder);
+    let (done, said, _) = run(&["keys", "revoke", &id], &[], folder.path());
     assert!(done && said.contains("revoked"), "{said}");
     // In the running server too, within the second that it believes what it has read.
     tokio::time::sleep(std::time::Duration::from_secs(KEY_BELIEVED_SECONDS.into())).await;
@@ -183,7 +167,7 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
 #[test]
 fn help_says_what_each_command_is_for() {
     let folder = TempDir::new().unwrap();
-    let (done, printed, _) = run(&["--help"], &[], &folder);
+    let (done, printed, _) = run(&["--help"], &[], folder.path());
     assert!(done);
     for word in ["dev", "serve", "twin", "migrate", "keys", "token"] {
         assert!(printed.contains(word), "{word}: {printed}");

@@ -22,6 +22,15 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     command
 }
 
+/// Runs a command to its end: whether it did what it should, what it printed, what it said of it.
+pub(crate) fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &Path) -> (bool, String, String) {
+    let mut command = command(arguments, folder);
+    command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
 /// A process that is killed with its test.
 pub(crate) struct Process {
     child: Child,
@@ -89,6 +98,12 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Where a program says that it listens.
+pub(crate) fn address_of(process: &Process) -> String {
+    let printed = process.printed(|it| it.contains("http://")).concat();
+    printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned()
 }
 
 /// `paywright dev`, and what it printed for the user to paste.

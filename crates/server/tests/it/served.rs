@@ -1,15 +1,13 @@
 //! A shop as it runs in production: `serve` processes on one database, and a twin.
 
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::Stdio;
 
 use paywright_testkit::postgres::Database;
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Dev, Process, answer, client, command};
+use crate::program::{Dev, Process, address_of, answer, client, command, run};
 
 /// Processes that share a database.
 pub(crate) struct Served {
@@ -24,15 +22,8 @@ pub(crate) struct Served {
     _folder: TempDir,
 }
 
-/// Runs a command to its end, and gives what it printed.
-fn printed(arguments: &[&str], folder: &Path) -> String {
-    let output = command(arguments, folder).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Ports that nobody listens on. They are drawn together, so that none is drawn twice.
-fn free_ports(count: usize) -> Vec<u16> {
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     held.iter().map(|it| it.local_addr().unwrap().port()).collect()
 }
@@ -42,8 +33,7 @@ impl Served {
     pub(crate) async fn start(database: &str, replicas: usize, webhooks: bool, twin_latency_ms: &str) -> Self {
         let (folder, http) = (TempDir::new().unwrap(), client());
         let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", twin_latency_ms], folder.path()));
-        let line = twin.printed(|it| it.contains("http://")).concat();
-        let twin_url = line.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';');
+        let twin_url = address_of(&twin);
         let ports = free_ports(replicas);
         let mut webhook_secrets = Vec::new();
         for port in &ports {
@@ -59,18 +49,23 @@ impl Served {
             "s".repeat(32)
         );
         std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
+        let printed = |arguments: &[&str]| {
+            let (done, printed, said) = run(arguments, &[], folder.path());
+            assert!(done, "{arguments:?}: {said}");
+            printed
+        };
         let scopes = ["orders:read", "orders:write", "payments:write"];
         let scopes = scopes.iter().flat_map(|it| ["--scope", it]).collect::<Vec<_>>();
-        let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat(), folder.path());
+        let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat());
         let key = key.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
-        let token = printed(&["token", "--customer", "cus-ada"], folder.path()).trim().to_owned();
+        let token = printed(&["token", "--customer", "cus-ada"]).trim().to_owned();
         let replicas = ports.iter().map(|port| {
             let address = format!("127.0.0.1:{port}");
             let process = Process::start(command(&["serve", "--bind", &address], folder.path()));
             process.printed(|it| it.contains("serves at"));
             (Some(process), format!("http://{address}/api/v1/shop"))
         });
-        let (replicas, twin_url) = (replicas.collect(), twin_url.to_owned());
+        let replicas = replicas.collect();
         Self { http, replicas, twin, twin_url, key, token, webhook_secrets, _folder: folder }
     }
 
