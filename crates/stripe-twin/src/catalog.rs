@@ -42,6 +42,7 @@ const ENDPOINT: &[Spec] = &[
 const LISTING: &[Spec] = &[
     ("limit", Kind::Int),
     ("starting_after", Kind::Text(255)),
+    ("ending_before", Kind::Text(255)),
     ("type", Kind::Text(100)),
     ("types.*", Kind::Text(100)),
     ("customer", Kind::Text(255)),
@@ -123,9 +124,14 @@ impl Twin {
                 found.ok_or_else(|| Refusal::missing("balance_transaction", id))
             }
             ["disputes"] => {
-                let found =
-                    self.disputes.values().filter(|it| is("payment_intent", &it.intent) && is("charge", &it.charge));
-                page(url, found, params, |it| &it.id, Dispute::to_json)
+                let wanted = |it: &&Dispute| {
+                    is("payment_intent", &it.intent)
+                        && is("charge", &it.charge)
+                        && params.int("created.gte").is_none_or(|from| it.created >= from)
+                };
+                let mut found: Vec<&Dispute> = self.disputes.values().filter(wanted).collect();
+                found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
+                page(url, found.into_iter(), params, |it| &it.id, Dispute::to_json)
             }
             ["disputes", id] => {
                 self.disputes.get(*id).map(Dispute::to_json).ok_or_else(|| Refusal::missing("dispute", id))

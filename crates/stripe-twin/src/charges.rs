@@ -1,11 +1,14 @@
 //! What happens to money: charges, their fees, and disputes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
 use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
+use crate::params::{Kind, Params, Spec};
 use crate::twin::Twin;
+
+const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
     /// The bank said yes: the money is taken, or held for a capture.
@@ -89,6 +92,23 @@ impl Twin {
         self.emit("charge.dispute.created", dispute.to_json(), now);
         self.emit("charge.dispute.funds_withdrawn", dispute.to_json(), now);
         self.disputes.insert(id, dispute);
+    }
+
+    /// The bank decides on a dispute: there is no such call at Stripe. Won money comes back.
+    pub(crate) fn close_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[CLOSING])?;
+        let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
+        let won = params.text("outcome") != Some("lost");
+        dispute.status = if won { "won" } else { "lost" }.into();
+        let (json, charge) = (dispute.to_json(), dispute.charge.clone());
+        self.emit("charge.dispute.closed", json.clone(), now);
+        if won {
+            self.emit("charge.dispute.funds_reinstated", json.clone(), now);
+            if let Some(charge) = self.charges.get_mut(&charge) {
+                charge.disputed = false;
+            }
+        }
+        Ok(json)
     }
 
     /// The bank said no: the intent waits for another means of payment.

@@ -564,5 +564,9 @@ mod tests {
         assert!(events.contains(&"charge.dispute.created".to_owned()), "{events:?}");
         let disputes = twin.handle(&request(Method::Get, "/v1/disputes", ""), NOW).0.body;
         assert_eq!(disputes["data"][0]["payment_intent"], json!(id));
+        let path = format!("/_twin/disputes/{}/close", disputes["data"][0]["id"].as_str().unwrap());
+        assert_eq!(post(&mut twin, &path, "outcome=won").body["status"], "won");
+        let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}"));
+        assert_eq!(refund.status, 200, "what was won back can be refunded");
     }
 }

@@ -25,7 +25,10 @@ const LISTING: &[Spec] = &[
     ("charge", Kind::Text(255)),
     ("limit", Kind::Int),
     ("starting_after", Kind::Text(255)),
+    ("created.gte", Kind::Int),
 ];
+
+const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
 
 impl Twin {
     pub(crate) fn create_refund(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
@@ -95,15 +98,38 @@ impl Twin {
         self.emit("charge.refunded", charge_json, now);
         if aftermath == Aftermath::RefundFails {
             // The bank sends the money back a moment after all seemed well.
-            refund.status = "failed".into();
-            refund.failure_reason = Some("expired_or_canceled_card".into());
-            if let Some(charge) = self.charges.get_mut(&refund.charge) {
-                charge.amount_refunded -= amount;
-            }
-            self.emit("refund.failed", refund.to_json(), now);
+            self.send_back(&mut refund, now);
         }
         self.refunds.insert(id, refund);
         Ok(answer)
+    }
+
+    /// The customer's bank does not take it: the money is here again.
+    fn send_back(&mut self, refund: &mut Refund, now: i64) {
+        refund.status = "failed".into();
+        refund.failure_reason = Some("expired_or_canceled_card".into());
+        if let Some(charge) = self.charges.get_mut(&refund.charge) {
+            charge.amount_refunded -= refund.amount;
+        }
+        self.emit("refund.failed", refund.to_json(), now);
+    }
+
+    /// What the customer's bank does in its own time: there is no such call at Stripe. A refund that has succeeded may
+    /// fail all the same.
+    pub(crate) fn finish_refund(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[FINISH])?;
+        let mut refund = self.refunds.remove(id).ok_or_else(|| Refusal::missing("refund", id))?;
+        match (refund.status.as_str(), params.text("outcome")) {
+            ("pending" | "succeeded", Some("failed")) => self.send_back(&mut refund, now),
+            ("pending", _) => {
+                refund.status = "succeeded".into();
+                self.emit("refund.updated", refund.to_json(), now);
+            }
+            (_, _) => {}
+        }
+        let json = refund.to_json();
+        self.refunds.insert(id.to_owned(), refund);
+        Ok(json)
     }
 
     pub(crate) fn list_refunds(&self, params: &Params) -> Result<Value, Refusal> {
@@ -111,6 +137,7 @@ impl Twin {
         let wanted = |it: &&Refund| {
             params.text("payment_intent").is_none_or(|id| it.intent == id)
                 && params.text("charge").is_none_or(|id| it.charge == id)
+                && params.int("created.gte").is_none_or(|from| it.created >= from)
         };
         let mut found: Vec<&Refund> = self.refunds.values().filter(wanted).collect();
         found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
@@ -162,6 +189,19 @@ mod tests {
             (&shown["status"], &shown["failure_reason"]),
             (&json!("failed"), &json!("expired_or_canceled_card"))
         );
+    }
+
+    #[test]
+    fn a_bank_decides_on_a_refund_in_its_own_time() {
+        let mut twin = Twin::default();
+        let id = paid(&mut twin, "pm_card_pendingRefund");
+        let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).body;
+        let path = format!("/_twin/refunds/{}/finish", refund["id"].as_str().unwrap());
+        for (outcome, status) in [("succeeded", "succeeded"), ("failed", "failed"), ("succeeded", "failed")] {
+            assert_eq!(post(&mut twin, &path, &format!("outcome={outcome}")).body["status"], status);
+        }
+        let again = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}"));
+        assert_eq!(again.status, 200, "the money is here again");
     }
 
     #[test]

@@ -235,6 +235,8 @@ impl Twin {
             (Method::Post, ["v1", "payment_intents", id, "capture"]) => self.capture_intent(id, params, now),
             (Method::Post, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(id, params, now),
             (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
+            (Method::Post, ["_twin", "refunds", id, "finish"]) => self.finish_refund(id, params, now),
+            (Method::Post, ["_twin", "disputes", id, "close"]) => self.close_dispute(id, params, now),
             (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
             (Method::Get, ["v1", "refunds"]) => self.list_refunds(params),
             (Method::Get, ["v1", "refunds", id]) => {
@@ -319,12 +321,23 @@ pub(crate) fn page<'a, T: 'a>(
         return Err(Refusal::invalid("limit", "This value must be between 1 and 100"));
     }
     let mut rest: Vec<&T> = newest_first.collect();
+    let place = |rest: &[&T], name: &str| {
+        let found = rest.iter().position(|it| id(it) == name);
+        found.ok_or_else(|| Refusal::missing("object", name))
+    };
     if let Some(after) = params.text("starting_after") {
-        let place = rest.iter().position(|it| id(it) == after);
-        let place = place.ok_or_else(|| Refusal::missing("object", after))?;
+        let place = place(&rest, after)?;
         rest.drain(..=place);
     }
     let taken = usize::try_from(limit).unwrap_or(10);
+    if let Some(before) = params.text("ending_before") {
+        // The page that ends just before it: of the newer ones, those that follow it.
+        let place = place(&rest, before)?;
+        rest.truncate(place);
+        let has_more = rest.len() > taken;
+        let data: Vec<Value> = rest.iter().skip(rest.len().saturating_sub(taken)).map(|it| to_json(it)).collect();
+        return Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }));
+    }
     let has_more = rest.len() > taken;
     let data: Vec<Value> = rest.into_iter().take(taken).map(to_json).collect();
     Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
@@ -349,6 +362,31 @@ pub(crate) mod tests {
 
     pub(crate) fn post(twin: &mut Twin, path: &str, form: &str) -> Response {
         twin.handle(&request(Method::Post, path, form), NOW).0
+    }
+
+    #[test]
+    fn a_list_is_walked_back_and_on_again() {
+        let mut twin = Twin::default();
+        for amount in 500..507 {
+            post(&mut twin, "/v1/payment_intents", &format!("amount={amount}&currency=usd"));
+        }
+        let list = |twin: &mut Twin, more: &str| {
+            let path = request(Method::Get, "/v1/events", &format!("limit=3{more}"));
+            let body = twin.handle(&path, NOW).0.body;
+            let ids: Vec<_> = body["data"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect();
+            (ids, body["has_more"] == true)
+        };
+        let all: Vec<_> = twin.events.iter().rev().map(|it| json!(it.id)).collect();
+        let (newest, more) = list(&mut twin, "");
+        assert_eq!((newest.as_slice(), more), (&all[..3], true));
+        let after = format!("&starting_after={}", all[2].as_str().unwrap());
+        assert_eq!(list(&mut twin, &after), (all[3..6].to_vec(), true));
+        let oldest = format!("&ending_before={}", all[6].as_str().unwrap());
+        assert_eq!(list(&mut twin, &oldest), (all[3..6].to_vec(), true), "the ones that follow it");
+        let newer = format!("&ending_before={}", all[3].as_str().unwrap());
+        assert_eq!(list(&mut twin, &newer), (all[..3].to_vec(), false));
+        let unknown = twin.handle(&request(Method::Get, "/v1/events", "ending_before=evt_x"), NOW).0;
+        assert_eq!(unknown.body["error"]["code"], "resource_missing");
     }
 
     #[test]
