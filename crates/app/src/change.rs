@@ -2,7 +2,8 @@
 
 use paywright_domain::{Decision, Order, Timestamp};
 
-use crate::{ATTEMPTS_MAX, Access, App, Changes, OrderRef, StoreError, Versioned};
+use crate::ports::inbox::ReceivedEvent;
+use crate::{ATTEMPTS_MAX, Access, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned};
 
 /// Why an order was not changed.
 pub(crate) enum ChangeError<E> {
@@ -14,31 +15,77 @@ pub(crate) enum ChangeError<E> {
     Store(StoreError),
 }
 
+/// What is committed along with a decision.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Along {
+    /// What made it happen.
+    pub(crate) cause: Option<Cause>,
+    /// The message that it takes in.
+    pub(crate) received: Option<ReceivedEvent>,
+    /// What a repeat of the request is to be told.
+    pub(crate) idempotency: Option<IdempotencyRecord>,
+}
+
+impl Along {
+    /// News from `source`, which the provider has told in the answer to `request`.
+    pub(crate) fn from(source: &str, request: Option<String>) -> Self {
+        let cause = Cause { source: source.to_owned(), event: None, request };
+        Self { cause: Some(cause), ..Self::default() }
+    }
+}
+
 impl App {
-    /// Decides on the order that one of `names` finds, commits the decision, and gives the order as it is
-    /// then. Where another writer came first, or the store did not say whether it committed, it decides again on
-    /// what is there by then, [`ATTEMPTS_MAX`] times at most. A decision that changes nothing is not committed.
+    /// As [`Self::change_along`], with nothing along.
     pub(crate) async fn change<E>(
         &self,
         names: &[OrderRef],
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
     ) -> Result<Order, ChangeError<E>> {
+        self.change_along(names, access, |order, now| Ok((decide(order, now)?, Along::default()))).await
+    }
+
+    /// Decides on the order that one of `names` finds, commits the decision, and gives the order as it is
+    /// then. Where another writer came first, or the store did not say whether it committed, it decides again on
+    /// what is there by then, [`ATTEMPTS_MAX`] times at most. Of a decision that changes nothing, only the message
+    /// that it takes in is kept.
+    pub(crate) async fn change_along<E>(
+        &self,
+        names: &[OrderRef],
+        access: &Access,
+        decide: impl Fn(&Order, Timestamp) -> Result<(Decision, Along), E> + Send + Sync,
+    ) -> Result<Order, ChangeError<E>> {
         let mut attempt = 1;
         loop {
             let found = self.find(names, access).await.map_err(ChangeError::Store)?;
             let Versioned { version, value: order } = found.ok_or(ChangeError::NotFound)?;
             let now = self.clock.now();
-            let decision = decide(&order, now).map_err(ChangeError::Refused)?;
+            let (decision, along) = decide(&order, now).map_err(ChangeError::Refused)?;
+            let received = along.received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
             if decision.order == order {
+                if let Some(event) = &received {
+                    self.store.record_event(event).await.map_err(ChangeError::Store)?;
+                }
                 return Ok(order);
             }
-            let changed = decision.order.clone();
-            match self.store.commit(Changes::of(version, decision, now, now)).await {
-                Ok(()) => return Ok(changed),
+            let after = decision.order.clone();
+            let Along { idempotency, cause, .. } = along;
+            let changes = Changes { idempotency, cause, received, ..self.changes(version, decision, now) };
+            match self.commit(changes).await {
+                Ok(()) => return Ok(after),
                 Err(error) => self.again_after(error, &mut attempt).await.map_err(ChangeError::Store)?,
             }
         }
+    }
+
+    /// Commits, and wakes the worker if there is something to be done at once.
+    pub(crate) async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
+        self.store.commit(changes).await?;
+        if urgent {
+            self.bell.ring();
+        }
+        Ok(())
     }
 
     /// Lets a use case go on with its next attempt after a commit that may go another way then, if it has one
@@ -57,7 +104,11 @@ impl App {
     }
 
     /// The order that the first of `names` to find one finds, if `access` permits to see it.
-    async fn find(&self, names: &[OrderRef], access: &Access) -> Result<Option<Versioned<Order>>, StoreError> {
+    pub(crate) async fn find(
+        &self,
+        names: &[OrderRef],
+        access: &Access,
+    ) -> Result<Option<Versioned<Order>>, StoreError> {
         for name in names {
             if let Some(found) = self.store.order(name).await? {
                 return Ok(Some(found).filter(|it| access.permits(&it.value)));

@@ -52,10 +52,12 @@ impl App {
                 return Err(CheckPaymentError::NotCompleted { payment: order.payment_state(), intent: None });
             }
         };
-        let order = self.settle_from_provider(&issued.snapshot).await?;
+        let order = self.settle_answer("callback", &issued).await?;
         let payment = order.payment_state();
         match payment {
-            PaymentState::Paid => Ok(CheckedPayment { order, client_secret: issued.client_secret }),
+            PaymentState::Paid | PaymentState::PartiallyRefunded | PaymentState::Refunded | PaymentState::Disputed => {
+                Ok(CheckedPayment { order, client_secret: issued.client_secret })
+            }
             PaymentState::Unpaid
             | PaymentState::RequiresAction
             | PaymentState::Processing

@@ -1,13 +1,13 @@
 use std::convert::Infallible;
 
-use paywright_domain::{IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError};
+use paywright_domain::{Fact, IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError, Timestamp};
 use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::change::ChangeError;
 use crate::{
-    ATTEMPTS_MAX, Access, App, Changes, GatewayError, GetOrderError, INLINE_SECONDS, IssuedIntent, NewIntent, OrderRef,
-    SettleFromProviderError, StoreError,
+    ATTEMPTS_MAX, Access, App, GatewayError, GetOrderError, IssuedIntent, NewIntent, OrderRef, SettleFromProviderError,
+    StoreError,
 };
 
 /// An intent that a customer can pay, with the order it is for.
@@ -39,6 +39,13 @@ pub enum CreatePaymentIntentError {
     Store(#[from] StoreError),
 }
 
+/// How long the provider is trusted to remember a key, in seconds: an hour less than it says ("Idempotent
+/// requests": at least 24 hours).
+const KEY_TRUSTED_SECONDS: u32 = 23 * 3600;
+
+/// How far the provider's clock may be from ours, in seconds.
+const CLOCKS_APART_SECONDS: u32 = 300;
+
 impl App {
     /// Gives the one intent that a customer can pay an order by, making it if there is none.
     ///
@@ -59,9 +66,8 @@ impl App {
                 IntentPlan::Existing(intent) => (None, self.gateway.intent(&intent).await?),
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
-                        let due_at = now.plus_seconds(INLINE_SECONDS);
-                        let changes = Changes::of(found.version, *decision, now, due_at);
-                        if let Err(error) = self.store.commit(changes).await {
+                        let changes = self.changes(found.version, *decision, now);
+                        if let Err(error) = self.commit(changes).await {
                             self.again_after(error, &mut attempt).await?;
                             continue;
                         }
@@ -78,11 +84,16 @@ impl App {
                             attempt += 1;
                             continue;
                         }
+                        // It was not made, and that is known now: the next request has another key.
+                        Err(CreatePaymentIntentError::Gateway(GatewayError::Spent(_))) if attempt < ATTEMPTS_MAX => {
+                            attempt += 1;
+                            continue;
+                        }
                         issued => (asking, issued?),
                     }
                 }
             };
-            let order = self.settle_from_provider(&issued.snapshot).await?;
+            let order = self.settle_answer("answer", &issued).await?;
             // Now that it is stored, whoever waited for it reads it.
             drop(asking);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
@@ -99,18 +110,32 @@ impl App {
     }
 
     /// Performs the committed task of asking for an intent. A definite refusal is committed, so that the next
-    /// caller asks anew; anything less definite leaves the request out, to be repeated.
+    /// caller asks anew, and so is a failure that the provider would only repeat, once its records show that it made
+    /// nothing ([`GatewayError::Spent`]). Anything less definite leaves the request out, to be repeated.
     pub(crate) async fn perform_create_intent(
         &self,
         order: &Order,
         request: IntentRequest,
     ) -> Result<IssuedIntent, CreatePaymentIntentError> {
+        let asked_at = self.asked_at(order, request).await?;
+        let is_forgotten = asked_at.plus_seconds(KEY_TRUSTED_SECONDS) < self.clock.now();
+        if is_forgotten && let Some(made) = self.look_for_intent(order, request, asked_at).await? {
+            return Ok(made);
+        }
         let key = request.idempotency_key(order.id);
         match self.gateway.create_intent(&NewIntent::of(order, request), &key).await {
             Ok(issued) => Ok(issued),
             Err(GatewayError::Refused(error)) => {
                 self.commit_refusal(order.id, request, &error).await?;
                 Err(GatewayError::Refused(error).into())
+            }
+            Err(GatewayError::Spent(cause)) => {
+                if let Some(made) = self.look_for_intent(order, request, asked_at).await? {
+                    return Ok(made);
+                }
+                let code = Some("provider_failed".to_owned());
+                self.commit_refusal(order.id, request, &IntentError { code, ..IntentError::default() }).await?;
+                Err(GatewayError::Spent(cause).into())
             }
             Err(
                 error @ (GatewayError::NotFound
@@ -119,6 +144,45 @@ impl App {
                 | GatewayError::Misconfigured(_)
                 | GatewayError::Unknown(_)),
             ) => Err(error.into()),
+        }
+    }
+
+    /// When `request` was committed. That is the last change of the order, if not somebody else's came after it.
+    async fn asked_at(&self, order: &Order, request: IntentRequest) -> Result<Timestamp, StoreError> {
+        if order.requested != Some(request) {
+            return Ok(self.clock.now());
+        }
+        if order.updated_at.plus_seconds(KEY_TRUSTED_SECONDS) >= self.clock.now() {
+            return Ok(order.updated_at);
+        }
+        let facts = self.store.facts(order.id).await?;
+        let asked = facts.iter().rev().find(|it| it.fact == Fact::IntentRequested { request });
+        Ok(asked.map_or(order.placed_at, |it| it.at))
+    }
+
+    /// Looks for the intent of `request` among those that the provider has made since it was asked.
+    async fn look_for_intent(
+        &self,
+        order: &Order,
+        request: IntentRequest,
+        asked_at: Timestamp,
+    ) -> Result<Option<IssuedIntent>, CreatePaymentIntentError> {
+        let since = asked_at.minus_seconds(CLOCKS_APART_SECONDS);
+        let mut after = None;
+        loop {
+            let page = self.records.intents(after.as_deref(), since).await?;
+            let is_it = |it: &&paywright_domain::IntentSnapshot| {
+                it.order == Some(order.id)
+                    && it.revision == Some(request.revision)
+                    && order.intent(&it.intent).is_none()
+            };
+            if let Some(found) = page.items.iter().find(is_it) {
+                return Ok(Some(self.gateway.intent(&found.intent).await?));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(None);
+            }
         }
     }
 

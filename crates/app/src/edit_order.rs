@@ -1,8 +1,27 @@
-use paywright_domain::{EditError, Order, OrderEdit};
+use paywright_domain::{EditError, NotNow, OperationKind, Order, OrderEdit, OrderState};
 use thiserror::Error;
 
 use crate::change::ChangeError;
-use crate::{Access, App, OrderRef, StoreError};
+use crate::perform::PerformError;
+use crate::{Access, App, GatewayError, OrderRef, StoreError};
+
+/// What became of a change that may have to wait for the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// It is done.
+    Done(Order),
+    /// It is committed, and will be done or dropped as soon as the provider answers, whether anybody asks or not.
+    UnderWay(Order),
+}
+
+impl Changed {
+    /// The order as it is now.
+    pub fn order(&self) -> &Order {
+        match self {
+            Self::Done(order) | Self::UnderWay(order) => order,
+        }
+    }
+}
 
 /// Why an order was not edited.
 #[derive(Debug, Error)]
@@ -13,6 +32,9 @@ pub enum EditOrderError {
     /// It does not take the edit.
     #[error(transparent)]
     Refused(EditError),
+    /// The provider did not say whether there is an intent.
+    #[error(transparent)]
+    Gateway(GatewayError),
     /// The store did not take it.
     #[error(transparent)]
     Store(StoreError),
@@ -28,15 +50,62 @@ impl From<ChangeError<EditError>> for EditOrderError {
     }
 }
 
+impl From<PerformError> for EditOrderError {
+    fn from(error: PerformError) -> Self {
+        match error {
+            PerformError::Gateway(error) => Self::Gateway(error),
+            PerformError::Store(error) => Self::Store(error),
+            PerformError::Misfit(_) => Self::Refused(NotNow::IntentRequested.into()),
+        }
+    }
+}
+
 impl App {
-    /// Changes the content of an order that nobody can be paying.
+    /// Changes the content of an unpaid order. Where a customer could pay it at this moment, Stripe is told first,
+    /// and a payment that comes in between fits the old content or the new.
     pub async fn edit_order(
         &self,
         which: &OrderRef,
         access: &Access,
         edit: OrderEdit,
-    ) -> Result<Order, EditOrderError> {
+    ) -> Result<Changed, EditOrderError> {
         let names = std::slice::from_ref(which);
-        Ok(self.change(names, access, |order, now| order.edit(edit.clone(), now)).await?)
+        let decide = |order: &Order, now| order.edit(edit.clone(), now);
+        let decided = match self.change(names, access, decide).await {
+            Err(ChangeError::Refused(EditError::NotNow(reason))) if Self::waits_for_request(reason) => {
+                self.finish_request(which, access).await?;
+                self.change(names, access, decide).await
+            }
+            decided => decided,
+        };
+        let order = decided?;
+        let (number, revision) = match order.operation.as_ref().map(|it| (it.number, &it.kind)) {
+            Some((number, OperationKind::Edit { content })) => (number, content.revision),
+            Some((_, OperationKind::Cancel { .. } | OperationKind::Capture { .. })) | None => {
+                return Ok(Changed::Done(order));
+            }
+        };
+        let order = self.operate_now(order, number).await;
+        if order.operation.as_ref().is_some_and(|it| it.number == number) {
+            return Ok(Changed::UnderWay(order));
+        }
+        match &order.state {
+            _ if order.revision >= revision => Ok(Changed::Done(order)),
+            OrderState::Paid { .. } => Err(EditOrderError::Refused(EditError::Paid)),
+            OrderState::Canceled { .. } => Err(EditOrderError::Refused(EditError::Canceled)),
+            OrderState::Open => Err(EditOrderError::Refused(NotNow::PaymentInProgress.into())),
+        }
+    }
+
+    /// Does an operation that was committed a moment ago. Whatever goes wrong is no failure of the request any
+    /// more: the worker goes on with it.
+    pub(crate) async fn operate_now(&self, order: Order, number: u32) -> Order {
+        match self.operate(order.id, number).await {
+            Ok(tried) => tried.order,
+            Err(error) => {
+                tracing::warn!(order = %order.id, operation = number, %error, "left to the worker");
+                order
+            }
+        }
     }
 }

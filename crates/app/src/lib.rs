@@ -7,68 +7,128 @@
 
 mod access;
 mod asked;
+mod back_fill;
 mod cancel_order;
+mod capture_payment;
 mod change;
 mod check_payment;
 mod create_payment_intent;
 mod edit_order;
+mod explain;
 mod get_order;
 mod keys;
 mod list_orders;
+mod perform;
 mod place_order;
 mod ports;
+mod refund_payment;
+mod run_due_tasks;
+mod schedule;
 mod settle_from_provider;
+mod take_event;
 
 use std::sync::Arc;
 
+use paywright_domain::Policies;
+use uuid::Uuid;
+
 pub use access::Access;
 pub use cancel_order::CancelOrderError;
+pub use capture_payment::CapturePaymentError;
 pub use check_payment::{CheckPaymentError, CheckedPayment};
 pub use create_payment_intent::{CreatePaymentIntentError, PayableIntent};
-pub use edit_order::EditOrderError;
+pub use edit_order::{Changed, EditOrderError};
+pub use explain::{Explanation, Moment, NextStep};
 pub use get_order::GetOrderError;
 pub use keys::KEY_BELIEVED_SECONDS;
 pub use list_orders::OrderPage;
+pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
-pub use ports::gateway::{GatewayError, IssuedIntent, NewIntent, PaymentGateway};
-pub use ports::ids_and_clock::{Clock, Ids};
+pub use ports::gateway::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
+pub use ports::ids_and_clock::{Bell, Clock, Ids};
+pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
+pub use ports::records::{EventPage, Page, ProviderRecords};
 pub use ports::store::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact,
-    ScheduledTask, Scope, Store, StoreError, UnknownScope, Version, Versioned,
+    ApiKey, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark, OrderQuery, OrderRef,
+    RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
+pub use refund_payment::{RefundPaymentError, Refunded};
+pub use schedule::INLINE_SECONDS;
 pub use settle_from_provider::SettleFromProviderError;
 
 /// How often a use case decides again after another writer came first.
 pub const ATTEMPTS_MAX: u32 = 16;
 
-/// How long a committed task is left to the request that committed it, in seconds, before it is due for
-/// anybody: longer than every retry towards the provider takes.
-pub const INLINE_SECONDS: u32 = 120;
+/// What stands behind the use cases.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where orders are kept.
+    pub store: Arc<dyn Store>,
+    /// The payment provider, as customers reach it.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// The payment provider, as the worker reaches it: after the customers.
+    pub background: Arc<dyn PaymentGateway>,
+    /// What the provider has on record.
+    pub records: Arc<dyn ProviderRecords>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh names.
+    pub ids: Arc<dyn Ids>,
+    /// Wakes the worker.
+    pub bell: Arc<dyn Bell>,
+}
+
+/// What a shop may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether orders are about real money: the mode of the gateway's key.
+    pub livemode: bool,
+    /// What is done about money that does not fit.
+    pub policies: Policies,
+    /// After how many seconds an order that nobody has paid is given up; never if `None`. Those placed earlier keep
+    /// the time that they were placed with.
+    pub expire_after_seconds: Option<u32>,
+    /// How often the provider's list of messages is walked, in seconds.
+    pub back_fill_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { livemode: false, policies: Policies::DEFAULT, expire_after_seconds: None, back_fill_seconds: 300 }
+    }
+}
 
 /// The use cases, over whatever stands behind the ports.
 #[derive(Clone)]
 pub struct App {
     store: Arc<dyn Store>,
     gateway: Arc<dyn PaymentGateway>,
+    background: Arc<dyn PaymentGateway>,
+    records: Arc<dyn ProviderRecords>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    livemode: bool,
+    bell: Arc<dyn Bell>,
+    settings: Settings,
+    /// Who this process is where it holds leases.
+    owner: Uuid,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
 }
 
 impl App {
-    /// Puts the use cases on their ports. `livemode` says whether orders are about real money: it must be
-    /// the mode of the gateway's key.
-    pub fn new(
-        store: Arc<dyn Store>,
-        gateway: Arc<dyn PaymentGateway>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        livemode: bool,
-    ) -> Self {
-        Self { store, gateway, clock, ids, livemode, known_keys: Arc::default(), asked: Arc::default() }
+    /// Puts the use cases on their ports.
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        let Ports { store, gateway, background, records, clock, ids, bell } = ports;
+        let owner = ids.owner();
+        let (known_keys, asked) = (Arc::default(), Arc::default());
+        Self { store, gateway, background, records, clock, ids, bell, settings, owner, known_keys, asked }
+    }
+
+    /// The same use cases for those whom nobody waits for: customers come first at the provider.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { gateway: Arc::clone(&self.background), ..self.clone() }
     }
 
     /// Whether requests can be served: the store answers.

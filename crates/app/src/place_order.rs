@@ -1,7 +1,7 @@
 use paywright_domain::{ContentError, NewOrder, Order, OrderId};
 use thiserror::Error;
 
-use crate::{App, Changes, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
+use crate::{App, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
 
 /// What makes a request repeatable: a repeat with the same key gets the first one's answer.
 pub struct IdempotentRequest {
@@ -49,7 +49,7 @@ impl App {
         new: NewOrder,
         request: Option<IdempotentRequest>,
     ) -> Result<PlacedOrder, PlaceOrderError> {
-        let new = NewOrder { livemode: self.livemode, ..new };
+        let new = NewOrder { livemode: self.settings.livemode, ..new };
         let mut now = self.clock.now();
         let mut id = self.ids.order_id(now);
         let mut attempt = 1;
@@ -57,7 +57,7 @@ impl App {
         loop {
             let decision = Order::place(id, new.clone(), now)?;
             let order = decision.order.clone();
-            let mut changes = Changes::of(Version::NEW, decision, now, now);
+            let mut changes = self.changes(Version::NEW, decision, now);
             if let Some(IdempotentRequest { key, fingerprint, answer }) = &request {
                 changes.idempotency = Some(IdempotencyRecord {
                     key: key.clone(),
@@ -67,7 +67,7 @@ impl App {
                     at: now,
                 });
             }
-            match self.store.commit(changes).await {
+            match self.commit(changes).await {
                 Ok(()) => return Ok(PlacedOrder::Now(Box::new(order))),
                 Err(error) => {
                     in_doubt |= matches!(error, StoreError::Unknown(_));

@@ -1,8 +1,8 @@
 use paywright_domain::{IntentSnapshot, Order, SettleError};
 use thiserror::Error;
 
-use crate::change::ChangeError;
-use crate::{Access, App, OrderRef, StoreError};
+use crate::change::{Along, ChangeError};
+use crate::{Access, App, IssuedIntent, OrderRef, StoreError};
 
 /// Why news was not taken in.
 #[derive(Debug, Error)]
@@ -27,10 +27,24 @@ impl App {
     ///
     /// Its order is the one that ever issued the intent, or else the one that its metadata names.
     pub async fn settle_from_provider(&self, news: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
+        self.settle(news, &Along::default()).await
+    }
+
+    /// Takes in what the provider has answered, for whatever was asked from `source`.
+    pub(crate) async fn settle_answer(
+        &self,
+        source: &str,
+        issued: &IssuedIntent,
+    ) -> Result<Order, SettleFromProviderError> {
+        self.settle(&issued.snapshot, &Along::from(source, issued.request.clone())).await
+    }
+
+    pub(crate) async fn settle(&self, news: &IntentSnapshot, along: &Along) -> Result<Order, SettleFromProviderError> {
         let by_metadata = news.order.map(OrderRef::Id);
         let names: Vec<_> = [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
-        let settled = self.change(&names, &Access::All, |order, now| order.settle(news, now)).await;
-        settled.map_err(|error| match error {
+        let policies = self.settings.policies;
+        let decide = |order: &Order, now| Ok((order.settle(news, &policies, now)?, along.clone()));
+        self.change_along(&names, &Access::All, decide).await.map_err(|error| match error {
             ChangeError::NotFound if news.order.is_none() => SettleFromProviderError::Foreign,
             ChangeError::NotFound => SettleFromProviderError::UnknownOrder,
             ChangeError::Refused(error) => SettleFromProviderError::Settle(error),

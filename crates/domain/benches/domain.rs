@@ -5,7 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use paywright_domain::{
-    Currency, IntentId, IntentPlan, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
+    Currency, IntentId, IntentPlan, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder, Order, OrderId, Policies,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -33,11 +34,11 @@ fn decisions(criterion: &mut Criterion) {
         return;
     };
     let mut news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, requested.order.total, now);
-    let issued = requested.order.settle(&news, now).unwrap().order;
+    let issued = requested.order.settle(&news, &Policies::DEFAULT, now).unwrap().order;
     news.status = IntentStatus::Succeeded;
     news.received = issued.total;
     criterion.bench_function("settle an order of 2 lines", |it| {
-        it.iter(|| black_box(&issued).settle(black_box(&news), now).unwrap());
+        it.iter(|| black_box(&issued).settle(black_box(&news), &Policies::DEFAULT, now).unwrap());
     });
     criterion.bench_function("share 999,999,999,999 out over 50 lines", |it| {
         let amount = Money::new(Money::MINOR_MAX, Currency::Eur).unwrap();

@@ -1,18 +1,23 @@
 use crate::{IntentId, Money, Timestamp};
 
-/// Money that does not fit its order, and what is done about it. Each is recorded once for an intent.
+/// Something about an order's money that is not as it should be, and what is done about it. Each is recorded
+/// once for its intent and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Anomaly {
-    /// The intent that the money came by.
+    /// The intent that it is about.
     pub intent: IntentId,
-    /// What does not fit.
+    /// What is wrong.
     pub kind: AnomalyKind,
+    /// What is done about it, by the policies in force when it was found.
+    pub policy: Policy,
+    /// More about it, for people: Stripe's own word mostly.
+    pub reason: Option<String>,
     /// When it was found.
     pub found_at: Timestamp,
 }
 
-/// The ways in which money does not fit its order.
+/// What can be wrong with an order's money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
@@ -29,14 +34,14 @@ pub enum AnomalyKind {
     },
     /// More or less was received than the order's total.
     AmountDiffers {
-        /// The order's total.
+        /// What should have been received.
         expected: Money,
         /// What was received.
         received: Money,
     },
     /// It was received in another currency than the order's.
     WrongCurrency {
-        /// The order's total.
+        /// What should have been received.
         expected: Money,
         /// What was received.
         received: Money,
@@ -46,28 +51,106 @@ pub enum AnomalyKind {
         /// Whether the intent was live.
         live: bool,
     },
+    /// A refund was not made, or the customer's bank has sent it back.
+    RefundFailed {
+        /// Its number.
+        refund: u32,
+    },
+    /// A refund waits for the shop's balance at Stripe.
+    RefundDelayed {
+        /// Its number.
+        refund: u32,
+    },
+    /// Money that is authorised and not captured will be released within a day.
+    AuthorizationExpiring,
+    /// Stripe would not capture what was authorised.
+    CaptureFailed,
+    /// Stripe does not know the intent any more.
+    IntentLost,
+    /// The bank warns that the payment may be a fraud, before any dispute.
+    EarlyFraudWarning,
+    /// Stripe holds the payment for a look of its own or of the shop.
+    UnderReview,
 }
 
 /// What is done about an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Policy {
     /// The money goes back, by a task of its own.
     Refund,
-    /// A person decides; the order is not paid, and takes no other payment meanwhile.
+    /// A person decides; the order is not paid by it, and takes no other payment until the money has gone back.
     HoldForReview,
+    /// A person is told; nothing waits.
+    Tell,
 }
 
-impl AnomalyKind {
-    /// What is done about it.
-    pub const fn policy(self) -> Policy {
+impl Policy {
+    /// Its name in settings and in the API.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::PaidAfterCancel { .. } | Self::SecondPayment { .. } => Policy::Refund,
-            Self::AmountDiffers { .. } | Self::WrongCurrency { .. } | Self::WrongLivemode { .. } => {
-                Policy::HoldForReview
-            }
+            Self::Refund => "refund",
+            Self::HoldForReview => "hold_for_review",
+            Self::Tell => "tell",
         }
     }
 
+    /// The policy with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Refund, Self::HoldForReview, Self::Tell].into_iter().find(|it| it.name() == name)
+    }
+}
+
+/// What is done about each kind of money that does not fit. A shop may choose for all but money of the wrong
+/// mode, which this account cannot give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
+    /// Money for an order that was canceled before.
+    pub paid_after_cancel: Policy,
+    /// Money for an order that another intent has paid.
+    pub second_payment: Policy,
+    /// Money of another amount than was due.
+    pub amount_differs: Policy,
+    /// Money of another currency than was due.
+    pub wrong_currency: Policy,
+}
+
+impl Policies {
+    /// What nobody wants goes back; what nobody expected waits for a person.
+    pub const DEFAULT: Self = Self {
+        paid_after_cancel: Policy::Refund,
+        second_payment: Policy::Refund,
+        amount_differs: Policy::HoldForReview,
+        wrong_currency: Policy::HoldForReview,
+    };
+
+    /// What is done about `kind`.
+    pub const fn on(&self, kind: AnomalyKind) -> Policy {
+        match kind {
+            AnomalyKind::PaidAfterCancel { .. } => self.paid_after_cancel,
+            AnomalyKind::SecondPayment { .. } => self.second_payment,
+            AnomalyKind::AmountDiffers { .. } => self.amount_differs,
+            AnomalyKind::WrongCurrency { .. } => self.wrong_currency,
+            AnomalyKind::WrongLivemode { .. } => Policy::HoldForReview,
+            AnomalyKind::RefundFailed { .. }
+            | AnomalyKind::RefundDelayed { .. }
+            | AnomalyKind::AuthorizationExpiring
+            | AnomalyKind::CaptureFailed
+            | AnomalyKind::IntentLost
+            | AnomalyKind::EarlyFraudWarning
+            | AnomalyKind::UnderReview => Policy::Tell,
+        }
+    }
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl AnomalyKind {
     /// Its name in the API, in stored rows and in logs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,6 +159,22 @@ impl AnomalyKind {
             Self::AmountDiffers { .. } => "amount_differs",
             Self::WrongCurrency { .. } => "wrong_currency",
             Self::WrongLivemode { .. } => "wrong_livemode",
+            Self::RefundFailed { .. } => "refund_failed",
+            Self::RefundDelayed { .. } => "refund_delayed",
+            Self::AuthorizationExpiring => "authorization_expiring",
+            Self::CaptureFailed => "capture_failed",
+            Self::IntentLost => "intent_lost",
+            Self::EarlyFraudWarning => "early_fraud_warning",
+            Self::UnderReview => "under_review",
+        }
+    }
+
+    /// Whether `other` is the same trouble, told again: amounts may have grown.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::RefundFailed { refund }, Self::RefundFailed { refund: again })
+            | (Self::RefundDelayed { refund }, Self::RefundDelayed { refund: again }) => refund == again,
+            (_, _) => self.name() == other.name(),
         }
     }
 }

@@ -12,6 +12,8 @@ pub const QUANTITY_MAX: u32 = 10_000;
 
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "UncheckedLine"))]
 pub struct LineItem {
     /// What is sold, in words for the customer.
     pub name: Text<1, 250>,
@@ -23,6 +25,25 @@ pub struct LineItem {
     unit_amount: Money,
     /// How many: 1 to [`QUANTITY_MAX`].
     quantity: u32,
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct UncheckedLine {
+    name: Text<1, 250>,
+    description: Text<0, 1000>,
+    sku: Option<Text<1, 100>>,
+    unit_amount: Money,
+    quantity: u32,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<UncheckedLine> for LineItem {
+    type Error = LineProblem;
+    fn try_from(it: UncheckedLine) -> Result<Self, LineProblem> {
+        let line = Self::new(it.name, it.unit_amount, it.quantity)?;
+        Ok(Self { description: it.description, sku: it.sku, ..line })
+    }
 }
 
 /// Why a line is refused. The field is named as in the API.
@@ -65,6 +86,7 @@ impl LineItem {
 
 /// Something that changes what an order costs, beside its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Adjustment {
     /// What it is.
     pub kind: AdjustmentKind,
@@ -76,6 +98,8 @@ pub struct Adjustment {
 
 /// The kinds of adjustments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum AdjustmentKind {
     /// Lowers the total.
     Discount,
@@ -158,6 +182,24 @@ pub struct OrderEdit {
     pub email: Option<Option<Email>>,
     /// All notes from now on.
     pub metadata: Option<Metadata>,
+}
+
+/// What an edit makes of an order, where it has to wait for Stripe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Content {
+    /// What is bought.
+    pub lines: Vec<LineItem>,
+    /// What changes the total beside the lines.
+    pub adjustments: Vec<Adjustment>,
+    /// Where the receipt goes.
+    pub email: Option<Email>,
+    /// The shop's own notes.
+    pub metadata: Metadata,
+    /// What all of it comes to.
+    pub total: Money,
+    /// The revision that this content is.
+    pub revision: u32,
 }
 
 /// Why an order's content is refused.

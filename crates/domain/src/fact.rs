@@ -1,4 +1,7 @@
-use crate::{Anomaly, CancelReason, IntentError, IntentId, IntentRequest, IntentStatus, Money};
+use crate::{
+    Anomaly, CancelReason, DisputeId, DisputeStatus, IntentError, IntentId, IntentRequest, IntentStatus, Money,
+    RefundId, RefundOrigin, RefundStatus,
+};
 
 /// Something that happened to an order. Facts are stored with the state they led to, never changed, and
 /// told to whoever listens.
@@ -70,7 +73,89 @@ pub enum Fact {
         /// Why the last attempt to pay failed, if one did.
         last_error: Option<IntentError>,
     },
-    /// Money came that does not fit.
+    /// Stripe is about to be asked to do something to an intent.
+    #[cfg_attr(feature = "serde", serde(rename = "operation.requested"))]
+    OperationRequested {
+        /// Its number.
+        operation: u32,
+        /// What: `edit`, `cancel` or `capture`.
+        name: String,
+        /// To which intent.
+        intent: IntentId,
+        /// The new amount of an edit, or what is to be captured.
+        amount: Option<Money>,
+    },
+    /// What was to be done to an intent was refused, or came too late: the order stays as it was.
+    #[cfg_attr(feature = "serde", serde(rename = "operation.dropped"))]
+    OperationDropped {
+        /// Its number.
+        operation: u32,
+        /// What: `edit`, `cancel` or `capture`.
+        name: String,
+        /// Why.
+        error: IntentError,
+    },
+    /// Money that was authorised is no longer: it was not captured in time, or was released.
+    #[cfg_attr(feature = "serde", serde(rename = "payment_intent.authorization_ended"))]
+    AuthorizationEnded {
+        /// By which intent.
+        intent: IntentId,
+    },
+    /// Money is to go back, or was found to go back.
+    #[cfg_attr(feature = "serde", serde(rename = "refund.requested"))]
+    RefundRequested {
+        /// Its number.
+        refund: u32,
+        /// Whose money.
+        intent: IntentId,
+        /// How much.
+        amount: Money,
+        /// Who wanted it.
+        origin: RefundOrigin,
+    },
+    /// A refund moved.
+    #[cfg_attr(feature = "serde", serde(rename = "refund.changed"))]
+    RefundChanged {
+        /// Its number.
+        refund: u32,
+        /// Its name at Stripe.
+        provider_id: Option<RefundId>,
+        /// Its status before.
+        before: RefundStatus,
+        /// Its status now.
+        status: RefundStatus,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+    /// A card holder disputes the payment.
+    #[cfg_attr(feature = "serde", serde(rename = "dispute.opened"))]
+    DisputeOpened {
+        /// Its name at Stripe.
+        dispute: DisputeId,
+        /// Whose money.
+        intent: IntentId,
+        /// How much.
+        amount: Money,
+        /// Why, in the bank's word.
+        reason: String,
+        /// Where it stands.
+        status: DisputeStatus,
+    },
+    /// A dispute moved.
+    #[cfg_attr(feature = "serde", serde(rename = "dispute.changed"))]
+    DisputeChanged {
+        /// Its name at Stripe.
+        dispute: DisputeId,
+        /// Its status before.
+        before: DisputeStatus,
+        /// Its status now.
+        status: DisputeStatus,
+        /// Whether its money was taken from the shop's balance.
+        withdrawn: bool,
+        /// Whether it was put back.
+        reinstated: bool,
+    },
+    /// Something about the money is not as it should be.
     #[cfg_attr(feature = "serde", serde(rename = "order.anomaly"))]
     AnomalyFound {
         /// What does not fit.
@@ -90,6 +175,13 @@ impl Fact {
             Self::IntentRefused { .. } => "payment_intent.refused",
             Self::IntentCreated { .. } => "payment_intent.created",
             Self::IntentChanged { .. } => "payment_intent.changed",
+            Self::OperationRequested { .. } => "operation.requested",
+            Self::OperationDropped { .. } => "operation.dropped",
+            Self::AuthorizationEnded { .. } => "payment_intent.authorization_ended",
+            Self::RefundRequested { .. } => "refund.requested",
+            Self::RefundChanged { .. } => "refund.changed",
+            Self::DisputeOpened { .. } => "dispute.opened",
+            Self::DisputeChanged { .. } => "dispute.changed",
             Self::AnomalyFound { .. } => "order.anomaly",
         }
     }

@@ -126,6 +126,7 @@ pub struct IntentError {
 
 /// What Stripe says of an intent at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IntentSnapshot {
     /// Which intent.
     pub intent: IntentId,
@@ -192,6 +193,8 @@ pub struct PaymentIntent {
     pub received: Money,
     /// What is authorised and may be captured.
     pub capturable: Money,
+    /// What the shop has asked to be taken of it, where that is for the shop to say: what pays the order then.
+    pub capture_asked: Option<Money>,
     /// Why the last attempt to pay failed, if one did.
     pub last_error: Option<IntentError>,
     /// The latest moment that anything is known of: news of an earlier one no longer moves an open status.
@@ -210,6 +213,7 @@ impl PaymentIntent {
             status: IntentStatus::RequiresPaymentMethod,
             received: Money::zero(snapshot.amount.currency()),
             capturable: Money::zero(snapshot.amount.currency()),
+            capture_asked: None,
             last_error: None,
             as_of: Timestamp::EPOCH,
             created_at: now,
@@ -239,10 +243,19 @@ impl PaymentIntent {
         let later = if goes_back { snapshot.as_of > self.as_of } else { snapshot.as_of_max >= self.as_of };
         let moves = after > before || (after == before && later && !self.status.is_terminal());
         let mut next = self.clone();
+        // Stripe is told the amount and the revision in one, and revisions only grow: what is asked for goes by
+        // them, whenever it is told. The dashboard changes the amount alone: that goes by the moment.
+        let revision = snapshot.revision.unwrap_or(self.revision);
+        next.revision = self.revision.max(revision);
+        if revision > self.revision && snapshot.amount.currency() == self.currency() {
+            next.amount = snapshot.amount;
+        }
         if moves {
             next.status = snapshot.status;
             next.last_error.clone_from(&snapshot.last_error);
-            if snapshot.amount.currency() == self.currency() {
+            if revision < self.revision {
+                // Of a moment before the amount was changed.
+            } else if snapshot.amount.currency() == self.currency() {
                 next.amount = snapshot.amount;
                 next.capturable = snapshot.capturable;
             } else if self.received.is_zero() {

@@ -29,13 +29,13 @@
 //!
 //! // What Stripe says is folded in: by its answer, a webhook, a poll; in any order, any number of times.
 //! let mut seen = IntentSnapshot::new(IntentId::new("pi_1")?, id, requested.total, now);
-//! let issued = requested.settle(&seen, now)?.order;
+//! let issued = requested.settle(&seen, &Policies::DEFAULT, now)?.order;
 //! seen.status = IntentStatus::Succeeded;
 //! seen.received = issued.total;
-//! let paid = issued.settle(&seen, now)?;
+//! let paid = issued.settle(&seen, &Policies::DEFAULT, now)?;
 //! assert_eq!(paid.order.payment_state(), PaymentState::Paid);
 //! assert_eq!(paid.facts.last().map(|it| it.kind()), Some("order.paid"));
-//! assert!(paid.order.settle(&seen, now)?.facts.is_empty(), "the same news again changes nothing");
+//! assert!(paid.order.settle(&seen, &Policies::DEFAULT, now)?.facts.is_empty(), "the same news again changes nothing");
 //! # Ok(())
 //! # }
 //! ```
@@ -43,27 +43,37 @@
 mod anomaly;
 mod content;
 mod currency;
+mod dispute;
 mod fact;
 mod id;
 mod intent;
 mod money;
+mod operation;
 mod order;
+mod refund;
 mod request;
 mod settle;
 mod task;
 mod text;
 mod timestamp;
 
-pub use anomaly::{Anomaly, AnomalyKind, Policy};
+pub use anomaly::{Anomaly, AnomalyKind, Policies, Policy};
 pub use content::{
-    Adjustment, AdjustmentKind, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, QUANTITY_MAX,
+    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit,
+    QUANTITY_MAX,
 };
 pub use currency::{Currency, UnknownCurrency};
+pub use dispute::{Dispute, DisputeId, DisputeNewsError, DisputeStatus};
 pub use fact::Fact;
 pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
 pub use money::{ChargeError, Money, MoneyError};
-pub use order::{CancelError, CancelReason, CorruptOrder, EditError, Order, OrderData, OrderState, PaymentState};
+pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
+pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
+pub use refund::{
+    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundId, RefundNewsError, RefundOrigin, RefundReason,
+    RefundSnapshot, RefundStatus,
+};
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;
 pub use task::{Decision, Task, TaskKey};

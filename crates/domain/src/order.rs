@@ -2,11 +2,11 @@ use std::ops::Deref;
 
 use thiserror::Error;
 
-use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, OrderEdit, check_metadata, total_of};
+use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, check_metadata, total_of};
 use crate::text::Email;
 use crate::{
-    Anomaly, CaptureMethod, CustomerId, Decision, Fact, IntentId, IntentRequest, IntentStatus, Money, OrderId,
-    OrderNumber, PaymentIntent, Policy, Timestamp,
+    Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Fact, IntentId, IntentRequest, IntentStatus,
+    Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
 };
 
 /// Where an order stands. What a state is about is inside it.
@@ -105,6 +105,12 @@ pub enum PaymentState {
     Authorized,
     /// Paid in full.
     Paid,
+    /// Paid, and a part of it has gone back.
+    PartiallyRefunded,
+    /// Paid, and all of it has gone back.
+    Refunded,
+    /// Paid, and the card holder has it back for now or for good.
+    Disputed,
     /// Money came that does not fit, and a person must decide.
     Review,
 }
@@ -118,37 +124,12 @@ impl PaymentState {
             Self::Processing => "processing",
             Self::Authorized => "authorized",
             Self::Paid => "paid",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
+            Self::Disputed => "disputed",
             Self::Review => "review",
         }
     }
-}
-
-/// Why an edit is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum EditError {
-    /// It is paid.
-    #[error("the order is paid")]
-    Paid,
-    /// It is canceled.
-    #[error("the order is canceled")]
-    Canceled,
-    /// Stripe was asked for an intent, and the customer may be paying it this moment.
-    #[error("the order has a payment intent, which a customer may be paying")]
-    HasIntent,
-    /// The new content does not fit.
-    #[error(transparent)]
-    Content(#[from] ContentError),
-}
-
-/// Why a cancellation is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum CancelError {
-    /// It is paid.
-    #[error("the order is paid")]
-    Paid,
-    /// Stripe was asked for an intent, and the customer may be paying it this moment.
-    #[error("the order has a payment intent, which a customer may be paying")]
-    HasIntent,
 }
 
 /// Everything that an order is. A store keeps these fields and hands them to [`Order::restore`].
@@ -183,9 +164,17 @@ pub struct OrderData {
     pub state: OrderState,
     /// What Stripe was asked for and has not answered yet.
     pub requested: Option<IntentRequest>,
+    /// How many operations on its intents there have been.
+    pub operations: u32,
+    /// What is being done to its payable intent at this moment.
+    pub operation: Option<Operation>,
     /// Every intent ever issued, oldest first.
     pub intents: Vec<PaymentIntent>,
-    /// Money that did not fit, in the order of its coming.
+    /// Every refund, oldest first.
+    pub refunds: Vec<Refund>,
+    /// Every dispute, oldest first.
+    pub disputes: Vec<Dispute>,
+    /// What was not as it should be, in the order of its coming.
     pub anomalies: Vec<Anomaly>,
     /// When it was placed.
     pub placed_at: Timestamp,
@@ -205,6 +194,9 @@ pub enum CorruptOrder {
     /// Two intents that a customer could pay.
     #[error("more than one payable intent")]
     TwoPayableIntents,
+    /// Refunds of more than came.
+    #[error("more is refunded than was received")]
+    TooMuchRefunded,
 }
 
 /// An order. Its [`OrderData`] is read through it and changes by its transitions alone, each of which gives a
@@ -249,13 +241,21 @@ impl Order {
                 attempt: 1,
                 state: OrderState::Open,
                 requested: None,
+                operations: 0,
+                operation: None,
                 intents: Vec::new(),
+                refunds: Vec::new(),
+                disputes: Vec::new(),
                 anomalies: Vec::new(),
                 placed_at: now,
                 updated_at: now,
             },
         };
-        Ok(Decision { facts: vec![Fact::OrderPlaced { total }], ..Decision::unchanged(order) })
+        Ok(Decision {
+            facts: vec![Fact::OrderPlaced { total }],
+            tasks: vec![Task::ExpireOrder],
+            ..Decision::unchanged(order)
+        })
     }
 
     /// Takes an order back from a store, checking what every transition guarantees.
@@ -272,59 +272,11 @@ impl Order {
         if data.intents.iter().filter(|it| it.is_payable()).count() > 1 {
             return Err(CorruptOrder::TwoPayableIntents);
         }
-        Ok(Self { data })
-    }
-
-    /// Changes the content of an open order that no intent was asked for yet. An edit that changes nothing
-    /// is no fact.
-    pub fn edit(&self, edit: OrderEdit, now: Timestamp) -> Result<Decision, EditError> {
-        match &self.state {
-            OrderState::Open => {}
-            OrderState::Paid { .. } => return Err(EditError::Paid),
-            OrderState::Canceled { .. } => return Err(EditError::Canceled),
+        let order = Self { data };
+        if order.intents.iter().any(|it| order.refunded_of(&it.id) > it.received.minor()) {
+            return Err(CorruptOrder::TooMuchRefunded);
         }
-        if self.may_be_being_paid() {
-            return Err(EditError::HasIntent);
-        }
-        let mut next = self.data.clone();
-        if let Some(lines) = edit.lines {
-            next.lines = lines;
-        }
-        if let Some(adjustments) = edit.adjustments {
-            next.adjustments = adjustments;
-        }
-        if let Some(email) = edit.email {
-            next.email = email;
-        }
-        if let Some(metadata) = edit.metadata {
-            check_metadata(&metadata)?;
-            next.metadata = metadata;
-        }
-        next.total = total_of(self.total.currency(), &next.lines, &next.adjustments)?;
-        if next == self.data {
-            return Ok(Decision::unchanged(self.clone()));
-        }
-        next.revision += 1;
-        next.updated_at = now;
-        let fact = Fact::OrderEdited { before: self.total, total: next.total, revision: next.revision };
-        Ok(Decision { facts: vec![fact], ..Decision::unchanged(Self { data: next }) })
-    }
-
-    /// Gives up an unpaid order that no intent was asked for yet. Doing it again changes nothing.
-    pub fn cancel(&self, reason: CancelReason, now: Timestamp) -> Result<Decision, CancelError> {
-        match &self.state {
-            OrderState::Open => {}
-            OrderState::Paid { .. } => return Err(CancelError::Paid),
-            OrderState::Canceled { .. } => return Ok(Decision::unchanged(self.clone())),
-        }
-        if self.may_be_being_paid() {
-            return Err(CancelError::HasIntent);
-        }
-        let mut next = self.data.clone();
-        next.state = OrderState::Canceled { reason, at: now };
-        next.updated_at = now;
-        let fact = Fact::OrderCanceled { reason };
-        Ok(Decision { facts: vec![fact], ..Decision::unchanged(Self { data: next }) })
+        Ok(order)
     }
 
     /// The intent that a customer can pay, if there is one. There is never more than one.
@@ -345,15 +297,54 @@ impl Order {
         }
     }
 
-    /// Whether money came that a person must decide on.
+    /// The intent that paid it.
+    pub fn paid_by(&self) -> Option<&PaymentIntent> {
+        match &self.state {
+            OrderState::Paid { by, .. } => self.intent(by),
+            OrderState::Open | OrderState::Canceled { .. } => None,
+        }
+    }
+
+    /// Whether money came that a person must decide on. It is decided when it has gone back.
     pub fn is_held_for_review(&self) -> bool {
-        self.anomalies.iter().any(|it| it.kind.policy() == Policy::HoldForReview)
+        self.anomalies.iter().any(|it| self.holds(it))
+    }
+
+    fn holds(&self, anomaly: &Anomaly) -> bool {
+        match anomaly.policy {
+            Policy::HoldForReview => match anomaly.kind {
+                // Its money is not ours to count, nor to give back.
+                AnomalyKind::WrongLivemode { .. } => true,
+                AnomalyKind::PaidAfterCancel { .. }
+                | AnomalyKind::SecondPayment { .. }
+                | AnomalyKind::AmountDiffers { .. }
+                | AnomalyKind::WrongCurrency { .. }
+                | AnomalyKind::RefundFailed { .. }
+                | AnomalyKind::RefundDelayed { .. }
+                | AnomalyKind::AuthorizationExpiring
+                | AnomalyKind::CaptureFailed
+                | AnomalyKind::IntentLost
+                | AnomalyKind::EarlyFraudWarning
+                | AnomalyKind::UnderReview => !self.left_of(&anomaly.intent).is_zero(),
+            },
+            Policy::Refund | Policy::Tell => false,
+        }
     }
 
     /// How the payment stands in the eyes of a client.
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {
-            OrderState::Paid { .. } => PaymentState::Paid,
+            OrderState::Paid { by, .. } => {
+                if self.is_disputed(by) {
+                    PaymentState::Disputed
+                } else if self.refunded_of(by) == 0 {
+                    PaymentState::Paid
+                } else if self.left_of(by).is_zero() {
+                    PaymentState::Refunded
+                } else {
+                    PaymentState::PartiallyRefunded
+                }
+            }
             OrderState::Open | OrderState::Canceled { .. } if self.is_held_for_review() => PaymentState::Review,
             OrderState::Open | OrderState::Canceled { .. } => match self.payable_intent().map(|it| it.status) {
                 Some(IntentStatus::RequiresAction) => PaymentState::RequiresAction,
@@ -369,11 +360,6 @@ impl Order {
             },
         }
     }
-
-    /// Whether a customer may be paying at this moment, or has paid what a person must look at.
-    fn may_be_being_paid(&self) -> bool {
-        self.requested.is_some() || self.payable_intent().is_some() || self.is_held_for_review()
-    }
 }
 
 #[cfg(test)]
@@ -381,7 +367,7 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::Currency;
+    use crate::{CancelReason, Currency, EditError, OrderEdit};
 
     pub(crate) fn usd(minor: i64) -> Money {
         Money::new(minor, Currency::Usd).unwrap()
@@ -399,6 +385,12 @@ pub(crate) mod tests {
             ],
             ..NewOrder::empty(Currency::Usd)
         }
+    }
+
+    /// An edit that leaves one line.
+    pub(crate) fn edit(minor: i64) -> OrderEdit {
+        let lines = Some(vec![LineItem::new("Bone", usd(minor), 1).unwrap()]);
+        OrderEdit { lines, ..OrderEdit::default() }
     }
 
     pub(crate) fn placed() -> Order {
@@ -422,7 +414,7 @@ pub(crate) mod tests {
         assert_eq!(canceled.facts, [Fact::OrderCanceled { reason: CancelReason::Abandoned }]);
         let again = canceled.order.cancel(CancelReason::Fraudulent, at(300)).unwrap();
         assert_eq!(again, Decision::unchanged(canceled.order.clone()));
-        assert_eq!(canceled.order.edit(OrderEdit::default(), at(300)), Err(EditError::Canceled));
+        assert_eq!(canceled.order.edit(edit(600), at(300)), Err(EditError::Canceled));
     }
 
     #[test]

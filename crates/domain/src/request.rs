@@ -1,6 +1,8 @@
 use thiserror::Error;
 
-use crate::{Decision, Fact, IntentError, IntentId, Order, OrderId, OrderState, Task, Timestamp};
+use crate::{
+    Decision, Fact, IntentError, IntentId, Operation, OperationKind, Order, OrderId, OrderState, Task, Timestamp,
+};
 
 /// What Stripe is asked for when an order needs an intent. With the order it determines the whole request
 /// and its idempotency key, so that a crash or a race repeats the same request and gets the same intent.
@@ -44,6 +46,9 @@ pub enum RequestIntentError {
     /// It is canceled.
     #[error("the order is canceled")]
     Canceled,
+    /// It is being canceled at Stripe.
+    #[error("the order is being canceled")]
+    BeingCanceled,
     /// Money came that does not fit, and more would make it worse.
     #[error("money was received for the order that does not fit it, and a person must decide first")]
     HeldForReview,
@@ -59,6 +64,9 @@ impl Order {
         }
         if self.is_held_for_review() {
             return Err(RequestIntentError::HeldForReview);
+        }
+        if let Some(Operation { kind: OperationKind::Cancel { .. }, .. }) = &self.operation {
+            return Err(RequestIntentError::BeingCanceled);
         }
         if let Some(intent) = self.payable_intent() {
             return Ok(IntentPlan::Existing(intent.id.clone()));
@@ -99,8 +107,8 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::tests::{at, placed, usd};
-    use crate::{CancelError, CancelReason, EditError, IntentSnapshot, IntentStatus, OrderEdit};
+    use crate::order::tests::{at, edit, placed, usd};
+    use crate::{CancelError, CancelReason, EditError, IntentSnapshot, IntentStatus, NotNow, Policies};
 
     fn requested() -> (Order, IntentRequest) {
         match placed().request_intent(at(200)).unwrap() {
@@ -120,14 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_may_change_under_a_customer_who_may_be_paying() {
+    fn nothing_changes_before_it_is_known_whether_there_is_an_intent() {
         let (order, _) = requested();
-        assert_eq!(order.edit(OrderEdit::default(), at(201)), Err(EditError::HasIntent));
-        assert_eq!(order.cancel(CancelReason::Duplicate, at(201)), Err(CancelError::HasIntent));
+        assert_eq!(order.edit(edit(600), at(201)), Err(EditError::NotNow(NotNow::IntentRequested)));
+        let canceled = order.cancel(CancelReason::Duplicate, at(201));
+        assert_eq!(canceled, Err(CancelError::NotNow(NotNow::IntentRequested)));
         let seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
-        let issued = order.settle(&seen, at(202)).unwrap().order;
-        assert_eq!(issued.edit(OrderEdit::default(), at(203)), Err(EditError::HasIntent));
-        assert_eq!(issued.cancel(CancelReason::Duplicate, at(203)), Err(CancelError::HasIntent));
+        let issued = order.settle(&seen, &Policies::DEFAULT, at(202)).unwrap().order;
         assert_eq!(issued.request_intent(at(203)), Ok(IntentPlan::Existing(seen.intent)));
     }
 
@@ -150,7 +157,7 @@ mod tests {
         let (order, request) = requested();
         let mut seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, usd(11_500), at(202));
         seen.status = IntentStatus::Canceled;
-        let ended = order.settle(&seen, at(203)).unwrap().order;
+        let ended = order.settle(&seen, &Policies::DEFAULT, at(203)).unwrap().order;
         let IntentPlan::Create { request: second, decision: Some(_) } = ended.request_intent(at(204)).unwrap() else {
             panic!("an order without a payable intent asks for one")
         };

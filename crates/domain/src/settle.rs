@@ -1,8 +1,8 @@
 use thiserror::Error;
 
 use crate::{
-    Anomaly, AnomalyKind, Decision, Fact, IntentSnapshot, IntentStatus, Order, OrderState, PaymentIntent, Policy, Task,
-    Timestamp,
+    Anomaly, AnomalyKind, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Order, OrderState, PaymentIntent,
+    Policies, Policy, RefundOrigin, RefundReason, Task, Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -18,8 +18,14 @@ impl Order {
     /// to a request, a webhook, a callback and a poll alike.
     ///
     /// The same snapshot may come any number of times and in any order; news that changes nothing gives a
-    /// decision without facts. Money that does not fit becomes an [`Anomaly`], once for an intent.
-    pub fn settle(&self, snapshot: &IntentSnapshot, now: Timestamp) -> Result<Decision, SettleError> {
+    /// decision without facts. Money that does not fit becomes an [`Anomaly`], once for an intent, and
+    /// `policies` say what is done about it.
+    pub fn settle(
+        &self,
+        snapshot: &IntentSnapshot,
+        policies: &Policies,
+        now: Timestamp,
+    ) -> Result<Decision, SettleError> {
         let mut decision = Decision::unchanged(self.clone());
         let known = self.intent(&snapshot.intent);
         if known.is_none() && !self.adopts(snapshot) {
@@ -27,7 +33,8 @@ impl Order {
         }
         if snapshot.livemode != self.livemode {
             // A test payment says nothing about a live order: not even its status is taken in.
-            decision.hold(snapshot, AnomalyKind::WrongLivemode { live: snapshot.livemode }, now);
+            let kind = AnomalyKind::WrongLivemode { live: snapshot.livemode };
+            decision.record(snapshot.intent.clone(), kind, policies.on(kind), None, now);
             return Ok(decision.at(now));
         }
         let before = match known {
@@ -47,18 +54,32 @@ impl Order {
                 last_error: after.last_error.clone(),
             });
         }
-        if after.status == IntentStatus::Canceled && before.status != IntentStatus::Canceled {
-            // Stripe would answer the old key with the intent that has just ended.
-            decision.order.data.attempt += 1;
-        }
+        decision.watch(known, &after);
         let is_news = before.status != IntentStatus::Succeeded || after.received != before.received;
-        if after.status == IntentStatus::Succeeded && is_news {
-            decision.take_money(&after, now);
-        }
         if let Some(place) = decision.order.data.intents.iter_mut().find(|it| it.id == after.id) {
-            *place = after;
+            *place = after.clone();
+        }
+        decision.resolve_operation(&after, now);
+        if after.status == IntentStatus::Succeeded && is_news {
+            decision.take_money(&after, *policies, now);
         }
         Ok(decision.at(now))
+    }
+
+    /// Tells that authorised money will be released soon, if it is still held.
+    pub fn authorization_expires(&self, intent: &IntentId, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
+            decision.tell(intent.clone(), AnomalyKind::AuthorizationExpiring, None, now);
+        }
+        decision.at(now)
+    }
+
+    /// Records what a person should know of one of its payments. Nothing waits for it.
+    pub fn notice(&self, intent: &IntentId, kind: AnomalyKind, reason: Option<String>, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        decision.tell(intent.clone(), kind, reason, now);
+        decision.at(now)
     }
 
     /// Whether an unknown intent is this order's all the same: its metadata, which the holder of the secret
@@ -83,11 +104,38 @@ impl Decision {
         intent
     }
 
-    /// Decides what becomes of the money that `intent` brought. Policies in their order: what is in the
-    /// wrong currency waits for a person; what comes for an order that is canceled or paid goes back; what
-    /// is not the total waits for a person; the rest pays the order.
-    fn take_money(&mut self, intent: &PaymentIntent, now: Timestamp) {
-        let (expected, received) = (self.order.total, intent.received);
+    /// Sees to it that what an intent comes to is learned without a webhook, and that what it held is not lost
+    /// unnoticed.
+    fn watch(&mut self, before: Option<&PaymentIntent>, after: &PaymentIntent) {
+        let held = |it: &PaymentIntent| it.status == IntentStatus::RequiresCapture;
+        let was_open = before.is_some_and(PaymentIntent::is_payable);
+        let intent = || after.id.clone();
+        if after.is_payable() && !was_open {
+            self.tasks.push(Task::PollIntent { intent: intent() });
+        }
+        if held(after) && !before.is_some_and(held) {
+            self.tasks.push(Task::WatchAuthorization { intent: intent() });
+        }
+        if after.status.is_terminal() {
+            // Stripe would answer the old key with the intent that has just ended.
+            self.order.data.attempt += 1;
+            if was_open {
+                self.finished.push(Task::PollIntent { intent: intent() }.key());
+            }
+            if before.is_some_and(held) {
+                self.finished.push(Task::WatchAuthorization { intent: intent() }.key());
+                if after.status == IntentStatus::Canceled {
+                    self.facts.push(Fact::AuthorizationEnded { intent: intent() });
+                }
+            }
+        }
+    }
+
+    /// Decides what becomes of the money that `intent` brought: what is in the wrong currency, comes for an order
+    /// that is canceled or paid, or is not what is due, is for the policies; the rest pays the order. What is due
+    /// is the total, or what the shop has asked to be captured of it.
+    fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
+        let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
         let misfit = if received.currency() == expected.currency() {
             match &self.order.state {
                 OrderState::Canceled { .. } => Some(AnomalyKind::PaidAfterCancel { received }),
@@ -100,6 +148,7 @@ impl Decision {
                 OrderState::Open => {
                     self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
                     self.facts.push(Fact::OrderPaid { by: intent.id.clone(), amount: received });
+                    self.finished.push(Task::ExpireOrder.key());
                     None
                 }
             }
@@ -107,27 +156,41 @@ impl Decision {
             Some(AnomalyKind::WrongCurrency { expected, received })
         };
         let Some(kind) = misfit else { return };
-        self.record(Anomaly { intent: intent.id.clone(), kind, found_at: now });
-        match kind.policy() {
-            Policy::Refund => {
-                self.tasks.push(Task::RefundIntent { intent: intent.id.clone(), amount: received });
+        let policy = policies.on(kind);
+        let is_new = self.record(intent.id.clone(), kind, policy, None, now);
+        // An intent's money goes back by policy once, whatever else is found about it.
+        let by_policy = self.order.refunds.iter().any(|it| it.intent == intent.id && it.origin == RefundOrigin::Policy);
+        match policy {
+            Policy::Refund if is_new && !by_policy => {
+                let is_second = matches!(kind, AnomalyKind::SecondPayment { .. });
+                let reason = is_second.then_some(RefundReason::Duplicate);
+                self.give_back(intent.id.clone(), received, reason, RefundOrigin::Policy, now);
             }
-            Policy::HoldForReview => {}
+            Policy::Refund | Policy::HoldForReview | Policy::Tell => {}
         }
     }
 
-    fn hold(&mut self, snapshot: &IntentSnapshot, kind: AnomalyKind, now: Timestamp) {
-        self.record(Anomaly { intent: snapshot.intent.clone(), kind, found_at: now });
+    /// Records what a person should know. Nothing waits for it.
+    pub(crate) fn tell(&mut self, intent: IntentId, kind: AnomalyKind, reason: Option<String>, now: Timestamp) {
+        self.record(intent, kind, Policy::Tell, reason, now);
     }
 
-    /// Records an anomaly, once for its intent and name.
-    fn record(&mut self, anomaly: Anomaly) {
-        let same = |it: &Anomaly| it.intent == anomaly.intent && it.kind.name() == anomaly.kind.name();
-        if self.order.anomalies.iter().any(same) {
-            return;
+    /// Records an anomaly, once for its intent and kind, and says whether this is the first time.
+    fn record(
+        &mut self,
+        intent: IntentId,
+        kind: AnomalyKind,
+        policy: Policy,
+        reason: Option<String>,
+        found_at: Timestamp,
+    ) -> bool {
+        if self.order.anomalies.iter().any(|it| it.intent == intent && it.kind.is_same(kind)) {
+            return false;
         }
+        let anomaly = Anomaly { intent, kind, policy, reason, found_at };
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
+        true
     }
 
     /// Dates the order if something happened to it.
@@ -161,7 +224,12 @@ mod tests {
             panic!("a new order asks for an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
-        requested.order.settle(&answer, at(201)).unwrap().order
+        requested.order.settle(&answer, &Policies::DEFAULT, at(201)).unwrap().order
+    }
+
+    fn policy_refunds(decided: &Decision) -> Vec<(IntentId, Money)> {
+        let of_policy = decided.order.refunds.iter().filter(|it| it.origin == RefundOrigin::Policy);
+        of_policy.map(|it| (it.intent.clone(), it.amount)).collect()
     }
 
     fn anomalies(order: &Order) -> Vec<&'static str> {
@@ -175,8 +243,9 @@ mod tests {
             panic!("a new order asks for an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
-        let decided = requested.order.settle(&answer, at(201)).unwrap();
+        let decided = requested.order.settle(&answer, &Policies::DEFAULT, at(201)).unwrap();
         assert_eq!(decided.finished, [Task::CreateIntent { request }.key()]);
+        assert_eq!(decided.tasks, [Task::PollIntent { intent: answer.intent }]);
         assert_eq!(decided.order.requested, None);
         assert_eq!(decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.created"]);
     }
@@ -184,15 +253,17 @@ mod tests {
     #[test]
     fn money_of_the_total_pays_an_open_order_exactly_once() {
         let order = issued();
-        let paid = order.settle(&success(&order, "pi_1"), at(301)).unwrap();
+        let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(paid.order.state, OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(301) });
         let kinds: Vec<_> = paid.facts.iter().map(Fact::kind).collect();
         assert_eq!(kinds, ["payment_intent.changed", "order.paid"]);
+        let poll = Task::PollIntent { intent: IntentId::new("pi_1").unwrap() };
+        assert_eq!(paid.finished, [poll.key(), Task::ExpireOrder.key()], "nothing is left to be done");
         // Nor does a later look, which sees the same.
         for seen in [300, 900] {
             let as_of = at(seen);
             let again = IntentSnapshot { as_of, as_of_max: as_of, ..success(&order, "pi_1") };
-            let decided = paid.order.settle(&again, at(902)).unwrap();
+            let decided = paid.order.settle(&again, &Policies::DEFAULT, at(902)).unwrap();
             assert_eq!(decided, Decision::unchanged(paid.order.clone()));
         }
     }
@@ -202,7 +273,7 @@ mod tests {
         let order = issued();
         let look = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         let later = IntentSnapshot { as_of: at(900), as_of_max: at(900), ..look };
-        assert_eq!(order.settle(&later, at(901)), Ok(Decision::unchanged(order)));
+        assert_eq!(order.settle(&later, &Policies::DEFAULT, at(901)), Ok(Decision::unchanged(order)));
     }
 
     #[test]
@@ -211,10 +282,10 @@ mod tests {
         let mut declined = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         declined.last_error =
             Some(crate::IntentError { code: Some("card_declined".into()), ..crate::IntentError::default() });
-        let decided = order.settle(&declined, at(301)).unwrap();
+        let decided = order.settle(&declined, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.changed"]);
         assert_eq!(decided.order.payment_state(), PaymentState::Unpaid);
-        let paid = decided.order.settle(&success(&order, "pi_1"), at(302)).unwrap();
+        let paid = decided.order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(302)).unwrap();
         assert_eq!(paid.order.payment_state(), PaymentState::Paid);
     }
 
@@ -224,7 +295,7 @@ mod tests {
             panic!("a new order asks for an intent")
         };
         let event = success(&requested.order, "pi_lost");
-        let decided = requested.order.settle(&event, at(301)).unwrap();
+        let decided = requested.order.settle(&event, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.order.payment_state(), PaymentState::Paid);
         assert_eq!(decided.order.requested, None);
     }
@@ -234,33 +305,35 @@ mod tests {
         let order = issued();
         let mut foreign = success(&order, "pi_other");
         foreign.order = Some(OrderId(uuid::Uuid::from_u128(8)));
-        assert_eq!(order.settle(&foreign, at(301)), Err(SettleError::NotOurs));
+        assert_eq!(order.settle(&foreign, &Policies::DEFAULT, at(301)), Err(SettleError::NotOurs));
         foreign.order = None;
-        assert_eq!(order.settle(&foreign, at(301)), Err(SettleError::NotOurs));
+        assert_eq!(order.settle(&foreign, &Policies::DEFAULT, at(301)), Err(SettleError::NotOurs));
         let second_open = seen(&order, "pi_2", IntentStatus::RequiresAction, usd(0));
-        assert_eq!(order.settle(&second_open, at(301)), Err(SettleError::NotOurs));
+        assert_eq!(order.settle(&second_open, &Policies::DEFAULT, at(301)), Err(SettleError::NotOurs));
     }
 
     #[test]
     fn money_after_a_cancel_goes_back_once() {
         let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
         let late = success(&canceled, "pi_1");
-        let decided = canceled.settle(&late, at(301)).unwrap();
+        let decided = canceled.settle(&late, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(anomalies(&decided.order), ["paid_after_cancel"]);
-        assert_eq!(decided.tasks, [Task::RefundIntent { intent: late.intent.clone(), amount: usd(11_500) }]);
+        assert_eq!(policy_refunds(&decided), [(late.intent.clone(), usd(11_500))]);
+        assert_eq!(decided.tasks, [Task::Refund { refund: 1 }]);
         assert_eq!(decided.order.state.name(), "canceled");
-        let again = decided.order.settle(&late, at(302)).unwrap();
+        let again = decided.order.settle(&late, &Policies::DEFAULT, at(302)).unwrap();
         assert_eq!(again, Decision::unchanged(decided.order));
     }
 
     #[test]
     fn a_second_payment_goes_back_and_the_first_stays() {
         let order = issued();
-        let paid = order.settle(&success(&order, "pi_1"), at(301)).unwrap().order;
+        let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
         let second = success(&order, "pi_2");
-        let decided = paid.settle(&second, at(302)).unwrap();
+        let decided = paid.settle(&second, &Policies::DEFAULT, at(302)).unwrap();
         assert_eq!(anomalies(&decided.order), ["second_payment"]);
-        assert_eq!(decided.tasks, [Task::RefundIntent { intent: second.intent, amount: usd(11_500) }]);
+        assert_eq!(policy_refunds(&decided), [(second.intent, usd(11_500))]);
+        assert_eq!(decided.tasks, [Task::Refund { refund: 1 }]);
         assert_eq!(decided.order.state, paid.state);
     }
 
@@ -273,7 +346,7 @@ mod tests {
             (IntentSnapshot { amount: eur, received: eur, ..success(&issued(), "pi_1") }, "wrong_currency"),
             (IntentSnapshot { livemode: true, ..success(&issued(), "pi_1") }, "wrong_livemode"),
         ] {
-            let decided = issued().settle(&change, at(301)).unwrap();
+            let decided = issued().settle(&change, &Policies::DEFAULT, at(301)).unwrap();
             assert_eq!(anomalies(&decided.order), [expected]);
             assert_eq!(decided.order.payment_state(), PaymentState::Review);
             assert!(decided.tasks.is_empty());
@@ -282,7 +355,7 @@ mod tests {
                 Err(crate::RequestIntentError::HeldForReview),
                 "{expected}"
             );
-            let again = decided.order.settle(&change, at(303)).unwrap();
+            let again = decided.order.settle(&change, &Policies::DEFAULT, at(303)).unwrap();
             assert_eq!(again.facts, [], "{expected}");
         }
     }
@@ -292,9 +365,78 @@ mod tests {
         let order = issued();
         let held =
             IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
-        let decided = order.settle(&held, at(301)).unwrap();
+        let decided = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.order.payment_state(), PaymentState::Authorized);
         assert_eq!(decided.order.state, OrderState::Open);
+    }
+
+    #[test]
+    fn each_policy_is_the_shops_to_choose() {
+        let eur = Money::new(11_500, Currency::Eur).unwrap();
+        let canceled = || placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
+        let paid = || issued().settle(&success(&issued(), "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
+        let refund = Policies {
+            paid_after_cancel: Policy::Refund,
+            second_payment: Policy::Refund,
+            amount_differs: Policy::Refund,
+            wrong_currency: Policy::Refund,
+        };
+        let hold = Policies {
+            paid_after_cancel: Policy::HoldForReview,
+            second_payment: Policy::HoldForReview,
+            amount_differs: Policy::HoldForReview,
+            wrong_currency: Policy::HoldForReview,
+        };
+        for (order, news, name) in [
+            (canceled(), success(&canceled(), "pi_9"), "paid_after_cancel"),
+            (paid(), success(&paid(), "pi_9"), "second_payment"),
+            (issued(), IntentSnapshot { received: usd(1), ..success(&issued(), "pi_1") }, "amount_differs"),
+            (issued(), IntentSnapshot { amount: eur, received: eur, ..success(&issued(), "pi_1") }, "wrong_currency"),
+        ] {
+            let kept = order.settle(&news, &hold, at(400)).unwrap();
+            assert_eq!((anomalies(&kept.order), kept.order.is_held_for_review()), (vec![name], true));
+            assert_eq!(policy_refunds(&kept), []);
+            let returned = order.settle(&news, &refund, at(400)).unwrap();
+            assert_eq!((anomalies(&returned.order), returned.order.is_held_for_review()), (vec![name], false));
+            assert_eq!(policy_refunds(&returned), [(news.intent.clone(), news.received)], "{name}");
+            // It names the intent that it undoes, and happens once whatever is told again.
+            let again = returned.order.settle(&news, &refund, at(401)).unwrap();
+            assert_eq!(again, Decision::unchanged(returned.order));
+        }
+    }
+
+    #[test]
+    fn an_order_that_waits_for_a_person_goes_on_when_the_money_has_gone_back() {
+        let order = issued();
+        let news = IntentSnapshot { received: usd(1000), ..success(&order, "pi_1") };
+        let held = order.settle(&news, &Policies::DEFAULT, at(301)).unwrap().order;
+        let (refunded, _) = held.refund(&crate::NewRefund::default(), at(302)).unwrap();
+        assert_eq!(refunded.order.payment_state(), PaymentState::Unpaid);
+        let IntentPlan::Create { request, .. } = refunded.order.request_intent(at(303)).unwrap() else {
+            panic!("what is unpaid can be paid")
+        };
+        assert_eq!(request.attempt, 2, "Stripe would answer the first key with the intent that has ended");
+    }
+
+    #[test]
+    fn an_authorisation_that_ends_leaves_the_order_unpaid_and_says_so() {
+        let order = issued();
+        let held =
+            IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
+        let intent = held.intent.clone();
+        let authorised = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
+        assert_eq!(authorised.tasks, [Task::WatchAuthorization { intent: intent.clone() }]);
+        let told = authorised.order.authorization_expires(&intent, at(400));
+        assert_eq!(anomalies(&told.order), ["authorization_expiring"]);
+        let again = told.order.authorization_expires(&intent, at(401));
+        assert_eq!(again, Decision::unchanged(told.order.clone()));
+        let ended = seen(&order, "pi_1", IntentStatus::Canceled, usd(0));
+        let ended = told.order.settle(&ended, &Policies::DEFAULT, at(500)).unwrap();
+        assert_eq!(ended.order.payment_state(), PaymentState::Unpaid);
+        assert!(ended.facts.contains(&Fact::AuthorizationEnded { intent: intent.clone() }));
+        let tasks = [Task::PollIntent { intent: intent.clone() }.key(), Task::WatchAuthorization { intent }.key()];
+        assert_eq!(ended.finished, tasks);
+        assert_eq!(ended.order.authorization_expires(&held.intent, at(501)), Decision::unchanged(ended.order.clone()));
     }
 
     proptest! {
@@ -313,7 +455,7 @@ mod tests {
                     as_of_max: at(300 + time),
                     ..seen(&order, &format!("pi_{intent}"), status, received)
                 };
-                let Ok(decided) = order.settle(&snapshot, at(400)) else { continue };
+                let Ok(decided) = order.settle(&snapshot, &Policies::DEFAULT, at(400)) else { continue };
                 paid += decided.facts.iter().filter(|it| matches!(it, Fact::OrderPaid { .. })).count();
                 order = Order::restore(decided.order.data.clone()).map_err(|it| TestCaseError::fail(it.to_string()))?;
                 let settled = order.intents.iter().any(|it| {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Fact, IntentId, IntentRequest, Money, Order};
+use crate::{Fact, IntentId, IntentRequest, Order};
 
 /// What a decision says: all of it is stored in one transaction, or none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +33,38 @@ pub enum Task {
         /// For what.
         request: IntentRequest,
     },
-    /// Give money back that the order does not want.
-    RefundIntent {
-        /// The intent that it came by.
-        intent: IntentId,
-        /// How much of it.
-        amount: Money,
+    /// Make an intent ask for the content that an edit gives the order.
+    UpdateIntent {
+        /// The number of the operation.
+        operation: u32,
     },
+    /// Give an intent up.
+    CancelIntent {
+        /// The number of the operation.
+        operation: u32,
+    },
+    /// Take the money that an intent holds.
+    CaptureIntent {
+        /// The number of the operation.
+        operation: u32,
+    },
+    /// Make a refund, and see it through until it has succeeded or failed.
+    Refund {
+        /// Its number.
+        refund: u32,
+    },
+    /// Look at an intent from time to time until its end, since no webhook may come.
+    PollIntent {
+        /// Which.
+        intent: IntentId,
+    },
+    /// Tell that authorised money is about to be released.
+    WatchAuthorization {
+        /// By which intent it is held.
+        intent: IntentId,
+    },
+    /// Give up an order that nobody has paid.
+    ExpireOrder,
 }
 
 /// Names a task within its order. Two tasks with one key are one task.
@@ -72,7 +97,13 @@ impl Task {
             Self::CreateIntent { request } => {
                 format!("create_intent:{}:{}", request.revision, request.attempt)
             }
-            Self::RefundIntent { intent, .. } => format!("refund_intent:{intent}"),
+            Self::UpdateIntent { operation } => format!("update_intent:{operation}"),
+            Self::CancelIntent { operation } => format!("cancel_intent:{operation}"),
+            Self::CaptureIntent { operation } => format!("capture_intent:{operation}"),
+            Self::Refund { refund } => format!("refund:{refund}"),
+            Self::PollIntent { intent } => format!("poll_intent:{intent}"),
+            Self::WatchAuthorization { intent } => format!("watch_authorization:{intent}"),
+            Self::ExpireOrder => "expire_order".to_owned(),
         })
     }
 }

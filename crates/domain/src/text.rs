@@ -5,6 +5,8 @@ use thiserror::Error;
 /// Text of `MIN` to `MAX` characters (Unicode scalar values), without control characters other than line
 /// breaks and tabs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 /// Why a text is refused.
@@ -58,9 +60,24 @@ impl<const MIN: usize, const MAX: usize> fmt::Display for Text<MIN, MAX> {
     }
 }
 
+impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
+    type Error = TextProblem;
+    fn try_from(text: String) -> Result<Self, TextProblem> {
+        Self::new(text)
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
+    fn from(text: Text<MIN, MAX>) -> Self {
+        text.0
+    }
+}
+
 /// An e-mail address, checked for its form alone: one `@` with something on both sides, no white space, at
 /// most 254 characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Email(String);
 
 impl Email {
@@ -83,6 +100,19 @@ impl Email {
     /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = TextProblem;
+    fn try_from(text: String) -> Result<Self, TextProblem> {
+        Self::new(text)
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0
     }
 }
 

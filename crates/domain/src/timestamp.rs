@@ -53,6 +53,14 @@ impl Timestamp {
         Self(if later > end { end } else { later })
     }
 
+    /// This moment less `seconds`, held at the start of the range.
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u32) -> Self {
+        #[expect(clippy::as_conversions, reason = "u32 to i64 in a const fn; lossless")]
+        let earlier = self.0.saturating_sub(seconds as i64 * MICROS_PER_SECOND);
+        Self(if earlier < 0 { 0 } else { earlier })
+    }
+
     /// The day in UTC as `YYYYMMDD`.
     pub(crate) fn date_compact(self) -> String {
         let date = self.to_offset_date_time().date();

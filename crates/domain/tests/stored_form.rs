@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, CancelReason, Currency, Fact, IntentError, IntentId, IntentRequest, IntentStatus, Money,
-    Task, Timestamp,
+    Anomaly, AnomalyKind, CancelReason, Content, Currency, DisputeId, DisputeStatus, Fact, IntentError, IntentId,
+    IntentRequest, IntentStatus, LineItem, Money, Operation, OperationKind, Policy, RefundId, RefundOrigin,
+    RefundStatus, Task, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -63,14 +64,87 @@ fn each_fact_has_its_form() {
                 "status": "requires_payment_method", "last_error": error_json }),
         ),
         (
-            Fact::AnomalyFound { anomaly: Anomaly { intent: intent(), kind, found_at: at() } },
+            Fact::AnomalyFound {
+                anomaly: Anomaly {
+                    intent: intent(),
+                    kind,
+                    policy: Policy::HoldForReview,
+                    reason: None,
+                    found_at: at(),
+                },
+            },
             json!({ "kind": "order.anomaly", "anomaly": { "intent": "pi_1", "found_at": 1_743_415_050_000_000_i64,
+                "policy": "hold_for_review", "reason": null,
                 "kind": { "name": "amount_differs", "expected": money, "received": { "minor": 1, "currency": "usd" } } } }),
         ),
     ] {
-        assert_eq!(serde_json::to_value(&fact).unwrap(), form);
-        assert_eq!(form["kind"], fact.kind());
-        assert_eq!(serde_json::from_value::<Fact>(form).unwrap(), fact);
+        has_form(&fact, form);
+    }
+}
+
+fn has_form(fact: &Fact, form: Value) {
+    assert_eq!(serde_json::to_value(fact).unwrap(), form);
+    assert_eq!(form.get("kind").and_then(Value::as_str), Some(fact.kind()));
+    assert_eq!(serde_json::from_value::<Fact>(form).unwrap(), *fact);
+}
+
+#[test]
+fn each_fact_of_changes_refunds_and_disputes_has_its_form() {
+    let error = IntentError { code: Some("x".into()), ..IntentError::default() };
+    let error_json = json!({ "code": "x", "decline_code": null, "message": null });
+    let money = json!({ "minor": 11_200, "currency": "usd" });
+    for (fact, form) in [
+        (
+            Fact::OperationRequested { operation: 1, name: "edit".into(), intent: intent(), amount: Some(usd(11_200)) },
+            json!({ "kind": "operation.requested", "operation": 1, "name": "edit", "intent": "pi_1", "amount": money }),
+        ),
+        (
+            Fact::OperationDropped { operation: 1, name: "cancel".into(), error },
+            json!({ "kind": "operation.dropped", "operation": 1, "name": "cancel", "error": error_json }),
+        ),
+        (
+            Fact::AuthorizationEnded { intent: intent() },
+            json!({ "kind": "payment_intent.authorization_ended", "intent": "pi_1" }),
+        ),
+        (
+            Fact::RefundRequested { refund: 1, intent: intent(), amount: usd(11_200), origin: RefundOrigin::Policy },
+            json!({ "kind": "refund.requested", "refund": 1, "intent": "pi_1", "amount": money, "origin": "policy" }),
+        ),
+        (
+            Fact::RefundChanged {
+                refund: 1,
+                provider_id: Some(RefundId::new("re_1").unwrap()),
+                before: RefundStatus::Requested,
+                status: RefundStatus::RequiresAction,
+                failure: None,
+            },
+            json!({ "kind": "refund.changed", "refund": 1, "provider_id": "re_1", "before": "requested",
+                "status": "requires_action", "failure": null }),
+        ),
+        (
+            Fact::DisputeOpened {
+                dispute: DisputeId::new("du_1").unwrap(),
+                intent: intent(),
+                amount: usd(11_200),
+                reason: "fraudulent".into(),
+                status: DisputeStatus::NeedsResponse,
+            },
+            json!({ "kind": "dispute.opened", "dispute": "du_1", "intent": "pi_1", "amount": money,
+                "reason": "fraudulent", "status": "needs_response" }),
+        ),
+        (
+            Fact::DisputeChanged {
+                dispute: DisputeId::new("du_1").unwrap(),
+                before: DisputeStatus::NeedsResponse,
+                status: DisputeStatus::Won,
+                withdrawn: true,
+                reinstated: false,
+            },
+            json!({ "kind": "dispute.changed", "dispute": "du_1", "before": "needs_response", "status": "won",
+                "withdrawn": true, "reinstated": false }),
+        ),
+    ] {
+        has_form(&fact, form);
     }
 }
 
@@ -82,11 +156,17 @@ fn each_task_has_its_form_and_its_key() {
             json!({ "kind": "create_intent", "request": { "revision": 3, "attempt": 1 } }),
             "create_intent:3:1",
         ),
+        (Task::UpdateIntent { operation: 1 }, json!({ "kind": "update_intent", "operation": 1 }), "update_intent:1"),
+        (Task::CancelIntent { operation: 2 }, json!({ "kind": "cancel_intent", "operation": 2 }), "cancel_intent:2"),
+        (Task::CaptureIntent { operation: 3 }, json!({ "kind": "capture_intent", "operation": 3 }), "capture_intent:3"),
+        (Task::Refund { refund: 4 }, json!({ "kind": "refund", "refund": 4 }), "refund:4"),
+        (Task::PollIntent { intent: intent() }, json!({ "kind": "poll_intent", "intent": "pi_1" }), "poll_intent:pi_1"),
         (
-            Task::RefundIntent { intent: intent(), amount: usd(500) },
-            json!({ "kind": "refund_intent", "intent": "pi_1", "amount": { "minor": 500, "currency": "usd" } }),
-            "refund_intent:pi_1",
+            Task::WatchAuthorization { intent: intent() },
+            json!({ "kind": "watch_authorization", "intent": "pi_1" }),
+            "watch_authorization:pi_1",
         ),
+        (Task::ExpireOrder, json!({ "kind": "expire_order" }), "expire_order"),
     ] {
         assert_eq!(serde_json::to_value(&task).unwrap(), form);
         assert_eq!(task.key().as_str(), key);
@@ -117,9 +197,46 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
         AnomalyKind::AmountDiffers { expected, received },
         AnomalyKind::WrongCurrency { expected, received },
         AnomalyKind::WrongLivemode { live: true },
+        AnomalyKind::RefundFailed { refund: 1 },
+        AnomalyKind::RefundDelayed { refund: 1 },
+        AnomalyKind::AuthorizationExpiring,
+        AnomalyKind::CaptureFailed,
+        AnomalyKind::IntentLost,
+        AnomalyKind::EarlyFraudWarning,
+        AnomalyKind::UnderReview,
     ] {
         let form = serde_json::to_value(kind).unwrap();
         assert_eq!(form["name"], kind.name());
         assert_eq!(serde_json::from_value::<AnomalyKind>(form).unwrap(), kind);
     }
+}
+
+#[test]
+fn an_operation_under_way_has_its_form() {
+    let kind = OperationKind::Edit {
+        content: Box::new(Content {
+            lines: vec![LineItem::new("Bone", usd(300), 2).unwrap()],
+            adjustments: Vec::new(),
+            email: None,
+            metadata: [(paywright_domain::Text::new("a").unwrap(), paywright_domain::Text::new("b").unwrap())].into(),
+            total: usd(600),
+            revision: 2,
+        }),
+    };
+    let money = |minor: i64| json!({ "minor": minor, "currency": "usd" });
+    let content = json!({ "lines": [{ "name": "Bone", "description": "", "sku": null, "unit_amount": money(300),
+        "quantity": 2 }], "adjustments": [], "email": null, "metadata": { "a": "b" }, "total": money(600),
+        "revision": 2 });
+    for (kind, form) in [
+        (kind, json!({ "name": "edit", "content": content })),
+        (OperationKind::Cancel { reason: CancelReason::Abandoned }, json!({ "name": "cancel", "reason": "abandoned" })),
+        (OperationKind::Capture { amount: usd(5) }, json!({ "name": "capture", "amount": money(5) })),
+    ] {
+        let operation = Operation { number: 1, intent: intent(), kind, since: at() };
+        let form = json!({ "number": 1, "intent": "pi_1", "kind": form, "since": 1_743_415_050_000_000_i64 });
+        assert_eq!(serde_json::to_value(&operation).unwrap(), form);
+        assert_eq!(serde_json::from_value::<Operation>(form).unwrap(), operation);
+    }
+    let no_line = json!({ "name": "", "description": "", "sku": null, "unit_amount": money(0), "quantity": 0 });
+    assert!(serde_json::from_value::<LineItem>(no_line).is_err(), "what could not be placed is not read back");
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use paywright_domain::{
-    Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, LineItem, Metadata, Money,
-    NewOrder, OrderEdit, Text,
+    Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentId, LineItem, Metadata,
+    Money, NewOrder, NewRefund, OrderEdit, RefundReason, Text,
 };
 use serde::{Deserialize, Deserializer};
 
@@ -60,6 +60,22 @@ pub(crate) struct EditBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CancelBody {
     reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CaptureBody {
+    /// A decimal in major units; all that is authorised if absent.
+    amount: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefundBody {
+    /// A decimal in major units; all that is left if absent.
+    amount: Option<String>,
+    reason: Option<String>,
+    payment_intent: Option<String>,
 }
 
 /// A field that may be absent, null or a text.
@@ -130,6 +146,10 @@ impl Check {
         entries.into_iter().filter_map(read).collect()
     }
 
+    fn amount(&mut self, text: Option<String>, currency: Currency) -> Option<Money> {
+        text.and_then(|it| self.take("amount", Money::parse_decimal(&it, currency)))
+    }
+
     fn done<T>(self, value: T) -> Result<T, Problem> {
         if self.0.is_empty() { Ok(value) } else { Err(Problem::invalid(self.0)) }
     }
@@ -188,5 +208,26 @@ impl CancelBody {
             let problem = "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
             Problem::invalid(vec![FieldProblem { field: "reason".into(), problem }])
         })
+    }
+}
+
+impl CaptureBody {
+    pub(crate) fn into_amount(self, currency: Currency) -> Result<Option<Money>, Problem> {
+        let mut check = Check::default();
+        let amount = check.amount(self.amount, currency);
+        check.done(amount)
+    }
+}
+
+impl RefundBody {
+    pub(crate) fn into_refund(self, currency: Currency) -> Result<NewRefund, Problem> {
+        let mut check = Check::default();
+        let reason = self.reason.and_then(|it| {
+            let known = RefundReason::named(&it);
+            check.take("reason", known.ok_or("must be duplicate, fraudulent or requested_by_customer"))
+        });
+        let intent = self.payment_intent.and_then(|it| check.take("payment_intent", IntentId::new(it)));
+        let amount = check.amount(self.amount, currency);
+        check.done(NewRefund { amount, intent, reason })
     }
 }

@@ -45,6 +45,13 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
                     resource("/orders/{order}").route(web::get().to(shop::read)).route(web::patch().to(shop::edit)),
                 )
                 .service(resource("/orders/{order}/cancel").route(web::post().to(shop::cancel)))
+                .service(resource("/orders/{order}/capture").route(web::post().to(shop::capture)))
+                .service(
+                    resource("/orders/{order}/refunds")
+                        .route(web::post().to(shop::refund))
+                        .route(web::get().to(shop::refunds)),
+                )
+                .service(resource("/orders/{order}/explain").route(web::get().to(shop::explain)))
                 .service(resource("/orders/{order}/payment-intent").route(web::post().to(shop::payment_intent)))
                 .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
         )

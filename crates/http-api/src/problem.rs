@@ -7,10 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    CancelOrderError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, GetOrderError,
-    PlaceOrderError, SettleFromProviderError, StoreError, WebhookError,
+    CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
+    GetOrderError, PlaceOrderError, RefundPaymentError, SettleFromProviderError, StoreError, WebhookError,
 };
-use paywright_domain::{CancelError, ContentError, EditError, RequestIntentError, SettleError};
+use paywright_domain::{
+    CancelError, CaptureError, ContentError, EditError, NotNow, RefundError, RequestIntentError, SettleError,
+};
 use serde::Serialize;
 
 /// A request that was not done, and why. What is refused has changed nothing, unless the detail says that it
@@ -89,6 +91,15 @@ impl Problem {
         Self {
             fields: vec![FieldProblem { field: field.into(), problem: error.to_string() }],
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", error.to_string())
+        }
+    }
+
+    /// An amount that is asked for and cannot be had.
+    fn amount(error: &dyn fmt::Display) -> Self {
+        let problem = error.to_string();
+        Self {
+            fields: vec![FieldProblem { field: "amount".into(), problem: problem.clone() }],
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount", problem)
         }
     }
 
@@ -183,6 +194,17 @@ impl From<PlaceOrderError> for Problem {
     }
 }
 
+impl From<NotNow> for Problem {
+    fn from(reason: NotNow) -> Self {
+        let code = match reason {
+            NotNow::IntentRequested | NotNow::PaymentInProgress => "payment_in_progress",
+            NotNow::OperationUnderWay(_) => "change_in_progress",
+            NotNow::HeldForReview => "order_in_review",
+        };
+        Self::conflict(code, reason.to_string())
+    }
+}
+
 impl From<EditOrderError> for Problem {
     fn from(error: EditOrderError) -> Self {
         match error {
@@ -190,9 +212,8 @@ impl From<EditOrderError> for Problem {
             EditOrderError::Refused(EditError::Content(error)) => Self::content(&error),
             EditOrderError::Refused(error @ EditError::Paid) => Self::conflict("order_paid", error.to_string()),
             EditOrderError::Refused(error @ EditError::Canceled) => Self::conflict("order_canceled", error.to_string()),
-            EditOrderError::Refused(error @ EditError::HasIntent) => {
-                Self::conflict("payment_in_progress", error.to_string())
-            }
+            EditOrderError::Refused(EditError::NotNow(reason)) => reason.into(),
+            EditOrderError::Gateway(error) => error.into(),
             EditOrderError::Store(error) => error.into(),
         }
     }
@@ -203,10 +224,45 @@ impl From<CancelOrderError> for Problem {
         match error {
             CancelOrderError::NotFound => GetOrderError::NotFound.into(),
             CancelOrderError::Refused(error @ CancelError::Paid) => Self::conflict("order_paid", error.to_string()),
-            CancelOrderError::Refused(error @ CancelError::HasIntent) => {
-                Self::conflict("payment_in_progress", error.to_string())
-            }
+            CancelOrderError::Refused(CancelError::NotNow(reason)) => reason.into(),
+            CancelOrderError::Gateway(error) => error.into(),
             CancelOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CapturePaymentError> for Problem {
+    fn from(error: CapturePaymentError) -> Self {
+        match error {
+            CapturePaymentError::NotFound => GetOrderError::NotFound.into(),
+            CapturePaymentError::Refused(error) => match error {
+                CaptureError::Paid => Self::conflict("order_paid", error.to_string()),
+                CaptureError::Canceled => Self::conflict("order_canceled", error.to_string()),
+                CaptureError::NotAuthorized => Self::conflict("payment_not_authorized", error.to_string()),
+                CaptureError::Amount { .. } | CaptureError::NotOnTheWire(_) => Self::amount(&error),
+                CaptureError::NotNow(reason) => reason.into(),
+            },
+            CapturePaymentError::Provider(error) => GatewayError::Refused(error).into(),
+            CapturePaymentError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefundPaymentError> for Problem {
+    fn from(error: RefundPaymentError) -> Self {
+        match error {
+            RefundPaymentError::Get(error) => error.into(),
+            RefundPaymentError::Refused(error) => match error {
+                RefundError::NothingReceived => Self::conflict("payment_not_received", error.to_string()),
+                RefundError::NothingLeft => Self::conflict("payment_already_refunded", error.to_string()),
+                RefundError::Disputed => Self::conflict("payment_disputed", error.to_string()),
+                RefundError::Amount { .. } | RefundError::NotOnTheWire(_) => Self::amount(&error),
+            },
+            RefundPaymentError::KeyReused => {
+                let detail = "this Idempotency-Key was used with another request: use a new one for a new refund";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+            }
+            RefundPaymentError::Store(error) => error.into(),
         }
     }
 }
@@ -223,6 +279,11 @@ impl From<GatewayError> for Problem {
                 let detail =
                     "the payment provider does not know this order's payment intent; are key and order of one mode?";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
+            }
+            GatewayError::Spent(cause) => {
+                tracing::error!(%cause, "the payment provider fails at a request and repeats that");
+                let detail = "the payment provider failed; repeating this request is safe and gives one payment";
+                unavailable("payment_provider_failed", detail)
             }
             GatewayError::Busy => {
                 unavailable("payment_provider_busy", "the payment provider wants to be asked later; nothing was done")
@@ -263,7 +324,7 @@ impl From<RequestIntentError> for Problem {
     fn from(error: RequestIntentError) -> Self {
         let code = match error {
             RequestIntentError::Paid => "order_paid",
-            RequestIntentError::Canceled => "order_canceled",
+            RequestIntentError::Canceled | RequestIntentError::BeingCanceled => "order_canceled",
             RequestIntentError::HeldForReview => "order_in_review",
         };
         Self::conflict(code, error.to_string())
@@ -325,6 +386,7 @@ mod tests {
             (GatewayError::Busy.into(), 503, "payment_provider_busy"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
+            (GatewayError::Spent(line()).into(), 503, "payment_provider_failed"),
         ] {
             let response = problem.respond(None);
             assert_eq!(response.status().as_u16(), status, "{code}");

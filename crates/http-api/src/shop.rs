@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Access, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope};
+use paywright_app::{Access, Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope};
 use paywright_domain::{CustomerId, Order, OrderId, OrderNumber};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
-use crate::body::{CancelBody, EditBody, OrderBody};
+use crate::body::{CancelBody, CaptureBody, EditBody, OrderBody, RefundBody};
 use crate::problem::Problem;
 use crate::requests::{JSON_BYTES_MAX, parse_json, read_body, to_the_end};
-use crate::view::{Envelope, OrderView, PageView, PaymentView};
+use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
 /// The most characters of an `Idempotency-Key`.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
@@ -156,8 +156,18 @@ pub(crate) async fn edit(
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = body.into_edit(currency)?;
     let app = api.app.clone();
-    let order = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
-    Ok(success(StatusCode::OK, "Order updated successfully", OrderView::of(&order)))
+    let changed = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
+    Ok(changed_order(&changed, "Order updated successfully"))
+}
+
+/// What is done, or 202 for what is committed and waits for Stripe.
+fn changed_order(changed: &Changed, message: &'static str) -> HttpResponse {
+    match changed {
+        Changed::Done(order) => success(StatusCode::OK, message, OrderView::of(order)),
+        Changed::UnderWay(order) => {
+            success(StatusCode::ACCEPTED, "Accepted; waiting for the payment provider", OrderView::of(order))
+        }
+    }
 }
 
 /// `POST /orders/{order}/cancel`, with a reason or without a body.
@@ -172,8 +182,75 @@ pub(crate) async fn cancel(
     let body: CancelBody = if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
     let reason = body.into_reason()?;
     let app = api.app.clone();
-    let order = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
-    Ok(success(StatusCode::OK, "Order canceled successfully", OrderView::of(&order)))
+    let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
+    Ok(changed_order(&changed, "Order canceled successfully"))
+}
+
+/// `POST /orders/{order}/capture`, with an amount or without a body: takes authorised money.
+pub(crate) async fn capture(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
+    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let body: CaptureBody = if body.is_empty() { CaptureBody::default() } else { parse_json(&request, &body)? };
+    let currency = api.app.get_order(&which, &access).await?.total.currency();
+    let amount = body.into_amount(currency)?;
+    let app = api.app.clone();
+    let changed = to_the_end(async move { app.capture_payment(&which, &access, amount).await }).await??;
+    Ok(changed_order(&changed, "Payment captured successfully"))
+}
+
+/// `POST /orders/{order}/refunds`, with an amount or without a body: gives money back. With an `Idempotency-Key`, a
+/// repeat gets the same refund.
+pub(crate) async fn refund(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let key = application(&api, &request, Scope::PaymentsWrite).await?;
+    let (which, access) = (order_ref(&order)?, customer_if_any(&api, &request)?);
+    let raw = read_body(payload, JSON_BYTES_MAX).await?;
+    let body: RefundBody = if raw.is_empty() { RefundBody::default() } else { parse_json(&request, &raw)? };
+    let found = api.app.get_order(&which, &access).await?;
+    let new = body.into_refund(found.total.currency())?;
+    let idempotent = idempotency_key(&request)?.map(|text| {
+        // The order belongs to the request, by whichever of its names.
+        let digest = Sha256::new_with_prefix(found.id.0.as_bytes()).chain_update(&raw).finalize();
+        (IdempotencyKey { scope: key.id, key: text }, digest.into())
+    });
+    let app = api.app.clone();
+    let given = to_the_end(async move { app.refund_payment(&which, &access, &new, idempotent).await }).await??;
+    let mut response = success(StatusCode::CREATED, "Refund requested successfully", RefundView::of(&given.refund));
+    if given.replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// `GET /orders/{order}/refunds`.
+pub(crate) async fn refunds(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
+    let order = api.app.get_order(&which, &access).await?;
+    Ok(success(StatusCode::OK, "Refunds", RefundView::all(&order)))
+}
+
+/// `GET /orders/{order}/explain`.
+pub(crate) async fn explain(
+    api: Data<Api>,
+    request: HttpRequest,
+    order: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
+    let explanation = api.app.explain(&which, &access).await?;
+    Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)))
 }
 
 /// `POST /orders/{order}/payment-intent`: the one intent that the customer can pay by.

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::OrderPage;
-use paywright_domain::{LineItem, Order, OrderState, PaymentIntent};
+use paywright_app::{Explanation, Moment, NextStep, OrderPage};
+use paywright_domain::{
+    Anomaly, Dispute, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund, RefundId,
+    RefundReason,
+};
 use serde::Serialize;
 
 /// The envelope of every success.
@@ -76,6 +79,10 @@ pub(crate) struct OrderView<'a> {
     adjustments: Vec<AdjustmentView<'a>>,
     metadata: BTreeMap<&'a str, &'a str>,
     payment_intent: Option<IntentView<'a>>,
+    pending_change: Option<PendingView<'a>>,
+    amount_refunded: String,
+    refunds: Vec<RefundView<'a>>,
+    disputes: Vec<DisputeView<'a>>,
     anomalies: Vec<AnomalyView<'a>>,
     livemode: bool,
     revision: u32,
@@ -107,6 +114,7 @@ struct IntentView<'a> {
     status: &'static str,
     amount: String,
     amount_received: String,
+    amount_capturable: String,
     /// For the customer: never the bank's own reason, which may be that the card is stolen.
     last_error: Option<LastErrorView<'a>>,
 }
@@ -120,8 +128,173 @@ struct LastErrorView<'a> {
 #[derive(Serialize)]
 struct AnomalyView<'a> {
     kind: &'static str,
+    policy: &'static str,
     payment_intent: &'a str,
+    reason: Option<&'a str>,
     found_at: String,
+}
+
+impl<'a> AnomalyView<'a> {
+    fn of(anomaly: &'a Anomaly) -> Self {
+        Self {
+            kind: anomaly.kind.name(),
+            policy: anomaly.policy.name(),
+            payment_intent: anomaly.intent.as_str(),
+            reason: anomaly.reason.as_deref(),
+            found_at: anomaly.found_at.to_string(),
+        }
+    }
+}
+
+/// A change that waits for Stripe.
+#[derive(Serialize)]
+struct PendingView<'a> {
+    kind: &'static str,
+    payment_intent: &'a str,
+    amount: Option<String>,
+    since: String,
+}
+
+impl<'a> PendingView<'a> {
+    fn of(operation: &'a Operation) -> Self {
+        let amount = match &operation.kind {
+            OperationKind::Edit { content } => Some(content.total.to_decimal()),
+            OperationKind::Capture { amount } => Some(amount.to_decimal()),
+            OperationKind::Cancel { .. } => None,
+        };
+        Self {
+            kind: operation.kind.name(),
+            payment_intent: operation.intent.as_str(),
+            amount,
+            since: operation.since.to_string(),
+        }
+    }
+}
+
+/// A refund.
+#[derive(Serialize)]
+pub(crate) struct RefundView<'a> {
+    number: u32,
+    id: Option<&'a str>,
+    payment_intent: &'a str,
+    amount: String,
+    currency: &'static str,
+    status: &'static str,
+    reason: Option<&'static str>,
+    origin: &'static str,
+    failure: Option<&'a str>,
+    requested_at: String,
+}
+
+impl<'a> RefundView<'a> {
+    pub(crate) fn of(refund: &'a Refund) -> Self {
+        Self {
+            number: refund.number,
+            id: refund.provider_id.as_ref().map(RefundId::as_str),
+            payment_intent: refund.intent.as_str(),
+            amount: refund.amount.to_decimal(),
+            currency: refund.amount.currency().code(),
+            status: refund.status.name(),
+            reason: refund.reason.map(RefundReason::name),
+            origin: refund.origin.name(),
+            failure: refund.failure.as_deref(),
+            requested_at: refund.requested_at.to_string(),
+        }
+    }
+
+    pub(crate) fn all(order: &'a Order) -> Vec<Self> {
+        order.refunds.iter().map(Self::of).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct DisputeView<'a> {
+    id: &'a str,
+    payment_intent: &'a str,
+    amount: String,
+    currency: &'static str,
+    status: &'static str,
+    reason: &'a str,
+    due_by: Option<String>,
+    funds_withdrawn: bool,
+    funds_reinstated: bool,
+}
+
+impl<'a> DisputeView<'a> {
+    fn of(dispute: &'a Dispute) -> Self {
+        Self {
+            id: dispute.id.as_str(),
+            payment_intent: dispute.intent.as_str(),
+            amount: dispute.amount.to_decimal(),
+            currency: dispute.amount.currency().code(),
+            status: dispute.status.name(),
+            reason: &dispute.reason,
+            due_by: dispute.due_by.map(|it| it.to_string()),
+            funds_withdrawn: dispute.withdrawn,
+            funds_reinstated: dispute.reinstated,
+        }
+    }
+}
+
+/// Why an order is as it is.
+#[derive(Serialize)]
+pub(crate) struct ExplanationView<'a> {
+    id: String,
+    number: &'a str,
+    status: &'static str,
+    payment_status: &'static str,
+    because: &'a [String],
+    timeline: Vec<MomentView<'a>>,
+    next: Vec<NextView<'a>>,
+}
+
+#[derive(Serialize)]
+struct MomentView<'a> {
+    at: String,
+    kind: &'static str,
+    what: &'a str,
+    source: Option<&'a str>,
+    stripe_event: Option<&'a str>,
+    stripe_request: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct NextView<'a> {
+    at: String,
+    what: &'a str,
+    task: &'a str,
+    tries: u32,
+    last_error: Option<&'a str>,
+}
+
+impl<'a> ExplanationView<'a> {
+    pub(crate) fn of(explanation: &'a Explanation) -> Self {
+        let order = &explanation.order;
+        let moment = |it: &'a Moment| MomentView {
+            at: it.at.to_string(),
+            kind: it.kind,
+            what: &it.sentence,
+            source: it.cause.as_ref().map(|it| it.source.as_str()),
+            stripe_event: it.cause.as_ref().and_then(|it| it.event.as_deref()),
+            stripe_request: it.cause.as_ref().and_then(|it| it.request.as_deref()),
+        };
+        let next = |it: &'a NextStep| NextView {
+            at: it.at.to_string(),
+            what: &it.sentence,
+            task: &it.task,
+            tries: it.tries,
+            last_error: it.error.as_deref(),
+        };
+        Self {
+            id: order.id.to_string(),
+            number: order.number.as_str(),
+            status: order.state.name(),
+            payment_status: order.payment_state().name(),
+            because: &explanation.because,
+            timeline: explanation.timeline.iter().map(moment).collect(),
+            next: explanation.next.iter().map(next).collect(),
+        }
+    }
 }
 
 impl<'a> IntentView<'a> {
@@ -131,6 +304,7 @@ impl<'a> IntentView<'a> {
             status: intent.status.name(),
             amount: intent.amount.to_decimal(),
             amount_received: intent.received.to_decimal(),
+            amount_capturable: intent.capturable.to_decimal(),
             last_error: intent
                 .last_error
                 .as_ref()
@@ -173,15 +347,11 @@ impl<'a> OrderView<'a> {
                 .collect(),
             metadata: order.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             payment_intent: order.leading_intent().map(IntentView::of),
-            anomalies: order
-                .anomalies
-                .iter()
-                .map(|it| AnomalyView {
-                    kind: it.kind.name(),
-                    payment_intent: it.intent.as_str(),
-                    found_at: it.found_at.to_string(),
-                })
-                .collect(),
+            pending_change: order.operation.as_ref().map(PendingView::of),
+            amount_refunded: refunded(order),
+            refunds: RefundView::all(order),
+            disputes: order.disputes.iter().map(DisputeView::of).collect(),
+            anomalies: order.anomalies.iter().map(AnomalyView::of).collect(),
             livemode: order.livemode,
             revision: order.revision,
             cancel_reason,
@@ -191,6 +361,12 @@ impl<'a> OrderView<'a> {
             canceled_at,
         }
     }
+}
+
+/// What went back of the money that paid the order, or is going.
+fn refunded(order: &Order) -> String {
+    let gone = order.paid_by().and_then(|it| it.received.minus(order.left_of(&it.id)).ok());
+    gone.unwrap_or_else(|| paywright_domain::Money::zero(order.total.currency())).to_decimal()
 }
 
 #[derive(Serialize)]

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -9,6 +10,7 @@ use thiserror::Error;
 
 use crate::API_VERSION;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
+use crate::limiter::{Limiter, Pace, Urgency};
 use crate::requests::{Get, Post};
 
 /// Where and how Stripe is reached.
@@ -26,6 +28,8 @@ pub struct ClientSettings {
     pub attempts_max: u32,
     /// The wait before the second attempt; it doubles up to 5 seconds, and a random part of it is taken.
     pub backoff: Duration,
+    /// How fast requests are sent.
+    pub pace: Pace,
 }
 
 impl ClientSettings {
@@ -38,6 +42,7 @@ impl ClientSettings {
             deadline: Duration::from_secs(60),
             attempts_max: 3,
             backoff: Duration::from_millis(500),
+            pace: Pace::default(),
         }
     }
 }
@@ -67,6 +72,19 @@ pub enum BuildError {
 pub struct Client {
     http: reqwest::Client,
     settings: ClientSettings,
+    limiter: Arc<Limiter>,
+    urgency: Urgency,
+}
+
+/// An answer, with what is said about it.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// What was answered.
+    pub value: T,
+    /// Stripe's name for the request, for its support and its dashboard.
+    pub request_id: Option<String>,
+    /// Whether it is the saved answer of an earlier request with the same key: how things stood then.
+    pub replayed: bool,
 }
 
 /// What one attempt came to.
@@ -76,8 +94,8 @@ enum Attempt<T> {
     Refusal(ApiError),
     /// Not sent, or not known; may be repeated with the same key.
     Again(Lost),
-    /// Not known, and Stripe says that a repeat would not tell.
-    Over(NoAnswer),
+    /// Stripe failed, and a repeat would be told the same.
+    Spent(ApiError),
 }
 
 enum Lost {
@@ -107,19 +125,27 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build()?;
-        Ok(Self { http, settings })
+        let limiter = Arc::new(Limiter::new(settings.pace));
+        Ok(Self { http, settings, limiter, urgency: Urgency::Customer })
+    }
+
+    /// The same client for those whom nobody waits for: requests of customers go before theirs.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { urgency: Urgency::Background, ..self.clone() }
     }
 
     /// Sends a request that changes something. Every attempt carries the same `key`, so that it is done at
     /// most once however often it is sent; dropping the future is an unknown outcome.
-    pub async fn post<R: Post>(&self, request: &R, key: &str) -> Result<R::Reply, StripeError> {
+    pub async fn post<R: Post>(&self, request: &R, key: &str) -> Result<Answer<R::Reply>, StripeError> {
         let printable = key.bytes().all(|it| it.is_ascii_graphic() || it == b' ');
         if key.is_empty() || key.len() > KEY_CHARS_MAX || !printable {
             return Err(StripeError::NotSent(NotSent::BadKey));
         }
-        let url = format!("{}{}", self.settings.base_url, request.path());
+        let path = request.path();
+        let url = format!("{}{path}", self.settings.base_url);
         let form = encode(request)?;
-        self.send(|| {
+        self.send(&endpoint("POST", &path), || {
             let mut builder = self
                 .http
                 .request(Method::POST, &url)
@@ -135,23 +161,39 @@ impl Client {
     }
 
     /// Sends a request that reads.
-    pub async fn get<R: Get>(&self, request: &R) -> Result<R::Reply, StripeError> {
+    pub async fn get<R: Get>(&self, request: &R) -> Result<Answer<R::Reply>, StripeError> {
         let query = encode(request)?;
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}{}{mark}{query}", self.settings.base_url, request.path());
-        self.send(|| self.http.request(Method::GET, &url)).await
+        let path = request.path();
+        let url = format!("{}{path}{mark}{query}", self.settings.base_url);
+        self.send(&endpoint("GET", &path), || self.http.request(Method::GET, &url)).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        request: impl Fn() -> reqwest::RequestBuilder,
+    ) -> Result<Answer<T>, StripeError> {
         let begun = tokio::time::Instant::now();
         let mut attempts = 1;
         // Once an attempt may have reached Stripe, no later one can make the outcome known by failing.
         let mut unknown: Option<NoAnswer> = None;
         loop {
+            if let Err(queue) = self.limiter.wait(endpoint, self.urgency).await {
+                return Err(match unknown {
+                    Some(cause) => StripeError::Unknown { attempts, cause },
+                    None => StripeError::NotSent(NotSent::Queue(queue)),
+                });
+            }
             let lost = match self.attempt(request()).await {
                 Attempt::Answer(answer) => return Ok(answer),
-                Attempt::Refusal(error) => return Err(StripeError::Api(error)),
-                Attempt::Over(cause) => return Err(StripeError::Unknown { attempts, cause }),
+                Attempt::Refusal(error) => {
+                    if error.status == StatusCode::TOO_MANY_REQUESTS {
+                        self.limiter.slow_down();
+                    }
+                    return Err(StripeError::Api(error));
+                }
+                Attempt::Spent(error) => return Err(StripeError::Spent(error)),
                 Attempt::Again(lost) => lost,
             };
             let wait = self.wait_before(attempts);
@@ -181,7 +223,7 @@ impl Client {
         Duration::from_micros(half + fastrand::u64(0..=half))
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Attempt<T> {
+    async fn attempt<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Attempt<Answer<T>> {
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Attempt::Again(Lost::NoConnection(error)),
@@ -191,6 +233,7 @@ impl Client {
         let header = |name: &str| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let should_retry = header("stripe-should-retry");
         let request_id = header("request-id");
+        let replayed = header("idempotent-replayed").as_deref() == Some("true");
         if let Some(notice) = header("stripe-notice") {
             tracing::warn!(notice, "Stripe asks to be noticed");
         }
@@ -208,7 +251,7 @@ impl Client {
         }
         if status.is_success() {
             return match serde_json::from_slice(&body) {
-                Ok(answer) => Attempt::Answer(answer),
+                Ok(value) => Attempt::Answer(Answer { value, request_id, replayed }),
                 Err(error) => {
                     // Not the body itself: it holds secrets.
                     let reason = error.to_string();
@@ -219,19 +262,29 @@ impl Client {
         // A gateway in between may answer with HTML or nothing: then the status alone counts.
         let ErrorEnvelope { error: body } = serde_json::from_slice(&body).unwrap_or_default();
         let error = ApiError { status, body, request_id };
-        after_failure(error, should_retry.as_deref())
+        after_failure(error, should_retry.as_deref(), replayed)
     }
 }
 
+/// The part of a path that Stripe counts requests of: without the ids in it.
+fn endpoint(method: &str, path: &str) -> String {
+    let mut parts = path.split('/').skip(2);
+    let (object, verb) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+    format!("{method} {object} {verb}")
+}
+
 /// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status on
-/// whether to repeat; a server error leaves the outcome unknown either way; a conflict or a lock passes; the rest
-/// is definite.
-fn after_failure<T>(error: ApiError, should_retry: Option<&str>) -> Attempt<T> {
+/// whether to repeat; a server error leaves the outcome unknown, and for as long as the key is remembered where
+/// Stripe says so or has begun to repeat it; a conflict or a lock passes; the rest is definite.
+fn after_failure<T>(error: ApiError, should_retry: Option<&str>, replayed: bool) -> Attempt<T> {
     let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS && error.body.code.as_deref() == Some("lock_timeout");
     if error.status.is_server_error() {
         // Stripe saves a 500 under its key and repeats it; still, what was done before it is not known.
-        let cause = NoAnswer::Server(error);
-        return if should_retry == Some("false") { Attempt::Over(cause) } else { Attempt::Again(Lost::Unknown(cause)) };
+        return if replayed || should_retry == Some("false") {
+            Attempt::Spent(error)
+        } else {
+            Attempt::Again(Lost::Unknown(NoAnswer::Server(error)))
+        };
     }
     if error.status.is_redirection() || error.status.is_informational() {
         let (status, reason) = (error.status, "not an answer of the API".into());

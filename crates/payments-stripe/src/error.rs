@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::StripeId;
 use crate::id::BadId;
+use crate::limiter::QueueTooLong;
 
 /// Why a request has no answer of the expected kind.
 #[derive(Debug, Error)]
@@ -22,6 +23,10 @@ pub enum StripeError {
         /// What came of the last attempt.
         cause: NoAnswer,
     },
+    /// Stripe failed, and repeats that for as long as it remembers the key. Whether the work was done must be looked
+    /// up; a repeat with the same key is safe and tells nothing.
+    #[error("Stripe failed, and repeats that for this key: {0}")]
+    Spent(ApiError),
     /// The request was never sent.
     #[error("the request was not sent: {0}")]
     NotSent(NotSent),
@@ -58,6 +63,9 @@ pub enum NotSent {
     /// An idempotency key is empty or longer than 255 characters.
     #[error("an idempotency key must have 1 to 255 printable characters")]
     BadKey,
+    /// Too many requests wait to be sent.
+    #[error(transparent)]
+    Queue(#[from] QueueTooLong),
     /// The server cannot be reached at all: no connection was made.
     #[error("no connection: {0}")]
     NoConnection(reqwest::Error),

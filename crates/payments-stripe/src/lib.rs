@@ -7,19 +7,25 @@
 
 mod client;
 mod error;
+mod events;
 mod gateway;
 mod id;
+mod limiter;
 mod objects;
 mod open_enum;
+mod records;
 mod requests;
+mod snapshots;
 pub mod webhook;
 
-pub use client::{BuildError, Client, ClientSettings};
+pub use client::{Answer, BuildError, Client, ClientSettings};
 pub use error::{ApiError, ErrorBody, StripeError};
-pub use gateway::{StripeGateway, StripeWebhooks};
+pub use events::StripeWebhooks;
+pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
+pub use limiter::{Pace, QueueTooLong};
 pub use objects::{
-    Charge, Customer, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund, SetupIntent,
+    Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund, SetupIntent,
 };
 pub use open_enum::{
     CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
@@ -27,7 +33,8 @@ pub use open_enum::{
 pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
     CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Get,
-    IntentMetadata, ListEvents, ListRefunds, Post, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
+    IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Post, RetrievePaymentIntent,
+    RetrieveRefund, Since, UpdatePaymentIntent,
 };
 
 /// The version of the API that every request asks for, and that webhook endpoints must be set up with.

@@ -22,6 +22,16 @@ pub enum Expandable<T> {
     Object(Box<T>),
 }
 
+impl Expandable<PaymentIntent> {
+    /// The id, either way.
+    pub fn id(&self) -> &StripeId {
+        match self {
+            Self::Id(id) => id,
+            Self::Object(intent) => &intent.id,
+        }
+    }
+}
+
 /// A PaymentIntent. `Debug` does not show the client secret.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PaymentIntent {
@@ -100,6 +110,42 @@ pub struct Charge {
     pub disputed: bool,
 }
 
+/// A Dispute.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Dispute {
+    /// `du_…` or `dp_…`.
+    pub id: StripeId,
+    /// In the currency's wire units.
+    pub amount: i64,
+    /// ISO 4217, lower case.
+    pub currency: String,
+    /// Where it stands; open, as new words may come.
+    pub status: String,
+    /// Why, in the bank's word.
+    pub reason: String,
+    /// Of which payment.
+    pub payment_intent: Option<Expandable<PaymentIntent>>,
+    /// What is asked for.
+    pub evidence_details: Option<EvidenceDetails>,
+    /// What moved on the shop's balance because of it.
+    #[serde(default)]
+    pub balance_transactions: Vec<BalanceMovement>,
+}
+
+/// What evidence is asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EvidenceDetails {
+    /// By when, in seconds since 1970.
+    pub due_by: Option<i64>,
+}
+
+/// A movement of the shop's balance.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BalanceMovement {
+    /// Negative where money was taken.
+    pub amount: i64,
+}
+
 /// A Customer; one that was deleted has nothing but its id.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Customer {
@@ -150,8 +196,17 @@ pub struct Event {
     pub created: i64,
     /// Whether it is about real money.
     pub livemode: bool,
+    /// What caused it.
+    pub request: Option<EventRequest>,
     /// What it is about.
     pub data: EventData,
+}
+
+/// The request that caused an event.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EventRequest {
+    /// `req_…`; none where Stripe acted by itself.
+    pub id: Option<String>,
 }
 
 /// What an event is about.

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::objects::{Customer, EphemeralKey, Event, List, PaymentIntent, Refund, SetupIntent};
+use crate::objects::{Customer, Dispute, EphemeralKey, List, PaymentIntent, Refund, SetupIntent};
 use crate::{CancellationReason, CaptureMethod, RefundReason, SetupUsage, StripeId};
 
 /// A request that changes something. Its fields are its form.
@@ -132,6 +132,9 @@ pub struct UpdatePaymentIntent {
     /// Our notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<IntentMetadata>,
+    /// What is bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_details: Option<AmountDetails>,
 }
 
 impl Post for UpdatePaymentIntent {
@@ -239,11 +242,60 @@ impl Get for RetrieveRefund {
     }
 }
 
+/// Only what was made from a moment on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Since {
+    /// Seconds since 1970.
+    pub gte: i64,
+}
+
+/// `GET /v1/payment_intents`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListPaymentIntents {
+    /// 1 to 100.
+    pub limit: u8,
+    /// Only those made since.
+    pub created: Since,
+    /// The last of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting_after: Option<StripeId>,
+}
+
+impl Get for ListPaymentIntents {
+    type Reply = List<serde_json::Value>;
+    fn path(&self) -> String {
+        "/v1/payment_intents".into()
+    }
+}
+
+/// `GET /v1/disputes`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListDisputes {
+    /// 1 to 100.
+    pub limit: u8,
+    /// Only those opened since.
+    pub created: Since,
+    /// The last of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting_after: Option<StripeId>,
+}
+
+impl Get for ListDisputes {
+    type Reply = List<Dispute>;
+    fn path(&self) -> String {
+        "/v1/disputes".into()
+    }
+}
+
 /// `GET /v1/refunds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListRefunds {
-    /// Of which payment.
-    pub payment_intent: StripeId,
+    /// Only of this payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<StripeId>,
+    /// Only those made since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Since>,
     /// 1 to 100.
     pub limit: u8,
     /// The last of the page before.
@@ -327,16 +379,22 @@ pub struct ListEvents {
     /// Only these types.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<&'static str>,
-    /// The last of the page before.
+    /// Only those made since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Since>,
+    /// The last of the page before, walking back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,
+    /// The first of the page before, walking on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending_before: Option<StripeId>,
     /// Only those that an endpoint did not take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_success: Option<bool>,
 }
 
 impl Get for ListEvents {
-    type Reply = List<Event>;
+    type Reply = List<serde_json::Value>;
     fn path(&self) -> String {
         "/v1/events".into()
     }

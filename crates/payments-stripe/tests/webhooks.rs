@@ -3,7 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
-use paywright_domain::{IntentStatus, Timestamp};
+use paywright_domain::{AnomalyKind, DisputeStatus, IntentStatus, RefundStatus, Timestamp};
 use paywright_payments_stripe::StripeWebhooks;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -52,14 +52,80 @@ fn an_intents_event_is_read_as_of_its_second() {
     assert_eq!((news.as_of.unix_seconds(), news.as_of_max.unix_seconds()), (NOW - 7, NOW - 6));
 }
 
+fn news(kind: &str, object: &Value) -> ProviderNews {
+    open(event(kind, object).to_string().as_bytes()).unwrap().news
+}
+
+/// Each type of event that asks for something is understood.
 #[test]
-fn other_events_are_nothing_to_us() {
-    for kind in ["charge.updated", "customer.created", "something.new"] {
-        assert_eq!(
-            open(event(kind, &json!({ "id": "x" })).to_string().as_bytes()).unwrap().news,
-            ProviderNews::Nothing
-        );
+fn each_type_says_what_it_is_about() {
+    let intent = || paywright_domain::IntentId::new("pi_1").unwrap();
+    for kind in [
+        "succeeded",
+        "payment_failed",
+        "processing",
+        "requires_action",
+        "amount_capturable_updated",
+        "canceled",
+        "created",
+    ] {
+        let read = news(&format!("payment_intent.{kind}"), &self::intent(|_| ()));
+        assert!(matches!(&read, ProviderNews::Intent(it) if it.intent == intent()), "{kind}");
     }
+    let refund = json!({ "id": "re_1", "object": "refund", "amount": 500, "currency": "usd", "status": "failed",
+        "payment_intent": "pi_1", "charge": "ch_1", "created": NOW, "failure_reason": "expired_or_canceled_card",
+        "metadata": { "refund_id": "o:1" } });
+    for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
+        let ProviderNews::Refund(read) = news(kind, &refund) else { panic!("{kind}") };
+        assert_eq!(
+            (read.intent.clone(), read.status, read.name.as_deref()),
+            (intent(), RefundStatus::Failed, Some("o:1"))
+        );
+        assert_eq!(read.failure.as_deref(), Some("expired_or_canceled_card"));
+    }
+    let dispute = |movements: Value| {
+        json!({ "id": "du_1", "object": "dispute", "amount": 500, "currency": "usd", "status": "needs_response",
+            "reason": "fraudulent", "payment_intent": "pi_1", "charge": "ch_1", "created": NOW,
+            "evidence_details": { "due_by": NOW + 60 }, "balance_transactions": movements })
+    };
+    for (kind, movements, moved) in [
+        ("created", json!([]), (false, false)),
+        ("updated", json!([{ "amount": -500 }]), (true, false)),
+        ("closed", json!([{ "amount": -500 }, { "amount": 500 }]), (true, true)),
+        ("funds_withdrawn", json!([]), (true, false)),
+        ("funds_reinstated", json!([]), (false, true)),
+    ] {
+        let ProviderNews::Dispute(read) = news(&format!("charge.dispute.{kind}"), &dispute(movements)) else {
+            panic!("{kind}")
+        };
+        assert_eq!((read.status, read.withdrawn, read.reinstated), (DisputeStatus::NeedsResponse, moved.0, moved.1));
+        assert_eq!(read.due_by.map(Timestamp::unix_seconds), Some(NOW + 60));
+    }
+    for kind in ["charge.refunded", "charge.expired"] {
+        let read = news(kind, &json!({ "id": "ch_1", "object": "charge", "payment_intent": "pi_1" }));
+        assert_eq!(read, ProviderNews::Look(intent()), "{kind}");
+        assert_eq!(news(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderNews::Nothing);
+    }
+    for (kind, word, told) in [
+        ("radar.early_fraud_warning.created", "fraud_type", AnomalyKind::EarlyFraudWarning),
+        ("review.opened", "reason", AnomalyKind::UnderReview),
+    ] {
+        let read = news(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", word: "rule" }));
+        assert_eq!(read, ProviderNews::Notice { intent: intent(), kind: told, reason: Some("rule".into()) });
+    }
+    for kind in ["charge.updated", "charge.succeeded", "customer.created", "payout.paid", "something.new"] {
+        assert_eq!(news(kind, &json!({ "id": "x" })), ProviderNews::Nothing, "{kind}");
+    }
+}
+
+#[test]
+fn an_event_names_the_request_that_caused_it_and_its_mode() {
+    let mut told = event("customer.created", &json!({ "id": "cus_1" }));
+    told["request"] = json!({ "id": "req_9", "idempotency_key": "k" });
+    told["livemode"] = json!(true);
+    let opened = open(told.to_string().as_bytes()).unwrap();
+    assert_eq!((opened.request.as_deref(), opened.livemode), (Some("req_9"), true));
+    assert_eq!(opened.created_at.unix_seconds(), NOW - 7);
 }
 
 #[test]

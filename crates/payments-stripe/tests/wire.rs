@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use paywright_app::{GatewayError, NewIntent, PaymentGateway};
+use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRefund};
 use paywright_domain::{
-    CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
+    CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
+    Timestamp,
 };
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
@@ -135,6 +136,7 @@ async fn each_call_has_its_path_and_form() {
         customer: None,
         receipt_email: Some(String::new()),
         metadata: None,
+        amount_details: None,
     };
     let (path, form, _) = posted(update, intent_json("requires_payment_method")).await;
     assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1", "amount=500&receipt_email="));
@@ -197,11 +199,22 @@ async fn each_read_has_its_path_and_query() {
     let expand = vec!["latest_charge.balance_transaction"];
     client.get(&RetrievePaymentIntent { intent: id("pi_", "pi_1"), expand }).await.unwrap();
     client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await.unwrap();
-    let refunds =
-        ListRefunds { payment_intent: id("pi_", "pi_1"), limit: 100, starting_after: Some(id("re_", "re_1")) };
+    let refunds = ListRefunds {
+        payment_intent: Some(id("pi_", "pi_1")),
+        created: None,
+        limit: 100,
+        starting_after: Some(id("re_", "re_1")),
+    };
     client.get(&refunds).await.unwrap();
     let types = vec!["payment_intent.succeeded", "charge.refunded"];
-    let events = ListEvents { limit: 50, types, starting_after: None, delivery_success: Some(false) };
+    let events = ListEvents {
+        limit: 50,
+        types,
+        created: None,
+        starting_after: None,
+        ending_before: None,
+        delivery_success: Some(false),
+    };
     client.get(&events).await.unwrap();
     let seen = server.received_requests().await.unwrap();
     let urls: Vec<_> = seen.iter().map(|it| (it.url.path(), it.url.query().unwrap_or_default())).collect();
@@ -287,7 +300,11 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
     }
     let hopeless = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
     let (sent, result) = outcome(hopeless.clone(), hopeless).await;
-    assert!(sent == 1 && matches!(result, Err(StripeError::Unknown { attempts: 1, .. })), "told not to: {result:?}");
+    assert!(sent == 1 && matches!(result, Err(StripeError::Spent(_))), "told not to: {result:?}");
+    // A failure that was saved is repeated for as long as the key is remembered.
+    let saved = ResponseTemplate::new(500).insert_header("idempotent-replayed", "true");
+    let (sent, result) = outcome(ResponseTemplate::new(500), saved).await;
+    assert!(sent == 2 && matches!(result, Err(StripeError::Spent(_))), "{result:?}");
     // An unknown outcome is not made known by a later attempt that does not get through.
     let busy = api_error(409, &json!({ "type": "idempotency_error" }));
     let (_, result) = outcome(ResponseTemplate::new(500), busy).await;
@@ -325,6 +342,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::Unknown(_) => "unknown",
+        GatewayError::Spent(_) => "spent",
     };
     let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
     for (template, expected) in [
@@ -372,4 +390,54 @@ async fn no_secret_is_shown_by_debug_or_in_errors() {
     let shown = format!("{client:?} {error:?} {error}");
     assert!(!shown.contains("hush"), "{shown}");
     assert!(shown.contains("req_7"), "the request's name is for Stripe's support: {shown}");
+}
+
+#[tokio::test]
+async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_after() {
+    for (replayed, asked) in [(false, 1), (true, 2)] {
+        let (server, client) = stripe().await;
+        let mut answer = ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
+        answer = answer.insert_header("request-id", "req_1");
+        if replayed {
+            answer = answer.insert_header("idempotent-replayed", "true");
+        }
+        answers(&server, answer).await;
+        let intent = IntentId::new("pi_1").unwrap();
+        let canceled = gateway(client).cancel_intent(&intent, CancelReason::Abandoned, "cancel:o:1").await.unwrap();
+        assert_eq!((canceled.snapshot.status.name(), canceled.request.as_deref()), ("canceled", Some("req_1")));
+        let seen = server.received_requests().await.unwrap();
+        assert_eq!(seen.len(), asked, "what was saved is of a moment that may be over");
+        assert_eq!(seen[0].url.path(), "/v1/payment_intents/pi_1/cancel");
+        assert_eq!(seen[0].body, b"cancellation_reason=abandoned");
+    }
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(200).set_body_json(intent_json("succeeded"))).await;
+    let (gateway, intent) = (gateway(client), IntentId::new("pi_1").unwrap());
+    let new = NewIntent { email: None, ..new_intent() };
+    gateway.update_intent(&intent, &new, "edit:o:1").await.unwrap();
+    gateway.capture_intent(&intent, Money::new(700, Currency::Usd).unwrap(), "capture:o:2").await.unwrap();
+    let seen = server.received_requests().await.unwrap();
+    let forms: Vec<_> = seen.iter().map(|it| String::from_utf8(it.body.clone()).unwrap()).collect();
+    assert!(forms[0].starts_with("amount=11200&receipt_email=&metadata[order_id]="), "{}", forms[0]);
+    assert!(forms[0].contains("&amount_details[line_items][0][product_name]="), "{}", forms[0]);
+    assert_eq!(forms[1], "amount_to_capture=700");
+}
+
+#[tokio::test]
+async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(200).set_body_json(refund_json())).await;
+    let new = ProviderRefund {
+        intent: IntentId::new("pi_1").unwrap(),
+        amount: Money::new(500, Currency::Usd).unwrap(),
+        reason: None,
+        name: "0195ead7:1".into(),
+    };
+    let made = gateway(client).create_refund(&new, "refund:0195ead7:1").await.unwrap();
+    assert_eq!((made.snapshot.id.as_str(), made.snapshot.status.name()), ("re_1", "pending"));
+    let request = only(&server).await;
+    assert_eq!(
+        String::from_utf8(request.body).unwrap(),
+        "payment_intent=pi_1&amount=500&metadata[refund_id]=0195ead7:1"
+    );
 }

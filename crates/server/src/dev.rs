@@ -7,6 +7,7 @@ use std::time::Duration;
 use paywright_app::{Scope, StoreError};
 use paywright_domain::CustomerId;
 use paywright_http_api::{Api, ApiKeyText};
+use paywright_payments_stripe::Pace;
 use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
 use secrecy::SecretString;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::cli::DevOptions;
 use crate::database::Database;
 use crate::keys::{in_days, new_key};
-use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
+use crate::serve::{StripeWiring, Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
+use crate::settings::Payments;
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, say};
@@ -102,20 +104,24 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
-    let api = wire(Wiring {
+    let service = wire(Wiring {
         store: database.open(1, Migrate::Auto).await?,
-        stripe_key: SecretString::from(TWIN_KEY),
-        stripe_base: Some(format!("http://{twin_address}")),
+        stripe: StripeWiring {
+            key: SecretString::from(TWIN_KEY),
+            base: Some(format!("http://{twin_address}")),
+            pace: Pace::unlimited(),
+        },
+        payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
         token_secret: SecretString::from(secrets.token.as_str()),
     })?;
-    let key = secrets.api_key()?;
-    admit(&api, &key).await?;
+    let (api, key) = (&service.api, secrets.api_key()?);
+    admit(api, &key).await?;
     let customer = CustomerId::new(CUSTOMER)?;
     let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
     let twin = tokio::spawn(twin.run(stop_asked()));
     say(&calls(folder, address, twin_address, key.expose(), &token));
-    answer(api, listener, workers(0)).await?;
+    answer(service, listener, workers(0)).await?;
     twin.await?;
     Ok(())
 }

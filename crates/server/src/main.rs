@@ -11,6 +11,7 @@ mod settings;
 mod telemetry;
 mod token;
 mod twin;
+mod worker;
 mod world;
 
 use std::process::ExitCode;

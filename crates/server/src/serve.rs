@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
-use paywright_app::{App, Store};
+use paywright_app::{App, Ports, Store};
 use paywright_http_api::{Api, Tokens, configure, identify};
-use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
+use paywright_payments_stripe::{Client, ClientSettings, Pace, StripeGateway, StripeWebhooks};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
-use crate::settings::Settings;
+use crate::settings::{Payments, Settings};
+use crate::worker::{Doorbell, Worker};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, say};
 
@@ -22,30 +23,43 @@ const DRAIN_SECONDS: u64 = 30;
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) stripe_key: SecretString,
-    pub(crate) stripe_base: Option<String>,
+    pub(crate) stripe: StripeWiring,
+    pub(crate) payments: Payments,
     pub(crate) webhook_secrets: Vec<SecretString>,
     pub(crate) token_secret: SecretString,
+}
+
+/// How Stripe is reached.
+pub(crate) struct StripeWiring {
+    pub(crate) key: SecretString,
+    pub(crate) base: Option<String>,
+    pub(crate) pace: Pace,
+}
+
+/// A service that is wired and does not answer yet.
+pub(crate) struct Service {
+    pub(crate) api: Api,
+    pub(crate) bell: Arc<Doorbell>,
 }
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers));
-    let (stripe_key, token_secret) = (settings.stripe_key()?, settings.token_secret()?);
+    let (stripe, token_secret) = (settings.stripe_wiring()?, settings.token_secret()?);
     let wiring = Wiring {
         store: database.open(workers, options.migrate.into()).await?,
-        stripe_key,
-        stripe_base: settings.stripe.api_base.clone(),
+        stripe,
+        payments: settings.payments.clone(),
         webhook_secrets: settings.webhook_secrets()?,
         token_secret,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
-    let api = wire(wiring)?;
+    let service = wire(wiring)?;
     let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
-    answer(api, listener, workers).await
+    answer(service, listener, workers).await
 }
 
 /// How many threads serve, where `set` says so or leaves it open.
@@ -54,20 +68,42 @@ pub(crate) fn workers(set: usize) -> usize {
 }
 
 /// Puts the adapters behind the use cases.
-pub(crate) fn wire(wiring: Wiring) -> Result<Api, Failure> {
-    let key = wiring.stripe_key.expose_secret();
-    let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
-    let mut settings = ClientSettings::new(wiring.stripe_key.clone());
-    if let Some(base) = wiring.stripe_base {
-        base.trim_end_matches('/').clone_into(&mut settings.base_url);
-    }
-    let gateway = StripeGateway::new(Client::new(settings)?, world::now);
-    let app = App::new(wiring.store, Arc::new(gateway), Arc::new(SystemClock), Arc::new(RandomIds), livemode);
-    Ok(Api {
+pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
+    let bell = Arc::<Doorbell>::default();
+    let app = use_cases(wiring.store, wiring.stripe, wiring.payments, &bell)?;
+    let api = Api {
         app,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
-    })
+    };
+    Ok(Service { api, bell })
+}
+
+/// The use cases over Stripe.
+pub(crate) fn use_cases(
+    store: Arc<dyn Store>,
+    stripe: StripeWiring,
+    payments: Payments,
+    bell: &Arc<Doorbell>,
+) -> Result<App, Failure> {
+    let key = stripe.key.expose_secret();
+    let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
+    let mut settings = ClientSettings { pace: stripe.pace, ..ClientSettings::new(stripe.key.clone()) };
+    if let Some(base) = stripe.base {
+        base.trim_end_matches('/').clone_into(&mut settings.base_url);
+    }
+    let gateway = StripeGateway::new(Client::new(settings)?, world::now);
+    let background = gateway.in_background();
+    let ports = Ports {
+        store,
+        gateway: Arc::new(gateway),
+        background: Arc::new(background.clone()),
+        records: Arc::new(background),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        bell: Arc::<Doorbell>::clone(bell),
+    };
+    Ok(App::new(ports, payments.into_settings(livemode)?))
 }
 
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
@@ -80,8 +116,10 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
-/// Answers until the process is asked to stop; then finishes what was begun.
-pub(crate) async fn answer(api: Api, listener: TcpListener, workers: usize) -> Result<(), Failure> {
+/// Answers, and does what was committed, until the process is asked to stop; then finishes what was begun.
+pub(crate) async fn answer(service: Service, listener: TcpListener, workers: usize) -> Result<(), Failure> {
+    let Service { api, bell } = service;
+    let worker = Worker::start(&api.app, &bell);
     let server = HttpServer::new(move || {
         let api = api.clone();
         WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))
@@ -98,6 +136,7 @@ pub(crate) async fn answer(api: Api, listener: TcpListener, workers: usize) -> R
         handle.stop(true).await;
     });
     server.await?;
+    worker.stop().await;
     Ok(())
 }
 

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, Environment, File};
+use paywright_domain::{Policies, Policy};
+use paywright_payments_stripe::Pace;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::Failure;
 use crate::database::Database;
+use crate::serve::StripeWiring;
 
 const DEFAULT_FILE: &str = "paywright.toml";
 
@@ -20,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) database: DatabaseSettings,
     pub(crate) stripe: Stripe,
+    pub(crate) payments: Payments,
     pub(crate) auth: Auth,
 }
 
@@ -56,7 +60,7 @@ impl Default for DatabaseSettings {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Stripe {
     secret_key: Option<SecretString>,
@@ -66,6 +70,91 @@ pub(crate) struct Stripe {
     webhook_secrets_file: Option<PathBuf>,
     /// Another address than Stripe's: the twin's.
     pub(crate) api_base: Option<String>,
+    /// How many requests of one endpoint this process sends in a second at most; any number if 0.
+    endpoint_per_second: u32,
+    /// How many requests this process sends in a second at most; any number if 0.
+    account_per_second: u32,
+    /// How long a customer's request waits for its turn, in milliseconds, before it is answered with 503.
+    queue_wait_ms: u64,
+}
+
+impl Default for Stripe {
+    fn default() -> Self {
+        let pace = Pace::default();
+        Self {
+            secret_key: None,
+            secret_key_file: None,
+            webhook_secrets: None,
+            webhook_secrets_file: None,
+            api_base: None,
+            endpoint_per_second: pace.endpoint,
+            account_per_second: pace.account,
+            queue_wait_ms: u64::try_from(pace.customer_wait.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// What the shop wants done about payments.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Payments {
+    /// After how many hours an order that nobody has paid is canceled; never if 0.
+    expire_after_hours: u32,
+    /// How often the list of Stripe's events is walked for those that no webhook has brought, in seconds.
+    back_fill_seconds: u32,
+    /// `refund` or `hold_for_review`, for each kind of money that does not fit.
+    paid_after_cancel: String,
+    second_payment: String,
+    amount_differs: String,
+    wrong_currency: String,
+}
+
+/// Thirty days.
+const EXPIRE_AFTER_HOURS: u32 = 30 * 24;
+/// A hundred years.
+const EXPIRE_AFTER_HOURS_MAX: u32 = 876_000;
+
+impl Default for Payments {
+    fn default() -> Self {
+        let defaults = paywright_app::Settings::default();
+        let named = |policy: Policy| policy.name().to_owned();
+        Self {
+            expire_after_hours: EXPIRE_AFTER_HOURS,
+            back_fill_seconds: defaults.back_fill_seconds,
+            paid_after_cancel: named(defaults.policies.paid_after_cancel),
+            second_payment: named(defaults.policies.second_payment),
+            amount_differs: named(defaults.policies.amount_differs),
+            wrong_currency: named(defaults.policies.wrong_currency),
+        }
+    }
+}
+
+impl Payments {
+    /// The settings of the use cases.
+    pub(crate) fn into_settings(self, livemode: bool) -> Result<paywright_app::Settings, Failure> {
+        let policy = |name: &str, value: &str| match Policy::named(value) {
+            Some(policy @ (Policy::Refund | Policy::HoldForReview)) => Ok(policy),
+            Some(Policy::Tell) | None => Err(format!("payments.{name} must be refund or hold_for_review")),
+        };
+        if self.expire_after_hours > EXPIRE_AFTER_HOURS_MAX {
+            return Err(format!("payments.expire_after_hours must be at most {EXPIRE_AFTER_HOURS_MAX}").into());
+        }
+        if self.back_fill_seconds == 0 {
+            return Err("payments.back_fill_seconds must be at least 1".into());
+        }
+        let expires = (self.expire_after_hours > 0).then_some(self.expire_after_hours);
+        Ok(paywright_app::Settings {
+            livemode,
+            policies: Policies {
+                paid_after_cancel: policy("paid_after_cancel", &self.paid_after_cancel)?,
+                second_payment: policy("second_payment", &self.second_payment)?,
+                amount_differs: policy("amount_differs", &self.amount_differs)?,
+                wrong_currency: policy("wrong_currency", &self.wrong_currency)?,
+            },
+            expire_after_seconds: expires.map(|hours| hours.saturating_mul(3600)),
+            back_fill_seconds: self.back_fill_seconds,
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,9 +195,20 @@ impl Settings {
         Ok(Database::Postgres { url, connections: *connections, wait: Duration::from_millis(*wait_ms) })
     }
 
-    pub(crate) fn stripe_key(&self) -> Result<SecretString, Failure> {
-        let key = secret(self.stripe.secret_key.as_ref(), self.stripe.secret_key_file.as_deref())?;
-        Ok(key.ok_or("no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY (or ..._FILE) to an sk_ or rk_ key")?)
+    /// How Stripe is reached.
+    pub(crate) fn stripe_wiring(&self) -> Result<StripeWiring, Failure> {
+        let Stripe { secret_key, secret_key_file, endpoint_per_second, account_per_second, queue_wait_ms, .. } =
+            &self.stripe;
+        let key = secret(secret_key.as_ref(), secret_key_file.as_deref())?;
+        let key =
+            key.ok_or("no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY (or ..._FILE) to an sk_ or rk_ key")?;
+        let pace = Pace {
+            endpoint: *endpoint_per_second,
+            account: *account_per_second,
+            customer_wait: Duration::from_millis(*queue_wait_ms),
+            ..Pace::default()
+        };
+        Ok(StripeWiring { key, base: self.stripe.api_base.clone(), pace })
     }
 
     pub(crate) fn webhook_secrets(&self) -> Result<Vec<SecretString>, Failure> {

@@ -51,6 +51,14 @@ impl Ids for RandomIds {
         let nanos = u32::try_from(now.unix_micros().rem_euclid(1_000_000) * 1000).unwrap_or(0);
         OrderId(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)))
     }
+
+    fn owner(&self) -> Uuid {
+        Uuid::from_u128(fastrand::u128(..))
+    }
+
+    fn spread(&self, seconds: u32) -> u32 {
+        fastrand::u32(..=seconds)
+    }
 }
 
 /// Bytes that nobody can guess.

@@ -9,6 +9,7 @@ mod ask;
 mod connect;
 mod failure;
 mod migrate;
+mod queue;
 mod read;
 mod rows;
 mod statement;
@@ -26,8 +27,8 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact, Store,
-    StoreError, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
+    OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::time::timeout;
@@ -38,7 +39,10 @@ use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
 pub use crate::migrate::Migrate;
-use crate::rows::{ApiKeyRow, FactRow, IdempotencyRow, LeasedTaskRow, OrderRow};
+use crate::queue::{Claim, EventColumns};
+use crate::rows::{
+    ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, StoredTaskRow, pg_time,
+};
 use crate::statement::{Fixed, Statement};
 use crate::write::Commit;
 
@@ -149,6 +153,13 @@ impl PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Runs a statement that writes, and says whether it wrote anything.
+    async fn wrote<T: Fixed + Send>(&self, statement: T) -> Result<bool, StoreError> {
+        self.write(statement).await.map(|rows| rows > 0).map_err(Failure::of_write)
+    }
+}
+
 /// Waits for an answer of the database, for [`ANSWER`] at most.
 async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Result<T, Failure> {
     match timeout(ANSWER, answer).await {
@@ -240,8 +251,50 @@ impl Store for PostgresStore {
     }
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
-        let rows: Result<Vec<LeasedTaskRow>, Failure> = self.rows(write::LeaseTasks::of(lease)).await;
+        let rows: Result<Vec<LeasedTaskRow>, Failure> = self.rows(queue::LeaseTasks(Claim::of(lease))).await;
         rows.and_then(|rows| rows.into_iter().map(LeasedTaskRow::restore).collect()).map_err(Failure::of_write)
+    }
+
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        self.wrote(queue::ReleaseTask::of(release)).await
+    }
+
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        let rows: Result<Vec<StoredTaskRow>, Failure> = self.rows(read::Tasks(order.0)).await;
+        rows.and_then(|rows| rows.into_iter().map(StoredTaskRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        let columns = EventColumns::of(event).map_err(Failure::of_write)?;
+        self.wrote(queue::RecordEvent(columns)).await
+    }
+
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.rows(read::KnownEvents(ids.to_vec())).await.map_err(Failure::of_read)
+    }
+
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        let rows: Result<Vec<LeasedEventRow>, Failure> = self.rows(queue::LeaseEvents(Claim::of(lease))).await;
+        rows.and_then(|rows| rows.into_iter().map(LeasedEventRow::restore).collect()).map_err(Failure::of_write)
+    }
+
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        self.wrote(queue::CloseEvent::of(closing)).await
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let forgotten = self.write(queue::ForgetEvents(pg_time(before))).await.map_err(Failure::of_write)?;
+        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+    }
+
+    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
+        let take = queue::TakeMark { name: name.to_owned(), claim: Claim::of(lease) };
+        let rows: Vec<Option<String>> = self.rows(take).await.map_err(Failure::of_write)?;
+        Ok(rows.into_iter().next().map(|value| Mark { value }))
+    }
+
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        self.wrote(queue::MoveMark { name, owner, mark, due_at: pg_time(due_at) }).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
@@ -259,8 +312,7 @@ impl Store for PostgresStore {
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        let revoked = self.write(write::RevokeApiKey::of(id, at)).await;
-        revoked.map(|count| count > 0).map_err(Failure::of_write)
+        self.wrote(write::RevokeApiKey::of(id, at)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

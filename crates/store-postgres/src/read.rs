@@ -2,7 +2,7 @@
 //! their lifetimes be those of the answers.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use crate::rows::OrderColumns;
@@ -100,14 +100,50 @@ pub(crate) struct Facts(pub(crate) Uuid);
 
 impl Fixed for Facts {
     type Id = Self;
-    type Columns = (BigInt, SqlText, Timestamptz);
+    type Columns = (BigInt, SqlText, Timestamptz, Nullable<SqlText>);
 
     fn text() -> &'static Text {
-        text!("SELECT version, payload::text, at FROM facts WHERE order_id = $1 ORDER BY version, position")
+        text!(
+            "SELECT version, payload::text, at, cause::text FROM facts WHERE order_id = $1 ORDER BY version, position"
+        )
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+pub(crate) struct Tasks(pub(crate) Uuid);
+
+impl Fixed for Tasks {
+    type Id = Self;
+    type Columns = (SqlText, Timestamptz, BigInt, Nullable<Timestamptz>, Nullable<SqlText>);
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT payload::text, due_at, taken::bigint, leased_until, error FROM tasks WHERE order_id = $1 ",
+            "ORDER BY due_at, key"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+/// Which of these messages are known.
+pub(crate) struct KnownEvents(pub(crate) Vec<String>);
+
+impl Fixed for KnownEvents {
+    type Id = Self;
+    type Columns = SqlText;
+
+    fn text() -> &'static Text {
+        text!("SELECT event_id FROM webhook_inbox WHERE event_id = ANY ($1)")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.0)
     }
 }
 

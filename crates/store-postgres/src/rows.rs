@@ -7,11 +7,14 @@ use std::fmt::Display;
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Record, Text as SqlText, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedTask, RecordedFact, Scope, Version, Versioned};
+use paywright_app::{
+    ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Scope, StoredTask, Version,
+    Versioned,
+};
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentError,
-    IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId, OrderNumber, OrderState,
-    PaymentIntent, Text, TextProblem, Timestamp,
+    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
+    IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
+    OrderState, PaymentIntent, Policy, Refund, RefundId, RefundOrigin, RefundReason, Text, TextProblem, Timestamp,
 };
 use uuid::Uuid;
 
@@ -80,15 +83,44 @@ pub(crate) type OrderColumns = (
     Nullable<Timestamptz>,
     Nullable<BigInt>,
     Nullable<BigInt>,
+    BigInt,
+    Nullable<SqlText>,
     Timestamptz,
     Timestamptz,
     Array<Record<(SqlText, SqlText, Nullable<SqlText>, BigInt, BigInt)>>,
     Array<Record<(SqlText, SqlText, BigInt)>>,
     Array<Record<IntentColumns>>,
-    Array<Record<(SqlText, SqlText, Timestamptz)>>,
+    Array<Record<RefundColumns>>,
+    Array<Record<DisputeColumns>>,
+    Array<Record<(SqlText, SqlText, SqlText, Nullable<SqlText>, Timestamptz)>>,
 );
-type IntentColumns =
-    (SqlText, BigInt, SqlText, BigInt, SqlText, BigInt, BigInt, Nullable<SqlText>, Timestamptz, Timestamptz);
+type IntentColumns = (
+    SqlText,
+    BigInt,
+    SqlText,
+    BigInt,
+    SqlText,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<SqlText>,
+    Timestamptz,
+    Timestamptz,
+);
+type RefundColumns = (
+    BigInt,
+    SqlText,
+    Nullable<SqlText>,
+    SqlText,
+    BigInt,
+    Nullable<SqlText>,
+    SqlText,
+    SqlText,
+    BigInt,
+    Nullable<SqlText>,
+    Timestamptz,
+);
+type DisputeColumns = (SqlText, SqlText, SqlText, BigInt, SqlText, SqlText, Nullable<Timestamptz>, Bool, Bool);
 
 /// An order with all that belongs to it.
 #[derive(Queryable)]
@@ -111,11 +143,15 @@ pub(crate) struct OrderRow {
     state_at: Option<PgTimestamp>,
     requested_revision: Option<i64>,
     requested_attempt: Option<i64>,
+    operations: i64,
+    operation: Option<String>,
     placed_at: PgTimestamp,
     updated_at: PgTimestamp,
     lines: Vec<LineRow>,
     adjustments: Vec<AdjustmentRow>,
     intents: Vec<IntentRow>,
+    refunds: Vec<RefundRow>,
+    disputes: Vec<DisputeRow>,
     anomalies: Vec<AnomalyRow>,
 }
 
@@ -123,10 +159,16 @@ pub(crate) struct OrderRow {
 type LineRow = (String, String, Option<String>, i64, i64);
 /// Kind, label, amount.
 type AdjustmentRow = (String, String, i64);
-/// Provider's id, revision, currency, amount, status, received, capturable, last error, as of, created at.
-type IntentRow = (String, i64, String, i64, String, i64, i64, Option<String>, PgTimestamp, PgTimestamp);
-/// Provider's id, payload, found at.
-type AnomalyRow = (String, String, PgTimestamp);
+/// Provider's id, revision, currency, amount, status, received, capturable, capture asked, last error, as of,
+/// created at.
+type IntentRow = (String, i64, String, i64, String, i64, i64, Option<i64>, Option<String>, PgTimestamp, PgTimestamp);
+/// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at.
+type RefundRow =
+    (i64, String, Option<String>, String, i64, Option<String>, String, String, i64, Option<String>, PgTimestamp);
+/// Provider's id, intent, currency, amount, status, reason, due by, withdrawn, reinstated.
+type DisputeRow = (String, String, String, i64, String, String, Option<PgTimestamp>, bool, bool);
+/// Provider's id, payload, policy, reason, found at.
+type AnomalyRow = (String, String, String, Option<String>, PgTimestamp);
 
 impl OrderRow {
     pub(crate) fn restore(self) -> Result<Versioned<Order>, Failure> {
@@ -164,7 +206,11 @@ impl OrderRow {
             attempt: column("attempt").count(self.attempt)?,
             state,
             requested,
+            operations: column("operations").count(self.operations)?,
+            operation: self.operation.map(|it| column("operation").json::<Operation>(&it)).transpose()?,
             intents: self.intents.into_iter().map(intent).collect::<Result<_, _>>()?,
+            refunds: self.refunds.into_iter().map(refund).collect::<Result<_, _>>()?,
+            disputes: self.disputes.into_iter().map(dispute).collect::<Result<_, _>>()?,
             anomalies: self.anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
             placed_at: column("placed_at").time(self.placed_at)?,
             updated_at: column("updated_at").time(self.updated_at)?,
@@ -193,7 +239,7 @@ fn adjustment((kind, label, amount): AdjustmentRow, currency: Currency) -> Resul
 }
 
 fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
-    let (id, revision, currency, amount, status, received, capturable, last_error, as_of, created_at) = row;
+    let (id, revision, currency, amount, status, received, capturable, asked, last_error, as_of, created_at) = row;
     let column = |name| Column("payment_intents", name);
     let currency: Currency = column("currency").read(currency.parse())?;
     Ok(PaymentIntent {
@@ -203,17 +249,52 @@ fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
         status: column("status").found(status.parse().ok())?,
         received: column("received").money(received, currency)?,
         capturable: column("capturable").money(capturable, currency)?,
+        capture_asked: asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
         last_error: last_error.map(|it| column("last_error").json::<IntentError>(&it)).transpose()?,
         as_of: column("as_of").time(as_of)?,
         created_at: column("created_at").time(created_at)?,
     })
 }
 
-fn anomaly((id, payload, found_at): AnomalyRow) -> Result<Anomaly, Failure> {
+fn refund(row: RefundRow) -> Result<Refund, Failure> {
+    let (number, intent, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at) = row;
+    let column = |name| Column("refunds", name);
+    Ok(Refund {
+        number: column("number").count(number)?,
+        intent: column("intent_id").read(IntentId::new(intent))?,
+        amount: column("amount").money(amount, column("currency").read(currency.parse())?)?,
+        reason: reason.map(|it| column("reason").found(RefundReason::named(&it))).transpose()?,
+        origin: column("origin").found(RefundOrigin::named(&origin))?,
+        status: column("status").found(status.parse().ok())?,
+        provider_id: column("provider_id").read(provider_id.map(RefundId::new).transpose())?,
+        attempt: column("attempt").count(attempt)?,
+        failure,
+        requested_at: column("requested_at").time(requested_at)?,
+    })
+}
+
+fn dispute(row: DisputeRow) -> Result<Dispute, Failure> {
+    let (id, intent, currency, amount, status, reason, due_by, withdrawn, reinstated) = row;
+    let column = |name| Column("disputes", name);
+    Ok(Dispute {
+        id: column("provider_id").read(DisputeId::new(id))?,
+        intent: column("intent_id").read(IntentId::new(intent))?,
+        amount: column("amount").money(amount, column("currency").read(currency.parse())?)?,
+        status: column("status").found(status.parse().ok())?,
+        reason,
+        due_by: due_by.map(|it| column("due_by").time(it)).transpose()?,
+        withdrawn,
+        reinstated,
+    })
+}
+
+fn anomaly((id, payload, policy, reason, found_at): AnomalyRow) -> Result<Anomaly, Failure> {
     let column = |name| Column("anomalies", name);
     Ok(Anomaly {
         intent: column("provider_id").read(IntentId::new(id))?,
         kind: column("payload").json(&payload)?,
+        policy: column("policy").found(Policy::named(&policy))?,
+        reason,
         found_at: column("found_at").time(found_at)?,
     })
 }
@@ -223,6 +304,7 @@ pub(crate) struct FactRow {
     version: i64,
     payload: String,
     at: PgTimestamp,
+    cause: Option<String>,
 }
 
 impl FactRow {
@@ -232,6 +314,51 @@ impl FactRow {
             version: Version(column("version").count(self.version)?),
             fact: column("payload").json(&self.payload)?,
             at: column("at").time(self.at)?,
+            cause: self.cause.map(|it| column("cause").json(&it)).transpose()?,
+        })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct StoredTaskRow {
+    payload: String,
+    due_at: PgTimestamp,
+    taken: i64,
+    leased_until: Option<PgTimestamp>,
+    error: Option<String>,
+}
+
+impl StoredTaskRow {
+    pub(crate) fn restore(self) -> Result<StoredTask, Failure> {
+        let column = |name| Column("tasks", name);
+        Ok(StoredTask {
+            task: column("payload").json(&self.payload)?,
+            due_at: column("due_at").time(self.due_at)?,
+            taken: column("taken").count(self.taken)?,
+            leased_until: self.leased_until.map(|it| column("leased_until").time(it)).transpose()?,
+            error: self.error,
+        })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct LeasedEventRow {
+    id: String,
+    kind: String,
+    received_at: PgTimestamp,
+    news: String,
+    taken: i64,
+}
+
+impl LeasedEventRow {
+    pub(crate) fn restore(self) -> Result<LeasedEvent, Failure> {
+        let column = |name| Column("webhook_inbox", name);
+        Ok(LeasedEvent {
+            received_at: column("received_at").time(self.received_at)?,
+            news: column("news").json(&self.news)?,
+            taken: column("taken").count(self.taken)?,
+            id: self.id,
+            kind: self.kind,
         })
     }
 }

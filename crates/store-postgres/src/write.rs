@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{ApiKey, Changes, Lease, Version};
-use paywright_domain::{CancelReason, CustomerId, Email, Fact, IntentId, Order, OrderState, TaskKey, Timestamp};
+use paywright_app::{ApiKey, Changes, Version};
+use paywright_domain::{
+    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, RefundId, RefundReason,
+    TaskKey, Timestamp,
+};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::queue::EventColumns;
 use crate::rows::{pg_time, to_json};
 use crate::statement::{Binder, Fixed, Text, text};
 
@@ -36,11 +40,14 @@ pub(crate) struct Change<'a> {
     intents: Intents<'a>,
     events: Events<'a>,
     finished: Vec<&'a str>,
+    received: Option<EventColumns<'a>>,
 }
 
 /// Any later commit (`change.sql` and `rest.sql`).
 pub(crate) struct ChangeAll<'a> {
     change: Change<'a>,
+    refunds: Refunds<'a>,
+    disputes: Disputes<'a>,
     anomalies: Anomalies<'a>,
     kept: Kept<'a>,
     content: Content<'a>,
@@ -81,12 +88,15 @@ impl<'a> Commit<'a> {
             intents: Intents::of(order)?,
             events,
             finished: changes.finished.iter().map(TaskKey::as_str).collect(),
+            received: changes.received.as_ref().map(EventColumns::of).transpose()?,
         };
-        if !edits && order.anomalies.is_empty() && changes.idempotency.is_none() {
+        let all_fits = order.anomalies.is_empty() && order.refunds.is_empty() && order.disputes.is_empty();
+        if !edits && all_fits && changes.idempotency.is_none() {
             return Ok(Self::Change(Box::new(change)));
         }
         let (anomalies, content) = (Anomalies::of(order)?, Content::of(order));
-        Ok(Self::ChangeAll(Box::new(ChangeAll { change, anomalies, kept, content })))
+        let (refunds, disputes) = (Refunds::of(order), Disputes::of(order));
+        Ok(Self::ChangeAll(Box::new(ChangeAll { change, refunds, disputes, anomalies, kept, content })))
     }
 }
 
@@ -130,7 +140,11 @@ impl Fixed for Change<'_> {
         self.intents.bind(to)?;
         to.value::<Timestamptz, _>(&self.events.at)?;
         self.events.bind(to)?;
-        to.value::<Array<SqlText>, _>(&self.finished)
+        to.value::<Array<SqlText>, _>(&self.finished)?;
+        match &self.received {
+            Some(received) => received.bind(to),
+            None => EventColumns::bind_none(to),
+        }
     }
 }
 
@@ -144,6 +158,8 @@ impl Fixed for ChangeAll<'_> {
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         self.change.bind(to)?;
+        self.refunds.bind(to)?;
+        self.disputes.bind(to)?;
         self.anomalies.bind(to)?;
         self.kept.bind_key(to)?;
         to.value::<Nullable<SqlText>, _>(&self.kept.answer)?;
@@ -165,6 +181,8 @@ struct OrderColumns<'a> {
     state_at: Option<PgTimestamp>,
     requested_revision: Option<i64>,
     requested_attempt: Option<i64>,
+    operations: i64,
+    operation: Option<String>,
     updated_at: PgTimestamp,
 }
 
@@ -190,6 +208,8 @@ impl<'a> OrderColumns<'a> {
             state_at: state_at.map(pg_time),
             requested_revision: order.requested.map(|it| i64::from(it.revision)),
             requested_attempt: order.requested.map(|it| i64::from(it.attempt)),
+            operations: i64::from(order.operations),
+            operation: order.operation.as_ref().map(to_json).transpose()?,
             updated_at: pg_time(order.updated_at),
         })
     }
@@ -207,6 +227,8 @@ impl<'a> OrderColumns<'a> {
         to.value::<Nullable<Timestamptz>, _>(&self.state_at)?;
         to.value::<Nullable<BigInt>, _>(&self.requested_revision)?;
         to.value::<Nullable<BigInt>, _>(&self.requested_attempt)?;
+        to.value::<BigInt, _>(&self.operations)?;
+        to.value::<Nullable<SqlText>, _>(&self.operation)?;
         to.value::<Timestamptz, _>(&self.updated_at)
     }
 }
@@ -259,6 +281,8 @@ struct Intents<'a> {
     statuses: Vec<&'a str>,
     received: Vec<i64>,
     capturable: Vec<i64>,
+    refunded: Vec<i64>,
+    capture_asked: Vec<Option<i64>>,
     last_errors: Vec<Option<String>>,
     as_of: Vec<PgTimestamp>,
     created_at: Vec<PgTimestamp>,
@@ -275,6 +299,8 @@ impl<'a> Intents<'a> {
             statuses: intents.iter().map(|it| it.status.name()).collect(),
             received: intents.iter().map(|it| it.received.minor()).collect(),
             capturable: intents.iter().map(|it| it.capturable.minor()).collect(),
+            refunded: intents.iter().map(|it| order.refunded_of(&it.id)).collect(),
+            capture_asked: intents.iter().map(|it| it.capture_asked.map(Money::minor)).collect(),
             last_errors: intents
                 .iter()
                 .map(|it| it.last_error.as_ref().map(to_json).transpose())
@@ -292,9 +318,101 @@ impl<'a> Intents<'a> {
         to.value::<Array<SqlText>, _>(&self.statuses)?;
         to.value::<Array<BigInt>, _>(&self.received)?;
         to.value::<Array<BigInt>, _>(&self.capturable)?;
+        to.value::<Array<BigInt>, _>(&self.refunded)?;
+        to.value::<Array<Nullable<BigInt>>, _>(&self.capture_asked)?;
         to.value::<Array<Nullable<SqlText>>, _>(&self.last_errors)?;
         to.value::<Array<Timestamptz>, _>(&self.as_of)?;
         to.value::<Array<Timestamptz>, _>(&self.created_at)
+    }
+}
+
+/// Every refund, column by column.
+struct Refunds<'a> {
+    numbers: Vec<i64>,
+    intents: Vec<&'a str>,
+    provider_ids: Vec<Option<&'a str>>,
+    currencies: Vec<&'a str>,
+    amounts: Vec<i64>,
+    reasons: Vec<Option<&'a str>>,
+    origins: Vec<&'a str>,
+    statuses: Vec<&'a str>,
+    attempts: Vec<i64>,
+    failures: Vec<Option<&'a str>>,
+    requested_at: Vec<PgTimestamp>,
+}
+
+impl<'a> Refunds<'a> {
+    fn of(order: &'a Order) -> Self {
+        let refunds = &order.refunds;
+        Self {
+            numbers: refunds.iter().map(|it| i64::from(it.number)).collect(),
+            intents: refunds.iter().map(|it| it.intent.as_str()).collect(),
+            provider_ids: refunds.iter().map(|it| it.provider_id.as_ref().map(RefundId::as_str)).collect(),
+            currencies: refunds.iter().map(|it| it.amount.currency().code()).collect(),
+            amounts: refunds.iter().map(|it| it.amount.minor()).collect(),
+            reasons: refunds.iter().map(|it| it.reason.map(RefundReason::name)).collect(),
+            origins: refunds.iter().map(|it| it.origin.name()).collect(),
+            statuses: refunds.iter().map(|it| it.status.name()).collect(),
+            attempts: refunds.iter().map(|it| i64::from(it.attempt)).collect(),
+            failures: refunds.iter().map(|it| it.failure.as_deref()).collect(),
+            requested_at: refunds.iter().map(|it| pg_time(it.requested_at)).collect(),
+        }
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<BigInt>, _>(&self.numbers)?;
+        to.value::<Array<SqlText>, _>(&self.intents)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.provider_ids)?;
+        to.value::<Array<SqlText>, _>(&self.currencies)?;
+        to.value::<Array<BigInt>, _>(&self.amounts)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.reasons)?;
+        to.value::<Array<SqlText>, _>(&self.origins)?;
+        to.value::<Array<SqlText>, _>(&self.statuses)?;
+        to.value::<Array<BigInt>, _>(&self.attempts)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.failures)?;
+        to.value::<Array<Timestamptz>, _>(&self.requested_at)
+    }
+}
+
+/// Every dispute, column by column.
+struct Disputes<'a> {
+    ids: Vec<&'a str>,
+    intents: Vec<&'a str>,
+    currencies: Vec<&'a str>,
+    amounts: Vec<i64>,
+    statuses: Vec<&'a str>,
+    reasons: Vec<&'a str>,
+    due_by: Vec<Option<PgTimestamp>>,
+    withdrawn: Vec<bool>,
+    reinstated: Vec<bool>,
+}
+
+impl<'a> Disputes<'a> {
+    fn of(order: &'a Order) -> Self {
+        let disputes = &order.disputes;
+        Self {
+            ids: disputes.iter().map(|it| DisputeId::as_str(&it.id)).collect(),
+            intents: disputes.iter().map(|it| it.intent.as_str()).collect(),
+            currencies: disputes.iter().map(|it| it.amount.currency().code()).collect(),
+            amounts: disputes.iter().map(|it| it.amount.minor()).collect(),
+            statuses: disputes.iter().map(|it| it.status.name()).collect(),
+            reasons: disputes.iter().map(|it| it.reason.as_str()).collect(),
+            due_by: disputes.iter().map(|it| it.due_by.map(pg_time)).collect(),
+            withdrawn: disputes.iter().map(|it| it.withdrawn).collect(),
+            reinstated: disputes.iter().map(|it| it.reinstated).collect(),
+        }
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.ids)?;
+        to.value::<Array<SqlText>, _>(&self.intents)?;
+        to.value::<Array<SqlText>, _>(&self.currencies)?;
+        to.value::<Array<BigInt>, _>(&self.amounts)?;
+        to.value::<Array<SqlText>, _>(&self.statuses)?;
+        to.value::<Array<SqlText>, _>(&self.reasons)?;
+        to.value::<Array<Nullable<Timestamptz>>, _>(&self.due_by)?;
+        to.value::<Array<Bool>, _>(&self.withdrawn)?;
+        to.value::<Array<Bool>, _>(&self.reinstated)
     }
 }
 
@@ -303,6 +421,8 @@ struct Anomalies<'a> {
     intents: Vec<&'a str>,
     names: Vec<&'a str>,
     payloads: Vec<String>,
+    policies: Vec<&'a str>,
+    reasons: Vec<Option<&'a str>>,
     found_at: Vec<PgTimestamp>,
 }
 
@@ -313,6 +433,8 @@ impl<'a> Anomalies<'a> {
             intents: anomalies.iter().map(|it| it.intent.as_str()).collect(),
             names: anomalies.iter().map(|it| it.kind.name()).collect(),
             payloads: anomalies.iter().map(|it| to_json(&it.kind)).collect::<Result<_, _>>()?,
+            policies: anomalies.iter().map(|it| it.policy.name()).collect(),
+            reasons: anomalies.iter().map(|it| it.reason.as_deref()).collect(),
             found_at: anomalies.iter().map(|it| pg_time(it.found_at)).collect(),
         })
     }
@@ -321,6 +443,8 @@ impl<'a> Anomalies<'a> {
         to.value::<Array<SqlText>, _>(&self.intents)?;
         to.value::<Array<SqlText>, _>(&self.names)?;
         to.value::<Array<SqlText>, _>(&self.payloads)?;
+        to.value::<Array<SqlText>, _>(&self.policies)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.reasons)?;
         to.value::<Array<Timestamptz>, _>(&self.found_at)
     }
 }
@@ -328,6 +452,7 @@ impl<'a> Anomalies<'a> {
 /// What happened and what is to be done, column by column.
 struct Events<'a> {
     at: PgTimestamp,
+    cause: Option<String>,
     kinds: Vec<&'a str>,
     facts: Vec<String>,
     keys: Vec<String>,
@@ -340,6 +465,7 @@ impl<'a> Events<'a> {
         let (facts, tasks) = (&changes.facts, &changes.tasks);
         Ok(Self {
             at: pg_time(changes.at),
+            cause: changes.cause.as_ref().map(to_json).transpose()?,
             kinds: facts.iter().map(Fact::kind).collect(),
             facts: facts.iter().map(to_json).collect::<Result<_, _>>()?,
             keys: tasks.iter().map(|it| it.task.key().as_str().to_owned()).collect(),
@@ -349,6 +475,7 @@ impl<'a> Events<'a> {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlText>, _>(&self.cause)?;
         to.value::<Array<SqlText>, _>(&self.kinds)?;
         to.value::<Array<SqlText>, _>(&self.facts)?;
         to.value::<Array<SqlText>, _>(&self.keys)?;
@@ -380,36 +507,6 @@ impl<'a> Kept<'a> {
         to.value::<Nullable<SqlUuid>, _>(&self.scope)?;
         to.value::<Nullable<SqlText>, _>(&self.key)?;
         to.value::<Nullable<Binary>, _>(&self.fingerprint)
-    }
-}
-
-/// Takes tasks (`lease_tasks.sql`).
-pub(crate) struct LeaseTasks {
-    now: PgTimestamp,
-    limit: i64,
-    owner: Uuid,
-    until: PgTimestamp,
-}
-
-impl LeaseTasks {
-    pub(crate) fn of(lease: &Lease) -> Self {
-        Self { now: pg_time(lease.now), limit: i64::from(lease.limit), owner: lease.owner, until: pg_time(lease.until) }
-    }
-}
-
-impl Fixed for LeaseTasks {
-    type Id = Self;
-    type Columns = (SqlUuid, SqlText, BigInt);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/lease_tasks.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.now)?;
-        to.value::<BigInt, _>(&self.limit)?;
-        to.value::<SqlUuid, _>(&self.owner)?;
-        to.value::<Timestamptz, _>(&self.until)
     }
 }
 

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use paywright_app::{Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
 use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
 use paywright_testkit::postgres::{Database, connect};
-use paywright_testkit::{Cluster, at, edit_of_lines, order_id, place, request_intent};
+use paywright_testkit::{Cluster, at, changes, edit_of_lines, order_id, place, request_intent};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use uuid::Uuid;
 
 fn first(n: u32) -> Changes {
-    Changes::of(Version::NEW, place(n), at(1), at(1))
+    changes(Version::NEW, place(n), at(1), at(1))
 }
 
 fn by_id(n: u32) -> OrderRef {
@@ -43,8 +43,8 @@ async fn a_round(store: &PostgresStore, n: u32) {
     store.commit(first(n)).await.unwrap();
     let edited = place(n).order.edit(edit_of_lines(900), at(2)).unwrap();
     let order = edited.order.clone();
-    store.commit(Changes::of(Version(1), edited, at(2), at(2))).await.unwrap();
-    store.commit(Changes::of(Version(2), request_intent(&order, at(2)), at(3), at(3))).await.unwrap();
+    store.commit(changes(Version(1), edited, at(2), at(2))).await.unwrap();
+    store.commit(changes(Version(2), request_intent(&order, at(2)), at(3), at(3))).await.unwrap();
     assert_eq!(store.order(&by_id(n)).await.unwrap().map(|it| it.version), Some(Version(3)));
     store.order(&OrderRef::Number(order.number.clone())).await.unwrap().expect("by its number");
     store.orders(&OrderQuery { customer: None, older_than: None, limit: 2 }).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_schema_of_another_version_is_refused_by_name() {
         async move { PostgresStore::open(&url, options).await.map(drop) }
     };
     let error = with(Migrate::Check).await.unwrap_err();
-    assert!(matches!(&error, OpenError::OlderSchema { missing: 1, .. }), "{error}");
+    assert!(matches!(&error, OpenError::OlderSchema { missing: 2, .. }), "{error}");
     assert!(error.to_string().contains("paywright migrate"), "{error}");
     with(Migrate::Off).await.unwrap();
     assert_eq!(
@@ -193,7 +193,7 @@ async fn a_session_that_turns_read_only_is_left() {
 }
 
 async fn migrated() -> Database {
-    Database::migrated(async |url| assert_eq!(PostgresStore::migrate(url).await.unwrap(), 1)).await
+    Database::migrated(async |url| assert!(PostgresStore::migrate(url).await.unwrap() > 0)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,7 +207,7 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
     held.execute("SELECT 1 FROM orders FOR UPDATE", &[]).await.unwrap();
     let waiting = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.commit(Changes::of(Version(1), request_intent(&place(1).order, at(2)), at(3), at(3))).await }
+        async move { store.commit(changes(Version(1), request_intent(&place(1).order, at(2)), at(3), at(3))).await }
     });
     // Until the first caller has the connection.
     let mut n = 1;

@@ -6,6 +6,7 @@
 //! write; WAL lets them see the last commit while the next is being made.
 
 mod failure;
+mod queue;
 mod read;
 mod rows;
 mod schema;
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, OrderQuery, OrderRef, RecordedFact, Store,
-    StoreError, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
+    OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -152,7 +153,50 @@ impl Store for SqliteStore {
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let lease = *lease;
-        self.writer.run(move |db| write::lease_tasks(db, &lease)).await
+        self.writer.run(move |db| queue::lease_tasks(db, &lease)).await
+    }
+
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        let release = release.clone();
+        self.writer.run(move |db| queue::release_task(db, &release)).await
+    }
+
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        self.read_many(move |db| read::tasks(db, order)).await
+    }
+
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        let event = event.clone();
+        self.writer.run(move |db| queue::record_event(db, &event)).await
+    }
+
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        let ids = ids.to_vec();
+        self.read_many(move |db| read::known_events(db, &ids)).await
+    }
+
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        let lease = *lease;
+        self.writer.run(move |db| queue::lease_events(db, &lease)).await
+    }
+
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        let closing = closing.clone();
+        self.writer.run(move |db| queue::close_event(db, &closing)).await
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.writer.run(move |db| queue::forget_events(db, before)).await
+    }
+
+    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
+        let (name, lease) = (name.to_owned(), *lease);
+        self.writer.run(move |db| queue::take_mark(db, &name, &lease)).await
+    }
+
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        let (name, mark) = (name.to_owned(), mark.clone());
+        self.writer.run(move |db| queue::move_mark(db, &name, owner, &mark, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

@@ -3,16 +3,15 @@
 
 use diesel::prelude::*;
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, Version, Versioned,
+    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask, Version, Versioned,
 };
 use paywright_domain::{Order, OrderId};
 
 use crate::failure::Failure;
-use crate::rows::{
-    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow,
-};
+use crate::rows::{AdjustmentRow, ApiKeyRow, Column, FactRow, IdempotencyRow, LineRow, OrderRow, PaymentRows, TaskRow};
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
+    anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
+    refunds, tasks, webhook_inbox,
 };
 
 pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Option<Versioned<Order>>, Failure> {
@@ -61,12 +60,17 @@ fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, F
         .filter(order_adjustments::order_id.eq(id))
         .order(order_adjustments::position)
         .load(db)?;
-    let intents: Vec<IntentRow> =
-        payment_intents::table.filter(payment_intents::order_id.eq(id)).order(payment_intents::position).load(db)?;
-    let anomalies: Vec<AnomalyRow> =
-        anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?;
+    let payments = PaymentRows {
+        intents: payment_intents::table
+            .filter(payment_intents::order_id.eq(id))
+            .order(payment_intents::position)
+            .load(db)?,
+        refunds: refunds::table.filter(refunds::order_id.eq(id)).order(refunds::number).load(db)?,
+        disputes: disputes::table.filter(disputes::order_id.eq(id)).order(disputes::position).load(db)?,
+        anomalies: anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?,
+    };
     let version = Version(Column("orders", "version").count(row.version)?);
-    Ok(Versioned { version, value: row.restore(lines, adjustments, intents, anomalies)? })
+    Ok(Versioned { version, value: row.restore(lines, adjustments, payments)? })
 }
 
 pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<RecordedFact>, Failure> {
@@ -81,9 +85,23 @@ pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<Rec
                 version: Version(column("version").count(row.version)?),
                 fact: column("payload").json(&row.payload)?,
                 at: column("at").time(row.at)?,
+                cause: row.cause.map(|it| column("cause").json(&it)).transpose()?,
             })
         })
         .collect()
+}
+
+pub(crate) fn tasks(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<StoredTask>, Failure> {
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::order_id.eq(order.0.as_bytes().as_slice()))
+        .order((tasks::due_at, tasks::key))
+        .load(db)?;
+    rows.into_iter().map(TaskRow::restore).collect()
+}
+
+pub(crate) fn known_events(db: &mut SqliteConnection, ids: &[String]) -> Result<Vec<String>, Failure> {
+    let known = webhook_inbox::table.filter(webhook_inbox::event_id.eq_any(ids));
+    Ok(known.select(webhook_inbox::event_id).load(db)?)
 }
 
 pub(crate) fn idempotency_record(

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use diesel::prelude::*;
-use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, Scope};
+use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask};
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentError,
-    IntentId, IntentRequest, LineItem, Metadata, Money, Order, OrderData, OrderId, OrderNumber, OrderState,
-    PaymentIntent, Text, Timestamp,
+    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
+    IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
+    OrderState, PaymentIntent, Policy, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
 };
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, tasks,
+    anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
+    refunds, tasks, webhook_inbox,
 };
 
 /// Reads one column: names it in what goes wrong.
@@ -88,6 +89,8 @@ pub(crate) struct OrderRow {
     requested_attempt: Option<i64>,
     placed_at: i64,
     updated_at: i64,
+    operations: i64,
+    operation: Option<String>,
 }
 
 impl OrderRow {
@@ -120,6 +123,8 @@ impl OrderRow {
             requested_attempt: order.requested.map(|it| i64::from(it.attempt)),
             placed_at: order.placed_at.unix_micros(),
             updated_at: order.updated_at.unix_micros(),
+            operations: i64::from(order.operations),
+            operation: order.operation.as_ref().map(to_json).transpose()?,
         })
     }
 
@@ -128,8 +133,7 @@ impl OrderRow {
         self,
         lines: Vec<LineRow>,
         adjustments: Vec<AdjustmentRow>,
-        intents: Vec<IntentRow>,
-        anomalies: Vec<AnomalyRow>,
+        payments: PaymentRows,
     ) -> Result<Order, Failure> {
         let column = |name| Column("orders", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
@@ -165,13 +169,25 @@ impl OrderRow {
             attempt: column("attempt").count(self.attempt)?,
             state,
             requested,
-            intents: intents.into_iter().map(IntentRow::restore).collect::<Result<_, _>>()?,
-            anomalies: anomalies.into_iter().map(AnomalyRow::restore).collect::<Result<_, _>>()?,
+            operations: column("operations").count(self.operations)?,
+            operation: self.operation.map(|it| column("operation").json::<Operation>(&it)).transpose()?,
+            intents: payments.intents.into_iter().map(IntentRow::restore).collect::<Result<_, _>>()?,
+            refunds: payments.refunds.into_iter().map(RefundRow::restore).collect::<Result<_, _>>()?,
+            disputes: payments.disputes.into_iter().map(DisputeRow::restore).collect::<Result<_, _>>()?,
+            anomalies: payments.anomalies.into_iter().map(AnomalyRow::restore).collect::<Result<_, _>>()?,
             placed_at: column("placed_at").time(self.placed_at)?,
             updated_at: column("updated_at").time(self.updated_at)?,
         };
         column("(row)").read(Order::restore(data))
     }
+}
+
+/// What belongs to an order's payments.
+pub(crate) struct PaymentRows {
+    pub(crate) intents: Vec<IntentRow>,
+    pub(crate) refunds: Vec<RefundRow>,
+    pub(crate) disputes: Vec<DisputeRow>,
+    pub(crate) anomalies: Vec<AnomalyRow>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -256,12 +272,14 @@ pub(crate) struct IntentRow {
     last_error: Option<String>,
     as_of: i64,
     created_at: i64,
+    capture_asked: Option<i64>,
+    refunded: i64,
 }
 
 impl IntentRow {
-    pub(crate) fn of(order: OrderId, index: usize, intent: &PaymentIntent) -> Result<Self, Failure> {
+    pub(crate) fn of(order: &Order, index: usize, intent: &PaymentIntent) -> Result<Self, Failure> {
         Ok(Self {
-            order_id: order.0.as_bytes().to_vec(),
+            order_id: order.id.0.as_bytes().to_vec(),
             position: position(index)?,
             id: intent.id.as_str().to_owned(),
             revision: i64::from(intent.revision),
@@ -273,6 +291,8 @@ impl IntentRow {
             last_error: intent.last_error.as_ref().map(to_json).transpose()?,
             as_of: intent.as_of.unix_micros(),
             created_at: intent.created_at.unix_micros(),
+            capture_asked: intent.capture_asked.map(Money::minor),
+            refunded: order.refunded_of(&intent.id),
         })
     }
 
@@ -286,6 +306,7 @@ impl IntentRow {
             status: column("status").found(self.status.parse().ok())?,
             received: column("received").money(self.received, currency)?,
             capturable: column("capturable").money(self.capturable, currency)?,
+            capture_asked: self.capture_asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
             last_error: match self.last_error {
                 Some(text) => Some(column("last_error").json::<IntentError>(&text)?),
                 None => None,
@@ -296,14 +317,118 @@ impl IntentRow {
     }
 }
 
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = refunds, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct RefundRow {
+    pub(crate) order_id: Vec<u8>,
+    pub(crate) number: i64,
+    intent_id: String,
+    provider_id: Option<String>,
+    currency: String,
+    amount: i64,
+    reason: Option<String>,
+    origin: String,
+    status: String,
+    attempt: i64,
+    failure: Option<String>,
+    requested_at: i64,
+}
+
+impl RefundRow {
+    pub(crate) fn of(order: OrderId, refund: &Refund) -> Self {
+        Self {
+            order_id: order.0.as_bytes().to_vec(),
+            number: i64::from(refund.number),
+            intent_id: refund.intent.as_str().to_owned(),
+            provider_id: refund.provider_id.as_ref().map(|it| it.as_str().to_owned()),
+            currency: refund.amount.currency().code().to_owned(),
+            amount: refund.amount.minor(),
+            reason: refund.reason.map(|it| it.name().to_owned()),
+            origin: refund.origin.name().to_owned(),
+            status: refund.status.name().to_owned(),
+            attempt: i64::from(refund.attempt),
+            failure: refund.failure.clone(),
+            requested_at: refund.requested_at.unix_micros(),
+        }
+    }
+
+    fn restore(self) -> Result<Refund, Failure> {
+        let column = |name| Column("refunds", name);
+        let currency: Currency = column("currency").read(self.currency.parse())?;
+        Ok(Refund {
+            number: column("number").count(self.number)?,
+            intent: column("intent_id").read(IntentId::new(self.intent_id))?,
+            amount: column("amount").money(self.amount, currency)?,
+            reason: self.reason.map(|it| column("reason").found(RefundReason::named(&it))).transpose()?,
+            origin: column("origin").found(RefundOrigin::named(&self.origin))?,
+            status: column("status").found(self.status.parse().ok())?,
+            provider_id: column("provider_id").read(self.provider_id.map(RefundId::new).transpose())?,
+            attempt: column("attempt").count(self.attempt)?,
+            failure: self.failure,
+            requested_at: column("requested_at").time(self.requested_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = disputes, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct DisputeRow {
+    pub(crate) order_id: Vec<u8>,
+    pub(crate) position: i64,
+    provider_id: String,
+    intent_id: String,
+    currency: String,
+    amount: i64,
+    status: String,
+    reason: String,
+    due_by: Option<i64>,
+    withdrawn: bool,
+    reinstated: bool,
+}
+
+impl DisputeRow {
+    pub(crate) fn of(order: OrderId, index: usize, dispute: &Dispute) -> Result<Self, Failure> {
+        Ok(Self {
+            order_id: order.0.as_bytes().to_vec(),
+            position: position(index)?,
+            provider_id: dispute.id.as_str().to_owned(),
+            intent_id: dispute.intent.as_str().to_owned(),
+            currency: dispute.amount.currency().code().to_owned(),
+            amount: dispute.amount.minor(),
+            status: dispute.status.name().to_owned(),
+            reason: dispute.reason.clone(),
+            due_by: dispute.due_by.map(Timestamp::unix_micros),
+            withdrawn: dispute.withdrawn,
+            reinstated: dispute.reinstated,
+        })
+    }
+
+    fn restore(self) -> Result<Dispute, Failure> {
+        let column = |name| Column("disputes", name);
+        let currency: Currency = column("currency").read(self.currency.parse())?;
+        Ok(Dispute {
+            id: column("provider_id").read(DisputeId::new(self.provider_id))?,
+            intent: column("intent_id").read(IntentId::new(self.intent_id))?,
+            amount: column("amount").money(self.amount, currency)?,
+            status: column("status").found(self.status.parse().ok())?,
+            reason: self.reason,
+            due_by: self.due_by.map(|it| column("due_by").time(it)).transpose()?,
+            withdrawn: self.withdrawn,
+            reinstated: self.reinstated,
+        })
+    }
+}
+
 #[derive(Queryable, Insertable)]
-#[diesel(table_name = anomalies)]
+#[diesel(table_name = anomalies, treat_none_as_default_value = false)]
 pub(crate) struct AnomalyRow {
     pub(crate) order_id: Vec<u8>,
     position: i64,
     intent_id: String,
     name: String,
     payload: String,
+    policy: String,
+    reason: Option<String>,
     found_at: i64,
 }
 
@@ -315,6 +440,8 @@ impl AnomalyRow {
             intent_id: anomaly.intent.as_str().to_owned(),
             name: anomaly.kind.name().to_owned(),
             payload: to_json(&anomaly.kind)?,
+            policy: anomaly.policy.name().to_owned(),
+            reason: anomaly.reason.clone(),
             found_at: anomaly.found_at.unix_micros(),
         })
     }
@@ -324,13 +451,15 @@ impl AnomalyRow {
         Ok(Anomaly {
             intent: column("intent_id").read(IntentId::new(self.intent_id))?,
             kind: column("payload").json(&self.payload)?,
+            policy: column("policy").found(Policy::named(&self.policy))?,
+            reason: self.reason,
             found_at: column("found_at").time(self.found_at)?,
         })
     }
 }
 
 #[derive(Queryable, Insertable)]
-#[diesel(table_name = facts)]
+#[diesel(table_name = facts, treat_none_as_default_value = false)]
 pub(crate) struct FactRow {
     pub(crate) order_id: Vec<u8>,
     pub(crate) version: i64,
@@ -338,6 +467,7 @@ pub(crate) struct FactRow {
     pub(crate) kind: String,
     pub(crate) payload: String,
     pub(crate) at: i64,
+    pub(crate) cause: Option<String>,
 }
 
 #[derive(Queryable, Insertable)]
@@ -350,6 +480,71 @@ pub(crate) struct TaskRow {
     pub(crate) taken: i64,
     pub(crate) leased_by: Option<Vec<u8>>,
     pub(crate) leased_until: Option<i64>,
+    pub(crate) error: Option<String>,
+}
+
+impl TaskRow {
+    pub(crate) fn restore(self) -> Result<StoredTask, Failure> {
+        let column = |name| Column("tasks", name);
+        Ok(StoredTask {
+            task: column("payload").json(&self.payload)?,
+            due_at: column("due_at").time(self.due_at)?,
+            taken: column("taken").count(self.taken)?,
+            leased_until: self.leased_until.map(|it| column("leased_until").time(it)).transpose()?,
+            error: self.error,
+        })
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = webhook_inbox, treat_none_as_default_value = false)]
+pub(crate) struct EventRow {
+    pub(crate) event_id: String,
+    kind: String,
+    created_at: i64,
+    received_at: i64,
+    via: String,
+    headers: String,
+    news: String,
+    verdict: String,
+    error: Option<String>,
+    order_id: Option<Vec<u8>>,
+    due_at: Option<i64>,
+    pub(crate) taken: i64,
+    leased_by: Option<Vec<u8>>,
+    leased_until: Option<i64>,
+}
+
+impl EventRow {
+    pub(crate) fn of(event: &ReceivedEvent) -> Result<Self, Failure> {
+        Ok(Self {
+            event_id: event.id.clone(),
+            kind: event.kind.clone(),
+            created_at: event.created_at.unix_micros(),
+            received_at: event.received_at.unix_micros(),
+            via: event.via.to_owned(),
+            headers: to_json(&event.headers)?,
+            news: to_json(&event.news)?,
+            verdict: event.verdict.name().to_owned(),
+            error: event.error.clone(),
+            order_id: event.order.map(|it| it.0.as_bytes().to_vec()),
+            due_at: event.due_at.map(Timestamp::unix_micros),
+            taken: 0,
+            leased_by: None,
+            leased_until: None,
+        })
+    }
+
+    pub(crate) fn restore(self) -> Result<LeasedEvent, Failure> {
+        let column = |name| Column("webhook_inbox", name);
+        Ok(LeasedEvent {
+            received_at: column("received_at").time(self.received_at)?,
+            news: column("news").json(&self.news)?,
+            taken: column("taken").count(self.taken)?,
+            id: self.event_id,
+            kind: self.kind,
+        })
+    }
 }
 
 #[derive(Queryable, Insertable)]

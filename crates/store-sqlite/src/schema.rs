@@ -24,6 +24,8 @@ table! {
         requested_attempt -> Nullable<BigInt>,
         placed_at -> BigInt,
         updated_at -> BigInt,
+        operations -> BigInt,
+        operation -> Nullable<Text>,
     }
 }
 
@@ -63,6 +65,41 @@ table! {
         last_error -> Nullable<Text>,
         as_of -> BigInt,
         created_at -> BigInt,
+        capture_asked -> Nullable<BigInt>,
+        refunded -> BigInt,
+    }
+}
+
+table! {
+    refunds (order_id, number) {
+        order_id -> Binary,
+        number -> BigInt,
+        intent_id -> Text,
+        provider_id -> Nullable<Text>,
+        currency -> Text,
+        amount -> BigInt,
+        reason -> Nullable<Text>,
+        origin -> Text,
+        status -> Text,
+        attempt -> BigInt,
+        failure -> Nullable<Text>,
+        requested_at -> BigInt,
+    }
+}
+
+table! {
+    disputes (order_id, position) {
+        order_id -> Binary,
+        position -> BigInt,
+        provider_id -> Text,
+        intent_id -> Text,
+        currency -> Text,
+        amount -> BigInt,
+        status -> Text,
+        reason -> Text,
+        due_by -> Nullable<BigInt>,
+        withdrawn -> Bool,
+        reinstated -> Bool,
     }
 }
 
@@ -73,6 +110,8 @@ table! {
         intent_id -> Text,
         name -> Text,
         payload -> Text,
+        policy -> Text,
+        reason -> Nullable<Text>,
         found_at -> BigInt,
     }
 }
@@ -85,6 +124,7 @@ table! {
         kind -> Text,
         payload -> Text,
         at -> BigInt,
+        cause -> Nullable<Text>,
     }
 }
 
@@ -95,6 +135,36 @@ table! {
         payload -> Text,
         due_at -> BigInt,
         taken -> BigInt,
+        leased_by -> Nullable<Binary>,
+        leased_until -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+table! {
+    webhook_inbox (event_id) {
+        event_id -> Text,
+        kind -> Text,
+        created_at -> BigInt,
+        received_at -> BigInt,
+        via -> Text,
+        headers -> Text,
+        news -> Text,
+        verdict -> Text,
+        error -> Nullable<Text>,
+        order_id -> Nullable<Binary>,
+        due_at -> Nullable<BigInt>,
+        taken -> BigInt,
+        leased_by -> Nullable<Binary>,
+        leased_until -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    marks (name) {
+        name -> Text,
+        value -> Nullable<Text>,
+        due_at -> BigInt,
         leased_by -> Nullable<Binary>,
         leased_until -> Nullable<BigInt>,
     }

@@ -1,17 +1,19 @@
 //! Writing. Each function runs inside a savepoint of the group's transaction: its failure undoes it whole.
 
 use diesel::prelude::*;
-use paywright_app::{ApiKey, Changes, Lease, LeasedTask, Version};
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_app::{ApiKey, Changes, Version};
+use paywright_domain::{Order, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::queue;
 use crate::rows::{
-    AdjustmentRow, AnomalyRow, ApiKeyRow, Column, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow, TaskRow,
-    position, to_json,
+    AdjustmentRow, AnomalyRow, ApiKeyRow, DisputeRow, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow, RefundRow,
+    TaskRow, position, to_json,
 };
 use crate::schema::{
-    anomalies, api_keys, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents, tasks,
+    anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
+    refunds, tasks,
 };
 
 pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
@@ -38,6 +40,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         }
         write_payments(db, order)?;
     }
+    let cause = changes.cause.as_ref().map(to_json).transpose()?;
     for (index, fact) in changes.facts.iter().enumerate() {
         let row = FactRow {
             order_id: id.to_vec(),
@@ -46,6 +49,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
             kind: fact.kind().to_owned(),
             payload: to_json(fact)?,
             at: changes.at.unix_micros(),
+            cause: cause.clone(),
         };
         diesel::insert_into(facts::table).values(&row).execute(db)?;
     }
@@ -58,6 +62,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
             taken: 0,
             leased_by: None,
             leased_until: None,
+            error: None,
         };
         diesel::insert_into(tasks::table).values(&row).on_conflict_do_nothing().execute(db)?;
     }
@@ -66,6 +71,9 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
     }
     if let Some(record) = &changes.idempotency {
         diesel::insert_into(idempotency_records::table).values(&IdempotencyRow::of(record)).execute(db)?;
+    }
+    if let Some(event) = &changes.received {
+        queue::record_event(db, event)?;
     }
     Ok(())
 }
@@ -81,13 +89,27 @@ fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
     Ok(())
 }
 
-/// Intents change in place and are never taken away; anomalies are only ever added.
+/// Intents, refunds and disputes change in place and are never taken away; anomalies are only ever added.
 fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
     for (index, intent) in order.intents.iter().enumerate() {
-        let row = IntentRow::of(order.id, index, intent)?;
+        let row = IntentRow::of(order, index, intent)?;
         let place = payment_intents::table.find((row.order_id.as_slice(), row.position));
         if diesel::update(place).set(&row).execute(db)? == 0 {
             diesel::insert_into(payment_intents::table).values(&row).execute(db)?;
+        }
+    }
+    for refund in &order.refunds {
+        let row = RefundRow::of(order.id, refund);
+        let place = refunds::table.find((row.order_id.as_slice(), row.number));
+        if diesel::update(place).set(&row).execute(db)? == 0 {
+            diesel::insert_into(refunds::table).values(&row).execute(db)?;
+        }
+    }
+    for (index, dispute) in order.disputes.iter().enumerate() {
+        let row = DisputeRow::of(order.id, index, dispute)?;
+        let place = disputes::table.find((row.order_id.as_slice(), row.position));
+        if diesel::update(place).set(&row).execute(db)? == 0 {
+            diesel::insert_into(disputes::table).values(&row).execute(db)?;
         }
     }
     for (index, anomaly) in order.anomalies.iter().enumerate() {
@@ -95,34 +117,6 @@ fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
         diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
     }
     Ok(())
-}
-
-pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
-    let now = lease.now.unix_micros();
-    let rows: Vec<TaskRow> = tasks::table
-        .filter(tasks::due_at.le(now))
-        .filter(tasks::leased_until.is_null().or(tasks::leased_until.le(now)))
-        .order((tasks::due_at, tasks::order_id, tasks::key))
-        .limit(i64::from(lease.limit))
-        .load(db)?;
-    let column = |name| Column("tasks", name);
-    rows.into_iter()
-        .map(|row| {
-            let taken = row.taken + 1;
-            diesel::update(tasks::table.find((row.order_id.as_slice(), row.key.as_str())))
-                .set((
-                    tasks::taken.eq(taken),
-                    tasks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
-                    tasks::leased_until.eq(Some(lease.until.unix_micros())),
-                ))
-                .execute(db)?;
-            Ok(LeasedTask {
-                order: OrderId(column("order_id").uuid(&row.order_id)?),
-                task: column("payload").json(&row.payload)?,
-                taken: column("taken").count(taken)?,
-            })
-        })
-        .collect()
 }
 
 pub(crate) fn add_api_key(db: &mut SqliteConnection, key: &ApiKey) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use paywright_app::{Changes, OrderRef, Store, StoreError, Version};
 use paywright_store_sqlite::{IN_MEMORY, OpenError, Options, SqliteStore};
-use paywright_testkit::{at, order_id, place};
+use paywright_testkit::{at, changes, order_id, place};
 use tempfile::TempDir;
 
 fn path_in(folder: &TempDir) -> String {
@@ -17,7 +17,7 @@ fn open(path: &str) -> Result<SqliteStore, OpenError> {
 }
 
 fn first(n: u32) -> Changes {
-    Changes::of(Version::NEW, place(n), at(1), at(1))
+    changes(Version::NEW, place(n), at(1), at(1))
 }
 
 #[tokio::test]

@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, IdempotencyKey, IdempotencyRecord, Lease, OrderQuery, OrderRef, Scope, Store, StoreError, Version,
+    ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, Mark, OrderQuery,
+    OrderRef, ProviderNews, ReceivedEvent, Scope, Store, StoreError, StoredTask, TaskRelease, Verdict, Version,
     Versioned,
 };
 use paywright_domain::{
-    CancelReason, Decision, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Order, OrderId, Task,
+    CancelReason, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus,
+    Money, NewRefund, Order, OrderId, Policies, Refund, RefundError, RefundId, RefundReason, RefundSnapshot,
+    RefundStatus, Task,
 };
 use tokio::join;
 use uuid::Uuid;
 
-use crate::{at, edit_of_lines, new_order, order_id, place, usd};
+use crate::{at, changes, edit_of_lines, new_order, order_id, place, usd};
 
 /// A store to be held to the contract, empty at first.
 #[async_trait]
@@ -50,6 +53,14 @@ macro_rules! store_contract {
             a_task_is_leased_once_until_its_lease_expires
             a_finished_task_is_gone
             a_task_decided_twice_is_one_task
+            only_the_holder_of_a_lease_lets_go_of_a_task
+            of_racing_refunds_no_more_goes_back_than_came
+            what_is_told_of_refunds_and_disputes_comes_back
+            a_cause_is_kept_with_its_facts
+            a_message_is_kept_once_with_what_it_changes
+            a_parked_message_waits_for_its_time_and_for_one_at_a_time
+            messages_that_are_done_with_are_forgotten
+            a_mark_is_held_by_one_and_moves_when_it_is_due
             a_walk_through_the_list_misses_and_repeats_nothing
             a_list_of_one_customer_shows_no_others
             facts_are_kept_in_order_and_never_change
@@ -71,11 +82,11 @@ macro_rules! store_contract {
 const NOW: i64 = 1_743_415_050;
 
 fn first(decision: Decision) -> Changes {
-    Changes::of(Version::NEW, decision, at(NOW), at(NOW))
+    changes(Version::NEW, decision, at(NOW), at(NOW))
 }
 
 fn then(version: u32, decision: Decision) -> Changes {
-    Changes::of(Version(version), decision, at(NOW), at(NOW))
+    changes(Version(version), decision, at(NOW), at(NOW))
 }
 
 fn by_id(n: u32) -> OrderRef {
@@ -127,13 +138,19 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
     let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
     let declined =
         IntentSnapshot { last_error: Some(error), ..news(&order, "pi_1", IntentStatus::RequiresPaymentMethod) };
-    order = commit(order.settle(&declined, at(NOW + 2)).unwrap()).await;
-    order = commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW + 3)).unwrap()).await;
+    order = commit(order.settle(&declined, &Policies::DEFAULT, at(NOW + 2)).unwrap()).await;
+    order =
+        commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW + 3)).unwrap())
+            .await;
     order = commit(requested(&order)).await;
     let authorised = IntentSnapshot { capturable: usd(700), ..news(&order, "pi_2", IntentStatus::RequiresCapture) };
-    order = commit(order.settle(&authorised, at(NOW + 4)).unwrap()).await;
-    order = commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), at(NOW + 5)).unwrap()).await;
-    order = commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), at(NOW + 6)).unwrap()).await;
+    order = commit(order.settle(&authorised, &Policies::DEFAULT, at(NOW + 4)).unwrap()).await;
+    order =
+        commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap())
+            .await;
+    order =
+        commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 6)).unwrap())
+            .await;
     assert_eq!((order.intents.len(), order.anomalies.len(), order.state.name()), (3, 1, "paid"));
 
     let canceled = place(2).order.cancel(CancelReason::Abandoned, at(NOW + 7)).unwrap();
@@ -149,10 +166,10 @@ pub async fn an_order_is_found_by_id_number_and_any_of_its_intents(subject: &imp
     store.commit(first(place(1))).await.unwrap();
     store.commit(first(place(2))).await.unwrap();
     let order = place(1).order;
-    let issued = order.settle(&news(&order, "pi_1", IntentStatus::Canceled), at(NOW)).unwrap();
+    let issued = order.settle(&news(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW)).unwrap();
     let order = issued.order.clone();
     store.commit(then(1, issued)).await.unwrap();
-    let second = order.settle(&news(&order, "pi_2", IntentStatus::Processing), at(NOW)).unwrap();
+    let second = order.settle(&news(&order, "pi_2", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
     store.commit(then(2, second)).await.unwrap();
     let intent = |id: &str| OrderRef::Intent(IntentId::new(id).unwrap());
     for name in [by_id(1), OrderRef::Number(order.number.clone()), intent("pi_1"), intent("pi_2")] {
@@ -314,7 +331,7 @@ async fn with_task(store: &dyn Store, n: u32, due: i64) -> (Order, Task) {
     let decision = requested(&order);
     let task = decision.tasks[0].clone();
     let after = decision.order.clone();
-    store.commit(Changes::of(Version(1), decision, at(NOW), at(due))).await.unwrap();
+    store.commit(changes(Version(1), decision, at(NOW), at(due))).await.unwrap();
     (after, task)
 }
 
@@ -335,10 +352,11 @@ pub async fn a_task_is_leased_once_until_its_lease_expires(subject: &impl Subjec
 pub async fn a_finished_task_is_gone(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW).await;
-    let done = order.settle(&news(&order, "pi_1", IntentStatus::Processing), at(NOW)).unwrap();
+    let done = order.settle(&news(&order, "pi_1", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
     assert_eq!(done.finished, [task.key()]);
     store.commit(then(2, done)).await.unwrap();
-    assert_eq!(lease(&*store, 1, NOW + 1, NOW + 2).await, []);
+    let left: Vec<_> = store.tasks(order.id).await.unwrap().into_iter().map(|it| it.task).collect();
+    assert_eq!(left, [Task::PollIntent { intent: IntentId::new("pi_1").unwrap() }]);
 }
 
 /// By its key; and the lease of the first is not lost.
@@ -350,6 +368,245 @@ pub async fn a_task_decided_twice_is_one_task(subject: &impl Subject) {
     store.commit(then(2, again)).await.unwrap();
     assert_eq!(lease(&*store, 2, NOW + 50, NOW + 60).await, []);
     assert_eq!(lease(&*store, 2, NOW + 100, NOW + 160).await.len(), 1);
+}
+
+/// A lease that another has taken over since lets go of nothing.
+pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, task) = with_task(&*store, 1, NOW).await;
+    assert_eq!(lease(&*store, 1, NOW, NOW + 10).await.len(), 1);
+    assert_eq!(lease(&*store, 2, NOW + 10, NOW + 20).await, [(order.id, task.clone(), 2)]);
+    let release = |owner, taken, again_at| TaskRelease {
+        owner: Uuid::from_u128(owner),
+        order: order.id,
+        key: task.key(),
+        taken,
+        again_at,
+        error: Some("busy".into()),
+    };
+    assert!(!store.release_task(&release(1, 1, None)).await.unwrap(), "the lease of the first is over");
+    assert!(!store.release_task(&release(2, 1, None)).await.unwrap(), "another lease of the same owner");
+    let waiting = store.tasks(order.id).await.unwrap();
+    assert_eq!(waiting[0].leased_until, Some(at(NOW + 20)));
+    assert!(store.release_task(&release(2, 2, Some(at(NOW + 100)))).await.unwrap());
+    let waiting = store.tasks(order.id).await.unwrap();
+    let expected = StoredTask {
+        task: task.clone(),
+        due_at: at(NOW + 100),
+        taken: 2,
+        leased_until: None,
+        error: Some("busy".into()),
+    };
+    assert_eq!(waiting, [expected]);
+    assert_eq!(lease(&*store, 3, NOW + 99, NOW + 200).await, []);
+    assert_eq!(lease(&*store, 3, NOW + 100, NOW + 200).await, [(order.id, task.clone(), 3)]);
+    assert!(store.release_task(&release(3, 3, None)).await.unwrap());
+    assert_eq!(store.tasks(order.id).await.unwrap(), []);
+}
+
+/// Puts a paid order into the store, as its second version.
+async fn paid(store: &dyn Store, n: u32) -> Order {
+    store.commit(first(place(n))).await.unwrap();
+    let order = place(n).order;
+    let paid = order.settle(&news(&order, &format!("pi_{n}"), IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW));
+    let paid = paid.unwrap();
+    let after = paid.order.clone();
+    store.commit(then(1, paid)).await.unwrap();
+    after
+}
+
+/// I3: each decides on one version, and of those one is written.
+pub async fn of_racing_refunds_no_more_goes_back_than_came(subject: &impl Subject) {
+    let store = subject.store();
+    let order = paid(&*store, 1).await;
+    let racers: Vec<_> = (0..16)
+        .map(|n| {
+            let (store, order) = (Arc::clone(&store), order.clone());
+            let new = NewRefund { amount: Some(usd(7000)), ..NewRefund::default() };
+            tokio::spawn(async move { store.commit(then(2, order.refund(&new, at(NOW + n)).unwrap().0)).await.is_ok() })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        won += u32::from(racer.await.unwrap());
+    }
+    let after = stored(&*store, 1).await.value;
+    assert_eq!((won, after.refunds.len()), (1, 1));
+    assert_eq!(
+        after.refund(&NewRefund { amount: Some(usd(7000)), ..NewRefund::default() }, at(NOW)).map(drop),
+        Err(RefundError::Amount { left: after.left_of(&IntentId::new("pi_1").unwrap()) },)
+    );
+}
+
+/// Each in its rows, along its way.
+pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subject) {
+    let store = subject.store();
+    let mut order = paid(&*store, 1).await;
+    let mut version = 2;
+    let mut commit = async |decision: Decision| {
+        let after = decision.order.clone();
+        store.commit(then(version, decision)).await.unwrap();
+        version += 1;
+        assert_eq!(stored(&*store, 1).await, Versioned { version: Version(version), value: after.clone() });
+        after
+    };
+    let new = NewRefund { amount: Some(usd(700)), reason: Some(RefundReason::Duplicate), ..NewRefund::default() };
+    order = commit(order.refund(&new, at(NOW + 1)).unwrap().0).await;
+    let error = IntentError { code: Some("balance_insufficient".into()), ..IntentError::default() };
+    order = commit(order.refund_refused(1, 1, &error, at(NOW + 2))).await;
+    let name = Refund::name(order.id, 1);
+    let refund = |id: &str, name: Option<String>, status| RefundSnapshot {
+        id: RefundId::new(id).unwrap(),
+        name,
+        intent: IntentId::new("pi_1").unwrap(),
+        amount: usd(700),
+        reason: None,
+        status,
+        failure: None,
+    };
+    order = commit(order.refund_news(&refund("re_1", Some(name), RefundStatus::Pending), at(NOW + 3)).unwrap()).await;
+    order = commit(order.refund_news(&refund("re_2", None, RefundStatus::Succeeded), at(NOW + 4)).unwrap()).await;
+    order = commit(order.refund_news(&refund("re_1", None, RefundStatus::Failed), at(NOW + 5)).unwrap()).await;
+    let dispute = |status, due_by| Dispute {
+        id: DisputeId::new("du_1").unwrap(),
+        intent: IntentId::new("pi_1").unwrap(),
+        amount: usd(700),
+        status,
+        reason: "fraudulent".into(),
+        due_by,
+        withdrawn: true,
+        reinstated: status == DisputeStatus::Won,
+    };
+    let opened = dispute(DisputeStatus::NeedsResponse, Some(at(NOW + 900)));
+    order = commit(order.dispute_news(&opened, at(NOW + 6)).unwrap()).await;
+    order = commit(order.dispute_news(&dispute(DisputeStatus::Won, None), at(NOW + 7)).unwrap()).await;
+    assert_eq!((order.refunds.len(), order.disputes.len(), order.anomalies.len()), (2, 1, 2));
+}
+
+/// And an operation, with the content that waits in it.
+pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, _) = with_task(&*store, 1, NOW).await;
+    let open = news(&order, "pi_1", IntentStatus::RequiresPaymentMethod);
+    let issued = order.settle(&open, &Policies::DEFAULT, at(NOW)).unwrap();
+    let order = issued.order.clone();
+    let cause = Cause { source: "answer".into(), event: None, request: Some("req_1".into()) };
+    store.commit(Changes { cause: Some(cause.clone()), ..then(2, issued) }).await.unwrap();
+    let causes: Vec<_> = store.facts(order.id).await.unwrap().into_iter().map(|it| it.cause).collect();
+    assert_eq!(causes, [None, None, Some(cause)]);
+    let begun = order.edit(edit_of_lines(700), at(NOW + 1)).unwrap();
+    let after = begun.order.clone();
+    store.commit(then(3, begun)).await.unwrap();
+    assert_eq!(stored(&*store, 1).await.value, after);
+    assert!(after.operation.is_some());
+}
+
+fn message(id: &str, verdict: Verdict) -> ReceivedEvent {
+    ReceivedEvent {
+        id: id.into(),
+        kind: "payment_intent.succeeded".into(),
+        created_at: at(NOW),
+        received_at: at(NOW + 1),
+        via: "webhook",
+        headers: [("user-agent".to_owned(), "é".to_owned())].into(),
+        news: ProviderNews::Look(IntentId::new("pi_1").unwrap()),
+        verdict,
+        error: Some("why".into()),
+        order: None,
+        due_at: (verdict == Verdict::Parked).then(|| at(NOW + 10)),
+    }
+}
+
+/// With the change or not at all; and a second delivery neither fails nor takes its place.
+pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject) {
+    let store = subject.store();
+    let (order, _) = with_task(&*store, 1, NOW).await;
+    let succeeded = news(&order, "pi_1", IntentStatus::Succeeded);
+    let with_message = |version, decision| Changes {
+        received: Some(ReceivedEvent { order: Some(order.id), ..message("evt_1", Verdict::Applied) }),
+        ..then(version, decision)
+    };
+    let decide = || order.settle(&succeeded, &Policies::DEFAULT, at(NOW)).unwrap();
+    assert!(is_conflict(&store.commit(with_message(7, decide())).await));
+    let ids = ["evt_1".to_owned(), "evt_2".to_owned()];
+    assert!(store.known_events(&ids).await.unwrap().is_empty());
+    store.commit(with_message(2, decide())).await.unwrap();
+    assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
+    assert!(!store.record_event(&message("evt_1", Verdict::Ignored)).await.unwrap());
+    assert!(store.record_event(&message("evt_2", Verdict::Ignored)).await.unwrap());
+    let paid = stored(&*store, 1).await.value;
+    let second = paid.settle(&news(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW)).unwrap();
+    store.commit(with_message(3, second)).await.unwrap();
+    assert_eq!(stored(&*store, 1).await.version, Version(4), "a message that is known holds nothing up");
+}
+
+/// And is closed by whoever holds it.
+pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: &impl Subject) {
+    let store = subject.store();
+    store.record_event(&message("evt_1", Verdict::Parked)).await.unwrap();
+    store.record_event(&message("evt_2", Verdict::Ignored)).await.unwrap();
+    let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 10 };
+    assert_eq!(store.lease_events(&lease(1, NOW + 9, NOW + 20)).await.unwrap(), []);
+    let (left, right) = (lease(1, NOW + 10, NOW + 20), lease(2, NOW + 10, NOW + 20));
+    let (left, right) = join!(store.lease_events(&left), store.lease_events(&right));
+    let taken = [left.unwrap(), right.unwrap()].concat();
+    let parked = message("evt_1", Verdict::Parked);
+    let expected =
+        LeasedEvent { id: parked.id, kind: parked.kind, received_at: parked.received_at, news: parked.news, taken: 1 };
+    assert_eq!(taken, [expected]);
+    assert_eq!(store.lease_events(&lease(3, NOW + 20, NOW + 30)).await.unwrap().len(), 1, "the lease was over");
+    let closing = |owner, taken, verdict, again_at| EventClosing {
+        owner: Uuid::from_u128(owner),
+        id: "evt_1".into(),
+        taken,
+        verdict,
+        error: None,
+        order: None,
+        again_at,
+    };
+    assert!(!store.close_event(&closing(1, 1, Verdict::Applied, None)).await.unwrap());
+    assert!(store.close_event(&closing(3, 2, Verdict::Parked, Some(at(NOW + 50)))).await.unwrap());
+    assert_eq!(store.lease_events(&lease(3, NOW + 49, NOW + 60)).await.unwrap(), []);
+    assert_eq!(store.lease_events(&lease(3, NOW + 50, NOW + 60)).await.unwrap().len(), 1);
+    assert!(store.close_event(&closing(3, 3, Verdict::Foreign, None)).await.unwrap());
+    assert_eq!(store.lease_events(&lease(3, NOW + 500, NOW + 600)).await.unwrap(), []);
+}
+
+/// But never one that waits.
+pub async fn messages_that_are_done_with_are_forgotten(subject: &impl Subject) {
+    let store = subject.store();
+    for (id, verdict) in [("evt_1", Verdict::Parked), ("evt_2", Verdict::Applied), ("evt_3", Verdict::Foreign)] {
+        store.record_event(&message(id, verdict)).await.unwrap();
+    }
+    assert_eq!(store.forget_events(at(NOW + 1)).await.unwrap(), 0);
+    assert_eq!(store.forget_events(at(NOW + 2)).await.unwrap(), 2);
+    let ids = ["evt_1", "evt_2", "evt_3"].map(str::to_owned);
+    assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
+}
+
+/// However many want it.
+pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subject) {
+    let store = subject.store();
+    let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 1 };
+    let (left, right) = (lease(1, NOW, NOW + 10), lease(2, NOW, NOW + 10));
+    let (left, right) = join!(store.take_mark("walk", &left), store.take_mark("walk", &right));
+    let (left, right) = (left.unwrap(), right.unwrap());
+    let first = Mark { value: None };
+    assert!(left.as_ref().xor(right.as_ref()) == Some(&first), "{left:?} {right:?}");
+    let (winner, loser) = if left.is_some() { (1, 2) } else { (2, 1) };
+    let moved = Mark { value: Some("evt_7".into()) };
+    let owner = Uuid::from_u128;
+    assert!(!store.move_mark("walk", owner(loser), &moved, at(NOW + 50)).await.unwrap());
+    assert!(store.move_mark("walk", owner(winner), &moved, at(NOW + 50)).await.unwrap());
+    assert!(!store.move_mark("walk", owner(winner), &first, at(NOW)).await.unwrap(), "it was let go of");
+    assert_eq!(store.take_mark("walk", &lease(1, NOW + 49, NOW + 60)).await.unwrap(), None);
+    assert_eq!(store.take_mark("walk", &lease(1, NOW + 50, NOW + 60)).await.unwrap(), Some(moved.clone()));
+    assert_eq!(store.take_mark("walk", &lease(2, NOW + 59, NOW + 70)).await.unwrap(), None, "held");
+    assert_eq!(
+        store.take_mark("walk", &lease(2, NOW + 60, NOW + 70)).await.unwrap(),
+        Some(moved),
+        "its holder is gone"
+    );
 }
 
 /// While orders are placed and changed under the walk.
@@ -398,7 +655,7 @@ pub async fn a_list_of_one_customer_shows_no_others(subject: &impl Subject) {
 pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
-    let paid = order.settle(&news(&order, "pi_1", IntentStatus::Succeeded), at(NOW + 5)).unwrap();
+    let paid = order.settle(&news(&order, "pi_1", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap();
     let decided = paid.facts.clone();
     let mut changes = then(2, paid);
     changes.at = at(NOW + 5);

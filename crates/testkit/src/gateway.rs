@@ -1,6 +1,9 @@
 use async_trait::async_trait;
-use paywright_app::{GatewayError, IssuedIntent, NewIntent, PaymentGateway};
-use paywright_domain::{IntentId, IntentSnapshot, Timestamp};
+use paywright_app::{
+    EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderRecords,
+    ProviderRefund,
+};
+use paywright_domain::{CancelReason, Dispute, IntentId, IntentSnapshot, Money, RefundId, RefundSnapshot, Timestamp};
 use secrecy::SecretString;
 
 mockall::mock! {
@@ -11,6 +14,34 @@ mockall::mock! {
     impl PaymentGateway for Gateway {
         async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
+        async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
+        async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str) -> Result<IssuedIntent, GatewayError>;
+        async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError>;
+        async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError>;
+        async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
+    }
+}
+
+/// A provider that has nothing on record.
+#[derive(Debug, Clone, Copy)]
+pub struct NoRecords;
+
+#[async_trait]
+impl ProviderRecords for NoRecords {
+    async fn events(&self, _after: Option<&str>, _since: Timestamp) -> Result<EventPage, GatewayError> {
+        Ok(EventPage { events: Vec::new(), last: None, more: false })
+    }
+    async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+    async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+    async fn refunds_of(&self, _: &IntentId, _after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+    async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
+        Ok(Page { items: Vec::new(), next: None })
     }
 }
 
@@ -18,7 +49,7 @@ mockall::mock! {
 pub fn issued(id: &str, new: &NewIntent, now: Timestamp) -> IssuedIntent {
     let mut snapshot = IntentSnapshot::new(IntentId::new(id).unwrap(), new.order, new.amount, now);
     snapshot.revision = Some(new.revision);
-    IssuedIntent { client_secret: SecretString::from(format!("{id}_secret_x")), snapshot }
+    IssuedIntent { client_secret: SecretString::from(format!("{id}_secret_x")), snapshot, request: None }
 }
 
 /// A gateway that names intents after the idempotency key, as a provider with true idempotency would, and

@@ -13,10 +13,12 @@ mod cluster;
 pub mod contract;
 mod gateway;
 pub mod postgres;
+mod provider;
 mod samples;
 mod world;
 
 pub use cluster::Cluster;
-pub use gateway::{MockGateway, issued, issuing_gateway};
-pub use samples::{at, edit_of_lines, new_order, order_id, place, request_intent, usd};
-pub use world::{CountedIds, HandClock};
+pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
+pub use provider::{Provider, Trouble};
+pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, usd};
+pub use world::{CountedIds, CountingBell, HandClock};

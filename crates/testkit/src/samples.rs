@@ -1,6 +1,7 @@
+use paywright_app::{Changes, Version};
 use paywright_domain::{
     Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, IntentPlan, LineItem, Money, NewOrder, Order,
-    OrderEdit, OrderId, Text, Timestamp,
+    OrderEdit, OrderId, Task, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -58,4 +59,10 @@ pub fn request_intent(order: &Order, now: Timestamp) -> Decision {
 pub fn edit_of_lines(minor: i64) -> OrderEdit {
     let lines = Some(vec![LineItem::new("Bone", usd(minor), 1).unwrap()]);
     OrderEdit { lines, adjustments: Some(Vec::new()), ..OrderEdit::default() }
+}
+
+/// All that `decision` says, with its tasks due at `due_at`: but for that of the order's expiry, which few tests are
+/// about.
+pub fn changes(expected: Version, decision: Decision, now: Timestamp, due_at: Timestamp) -> Changes {
+    Changes::of(expected, decision, now, |task| (*task != Task::ExpireOrder).then_some(due_at))
 }

@@ -2,8 +2,9 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paywright_app::{Clock, Ids};
+use paywright_app::{Bell, Clock, Ids};
 use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
 
 use crate::order_id;
 
@@ -42,5 +43,33 @@ pub struct CountedIds(AtomicU32);
 impl Ids for CountedIds {
     fn order_id(&self, _now: Timestamp) -> OrderId {
         order_id(self.0.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// Over all of a test's processes.
+    fn owner(&self) -> Uuid {
+        static OWNERS: AtomicU32 = AtomicU32::new(0);
+        Uuid::from_u128(u128::from(OWNERS.fetch_add(1, Ordering::SeqCst)) + 1)
+    }
+
+    /// Always none: what waits in a test waits its whole time.
+    fn spread(&self, _seconds: u32) -> u32 {
+        0
+    }
+}
+
+/// A bell that counts.
+#[derive(Debug, Default)]
+pub struct CountingBell(AtomicU32);
+
+impl CountingBell {
+    /// How often it was rung.
+    pub fn rung(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Bell for CountingBell {
+    fn ring(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }

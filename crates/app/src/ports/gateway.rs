@@ -2,8 +2,8 @@ use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    CaptureMethod, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money, Order, OrderId,
-    OrderNumber,
+    CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money,
+    Order, OrderId, OrderNumber, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -17,6 +17,22 @@ pub trait PaymentGateway: Send + Sync {
 
     /// Reads how an intent stands now.
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
+
+    /// Makes an intent ask for other content. As for every call with a key: the same request for the same key.
+    async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
+
+    /// Gives an intent up, and releases what it holds.
+    async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str)
+    -> Result<IssuedIntent, GatewayError>;
+
+    /// Takes `amount` of what an intent holds, and releases the rest.
+    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError>;
+
+    /// Gives money back.
+    async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError>;
+
+    /// Reads how a refund stands now.
+    async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
 }
 
 /// What an intent is asked for with: a pure function of a stored order and a stored request.
@@ -39,6 +55,19 @@ pub struct NewIntent {
 }
 
 impl NewIntent {
+    /// The same order with other content.
+    pub(crate) fn with_content(order: &Order, content: &Content) -> Self {
+        Self {
+            order: order.id,
+            number: order.number.clone(),
+            revision: content.revision,
+            amount: content.total,
+            capture: order.capture,
+            email: content.email.clone(),
+            lines: content.lines.clone(),
+        }
+    }
+
     /// The intent that `request` is for. The order's content cannot change while a request is out.
     pub(crate) fn of(order: &Order, request: IntentRequest) -> Self {
         Self {
@@ -60,6 +89,42 @@ pub struct IssuedIntent {
     pub snapshot: IntentSnapshot,
     /// What lets a browser pay it. Never stored, never logged.
     pub client_secret: SecretString,
+    /// The provider's name for the request that it answered.
+    pub request: Option<String>,
+}
+
+/// What is to be given back: a pure function of a stored refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRefund {
+    /// Whose money.
+    pub intent: IntentId,
+    /// How much.
+    pub amount: Money,
+    /// Why.
+    pub reason: Option<RefundReason>,
+    /// What the provider is to remember it by.
+    pub name: String,
+}
+
+impl ProviderRefund {
+    /// What `refund` of `order` is asked for with.
+    pub(crate) fn of(order: OrderId, refund: &Refund) -> Self {
+        Self {
+            intent: refund.intent.clone(),
+            amount: refund.amount,
+            reason: refund.reason,
+            name: Refund::name(order, refund.number),
+        }
+    }
+}
+
+/// A refund as the provider answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedRefund {
+    /// How it stands.
+    pub snapshot: RefundSnapshot,
+    /// The provider's name for the request that it answered.
+    pub request: Option<String>,
 }
 
 /// Why there is no answer to work with.
@@ -69,8 +134,12 @@ pub enum GatewayError {
     #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Refused(IntentError),
     /// The provider does not know the thing asked for.
-    #[error("the payment provider does not know this payment intent")]
+    #[error("the payment provider does not know what was asked for")]
     NotFound,
+    /// The provider failed at it, and will say so for as long as it remembers the key. Whether it was carried out
+    /// must be looked up; if it was not, only another key can bring it about.
+    #[error("the payment provider failed, and repeats that for this request: {0}")]
+    Spent(#[source] Box<dyn StdError + Send + Sync>),
     /// The provider did nothing and wants to be asked later.
     #[error("the payment provider is busy")]
     Busy,

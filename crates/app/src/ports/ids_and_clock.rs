@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
 
 /// Tells the time, and lets it pass.
 #[async_trait]
@@ -16,4 +17,16 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// A fresh order id: a version 7 UUID of `now`, so that newer orders sort later.
     fn order_id(&self, now: Timestamp) -> OrderId;
+
+    /// A fresh name for someone who holds leases: two processes never have the same.
+    fn owner(&self) -> Uuid;
+
+    /// A number of seconds up to `seconds`, by chance, so that those who wait do not come back together.
+    fn spread(&self, seconds: u32) -> u32;
+}
+
+/// Wakes those who do committed tasks, where there is one to be done at once.
+pub trait Bell: Send + Sync {
+    /// There is something to be done.
+    fn ring(&self);
 }

@@ -1,4 +1,6 @@
 pub(crate) mod gateway;
 pub(crate) mod ids_and_clock;
+pub(crate) mod inbox;
+pub(crate) mod records;
 pub(crate) mod store;
 pub(crate) mod webhooks;

@@ -4,8 +4,11 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use paywright_domain::{CustomerId, Decision, Fact, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
+
+use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
 
 /// Where orders are kept. One `commit` is one transaction, and no transaction outlives a call.
 ///
@@ -34,6 +37,36 @@ pub trait Store: Send + Sync {
     /// Takes tasks that are due and that no other owner holds, oldest first, and holds them until
     /// `lease.until`. A task that is not finished by then may be taken by another.
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError>;
+
+    /// Lets go of a task: ends it, or has it due again later. Says whether it was still held by this very
+    /// lease; if another has taken it since, nothing is changed.
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError>;
+
+    /// Reads the tasks of an order, the one due first first.
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError>;
+
+    /// Keeps a message of the provider that changes no order now. Says whether it is new; one that is known
+    /// stays as it is.
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError>;
+
+    /// Which of these messages are known.
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// Takes parked messages that are due, as [`Store::lease_tasks`] takes tasks.
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError>;
+
+    /// Says what became of a message that was taken. Says whether it was still held by this very lease.
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError>;
+
+    /// Forgets messages that are done with and came before `before`; how many at most is the store's to say.
+    /// Says how many those were.
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Takes the mark with this name, if it is due and nobody holds it; it is made where there is none.
+    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError>;
+
+    /// Moves a mark that `owner` holds, and lets go of it until it is due again. Says whether it was held.
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError>;
 
     /// Finds an application's key by the SHA-256 digest of its text.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
@@ -118,22 +151,46 @@ pub struct Changes {
     pub finished: Vec<TaskKey>,
     /// What a repeat of the request is to be told.
     pub idempotency: Option<IdempotencyRecord>,
+    /// What it was that made it happen.
+    pub cause: Option<Cause>,
+    /// The message of the provider that this takes in. One that is known already stays as it is.
+    pub received: Option<ReceivedEvent>,
     /// When it was decided.
     pub at: Timestamp,
 }
 
+/// What made something happen, for whoever asks later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cause {
+    /// Where the news came from: `webhook`, `back_fill`, `answer`, `poll`, `worker`.
+    pub source: String,
+    /// The provider's name for its message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The provider's name for the request that it answered, or that caused its message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
 impl Changes {
-    /// All that `decision` says, decided at `at` on version `expected`. Its tasks become due for anybody at
-    /// `tasks_due_at`.
-    pub fn of(expected: Version, decision: Decision, at: Timestamp, tasks_due_at: Timestamp) -> Self {
-        let due_at = tasks_due_at;
+    /// All that `decision` says, decided at `at` on version `expected`. `due_at` says when each of its tasks
+    /// becomes due for anybody; those that it gives no time are not kept.
+    pub fn of(
+        expected: Version,
+        decision: Decision,
+        at: Timestamp,
+        due_at: impl Fn(&Task) -> Option<Timestamp>,
+    ) -> Self {
+        let scheduled = |task: Task| due_at(&task).map(|due_at| ScheduledTask { task, due_at });
         Self {
             expected,
             order: decision.order,
             facts: decision.facts,
-            tasks: decision.tasks.into_iter().map(|task| ScheduledTask { task, due_at }).collect(),
+            tasks: decision.tasks.into_iter().filter_map(scheduled).collect(),
             finished: decision.finished,
             idempotency: None,
+            cause: None,
+            received: None,
             at,
         }
     }
@@ -162,6 +219,8 @@ pub struct RecordedFact {
     pub fact: Fact,
     /// When that was decided.
     pub at: Timestamp,
+    /// What made it happen.
+    pub cause: Option<Cause>,
 }
 
 /// A claim on tasks.
@@ -186,6 +245,45 @@ pub struct LeasedTask {
     pub task: Task,
     /// How often it was taken, this time included.
     pub taken: u32,
+}
+
+/// The end of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRelease {
+    /// Who held it.
+    pub owner: Uuid,
+    /// The order it is about.
+    pub order: OrderId,
+    /// Which task.
+    pub key: TaskKey,
+    /// How often it had been taken: with the owner, what tells this lease from every other.
+    pub taken: u32,
+    /// When it is due again; never again if `None`.
+    pub again_at: Option<Timestamp>,
+    /// Why it was not done, if it was not.
+    pub error: Option<String>,
+}
+
+/// A task that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTask {
+    /// What is to be done.
+    pub task: Task,
+    /// From when on.
+    pub due_at: Timestamp,
+    /// How often it was taken.
+    pub taken: u32,
+    /// Until when somebody holds it.
+    pub leased_until: Option<Timestamp>,
+    /// Why it was not done the last time.
+    pub error: Option<String>,
+}
+
+/// How far a walk along the provider's own records has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The last thing seen; `None` before the first.
+    pub value: Option<String>,
 }
 
 /// Which orders, from where on.

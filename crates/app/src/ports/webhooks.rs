@@ -1,4 +1,5 @@
-use paywright_domain::{IntentSnapshot, Timestamp};
+use paywright_domain::{AnomalyKind, Dispute, IntentId, IntentSnapshot, RefundSnapshot, Timestamp};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Tells the provider's own messages from forgeries. Pure: no answer depends on anything but the arguments
@@ -15,15 +16,37 @@ pub struct ProviderEvent {
     pub id: String,
     /// Its type, like `payment_intent.succeeded`.
     pub kind: String,
+    /// When it was made; the provider counts in whole seconds.
+    pub created_at: Timestamp,
+    /// Whether it is about real money.
+    pub livemode: bool,
+    /// The provider's name for the request that caused it, if one did.
+    pub request: Option<String>,
     /// What it says.
     pub news: ProviderNews,
 }
 
 /// What a message says, as far as it concerns an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProviderNews {
     /// How an intent stood when the message was made.
     Intent(Box<IntentSnapshot>),
+    /// How a refund stood when the message was made.
+    Refund(Box<RefundSnapshot>),
+    /// How a dispute stood when the message was made.
+    Dispute(Box<Dispute>),
+    /// Something that a person should know of.
+    Notice {
+        /// The intent that it is about.
+        intent: IntentId,
+        /// What it is.
+        kind: AnomalyKind,
+        /// The provider's word for it.
+        reason: Option<String>,
+    },
+    /// Something happened to an intent or its refunds that the message does not tell in full: look.
+    Look(IntentId),
     /// Nothing that changes an order.
     Nothing,
 }

@@ -34,7 +34,11 @@ async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
 
 fn first_answer(id: &paywright_domain::IntentId) -> IssuedIntent {
     let order = paywright_testkit::place(1).order;
-    IssuedIntent { snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod), client_secret: "x".into() }
+    IssuedIntent {
+        snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod),
+        client_secret: "x".into(),
+        request: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,7 +115,11 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
-        Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Canceled), client_secret: "x".into() })
+        Ok(IssuedIntent {
+            snapshot: news(&order, id, IntentStatus::Canceled),
+            client_secret: "x".into(),
+            request: None,
+        })
     });
     let shop = Shop::with(gateway).await;
     let order = shop.placed().await;
@@ -126,7 +134,11 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
-        Ok(IssuedIntent { snapshot: news(&order, id, IntentStatus::Succeeded), client_secret: "x".into() })
+        Ok(IssuedIntent {
+            snapshot: news(&order, id, IntentStatus::Succeeded),
+            client_secret: "x".into(),
+            request: None,
+        })
     });
     let shop = Shop::with(gateway).await;
     let order = shop.placed().await;

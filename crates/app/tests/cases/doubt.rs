@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Lease, LeasedTask, OrderQuery,
-    OrderRef, PlacedOrder, RecordedFact, Store, StoreError, Versioned,
+    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Lease, LeasedEvent,
+    LeasedTask, Mark, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Versioned,
 };
-use paywright_domain::{CancelReason, IntentStatus, Order, OrderId, Timestamp};
-use paywright_testkit::{at, issuing_gateway, new_order};
+use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId, Timestamp};
+use paywright_testkit::{at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
 use crate::{NOW, Shop, news};
@@ -53,6 +54,33 @@ impl Store for Doubtful {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         self.store.lease_tasks(lease).await
     }
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        self.store.release_task(release).await
+    }
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        self.store.tasks(order).await
+    }
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        self.store.record_event(event).await
+    }
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.store.known_events(ids).await
+    }
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        self.store.lease_events(lease).await
+    }
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        self.store.close_event(closing).await
+    }
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.store.forget_events(before).await
+    }
+    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
+        self.store.take_mark(name, lease).await
+    }
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        self.store.move_mark(name, owner, mark, due_at).await
+    }
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         self.store.api_key(digest).await
     }
@@ -77,6 +105,25 @@ const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
 fn in_doubt(shop: &Shop, (done, lost): (u32, u32)) -> Shop {
     let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done, lost };
     Shop::over(Arc::new(store), issuing_gateway(at(NOW)))
+}
+
+#[tokio::test]
+async fn a_refund_in_doubt_is_made_once() {
+    for way in WAYS {
+        for with_key in [true, false] {
+            let shop = Shop::open().await;
+            let order = shop.paid().await;
+            let store =
+                Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done: way.0, lost: way.1 };
+            let doubtful = shop.another_over(Arc::new(store));
+            let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
+            let key = with_key.then(|| (request().key, [7; 32]));
+            let refunded = doubtful.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &new, key).await.unwrap();
+            let after = shop.order(&order).await;
+            assert_eq!(after.refunds, [refunded.refund], "{way:?}");
+            assert_eq!(shop.provider().refunds_now().len(), 1, "{way:?}");
+        }
+    }
 }
 
 fn request() -> IdempotentRequest {

@@ -1,8 +1,8 @@
-use paywright_app::{Access, CancelOrderError, EditOrderError, OrderRef};
-use paywright_domain::{CancelError, CancelReason, CustomerId, EditError};
-use paywright_testkit::{MockGateway, at, edit_of_lines, issuing_gateway, usd};
+use paywright_app::{Access, CancelOrderError, Changed, EditOrderError, INLINE_SECONDS, OrderRef};
+use paywright_domain::{CancelError, CancelReason, CustomerId, EditError, IntentStatus, NotNow};
+use paywright_testkit::{MockGateway, Trouble, edit_of_lines, usd};
 
-use crate::{NOW, Shop};
+use crate::Shop;
 
 #[tokio::test]
 async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
@@ -10,28 +10,136 @@ async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
     let order = shop.placed().await;
     let which = OrderRef::Number(order.number.clone());
     let edited = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
-    assert_eq!((edited.total, edited.revision), (usd(700), 2));
+    assert_eq!((edited.order().total, edited.order().revision), (usd(700), 2));
     // The same edit again is no news.
     let again = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
     assert_eq!(again, edited);
     for _ in 0..2 {
         let canceled = shop.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await.unwrap();
-        assert_eq!(canceled.state.name(), "canceled");
+        assert_eq!(canceled.order().state.name(), "canceled");
     }
     assert_eq!(shop.facts(&order).await, ["order.placed", "order.edited", "order.canceled"]);
 }
 
+fn new_amount() -> paywright_domain::OrderEdit {
+    edit_of_lines(700)
+}
+
 #[tokio::test]
-async fn an_order_with_an_intent_is_neither_edited_nor_canceled() {
-    let shop = Shop::with(issuing_gateway(at(NOW))).await;
-    let order = shop.placed().await;
+async fn an_edit_under_a_payable_intent_changes_both_or_neither() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
     let which = OrderRef::Id(order.id);
-    let before = shop.app.create_payment_intent(&which, &Access::All).await.unwrap().order;
-    let edit = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await;
-    assert!(matches!(edit, Err(EditOrderError::Refused(EditError::HasIntent))), "{edit:?}");
-    let cancel = shop.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await;
-    assert!(matches!(cancel, Err(CancelOrderError::Refused(CancelError::HasIntent))), "{cancel:?}");
-    assert_eq!(shop.order(&order).await, before);
+    let edited = shop.app.edit_order(&which, &Access::All, new_amount()).await.unwrap();
+    assert!(matches!(&edited, Changed::Done(it) if it.total == usd(700) && it.revision == 2), "{edited:?}");
+    let at_stripe = shop.provider().intent_now(&intent);
+    assert_eq!((at_stripe.amount, at_stripe.revision), (usd(700), Some(2)));
+    assert_eq!(shop.provider().calls().len(), 2, "one intent, updated in place");
+    let facts = shop.facts(&order).await;
+    assert_eq!(facts.get(3..), Some(["operation.requested", "order.edited"].as_slice()));
+    assert_eq!(shop.tasks(&order).await, [format!("poll_intent:{intent}")]);
+}
+
+/// Pain 8, over the whole way: the customer pays while Stripe is being told.
+#[tokio::test]
+async fn whichever_amount_a_customer_pays_during_an_edit_the_order_is_paid() {
+    for (trouble, total, told) in [
+        // Paid before Stripe was told: the edit is refused, and the old order is paid.
+        (Trouble::LostBefore, None, "operation.dropped"),
+        // Paid after Stripe was told, but nobody heard: the new order is paid.
+        (Trouble::LostAfter, Some(usd(700)), "order.edited"),
+    ] {
+        let shop = Shop::open().await;
+        let (order, intent) = shop.payable().await;
+        shop.provider().will([trouble]);
+        let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await.unwrap();
+        assert!(matches!(edited, Changed::UnderWay(_)), "{edited:?}");
+        shop.provider().pay(&intent);
+        shop.after(INLINE_SECONDS).await;
+        let after = shop.order(&order).await;
+        assert_eq!((after.state.name(), after.anomalies.len()), ("paid", 0), "{trouble:?}");
+        assert_eq!(after.total, total.unwrap_or(order.total), "{trouble:?}");
+        assert!(shop.facts(&order).await.contains(&told), "{trouble:?}");
+        assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "nothing is left to be done");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_stripe_refuses_leaves_the_order_as_it_was() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    // The bank is at it, and nothing here knows yet.
+    shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
+    let edit = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await;
+    let in_progress = EditError::NotNow(NotNow::PaymentInProgress);
+    assert!(matches!(edit, Err(EditOrderError::Refused(error)) if error == in_progress), "{edit:?}");
+    let after = shop.order(&order).await;
+    assert_eq!((after.total, &after.operation, after.payment_state().name()), (order.total, &None, "processing"));
+}
+
+#[tokio::test]
+async fn an_edit_goes_on_after_every_kind_of_trouble() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::FailsBefore, Trouble::FailsAfter, Trouble::Busy] {
+        let shop = Shop::open().await;
+        let (order, intent) = shop.payable().await;
+        shop.provider().will([trouble]);
+        shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await.unwrap();
+        shop.after(INLINE_SECONDS).await;
+        let after = shop.order(&order).await;
+        assert_eq!((after.total, after.revision, &after.operation), (usd(700), 2, &None), "{trouble:?}");
+        assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");
+    }
+}
+
+/// Pain 19: at Stripe first, so that nobody pays what is canceled.
+#[tokio::test]
+async fn an_order_is_canceled_at_stripe_first() {
+    for trouble in [
+        None,
+        Some(Trouble::LostBefore),
+        Some(Trouble::LostAfter),
+        Some(Trouble::FailsBefore),
+        Some(Trouble::FailsAfter),
+        Some(Trouble::Busy),
+    ] {
+        let shop = Shop::open().await;
+        let (order, intent) = shop.payable().await;
+        shop.provider().will(trouble);
+        let asked = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
+        let is_gone = shop.provider().intent_now(&intent).status == IntentStatus::Canceled;
+        let canceled = asked.unwrap().order().state.name() == "canceled";
+        assert!(is_gone || !canceled, "{trouble:?}");
+        shop.after(INLINE_SECONDS).await;
+        assert_eq!(shop.order(&order).await.state.name(), "canceled", "{trouble:?}");
+        assert_eq!(shop.provider().intent_now(&intent).status, IntentStatus::Canceled, "{trouble:?}");
+        assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_paid_is_not_canceled_whenever_that_becomes_known() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    shop.provider().pay(&intent);
+    let cancel = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
+    assert!(matches!(cancel, Err(CancelOrderError::Refused(CancelError::Paid))), "{cancel:?}");
+    let after = shop.order(&order).await;
+    assert_eq!((after.state.name(), after.anomalies.len(), after.refunds.len()), ("paid", 0, 0));
+}
+
+#[tokio::test]
+async fn an_order_whose_intent_is_in_doubt_is_changed_once_that_is_known() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter] {
+        let shop = Shop::open().await;
+        let order = shop.placed().await;
+        let which = OrderRef::Id(order.id);
+        shop.provider().will([trouble]);
+        shop.app.create_payment_intent(&which, &Access::All).await.unwrap_err();
+        let edited = shop.app.edit_order(&which, &Access::All, new_amount()).await.unwrap();
+        assert_eq!(edited.order().total, usd(700), "{trouble:?}");
+        let canceled = shop.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await.unwrap();
+        assert_eq!(canceled.order().state.name(), "canceled", "{trouble:?}");
+    }
 }
 
 #[tokio::test]

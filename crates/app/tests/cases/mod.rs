@@ -1,19 +1,23 @@
 //! The use cases over a real store, with only the provider scripted. Each store's test program runs all of
 //! them.
 
+mod capture;
 mod check_payment;
 mod create_payment_intent;
 mod doubt;
 mod edit_and_cancel;
+mod events;
 mod list_orders;
 mod place_order;
+mod refunds;
 mod settle;
+mod worker;
 
 use std::sync::Arc;
 
-use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Store};
+use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, ProviderRecords, Settings, Store};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
-use paywright_testkit::{CountedIds, HandClock, at, new_order};
+use paywright_testkit::{CountedIds, CountingBell, HandClock, NoRecords, Provider, at, new_order};
 
 use crate::Kept;
 
@@ -23,10 +27,14 @@ pub(crate) const NOW: i64 = 1_743_415_050;
 pub(crate) struct Shop {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) bell: Arc<CountingBell>,
+    provider: Option<Provider>,
     _kept: Option<Kept>,
 }
 
 impl Shop {
+    /// Over a provider whose answers the test scripts.
     pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
         let (store, kept) = crate::fresh_store().await;
         Self { _kept: Some(kept), ..Self::over(store, gateway) }
@@ -35,9 +43,87 @@ impl Shop {
     /// Another process on the same store.
     pub(crate) fn over(store: Arc<dyn Store>, gateway: impl PaymentGateway + 'static) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
-        let ids = Arc::new(CountedIds::default());
-        let app = App::new(Arc::clone(&store), Arc::new(gateway), clock, ids, false);
-        Self { app, store, _kept: None }
+        Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, Settings::default())
+    }
+
+    /// Over a provider that remembers, as Stripe does.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(Settings::default()).await
+    }
+
+    pub(crate) async fn open_with(settings: Settings) -> Self {
+        let (store, kept) = crate::fresh_store().await;
+        let clock = Arc::new(HandClock::at(at(NOW)));
+        let provider = Provider::by(&clock);
+        let shop = Self::of(store, Arc::new(provider.clone()), Arc::new(provider.clone()), clock, settings);
+        Self { _kept: Some(kept), provider: Some(provider), ..shop }
+    }
+
+    /// Another process on the same provider, over `store`.
+    pub(crate) fn another_over(&self, store: Arc<dyn Store>) -> Self {
+        let provider = self.provider().clone();
+        let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
+        let shop = Self::of(store, gateway, records, Arc::clone(&self.clock), Settings::default());
+        Self { provider: Some(provider), ..shop }
+    }
+
+    /// Another process on the same provider and store.
+    pub(crate) fn another(&self) -> Self {
+        self.another_over(Arc::clone(&self.store))
+    }
+
+    fn of(
+        store: Arc<dyn Store>,
+        gateway: Arc<dyn PaymentGateway>,
+        records: Arc<dyn ProviderRecords>,
+        clock: Arc<HandClock>,
+        settings: Settings,
+    ) -> Self {
+        let bell = Arc::new(CountingBell::default());
+        let ports = Ports {
+            store: Arc::clone(&store),
+            background: Arc::clone(&gateway),
+            gateway,
+            records,
+            clock: Arc::<HandClock>::clone(&clock),
+            ids: Arc::new(CountedIds::default()),
+            bell: Arc::<CountingBell>::clone(&bell),
+        };
+        Self { app: App::new(ports, settings), store, clock, bell, provider: None, _kept: None }
+    }
+
+    pub(crate) fn provider(&self) -> &Provider {
+        self.provider.as_ref().unwrap()
+    }
+
+    /// Lets time pass, and the worker do what is due by then, until nothing is.
+    pub(crate) async fn after(&self, seconds: u32) {
+        self.clock.advance_seconds(seconds);
+        let mut steps = 0;
+        while self.app.run_due_tasks(paywright_app::Clock::now(&*self.clock)).await.unwrap() > 0 {
+            steps += 1;
+            assert!(steps < 1000, "the worker finds no rest");
+        }
+    }
+
+    /// An order, and the intent that it can be paid by.
+    pub(crate) async fn payable(&self) -> (Order, IntentId) {
+        let order = self.placed().await;
+        let made = self.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
+        let intent = made.order.payable_intent().unwrap().id.clone();
+        (made.order, intent)
+    }
+
+    /// An order that was paid, and whose payment a webhook has told.
+    pub(crate) async fn paid(&self) -> Order {
+        let (_, intent) = self.payable().await;
+        self.provider().pay(&intent);
+        self.app.settle_from_provider(&self.provider().intent_now(&intent)).await.unwrap()
+    }
+
+    /// What waits to be done for an order, by name.
+    pub(crate) async fn tasks(&self, order: &Order) -> Vec<String> {
+        self.store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect()
     }
 
     pub(crate) async fn placed(&self) -> Order {

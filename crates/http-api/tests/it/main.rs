@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 mod auth;
+mod money_back;
 mod payment;
 mod refusals;
 mod shop;
@@ -13,11 +14,13 @@ use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
-use paywright_app::{ApiKey, App, PaymentGateway, ProviderEvent, Scope, Store, WebhookError, Webhooks};
+use paywright_app::{
+    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Scope, Settings, Store, WebhookError, Webhooks,
+};
 use paywright_domain::{CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{CountedIds, HandClock, at};
+use paywright_testkit::{CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -78,11 +81,39 @@ impl Service {
         gateway: impl PaymentGateway + 'static,
         open: fn(&[u8]) -> ProviderEvent,
     ) -> Self {
-        let store = Arc::new(store);
         let clock = Arc::new(HandClock::at(at(NOW)));
+        Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, open).await
+    }
+
+    /// Over a provider that remembers, as Stripe does.
+    pub(crate) async fn open() -> (Self, Provider) {
+        let store = SqliteStore::open(IN_MEMORY, Options::default()).unwrap();
+        let clock = Arc::new(HandClock::at(at(NOW)));
+        let provider = Provider::by(&clock);
+        let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
+        (Self::of(store, gateway, records, clock, webhooks::event).await, provider)
+    }
+
+    async fn of(
+        store: SqliteStore,
+        gateway: Arc<dyn PaymentGateway>,
+        records: Arc<dyn ProviderRecords>,
+        clock: Arc<HandClock>,
+        open: fn(&[u8]) -> ProviderEvent,
+    ) -> Self {
+        let store = Arc::new(store);
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
         let hands = Arc::<HandClock>::clone(&clock);
-        let app = App::new(shared, Arc::new(gateway), hands, Arc::new(CountedIds::default()), false);
+        let ports = Ports {
+            store: shared,
+            background: Arc::clone(&gateway),
+            gateway,
+            records,
+            clock: hands,
+            ids: Arc::new(CountedIds::default()),
+            bell: Arc::new(CountingBell::default()),
+        };
+        let app = App::new(ports, Settings::default());
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
         let api = Api { app, webhooks: Arc::new(ScriptedWebhooks(open)), tokens };

@@ -11,7 +11,11 @@ const INTENT: &str = "pi_3R8f5yQ9LjHruSyq1ofjdVY5";
 fn read(id: &IntentId, order: OrderId, status: IntentStatus) -> IssuedIntent {
     let asked = IntentSnapshot::new(id.clone(), order, usd(11_200), at(NOW + 1));
     let received = if status == IntentStatus::Succeeded { usd(11_200) } else { usd(0) };
-    IssuedIntent { snapshot: IntentSnapshot { status, received, ..asked }, client_secret: "pi_secret".into() }
+    IssuedIntent {
+        snapshot: IntentSnapshot { status, received, ..asked },
+        client_secret: "pi_secret".into(),
+        request: None,
+    }
 }
 
 /// Makes [`INTENT`], and reads it in `status` from then on.
@@ -76,7 +80,7 @@ async fn a_hint_before_the_money_says_how_things_stand() {
     assert_eq!((early.status, early.code()), (409, "payment_not_completed"));
     assert!(early.body["error"]["detail"].as_str().unwrap().contains("processing"), "{early:?}");
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
-    let edit = service.call(Method::PATCH, &path, &json!({ "email": null })).await;
+    let edit = service.call(Method::PATCH, &path, &json!({ "email": "bob@example.com" })).await;
     assert_eq!((edit.status, edit.code()), (409, "payment_in_progress"));
 }
 
@@ -97,6 +101,7 @@ async fn each_trouble_at_the_provider_has_its_answer() {
         (|| GatewayError::Busy, 503, "payment_provider_busy", true),
         (|| GatewayError::Misconfigured("sk_test_hush".into()), 503, "payment_provider_misconfigured", false),
         (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
+        (|| GatewayError::Spent("hush".into()), 503, "payment_provider_failed", true),
     ] {
         let service = Service::with(failing(error)).await;
         let order = service.placed().await;

@@ -37,7 +37,8 @@ async fn an_order_is_placed_read_and_listed() {
             { "kind": "shipping", "label": "Post", "amount": 700, "currency": "usd" },
             { "kind": "tax_included", "label": "VAT", "amount": 100, "currency": "usd" },
         ],
-        "metadata": { "channel": "web" }, "payment_intent": null, "anomalies": [], "livemode": false, "revision": 1,
+        "metadata": { "channel": "web" }, "payment_intent": null, "pending_change": null,
+        "amount_refunded": "0.00", "refunds": [], "disputes": [], "anomalies": [], "livemode": false, "revision": 1,
         "cancel_reason": null, "placed_at": "2025-03-31T09:57:30Z", "updated_at": "2025-03-31T09:57:30Z",
         "paid_at": null, "canceled_at": null,
     });

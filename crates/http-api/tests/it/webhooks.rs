@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{ProviderEvent, ProviderNews};
+use paywright_app::{ProviderEvent, ProviderNews, Store};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
 use paywright_testkit::{MockGateway, at, order_id, usd};
 use serde_json::{Value, json};
@@ -20,7 +20,14 @@ pub(crate) fn event(body: &[u8]) -> ProviderEvent {
         }
         Err(_) => ProviderNews::Nothing,
     };
-    ProviderEvent { id: "evt_1".into(), kind: "payment_intent.succeeded".into(), news }
+    ProviderEvent {
+        id: format!("evt_{text}"),
+        kind: "payment_intent.succeeded".into(),
+        created_at: at(NOW),
+        livemode: false,
+        request: None,
+        news,
+    }
 }
 
 async fn deliver(service: &Service, signature: Option<&str>, body: &[u8]) -> Answer {
@@ -34,22 +41,23 @@ async fn an_event_pays_its_order_however_often_it_comes() {
     let order = service.placed().await;
     for _ in 0..3 {
         let answer = deliver(&service, Some("good"), b"1").await;
-        assert_eq!((answer.status, answer.body), (200, json!({ "received": true, "outcome": "settled" })));
+        assert_eq!((answer.status, answer.body), (200, json!({ "received": true, "outcome": "applied" })));
     }
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
     let shown = service.call(Method::GET, &path, &Value::Null).await;
     assert_eq!(shown.body["data"]["payment_status"], "paid");
 }
 
+/// Pains 11 and 20: whatever is acknowledged is kept, with what became of it.
 #[actix_web::test]
-async fn what_is_not_for_us_is_acknowledged_and_what_is_not_known_is_not() {
+async fn every_event_is_kept_before_it_is_acknowledged() {
     let service = Service::with(MockGateway::new()).await;
-    let nothing = deliver(&service, Some("good"), b"hello").await;
-    assert_eq!((nothing.status, &nothing.body["outcome"]), (200, &json!("nothing to do")));
-    let foreign = deliver(&service, Some("good"), b"0").await;
-    assert_eq!((foreign.status, &foreign.body["outcome"]), (200, &json!("not ours")));
-    let unknown = deliver(&service, Some("good"), b"77").await;
-    assert_eq!((unknown.status, unknown.code()), (404, "payment_intent_unknown"), "Stripe will come again");
+    for (body, outcome) in [("hello", "ignored"), ("0", "foreign"), ("77", "parked")] {
+        let answer = deliver(&service, Some("good"), body.as_bytes()).await;
+        assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!(outcome)));
+        let id = format!("evt_{body}");
+        assert_eq!(service.store.known_events(std::slice::from_ref(&id)).await.unwrap(), [id]);
+    }
 }
 
 #[actix_web::test]

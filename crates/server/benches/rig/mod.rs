@@ -79,7 +79,7 @@ impl Shop {
         let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let settings = format!(
             "database.url = \"{database}\"\nstripe.api_base = \"http://{twin}\"\nstripe.secret_key = \"sk_test_x\"\n\
-             auth.token_secret = \"{}\"\n{more}\n",
+             stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\nauth.token_secret = \"{}\"\n{more}\n",
             "s".repeat(32)
         );
         std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();

@@ -262,7 +262,7 @@ async fn sixty_four_calls_at_once_end_in_one_intent_one_answer_and_one_payment()
         .collect();
     for delivery in deliveries {
         let taken = delivery.await.unwrap();
-        assert_eq!((taken.status, &taken.body["outcome"]), (200, &json!("settled")), "{taken:?}");
+        assert_eq!((taken.status, &taken.body["outcome"]), (200, &json!("applied")), "{taken:?}");
     }
     let db = database.client().await;
     let told = db.query_one("SELECT count(*) FROM facts WHERE kind = 'order.paid'", &[]).await.unwrap();

@@ -3,44 +3,62 @@
 -- `SELECT FROM changed`.
 WITH changed AS (
     UPDATE orders
-    SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint, metadata = $4::jsonb,
-        revision = $5::bigint, attempt = $6::bigint, state = $7::text, paid_by = $8::text,
-        cancel_reason = $9::text, state_at = $10::timestamptz, requested_revision = $11::bigint,
-        requested_attempt = $12::bigint, updated_at = $13::timestamptz
-    WHERE id = $14::uuid AND version = $15::bigint AND ($16::boolean OR revision = $5)
+    SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint,
+        metadata = $4::jsonb, revision = $5::bigint, attempt = $6::bigint, state = $7::text,
+        paid_by = $8::text, cancel_reason = $9::text, state_at = $10::timestamptz,
+        requested_revision = $11::bigint, requested_attempt = $12::bigint, operations = $13::bigint,
+        operation = $14::jsonb, updated_at = $15::timestamptz
+    WHERE id = $16::uuid AND version = $17::bigint AND ($18::boolean OR revision = $5)
     RETURNING id, version
 ), issued AS (
     INSERT INTO payment_intents AS stored (
-        order_id, position, provider_id, revision, currency, amount, status, received, capturable, last_error,
-        as_of, created_at
+        order_id, position, provider_id, revision, currency, amount, status, received, capturable, refunded,
+        capture_asked, last_error, as_of, created_at
     )
     SELECT
-        id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable,
-        last_error::jsonb, as_of, created_at
+        id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable, refunded,
+        capture_asked, last_error::jsonb, as_of, created_at
     FROM changed, unnest(
-        $17::text[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], $23::bigint[],
-        $24::text[], $25::timestamptz[], $26::timestamptz[]
+        $19::text[], $20::bigint[], $21::text[], $22::bigint[], $23::text[], $24::bigint[],
+        $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[],
+        $30::timestamptz[]
     ) WITH ORDINALITY AS it (
-        provider_id, revision, currency, amount, status, received, capturable, last_error, as_of, created_at,
-        ordinality
+        provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked, last_error,
+        as_of, created_at, ordinality
     )
     ON CONFLICT (order_id, provider_id) DO UPDATE
     SET status = excluded.status, received = excluded.received, capturable = excluded.capturable,
-        amount = excluded.amount, currency = excluded.currency, last_error = excluded.last_error,
+        amount = excluded.amount, currency = excluded.currency, revision = excluded.revision,
+        refunded = excluded.refunded, capture_asked = excluded.capture_asked, last_error = excluded.last_error,
         as_of = excluded.as_of
-    WHERE (stored.status, stored.received, stored.capturable, stored.amount, stored.currency, stored.as_of) <> (
-        excluded.status, excluded.received, excluded.capturable, excluded.amount, excluded.currency, excluded.as_of
+    WHERE (
+        stored.status, stored.received, stored.capturable, stored.amount, stored.currency, stored.revision,
+        stored.refunded, stored.as_of
+    ) <> (
+        excluded.status, excluded.received, excluded.capturable, excluded.amount, excluded.currency,
+        excluded.revision, excluded.refunded, excluded.as_of
     )
+        OR stored.capture_asked IS DISTINCT FROM excluded.capture_asked
         OR stored.last_error IS DISTINCT FROM excluded.last_error
 ), happened AS (
-    INSERT INTO facts (order_id, version, position, kind, payload, at)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $27::timestamptz
-    FROM changed, unnest($28::text[], $29::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $31::timestamptz, $32::jsonb
+    FROM changed, unnest($33::text[], $34::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($30::text[], $31::text[], $32::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest($35::text[], $36::text[], $37::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($33::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($38::text[])
+), received AS (
+    INSERT INTO webhook_inbox (
+        event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
+    )
+    SELECT
+        $39::text, $40::text, $41::timestamptz, $42::timestamptz, $43::text, $44::jsonb,
+        $45::jsonb, $46::text, $47::text, $48::uuid, $49::timestamptz
+    FROM changed
+    WHERE $39 IS NOT NULL
+    ON CONFLICT DO NOTHING
 )

@@ -1,7 +1,8 @@
 -- Reads whole orders, each with all that belongs to it. The caller says which.
 SELECT
     id, number, version, customer, email, currency, total, capture, metadata::text, livemode, revision, attempt,
-    state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, placed_at, updated_at,
+    state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, operations, operation::text,
+    placed_at, updated_at,
     ARRAY(
         SELECT ROW (name, description, sku, unit_amount, quantity::bigint)
         FROM order_lines WHERE order_id = orders.id ORDER BY position
@@ -12,12 +13,25 @@ SELECT
     ),
     ARRAY(
         SELECT ROW (
-            provider_id, revision, currency, amount, status, received, capturable, last_error::text, as_of, created_at
+            provider_id, revision, currency, amount, status, received, capturable, capture_asked, last_error::text,
+            as_of, created_at
         )
         FROM payment_intents WHERE order_id = orders.id ORDER BY position
     ),
     ARRAY(
-        SELECT ROW (provider_id, payload::text, found_at)
+        SELECT ROW (
+            number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+        )
+        FROM refunds WHERE order_id = orders.id ORDER BY number
+    ),
+    ARRAY(
+        SELECT ROW (
+            provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
+        )
+        FROM disputes WHERE order_id = orders.id ORDER BY position
+    ),
+    ARRAY(
+        SELECT ROW (provider_id, payload::text, policy, reason, found_at)
         FROM anomalies WHERE order_id = orders.id ORDER BY position
     )
 FROM orders

@@ -1,35 +1,68 @@
--- Goes on after `change.sql`: anomalies, an idempotency record, and the content, written over the old.
-, misfits AS (
-    INSERT INTO anomalies (order_id, position, provider_id, name, payload, found_at)
-    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, found_at
-    FROM changed, unnest($34::text[], $35::text[], $36::text[], $37::timestamptz[])
-        WITH ORDINALITY AS it (provider_id, name, payload, found_at, ordinality)
+-- Goes on after `change.sql`: refunds, disputes, anomalies, an idempotency record, and the content, written over
+-- the old.
+, given_back AS (
+    INSERT INTO refunds (
+        order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
+        requested_at
+    )
+    SELECT
+        id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+    FROM changed, unnest(
+        $50::bigint[], $51::text[], $52::text[], $53::text[], $54::bigint[], $55::text[],
+        $56::text[], $57::text[], $58::bigint[], $59::text[], $60::timestamptz[]
+    ) AS it (
+        number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+    )
+    ON CONFLICT (order_id, number) DO UPDATE
+    SET provider_id = excluded.provider_id, amount = excluded.amount, status = excluded.status,
+        attempt = excluded.attempt, failure = excluded.failure
+), disputed AS (
+    INSERT INTO disputes (
+        order_id, position, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
+    )
+    SELECT
+        id, ordinality - 1, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
+    FROM changed, unnest(
+        $61::text[], $62::text[], $63::text[], $64::bigint[], $65::text[], $66::text[],
+        $67::timestamptz[], $68::boolean[], $69::boolean[]
+    ) WITH ORDINALITY AS it (
+        provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated, ordinality
+    )
+    ON CONFLICT (order_id, provider_id) DO UPDATE
+    SET amount = excluded.amount, status = excluded.status, due_by = excluded.due_by,
+        withdrawn = excluded.withdrawn, reinstated = excluded.reinstated
+), misfits AS (
+    INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
+    SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
+    FROM changed, unnest(
+        $70::text[], $71::text[], $72::text[], $73::text[], $74::text[], $75::timestamptz[]
+    ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, ordinality)
     ON CONFLICT DO NOTHING
 ), kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
-    SELECT $38::uuid, $39::text, $40::bytea, id, $41::text, $27
+    SELECT $76::uuid, $77::text, $78::bytea, id, $79::text, $31
     FROM changed
-    WHERE $39 IS NOT NULL
+    WHERE $77 IS NOT NULL
 ), edited_lines AS (
     INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
     SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
-    FROM changed, unnest($42::text[], $43::text[], $44::text[], $45::bigint[], $46::bigint[])
+    FROM changed, unnest($80::text[], $81::text[], $82::text[], $83::bigint[], $84::bigint[])
         WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET name = excluded.name, description = excluded.description, sku = excluded.sku,
         unit_amount = excluded.unit_amount, quantity = excluded.quantity
 ), dropped_lines AS (
     DELETE FROM order_lines USING changed
-    WHERE order_lines.order_id = changed.id AND position >= cardinality($42)
+    WHERE order_lines.order_id = changed.id AND position >= cardinality($80)
 ), edited_adjustments AS (
     INSERT INTO order_adjustments (order_id, position, kind, label, amount)
     SELECT id, ordinality - 1, kind, label, amount
-    FROM changed, unnest($47::text[], $48::text[], $49::bigint[])
+    FROM changed, unnest($85::text[], $86::text[], $87::bigint[])
         WITH ORDINALITY AS it (kind, label, amount, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET kind = excluded.kind, label = excluded.label, amount = excluded.amount
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
-    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($47)
+    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($85)
 )
 SELECT FROM changed

@@ -1,0 +1,95 @@
+//! What no message has told: the provider's list of messages, walked from where the last walk ended.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{App, GatewayError, Lease, Mark, StoreError};
+
+/// How far a walk without a mark goes back, in seconds: as long as Stripe tries to deliver a message.
+const FIRST_WALK_SECONDS: u32 = 3 * 86_400;
+
+/// Messages younger than this are read again by the next walk, in seconds: one that was made before another may be
+/// listed after it.
+const SETTLED_SECONDS: u32 = 60;
+
+/// The most pages of one walk; the rest is for the next step.
+const PAGES_MAX: u32 = 20;
+
+/// How long messages are kept that are done with, in seconds: longer than Stripe lists them.
+const KEPT_SECONDS: u32 = 45 * 86_400;
+
+const MARK: &str = "back_fill";
+
+impl App {
+    /// Walks the provider's messages on from the mark that the last walk has left, if that is due and nobody else
+    /// is at it, and takes in what is not known. Says whether there is more to be walked.
+    pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let Some(mut mark) = self.store.take_mark(MARK, lease).await? else { return Ok(false) };
+        let more = match self.walk(&mut mark).await {
+            Ok(more) => more,
+            Err(Interrupted::Store(error)) => return Err(error),
+            Err(Interrupted::Gateway(error)) => {
+                tracing::warn!(%error, "the payment provider's list of events cannot be read now");
+                false
+            }
+        };
+        let now = self.clock.now();
+        let again = if more { 0 } else { self.settings.back_fill_seconds };
+        self.store.move_mark(MARK, lease.owner, &mark, now.plus_seconds(again)).await?;
+        if !more {
+            self.store.forget_events(now.minus_seconds(KEPT_SECONDS)).await?;
+        }
+        Ok(more)
+    }
+
+    async fn walk(&self, mark: &mut Mark) -> Result<bool, Interrupted> {
+        let began = self.clock.now();
+        let since = began.minus_seconds(FIRST_WALK_SECONDS);
+        let mut place = mark.value.clone();
+        for _ in 0..PAGES_MAX {
+            let page = match self.records.events(place.as_deref(), since).await {
+                Err(GatewayError::NotFound) if place.is_some() => {
+                    tracing::warn!("the payment provider has forgotten where the last walk of its events ended");
+                    place = None;
+                    continue;
+                }
+                page => page?,
+            };
+            let ids: Vec<String> = page.events.iter().map(|it| it.id.clone()).collect();
+            let known: HashSet<String> = self.store.known_events(&ids).await?.into_iter().collect();
+            for event in page.events {
+                if !known.contains(&event.id) {
+                    let (id, kind) = (event.id.clone(), event.kind.clone());
+                    let verdict = self.take_event(event, "back_fill", BTreeMap::new()).await?;
+                    tracing::info!(event = id, kind, verdict = verdict.name(), "no webhook had told this");
+                }
+            }
+            let Some((last, created_at)) = page.last else { return Ok(false) };
+            if created_at.plus_seconds(SETTLED_SECONDS) <= began {
+                mark.value = Some(last.clone());
+            }
+            place = Some(last);
+            if !page.more {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Why a walk ended early. What it has taken in is kept.
+enum Interrupted {
+    Gateway(GatewayError),
+    Store(StoreError),
+}
+
+impl From<GatewayError> for Interrupted {
+    fn from(error: GatewayError) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,349 @@
+//! The third beat: doing outside what was committed. Each task ends in news that is decided on like any other,
+//! or is tried again; whoever does it, a request or a worker, does the same.
+
+use std::convert::Infallible;
+
+use paywright_domain::{
+    AnomalyKind, CancelReason, Decision, IntentError, IntentId, IntentRequest, NotNow, OperationKind, Order, OrderId,
+    OrderState, Refund, RefundNewsError, RefundSnapshot, SettleError, Task, Timestamp,
+};
+use thiserror::Error;
+
+use crate::change::{Along, ChangeError};
+use crate::schedule::{BALANCE_SECONDS, EXPIRE_AGAIN_SECONDS, HOPELESS_SECONDS};
+use crate::{
+    Access, App, CancelOrderError, CreatePaymentIntentError, GatewayError, GetOrderError, NewIntent, OrderRef,
+    ProviderRefund, SettleFromProviderError, StoreError,
+};
+
+/// Why a task was not done, this time.
+#[derive(Debug, Error)]
+pub enum PerformError {
+    /// The provider did not do it, or did not say.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The store did not take what the provider said.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the provider said fits no order.
+    #[error("what the payment provider answered does not fit the order: {0}")]
+    Misfit(String),
+}
+
+/// What is to become of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: it is done.
+    Done,
+    /// It is due again in so many seconds.
+    Again(u32),
+}
+
+/// An order after an operation on its intent was tried.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) order: Order,
+    /// What Stripe said where it said no.
+    pub(crate) refusal: Option<IntentError>,
+}
+
+impl From<SettleFromProviderError> for PerformError {
+    fn from(error: SettleFromProviderError) -> Self {
+        match error {
+            SettleFromProviderError::Store(error) => Self::Store(error),
+            SettleFromProviderError::Foreign
+            | SettleFromProviderError::UnknownOrder
+            | SettleFromProviderError::Settle(SettleError::NotOurs) => Self::Misfit(error.to_string()),
+        }
+    }
+}
+
+impl From<GetOrderError> for PerformError {
+    fn from(error: GetOrderError) -> Self {
+        match error {
+            GetOrderError::Store(error) => Self::Store(error),
+            GetOrderError::NotFound => Self::Misfit(error.to_string()),
+        }
+    }
+}
+
+impl App {
+    /// Does a task that a worker has taken for the `taken`th time. The order decides whether there is still
+    /// something to be done.
+    pub(crate) async fn perform(&self, id: OrderId, task: &Task, taken: u32) -> Result<Then, PerformError> {
+        match task {
+            Task::CreateIntent { request } => {
+                let order = self.order_by_id(id).await?;
+                if order.requested == Some(*request) {
+                    self.learn_of_request(&order, *request, "worker").await?;
+                }
+                Ok(Then::Done)
+            }
+            Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
+                // Somebody may have done it and not heard the answer, long ago: a look tells.
+                let order = self.order_by_id(id).await?;
+                if let Some(under_way) = order.operation.as_ref().filter(|it| it.number == *operation) {
+                    self.look(&under_way.intent, "worker").await?;
+                    let tried = self.operate(id, *operation).await?;
+                    if tried.order.operation.as_ref().is_some_and(|it| it.number == *operation) {
+                        return Ok(Then::Again(self.retry_seconds(taken)));
+                    }
+                }
+                Ok(Then::Done)
+            }
+            Task::Refund { refund } => self.see_refund_through(id, *refund, taken).await,
+            Task::PollIntent { intent } => self.poll(id, intent, taken).await,
+            Task::WatchAuthorization { intent } => {
+                self.decide(id, |order, now| order.authorization_expires(intent, now)).await?;
+                Ok(Then::Done)
+            }
+            Task::ExpireOrder => self.expire(id).await,
+        }
+    }
+
+    /// Does the operation that an order's state says is under way under this number, if it still is.
+    pub(crate) async fn operate(&self, id: OrderId, number: u32) -> Result<Tried, PerformError> {
+        let order = self.order_by_id(id).await?;
+        let Some(operation) = order.operation.clone().filter(|it| it.number == number) else {
+            return Ok(Tried { order, refusal: None });
+        };
+        let (intent, key) = (&operation.intent, operation.idempotency_key(id));
+        let answer = match &operation.kind {
+            OperationKind::Edit { content } => {
+                self.gateway.update_intent(intent, &NewIntent::with_content(&order, content), &key).await
+            }
+            OperationKind::Cancel { reason } => self.gateway.cancel_intent(intent, *reason, &key).await,
+            OperationKind::Capture { amount } => self.gateway.capture_intent(intent, *amount, &key).await,
+        };
+        let is_done = |order: &Order| order.operation.as_ref().is_none_or(|it| it.number != number);
+        let (order, refusal) = match answer {
+            Ok(issued) => {
+                let order = self.settle_answer("answer", &issued).await?;
+                // A repeated answer may be of a moment that is over.
+                let order = if is_done(&order) { order } else { self.look(intent, "answer").await? };
+                (order, None)
+            }
+            Err(GatewayError::Refused(error)) => (self.look(intent, "answer").await?, Some(error)),
+            Err(GatewayError::Spent(cause)) => {
+                let order = self.look(intent, "answer").await?;
+                if !is_done(&order) {
+                    self.decide(id, |order, _| order.operation_again(number)).await?;
+                    return Err(GatewayError::Spent(cause).into());
+                }
+                (order, None)
+            }
+            Err(
+                error @ (GatewayError::NotFound
+                | GatewayError::Busy
+                | GatewayError::InFlight
+                | GatewayError::Misconfigured(_)
+                | GatewayError::Unknown(_)),
+            ) => return Err(error.into()),
+        };
+        match refusal {
+            Some(error) if !is_done(&order) => {
+                let captures = matches!(operation.kind, OperationKind::Capture { .. });
+                let order = self.decide(id, |order, now| order.operation_refused(number, &error, now)).await?;
+                if captures {
+                    let reason = error.code.clone().or_else(|| error.message.clone());
+                    let notice =
+                        |order: &Order, now| order.notice(intent, AnomalyKind::CaptureFailed, reason.clone(), now);
+                    self.decide(id, notice).await?;
+                }
+                Ok(Tried { order, refusal: Some(error) })
+            }
+            refusal => Ok(Tried { order, refusal }),
+        }
+    }
+
+    /// Reads how an intent stands, and takes that in.
+    pub(crate) async fn look(&self, intent: &IntentId, source: &str) -> Result<Order, PerformError> {
+        let issued = self.gateway.intent(intent).await?;
+        Ok(self.settle_answer(source, &issued).await?)
+    }
+
+    async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<Then, PerformError> {
+        let order = match self.look(intent, "poll").await {
+            Ok(order) => order,
+            Err(PerformError::Gateway(GatewayError::NotFound)) => {
+                self.decide(id, |order, now| order.notice(intent, AnomalyKind::IntentLost, None, now)).await?;
+                return Ok(Then::Again(HOPELESS_SECONDS));
+            }
+            Err(error) => return Err(error),
+        };
+        let is_open = order.intent(intent).is_some_and(paywright_domain::PaymentIntent::is_payable);
+        Ok(if is_open { Then::Again(self.poll_seconds(taken)) } else { Then::Done })
+    }
+
+    /// Gives up an order that nobody has paid. Money that is held or on its way is for somebody else to decide on.
+    async fn expire(&self, id: OrderId) -> Result<Then, PerformError> {
+        use paywright_domain::PaymentState::{Authorized, Processing, Review};
+        let order = self.order_by_id(id).await?;
+        // Stripe would release what is held without a word: what nobody has told yet must be known first.
+        let order = match order.payable_intent() {
+            Some(intent) => self.look(&intent.id, "worker").await?,
+            None => order,
+        };
+        if matches!(order.state, OrderState::Open) && !matches!(order.payment_state(), Authorized | Processing | Review)
+        {
+            match self.cancel_order(&OrderRef::Id(id), &Access::All, CancelReason::Abandoned).await {
+                Ok(_) | Err(CancelOrderError::Refused(_)) => {}
+                Err(CancelOrderError::Store(error)) => return Err(error.into()),
+                Err(CancelOrderError::Gateway(error)) => return Err(error.into()),
+                Err(error @ CancelOrderError::NotFound) => return Err(PerformError::Misfit(error.to_string())),
+            }
+        }
+        let order = self.order_by_id(id).await?;
+        let is_open = matches!(order.state, OrderState::Open);
+        Ok(if is_open { Then::Again(EXPIRE_AGAIN_SECONDS) } else { Then::Done })
+    }
+
+    /// Has a refund made that Stripe has not been asked for, or looks how it stands.
+    async fn see_refund_through(&self, id: OrderId, number: u32, taken: u32) -> Result<Then, PerformError> {
+        let order = self.order_by_id(id).await?;
+        let Some(refund) = order.refund_numbered(number).filter(|it| !it.status.is_settled()) else {
+            return Ok(Then::Done);
+        };
+        let order = if let Some(provider_id) = &refund.provider_id {
+            let issued = self.gateway.refund(provider_id).await?;
+            self.take_refund(&issued.snapshot, &Along::from("poll", issued.request)).await?
+        } else {
+            // Somebody may have made it and not heard the answer, longer ago than its key is remembered.
+            let order = self.import_refunds(&refund.intent, &order).await?;
+            match order.refund_numbered(number) {
+                Some(refund) if refund.provider_id.is_none() => self.make_refund(&order, refund).await?,
+                Some(_) | None => order,
+            }
+        };
+        Ok(match order.refund_numbered(number) {
+            Some(refund) if refund.status.is_settled() => Then::Done,
+            Some(refund) if refund.provider_id.is_some() => Then::Again(self.refund_poll_seconds(taken)),
+            Some(refund) if refund.failure.as_deref() == Some("provider_failed") => {
+                Then::Again(self.retry_seconds(refund.attempt))
+            }
+            Some(refund) => Then::Again(BALANCE_SECONDS.saturating_mul(refund.attempt.saturating_sub(1).max(1))),
+            None => Then::Done,
+        })
+    }
+
+    /// Asks Stripe for a refund. Where it refuses, or fails, its list tells whether the money went back all the same.
+    pub(crate) async fn make_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
+        let (id, number, attempt) = (order.id, refund.number, refund.attempt);
+        let key = refund.idempotency_key(id);
+        let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
+            Ok(issued) => return self.take_refund(&issued.snapshot, &Along::from("answer", issued.request)).await,
+            Err(GatewayError::Refused(error)) => error,
+            Err(GatewayError::NotFound) => {
+                IntentError { code: Some("resource_missing".to_owned()), ..IntentError::default() }
+            }
+            Err(GatewayError::Spent(_)) => {
+                IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
+            }
+            Err(
+                error @ (GatewayError::Busy
+                | GatewayError::InFlight
+                | GatewayError::Misconfigured(_)
+                | GatewayError::Unknown(_)),
+            ) => return Err(error.into()),
+        };
+        let order = self.import_refunds(&refund.intent, order).await?;
+        if order.refund_numbered(number).is_some_and(|it| it.provider_id.is_some()) {
+            return Ok(order);
+        }
+        self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await
+    }
+
+    /// Takes in every refund of an intent that the provider lists.
+    pub(crate) async fn import_refunds(&self, intent: &IntentId, order: &Order) -> Result<Order, PerformError> {
+        let (mut order, mut after) = (order.clone(), None);
+        loop {
+            let page = self.records.refunds_of(intent, after.as_deref()).await?;
+            for refund in &page.items {
+                order = self.take_refund(refund, &Along::from("poll", None)).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(order);
+            }
+        }
+    }
+
+    /// Takes in what the provider says of a refund; where that is of money that nothing has told of yet, after a
+    /// look at its payment.
+    pub(crate) async fn take_refund(&self, news: &RefundSnapshot, along: &Along) -> Result<Order, PerformError> {
+        match self.refund_news(news, along).await {
+            Err(ChangeError::Refused(RefundNewsError::AheadOfMoney)) => {
+                self.look(&news.intent, "poll").await?;
+                self.refund_news(news, along).await
+            }
+            taken => taken,
+        }
+        .map_err(|error| match error {
+            ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
+            ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
+            ChangeError::Store(error) => PerformError::Store(error),
+        })
+    }
+
+    pub(crate) async fn refund_news(
+        &self,
+        news: &RefundSnapshot,
+        along: &Along,
+    ) -> Result<Order, ChangeError<RefundNewsError>> {
+        let names = [OrderRef::Intent(news.intent.clone())];
+        let decide = |order: &Order, now| Ok((order.refund_news(news, now)?, along.clone()));
+        self.change_along(&names, &Access::All, decide).await
+    }
+
+    /// Learns what became of an intent that was asked for, where the answer is out: what an edit or a cancellation
+    /// must know first.
+    pub(crate) async fn finish_request(&self, which: &OrderRef, access: &Access) -> Result<(), PerformError> {
+        let order = self.load(which, access).await?.value;
+        match order.requested {
+            Some(request) => self.learn_of_request(&order, request, "answer").await,
+            None => Ok(()),
+        }
+    }
+
+    async fn learn_of_request(&self, order: &Order, request: IntentRequest, source: &str) -> Result<(), PerformError> {
+        match self.perform_create_intent(order, request).await {
+            Ok(issued) => {
+                self.settle_answer(source, &issued).await?;
+                Ok(())
+            }
+            // Recorded: whoever wants to pay asks anew.
+            Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_) | GatewayError::Spent(_))) => Ok(()),
+            Err(CreatePaymentIntentError::Gateway(error)) => Err(error.into()),
+            Err(CreatePaymentIntentError::Store(error)) => Err(error.into()),
+            Err(CreatePaymentIntentError::Get(error)) => Err(error.into()),
+            Err(CreatePaymentIntentError::Settle(error)) => Err(error.into()),
+            Err(error @ CreatePaymentIntentError::Request(_)) => Err(PerformError::Misfit(error.to_string())),
+        }
+    }
+
+    /// Whether an edit or a cancellation was refused for want of an answer that can be had.
+    pub(crate) fn waits_for_request(reason: NotNow) -> bool {
+        match reason {
+            NotNow::IntentRequested => true,
+            NotNow::PaymentInProgress | NotNow::OperationUnderWay(_) | NotNow::HeldForReview => false,
+        }
+    }
+
+    pub(crate) async fn order_by_id(&self, id: OrderId) -> Result<Order, PerformError> {
+        Ok(self.load(&OrderRef::Id(id), &Access::All).await?.value)
+    }
+
+    /// Commits what the domain decides where it cannot refuse.
+    pub(crate) async fn decide(
+        &self,
+        id: OrderId,
+        decide: impl Fn(&Order, Timestamp) -> Decision + Send + Sync,
+    ) -> Result<Order, PerformError> {
+        let decide = |order: &Order, now| Ok::<_, Infallible>(decide(order, now));
+        self.change(&[OrderRef::Id(id)], &Access::All, decide).await.map_err(|error| match error {
+            ChangeError::NotFound => GetOrderError::NotFound.into(),
+            ChangeError::Refused(never) => match never {},
+            ChangeError::Store(error) => PerformError::Store(error),
+        })
+    }
+}

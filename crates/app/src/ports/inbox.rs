@@ -1,0 +1,100 @@
+//! The provider's messages as they are kept: each once, with what became of it.
+
+use std::collections::BTreeMap;
+
+use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
+
+use super::webhooks::ProviderNews;
+
+/// A message of the provider, kept without the secrets that it may have carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedEvent {
+    /// Its name, the same in every delivery.
+    pub id: String,
+    /// Its type, like `payment_intent.succeeded`.
+    pub kind: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it came first.
+    pub received_at: Timestamp,
+    /// By which way: `webhook` or `back_fill`.
+    pub via: &'static str,
+    /// What came with it, as far as it may help to find out what happened.
+    pub headers: BTreeMap<String, String>,
+    /// What it says of an order.
+    pub news: ProviderNews,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why, where it was not simply taken in.
+    pub error: Option<String>,
+    /// The order that it is about, once that is known.
+    pub order: Option<OrderId>,
+    /// When a parked one is looked at again.
+    pub due_at: Option<Timestamp>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It was taken into its order, which may have known it already.
+    Applied,
+    /// Its type concerns no order.
+    Ignored,
+    /// It is about an object of another program on the same account.
+    Foreign,
+    /// It waits: for an order that is not known yet, or for a look at the provider.
+    Parked,
+    /// It waited in vain.
+    GivenUp,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 5] = [Self::Applied, Self::Ignored, Self::Foreign, Self::Parked, Self::GivenUp];
+
+    /// Its name in stored rows and in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Ignored => "ignored",
+            Self::Foreign => "foreign",
+            Self::Parked => "parked",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+/// A parked message that its owner holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedEvent {
+    /// Its name.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// When it came first.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub news: ProviderNews,
+    /// How often it was taken, this time included.
+    pub taken: u32,
+}
+
+/// What became of a message that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventClosing {
+    /// Who held it.
+    pub owner: Uuid,
+    /// Which.
+    pub id: String,
+    /// How often it had been taken.
+    pub taken: u32,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub error: Option<String>,
+    /// The order that it is about, if that is known now.
+    pub order: Option<OrderId>,
+    /// When it is looked at again, if it stays parked.
+    pub again_at: Option<Timestamp>,
+}

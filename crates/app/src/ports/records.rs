@@ -1,0 +1,46 @@
+use async_trait::async_trait;
+use paywright_domain::{Dispute, IntentId, IntentSnapshot, RefundSnapshot, Timestamp};
+
+use super::gateway::GatewayError;
+use super::webhooks::ProviderEvent;
+
+/// What the provider has on record, read page by page: for what no message has told, and for those who check the
+/// books. Never a search, which lags behind what was done.
+#[async_trait]
+pub trait ProviderRecords: Send + Sync {
+    /// The next messages after the one named `after`, oldest first; or, without one, the oldest of those made
+    /// since `since`. [`GatewayError::NotFound`] if the provider has forgotten the one named.
+    async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError>;
+
+    /// Intents made since `since`, the newest first, from the one after `after` on.
+    async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError>;
+
+    /// Refunds made since `since`, as [`Self::intents`].
+    async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError>;
+
+    /// Refunds of one intent, as [`Self::intents`].
+    async fn refunds_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError>;
+
+    /// Disputes opened since `since`, as [`Self::intents`].
+    async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError>;
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What of it can be read as ours; the rest belongs to other programs on the same account.
+    pub items: Vec<T>,
+    /// What to name for the page after this one; `None` for the last.
+    pub next: Option<String>,
+}
+
+/// One page of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    /// The oldest first.
+    pub events: Vec<ProviderEvent>,
+    /// The last message of the page, whether it could be read or not.
+    pub last: Option<(String, Timestamp)>,
+    /// Whether there is more.
+    pub more: bool,
+}

@@ -1,0 +1,52 @@
+//! The worker: what was committed and not done, messages that wait, and what no message has told.
+
+use futures_util::future::join_all;
+use paywright_domain::Timestamp;
+
+use crate::perform::{PerformError, Then};
+use crate::schedule::LEASE_SECONDS;
+use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease};
+
+/// How many tasks one step does at once.
+const TASKS_AT_ONCE: u16 = 8;
+
+impl App {
+    /// Does what is due at `now`, one step of it: takes a few tasks and messages for itself, does them side by
+    /// side, and lets go of them; walks the provider's records a little if that is due. Says how much it did; if
+    /// that is nothing, nothing is due.
+    ///
+    /// Whatever happens to this process in between, another one takes the same tasks when the lease is over.
+    pub async fn run_due_tasks(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let lease = Lease { owner: self.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: TASKS_AT_ONCE };
+        let tasks = self.store.lease_tasks(&lease).await?;
+        let done = join_all(tasks.iter().map(|it| self.run_task(it))).await;
+        done.into_iter().collect::<Result<(), StoreError>>()?;
+        let events = self.run_parked_events(&lease).await?;
+        let walked = self.back_fill(&lease).await?;
+        Ok(tasks.len() + events + usize::from(walked))
+    }
+
+    async fn run_task(&self, leased: &LeasedTask) -> Result<(), StoreError> {
+        let key = leased.task.key();
+        let (then, error) = match self.perform(leased.order, &leased.task, leased.taken).await {
+            Ok(then) => (then, None),
+            Err(error) => {
+                let then = Then::Again(self.retry_seconds(leased.taken));
+                if matches!(&error, PerformError::Gateway(GatewayError::Busy | GatewayError::InFlight)) {
+                    tracing::info!(order = %leased.order, task = %key, %error, "a task waits");
+                } else {
+                    let tries = leased.taken;
+                    tracing::warn!(order = %leased.order, task = %key, tries, %error, "a task was not done");
+                }
+                (then, Some(error.to_string()))
+            }
+        };
+        let again_at = match then {
+            Then::Done => None,
+            Then::Again(seconds) => Some(self.clock.now().plus_seconds(seconds)),
+        };
+        let release = TaskRelease { owner: self.owner, order: leased.order, key, taken: leased.taken, again_at, error };
+        // One that the commit has finished, or that another has taken since, is no longer ours to release.
+        self.store.release_task(&release).await.map(drop)
+    }
+}

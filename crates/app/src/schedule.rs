@@ -1,0 +1,98 @@
+//! When what is to be done: the one place that knows how long anything waits.
+
+use paywright_domain::{Decision, Order, RefundOrigin, Task, Timestamp};
+
+use crate::{App, Changes, Version};
+
+/// How long a committed task is left to the request that committed it, in seconds, before it is due for
+/// anybody: longer than every retry towards the provider takes.
+pub const INLINE_SECONDS: u32 = 120;
+
+/// How long somebody may hold what it has taken, in seconds: longer than every retry towards the provider takes.
+pub(crate) const LEASE_SECONDS: u32 = 180;
+
+/// When an open intent is looked at: the wait before the first look, the second, and so on; the last one from
+/// then on. In seconds.
+const POLL_SECONDS: [u32; 11] = [30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
+
+/// When a refund that is under way is looked at, in seconds: banks take days.
+const REFUND_POLL_SECONDS: [u32; 7] = [60, 600, 3600, 10_800, 21_600, 43_200, 86_400];
+
+/// When a message of something unknown is looked at again, in seconds. After the last it is given up: what it told
+/// of has not become known in some three days.
+const PARKED_SECONDS: [u32; 11] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 86_400];
+
+/// Stripe holds an authorisation for seven days; a day before that is over a person is told. In seconds.
+const AUTHORIZATION_WATCH_SECONDS: u32 = 6 * 86_400;
+
+/// How soon a task that was not done is tried again: doubling from the first to the second, in seconds.
+const RETRY_SECONDS: (u32, u32) = (2, 600);
+
+/// How soon an order that could not expire is looked at again, in seconds.
+pub(crate) const EXPIRE_AGAIN_SECONDS: u32 = 3600;
+
+/// How soon something is looked at again that only a person can mend, in seconds.
+pub(crate) const HOPELESS_SECONDS: u32 = 86_400;
+
+/// How soon a refund is asked for anew that the balance could not cover, in seconds, times the attempt.
+pub(crate) const BALANCE_SECONDS: u32 = 3600;
+
+fn step(steps: &[u32], taken: u32) -> Option<u32> {
+    usize::try_from(taken).ok().and_then(|index| steps.get(index)).copied()
+}
+
+impl App {
+    /// The changes of `decision`, decided at `now` on `version`, with the times of its tasks.
+    pub(crate) fn changes(&self, version: Version, decision: Decision, now: Timestamp) -> Changes {
+        let order = decision.order.clone();
+        Changes::of(version, decision, now, |task| self.due_at(&order, task, now))
+    }
+
+    /// When a task that was decided at `now` is due for anybody. A request performs its own tasks at once: for
+    /// others they are due when it must have ended.
+    fn due_at(&self, order: &Order, task: &Task, now: Timestamp) -> Option<Timestamp> {
+        let after = match task {
+            Task::CreateIntent { .. }
+            | Task::UpdateIntent { .. }
+            | Task::CancelIntent { .. }
+            | Task::CaptureIntent { .. } => Some(INLINE_SECONDS),
+            Task::Refund { refund } => match order.refund_numbered(*refund).map(|it| it.origin) {
+                Some(RefundOrigin::Shop) => Some(INLINE_SECONDS),
+                Some(RefundOrigin::Policy) | None => Some(0),
+                Some(RefundOrigin::Provider) => Some(self.refund_poll_seconds(0)),
+            },
+            Task::PollIntent { .. } => Some(self.poll_seconds(0)),
+            Task::WatchAuthorization { .. } => Some(AUTHORIZATION_WATCH_SECONDS),
+            Task::ExpireOrder => self.settings.expire_after_seconds,
+        };
+        after.map(|seconds| now.plus_seconds(seconds))
+    }
+
+    /// How long to wait before an open intent is looked at, after `looks` looks.
+    pub(crate) fn poll_seconds(&self, looks: u32) -> u32 {
+        let [.., last] = POLL_SECONDS;
+        self.spread(step(&POLL_SECONDS, looks).unwrap_or(last))
+    }
+
+    /// How long to wait before a refund under way is looked at, after `looks` looks.
+    pub(crate) fn refund_poll_seconds(&self, looks: u32) -> u32 {
+        let [.., last] = REFUND_POLL_SECONDS;
+        self.spread(step(&REFUND_POLL_SECONDS, looks).unwrap_or(last))
+    }
+
+    /// How long a parked message waits, after `looks` looks; `None` if that was long enough.
+    pub(crate) fn parked_seconds(&self, looks: u32) -> Option<u32> {
+        step(&PARKED_SECONDS, looks).map(|it| self.spread(it))
+    }
+
+    /// How long to wait before a task is tried again that was tried `tries` times.
+    pub(crate) fn retry_seconds(&self, tries: u32) -> u32 {
+        let (first, most) = RETRY_SECONDS;
+        self.spread(first.saturating_mul(1 << tries.clamp(1, 20).saturating_sub(1)).min(most))
+    }
+
+    /// Three quarters to all of `seconds`, so that what began together does not go on together.
+    fn spread(&self, seconds: u32) -> u32 {
+        seconds - self.ids.spread(seconds / 4)
+    }
+}

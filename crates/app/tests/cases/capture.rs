@@ -1,0 +1,91 @@
+use paywright_app::{Access, CapturePaymentError, Changed, INLINE_SECONDS, OrderRef};
+use paywright_domain::{CancelReason, CaptureError, IntentStatus, Money, Order};
+use paywright_testkit::{Trouble, usd};
+
+use crate::Shop;
+
+const DAY: u32 = 86_400;
+
+/// A shop with an order whose money is held.
+async fn authorized() -> (Shop, Order) {
+    let shop = Shop::open().await;
+    shop.provider().holds_money();
+    let (_, intent) = shop.payable().await;
+    shop.provider().pay(&intent);
+    let order = shop.app.settle_from_provider(&shop.provider().intent_now(&intent)).await.unwrap();
+    assert_eq!(order.payment_state().name(), "authorized");
+    (shop, order)
+}
+
+#[tokio::test]
+async fn authorised_money_is_captured_whole_or_in_part_and_that_pays() {
+    for amount in [None, Some(usd(5000))] {
+        let (shop, order) = authorized().await;
+        let which = OrderRef::Id(order.id);
+        for _ in 0..2 {
+            let captured = shop.app.capture_payment(&which, &Access::All, amount).await.unwrap();
+            assert!(matches!(&captured, Changed::Done(it) if it.state.name() == "paid"), "{captured:?}");
+        }
+        let after = shop.order(&order).await;
+        assert_eq!(after.paid_by().map(|it| it.received), Some(amount.unwrap_or(order.total)));
+        assert_eq!(shop.provider().calls().len(), 2, "asked once");
+        assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_capture_is_done_once_after_every_kind_of_trouble() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::FailsBefore, Trouble::FailsAfter, Trouble::Busy] {
+        let (shop, order) = authorized().await;
+        shop.provider().will([trouble]);
+        shop.app.capture_payment(&OrderRef::Id(order.id), &Access::All, Some(usd(5000))).await.unwrap();
+        shop.after(INLINE_SECONDS).await;
+        let after = shop.order(&order).await;
+        let received = after.paid_by().map(|it| it.received);
+        assert_eq!((received, after.anomalies.len()), (Some(usd(5000)), 0), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_capture_that_is_refused_says_so_and_leaves_the_authorisation() {
+    let (shop, order) = authorized().await;
+    let which = OrderRef::Id(order.id);
+    let too_much = Money::new(order.total.minor() + 1, order.total.currency()).unwrap();
+    let refused = shop.app.capture_payment(&which, &Access::All, Some(too_much)).await;
+    assert!(matches!(refused, Err(CapturePaymentError::Refused(CaptureError::Amount { .. }))), "{refused:?}");
+    shop.provider().will([Trouble::Refuses("capture_charge_authorization_expired")]);
+    let refused = shop.app.capture_payment(&which, &Access::All, None).await;
+    assert!(matches!(refused, Err(CapturePaymentError::Provider(_))), "{refused:?}");
+    let after = shop.order(&order).await;
+    assert_eq!(after.payment_state().name(), "authorized");
+    assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["capture_failed"]);
+    let second = shop.app.capture_payment(&which, &Access::All, None).await.unwrap();
+    assert_eq!(second.order().state.name(), "paid", "by another key: the first stands for a refusal");
+}
+
+#[tokio::test]
+async fn canceling_releases_what_is_held() {
+    let (shop, order) = authorized().await;
+    let canceled = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await.unwrap();
+    assert_eq!(canceled.order().state.name(), "canceled");
+    assert!(shop.facts(&order).await.contains(&"payment_intent.authorization_ended"));
+}
+
+/// Also seen in the field: an authorisation expired unnoticed, and the goods were shipped.
+#[tokio::test]
+async fn an_authorisation_is_told_of_a_day_before_it_ends_and_its_end_is_a_fact() {
+    let (shop, order) = authorized().await;
+    let intent = order.payable_intent().unwrap().id.clone();
+    shop.after(6 * DAY - 60).await;
+    assert_eq!(shop.order(&order).await.anomalies, []);
+    shop.after(60).await;
+    let told = shop.order(&order).await;
+    assert_eq!(told.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["authorization_expiring"]);
+    // No webhook tells of the end; a look does.
+    shop.provider().change(&intent, |it| it.status = IntentStatus::Canceled);
+    shop.after(2 * DAY).await;
+    let after = shop.order(&order).await;
+    assert_eq!((after.state.name(), after.payment_state().name()), ("open", "unpaid"));
+    assert!(shop.facts(&order).await.contains(&"payment_intent.authorization_ended"));
+    assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
+}

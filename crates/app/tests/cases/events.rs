@@ -1,0 +1,175 @@
+use std::collections::BTreeMap;
+
+use paywright_app::{Access, OrderRef, ProviderEvent, ProviderNews, Verdict};
+use paywright_domain::{
+    AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
+    PaymentState,
+};
+use paywright_testkit::{at, order_id, usd};
+
+use crate::{NOW, Shop, news};
+
+fn event(id: &str, news: ProviderNews) -> ProviderEvent {
+    let (created_at, request) = (at(NOW), Some("req_9".to_owned()));
+    ProviderEvent { id: id.into(), kind: "some.event".into(), created_at, livemode: false, request, news }
+}
+
+async fn take(shop: &Shop, event: ProviderEvent) -> Verdict {
+    shop.app.take_event(event, "webhook", BTreeMap::new()).await.unwrap()
+}
+
+fn of_intent(snapshot: IntentSnapshot) -> ProviderNews {
+    ProviderNews::Intent(Box::new(snapshot))
+}
+
+fn dispute(order: &Order, status: DisputeStatus) -> Dispute {
+    Dispute {
+        id: DisputeId::new("du_1").unwrap(),
+        intent: order.paid_by().unwrap().id.clone(),
+        amount: order.total,
+        status,
+        reason: "fraudulent".into(),
+        due_by: Some(at(NOW + 900)),
+        withdrawn: true,
+        reinstated: false,
+    }
+}
+
+#[tokio::test]
+async fn every_message_is_kept_with_what_became_of_it() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    let paid = of_intent(news(&order, &intent, IntentStatus::Succeeded));
+    let foreign =
+        IntentSnapshot { order: None, ..news(&order, &IntentId::new("pi_x").unwrap(), IntentStatus::Succeeded) };
+    for (id, news, verdict) in [
+        ("evt_1", paid.clone(), Verdict::Applied),
+        ("evt_1", paid, Verdict::Applied),
+        ("evt_2", ProviderNews::Nothing, Verdict::Ignored),
+        ("evt_3", of_intent(foreign), Verdict::Foreign),
+    ] {
+        assert_eq!(take(&shop, event(id, news)).await, verdict, "{id}");
+        assert_eq!(shop.store.known_events(&[id.to_owned()]).await.unwrap(), [id]);
+    }
+    let facts = shop.store.facts(order.id).await.unwrap();
+    let cause = facts.last().and_then(|it| it.cause.clone()).unwrap();
+    assert_eq!((cause.source.as_str(), cause.event.as_deref()), ("webhook", Some("evt_1")));
+    assert_eq!(cause.request.as_deref(), Some("req_9"));
+    assert_eq!(facts.iter().filter(|it| it.fact.kind() == "order.paid").count(), 1);
+}
+
+/// Pain 11: acknowledged, kept, and taken in when the order is there.
+#[tokio::test]
+async fn a_message_that_comes_before_its_order_waits_for_it() {
+    let shop = Shop::open().await;
+    let early = IntentSnapshot {
+        status: IntentStatus::Succeeded,
+        received: usd(12_185),
+        ..IntentSnapshot::new(IntentId::new("pi_early").unwrap(), order_id(1), usd(12_185), at(NOW))
+    };
+    assert_eq!(take(&shop, event("evt_1", of_intent(early))).await, Verdict::Parked);
+    shop.after(60).await;
+    let order = shop.placed().await;
+    assert_eq!(order.id, order_id(1), "the order that it names");
+    shop.after(3600).await;
+    assert_eq!(shop.order(&order).await.state.name(), "paid");
+    let lone = IntentSnapshot::new(IntentId::new("pi_lone").unwrap(), order_id(77), usd(500), at(NOW));
+    assert_eq!(take(&shop, event("evt_2", of_intent(lone))).await, Verdict::Parked);
+    for _ in 0..12 {
+        shop.after(86_400).await;
+    }
+    assert_eq!(shop.app.run_due_tasks(at(NOW + 100 * 86_400)).await.unwrap(), 0, "given up, and kept as that");
+}
+
+#[tokio::test]
+async fn a_dispute_is_followed_and_stops_refunds() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
+    assert_eq!(take(&shop, event("evt_1", opened)).await, Verdict::Applied);
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Disputed);
+    let refund = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &NewRefund::default(), None).await;
+    assert!(refund.is_err(), "{refund:?}");
+    let won = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::Won)));
+    assert_eq!(take(&shop, event("evt_2", won)).await, Verdict::Applied);
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
+}
+
+#[tokio::test]
+async fn a_warning_of_the_bank_is_told_once() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    let notice = |reason: &str| ProviderNews::Notice {
+        intent: intent.clone(),
+        kind: AnomalyKind::EarlyFraudWarning,
+        reason: Some(reason.into()),
+    };
+    assert_eq!(take(&shop, event("evt_1", notice("unauthorized_use_of_card"))).await, Verdict::Applied);
+    assert_eq!(take(&shop, event("evt_2", notice("other"))).await, Verdict::Applied);
+    let after = shop.order(&order).await;
+    assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["early_fraud_warning"]);
+    assert_eq!(after.payment_state(), PaymentState::Paid);
+}
+
+/// What a message does not tell in full is looked up by the worker, after it was acknowledged.
+#[tokio::test]
+async fn a_hint_is_followed_by_a_look() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    shop.provider().refund_at_dashboard(&intent, order.total);
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Look(intent))).await, Verdict::Parked);
+    assert_eq!(shop.bell.rung(), 1);
+    shop.after(0).await;
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Refunded);
+}
+
+#[tokio::test]
+async fn a_message_of_the_other_mode_is_kept_and_changes_nothing() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
+    let live = ProviderEvent { livemode: true, ..event("evt_1", opened) };
+    assert_eq!(take(&shop, live).await, Verdict::Foreign);
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
+}
+
+/// Events of a refund and a dispute of another program on the same account: looked up, and let be.
+#[tokio::test]
+async fn what_concerns_another_program_is_kept_and_let_be() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    let foreign = IntentId::new("pi_theirs").unwrap();
+    let theirs =
+        IntentSnapshot { intent: foreign.clone(), order: None, ..news(&order, &intent, IntentStatus::Succeeded) };
+    shop.provider().adds(theirs);
+    let refund = shop.provider().refund_at_dashboard(&foreign, usd(100));
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Refund(Box::new(refund)))).await, Verdict::Parked);
+    shop.after(5).await;
+    assert_eq!(shop.order(&order).await.refunds, []);
+    assert!(shop.store.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
+}
+
+/// Missed while down: the provider's list is walked from where the last walk ended.
+#[tokio::test]
+async fn what_no_webhook_has_told_is_found_by_walking_the_events() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    shop.after(0).await;
+    let intent = order.paid_by().unwrap().id.clone();
+    shop.provider().refund_at_dashboard(&intent, usd(500));
+    shop.provider().dispute(dispute(&order, DisputeStatus::NeedsResponse));
+    shop.after(299).await;
+    assert_eq!(shop.order(&order).await.refunds, [], "not yet");
+    shop.after(1).await;
+    let after = shop.order(&order).await;
+    assert_eq!((after.refunds.len(), after.disputes.len()), (1, 1));
+    let facts = shop.store.facts(order.id).await.unwrap();
+    let causes: Vec<_> = facts.iter().filter_map(|it| it.cause.as_ref().map(|it| it.source.as_str())).collect();
+    assert_eq!(causes.last(), Some(&"back_fill"));
+    // By whoever comes next: the mark is in the store.
+    let calls = shop.provider().walked();
+    shop.another().after(300).await;
+    assert!(shop.provider().walked() > calls, "walked again");
+}

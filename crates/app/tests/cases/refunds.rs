@@ -1,0 +1,201 @@
+use std::sync::Arc;
+
+use paywright_app::{Access, INLINE_SECONDS, IdempotencyKey, OrderRef, RefundPaymentError};
+use paywright_domain::{
+    AnomalyKind, NewRefund, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
+};
+use paywright_testkit::{Trouble, usd};
+use uuid::Uuid;
+
+use crate::Shop;
+
+fn of(minor: i64) -> NewRefund {
+    NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
+}
+
+fn key(text: &str) -> (IdempotencyKey, [u8; 32]) {
+    (IdempotencyKey { scope: Uuid::nil(), key: text.into() }, [7; 32])
+}
+
+fn statuses(order: &Order) -> Vec<&'static str> {
+    order.refunds.iter().map(|it| it.status.name()).collect()
+}
+
+#[tokio::test]
+async fn a_refund_is_made_once_after_every_kind_of_trouble() {
+    for trouble in [
+        None,
+        Some(Trouble::LostBefore),
+        Some(Trouble::LostAfter),
+        Some(Trouble::FailsBefore),
+        Some(Trouble::FailsAfter),
+        Some(Trouble::Busy),
+    ] {
+        let shop = Shop::open().await;
+        let order = shop.paid().await;
+        shop.provider().will(trouble);
+        shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+        shop.after(INLINE_SECONDS).await;
+        let after = shop.order(&order).await;
+        assert_eq!(statuses(&after), ["succeeded"], "{trouble:?}");
+        assert_eq!(shop.provider().refunds_now().len(), 1, "{trouble:?}");
+        assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "{trouble:?}");
+        assert_eq!(after.payment_state(), PaymentState::PartiallyRefunded);
+    }
+}
+
+/// A process dies between the commit and the call, and after the call: the next one finds the refund or makes it, also
+/// when Stripe has forgotten the key.
+#[tokio::test]
+async fn a_refund_whose_process_died_is_made_by_another() {
+    const TWO_DAYS: u32 = 2 * 86_400;
+    for (trouble, pause) in [
+        (Trouble::LostBefore, INLINE_SECONDS),
+        (Trouble::LostAfter, INLINE_SECONDS),
+        (Trouble::LostBefore, TWO_DAYS),
+        (Trouble::LostAfter, TWO_DAYS),
+    ] {
+        let shop = Shop::open().await;
+        let order = shop.paid().await;
+        shop.provider().will([trouble]);
+        shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+        shop.another().after(pause).await;
+        assert_eq!(statuses(&shop.order(&order).await), ["succeeded"], "{trouble:?} {pause}");
+        assert_eq!(shop.provider().refunds_now().len(), 1, "{trouble:?} {pause}");
+    }
+}
+
+/// Pain 2, over the store: two at once, and more than that.
+#[tokio::test]
+async fn of_parallel_refunds_no_more_goes_back_than_came() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let racers: Vec<_> = (0..8)
+        .map(|_| {
+            let (app, id) = (shop.app.clone(), order.id);
+            tokio::spawn(async move { app.refund_payment(&OrderRef::Id(id), &Access::All, &of(6000), None).await })
+        })
+        .collect();
+    let mut given = 0;
+    for racer in racers {
+        match racer.await.unwrap() {
+            Ok(_) => given += 1,
+            Err(error) => assert!(matches!(error, RefundPaymentError::Refused(RefundError::Amount { .. })), "{error}"),
+        }
+    }
+    assert_eq!((given, shop.provider().refunds_now().len()), (2, 2), "two 60s of 121.85");
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_one_refund_and_another_one_with_its_key_is_refused() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let which = OrderRef::Id(order.id);
+    let racers: Vec<_> = (0..6)
+        .map(|_| {
+            let (app, which) = (shop.app.clone(), which.clone());
+            tokio::spawn(
+                async move { app.refund_payment(&which, &Access::All, &of(500), Some(key("r-1"))).await.unwrap() },
+            )
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for racer in racers {
+        numbers.push(racer.await.unwrap().refund.number);
+    }
+    assert_eq!(numbers, [1; 6]);
+    assert_eq!(shop.provider().refunds_now().len(), 1);
+    let again = shop.app.refund_payment(&which, &Access::All, &of(500), Some(key("r-1"))).await.unwrap();
+    assert!(again.replayed);
+    let other = Some((key("r-1").0, [8; 32]));
+    let reused = shop.app.refund_payment(&which, &Access::All, &of(600), other).await;
+    assert!(matches!(reused, Err(RefundPaymentError::KeyReused)), "{reused:?}");
+    let elsewhere = shop.paid().await;
+    let reused = shop.app.refund_payment(&OrderRef::Id(elsewhere.id), &Access::All, &of(500), Some(key("r-1"))).await;
+    assert!(matches!(reused, Err(RefundPaymentError::KeyReused)), "{reused:?}");
+}
+
+#[tokio::test]
+async fn a_refund_that_stays_pending_is_watched_to_its_end() {
+    let shop = Shop::open().await;
+    shop.provider().refunds_slowly();
+    let order = shop.paid().await;
+    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!(asked.refund.status, RefundStatus::Pending);
+    assert_eq!(shop.tasks(&order).await, ["refund:1"]);
+    shop.after(INLINE_SECONDS).await;
+    shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Succeeded);
+    shop.after(86_400).await;
+    assert_eq!(statuses(&shop.order(&order).await), ["succeeded"]);
+    assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
+    // Days later the bank sends it back, and no webhook comes.
+    shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Failed);
+    shop.after(600).await;
+    let after = shop.order(&order).await;
+    assert_eq!((statuses(&after), after.payment_state()), (vec!["failed"], PaymentState::Paid));
+    assert_eq!(after.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [AnomalyKind::RefundFailed { refund: 1 }]);
+}
+
+/// Pain 18: also where all of it went back, and one of ours was to.
+#[tokio::test]
+async fn a_refund_at_the_dashboard_is_in_the_books() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    shop.provider().refund_at_dashboard(&intent, order.total);
+    // Nothing has told of it yet: Stripe refuses ours, and its list says why.
+    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!(asked.refund.status, RefundStatus::Failed);
+    let after = shop.order(&order).await;
+    let origins: Vec<_> = after.refunds.iter().map(|it| (it.origin, it.status)).collect();
+    let expected = [(RefundOrigin::Shop, RefundStatus::Failed), (RefundOrigin::Provider, RefundStatus::Succeeded)];
+    assert_eq!(origins, expected);
+    assert_eq!(after.payment_state(), PaymentState::Refunded);
+    let more = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(1), None).await;
+    assert!(matches!(more, Err(RefundPaymentError::Refused(RefundError::NothingLeft))), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_refund_for_which_the_balance_is_too_low_waits_for_it() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    shop.provider().will([Trouble::Refuses("balance_insufficient"), Trouble::Refuses("balance_insufficient")]);
+    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!((asked.refund.status, asked.refund.attempt), (RefundStatus::Requested, 2));
+    for _ in 0..3 {
+        shop.after(2 * 3600).await;
+    }
+    let after = shop.order(&order).await;
+    assert_eq!((statuses(&after), after.anomalies.len()), (vec!["succeeded"], 1));
+    let keys: std::collections::BTreeSet<_> = shop.provider().calls().into_iter().collect();
+    assert_eq!(keys.iter().filter(|it| it.starts_with("refund")).count(), 3, "{keys:?}");
+}
+
+/// Pain 1 and 13: the money of the second payment goes back once, whoever sees it how often, and the first stays.
+#[tokio::test]
+async fn a_second_payment_goes_back_by_itself_and_once() {
+    let shop = Arc::new(Shop::open().await);
+    let order = shop.paid().await;
+    let first = order.paid_by().unwrap().id.clone();
+    // Another channel had the same order paid by an intent of its own.
+    let stray = shop.app.create_payment_intent(&OrderRef::Id(shop.placed().await.id), &Access::All).await.unwrap();
+    let intent = stray.order.payable_intent().unwrap().id.clone();
+    shop.provider().pay(&intent);
+    let second = paywright_domain::IntentSnapshot {
+        intent: paywright_domain::IntentId::new("pi_second").unwrap(),
+        order: Some(order.id),
+        ..shop.provider().intent_now(&intent)
+    };
+    shop.provider().adds(second.clone());
+    for _ in 0..3 {
+        shop.app.settle_from_provider(&second).await.unwrap();
+    }
+    assert_eq!(shop.bell.rung(), 1, "the worker is woken for it");
+    shop.after(0).await;
+    shop.after(86_400).await;
+    let after = shop.order(&order).await;
+    let refunds: Vec<_> = after.refunds.iter().map(|it| (it.origin, &it.intent, it.status)).collect();
+    assert_eq!(refunds, [(RefundOrigin::Policy, &second.intent, RefundStatus::Succeeded)]);
+    assert_eq!((after.payment_state(), after.refunded_of(&first)), (PaymentState::Paid, 0));
+    assert_eq!(shop.provider().refunds_now().len(), 1);
+}

@@ -1,0 +1,186 @@
+use paywright_app::{Access, Changed, CreatePaymentIntentError, GatewayError, INLINE_SECONDS, OrderRef, Settings};
+use paywright_domain::{CancelReason, IntentError, IntentStatus};
+use paywright_testkit::{Trouble, edit_of_lines};
+
+use crate::Shop;
+
+const DAY: u32 = 86_400;
+
+#[tokio::test]
+async fn an_intent_that_was_asked_for_is_made_by_whoever_is_left() {
+    for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::Busy] {
+        for pause in [INLINE_SECONDS, 2 * DAY] {
+            let shop = Shop::open().await;
+            let order = shop.placed().await;
+            shop.provider().will([trouble]);
+            shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap_err();
+            shop.another().after(pause).await;
+            let after = shop.order(&order).await;
+            assert_eq!((after.intents.len(), after.requested), (1, None), "{trouble:?} {pause}");
+            assert_eq!(shop.provider().made_now(), 1, "{trouble:?} {pause}");
+        }
+    }
+}
+
+/// Stripe repeats a saved failure for a day: a look tells that nothing was made, or what was, and nobody waits.
+#[tokio::test]
+async fn a_failure_that_stripe_repeats_is_no_end() {
+    for trouble in [Trouble::FailsBefore, Trouble::FailsAfter] {
+        let shop = Shop::open().await;
+        let order = shop.placed().await;
+        shop.provider().will([trouble]);
+        let made = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
+        assert_eq!((made.order.intents.len(), shop.provider().made_now()), (1, 1), "{trouble:?}");
+    }
+}
+
+/// With webhooks wholly off, every order still ends right (I4, I6).
+#[tokio::test]
+async fn without_any_webhook_a_payment_becomes_known() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    shop.after(600).await;
+    assert_eq!(shop.order(&order).await.payment_state().name(), "unpaid");
+    shop.provider().pay(&intent);
+    shop.after(3600).await;
+    assert_eq!(shop.order(&order).await.state.name(), "paid");
+    assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "nothing is left to be done");
+}
+
+#[tokio::test]
+async fn an_open_intent_is_looked_at_less_and_less_often() {
+    let shop = Shop::open().await;
+    let (order, _) = shop.payable().await;
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let task = shop.store.tasks(order.id).await.unwrap().remove(0);
+        let now = paywright_app::Clock::now(&*shop.clock);
+        let wait = u32::try_from(task.due_at.unix_seconds() - now.unix_seconds()).unwrap();
+        waits.push(wait);
+        shop.after(wait).await;
+    }
+    assert_eq!(waits, [30, 60, 120, 300, 600, 1800]);
+}
+
+#[tokio::test]
+async fn an_unpaid_order_expires_at_stripe_first() {
+    let shop = Shop::open_with(Settings { expire_after_seconds: Some(DAY), ..Settings::default() }).await;
+    let (order, intent) = shop.payable().await;
+    let plain = shop.placed().await;
+    let paid = shop.paid().await;
+    shop.after(DAY - 60).await;
+    assert_eq!(shop.order(&order).await.state.name(), "open");
+    shop.after(60).await;
+    for order in [&order, &plain] {
+        let after = shop.order(order).await;
+        assert_eq!(after.state.name(), "canceled");
+        assert_eq!(shop.tasks(order).await, Vec::<String>::new());
+    }
+    assert_eq!(shop.provider().intent_now(&intent).status, IntentStatus::Canceled);
+    assert_eq!(shop.order(&paid).await.state.name(), "paid");
+}
+
+/// Pain 19: paid at the last moment, and nothing has told yet.
+#[tokio::test]
+async fn an_order_that_was_paid_at_the_last_moment_does_not_expire() {
+    let shop = Shop::open_with(Settings { expire_after_seconds: Some(DAY), ..Settings::default() }).await;
+    let (order, intent) = shop.payable().await;
+    shop.after(DAY - 1).await;
+    shop.provider().pay(&intent);
+    shop.after(1).await;
+    let after = shop.order(&order).await;
+    assert_eq!((after.state.name(), after.anomalies.len(), after.refunds.len()), ("paid", 0, 0));
+    let held = Shop::open_with(Settings { expire_after_seconds: Some(DAY), ..Settings::default() }).await;
+    held.provider().holds_money();
+    let (order, intent) = held.payable().await;
+    held.provider().pay(&intent);
+    held.after(DAY).await;
+    assert_eq!(held.order(&order).await.payment_state().name(), "authorized", "held money is the shop's to decide on");
+}
+
+/// Pain 22: what somebody held who is gone is taken by another, and what it comes back with changes nothing.
+#[tokio::test]
+async fn a_lease_ends_with_its_holder() {
+    let shop = Shop::open().await;
+    let order = shop.placed().await;
+    shop.provider().will([Trouble::LostBefore]);
+    shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap_err();
+    shop.clock.advance_seconds(INLINE_SECONDS);
+    let now = paywright_app::Clock::now(&*shop.clock);
+    let dead = paywright_app::Lease { owner: uuid::Uuid::max(), now, until: now.plus_seconds(180), limit: 10 };
+    assert_eq!(shop.store.lease_tasks(&dead).await.unwrap().len(), 1);
+    shop.after(179).await;
+    assert!(shop.order(&order).await.requested.is_some(), "held by one who may still be at it");
+    shop.after(1).await;
+    assert_eq!(shop.order(&order).await.intents.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_and_the_next_attempt_is_another() {
+    let shop = Shop::open().await;
+    let order = shop.placed().await;
+    shop.provider().will([Trouble::LostBefore, Trouble::Refuses("amount_too_small")]);
+    shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap_err();
+    shop.after(INLINE_SECONDS).await;
+    let after = shop.order(&order).await;
+    assert_eq!((after.requested, after.attempt), (None, 2));
+    assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
+    let made = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
+    assert_eq!(made.order.intents.len(), 1);
+}
+
+#[tokio::test]
+async fn an_intent_that_stripe_does_not_know_is_told_of_and_never_forgotten() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    shop.provider().forgets(&intent);
+    shop.after(30).await;
+    let after = shop.order(&order).await;
+    assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["intent_lost"]);
+    assert_eq!(shop.tasks(&order).await, [format!("poll_intent:{intent}")]);
+    let asked = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
+    assert!(matches!(asked, Err(CreatePaymentIntentError::Gateway(GatewayError::NotFound))), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_task_that_fails_is_tried_again_later_and_later() {
+    let shop = Shop::open().await;
+    let (order, _) = shop.payable().await;
+    shop.provider().will([Trouble::Busy; 4]);
+    let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit_of_lines(700)).await.unwrap();
+    assert!(matches!(edited, Changed::UnderWay(_)));
+    let mut tries = Vec::new();
+    shop.clock.advance_seconds(INLINE_SECONDS);
+    for _ in 0..3 {
+        shop.after(0).await;
+        let tasks = shop.store.tasks(order.id).await.unwrap();
+        let task = tasks.iter().find(|it| it.task.key().as_str() == "update_intent:1").unwrap();
+        let now = paywright_app::Clock::now(&*shop.clock);
+        let wait = u32::try_from(task.due_at.unix_seconds() - now.unix_seconds()).unwrap();
+        tries.push((wait, task.taken, task.error.clone().unwrap_or_default()));
+        shop.clock.advance_seconds(wait);
+    }
+    let busy = || "the payment provider is busy".to_owned();
+    assert_eq!(tries, [(2, 1, busy()), (4, 2, busy()), (8, 3, busy())]);
+    shop.after(0).await;
+    assert_eq!(shop.order(&order).await.revision, 2);
+}
+
+/// What cannot succeed ends, with a reason: here, a cancellation that came too late.
+#[tokio::test]
+async fn a_task_that_cannot_succeed_ends_with_a_reason() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    shop.provider().will([Trouble::LostBefore]);
+    shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await.unwrap();
+    shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
+    shop.after(INLINE_SECONDS).await;
+    let after = shop.order(&order).await;
+    assert_eq!((after.payment_state().name(), &after.operation), ("processing", &None));
+    let facts = shop.store.facts(order.id).await.unwrap();
+    let dropped = facts.into_iter().find_map(|it| {
+        if let paywright_domain::Fact::OperationDropped { error, .. } = it.fact { Some(error) } else { None }
+    });
+    let code = Some("payment_intent_unexpected_state".to_owned());
+    assert_eq!(dropped, Some(IntentError { code, ..IntentError::default() }));
+}

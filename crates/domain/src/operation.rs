@@ -1,0 +1,585 @@
+//! What is being done at Stripe to an order's payable intent: changed, canceled, captured. It is committed
+//! before Stripe is asked and resolved by what Stripe says, so that no payment falls between two states.
+
+use thiserror::Error;
+
+use crate::content::{Content, check_metadata, total_of};
+use crate::{
+    CancelReason, ContentError, Decision, Fact, IntentError, IntentId, IntentStatus, Money, MoneyError, Order,
+    OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp,
+};
+
+/// One operation on a payable intent. An order has one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Operation {
+    /// Its number within the order, from 1: part of its idempotency key, and never given twice.
+    pub number: u32,
+    /// The intent that it is done to.
+    pub intent: IntentId,
+    /// What is done.
+    pub kind: OperationKind,
+    /// When it was decided.
+    pub since: Timestamp,
+}
+
+/// What may be done to a payable intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
+pub enum OperationKind {
+    /// It is made to ask for another content of the order.
+    Edit {
+        /// What the order is once that is done.
+        content: Box<Content>,
+    },
+    /// It is given up, and the order with it.
+    Cancel {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// The money that it holds is taken.
+    Capture {
+        /// How much of it; the rest is released.
+        amount: Money,
+    },
+}
+
+impl OperationKind {
+    /// Its name in the API, in facts and in logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Edit { .. } => "edit",
+            Self::Cancel { .. } => "cancel",
+            Self::Capture { .. } => "capture",
+        }
+    }
+}
+
+impl Operation {
+    /// The key that Stripe is given.
+    pub fn idempotency_key(&self, order: OrderId) -> String {
+        format!("{}:{order}:{}", self.kind.name(), self.number)
+    }
+
+    /// The task that does it.
+    pub fn task(&self) -> Task {
+        let operation = self.number;
+        match self.kind {
+            OperationKind::Edit { .. } => Task::UpdateIntent { operation },
+            OperationKind::Cancel { .. } => Task::CancelIntent { operation },
+            OperationKind::Capture { .. } => Task::CaptureIntent { operation },
+        }
+    }
+}
+
+/// Why an edit is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum EditError {
+    /// It is paid.
+    #[error("the order is paid")]
+    Paid,
+    /// It is canceled.
+    #[error("the order is canceled")]
+    Canceled,
+    /// The new content does not fit.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// Something else comes first.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// Why a cancellation is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CancelError {
+    /// It is paid.
+    #[error("the order is paid")]
+    Paid,
+    /// Something else comes first.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// Why a capture is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CaptureError {
+    /// It is paid: there is nothing left to take.
+    #[error("the order is paid")]
+    Paid,
+    /// It is canceled.
+    #[error("the order is canceled")]
+    Canceled,
+    /// No money is authorised.
+    #[error("no authorised payment is there to be captured")]
+    NotAuthorized,
+    /// Nothing, or more than is authorised.
+    #[error("the amount to capture must be more than nothing and at most {}", .capturable.to_decimal())]
+    Amount {
+        /// What is authorised.
+        capturable: Money,
+    },
+    /// An amount that Stripe's wire cannot carry.
+    #[error("the amount to capture {0}")]
+    NotOnTheWire(MoneyError),
+    /// Something else comes first.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// Why nothing may be done to an open order at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotNow {
+    /// Stripe was asked for an intent, and nobody knows yet whether there is one: its answer comes first.
+    #[error("a payment intent was asked for, and the answer is still out")]
+    IntentRequested,
+    /// The bank has the payment in its hands.
+    #[error("a payment is being processed")]
+    PaymentInProgress,
+    /// Another change is under way at Stripe.
+    #[error("another {0} of the order is under way")]
+    OperationUnderWay(&'static str),
+    /// Money came that does not fit, and a person must decide first.
+    #[error("money was received that does not fit the order, and a person must decide first")]
+    HeldForReview,
+}
+
+impl Order {
+    /// Changes the content of an open order. What concerns no intent is changed at once; what a payable intent
+    /// must be told of becomes an [`Operation`]. An edit that changes nothing, or is under way, is no fact.
+    pub fn edit(&self, edit: OrderEdit, now: Timestamp) -> Result<Decision, EditError> {
+        match &self.state {
+            OrderState::Open => {}
+            OrderState::Paid { .. } => return Err(EditError::Paid),
+            OrderState::Canceled { .. } => return Err(EditError::Canceled),
+        }
+        let content = self.edited(edit)?;
+        if self.has(&content) {
+            return Ok(Decision::unchanged(self.clone()));
+        }
+        match self.operation.as_ref().map(|it| &it.kind) {
+            Some(OperationKind::Edit { content: under_way }) if **under_way == content => {
+                return Ok(Decision::unchanged(self.clone()));
+            }
+            Some(_) | None => {}
+        }
+        let payable = self.may_be_changed()?;
+        let mut decision = Decision::unchanged(self.clone());
+        match payable {
+            Some(intent) if self.tells_stripe(&content) => match intent.status {
+                IntentStatus::RequiresPaymentMethod
+                | IntentStatus::RequiresConfirmation
+                | IntentStatus::RequiresAction => {
+                    let kind = OperationKind::Edit { content: Box::new(content) };
+                    decision.begin(intent.id.clone(), kind, now);
+                }
+                IntentStatus::Processing
+                | IntentStatus::RequiresCapture
+                | IntentStatus::Succeeded
+                | IntentStatus::Canceled => return Err(NotNow::PaymentInProgress.into()),
+            },
+            Some(_) | None => decision.apply(content, now),
+        }
+        Ok(decision)
+    }
+
+    /// Gives up an unpaid order; where a customer could pay, Stripe's intent first. Doing it again changes nothing.
+    pub fn cancel(&self, reason: CancelReason, now: Timestamp) -> Result<Decision, CancelError> {
+        match &self.state {
+            OrderState::Open => {}
+            OrderState::Paid { .. } => return Err(CancelError::Paid),
+            OrderState::Canceled { .. } => return Ok(Decision::unchanged(self.clone())),
+        }
+        let under_way = self.operation.as_ref().map(|it| &it.kind);
+        if matches!(under_way, Some(OperationKind::Cancel { .. })) {
+            return Ok(Decision::unchanged(self.clone()));
+        }
+        let mut decision = Decision::unchanged(self.clone());
+        match self.may_be_changed()? {
+            Some(intent) if intent.status == IntentStatus::Processing => return Err(NotNow::PaymentInProgress.into()),
+            Some(intent) => decision.begin(intent.id.clone(), OperationKind::Cancel { reason }, now),
+            None => decision.end_unpaid(reason, now),
+        }
+        Ok(decision)
+    }
+
+    /// Takes authorised money: `amount` of it, or all. Asking again for what was taken, or is being taken,
+    /// changes nothing.
+    pub fn capture(&self, amount: Option<Money>, now: Timestamp) -> Result<Decision, CaptureError> {
+        let unchanged = || Ok(Decision::unchanged(self.clone()));
+        let is_asked = |asked: Money| amount.is_none_or(|it| it == asked);
+        match &self.state {
+            OrderState::Open => {}
+            OrderState::Paid { by, .. } => {
+                let asked = self.intent(by).and_then(|it| it.capture_asked);
+                return if asked.is_some_and(is_asked) { unchanged() } else { Err(CaptureError::Paid) };
+            }
+            OrderState::Canceled { .. } => return Err(CaptureError::Canceled),
+        }
+        match self.operation.as_ref().map(|it| &it.kind) {
+            Some(OperationKind::Capture { amount: asked }) if is_asked(*asked) => return unchanged(),
+            Some(_) | None => {}
+        }
+        let intent = self.may_be_changed()?.ok_or(CaptureError::NotAuthorized)?;
+        if intent.status != IntentStatus::RequiresCapture {
+            return Err(CaptureError::NotAuthorized);
+        }
+        let capturable = intent.capturable;
+        let amount = amount.unwrap_or(capturable);
+        if amount.is_zero() || capturable.minus(amount).is_err() {
+            return Err(CaptureError::Amount { capturable });
+        }
+        amount.to_wire().map_err(CaptureError::NotOnTheWire)?;
+        let id = intent.id.clone();
+        let mut decision = Decision::unchanged(self.clone());
+        if let Some(intent) = decision.order.data.intents.iter_mut().find(|it| it.id == id) {
+            intent.capture_asked = Some(amount);
+        }
+        decision.begin(id, OperationKind::Capture { amount }, now);
+        Ok(decision)
+    }
+
+    /// Takes in that Stripe has definitely refused an operation, after its state was read: the operation is
+    /// dropped, and the order stays as it was. One that is no longer under way changes nothing.
+    pub fn operation_refused(&self, number: u32, error: &IntentError, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        if self.operation.as_ref().is_some_and(|it| it.number == number) {
+            decision.drop_operation(error.clone());
+            decision.order.data.updated_at = now;
+        }
+        decision
+    }
+
+    /// Takes in that Stripe has failed at an operation and has not done it: it will repeat that for as long as it
+    /// remembers the key, so that the operation goes on under a new number.
+    pub fn operation_again(&self, number: u32) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        let Some(operation) = self.operation.as_ref().filter(|it| it.number == number) else { return decision };
+        decision.finished.push(operation.task().key());
+        decision.order.data.operations += 1;
+        let again = Operation { number: decision.order.operations, ..operation.clone() };
+        decision.tasks.push(again.task());
+        decision.order.data.operation = Some(again);
+        decision
+    }
+
+    /// The intent that a customer could pay, if there is one, where it may be changed at all.
+    fn may_be_changed(&self) -> Result<Option<&PaymentIntent>, NotNow> {
+        if let Some(operation) = &self.operation {
+            return Err(NotNow::OperationUnderWay(operation.kind.name()));
+        }
+        if self.is_held_for_review() {
+            return Err(NotNow::HeldForReview);
+        }
+        if self.requested.is_some() {
+            return Err(NotNow::IntentRequested);
+        }
+        Ok(self.payable_intent())
+    }
+
+    fn edited(&self, edit: OrderEdit) -> Result<Content, ContentError> {
+        let content = Content {
+            lines: edit.lines.unwrap_or_else(|| self.lines.clone()),
+            adjustments: edit.adjustments.unwrap_or_else(|| self.adjustments.clone()),
+            email: edit.email.unwrap_or_else(|| self.email.clone()),
+            metadata: edit.metadata.unwrap_or_else(|| self.metadata.clone()),
+            total: self.total,
+            revision: self.revision + 1,
+        };
+        check_metadata(&content.metadata)?;
+        let total = total_of(self.total.currency(), &content.lines, &content.adjustments)?;
+        Ok(Content { total, ..content })
+    }
+
+    fn has(&self, content: &Content) -> bool {
+        !self.tells_stripe(content) && self.adjustments == content.adjustments && self.metadata == content.metadata
+    }
+
+    /// Whether Stripe was told something else: the amount, where its receipt goes, what is bought.
+    fn tells_stripe(&self, content: &Content) -> bool {
+        self.total != content.total || self.email != content.email || self.lines != content.lines
+    }
+}
+
+impl Decision {
+    fn begin(&mut self, intent: IntentId, kind: OperationKind, now: Timestamp) {
+        let data = &mut self.order.data;
+        data.operations += 1;
+        let amount = match &kind {
+            OperationKind::Edit { content } => Some(content.total),
+            OperationKind::Capture { amount } => Some(*amount),
+            OperationKind::Cancel { .. } => None,
+        };
+        let operation = Operation { number: data.operations, intent: intent.clone(), kind, since: now };
+        self.tasks.push(operation.task());
+        self.facts.push(Fact::OperationRequested {
+            operation: operation.number,
+            name: operation.kind.name().to_owned(),
+            intent,
+            amount,
+        });
+        data.operation = Some(operation);
+        data.updated_at = now;
+    }
+
+    /// Makes `content` the order's.
+    fn apply(&mut self, content: Content, now: Timestamp) {
+        let data = &mut self.order.data;
+        self.facts.push(Fact::OrderEdited { before: data.total, total: content.total, revision: content.revision });
+        data.lines = content.lines;
+        data.adjustments = content.adjustments;
+        data.email = content.email;
+        data.metadata = content.metadata;
+        data.total = content.total;
+        data.revision = content.revision;
+        data.updated_at = now;
+    }
+
+    /// Makes the order a canceled one.
+    fn end_unpaid(&mut self, reason: CancelReason, now: Timestamp) {
+        self.order.data.state = OrderState::Canceled { reason, at: now };
+        self.order.data.updated_at = now;
+        self.facts.push(Fact::OrderCanceled { reason });
+        self.finished.push(Task::ExpireOrder.key());
+    }
+
+    /// Ends the operation on `intent`, if there is one that what is now known of the intent decides.
+    ///
+    /// An edit is done when Stripe names its revision, or when its intent has been given up; money that is
+    /// taken or held for the revision before can no longer change. A cancellation and a capture are done, or
+    /// have come too late, at the intent's end.
+    pub(crate) fn resolve_operation(&mut self, intent: &PaymentIntent, now: Timestamp) {
+        let Some(operation) = self.order.operation.clone().filter(|it| it.intent == intent.id) else { return };
+        let overtaken = || IntentError {
+            code: Some("overtaken".to_owned()),
+            decline_code: None,
+            message: Some(format!("the payment intent was {} first", intent.status)),
+        };
+        match (operation.kind.clone(), intent.status) {
+            (OperationKind::Edit { content }, _) if intent.revision >= content.revision => {
+                self.end_operation(&operation);
+                self.apply(*content, now);
+            }
+            (OperationKind::Edit { content }, IntentStatus::Canceled) => {
+                self.end_operation(&operation);
+                self.apply(*content, now);
+            }
+            (OperationKind::Cancel { reason }, IntentStatus::Canceled) => {
+                self.end_operation(&operation);
+                self.end_unpaid(reason, now);
+            }
+            (OperationKind::Capture { .. }, IntentStatus::Succeeded) => self.end_operation(&operation),
+            (OperationKind::Edit { .. }, IntentStatus::Succeeded | IntentStatus::RequiresCapture)
+            | (OperationKind::Cancel { .. }, IntentStatus::Succeeded)
+            | (OperationKind::Capture { .. }, IntentStatus::Canceled) => self.drop_operation(overtaken()),
+            (
+                OperationKind::Edit { .. } | OperationKind::Cancel { .. } | OperationKind::Capture { .. },
+                IntentStatus::RequiresPaymentMethod
+                | IntentStatus::RequiresConfirmation
+                | IntentStatus::RequiresAction
+                | IntentStatus::Processing
+                | IntentStatus::RequiresCapture,
+            ) => {}
+        }
+    }
+
+    fn end_operation(&mut self, operation: &Operation) {
+        self.order.data.operation = None;
+        self.finished.push(operation.task().key());
+    }
+
+    fn drop_operation(&mut self, error: IntentError) {
+        let Some(operation) = self.order.data.operation.take() else { return };
+        self.finished.push(operation.task().key());
+        if let OperationKind::Capture { .. } = operation.kind {
+            let asked = self.order.data.intents.iter_mut().find(|it| it.id == operation.intent);
+            if let Some(intent) = asked.filter(|it| it.status != IntentStatus::Succeeded) {
+                intent.capture_asked = None;
+            }
+        }
+        self.facts.push(Fact::OperationDropped {
+            operation: operation.number,
+            name: operation.kind.name().to_owned(),
+            error,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::{at, edit, placed, usd};
+    use crate::{IntentPlan, IntentSnapshot, Policies, RequestIntentError};
+
+    fn seen(order: &Order, status: IntentStatus) -> IntentSnapshot {
+        let received = if status == IntentStatus::Succeeded { order.total } else { usd(0) };
+        let capturable = if status == IntentStatus::RequiresCapture { order.total } else { usd(0) };
+        let asked = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
+        IntentSnapshot { status, received, capturable, revision: Some(order.revision), ..asked }
+    }
+
+    /// What Stripe says once it has taken an edit.
+    fn edited(order: &Order, status: IntentStatus, total: Money) -> IntentSnapshot {
+        let received = if status == IntentStatus::Succeeded { total } else { usd(0) };
+        IntentSnapshot { amount: total, received, revision: Some(order.revision + 1), ..seen(order, status) }
+    }
+
+    fn issued(status: IntentStatus) -> Order {
+        let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
+            panic!("a new order asks for an intent")
+        };
+        settled(&requested.order, &seen(&requested.order, status)).order
+    }
+
+    fn settled(order: &Order, news: &IntentSnapshot) -> Decision {
+        order.settle(news, &Policies::DEFAULT, at(400)).unwrap()
+    }
+
+    fn kinds(decision: &Decision) -> Vec<&'static str> {
+        decision.facts.iter().map(Fact::kind).collect()
+    }
+
+    const OPEN: IntentStatus = IntentStatus::RequiresPaymentMethod;
+
+    #[test]
+    fn an_edit_under_a_payable_intent_waits_for_stripe_and_is_then_the_order() {
+        let order = issued(OPEN);
+        let begun = order.edit(edit(600), at(301)).unwrap();
+        assert_eq!((begun.order.total, begun.order.revision), (order.total, 1), "not yet");
+        assert_eq!(begun.tasks, [Task::UpdateIntent { operation: 1 }]);
+        let operation = begun.order.operation.clone().unwrap();
+        assert_eq!(operation.idempotency_key(order.id), format!("edit:{}:1", order.id));
+        let done = settled(&begun.order, &edited(&order, OPEN, usd(600)));
+        assert_eq!((done.order.total, done.order.revision, &done.order.operation), (usd(600), 2, &None));
+        assert_eq!(done.finished, [operation.task().key()]);
+        assert_eq!(kinds(&done), ["order.edited"]);
+        let again = settled(&done.order, &edited(&order, OPEN, usd(600)));
+        assert_eq!(again, Decision::unchanged(done.order));
+    }
+
+    /// The instant of pain no. 8: whichever amount a customer pays while an edit is under way, it fits.
+    #[test]
+    fn a_client_that_pays_the_old_or_the_new_amount_pays_the_order() {
+        let order = issued(OPEN);
+        let begun = order.edit(edit(600), at(301)).unwrap().order;
+        let old = settled(&begun, &seen(&order, IntentStatus::Succeeded));
+        assert_eq!((old.order.state.name(), old.order.total, old.order.revision), ("paid", order.total, 1));
+        assert_eq!(kinds(&old), ["payment_intent.changed", "operation.dropped", "order.paid"]);
+        let new = settled(&begun, &edited(&order, IntentStatus::Succeeded, usd(600)));
+        assert_eq!((new.order.state.name(), new.order.total, new.order.revision), ("paid", usd(600), 2));
+        assert_eq!(kinds(&new), ["payment_intent.changed", "order.edited", "order.paid"]);
+        for paid in [old, new] {
+            assert!(paid.order.anomalies.is_empty());
+            assert!(paid.finished.contains(&Task::UpdateIntent { operation: 1 }.key()));
+        }
+    }
+
+    #[test]
+    fn a_cancellation_is_done_at_stripe_first_and_late_money_pays() {
+        let order = issued(OPEN);
+        let begun = order.cancel(CancelReason::RequestedByCustomer, at(301)).unwrap();
+        assert_eq!((begun.order.state.name(), begun.tasks), ("open", vec![Task::CancelIntent { operation: 1 }]));
+        let order = begun.order;
+        assert_eq!(order.request_intent(at(302)), Err(RequestIntentError::BeingCanceled));
+        let again = order.cancel(CancelReason::RequestedByCustomer, at(302)).unwrap();
+        assert_eq!(again, Decision::unchanged(order.clone()), "asking twice is asking once");
+        let gone = settled(&order, &seen(&order, IntentStatus::Canceled));
+        assert_eq!(gone.order.state.name(), "canceled");
+        let finished = [
+            Task::PollIntent { intent: IntentId::new("pi_1").unwrap() }.key(),
+            Task::CancelIntent { operation: 1 }.key(),
+            Task::ExpireOrder.key(),
+        ];
+        assert_eq!(gone.finished, finished);
+        let paid = settled(&order, &seen(&order, IntentStatus::Succeeded));
+        assert_eq!((paid.order.state.name(), paid.order.anomalies.len()), ("paid", 0));
+        assert!(kinds(&paid).contains(&"operation.dropped"));
+    }
+
+    #[test]
+    fn a_part_that_the_shop_captures_is_what_pays_the_order() {
+        let order = issued(IntentStatus::RequiresCapture);
+        for bad in [usd(0), usd(11_501)] {
+            assert_eq!(order.capture(Some(bad), at(301)), Err(CaptureError::Amount { capturable: order.total }));
+        }
+        let begun = order.capture(Some(usd(5000)), at(301)).unwrap().order;
+        let again = begun.capture(Some(usd(5000)), at(302)).unwrap();
+        assert_eq!(again, Decision::unchanged(begun.clone()), "asking twice is asking once");
+        let other = begun.capture(Some(usd(4000)), at(302));
+        assert_eq!(other, Err(CaptureError::NotNow(NotNow::OperationUnderWay("capture"))));
+        let news = IntentSnapshot { received: usd(5000), ..seen(&order, IntentStatus::Succeeded) };
+        let paid = settled(&begun, &news).order;
+        assert_eq!((paid.state.name(), paid.anomalies.len()), ("paid", 0));
+        assert_eq!(paid.capture(Some(usd(5000)), at(500)), Ok(Decision::unchanged(paid.clone())));
+        assert_eq!(paid.capture(None, at(500)), Ok(Decision::unchanged(paid.clone())));
+        assert_eq!(paid.capture(Some(usd(1)), at(500)), Err(CaptureError::Paid));
+        // The same money without the shop's word is not what was due.
+        let unasked = settled(&order, &news).order;
+        assert_eq!((unasked.state.name(), unasked.is_held_for_review()), ("open", true));
+    }
+
+    #[test]
+    fn a_capture_that_stripe_refuses_leaves_the_order_authorised() {
+        let order = issued(IntentStatus::RequiresCapture);
+        let begun = order.capture(None, at(301)).unwrap().order;
+        let error = IntentError { code: Some("x".into()), ..IntentError::default() };
+        let refused = begun.operation_refused(1, &error, at(302));
+        assert_eq!(refused.order.payment_state().name(), "authorized");
+        assert_eq!(refused.order.intents[0].capture_asked, None);
+        assert_eq!(kinds(&refused), ["operation.dropped"]);
+        assert_eq!(refused.order.operation_refused(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
+        let second = refused.order.capture(None, at(304)).unwrap().order.operation.clone().unwrap();
+        assert_eq!(second.number, 2, "a refused key is never used again");
+        // Released by the bank before the capture came.
+        let lapsed = settled(&begun, &seen(&order, IntentStatus::Canceled));
+        assert_eq!(lapsed.order.payment_state().name(), "unpaid");
+        assert!(kinds(&lapsed).contains(&"operation.dropped"));
+    }
+
+    #[test]
+    fn what_may_be_done_to_an_order_depends_on_its_intent() {
+        use IntentStatus::{Processing, RequiresAction, RequiresCapture, RequiresPaymentMethod};
+        let busy = NotNow::PaymentInProgress;
+        for (status, edits, cancels, captures) in [
+            (RequiresPaymentMethod, Ok(()), Ok(()), Err(CaptureError::NotAuthorized)),
+            (RequiresAction, Ok(()), Ok(()), Err(CaptureError::NotAuthorized)),
+            (
+                Processing,
+                Err(EditError::NotNow(busy)),
+                Err(CancelError::NotNow(busy)),
+                Err(CaptureError::NotAuthorized),
+            ),
+            (RequiresCapture, Err(EditError::NotNow(busy)), Ok(()), Ok(())),
+        ] {
+            let order = issued(status);
+            assert_eq!(order.edit(edit(600), at(301)).map(drop), edits, "{status}");
+            assert_eq!(order.cancel(CancelReason::Duplicate, at(301)).map(drop), cancels, "{status}");
+            assert_eq!(order.capture(None, at(301)).map(drop), captures, "{status}");
+            // What Stripe is not told of is nobody's business but the shop's.
+            let notes = OrderEdit { metadata: Some([].into()), ..OrderEdit::default() };
+            assert_eq!(order.edit(notes, at(301)), Ok(Decision::unchanged(order.clone())));
+        }
+        let order = issued(RequiresPaymentMethod);
+        let begun = order.edit(edit(600), at(301)).unwrap().order;
+        let under_way = NotNow::OperationUnderWay("edit");
+        assert_eq!(begun.edit(edit(700), at(302)), Err(EditError::NotNow(under_way)));
+        assert_eq!(begun.cancel(CancelReason::Duplicate, at(302)), Err(CancelError::NotNow(under_way)));
+        assert_eq!(
+            begun.edit(edit(600), at(302)),
+            Ok(Decision::unchanged(begun.clone())),
+            "asking twice is asking once"
+        );
+    }
+
+    #[test]
+    fn an_operation_that_stripe_failed_at_goes_on_under_another_key() {
+        let order = issued(OPEN);
+        let begun = order.edit(edit(600), at(301)).unwrap().order;
+        let again = begun.operation_again(1);
+        assert_eq!(again.finished, [Task::UpdateIntent { operation: 1 }.key()]);
+        assert_eq!(again.tasks, [Task::UpdateIntent { operation: 2 }]);
+        assert_eq!(again.order.operation_again(1), Decision::unchanged(again.order.clone()));
+        let done = settled(&again.order, &edited(&order, OPEN, usd(600)));
+        assert_eq!((done.order.total, done.finished), (usd(600), again.tasks.iter().map(Task::key).collect()));
+    }
+}

@@ -1,0 +1,636 @@
+//! Money that goes back. A refund is a row of its order before Stripe is asked for it; what Stripe says of it,
+//! or of one that was made elsewhere, is folded in by its provider id.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::{
+    AnomalyKind, Decision, Fact, IdError, IntentError, IntentId, Money, MoneyError, Order, OrderId, Task, Timestamp,
+};
+
+/// Names a refund at Stripe, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RefundId(String);
+
+impl RefundId {
+    const LEN_MAX: usize = 255;
+
+    /// Takes 1 to 255 letters, digits or underscores: Stripe has several prefixes for refunds.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let fits = (1..=Self::LEN_MAX).contains(&text.len())
+            && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::LEN_MAX }) }
+    }
+
+    /// The id as Stripe writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RefundId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a refund stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum RefundStatus {
+    /// Decided here; Stripe's answer is still out.
+    Requested,
+    /// Under way at Stripe.
+    Pending,
+    /// Waits for the customer, who must say where to.
+    RequiresAction,
+    /// Given back. It may still fail, when the customer's bank sends it back.
+    Succeeded,
+    /// Not given back; the money is here. The end.
+    Failed,
+    /// Called off; the money is here. The end.
+    Canceled,
+}
+
+impl RefundStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Requested, Self::Pending, Self::RequiresAction, Self::Succeeded, Self::Failed, Self::Canceled];
+
+    /// Its name: Stripe's, but for `requested`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Pending => "pending",
+            Self::RequiresAction => "requires_action",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// The status that Stripe calls so.
+    pub fn from_stripe(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| *it != Self::Requested && it.name() == name)
+    }
+
+    /// Whether the money is given back, or may be at any moment.
+    pub const fn holds_money(self) -> bool {
+        match self {
+            Self::Requested | Self::Pending | Self::RequiresAction | Self::Succeeded => true,
+            Self::Failed | Self::Canceled => false,
+        }
+    }
+
+    /// Whether Stripe need not be asked any more. It tells by itself where a success fails after all.
+    pub const fn is_settled(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::Canceled => true,
+            Self::Requested | Self::Pending | Self::RequiresAction => false,
+        }
+    }
+
+    /// Its rank: a refund moves up only, whatever order the news of it come in.
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Requested => 0,
+            Self::Pending => 1,
+            Self::RequiresAction => 2,
+            Self::Succeeded => 3,
+            Self::Failed | Self::Canceled => 4,
+        }
+    }
+}
+
+impl fmt::Display for RefundStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RefundStatus {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(())
+    }
+}
+
+/// Why money goes back, in Stripe's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum RefundReason {
+    /// It was charged twice.
+    Duplicate,
+    /// It is a fraud.
+    Fraudulent,
+    /// The customer wants it so.
+    RequestedByCustomer,
+}
+
+impl RefundReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer];
+
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
+    /// Its name at Stripe, in the API and in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Fraudulent => "fraudulent",
+            Self::RequestedByCustomer => "requested_by_customer",
+        }
+    }
+}
+
+/// Who wanted a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum RefundOrigin {
+    /// The shop, by the API.
+    Shop,
+    /// The policy on money that the order does not want.
+    Policy,
+    /// Somebody at Stripe: its dashboard, or another program.
+    Provider,
+}
+
+impl RefundOrigin {
+    /// The origin of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Shop, Self::Policy, Self::Provider].into_iter().find(|it| it.name() == name)
+    }
+
+    /// Its name in the API and in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shop => "shop",
+            Self::Policy => "policy",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// A refund as an order remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// Its number within the order, from 1.
+    pub number: u32,
+    /// The intent whose money it gives back.
+    pub intent: IntentId,
+    /// How much of it.
+    pub amount: Money,
+    /// Why.
+    pub reason: Option<RefundReason>,
+    /// Who wanted it.
+    pub origin: RefundOrigin,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// Its name at Stripe, once Stripe has told it.
+    pub provider_id: Option<RefundId>,
+    /// The number of the request to Stripe, from 1. It grows after a definite end alone, as Stripe repeats its
+    /// saved answer to a repeated key.
+    pub attempt: u32,
+    /// Why it failed, if it did, or why Stripe could not do it yet.
+    pub failure: Option<String>,
+    /// When it was decided, or became known.
+    pub requested_at: Timestamp,
+}
+
+impl Refund {
+    /// What Stripe is told to remember it by, in `metadata.refund_id`.
+    pub fn name(order: OrderId, number: u32) -> String {
+        format!("{order}:{number}")
+    }
+
+    /// The key that Stripe is given.
+    pub fn idempotency_key(&self, order: OrderId) -> String {
+        let name = Self::name(order, self.number);
+        if self.attempt == 1 { format!("refund:{name}") } else { format!("refund:{name}:{}", self.attempt) }
+    }
+}
+
+/// What a shop wants to give back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NewRefund {
+    /// How much; all that is left if nothing is said.
+    pub amount: Option<Money>,
+    /// Which payment's money; that which paid the order if nothing is said.
+    pub intent: Option<IntentId>,
+    /// Why.
+    pub reason: Option<RefundReason>,
+}
+
+/// Why nothing is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RefundError {
+    /// Nothing was received that could be given back.
+    #[error("nothing was received for the order that could be given back")]
+    NothingReceived,
+    /// All of it went back, or is going.
+    #[error("all that was received has been given back, or is being given back")]
+    NothingLeft,
+    /// Nothing, or more than is left.
+    #[error("the amount to refund must be more than nothing and at most {}", .left.to_decimal())]
+    Amount {
+        /// What is left.
+        left: Money,
+    },
+    /// An amount that Stripe's wire cannot carry.
+    #[error("the amount to refund {0}")]
+    NotOnTheWire(MoneyError),
+    /// The bank has taken the money back while a dispute goes on: a refund would give it twice.
+    #[error("the payment is disputed: what is refunded now would be given back twice")]
+    Disputed,
+}
+
+/// What Stripe says of a refund at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RefundSnapshot {
+    /// Which.
+    pub id: RefundId,
+    /// What its metadata says it is: see [`Refund::name`].
+    pub name: Option<String>,
+    /// Whose money it gives back.
+    pub intent: IntentId,
+    /// How much.
+    pub amount: Money,
+    /// Why.
+    pub reason: Option<RefundReason>,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// Why news of a refund is not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RefundNewsError {
+    /// It is of an intent that is not this order's.
+    #[error("the refunded payment intent does not belong to the order")]
+    NotOurs,
+    /// It gives back more than the order knows to have come: news of the payment must be read first.
+    #[error("the refund is of money that is not known to have come")]
+    AheadOfMoney,
+}
+
+/// How often Stripe is asked anew for a refund that its balance cannot cover.
+pub const REFUND_ATTEMPTS_MAX: u32 = 12;
+
+impl Order {
+    /// Decides to give money back, and says under which number.
+    pub fn refund(&self, new: &NewRefund, now: Timestamp) -> Result<(Decision, u32), RefundError> {
+        let intent = match (&new.intent, self.paid_by()) {
+            (Some(id), _) => self.intent(id).ok_or(RefundError::NothingReceived)?,
+            (None, Some(intent)) => intent,
+            // An order that waits for a person has money too, by one intent as a rule.
+            (None, None) => {
+                let has_money = |it: &&crate::PaymentIntent| !self.left_of(&it.id).is_zero();
+                self.intents.iter().find(has_money).ok_or(RefundError::NothingReceived)?
+            }
+        };
+        if intent.received.is_zero() {
+            return Err(RefundError::NothingReceived);
+        }
+        let left = self.left_of(&intent.id);
+        if left.is_zero() {
+            return Err(RefundError::NothingLeft);
+        }
+        if self.is_disputed(&intent.id) {
+            return Err(RefundError::Disputed);
+        }
+        let amount = new.amount.unwrap_or(left);
+        if amount.is_zero() || left.minus(amount).is_err() {
+            return Err(RefundError::Amount { left });
+        }
+        amount.to_wire().map_err(RefundError::NotOnTheWire)?;
+        let mut decision = Decision::unchanged(self.clone());
+        let number = decision.give_back(intent.id.clone(), amount, new.reason, RefundOrigin::Shop, now);
+        decision.order.data.updated_at = now;
+        Ok((decision, number))
+    }
+
+    /// Takes in what Stripe says of a refund: of one of ours, by its provider id or by the name that it was
+    /// given, or of one that was made elsewhere. The same may be said any number of times, in any order.
+    pub fn refund_news(&self, news: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundNewsError> {
+        let mut decision = Decision::unchanged(self.clone());
+        let intent = self.intent(&news.intent).ok_or(RefundNewsError::NotOurs)?;
+        let by_id = self.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&news.id));
+        let named = |it: &&Refund| {
+            it.provider_id.is_none() && news.name.as_deref() == Some(Refund::name(self.id, it.number).as_str())
+        };
+        let number = match (by_id, self.refunds.iter().find(named)) {
+            (Some(known), _) if news.status.rank() <= known.status.rank() => return Ok(decision),
+            (Some(known), _) | (None, Some(known)) => known.number,
+            (None, None) => decision.import_refund(news, now)?,
+        };
+        decision.take_refund_news(number, news, now);
+        if decision.order.received_beyond_refunds(&intent.id).is_none() {
+            return Err(RefundNewsError::AheadOfMoney);
+        }
+        decision.order.data.updated_at = now;
+        Ok(decision)
+    }
+
+    /// Takes in that Stripe has definitely not made a refund, and never will for this request. Where its
+    /// balance was too low, it is asked anew later, [`REFUND_ATTEMPTS_MAX`] times at most.
+    pub fn refund_refused(&self, number: u32, attempt: u32, error: &IntentError, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        let is_it =
+            |it: &&mut Refund| it.number == number && it.attempt == attempt && it.status == RefundStatus::Requested;
+        let Some(refund) = decision.order.data.refunds.iter_mut().find(is_it) else { return decision };
+        let failure = error.code.clone().or_else(|| error.message.clone()).unwrap_or_else(|| "refused".into());
+        let passes = ["balance_insufficient", "insufficient_funds", "provider_failed"].contains(&failure.as_str());
+        let (intent, tells) = (refund.intent.clone(), failure != "provider_failed");
+        if passes && attempt < REFUND_ATTEMPTS_MAX {
+            refund.attempt += 1;
+            refund.failure = Some(failure.clone());
+            if tells {
+                decision.tell(intent, AnomalyKind::RefundDelayed { refund: number }, Some(failure), now);
+            }
+        } else {
+            decision.move_refund(number, RefundStatus::Failed, Some(failure.clone()));
+            decision.tell(intent, AnomalyKind::RefundFailed { refund: number }, Some(failure), now);
+        }
+        decision.order.data.updated_at = now;
+        decision
+    }
+
+    /// The refund with this number.
+    pub fn refund_numbered(&self, number: u32) -> Option<&Refund> {
+        self.refunds.iter().find(|it| it.number == number)
+    }
+
+    /// What went back of an intent's money, or may at any moment.
+    pub fn refunded_of(&self, intent: &IntentId) -> i64 {
+        let of_it = self.refunds.iter().filter(|it| it.intent == *intent && it.status.holds_money());
+        of_it.fold(0_i64, |sum, it| sum.saturating_add(it.amount.minor()))
+    }
+
+    /// What is left of an intent's money.
+    pub fn left_of(&self, intent: &IntentId) -> Money {
+        let left = self.received_beyond_refunds(intent);
+        left.unwrap_or_else(|| {
+            Money::zero(self.intent(intent).map_or(self.total.currency(), crate::PaymentIntent::currency))
+        })
+    }
+
+    /// What is left of an intent's money; `None` if more went back than came.
+    fn received_beyond_refunds(&self, intent: &IntentId) -> Option<Money> {
+        let received = self.intent(intent)?.received;
+        Money::new(received.minor() - self.refunded_of(intent), received.currency()).ok()
+    }
+}
+
+impl Decision {
+    /// Puts a refund of somebody else's making into the order. Where it takes what one of ours was to take,
+    /// Stripe cannot have done ours: it never gives back more than came.
+    fn import_refund(&mut self, news: &RefundSnapshot, now: Timestamp) -> Result<u32, RefundNewsError> {
+        while news.status.holds_money() && self.order.left_of(&news.intent).minus(news.amount).is_err() {
+            let undone = |it: &&Refund| {
+                it.intent == news.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
+            };
+            let superseded = self.order.refunds.iter().rev().find(undone).map(|it| it.number);
+            let superseded = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
+            self.move_refund(superseded, RefundStatus::Failed, Some("superseded".into()));
+        }
+        let number = self.add_refund(news.intent.clone(), news.amount, news.reason, RefundOrigin::Provider, now);
+        if !news.status.is_settled() {
+            self.tasks.push(Task::Refund { refund: number });
+        }
+        Ok(number)
+    }
+
+    /// Puts a refund into the order, with the task that makes it.
+    pub(crate) fn give_back(
+        &mut self,
+        intent: IntentId,
+        amount: Money,
+        reason: Option<RefundReason>,
+        origin: RefundOrigin,
+        now: Timestamp,
+    ) -> u32 {
+        let number = self.add_refund(intent, amount, reason, origin, now);
+        self.tasks.push(Task::Refund { refund: number });
+        number
+    }
+
+    fn add_refund(
+        &mut self,
+        intent: IntentId,
+        amount: Money,
+        reason: Option<RefundReason>,
+        origin: RefundOrigin,
+        now: Timestamp,
+    ) -> u32 {
+        let number = u32::try_from(self.order.refunds.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.facts.push(Fact::RefundRequested { refund: number, intent: intent.clone(), amount, origin });
+        self.order.data.refunds.push(Refund {
+            number,
+            intent,
+            amount,
+            reason,
+            origin,
+            status: RefundStatus::Requested,
+            provider_id: None,
+            attempt: 1,
+            failure: None,
+            requested_at: now,
+        });
+        number
+    }
+
+    fn take_refund_news(&mut self, number: u32, news: &RefundSnapshot, now: Timestamp) {
+        if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
+            refund.provider_id = Some(news.id.clone());
+            refund.amount = news.amount;
+        }
+        self.move_refund(number, news.status, news.failure.clone());
+        if news.status == RefundStatus::Failed {
+            let kind = AnomalyKind::RefundFailed { refund: number };
+            self.tell(news.intent.clone(), kind, news.failure.clone(), now);
+        }
+    }
+
+    fn move_refund(&mut self, number: u32, status: RefundStatus, failure: Option<String>) {
+        let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) else { return };
+        let before = refund.status;
+        refund.status = status;
+        refund.failure.clone_from(&failure);
+        let provider_id = refund.provider_id.clone();
+        if status.is_settled() {
+            self.finished.push(Task::Refund { refund: number }.key());
+        }
+        self.facts.push(Fact::RefundChanged { refund: number, provider_id, before, status, failure });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::order::tests::{at, placed, usd};
+    use crate::{IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
+
+    fn intent() -> IntentId {
+        IntentId::new("pi_1").unwrap()
+    }
+
+    fn paid() -> Order {
+        let order = placed();
+        let asked = IntentSnapshot::new(intent(), order.id, order.total, at(300));
+        let news = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        order.settle(&news, &Policies::DEFAULT, at(301)).unwrap().order
+    }
+
+    fn of(minor: i64) -> NewRefund {
+        NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
+    }
+
+    fn news(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
+        let id = RefundId::new(id).unwrap();
+        RefundSnapshot { id, name, intent: intent(), amount: usd(minor), reason: None, status, failure: None }
+    }
+
+    fn statuses(order: &Order) -> Vec<RefundStatus> {
+        order.refunds.iter().map(|it| it.status).collect()
+    }
+
+    #[test]
+    fn refunds_never_come_to_more_than_was_received() {
+        let order = paid();
+        let (first, number) = order.refund(&of(6000), at(400)).unwrap();
+        assert_eq!((number, &first.tasks), (1, &vec![Task::Refund { refund: 1 }]));
+        assert_eq!(first.order.refunds[0].idempotency_key(order.id), format!("refund:{}:1", order.id));
+        let order = first.order;
+        // Pain no. 2: the second of two 60s on a 115 is refused while the first is still on its way.
+        assert_eq!(order.refund(&of(6000), at(401)), Err(RefundError::Amount { left: usd(5500) }));
+        let (rest, _) = order.refund(&NewRefund::default(), at(401)).unwrap();
+        assert_eq!(rest.order.refunds[1].amount, usd(5500));
+        assert_eq!(rest.order.refund(&of(1), at(402)), Err(RefundError::NothingLeft));
+        assert_eq!(rest.order.payment_state(), PaymentState::Refunded);
+        assert_eq!(order.payment_state(), PaymentState::PartiallyRefunded);
+        assert_eq!(placed().refund(&of(1), at(402)), Err(RefundError::NothingReceived));
+        assert_eq!(order.refund(&of(0), at(402)), Err(RefundError::Amount { left: usd(5500) }));
+    }
+
+    #[test]
+    fn a_refund_is_known_by_its_name_until_stripe_has_given_it_one() {
+        let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
+        let name = Refund::name(asked.order.id, number);
+        let done = asked.order.refund_news(&news("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
+        assert_eq!((statuses(&done.order), done.finished), (vec![RefundStatus::Pending], vec![]));
+        let done = done.order.refund_news(&news("re_1", None, 6000, RefundStatus::Succeeded), at(402)).unwrap();
+        assert_eq!(statuses(&done.order), [RefundStatus::Succeeded]);
+        assert_eq!(done.finished, [Task::Refund { refund: 1 }.key()]);
+        // Late and repeated news change nothing.
+        for status in [RefundStatus::Pending, RefundStatus::Succeeded] {
+            let late = done.order.refund_news(&news("re_1", None, 6000, status), at(403)).unwrap();
+            assert_eq!(late, Decision::unchanged(done.order.clone()));
+        }
+    }
+
+    #[test]
+    fn a_refund_that_the_bank_sends_back_is_undone_in_the_books_and_told() {
+        let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
+        let name = Some(Refund::name(asked.order.id, number));
+        let order = asked.order.refund_news(&news("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
+        let failed = order.refund_news(&news("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
+        assert_eq!(failed.order.payment_state(), PaymentState::Paid);
+        assert_eq!(failed.order.left_of(&intent()), usd(11_500));
+        let kinds: Vec<_> = failed.order.anomalies.iter().map(|it| (it.kind, it.policy.name())).collect();
+        assert_eq!(kinds, [(AnomalyKind::RefundFailed { refund: 1 }, "tell")]);
+        let (again, number) = failed.order.refund(&of(11_500), at(501)).unwrap();
+        assert_eq!((number, again.order.refunds.len()), (2, 2), "it is here again, and can be given back");
+    }
+
+    #[test]
+    fn a_refund_made_at_stripe_is_imported_and_takes_the_place_of_one_that_was_not_made() {
+        let dashboard = news("re_9", None, 11_500, RefundStatus::Succeeded);
+        let imported = paid().refund_news(&dashboard, at(400)).unwrap();
+        assert_eq!(imported.order.refunds[0].origin, RefundOrigin::Provider);
+        assert_eq!((imported.tasks.len(), imported.order.payment_state()), (0, PaymentState::Refunded));
+        let again = imported.order.refund_news(&dashboard, at(401)).unwrap();
+        assert_eq!(again, Decision::unchanged(imported.order));
+
+        let (ours, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let both = ours.order.refund_news(&dashboard, at(401)).unwrap();
+        assert_eq!(statuses(&both.order), [RefundStatus::Failed, RefundStatus::Succeeded]);
+        assert_eq!(both.order.refunds[0].failure.as_deref(), Some("superseded"));
+        assert!(both.finished.contains(&Task::Refund { refund: 1 }.key()));
+        let pending = paid().refund_news(&news("re_8", None, 100, RefundStatus::Pending), at(400)).unwrap();
+        assert_eq!(pending.tasks, [Task::Refund { refund: 1 }], "it is watched until its end");
+    }
+
+    #[test]
+    fn news_of_a_refund_before_that_of_its_payment_wait() {
+        let order = placed();
+        let dashboard = news("re_9", None, 11_500, RefundStatus::Succeeded);
+        assert_eq!(order.refund_news(&dashboard, at(400)), Err(RefundNewsError::NotOurs));
+        let open = IntentSnapshot::new(intent(), order.id, order.total, at(300));
+        let order = order.settle(&open, &Policies::DEFAULT, at(301)).unwrap().order;
+        assert_eq!(order.refund_news(&dashboard, at(400)), Err(RefundNewsError::AheadOfMoney));
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_balance_is_asked_again_and_any_other_is_the_end() {
+        let error = |code: &str| IntentError { code: Some(code.into()), ..IntentError::default() };
+        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let mut order = asked.order;
+        for attempt in 1..REFUND_ATTEMPTS_MAX {
+            let decided = order.refund_refused(1, attempt, &error("balance_insufficient"), at(401));
+            assert_eq!(decided.finished, [], "the task goes on");
+            order = decided.order;
+            assert_eq!(order.refunds[0].idempotency_key(order.id), format!("refund:{}:1:{}", order.id, attempt + 1));
+        }
+        assert_eq!(order.anomalies.len(), 1, "told once");
+        let late = order.refund_refused(1, 1, &error("balance_insufficient"), at(402));
+        assert_eq!(late, Decision::unchanged(order.clone()), "of an earlier attempt");
+        let ended = order.refund_refused(1, REFUND_ATTEMPTS_MAX, &error("balance_insufficient"), at(402));
+        assert_eq!(statuses(&ended.order), [RefundStatus::Failed]);
+        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let ended = asked.order.refund_refused(1, 1, &error("charge_disputed"), at(401));
+        assert_eq!((statuses(&ended.order), ended.order.anomalies.len()), (vec![RefundStatus::Failed], 1));
+        assert_eq!(ended.finished, [Task::Refund { refund: 1 }.key()]);
+    }
+
+    proptest! {
+        /// I3 under any interleaving of what the shop asks for and what Stripe says.
+        #[test]
+        fn whatever_is_asked_and_told_no_more_goes_back_than_came(
+            steps in prop::collection::vec((0_u8..3, 1_i64..9000, 0_usize..6, 0_u8..5), 1..25),
+        ) {
+            let mut order = paid();
+            for (what, minor, status, which) in steps {
+                let decided = match what {
+                    0 => order.refund(&of(minor), at(400)).ok().map(|it| it.0),
+                    1 => {
+                        let number = u32::from(which) + 1;
+                        let amount = order.refund_numbered(number).map_or(minor, |it| it.amount.minor());
+                        let name = Some(Refund::name(order.id, number));
+                        let news = news(&format!("re_{which}"), name, amount, RefundStatus::ALL[status]);
+                        order.refund_news(&news, at(400)).ok()
+                    }
+                    _ => order.refund_news(&news(&format!("re_x{which}"), None, minor, RefundStatus::ALL[status]), at(400)).ok(),
+                };
+                let Some(decided) = decided else { continue };
+                order = Order::restore((*decided.order).clone()).map_err(|it| TestCaseError::fail(it.to_string()))?;
+                prop_assert!(order.refunded_of(&intent()) <= order.total.minor());
+                let is_paid = matches!(order.state, OrderState::Paid { .. });
+                prop_assert!(is_paid, "a refund is no way out of being paid");
+            }
+        }
+    }
+}

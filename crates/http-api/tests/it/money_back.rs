@@ -1,0 +1,192 @@
+//! Captures, refunds, changes under way and explanations, over HTTP.
+
+use actix_web::http::Method;
+use paywright_domain::IntentId;
+use paywright_testkit::{Provider, Trouble};
+use serde_json::{Value, json};
+
+use crate::{Answer, ORDERS, Service, order};
+
+struct Sale {
+    service: Service,
+    provider: Provider,
+    order: Value,
+    intent: IntentId,
+}
+
+impl Sale {
+    /// An order of 112.00 that can be paid.
+    async fn payable(capture: &str) -> Self {
+        let (service, provider) = Service::open().await;
+        if capture == "manual" {
+            provider.holds_money();
+        }
+        let mut body = order();
+        body["capture"] = json!(capture);
+        let order = service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
+        let path = format!("{ORDERS}/{}/payment-intent", order["id"].as_str().unwrap());
+        let bearer = format!("Bearer {}", service.token("cus-ada"));
+        let headers = [("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())];
+        let made = service.send(Method::POST, &path, &headers, b"").await;
+        let intent = IntentId::new(made.body["data"]["id"].as_str().unwrap()).unwrap();
+        Self { service, provider, order, intent }
+    }
+
+    /// One that was paid, and that is known.
+    async fn paid() -> Self {
+        let sale = Self::payable("automatic").await;
+        sale.provider.pay(&sale.intent);
+        sale.call(Method::POST, "/payment", Value::Null).await;
+        sale
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Value) -> Answer {
+        let path = format!("{ORDERS}/{}{path}", self.order["id"].as_str().unwrap());
+        self.service.call(method, &path, &body).await
+    }
+
+    async fn read(&self) -> Value {
+        self.call(Method::GET, "", Value::Null).await.body["data"].clone()
+    }
+}
+
+#[actix_web::test]
+async fn refunds_are_made_listed_and_shown() {
+    let sale = Sale::paid().await;
+    let made = sale.call(Method::POST, "/refunds", json!({ "amount": "12.00", "reason": "duplicate" })).await;
+    assert_eq!((made.status, &made.body["message"]), (201, &json!("Refund requested successfully")));
+    let refund = &made.body["data"];
+    assert_eq!(
+        (&refund["number"], &refund["id"], &refund["amount"], &refund["status"], &refund["origin"]),
+        (&json!(1), &json!("re_1"), &json!("12.00"), &json!("succeeded"), &json!("shop"))
+    );
+    let rest = sale.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!(rest.body["data"]["amount"], "100.00", "the rest by default");
+    let listed = sale.call(Method::GET, "/refunds", Value::Null).await;
+    assert_eq!((listed.status, listed.body["data"].as_array().map(Vec::len)), (200, Some(2)));
+    let shown = sale.read().await;
+    assert_eq!((&shown["payment_status"], &shown["amount_refunded"]), (&json!("refunded"), &json!("112.00")));
+}
+
+#[actix_web::test]
+async fn each_refusal_of_a_refund_has_its_code_and_changes_nothing() {
+    let sale = Sale::paid().await;
+    for (body, status, code, field) in [
+        (json!({ "amount": "112.01" }), 422, "invalid_amount", Some("amount")),
+        (json!({ "amount": "0.00" }), 422, "invalid_amount", Some("amount")),
+        (json!({ "amount": "1.005" }), 422, "invalid_order", Some("amount")),
+        (json!({ "amount": 5 }), 422, "invalid_order", Some("amount")),
+        (json!({ "reason": "whim" }), 422, "invalid_order", Some("reason")),
+        (json!({ "payment_intent": "ch_1" }), 422, "invalid_order", Some("payment_intent")),
+        (json!({ "payment_intent": "pi_other" }), 409, "payment_not_received", None),
+        (json!({ "sum": "1.00" }), 422, "invalid_order", Some("sum")),
+    ] {
+        let refused = sale.call(Method::POST, "/refunds", body.clone()).await;
+        assert_eq!((refused.status, refused.code()), (status, code), "{body}: {refused:?}");
+        assert_eq!(refused.body["error"]["fields"][0]["field"].as_str(), field, "{body}");
+    }
+    assert_eq!(sale.read().await["refunds"], json!([]));
+    let unpaid = Sale::payable("automatic").await;
+    let refused = unpaid.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!((refused.status, refused.code()), (409, "payment_not_received"));
+    sale.call(Method::POST, "/refunds", Value::Null).await;
+    let refused = sale.call(Method::POST, "/refunds", Value::Null).await;
+    assert_eq!((refused.status, refused.code()), (409, "payment_already_refunded"));
+}
+
+#[actix_web::test]
+async fn a_repeated_refund_with_its_key_is_the_same_one() {
+    let sale = Sale::paid().await;
+    let send = async |body: &str, name: &str| {
+        let path = format!("{ORDERS}/{}/refunds", sale.order[name].as_str().unwrap());
+        let headers = [
+            ("x-api-key", sale.service.key.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", "r-1"),
+        ];
+        sale.service.send(Method::POST, &path, &headers, body.as_bytes()).await
+    };
+    let first = send("{\"amount\":\"1.00\"}", "id").await;
+    let again = send("{\"amount\":\"1.00\"}", "number").await;
+    assert_eq!((first.status, first.header("idempotent-replayed")), (201, None));
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+    assert_eq!(first.body, again.body, "by whichever name of the order");
+    let other = send("{\"amount\":\"2.00\"}", "id").await;
+    assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
+    assert_eq!(sale.provider.refunds_now().len(), 1);
+}
+
+#[actix_web::test]
+async fn authorised_money_is_captured_in_part() {
+    let sale = Sale::payable("manual").await;
+    let early = sale.call(Method::POST, "/capture", Value::Null).await;
+    assert_eq!((early.status, early.code()), (409, "payment_not_authorized"));
+    sale.provider.pay(&sale.intent);
+    let hint = sale.call(Method::POST, "/payment", Value::Null).await;
+    assert_eq!((hint.status, hint.code()), (409, "payment_not_completed"), "held is not paid");
+    assert_eq!(sale.read().await["payment_intent"]["amount_capturable"], "112.00");
+    let more = sale.call(Method::POST, "/capture", json!({ "amount": "112.01" })).await;
+    assert_eq!((more.status, more.code()), (422, "invalid_amount"));
+    let taken = sale.call(Method::POST, "/capture", json!({ "amount": "50.00" })).await;
+    assert_eq!((taken.status, &taken.body["data"]["payment_status"]), (200, &json!("paid")));
+    assert_eq!(taken.body["data"]["payment_intent"]["amount_received"], "50.00");
+    let again = sale.call(Method::POST, "/capture", json!({ "amount": "60.00" })).await;
+    assert_eq!((again.status, again.code()), (409, "order_paid"));
+}
+
+#[actix_web::test]
+async fn what_waits_for_the_provider_is_accepted_and_shown_as_such() {
+    let edit = json!({ "line_items": [{ "name": "Bone", "amount": 300, "quantity": 1 }] });
+    for (path, method, body, kind) in
+        [("", Method::PATCH, edit, "edit"), ("/cancel", Method::POST, Value::Null, "cancel")]
+    {
+        let sale = Sale::payable("automatic").await;
+        sale.provider.will([Trouble::LostBefore]);
+        let accepted = sale.call(method.clone(), path, body.clone()).await;
+        assert_eq!(accepted.status, 202, "{accepted:?}");
+        assert_eq!(accepted.body["data"]["pending_change"]["kind"], kind);
+        assert_eq!(accepted.body["data"]["amount"], "112.00", "not yet");
+        let other = json!({ "line_items": [{ "name": "Bone", "amount": 999, "quantity": 1 }] });
+        let busy = sale.call(Method::PATCH, "", other).await;
+        assert_eq!((busy.status, busy.code()), (409, "change_in_progress"));
+        // Asked again, it is tried again.
+        let done = sale.call(method, path, body).await;
+        assert_eq!((done.status, &done.body["data"]["pending_change"]), (200, &Value::Null), "{done:?}");
+    }
+}
+
+#[actix_web::test]
+async fn an_explanation_says_why_with_stripes_names_for_it() {
+    let sale = Sale::paid().await;
+    let explained = sale.call(Method::GET, "/explain", Value::Null).await;
+    assert_eq!(explained.status, 200);
+    let data = &explained.body["data"];
+    assert!(data["because"][0].as_str().unwrap().starts_with("It was paid: 112.00 usd came by pi_1"), "{data}");
+    let timeline = data["timeline"].as_array().unwrap();
+    let kinds: Vec<_> = timeline.iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    let expected =
+        ["order.placed", "payment_intent.requested", "payment_intent.created", "payment_intent.changed", "order.paid"];
+    assert_eq!(kinds, expected);
+    assert_eq!((&timeline[4]["source"], timeline[4]["stripe_request"].is_string()), (&json!("callback"), true));
+    assert_eq!(data["next"], json!([]), "nothing is left to be done");
+    let open = Sale::payable("automatic").await;
+    let explained = open.call(Method::GET, "/explain", Value::Null).await.body["data"].clone();
+    assert_eq!(explained["next"][0]["task"], "poll_intent:pi_1");
+    assert_eq!(explained["next"][0]["at"], "2025-03-31T09:58:00Z");
+    let stranger = [("x-api-key", open.service.key.as_str()), ("authorization", "Bearer pwo_x")];
+    let path = format!("{ORDERS}/{}/explain", open.order["id"].as_str().unwrap());
+    assert_eq!(open.service.send(Method::GET, &path, &stranger, b"").await.status, 401);
+}
+
+/// I9: the keys of those who may not move money do not.
+#[actix_web::test]
+async fn only_a_key_that_may_moves_money() {
+    let sale = Sale::paid().await;
+    let key = sale.service.key_with(7, &[paywright_app::Scope::OrdersRead, paywright_app::Scope::OrdersWrite]).await;
+    for path in ["/refunds", "/capture"] {
+        let path = format!("{ORDERS}/{}{path}", sale.order["id"].as_str().unwrap());
+        let refused = sale.service.send(Method::POST, &path, &[("x-api-key", &key)], b"").await;
+        assert_eq!(refused.status, 403, "{refused:?}");
+    }
+    assert_eq!(sale.read().await["refunds"], json!([]));
+}

@@ -1,0 +1,100 @@
+//! Stripe's objects as the domain sees them. What it cannot see is an error, never a guess.
+
+use std::fmt::Display;
+
+use paywright_domain::{
+    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId,
+    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+};
+
+use crate::error::ErrorBody;
+use crate::objects::{self, PaymentIntent};
+
+fn text(problem: &dyn Display) -> String {
+    problem.to_string()
+}
+
+fn money(wire: i64, currency: &str) -> Result<Money, String> {
+    let currency: Currency = currency.parse().map_err(|_| format!("unknown currency {currency}"))?;
+    Money::from_wire(wire, currency).map_err(|problem| format!("the amount {wire} {problem}"))
+}
+
+/// Reads an intent as the domain sees it. What it cannot see is an error, never a guess.
+pub(crate) fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapshot, String> {
+    let money = |wire| money(wire, &intent.currency);
+    let status: IntentStatus = intent
+        .status
+        .as_str()
+        .parse()
+        .map_err(|()| format!("unknown payment intent status {}", intent.status.as_str()))?;
+    Ok(IntentSnapshot {
+        intent: IntentId::new(intent.id.as_str()).map_err(|problem| text(&problem))?,
+        order: order_named_by(intent),
+        revision: intent.metadata.get("revision").and_then(|it| it.parse().ok()),
+        amount: money(intent.amount)?,
+        status,
+        received: money(intent.amount_received)?,
+        capturable: money(intent.amount_capturable)?,
+        last_error: intent.last_payment_error.as_ref().map(intent_error),
+        livemode: intent.livemode,
+        as_of,
+        as_of_max: as_of,
+    })
+}
+
+pub(crate) fn order_named_by(intent: &PaymentIntent) -> Option<OrderId> {
+    intent.metadata.get("order_id").and_then(|it| it.parse::<uuid::Uuid>().ok()).map(OrderId)
+}
+
+pub(crate) fn intent_error(body: &ErrorBody) -> IntentError {
+    let text = |it: &Option<String>| it.as_ref().map(|it| plain(it));
+    IntentError { code: text(&body.code), decline_code: text(&body.decline_code), message: text(&body.message) }
+}
+
+/// Not every store can keep a NUL in a text, and no message means one.
+fn plain(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+/// The name of our order's refund in a refund's notes.
+const REFUND_NAME: &str = "refund_id";
+
+/// Reads a refund. One of a charge without an intent is of no concern.
+pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapshot>, String> {
+    let Some(intent) = &refund.payment_intent else { return Ok(None) };
+    let status = refund.status.as_ref().map_or("pending", crate::RefundStatus::as_str);
+    let known = RefundStatus::from_stripe(status).ok_or_else(|| format!("unknown refund status {status}"))?;
+    Ok(Some(RefundSnapshot {
+        id: RefundId::new(refund.id.as_str()).map_err(|problem| text(&problem))?,
+        name: refund.metadata.as_ref().and_then(|it| it.get(REFUND_NAME)).cloned(),
+        intent: IntentId::new(intent.id().as_str()).map_err(|problem| text(&problem))?,
+        amount: money(refund.amount, &refund.currency)?,
+        reason: refund.reason.as_ref().and_then(|it| RefundReason::named(it.as_str())),
+        status: known,
+        failure: refund.failure_reason.as_deref().map(plain),
+    }))
+}
+
+/// Our notes on a refund.
+pub(crate) fn refund_metadata(name: &str) -> std::collections::BTreeMap<String, String> {
+    [(REFUND_NAME.to_owned(), name.to_owned())].into()
+}
+
+/// Reads a dispute. One of a charge without an intent is of no concern.
+pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, String> {
+    let Some(intent) = &dispute.payment_intent else { return Ok(None) };
+    let status: DisputeStatus =
+        dispute.status.parse().map_err(|()| format!("unknown dispute status {}", dispute.status))?;
+    let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
+    let moved = |taken: bool| dispute.balance_transactions.iter().any(|it| (it.amount < 0) == taken);
+    Ok(Some(Dispute {
+        id: DisputeId::new(dispute.id.as_str()).map_err(|problem| text(&problem))?,
+        intent: IntentId::new(intent.id().as_str()).map_err(|problem| text(&problem))?,
+        amount: money(dispute.amount, &dispute.currency)?,
+        status,
+        reason: plain(&dispute.reason),
+        due_by: due_by.and_then(|it| Timestamp::from_unix_seconds(it).ok()),
+        withdrawn: moved(true),
+        reinstated: moved(false),
+    }))
+}

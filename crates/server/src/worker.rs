@@ -1,0 +1,70 @@
+//! Who does what was committed: a few tasks of the runtime that take work from the store, each in its own time. Every
+//! process that serves has them, and any of them may die at any moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paywright_app::{App, Bell};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::world::now;
+
+/// How many steps run side by side: so many may wait for a slow answer before the rest waits for them.
+const HANDS: usize = 2;
+
+/// How long nothing is looked for where nobody rings: what another process has left is found by then.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long to wait after a store that did not answer.
+const AFTER_TROUBLE: Duration = Duration::from_secs(3);
+
+/// Wakes the worker of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Doorbell(Notify);
+
+impl Bell for Doorbell {
+    fn ring(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The worker of this process.
+pub(crate) struct Worker {
+    hands: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Worker {
+    pub(crate) fn start(app: &App, bell: &Arc<Doorbell>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(bell), stopped.clone())));
+        Self { hands: hands.collect(), stop }
+    }
+
+    /// Lets every step that has begun come to its end.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        for hand in self.hands {
+            drop(hand.await);
+        }
+    }
+}
+
+async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let wait = match app.run_due_tasks(now()).await {
+            Ok(0) => LOOK,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "the worker cannot use the store now");
+                AFTER_TROUBLE
+            }
+        };
+        tokio::select! {
+            () = bell.0.notified() => {}
+            () = tokio::time::sleep(wait.mul_f32(fastrand::f32().mul_add(0.5, 0.5))) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What waits: tasks, the provider's messages, and marks along its records. Each is taken by one at a time, for a
+//! time, and let go of by whoever has taken it.
+
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{EventClosing, Lease, Mark, ReceivedEvent, TaskRelease};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::rows::{pg_time, to_json};
+use crate::statement::{Binder, Fixed, Text, text};
+
+/// A message of the provider.
+pub(crate) struct EventColumns<'a> {
+    event: &'a ReceivedEvent,
+    created_at: PgTimestamp,
+    received_at: PgTimestamp,
+    headers: String,
+    news: String,
+    verdict: &'static str,
+    order: Option<Uuid>,
+    due_at: Option<PgTimestamp>,
+}
+
+impl<'a> EventColumns<'a> {
+    pub(crate) fn of(event: &'a ReceivedEvent) -> Result<Self, Failure> {
+        Ok(Self {
+            event,
+            created_at: pg_time(event.created_at),
+            received_at: pg_time(event.received_at),
+            headers: to_json(&event.headers)?,
+            news: to_json(&event.news)?,
+            verdict: event.verdict.name(),
+            order: event.order.map(|it| it.0),
+            due_at: event.due_at.map(pg_time),
+        })
+    }
+
+    pub(crate) fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlText>, _>(&self.event.id)?;
+        to.value::<Nullable<SqlText>, _>(&self.event.kind)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.created_at)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.received_at)?;
+        to.value::<Nullable<SqlText>, _>(&self.event.via)?;
+        to.value::<Nullable<SqlText>, _>(&self.headers)?;
+        to.value::<Nullable<SqlText>, _>(&self.news)?;
+        to.value::<Nullable<SqlText>, _>(&self.verdict)?;
+        to.value::<Nullable<SqlText>, _>(&self.event.error)?;
+        to.value::<Nullable<SqlUuid>, _>(&self.order)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.due_at)
+    }
+
+    /// The same parameters for no message.
+    pub(crate) fn bind_none(to: &mut Binder<'_, '_, '_>) -> QueryResult<()> {
+        let none = || &None::<&str>;
+        let never = || &None::<PgTimestamp>;
+        to.value::<Nullable<SqlText>, _>(none())?;
+        to.value::<Nullable<SqlText>, _>(none())?;
+        to.value::<Nullable<Timestamptz>, _>(never())?;
+        to.value::<Nullable<Timestamptz>, _>(never())?;
+        for _ in ["via", "headers", "news", "verdict", "error"] {
+            to.value::<Nullable<SqlText>, _>(none())?;
+        }
+        to.value::<Nullable<SqlUuid>, _>(&None::<Uuid>)?;
+        to.value::<Nullable<Timestamptz>, _>(never())
+    }
+}
+
+/// Keeps a message (`record_event.sql`).
+pub(crate) struct RecordEvent<'a>(pub(crate) EventColumns<'a>);
+
+impl Fixed for RecordEvent<'_> {
+    type Id = RecordEvent<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/record_event.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.0.bind(to)
+    }
+}
+
+/// A lease, with its times as PostgreSQL counts them.
+pub(crate) struct Claim {
+    now: PgTimestamp,
+    limit: i64,
+    owner: Uuid,
+    until: PgTimestamp,
+}
+
+impl Claim {
+    pub(crate) fn of(lease: &Lease) -> Self {
+        Self { now: pg_time(lease.now), limit: i64::from(lease.limit), owner: lease.owner, until: pg_time(lease.until) }
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.now)?;
+        to.value::<BigInt, _>(&self.limit)?;
+        to.value::<SqlUuid, _>(&self.owner)?;
+        to.value::<Timestamptz, _>(&self.until)
+    }
+}
+
+/// Takes tasks (`lease_tasks.sql`).
+pub(crate) struct LeaseTasks(pub(crate) Claim);
+
+impl Fixed for LeaseTasks {
+    type Id = Self;
+    type Columns = (SqlUuid, SqlText, BigInt);
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/lease_tasks.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.0.bind(to)
+    }
+}
+
+/// Takes parked messages (`lease_events.sql`).
+pub(crate) struct LeaseEvents(pub(crate) Claim);
+
+impl Fixed for LeaseEvents {
+    type Id = Self;
+    type Columns = (SqlText, SqlText, Timestamptz, SqlText, BigInt);
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/lease_events.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.0.bind(to)
+    }
+}
+
+/// Lets go of a task: ends it, or has it due again.
+pub(crate) struct ReleaseTask<'a> {
+    release: &'a TaskRelease,
+    key: &'a str,
+    taken: i64,
+    again_at: Option<PgTimestamp>,
+}
+
+impl<'a> ReleaseTask<'a> {
+    pub(crate) fn of(release: &'a TaskRelease) -> Self {
+        let key = release.key.as_str();
+        Self { release, key, taken: i64::from(release.taken), again_at: release.again_at.map(pg_time) }
+    }
+}
+
+impl Fixed for ReleaseTask<'_> {
+    type Id = ReleaseTask<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/release_task.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.release.order.0)?;
+        to.value::<SqlText, _>(&self.key)?;
+        to.value::<SqlUuid, _>(&self.release.owner)?;
+        to.value::<BigInt, _>(&self.taken)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.again_at)?;
+        to.value::<Nullable<SqlText>, _>(&self.release.error)
+    }
+}
+
+/// Says what became of a message.
+pub(crate) struct CloseEvent<'a> {
+    closing: &'a EventClosing,
+    taken: i64,
+    verdict: &'static str,
+    order: Option<Uuid>,
+    again_at: Option<PgTimestamp>,
+}
+
+impl<'a> CloseEvent<'a> {
+    pub(crate) fn of(closing: &'a EventClosing) -> Self {
+        Self {
+            closing,
+            taken: i64::from(closing.taken),
+            verdict: closing.verdict.name(),
+            order: closing.order.map(|it| it.0),
+            again_at: closing.again_at.map(pg_time),
+        }
+    }
+}
+
+impl Fixed for CloseEvent<'_> {
+    type Id = CloseEvent<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "UPDATE webhook_inbox SET verdict = $1::text, error = $2::text, order_id = coalesce($3::uuid, order_id), ",
+            "due_at = $4::timestamptz, leased_by = NULL, leased_until = NULL ",
+            "WHERE event_id = $5::text AND leased_by = $6::uuid AND taken = $7::bigint"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.verdict)?;
+        to.value::<Nullable<SqlText>, _>(&self.closing.error)?;
+        to.value::<Nullable<SqlUuid>, _>(&self.order)?;
+        to.value::<Nullable<Timestamptz>, _>(&self.again_at)?;
+        to.value::<SqlText, _>(&self.closing.id)?;
+        to.value::<SqlUuid, _>(&self.closing.owner)?;
+        to.value::<BigInt, _>(&self.taken)
+    }
+}
+
+/// Forgets messages that are done with, a few thousand at a time.
+pub(crate) struct ForgetEvents(pub(crate) PgTimestamp);
+
+impl Fixed for ForgetEvents {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "DELETE FROM webhook_inbox WHERE event_id IN (SELECT event_id FROM webhook_inbox ",
+            "WHERE received_at < $1 AND verdict <> 'parked' ORDER BY received_at LIMIT 5000)"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.0)
+    }
+}
+
+/// Takes a mark (`take_mark.sql`).
+pub(crate) struct TakeMark {
+    pub(crate) name: String,
+    pub(crate) claim: Claim,
+}
+
+impl Fixed for TakeMark {
+    type Id = Self;
+    type Columns = Nullable<SqlText>;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/take_mark.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.name)?;
+        to.value::<Timestamptz, _>(&self.claim.now)?;
+        to.value::<SqlUuid, _>(&self.claim.owner)?;
+        to.value::<Timestamptz, _>(&self.claim.until)
+    }
+}
+
+/// Moves a mark, and lets go of it.
+pub(crate) struct MoveMark<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) owner: Uuid,
+    pub(crate) mark: &'a Mark,
+    pub(crate) due_at: PgTimestamp,
+}
+
+impl Fixed for MoveMark<'_> {
+    type Id = MoveMark<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "UPDATE marks SET value = $1::text, due_at = $2::timestamptz, leased_by = NULL, leased_until = NULL ",
+            "WHERE name = $3::text AND leased_by = $4::uuid"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlText>, _>(&self.mark.value)?;
+        to.value::<Timestamptz, _>(&self.due_at)?;
+        to.value::<SqlText, _>(&self.name)?;
+        to.value::<SqlUuid, _>(&self.owner)
+    }
+}

@@ -1,0 +1,7 @@
+-- Takes a mark that is due and free, making it where there is none: one row, or none.
+INSERT INTO marks AS mark (name, due_at, leased_by, leased_until)
+VALUES ($1::text, $2::timestamptz, $3::uuid, $4::timestamptz)
+ON CONFLICT (name) DO UPDATE
+SET leased_by = excluded.leased_by, leased_until = excluded.leased_until
+WHERE mark.due_at <= $2 AND (mark.leased_until IS NULL OR mark.leased_until <= $2)
+RETURNING value

@@ -1,0 +1,170 @@
+//! What waits: tasks, the provider's messages, and marks along its records. Each is taken by one at a time, for a
+//! time, and let go of by whoever has taken it. Each function runs inside a savepoint of the group's transaction.
+
+use diesel::prelude::*;
+use paywright_app::{EventClosing, Lease, LeasedEvent, LeasedTask, Mark, ReceivedEvent, TaskRelease, Verdict};
+use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::rows::{Column, EventRow, TaskRow};
+use crate::schema::{marks, tasks, webhook_inbox};
+
+/// The most messages that are forgotten at once.
+const FORGOTTEN_MAX: i64 = 5000;
+
+pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
+    let now = lease.now.unix_micros();
+    let rows: Vec<TaskRow> = tasks::table
+        .filter(tasks::due_at.le(now))
+        .filter(tasks::leased_until.is_null().or(tasks::leased_until.le(now)))
+        .order((tasks::due_at, tasks::order_id, tasks::key))
+        .limit(i64::from(lease.limit))
+        .load(db)?;
+    let column = |name| Column("tasks", name);
+    rows.into_iter()
+        .map(|row| {
+            let taken = row.taken + 1;
+            diesel::update(tasks::table.find((row.order_id.as_slice(), row.key.as_str())))
+                .set((
+                    tasks::taken.eq(taken),
+                    tasks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
+                    tasks::leased_until.eq(Some(lease.until.unix_micros())),
+                ))
+                .execute(db)?;
+            Ok(LeasedTask {
+                order: OrderId(column("order_id").uuid(&row.order_id)?),
+                task: column("payload").json(&row.payload)?,
+                taken: column("taken").count(taken)?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn release_task(db: &mut SqliteConnection, release: &TaskRelease) -> Result<bool, Failure> {
+    let held = tasks::table
+        .find((release.order.0.as_bytes().as_slice(), release.key.as_str()))
+        .filter(tasks::leased_by.eq(release.owner.as_bytes().as_slice()))
+        .filter(tasks::taken.eq(i64::from(release.taken)));
+    let released = match release.again_at {
+        None => diesel::delete(held).execute(db)?,
+        Some(again_at) => diesel::update(held)
+            .set((
+                tasks::due_at.eq(again_at.unix_micros()),
+                tasks::error.eq(release.error.as_deref()),
+                tasks::leased_by.eq(None::<Vec<u8>>),
+                tasks::leased_until.eq(None::<i64>),
+            ))
+            .execute(db)?,
+    };
+    Ok(released > 0)
+}
+
+pub(crate) fn record_event(db: &mut SqliteConnection, event: &ReceivedEvent) -> Result<bool, Failure> {
+    let row = EventRow::of(event)?;
+    let recorded = diesel::insert_into(webhook_inbox::table).values(&row).on_conflict_do_nothing().execute(db)?;
+    Ok(recorded > 0)
+}
+
+pub(crate) fn lease_events(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedEvent>, Failure> {
+    let now = lease.now.unix_micros();
+    let rows: Vec<EventRow> = webhook_inbox::table
+        .filter(webhook_inbox::verdict.eq(Verdict::Parked.name()))
+        .filter(webhook_inbox::due_at.le(now))
+        .filter(webhook_inbox::leased_until.is_null().or(webhook_inbox::leased_until.le(now)))
+        .order((webhook_inbox::due_at, webhook_inbox::event_id))
+        .limit(i64::from(lease.limit))
+        .load(db)?;
+    let take = |mut row: EventRow| {
+        row.taken += 1;
+        diesel::update(webhook_inbox::table.find(row.event_id.as_str()))
+            .set((
+                webhook_inbox::taken.eq(row.taken),
+                webhook_inbox::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
+                webhook_inbox::leased_until.eq(Some(lease.until.unix_micros())),
+            ))
+            .execute(db)?;
+        row.restore()
+    };
+    rows.into_iter().map(take).collect()
+}
+
+pub(crate) fn close_event(db: &mut SqliteConnection, closing: &EventClosing) -> Result<bool, Failure> {
+    let held = || {
+        webhook_inbox::table
+            .find(closing.id.as_str())
+            .filter(webhook_inbox::leased_by.eq(closing.owner.as_bytes().as_slice()))
+            .filter(webhook_inbox::taken.eq(i64::from(closing.taken)))
+    };
+    if let Some(order) = closing.order {
+        let id = order.0.as_bytes().as_slice();
+        diesel::update(held()).set(webhook_inbox::order_id.eq(Some(id))).execute(db)?;
+    }
+    let closed = diesel::update(held())
+        .set((
+            webhook_inbox::verdict.eq(closing.verdict.name()),
+            webhook_inbox::error.eq(closing.error.as_deref()),
+            webhook_inbox::due_at.eq(closing.again_at.map(Timestamp::unix_micros)),
+            webhook_inbox::leased_by.eq(None::<Vec<u8>>),
+            webhook_inbox::leased_until.eq(None::<i64>),
+        ))
+        .execute(db)?;
+    Ok(closed > 0)
+}
+
+pub(crate) fn forget_events(db: &mut SqliteConnection, before: Timestamp) -> Result<u64, Failure> {
+    let old: Vec<String> = webhook_inbox::table
+        .filter(webhook_inbox::received_at.lt(before.unix_micros()))
+        .filter(webhook_inbox::verdict.ne(Verdict::Parked.name()))
+        .order(webhook_inbox::received_at)
+        .select(webhook_inbox::event_id)
+        .limit(FORGOTTEN_MAX)
+        .load(db)?;
+    let mut forgotten = 0;
+    for id in old {
+        diesel::delete(webhook_inbox::table.find(id)).execute(db)?;
+        forgotten += 1;
+    }
+    Ok(forgotten)
+}
+
+pub(crate) fn take_mark(db: &mut SqliteConnection, name: &str, lease: &Lease) -> Result<Option<Mark>, Failure> {
+    let now = lease.now.unix_micros();
+    diesel::insert_into(marks::table)
+        .values((marks::name.eq(name), marks::due_at.eq(now)))
+        .on_conflict_do_nothing()
+        .execute(db)?;
+    let free = marks::table
+        .find(name)
+        .filter(marks::due_at.le(now))
+        .filter(marks::leased_until.is_null().or(marks::leased_until.le(now)));
+    let taken = diesel::update(free)
+        .set((
+            marks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
+            marks::leased_until.eq(Some(lease.until.unix_micros())),
+        ))
+        .execute(db)?;
+    if taken == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Mark { value: marks::table.find(name).select(marks::value).first(db)? }))
+}
+
+pub(crate) fn move_mark(
+    db: &mut SqliteConnection,
+    name: &str,
+    owner: Uuid,
+    mark: &Mark,
+    due_at: Timestamp,
+) -> Result<bool, Failure> {
+    let held = marks::table.find(name).filter(marks::leased_by.eq(owner.as_bytes().as_slice()));
+    let moved = diesel::update(held)
+        .set((
+            marks::value.eq(mark.value.as_deref()),
+            marks::due_at.eq(due_at.unix_micros()),
+            marks::leased_by.eq(None::<Vec<u8>>),
+            marks::leased_until.eq(None::<i64>),
+        ))
+        .execute(db)?;
+    Ok(moved > 0)
+}

@@ -1,0 +1,102 @@
+-- What is being done to an order's payable intent, what went back, what is disputed, and the provider's messages.
+
+ALTER TABLE orders ADD COLUMN operations INTEGER NOT NULL DEFAULT 0 CHECK (operations >= 0);
+ALTER TABLE orders ADD COLUMN operation TEXT;
+
+ALTER TABLE payment_intents ADD COLUMN capture_asked INTEGER CHECK (capture_asked > 0);
+-- The money of every live refund: the check is the last wall.
+ALTER TABLE payment_intents ADD COLUMN refunded INTEGER NOT NULL DEFAULT 0
+    CHECK (refunded BETWEEN 0 AND received);
+
+CREATE TABLE refunds (
+    order_id BLOB NOT NULL REFERENCES orders (id),
+    number INTEGER NOT NULL CHECK (number >= 1),
+    intent_id TEXT NOT NULL REFERENCES payment_intents (id),
+    provider_id TEXT,
+    currency TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    reason TEXT CHECK (reason IN ('duplicate', 'fraudulent', 'requested_by_customer')),
+    origin TEXT NOT NULL CHECK (origin IN ('shop', 'policy', 'provider')),
+    status TEXT NOT NULL CHECK (status IN (
+        'requested', 'pending', 'requires_action', 'succeeded', 'failed', 'canceled'
+    )),
+    attempt INTEGER NOT NULL CHECK (attempt >= 1),
+    failure TEXT,
+    requested_at INTEGER NOT NULL,
+    PRIMARY KEY (order_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- A refund at Stripe is one refund here.
+CREATE UNIQUE INDEX refund_of_provider ON refunds (order_id, provider_id) WHERE provider_id IS NOT NULL;
+
+-- An intent's money goes back by policy once.
+CREATE UNIQUE INDEX one_policy_refund ON refunds (order_id, intent_id) WHERE origin = 'policy';
+
+CREATE TABLE disputes (
+    order_id BLOB NOT NULL REFERENCES orders (id),
+    position INTEGER NOT NULL,
+    provider_id TEXT NOT NULL,
+    intent_id TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount >= 0),
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    due_by INTEGER,
+    withdrawn INTEGER NOT NULL CHECK (withdrawn IN (0, 1)),
+    reinstated INTEGER NOT NULL CHECK (reinstated IN (0, 1)),
+    PRIMARY KEY (order_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- One trouble of one kind may come to an intent more than once: two refunds of it that fail.
+CREATE TABLE anomalies_of_any_kind (
+    order_id BLOB NOT NULL REFERENCES orders (id),
+    position INTEGER NOT NULL,
+    intent_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    policy TEXT NOT NULL CHECK (policy IN ('refund', 'hold_for_review', 'tell')),
+    reason TEXT,
+    found_at INTEGER NOT NULL,
+    PRIMARY KEY (order_id, position)
+) STRICT, WITHOUT ROWID;
+INSERT INTO anomalies_of_any_kind
+SELECT
+    order_id, position, intent_id, name, payload,
+    iif(name IN ('paid_after_cancel', 'second_payment'), 'refund', 'hold_for_review'), NULL, found_at
+FROM anomalies;
+DROP TABLE anomalies;
+ALTER TABLE anomalies_of_any_kind RENAME TO anomalies;
+
+ALTER TABLE facts ADD COLUMN cause TEXT;
+
+ALTER TABLE tasks ADD COLUMN error TEXT;
+
+-- The provider's messages, each once.
+CREATE TABLE webhook_inbox (
+    event_id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    via TEXT NOT NULL CHECK (via IN ('webhook', 'back_fill')),
+    headers TEXT NOT NULL,
+    news TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('applied', 'ignored', 'foreign', 'parked', 'given_up')),
+    error TEXT,
+    order_id BLOB,
+    due_at INTEGER CHECK ((due_at IS NOT NULL) = (verdict = 'parked')),
+    taken INTEGER NOT NULL DEFAULT 0,
+    leased_by BLOB,
+    leased_until INTEGER CHECK ((leased_until IS NULL) = (leased_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX parked_events ON webhook_inbox (due_at) WHERE verdict = 'parked';
+CREATE INDEX events_by_age ON webhook_inbox (received_at);
+
+-- How far walks along the provider's records have come.
+CREATE TABLE marks (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT,
+    due_at INTEGER NOT NULL,
+    leased_by BLOB,
+    leased_until INTEGER CHECK ((leased_until IS NULL) = (leased_by IS NULL))
+) STRICT, WITHOUT ROWID;
