@@ -6,7 +6,7 @@ use paywright_domain::{
     Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 
-use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, StoredTask};
+use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
 
 /// An order, explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +53,18 @@ impl App {
     /// Explains an order.
     pub async fn explain(&self, which: &OrderRef, access: &Access) -> Result<Explanation, GetOrderError> {
         let order = self.load(which, access).await?.value;
-        let facts = self.store.facts(order.id).await.map_err(GetOrderError::Store)?;
-        let tasks = self.store.tasks(order.id).await.map_err(GetOrderError::Store)?;
-        let because = because(&order);
-        let timeline = facts.into_iter().map(Moment::of).collect();
-        let next = tasks.into_iter().map(|it| NextStep::of(it, &order)).collect();
-        Ok(Explanation { order, because, timeline, next })
+        Ok(explain_order(&*self.store, order).await?)
     }
+}
+
+/// Explains an order by what a store has on it: all that is needed where nobody serves.
+pub async fn explain_order(store: &dyn Store, order: Order) -> Result<Explanation, StoreError> {
+    let facts = store.facts(order.id).await?;
+    let tasks = store.tasks(order.id).await?;
+    let because = because(&order);
+    let timeline = facts.into_iter().map(Moment::of).collect();
+    let next = tasks.into_iter().map(|it| NextStep::of(it, &order)).collect();
+    Ok(Explanation { order, because, timeline, next })
 }
 
 fn money(amount: Money) -> String {
@@ -238,7 +243,7 @@ fn sentence(fact: &Fact) -> String {
                 RefundOrigin::Policy => "The policy on money that does not fit",
                 RefundOrigin::Provider => "Somebody at Stripe",
             };
-            format!("{whose} gave {} of {intent} back (refund {refund}).", money(*amount))
+            format!("{whose} had {} of {intent} go back (refund {refund}).", money(*amount))
         }
         Fact::RefundChanged { refund, before, status, failure, provider_id } => {
             let id = provider_id.as_ref().map_or_else(String::new, |it| format!(" ({it})"));

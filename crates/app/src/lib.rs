@@ -7,6 +7,7 @@
 
 mod access;
 mod asked;
+mod audit;
 mod back_fill;
 mod cancel_order;
 mod capture_payment;
@@ -33,12 +34,13 @@ use paywright_domain::Policies;
 use uuid::Uuid;
 
 pub use access::Access;
+pub use audit::{Audit, Difference, DifferenceClass};
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::{CheckPaymentError, CheckedPayment};
 pub use create_payment_intent::{CreatePaymentIntentError, PayableIntent};
 pub use edit_order::{Changed, EditOrderError};
-pub use explain::{Explanation, Moment, NextStep};
+pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use get_order::GetOrderError;
 pub use keys::KEY_BELIEVED_SECONDS;
 pub use list_orders::OrderPage;
@@ -54,7 +56,6 @@ pub use ports::store::{
 };
 pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use refund_payment::{RefundPaymentError, Refunded};
-pub use schedule::INLINE_SECONDS;
 pub use settle_from_provider::SettleFromProviderError;
 
 /// How often a use case decides again after another writer came first.
@@ -91,11 +92,20 @@ pub struct Settings {
     pub expire_after_seconds: Option<u32>,
     /// How often the provider's list of messages is walked, in seconds.
     pub back_fill_seconds: u32,
+    /// How long a request to the provider takes at the most, with all its retries, in seconds. So long a committed
+    /// task is left to the request that committed it, before it is due for anybody.
+    pub patience_seconds: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { livemode: false, policies: Policies::DEFAULT, expire_after_seconds: None, back_fill_seconds: 300 }
+        Self {
+            livemode: false,
+            policies: Policies::DEFAULT,
+            expire_after_seconds: None,
+            back_fill_seconds: 300,
+            patience_seconds: 90,
+        }
     }
 }
 

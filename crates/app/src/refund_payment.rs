@@ -57,7 +57,14 @@ impl App {
             }
             let Versioned { version, value: order } = self.load(which, access).await?;
             let now = self.clock.now();
-            let (decision, number) = order.refund(new, now).map_err(RefundPaymentError::Refused)?;
+            let (decision, number) = match order.refund(new, now) {
+                Ok(decided) => decided,
+                Err(refusal) => {
+                    // Another request with the same key may have taken what this one was to take, a moment ago.
+                    let earlier = self.earlier_refund(which, access, &request).await?;
+                    return earlier.ok_or(RefundPaymentError::Refused(refusal));
+                }
+            };
             let decided = decision.order.clone();
             let mut changes = self.changes(version, decision, now);
             changes.idempotency = Some(IdempotencyRecord {

@@ -4,7 +4,6 @@ use futures_util::future::join_all;
 use paywright_domain::Timestamp;
 
 use crate::perform::{PerformError, Then};
-use crate::schedule::LEASE_SECONDS;
 use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease};
 
 /// How many tasks one step does at once.
@@ -17,7 +16,7 @@ impl App {
     ///
     /// Whatever happens to this process in between, another one takes the same tasks when the lease is over.
     pub async fn run_due_tasks(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let lease = Lease { owner: self.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: TASKS_AT_ONCE };
+        let lease = Lease { owner: self.owner, now, until: self.lease_until(now), limit: TASKS_AT_ONCE };
         let tasks = self.store.lease_tasks(&lease).await?;
         let done = join_all(tasks.iter().map(|it| self.run_task(it))).await;
         done.into_iter().collect::<Result<(), StoreError>>()?;

@@ -4,13 +4,6 @@ use paywright_domain::{Decision, Order, RefundOrigin, Task, Timestamp};
 
 use crate::{App, Changes, Version};
 
-/// How long a committed task is left to the request that committed it, in seconds, before it is due for
-/// anybody: longer than every retry towards the provider takes.
-pub const INLINE_SECONDS: u32 = 120;
-
-/// How long somebody may hold what it has taken, in seconds: longer than every retry towards the provider takes.
-pub(crate) const LEASE_SECONDS: u32 = 180;
-
 /// When an open intent is looked at: the wait before the first look, the second, and so on; the last one from
 /// then on. In seconds.
 const POLL_SECONDS: [u32; 11] = [30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
@@ -55,9 +48,9 @@ impl App {
             Task::CreateIntent { .. }
             | Task::UpdateIntent { .. }
             | Task::CancelIntent { .. }
-            | Task::CaptureIntent { .. } => Some(INLINE_SECONDS),
+            | Task::CaptureIntent { .. } => Some(self.settings.patience_seconds),
             Task::Refund { refund } => match order.refund_numbered(*refund).map(|it| it.origin) {
-                Some(RefundOrigin::Shop) => Some(INLINE_SECONDS),
+                Some(RefundOrigin::Shop) => Some(self.settings.patience_seconds),
                 Some(RefundOrigin::Policy) | None => Some(0),
                 Some(RefundOrigin::Provider) => Some(self.refund_poll_seconds(0)),
             },
@@ -66,6 +59,11 @@ impl App {
             Task::ExpireOrder => self.settings.expire_after_seconds,
         };
         after.map(|seconds| now.plus_seconds(seconds))
+    }
+
+    /// Until when what is taken at `now` is held: a task may be several calls to the provider.
+    pub(crate) fn lease_until(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.settings.patience_seconds.saturating_mul(2))
     }
 
     /// How long to wait before an open intent is looked at, after `looks` looks.

@@ -5,7 +5,7 @@ mod cases;
 
 use std::sync::Arc;
 
-use cases::{NOW, Shop, news};
+use cases::{NOW, PATIENCE, Shop, news};
 use paywright_app::Store;
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 

@@ -39,6 +39,27 @@ pub(crate) enum Command {
     Keys(KeysOptions),
     /// Make a customer's token, as the shop would.
     Token(TokenOptions),
+    /// Say why an order is as it is, and what happens to it next.
+    Explain(ExplainOptions),
+    /// Compare every order with what Stripe lists, and say what differs; exit code 1 if anything does.
+    Audit(AuditOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// The order: its id, its number, or one of its payment intents.
+    pub(crate) order: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// How many days to go back.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) days: u32,
 }
 
 #[derive(Debug, Args)]

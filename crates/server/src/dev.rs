@@ -7,7 +7,7 @@ use std::time::Duration;
 use paywright_app::{Scope, StoreError};
 use paywright_domain::CustomerId;
 use paywright_http_api::{Api, ApiKeyText};
-use paywright_payments_stripe::Pace;
+use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
 use secrecy::SecretString;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::DevOptions;
 use crate::database::Database;
 use crate::keys::{in_days, new_key};
-use crate::serve::{StripeWiring, Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
+use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
 use crate::settings::Payments;
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
@@ -106,10 +106,10 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
     let service = wire(Wiring {
         store: database.open(1, Migrate::Auto).await?,
-        stripe: StripeWiring {
-            key: SecretString::from(TWIN_KEY),
-            base: Some(format!("http://{twin_address}")),
+        stripe: ClientSettings {
+            base_url: format!("http://{twin_address}"),
             pace: Pace::unlimited(),
+            ..ClientSettings::new(SecretString::from(TWIN_KEY))
         },
         payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],

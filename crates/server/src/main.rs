@@ -1,9 +1,11 @@
 //! Paywright: orders in, money exactly once. This crate reads settings, wires the adapters to the use cases
 //! and runs them; it is the only one that names them all.
 
+mod audit;
 mod cli;
 mod database;
 mod dev;
+mod explain;
 mod keys;
 mod migrate;
 mod serve;
@@ -36,6 +38,13 @@ async fn main() -> ExitCode {
         Command::Migrate(options) => migrate::run(options).await,
         Command::Keys(options) => keys::run(options).await,
         Command::Token(options) => token::run(&options),
+        Command::Explain(options) => explain::run(options).await,
+        Command::Audit(options) => match audit::run(options).await {
+            Ok(true) => Ok(()),
+            // What differs has been said.
+            Ok(false) => return ExitCode::FAILURE,
+            Err(failure) => Err(failure),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,8 +7,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
 use paywright_app::{App, Ports, Store};
 use paywright_http_api::{Api, Tokens, configure, identify};
-use paywright_payments_stripe::{Client, ClientSettings, Pace, StripeGateway, StripeWebhooks};
-use secrecy::{ExposeSecret, SecretString};
+use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
@@ -23,17 +23,10 @@ const DRAIN_SECONDS: u64 = 30;
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) stripe: StripeWiring,
+    pub(crate) stripe: ClientSettings,
     pub(crate) payments: Payments,
     pub(crate) webhook_secrets: Vec<SecretString>,
     pub(crate) token_secret: SecretString,
-}
-
-/// How Stripe is reached.
-pub(crate) struct StripeWiring {
-    pub(crate) key: SecretString,
-    pub(crate) base: Option<String>,
-    pub(crate) pace: Pace,
 }
 
 /// A service that is wired and does not answer yet.
@@ -45,7 +38,7 @@ pub(crate) struct Service {
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers));
-    let (stripe, token_secret) = (settings.stripe_wiring()?, settings.token_secret()?);
+    let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
     let wiring = Wiring {
         store: database.open(workers, options.migrate.into()).await?,
         stripe,
@@ -82,17 +75,12 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
 /// The use cases over Stripe.
 pub(crate) fn use_cases(
     store: Arc<dyn Store>,
-    stripe: StripeWiring,
+    stripe: ClientSettings,
     payments: Payments,
     bell: &Arc<Doorbell>,
 ) -> Result<App, Failure> {
-    let key = stripe.key.expose_secret();
-    let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
-    let mut settings = ClientSettings { pace: stripe.pace, ..ClientSettings::new(stripe.key.clone()) };
-    if let Some(base) = stripe.base {
-        base.trim_end_matches('/').clone_into(&mut settings.base_url);
-    }
-    let gateway = StripeGateway::new(Client::new(settings)?, world::now);
+    let settings = payments.into_settings(&stripe)?;
+    let gateway = StripeGateway::new(Client::new(stripe)?, world::now);
     let background = gateway.in_background();
     let ports = Ports {
         store,
@@ -103,7 +91,7 @@ pub(crate) fn use_cases(
         ids: Arc::new(RandomIds),
         bell: Arc::<Doorbell>::clone(bell),
     };
-    Ok(App::new(ports, payments.into_settings(livemode)?))
+    Ok(App::new(ports, settings))
 }
 
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use config::{Config, Environment, File};
 use paywright_domain::{Policies, Policy};
-use paywright_payments_stripe::Pace;
+use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::Failure;
 use crate::database::Database;
-use crate::serve::StripeWiring;
 
 const DEFAULT_FILE: &str = "paywright.toml";
 
@@ -69,18 +68,24 @@ pub(crate) struct Stripe {
     webhook_secrets: Option<SecretString>,
     webhook_secrets_file: Option<PathBuf>,
     /// Another address than Stripe's: the twin's.
-    pub(crate) api_base: Option<String>,
+    api_base: Option<String>,
     /// How many requests of one endpoint this process sends in a second at most; any number if 0.
     endpoint_per_second: u32,
     /// How many requests this process sends in a second at most; any number if 0.
     account_per_second: u32,
     /// How long a customer's request waits for its turn, in milliseconds, before it is answered with 503.
     queue_wait_ms: u64,
+    /// How long one attempt at a request may take, in milliseconds.
+    attempt_timeout_ms: u64,
+    /// How long all attempts at it may take, in milliseconds.
+    deadline_ms: u64,
 }
 
 impl Default for Stripe {
     fn default() -> Self {
         let pace = Pace::default();
+        let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+        let patience = ClientSettings::new(SecretString::default());
         Self {
             secret_key: None,
             secret_key_file: None,
@@ -89,7 +94,9 @@ impl Default for Stripe {
             api_base: None,
             endpoint_per_second: pace.endpoint,
             account_per_second: pace.account,
-            queue_wait_ms: u64::try_from(pace.customer_wait.as_millis()).unwrap_or(u64::MAX),
+            queue_wait_ms: milliseconds(pace.customer_wait),
+            attempt_timeout_ms: milliseconds(patience.attempt_timeout),
+            deadline_ms: milliseconds(patience.deadline),
         }
     }
 }
@@ -109,6 +116,8 @@ pub(crate) struct Payments {
     wrong_currency: String,
 }
 
+/// What is added to the longest that a request to Stripe can take, in seconds, before others go on with it.
+const MARGIN_SECONDS: u64 = 5;
 /// Thirty days.
 const EXPIRE_AFTER_HOURS: u32 = 30 * 24;
 /// A hundred years.
@@ -131,7 +140,11 @@ impl Default for Payments {
 
 impl Payments {
     /// The settings of the use cases.
-    pub(crate) fn into_settings(self, livemode: bool) -> Result<paywright_app::Settings, Failure> {
+    pub(crate) fn into_settings(self, client: &ClientSettings) -> Result<paywright_app::Settings, Failure> {
+        let key = client.secret_key.expose_secret();
+        let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
+        // The last attempt may begin at the deadline.
+        let patience = (client.deadline + client.attempt_timeout).as_secs().saturating_add(MARGIN_SECONDS);
         let policy = |name: &str, value: &str| match Policy::named(value) {
             Some(policy @ (Policy::Refund | Policy::HoldForReview)) => Ok(policy),
             Some(Policy::Tell) | None => Err(format!("payments.{name} must be refund or hold_for_review")),
@@ -153,6 +166,7 @@ impl Payments {
             },
             expire_after_seconds: expires.map(|hours| hours.saturating_mul(3600)),
             back_fill_seconds: self.back_fill_seconds,
+            patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
         })
     }
 }
@@ -196,19 +210,21 @@ impl Settings {
     }
 
     /// How Stripe is reached.
-    pub(crate) fn stripe_wiring(&self) -> Result<StripeWiring, Failure> {
-        let Stripe { secret_key, secret_key_file, endpoint_per_second, account_per_second, queue_wait_ms, .. } =
-            &self.stripe;
+    pub(crate) fn stripe_client(&self) -> Result<ClientSettings, Failure> {
+        let Stripe { secret_key, secret_key_file, api_base, .. } = &self.stripe;
         let key = secret(secret_key.as_ref(), secret_key_file.as_deref())?;
         let key =
             key.ok_or("no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY (or ..._FILE) to an sk_ or rk_ key")?;
-        let pace = Pace {
-            endpoint: *endpoint_per_second,
-            account: *account_per_second,
-            customer_wait: Duration::from_millis(*queue_wait_ms),
-            ..Pace::default()
-        };
-        Ok(StripeWiring { key, base: self.stripe.api_base.clone(), pace })
+        let mut client = ClientSettings::new(key);
+        client.pace.endpoint = self.stripe.endpoint_per_second;
+        client.pace.account = self.stripe.account_per_second;
+        client.pace.customer_wait = Duration::from_millis(self.stripe.queue_wait_ms);
+        client.attempt_timeout = Duration::from_millis(self.stripe.attempt_timeout_ms);
+        client.deadline = Duration::from_millis(self.stripe.deadline_ms);
+        if let Some(base) = api_base {
+            base.trim_end_matches('/').clone_into(&mut client.base_url);
+        }
+        Ok(client)
     }
 
     pub(crate) fn webhook_secrets(&self) -> Result<Vec<SecretString>, Failure> {

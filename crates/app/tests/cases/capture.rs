@@ -1,8 +1,8 @@
-use paywright_app::{Access, CapturePaymentError, Changed, INLINE_SECONDS, OrderRef};
+use paywright_app::{Access, CapturePaymentError, Changed, OrderRef};
 use paywright_domain::{CancelReason, CaptureError, IntentStatus, Money, Order};
 use paywright_testkit::{Trouble, usd};
 
-use crate::Shop;
+use crate::{PATIENCE, Shop};
 
 const DAY: u32 = 86_400;
 
@@ -39,7 +39,7 @@ async fn a_capture_is_done_once_after_every_kind_of_trouble() {
         let (shop, order) = authorized().await;
         shop.provider().will([trouble]);
         shop.app.capture_payment(&OrderRef::Id(order.id), &Access::All, Some(usd(5000))).await.unwrap();
-        shop.after(INLINE_SECONDS).await;
+        shop.after(PATIENCE).await;
         let after = shop.order(&order).await;
         let received = after.paid_by().map(|it| it.received);
         assert_eq!((received, after.anomalies.len()), (Some(usd(5000)), 0), "{trouble:?}");

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use paywright_app::{Access, INLINE_SECONDS, IdempotencyKey, OrderRef, RefundPaymentError};
+use paywright_app::{Access, IdempotencyKey, OrderRef, RefundPaymentError};
 use paywright_domain::{
     AnomalyKind, NewRefund, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
 };
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
 
-use crate::Shop;
+use crate::{PATIENCE, Shop};
 
 fn of(minor: i64) -> NewRefund {
     NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
@@ -35,7 +35,7 @@ async fn a_refund_is_made_once_after_every_kind_of_trouble() {
         let order = shop.paid().await;
         shop.provider().will(trouble);
         shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
-        shop.after(INLINE_SECONDS).await;
+        shop.after(PATIENCE).await;
         let after = shop.order(&order).await;
         assert_eq!(statuses(&after), ["succeeded"], "{trouble:?}");
         assert_eq!(shop.provider().refunds_now().len(), 1, "{trouble:?}");
@@ -50,8 +50,8 @@ async fn a_refund_is_made_once_after_every_kind_of_trouble() {
 async fn a_refund_whose_process_died_is_made_by_another() {
     const TWO_DAYS: u32 = 2 * 86_400;
     for (trouble, pause) in [
-        (Trouble::LostBefore, INLINE_SECONDS),
-        (Trouble::LostAfter, INLINE_SECONDS),
+        (Trouble::LostBefore, PATIENCE),
+        (Trouble::LostAfter, PATIENCE),
         (Trouble::LostBefore, TWO_DAYS),
         (Trouble::LostAfter, TWO_DAYS),
     ] {
@@ -105,7 +105,7 @@ async fn a_repeated_request_is_one_refund_and_another_one_with_its_key_is_refuse
     }
     assert_eq!(numbers, [1; 6]);
     assert_eq!(shop.provider().refunds_now().len(), 1);
-    let again = shop.app.refund_payment(&which, &Access::All, &of(500), Some(key("r-1"))).await.unwrap();
+    let again = shop.app.refund_payment(&which, &Access::All, &NewRefund::default(), Some(key("r-1"))).await.unwrap();
     assert!(again.replayed);
     let other = Some((key("r-1").0, [8; 32]));
     let reused = shop.app.refund_payment(&which, &Access::All, &of(600), other).await;
@@ -123,7 +123,7 @@ async fn a_refund_that_stays_pending_is_watched_to_its_end() {
     let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
     assert_eq!(asked.refund.status, RefundStatus::Pending);
     assert_eq!(shop.tasks(&order).await, ["refund:1"]);
-    shop.after(INLINE_SECONDS).await;
+    shop.after(PATIENCE).await;
     shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Succeeded);
     shop.after(86_400).await;
     assert_eq!(statuses(&shop.order(&order).await), ["succeeded"]);

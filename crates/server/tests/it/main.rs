@@ -8,7 +8,9 @@
 
 mod command_line;
 mod crash;
+mod customer;
 mod database;
+mod every_trouble;
 mod faults;
 mod program;
 mod replicas;

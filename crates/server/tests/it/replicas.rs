@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_testkit::Cluster;
 use paywright_testkit::postgres::{Database, connect};
-use reqwest::{Client, Method};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 use sha2::Sha256;
 
-use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::customer::{Customer, Seen, customer};
+use crate::program::{PATIENCE, answer};
 use crate::served::Served;
 
 const CLIENTS: usize = 16;
@@ -21,86 +22,7 @@ const ORDERS_EACH: usize = 12;
 /// How many orders all clients race for.
 const SHARED: usize = 8;
 
-/// A customer who knows several addresses of the shop and tries again where one does not answer.
-struct Customer {
-    http: Client,
-    apis: Vec<String>,
-    twin: String,
-    key: String,
-    token: String,
-    seen: Arc<Seen>,
-}
-
-/// What all customers met.
-#[derive(Default)]
-struct Seen {
-    answers: AtomicUsize,
-    unanswered: AtomicUsize,
-    told_to_come_again: AtomicUsize,
-    paid: AtomicUsize,
-}
-
 impl Customer {
-    /// Asks one process after the other until one gives an answer that stands.
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Answer {
-        let begun = Instant::now();
-        loop {
-            assert!(begun.elapsed() < PATIENCE, "{path}: nobody answers");
-            let api = &self.apis[fastrand::usize(..self.apis.len())];
-            let mut request = self.http.request(method.clone(), format!("{api}{path}"));
-            request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            if let Some(body) = body {
-                request = request.header("content-type", "application/json").body(body.to_string());
-            }
-            let Some(got) = self.answered(request).await else {
-                self.seen.unanswered.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            if got.status == 503 || got.code() == "busy" {
-                self.seen.told_to_come_again.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-            assert_ne!(got.status, 500, "{path}: {got:?}");
-            self.seen.answers.fetch_add(1, Ordering::SeqCst);
-            return got;
-        }
-    }
-
-    /// An answer that came whole.
-    async fn answered(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
-        let response = request.send().await.ok()?;
-        let status = response.status().as_u16();
-        let body = serde_json::from_str(&response.text().await.ok()?).ok()?;
-        Some(Answer { status, replayed: false, body })
-    }
-
-    async fn place(&self, key: &str) -> String {
-        let placed = self.ask(Method::POST, "/orders", Some(&two_lines()), Some(key)).await;
-        assert_eq!(placed.status, 201, "{placed:?}");
-        placed.body["data"]["id"].as_str().unwrap().to_owned()
-    }
-
-    /// The intent to pay an order by, unless it is paid already.
-    async fn intent(&self, order: &str) -> Option<String> {
-        let made = self.ask(Method::POST, &format!("/orders/{order}/payment-intent"), None, None).await;
-        match (made.status, made.code()) {
-            (200, _) => Some(made.body["data"]["id"].as_str().unwrap().to_owned()),
-            (409, "order_paid") => None,
-            _ => panic!("{made:?}"),
-        }
-    }
-
-    async fn confirm(&self, intent: &str, card: &str) {
-        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
-        // Somebody else may have paid it.
-        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
-    }
-
     /// Buys one order from its beginning to its end, as customers do: twice where once would do.
     async fn buy(&self, key: &str) -> String {
         let (order, again) = tokio::join!(self.place(key), self.place(key));
@@ -134,17 +56,6 @@ impl Customer {
         }
         self.seen.paid.fetch_add(1, Ordering::SeqCst);
         order
-    }
-}
-
-fn customer(served: &Served, seen: &Arc<Seen>) -> Customer {
-    Customer {
-        http: served.http.clone(),
-        apis: served.replicas.iter().map(|it| it.1.clone()).collect(),
-        twin: served.twin_url.clone(),
-        key: served.key.clone(),
-        token: served.token.clone(),
-        seen: Arc::clone(seen),
     }
 }
 

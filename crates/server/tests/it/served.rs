@@ -19,7 +19,8 @@ pub(crate) struct Served {
     pub(crate) key: String,
     pub(crate) token: String,
     pub(crate) webhook_secrets: Vec<String>,
-    _folder: TempDir,
+    folder: TempDir,
+    ports: Vec<u16>,
 }
 
 /// Ports that nobody listens on. They are drawn together, so that none is drawn twice.
@@ -31,6 +32,17 @@ pub(crate) fn free_ports(count: usize) -> Vec<u16> {
 impl Served {
     /// Starts them. The twin tells every one of them of every event, if `webhooks` says so.
     pub(crate) async fn start(database: &str, replicas: usize, webhooks: bool, twin_latency_ms: &str) -> Self {
+        Self::start_with(database, replicas, webhooks, twin_latency_ms, "").await
+    }
+
+    /// As [`Self::start`], with these lines more in the settings.
+    pub(crate) async fn start_with(
+        database: &str,
+        replicas: usize,
+        webhooks: bool,
+        twin_latency_ms: &str,
+        more: &str,
+    ) -> Self {
         let (folder, http) = (TempDir::new().unwrap(), client());
         let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", twin_latency_ms], folder.path()));
         let twin_url = address_of(&twin);
@@ -43,8 +55,8 @@ impl Served {
             webhook_secrets.push(answer(register).await.body["secret"].as_str().expect("a secret").to_owned());
         }
         let settings = format!(
-            "[database]\nurl = \"{database}\"\n[stripe]\napi_base = \"{twin_url}\"\nsecret_key = \"sk_test_x\"\n\
-             webhook_secrets = \"{}\"\n[auth]\ntoken_secret = \"{}\"\n",
+            "database.url = \"{database}\"\nstripe.api_base = \"{twin_url}\"\nstripe.secret_key = \"sk_test_x\"\n\
+             stripe.webhook_secrets = \"{}\"\nauth.token_secret = \"{}\"\n{more}\n",
             webhook_secrets.join(","),
             "s".repeat(32)
         );
@@ -59,14 +71,27 @@ impl Served {
         let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat());
         let key = key.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
         let token = printed(&["token", "--customer", "cus-ada"]).trim().to_owned();
-        let replicas = ports.iter().map(|port| {
-            let address = format!("127.0.0.1:{port}");
-            let process = Process::start(command(&["serve", "--bind", &address], folder.path()));
-            process.printed(|it| it.contains("serves at"));
-            (Some(process), format!("http://{address}/api/v1/shop"))
-        });
-        let replicas = replicas.collect();
-        Self { http, replicas, twin, twin_url, key, token, webhook_secrets, _folder: folder }
+        let mut served =
+            Self { http, replicas: Vec::new(), twin, twin_url, key, token, webhook_secrets, folder, ports };
+        for n in 0..replicas {
+            let process = served.serve(n);
+            let api = format!("http://127.0.0.1:{}/api/v1/shop", served.ports[n]);
+            served.replicas.push((Some(process), api));
+        }
+        served
+    }
+
+    /// Starts the `n`th of them, once more after it was killed.
+    pub(crate) fn serve(&self, n: usize) -> Process {
+        let address = format!("127.0.0.1:{}", self.ports[n]);
+        let process = Process::start(command(&["serve", "--bind", &address], self.folder.path()));
+        process.printed(|it| it.contains("serves at"));
+        process
+    }
+
+    /// Runs a command with the settings of this shop.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String, String) {
+        run(arguments, &[], self.folder.path())
     }
 
     /// Every intent at the twin.

@@ -1,0 +1,507 @@
+//! The books against the provider's: every order, payment, refund and dispute, compared by what the lists of both say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paywright_domain::{
+    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Order, OrderId, PaymentIntent, RefundSnapshot,
+    RefundStatus, Timestamp,
+};
+
+use crate::perform::PerformError;
+use crate::{Access, App, GatewayError, OrderQuery, OrderRef, Page, StoreError};
+
+/// How long anything may be on its way before it is a difference, in seconds: longer than it takes when all is well.
+const ON_ITS_WAY_SECONDS: u32 = 3600;
+
+/// What was compared, and what differs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audit {
+    /// How many orders.
+    pub orders: usize,
+    /// How many payment intents of the provider's.
+    pub intents: usize,
+    /// How many refunds of the provider's.
+    pub refunds: usize,
+    /// How many disputes of the provider's.
+    pub disputes: usize,
+    /// What differs.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that is not the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Of which kind.
+    pub class: DifferenceClass,
+    /// The order that it is about, as people name it; its id where it is not known here.
+    pub order: String,
+    /// What differs, in a sentence.
+    pub detail: String,
+}
+
+/// The ways in which the books can differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DifferenceClass {
+    /// The provider has a payment of an order that is not here.
+    UnknownOrder,
+    /// The provider has a payment that its order does not know.
+    UnknownIntent,
+    /// An order has a payment that the provider does not list.
+    MissingIntent,
+    /// A payment stands elsewhere.
+    Status,
+    /// Another amount was received.
+    Received,
+    /// More was kept than is due, and nothing says so.
+    Overpaid,
+    /// The provider has a refund that its order does not know.
+    UnknownRefund,
+    /// An order has a refund that the provider does not list.
+    MissingRefund,
+    /// A refund stands elsewhere, or is of another amount.
+    Refund,
+    /// A dispute is not known, or stands elsewhere.
+    Dispute,
+    /// Something has been on its way for too long.
+    Unfinished,
+}
+
+impl DifferenceClass {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownOrder => "unknown_order",
+            Self::UnknownIntent => "unknown_intent",
+            Self::MissingIntent => "missing_intent",
+            Self::Status => "status",
+            Self::Received => "received",
+            Self::Overpaid => "overpaid",
+            Self::UnknownRefund => "unknown_refund",
+            Self::MissingRefund => "missing_refund",
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// What the provider has on one order.
+#[derive(Debug, Clone, Default)]
+struct AtProvider {
+    intents: BTreeMap<IntentId, IntentSnapshot>,
+    refunds: Vec<RefundSnapshot>,
+    disputes: Vec<Dispute>,
+}
+
+impl App {
+    /// Compares all that was made since `since` on both sides. It changes nothing. Both sides go on meanwhile: what
+    /// differs is read once more before it is told.
+    pub async fn audit(&self, since: Timestamp) -> Result<Audit, PerformError> {
+        let mut audit = Audit::default();
+        let now = self.clock.now();
+        let mut provider = self.provider_side(since, &mut audit).await?;
+        let mut older_than = None;
+        loop {
+            let query = OrderQuery { customer: None, older_than, limit: Self::PAGE_MAX };
+            let page = self.store.orders(&query).await?;
+            for order in &page {
+                // Whatever came for it at the provider came after it was placed.
+                let theirs = provider.remove(&order.id).unwrap_or_default();
+                if order.placed_at >= since {
+                    audit.orders += 1;
+                    self.audit_order(order.id, Some(order), theirs, now, &mut audit.differences).await?;
+                } else if !theirs.intents.is_empty() {
+                    audit.orders += 1;
+                    self.audit_order(order.id, None, theirs, now, &mut audit.differences).await?;
+                }
+            }
+            let Some(last) = page.last().filter(|it| it.placed_at >= since || !provider.is_empty()) else { break };
+            older_than = Some(last.id);
+        }
+        for (order, theirs) in provider {
+            self.audit_order(order, None, theirs, now, &mut audit.differences).await?;
+        }
+        Ok(audit)
+    }
+
+    /// All that the provider lists, by the order that it is of.
+    async fn provider_side(
+        &self,
+        since: Timestamp,
+        audit: &mut Audit,
+    ) -> Result<BTreeMap<OrderId, AtProvider>, PerformError> {
+        let mut by_order: BTreeMap<OrderId, AtProvider> = BTreeMap::new();
+        let mut order_of: BTreeMap<IntentId, OrderId> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.records.intents(after.as_deref(), since).await?;
+            for intent in page.items {
+                let Some(order) = intent.order else { continue };
+                audit.intents += 1;
+                order_of.insert(intent.intent.clone(), order);
+                by_order.entry(order).or_default().intents.insert(intent.intent.clone(), intent);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        loop {
+            let page: Page<RefundSnapshot> = self.records.refunds(after.as_deref(), since).await?;
+            for refund in page.items {
+                let Some(order) = self.order_of(&refund.intent, &order_of).await? else { continue };
+                audit.refunds += 1;
+                by_order.entry(order).or_default().refunds.push(refund);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        loop {
+            let page: Page<Dispute> = self.records.disputes(after.as_deref(), since).await?;
+            for dispute in page.items {
+                let Some(order) = self.order_of(&dispute.intent, &order_of).await? else { continue };
+                audit.disputes += 1;
+                by_order.entry(order).or_default().disputes.push(dispute);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(by_order);
+            }
+        }
+    }
+
+    /// The order of a payment, which may be older than the list.
+    async fn order_of(
+        &self,
+        intent: &IntentId,
+        listed: &BTreeMap<IntentId, OrderId>,
+    ) -> Result<Option<OrderId>, StoreError> {
+        if let Some(order) = listed.get(intent) {
+            return Ok(Some(*order));
+        }
+        Ok(self.store.order(&OrderRef::Intent(intent.clone())).await?.map(|it| it.value.id))
+    }
+
+    async fn audit_order(
+        &self,
+        id: OrderId,
+        read: Option<&Order>,
+        theirs: AtProvider,
+        now: Timestamp,
+        differences: &mut Vec<Difference>,
+    ) -> Result<(), PerformError> {
+        if let Some(order) = read
+            && compare(order, &theirs, now).is_empty()
+        {
+            return Ok(());
+        }
+        let Some(found) = self.find(&[OrderRef::Id(id)], &Access::All).await? else {
+            differences.extend(theirs.intents.keys().map(|intent| Difference {
+                class: DifferenceClass::UnknownOrder,
+                order: id.to_string(),
+                detail: format!("the payment provider has {intent} for an order that is not here"),
+            }));
+            return Ok(());
+        };
+        let order = found.value;
+        let theirs = self.look_closely(&order, theirs).await?;
+        differences.extend(compare(&order, &theirs, now));
+        Ok(())
+    }
+
+    /// Reads each payment of an order by itself, with its refunds.
+    async fn look_closely(&self, order: &Order, listed: AtProvider) -> Result<AtProvider, PerformError> {
+        let mut closely = AtProvider { disputes: listed.disputes, ..AtProvider::default() };
+        let known = order.intents.iter().map(|it| it.id.clone());
+        let all: BTreeSet<IntentId> = known.chain(listed.intents.into_keys()).collect();
+        for intent in all {
+            match self.gateway.intent(&intent).await {
+                Ok(issued) => drop(closely.intents.insert(intent.clone(), issued.snapshot)),
+                Err(GatewayError::NotFound) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let mut after = None;
+            loop {
+                let page = self.records.refunds_of(&intent, after.as_deref()).await?;
+                closely.refunds.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(closely)
+    }
+}
+
+/// What differs between an order and what the provider has on it.
+fn compare(order: &Order, theirs: &AtProvider, now: Timestamp) -> Vec<Difference> {
+    let mut found = Differences { order, found: Vec::new() };
+    for snapshot in theirs.intents.values() {
+        match order.intent(&snapshot.intent) {
+            None => {
+                let (id, status) = (&snapshot.intent, snapshot.status);
+                found.add(DifferenceClass::UnknownIntent, format!("{id} is {status} there, and not known here"));
+            }
+            Some(ours) => found.intent(ours, snapshot),
+        }
+    }
+    for ours in order.intents.iter().filter(|it| !theirs.intents.contains_key(&it.id)) {
+        found.add(DifferenceClass::MissingIntent, format!("{} is {} here, and not listed there", ours.id, ours.status));
+    }
+    found.refunds(theirs);
+    for dispute in &theirs.disputes {
+        let ours = order.disputes.iter().find(|it| it.id == dispute.id).map(|it| it.status);
+        if ours != Some(dispute.status) {
+            let here = ours.map_or("not known", |it| it.name());
+            let detail = format!("the dispute {} is {} there, and {here} here", dispute.id.as_str(), dispute.status);
+            found.add(DifferenceClass::Dispute, detail);
+        }
+    }
+    found.unfinished(now);
+    found.found
+}
+
+struct Differences<'a> {
+    order: &'a Order,
+    found: Vec<Difference>,
+}
+
+impl Differences<'_> {
+    fn add(&mut self, class: DifferenceClass, detail: String) {
+        self.found.push(Difference { class, order: self.order.number.to_string(), detail });
+    }
+
+    fn intent(&mut self, ours: &PaymentIntent, theirs: &IntentSnapshot) {
+        let id = &ours.id;
+        if ours.status != theirs.status {
+            let detail = format!("{id} is {} here, and {} there", ours.status, theirs.status);
+            self.add(DifferenceClass::Status, detail);
+        }
+        if ours.received != theirs.received && theirs.livemode == self.order.livemode {
+            let (here, there) = (ours.received.to_decimal(), theirs.received.to_decimal());
+            self.add(DifferenceClass::Received, format!("{id} has brought {here} here, and {there} there"));
+        }
+        let is_paid = ours.status == IntentStatus::Succeeded;
+        let explained = |it: &paywright_domain::Anomaly| {
+            it.intent == *id
+                && matches!(
+                    it.kind,
+                    AnomalyKind::PaidAfterCancel { .. }
+                        | AnomalyKind::SecondPayment { .. }
+                        | AnomalyKind::AmountDiffers { .. }
+                        | AnomalyKind::WrongCurrency { .. }
+                )
+        };
+        let pays = self.order.paid_by().is_some_and(|it| it.id == *id);
+        if is_paid && !pays && !self.order.anomalies.iter().any(explained) {
+            let detail = format!("{id} has brought {} that pays nothing", ours.received.to_decimal());
+            self.add(DifferenceClass::Overpaid, detail);
+        }
+    }
+
+    fn refunds(&mut self, theirs: &AtProvider) {
+        for refund in &theirs.refunds {
+            let ours = self.order.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&refund.id));
+            let (id, there) = (&refund.id, format!("{} and {}", refund.amount.to_decimal(), refund.status));
+            match ours {
+                None => self.add(DifferenceClass::UnknownRefund, format!("{id} is {there} there, and not known here")),
+                Some(ours) if ours.status != refund.status || ours.amount != refund.amount => {
+                    let here = format!("{} and {}", ours.amount.to_decimal(), ours.status);
+                    self.add(DifferenceClass::Refund, format!("{id} is {here} here, and {there} there"));
+                }
+                Some(_) => {}
+            }
+        }
+        let listed = |id| theirs.refunds.iter().any(|it| it.id == id);
+        let ours = self.order.refunds.iter().filter(|it| theirs.intents.contains_key(&it.intent));
+        let missing = ours.filter_map(|it| it.provider_id.clone()).filter(|it| !listed(it.clone()));
+        for id in missing.collect::<Vec<_>>() {
+            self.add(DifferenceClass::MissingRefund, format!("{id} is known here, and not listed there"));
+        }
+    }
+
+    /// What a worker would long have finished.
+    fn unfinished(&mut self, now: Timestamp) {
+        let order = self.order;
+        let is_old = |at: Timestamp| at.plus_seconds(ON_ITS_WAY_SECONDS) < now;
+        if order.requested.is_some() && is_old(order.updated_at) {
+            self.add(DifferenceClass::Unfinished, "a payment intent was asked for, and the answer is out".to_owned());
+        }
+        if let Some(operation) = order.operation.as_ref().filter(|it| is_old(it.since)) {
+            let detail = format!("the {} has been under way since {}", operation.kind.name(), operation.since);
+            self.add(DifferenceClass::Unfinished, detail);
+        }
+        let waiting = |it: &&paywright_domain::Refund| it.status == RefundStatus::Requested && is_old(it.requested_at);
+        for refund in order.refunds.iter().filter(waiting) {
+            let why = refund.failure.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
+            let detail = format!("refund {} has waited since {}{why}", refund.number, refund.requested_at);
+            self.add(DifferenceClass::Unfinished, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::{
+        CancelReason, Currency, DisputeId, DisputeStatus, LineItem, Money, NewOrder, NewRefund, Policies, Refund,
+        RefundId,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn usd(minor: i64) -> Money {
+        Money::new(minor, Currency::Usd).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(seconds).unwrap()
+    }
+
+    fn snapshot(id: &str, status: IntentStatus, received: i64) -> IntentSnapshot {
+        let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), OrderId(Uuid::nil()), usd(1000), at(2));
+        IntentSnapshot { status, received: usd(received), ..asked }
+    }
+
+    fn order() -> Order {
+        let lines = vec![LineItem::new("Bone", usd(1000), 1).unwrap()];
+        let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
+        let placed = Order::place(OrderId(Uuid::nil()), new, at(1)).unwrap().order;
+        let paid = snapshot("pi_1", IntentStatus::Succeeded, 1000);
+        placed.settle(&paid, &Policies::DEFAULT, at(3)).unwrap().order
+    }
+
+    fn theirs(intents: &[IntentSnapshot]) -> AtProvider {
+        let intents = intents.iter().map(|it| (it.intent.clone(), it.clone())).collect();
+        AtProvider { intents, ..AtProvider::default() }
+    }
+
+    fn refund(id: &str, minor: i64, status: RefundStatus) -> RefundSnapshot {
+        RefundSnapshot {
+            id: RefundId::new(id).unwrap(),
+            name: None,
+            intent: IntentId::new("pi_1").unwrap(),
+            amount: usd(minor),
+            reason: None,
+            status,
+            failure: None,
+        }
+    }
+
+    /// Each class is found where it is, and nothing where both sides agree.
+    #[test]
+    fn each_class_of_difference_is_found() {
+        use DifferenceClass::{
+            Dispute as DisputeClass, MissingIntent, MissingRefund, Received, Refund as RefundClass, Status, Unfinished,
+            UnknownIntent, UnknownRefund,
+        };
+        let good = || snapshot("pi_1", IntentStatus::Succeeded, 1000);
+        let (asked, number) =
+            order().refund(&NewRefund { amount: Some(usd(100)), ..NewRefund::default() }, at(4)).unwrap();
+        let asked = asked.order;
+        let named = RefundSnapshot {
+            name: Some(Refund::name(asked.id, number)),
+            ..refund("re_1", 100, RefundStatus::Succeeded)
+        };
+        let refunded = asked.refund_news(&named, at(5)).unwrap().order;
+        let with = |refunds: Vec<RefundSnapshot>| AtProvider { refunds, ..theirs(&[good()]) };
+        let dispute = Dispute {
+            id: DisputeId::new("du_1").unwrap(),
+            intent: IntentId::new("pi_1").unwrap(),
+            amount: usd(1000),
+            status: DisputeStatus::NeedsResponse,
+            reason: "fraudulent".into(),
+            due_by: None,
+            withdrawn: true,
+            reinstated: false,
+        };
+        let disputed = AtProvider { disputes: vec![dispute.clone()], ..theirs(&[good()]) };
+        let late = at(10 + i64::from(ON_ITS_WAY_SECONDS));
+        for (name, ours, theirs, now, expected) in [
+            ("both agree", order(), theirs(&[good()]), at(9), vec![]),
+            (
+                "not known here",
+                order(),
+                theirs(&[good(), snapshot("pi_2", IntentStatus::Processing, 0)]),
+                at(9),
+                vec![UnknownIntent],
+            ),
+            ("not listed there", order(), theirs(&[]), at(9), vec![MissingIntent]),
+            ("another status", order(), theirs(&[snapshot("pi_1", IntentStatus::Canceled, 1000)]), at(9), vec![Status]),
+            (
+                "another amount",
+                order(),
+                theirs(&[snapshot("pi_1", IntentStatus::Succeeded, 900)]),
+                at(9),
+                vec![Received],
+            ),
+            (
+                "a refund agrees",
+                refunded.clone(),
+                with(vec![refund("re_1", 100, RefundStatus::Succeeded)]),
+                at(9),
+                vec![],
+            ),
+            (
+                "a refund of the dashboard",
+                order(),
+                with(vec![refund("re_9", 5, RefundStatus::Succeeded)]),
+                at(9),
+                vec![UnknownRefund],
+            ),
+            (
+                "a refund that failed",
+                refunded.clone(),
+                with(vec![refund("re_1", 100, RefundStatus::Failed)]),
+                at(9),
+                vec![RefundClass],
+            ),
+            (
+                "a refund of another amount",
+                refunded.clone(),
+                with(vec![refund("re_1", 99, RefundStatus::Succeeded)]),
+                at(9),
+                vec![RefundClass],
+            ),
+            ("a refund that is not there", refunded, with(vec![]), at(9), vec![MissingRefund]),
+            ("a refund on its way", asked.clone(), with(vec![]), at(9), vec![]),
+            ("a refund that waits for ever", asked, with(vec![]), late, vec![Unfinished]),
+            ("a dispute", order(), disputed.clone(), at(9), vec![DisputeClass]),
+            ("a dispute that is known", order().dispute_news(&dispute, at(5)).unwrap().order, disputed, at(9), vec![]),
+        ] {
+            let classes: Vec<_> = compare(&ours, &theirs, now).into_iter().map(|it| it.class).collect();
+            assert_eq!(classes, expected, "{name}");
+        }
+    }
+
+    /// I1: money beyond what is due is an anomaly, or it is a difference.
+    #[test]
+    fn money_that_pays_nothing_is_a_difference_unless_it_is_an_anomaly() {
+        let second = snapshot("pi_2", IntentStatus::Succeeded, 1000);
+        let both = theirs(&[snapshot("pi_1", IntentStatus::Succeeded, 1000), second.clone()]);
+        let known = order().settle(&second, &Policies::DEFAULT, at(5)).unwrap().order;
+        assert_eq!(compare(&known, &both, at(9)), []);
+        let mut forgotten = (*known).clone();
+        forgotten.anomalies.clear();
+        let classes: Vec<_> =
+            compare(&Order::restore(forgotten).unwrap(), &both, at(9)).into_iter().map(|it| it.class).collect();
+        assert_eq!(classes, [DifferenceClass::Overpaid]);
+    }
+
+    #[test]
+    fn an_operation_that_never_ends_is_a_difference() {
+        let lines = vec![LineItem::new("Bone", usd(1000), 1).unwrap()];
+        let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
+        let placed = Order::place(OrderId(Uuid::nil()), new, at(1)).unwrap().order;
+        let open = snapshot("pi_1", IntentStatus::RequiresAction, 0);
+        let open_order = placed.settle(&open, &Policies::DEFAULT, at(3)).unwrap().order;
+        let canceling = open_order.cancel(CancelReason::Abandoned, at(4)).unwrap().order;
+        let now = at(5 + i64::from(ON_ITS_WAY_SECONDS));
+        let found = compare(&canceling, &theirs(&[open]), now);
+        assert_eq!(found.iter().map(|it| it.class.name()).collect::<Vec<_>>(), ["unfinished"]);
+        assert!(found[0].detail.contains("the cancel has been under way since"), "{found:?}");
+    }
+}

@@ -1,0 +1,44 @@
+//! `paywright audit`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use paywright_store_postgres::Migrate;
+
+use crate::cli::AuditOptions;
+use crate::serve::use_cases;
+use crate::settings::Settings;
+use crate::worker::Doorbell;
+use crate::world::now;
+use crate::{Failure, say};
+
+const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
+
+/// Says what differs, and whether nothing does.
+pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
+    let settings = Settings::read(options.settings.config.as_deref())?;
+    let (database, stripe) = (settings.database()?, settings.stripe_client()?);
+    let store = database.open(1, Migrate::Auto).await?;
+    let app = use_cases(store, stripe, settings.payments, &Arc::<Doorbell>::default())?.in_background();
+    let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
+    let audit = app.audit(since).await?;
+    say(&format!(
+        "Compared since {since}: {} orders here; {} payment intents, {} refunds and {} disputes at Stripe.",
+        audit.orders, audit.intents, audit.refunds, audit.disputes
+    ));
+    if audit.differences.is_empty() {
+        say("Nothing differs.");
+        return Ok(true);
+    }
+    let mut by_class: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for difference in &audit.differences {
+        by_class.entry(difference.class).or_default().push(difference);
+    }
+    for (class, differences) in by_class {
+        say(&format!("\n{} ({}):", class.name(), differences.len()));
+        for difference in differences {
+            say(&format!("  {}: {}", difference.order, difference.detail));
+        }
+    }
+    Ok(false)
+}

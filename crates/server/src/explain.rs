@@ -1,0 +1,57 @@
+//! `paywright explain`.
+
+use paywright_app::{OrderRef, explain_order};
+use paywright_domain::{IntentId, OrderId, OrderNumber};
+use paywright_store_postgres::Migrate;
+use uuid::Uuid;
+
+use crate::cli::ExplainOptions;
+use crate::settings::Settings;
+use crate::{Failure, say};
+
+/// An order by any of its names.
+fn order_ref(text: &str) -> Result<OrderRef, Failure> {
+    if let Ok(id) = Uuid::try_parse(text) {
+        return Ok(OrderRef::Id(OrderId(id)));
+    }
+    if let Ok(intent) = IntentId::new(text) {
+        return Ok(OrderRef::Intent(intent));
+    }
+    let number = OrderNumber::parse(text).map(OrderRef::Number);
+    Ok(number.map_err(|_| "an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")?)
+}
+
+pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
+    let which = order_ref(&options.order)?;
+    let database = Settings::read(options.settings.config.as_deref())?.database()?;
+    let store = database.open(1, Migrate::Auto).await?;
+    let found = store.order(&which).await?.ok_or_else(|| format!("there is no order {}", options.order))?;
+    let explained = explain_order(&*store, found.value).await?;
+    let order = &explained.order;
+    let (amount, currency) = (order.total.to_decimal(), order.total.currency().code());
+    say(&format!("{} ({}): {amount} {currency}, {}", order.number, order.id, order.payment_state().name()));
+    for sentence in &explained.because {
+        say(sentence);
+    }
+    say("\nWhat happened:");
+    for moment in &explained.timeline {
+        let cause = moment.cause.as_ref().map_or_else(String::new, |it| {
+            let names = [Some(it.source.as_str()), it.event.as_deref(), it.request.as_deref()];
+            format!("  [{}]", names.into_iter().flatten().collect::<Vec<_>>().join(", "))
+        });
+        say(&format!("{}  {}{cause}", moment.at, moment.sentence));
+    }
+    if explained.next.is_empty() {
+        say("\nNothing is left to be done by itself.");
+        return Ok(());
+    }
+    say("\nWhat happens next by itself:");
+    for step in &explained.next {
+        let tries = match (&step.error, step.tries) {
+            (Some(error), tries) => format!("  (tried {tries} times; the last time: {error})"),
+            (None, _) => String::new(),
+        };
+        say(&format!("{}  {}{tries}", step.at, step.sentence));
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! A customer of several processes, who tries again where one does not answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::served::Served;
+
+/// A customer who knows several addresses of the shop and tries again where one does not answer.
+pub(crate) struct Customer {
+    pub(crate) http: Client,
+    pub(crate) apis: Vec<String>,
+    pub(crate) twin: String,
+    pub(crate) key: String,
+    pub(crate) token: String,
+    pub(crate) seen: Arc<Seen>,
+}
+
+/// What all customers met.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) answers: AtomicUsize,
+    pub(crate) unanswered: AtomicUsize,
+    pub(crate) told_to_come_again: AtomicUsize,
+    pub(crate) paid: AtomicUsize,
+}
+
+impl Customer {
+    /// Asks one process after the other until one gives an answer that stands.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Answer {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < PATIENCE * 2, "{path}: nobody answers");
+            let api = &self.apis[fastrand::usize(..self.apis.len())];
+            let mut request = self.http.request(method.clone(), format!("{api}{path}"));
+            request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            if let Some(body) = body {
+                request = request.header("content-type", "application/json").body(body.to_string());
+            }
+            let Some(got) = self.answered(request).await else {
+                self.seen.unanswered.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            if got.status == 503 || got.code() == "busy" {
+                self.seen.told_to_come_again.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+            assert_ne!(got.status, 500, "{path}: {got:?}");
+            self.seen.answers.fetch_add(1, Ordering::SeqCst);
+            return got;
+        }
+    }
+
+    /// An answer that came whole.
+    async fn answered(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let body = serde_json::from_str(&response.text().await.ok()?).ok()?;
+        Some(Answer { status, replayed: false, body })
+    }
+
+    pub(crate) async fn place(&self, key: &str) -> String {
+        self.place_this(key, &two_lines()).await
+    }
+
+    pub(crate) async fn place_this(&self, key: &str, order: &Value) -> String {
+        let placed = self.ask(Method::POST, "/orders", Some(order), Some(key)).await;
+        assert_eq!(placed.status, 201, "{placed:?}");
+        placed.body["data"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The intent to pay an order by, unless it is paid already.
+    pub(crate) async fn intent(&self, order: &str) -> Option<String> {
+        let made = self.ask(Method::POST, &format!("/orders/{order}/payment-intent"), None, None).await;
+        match (made.status, made.code()) {
+            (200, _) => Some(made.body["data"]["id"].as_str().unwrap().to_owned()),
+            (409, "order_paid") => None,
+            _ => panic!("{made:?}"),
+        }
+    }
+
+    pub(crate) async fn confirm(&self, intent: &str, card: &str) {
+        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
+        // Somebody else may have paid it.
+        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
+    }
+}
+
+pub(crate) fn customer(served: &Served, seen: &Arc<Seen>) -> Customer {
+    Customer {
+        http: served.http.clone(),
+        apis: served.replicas.iter().map(|it| it.1.clone()).collect(),
+        twin: served.twin_url.clone(),
+        key: served.key.clone(),
+        token: served.token.clone(),
+        seen: Arc::clone(seen),
+    }
+}

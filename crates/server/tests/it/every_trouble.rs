@@ -1,0 +1,300 @@
+//! Everything that can go wrong, at once: Stripe fails, hangs up and is slow, webhooks come twice, late or never, and
+//! the processes are killed over and over. Then the trouble ends, and the books agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use paywright_testkit::Cluster;
+use paywright_testkit::postgres::connect;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::customer::{Customer, Seen, customer};
+use crate::program::{PATIENCE, Process, answer, two_lines};
+use crate::served::Served;
+
+const CLIENTS: usize = 12;
+/// How many orders each client sees through: each story twice.
+const ORDERS_EACH: usize = 2 * STORIES;
+const STORIES: usize = 8;
+
+/// Percent of all requests at Stripe, for each of these.
+const PERCENT: u8 = 5;
+
+/// How soon all must be at rest once the trouble has ended: the longest lease, and some looks.
+const BOUND: Duration = Duration::from_secs(120);
+
+const SETTINGS: &str = "stripe.attempt_timeout_ms = 1500\nstripe.deadline_ms = 3000\n\
+    stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = 2";
+
+fn troubles() -> Vec<Value> {
+    let chance = |more: Value| {
+        let mut fault = json!({ "percent": PERCENT, "path": "/v1/" });
+        fault.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fault
+    };
+    vec![
+        chance(json!({ "kind": "status_before", "status": 500 })),
+        chance(json!({ "kind": "status_after", "status": 500 })),
+        chance(json!({ "kind": "status_before", "status": 429 })),
+        chance(json!({ "kind": "drop_before" })),
+        chance(json!({ "kind": "drop_after" })),
+        chance(json!({ "kind": "truncate" })),
+        chance(json!({ "kind": "delay", "delay_ms": 300 })),
+        chance(json!({ "kind": "webhook_duplicate" })),
+        chance(json!({ "kind": "webhook_reorder" })),
+        chance(json!({ "kind": "webhook_drop" })),
+    ]
+}
+
+impl Customer {
+    /// What Stripe says, asked until it does.
+    async fn stripe(&self, method: Method, path: &str, form: &str) -> Value {
+        loop {
+            let request = self.http.request(method.clone(), format!("{}{path}", self.twin)).bearer_auth("sk_test_twin");
+            let sent = request.timeout(Duration::from_secs(3)).body(form.to_owned()).send().await;
+            let text = match sent {
+                Ok(response) if response.status().as_u16() < 500 && response.status() != 429 => {
+                    response.text().await.ok()
+                }
+                Ok(_) | Err(_) => None,
+            };
+            if let Some(body) = text.and_then(|it| serde_json::from_str(&it).ok()) {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Pays until Stripe says that there is nothing more to pay.
+    async fn pay(&self, intent: &str, card: &str) {
+        loop {
+            let path = format!("/v1/payment_intents/{intent}");
+            self.stripe(Method::POST, &format!("{path}/confirm"), &format!("payment_method={card}")).await;
+            let now = self.stripe(Method::GET, &path, "").await;
+            if ["succeeded", "canceled", "requires_capture"].contains(&now["status"].as_str().unwrap_or_default()) {
+                return;
+            }
+        }
+    }
+
+    async fn change(&self, method: Method, order: &str, path: &str, body: Value) -> u16 {
+        self.ask(method, &format!("/orders/{order}{path}"), Some(&body), None).await.status
+    }
+
+    async fn refund(&self, order: &str, amount: Option<&str>, key: &str) {
+        let body = amount.map_or_else(|| json!({}), |it| json!({ "amount": it }));
+        let path = format!("/orders/{order}/refunds");
+        let ask = || self.ask(Method::POST, &path, Some(&body), Some(key));
+        let (one, two) = tokio::join!(ask(), ask());
+        assert_eq!((one.status, two.status), (201, 201), "{one:?} {two:?}");
+        assert_eq!(one.body["data"]["number"], two.body["data"]["number"], "one key is one refund");
+    }
+
+    async fn until(&self, order: &str, states: &[&str]) {
+        let begun = Instant::now();
+        loop {
+            let read = self.ask(Method::GET, &format!("/orders/{order}"), None, None).await.body["data"].clone();
+            let state = read["payment_status"].as_str().unwrap_or_default();
+            if states.contains(&state) || (states.contains(&"canceled") && read["status"] == "canceled") {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE * 3, "{states:?} is never reached: {read}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Sees one order through. Each story has what happens at the same moment.
+    async fn live(&self, story: usize, cart: &str) -> String {
+        let mut body = two_lines();
+        if [5, 6].contains(&story) {
+            body["capture"] = json!("manual");
+        }
+        let order = self.place_this(cart, &body).await;
+        let intent = self.intent(&order).await.expect("nothing is paid yet");
+        match story {
+            0 => self.pay(&intent, "pm_card_visa").await,
+            1 => {
+                let path = format!("/v1/payment_intents/{intent}/confirm");
+                self.stripe(Method::POST, &path, "payment_method=pm_card_chargeDeclined").await;
+                self.pay(&intent, "pm_card_visa").await;
+            }
+            2 => {
+                self.pay(&intent, "pm_card_visa").await;
+                self.until(&order, &["paid"]).await;
+                self.refund(&order, Some("24.50"), &format!("{cart}-1")).await;
+                self.refund(&order, None, &format!("{cart}-2")).await;
+            }
+            3 => {
+                let edit = json!({ "line_items": [{ "name": "Leash", "amount": 1250, "quantity": 1 }] });
+                let edit = self.change(Method::PATCH, &order, "", edit);
+                let ((), status) = tokio::join!(self.pay(&intent, "pm_card_visa"), edit);
+                assert!([200, 202, 409].contains(&status), "{status}");
+            }
+            4 => {
+                let cancel = self.change(Method::POST, &order, "/cancel", json!({}));
+                let ((), status) = tokio::join!(self.pay(&intent, "pm_card_visa"), cancel);
+                assert!([200, 202, 409].contains(&status), "{status}");
+            }
+            5 => {
+                self.pay(&intent, "pm_card_visa").await;
+                self.until(&order, &["authorized"]).await;
+                let captured = self.change(Method::POST, &order, "/capture", json!({ "amount": "50.00" })).await;
+                assert!([200, 202].contains(&captured), "{captured}");
+            }
+            6 => {
+                self.pay(&intent, "pm_card_visa").await;
+                self.until(&order, &["authorized"]).await;
+                let canceled = self.change(Method::POST, &order, "/cancel", json!({})).await;
+                assert!([200, 202].contains(&canceled), "{canceled}");
+            }
+            _ => {
+                self.pay(&intent, "pm_card_visa").await;
+                // Somebody at the dashboard, where what was not answered may have been done.
+                self.stripe(Method::POST, "/v1/refunds", &format!("payment_intent={intent}&amount=1000")).await;
+            }
+        }
+        order
+    }
+}
+
+/// Kills one process after the other, and starts it again.
+async fn kill_over_and_over(
+    served: Arc<Served>,
+    mut processes: Vec<Process>,
+    done: Arc<AtomicBool>,
+) -> (u32, Vec<Process>) {
+    let mut kills = 0;
+    while !done.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(300..1200))).await;
+        let n = fastrand::usize(..processes.len());
+        processes[n].signal("-KILL");
+        kills += 1;
+        let serving = Arc::clone(&served);
+        processes[n] = tokio::task::spawn_blocking(move || serving.serve(n)).await.unwrap();
+    }
+    (kills, processes)
+}
+
+/// All that the twin lists under `path`.
+async fn listed(served: &Served, path: &str) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    loop {
+        let after = all.last().map(|it| format!("&starting_after={}", it["id"].as_str().unwrap()));
+        let url = format!("{}{path}?limit=100{}", served.twin_url, after.unwrap_or_default());
+        let page = answer(served.http.get(url).bearer_auth("sk_test_twin")).await.body;
+        all.extend(page["data"].as_array().unwrap().iter().cloned());
+        if page["has_more"] != true {
+            return all;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_the_books_agree_in_the_end() {
+    let cluster = Cluster::of_one_test(&[]);
+    cluster.start();
+    let mut served = Served::start_with(&cluster.url("postgres"), 3, true, "5", SETTINGS).await;
+    let processes: Vec<_> = served.replicas.iter_mut().map(|it| it.0.take().unwrap()).collect();
+    let served = Arc::new(served);
+    for fault in troubles() {
+        let added = answer(served.http.post(format!("{}/_twin/faults", served.twin_url)).body(fault.to_string())).await;
+        assert_eq!(added.status, 200, "{added:?}");
+    }
+    let done = Arc::<AtomicBool>::default();
+    let killer = tokio::spawn(kill_over_and_over(Arc::clone(&served), processes, Arc::clone(&done)));
+    let seen = Arc::<Seen>::default();
+    let lived = Arc::<AtomicU32>::default();
+    let customers: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let (customer, lived) = (customer(&served, &seen), Arc::clone(&lived));
+            tokio::spawn(async move {
+                let mut orders = Vec::new();
+                for round in 0..ORDERS_EACH {
+                    let story = (n + round) % STORIES;
+                    orders.push((story, customer.live(story, &format!("cart-{n}-{round}")).await));
+                    lived.fetch_add(1, Ordering::SeqCst);
+                }
+                orders
+            })
+        })
+        .collect();
+    let mut orders = BTreeMap::new();
+    for customer in customers {
+        orders.extend(customer.await.unwrap().into_iter().map(|(story, order)| (order, story)));
+    }
+    done.store(true, Ordering::SeqCst);
+    let (kills, _processes) = killer.await.unwrap();
+    answer(served.http.delete(format!("{}/_twin/faults", served.twin_url))).await;
+
+    let db = connect(&cluster.url("postgres")).await;
+    let number = async |sql: &str| db.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    // At rest: nothing is on its way, and the only tasks left are looks at what nobody has paid.
+    let on_its_way = "SELECT (SELECT count(*) FROM tasks WHERE key !~ '^(poll_intent|expire_order)')
+        + (SELECT count(*) FROM orders WHERE requested_revision IS NOT NULL OR operation IS NOT NULL)
+        + (SELECT count(*) FROM refunds WHERE status IN ('requested', 'pending'))
+        + (SELECT count(*) FROM webhook_inbox WHERE verdict = 'parked')";
+    let ended = Instant::now();
+    let told = loop {
+        let (agree, said, failed) = served.run(&["audit", "--days", "1"]);
+        let left = number(on_its_way).await;
+        if agree && left == 0 {
+            break said;
+        }
+        assert!(ended.elapsed() < BOUND, "{left} on their way after {BOUND:?}\n{said}{failed}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    let rest = ended.elapsed();
+
+    // I2, I5: paid exactly where a settled intent paid, and told once.
+    assert_eq!(number("SELECT count(*) FROM orders").await, i64::try_from(orders.len()).unwrap());
+    let paid = number("SELECT count(*) FROM orders WHERE state = 'paid'").await;
+    assert_eq!(number("SELECT count(*) FROM facts WHERE kind = 'order.paid'").await, paid);
+    assert_eq!(number("SELECT count(DISTINCT order_id) FROM facts WHERE kind = 'order.paid'").await, paid);
+    let wrong = "SELECT count(*) FROM orders JOIN payment_intents ON order_id = id AND provider_id = paid_by
+        WHERE status <> 'succeeded' OR received <> coalesce(capture_asked, total)";
+    assert_eq!(number(wrong).await, 0, "what paid is what was due");
+    // I1, I3: by Stripe's own records.
+    let intents = listed(&served, "/v1/payment_intents").await;
+    let refunds = listed(&served, "/v1/refunds").await;
+    let mut kept: BTreeMap<&str, i64> = BTreeMap::new();
+    for intent in &intents {
+        let order = intent["metadata"]["order_id"].as_str().unwrap();
+        let gone = refunds.iter().filter(|it| it["payment_intent"] == intent["id"] && it["status"] != "failed");
+        let gone: i64 = gone.map(|it| it["amount"].as_i64().unwrap()).sum();
+        let left = intent["amount_received"].as_i64().unwrap() - gone;
+        assert!(left >= 0, "more went back than came: {intent}");
+        *kept.entry(order).or_default() += left;
+    }
+    for row in db.query("SELECT id::text, total, state FROM orders", &[]).await.unwrap() {
+        let (id, total, state): (String, i64, String) = (row.get(0), row.get(1), row.get(2));
+        let (left, story) = (kept.get(id.as_str()).copied().unwrap_or_default(), orders[&id]);
+        let fits = match (story, state.as_str()) {
+            (0 | 1 | 4, "paid") => left == 12_450,
+            // The new amount or the old one, whichever the customer paid.
+            (3, "paid") => left == total && [1_250, 12_450].contains(&total),
+            (2, "paid") | (4 | 6, "canceled") => left == 0,
+            (5, "paid") => left == 5_000,
+            // As often as somebody at the dashboard had to do it.
+            (7, "paid") => left < 12_450 && (12_450 - left) % 1000 == 0,
+            _ => false,
+        };
+        assert!(fits, "story {story} of {id} ended {state}, and {left} of {total} were kept");
+    }
+    // I7: one refund of ours is one refund at Stripe.
+    let names: Vec<_> = refunds.iter().filter_map(|it| it["metadata"]["refund_id"].as_str()).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a refund was made twice");
+    let count = |it: &std::sync::atomic::AtomicUsize| it.load(Ordering::SeqCst);
+    println!(
+        "{} orders, {paid} of them paid, {} refunds; {kills} kills, {} requests without an answer, {} told to come \
+         again; at rest {:.1} s after the last trouble. {}",
+        orders.len(),
+        refunds.len(),
+        count(&seen.unanswered),
+        count(&seen.told_to_come_again),
+        rest.as_secs_f32(),
+        told.lines().next().unwrap_or_default(),
+    );
+}
