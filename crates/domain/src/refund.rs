@@ -542,6 +542,20 @@ mod tests {
         }
     }
 
+    /// Also seen in the field: a late "paid" after a full refund reopened the order.
+    #[test]
+    fn late_news_of_the_payment_does_not_undo_a_refund() {
+        let (asked, _) = paid().refund(&NewRefund::default(), at(400)).unwrap();
+        let order = asked.order;
+        let again = IntentSnapshot {
+            status: IntentStatus::Succeeded,
+            received: order.total,
+            ..IntentSnapshot::new(intent(), order.id, order.total, at(900))
+        };
+        assert_eq!(order.settle(&again, &Policies::DEFAULT, at(901)), Ok(Decision::unchanged(order.clone())));
+        assert_eq!(order.payment_state(), PaymentState::Refunded);
+    }
+
     #[test]
     fn a_refund_that_the_bank_sends_back_is_undone_in_the_books_and_told() {
         let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();

@@ -152,6 +152,25 @@ mod tests {
         assert_ne!(second.idempotency_key(order.id), request.idempotency_key(order.id));
     }
 
+    /// Pain 12: a total that goes up and back again is another revision, and never answered with what was made for
+    /// the first.
+    #[test]
+    fn a_total_that_comes_back_has_a_key_of_its_own() {
+        let (order, first) = requested();
+        let refused = order.intent_refused(first, IntentError::default(), at(201)).order;
+        let total = refused.total;
+        let up = refused.edit(edit(600), at(202)).unwrap().order;
+        let lines = crate::order::tests::new_order().lines;
+        let back =
+            up.edit(crate::OrderEdit { lines: Some(lines), ..crate::OrderEdit::default() }, at(203)).unwrap().order;
+        assert_eq!((back.total, back.revision), (total, 3));
+        let IntentPlan::Create { request, .. } = back.request_intent(at(204)).unwrap() else {
+            panic!("an order without a payable intent asks for one")
+        };
+        assert_ne!(request.idempotency_key(order.id), first.idempotency_key(order.id));
+        assert_eq!(request.idempotency_key(order.id), format!("pi:{}:3:2", order.id));
+    }
+
     #[test]
     fn an_intent_that_was_given_up_is_followed_by_a_new_attempt() {
         let (order, request) = requested();

@@ -112,6 +112,41 @@ async fn a_schema_of_another_version_is_refused_by_name() {
     with(Migrate::Off).await.unwrap();
 }
 
+/// Pain 25: while processes are replaced one by one, the version before works on this schema. Its statements are in
+/// `version_before/`; each release puts its own there.
+#[tokio::test]
+async fn the_statements_of_the_version_before_work_on_this_schema() {
+    let database = migrated().await;
+    let db = database.client().await;
+    let (change, rest) = (include_str!("version_before/change.sql"), include_str!("version_before/rest.sql"));
+    for statement in [
+        include_str!("version_before/place.sql").to_owned(),
+        format!("{change}SELECT FROM changed"),
+        format!("{change}{rest}"),
+        include_str!("version_before/order.sql").to_owned(),
+        include_str!("version_before/lease_tasks.sql").to_owned(),
+    ] {
+        db.prepare(&statement).await.unwrap_or_else(|error| panic!("{error:?}: {statement}"));
+    }
+    // And what they leave out has a default that this version reads.
+    let store = open(&database.url()).await.unwrap();
+    store.commit(first(1)).await.unwrap();
+    db.batch_execute(
+        "INSERT INTO payment_intents (order_id, position, provider_id, revision, currency, amount, status, received, \
+         capturable, as_of, created_at) \
+         SELECT id, 0, 'pi_1', 1, 'usd', 500, 'processing', 0, 0, now(), now() FROM orders; \
+         INSERT INTO anomalies (order_id, position, provider_id, name, payload, found_at) \
+         SELECT id, 0, 'pi_1', 'wrong_livemode', '{\"name\": \"wrong_livemode\", \"live\": true}', now() FROM orders; \
+         INSERT INTO facts (order_id, version, position, kind, payload, at) \
+         SELECT id, 9, 0, 'order.canceled', '{\"kind\": \"order.canceled\", \"reason\": \"abandoned\"}', now() FROM orders",
+    )
+    .await
+    .unwrap();
+    let read = store.order(&by_id(1)).await.unwrap().unwrap().value;
+    assert_eq!((read.intents.len(), read.is_held_for_review()), (1, true));
+    assert_eq!(store.facts(order_id(1)).await.unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn a_migration_that_fails_leaves_the_database_as_it_was() {
     let database = Database::empty().await;
@@ -312,7 +347,20 @@ async fn the_tables_refuse_what_the_domain_would_never_write() {
         )
     };
     db.batch_execute(&paid(7)).await.unwrap();
+    db.batch_execute(&intent(2, "pi_2", "succeeded", "100, 0")).await.unwrap();
+    let refund = |number: u8, more: &str| {
+        format!(
+            "INSERT INTO refunds (order_id, number, currency, status, attempt, requested_at, intent_id, provider_id, \
+             amount, origin) SELECT id, {number}, 'usd', 'succeeded', 1, now(), {more} FROM orders"
+        )
+    };
+    db.batch_execute(&refund(1, "'pi_2', 're_1', 60, 'policy'")).await.unwrap();
     for (sql, wall) in [
+        (refund(2, "'pi_2', 're_1', 40, 'shop'"), "refund_of_provider"),
+        (refund(2, "'pi_2', 're_2', 40, 'policy'"), "one_policy_refund"),
+        (refund(2, "'pi_2', 're_2', 0, 'shop'"), "refunds_amount_check"),
+        (refund(2, "'pi_9', 're_2', 40, 'shop'"), "refunds_order_id_intent_id_fkey"),
+        ("UPDATE payment_intents SET refunded = 101 WHERE provider_id = 'pi_2'".into(), "refunded_within_received"),
         (intent(1, "pi_1", "requires_action", "0, 0"), "one_payable_intent"),
         (intent(1, "pi_0", "canceled", "0, 0"), "payment_intents_pkey"),
         (intent(1, "pi_1", "succeeded", "100, 101"), "refunded_within_received"),

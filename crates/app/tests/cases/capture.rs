@@ -89,3 +89,26 @@ async fn an_authorisation_is_told_of_a_day_before_it_ends_and_its_end_is_a_fact(
     assert!(shop.facts(&order).await.contains(&"payment_intent.authorization_ended"));
     assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
 }
+
+/// Pain 3: the guard is in the commit, not before it.
+#[tokio::test]
+async fn of_parallel_captures_cancellations_and_edits_one_is_done() {
+    let (shop, order) = authorized().await;
+    let which = OrderRef::Id(order.id);
+    let captures = [1000, 2000, 3000, 4000].map(|minor| {
+        let (app, which) = (shop.app.clone(), which.clone());
+        tokio::spawn(async move { app.capture_payment(&which, &Access::All, Some(usd(minor))).await.is_ok() })
+    });
+    let cancel = {
+        let (app, which) = (shop.app.clone(), which.clone());
+        tokio::spawn(async move { app.cancel_order(&which, &Access::All, CancelReason::Duplicate).await.is_ok() })
+    };
+    let mut done = u32::from(cancel.await.unwrap());
+    for capture in captures {
+        done += u32::from(capture.await.unwrap());
+    }
+    let after = shop.order(&order).await;
+    assert_eq!((done, after.anomalies.len()), (1, 0));
+    let operations = shop.provider().calls().into_iter().filter(|it| !it.starts_with("create")).count();
+    assert_eq!(operations, 1, "Stripe was asked for one of them");
+}

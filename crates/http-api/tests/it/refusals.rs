@@ -184,6 +184,10 @@ async fn a_full_disk_refuses_orders_for_a_while_and_shows_those_it_has() {
     };
     assert_eq!((refused.status, refused.code()), (503, "store_unavailable"));
     assert!(refused.header("retry-after").is_some());
+    // Nor is a webhook acknowledged that cannot be kept: Stripe sends it again.
+    let headers = [("stripe-signature", "good")];
+    let event = service.send(Method::POST, "/webhooks/stripe", &headers, &vec![b'x'; 60_000]).await;
+    assert_eq!((event.status, event.code()), (503, "store_unavailable"));
     for id in placed {
         assert_eq!(service.call(Method::GET, &format!("{ORDERS}/{id}"), &Value::Null).await.status, 200);
     }

@@ -6,6 +6,7 @@
     reason = "a test that cannot set itself up fails"
 )]
 
+mod by_itself;
 mod command_line;
 mod crash;
 mod customer;

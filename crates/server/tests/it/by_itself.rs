@@ -1,0 +1,188 @@
+//! What a served shop does by itself, and what it says when it is asked.
+
+use std::time::{Duration, Instant};
+
+use paywright_testkit::postgres::Database;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::served::Served;
+
+/// A shop of one process, on a file if there is no database.
+async fn shop(database: Option<&Database>, webhooks: bool, more: &str) -> Served {
+    let url = database.map_or_else(|| "sqlite:orders.db".to_owned(), Database::url);
+    Served::start_with(&url, 1, webhooks, "0", more).await
+}
+
+impl Served {
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.replicas[0].1));
+        let request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
+        answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    async fn at_stripe(&self, path: &str, form: &str) -> Value {
+        let request = self.http.post(format!("{}{path}", self.twin_url)).bearer_auth("sk_test_twin");
+        answer(request.body(form.to_owned())).await.body
+    }
+
+    /// An order, by its number, and the intent to pay it by.
+    async fn payable(&self, body: &Value) -> (String, String) {
+        let placed = self.call(Method::POST, "/orders", body).await;
+        let number = placed.body["data"]["number"].as_str().unwrap().to_owned();
+        let made = self.call(Method::POST, &format!("/orders/{number}/payment-intent"), &Value::Null).await;
+        (number, made.body["data"]["id"].as_str().unwrap().to_owned())
+    }
+
+    async fn pay(&self, intent: &str, card: &str) {
+        let path = format!("/v1/payment_intents/{intent}/confirm");
+        self.at_stripe(&path, &format!("payment_method={card}")).await;
+    }
+
+    async fn until(&self, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let read = self.call(Method::GET, &format!("/orders/{order}"), &Value::Null).await.body["data"].clone();
+            if expected(&read) {
+                return read;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn until_paid(&self, order: &str) {
+        self.until(order, |it| it["payment_status"] == "paid").await;
+    }
+}
+
+/// I4, and pain 24: the workers are always on, and webhooks may be wholly off.
+#[tokio::test]
+async fn without_webhook_or_callback_what_happens_at_stripe_becomes_known() {
+    let database = Database::empty().await;
+    for database in [None, Some(&database)] {
+        let shop = shop(database, false, "payments.back_fill_seconds = 1").await;
+        let (order, intent) = shop.payable(&two_lines()).await;
+        shop.pay(&intent, "pm_card_visa").await;
+        shop.until_paid(&order).await;
+        shop.at_stripe("/v1/refunds", &format!("payment_intent={intent}&amount=1000")).await;
+        let read = shop.until(&order, |it| it["payment_status"] == "partially_refunded").await;
+        assert_eq!((&read["amount_refunded"], &read["refunds"][0]["origin"]), (&json!("10.00"), &json!("provider")));
+        let (disputed, intent) = shop.payable(&two_lines()).await;
+        shop.pay(&intent, "pm_card_createDispute").await;
+        shop.until(&disputed, |it| it["payment_status"] == "disputed").await;
+    }
+}
+
+/// With webhooks: the ways that money goes, each by the card that goes it.
+#[tokio::test]
+async fn money_is_held_taken_given_back_and_disputed() {
+    let shop = shop(None, true, "").await;
+    let mut manual = two_lines();
+    manual["capture"] = json!("manual");
+    let (held, intent) = shop.payable(&manual).await;
+    shop.pay(&intent, "pm_card_visa").await;
+    shop.until(&held, |it| it["payment_status"] == "authorized").await;
+    let taken = shop.call(Method::POST, &format!("/orders/{held}/capture"), &json!({ "amount": "100.00" })).await;
+    assert_eq!((taken.status, &taken.body["data"]["payment_status"]), (200, &json!("paid")), "{taken:?}");
+
+    let (failing, intent) = shop.payable(&two_lines()).await;
+    shop.pay(&intent, "pm_card_refundFail").await;
+    shop.until_paid(&failing).await;
+    shop.call(Method::POST, &format!("/orders/{failing}/refunds"), &json!({})).await;
+    let read = shop.until(&failing, |it| it["refunds"][0]["status"] == "failed").await;
+    assert_eq!((&read["payment_status"], &read["anomalies"][0]["kind"]), (&json!("paid"), &json!("refund_failed")));
+
+    let (pending, intent) = shop.payable(&two_lines()).await;
+    shop.pay(&intent, "pm_card_pendingRefund").await;
+    shop.until_paid(&pending).await;
+    let refund = shop.call(Method::POST, &format!("/orders/{pending}/refunds"), &json!({})).await.body["data"].clone();
+    assert_eq!(refund["status"], "pending");
+    shop.at_stripe(&format!("/_twin/refunds/{}/finish", refund["id"].as_str().unwrap()), "outcome=succeeded").await;
+    shop.until(&pending, |it| it["refunds"][0]["status"] == "succeeded").await;
+
+    let (disputed, intent) = shop.payable(&two_lines()).await;
+    shop.pay(&intent, "pm_card_createDispute").await;
+    let read = shop.until(&disputed, |it| it["payment_status"] == "disputed").await;
+    let refused = shop.call(Method::POST, &format!("/orders/{disputed}/refunds"), &json!({})).await;
+    assert_eq!((refused.status, refused.code()), (409, "payment_disputed"));
+    let dispute = read["disputes"][0]["id"].as_str().unwrap();
+    shop.at_stripe(&format!("/_twin/disputes/{dispute}/close"), "outcome=won").await;
+    shop.until_paid(&disputed).await;
+    let (agree, told, said) = shop.run(&["audit"]);
+    assert!(agree && told.contains("Nothing differs."), "{told}{said}");
+}
+
+#[tokio::test]
+async fn an_audit_says_what_differs_and_fails_until_nothing_does() {
+    let shop = shop(None, false, "payments.back_fill_seconds = 3600").await;
+    let (order, intent) = shop.payable(&two_lines()).await;
+    let (agree, told, said) = shop.run(&["audit"]);
+    assert!(agree && told.ends_with("Nothing differs.\n"), "{told}{said}");
+    shop.pay(&intent, "pm_card_visa").await;
+    let (agree, told, _) = shop.run(&["audit"]);
+    let detail = format!("  {order}: {intent} is requires_payment_method here, and succeeded there\n");
+    assert!(!agree && told.contains("\nstatus (1):\n") && told.contains(&detail), "{told}");
+    assert!(
+        told.contains(&format!("received (1):\n  {order}: {intent} has brought 0.00 here, and 124.50 there")),
+        "{told}"
+    );
+    let hint = shop.call(Method::POST, &format!("/orders/{order}/payment"), &Value::Null).await;
+    assert_eq!(hint.status, 200);
+    let (agree, told, _) = shop.run(&["audit", "--days", "1"]);
+    assert!(agree && told.contains("1 orders here; 1 payment intents, 0 refunds and 0 disputes at Stripe"), "{told}");
+}
+
+#[tokio::test]
+async fn an_order_is_explained_by_any_of_its_names() {
+    let shop = shop(None, true, "").await;
+    let (order, intent) = shop.payable(&two_lines()).await;
+    shop.pay(&intent, "pm_card_chargeDeclined").await;
+    shop.until(&order, |it| it["payment_intent"]["last_error"].is_object()).await;
+    for name in [order.as_str(), intent.as_str()] {
+        let (done, told, said) = shop.run(&["explain", name]);
+        assert!(done, "{said}");
+        let why = format!("It is not paid: the last attempt by {intent} failed: Your card was declined.");
+        assert!(told.starts_with(&format!("{order} (")) && told.contains(&why), "{told}");
+        assert!(told.contains("[webhook, evt_") && told.contains(", req_"), "{told}");
+        assert!(told.contains(&format!("Stripe is asked how {intent} stands")), "{told}");
+    }
+    for (name, expected) in
+        [("ORD-20200101-000000", "there is no order ORD-20200101-000000"), ("x", "an order is named by")]
+    {
+        let (done, _, said) = shop.run(&["explain", name]);
+        assert!(!done && said.contains(expected), "{said}");
+    }
+}
+
+/// The queue towards Stripe is bounded: who would wait too long is told when to come again.
+#[tokio::test]
+async fn more_customers_than_stripe_allows_are_told_to_come_again() {
+    let shop = shop(None, false, "stripe.endpoint_per_second = 1\nstripe.queue_wait_ms = 50").await;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let placed = shop.call(Method::POST, "/orders", &two_lines()).await;
+        let number = placed.body["data"]["number"].as_str().unwrap().to_owned();
+        let url = format!("{}/orders/{number}/payment-intent", shop.replicas[0].1);
+        let request = shop.http.post(&url).header("x-api-key", &shop.key).bearer_auth(&shop.token);
+        let response = request.send().await.unwrap();
+        let later = response.headers().contains_key("retry-after");
+        answers.push((response.status().as_u16(), later, url));
+    }
+    assert_eq!((answers[0].0, answers[0].1), (200, false), "{answers:?}");
+    let refused: Vec<_> = answers.iter().filter(|it| it.0 == 503).collect();
+    assert!(!refused.is_empty() && refused.iter().all(|it| it.1), "{answers:?}");
+    // And whoever comes again gets its turn.
+    let begun = Instant::now();
+    loop {
+        let request = shop.http.post(&refused[0].2).header("x-api-key", &shop.key).bearer_auth(&shop.token);
+        let made = answer(request).await;
+        if made.status == 200 {
+            break;
+        }
+        assert_eq!((made.status, made.code()), (503, "payment_provider_busy"));
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,40 @@
+-- Places an order: one row, or none if the idempotency key is taken. A taken id or number is an error, which
+-- undoes the whole.
+WITH kept AS (
+    INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
+    SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::text, $6::timestamptz
+    WHERE $2 IS NOT NULL
+    ON CONFLICT DO NOTHING
+    RETURNING order_id
+), placed AS (
+    INSERT INTO orders (
+        id, version, number, currency, capture, livemode, placed_at, customer, email, total, metadata, revision,
+        attempt, state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, updated_at
+    )
+    SELECT
+        $4, 1, $7::text, $8::text, $9::text, $10::boolean, $11::timestamptz, $12::text, $13::text, $14::bigint,
+        $15::jsonb, $16::bigint, $17::bigint, $18::text, $19::text, $20::text, $21::timestamptz, $22::bigint,
+        $23::bigint, $24::timestamptz
+    WHERE $2 IS NULL OR EXISTS (SELECT FROM kept)
+    RETURNING id
+), content_lines AS (
+    INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
+    SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
+    FROM placed, unnest($25::text[], $26::text[], $27::text[], $28::bigint[], $29::bigint[])
+        WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
+), content_adjustments AS (
+    INSERT INTO order_adjustments (order_id, position, kind, label, amount)
+    SELECT id, ordinality - 1, kind, label, amount
+    FROM placed, unnest($30::text[], $31::text[], $32::bigint[])
+        WITH ORDINALITY AS it (kind, label, amount, ordinality)
+), happened AS (
+    INSERT INTO facts (order_id, version, position, kind, payload, at)
+    SELECT id, 1, ordinality - 1, kind, payload::jsonb, $6
+    FROM placed, unnest($33::text[], $34::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+), scheduled AS (
+    INSERT INTO tasks (order_id, key, payload, due_at)
+    SELECT id, key, payload::jsonb, due_at
+    FROM placed, unnest($35::text[], $36::text[], $37::timestamptz[]) AS it (key, payload, due_at)
+    ON CONFLICT DO NOTHING
+)
+SELECT FROM placed
