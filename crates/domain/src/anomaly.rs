@@ -10,8 +10,10 @@ pub struct Anomaly {
     /// What is wrong.
     pub kind: AnomalyKind,
     /// What is done about it, by the policies in force when it was found.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub policy: Policy,
     /// More about it, for people: Stripe's own word mostly.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub reason: Option<String>,
     /// When it was found.
     pub found_at: Timestamp,
@@ -74,13 +76,14 @@ pub enum AnomalyKind {
 }
 
 /// What is done about an anomaly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Policy {
     /// The money goes back, by a task of its own.
     Refund,
     /// A person decides; the order is not paid by it, and takes no other payment until the money has gone back.
+    #[default]
     HoldForReview,
     /// A person is told; nothing waits.
     Tell,

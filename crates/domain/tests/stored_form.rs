@@ -211,6 +211,21 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
     }
 }
 
+/// Facts of the version before do not say what was done about an anomaly.
+#[test]
+fn an_older_fact_is_read_as_well() {
+    let form = json!({ "kind": "order.anomaly", "anomaly": { "intent": "pi_1", "found_at": 1_743_415_050_000_000_i64,
+        "kind": { "name": "wrong_livemode", "live": true } } });
+    let anomaly = Anomaly {
+        intent: intent(),
+        kind: AnomalyKind::WrongLivemode { live: true },
+        policy: Policy::HoldForReview,
+        reason: None,
+        found_at: at(),
+    };
+    assert_eq!(serde_json::from_value::<Fact>(form).unwrap(), Fact::AnomalyFound { anomaly });
+}
+
 #[test]
 fn an_operation_under_way_has_its_form() {
     let kind = OperationKind::Edit {

@@ -184,6 +184,14 @@ sleep 1; curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"paym
 5. A payment system may say so itself; Stripe is asked before it is believed:
 
 curl -sSw '\n' -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
+
+6. Give a part of the money back:
+
+curl -sSw '\n' $API/orders/$ORDER/refunds -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{"amount": "12.50"}}'
+
+7. Ask what happened, and why:
+
+curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what":"[^"]*"'
 "#
     )
 }

@@ -160,6 +160,12 @@ impl PostgresStore {
     }
 }
 
+/// Those of the rows that were taken which can be read. The others may be of a newer version, which takes them when
+/// this lease is over; they must not hold up the rest.
+fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Vec<T> {
+    rows.filter_map(|row| row.map_err(|error| tracing::error!(%error, "what waits cannot be read")).ok()).collect()
+}
+
 /// Waits for an answer of the database, for [`ANSWER`] at most.
 async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Result<T, Failure> {
     match timeout(ANSWER, answer).await {
@@ -252,7 +258,7 @@ impl Store for PostgresStore {
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let rows: Result<Vec<LeasedTaskRow>, Failure> = self.rows(queue::LeaseTasks(Claim::of(lease))).await;
-        rows.and_then(|rows| rows.into_iter().map(LeasedTaskRow::restore).collect()).map_err(Failure::of_write)
+        Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedTaskRow::restore)))
     }
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
@@ -275,7 +281,7 @@ impl Store for PostgresStore {
 
     async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
         let rows: Result<Vec<LeasedEventRow>, Failure> = self.rows(queue::LeaseEvents(Claim::of(lease))).await;
-        rows.and_then(|rows| rows.into_iter().map(LeasedEventRow::restore).collect()).map_err(Failure::of_write)
+        Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedEventRow::restore)))
     }
 
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {

@@ -147,6 +147,61 @@ async fn the_statements_of_the_version_before_work_on_this_schema() {
     assert_eq!(store.facts(order_id(1)).await.unwrap().len(), 2);
 }
 
+/// A task of a newer version's, which this one cannot read, holds up no other.
+#[tokio::test]
+async fn what_cannot_be_read_holds_up_nothing_else() {
+    let database = migrated().await;
+    let store = open(&database.url()).await.unwrap();
+    store.commit(first(1)).await.unwrap();
+    store.commit(changes(Version(1), request_intent(&place(1).order, at(2)), at(3), at(3))).await.unwrap();
+    let newer = "INSERT INTO tasks (order_id, key, payload, due_at)
+        SELECT id, 'moonbeam', '{\"kind\": \"moonbeam\"}', 'epoch' FROM orders";
+    database.client().await.batch_execute(newer).await.unwrap();
+    let lease = Lease { owner: Uuid::from_u128(1), now: at(10), until: at(20), limit: 10 };
+    let taken = store.lease_tasks(&lease).await.unwrap();
+    assert_eq!(taken.iter().map(|it| it.task.key().to_string()).collect::<Vec<_>>(), ["create_intent:1:1"]);
+}
+
+/// Refunds that the version before had recorded and nobody made, and intents that it did not look at.
+#[tokio::test]
+async fn what_the_version_before_left_to_be_done_is_done() {
+    let database = Database::empty().await;
+    let db = database.client().await;
+    db.batch_execute(include_str!("../../../migrations/postgres/2026-11-21-000001_initial/up.sql")).await.unwrap();
+    db.batch_execute(
+        "CREATE TABLE __diesel_schema_migrations (version varchar(50) PRIMARY KEY, run_on timestamp DEFAULT now()); \
+         INSERT INTO __diesel_schema_migrations (version) VALUES ('20261121000001'); \
+         INSERT INTO orders (id, number, version, currency, total, capture, metadata, livemode, revision, attempt, \
+         state, cancel_reason, state_at, placed_at, updated_at) \
+         VALUES ('0195ead7-0001-7001-8000-000000000001', 'ORD-20250331-000001', 3, 'usd', 500, 'automatic', '{}', false, \
+         1, 1, 'canceled', 'abandoned', now(), now(), now()); \
+         INSERT INTO order_lines SELECT id, 0, 'Bone', '', NULL, 500, 1 FROM orders; \
+         INSERT INTO payment_intents (order_id, position, provider_id, revision, currency, amount, status, received, \
+         capturable, as_of, created_at) SELECT id, 0, 'pi_1', 1, 'usd', 500, 'succeeded', 500, 0, now(), now() FROM orders; \
+         INSERT INTO payment_intents (order_id, position, provider_id, revision, currency, amount, status, received, \
+         capturable, as_of, created_at) SELECT id, 1, 'pi_2', 1, 'usd', 500, 'processing', 0, 0, now(), now() FROM orders; \
+         INSERT INTO anomalies (order_id, position, provider_id, name, payload, found_at) SELECT id, 0, 'pi_1', \
+         'paid_after_cancel', '{\"name\": \"paid_after_cancel\", \"received\": {\"minor\": 500, \"currency\": \"usd\"}}', \
+         now() FROM orders; \
+         INSERT INTO tasks (order_id, key, payload, due_at) SELECT id, 'refund_intent:pi_1', '{\"kind\": \
+         \"refund_intent\", \"intent\": \"pi_1\", \"amount\": {\"minor\": 500, \"currency\": \"usd\"}}', now() FROM orders",
+    )
+    .await
+    .unwrap();
+    let store = open(&database.url()).await.unwrap();
+    let order = store.orders(&OrderQuery { customer: None, older_than: None, limit: 1 }).await.unwrap().remove(0);
+    let refund = &order.refunds[0];
+    let what =
+        (refund.number, refund.intent.as_str(), refund.amount.minor(), refund.origin.name(), refund.status.name());
+    assert_eq!(what, (1, "pi_1", 500, "policy", "requested"));
+    assert_eq!((order.anomalies[0].policy.name(), order.left_of(&refund.intent).minor()), ("refund", 0));
+    let left: Vec<_> = store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect();
+    assert_eq!(
+        left.into_iter().collect::<std::collections::BTreeSet<_>>(),
+        ["poll_intent:pi_2".into(), "refund:1".into()].into()
+    );
+}
+
 #[tokio::test]
 async fn a_migration_that_fails_leaves_the_database_as_it_was() {
     let database = Database::empty().await;

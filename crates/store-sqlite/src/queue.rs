@@ -22,23 +22,36 @@ pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Ve
         .limit(i64::from(lease.limit))
         .load(db)?;
     let column = |name| Column("tasks", name);
-    rows.into_iter()
-        .map(|row| {
-            let taken = row.taken + 1;
-            diesel::update(tasks::table.find((row.order_id.as_slice(), row.key.as_str())))
-                .set((
-                    tasks::taken.eq(taken),
-                    tasks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
-                    tasks::leased_until.eq(Some(lease.until.unix_micros())),
-                ))
-                .execute(db)?;
-            Ok(LeasedTask {
-                order: OrderId(column("order_id").uuid(&row.order_id)?),
-                task: column("payload").json(&row.payload)?,
-                taken: column("taken").count(taken)?,
-            })
+    let take = |row: TaskRow| {
+        let taken = row.taken + 1;
+        diesel::update(tasks::table.find((row.order_id.as_slice(), row.key.as_str())))
+            .set((
+                tasks::taken.eq(taken),
+                tasks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
+                tasks::leased_until.eq(Some(lease.until.unix_micros())),
+            ))
+            .execute(db)?;
+        Ok(LeasedTask {
+            order: OrderId(column("order_id").uuid(&row.order_id)?),
+            task: column("payload").json(&row.payload)?,
+            taken: column("taken").count(taken)?,
         })
-        .collect()
+    };
+    readable(rows.into_iter().map(take))
+}
+
+/// Those of the rows that were taken which can be read. The others may be of a newer version, which takes them when
+/// this lease is over; they must not hold up the rest.
+fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Result<Vec<T>, Failure> {
+    let mut readable = Vec::new();
+    for row in rows {
+        match row {
+            Ok(row) => readable.push(row),
+            Err(error @ Failure::BadRow { .. }) => tracing::error!(%error, "what waits cannot be read"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(readable)
 }
 
 pub(crate) fn release_task(db: &mut SqliteConnection, release: &TaskRelease) -> Result<bool, Failure> {
@@ -86,7 +99,7 @@ pub(crate) fn lease_events(db: &mut SqliteConnection, lease: &Lease) -> Result<V
             .execute(db)?;
         row.restore()
     };
-    rows.into_iter().map(take).collect()
+    readable(rows.into_iter().map(take))
 }
 
 pub(crate) fn close_event(db: &mut SqliteConnection, closing: &EventClosing) -> Result<bool, Failure> {

@@ -3,9 +3,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use paywright_app::{Changes, OrderRef, Store, StoreError, Version};
+use paywright_app::{Changes, Lease, OrderRef, Store, StoreError, Version};
 use paywright_store_sqlite::{IN_MEMORY, OpenError, Options, SqliteStore};
-use paywright_testkit::{at, changes, order_id, place};
+use paywright_testkit::{at, changes, order_id, place, request_intent};
 use tempfile::TempDir;
 
 fn path_in(folder: &TempDir) -> String {
@@ -118,4 +118,59 @@ async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
         refused += u32::from(!told);
     }
     assert!(refused > 0, "the limit is never met");
+}
+
+/// A task of a newer version's, which this one cannot read, holds up no other.
+#[tokio::test]
+async fn what_cannot_be_read_holds_up_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let store = open(&path).unwrap();
+    store.commit(first(1)).await.unwrap();
+    let decision = request_intent(&place(1).order, at(2));
+    store.commit(changes(Version(1), decision, at(3), at(3))).await.unwrap();
+    let newer = "INSERT INTO tasks (order_id, key, payload, due_at)
+        SELECT id, 'moonbeam', '{\"kind\": \"moonbeam\"}', 0 FROM orders";
+    SqliteConnection::establish(&path).unwrap().batch_execute(newer).unwrap();
+    let lease = Lease { owner: uuid::Uuid::from_u128(1), now: at(10), until: at(20), limit: 10 };
+    let taken = store.lease_tasks(&lease).await.unwrap();
+    assert_eq!(taken.iter().map(|it| it.task.key().to_string()).collect::<Vec<_>>(), ["create_intent:1:1"]);
+}
+
+/// Refunds that the version before had recorded and nobody made, and intents that it did not look at.
+#[tokio::test]
+async fn what_the_version_before_left_to_be_done_is_done() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let mut db = SqliteConnection::establish(&path).unwrap();
+    db.batch_execute(include_str!("../../../migrations/sqlite/2026-11-21-000001_initial/up.sql")).unwrap();
+    db.batch_execute(
+        "CREATE TABLE __diesel_schema_migrations (version TEXT PRIMARY KEY NOT NULL, run_on TIMESTAMP);
+         INSERT INTO __diesel_schema_migrations (version) VALUES ('20261121000001');
+         PRAGMA application_id = 1348565367;
+         INSERT INTO orders (id, number, version, currency, total, capture, metadata, livemode, revision, attempt,
+             state, cancel_reason, state_at, placed_at, updated_at)
+         VALUES (X'0195ead7000170018000000000000001', 'ORD-20250331-000001', 3, 'usd', 500, 'automatic', '{}', 0,
+             1, 1, 'canceled', 'abandoned', 1, 1, 1);
+         INSERT INTO order_lines SELECT id, 0, 'Bone', '', NULL, 500, 1 FROM orders;
+         INSERT INTO payment_intents SELECT id, 0, 'pi_1', 1, 'usd', 500, 'succeeded', 500, 0, NULL, 1, 1 FROM orders;
+         INSERT INTO payment_intents SELECT id, 1, 'pi_2', 1, 'usd', 500, 'processing', 0, 0, NULL, 1, 1 FROM orders;
+         INSERT INTO anomalies SELECT id, 0, 'pi_1', 'paid_after_cancel',
+             '{\"name\":\"paid_after_cancel\",\"received\":{\"minor\":500,\"currency\":\"usd\"}}', 1 FROM orders;
+         INSERT INTO tasks (order_id, key, payload, due_at) SELECT id, 'refund_intent:pi_1',
+             '{\"kind\":\"refund_intent\",\"intent\":\"pi_1\",\"amount\":{\"minor\":500,\"currency\":\"usd\"}}', 1
+         FROM orders",
+    )
+    .unwrap();
+    drop(db);
+    let store = open(&path).unwrap();
+    let query = paywright_app::OrderQuery { customer: None, older_than: None, limit: 1 };
+    let order = store.orders(&query).await.unwrap().remove(0);
+    let refund = order.refunds.first().unwrap();
+    let what =
+        (refund.number, refund.intent.as_str(), refund.amount.minor(), refund.origin.name(), refund.status.name());
+    assert_eq!(what, (1, "pi_1", 500, "policy", "requested"));
+    assert_eq!(order.left_of(&refund.intent).minor(), 0);
+    let left: Vec<_> = store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect();
+    assert_eq!(left, ["poll_intent:pi_2", "refund:1"]);
 }

@@ -91,3 +91,26 @@ CREATE TABLE marks (
     leased_by uuid,
     leased_until timestamptz CHECK ((leased_until IS NULL) = (leased_by IS NULL))
 );
+
+-- What the version before left to be done: refunds that its policies wanted, and intents that nobody has looked at.
+INSERT INTO refunds (order_id, number, intent_id, currency, amount, origin, status, attempt, requested_at)
+SELECT
+    order_id, row_number() OVER (PARTITION BY order_id ORDER BY key), payload ->> 'intent',
+    payload -> 'amount' ->> 'currency', (payload -> 'amount' ->> 'minor')::bigint, 'policy', 'requested', 1, due_at
+FROM tasks
+WHERE payload ->> 'kind' = 'refund_intent';
+
+UPDATE payment_intents SET refunded = refunds.amount
+FROM refunds
+WHERE refunds.order_id = payment_intents.order_id AND refunds.intent_id = payment_intents.provider_id;
+
+DELETE FROM tasks WHERE payload ->> 'kind' = 'refund_intent';
+
+INSERT INTO tasks (order_id, key, payload, due_at)
+SELECT order_id, 'refund:' || number, jsonb_build_object('kind', 'refund', 'refund', number), requested_at
+FROM refunds
+UNION ALL
+SELECT
+    order_id, 'poll_intent:' || provider_id, jsonb_build_object('kind', 'poll_intent', 'intent', provider_id), now()
+FROM payment_intents
+WHERE status NOT IN ('succeeded', 'canceled');

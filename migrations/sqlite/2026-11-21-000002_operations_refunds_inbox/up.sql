@@ -100,3 +100,25 @@ CREATE TABLE marks (
     leased_by BLOB,
     leased_until INTEGER CHECK ((leased_until IS NULL) = (leased_by IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+-- What the version before left to be done: refunds that its policies wanted, and intents that nobody has looked at.
+INSERT INTO refunds (order_id, number, intent_id, currency, amount, origin, status, attempt, requested_at)
+SELECT
+    order_id, row_number() OVER (PARTITION BY order_id ORDER BY key), payload ->> '$.intent',
+    payload ->> '$.amount.currency', payload ->> '$.amount.minor', 'policy', 'requested', 1, due_at
+FROM tasks
+WHERE payload ->> '$.kind' = 'refund_intent';
+
+UPDATE payment_intents SET refunded = refunds.amount
+FROM refunds
+WHERE refunds.order_id = payment_intents.order_id AND refunds.intent_id = payment_intents.id;
+
+DELETE FROM tasks WHERE payload ->> '$.kind' = 'refund_intent';
+
+INSERT INTO tasks (order_id, key, payload, due_at)
+SELECT order_id, 'refund:' || number, json_object('kind', 'refund', 'refund', number), requested_at
+FROM refunds
+UNION ALL
+SELECT order_id, 'poll_intent:' || id, json_object('kind', 'poll_intent', 'intent', id), 0
+FROM payment_intents
+WHERE status NOT IN ('succeeded', 'canceled');
