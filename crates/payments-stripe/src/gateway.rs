@@ -9,7 +9,8 @@ use crate::error::{ApiError, NotSent, StripeError};
 use crate::objects::{PaymentIntent, Refund};
 use crate::requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent,
-    CreateRefund, DetailLine, IntentMetadata, Post, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
+    CreateRefund, DetailLine, Empty, IntentMetadata, Post, Replaced, RetrievePaymentIntent, RetrieveRefund,
+    UpdatePaymentIntent,
 };
 use crate::snapshots::{intent_error, refund_metadata, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, StripeId};
@@ -114,7 +115,8 @@ impl PaymentGateway for StripeGateway {
             customer: None,
             receipt_email: Some(new.email.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
             metadata: Some(metadata(new)),
-            amount_details: details(new),
+            // What was bought before must not stay beside the new amount.
+            amount_details: Some(details(new).map_or(Replaced::Cleared(Empty), Replaced::With)),
         };
         self.change(id, &request, key).await
     }

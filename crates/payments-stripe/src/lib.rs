@@ -32,8 +32,8 @@ pub use open_enum::{
 };
 pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
-    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Get,
-    IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Post, RetrievePaymentIntent,
+    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Empty, Get,
+    IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Post, Replaced, RetrievePaymentIntent,
     RetrieveRefund, Since, UpdatePaymentIntent,
 };
 

@@ -51,6 +51,27 @@ pub struct AmountDetails {
     pub line_items: Vec<DetailLine>,
 }
 
+/// A field that is given another value, or none.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Replaced<T> {
+    /// This from now on.
+    With(T),
+    /// Nothing from now on: an empty text on the wire.
+    Cleared(Empty),
+}
+
+/// An empty text.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(into = "&'static str")]
+pub struct Empty;
+
+impl From<Empty> for &'static str {
+    fn from(_: Empty) -> Self {
+        ""
+    }
+}
+
 /// One line of [`AmountDetails`].
 #[derive(Debug, Clone, Serialize)]
 pub struct DetailLine {
@@ -134,7 +155,7 @@ pub struct UpdatePaymentIntent {
     pub metadata: Option<IntentMetadata>,
     /// What is bought.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount_details: Option<AmountDetails>,
+    pub amount_details: Option<Replaced<AmountDetails>>,
 }
 
 impl Post for UpdatePaymentIntent {

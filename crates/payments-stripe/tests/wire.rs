@@ -415,12 +415,15 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
     let (gateway, intent) = (gateway(client), IntentId::new("pi_1").unwrap());
     let new = NewIntent { email: None, ..new_intent() };
     gateway.update_intent(&intent, &new, "edit:o:1").await.unwrap();
+    let many = NewIntent { lines: vec![new.lines[0].clone(); 101], ..new.clone() };
+    gateway.update_intent(&intent, &many, "edit:o:3").await.unwrap();
     gateway.capture_intent(&intent, Money::new(700, Currency::Usd).unwrap(), "capture:o:2").await.unwrap();
     let seen = server.received_requests().await.unwrap();
     let forms: Vec<_> = seen.iter().map(|it| String::from_utf8(it.body.clone()).unwrap()).collect();
     assert!(forms[0].starts_with("amount=11200&receipt_email=&metadata[order_id]="), "{}", forms[0]);
     assert!(forms[0].contains("&amount_details[line_items][0][product_name]="), "{}", forms[0]);
-    assert_eq!(forms[1], "amount_to_capture=700");
+    assert!(forms[1].ends_with("&metadata[revision]=3&amount_details="), "what does not fit is cleared: {}", forms[1]);
+    assert_eq!(forms[2], "amount_to_capture=700");
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ const CONTENT: &[Spec] = &[
     ("metadata", Kind::Text(0)),
     ("metadata.*", Kind::Text(500)),
     ("transfer_group", Kind::Text(5000)),
+    ("amount_details", Kind::Text(0)),
     ("amount_details.line_items.*.product_name", Kind::Text(1024)),
     ("amount_details.line_items.*.product_code", Kind::Text(12)),
     ("amount_details.line_items.*.quantity", Kind::Int),
