@@ -5,29 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::{Decision, Fact, IdError, IntentId, Money, Order, Timestamp};
-
-/// Names a dispute at Stripe, like `du_1R8f5yQ9LjHruSyq`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct DisputeId(String);
-
-impl DisputeId {
-    const LEN_MAX: usize = 255;
-
-    /// Takes 1 to 255 letters, digits or underscores.
-    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
-        let fits = (1..=Self::LEN_MAX).contains(&text.len())
-            && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
-        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::LEN_MAX }) }
-    }
-
-    /// The id as Stripe writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use crate::{Decision, DisputeId, Fact, IntentId, Money, Order, Timestamp};
 
 /// Where a dispute stands, in Stripe's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

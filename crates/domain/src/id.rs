@@ -132,6 +132,46 @@ impl fmt::Display for IntentId {
     }
 }
 
+/// Names of things at Stripe that have several prefixes: never a part of a path before an adapter has checked them.
+macro_rules! provider_names {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub struct $name(String);
+
+        impl $name {
+            const LEN_MAX: usize = 255;
+
+            /// Takes 1 to 255 letters, digits or underscores.
+            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+                let text = text.into();
+                let fits = (1..=Self::LEN_MAX).contains(&text.len())
+                    && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+                if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::LEN_MAX }) }
+            }
+
+            /// The id as Stripe writes it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+provider_names! {
+    /// Names a refund at Stripe, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
+    RefundId,
+    /// Names a dispute at Stripe, like `du_1R8f5yQ9LjHruSyq`.
+    DisputeId,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +201,14 @@ mod tests {
             assert!(IntentId::new(bad).is_err(), "{bad}");
         }
         assert!(IntentId::new("pi_3R8f5yQ9LjHruSyq1ofjdVY5").is_ok());
+    }
+
+    #[test]
+    fn the_name_of_a_refund_or_a_dispute_is_short_and_plain() {
+        assert!(RefundId::new("pyr_1").is_ok() && DisputeId::new("du_1").is_ok());
+        for bad in [String::new(), "re_1/x".into(), "re 1".into(), "x".repeat(256)] {
+            assert!(RefundId::new(bad.clone()).is_err() && DisputeId::new(bad.clone()).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -63,16 +63,16 @@ pub use content::{
     QUANTITY_MAX,
 };
 pub use currency::{Currency, UnknownCurrency};
-pub use dispute::{Dispute, DisputeId, DisputeNewsError, DisputeStatus};
+pub use dispute::{Dispute, DisputeNewsError, DisputeStatus};
 pub use fact::Fact;
-pub use id::{CustomerId, IdError, IntentId, OrderId, OrderNumber};
+pub use id::{CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, RefundId};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
 pub use refund::{
-    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundId, RefundNewsError, RefundOrigin, RefundReason,
-    RefundSnapshot, RefundStatus,
+    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundNewsError, RefundOrigin, RefundReason, RefundSnapshot,
+    RefundStatus,
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;

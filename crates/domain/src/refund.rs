@@ -7,36 +7,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::{
-    AnomalyKind, Decision, Fact, IdError, IntentError, IntentId, Money, MoneyError, Order, OrderId, Task, Timestamp,
+    AnomalyKind, Decision, Fact, IntentError, IntentId, Money, MoneyError, Order, OrderId, RefundId, Task, Timestamp,
 };
-
-/// Names a refund at Stripe, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct RefundId(String);
-
-impl RefundId {
-    const LEN_MAX: usize = 255;
-
-    /// Takes 1 to 255 letters, digits or underscores: Stripe has several prefixes for refunds.
-    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
-        let fits = (1..=Self::LEN_MAX).contains(&text.len())
-            && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
-        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::LEN_MAX }) }
-    }
-
-    /// The id as Stripe writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RefundId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Where a refund stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

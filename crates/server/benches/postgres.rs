@@ -157,6 +157,7 @@ async fn fill(cluster: &Cluster, database: &str) {
 /// An event as the twin words it, to be said of other orders.
 struct Event {
     text: String,
+    id: String,
     intent: String,
     order: String,
 }
@@ -179,7 +180,9 @@ async fn event_of_a_payment(server: &Arc<Server>, twin: &Running, shop: &Shop) -
     let events = events.bearer_auth("sk_test_twin").send().await.unwrap().text().await.unwrap();
     let events: serde_json::Value = serde_json::from_str(&events).unwrap();
     assert!(!shop.key.is_empty());
-    Event { text: events["data"][0].to_string(), intent: intent.to_owned(), order }
+    let event = &events["data"][0];
+    let id = event["id"].as_str().expect("an event").to_owned();
+    Event { text: event.to_string(), id, intent: intent.to_owned(), order }
 }
 
 impl Event {
@@ -187,6 +190,7 @@ impl Event {
     fn delivery(&self, server: &Server, n: u64) -> Vec<u8> {
         let body = self.text.replace(&self.intent, &format!("pi_{n}"));
         let body = body.replace(&self.order, &format!("{n:08x}-0000-7000-8000-000000000000"));
+        let body = body.replace(&self.id, &format!("evt_{n}"));
         let at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
         mac.update(format!("{at}.{body}").as_bytes());
@@ -226,11 +230,12 @@ impl Floor<'_> {
             Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-9000-' || lpad(to_hex(:client_id::int), 12, '0'))::uuid"),
             Null, Fixed(NOW), Each("('FLOOR-' || :client_id::int || '-' || :n::bigint)"), Fixed("usd"), Fixed("automatic"),
             Fixed("f"), Fixed(NOW), Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"),
-            Fixed("open"), Null, Null, Null, Null, Null, Fixed(NOW),
+            Fixed("open"), Null, Null, Null, Null, Null, Fixed("0"), Null, Fixed(NOW),
             Fixed("{\"Main product 2\",Leash}"), Fixed("{\"\",\"\"}"), Fixed("{NULL,NULL}"), Fixed("{5600,1250}"),
-            Fixed("{2,1}"), Fixed("{}"), Fixed("{}"), Fixed("{}"), Fixed("{order.placed}"),
+            Fixed("{2,1}"), Fixed("{}"), Fixed("{}"), Fixed("{}"), Null, Fixed("{order.placed}"),
             Fixed(r#"{"{\"kind\":\"order.placed\",\"total\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
-            Fixed("{}"), Fixed("{}"), Fixed("{}"),
+            Fixed("{expire_order}"), Fixed(r#"{"{\"kind\":\"expire_order\"}"}"#),
+            Fixed("{\"2026-12-21 12:00:00+00\"}"),
         ]);
         script.set("n", self.placed);
         let (sample, count) = self.run(&script, clients);
@@ -253,21 +258,35 @@ impl Floor<'_> {
         script.add(&format!("{READ}{by_intent}"), &[Each(INTENT)]);
         script.add(&format!("{CHANGE}SELECT FROM changed"), &[
             Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"), Fixed("paid"), Each(INTENT),
-            Null, Fixed(NOW), Null, Null, Fixed(NOW),
+            Null, Fixed(NOW), Null, Null, Fixed("0"), Null, Fixed(NOW),
             Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-8000-000000000000')::uuid"), Fixed("3"), Fixed("f"),
             Each("ARRAY['pi_' || :n::bigint]"), Fixed("{1}"), Fixed("{usd}"), Fixed("{12450}"), Fixed("{succeeded}"),
                 Fixed("{12450}"),
                 Fixed("{0}"),
+                Fixed("{0}"),
+                Fixed("{NULL}"),
                 Fixed("{NULL}"),
                 Fixed("{\"2026-11-21 12:00:00+00\"}"),
                 Fixed("{\"2026-11-21 12:00:00+00\"}"),
                 Fixed(NOW),
+                Fixed(r#"{"source":"webhook","event":"evt_12345678","request":"req_12345678"}"#),
                 Fixed("{payment_intent.changed,order.paid}"),
                 Fixed(r#"{"{\"kind\":\"payment_intent.changed\",\"intent\":\"pi_12345678\",\"before\":\"requires_payment_method\",\"status\":\"succeeded\",\"last_error\":null}","{\"kind\":\"order.paid\",\"by\":\"pi_12345678\",\"amount\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
                 Fixed("{}"),
                 Fixed("{}"),
                 Fixed("{}"),
-                Fixed("{}"),
+                Fixed("{expire_order,poll_intent:pi_12345678}"),
+                Each("('evt_' || :n::bigint)"),
+                Fixed("payment_intent.succeeded"),
+                Fixed(NOW),
+                Fixed(NOW),
+                Fixed("webhook"),
+                Fixed(r#"{"user-agent":"Stripe/1.0 (+https://stripe.com/docs/webhooks)","content-type":"application/json"}"#),
+                Fixed(r#"{"intent":{"intent":"pi_12345678","order":null,"revision":1,"amount":{"minor":12450,"currency":"usd"},"status":"succeeded","received":{"minor":12450,"currency":"usd"},"capturable":{"minor":0,"currency":"usd"},"last_error":null,"livemode":false,"as_of":1,"as_of_max":2}}"#),
+                Fixed("applied"),
+                Null,
+                Null,
+                Null,
             ],
         );
         script.set("i", -1);

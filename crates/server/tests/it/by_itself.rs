@@ -114,6 +114,52 @@ async fn money_is_held_taken_given_back_and_disputed() {
     assert!(agree && told.contains("Nothing differs."), "{told}{said}");
 }
 
+/// What another channel has charged for the order: an intent that the shop never asked for.
+async fn pay_by_another_way(shop: &Served, order: &Value) {
+    let form = format!(
+        "amount=12450&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]={}",
+        order["id"].as_str().unwrap()
+    );
+    assert_eq!(shop.at_stripe("/v1/payment_intents", &form).await["status"], "succeeded");
+}
+
+/// Pains 1, 13 and 19, as a user sees them: by the policy in the settings, at once.
+#[tokio::test]
+async fn money_that_nobody_wants_goes_back_by_itself_or_waits_for_a_person() {
+    for (policy, more) in [("refund", ""), ("hold_for_review", "payments.paid_after_cancel = \"hold_for_review\"")] {
+        let shop = shop(None, true, more).await;
+        let placed = shop.call(Method::POST, "/orders", &two_lines()).await.body["data"].clone();
+        let number = placed["number"].as_str().unwrap();
+        shop.call(Method::POST, &format!("/orders/{number}/cancel"), &json!({})).await;
+        pay_by_another_way(&shop, &placed).await;
+        let read = shop.until(number, |it| it["anomalies"][0]["kind"] == "paid_after_cancel").await;
+        assert_eq!((&read["status"], &read["anomalies"][0]["policy"]), (&json!("canceled"), &json!(policy)));
+        if policy == "hold_for_review" {
+            assert_eq!((&read["payment_status"], &read["refunds"]), (&json!("review"), &json!([])));
+            // The person decides: it goes back.
+            let refund = shop.call(Method::POST, &format!("/orders/{number}/refunds"), &json!({})).await;
+            assert_eq!((refund.status, &refund.body["data"]["amount"]), (201, &json!("124.50")), "{refund:?}");
+            assert_eq!(shop.until(number, |_| true).await["payment_status"], "unpaid");
+        } else {
+            let read = shop.until(number, |it| it["refunds"][0]["status"] == "succeeded").await;
+            let refund = &read["refunds"][0];
+            assert_eq!((&refund["origin"], &refund["amount"]), (&json!("policy"), &json!("124.50")));
+            let (paid, intent) = shop.payable(&two_lines()).await;
+            shop.pay(&intent, "pm_card_visa").await;
+            let read = shop.until(&paid, |it| it["payment_status"] == "paid").await;
+            pay_by_another_way(&shop, &read).await;
+            let read = shop.until(&paid, |it| it["refunds"][0]["status"] == "succeeded").await;
+            assert_ne!(read["refunds"][0]["payment_intent"], intent.as_str(), "the money that paid stays");
+            assert_eq!(
+                (&read["payment_status"], &read["anomalies"][0]["kind"]),
+                (&json!("paid"), &json!("second_payment"))
+            );
+        }
+        let (agree, told, said) = shop.run(&["audit"]);
+        assert!(agree, "{told}{said}");
+    }
+}
+
 #[tokio::test]
 async fn an_audit_says_what_differs_and_fails_until_nothing_does() {
     let shop = shop(None, false, "payments.back_fill_seconds = 3600").await;

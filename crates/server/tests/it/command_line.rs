@@ -15,6 +15,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
     let folder = TempDir::new().unwrap();
     let (database, key) =
         (("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_hush"));
+    let token = ("PAYWRIGHT__AUTH__TOKEN_SECRET", SECRET);
     for (settings, says) in [
         (vec![], "no database is set: set PAYWRIGHT__DATABASE__URL"),
         (vec![database], "no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY"),
@@ -22,6 +23,12 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![database, key, ("PAYWRIGHT__AUTH__TOKEN_SECRET", "short")], "at least 32 bytes"),
         (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with postgres:// or sqlite:"),
         (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "color"),
+        (
+            vec![database, key, token, ("PAYWRIGHT__PAYMENTS__SECOND_PAYMENT", "keep")],
+            "payments.second_payment must be",
+        ),
+        (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__BACK_FILL_SECONDS", "0")], "back_fill_seconds must be"),
+        (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__EXPIRE_AFTER_HOURS", "876001")], "must be at most 876000"),
     ] {
         let (done, printed, said) = run(&["serve"], &settings, folder.path());
         assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
