@@ -72,7 +72,7 @@ impl App {
         let names = std::slice::from_ref(which);
         let decide = |order: &Order, now| order.edit(edit.clone(), now);
         let decided = match self.change(names, access, decide).await {
-            Err(ChangeError::Refused(EditError::NotNow(reason))) if Self::waits_for_request(reason) => {
+            Err(ChangeError::Refused(EditError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
                 self.change(names, access, decide).await
             }

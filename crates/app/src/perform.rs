@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use paywright_domain::{
-    AnomalyKind, CancelReason, Decision, IntentError, IntentId, IntentRequest, NotNow, OperationKind, Order, OrderId,
+    AnomalyKind, CancelReason, Decision, IntentError, IntentId, IntentRequest, OperationKind, Order, OrderId,
     OrderState, Refund, RefundNewsError, RefundSnapshot, SettleError, Task, Timestamp,
 };
 use thiserror::Error;
@@ -74,10 +74,12 @@ impl App {
         match task {
             Task::CreateIntent { request } => {
                 let order = self.order_by_id(id).await?;
-                if order.requested == Some(*request) {
-                    self.learn_of_request(&order, *request, "worker").await?;
+                if order.requested != Some(*request) {
+                    return Ok(Then::Done);
                 }
-                Ok(Then::Done)
+                self.learn_of_request(&order, *request, "worker").await?;
+                let is_out = self.order_by_id(id).await?.requested == Some(*request);
+                Ok(if is_out { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
             }
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
                 // Somebody may have done it and not heard the answer, long ago: a look tells.
@@ -318,14 +320,6 @@ impl App {
             Err(CreatePaymentIntentError::Get(error)) => Err(error.into()),
             Err(CreatePaymentIntentError::Settle(error)) => Err(error.into()),
             Err(error @ CreatePaymentIntentError::Request(_)) => Err(PerformError::Misfit(error.to_string())),
-        }
-    }
-
-    /// Whether an edit or a cancellation was refused for want of an answer that can be had.
-    pub(crate) fn waits_for_request(reason: NotNow) -> bool {
-        match reason {
-            NotNow::IntentRequested => true,
-            NotNow::PaymentInProgress | NotNow::OperationUnderWay(_) | NotNow::HeldForReview => false,
         }
     }
 

@@ -166,7 +166,12 @@ impl Client {
         let mark = if query.is_empty() { "" } else { "?" };
         let path = request.path();
         let url = format!("{}{path}{mark}{query}", self.settings.base_url);
-        self.send(&endpoint("GET", &path), || self.http.request(Method::GET, &url)).await
+        let read = self.send(&endpoint("GET", &path), || self.http.request(Method::GET, &url)).await;
+        // A question has no key to be remembered by: it may be asked again as if it were new.
+        read.map_err(|error| match error {
+            StripeError::Spent(error) => StripeError::Unknown { attempts: 1, cause: NoAnswer::Server(error) },
+            error @ (StripeError::Api(_) | StripeError::Unknown { .. } | StripeError::NotSent(_)) => error,
+        })
     }
 
     async fn send<T: DeserializeOwned>(

@@ -301,6 +301,11 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
     let hopeless = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
     let (sent, result) = outcome(hopeless.clone(), hopeless).await;
     assert!(sent == 1 && matches!(result, Err(StripeError::Spent(_))), "told not to: {result:?}");
+    // A question has no key.
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(500).insert_header("stripe-should-retry", "false")).await;
+    let read = client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await;
+    assert!(matches!(read, Err(StripeError::Unknown { .. })), "{read:?}");
     // A failure that was saved is repeated for as long as the key is remembered.
     let saved = ResponseTemplate::new(500).insert_header("idempotent-replayed", "true");
     let (sent, result) = outcome(ResponseTemplate::new(500), saved).await;

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
@@ -124,7 +125,7 @@ pub(crate) async fn answer(service: Service, listener: TcpListener, workers: usi
         handle.stop(true).await;
     });
     server.await?;
-    worker.stop().await;
+    worker.stop(Duration::from_secs(DRAIN_SECONDS)).await;
     Ok(())
 }
 

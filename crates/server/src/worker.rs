@@ -42,22 +42,37 @@ impl Worker {
         Self { hands: hands.collect(), stop }
     }
 
-    /// Lets every step that has begun come to its end.
-    pub(crate) async fn stop(self) {
+    /// Lets every step that has begun come to its end, for so long at most. What is cut off then is as after a kill:
+    /// others go on with it.
+    pub(crate) async fn stop(self, patience: Duration) {
         self.stop.send_replace(true);
-        for hand in self.hands {
-            drop(hand.await);
+        let all_done = async {
+            for hand in self.hands {
+                drop(hand.await);
+            }
+        };
+        if tokio::time::timeout(patience, all_done).await.is_err() {
+            tracing::warn!("some tasks are left to others");
         }
     }
 }
 
 async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        let wait = match app.run_due_tasks(now()).await {
-            Ok(0) => LOOK,
-            Ok(_) => continue,
-            Err(error) => {
+        let step = {
+            let app = app.clone();
+            tokio::spawn(async move { app.run_due_tasks(now()).await })
+        };
+        let wait = match step.await {
+            Ok(Ok(0)) => LOOK,
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "the worker cannot use the store now");
+                AFTER_TROUBLE
+            }
+            // A step of its own, so that one that breaks does not end the worker.
+            Err(error) => {
+                tracing::error!(%error, "a step of the worker did not come to its end");
                 AFTER_TROUBLE
             }
         };
