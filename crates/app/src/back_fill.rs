@@ -1,6 +1,7 @@
 //! What no message has told: the provider's list of messages, walked from where the last walk ended.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use crate::{App, GatewayError, Lease, Mark, StoreError};
 
@@ -23,7 +24,11 @@ impl App {
     /// Walks the provider's messages on from the mark that the last walk has left, if that is due and nobody else
     /// is at it, and takes in what is not known. Says whether there is more to be walked.
     pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let Some(mut mark) = self.store.take_mark(MARK, lease).await? else { return Ok(false) };
+        // The first walk of a process is due at once: nobody may have been there for a while.
+        let first = !self.has_walked.load(Ordering::Relaxed);
+        let due_by = if first { lease.now.plus_seconds(self.settings.back_fill_seconds) } else { lease.now };
+        let Some(mut mark) = self.store.take_mark(MARK, lease, due_by).await? else { return Ok(false) };
+        self.has_walked.store(true, Ordering::Relaxed);
         let more = match self.walk(&mut mark).await {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),

@@ -29,6 +29,7 @@ mod settle_from_provider;
 mod take_event;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use paywright_domain::Policies;
 use uuid::Uuid;
@@ -122,6 +123,8 @@ pub struct App {
     settings: Settings,
     /// Who this process is where it holds leases.
     owner: Uuid,
+    /// Whether this process has walked the provider's messages yet.
+    has_walked: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
 }
@@ -131,8 +134,20 @@ impl App {
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports { store, gateway, background, records, clock, ids, bell } = ports;
         let owner = ids.owner();
-        let (known_keys, asked) = (Arc::default(), Arc::default());
-        Self { store, gateway, background, records, clock, ids, bell, settings, owner, known_keys, asked }
+        Self {
+            store,
+            gateway,
+            background,
+            records,
+            clock,
+            ids,
+            bell,
+            settings,
+            owner,
+            has_walked: Arc::default(),
+            known_keys: Arc::default(),
+            asked: Arc::default(),
+        }
     }
 
     /// The same use cases for those whom nobody waits for: customers come first at the provider.

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paywright_store_postgres::Migrate;
-
 use crate::cli::AuditOptions;
 use crate::serve::use_cases;
 use crate::settings::Settings;
@@ -18,7 +16,7 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let store = database.open(1, Migrate::Auto).await?;
+    let store = database.open_for_a_look().await?;
     let app = use_cases(store, stripe, settings.payments, &Arc::<Doorbell>::default())?.in_background();
     let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
     let audit = app.audit(since).await?;

@@ -2,7 +2,6 @@
 
 use paywright_app::{OrderRef, explain_order};
 use paywright_domain::{IntentId, OrderId, OrderNumber};
-use paywright_store_postgres::Migrate;
 use uuid::Uuid;
 
 use crate::cli::ExplainOptions;
@@ -24,7 +23,7 @@ fn order_ref(text: &str) -> Result<OrderRef, Failure> {
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     let which = order_ref(&options.order)?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open(1, Migrate::Auto).await?;
+    let store = database.open_for_a_look().await?;
     let found = store.order(&which).await?.ok_or_else(|| format!("there is no order {}", options.order))?;
     let explained = explain_order(&*store, found.value).await?;
     let order = &explained.order;

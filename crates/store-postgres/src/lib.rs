@@ -293,8 +293,8 @@ impl Store for PostgresStore {
         Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
-        let take = queue::TakeMark { name: name.to_owned(), claim: Claim::of(lease) };
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+        let take = queue::TakeMark { name: name.to_owned(), claim: Claim::of(lease), due_by: pg_time(due_by) };
         let rows: Vec<Option<String>> = self.rows(take).await.map_err(Failure::of_write)?;
         Ok(rows.into_iter().next().map(|value| Mark { value }))
     }

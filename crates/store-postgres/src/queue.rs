@@ -236,6 +236,7 @@ impl Fixed for ForgetEvents {
 pub(crate) struct TakeMark {
     pub(crate) name: String,
     pub(crate) claim: Claim,
+    pub(crate) due_by: PgTimestamp,
 }
 
 impl Fixed for TakeMark {
@@ -250,7 +251,8 @@ impl Fixed for TakeMark {
         to.value::<SqlText, _>(&self.name)?;
         to.value::<Timestamptz, _>(&self.claim.now)?;
         to.value::<SqlUuid, _>(&self.claim.owner)?;
-        to.value::<Timestamptz, _>(&self.claim.until)
+        to.value::<Timestamptz, _>(&self.claim.until)?;
+        to.value::<Timestamptz, _>(&self.due_by)
     }
 }
 

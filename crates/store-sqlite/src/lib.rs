@@ -189,9 +189,9 @@ impl Store for SqliteStore {
         self.writer.run(move |db| queue::forget_events(db, before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
-        self.writer.run(move |db| queue::take_mark(db, &name, &lease)).await
+        self.writer.run(move |db| queue::take_mark(db, &name, &lease, due_by)).await
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {

@@ -141,7 +141,12 @@ pub(crate) fn forget_events(db: &mut SqliteConnection, before: Timestamp) -> Res
     Ok(forgotten)
 }
 
-pub(crate) fn take_mark(db: &mut SqliteConnection, name: &str, lease: &Lease) -> Result<Option<Mark>, Failure> {
+pub(crate) fn take_mark(
+    db: &mut SqliteConnection,
+    name: &str,
+    lease: &Lease,
+    due_by: Timestamp,
+) -> Result<Option<Mark>, Failure> {
     let now = lease.now.unix_micros();
     diesel::insert_into(marks::table)
         .values((marks::name.eq(name), marks::due_at.eq(now)))
@@ -149,7 +154,7 @@ pub(crate) fn take_mark(db: &mut SqliteConnection, name: &str, lease: &Lease) ->
         .execute(db)?;
     let free = marks::table
         .find(name)
-        .filter(marks::due_at.le(now))
+        .filter(marks::due_at.le(due_by.unix_micros()))
         .filter(marks::leased_until.is_null().or(marks::leased_until.le(now)));
     let taken = diesel::update(free)
         .set((

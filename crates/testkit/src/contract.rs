@@ -589,7 +589,7 @@ pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subje
     let store = subject.store();
     let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 1 };
     let (left, right) = (lease(1, NOW, NOW + 10), lease(2, NOW, NOW + 10));
-    let (left, right) = join!(store.take_mark("walk", &left), store.take_mark("walk", &right));
+    let (left, right) = join!(store.take_mark("walk", &left, at(NOW)), store.take_mark("walk", &right, at(NOW)));
     let (left, right) = (left.unwrap(), right.unwrap());
     let first = Mark { value: None };
     assert!(left.as_ref().xor(right.as_ref()) == Some(&first), "{left:?} {right:?}");
@@ -599,14 +599,14 @@ pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subje
     assert!(!store.move_mark("walk", owner(loser), &moved, at(NOW + 50)).await.unwrap());
     assert!(store.move_mark("walk", owner(winner), &moved, at(NOW + 50)).await.unwrap());
     assert!(!store.move_mark("walk", owner(winner), &first, at(NOW)).await.unwrap(), "it was let go of");
-    assert_eq!(store.take_mark("walk", &lease(1, NOW + 49, NOW + 60)).await.unwrap(), None);
-    assert_eq!(store.take_mark("walk", &lease(1, NOW + 50, NOW + 60)).await.unwrap(), Some(moved.clone()));
-    assert_eq!(store.take_mark("walk", &lease(2, NOW + 59, NOW + 70)).await.unwrap(), None, "held");
-    assert_eq!(
-        store.take_mark("walk", &lease(2, NOW + 60, NOW + 70)).await.unwrap(),
-        Some(moved),
-        "its holder is gone"
-    );
+    let take = async |owner, now, until| store.take_mark("walk", &lease(owner, now, until), at(now)).await;
+    assert_eq!(take(1, NOW + 49, NOW + 60).await.unwrap(), None);
+    assert_eq!(take(1, NOW + 50, NOW + 60).await.unwrap(), Some(moved.clone()));
+    assert_eq!(take(2, NOW + 59, NOW + 70).await.unwrap(), None, "held");
+    assert_eq!(take(2, NOW + 60, NOW + 70).await.unwrap(), Some(moved), "its holder is gone");
+    assert!(store.move_mark("walk", owner(2), &first, at(NOW + 500)).await.unwrap());
+    let early = lease(1, NOW + 70, NOW + 80);
+    assert_eq!(store.take_mark("walk", &early, at(NOW + 500)).await.unwrap(), Some(first), "due by then");
 }
 
 /// While orders are placed and changed under the walk.

@@ -62,8 +62,8 @@ pub trait Store: Send + Sync {
     /// Says how many those were.
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Takes the mark with this name, if it is due and nobody holds it; it is made where there is none.
-    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError>;
+    /// Takes the mark with this name, if it is due by `due_by` and nobody holds it; it is made where there is none.
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError>;
 
     /// Moves a mark that `owner` holds, and lets go of it until it is due again. Says whether it was held.
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError>;

@@ -75,8 +75,8 @@ impl Store for Doubtful {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.store.forget_events(before).await
     }
-    async fn take_mark(&self, name: &str, lease: &Lease) -> Result<Option<Mark>, StoreError> {
-        self.store.take_mark(name, lease).await
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+        self.store.take_mark(name, lease, due_by).await
     }
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
         self.store.move_mark(name, owner, mark, due_at).await
