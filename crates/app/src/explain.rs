@@ -123,6 +123,7 @@ fn because(order: &Order) -> Vec<String> {
             }
             AnomalyKind::EarlyFraudWarning => format!("The bank warns that {intent} may be a fraud"),
             AnomalyKind::UnderReview => format!("Stripe holds {intent} for a review"),
+            AnomalyKind::ReviewClosed => format!("The review of {intent} is over"),
         };
         let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let done = match it.policy {
@@ -237,6 +238,9 @@ fn sentence(fact: &Fact) -> String {
             format!("The {name} was dropped: {}.", error(reason))
         }
         Fact::AuthorizationEnded { intent } => format!("The money that {intent} held was released."),
+        Fact::ProceedsKnown { intent, gross, fee } => {
+            format!("Of {intent}, {} came to the balance at Stripe, which keeps {}.", money(*gross), money(*fee))
+        }
         Fact::RefundRequested { refund, intent, amount, origin } => {
             let whose = match origin {
                 RefundOrigin::Shop => "The shop",

@@ -11,9 +11,11 @@ const POLL_SECONDS: [u32; 11] = [30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_6
 /// When a refund that is under way is looked at, in seconds: banks take days.
 const REFUND_POLL_SECONDS: [u32; 7] = [60, 600, 3600, 10_800, 21_600, 43_200, 86_400];
 
-/// When a message of something unknown is looked at again, in seconds. After the last it is given up: what it told
-/// of has not become known in some three days.
-const PARKED_SECONDS: [u32; 11] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 86_400];
+/// When a message of something unknown is looked at again, in seconds.
+const PARKED_SECONDS: [u32; 10] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
+
+/// How long a message may wait before it is given up, in seconds: three days.
+const PARKED_AT_MOST_SECONDS: u32 = 3 * 86_400;
 
 /// Stripe holds an authorisation for seven days; a day before that is over a person is told. In seconds.
 const AUTHORIZATION_WATCH_SECONDS: u32 = 6 * 86_400;
@@ -78,15 +80,21 @@ impl App {
         self.spread(step(&REFUND_POLL_SECONDS, looks).unwrap_or(last))
     }
 
-    /// How long a parked message waits, after `looks` looks; `None` if that was long enough.
-    pub(crate) fn parked_seconds(&self, looks: u32) -> Option<u32> {
-        step(&PARKED_SECONDS, looks).map(|it| self.spread(it))
+    /// How long a parked message waits, after `looks` looks.
+    pub(crate) fn parked_seconds(&self, looks: u32) -> u32 {
+        let [.., last] = PARKED_SECONDS;
+        self.spread(step(&PARKED_SECONDS, looks).unwrap_or(last))
     }
 
     /// How long to wait before a task is tried again that was tried `tries` times.
     pub(crate) fn retry_seconds(&self, tries: u32) -> u32 {
         let (first, most) = RETRY_SECONDS;
         self.spread(first.saturating_mul(1 << tries.clamp(1, 20).saturating_sub(1)).min(most))
+    }
+
+    /// Whether a message that came at `received_at` has waited long enough at `now`.
+    pub(crate) fn waited_in_vain(received_at: Timestamp, now: Timestamp) -> bool {
+        received_at.plus_seconds(PARKED_AT_MOST_SECONDS) <= now
     }
 
     /// Three quarters to all of `seconds`, so that what began together does not go on together.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use paywright_domain::{DisputeNewsError, IntentId, Order, OrderId, RefundNewsError, SettleError};
 
 use crate::change::{Along, ChangeError};
@@ -55,7 +56,9 @@ impl App {
         }
         let kept = match &received.news {
             ProviderNews::Nothing => keep(Verdict::Ignored, None),
-            ProviderNews::Look(_) => ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, None) },
+            ProviderNews::Look(_) | ProviderNews::Proceeds(_) => {
+                ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, None) }
+            }
             news @ (ProviderNews::Intent(_)
             | ProviderNews::Refund(_)
             | ProviderNews::Dispute(_)
@@ -66,8 +69,8 @@ impl App {
                 }
                 Taken::Foreign(reason) => keep(Verdict::Foreign, Some(reason)),
                 Taken::NotYet(reason) => {
-                    let due_at = self.parked_seconds(0).map(|it| now.plus_seconds(it));
-                    ReceivedEvent { due_at, ..keep(Verdict::Parked, Some(reason)) }
+                    let due_at = now.plus_seconds(self.parked_seconds(0));
+                    ReceivedEvent { due_at: Some(due_at), ..keep(Verdict::Parked, Some(reason)) }
                 }
             },
         };
@@ -127,40 +130,46 @@ impl App {
                     Err(ChangeError::Store(error)) => Err(error),
                 }
             }
-            ProviderNews::Look(_) | ProviderNews::Nothing => not_yet(&"there is nothing in it to take in"),
+            ProviderNews::Look(_) | ProviderNews::Proceeds(_) | ProviderNews::Nothing => {
+                not_yet(&"there is nothing in it to take in")
+            }
         }
     }
 
-    /// Looks again at messages that wait and are due, and says how many those were.
+    /// Looks again at messages that wait and are due, side by side, and says how many those were.
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
         let events = self.store.lease_events(lease).await?;
-        for event in &events {
+        let looks = join_all(events.iter().map(async |event| {
             let closing = self.look_again(event).await?;
-            self.store.close_event(&closing).await?;
-        }
+            self.store.close_event(&closing).await.map(drop)
+        }));
+        looks.await.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(events.len())
     }
 
     async fn look_again(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
         let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), request: None };
         let along = Along { cause: Some(cause), ..Along::default() };
-        let taken = match self.offer_again(&event.news, &along).await {
-            Ok(taken) => taken,
-            Err(PerformError::Store(error)) => return Err(error),
-            Err(PerformError::Gateway(GatewayError::NotFound)) => {
-                Taken::Foreign("the payment provider does not know its payment intent".to_owned())
+        let unsettled = |reason: String, seconds: u32| {
+            let now = self.clock.now();
+            if Self::waited_in_vain(event.received_at, now) {
+                tracing::error!(event = event.id, kind = event.kind, reason, "an event waited in vain");
+                return (Verdict::GivenUp, Some(reason), None, None);
             }
-            Err(error @ (PerformError::Gateway(_) | PerformError::Misfit(_))) => Taken::NotYet(error.to_string()),
+            (Verdict::Parked, Some(reason), None, Some(now.plus_seconds(seconds)))
         };
-        let again_at = self.parked_seconds(event.taken).map(|it| self.clock.now().plus_seconds(it));
-        let (verdict, error, order, again_at) = match taken {
-            Taken::By(order) => (Verdict::Applied, None, Some(order), None),
-            Taken::Foreign(reason) => (Verdict::Foreign, Some(reason), None, None),
-            Taken::NotYet(reason) if again_at.is_some() => (Verdict::Parked, Some(reason), None, again_at),
-            Taken::NotYet(reason) => {
-                tracing::error!(event = event.id, kind = event.kind, reason, "an event waited in vain for its order");
-                (Verdict::GivenUp, Some(reason), None, None)
+        let (verdict, error, order, again_at) = match self.offer_again(&event.news, &along).await {
+            Ok(Taken::By(order)) => (Verdict::Applied, None, Some(order), None),
+            Ok(Taken::Foreign(reason)) => (Verdict::Foreign, Some(reason), None, None),
+            Err(PerformError::Gateway(GatewayError::NotFound)) => {
+                let reason = "the payment provider does not know its payment intent";
+                (Verdict::Foreign, Some(reason.to_owned()), None, None)
             }
+            Ok(Taken::NotYet(reason)) => unsettled(reason, self.parked_seconds(event.taken)),
+            // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long.
+            Err(error @ PerformError::Gateway(_)) => unsettled(error.to_string(), self.retry_seconds(event.taken)),
+            Err(error @ PerformError::Misfit(_)) => unsettled(error.to_string(), self.parked_seconds(event.taken)),
+            Err(PerformError::Store(error)) => return Err(error),
         };
         let (owner, id, taken) = (self.owner, event.id.clone(), event.taken);
         Ok(EventClosing { owner, id, taken, verdict, error, order, again_at })
@@ -173,6 +182,7 @@ impl App {
             ProviderNews::Refund(refund) => &refund.intent,
             ProviderNews::Dispute(dispute) => &dispute.intent,
             ProviderNews::Notice { intent, .. } | ProviderNews::Look(intent) => intent,
+            ProviderNews::Proceeds(intent) => return self.learn_proceeds(intent, along).await,
         };
         let issued = self.gateway.intent(intent).await?;
         if issued.snapshot.order.is_none() {
@@ -194,7 +204,29 @@ impl App {
             | ProviderNews::Dispute(_)
             | ProviderNews::Notice { .. }
             | ProviderNews::Intent(_)
+            | ProviderNews::Proceeds(_)
             | ProviderNews::Nothing => Ok(self.offer(news, along).await?),
+        }
+    }
+
+    /// Reads what came of a payment on the shop's balance.
+    async fn learn_proceeds(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
+        let names = [OrderRef::Intent(intent.clone())];
+        if self.find(&names, &Access::All).await?.is_none() {
+            // Its other events tell soon whose it is, if it is ours.
+            return Ok(Taken::NotYet("no order knows its payment intent".to_owned()));
+        }
+        let Some(proceeds) = self.gateway.proceeds(intent).await? else {
+            return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
+        };
+        let decide = |order: &Order, now| {
+            Ok::<_, std::convert::Infallible>((order.proceeds_known(intent, proceeds, now), along.clone()))
+        };
+        match self.change_along(&names, &Access::All, decide).await {
+            Ok(order) => Ok(Taken::By(order.id)),
+            Err(ChangeError::NotFound) => Ok(Taken::NotYet("no order knows its payment intent".to_owned())),
+            Err(ChangeError::Refused(never)) => match never {},
+            Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
 }

@@ -73,6 +73,8 @@ pub enum AnomalyKind {
     EarlyFraudWarning,
     /// Stripe holds the payment for a look of its own or of the shop.
     UnderReview,
+    /// That look is over; the reason says how.
+    ReviewClosed,
 }
 
 /// What is done about an anomaly.
@@ -142,7 +144,8 @@ impl Policies {
             | AnomalyKind::CaptureFailed
             | AnomalyKind::IntentLost
             | AnomalyKind::EarlyFraudWarning
-            | AnomalyKind::UnderReview => Policy::Tell,
+            | AnomalyKind::UnderReview
+            | AnomalyKind::ReviewClosed => Policy::Tell,
         }
     }
 }
@@ -169,6 +172,7 @@ impl AnomalyKind {
             Self::IntentLost => "intent_lost",
             Self::EarlyFraudWarning => "early_fraud_warning",
             Self::UnderReview => "under_review",
+            Self::ReviewClosed => "review_closed",
         }
     }
 

@@ -101,6 +101,16 @@ pub enum Fact {
         /// By which intent.
         intent: IntentId,
     },
+    /// What came of a payment on the shop's balance at Stripe is known.
+    #[cfg_attr(feature = "serde", serde(rename = "payment_intent.proceeds_known"))]
+    ProceedsKnown {
+        /// By which intent.
+        intent: IntentId,
+        /// What was paid, in the currency of the balance.
+        gross: Money,
+        /// What Stripe keeps of it.
+        fee: Money,
+    },
     /// Money is to go back, or was found to go back.
     #[cfg_attr(feature = "serde", serde(rename = "refund.requested"))]
     RefundRequested {
@@ -178,6 +188,7 @@ impl Fact {
             Self::OperationRequested { .. } => "operation.requested",
             Self::OperationDropped { .. } => "operation.dropped",
             Self::AuthorizationEnded { .. } => "payment_intent.authorization_ended",
+            Self::ProceedsKnown { .. } => "payment_intent.proceeds_known",
             Self::RefundRequested { .. } => "refund.requested",
             Self::RefundChanged { .. } => "refund.changed",
             Self::DisputeOpened { .. } => "dispute.opened",

@@ -178,6 +178,17 @@ impl IntentSnapshot {
     }
 }
 
+/// What came of a payment on the shop's balance at Stripe, in the currency of that balance: known a moment after the
+/// payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Proceeds {
+    /// What was paid.
+    pub gross: Money,
+    /// What Stripe keeps of it. In the same currency.
+    pub fee: Money,
+}
+
 /// A PaymentIntent as an order remembers it. Every intent ever issued stays with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentIntent {
@@ -195,6 +206,8 @@ pub struct PaymentIntent {
     pub capturable: Money,
     /// What the shop has asked to be taken of it, where that is for the shop to say: what pays the order then.
     pub capture_asked: Option<Money>,
+    /// What came of it on the shop's balance, once that is known.
+    pub proceeds: Option<Proceeds>,
     /// Why the last attempt to pay failed, if one did.
     pub last_error: Option<IntentError>,
     /// The latest moment that anything is known of: news of an earlier one no longer moves an open status.
@@ -214,6 +227,7 @@ impl PaymentIntent {
             received: Money::zero(snapshot.amount.currency()),
             capturable: Money::zero(snapshot.amount.currency()),
             capture_asked: None,
+            proceeds: None,
             last_error: None,
             as_of: Timestamp::EPOCH,
             created_at: now,

@@ -66,7 +66,7 @@ pub use currency::{Currency, UnknownCurrency};
 pub use dispute::{Dispute, DisputeNewsError, DisputeStatus};
 pub use fact::Fact;
 pub use id::{CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, RefundId};
-pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent};
+pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};

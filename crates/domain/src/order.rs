@@ -325,7 +325,8 @@ impl Order {
                 | AnomalyKind::CaptureFailed
                 | AnomalyKind::IntentLost
                 | AnomalyKind::EarlyFraudWarning
-                | AnomalyKind::UnderReview => !self.left_of(&anomaly.intent).is_zero(),
+                | AnomalyKind::UnderReview
+                | AnomalyKind::ReviewClosed => !self.left_of(&anomaly.intent).is_zero(),
             },
             Policy::Refund | Policy::Tell => false,
         }

@@ -2,7 +2,7 @@ use thiserror::Error;
 
 use crate::{
     Anomaly, AnomalyKind, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Order, OrderState, PaymentIntent,
-    Policies, Policy, RefundOrigin, RefundReason, Task, Timestamp,
+    Policies, Policy, Proceeds, RefundOrigin, RefundReason, Task, Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -71,6 +71,19 @@ impl Order {
         let mut decision = Decision::unchanged(self.clone());
         if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
             decision.tell(intent.clone(), AnomalyKind::AuthorizationExpiring, None, now);
+        }
+        decision.at(now)
+    }
+
+    /// Takes in what came of a payment on the shop's balance. The first word stands: what changes later are
+    /// movements of their own.
+    pub fn proceeds_known(&self, intent: &IntentId, proceeds: Proceeds, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        let known = decision.order.data.intents.iter_mut().find(|it| it.id == *intent && it.proceeds.is_none());
+        if let Some(known) = known {
+            known.proceeds = Some(proceeds);
+            let (gross, fee) = (proceeds.gross, proceeds.fee);
+            decision.facts.push(Fact::ProceedsKnown { intent: intent.clone(), gross, fee });
         }
         decision.at(now)
     }
@@ -368,6 +381,17 @@ mod tests {
         let decided = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.order.payment_state(), PaymentState::Authorized);
         assert_eq!(decided.order.state, OrderState::Open);
+    }
+
+    #[test]
+    fn what_came_of_a_payment_is_known_once() {
+        let paid = issued().settle(&success(&issued(), "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
+        let intent = IntentId::new("pi_1").unwrap();
+        let known = paid.proceeds_known(&intent, Proceeds { gross: usd(11_500), fee: usd(363) }, at(302));
+        assert_eq!(known.order.paid_by().and_then(|it| it.proceeds).map(|it| it.fee), Some(usd(363)));
+        assert_eq!(known.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.proceeds_known"]);
+        let again = known.order.proceeds_known(&intent, Proceeds { gross: usd(1), fee: usd(1) }, at(303));
+        assert_eq!(again, Decision::unchanged(known.order));
     }
 
     #[test]

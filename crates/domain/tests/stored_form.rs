@@ -107,6 +107,10 @@ fn each_fact_of_changes_refunds_and_disputes_has_its_form() {
             json!({ "kind": "payment_intent.authorization_ended", "intent": "pi_1" }),
         ),
         (
+            Fact::ProceedsKnown { intent: intent(), gross: usd(11_200), fee: usd(11_200) },
+            json!({ "kind": "payment_intent.proceeds_known", "intent": "pi_1", "gross": money, "fee": money }),
+        ),
+        (
             Fact::RefundRequested { refund: 1, intent: intent(), amount: usd(11_200), origin: RefundOrigin::Policy },
             json!({ "kind": "refund.requested", "refund": 1, "intent": "pi_1", "amount": money, "origin": "policy" }),
         ),
@@ -204,6 +208,7 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
         AnomalyKind::IntentLost,
         AnomalyKind::EarlyFraudWarning,
         AnomalyKind::UnderReview,
+        AnomalyKind::ReviewClosed,
     ] {
         let form = serde_json::to_value(kind).unwrap();
         assert_eq!(form["name"], kind.name());

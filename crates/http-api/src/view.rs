@@ -115,8 +115,17 @@ struct IntentView<'a> {
     amount: String,
     amount_received: String,
     amount_capturable: String,
+    balance: Option<BalanceView>,
     /// For the customer: never the bank's own reason, which may be that the card is stolen.
     last_error: Option<LastErrorView<'a>>,
+}
+
+/// What came of a payment on the shop's balance at Stripe.
+#[derive(Serialize)]
+struct BalanceView {
+    currency: &'static str,
+    gross: String,
+    fee: String,
 }
 
 #[derive(Serialize)]
@@ -305,6 +314,11 @@ impl<'a> IntentView<'a> {
             amount: intent.amount.to_decimal(),
             amount_received: intent.received.to_decimal(),
             amount_capturable: intent.capturable.to_decimal(),
+            balance: intent.proceeds.map(|it| BalanceView {
+                currency: it.gross.currency().code(),
+                gross: it.gross.to_decimal(),
+                fee: it.fee.to_decimal(),
+            }),
             last_error: intent
                 .last_error
                 .as_ref()

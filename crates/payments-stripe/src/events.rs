@@ -70,9 +70,14 @@ fn news(kind: &str, object: Value, created_at: Timestamp) -> Result<ProviderNews
         "charge.refunded" | "charge.expired" => {
             Ok(intent_named_in(&object).map_or(ProviderNews::Nothing, ProviderNews::Look))
         }
+        // The fee is known once the charge has its balance transaction.
+        "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
+            Ok(intent_named_in(&object).map_or(ProviderNews::Nothing, ProviderNews::Proceeds))
+        }
         _ if kind.starts_with("charge.dispute.") => dispute_news(kind, object),
         "radar.early_fraud_warning.created" => Ok(notice(&object, AnomalyKind::EarlyFraudWarning, "fraud_type")),
         "review.opened" => Ok(notice(&object, AnomalyKind::UnderReview, "reason")),
+        "review.closed" => Ok(notice(&object, AnomalyKind::ReviewClosed, "closed_reason")),
         _ => Ok(ProviderNews::Nothing),
     }
 }

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
-use paywright_domain::{CancelReason, CaptureMethod, IntentError, IntentId, Money, RefundId, RefundReason, Timestamp};
+use paywright_domain::{
+    CancelReason, CaptureMethod, IntentError, IntentId, Money, Proceeds, RefundId, RefundReason, Timestamp,
+};
 use reqwest::StatusCode;
 
 use crate::error::{ApiError, NotSent, StripeError};
@@ -12,7 +14,7 @@ use crate::requests::{
     CreateRefund, DetailLine, Empty, IntentMetadata, Post, Replaced, RetrievePaymentIntent, RetrieveRefund,
     UpdatePaymentIntent,
 };
-use crate::snapshots::{intent_error, refund_metadata, refund_of, snapshot_of};
+use crate::snapshots::{intent_error, proceeds_of, refund_metadata, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, StripeId};
 
 /// Stripe as the use cases see it.
@@ -106,6 +108,13 @@ impl PaymentGateway for StripeGateway {
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand: Vec::new() };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
         Self::issued(intent, asked_at)
+    }
+
+    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
+        let expand = vec!["latest_charge.balance_transaction"];
+        let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand };
+        let intent = self.client.get(&request).await.map_err(gateway_error)?;
+        proceeds_of(&intent.value).map_err(|problem| GatewayError::Unknown(problem.into()))
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {

@@ -25,7 +25,8 @@ pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
 pub use limiter::{Pace, QueueTooLong};
 pub use objects::{
-    Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent, Refund, SetupIntent,
+    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent,
+    Refund, SetupIntent,
 };
 pub use open_enum::{
     CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,

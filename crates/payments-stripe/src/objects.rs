@@ -108,6 +108,22 @@ pub struct Charge {
     /// Whether the card holder disputes it.
     #[serde(default)]
     pub disputed: bool,
+    /// What came of it on the shop's balance; null until a moment after it.
+    #[serde(default)]
+    pub balance_transaction: Option<Expandable<BalanceTransaction>>,
+}
+
+/// A movement of the shop's balance, in the currency of the balance.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct BalanceTransaction {
+    /// `txn_…`.
+    pub id: StripeId,
+    /// Before fees, in the currency's wire units; negative where money went out.
+    pub amount: i64,
+    /// What Stripe keeps.
+    pub fee: i64,
+    /// ISO 4217, lower case.
+    pub currency: String,
 }
 
 /// A Dispute.

@@ -4,11 +4,11 @@ use std::fmt::Display;
 
 use paywright_domain::{
     Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId,
-    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+    Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
 };
 
 use crate::error::ErrorBody;
-use crate::objects::{self, PaymentIntent};
+use crate::objects::{self, Expandable, PaymentIntent};
 
 fn text(problem: &dyn Display) -> String {
     problem.to_string()
@@ -73,6 +73,15 @@ pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapsho
         status: known,
         failure: refund.failure_reason.as_deref().map(plain),
     }))
+}
+
+/// Reads what came of a payment; nothing where its charge has no balance transaction yet, or where that was not sent
+/// whole.
+pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, String> {
+    let Some(Expandable::Object(charge)) = &intent.latest_charge else { return Ok(None) };
+    let Some(Expandable::Object(transaction)) = &charge.balance_transaction else { return Ok(None) };
+    let money = |wire| money(wire, &transaction.currency);
+    Ok(Some(Proceeds { gross: money(transaction.amount)?, fee: money(transaction.fee)? }))
 }
 
 /// Our notes on a refund.

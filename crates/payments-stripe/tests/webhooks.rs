@@ -109,11 +109,16 @@ fn each_type_says_what_it_is_about() {
     for (kind, word, told) in [
         ("radar.early_fraud_warning.created", "fraud_type", AnomalyKind::EarlyFraudWarning),
         ("review.opened", "reason", AnomalyKind::UnderReview),
+        ("review.closed", "closed_reason", AnomalyKind::ReviewClosed),
     ] {
         let read = news(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", word: "rule" }));
         assert_eq!(read, ProviderNews::Notice { intent: intent(), kind: told, reason: Some("rule".into()) });
     }
-    for kind in ["charge.updated", "charge.succeeded", "customer.created", "payout.paid", "something.new"] {
+    let charge =
+        |transaction: Value| json!({ "id": "ch_1", "payment_intent": "pi_1", "balance_transaction": transaction });
+    assert_eq!(news("charge.updated", &charge(json!("txn_1"))), ProviderNews::Proceeds(intent()));
+    assert_eq!(news("charge.updated", &charge(Value::Null)), ProviderNews::Nothing);
+    for kind in ["charge.succeeded", "customer.created", "payout.paid", "something.new"] {
         assert_eq!(news(kind, &json!({ "id": "x" })), ProviderNews::Nothing, "{kind}");
     }
 }

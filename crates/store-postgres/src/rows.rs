@@ -14,7 +14,8 @@ use paywright_app::{
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
     IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
-    OrderState, PaymentIntent, Policy, Refund, RefundId, RefundOrigin, RefundReason, Text, TextProblem, Timestamp,
+    OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, TextProblem,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -104,6 +105,9 @@ type IntentColumns = (
     BigInt,
     Nullable<BigInt>,
     Nullable<SqlText>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<SqlText>,
     Timestamptz,
     Timestamptz,
 );
@@ -159,9 +163,24 @@ pub(crate) struct OrderRow {
 type LineRow = (String, String, Option<String>, i64, i64);
 /// Kind, label, amount.
 type AdjustmentRow = (String, String, i64);
-/// Provider's id, revision, currency, amount, status, received, capturable, capture asked, last error, as of,
-/// created at.
-type IntentRow = (String, i64, String, i64, String, i64, i64, Option<i64>, Option<String>, PgTimestamp, PgTimestamp);
+/// Provider's id, revision, currency, amount, status, received, capturable, capture asked, the balance's currency, gross
+/// and fee, last error, as of, created at.
+type IntentRow = (
+    String,
+    i64,
+    String,
+    i64,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    PgTimestamp,
+    PgTimestamp,
+);
 /// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at.
 type RefundRow =
     (i64, String, Option<String>, String, i64, Option<String>, String, String, i64, Option<String>, PgTimestamp);
@@ -239,9 +258,19 @@ fn adjustment((kind, label, amount): AdjustmentRow, currency: Currency) -> Resul
 }
 
 fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
-    let (id, revision, currency, amount, status, received, capturable, asked, last_error, as_of, created_at) = row;
+    let (id, revision, currency, amount, status, received, capturable, asked, balance, gross, fee, error, as_of, made) =
+        row;
     let column = |name| Column("payment_intents", name);
     let currency: Currency = column("currency").read(currency.parse())?;
+    let proceeds = match (balance, gross, fee) {
+        (Some(balance), Some(gross), Some(fee)) => {
+            let balance: Currency = column("balance_currency").read(balance.parse())?;
+            let (gross, fee) =
+                (column("balance_gross").money(gross, balance)?, column("balance_fee").money(fee, balance)?);
+            Some(Proceeds { gross, fee })
+        }
+        (_, _, _) => None,
+    };
     Ok(PaymentIntent {
         id: column("provider_id").read(IntentId::new(id))?,
         revision: column("revision").count(revision)?,
@@ -250,9 +279,10 @@ fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
         received: column("received").money(received, currency)?,
         capturable: column("capturable").money(capturable, currency)?,
         capture_asked: asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
-        last_error: last_error.map(|it| column("last_error").json::<IntentError>(&it)).transpose()?,
+        proceeds,
+        last_error: error.map(|it| column("last_error").json::<IntentError>(&it)).transpose()?,
         as_of: column("as_of").time(as_of)?,
-        created_at: column("created_at").time(created_at)?,
+        created_at: column("created_at").time(made)?,
     })
 }
 

@@ -283,6 +283,9 @@ struct Intents<'a> {
     capturable: Vec<i64>,
     refunded: Vec<i64>,
     capture_asked: Vec<Option<i64>>,
+    balance_currencies: Vec<Option<&'a str>>,
+    balance_gross: Vec<Option<i64>>,
+    balance_fees: Vec<Option<i64>>,
     last_errors: Vec<Option<String>>,
     as_of: Vec<PgTimestamp>,
     created_at: Vec<PgTimestamp>,
@@ -291,6 +294,7 @@ struct Intents<'a> {
 impl<'a> Intents<'a> {
     fn of(order: &'a Order) -> Result<Self, Failure> {
         let intents = &order.intents;
+        let proceeds = || intents.iter().map(|it| it.proceeds);
         Ok(Self {
             ids: intents.iter().map(|it| it.id.as_str()).collect(),
             revisions: intents.iter().map(|it| i64::from(it.revision)).collect(),
@@ -301,6 +305,9 @@ impl<'a> Intents<'a> {
             capturable: intents.iter().map(|it| it.capturable.minor()).collect(),
             refunded: intents.iter().map(|it| order.refunded_of(&it.id)).collect(),
             capture_asked: intents.iter().map(|it| it.capture_asked.map(Money::minor)).collect(),
+            balance_currencies: proceeds().map(|it| it.map(|it| it.gross.currency().code())).collect(),
+            balance_gross: proceeds().map(|it| it.map(|it| it.gross.minor())).collect(),
+            balance_fees: proceeds().map(|it| it.map(|it| it.fee.minor())).collect(),
             last_errors: intents
                 .iter()
                 .map(|it| it.last_error.as_ref().map(to_json).transpose())
@@ -320,6 +327,9 @@ impl<'a> Intents<'a> {
         to.value::<Array<BigInt>, _>(&self.capturable)?;
         to.value::<Array<BigInt>, _>(&self.refunded)?;
         to.value::<Array<Nullable<BigInt>>, _>(&self.capture_asked)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.balance_currencies)?;
+        to.value::<Array<Nullable<BigInt>>, _>(&self.balance_gross)?;
+        to.value::<Array<Nullable<BigInt>>, _>(&self.balance_fees)?;
         to.value::<Array<Nullable<SqlText>>, _>(&self.last_errors)?;
         to.value::<Array<Timestamptz>, _>(&self.as_of)?;
         to.value::<Array<Timestamptz>, _>(&self.created_at)

@@ -9,7 +9,7 @@ use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, Rece
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
     IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
-    OrderState, PaymentIntent, Policy, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
+    OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -273,6 +273,9 @@ pub(crate) struct IntentRow {
     as_of: i64,
     created_at: i64,
     capture_asked: Option<i64>,
+    balance_currency: Option<String>,
+    balance_gross: Option<i64>,
+    balance_fee: Option<i64>,
     refunded: i64,
 }
 
@@ -292,6 +295,9 @@ impl IntentRow {
             as_of: intent.as_of.unix_micros(),
             created_at: intent.created_at.unix_micros(),
             capture_asked: intent.capture_asked.map(Money::minor),
+            balance_currency: intent.proceeds.map(|it| it.gross.currency().code().to_owned()),
+            balance_gross: intent.proceeds.map(|it| it.gross.minor()),
+            balance_fee: intent.proceeds.map(|it| it.fee.minor()),
             refunded: order.refunded_of(&intent.id),
         })
     }
@@ -299,6 +305,14 @@ impl IntentRow {
     fn restore(self) -> Result<PaymentIntent, Failure> {
         let column = |name| Column("payment_intents", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
+        let proceeds = match (&self.balance_currency, self.balance_gross, self.balance_fee) {
+            (Some(balance), Some(gross), Some(fee)) => {
+                let balance: Currency = column("balance_currency").read(balance.parse())?;
+                let gross = column("balance_gross").money(gross, balance)?;
+                Some(Proceeds { gross, fee: column("balance_fee").money(fee, balance)? })
+            }
+            (_, _, _) => None,
+        };
         Ok(PaymentIntent {
             id: column("id").read(IntentId::new(self.id))?,
             revision: column("revision").count(self.revision)?,
@@ -307,6 +321,7 @@ impl IntentRow {
             received: column("received").money(self.received, currency)?,
             capturable: column("capturable").money(self.capturable, currency)?,
             capture_asked: self.capture_asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
+            proceeds,
             last_error: match self.last_error {
                 Some(text) => Some(column("last_error").json::<IntentError>(&text)?),
                 None => None,

@@ -66,6 +66,9 @@ table! {
         as_of -> BigInt,
         created_at -> BigInt,
         capture_asked -> Nullable<BigInt>,
+        balance_currency -> Nullable<Text>,
+        balance_gross -> Nullable<BigInt>,
+        balance_fee -> Nullable<BigInt>,
         refunded -> BigInt,
     }
 }

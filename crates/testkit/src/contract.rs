@@ -15,9 +15,9 @@ use paywright_app::{
     Versioned,
 };
 use paywright_domain::{
-    CancelReason, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus,
-    Money, NewRefund, Order, OrderId, Policies, Refund, RefundError, RefundId, RefundReason, RefundSnapshot,
-    RefundStatus, Task,
+    CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot,
+    IntentStatus, Money, NewRefund, Order, OrderId, Policies, Proceeds, Refund, RefundError, RefundId, RefundReason,
+    RefundSnapshot, RefundStatus, Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -450,6 +450,10 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
         assert_eq!(stored(&*store, 1).await, Versioned { version: Version(version), value: after.clone() });
         after
     };
+    let intent = IntentId::new("pi_1").unwrap();
+    let balance = |minor| Money::new(minor, Currency::Eur).unwrap();
+    let proceeds = Proceeds { gross: balance(11_200), fee: balance(350) };
+    order = commit(order.proceeds_known(&intent, proceeds, at(NOW + 1))).await;
     let new = NewRefund { amount: Some(usd(700)), reason: Some(RefundReason::Duplicate), ..NewRefund::default() };
     order = commit(order.refund(&new, at(NOW + 1)).unwrap().0).await;
     let error = IntentError { code: Some("balance_insufficient".into()), ..IntentError::default() };

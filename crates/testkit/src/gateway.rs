@@ -3,7 +3,9 @@ use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderRecords,
     ProviderRefund,
 };
-use paywright_domain::{CancelReason, Dispute, IntentId, IntentSnapshot, Money, RefundId, RefundSnapshot, Timestamp};
+use paywright_domain::{
+    CancelReason, Dispute, IntentId, IntentSnapshot, Money, Proceeds, RefundId, RefundSnapshot, Timestamp,
+};
 use secrecy::SecretString;
 
 mockall::mock! {
@@ -14,6 +16,7 @@ mockall::mock! {
     impl PaymentGateway for Gateway {
         async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
+        async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError>;
         async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError>;

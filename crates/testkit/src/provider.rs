@@ -7,8 +7,8 @@ use paywright_app::{
     ProviderNews, ProviderRecords, ProviderRefund,
 };
 use paywright_domain::{
-    CancelReason, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, RefundId, RefundSnapshot,
-    RefundStatus, Timestamp,
+    CancelReason, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Proceeds, RefundId,
+    RefundSnapshot, RefundStatus, Timestamp,
 };
 use secrecy::SecretString;
 
@@ -327,6 +327,12 @@ impl PaymentGateway for Provider {
         let now = self.clock.now();
         let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
         Ok(self.issued(IntentSnapshot { as_of: now, as_of_max: now, ..found }))
+    }
+
+    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
+        let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        let fee = Money::new(found.received.minor() / 100, found.received.currency()).unwrap();
+        Ok((!found.received.is_zero()).then_some(Proceeds { gross: found.received, fee }))
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {

@@ -6,7 +6,11 @@ ALTER TABLE orders
     ADD COLUMN operation jsonb;
 
 ALTER TABLE payment_intents
-    ADD COLUMN capture_asked bigint CHECK (capture_asked > 0);
+    ADD COLUMN capture_asked bigint CHECK (capture_asked > 0),
+    -- What came of it on the shop's balance, in the currency of that.
+    ADD COLUMN balance_currency text CHECK (length(balance_currency) = 3),
+    ADD COLUMN balance_gross bigint CHECK ((balance_gross IS NULL) = (balance_currency IS NULL)),
+    ADD COLUMN balance_fee bigint CHECK ((balance_fee IS NULL) = (balance_currency IS NULL));
 
 -- Money of every live refund is counted in `payment_intents.refunded`, whose check is the last wall.
 CREATE TABLE refunds (

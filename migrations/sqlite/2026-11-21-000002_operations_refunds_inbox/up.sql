@@ -4,6 +4,12 @@ ALTER TABLE orders ADD COLUMN operations INTEGER NOT NULL DEFAULT 0 CHECK (opera
 ALTER TABLE orders ADD COLUMN operation TEXT;
 
 ALTER TABLE payment_intents ADD COLUMN capture_asked INTEGER CHECK (capture_asked > 0);
+-- What came of it on the shop's balance, in the currency of that.
+ALTER TABLE payment_intents ADD COLUMN balance_currency TEXT;
+ALTER TABLE payment_intents ADD COLUMN balance_gross INTEGER
+    CHECK ((balance_gross IS NULL) = (balance_currency IS NULL));
+ALTER TABLE payment_intents ADD COLUMN balance_fee INTEGER
+    CHECK ((balance_fee IS NULL) = (balance_currency IS NULL));
 -- The money of every live refund: the check is the last wall.
 ALTER TABLE payment_intents ADD COLUMN refunded INTEGER NOT NULL DEFAULT 0
     CHECK (refunded BETWEEN 0 AND received);

@@ -3,7 +3,7 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 use paywright_domain::{
     CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money,
-    Order, OrderId, OrderNumber, Refund, RefundId, RefundReason, RefundSnapshot,
+    Order, OrderId, OrderNumber, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -17,6 +17,9 @@ pub trait PaymentGateway: Send + Sync {
 
     /// Reads how an intent stands now.
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
+
+    /// Reads what came of an intent's payment on the shop's balance, if that is known there.
+    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError>;
 
     /// Makes an intent ask for other content. As for every call with a key: the same request for the same key.
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;

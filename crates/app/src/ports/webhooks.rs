@@ -45,6 +45,8 @@ pub enum ProviderNews {
         /// The provider's word for it.
         reason: Option<String>,
     },
+    /// What came of an intent's payment on the shop's balance can be read now.
+    Proceeds(IntentId),
     /// Something happened to an intent or its refunds that the message does not tell in full: look.
     Look(IntentId),
     /// Nothing that changes an order.

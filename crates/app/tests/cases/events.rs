@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, OrderRef, ProviderEvent, ProviderNews, Verdict};
+use paywright_app::{Access, GatewayError, OrderRef, ProviderEvent, ProviderNews, Verdict};
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
     PaymentState,
 };
-use paywright_testkit::{at, order_id, usd};
+use paywright_testkit::{MockGateway, at, order_id, usd};
 
 use crate::{NOW, Shop, news};
 
@@ -110,6 +110,34 @@ async fn a_warning_of_the_bank_is_told_once() {
     let after = shop.order(&order).await;
     assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["early_fraud_warning"]);
     assert_eq!(after.payment_state(), PaymentState::Paid);
+}
+
+/// The fee is known a moment after the payment, and is no condition of it.
+#[tokio::test]
+async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let intent = order.paid_by().unwrap().id.clone();
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent.clone()))).await, Verdict::Parked);
+    shop.after(0).await;
+    let proceeds = shop.order(&order).await.paid_by().and_then(|it| it.proceeds).unwrap();
+    assert_eq!((proceeds.gross, proceeds.fee), (order.total, usd(121)));
+    assert_eq!(shop.facts(&order).await.last(), Some(&"payment_intent.proceeds_known"));
+}
+
+/// A question that fails is asked again soon; only what is not known keeps a message waiting for hours.
+#[tokio::test]
+async fn a_look_that_fails_is_taken_again_soon() {
+    let mut gateway = MockGateway::new();
+    gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy));
+    gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
+    let shop = Shop::with(gateway).await;
+    let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
+    assert_eq!(take(&shop, event("evt_1", look)).await, Verdict::Parked);
+    for seconds in [0, 2, 4, 8, 16, 32, 64] {
+        shop.after(seconds).await;
+    }
+    shop.after(86_400).await;
 }
 
 /// What a message does not tell in full is looked up by the worker, after it was acknowledged.

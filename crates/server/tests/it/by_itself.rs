@@ -110,6 +110,9 @@ async fn money_is_held_taken_given_back_and_disputed() {
     let dispute = read["disputes"][0]["id"].as_str().unwrap();
     shop.at_stripe(&format!("/_twin/disputes/{dispute}/close"), "outcome=won").await;
     shop.until_paid(&disputed).await;
+    // The fee comes after the payment: 2.9 % and 30 at the twin.
+    let read = shop.until(&disputed, |it| it["payment_intent"]["balance"].is_object()).await;
+    assert_eq!(read["payment_intent"]["balance"], json!({ "currency": "usd", "gross": "124.50", "fee": "3.91" }));
     let (agree, told, said) = shop.run(&["audit"]);
     assert!(agree && told.contains("Nothing differs."), "{told}{said}");
 }

@@ -54,7 +54,7 @@ async fn webhooks_that_come_twice_and_out_of_order_pay_once() {
         let order = dev.place().await;
         let id = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
         dev.confirm(&id, "pm_card_visa").await;
-        let paid = dev.read_until(&order, |it| it["payment_status"] == "paid").await;
+        let paid = dev.read_until_settled(&order).await;
         tokio::time::sleep(std::time::Duration::from_millis(800)).await;
         assert_eq!(dev.read(&order).await, paid, "{kind}");
         answer(dev.http.delete(format!("{}/_twin/faults", dev.twin))).await;

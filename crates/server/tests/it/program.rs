@@ -213,6 +213,12 @@ impl Dev {
         }
     }
 
+    /// Reads an order until it is paid and Stripe's fee is known: nothing more comes by itself.
+    pub(crate) async fn read_until_settled(&self, order: &Value) -> Value {
+        let settled = |it: &Value| it["payment_status"] == "paid" && it["payment_intent"]["balance"].is_object();
+        self.read_until(order, settled).await
+    }
+
     /// How many intents and succeeded intents there are at the twin.
     pub(crate) async fn intents(&self) -> (usize, usize) {
         let url = format!("{}/v1/payment_intents?limit=100", self.twin);

@@ -28,7 +28,7 @@ async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
     // Every call again: the same intent, and nothing new at Stripe.
     assert_eq!(dev.intent(&order).await.body["data"], *data);
     assert_eq!(dev.confirm(id, "pm_card_visa").await.body["status"], "succeeded");
-    let paid = dev.read_until(&order, |it| it["payment_status"] == "paid").await;
+    let paid = dev.read_until_settled(&order).await;
     assert_eq!(paid["payment_intent"]["amount_received"], "124.50");
     for _ in 0..2 {
         let said = dev.payment(&order).await;
@@ -120,7 +120,7 @@ async fn what_was_sold_survives_a_crash_and_a_restart() {
     let dev = Dev::start(&folder, &[]);
     assert_eq!(dev.intent(&order).await.body["data"]["id"], json!(id));
     dev.confirm(&id, "pm_card_visa").await;
-    let paid = dev.read_until(&order, |it| it["payment_status"] == "paid").await;
+    let paid = dev.read_until_settled(&order).await;
     assert_eq!(dev.process.terminate(), Some(0));
     let dev = Dev::start(&folder, &[]);
     assert_eq!(dev.read(&order).await, paid);

@@ -13,24 +13,25 @@ WITH changed AS (
 ), issued AS (
     INSERT INTO payment_intents AS stored (
         order_id, position, provider_id, revision, currency, amount, status, received, capturable, refunded,
-        capture_asked, last_error, as_of, created_at
+        capture_asked, balance_currency, balance_gross, balance_fee, last_error, as_of, created_at
     )
     SELECT
         id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable, refunded,
-        capture_asked, last_error::jsonb, as_of, created_at
+        capture_asked, balance_currency, balance_gross, balance_fee, last_error::jsonb, as_of, created_at
     FROM changed, unnest(
         $19::text[], $20::bigint[], $21::text[], $22::bigint[], $23::text[], $24::bigint[],
-        $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[],
-        $30::timestamptz[]
+        $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::bigint[], $30::bigint[],
+        $31::text[], $32::timestamptz[], $33::timestamptz[]
     ) WITH ORDINALITY AS it (
-        provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked, last_error,
-        as_of, created_at, ordinality
+        provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked,
+        balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, ordinality
     )
     ON CONFLICT (order_id, provider_id) DO UPDATE
     SET status = excluded.status, received = excluded.received, capturable = excluded.capturable,
         amount = excluded.amount, currency = excluded.currency, revision = excluded.revision,
-        refunded = excluded.refunded, capture_asked = excluded.capture_asked, last_error = excluded.last_error,
-        as_of = excluded.as_of
+        refunded = excluded.refunded, capture_asked = excluded.capture_asked,
+        balance_currency = excluded.balance_currency, balance_gross = excluded.balance_gross,
+        balance_fee = excluded.balance_fee, last_error = excluded.last_error, as_of = excluded.as_of
     WHERE (
         stored.status, stored.received, stored.capturable, stored.amount, stored.currency, stored.revision,
         stored.refunded, stored.as_of
@@ -39,26 +40,27 @@ WITH changed AS (
         excluded.revision, excluded.refunded, excluded.as_of
     )
         OR stored.capture_asked IS DISTINCT FROM excluded.capture_asked
+        OR stored.balance_gross IS DISTINCT FROM excluded.balance_gross
         OR stored.last_error IS DISTINCT FROM excluded.last_error
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $31::timestamptz, $32::jsonb
-    FROM changed, unnest($33::text[], $34::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $34::timestamptz, $35::jsonb
+    FROM changed, unnest($36::text[], $37::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($35::text[], $36::text[], $37::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest($38::text[], $39::text[], $40::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($38::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($41::text[])
 ), received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
     SELECT
-        $39::text, $40::text, $41::timestamptz, $42::timestamptz, $43::text, $44::jsonb,
-        $45::jsonb, $46::text, $47::text, $48::uuid, $49::timestamptz
+        $42::text, $43::text, $44::timestamptz, $45::timestamptz, $46::text, $47::jsonb,
+        $48::jsonb, $49::text, $50::text, $51::uuid, $52::timestamptz
     FROM changed
-    WHERE $39 IS NOT NULL
+    WHERE $42 IS NOT NULL
     ON CONFLICT DO NOTHING
 )
