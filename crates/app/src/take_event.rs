@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use paywright_domain::{DisputeNewsError, IntentId, Order, OrderId, RefundNewsError, SettleError};
+use paywright_domain::{Decision, IntentId, Order, OrderId, RefundNewsError, SettleError, Timestamp};
 
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
@@ -12,6 +12,9 @@ use crate::{
     Access, App, Cause, EventClosing, GatewayError, Lease, LeasedEvent, OrderRef, ProviderEvent, ProviderNews,
     ReceivedEvent, SettleFromProviderError, StoreError, Verdict,
 };
+
+/// Why news waits that names an intent of no order.
+const UNKNOWN_INTENT: &str = "no order knows its payment intent";
 
 /// What became of news that was offered to the orders.
 enum Taken {
@@ -91,7 +94,6 @@ impl App {
     /// Offers news to the order that it is about.
     async fn offer(&self, news: &ProviderNews, along: &Along) -> Result<Taken, StoreError> {
         let not_yet = |reason: &dyn std::fmt::Display| Ok(Taken::NotYet(reason.to_string()));
-        let unknown = "no order knows its payment intent";
         match news {
             ProviderNews::Intent(snapshot) => match self.settle(snapshot, along).await {
                 Ok(order) => Ok(Taken::By(order.id)),
@@ -103,36 +105,37 @@ impl App {
             },
             ProviderNews::Refund(refund) => match self.refund_news(refund, along).await {
                 Ok(order) => Ok(Taken::By(order.id)),
-                Err(ChangeError::NotFound) => not_yet(&unknown),
+                Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
                 Err(ChangeError::Refused(error @ (RefundNewsError::NotOurs | RefundNewsError::AheadOfMoney))) => {
                     not_yet(&error)
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
             ProviderNews::Dispute(dispute) => {
-                let decide = |order: &Order, now| Ok((order.dispute_news(dispute, now)?, along.clone()));
-                let names = [OrderRef::Intent(dispute.intent.clone())];
-                match self.change_along(&names, &Access::All, decide).await {
-                    Ok(order) => Ok(Taken::By(order.id)),
-                    Err(ChangeError::NotFound | ChangeError::Refused(DisputeNewsError::NotOurs)) => not_yet(&unknown),
-                    Err(ChangeError::Store(error)) => Err(error),
-                }
+                self.change_payer(&dispute.intent, along, |order, now| order.dispute_news(dispute, now).ok()).await
             }
             ProviderNews::Notice { intent, kind, reason } => {
-                let decide = |order: &Order, now| {
-                    let noticed = order.notice(intent, *kind, reason.clone(), now);
-                    Ok::<_, std::convert::Infallible>((noticed, along.clone()))
-                };
-                match self.change_along(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
-                    Ok(order) => Ok(Taken::By(order.id)),
-                    Err(ChangeError::NotFound) => not_yet(&unknown),
-                    Err(ChangeError::Refused(never)) => match never {},
-                    Err(ChangeError::Store(error)) => Err(error),
-                }
+                let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
+                self.change_payer(intent, along, decide).await
             }
             ProviderNews::Look(_) | ProviderNews::Proceeds(_) | ProviderNews::Nothing => {
                 not_yet(&"there is nothing in it to take in")
             }
+        }
+    }
+
+    /// Decides on the order that an intent belongs to; nothing is decided on one that does not know it.
+    async fn change_payer(
+        &self,
+        intent: &IntentId,
+        along: &Along,
+        decide: impl Fn(&Order, Timestamp) -> Option<Decision> + Send + Sync,
+    ) -> Result<Taken, StoreError> {
+        let decide = |order: &Order, now| decide(order, now).map(|it| (it, along.clone())).ok_or(());
+        match self.change_along(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
+            Ok(order) => Ok(Taken::By(order.id)),
+            Err(ChangeError::NotFound | ChangeError::Refused(())) => Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())),
+            Err(ChangeError::Store(error)) => Err(error),
         }
     }
 
@@ -211,22 +214,14 @@ impl App {
 
     /// Reads what came of a payment on the shop's balance.
     async fn learn_proceeds(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
-        let names = [OrderRef::Intent(intent.clone())];
-        if self.find(&names, &Access::All).await?.is_none() {
+        if self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_none() {
             // Its other events tell soon whose it is, if it is ours.
-            return Ok(Taken::NotYet("no order knows its payment intent".to_owned()));
+            return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned()));
         }
         let Some(proceeds) = self.gateway.proceeds(intent).await? else {
             return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
         };
-        let decide = |order: &Order, now| {
-            Ok::<_, std::convert::Infallible>((order.proceeds_known(intent, proceeds, now), along.clone()))
-        };
-        match self.change_along(&names, &Access::All, decide).await {
-            Ok(order) => Ok(Taken::By(order.id)),
-            Err(ChangeError::NotFound) => Ok(Taken::NotYet("no order knows its payment intent".to_owned())),
-            Err(ChangeError::Refused(never)) => match never {},
-            Err(ChangeError::Store(error)) => Err(error.into()),
-        }
+        let decide = |order: &Order, now| Some(order.proceeds_known(intent, proceeds, now));
+        Ok(self.change_payer(intent, along, decide).await?)
     }
 }

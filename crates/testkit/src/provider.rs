@@ -31,6 +31,16 @@ pub enum Trouble {
     Refuses(&'static str),
 }
 
+impl Trouble {
+    /// Those after which the same can still be brought about.
+    pub const PASSING: [Self; 5] = [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy];
+
+    /// A call without trouble, then one with each of [`Self::PASSING`].
+    pub fn none_and_each_passing() -> impl Iterator<Item = Option<Self>> {
+        std::iter::once(None).chain(Self::PASSING.map(Some))
+    }
+}
+
 /// A payment provider of one test: it remembers intents, refunds and keys as Stripe does, and a test does in it what
 /// a customer, a bank or somebody at the dashboard would.
 #[derive(Clone)]

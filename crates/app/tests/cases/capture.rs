@@ -35,7 +35,7 @@ async fn authorised_money_is_captured_whole_or_in_part_and_that_pays() {
 
 #[tokio::test]
 async fn a_capture_is_done_once_after_every_kind_of_trouble() {
-    for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::FailsBefore, Trouble::FailsAfter, Trouble::Busy] {
+    for trouble in Trouble::PASSING {
         let (shop, order) = authorized().await;
         shop.provider().will([trouble]);
         shop.app.capture_payment(&OrderRef::Id(order.id), &Access::All, Some(usd(5000))).await.unwrap();

@@ -79,7 +79,7 @@ async fn an_edit_that_stripe_refuses_leaves_the_order_as_it_was() {
 
 #[tokio::test]
 async fn an_edit_goes_on_after_every_kind_of_trouble() {
-    for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::FailsBefore, Trouble::FailsAfter, Trouble::Busy] {
+    for trouble in Trouble::PASSING {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
         shop.provider().will([trouble]);
@@ -94,14 +94,7 @@ async fn an_edit_goes_on_after_every_kind_of_trouble() {
 /// Pain 19: at Stripe first, so that nobody pays what is canceled.
 #[tokio::test]
 async fn an_order_is_canceled_at_stripe_first() {
-    for trouble in [
-        None,
-        Some(Trouble::LostBefore),
-        Some(Trouble::LostAfter),
-        Some(Trouble::FailsBefore),
-        Some(Trouble::FailsAfter),
-        Some(Trouble::Busy),
-    ] {
+    for trouble in Trouble::none_and_each_passing() {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
         shop.provider().will(trouble);

@@ -23,14 +23,7 @@ fn statuses(order: &Order) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn a_refund_is_made_once_after_every_kind_of_trouble() {
-    for trouble in [
-        None,
-        Some(Trouble::LostBefore),
-        Some(Trouble::LostAfter),
-        Some(Trouble::FailsBefore),
-        Some(Trouble::FailsAfter),
-        Some(Trouble::Busy),
-    ] {
+    for trouble in Trouble::none_and_each_passing() {
         let shop = Shop::open().await;
         let order = shop.paid().await;
         shop.provider().will(trouble);
