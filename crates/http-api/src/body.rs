@@ -7,9 +7,36 @@ use paywright_domain::{
     Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentId, LineItem, Metadata,
     Money, NewOrder, NewRefund, OrderEdit, RefundReason, Text,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::problem::{FieldProblem, Problem};
+
+/// What a body of JSON is read as.
+pub(crate) trait JsonBody: DeserializeOwned {
+    /// The code of a refusal of its fields.
+    const INVALID: &'static str;
+}
+
+impl JsonBody for OrderBody {
+    const INVALID: &'static str = "invalid_order";
+}
+
+impl JsonBody for EditBody {
+    const INVALID: &'static str = OrderBody::INVALID;
+}
+
+impl JsonBody for CancelBody {
+    const INVALID: &'static str = OrderBody::INVALID;
+}
+
+impl JsonBody for CaptureBody {
+    const INVALID: &'static str = "invalid_capture";
+}
+
+impl JsonBody for RefundBody {
+    const INVALID: &'static str = "invalid_refund";
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,8 +177,9 @@ impl Check {
         text.and_then(|it| self.take("amount", Money::parse_decimal(&it, currency)))
     }
 
-    fn done<T>(self, value: T) -> Result<T, Problem> {
-        if self.0.is_empty() { Ok(value) } else { Err(Problem::invalid(self.0)) }
+    /// What was read of a `B`, if all of it could be.
+    fn done<B: JsonBody, T>(self, value: T) -> Result<T, Problem> {
+        if self.0.is_empty() { Ok(value) } else { Err(Problem::invalid::<B>(self.0)) }
     }
 }
 
@@ -159,7 +187,7 @@ impl OrderBody {
     pub(crate) fn into_new_order(self) -> Result<NewOrder, Problem> {
         let mut check = Check::default();
         let Some(currency) = check.take("currency", self.currency.parse::<Currency>()) else {
-            return Err(Problem::invalid(check.0));
+            return Err(Problem::invalid::<Self>(check.0));
         };
         let capture = match self.capture.as_deref() {
             None | Some("automatic") => CaptureMethod::Automatic,
@@ -178,7 +206,7 @@ impl OrderBody {
             metadata: check.metadata(self.metadata),
             ..NewOrder::empty(currency)
         };
-        check.done(new)
+        check.done::<Self, _>(new)
     }
 }
 
@@ -196,7 +224,7 @@ impl EditBody {
             },
             metadata: self.metadata.map(|it| check.metadata(it)),
         };
-        check.done(edit)
+        check.done::<Self, _>(edit)
     }
 }
 
@@ -206,7 +234,7 @@ impl CancelBody {
         let known = CancelReason::named(&text);
         known.ok_or_else(|| {
             let problem = "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
-            Problem::invalid(vec![FieldProblem { field: "reason".into(), problem }])
+            Problem::invalid::<Self>(vec![FieldProblem { field: "reason".into(), problem }])
         })
     }
 }
@@ -215,7 +243,7 @@ impl CaptureBody {
     pub(crate) fn into_amount(self, currency: Currency) -> Result<Option<Money>, Problem> {
         let mut check = Check::default();
         let amount = check.amount(self.amount, currency);
-        check.done(amount)
+        check.done::<Self, _>(amount)
     }
 }
 
@@ -228,6 +256,6 @@ impl RefundBody {
         });
         let intent = self.payment_intent.and_then(|it| check.take("payment_intent", IntentId::new(it)));
         let amount = check.amount(self.amount, currency);
-        check.done(NewRefund { amount, intent, reason })
+        check.done::<Self, _>(NewRefund { amount, intent, reason })
     }
 }

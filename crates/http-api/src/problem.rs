@@ -15,6 +15,8 @@ use paywright_domain::{
 };
 use serde::Serialize;
 
+use crate::body::{JsonBody, OrderBody};
+
 /// A request that was not done, and why. What is refused has changed nothing, unless the detail says that it
 /// is unknown.
 #[derive(Debug)]
@@ -76,9 +78,9 @@ impl Problem {
     }
 
     /// What is wrong with the fields of a body.
-    pub(crate) fn invalid(fields: Vec<FieldProblem>) -> Self {
+    pub(crate) fn invalid<B: JsonBody>(fields: Vec<FieldProblem>) -> Self {
         let detail = fields.iter().map(|it| format!("{} {}", it.field, it.problem)).collect::<Vec<_>>().join("; ");
-        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", detail) }
+        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, B::INVALID, detail) }
     }
 
     fn content(error: &ContentError) -> Self {
@@ -90,7 +92,7 @@ impl Problem {
         };
         Self {
             fields: vec![FieldProblem { field: field.into(), problem: error.to_string() }],
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_order", error.to_string())
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, OrderBody::INVALID, error.to_string())
         }
     }
 

@@ -9,9 +9,9 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Payload};
 use actix_web::{Error, HttpRequest};
-use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
+use crate::body::JsonBody;
 use crate::problem::{FieldProblem, Problem};
 
 /// The largest JSON body that is read, in bytes.
@@ -78,7 +78,7 @@ pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Byte
 }
 
 /// Reads a body as JSON of the expected form, and names the field where it is not.
-pub(crate) fn parse_json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse_json<T: JsonBody>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -90,11 +90,16 @@ pub(crate) fn parse_json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]
         let field = error.path().to_string();
         let problem = error.into_inner();
         if problem.is_data() {
-            Problem::invalid(vec![FieldProblem { field, problem: problem.to_string() }])
+            Problem::invalid::<T>(vec![FieldProblem { field, problem: problem.to_string() }])
         } else {
             Problem::bad_request("json_malformed", format!("the body is not JSON: {problem}"))
         }
     })?;
     json.end().map_err(|error| Problem::bad_request("json_malformed", format!("the body is not JSON: {error}")))?;
     Ok(parsed)
+}
+
+/// As [`parse_json`], of a body that need not be there.
+pub(crate) fn parse_json_if_any<T: JsonBody + Default>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() { Ok(T::default()) } else { parse_json(request, body) }
 }

@@ -16,7 +16,7 @@ use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
 use crate::body::{CancelBody, CaptureBody, EditBody, OrderBody, RefundBody};
 use crate::problem::Problem;
-use crate::requests::{JSON_BYTES_MAX, parse_json, read_body, to_the_end};
+use crate::requests::{JSON_BYTES_MAX, parse_json, parse_json_if_any, read_body, to_the_end};
 use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
 /// The most characters of an `Idempotency-Key`.
@@ -179,8 +179,7 @@ pub(crate) async fn cancel(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
-    let body: CancelBody = if body.is_empty() { CancelBody::default() } else { parse_json(&request, &body)? };
-    let reason = body.into_reason()?;
+    let reason = parse_json_if_any::<CancelBody>(&request, &body)?.into_reason()?;
     let app = api.app.clone();
     let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
     Ok(changed_order(&changed, "Order canceled successfully"))
@@ -195,7 +194,7 @@ pub(crate) async fn capture(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
-    let body: CaptureBody = if body.is_empty() { CaptureBody::default() } else { parse_json(&request, &body)? };
+    let body = parse_json_if_any::<CaptureBody>(&request, &body)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = body.into_amount(currency)?;
     let app = api.app.clone();
@@ -214,7 +213,7 @@ pub(crate) async fn refund(
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
     let (which, access) = (order_ref(&order)?, customer_if_any(&api, &request)?);
     let raw = read_body(payload, JSON_BYTES_MAX).await?;
-    let body: RefundBody = if raw.is_empty() { RefundBody::default() } else { parse_json(&request, &raw)? };
+    let body = parse_json_if_any::<RefundBody>(&request, &raw)?;
     let found = api.app.get_order(&which, &access).await?;
     let new = body.into_refund(found.total.currency())?;
     let idempotent = idempotency_key(&request)?.map(|text| {

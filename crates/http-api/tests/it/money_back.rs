@@ -74,12 +74,12 @@ async fn each_refusal_of_a_refund_has_its_code_and_changes_nothing() {
     for (body, status, code, field) in [
         (json!({ "amount": "112.01" }), 422, "invalid_amount", Some("amount")),
         (json!({ "amount": "0.00" }), 422, "invalid_amount", Some("amount")),
-        (json!({ "amount": "1.005" }), 422, "invalid_order", Some("amount")),
-        (json!({ "amount": 5 }), 422, "invalid_order", Some("amount")),
-        (json!({ "reason": "whim" }), 422, "invalid_order", Some("reason")),
-        (json!({ "payment_intent": "ch_1" }), 422, "invalid_order", Some("payment_intent")),
+        (json!({ "amount": "1.005" }), 422, "invalid_refund", Some("amount")),
+        (json!({ "amount": 5 }), 422, "invalid_refund", Some("amount")),
+        (json!({ "reason": "whim" }), 422, "invalid_refund", Some("reason")),
+        (json!({ "payment_intent": "ch_1" }), 422, "invalid_refund", Some("payment_intent")),
         (json!({ "payment_intent": "pi_other" }), 409, "payment_not_received", None),
-        (json!({ "sum": "1.00" }), 422, "invalid_order", Some("sum")),
+        (json!({ "sum": "1.00" }), 422, "invalid_refund", Some("sum")),
     ] {
         let refused = sale.call(Method::POST, "/refunds", body.clone()).await;
         assert_eq!((refused.status, refused.code()), (status, code), "{body}: {refused:?}");
@@ -127,6 +127,8 @@ async fn authorised_money_is_captured_in_part() {
     assert_eq!(sale.read().await["payment_intent"]["amount_capturable"], "112.00");
     let more = sale.call(Method::POST, "/capture", json!({ "amount": "112.01" })).await;
     assert_eq!((more.status, more.code()), (422, "invalid_amount"));
+    let unknown = sale.call(Method::POST, "/capture", json!({ "sum": "1.00" })).await;
+    assert_eq!((unknown.status, unknown.code()), (422, "invalid_capture"), "{unknown:?}");
     let taken = sale.call(Method::POST, "/capture", json!({ "amount": "50.00" })).await;
     assert_eq!((taken.status, &taken.body["data"]["payment_status"]), (200, &json!("paid")));
     assert_eq!(taken.body["data"]["payment_intent"]["amount_received"], "50.00");
