@@ -1,0 +1,107 @@
+//! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
+
+use paywright_domain::{IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot};
+
+use super::{PerformError, Then};
+use crate::change::{Along, ChangeError};
+use crate::schedule::BALANCE_SECONDS;
+use crate::{Access, App, GatewayError, OrderRef, ProviderRefund};
+
+impl App {
+    /// Has a refund made that Stripe has not been asked for, or looks how it stands.
+    pub(super) async fn see_refund_through(&self, id: OrderId, number: u32, taken: u32) -> Result<Then, PerformError> {
+        let order = self.order_by_id(id).await?;
+        let Some(refund) = order.refund_numbered(number).filter(|it| !it.status.is_settled()) else {
+            return Ok(Then::Done);
+        };
+        let order = if let Some(provider_id) = &refund.provider_id {
+            let issued = self.gateway.refund(provider_id).await?;
+            self.take_refund(&issued.snapshot, &Along::from("poll", issued.request)).await?
+        } else {
+            // Somebody may have made it and not heard the answer, longer ago than its key is remembered.
+            let order = self.import_refunds(&refund.intent, &order).await?;
+            match order.refund_numbered(number) {
+                Some(refund) if refund.provider_id.is_none() => self.make_refund(&order, refund).await?,
+                Some(_) | None => order,
+            }
+        };
+        Ok(match order.refund_numbered(number) {
+            Some(refund) if refund.status.is_settled() => Then::Done,
+            Some(refund) if refund.provider_id.is_some() => Then::Again(self.refund_poll_seconds(taken)),
+            Some(refund) if refund.failure.as_deref() == Some("provider_failed") => {
+                Then::Again(self.retry_seconds(refund.attempt))
+            }
+            Some(refund) => Then::Again(BALANCE_SECONDS.saturating_mul(refund.attempt.saturating_sub(1).max(1))),
+            None => Then::Done,
+        })
+    }
+
+    /// Asks Stripe for a refund. Where it refuses, or fails, its list tells whether the money went back all the same.
+    pub(crate) async fn make_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
+        let (id, number, attempt) = (order.id, refund.number, refund.attempt);
+        let key = refund.idempotency_key(id);
+        let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
+            Ok(issued) => return self.take_refund(&issued.snapshot, &Along::from("answer", issued.request)).await,
+            Err(GatewayError::Refused(error)) => error,
+            Err(GatewayError::NotFound) => {
+                IntentError { code: Some("resource_missing".to_owned()), ..IntentError::default() }
+            }
+            Err(GatewayError::Spent(_)) => {
+                IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
+            }
+            Err(
+                error @ (GatewayError::Busy
+                | GatewayError::InFlight
+                | GatewayError::Misconfigured(_)
+                | GatewayError::Unknown(_)),
+            ) => return Err(error.into()),
+        };
+        let order = self.import_refunds(&refund.intent, order).await?;
+        if order.refund_numbered(number).is_some_and(|it| it.provider_id.is_some()) {
+            return Ok(order);
+        }
+        self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await
+    }
+
+    /// Takes in every refund of an intent that the provider lists.
+    pub(crate) async fn import_refunds(&self, intent: &IntentId, order: &Order) -> Result<Order, PerformError> {
+        let (mut order, mut after) = (order.clone(), None);
+        loop {
+            let page = self.records.refunds_of(intent, after.as_deref()).await?;
+            for refund in &page.items {
+                order = self.take_refund(refund, &Along::from("poll", None)).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(order);
+            }
+        }
+    }
+
+    /// Takes in what the provider says of a refund; where that is of money that nothing has told of yet, after a
+    /// look at its payment.
+    pub(crate) async fn take_refund(&self, news: &RefundSnapshot, along: &Along) -> Result<Order, PerformError> {
+        match self.refund_news(news, along).await {
+            Err(ChangeError::Refused(RefundNewsError::AheadOfMoney)) => {
+                self.look(&news.intent, "poll").await?;
+                self.refund_news(news, along).await
+            }
+            taken => taken,
+        }
+        .map_err(|error| match error {
+            ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
+            ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
+            ChangeError::Store(error) => PerformError::Store(error),
+        })
+    }
+
+    pub(crate) async fn refund_news(
+        &self,
+        news: &RefundSnapshot,
+        along: &Along,
+    ) -> Result<Order, ChangeError<RefundNewsError>> {
+        let names = [OrderRef::Intent(news.intent.clone())];
+        let decide = |order: &Order, now| Ok((order.refund_news(news, now)?, along.clone()));
+        self.change_along(&names, &Access::All, decide).await
+    }
+}
