@@ -345,21 +345,11 @@ impl Differences<'_> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{
-        CancelReason, Currency, DisputeId, DisputeStatus, LineItem, Money, NewOrder, NewRefund, Policies, Refund,
-        RefundId,
-    };
+    use paywright_domain::{CancelReason, Currency, LineItem, NewOrder, NewRefund, Policies, Refund, RefundId};
     use uuid::Uuid;
 
     use super::*;
-
-    fn usd(minor: i64) -> Money {
-        Money::new(minor, Currency::Usd).unwrap()
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix_seconds(seconds).unwrap()
-    }
+    use crate::fixtures::{at, dispute, placed, usd};
 
     fn snapshot(id: &str, status: IntentStatus, received: i64) -> IntentSnapshot {
         let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), OrderId(Uuid::nil()), usd(1000), at(2));
@@ -367,11 +357,8 @@ mod tests {
     }
 
     fn order() -> Order {
-        let lines = vec![LineItem::new("Bone", usd(1000), 1).unwrap()];
-        let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
-        let placed = Order::place(OrderId(Uuid::nil()), new, at(1)).unwrap().order;
         let paid = snapshot("pi_1", IntentStatus::Succeeded, 1000);
-        placed.settle(&paid, &Policies::DEFAULT, at(3)).unwrap().order
+        placed().settle(&paid, &Policies::DEFAULT, at(3)).unwrap().order
     }
 
     fn theirs(intents: &[IntentSnapshot]) -> AtProvider {
@@ -408,17 +395,7 @@ mod tests {
         };
         let refunded = asked.refund_news(&named, at(5)).unwrap().order;
         let with = |refunds: Vec<RefundSnapshot>| AtProvider { refunds, ..theirs(&[good()]) };
-        let dispute = Dispute {
-            id: DisputeId::new("du_1").unwrap(),
-            intent: IntentId::new("pi_1").unwrap(),
-            amount: usd(1000),
-            status: DisputeStatus::NeedsResponse,
-            reason: "fraudulent".into(),
-            due_by: None,
-            withdrawn: true,
-            reinstated: false,
-        };
-        let disputed = AtProvider { disputes: vec![dispute.clone()], ..theirs(&[good()]) };
+        let disputed = AtProvider { disputes: vec![dispute()], ..theirs(&[good()]) };
         let late = at(10 + i64::from(ON_ITS_WAY_SECONDS));
         for (name, ours, theirs, now, expected) in [
             ("both agree", order(), theirs(&[good()]), at(9), vec![]),
@@ -470,7 +447,13 @@ mod tests {
             ("a refund on its way", asked.clone(), with(vec![]), at(9), vec![]),
             ("a refund that waits for ever", asked, with(vec![]), late, vec![Unfinished]),
             ("a dispute", order(), disputed.clone(), at(9), vec![DisputeClass]),
-            ("a dispute that is known", order().dispute_news(&dispute, at(5)).unwrap().order, disputed, at(9), vec![]),
+            (
+                "a dispute that is known",
+                order().dispute_news(&dispute(), at(5)).unwrap().order,
+                disputed,
+                at(9),
+                vec![],
+            ),
         ] {
             let classes: Vec<_> = compare(&ours, &theirs, now).into_iter().map(|it| it.class).collect();
             assert_eq!(classes, expected, "{name}");

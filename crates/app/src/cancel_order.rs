@@ -62,7 +62,7 @@ impl App {
         };
         let order = decided?;
         let Some(number) = order.operation.as_ref().map(|it| it.number) else { return Ok(Changed::Done(order)) };
-        let order = self.operate_now(order, number).await;
+        let order = self.operate_now(order, number).await.order;
         match &order.state {
             OrderState::Canceled { .. } => Ok(Changed::Done(order)),
             OrderState::Paid { .. } => Err(CancelOrderError::Refused(CancelError::Paid)),

@@ -41,13 +41,7 @@ impl App {
             operation.filter(|it| matches!(it.kind, OperationKind::Capture { .. })).map(|it| it.number)
         };
         let Some(number) = captures(&order) else { return Ok(Changed::Done(order)) };
-        let tried = match self.operate(order.id, number).await {
-            Ok(tried) => tried,
-            Err(error) => {
-                tracing::warn!(order = %order.id, operation = number, %error, "left to the worker");
-                return Ok(Changed::UnderWay(order));
-            }
-        };
+        let tried = self.operate_now(order, number).await;
         match (&tried.order.state, tried.refusal) {
             (OrderState::Paid { .. }, _) => Ok(Changed::Done(tried.order)),
             (OrderState::Canceled { .. }, _) => Err(CapturePaymentError::Refused(CaptureError::Canceled)),

@@ -85,7 +85,7 @@ impl App {
                 return Ok(Changed::Done(order));
             }
         };
-        let order = self.operate_now(order, number).await;
+        let order = self.operate_now(order, number).await.order;
         if order.operation.as_ref().is_some_and(|it| it.number == number) {
             return Ok(Changed::UnderWay(order));
         }
@@ -94,18 +94,6 @@ impl App {
             OrderState::Paid { .. } => Err(EditOrderError::Refused(EditError::Paid)),
             OrderState::Canceled { .. } => Err(EditOrderError::Refused(EditError::Canceled)),
             OrderState::Open => Err(EditOrderError::Refused(NotNow::PaymentInProgress.into())),
-        }
-    }
-
-    /// Does an operation that was committed a moment ago. Whatever goes wrong is no failure of the request any
-    /// more: the worker goes on with it.
-    pub(crate) async fn operate_now(&self, order: Order, number: u32) -> Order {
-        match self.operate(order.id, number).await {
-            Ok(tried) => tried.order,
-            Err(error) => {
-                tracing::warn!(order = %order.id, operation = number, %error, "left to the worker");
-                order
-            }
         }
     }
 }

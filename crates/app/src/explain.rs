@@ -304,26 +304,9 @@ impl NextStep {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{
-        CancelReason, Currency, Dispute, DisputeId, DisputeStatus, IntentId, IntentPlan, IntentSnapshot, LineItem,
-        NewOrder, NewRefund, OrderId, Policies,
-    };
-    use uuid::Uuid;
-
     use super::*;
-
-    fn usd(minor: i64) -> Money {
-        Money::new(minor, Currency::Usd).unwrap()
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix_seconds(seconds).unwrap()
-    }
-
-    fn placed() -> Order {
-        let lines = vec![LineItem::new("Bone", usd(1000), 1).unwrap()];
-        Order::place(OrderId(Uuid::nil()), NewOrder { lines, ..NewOrder::empty(Currency::Usd) }, at(1)).unwrap().order
-    }
+    use crate::fixtures::{at, dispute, placed, usd};
+    use paywright_domain::{CancelReason, IntentId, IntentPlan, IntentSnapshot, NewRefund, Policies};
 
     fn seen(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {
         let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(2));
@@ -362,17 +345,7 @@ mod tests {
             let new = NewRefund { amount, ..NewRefund::default() };
             paid.refund(&new, at(4)).unwrap().0.order
         };
-        let disputed = Dispute {
-            id: DisputeId::new("du_1").unwrap(),
-            intent: IntentId::new("pi_1").unwrap(),
-            amount: usd(1000),
-            status: DisputeStatus::NeedsResponse,
-            reason: "fraudulent".into(),
-            due_by: None,
-            withdrawn: true,
-            reinstated: false,
-        };
-        let disputed = paid.dispute_news(&disputed, at(4)).unwrap().order;
+        let disputed = paid.dispute_news(&dispute(), at(4)).unwrap().order;
         let canceling = issued(IntentStatus::RequiresAction).cancel(CancelReason::Duplicate, at(4)).unwrap().order;
         let live = IntentSnapshot { livemode: true, ..seen(&placed(), "pi_1", IntentStatus::Succeeded) };
         for (order, expected) in [

@@ -16,6 +16,8 @@ mod check_payment;
 mod create_payment_intent;
 mod edit_order;
 mod explain;
+#[cfg(test)]
+mod fixtures;
 mod get_order;
 mod keys;
 mod list_orders;

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Access, Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope};
-use paywright_domain::{CustomerId, Order, OrderId, OrderNumber};
+use paywright_domain::{CustomerId, Order, OrderId};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,10 +26,7 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const PAGE_DEFAULT: u16 = 20;
 
 fn order_ref(text: &str) -> Result<OrderRef, Problem> {
-    if let Ok(id) = Uuid::try_parse(text) {
-        return Ok(OrderRef::Id(OrderId(id)));
-    }
-    OrderNumber::parse(text).map(OrderRef::Number).map_err(|_| {
+    OrderRef::parse(text).filter(|it| !matches!(it, OrderRef::Intent(_))).ok_or_else(|| {
         Problem::bad_request("order_id_malformed", "an order is named by its id (a UUID) or by its number (ORD-...)")
     })
 }

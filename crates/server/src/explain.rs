@@ -1,27 +1,14 @@
 //! `paywright explain`.
 
 use paywright_app::{OrderRef, explain_order};
-use paywright_domain::{IntentId, OrderId, OrderNumber};
-use uuid::Uuid;
 
 use crate::cli::ExplainOptions;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
-/// An order by any of its names.
-fn order_ref(text: &str) -> Result<OrderRef, Failure> {
-    if let Ok(id) = Uuid::try_parse(text) {
-        return Ok(OrderRef::Id(OrderId(id)));
-    }
-    if let Ok(intent) = IntentId::new(text) {
-        return Ok(OrderRef::Intent(intent));
-    }
-    let number = OrderNumber::parse(text).map(OrderRef::Number);
-    Ok(number.map_err(|_| "an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")?)
-}
-
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
-    let which = order_ref(&options.order)?;
+    let which = OrderRef::parse(&options.order)
+        .ok_or("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
     let store = database.open_for_a_look().await?;
     let found = store.order(&which).await?.ok_or_else(|| format!("there is no order {}", options.order))?;

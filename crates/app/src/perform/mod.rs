@@ -160,6 +160,15 @@ impl App {
         }
     }
 
+    /// Does an operation that was committed a moment ago. Whatever goes wrong is no failure of the request any
+    /// more: the worker goes on with it.
+    pub(crate) async fn operate_now(&self, order: Order, number: u32) -> Tried {
+        self.operate(order.id, number).await.unwrap_or_else(|error| {
+            tracing::warn!(order = %order.id, operation = number, %error, "left to the worker");
+            Tried { order, refusal: None }
+        })
+    }
+
     /// Reads how an intent stands, and takes that in.
     pub(crate) async fn look(&self, intent: &IntentId, source: &str) -> Result<Order, PerformError> {
         let issued = self.gateway.intent(intent).await?;

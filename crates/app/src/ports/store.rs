@@ -136,6 +136,16 @@ pub enum OrderRef {
     Intent(IntentId),
 }
 
+impl OrderRef {
+    /// Reads the name of an order: its id (a UUID), its number (`ORD-...`) or an intent of it (`pi_...`).
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = || Uuid::try_parse(text).ok().map(|it| Self::Id(OrderId(it)));
+        let number = || OrderNumber::parse(text).ok().map(Self::Number);
+        let intent = || IntentId::new(text).ok().map(Self::Intent);
+        id().or_else(number).or_else(intent)
+    }
+}
+
 /// What is written in one transaction, about one order.
 #[derive(Debug, Clone)]
 pub struct Changes {

@@ -130,6 +130,7 @@ async fn odd_paths_queries_and_methods_are_refused() {
     for (method, path, status, code) in [
         (Method::GET, format!("{ORDERS}/9"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF"), 400, "order_id_malformed"),
+        (Method::GET, format!("{ORDERS}/pi_1"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/%00"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/ORD-20250331-ZZZZZZ"), 404, "order_not_found"),
         (Method::GET, format!("{ORDERS}/00000000-0000-7000-8000-000000000000"), 404, "order_not_found"),
