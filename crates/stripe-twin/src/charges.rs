@@ -94,6 +94,21 @@ impl Twin {
         self.disputes.insert(id, dispute);
     }
 
+    /// The card holder goes to the bank: there is no such call at Stripe.
+    pub(crate) fn dispute_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[])?;
+        let intent = self.intent_mut(id)?;
+        let charge = intent.latest_charge.clone().filter(|_| intent.status == "succeeded");
+        let charge = charge.filter(|it| self.charges.get(it).is_some_and(|it| !it.disputed));
+        let charge = charge.ok_or_else(|| {
+            let message = format!("There is no payment of {id} that could be disputed");
+            Refusal::state("charge_not_disputable", message)
+        })?;
+        self.dispute(&charge, now);
+        let disputed = |it: &&Dispute| it.charge == charge && it.status == "needs_response";
+        Ok(self.disputes.values().find(disputed).map(Dispute::to_json).unwrap_or_default())
+    }
+
     /// The bank decides on a dispute: there is no such call at Stripe. Won money comes back.
     pub(crate) fn close_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CLOSING])?;

@@ -65,6 +65,7 @@ impl Refusal {
         Self::new(404, None, None, format!("Unrecognized request URL ({method}: {path})"))
     }
 
+    #[cfg(feature = "server")]
     pub(crate) fn key_in_use() -> Self {
         let message = "There is currently another in-progress request using this idempotency key".to_owned();
         Self { kind: "idempotency_error", ..Self::new(409, Some("idempotency_key_in_use"), None, message) }

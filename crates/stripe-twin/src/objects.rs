@@ -389,6 +389,7 @@ pub struct WebhookEndpoint {
 }
 
 impl WebhookEndpoint {
+    #[cfg(feature = "server")]
     pub(crate) fn wants(&self, kind: &str) -> bool {
         self.enabled_events.iter().any(|it| it == "*" || it == kind)
     }

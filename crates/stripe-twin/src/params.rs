@@ -28,6 +28,13 @@ pub(crate) type Spec = (&'static str, Kind);
 const METADATA_KEYS_MAX: usize = 50;
 const METADATA_KEY_CHARS_MAX: usize = 40;
 
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
+    /// Of names as they are inside, like `metadata.order_id`.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
 impl Params {
     /// Reads a form body or a query.
     pub fn parse(text: &[u8]) -> Self {

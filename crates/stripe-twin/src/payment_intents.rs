@@ -570,4 +570,36 @@ mod tests {
         let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}"));
         assert_eq!(refund.status, 200, "what was won back can be refunded");
     }
+
+    #[test]
+    fn a_card_holder_disputes_what_was_paid_and_once() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "");
+        let path = format!("/_twin/payment_intents/{id}/dispute");
+        assert_eq!(post(&mut twin, &path, "").status, 400, "nothing was paid");
+        confirm(&mut twin, &id, "pm_card_visa");
+        let opened = post(&mut twin, &path, "").body;
+        assert_eq!((&opened["status"], &opened["payment_intent"]), (&json!("needs_response"), &json!(id)));
+        assert_eq!(post(&mut twin, &path, "").body["error"]["code"], "charge_not_disputable");
+        assert_eq!(post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).status, 400);
+        let seen: Vec<_> = twin.disputes().map(|it| (it.intent, it.status)).collect();
+        assert_eq!(seen, [(id.as_str(), "needs_response")]);
+    }
+
+    #[test]
+    fn the_books_tell_what_the_lists_tell() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "&metadata[order_id]=9&capture_method=manual");
+        confirm(&mut twin, &id, "pm_card_visa");
+        let held = twin.intents().next().unwrap();
+        assert_eq!((held.id, held.status, held.capturable, held.received), (&*id, "requires_capture", 11_200, 0));
+        post(&mut twin, &format!("/v1/payment_intents/{id}/capture"), "amount_to_capture=11000");
+        post(&mut twin, "/v1/refunds", &format!("payment_intent={id}&amount=500&metadata[refund_id]=7"));
+        let taken = twin.intents().next().unwrap();
+        assert_eq!((taken.status, taken.amount, taken.received, taken.currency), ("succeeded", 11_200, 11_000, "usd"));
+        assert_eq!(taken.metadata.get("order_id").map(String::as_str), Some("9"));
+        let back = twin.refunds().next().unwrap();
+        assert_eq!((back.intent, back.amount, back.status), (&*id, 500, "succeeded"));
+        assert_eq!(back.metadata.get("refund_id").map(String::as_str), Some("7"));
+    }
 }

@@ -123,9 +123,9 @@ impl Twin {
         self.handle_with(request, now, None)
     }
 
-    /// As [`Self::handle`], but the work ends in a server error of this status after it was done: what a retry
-    /// gets is that error.
-    pub(crate) fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
+    /// As [`Self::handle`], but the work ends in a server error of this status after it was done, if one is given:
+    /// what a retry gets is that error.
+    pub fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
         let id = self.draw("req_");
         self.cause = Cause { request: None, idempotency_key: None };
         self.pass_time(now);
@@ -172,7 +172,7 @@ impl Twin {
     }
 
     /// Saves a server error under a request's key without doing the work.
-    pub(crate) fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
+    pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
         let mut response = Response { status, headers: Vec::new(), body: json!({ "error": refusal.to_json() }) };
@@ -235,6 +235,7 @@ impl Twin {
             (Method::Post, ["v1", "payment_intents", id, "capture"]) => self.capture_intent(id, params, now),
             (Method::Post, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(id, params, now),
             (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
+            (Method::Post, ["_twin", "payment_intents", id, "dispute"]) => self.dispute_intent(id, params, now),
             (Method::Post, ["_twin", "refunds", id, "finish"]) => self.finish_refund(id, params, now),
             (Method::Post, ["_twin", "disputes", id, "close"]) => self.close_dispute(id, params, now),
             (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
