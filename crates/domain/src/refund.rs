@@ -302,14 +302,20 @@ impl Order {
         let named = |it: &&Refund| {
             it.provider_id.is_none() && news.name.as_deref() == Some(Refund::name(self.id, it.number).as_str())
         };
-        let number = match (by_id, self.refunds.iter().find(named)) {
-            (Some(known), _) if news.status.rank() <= known.status.rank() => return Ok(decision),
-            (Some(known), _) | (None, Some(known)) => known.number,
-            (None, None) => decision.import_refund(news, now)?,
-        };
+        let known = by_id.or_else(|| self.refunds.iter().find(named));
+        if by_id.is_some_and(|it| news.status.rank() <= it.status.rank()) {
+            return Ok(decision);
+        }
+        let takes_money = news.status.holds_money() && !known.is_some_and(|it| it.status.holds_money());
+        let of_policy = if takes_money { decision.make_room(news)? } else { None };
+        let number = known.map_or_else(|| decision.import_refund(news, now), |it| it.number);
         decision.take_refund_news(number, news, now);
         if decision.order.received_beyond_refunds(&intent.id).is_none() {
             return Err(RefundNewsError::AheadOfMoney);
+        }
+        let rest = decision.order.left_of(&intent.id);
+        if let Some(reason) = of_policy.filter(|_| !rest.is_zero()) {
+            decision.give_back(intent.id.clone(), rest, reason, RefundOrigin::Policy, now);
         }
         decision.order.data.updated_at = now;
         Ok(decision)
@@ -366,22 +372,33 @@ impl Order {
 }
 
 impl Decision {
-    /// Puts a refund of somebody else's making into the order. Where it takes what one of ours was to take,
-    /// Stripe cannot have done ours: it never gives back more than came.
-    fn import_refund(&mut self, news: &RefundSnapshot, now: Timestamp) -> Result<u32, RefundNewsError> {
-        while news.status.holds_money() && self.order.left_of(&news.intent).minus(news.amount).is_err() {
+    /// Gives up refunds of ours for one that Stripe has made and that takes what they were to take. Stripe cannot have
+    /// made all of them: it never gives back more than came. Should it turn out that one that was given up was made,
+    /// its own news says so. Tells the reason of one that a policy had decided on: what is left of its money goes back
+    /// all the same.
+    fn make_room(&mut self, news: &RefundSnapshot) -> Result<Option<Option<RefundReason>>, RefundNewsError> {
+        let mut of_policy = None;
+        while self.order.left_of(&news.intent).minus(news.amount).is_err() {
             let undone = |it: &&Refund| {
                 it.intent == news.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
             };
-            let superseded = self.order.refunds.iter().rev().find(undone).map(|it| it.number);
-            let superseded = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
+            let superseded = self.order.refunds.iter().rev().find(undone).map(|it| (it.number, it.origin, it.reason));
+            let (superseded, origin, reason) = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
+            if origin == RefundOrigin::Policy {
+                of_policy = Some(reason);
+            }
             self.move_refund(superseded, RefundStatus::Failed, Some("superseded".into()));
         }
+        Ok(of_policy)
+    }
+
+    /// Puts a refund of somebody else's making into the order.
+    fn import_refund(&mut self, news: &RefundSnapshot, now: Timestamp) -> u32 {
         let number = self.add_refund(news.intent.clone(), news.amount, news.reason, RefundOrigin::Provider, now);
         if !news.status.is_settled() {
             self.tasks.push(Task::Refund { refund: number });
         }
-        Ok(number)
+        number
     }
 
     /// Puts a refund into the order, with the task that makes it.
@@ -618,5 +635,45 @@ mod tests {
                 prop_assert!(is_paid, "a refund is no way out of being paid");
             }
         }
+    }
+
+    /// Found by the simulator: somebody at the dashboard was quicker, and gave back a part of what the order does not
+    /// want.
+    #[test]
+    fn what_a_policy_gives_back_goes_back_whole_though_somebody_else_gives_back_a_part() {
+        let order = paid();
+        let asked = IntentSnapshot::new(IntentId::new("pi_2").unwrap(), order.id, order.total, at(300));
+        let second = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        let order = order.settle(&second, &Policies::DEFAULT, at(400)).unwrap().order;
+        let ours = order.refunds.last().unwrap().clone();
+        assert_eq!((ours.origin, ours.amount), (RefundOrigin::Policy, order.total));
+        let part = news("re_9", None, 300, RefundStatus::Succeeded);
+        let part = RefundSnapshot { intent: second.intent.clone(), ..part };
+        let decided = order.refund_news(&part, at(401)).unwrap();
+        let order = decided.order;
+        let [before, elsewhere, rest] = order.refunds.as_slice() else { panic!("{:?}", order.refunds) };
+        assert_eq!((before.status, before.failure.as_deref()), (RefundStatus::Failed, Some("superseded")));
+        assert_eq!((elsewhere.origin, elsewhere.amount), (RefundOrigin::Provider, usd(300)));
+        assert_eq!((rest.origin, rest.amount), (RefundOrigin::Policy, order.total.minus(usd(300)).unwrap()));
+        assert!(decided.tasks.contains(&Task::Refund { refund: rest.number }));
+        assert!(order.left_of(&second.intent).is_zero());
+    }
+
+    /// Found by the simulator: the newest of ours was given up for one of the dashboard's, though it was an older one
+    /// that Stripe had refused.
+    #[test]
+    fn a_refund_that_was_given_up_and_made_all_the_same_is_known_again() {
+        let (first, _) = paid().refund(&of(8000), at(400)).unwrap();
+        let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();
+        let name = Some(Refund::name(second.order.id, number));
+        let order =
+            second.order.refund_news(&news("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
+        use RefundStatus::{Failed, Requested, Succeeded};
+        assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "what is newest is given up first");
+        let (third, _) = order.refund(&NewRefund::default(), at(403)).unwrap();
+        let made = third.order.refund_news(&news("re_2", name, 2000, RefundStatus::Succeeded), at(404)).unwrap().order;
+        // By now nothing tells which of the others Stripe has made, if any.
+        assert_eq!(statuses(&made), [Failed, Succeeded, Succeeded, Failed]);
+        assert_eq!(made.left_of(&intent()), usd(11_500 - 5000));
     }
 }
