@@ -132,7 +132,8 @@ pub struct IntentSnapshot {
     pub intent: IntentId,
     /// The order that its metadata names, if any.
     pub order: Option<OrderId>,
-    /// The order's revision that its metadata names; the present one if it names none.
+    /// The order's revision that its metadata names. One that names none was made by somebody else: it is taken for
+    /// one of the present revision where it comes to be the order's at all.
     pub revision: Option<u32>,
     /// What it asks for. All three amounts are in one currency.
     pub amount: Money,
@@ -154,12 +155,12 @@ pub struct IntentSnapshot {
 }
 
 impl IntentSnapshot {
-    /// What Stripe says of an intent that was just made for `order` as it stands, in test mode.
+    /// What Stripe says of an intent that was just made for the first revision of `order`, in test mode.
     pub fn new(intent: IntentId, order: OrderId, amount: Money, as_of: Timestamp) -> Self {
         Self {
             intent,
             order: Some(order),
-            revision: None,
+            revision: Some(1),
             amount,
             status: IntentStatus::RequiresPaymentMethod,
             received: Money::zero(amount.currency()),

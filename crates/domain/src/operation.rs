@@ -113,10 +113,10 @@ pub enum CaptureError {
     /// No money is authorised.
     #[error("no authorised payment is there to be captured")]
     NotAuthorized,
-    /// Nothing, or more than is authorised.
+    /// Nothing, or more than is authorised, or more than is due.
     #[error("the amount to capture must be more than nothing and at most {}", .capturable.to_decimal())]
     Amount {
-        /// What is authorised.
+        /// What is authorised and due.
         capturable: Money,
     },
     /// An amount that Stripe's wire cannot carry.
@@ -203,8 +203,9 @@ impl Order {
         Ok(decision)
     }
 
-    /// Takes authorised money: `amount` of it, or all. Asking again for what was taken, or is being taken,
-    /// changes nothing.
+    /// Takes authorised money: `amount` of it, or all that is due. Asking again for what was taken, or is being taken,
+    /// changes nothing. Never more than the total is taken, whatever somebody else has had authorised; where less than
+    /// the total is, taking all of it is not what the shop asked for, and the payment is held for review.
     pub fn capture(&self, amount: Option<Money>, now: Timestamp) -> Result<Decision, CaptureError> {
         let unchanged = || Ok(Decision::unchanged(self.clone()));
         let is_asked = |asked: Money| amount.is_none_or(|it| it == asked);
@@ -224,7 +225,9 @@ impl Order {
         if intent.status != IntentStatus::RequiresCapture {
             return Err(CaptureError::NotAuthorized);
         }
-        let capturable = intent.capturable;
+        let covers = intent.capturable.minus(self.total).is_ok();
+        let capturable = if covers { self.total } else { intent.capturable };
+        let asked = amount.or(covers.then_some(capturable));
         let amount = amount.unwrap_or(capturable);
         if amount.is_zero() || capturable.minus(amount).is_err() {
             return Err(CaptureError::Amount { capturable });
@@ -233,7 +236,7 @@ impl Order {
         let id = intent.id.clone();
         let mut decision = Decision::unchanged(self.clone());
         if let Some(intent) = decision.order.data.intents.iter_mut().find(|it| it.id == id) {
-            intent.capture_asked = Some(amount);
+            intent.capture_asked = asked;
         }
         decision.begin(id, OperationKind::Capture { amount }, now);
         Ok(decision)
@@ -347,15 +350,16 @@ impl Decision {
     ///
     /// An edit is done when Stripe names its revision, or when its intent has been given up; money that is
     /// taken or held for the revision before can no longer change. A cancellation and a capture are done, or
-    /// have come too late, at the intent's end.
+    /// have come too late, at the intent's end. An order that another intent has paid meanwhile, or that is
+    /// canceled, stays as it is.
     pub(crate) fn resolve_operation(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let Some(operation) = self.order.operation.clone().filter(|it| it.intent == intent.id) else { return };
-        let overtaken = || IntentError {
-            code: Some("overtaken".to_owned()),
-            decline_code: None,
-            message: Some(format!("the payment intent was {} first", intent.status)),
-        };
+        let overtaken = || overtaken_by("payment intent", intent.status.name());
+        let is_open = matches!(self.order.state, OrderState::Open);
         match (operation.kind.clone(), intent.status) {
+            (OperationKind::Edit { .. }, _) if !is_open => {
+                self.drop_operation(overtaken_by("order", self.order.state.name()))
+            }
             (OperationKind::Edit { content }, _) if intent.revision >= content.revision => {
                 self.end_operation(&operation);
                 self.apply(*content, now);
@@ -366,7 +370,9 @@ impl Decision {
             }
             (OperationKind::Cancel { reason }, IntentStatus::Canceled) => {
                 self.end_operation(&operation);
-                self.end_unpaid(reason, now);
+                if is_open {
+                    self.end_unpaid(reason, now);
+                }
             }
             (OperationKind::Capture { .. }, IntentStatus::Succeeded) => self.end_operation(&operation),
             (OperationKind::Edit { .. }, IntentStatus::Succeeded | IntentStatus::RequiresCapture)
@@ -380,6 +386,21 @@ impl Decision {
                 | IntentStatus::Processing
                 | IntentStatus::RequiresCapture,
             ) => {}
+        }
+    }
+
+    /// Gives up what a customer could still pay by where nothing is due any more: an intent that was out when
+    /// another one paid the order, or that was made for it elsewhere after its end. What the bank has in its hands
+    /// cannot be given up.
+    pub(crate) fn close_what_is_left(&mut self, now: Timestamp) {
+        let reason = match self.order.state {
+            OrderState::Open => return,
+            OrderState::Paid { .. } => CancelReason::Duplicate,
+            OrderState::Canceled { .. } => CancelReason::Abandoned,
+        };
+        let left = self.order.payable_intent().filter(|it| it.status != IntentStatus::Processing);
+        if let Some(intent) = left.map(|it| it.id.clone()).filter(|_| self.order.operation.is_none()) {
+            self.begin(intent, OperationKind::Cancel { reason }, now);
         }
     }
 
@@ -403,6 +424,12 @@ impl Decision {
             error,
         });
     }
+}
+
+/// Why a change is dropped that something came before.
+fn overtaken_by(what: &str, state: &str) -> IntentError {
+    let message = Some(format!("the {what} was {state} first"));
+    IntentError { code: Some("overtaken".to_owned()), decline_code: None, message }
 }
 
 #[cfg(test)]
@@ -581,5 +608,77 @@ mod tests {
         assert_eq!(again.order.operation_again(1), Decision::unchanged(again.order.clone()));
         let done = settled(&again.order, &edited(&order, OPEN, usd(600)));
         assert_eq!((done.order.total, done.finished), (usd(600), again.tasks.iter().map(Task::key).collect()));
+    }
+
+    /// An intent that another program has made for the order, say.
+    fn elsewhere(order: &Order, status: IntentStatus) -> IntentSnapshot {
+        IntentSnapshot { intent: IntentId::new("pi_2").unwrap(), revision: None, ..seen(order, status) }
+    }
+
+    #[test]
+    fn an_order_that_another_intent_has_paid_is_neither_canceled_nor_edited() {
+        for begin in [
+            |order: &Order| order.cancel(CancelReason::Abandoned, at(302)).unwrap(),
+            |order: &Order| order.edit(edit(600), at(302)).unwrap(),
+        ] {
+            let begun = begin(&issued(OPEN)).order;
+            let settle =
+                |order: &Order, news: &IntentSnapshot| order.settle(news, &Policies::DEFAULT, at(303)).unwrap().order;
+            let paid = settle(&begun, &elsewhere(&begun, IntentStatus::Succeeded));
+            assert_eq!(paid.operation, begun.operation, "Stripe has not answered yet");
+            for end in [seen(&begun, IntentStatus::Canceled), edited(&begun, IntentStatus::Canceled, usd(600))] {
+                let ended = settle(&paid, &end);
+                assert_eq!((&ended.state, ended.total, &ended.operation), (&paid.state, begun.total, &None));
+            }
+        }
+    }
+
+    #[test]
+    fn what_could_still_be_paid_is_given_up_once_nothing_is_due() {
+        let order = issued(OPEN);
+        let paid = order.settle(&elsewhere(&order, IntentStatus::Succeeded), &Policies::DEFAULT, at(302)).unwrap();
+        let operation = paid.order.operation.clone().unwrap();
+        assert_eq!((operation.intent.as_str(), operation.kind.name()), ("pi_1", "cancel"));
+        assert!(paid.tasks.contains(&operation.task()));
+        let closed = paid.order.settle(&seen(&order, IntentStatus::Canceled), &Policies::DEFAULT, at(303)).unwrap();
+        assert_eq!((&closed.order.state, &closed.order.operation), (&paid.order.state, &None));
+        // What the bank has in its hands waits for the bank.
+        let news = seen(&order, IntentStatus::Processing);
+        let processing = order.settle(&news, &Policies::DEFAULT, at(302)).unwrap().order;
+        let paid = processing.settle(&elsewhere(&order, IntentStatus::Succeeded), &Policies::DEFAULT, at(303)).unwrap();
+        assert_eq!(paid.order.operation, None);
+        let later = IntentSnapshot { as_of: at(400), as_of_max: at(400), ..seen(&order, IntentStatus::RequiresAction) };
+        let open_again = paid.order.settle(&later, &Policies::DEFAULT, at(400)).unwrap().order;
+        assert_eq!(open_again.operation.as_ref().map(|it| it.kind.name()), Some("cancel"));
+    }
+
+    /// Found by the simulator: somebody else had changed the amount of the intent before it was authorised.
+    #[test]
+    fn a_capture_takes_what_is_due_and_no_more_than_that() {
+        let authorised = |capturable: i64| {
+            let order = issued(OPEN);
+            let news = IntentSnapshot {
+                amount: usd(capturable),
+                capturable: usd(capturable),
+                ..seen(&order, IntentStatus::RequiresCapture)
+            };
+            settled(&order, &news).order
+        };
+        let captured = |order: &Order, amount: i64| {
+            let news =
+                IntentSnapshot { amount: usd(amount), received: usd(amount), ..seen(order, IntentStatus::Succeeded) };
+            settled(order, &news).order
+        };
+        let more = authorised(12_000);
+        assert_eq!(more.capture(Some(usd(11_501)), at(401)), Err(CaptureError::Amount { capturable: usd(11_500) }));
+        let begun = more.capture(None, at(401)).unwrap().order;
+        assert_eq!(begun.operation.as_ref().map(|it| &it.kind), Some(&OperationKind::Capture { amount: usd(11_500) }));
+        assert_eq!(captured(&begun, 11_500).state.name(), "paid");
+
+        let less = authorised(9_000);
+        let part = less.capture(Some(usd(8_000)), at(401)).unwrap().order;
+        assert_eq!(captured(&part, 8_000).state.name(), "paid", "the shop asked for that");
+        let all = captured(&less.capture(None, at(401)).unwrap().order, 9_000);
+        assert!(all.is_held_for_review(), "the shop asked for all that is due");
     }
 }

@@ -63,6 +63,7 @@ impl Order {
         if after.status == IntentStatus::Succeeded && is_news {
             decision.take_money(&after, *policies, now);
         }
+        decision.close_what_is_left(now);
         Ok(decision.at(now))
     }
 
@@ -96,10 +97,13 @@ impl Order {
     }
 
     /// Whether an unknown intent is this order's all the same: its metadata, which the holder of the secret
-    /// key alone can write, names the order, and there is no other intent that a customer could pay. So an
-    /// intent whose answer was lost is found again by its first webhook.
+    /// key alone can write, names the order, and there is no other intent that a customer could pay, nor one on
+    /// its way. So an intent whose answer was lost is found again by its first webhook. What another program has
+    /// made for the order is its own until it has brought money.
     fn adopts(&self, snapshot: &IntentSnapshot) -> bool {
-        snapshot.order == Some(self.id) && (snapshot.status.is_terminal() || self.payable_intent().is_none())
+        let is_awaited = || self.requested.is_none_or(|it| snapshot.revision == Some(it.revision));
+        let is_the_only_one = || self.payable_intent().is_none() && is_awaited();
+        snapshot.order == Some(self.id) && (snapshot.status.is_terminal() || is_the_only_one())
     }
 }
 
@@ -111,7 +115,7 @@ impl Decision {
         let intent = PaymentIntent::first_seen(snapshot, revision, now);
         data.intents.push(intent.clone());
         self.facts.push(Fact::IntentCreated { intent: intent.id.clone(), amount: intent.amount });
-        if let Some(request) = data.requested.take_if(|it| it.revision == revision) {
+        if let Some(request) = data.requested.take_if(|it| snapshot.revision == Some(it.revision)) {
             self.finished.push(Task::CreateIntent { request }.key());
         }
         intent
