@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use crate::{App, GatewayError, Lease, Mark, StoreError};
 
-/// How far a walk without a mark goes back, in seconds: as long as Stripe tries to deliver a message.
-const FIRST_WALK_SECONDS: u32 = 3 * 86_400;
+/// How far a walk without a mark goes back, in seconds: as long as Stripe lists a message ("List all events").
+const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
 
 /// Messages younger than this are read again by the next walk, in seconds: one that was made before another may be
 /// listed after it.
