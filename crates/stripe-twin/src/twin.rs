@@ -175,6 +175,8 @@ impl Twin {
     pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
+        self.cause = Cause { request: None, idempotency_key: None };
+        self.pass_time(now);
         let mut response = Response { status, headers: Vec::new(), body: json!({ "error": refusal.to_json() }) };
         if refusal.saved {
             self.keep(request, &response, &id, now);
@@ -483,5 +485,18 @@ pub(crate) mod tests {
         }
         assert_eq!(seen, (100..125).rev().collect::<Vec<_>>());
         assert_eq!(twin.handle(&request(Method::Get, "/v1/events", "limit=101"), NOW).0.status, 400);
+    }
+
+    /// Found by the simulator: the failure was not kept where a forgotten answer still lay.
+    #[test]
+    fn a_failure_is_kept_under_a_key_that_was_forgotten() {
+        let mut twin = Twin::default();
+        let keyed = Request {
+            idempotency_key: Some("k".into()),
+            ..request(Method::Post, "/v1/payment_intents", "amount=500&currency=usd")
+        };
+        twin.fail_before(&keyed, NOW, 500);
+        twin.fail_before(&keyed, NOW + KEY_SECONDS, 500);
+        assert_eq!(twin.handle(&keyed, NOW + KEY_SECONDS + 1).0.status, 500);
     }
 }
