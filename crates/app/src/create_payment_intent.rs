@@ -147,20 +147,19 @@ impl App {
         }
     }
 
-    /// When `request` was committed. That is the last change of the order, if not somebody else's came after it.
+    /// When `request` was committed, or an earlier moment from which on its key cannot have been forgotten yet. Not the
+    /// order's last change: that may have been somebody else's, long after.
     async fn asked_at(&self, order: &Order, request: IntentRequest) -> Result<Timestamp, StoreError> {
-        if order.requested != Some(request) {
-            return Ok(self.clock.now());
-        }
-        if order.updated_at.plus_seconds(KEY_TRUSTED_SECONDS) >= self.clock.now() {
-            return Ok(order.updated_at);
+        if order.placed_at.plus_seconds(KEY_TRUSTED_SECONDS) >= self.clock.now() {
+            return Ok(order.placed_at);
         }
         let facts = self.store.facts(order.id).await?;
         let asked = facts.iter().rev().find(|it| it.fact == Fact::IntentRequested { request });
         Ok(asked.map_or(order.placed_at, |it| it.at))
     }
 
-    /// Looks for the intent of `request` among those that the provider has made since it was asked.
+    /// Looks for the intent of `request` among those that the provider has made since it was asked. Somebody else may
+    /// have found it a moment ago and changed it for a later revision already.
     async fn look_for_intent(
         &self,
         order: &Order,
@@ -173,7 +172,7 @@ impl App {
             let page = self.records.intents(after.as_deref(), since).await?;
             let is_it = |it: &&paywright_domain::IntentSnapshot| {
                 it.order == Some(order.id)
-                    && it.revision == Some(request.revision)
+                    && it.revision.is_some_and(|it| it >= request.revision)
                     && order.intent(&it.intent).is_none()
             };
             if let Some(found) = page.items.iter().find(is_it) {

@@ -153,13 +153,15 @@ impl App {
     async fn look_again(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
         let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), request: None };
         let along = Along { cause: Some(cause), ..Along::default() };
-        let unsettled = |reason: String, seconds: u32| {
-            let now = self.clock.now();
-            if Self::waited_in_vain(event.received_at, now) {
+        let later = |reason: String, seconds: u32| {
+            (Verdict::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
+        };
+        let unsettled = |reason: String| {
+            if Self::waited_in_vain(event.received_at, self.clock.now()) {
                 tracing::error!(event = event.id, kind = event.kind, reason, "an event waited in vain");
                 return (Verdict::GivenUp, Some(reason), None, None);
             }
-            (Verdict::Parked, Some(reason), None, Some(now.plus_seconds(seconds)))
+            later(reason, self.parked_seconds(event.taken))
         };
         let (verdict, error, order, again_at) = match self.offer_again(&event.news, &along).await {
             Ok(Taken::By(order)) => (Verdict::Applied, None, Some(order), None),
@@ -168,10 +170,11 @@ impl App {
                 let reason = "the payment provider does not know its payment intent";
                 (Verdict::Foreign, Some(reason.to_owned()), None, None)
             }
-            Ok(Taken::NotYet(reason)) => unsettled(reason, self.parked_seconds(event.taken)),
-            // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long.
-            Err(error @ PerformError::Gateway(_)) => unsettled(error.to_string(), self.retry_seconds(event.taken)),
-            Err(error @ PerformError::Misfit(_)) => unsettled(error.to_string(), self.parked_seconds(event.taken)),
+            Ok(Taken::NotYet(reason)) => unsettled(reason),
+            // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long, nor to
+            // give it up, however old it is.
+            Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
+            Err(error @ PerformError::Misfit(_)) => unsettled(error.to_string()),
             Err(PerformError::Store(error)) => return Err(error),
         };
         let (owner, id, taken) = (self.owner, event.id.clone(), event.taken);

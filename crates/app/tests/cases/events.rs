@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, GatewayError, OrderRef, ProviderEvent, ProviderNews, Verdict};
+use paywright_app::{Access, GatewayError, Lease, OrderRef, ProviderEvent, ProviderNews, Verdict};
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
     PaymentState,
 };
 use paywright_testkit::{MockGateway, at, order_id, usd};
+use uuid::Uuid;
 
 use crate::{NOW, Shop, news};
 
@@ -141,6 +142,22 @@ async fn a_look_that_fails_is_taken_again_soon() {
 }
 
 /// What a message does not tell in full is looked up by the worker, after it was acknowledged.
+/// Found by the simulator: what had waited for long was given up at the first question that failed.
+#[tokio::test]
+async fn a_message_is_not_given_up_while_stripe_cannot_be_asked() {
+    let mut gateway = MockGateway::new();
+    gateway.expect_intent().returning(|_| Err(GatewayError::Misconfigured("the key was rotated".to_owned())));
+    let shop = Shop::with(gateway).await;
+    let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
+    assert_eq!(take(&shop, event("evt_1", look)).await, Verdict::Parked);
+    shop.after(5 * 86_400).await;
+    shop.after(5 * 86_400).await;
+    let now = at(NOW + 11 * 86_400);
+    let lease = Lease { owner: Uuid::nil(), now, until: now, limit: 10 };
+    let waiting: Vec<_> = shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(waiting, ["evt_1"]);
+}
+
 #[tokio::test]
 async fn a_hint_is_followed_by_a_look() {
     let shop = Shop::open().await;
