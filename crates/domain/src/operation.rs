@@ -243,12 +243,16 @@ impl Order {
     }
 
     /// Takes in that Stripe has definitely refused an operation, after its state was read: the operation is
-    /// dropped, and the order stays as it was. One that is no longer under way changes nothing.
+    /// dropped, and the order stays as it was. One that is no longer under way changes nothing. What was refused for the
+    /// state that the intent was in, and is to be given up all the same, is begun again where that state has passed.
     pub fn operation_refused(&self, number: u32, error: &IntentError, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         if self.operation.as_ref().is_some_and(|it| it.number == number) {
             decision.drop_operation(error.clone());
             decision.order.data.updated_at = now;
+            if error.code.as_deref() == Some("payment_intent_unexpected_state") {
+                decision.close_what_is_left(now);
+            }
         }
         decision
     }
@@ -358,7 +362,7 @@ impl Decision {
         let is_open = matches!(self.order.state, OrderState::Open);
         match (operation.kind.clone(), intent.status) {
             (OperationKind::Edit { .. }, _) if !is_open => {
-                self.drop_operation(overtaken_by("order", self.order.state.name()))
+                self.drop_operation(overtaken_by("order", self.order.state.name()));
             }
             (OperationKind::Edit { content }, _) if intent.revision >= content.revision => {
                 self.end_operation(&operation);
@@ -649,7 +653,14 @@ mod tests {
         assert_eq!(paid.order.operation, None);
         let later = IntentSnapshot { as_of: at(400), as_of_max: at(400), ..seen(&order, IntentStatus::RequiresAction) };
         let open_again = paid.order.settle(&later, &Policies::DEFAULT, at(400)).unwrap().order;
-        assert_eq!(open_again.operation.as_ref().map(|it| it.kind.name()), Some("cancel"));
+        let number = open_again.operation.as_ref().map(|it| (it.number, it.kind.name()));
+        assert_eq!(number, Some((1, "cancel")));
+        // Stripe refuses it for a state that has passed: it is begun again. Another refusal is taken for good.
+        for (code, expected) in [("payment_intent_unexpected_state", Some(2)), ("resource_missing", None)] {
+            let error = IntentError { code: Some(code.to_owned()), ..IntentError::default() };
+            let refused = open_again.operation_refused(1, &error, at(401)).order;
+            assert_eq!(refused.operation.as_ref().map(|it| it.number), expected, "{code}");
+        }
     }
 
     /// Found by the simulator: somebody else had changed the amount of the intent before it was authorised.

@@ -314,8 +314,8 @@ impl Order {
             return Err(RefundNewsError::AheadOfMoney);
         }
         let rest = decision.order.left_of(&intent.id);
-        if let Some(reason) = of_policy.filter(|_| !rest.is_zero()) {
-            decision.give_back(intent.id.clone(), rest, reason, RefundOrigin::Policy, now);
+        if let Some(of_policy) = of_policy.filter(|_| !rest.is_zero()) {
+            decision.give_back(intent.id.clone(), rest, of_policy.reason, RefundOrigin::Policy, now);
         }
         decision.order.data.updated_at = now;
         Ok(decision)
@@ -374,20 +374,20 @@ impl Order {
 impl Decision {
     /// Gives up refunds of ours for one that Stripe has made and that takes what they were to take. Stripe cannot have
     /// made all of them: it never gives back more than came. Should it turn out that one that was given up was made,
-    /// its own news says so. Tells the reason of one that a policy had decided on: what is left of its money goes back
-    /// all the same.
-    fn make_room(&mut self, news: &RefundSnapshot) -> Result<Option<Option<RefundReason>>, RefundNewsError> {
+    /// its own news says so. Gives the one that a policy had decided on, if it is among them: what is left of its money
+    /// goes back all the same.
+    fn make_room(&mut self, news: &RefundSnapshot) -> Result<Option<Refund>, RefundNewsError> {
         let mut of_policy = None;
         while self.order.left_of(&news.intent).minus(news.amount).is_err() {
             let undone = |it: &&Refund| {
                 it.intent == news.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
             };
-            let superseded = self.order.refunds.iter().rev().find(undone).map(|it| (it.number, it.origin, it.reason));
-            let (superseded, origin, reason) = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
-            if origin == RefundOrigin::Policy {
-                of_policy = Some(reason);
+            let superseded = self.order.refunds.iter().rev().find(undone).cloned();
+            let superseded = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
+            self.move_refund(superseded.number, RefundStatus::Failed, Some("superseded".into()));
+            if superseded.origin == RefundOrigin::Policy {
+                of_policy = Some(superseded);
             }
-            self.move_refund(superseded, RefundStatus::Failed, Some("superseded".into()));
         }
         Ok(of_policy)
     }

@@ -55,12 +55,11 @@ impl Order {
             });
         }
         decision.watch(known, &after);
-        let is_news = before.status != IntentStatus::Succeeded || after.received != before.received;
         if let Some(place) = decision.order.data.intents.iter_mut().find(|it| it.id == after.id) {
             *place = after.clone();
         }
         decision.resolve_operation(&after, now);
-        if after.status == IntentStatus::Succeeded && is_news {
+        if after.status == IntentStatus::Succeeded {
             decision.take_money(&after, *policies, now);
         }
         decision.close_what_is_left(now);
@@ -101,7 +100,7 @@ impl Order {
     /// its way. So an intent whose answer was lost is found again by its first webhook. What another program has
     /// made for the order is its own until it has brought money.
     fn adopts(&self, snapshot: &IntentSnapshot) -> bool {
-        let is_awaited = || self.requested.is_none_or(|it| snapshot.revision == Some(it.revision));
+        let is_awaited = || self.requested.is_none_or(|it| snapshot.revision >= Some(it.revision));
         let is_the_only_one = || self.payable_intent().is_none() && is_awaited();
         snapshot.order == Some(self.id) && (snapshot.status.is_terminal() || is_the_only_one())
     }
@@ -115,7 +114,7 @@ impl Decision {
         let intent = PaymentIntent::first_seen(snapshot, revision, now);
         data.intents.push(intent.clone());
         self.facts.push(Fact::IntentCreated { intent: intent.id.clone(), amount: intent.amount });
-        if let Some(request) = data.requested.take_if(|it| snapshot.revision == Some(it.revision)) {
+        if let Some(request) = data.requested.take_if(|it| snapshot.revision >= Some(it.revision)) {
             self.finished.push(Task::CreateIntent { request }.key());
         }
         intent
@@ -175,10 +174,8 @@ impl Decision {
         let Some(kind) = misfit else { return };
         let policy = policies.on(kind);
         let is_new = self.record(intent.id.clone(), kind, policy, None, now);
-        // An intent's money goes back by policy once, whatever else is found about it.
-        let by_policy = self.order.refunds.iter().any(|it| it.intent == intent.id && it.origin == RefundOrigin::Policy);
         match policy {
-            Policy::Refund if is_new && !by_policy => {
+            Policy::Refund if is_new => {
                 let is_second = matches!(kind, AnomalyKind::SecondPayment { .. });
                 let reason = is_second.then_some(RefundReason::Duplicate);
                 self.give_back(intent.id.clone(), received, reason, RefundOrigin::Policy, now);
@@ -304,6 +301,27 @@ mod tests {
         assert_eq!(decided.order.payment_state(), PaymentState::Unpaid);
         let paid = decided.order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(302)).unwrap();
         assert_eq!(paid.order.payment_state(), PaymentState::Paid);
+    }
+
+    /// Found by the simulator: it was taken for ours, which was then not known any more.
+    #[test]
+    fn an_intent_of_another_program_is_no_answer_to_our_request() {
+        let IntentPlan::Create { request, decision: Some(requested) } = placed().request_intent(at(200)).unwrap()
+        else {
+            panic!("a new order asks for an intent")
+        };
+        let order = requested.order;
+        let elsewhere =
+            IntentSnapshot { revision: None, ..seen(&order, "pi_x", IntentStatus::RequiresPaymentMethod, usd(0)) };
+        assert_eq!(order.settle(&elsewhere, &Policies::DEFAULT, at(201)), Err(SettleError::NotOurs));
+        // Its money is another matter; and ours stays asked for until it is known.
+        let money = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..elsewhere };
+        let paid = order.settle(&money, &Policies::DEFAULT, at(202)).unwrap().order;
+        assert_eq!((paid.state.name(), paid.requested), ("paid", Some(request)));
+        let ours = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
+        let known = paid.settle(&ours, &Policies::DEFAULT, at(203)).unwrap().order;
+        assert_eq!((known.intents.len(), known.requested), (2, None));
+        assert_eq!(known.operation.as_ref().map(|it| it.kind.name()), Some("cancel"), "nobody is to pay it");
     }
 
     #[test]
