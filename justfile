@@ -17,6 +17,14 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Tries to lose money for ten minutes: a simulated world, one run for each seed (docs/proof.md).
+simulate *ARGS:
+    cargo run --profile simulate -p paywright-simulator -- --seeds 1000000000 --minutes 10 {{ARGS}}
+
+# Takes away one guard at a time and looks for money lost. Takes an hour or so.
+mutants *ARGS:
+    cargo run --profile simulate -p paywright-simulator -- mutants {{ARGS}}
+
 # Benchmarks: decisions, forms, and a load on the built program. Figures go to docs/performance.md.
 bench:
     cargo bench -p paywright-domain --bench domain

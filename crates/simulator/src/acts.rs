@@ -1,0 +1,375 @@
+//! What the people of a run do: customers, the shop, operators, banks, and somebody at Stripe's dashboard.
+
+use paywright_app::{
+    Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError,
+    IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderNews, RefundPaymentError,
+};
+use paywright_domain::{
+    CancelReason, CaptureMethod, Currency, IntentStatus, LineItem, Money, NewOrder, NewRefund, OrderEdit, OrderId, Text,
+};
+use paywright_stripe_twin::{IntentView, Params};
+use uuid::Uuid;
+
+use crate::books::Violation;
+use crate::luck::Call;
+use crate::stripe::{Delivery, form};
+use crate::world::{BoxFuture, Core, Unheard, World};
+
+/// Something that somebody does with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The shop places the order. All placements of a run are one request, repeated.
+    Place,
+    /// The shop places an order of its own without a key, and hears nothing if something goes wrong.
+    PlaceWithoutKey,
+    /// The customer's page asks for something to pay.
+    Ask,
+    /// The payment system calls back.
+    Check,
+    /// The shop makes the order one line of this amount.
+    Edit(i64),
+    /// The shop changes its own notes on the order, which Stripe is not told of.
+    Annotate,
+    /// The shop cancels.
+    Cancel,
+    /// The shop captures this much, or all.
+    Capture(Option<i64>),
+    /// The shop gives this much back, or all that is left. Each is a request of its own.
+    Refund(Option<i64>),
+    /// As [`Act::Refund`], by a caller that names no key.
+    RefundWithoutKey(i64),
+    /// Somebody does something at Stripe.
+    At(Deed),
+    /// A message of the other mode arrives that says that the intent succeeded.
+    OtherMode,
+    /// Time passes, in seconds.
+    Wait(u32),
+    /// Stripe's key is rotated; processes know it when they start anew.
+    RotateKey,
+}
+
+/// Something that somebody does at Stripe without us: a customer, a bank, the dashboard, another program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The customer pays what the page shows, by this card.
+    Pay(&'static str),
+    /// The customer answers the bank's question.
+    Answer(bool),
+    /// The bank decides on a payment that it took its time for.
+    BankDecides(bool),
+    /// Somebody gives this much back at the dashboard.
+    Refund(i64),
+    /// Somebody cancels the intent at the dashboard.
+    Cancel,
+    /// Another program makes the intent ask for this much.
+    OtherAmount(i64),
+    /// Another program makes the intent ask for another currency.
+    OtherCurrency,
+    /// Another program makes a second intent for the order, and it is paid.
+    SecondIntent,
+    /// Another program on the account is paid for something of its own.
+    Foreign,
+    /// The card holder disputes.
+    Dispute,
+    /// The bank decides on the dispute.
+    CloseDispute(bool),
+    /// The bank decides on the last refund.
+    RefundDecided(bool),
+}
+
+impl Deed {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pay(card) => card,
+            Self::Answer(true) => "answer the bank's question",
+            Self::Answer(false) => "fail the bank's question",
+            Self::BankDecides(true) => "the bank says yes",
+            Self::BankDecides(false) => "the bank says no",
+            Self::Refund(_) => "refund at the dashboard",
+            Self::Cancel => "cancel at the dashboard",
+            Self::OtherAmount(_) => "change the amount elsewhere",
+            Self::OtherCurrency => "change the currency elsewhere",
+            Self::SecondIntent => "pay by a second intent",
+            Self::Foreign => "pay for something foreign",
+            Self::Dispute => "dispute",
+            Self::CloseDispute(true) => "the shop wins the dispute",
+            Self::CloseDispute(false) => "the shop loses the dispute",
+            Self::RefundDecided(true) => "the bank takes the refund",
+            Self::RefundDecided(false) => "the bank sends the refund back",
+        }
+    }
+
+    /// Whether what a customer is asked for, or pays, may be something else than what is due after it.
+    const fn meddles(self) -> bool {
+        matches!(self, Self::OtherAmount(_) | Self::OtherCurrency | Self::SecondIntent)
+    }
+
+    /// The request at Stripe; none where there is nothing that it could be done to.
+    fn request(self, core: &Core) -> Option<(String, Params)> {
+        let order = core.books.order.map(|it| it.to_string());
+        let is_ours = |it: &IntentView<'_>| {
+            order.is_some() && it.metadata.get("order_id").map(String::as_str) == order.as_deref()
+        };
+        // What the page shows; where it shows nothing, the newest that there is.
+        let shown = core.books.shown.as_ref().map(|it| it.as_str().to_owned());
+        let intent = shown.or_else(|| core.stripe.twin.intents().filter(is_ours).last().map(|it| it.id.to_owned()));
+        let path = |verb: &str| intent.as_ref().map(|it| format!("/v1/payment_intents/{it}{verb}"));
+        let twin = |verb: &str| intent.as_ref().map(|it| format!("/_twin/payment_intents/{it}{verb}"));
+        let outcome = |yes: bool, good: &str, bad: &str| form([("outcome", if yes { good } else { bad }.to_owned())]);
+        let paid = |amount: String, more: Option<(&str, String)>| {
+            let pairs = [("amount", amount), ("currency", "usd".to_owned()), ("confirm", "true".to_owned())];
+            let card = ("payment_method", VISA.to_owned());
+            ("/v1/payment_intents".to_owned(), pairs.into_iter().chain([card]).chain(more).collect())
+        };
+        Some(match self {
+            Self::Pay(card) => (path("/confirm")?, form([("payment_method", card.to_owned())])),
+            Self::Answer(yes) | Self::BankDecides(yes) => (twin("/finish")?, outcome(yes, "succeeded", "failed")),
+            Self::Refund(amount) => {
+                ("/v1/refunds".to_owned(), form([("payment_intent", intent?), ("amount", amount.to_string())]))
+            }
+            Self::Cancel => (path("/cancel")?, form([])),
+            Self::OtherAmount(amount) => (path("")?, form([("amount", amount.to_string())])),
+            Self::OtherCurrency => (path("")?, form([("currency", "eur".to_owned())])),
+            Self::SecondIntent => {
+                let amount = core.stripe.twin.intents().find(is_ours).map_or(1000, |it| it.amount);
+                paid(amount.to_string(), Some(("metadata.order_id", order.clone()?)))
+            }
+            Self::Foreign => paid("700".to_owned(), None),
+            Self::Dispute => (twin("/dispute")?, form([])),
+            Self::CloseDispute(won) => {
+                let id = core.stripe.twin.disputes().find(|it| it.status == "needs_response")?.id;
+                (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
+            }
+            Self::RefundDecided(taken) => {
+                let id = core.stripe.twin.refunds().last()?.id;
+                (format!("/_twin/refunds/{id}/finish"), outcome(taken, "succeeded", "failed"))
+            }
+        })
+    }
+}
+
+/// A card that pays.
+pub(crate) const VISA: &str = "pm_card_visa";
+
+fn usd(minor: i64) -> Option<Money> {
+    Money::new(minor, Currency::Usd).ok()
+}
+
+fn lines(amounts: &[i64]) -> Vec<LineItem> {
+    amounts.iter().filter_map(|it| LineItem::new("Bone", usd(*it)?, 1).ok()).collect()
+}
+
+/// Somebody with a list of things to do.
+pub(crate) struct Person {
+    pub(crate) world: World,
+    pub(crate) number: usize,
+    pub(crate) capture: CaptureMethod,
+    /// How often a request is made that nothing definite is heard of.
+    pub(crate) tries: usize,
+}
+
+impl Person {
+    /// Does one thing after the other.
+    pub(crate) async fn live(self, acts: Vec<Act>) {
+        for (index, act) in acts.into_iter().enumerate() {
+            self.act(act, index).await;
+        }
+    }
+
+    async fn act(&self, act: Act, index: usize) {
+        match act {
+            Act::Place => self.place(Some("order")).await,
+            Act::PlaceWithoutKey => self.place(None).await,
+            Act::Ask => self.ask().await,
+            Act::Check => self.check().await,
+            Act::Edit(minor) => self.edit(OrderEdit { lines: Some(lines(&[minor])), ..OrderEdit::default() }).await,
+            Act::Annotate => {
+                let note = format!("{} {index}", self.number);
+                let note = Text::new("note").ok().zip(Text::new(&note).ok());
+                self.edit(OrderEdit { metadata: Some(note.into_iter().collect()), ..OrderEdit::default() }).await;
+            }
+            Act::Cancel => self.cancel().await,
+            Act::Capture(minor) => self.capture(minor).await,
+            Act::Refund(minor) => self.refund(minor, Some(format!("refund {} {index}", self.number))).await,
+            Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
+            Act::At(deed) => {
+                self.world.turn(Call::Act, deed.name()).await;
+                let mut core = self.world.core();
+                let Some((path, params)) = deed.request(&core) else { return };
+                let now = core.now;
+                core.books.is_meddled_with |= deed.meddles();
+                let answer = core.stripe.act(&path, params, now);
+                drop(core);
+                self.world.learn(&answer.status);
+            }
+            Act::OtherMode => {
+                self.world.turn(Call::Act, "send a message of the other mode").await;
+                self.send_message_of_other_mode();
+            }
+            Act::Wait(seconds) => {
+                self.world.turn(Call::LongPause, "wait").await;
+                let mut core = self.world.core();
+                core.now = core.now.plus_seconds(seconds);
+            }
+            Act::RotateKey => {
+                self.world.turn(Call::Act, "rotate Stripe's key").await;
+                self.world.core().stripe.key_version += 1;
+            }
+        }
+    }
+
+    /// An endpoint that was set up for both modes gets such ones.
+    fn send_message_of_other_mode(&self) {
+        let mut core = self.world.core();
+        let now = core.now;
+        let newest = core.stripe.events.iter().rev().find_map(|(it, _)| match &it.news {
+            ProviderNews::Intent(snapshot) if snapshot.order.is_some() => Some((it.clone(), snapshot.clone())),
+            ProviderNews::Intent(_)
+            | ProviderNews::Refund(_)
+            | ProviderNews::Dispute(_)
+            | ProviderNews::Notice { .. }
+            | ProviderNews::Proceeds(_)
+            | ProviderNews::Look(_)
+            | ProviderNews::Nothing => None,
+        });
+        let Some((mut event, mut snapshot)) = newest else { return };
+        snapshot.status = IntentStatus::Succeeded;
+        snapshot.received = snapshot.amount;
+        snapshot.livemode = true;
+        event.id = format!("evt_live_{}", core.draw());
+        event.livemode = true;
+        event.news = ProviderNews::Intent(snapshot);
+        let place = core.stripe.events.len();
+        // It is in no list of this mode.
+        core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
+        core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
+    }
+
+    fn order(&self) -> Option<OrderId> {
+        self.world.core().books.order
+    }
+
+    /// Asks us for something, and again where nothing definite was heard: another process each time.
+    async fn insist<T, E>(
+        &self,
+        tries: usize,
+        ask: impl Fn(App) -> BoxFuture<'static, Result<T, E>>,
+        is_definite: impl Fn(&E) -> bool,
+    ) -> Option<T> {
+        for attempt in 0..tries {
+            let count = self.world.core().processes.len().max(1);
+            match self.world.inside((self.number + attempt) % count, true, &ask).await {
+                Ok(Ok(answer)) => return Some(answer),
+                Ok(Err(error)) if is_definite(&error) => return None,
+                Ok(Err(_)) | Err(Unheard) => drop(self.world.turn(Call::Pause, "try again").await),
+            }
+        }
+        None
+    }
+
+    async fn place(&self, key: Option<&'static str>) {
+        let capture = self.capture;
+        let name = key.map_or_else(|| format!("without key {}", self.world.core().draw()), str::to_owned);
+        self.world.core().books.placements.insert(name);
+        let tries = if key.is_some() { self.tries } else { 1 };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let new = NewOrder { lines: lines(&[600, 400]), capture, ..NewOrder::empty(Currency::Usd) };
+            let request = key.map(|key| IdempotentRequest {
+                key: IdempotencyKey { scope: Uuid::from_u128(1), key: key.to_owned() },
+                fingerprint: [1; 32],
+                answer: |order| order.id.to_string(),
+            });
+            Box::pin(async move { app.place_order(new, request).await })
+        };
+        let is_definite = |error: &PlaceOrderError| !matches!(error, PlaceOrderError::Store(_));
+        let order = match self.insist(tries, ask, is_definite).await {
+            Some(PlacedOrder::Now(order)) => order.id,
+            Some(PlacedOrder::Before { order, .. }) => order,
+            None => return,
+        };
+        let mut core = self.world.core();
+        core.books.order.get_or_insert(order);
+        core.books.told_orders.insert(order);
+    }
+
+    async fn ask(&self) {
+        let Some(order) = self.order() else { return };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            Box::pin(async move { app.create_payment_intent(&OrderRef::Id(order), &Access::All).await })
+        };
+        let is_definite = |error: &CreatePaymentIntentError| {
+            matches!(error, CreatePaymentIntentError::Request(_) | CreatePaymentIntentError::Settle(_))
+        };
+        if let Some(payable) = self.insist(self.tries, ask, is_definite).await {
+            self.world.core().books.shown = payable.order.payable_intent().map(|it| it.id.clone());
+        }
+    }
+
+    async fn check(&self) {
+        let Some(order) = self.order() else { return };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            Box::pin(async move { app.check_payment(&OrderRef::Id(order), &Access::All).await })
+        };
+        let is_definite = |error: &CheckPaymentError| {
+            matches!(error, CheckPaymentError::NotCompleted { .. } | CheckPaymentError::Settle(_))
+        };
+        let Some(checked) = self.insist(self.tries, ask, is_definite).await else { return };
+        let paid_by = checked.order.paid_by().map(|it| it.id.as_str()).unwrap_or_default();
+        let mut core = self.world.core();
+        if !core.stripe.twin.intents().any(|it| it.id == paid_by && it.received > 0) {
+            let detail = format!("a caller was told that {order} is paid, and Stripe has no money of it");
+            core.books.broken = Some(Violation::of("I2", detail));
+        }
+    }
+
+    async fn edit(&self, edit: OrderEdit) {
+        let Some(order) = self.order() else { return };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let edit = edit.clone();
+            Box::pin(async move { app.edit_order(&OrderRef::Id(order), &Access::All, edit).await })
+        };
+        let is_definite =
+            |error: &EditOrderError| matches!(error, EditOrderError::Refused(_) | EditOrderError::NotFound);
+        self.insist(self.tries, ask, is_definite).await;
+    }
+
+    async fn cancel(&self) {
+        let Some(order) = self.order() else { return };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let reason = CancelReason::RequestedByCustomer;
+            Box::pin(async move { app.cancel_order(&OrderRef::Id(order), &Access::All, reason).await })
+        };
+        let is_definite =
+            |error: &CancelOrderError| matches!(error, CancelOrderError::Refused(_) | CancelOrderError::NotFound);
+        self.insist(self.tries, ask, is_definite).await;
+    }
+
+    async fn capture(&self, minor: Option<i64>) {
+        let Some(order) = self.order() else { return };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let amount = minor.and_then(usd);
+            Box::pin(async move { app.capture_payment(&OrderRef::Id(order), &Access::All, amount).await })
+        };
+        let is_definite = |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Store(_));
+        self.insist(self.tries, ask, is_definite).await;
+    }
+
+    /// A caller with a key repeats the request; one without hears nothing and leaves it.
+    async fn refund(&self, minor: Option<i64>, key: Option<String>) {
+        let Some(order) = self.order() else { return };
+        let name = key.clone().unwrap_or_else(|| format!("without key {}", self.world.core().draw()));
+        self.world.core().books.refunds.insert(name);
+        let tries = if key.is_some() { self.tries } else { 1 };
+        let ask = |app: App| -> BoxFuture<'static, _> {
+            let new = NewRefund { amount: minor.and_then(usd), ..NewRefund::default() };
+            let request = key.clone().map(|key| (IdempotencyKey { scope: Uuid::from_u128(1), key }, [2; 32]));
+            Box::pin(async move { app.refund_payment(&OrderRef::Id(order), &Access::All, &new, request).await })
+        };
+        let is_definite = |error: &RefundPaymentError| {
+            matches!(error, RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused)
+        };
+        if let Some(refunded) = self.insist(tries, ask, is_definite).await {
+            self.world.core().books.told_refunds.insert(refunded.refund.number);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Every way in which a small story can go: two people, one order, two messages, at most one crash.
+
+use std::collections::HashSet;
+
+use paywright_domain::CaptureMethod;
+
+use crate::acts::{Act, Deed, VISA};
+use crate::choices::Choices;
+use crate::explore::Story;
+use crate::plan::{Menu, Plan};
+use crate::simulation::{Ending, Simulation};
+
+const PAY: Act = Act::At(Deed::Pay(VISA));
+
+/// A story that is told in every way: what was before, and what two people do.
+struct Small {
+    name: &'static str,
+    before: &'static [Act],
+    people: [&'static [Act]; 2],
+    capture: CaptureMethod,
+}
+
+const fn small(name: &'static str, before: &'static [Act], people: [&'static [Act]; 2]) -> Small {
+    Small { name, before, people, capture: CaptureMethod::Automatic }
+}
+
+const fn manual(name: &'static str, people: [&'static [Act]; 2]) -> Small {
+    Small { capture: CaptureMethod::Manual, ..small(name, PAID, people) }
+}
+
+const PLACED: &[Act] = &[Act::Place];
+const SHOWN: &[Act] = &[Act::Place, Act::Ask];
+const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
+/// Or authorised, as the order has it.
+const PAID: &[Act] = &[Act::Place, Act::Ask, PAY, Act::Check];
+
+const SMALL: &[Small] = &[
+    small("place, place", &[], [&[Act::Place], &[Act::Place]]),
+    small("ask, ask", PLACED, [&[Act::Ask], &[Act::Ask]]),
+    small("ask, cancel", PLACED, [&[Act::Ask], &[Act::Cancel]]),
+    small("ask, edit", PLACED, [&[Act::Ask], &[Act::Edit(700)]]),
+    small("pay, ask", SHOWN, [&[PAY], &[Act::Ask]]),
+    small("pay, edit", SHOWN, [&[PAY], &[Act::Edit(700)]]),
+    small("pay, cancel", SHOWN, [&[PAY], &[Act::Cancel]]),
+    small("paying: check, check", PAYING, [&[Act::Check], &[Act::Check]]),
+    small("paying: check, edit", PAYING, [&[Act::Check], &[Act::Edit(700)]]),
+    small("paying: check, cancel", PAYING, [&[Act::Check], &[Act::Cancel]]),
+    small("refund, refund", PAID, [&[Act::Refund(Some(600))], &[Act::Refund(Some(600))]]),
+    small("refund, refund at the dashboard", PAID, [&[Act::Refund(None)], &[Act::At(Deed::Refund(300))]]),
+    manual("capture, capture", [&[Act::Capture(None)], &[Act::Capture(Some(700))]]),
+    manual("capture, cancel", [&[Act::Capture(None)], &[Act::Cancel]]),
+];
+
+/// A story that was told in every way.
+#[derive(Debug)]
+pub struct Exhausted {
+    /// Its name.
+    pub name: &'static str,
+    /// How many runs it took.
+    pub runs: u64,
+    /// How many states the world was in.
+    pub states: usize,
+    /// The first run that broke an invariant.
+    pub broken: Option<Story>,
+}
+
+/// The names of the small stories.
+pub fn small_stories() -> impl Iterator<Item = &'static str> {
+    SMALL.iter().map(|it| it.name)
+}
+
+/// Tells a small story in every way; `None` if there is none of this name.
+pub fn exhaust(story: &str) -> Option<Exhausted> {
+    let small = SMALL.iter().find(|it| it.name == story)?;
+    let plan = Plan {
+        name: small.name,
+        before: small.before.to_vec(),
+        people: small.people.iter().map(|it| it.to_vec()).collect(),
+        capture: small.capture,
+        messages_max: 2,
+        tries: 2,
+        pause_millis: 0,
+        mishaps_max: 1,
+        menu: Menu { kill: 1, work: 0, start: 0, ..Plan::default().menu },
+        ..Plan::default()
+    };
+    Some(every_way(&plan))
+}
+
+/// Every way in which `plan` can go: depth first, and no further where a run comes to a state that was seen.
+fn every_way(plan: &Plan) -> Exhausted {
+    let mut seen = HashSet::new();
+    let mut runs = 0;
+    let mut next = Some(Vec::new());
+    while let Some(list) = next {
+        let known = list.len();
+        let mut run = Simulation::new(plan, Choices::listed(list)).remembering(&mut seen, known);
+        let ending = run.run();
+        runs += 1;
+        let choices = run.choices.take();
+        drop(run);
+        if let Ending::Broken(_) = ending {
+            let made = Choices::listed(choices.made().to_vec());
+            let story = Story::tell(&format!("run {runs}"), plan, made);
+            return Exhausted { name: plan.name, runs, states: seen.len(), broken: Some(story) };
+        }
+        next = choices.next_branch();
+    }
+    Exhausted { name: plan.name, runs, states: seen.len(), broken: None }
+}

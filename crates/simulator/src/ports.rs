@@ -1,0 +1,408 @@
+//! The ports of the use cases, as the simulated world has them. Each call waits for its turn first.
+
+use std::fmt::Debug;
+use std::future::Future;
+
+use async_trait::async_trait;
+use paywright_app::{
+    ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
+    IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, NewIntent, OrderQuery, OrderRef, Page,
+    PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Versioned,
+};
+use paywright_domain::{
+    CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId, Proceeds,
+    RefundId, RefundSnapshot, Timestamp,
+};
+use paywright_stripe_twin::{Params, Response};
+use uuid::Uuid;
+
+use crate::luck::{Call, Luck};
+use crate::store::MemoryStore;
+use crate::stripe::{created, form, given_back, is_replayed, issued, proceeds, reached};
+use crate::world::World;
+
+/// How long a slow call takes, in seconds: longer than a lease holds.
+const SLOW_SECONDS: u32 = 200;
+
+/// One process's way to the outside.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    world: World,
+    process: usize,
+}
+
+impl Outside {
+    /// The ports of a process.
+    pub(crate) fn ports(world: &World, process: usize) -> Ports {
+        let outside = || Self { world: world.clone(), process };
+        Ports {
+            store: std::sync::Arc::new(Stored { world: world.clone(), store: world.store.clone() }),
+            gateway: std::sync::Arc::new(outside()),
+            background: std::sync::Arc::new(outside()),
+            records: std::sync::Arc::new(outside()),
+            clock: std::sync::Arc::new(outside()),
+            ids: std::sync::Arc::new(outside()),
+            bell: std::sync::Arc::new(outside()),
+        }
+    }
+
+    /// Waits for a turn at Stripe, and refuses what comes with an old key.
+    async fn at_stripe(&self, call: Call, name: &'static str) -> Result<Luck, GatewayError> {
+        let luck = self.world.turn(call, name).await;
+        let mut core = self.world.core();
+        if luck == Luck::Slow {
+            core.now = core.now.plus_seconds(SLOW_SECONDS);
+        }
+        let ours = core.processes.get(self.process).map(|it| it.key_version);
+        if ours != Some(core.stripe.key_version) {
+            return Err(GatewayError::Misconfigured("the key was rotated".to_owned()));
+        }
+        Ok(luck)
+    }
+
+    async fn post(&self, name: &'static str, path: &str, params: Params, key: &str) -> Result<Response, GatewayError> {
+        let answer = match self.at_stripe(Call::Ask, name).await {
+            Ok(luck) => {
+                let mut core = self.world.core();
+                let now = core.now;
+                core.stripe.post(path, params, key, luck, now)
+            }
+            Err(error) => Err(error),
+        };
+        self.world.learn(&answer.as_ref().map(short));
+        answer
+    }
+
+    async fn get(&self, name: &'static str, path: &str, params: Params) -> Result<Response, GatewayError> {
+        let answer = match self.at_stripe(Call::Look, name).await {
+            Ok(luck) => {
+                let mut core = self.world.core();
+                let now = core.now;
+                core.stripe.get(path, params, luck, now)
+            }
+            Err(error) => Err(error),
+        };
+        self.world.learn(&answer.as_ref().map(short));
+        answer
+    }
+
+    /// Does something to an intent; a saved answer is followed by a look at how it stands by now.
+    async fn change(
+        &self,
+        name: &'static str,
+        id: &IntentId,
+        verb: &str,
+        params: Params,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError> {
+        let asked_at = self.world.now();
+        let answer = self.post(name, &format!("/v1/payment_intents/{id}{verb}"), params, key).await?;
+        if is_replayed(&answer) { self.intent(id).await } else { issued(&answer, asked_at) }
+    }
+
+    /// Reads a list.
+    async fn list<T: Debug>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&crate::stripe::Stripe, Timestamp) -> Result<T, GatewayError> + Send,
+    ) -> Result<T, GatewayError> {
+        let luck = self.at_stripe(Call::Look, name).await.and_then(reached);
+        let answer = luck.and_then(|()| {
+            let core = self.world.core();
+            read(&core.stripe, core.now)
+        });
+        self.world.learn(&answer);
+        answer
+    }
+}
+
+/// An answer in a few words.
+fn short(answer: &Response) -> String {
+    let field = |name: &str| answer.body.get(name).map(ToString::to_string).unwrap_or_default();
+    let replayed = if is_replayed(answer) { " (replayed)" } else { "" };
+    format!("{} {} {}{replayed}", field("id"), field("amount"), field("status"))
+}
+
+fn wire(amount: Money) -> Result<String, GatewayError> {
+    let refused = |problem: paywright_domain::MoneyError| {
+        GatewayError::Refused(IntentError { message: Some(problem.to_string()), ..IntentError::default() })
+    };
+    amount.to_wire().map(|it| it.to_string()).map_err(refused)
+}
+
+/// What both a new intent and a changed one are told.
+fn content(new: &NewIntent) -> Result<[(&'static str, String); 4], GatewayError> {
+    Ok([
+        ("amount", wire(new.amount)?),
+        ("metadata.order_id", new.order.to_string()),
+        ("metadata.order_number", new.number.to_string()),
+        ("metadata.revision", new.revision.to_string()),
+    ])
+}
+
+#[async_trait]
+impl PaymentGateway for Outside {
+    async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
+        let capture = match new.capture {
+            CaptureMethod::Automatic => "automatic_async",
+            CaptureMethod::Manual => "manual",
+        };
+        let more = [("currency", new.amount.currency().code().to_owned()), ("capture_method", capture.to_owned())];
+        let params = content(new)?.into_iter().chain(more).collect();
+        created(&self.post("create intent", "/v1/payment_intents", params, key).await?)
+    }
+
+    async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
+        let asked_at = self.world.now();
+        let answer = self.get("look at intent", &format!("/v1/payment_intents/{id}"), form([])).await?;
+        issued(&answer, asked_at)
+    }
+
+    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
+        let expand = form([("expand.0", "latest_charge.balance_transaction".to_owned())]);
+        Ok(proceeds(&self.get("look at proceeds", &format!("/v1/payment_intents/{id}"), expand).await?))
+    }
+
+    async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
+        self.change("update intent", id, "", content(new)?.into_iter().collect(), key).await
+    }
+
+    async fn cancel_intent(
+        &self,
+        id: &IntentId,
+        reason: CancelReason,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError> {
+        let params = form([("cancellation_reason", reason.name().to_owned())]);
+        self.change("cancel intent", id, "/cancel", params, key).await
+    }
+
+    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError> {
+        let params = form([("amount_to_capture", wire(amount)?)]);
+        self.change("capture intent", id, "/capture", params, key).await
+    }
+
+    async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError> {
+        let params = form([
+            ("payment_intent", new.intent.to_string()),
+            ("amount", wire(new.amount)?),
+            ("metadata.refund_id", new.name.clone()),
+        ]);
+        given_back(&self.post("create refund", "/v1/refunds", params, key).await?)
+    }
+
+    async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
+        given_back(&self.get("look at refund", &format!("/v1/refunds/{id}"), form([])).await?)
+    }
+}
+
+#[async_trait]
+impl ProviderRecords for Outside {
+    async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
+        let page = self.list("list events", |stripe, now| stripe.list_events(after, since, now)).await;
+        page.inspect(|it| self.world.learn(&it.events.len()))
+    }
+
+    async fn intents(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
+        self.list("list intents", |stripe, now| stripe.list_intents(after, now)).await
+    }
+
+    async fn refunds(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
+        self.list("list refunds", |stripe, _| stripe.list_refunds(None, after)).await
+    }
+
+    async fn refunds_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
+        self.list("list refunds of intent", |stripe, _| stripe.list_refunds(Some(intent), after)).await
+    }
+
+    /// No use case that is simulated reads them.
+    async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+}
+
+#[async_trait]
+impl Clock for Outside {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    async fn pause(&self, attempt: u32) {
+        self.world.turn(Call::Pause, "pause").await;
+        let mut core = self.world.core();
+        let micros = i64::from(attempt * core.pause_millis) * 1000;
+        core.now = Timestamp::from_unix_micros(core.now.unix_micros() + micros).unwrap_or(core.now);
+    }
+}
+
+impl Ids for Outside {
+    /// The time in milliseconds, as in a UUID of version 7, and a count.
+    fn order_id(&self, now: Timestamp) -> OrderId {
+        let millis = u128::try_from(now.unix_micros() / 1000).unwrap_or_default();
+        let drawn = u128::from(self.world.core().draw());
+        OrderId(Uuid::from_u128((millis << 80) | (7 << 76) | (2 << 62) | drawn))
+    }
+
+    fn owner(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.world.core().draw()))
+    }
+
+    /// None: the scheduler decides on who comes first.
+    fn spread(&self, _seconds: u32) -> u32 {
+        0
+    }
+}
+
+impl Bell for Outside {
+    fn ring(&self) {
+        if let Some(process) = self.world.core().processes.get_mut(self.process) {
+            process.is_rung = true;
+        }
+    }
+}
+
+/// The store, as a process reaches it.
+struct Stored {
+    world: World,
+    store: MemoryStore,
+}
+
+fn down() -> StoreError {
+    StoreError::Unavailable("no connection".into())
+}
+
+impl Stored {
+    async fn read<T: Debug>(
+        &self,
+        name: &'static str,
+        read: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let luck = self.world.turn(Call::Read, name).await;
+        let done = if luck == Luck::Fine { read.await } else { Err(down()) };
+        self.world.learn(&done);
+        done
+    }
+
+    async fn write<T: Debug>(
+        &self,
+        call: Call,
+        name: &'static str,
+        write: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let unknown = || StoreError::Unknown("the connection broke".into());
+        let done = match self.world.turn(call, name).await {
+            Luck::Fine => write.await,
+            Luck::Conflict => Err(StoreError::Conflict),
+            Luck::UnknownUndone => Err(unknown()),
+            Luck::UnknownDone => match write.await {
+                Ok(_) => Err(unknown()),
+                refused @ Err(_) => refused,
+            },
+            Luck::Down
+            | Luck::Slow
+            | Luck::LostBefore
+            | Luck::LostAfter
+            | Luck::Late
+            | Luck::FailsBefore
+            | Luck::FailsAfter
+            | Luck::Busy
+            | Luck::InFlight => Err(down()),
+        };
+        self.world.learn(&done);
+        done
+    }
+}
+
+#[async_trait]
+impl Store for Stored {
+    /// What is learned of it is its version: that tells the rest.
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        let luck = self.world.turn(Call::Read, "read order").await;
+        let found = if luck == Luck::Fine { self.store.order(which).await } else { Err(down()) };
+        let state = |it: &Versioned<Order>| (it.version.0, it.value.state.name(), it.value.payment_state().name());
+        self.world.learn(&found.as_ref().map(|it| it.as_ref().map(state)));
+        found
+    }
+
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        self.read("read orders", self.store.orders(query)).await
+    }
+
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        self.read("read facts", self.store.facts(order)).await
+    }
+
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.read("read idempotency record", self.store.idempotency_record(key)).await
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.write(Call::Commit, "commit", self.store.commit(changes)).await
+    }
+
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
+        let leased = self.write(Call::Write, "lease tasks", self.store.lease_tasks(lease)).await?;
+        for task in &leased {
+            self.world.core().books.leases.take(lease, task);
+        }
+        Ok(leased)
+    }
+
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        self.world.core().books.leases.end(release);
+        self.write(Call::Write, "release task", self.store.release_task(release)).await
+    }
+
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        self.read("read tasks", self.store.tasks(order)).await
+    }
+
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        self.write(Call::Write, "record event", self.store.record_event(event)).await
+    }
+
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.read("read known events", self.store.known_events(ids)).await
+    }
+
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        self.write(Call::Write, "lease events", self.store.lease_events(lease)).await
+    }
+
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        self.write(Call::Write, "close event", self.store.close_event(closing)).await
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(Call::Write, "forget events", self.store.forget_events(before)).await
+    }
+
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+        self.write(Call::Write, "take mark", self.store.take_mark(name, lease, due_by)).await
+    }
+
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        self.write(Call::Write, "move mark", self.store.move_mark(name, owner, mark, due_at)).await
+    }
+
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        self.store.api_key(digest).await
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        self.store.add_api_key(key).await
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.store.api_keys().await
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.store.revoke_api_key(id, at).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,154 @@
+//! A store in memory, behind the same port and under the same contract as the real ones.
+//!
+//! Every write goes to a journal, as it was asked for, in the step in which it is done: what was written is what a
+//! replay of the journal gives, and nothing else survives [`MemoryStore::power_cut`].
+
+mod tables;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use paywright_app::{
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
+    OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+};
+use paywright_domain::{Order, OrderId, Timestamp};
+pub use tables::Tables;
+use uuid::Uuid;
+
+/// A write, to be done again after a power cut.
+type Write = Box<dyn Fn(&mut Tables) + Send>;
+
+#[derive(Default)]
+struct Disk {
+    journal: Vec<Write>,
+    tables: Tables,
+}
+
+/// Orders in memory. A clone is another way into the same.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Disk>>);
+
+impl MemoryStore {
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is stored.
+    pub fn read<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
+        look(&self.disk().tables)
+    }
+
+    fn write<T>(&self, work: impl Fn(&mut Tables) -> T + Send + 'static) -> T {
+        let mut disk = self.disk();
+        let done = work(&mut disk.tables);
+        disk.journal.push(Box::new(move |tables| drop(work(tables))));
+        done
+    }
+
+    /// Forgets all but the journal, and makes everything else from it anew.
+    pub fn power_cut(&self) {
+        let mut disk = self.disk();
+        let mut tables = Tables::default();
+        for write in &disk.journal {
+            write(&mut tables);
+        }
+        disk.tables = tables;
+    }
+
+    /// Makes an order's row unreadable, behind the port's back.
+    pub fn damage(&self, order: OrderId) {
+        self.write(move |tables| tables.damage(order));
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        self.read(|it| it.order(which))
+    }
+
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        Ok(self.read(|it| it.orders(query)))
+    }
+
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        Ok(self.read(|it| it.facts(order)))
+    }
+
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        Ok(self.read(|it| it.idempotency_record(key)))
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.write(move |it| it.commit(&changes))
+    }
+
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
+        let lease = *lease;
+        Ok(self.write(move |it| it.lease_tasks(&lease)))
+    }
+
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        let release = release.clone();
+        Ok(self.write(move |it| it.release_task(&release)))
+    }
+
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        Ok(self.read(|it| it.tasks(order)))
+    }
+
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        let event = event.clone();
+        Ok(self.write(move |it| it.record_event(&event)))
+    }
+
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(self.read(|it| it.known_events(ids)))
+    }
+
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        let lease = *lease;
+        Ok(self.write(move |it| it.lease_events(&lease)))
+    }
+
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        let closing = closing.clone();
+        Ok(self.write(move |it| it.close_event(&closing)))
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.write(move |it| it.forget_events(before)))
+    }
+
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+        let (name, lease) = (name.to_owned(), *lease);
+        Ok(self.write(move |it| it.take_mark(&name, &lease, due_by)))
+    }
+
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        let (name, mark) = (name.to_owned(), mark.clone());
+        Ok(self.write(move |it| it.move_mark(&name, owner, &mark, due_at)))
+    }
+
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.read(|it| it.api_key(digest)))
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write(move |it| it.add_api_key(&key))
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        Ok(self.read(Tables::api_keys))
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.revoke_api_key(id, at)))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! What a store knows, and what each write does to it. Plain values: a write is a function of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paywright_app::{
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
+    OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict, Version, Versioned,
+};
+use paywright_domain::{IntentId, Order, OrderId, Task, TaskKey, Timestamp};
+use uuid::Uuid;
+
+/// The most messages that are forgotten at once.
+const FORGOTTEN_MAX: usize = 5000;
+
+/// Everything that is kept.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Tables {
+    pub(crate) orders: BTreeMap<OrderId, Versioned<Order>>,
+    numbers: BTreeMap<String, OrderId>,
+    intents: BTreeMap<IntentId, OrderId>,
+    pub(crate) facts: BTreeMap<OrderId, Vec<RecordedFact>>,
+    pub(crate) tasks: BTreeMap<(OrderId, TaskKey), TaskRow>,
+    idempotency: BTreeMap<(Uuid, String), IdempotencyRecord>,
+    pub(crate) events: BTreeMap<String, EventRow>,
+    marks: BTreeMap<String, MarkRow>,
+    keys: BTreeMap<Uuid, ApiKey>,
+    damaged: BTreeSet<OrderId>,
+}
+
+/// A lease that somebody holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    by: Uuid,
+    until: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TaskRow {
+    pub(crate) task: Task,
+    pub(crate) due_at: Timestamp,
+    taken: u32,
+    pub(crate) held: Option<Held>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EventRow {
+    pub(crate) event: ReceivedEvent,
+    taken: u32,
+    pub(crate) held: Option<Held>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct MarkRow {
+    mark: Mark,
+    due_at: Timestamp,
+    held: Option<Held>,
+}
+
+/// Whether nobody holds it at `now`.
+fn is_free(held: Option<Held>, now: Timestamp) -> bool {
+    held.is_none_or(|it| it.until <= now)
+}
+
+/// When something is due that is due at `due_at` and held by `held`.
+fn free_at(due_at: Timestamp, held: Option<Held>) -> Timestamp {
+    held.map_or(due_at, |it| it.until.max(due_at))
+}
+
+impl Tables {
+    pub(crate) fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        let id = match which {
+            OrderRef::Id(id) => Some(id),
+            OrderRef::Number(number) => self.numbers.get(number.as_str()),
+            OrderRef::Intent(intent) => self.intents.get(intent),
+        };
+        if id.is_some_and(|it| self.damaged.contains(it)) {
+            return Err(StoreError::Corrupt("the row was damaged".into()));
+        }
+        Ok(id.and_then(|it| self.orders.get(it)).cloned())
+    }
+
+    pub(crate) fn orders(&self, query: &OrderQuery) -> Vec<Order> {
+        let wanted = |it: &&Order| {
+            query.customer.as_ref().is_none_or(|customer| it.customer.as_ref() == Some(customer))
+                && query.older_than.is_none_or(|than| it.id < than)
+        };
+        let newest_first = self.orders.values().rev().map(|it| &it.value);
+        newest_first.filter(wanted).take(usize::from(query.limit)).cloned().collect()
+    }
+
+    pub(crate) fn facts(&self, order: OrderId) -> Vec<RecordedFact> {
+        self.facts.get(&order).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn idempotency_record(&self, key: &IdempotencyKey) -> Option<IdempotencyRecord> {
+        self.idempotency.get(&(key.scope, key.key.clone())).cloned()
+    }
+
+    pub(crate) fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        let order = &changes.order;
+        if self.is_stale(changes) {
+            return Err(StoreError::Conflict);
+        }
+        if let Some(record) = &changes.idempotency {
+            let key = (record.key.scope, record.key.key.clone());
+            if self.idempotency.contains_key(&key) {
+                return Err(StoreError::Conflict);
+            }
+            self.idempotency.insert(key, record.clone());
+        }
+        let version = changes.expected.next();
+        self.numbers.insert(order.number.as_str().to_owned(), order.id);
+        for intent in &order.intents {
+            self.intents.insert(intent.id.clone(), order.id);
+        }
+        let cause = &changes.cause;
+        let facts = changes.facts.iter();
+        let facts =
+            facts.map(|fact| RecordedFact { version, fact: fact.clone(), at: changes.at, cause: cause.clone() });
+        self.facts.entry(order.id).or_default().extend(facts);
+        for scheduled in &changes.tasks {
+            let row = || TaskRow {
+                task: scheduled.task.clone(),
+                due_at: scheduled.due_at,
+                taken: 0,
+                held: None,
+                error: None,
+            };
+            self.tasks.entry((order.id, scheduled.task.key())).or_insert_with(row);
+        }
+        for key in &changes.finished {
+            self.tasks.remove(&(order.id, key.clone()));
+        }
+        if let Some(event) = &changes.received {
+            self.record_event(event);
+        }
+        self.orders.insert(order.id, Versioned { version, value: order.clone() });
+        Ok(())
+    }
+
+    /// Whether `changes` were decided on something that is no longer so.
+    fn is_stale(&self, changes: &Changes) -> bool {
+        let order = &changes.order;
+        match self.orders.get(&order.id) {
+            None => changes.expected != Version::NEW || self.numbers.contains_key(order.number.as_str()),
+            Some(stored) => stored.version != changes.expected,
+        }
+    }
+
+    pub(crate) fn lease_tasks(&mut self, lease: &Lease) -> Vec<LeasedTask> {
+        let is_due = |it: &TaskRow| it.due_at <= lease.now && is_free(it.held, lease.now);
+        let mut due: Vec<_> =
+            self.tasks.iter().filter(|(_, row)| is_due(row)).map(|(key, row)| (row.due_at, key.clone())).collect();
+        due.sort();
+        due.truncate(usize::from(lease.limit));
+        let taken = due.into_iter().filter_map(|(_, key)| {
+            let row = self.tasks.get_mut(&key)?;
+            row.taken += 1;
+            row.held = Some(Held { by: lease.owner, until: lease.until });
+            Some(LeasedTask { order: key.0, task: row.task.clone(), taken: row.taken })
+        });
+        taken.collect()
+    }
+
+    pub(crate) fn release_task(&mut self, release: &TaskRelease) -> bool {
+        let key = (release.order, release.key.clone());
+        let Some(row) = self.tasks.get_mut(&key) else { return false };
+        if row.held.is_none_or(|it| it.by != release.owner) || row.taken != release.taken {
+            return false;
+        }
+        match release.again_at {
+            None => drop(self.tasks.remove(&key)),
+            Some(again_at) => {
+                row.due_at = again_at;
+                row.held = None;
+                row.error.clone_from(&release.error);
+            }
+        }
+        true
+    }
+
+    pub(crate) fn tasks(&self, order: OrderId) -> Vec<StoredTask> {
+        let of_order = self.tasks.iter().filter(|((id, _), _)| *id == order);
+        let mut tasks: Vec<_> = of_order
+            .map(|(_, row)| StoredTask {
+                task: row.task.clone(),
+                due_at: row.due_at,
+                taken: row.taken,
+                leased_until: row.held.map(|it| it.until),
+                error: row.error.clone(),
+            })
+            .collect();
+        tasks.sort_by_key(|it| it.due_at);
+        tasks
+    }
+
+    pub(crate) fn record_event(&mut self, event: &ReceivedEvent) -> bool {
+        if self.events.contains_key(&event.id) {
+            return false;
+        }
+        self.events.insert(event.id.clone(), EventRow { event: event.clone(), taken: 0, held: None });
+        true
+    }
+
+    pub(crate) fn known_events(&self, ids: &[String]) -> Vec<String> {
+        ids.iter().filter(|it| self.events.contains_key(*it)).cloned().collect()
+    }
+
+    pub(crate) fn lease_events(&mut self, lease: &Lease) -> Vec<LeasedEvent> {
+        let is_due = |it: &EventRow| {
+            it.event.verdict == Verdict::Parked
+                && it.event.due_at.is_some_and(|due| due <= lease.now)
+                && is_free(it.held, lease.now)
+        };
+        let mut due: Vec<_> =
+            self.events.values().filter(|it| is_due(it)).map(|it| (it.event.due_at, it.event.id.clone())).collect();
+        due.sort();
+        due.truncate(usize::from(lease.limit));
+        let taken = due.into_iter().filter_map(|(_, id)| {
+            let row = self.events.get_mut(&id)?;
+            row.taken += 1;
+            row.held = Some(Held { by: lease.owner, until: lease.until });
+            let event = &row.event;
+            Some(LeasedEvent {
+                id,
+                kind: event.kind.clone(),
+                received_at: event.received_at,
+                news: event.news.clone(),
+                taken: row.taken,
+            })
+        });
+        taken.collect()
+    }
+
+    pub(crate) fn close_event(&mut self, closing: &EventClosing) -> bool {
+        let Some(row) = self.events.get_mut(&closing.id) else { return false };
+        if row.held.is_none_or(|it| it.by != closing.owner) || row.taken != closing.taken {
+            return false;
+        }
+        row.event.verdict = closing.verdict;
+        row.event.error.clone_from(&closing.error);
+        row.event.due_at = closing.again_at;
+        row.event.order = closing.order.or(row.event.order);
+        row.held = None;
+        true
+    }
+
+    pub(crate) fn forget_events(&mut self, before: Timestamp) -> u64 {
+        let done_with = |it: &&EventRow| it.event.received_at < before && it.event.verdict != Verdict::Parked;
+        let mut old: Vec<_> =
+            self.events.values().filter(done_with).map(|it| (it.event.received_at, it.event.id.clone())).collect();
+        old.sort();
+        old.truncate(FORGOTTEN_MAX);
+        for (_, id) in &old {
+            self.events.remove(id);
+        }
+        u64::try_from(old.len()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn take_mark(&mut self, name: &str, lease: &Lease, due_by: Timestamp) -> Option<Mark> {
+        let new = || MarkRow { mark: Mark::default(), due_at: lease.now, held: None };
+        let row = self.marks.entry(name.to_owned()).or_insert_with(new);
+        if row.due_at > due_by || !is_free(row.held, lease.now) {
+            return None;
+        }
+        row.held = Some(Held { by: lease.owner, until: lease.until });
+        Some(row.mark.clone())
+    }
+
+    pub(crate) fn move_mark(&mut self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> bool {
+        let held = self.marks.get_mut(name).filter(|it| it.held.is_some_and(|it| it.by == owner));
+        let Some(row) = held else { return false };
+        *row = MarkRow { mark: mark.clone(), due_at, held: None };
+        true
+    }
+
+    pub(crate) fn api_key(&self, digest: &[u8; 32]) -> Option<ApiKey> {
+        self.keys.values().find(|it| it.digest == *digest).cloned()
+    }
+
+    pub(crate) fn add_api_key(&mut self, key: &ApiKey) -> Result<(), StoreError> {
+        if self.keys.values().any(|it| it.id == key.id || it.digest == key.digest) {
+            return Err(StoreError::Conflict);
+        }
+        self.keys.insert(key.id, key.clone());
+        Ok(())
+    }
+
+    pub(crate) fn api_keys(&self) -> Vec<ApiKey> {
+        let mut keys: Vec<_> = self.keys.values().cloned().collect();
+        keys.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.id)));
+        keys
+    }
+
+    pub(crate) fn revoke_api_key(&mut self, id: Uuid, at: Timestamp) -> bool {
+        let Some(key) = self.keys.get_mut(&id) else { return false };
+        key.revoked_at = key.revoked_at.or(Some(at));
+        true
+    }
+
+    pub(crate) fn damage(&mut self, order: OrderId) {
+        self.damaged.insert(order);
+    }
+
+    /// When the next thing here is due for a worker: a task, a message, a walk.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
+        let parked = self.events.values().filter(|it| it.event.verdict == Verdict::Parked);
+        let events = parked.filter_map(|it| Some(free_at(it.event.due_at?, it.held)));
+        let marks = self.marks.values().map(|it| free_at(it.due_at, it.held));
+        tasks.chain(events).chain(marks).min()
+    }
+}

@@ -1,0 +1,378 @@
+//! Stripe and the way there: the twin, its messages under way, and requests that arrive late. It shares no code with
+//! the client that speaks to the real one; both read the same documents.
+
+use paywright_app::{EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderNews};
+use paywright_domain::{
+    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, Money, OrderId, Proceeds,
+    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+};
+use paywright_stripe_twin::{Event, Method, Params, Request, Response, Twin};
+use secrecy::SecretString;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::luck::Luck;
+
+/// How many things a list shows at once: few, so that there are pages.
+const PAGE: usize = 8;
+
+/// Fewer messages than this are few.
+const FEW: usize = 100;
+
+/// The key that the twin is asked with.
+const API_KEY: &str = "sk_test_simulated";
+
+/// A message on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    /// The place of the event among [`Stripe::events`].
+    pub(crate) event: usize,
+    pub(crate) tries: u32,
+    pub(crate) due_at: Timestamp,
+}
+
+/// Stripe as the simulated world has it.
+#[derive(Default)]
+pub(crate) struct Stripe {
+    pub(crate) twin: Twin,
+    /// Every message, oldest first, with the time from which on it is listed.
+    pub(crate) events: Vec<(ProviderEvent, Timestamp)>,
+    /// Messages on their way.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Requests that nobody waits for any more, and that arrive all the same.
+    pub(crate) late: Vec<Request>,
+    /// How many messages are still delivered.
+    pub(crate) messages_left: usize,
+    /// How much later than it was made a message may be listed, in seconds; every other one is.
+    pub(crate) listing_lag_seconds: u32,
+    /// Which of our keys is in force.
+    pub(crate) key_version: u32,
+}
+
+/// A request as our side makes it.
+pub(crate) fn request(method: Method, path: &str, params: Params, key: Option<&str>) -> Request {
+    Request {
+        method,
+        path: path.to_owned(),
+        params,
+        key: Some(API_KEY.to_owned()),
+        idempotency_key: key.map(str::to_owned),
+        version: None,
+    }
+}
+
+/// A form.
+pub(crate) fn form<const N: usize>(pairs: [(&str, String); N]) -> Params {
+    pairs.into_iter().collect()
+}
+
+impl Stripe {
+    /// Answers, and sends what that causes on its way.
+    pub(crate) fn handle(&mut self, request: &Request, now: Timestamp, fails: Option<u16>) -> Response {
+        let (response, events) = self.twin.handle_with(request, now.unix_seconds(), fails);
+        for event in events {
+            self.tell(&event, now);
+        }
+        response
+    }
+
+    fn tell(&mut self, event: &Event, now: Timestamp) {
+        let Some(event) = read_event(event) else { return };
+        let place = self.events.len();
+        let lag = if place.is_multiple_of(2) { self.listing_lag_seconds } else { 0 };
+        // Where there are to be few, those are left out that change nothing by themselves.
+        let is_telling = self.messages_left > FEW || !event.kind.starts_with("charge.");
+        if self.messages_left > 0 && is_telling {
+            self.messages_left -= 1;
+            self.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
+        }
+        self.events.push((event, now.plus_seconds(lag)));
+    }
+
+    /// A request of ours under a key, with what befalls it.
+    pub(crate) fn post(
+        &mut self,
+        path: &str,
+        params: Params,
+        key: &str,
+        luck: Luck,
+        now: Timestamp,
+    ) -> Result<Response, GatewayError> {
+        let request = request(Method::Post, path, params, Some(key));
+        let lost = |what: &str| Err(GatewayError::Unknown(what.into()));
+        let response = match luck {
+            Luck::Fine | Luck::Slow => self.handle(&request, now, None),
+            Luck::LostBefore => return lost("lost on the way there"),
+            Luck::Late => {
+                self.late.push(request);
+                return lost("it takes too long");
+            }
+            Luck::LostAfter => {
+                self.handle(&request, now, None);
+                return lost("lost on the way back");
+            }
+            Luck::FailsBefore => self.twin.fail_before(&request, now.unix_seconds(), 500),
+            Luck::FailsAfter => self.handle(&request, now, Some(500)),
+            Luck::InFlight => return Err(GatewayError::InFlight),
+            Luck::Busy | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
+                return Err(GatewayError::Busy);
+            }
+        };
+        sorted(response)
+    }
+
+    /// A question of ours.
+    pub(crate) fn get(
+        &mut self,
+        path: &str,
+        params: Params,
+        luck: Luck,
+        now: Timestamp,
+    ) -> Result<Response, GatewayError> {
+        reached(luck)?;
+        sorted(self.handle(&request(Method::Get, path, params, None), now, None))
+    }
+
+    /// What a customer, a bank or somebody at the dashboard does. Whether it was done.
+    pub(crate) fn act(&mut self, path: &str, params: Params, now: Timestamp) -> Response {
+        self.handle(&request(Method::Post, path, params, None), now, None)
+    }
+
+    /// A page of messages that are listed by now.
+    pub(crate) fn list_events(
+        &self,
+        after: Option<&str>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<EventPage, GatewayError> {
+        let listed: Vec<&ProviderEvent> =
+            self.events.iter().filter(|(it, from)| *from <= now && it.created_at >= since).map(|(it, _)| it).collect();
+        let from = match after {
+            None => 0,
+            Some(id) => listed.iter().position(|it| it.id == id).ok_or(GatewayError::NotFound)? + 1,
+        };
+        let rest = listed.get(from..).unwrap_or_default();
+        let events: Vec<ProviderEvent> = rest.iter().take(PAGE).map(|it| (*it).clone()).collect();
+        let last = events.last().map(|it| (it.id.clone(), it.created_at));
+        Ok(EventPage { more: rest.len() > events.len(), events, last })
+    }
+
+    pub(crate) fn list_refunds(
+        &self,
+        of: Option<&IntentId>,
+        after: Option<&str>,
+    ) -> Result<Page<RefundSnapshot>, GatewayError> {
+        let wanted = |it: &RefundSnapshot| of.is_none_or(|intent| it.intent == *intent);
+        let found = self.twin.refunds().filter_map(|it| {
+            let currency = self.twin.intents().find(|intent| intent.id == it.intent)?.currency.parse().ok()?;
+            Some(RefundSnapshot {
+                id: RefundId::new(it.id).ok()?,
+                name: it.metadata.get("refund_id").cloned(),
+                intent: IntentId::new(it.intent).ok()?,
+                amount: Money::from_wire(it.amount, currency).ok()?,
+                reason: None,
+                status: RefundStatus::from_stripe(it.status)?,
+                failure: (it.status == "failed").then(|| "expired_or_canceled_card".to_owned()),
+            })
+        });
+        page(&found.filter(wanted).collect::<Vec<_>>(), after, |it| it.id.as_str())
+    }
+
+    pub(crate) fn list_intents(
+        &self,
+        after: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Page<IntentSnapshot>, GatewayError> {
+        let found = self.twin.intents().filter_map(|it| {
+            let currency: Currency = it.currency.parse().ok()?;
+            let order = it.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId)?;
+            let amount = Money::from_wire(it.amount, currency).ok()?;
+            let first = IntentSnapshot::new(IntentId::new(it.id).ok()?, order, amount, now);
+            Some(IntentSnapshot {
+                revision: it.metadata.get("revision").and_then(|it| it.parse().ok()),
+                status: it.status.parse().ok()?,
+                received: Money::from_wire(it.received, currency).ok()?,
+                capturable: Money::from_wire(it.capturable, currency).ok()?,
+                ..first
+            })
+        });
+        page(&found.collect::<Vec<_>>(), after, |it| it.intent.as_str())
+    }
+}
+
+/// One page of `all`.
+fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Result<Page<T>, GatewayError> {
+    let from = match after {
+        None => 0,
+        Some(after) => all.iter().position(|it| id(it) == after).ok_or(GatewayError::NotFound)? + 1,
+    };
+    let items: Vec<T> = all.iter().skip(from).take(PAGE).cloned().collect();
+    let next = items.last().filter(|_| from + items.len() < all.len()).map(|it| id(it).to_owned());
+    Ok(Page { items, next })
+}
+
+/// Whether a question of this luck is answered.
+pub(crate) fn reached(luck: Luck) -> Result<(), GatewayError> {
+    match luck {
+        Luck::Fine | Luck::Slow => Ok(()),
+        Luck::LostBefore | Luck::LostAfter | Luck::Late | Luck::FailsBefore | Luck::FailsAfter => {
+            Err(GatewayError::Unknown("no answer".into()))
+        }
+        Luck::Busy | Luck::InFlight | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
+            Err(GatewayError::Busy)
+        }
+    }
+}
+
+/// Tells a refusal from an answer ("Errors").
+fn sorted(response: Response) -> Result<Response, GatewayError> {
+    let error = response.body.get("error");
+    match response.status {
+        200 => Ok(response),
+        401 => Err(GatewayError::Misconfigured("an unknown key".to_owned())),
+        404 => Err(GatewayError::NotFound),
+        409 => Err(GatewayError::InFlight),
+        429 => Err(GatewayError::Busy),
+        500.. => Err(GatewayError::Spent("500".into())),
+        _ if error.and_then(|it| text(it, "type")) == Some("idempotency_error") => {
+            Err(GatewayError::Misconfigured("the key stood for another request".to_owned()))
+        }
+        _ => Err(GatewayError::Refused(error.map(read_error).unwrap_or_default())),
+    }
+}
+
+fn text<'a>(json: &'a Value, field: &str) -> Option<&'a str> {
+    json.get(field).and_then(Value::as_str)
+}
+
+fn number(json: &Value, field: &str) -> Option<i64> {
+    json.get(field).and_then(Value::as_i64)
+}
+
+fn money(json: &Value, field: &str) -> Option<Money> {
+    let currency: Currency = text(json, "currency")?.parse().ok()?;
+    Money::from_wire(number(json, field)?, currency).ok()
+}
+
+fn note<'a>(json: &'a Value, name: &str) -> Option<&'a str> {
+    json.get("metadata").and_then(|it| text(it, name))
+}
+
+fn read_error(json: &Value) -> IntentError {
+    let text = |field| text(json, field).map(str::to_owned);
+    IntentError { code: text("code"), decline_code: text("decline_code"), message: text("message") }
+}
+
+fn read_intent(json: &Value, as_of: Timestamp) -> Option<IntentSnapshot> {
+    let order = note(json, "order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId);
+    Some(IntentSnapshot {
+        intent: IntentId::new(text(json, "id")?).ok()?,
+        order,
+        revision: note(json, "revision").and_then(|it| it.parse().ok()),
+        amount: money(json, "amount")?,
+        status: text(json, "status")?.parse().ok()?,
+        received: money(json, "amount_received")?,
+        capturable: money(json, "amount_capturable")?,
+        last_error: json.get("last_payment_error").filter(|it| !it.is_null()).map(read_error),
+        livemode: json.get("livemode") == Some(&Value::Bool(true)),
+        as_of,
+        as_of_max: as_of,
+    })
+}
+
+fn read_refund(json: &Value) -> Option<RefundSnapshot> {
+    Some(RefundSnapshot {
+        id: RefundId::new(text(json, "id")?).ok()?,
+        name: note(json, "refund_id").map(str::to_owned),
+        intent: IntentId::new(text(json, "payment_intent")?).ok()?,
+        amount: money(json, "amount")?,
+        reason: text(json, "reason").and_then(RefundReason::named),
+        status: RefundStatus::from_stripe(text(json, "status")?)?,
+        failure: text(json, "failure_reason").map(str::to_owned),
+    })
+}
+
+fn read_dispute(json: &Value, kind: &str) -> Option<Dispute> {
+    let status: DisputeStatus = text(json, "status")?.parse().ok()?;
+    Some(Dispute {
+        id: DisputeId::new(text(json, "id")?).ok()?,
+        intent: IntentId::new(text(json, "payment_intent")?).ok()?,
+        amount: money(json, "amount")?,
+        status,
+        reason: text(json, "reason").unwrap_or("general").to_owned(),
+        due_by: None,
+        withdrawn: kind == "charge.dispute.funds_withdrawn",
+        reinstated: kind == "charge.dispute.funds_reinstated",
+    })
+}
+
+/// What a message says of an order ("Types of events"); nothing for one that cannot be read.
+fn read_event(event: &Event) -> Option<ProviderEvent> {
+    let created_at = Timestamp::from_unix_seconds(event.created).ok()?;
+    let object = &event.object;
+    let of_intent = |news: fn(IntentId) -> ProviderNews| {
+        let intent = text(object, "payment_intent").and_then(|it| IntentId::new(it).ok());
+        intent.map_or(ProviderNews::Nothing, news)
+    };
+    let news = match event.kind.as_str() {
+        kind if kind.starts_with("payment_intent.") => {
+            let snapshot = read_intent(object, created_at)?;
+            ProviderNews::Intent(Box::new(snapshot.within_second(created_at)))
+        }
+        kind if kind.starts_with("refund.") => ProviderNews::Refund(Box::new(read_refund(object)?)),
+        kind if kind.starts_with("charge.dispute.") => ProviderNews::Dispute(Box::new(read_dispute(object, kind)?)),
+        "charge.refunded" | "charge.expired" => of_intent(ProviderNews::Look),
+        "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
+            of_intent(ProviderNews::Proceeds)
+        }
+        _ => ProviderNews::Nothing,
+    };
+    Some(ProviderEvent {
+        id: event.id.clone(),
+        kind: event.kind.clone(),
+        created_at,
+        livemode: false,
+        request: event.request.clone(),
+        news,
+    })
+}
+
+fn unreadable() -> GatewayError {
+    GatewayError::Unknown("an answer that cannot be read".into())
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value.clone())
+}
+
+/// Whether it is the saved answer of an earlier request.
+pub(crate) fn is_replayed(response: &Response) -> bool {
+    header(response, "Idempotent-Replayed").is_some()
+}
+
+/// The intent of an answer, as it stood at `as_of`.
+pub(crate) fn issued(response: &Response, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
+    let snapshot = read_intent(&response.body, as_of).ok_or_else(unreadable)?;
+    let client_secret = SecretString::from(text(&response.body, "client_secret").unwrap_or_default().to_owned());
+    Ok(IssuedIntent { snapshot, client_secret, request: header(response, "Request-Id") })
+}
+
+/// An intent that was just made: a repeated answer tells how it stood then, within a second.
+pub(crate) fn created(response: &Response) -> Result<IssuedIntent, GatewayError> {
+    let created = number(&response.body, "created").and_then(|it| Timestamp::from_unix_seconds(it).ok());
+    let created = created.ok_or_else(unreadable)?;
+    let issued = issued(response, created)?;
+    Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
+}
+
+/// The refund of an answer.
+pub(crate) fn given_back(response: &Response) -> Result<IssuedRefund, GatewayError> {
+    let snapshot = read_refund(&response.body).ok_or_else(unreadable)?;
+    Ok(IssuedRefund { snapshot, request: header(response, "Request-Id") })
+}
+
+/// What came of a payment, from an answer with its charge in full.
+pub(crate) fn proceeds(response: &Response) -> Option<Proceeds> {
+    let transaction = response.body.get("latest_charge")?.get("balance_transaction")?;
+    Some(Proceeds { gross: money(transaction, "amount")?, fee: money(transaction, "fee")? })
+}

@@ -1,0 +1,42 @@
+//! The store in memory keeps the contract that PostgreSQL and SQLite keep.
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paywright_app::{OrderRef, Store};
+use paywright_domain::OrderId;
+use paywright_simulator::MemoryStore;
+use paywright_testkit::contract::Subject;
+use paywright_testkit::{at, changes, order_id, place};
+
+struct InMemory(MemoryStore);
+
+#[async_trait]
+impl Subject for InMemory {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.0.clone())
+    }
+
+    /// After a power cut: what another process finds is what the journal says.
+    async fn reopened(&self) -> Arc<dyn Store> {
+        self.0.power_cut();
+        self.store()
+    }
+
+    async fn damage(&self, order: OrderId) {
+        self.0.damage(order);
+    }
+}
+
+paywright_testkit::store_contract!(InMemory(MemoryStore::default()));
+
+#[tokio::test]
+async fn a_power_cut_keeps_what_was_committed_and_nothing_else() {
+    let store = MemoryStore::default();
+    store.commit(changes(paywright_app::Version::NEW, place(1), at(1), at(1))).await.unwrap();
+    drop(store.commit(changes(paywright_app::Version::NEW, place(2), at(1), at(1))));
+    let before = store.read(Clone::clone);
+    store.power_cut();
+    assert_eq!(store.read(Clone::clone), before);
+    assert!(store.order(&OrderRef::Id(order_id(1))).await.unwrap().is_some());
+    assert!(store.order(&OrderRef::Id(order_id(2))).await.unwrap().is_none(), "it was never begun");
+}

@@ -1,0 +1,49 @@
+//! Runs are what they are said to be.
+use paywright_simulator::{Story, exhaust, explore};
+
+/// Every seed that ever broke something, with what it broke.
+const CORPUS: &str = include_str!("../corpus.txt");
+
+#[test]
+fn the_same_seed_gives_the_same_run_byte_for_byte() {
+    for seed in 0..300 {
+        let (one, other) = (Story::of_seed(seed), Story::of_seed(seed));
+        assert_eq!(one.to_string(), other.to_string());
+    }
+    assert_ne!(Story::of_seed(0).to_string(), Story::of_seed(1).to_string());
+}
+
+#[test]
+fn the_same_seeds_take_the_same_steps_on_any_number_of_threads() {
+    let steps = |jobs| explore(1000, 400, None, jobs).steps;
+    assert_eq!(steps(1), steps(4));
+}
+
+#[test]
+fn whatever_broke_once_holds() {
+    let mut seeds = 0;
+    for line in CORPUS.lines().filter(|it| !it.starts_with('#') && !it.is_empty()) {
+        let seed = line.split_whitespace().next().unwrap().parse().unwrap();
+        let story = Story::of_seed(seed);
+        assert_eq!(story.violation, None, "{story}");
+        seeds += 1;
+    }
+    assert!(seeds > 0);
+}
+
+#[test]
+fn a_few_thousand_runs_hold() {
+    let explored = explore(0, 3000, None, 1);
+    assert_eq!(explored.broken, None, "cargo run -p paywright-simulator -- seed {:?}", explored.broken);
+    assert!(explored.steps > 100_000, "{explored:?}");
+}
+
+#[test]
+fn the_smallest_stories_hold_in_every_way() {
+    for name in ["place, place", "pay, ask", "pay, edit"] {
+        let told = exhaust(name).unwrap();
+        assert!(told.broken.is_none(), "{}", told.broken.unwrap());
+        assert!(told.states > 50, "{name}: {}", told.states);
+    }
+    assert!(exhaust("nothing like that").is_none());
+}
