@@ -175,7 +175,9 @@ impl IntentSnapshot {
     /// The same, as it stood at some moment of the second that begins at `as_of`.
     #[must_use]
     pub fn within_second(self, as_of: Timestamp) -> Self {
-        Self { as_of, as_of_max: as_of.plus_seconds(1), ..self }
+        // To the last microsecond: the next second's news is certainly newer.
+        let last = Timestamp::from_unix_micros(as_of.unix_micros().saturating_add(999_999));
+        Self { as_of, as_of_max: last.unwrap_or(as_of), ..self }
     }
 }
 
@@ -243,6 +245,13 @@ impl PaymentIntent {
     /// Whether money may still come by it.
     pub const fn is_payable(&self) -> bool {
         !self.status.is_terminal()
+    }
+
+    /// Whether older news could take back what is known: it is open, and something was tried. Then the moment at which
+    /// it was so is worth knowing.
+    pub(crate) fn may_be_taken_back(&self) -> bool {
+        let untouched = self.status == IntentStatus::RequiresPaymentMethod && self.last_error.is_none();
+        self.status.rank() == 0 && !untouched
     }
 
     /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
@@ -352,6 +361,18 @@ mod tests {
             let as_of = Timestamp::from_unix_seconds(second).unwrap();
             let event = snapshot(RequiresAction, second).within_second(as_of);
             assert_eq!(read.fold(&event).status, expected, "in second {second}");
+        }
+    }
+
+    /// Found by the simulator: what was so in the second before was believed.
+    #[test]
+    fn of_two_seconds_the_later_one_is_told_apart() {
+        use IntentStatus::{Processing, RequiresAction};
+        let event =
+            |status, second| snapshot(status, second).within_second(Timestamp::from_unix_seconds(second).unwrap());
+        let known = intent_in(Processing, 5).fold(&event(Processing, 10));
+        for (second, expected) in [(9, Processing), (10, RequiresAction), (11, RequiresAction)] {
+            assert_eq!(known.fold(&event(RequiresAction, second)).status, expected, "in second {second}");
         }
     }
 

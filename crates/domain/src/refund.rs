@@ -663,12 +663,12 @@ mod tests {
     /// that Stripe had refused.
     #[test]
     fn a_refund_that_was_given_up_and_made_all_the_same_is_known_again() {
+        use RefundStatus::{Failed, Requested, Succeeded};
         let (first, _) = paid().refund(&of(8000), at(400)).unwrap();
         let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();
         let name = Some(Refund::name(second.order.id, number));
         let order =
             second.order.refund_news(&news("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
-        use RefundStatus::{Failed, Requested, Succeeded};
         assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "what is newest is given up first");
         let (third, _) = order.refund(&NewRefund::default(), at(403)).unwrap();
         let made = third.order.refund_news(&news("re_2", name, 2000, RefundStatus::Succeeded), at(404)).unwrap().order;

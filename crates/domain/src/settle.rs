@@ -42,8 +42,9 @@ impl Order {
             None => decision.adopt(snapshot, now),
         };
         let after = before.fold(snapshot);
-        if known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() }) {
-            // That it is so still is no news, and not worth a write each time somebody looks.
+        let is_so_still = known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() });
+        if is_so_still && !after.may_be_taken_back() {
+            // No news, and not worth a write each time somebody looks.
             return Ok(decision);
         }
         if after.status != before.status || after.last_error != before.last_error {
@@ -288,6 +289,22 @@ mod tests {
         let look = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         let later = IntentSnapshot { as_of: at(900), as_of_max: at(900), ..look };
         assert_eq!(order.settle(&later, &Policies::DEFAULT, at(901)), Ok(Decision::unchanged(order)));
+    }
+
+    /// Found by the simulator: a second attempt was under way, and late news of the first one's failure hid it.
+    #[test]
+    fn what_is_so_still_is_known_to_be_so_at_the_later_moment() {
+        let at_second = |status, second| IntentSnapshot {
+            as_of: at(second),
+            as_of_max: at(second + 1),
+            ..seen(&issued(), "pi_1", status, usd(0))
+        };
+        let settle = |order: &Order, news: &IntentSnapshot| order.settle(news, &Policies::DEFAULT, at(400)).unwrap();
+        let first = settle(&issued(), &at_second(IntentStatus::Processing, 310)).order;
+        let second = settle(&first, &at_second(IntentStatus::Processing, 330));
+        assert_eq!((second.facts.len(), second.order.updated_at), (0, first.updated_at));
+        let late = settle(&second.order, &at_second(IntentStatus::RequiresPaymentMethod, 320)).order;
+        assert_eq!(late.payment_state(), PaymentState::Processing);
     }
 
     #[test]
