@@ -17,6 +17,10 @@ const PARKED_SECONDS: [u32; 10] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 4
 /// How long a message may wait before it is given up, in seconds: three days.
 const PARKED_AT_MOST_SECONDS: u32 = 3 * 86_400;
 
+/// How often it is looked at before it is given up, however old it is: a process that was down for long may have just
+/// begun to learn of the rest.
+const PARKED_LOOKS_MIN: u32 = 4;
+
 /// Stripe holds an authorisation for seven days; a day before that is over a person is told. In seconds.
 const AUTHORIZATION_WATCH_SECONDS: u32 = 6 * 86_400;
 
@@ -92,9 +96,9 @@ impl App {
         self.spread(first.saturating_mul(1 << tries.clamp(1, 20).saturating_sub(1)).min(most))
     }
 
-    /// Whether a message that came at `received_at` has waited long enough at `now`.
-    pub(crate) fn waited_in_vain(received_at: Timestamp, now: Timestamp) -> bool {
-        received_at.plus_seconds(PARKED_AT_MOST_SECONDS) <= now
+    /// Whether a message that came at `received_at` has waited long enough at `now`, after `looks` looks.
+    pub(crate) fn waited_in_vain(received_at: Timestamp, looks: u32, now: Timestamp) -> bool {
+        looks >= PARKED_LOOKS_MIN && received_at.plus_seconds(PARKED_AT_MOST_SECONDS) <= now
     }
 
     /// Three quarters to all of `seconds`, so that what began together does not go on together.

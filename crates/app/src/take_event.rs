@@ -157,7 +157,7 @@ impl App {
             (Verdict::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
         };
         let unsettled = |reason: String| {
-            if Self::waited_in_vain(event.received_at, self.clock.now()) {
+            if Self::waited_in_vain(event.received_at, event.taken, self.clock.now()) {
                 tracing::error!(event = event.id, kind = event.kind, reason, "an event waited in vain");
                 return (Verdict::GivenUp, Some(reason), None, None);
             }

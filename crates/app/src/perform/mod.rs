@@ -84,16 +84,11 @@ impl App {
                 Ok(if is_out { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
             }
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
-                // Somebody may have done it and not heard the answer, long ago: a look tells.
-                let order = self.order_by_id(id).await?;
-                if let Some(under_way) = order.operation.as_ref().filter(|it| it.number == *operation) {
-                    self.look(&under_way.intent, "worker").await?;
-                    let tried = self.operate(id, *operation).await?;
-                    if tried.order.operation.as_ref().is_some_and(|it| it.number == *operation) {
-                        return Ok(Then::Again(self.retry_seconds(taken)));
-                    }
-                }
-                Ok(Then::Done)
+                // Somebody may have done it and not heard the answer, so long ago that Stripe has forgotten the key:
+                // what was done cannot be done again, and is looked at when Stripe says so.
+                let tried = self.operate(id, *operation).await?;
+                let is_under_way = tried.order.operation.as_ref().is_some_and(|it| it.number == *operation);
+                Ok(if is_under_way { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
             }
             Task::Refund { refund } => self.see_refund_through(id, *refund, taken).await,
             Task::PollIntent { intent } => self.poll(id, intent, taken).await,

@@ -78,17 +78,9 @@ impl App {
         }
     }
 
-    /// Takes in what the provider says of a refund; where that is of money that nothing has told of yet, after a
-    /// look at its payment.
+    /// Takes in what the provider says of a refund, of a payment that is known.
     pub(crate) async fn take_refund(&self, news: &RefundSnapshot, along: &Along) -> Result<Order, PerformError> {
-        match self.refund_news(news, along).await {
-            Err(ChangeError::Refused(RefundNewsError::AheadOfMoney)) => {
-                self.look(&news.intent, "poll").await?;
-                self.refund_news(news, along).await
-            }
-            taken => taken,
-        }
-        .map_err(|error| match error {
+        self.refund_news(news, along).await.map_err(|error| match error {
             ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
             ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
             ChangeError::Store(error) => PerformError::Store(error),
