@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::Verdict;
-use paywright_domain::{AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus};
+use paywright_domain::{
+    AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus, Timestamp,
+};
 use paywright_stripe_twin::{IntentView, Twin};
 
 use crate::books::{Books, Violation};
@@ -44,7 +46,7 @@ pub(crate) fn always(tables: &Tables, twin: &Twin, books: &mut Books) -> Checked
     for stored in tables.orders.values() {
         let order = &stored.value;
         no_more_is_kept_than_is_due(order)?;
-        paid_means_settled(order, books)?;
+        paid_means_settled(order, twin, books)?;
         no_more_goes_back_than_came(order, books)?;
         facts_tell_of_each_payment_once(order, tables)?;
         one_business_action_has_one_effect(order, twin)?;
@@ -64,7 +66,7 @@ fn no_more_is_kept_than_is_due(order: &Order) -> Checked {
 }
 
 /// I2: the one way to be paid, and for good.
-fn paid_means_settled(order: &Order, books: &mut Books) -> Checked {
+fn paid_means_settled(order: &Order, twin: &Twin, books: &mut Books) -> Checked {
     let OrderState::Paid { by, .. } = &order.state else {
         return match books.paid_by.get(&order.id) {
             Some(by) => fail("I2", format!("the order was paid by {by}, and is {}", order.state.name())),
@@ -76,6 +78,9 @@ fn paid_means_settled(order: &Order, books: &mut Books) -> Checked {
         return fail("I2", format!("the order was paid by {first}, and now by {by}"));
     }
     let Some(intent) = order.intent(by) else { return fail("I2", format!("{by} paid, and is not known")) };
+    if !twin.intents().any(|it| it.id == by.as_str() && it.received > 0) {
+        return fail("I2", format!("the order is paid by {by}, and Stripe has no money of it"));
+    }
     let expected = intent.capture_asked.unwrap_or(order.total);
     let has_grown = order.anomalies.iter().any(|it| it.intent == *by && it.policy != Policy::Tell);
     if intent.status != IntentStatus::Succeeded || (intent.received != expected && !has_grown) {
@@ -178,33 +183,68 @@ fn one_business_action_has_one_effect(order: &Order, twin: &Twin) -> Checked {
     Ok(())
 }
 
+/// What is still on its way.
+#[derive(Debug)]
+pub(crate) struct Unrest {
+    pub(crate) what: Violation,
+    /// When it began.
+    pub(crate) since: Timestamp,
+    /// Within how many seconds it must come to its end, once it has begun and nothing goes wrong any more.
+    pub(crate) within_seconds: u32,
+}
+
+/// What a worker does is tried again every ten minutes at the latest, and held by a dead one for three.
+const WORKED_SECONDS: u32 = 3600;
+
+/// An open payment is looked at once a day in the end, an authorisation lasts a week.
+const KNOWN_SECONDS: u32 = 10 * 86_400;
+
 /// What is still on its way, if anything: while there is, there is no rest.
-pub(crate) fn unrest(tables: &Tables, twin: &Twin) -> Option<Violation> {
-    let on_its_way = |detail: String| Some(Violation::of("I6", detail));
-    if let Some(row) = tables.events.values().find(|it| it.event.verdict == Verdict::Parked) {
-        let (id, error) = (&row.event.id, &row.event.error);
-        return on_its_way(format!("message {id} ({}) waits: {error:?}", row.event.kind));
-    }
+pub(crate) fn unrest(tables: &Tables, twin: &Twin, books: &Books) -> Option<Unrest> {
+    let on_its_way = |detail: String, since, within_seconds| {
+        Some(Unrest { what: Violation::of("I6", detail), since, within_seconds })
+    };
     for stored in tables.orders.values() {
         let order = &stored.value;
         if let Some(request) = order.requested {
-            return on_its_way(format!("an intent was asked for, and nobody knows whether there is one: {request:?}"));
+            let detail = format!("an intent was asked for, and nobody knows whether there is one: {request:?}");
+            return on_its_way(detail, order.updated_at, WORKED_SECONDS);
         }
         if let Some(operation) = &order.operation {
-            return on_its_way(format!("an operation is under way: {} {}", operation.kind.name(), operation.number));
+            let detail = format!("an operation is under way: {} {}", operation.kind.name(), operation.number);
+            return on_its_way(detail, operation.since, WORKED_SECONDS);
         }
         if let Some(refund) = order.refunds.iter().find(|it| it.status == RefundStatus::Requested) {
-            return on_its_way(format!("refund {} was asked for, and nobody knows whether it was made", refund.number));
-        }
-        if let Err(violation) = everything_is_known(order, twin) {
-            return Some(violation);
+            let detail = format!("refund {} was asked for, and nobody knows whether it was made", refund.number);
+            return on_its_way(detail, refund.requested_at, WORKED_SECONDS);
         }
     }
-    None
+    if let Some(row) = tables.events.values().find(|it| it.event.verdict == Verdict::Parked) {
+        let (id, error) = (&row.event.id, &row.event.error);
+        let detail = format!("message {id} ({}) waits: {error:?}", row.event.kind);
+        return on_its_way(detail, row.event.received_at, KNOWN_SECONDS);
+    }
+    let known = tables.orders.values().try_for_each(|it| everything_is_known(&it.value, twin, books));
+    known.err().map(|what| Unrest { what, since: Timestamp::EPOCH, within_seconds: KNOWN_SECONDS })
+}
+
+/// I4, by messages and answers alone: of the payments that are known, where `tells_apart` says that moments are.
+pub(crate) fn told(tables: &Tables, twin: &Twin, books: &Books, tells_apart: bool) -> Checked {
+    for known in tables.orders.values().flat_map(|it| &it.value.intents) {
+        let Some(made) = twin.intents().find(|it| it.id == known.id.as_str()) else { continue };
+        let (id, here, there) = (made.id, known.status, made.status);
+        if tells_apart && here.name() != there {
+            return fail("I4", format!("{id} is {here} here and {there} at Stripe, and every message came"));
+        }
+        if !books.is_meddled_with && known.amount.minor() != made.amount {
+            return fail("I4", format!("{id} asks for {:?} here and {} at Stripe", known.amount, made.amount));
+        }
+    }
+    Ok(())
 }
 
 /// I4.
-fn everything_is_known(order: &Order, twin: &Twin) -> Checked {
+fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
     let unknown = |detail: String| fail("I4", detail);
     for made in made_for(twin, order) {
         let Some(known) = order.intents.iter().find(|it| it.id.as_str() == made.id) else {
@@ -216,6 +256,13 @@ fn everything_is_known(order: &Order, twin: &Twin) -> Checked {
         };
         if known.status.name() != made.status {
             return unknown(format!("{} is {} here and {} at Stripe", made.id, known.status, made.status));
+        }
+        if made.status == "succeeded" && known.proceeds.is_none() {
+            return unknown(format!("what came of {} on the balance is not known", made.id));
+        }
+        // Stripe sends no message of an amount that somebody else changes.
+        if known.amount.minor() != made.amount && !books.is_meddled_with {
+            return unknown(format!("{} asks for {:?} here and {} at Stripe", made.id, known.amount, made.amount));
         }
         if known.currency().code() == made.currency && known.received.minor() != made.received {
             return unknown(format!("{} brought {:?} here and {} at Stripe", made.id, known.received, made.received));

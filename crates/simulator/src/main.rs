@@ -1,7 +1,7 @@
 //! Runs the simulator.
-#![expect(clippy::print_stdout, reason = "what it finds is its output")]
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +26,7 @@ struct Budget {
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
     /// For how many minutes at most; without end by default.
-    #[arg(long)]
+    #[arg(long, value_parser = minutes)]
     minutes: Option<f64>,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
@@ -65,9 +65,21 @@ enum Command {
         /// Only those whose names contain one of these.
         only: Vec<String>,
         /// For how many minutes each is looked for.
-        #[arg(long, default_value_t = 2.0)]
+        #[arg(long, default_value_t = 1.5, value_parser = minutes)]
         minutes: f64,
     },
+}
+
+/// A number of minutes, more than none and less than a year.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "must be a number of minutes, like 1.5".to_owned())?;
+    let fits = minutes > 0.0 && minutes < 500_000.0;
+    if fits { Ok(minutes) } else { Err("must be more than 0 and less than 500000 minutes".to_owned()) }
+}
+
+/// Prints a line. Whoever reads may stop reading: that is no failure.
+fn say(line: impl Display) {
+    drop(writeln!(io::stdout(), "{line}"));
 }
 
 fn main() -> ExitCode {
@@ -77,14 +89,14 @@ fn main() -> ExitCode {
         Some(Command::Seed { seed, whole }) => {
             let shrunk = if whole { None } else { Story::shrunk(seed) };
             let story = shrunk.unwrap_or_else(|| Story::of_seed(seed));
-            println!("{story}");
+            say(&story);
             ExitCode::from(u8::from(story.violation.is_some()))
         }
         Some(Command::Exhaust { only }) => run_exhaust(&only, cli.budget.jobs),
         Some(Command::Mutants { only, minutes }) => match run_mutants(&only, minutes, cli.budget.jobs) {
             Ok(missed) => ExitCode::from(u8::from(missed > 0)),
             Err(error) => {
-                println!("{error}");
+                say(error);
                 ExitCode::from(2)
             }
         },
@@ -103,15 +115,15 @@ fn run_mutants(only: &[String], minutes: f64, jobs: usize) -> io::Result<usize> 
     let scratch = Scratch::of(&workspace()?)?;
     let wanted = |it: &Guard| only.is_empty() || only.iter().any(|name| it.name.contains(name));
     let (mut tried, mut missed) = (0, 0);
-    println!("| guard | seed | invariant | shortest | runs |\n| --- | --- | --- | --- | --- |");
+    say(format_args!("| guard | seed | invariant | shortest | runs |\n| --- | --- | --- | --- | --- |"));
     for guard in Guard::all().into_iter().filter(wanted) {
         let came = scratch.without(&guard, minutes, jobs)?;
         tried += 1;
         missed += usize::from(came.found.is_none());
         let found = came.found.map_or_else(|| "not found".to_owned(), |it| it.replace('\t', " | "));
-        println!("| {} | {} |", guard.name, found.trim_start_matches("seed "));
+        say(format_args!("| {} | {} |", guard.name, found.trim_start_matches("seed ")));
     }
-    println!("\n{tried} guards taken away, {missed} not missed");
+    say(format_args!("\n{tried} guards taken away, {missed} not missed"));
     Ok(missed)
 }
 
@@ -120,17 +132,19 @@ fn run_seeds(budget: &Budget) -> ExitCode {
     let seconds = took.as_secs_f64().max(0.001);
     let per_second = u128::from(runs) * 1000 / took.as_millis().max(1);
     let threads = budget.jobs;
-    println!("{runs} runs of {steps} steps in {seconds:.1} s: {per_second} runs a second on {threads} threads");
+    say(format_args!(
+        "{runs} runs of {steps} steps in {seconds:.1} s: {per_second} runs a second on {threads} threads"
+    ));
     let Some(seed) = broken else {
-        println!("everything holds");
+        say(format_args!("everything holds"));
         return ExitCode::SUCCESS;
     };
     match Story::shrunk(seed) {
         Some(Story { violation: Some(violation), steps, .. }) if budget.brief => {
-            println!("seed {seed}\t{}\t{steps} steps\t{runs} runs", violation.invariant);
+            say(format_args!("seed {seed}\t{}\t{steps} steps\t{runs} runs", violation.invariant));
         }
-        Some(story) => println!("seed {seed} breaks an invariant\n\n{story}"),
-        None => println!("seed {seed} breaks an invariant, and not when it is run alone"),
+        Some(story) => say(format_args!("seed {seed} breaks an invariant\n\n{story}")),
+        None => say(format_args!("seed {seed} breaks an invariant, and not when it is run alone")),
     }
     ExitCode::FAILURE
 }
@@ -142,19 +156,19 @@ fn run_exhaust(only: &[String], jobs: usize) -> ExitCode {
     let (states, is_broken) = (AtomicUsize::new(0), AtomicBool::new(false));
     let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
+        for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(told) = names.get(next.fetch_add(1, Ordering::Relaxed)).and_then(|it| exhaust(it)) {
-                    println!("{:<34} {:>8} runs {:>8} states", told.name, told.runs, told.states);
+                    say(format_args!("{:<34} {:>8} runs {:>8} states", told.name, told.runs, told.states));
                     states.fetch_add(told.states, Ordering::Relaxed);
                     if let Some(story) = told.broken {
-                        println!("{story}");
+                        say(story);
                         is_broken.store(true, Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    println!("{} states in {:.0} s", states.into_inner(), began.elapsed().as_secs_f64());
+    say(format_args!("{} states in {:.0} s", states.into_inner(), began.elapsed().as_secs_f64()));
     ExitCode::from(u8::from(is_broken.into_inner()))
 }

@@ -123,6 +123,13 @@ impl Scratch {
 
     fn mirror(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(self.copy.join(folder))?;
+        for entry in fs::read_dir(self.copy.join(folder))? {
+            let entry = entry?;
+            if !self.workspace.join(folder).join(entry.file_name()).exists() {
+                let path = entry.path();
+                if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+            }
+        }
         for entry in fs::read_dir(self.workspace.join(folder))? {
             let (kind, path) = entry.and_then(|it| Ok((it.file_type()?, folder.join(it.file_name()))))?;
             if kind.is_dir() { self.mirror(&path)? } else { self.refresh(&path)? }

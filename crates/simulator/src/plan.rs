@@ -110,6 +110,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         SHOWN,
         &[&[TAKES_TIME, Act::At(Deed::BankDecides(true))], &[Act::Cancel], &[Act::Edit(700)]],
     ),
+    story("the bank is asked twice", SHOWN, &[&[TAKES_TIME, Act::At(Deed::BankDecides(false)), TAKES_TIME]]),
     story("the bank says no", SHOWN, &[&[TAKES_TIME, Act::At(Deed::BankDecides(false)), PAY], &[Act::Check]]),
     Workload {
         webhooks: Some(false),
@@ -138,6 +139,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     story("other programs and modes", SHOWN, &[&[Act::At(Deed::Foreign), Act::OtherMode], &[PAY]]),
     story("a day passes", PLACED, &[&[Act::Ask, PAY], &[Act::Wait(90_000)]]),
     story("a day passes over a request", PLACED, &[&[Act::Ask], &[Act::Wait(90_000), Act::Edit(700)], &[Act::Ask]]),
+    story(
+        "a day passes, and another intent pays",
+        PLACED,
+        &[&[Act::Ask], &[Act::Wait(90_000), Act::At(Deed::SecondIntent)]],
+    ),
     story("a day passes over an edit", SHOWN, &[&[Act::Edit(700)], &[Act::Wait(90_000)], &[PAY]]),
     story("a day passes over a refund", PAID, &[&[Act::Refund(Some(300))], &[Act::Wait(90_000)]]),
     manual(
@@ -249,7 +255,8 @@ impl Plan {
         plan.webhooks = plan.webhooks && rng.u32(0..5) > 0;
         plan.processes = rng.usize(1..=2);
         plan.listing_lag_seconds = if rng.u32(0..4) == 0 { 20 } else { 0 };
-        plan.step_micros = rng.choice([0, 1000, 150_000, 400_000]).unwrap_or(1000);
+        plan.step_micros = rng.choice([0, 1000, 400_000, 1_500_000]).unwrap_or(1000);
+        plan.tries = rng.choice([4, 4, 1]).unwrap_or(1);
         plan.mishaps_max = rng.u32(0..6);
         let mut perhaps = |weight: u32| if rng.u32(0..3) == 0 { 0 } else { weight };
         plan.menu = Menu {

@@ -1,4 +1,6 @@
 //! Runs are what they are said to be.
+use std::process::Command;
+
 use paywright_simulator::{Story, exhaust, explore};
 
 /// Every seed that ever broke something, with what it broke.
@@ -46,4 +48,23 @@ fn the_smallest_stories_hold_in_every_way() {
         assert!(told.states > 50, "{name}: {}", told.states);
     }
     assert!(exhaust("nothing like that").is_none());
+}
+
+#[test]
+fn the_program_says_what_it_found_and_refuses_what_makes_no_sense() {
+    let run = |args: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_paywright-simulator")).args(args).output().unwrap();
+        let text = [ran.stdout, ran.stderr].concat();
+        (ran.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, text) = run(&["--seeds", "20", "--jobs", "2"]);
+    assert!(code == Some(0) && text.starts_with("20 runs of ") && text.ends_with("everything holds\n"), "{text}");
+    let (code, text) = run(&["seed", "3"]);
+    assert!(code == Some(0) && text.contains("the order, explained:"), "{text}");
+    let (code, text) = run(&["exhaust", "place, place"]);
+    assert!(code == Some(0) && text.contains(" states in "), "{text}");
+    for args in [["--minutes", "-1"], ["--minutes", "soon"], ["--seeds", "some"]] {
+        let (code, text) = run(&args);
+        assert!(code == Some(2) && text.starts_with("error: "), "{args:?}: {text}");
+    }
 }

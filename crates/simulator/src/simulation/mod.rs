@@ -1,25 +1,22 @@
 //! One run: everybody who lives in the world, and the scheduler that says who goes on and what befalls them. There is
 //! no runtime, no thread and no clock but the world's.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write;
-use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+mod deeds;
+mod rest;
+mod telling;
 
-use paywright_app::{App, Explanation, OrderRef, Settings, Store, explain_order};
-use paywright_domain::{OrderState, PaymentState, Timestamp};
+use std::collections::HashSet;
+use std::task::{Context, Waker};
 
-use crate::acts::{Act, Deed, Person, VISA};
+use paywright_domain::Timestamp;
+
+use crate::acts::{Act, Person};
 use crate::books::Violation;
 use crate::choices::Choices;
 use crate::invariants;
 use crate::luck::{Call, Luck};
 use crate::plan::Plan;
-use crate::ports::Outside;
 use crate::store::Tables;
-use crate::stripe::Delivery;
 use crate::world::{ActorId, BEGINNING_SECONDS, BoxFuture, Core, Process, Waiting, World};
 
 /// How much time the scheduler may let pass at once, in seconds: past a retry, a request, a lease.
@@ -31,16 +28,6 @@ const LONG_PASSES: [u32; 3] = [3600, 90_000, 8 * 86_400];
 
 /// How much time may pass by chance in all, in seconds: Stripe lists a message for 30 days.
 const PASSED_SECONDS_MAX: u32 = 15 * 86_400;
-
-/// Within how many seconds everything must come to rest once nothing goes wrong any more: longer than an authorisation
-/// holds, and than a message waits in vain.
-const REST_SECONDS: u32 = 12 * 86_400;
-
-/// The most steps to that rest: a run that takes more is going round in circles.
-const REST_STEPS_MAX: u32 = 6000;
-
-/// When Stripe delivers again what was not taken, in seconds, by the number of tries.
-const REDELIVERY_SECONDS: [u32; 5] = [5, 300, 1800, 7200, 18_000];
 
 /// How a run ended.
 #[derive(Debug)]
@@ -359,11 +346,6 @@ impl<'a> Simulation<'a> {
         self.world.store.read(|tables| invariants::always(tables, &stripe.twin, books))
     }
 
-    fn pass(&self, seconds: u32) {
-        let mut core = self.world.core();
-        core.now = core.now.plus_seconds(seconds);
-    }
-
     fn poll(&mut self, actor: ActorId) {
         self.world.core().running = actor;
         let index = usize::try_from(actor).unwrap_or(usize::MAX);
@@ -391,282 +373,5 @@ impl<'a> Simulation<'a> {
         let (capture, tries) = (self.plan.capture, self.plan.tries);
         let person = Person { world: self.world.clone(), number, capture, tries };
         self.add(|| format!("person {number}"), Box::pin(person.live(acts)));
-    }
-
-    fn start(&mut self, process: usize) {
-        let settings = Settings {
-            expire_after_seconds: self.plan.expires,
-            // Seldom, so that waiting for a week is not a thousand walks.
-            back_fill_seconds: 6 * 3600,
-            ..Settings::default()
-        };
-        let app = App::new(Outside::ports(&self.world, process), settings);
-        let mut core = self.world.core();
-        let key_version = core.stripe.key_version;
-        if let Some(place) = core.processes.get_mut(process) {
-            *place = Process { app: Some(app), generation: place.generation + 1, is_rung: true, key_version };
-        }
-    }
-
-    /// Ends a process, and whatever goes on inside it.
-    fn kill(&mut self, process: usize) {
-        let mut core = self.world.core();
-        let app = core.processes.get_mut(process).and_then(|it| {
-            it.generation += 1;
-            it.app.take()
-        });
-        let inside: Vec<ActorId> = core.inside.iter().filter(|it| it.process == process).map(|it| it.actor).collect();
-        drop(core);
-        for actor in inside {
-            self.poll(actor);
-        }
-        drop(app);
-        if self.plan.menu.start == 0 {
-            self.start(process);
-        }
-    }
-
-    fn work(&mut self, process: usize) {
-        let world = self.world.clone();
-        let step = async move {
-            let now = world.now();
-            if let Some(process) = world.core().processes.get_mut(process) {
-                process.is_rung = false;
-            }
-            let work = world.inside(process, false, |app| -> BoxFuture<'static, _> {
-                Box::pin(async move { app.in_background().run_due_tasks(now).await })
-            });
-            if matches!(work.await, Ok(Ok(done)) if done > 0)
-                && let Some(process) = world.core().processes.get_mut(process)
-            {
-                process.is_rung = true;
-            }
-        };
-        let actor = self.add(|| format!("worker {process}"), Box::pin(step));
-        let is_done = self.actors.last().is_none_or(|it| it.future.is_none());
-        if let Some(worker) = self.workers.get_mut(process).filter(|_| !is_done) {
-            *worker = Some(actor);
-        }
-    }
-
-    /// A message arrives. If it is not taken, it comes again.
-    fn deliver(&mut self, place: usize, process: usize, again: bool) {
-        let mut core = self.world.core();
-        let delivery = core.stripe.deliveries.remove(place);
-        if again {
-            core.stripe.deliveries.push(delivery.clone());
-        }
-        let Some((event, _)) = core.stripe.events.get(delivery.event).cloned() else { return };
-        let speaks_our_key = core.processes.get(process).is_some_and(|it| it.key_version == core.stripe.key_version);
-        drop(core);
-        let (id, kind) = (event.id.clone(), event.kind.clone());
-        let world = self.world.clone();
-        let arrival = async move {
-            let taken = world.inside(process, true, |app| -> BoxFuture<'static, _> {
-                Box::pin(async move { app.take_event(event, "webhook", BTreeMap::new()).await })
-            });
-            // With the key its secret was changed too: the signature does not match.
-            let is_taken = speaks_our_key && matches!(taken.await, Ok(Ok(_)));
-            let mut core = world.core();
-            if is_taken {
-                core.books.told_messages.insert(id);
-                return;
-            }
-            let tries = usize::try_from(delivery.tries).unwrap_or(usize::MAX);
-            if let Some(seconds) = REDELIVERY_SECONDS.get(tries) {
-                let due_at = core.now.plus_seconds(*seconds);
-                core.stripe.deliveries.push(Delivery { tries: delivery.tries + 1, due_at, ..delivery });
-            }
-        };
-        self.add(|| format!("webhook {kind}"), Box::pin(arrival));
-    }
-
-    /// Everything goes well from now on: time passes to whatever is next, until nothing is on its way.
-    fn come_to_rest(&mut self) -> Result<(), Violation> {
-        let end = self.world.now().plus_seconds(REST_SECONDS);
-        let steps_max = self.steps + REST_STEPS_MAX;
-        loop {
-            self.renew();
-            self.do_what_is_due(steps_max)?;
-            if self.renew() {
-                continue;
-            }
-            let unrest = {
-                let core = self.world.core();
-                self.world.store.read(|tables| invariants::unrest(tables, &core.stripe.twin))
-            };
-            let Some(unrest) = unrest else { break };
-            let next = self.next_instant();
-            match next {
-                Some(next) if next <= end && self.steps < steps_max => self.world.core().now = next,
-                Some(_) | None => return Err(unrest),
-            }
-        }
-        let core = self.world.core();
-        self.world.store.read(|tables| invariants::at_rest(tables, &core.stripe.twin, &core.books))
-    }
-
-    /// Starts what is down, and anew what asks Stripe with an old key, as whoever has rotated it does. Says whether
-    /// there was anything to start.
-    fn renew(&mut self) -> bool {
-        let core = self.world.core();
-        let is_current = |it: &Process| it.app.is_some() && it.key_version == core.stripe.key_version;
-        let outdated = core.processes.iter().enumerate().filter(|(_, it)| !is_current(it));
-        let outdated: Vec<usize> = outdated.map(|(process, _)| process).collect();
-        drop(core);
-        for process in &outdated {
-            self.kill(*process);
-            self.start(*process);
-        }
-        !outdated.is_empty()
-    }
-
-    fn do_what_is_due(&mut self, steps_max: u32) -> Result<(), Violation> {
-        while self.steps < steps_max {
-            if let Some(waiting) = self.first_waiting() {
-                self.take(Step::Go(waiting, Luck::Fine))?;
-                continue;
-            }
-            let core = self.world.core();
-            let due = core.stripe.deliveries.iter().position(|it| it.due_at <= core.now);
-            let late = (!core.stripe.late.is_empty()).then_some(0);
-            let working = (0..core.processes.len()).find(|it| self.has_work(&core, *it));
-            drop(core);
-            match (late, due, working) {
-                (Some(place), _, _) => self.take(Step::Arrive(place))?,
-                (None, Some(place), _) => self.take(Step::Deliver(place, place % self.plan.processes))?,
-                (None, None, Some(process)) => self.take(Step::Work(process))?,
-                (None, None, None) => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    /// When something happens next by itself.
-    fn next_instant(&self) -> Option<Timestamp> {
-        let core = self.world.core();
-        let deliveries = core.stripe.deliveries.iter().map(|it| it.due_at);
-        deliveries.chain(self.world.store.read(Tables::next_due)).filter(|it| *it > core.now).min()
-    }
-
-    /// An order that is open can be paid: whatever went wrong is over. What was asked for is asked for again.
-    fn pay_what_is_open(&mut self) -> Result<(), Violation> {
-        let is_payable = |it: &paywright_domain::Order| {
-            matches!(it.state, OrderState::Open)
-                && matches!(it.payment_state(), PaymentState::Unpaid | PaymentState::RequiresAction)
-        };
-        let order = self.world.core().books.order;
-        let Some(order) = order.filter(|it| self.is_order(*it, is_payable)) else { return Ok(()) };
-        // As somebody does who comes back to the page.
-        self.add_person(vec![Act::Ask, Act::At(Deed::Pay(VISA)), Act::Check, Act::Capture(None)]);
-        self.go_on_undisturbed()?;
-        self.come_to_rest()?;
-        let is_done = |it: &paywright_domain::Order| {
-            !matches!(it.state, OrderState::Open) || it.payment_state() == PaymentState::Review
-        };
-        if self.is_order(order, is_done) {
-            return Ok(());
-        }
-        Err(Violation::of("I6", format!("order {order} is open, and nobody can pay it")))
-    }
-
-    fn is_order(&self, order: paywright_domain::OrderId, is_so: impl Fn(&paywright_domain::Order) -> bool) -> bool {
-        self.world.store.read(|it| it.orders.get(&order).is_some_and(|it| is_so(&it.value)))
-    }
-
-    /// Whether another run was in the state that this one is in now.
-    fn is_known(&mut self) -> bool {
-        if self.choices.made().len() < self.known_choices {
-            return false;
-        }
-        let Some(seen) = &mut self.seen else { return false };
-        let core = self.world.core();
-        let mut state = Digest(DefaultHasher::new());
-        let waiting: Vec<_> = core.waiting.iter().map(|it| (it.actor, it.name, it.since < self.steps)).collect();
-        let under_way: Vec<_> = core.stripe.deliveries.iter().map(|it| it.event).collect();
-        let up: Vec<_> = core.processes.iter().map(|it| it.app.is_some()).collect();
-        let written = self.world.store.read(|tables| {
-            let twin = &core.stripe.twin;
-            let money: Vec<_> = twin.intents().collect();
-            let back: Vec<_> = twin.refunds().collect();
-            write!(state, "{:?} {:?} {:?} {:?}", tables.orders, tables.tasks, money, back)?;
-            write!(state, "{:?} {waiting:?} {under_way:?} {up:?}", tables.events)?;
-            write!(state, "{:?} {} {:?}", core.learned, self.mishaps, core.now)
-        });
-        written.is_ok() && !seen.insert(state.0.finish())
-    }
-
-    /// Why the order is as it is, in the words of the service itself.
-    pub(crate) fn explanation(&self) -> Option<Explanation> {
-        let order = self.world.core().books.order?;
-        let store = &self.world.store;
-        let stored = at_once(store.order(&OrderRef::Id(order)))?.ok()??;
-        at_once(explain_order(store, stored.value))?.ok()
-    }
-
-    fn say(&mut self, step: Step) {
-        if self.trace.is_none() {
-            return;
-        }
-        let name = |actor: ActorId| {
-            let index = usize::try_from(actor).unwrap_or(usize::MAX);
-            self.actors.get(index).map_or("somebody", |it| it.name.as_str())
-        };
-        let core = self.world.core();
-        let kind = |place: usize| {
-            let delivery = core.stripe.deliveries.get(place);
-            delivery.and_then(|it| core.stripe.events.get(it.event)).map_or("", |(it, _)| it.kind.as_str())
-        };
-        let what = match step {
-            Step::Go(waiting, Luck::Fine) => format!("{}: {}", name(waiting.actor), waiting.name),
-            Step::Go(waiting, luck) => format!("{}: {}, {luck:?}", name(waiting.actor), waiting.name),
-            Step::Deliver(place, process) => format!("{} arrives at process {process}", kind(place)),
-            Step::DeliverTwice(place, process) => {
-                format!("{} arrives at process {process}, to come again", kind(place))
-            }
-            Step::Lose(place) => format!("{} is lost", kind(place)),
-            Step::Arrive(place) => {
-                let path = core.stripe.late.get(place).map(|it| it.path.as_str()).unwrap_or_default();
-                format!("a request arrives late: {path}")
-            }
-            Step::Work(process) => format!("the worker of process {process} takes a step"),
-            Step::Kill(process) => format!("process {process} is killed"),
-            Step::Start(process) => format!("process {process} is started"),
-            Step::Leave(number) => {
-                let actor = core.inside.iter().find(|it| it.number == number).map_or(0, |it| it.actor);
-                format!("{} leaves", name(actor))
-            }
-            Step::PowerCut => "the power fails".to_owned(),
-            Step::Pass(seconds) => format!("{seconds} s pass"),
-        };
-        let line = format!("{:>3} {} {what}", self.steps, core.now);
-        drop(core);
-        self.world.core().said = Some(line);
-    }
-
-    fn finish_saying(&mut self) {
-        if let Some(trace) = &mut self.trace
-            && let Some(line) = self.world.core().said.take()
-        {
-            trace.push(line);
-        }
-    }
-}
-
-/// What a future gives that waits for nobody.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
-}
-
-/// A digest of what is written to it.
-struct Digest(DefaultHasher);
-
-impl Write for Digest {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        text.hash(&mut self.0);
-        Ok(())
     }
 }

@@ -1,0 +1,108 @@
+//! What the scheduler has happen: processes start, work and die, messages arrive, time passes.
+
+use std::collections::BTreeMap;
+
+use paywright_app::{App, Settings};
+
+use super::Simulation;
+use crate::ports::Outside;
+use crate::stripe::Delivery;
+use crate::world::{ActorId, BoxFuture, Process};
+
+/// When Stripe delivers again what was not taken, in seconds, by the number of tries.
+const REDELIVERY_SECONDS: [u32; 5] = [5, 300, 1800, 7200, 18_000];
+
+impl Simulation<'_> {
+    pub(super) fn pass(&self, seconds: u32) {
+        let mut core = self.world.core();
+        core.now = core.now.plus_seconds(seconds);
+    }
+
+    pub(super) fn start(&mut self, process: usize) {
+        let settings = Settings {
+            expire_after_seconds: self.plan.expires,
+            // Seldom, so that waiting for a week is not a thousand walks.
+            back_fill_seconds: 6 * 3600,
+            ..Settings::default()
+        };
+        let app = App::new(Outside::ports(&self.world, process), settings);
+        let mut core = self.world.core();
+        let key_version = core.stripe.key_version;
+        if let Some(place) = core.processes.get_mut(process) {
+            *place = Process { app: Some(app), generation: place.generation + 1, is_rung: true, key_version };
+        }
+    }
+
+    /// Ends a process, and whatever goes on inside it.
+    pub(super) fn kill(&mut self, process: usize) {
+        let mut core = self.world.core();
+        let app = core.processes.get_mut(process).and_then(|it| {
+            it.generation += 1;
+            it.app.take()
+        });
+        let inside: Vec<ActorId> = core.inside.iter().filter(|it| it.process == process).map(|it| it.actor).collect();
+        drop(core);
+        for actor in inside {
+            self.poll(actor);
+        }
+        drop(app);
+        if self.plan.menu.start == 0 {
+            self.start(process);
+        }
+    }
+
+    pub(super) fn work(&mut self, process: usize) {
+        let world = self.world.clone();
+        let step = async move {
+            let now = world.now();
+            if let Some(process) = world.core().processes.get_mut(process) {
+                process.is_rung = false;
+            }
+            let work = world.inside(process, false, |app| -> BoxFuture<'static, _> {
+                Box::pin(async move { app.in_background().run_due_tasks(now).await })
+            });
+            if matches!(work.await, Ok(Ok(done)) if done > 0)
+                && let Some(process) = world.core().processes.get_mut(process)
+            {
+                process.is_rung = true;
+            }
+        };
+        let actor = self.add(|| format!("worker {process}"), Box::pin(step));
+        let is_done = self.actors.last().is_none_or(|it| it.future.is_none());
+        if let Some(worker) = self.workers.get_mut(process).filter(|_| !is_done) {
+            *worker = Some(actor);
+        }
+    }
+
+    /// A message arrives. If it is not taken, it comes again.
+    pub(super) fn deliver(&mut self, place: usize, process: usize, again: bool) {
+        let mut core = self.world.core();
+        let delivery = core.stripe.deliveries.remove(place);
+        if again {
+            core.stripe.deliveries.push(delivery.clone());
+        }
+        let Some((event, _)) = core.stripe.events.get(delivery.event).cloned() else { return };
+        let speaks_our_key = core.processes.get(process).is_some_and(|it| it.key_version == core.stripe.key_version);
+        drop(core);
+        let (id, kind) = (event.id.clone(), event.kind.clone());
+        let world = self.world.clone();
+        let arrival = async move {
+            let taken = world.inside(process, true, |app| -> BoxFuture<'static, _> {
+                Box::pin(async move { app.take_event(event, "webhook", BTreeMap::new()).await })
+            });
+            // With the key its secret was changed too: the signature does not match.
+            let is_taken = speaks_our_key && matches!(taken.await, Ok(Ok(_)));
+            let mut core = world.core();
+            if is_taken {
+                core.books.told_messages.insert(id);
+                return;
+            }
+            let tries = usize::try_from(delivery.tries).unwrap_or(usize::MAX);
+            if let Some(seconds) = REDELIVERY_SECONDS.get(tries) {
+                let due_at = core.now.plus_seconds(*seconds);
+                core.stripe.deliveries.push(Delivery { tries: delivery.tries + 1, due_at, ..delivery });
+            }
+        };
+        self.add(|| format!("webhook {kind}"), Box::pin(arrival));
+    }
+}
