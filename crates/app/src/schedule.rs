@@ -43,8 +43,7 @@ fn step(steps: &[u32], taken: u32) -> Option<u32> {
 impl App {
     /// The changes of `decision`, decided at `now` on `version`, with the times of its tasks.
     pub(crate) fn changes(&self, version: Version, decision: Decision, now: Timestamp) -> Changes {
-        let order = decision.order.clone();
-        Changes::of(version, decision, now, |task| self.due_at(&order, task, now))
+        Changes::of(version, decision, now, |order, task| self.due_at(order, task, now))
     }
 
     /// When a task that was decided at `now` is due for anybody. A request performs its own tasks at once: for

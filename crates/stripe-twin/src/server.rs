@@ -257,7 +257,10 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
     if let Some(fault) = fault(FaultKind::StatusBefore) {
         let mut inner = shared.lock();
         inner.changed = true;
+        let before = inner.twin.events().len();
         let response = inner.twin.fail_before(request, now, fault.status);
+        let events = inner.twin.events().get(before..).unwrap_or_default().to_vec();
+        shared.send(&mut inner, events, &[]);
         return Ok(respond(response.status, response.headers, &response.body, false));
     }
     let delay = fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));

@@ -38,9 +38,6 @@ pub struct Twin {
     /// Nothing happens by itself before this time: so long, nobody need look.
     #[serde(skip)]
     quiet_until: i64,
-    /// What this request has caused so far.
-    #[serde(skip)]
-    caused: Vec<Event>,
     #[serde(skip)]
     cause: Cause,
 }
@@ -126,13 +123,25 @@ impl Twin {
     /// As [`Self::handle`], but the work ends in a server error of this status after it was done, if one is given:
     /// what a retry gets is that error.
     pub fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
+        let before = self.events.len();
+        let response = self.take_in(request, now, fails);
+        (response, self.events.get(before..).unwrap_or_default().to_vec())
+    }
+
+    /// As [`Self::handle_with`]; what it caused is at the end of [`Self::events`].
+    pub fn take_in(&mut self, request: &Request, now: i64, fails: Option<u16>) -> Response {
         let id = self.draw("req_");
         self.cause = Cause { request: None, idempotency_key: None };
         self.pass_time(now);
         self.cause = Cause { request: Some(id.clone()), idempotency_key: request.idempotency_key.clone() };
         let mut response = self.answer(request, &id, now, fails);
         response.headers.push(("Request-Id", id));
-        (response, std::mem::take(&mut self.caused))
+        response
+    }
+
+    /// Everything that happened, oldest first.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     fn answer(&mut self, request: &Request, id: &str, now: i64, fails: Option<u16>) -> Response {
@@ -171,7 +180,8 @@ impl Twin {
         response
     }
 
-    /// Saves a server error under a request's key without doing the work.
+    /// Saves a server error under a request's key without doing the work. What happens by itself meanwhile is at the
+    /// end of [`Self::events`].
     pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
@@ -289,8 +299,7 @@ impl Twin {
             idempotency_key: self.cause.idempotency_key.clone(),
             request: self.cause.request.clone(),
         };
-        self.events.push(event.clone());
-        self.caused.push(event);
+        self.events.push(event);
     }
 
     /// A fresh id: 24 characters of a digest of a counter, so that the same run gives the same ids.

@@ -64,5 +64,5 @@ pub fn edit_of_lines(minor: i64) -> OrderEdit {
 /// All that `decision` says, with its tasks due at `due_at`: but for that of the order's expiry, which few tests are
 /// about.
 pub fn changes(expected: Version, decision: Decision, now: Timestamp, due_at: Timestamp) -> Changes {
-    Changes::of(expected, decision, now, |task| (*task != Task::ExpireOrder).then_some(due_at))
+    Changes::of(expected, decision, now, |_, task| (*task != Task::ExpireOrder).then_some(due_at))
 }

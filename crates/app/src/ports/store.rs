@@ -189,14 +189,15 @@ impl Changes {
         expected: Version,
         decision: Decision,
         at: Timestamp,
-        due_at: impl Fn(&Task) -> Option<Timestamp>,
+        due_at: impl Fn(&Order, &Task) -> Option<Timestamp>,
     ) -> Self {
-        let scheduled = |task: Task| due_at(&task).map(|due_at| ScheduledTask { task, due_at });
+        let order = decision.order;
+        let scheduled = |task: Task| due_at(&order, &task).map(|due_at| ScheduledTask { task, due_at });
         Self {
             expected,
-            order: decision.order,
-            facts: decision.facts,
             tasks: decision.tasks.into_iter().filter_map(scheduled).collect(),
+            order,
+            facts: decision.facts,
             finished: decision.finished,
             idempotency: None,
             cause: None,
