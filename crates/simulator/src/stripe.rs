@@ -69,15 +69,22 @@ pub(crate) fn form<const N: usize>(pairs: [(&str, String); N]) -> Params {
 impl Stripe {
     /// Answers, and sends what that causes on its way.
     pub(crate) fn handle(&mut self, request: &Request, now: Timestamp, fails: Option<u16>) -> Response {
-        let (response, events) = self.twin.handle_with(request, now.unix_seconds(), fails);
-        for event in events {
-            self.tell(&event, now);
+        self.at_twin(now, |twin| twin.take_in(request, now.unix_seconds(), fails))
+    }
+
+    /// Does something at the twin, and sends what that causes on its way.
+    fn at_twin(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> Response) -> Response {
+        let before = self.twin.events().len();
+        let response = work(&mut self.twin);
+        let caused = self.twin.events().get(before..).unwrap_or_default();
+        let caused: Vec<ProviderEvent> = caused.iter().filter_map(read_event).collect();
+        for event in caused {
+            self.tell(event, now);
         }
         response
     }
 
-    fn tell(&mut self, event: &Event, now: Timestamp) {
-        let Some(event) = read_event(event) else { return };
+    fn tell(&mut self, event: ProviderEvent, now: Timestamp) {
         let place = self.events.len();
         let lag = if place.is_multiple_of(2) { self.listing_lag_seconds } else { 0 };
         // Where there are to be few, those are left out that change nothing by themselves.
@@ -111,7 +118,7 @@ impl Stripe {
                 self.handle(&request, now, None);
                 return lost("lost on the way back");
             }
-            Luck::FailsBefore => self.twin.fail_before(&request, now.unix_seconds(), 500),
+            Luck::FailsBefore => self.at_twin(now, |twin| twin.fail_before(&request, now.unix_seconds(), 500)),
             Luck::FailsAfter => self.handle(&request, now, Some(500)),
             Luck::InFlight => return Err(GatewayError::InFlight),
             Luck::Busy | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
