@@ -49,7 +49,8 @@ fn an_intents_event_is_read_as_of_its_second() {
     let ProviderNews::Intent(news) = opened.news else { panic!("it is about an intent") };
     assert_eq!((news.status, news.received.minor(), news.revision), (IntentStatus::Succeeded, 11_200, Some(3)));
     assert_eq!(news.order.map(|it| it.to_string()).as_deref(), Some("0195ead7-0000-7000-8000-000000000009"));
-    assert_eq!((news.as_of.unix_seconds(), news.as_of_max.unix_seconds()), (NOW - 7, NOW - 6));
+    let second = (NOW - 7) * 1_000_000;
+    assert_eq!((news.as_of.unix_micros(), news.as_of_max.unix_micros()), (second, second + 999_999));
 }
 
 fn news(kind: &str, object: &Value) -> ProviderNews {
