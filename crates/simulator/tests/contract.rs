@@ -1,4 +1,5 @@
 //! The store in memory keeps the contract that PostgreSQL and SQLite keep.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,4 +1,5 @@
 //! The list of guards is up to date.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

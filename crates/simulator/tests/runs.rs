@@ -1,4 +1,5 @@
 //! Runs are what they are said to be.
+
 use std::process::Command;
 
 use paywright_simulator::{Story, exhaust, explore};
