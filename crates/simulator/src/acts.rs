@@ -200,7 +200,7 @@ impl Person {
                 core.books.is_meddled_with |= deed.meddles();
                 let answer = core.stripe.act(&path, params, now);
                 drop(core);
-                self.world.learn(&answer.status);
+                self.world.learn(|| answer.status.to_string());
             }
             Act::OtherMode => {
                 self.world.turn(Call::Act, "send a message of the other mode").await;
@@ -208,8 +208,7 @@ impl Person {
             }
             Act::Wait(seconds) => {
                 self.world.turn(Call::LongPause, "wait").await;
-                let mut core = self.world.core();
-                core.now = core.now.plus_seconds(seconds);
+                self.world.core().pass(seconds);
             }
             Act::RotateKey => {
                 self.world.turn(Call::Act, "rotate Stripe's key").await;

@@ -2,7 +2,7 @@
 
 /// Where choices come from, and what was chosen.
 #[derive(Debug)]
-pub struct Choices {
+pub(crate) struct Choices {
     source: Source,
     made: Vec<u16>,
     /// How many options each choice had.
@@ -18,12 +18,12 @@ enum Source {
 
 impl Choices {
     /// Chance, the same for the same seed.
-    pub fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self::from(Source::Random(fastrand::Rng::with_seed(seed)))
     }
 
     /// What was chosen before; the first option wherever the list does not say.
-    pub fn listed(list: Vec<u16>) -> Self {
+    pub(crate) fn listed(list: Vec<u16>) -> Self {
         Self::from(Source::Listed(list))
     }
 
@@ -58,7 +58,7 @@ impl Choices {
     }
 
     /// What was chosen so far.
-    pub fn made(&self) -> &[u16] {
+    pub(crate) fn made(&self) -> &[u16] {
         &self.made
     }
 

@@ -2,53 +2,28 @@
 
 use std::collections::HashSet;
 
-use paywright_domain::CaptureMethod;
-
-use crate::acts::{Act, Deed, VISA};
+use crate::acts::{Act, Deed};
 use crate::choices::Choices;
 use crate::explore::Story;
-use crate::plan::{Menu, Plan};
+use crate::plan::{Menu, PAID, PAY, PAYING, PLACED, Plan, SHOWN, Workload, manual, story};
 use crate::simulation::{Ending, Simulation};
 
-const PAY: Act = Act::At(Deed::Pay(VISA));
-
-/// A story that is told in every way: what was before, and what two people do.
-struct Small {
-    name: &'static str,
-    before: &'static [Act],
-    people: [&'static [Act]; 2],
-    capture: CaptureMethod,
-}
-
-const fn small(name: &'static str, before: &'static [Act], people: [&'static [Act]; 2]) -> Small {
-    Small { name, before, people, capture: CaptureMethod::Automatic }
-}
-
-const fn manual(name: &'static str, people: [&'static [Act]; 2]) -> Small {
-    Small { capture: CaptureMethod::Manual, ..small(name, PAID, people) }
-}
-
-const PLACED: &[Act] = &[Act::Place];
-const SHOWN: &[Act] = &[Act::Place, Act::Ask];
-const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
-/// Or authorised, as the order has it.
-const PAID: &[Act] = &[Act::Place, Act::Ask, PAY, Act::Check];
-
-const SMALL: &[Small] = &[
-    small("place, place", &[], [&[Act::Place], &[Act::Place]]),
-    small("ask, ask", PLACED, [&[Act::Ask], &[Act::Ask]]),
-    small("ask, cancel", PLACED, [&[Act::Ask], &[Act::Cancel]]),
-    small("ask, edit", PLACED, [&[Act::Ask], &[Act::Edit(700)]]),
-    small("pay, ask", SHOWN, [&[PAY], &[Act::Ask]]),
-    small("pay, edit", SHOWN, [&[PAY], &[Act::Edit(700)]]),
-    small("pay, cancel", SHOWN, [&[PAY], &[Act::Cancel]]),
-    small("paying: check, check", PAYING, [&[Act::Check], &[Act::Check]]),
-    small("paying: check, edit", PAYING, [&[Act::Check], &[Act::Edit(700)]]),
-    small("paying: check, cancel", PAYING, [&[Act::Check], &[Act::Cancel]]),
-    small("refund, refund", PAID, [&[Act::Refund(Some(600))], &[Act::Refund(Some(600))]]),
-    small("refund, refund at the dashboard", PAID, [&[Act::Refund(None)], &[Act::At(Deed::Refund(300))]]),
-    manual("capture, capture", [&[Act::Capture(None)], &[Act::Capture(Some(700))]]),
-    manual("capture, cancel", [&[Act::Capture(None)], &[Act::Cancel]]),
+/// The stories that are told in every way, of two people each.
+const SMALL: &[Workload] = &[
+    story("place, place", &[], &[&[Act::Place], &[Act::Place]]),
+    story("ask, ask", PLACED, &[&[Act::Ask], &[Act::Ask]]),
+    story("ask, cancel", PLACED, &[&[Act::Ask], &[Act::Cancel]]),
+    story("ask, edit", PLACED, &[&[Act::Ask], &[Act::Edit(700)]]),
+    story("pay, ask", SHOWN, &[&[PAY], &[Act::Ask]]),
+    story("pay, edit", SHOWN, &[&[PAY], &[Act::Edit(700)]]),
+    story("pay, cancel", SHOWN, &[&[PAY], &[Act::Cancel]]),
+    story("paying: check, check", PAYING, &[&[Act::Check], &[Act::Check]]),
+    story("paying: check, edit", PAYING, &[&[Act::Check], &[Act::Edit(700)]]),
+    story("paying: check, cancel", PAYING, &[&[Act::Check], &[Act::Cancel]]),
+    story("refund, refund", PAID, &[&[Act::Refund(Some(600))], &[Act::Refund(Some(600))]]),
+    story("refund, refund at the dashboard", PAID, &[&[Act::Refund(None)], &[Act::At(Deed::Refund(300))]]),
+    manual("capture, capture", PAID, &[&[Act::Capture(None)], &[Act::Capture(Some(700))]]),
+    manual("capture, cancel", PAID, &[&[Act::Capture(None)], &[Act::Cancel]]),
 ];
 
 /// A story that was told in every way.
@@ -71,18 +46,14 @@ pub fn small_stories() -> impl Iterator<Item = &'static str> {
 
 /// Tells a small story in every way; `None` if there is none of this name.
 pub fn exhaust(story: &str) -> Option<Exhausted> {
-    let small = SMALL.iter().find(|it| it.name == story)?;
+    let workload = SMALL.iter().find(|it| it.name == story)?;
     let plan = Plan {
-        name: small.name,
-        before: small.before.to_vec(),
-        people: small.people.iter().map(|it| it.to_vec()).collect(),
-        capture: small.capture,
         messages_max: 2,
         tries: 2,
         pause_millis: 0,
         mishaps_max: 1,
         menu: Menu { kill: 1, work: 0, start: 0, ..Plan::default().menu },
-        ..Plan::default()
+        ..Plan::told(workload)
     };
     Some(every_way(&plan))
 }

@@ -7,7 +7,7 @@ use paywright_app::Verdict;
 use paywright_domain::{
     AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus, Timestamp,
 };
-use paywright_stripe_twin::{IntentView, Twin};
+use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
 use crate::books::{Books, Violation};
 use crate::store::Tables;
@@ -23,10 +23,20 @@ fn is_payable(intent: &IntentView<'_>) -> bool {
     intent.status != "succeeded" && intent.status != "canceled"
 }
 
-/// The intents that were made for `order` by us: those of other programs name no revision.
+/// The intents that name `order`, by whomever they were made.
 fn made_for<'a>(twin: &'a Twin, order: &Order) -> impl Iterator<Item = IntentView<'a>> {
     let id = order.id.to_string();
     twin.intents().filter(move |it| it.metadata.get("order_id") == Some(&id))
+}
+
+/// Whether we have made it: those of other programs name no revision.
+fn is_ours(intent: &IntentView<'_>) -> bool {
+    intent.metadata.contains_key("revision")
+}
+
+/// Whether its money has gone back, or is going.
+fn goes_back(refund: &RefundView<'_>) -> bool {
+    refund.status != "failed" && refund.status != "canceled"
 }
 
 /// Holds at every moment.
@@ -165,13 +175,12 @@ fn one_business_action_has_one_effect(order: &Order, twin: &Twin) -> Checked {
     if known > 1 {
         return fail("I7", format!("the order has {known} intents that a customer could pay"));
     }
-    let ours = || made_for(twin, order).filter(|it| it.metadata.contains_key("revision"));
-    let payable: Vec<_> = ours().filter(is_payable).map(|it| it.id).collect();
+    let payable: Vec<_> = made_for(twin, order).filter(|it| is_ours(it) && is_payable(it)).map(|it| it.id).collect();
     if payable.len() > 1 {
         return fail("I7", format!("a customer could pay by any of {}", payable.join(", ")));
     }
     let mut names = BTreeMap::<&str, u32>::new();
-    for refund in twin.refunds().filter(|it| it.status != "failed" && it.status != "canceled") {
+    for refund in twin.refunds().filter(goes_back) {
         if let Some(name) = refund.metadata.get("refund_id") {
             let count = names.entry(name).or_default();
             *count += 1;
@@ -249,7 +258,7 @@ fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
     for made in made_for(twin, order) {
         let Some(known) = order.intents.iter().find(|it| it.id.as_str() == made.id) else {
             // What another program has made is its own until it has brought money.
-            if !made.metadata.contains_key("revision") && is_payable(&made) {
+            if !is_ours(&made) && is_payable(&made) {
                 continue;
             }
             return unknown(format!("Stripe has {}, and its order does not know it", made.id));
@@ -273,8 +282,8 @@ fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
             return unknown(format!("{} is known here and not to Stripe", intent.id));
         }
     }
-    let is_ours = |intent: &str| order.intents.iter().any(|it| it.id.as_str() == intent);
-    for made in twin.refunds().filter(|it| is_ours(it.intent)) {
+    let is_known = |intent: &str| order.intents.iter().any(|it| it.id.as_str() == intent);
+    for made in twin.refunds().filter(|it| is_known(it.intent)) {
         let known = order.refunds.iter().find(|it| it.provider_id.as_ref().is_some_and(|id| id.as_str() == made.id));
         let Some(known) = known else {
             return unknown(format!("Stripe has refund {}, and its order does not know it", made.id));
@@ -283,7 +292,7 @@ fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
             return unknown(format!("refund {} is {} here and {} at Stripe", made.id, known.status, made.status));
         }
     }
-    for made in twin.disputes().filter(|it| is_ours(it.intent)) {
+    for made in twin.disputes().filter(|it| is_known(it.intent)) {
         let known = order.disputes.iter().find(|it| it.id.as_str() == made.id);
         if known.is_none_or(|it| it.status.name() != made.status) {
             return unknown(format!("dispute {} is {} at Stripe, and not here", made.id, made.status));
@@ -307,7 +316,7 @@ pub(crate) fn at_rest(tables: &Tables, twin: &Twin, books: &Books) -> Checked {
                 format!("the order is {state}, and a customer could pay {} by {}", payable.amount, payable.id),
             );
         }
-        let asked = made_for(twin, order).find(|it| is_payable(it) && it.metadata.contains_key("revision"));
+        let asked = made_for(twin, order).find(|it| is_payable(it) && is_ours(it));
         let is_other = |it: &IntentView<'_>| it.amount != order.total.minor();
         if let Some(asked) = asked.filter(|it| is_other(it) && !books.is_meddled_with) {
             return fail("due", format!("{} asks for {} of {} due", asked.id, asked.amount, order.total.minor()));
@@ -323,7 +332,7 @@ pub(crate) fn at_rest(tables: &Tables, twin: &Twin, books: &Books) -> Checked {
 /// I1 and I2, by Stripe's books.
 fn what_is_kept_is_what_is_due(order: &Order, twin: &Twin) -> Checked {
     let refunded = |intent: &str| -> i64 {
-        let of_it = twin.refunds().filter(|it| it.intent == intent && it.status != "failed" && it.status != "canceled");
+        let of_it = twin.refunds().filter(|it| it.intent == intent && goes_back(it));
         of_it.map(|it| it.amount).sum()
     };
     let left: BTreeMap<&str, i64> =
@@ -346,7 +355,7 @@ fn what_is_kept_is_what_is_due(order: &Order, twin: &Twin) -> Checked {
     }
     let pays = |it: &IntentView<'_>| {
         it.status == "succeeded"
-            && it.metadata.contains_key("revision")
+            && is_ours(it)
             && it.currency == order.total.currency().code()
             && it.received == order.total.minor()
     };

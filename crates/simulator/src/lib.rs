@@ -23,8 +23,7 @@ mod stripe;
 mod world;
 
 pub use books::Violation;
-pub use choices::Choices;
 pub use exhaust::{Exhausted, exhaust, small_stories};
 pub use explore::{Explored, Story, explore};
-pub use mutants::{Guard, Misplaced, Scratch, Tried};
+pub use mutants::{Guard, Misplaced, Scratch};
 pub use store::{MemoryStore, Tables};

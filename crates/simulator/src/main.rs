@@ -117,10 +117,10 @@ fn run_mutants(only: &[String], minutes: f64, jobs: usize) -> io::Result<usize> 
     let (mut tried, mut missed) = (0, 0);
     say(format_args!("| guard | seed | invariant | shortest | runs |\n| --- | --- | --- | --- | --- |"));
     for guard in Guard::all().into_iter().filter(wanted) {
-        let came = scratch.without(&guard, minutes, jobs)?;
+        let found = scratch.without(&guard, minutes, jobs)?;
         tried += 1;
-        missed += usize::from(came.found.is_none());
-        let found = came.found.map_or_else(|| "not found".to_owned(), |it| it.replace('\t', " | "));
+        missed += usize::from(found.is_none());
+        let found = found.map_or_else(|| "not found".to_owned(), |it| it.replace('\t', " | "));
         say(format_args!("| {} | {} |", guard.name, found.trim_start_matches("seed ")));
     }
     say(format_args!("\n{tried} guards taken away, {missed} not missed"));

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 /// The guards, and what each becomes when it is taken away.
@@ -90,17 +89,6 @@ impl From<Misplaced> for io::Error {
     }
 }
 
-/// What came of taking a guard away.
-#[derive(Debug)]
-pub struct Tried {
-    /// Which.
-    pub guard: Guard,
-    /// What was found, as the simulator says in one line: seed, invariant, steps, runs. `None` if nothing was.
-    pub found: Option<String>,
-    /// How long it took to look, without the build.
-    pub took: Duration,
-}
-
 /// A copy of the sources that guards are taken from.
 pub struct Scratch {
     workspace: PathBuf,
@@ -144,18 +132,18 @@ impl Scratch {
         if fs::read(&to).is_ok_and(|it| it == text) { Ok(()) } else { fs::write(&to, text) }
     }
 
-    /// Takes a guard away, looks for a run that breaks an invariant, and puts the guard back.
-    pub fn without(&self, guard: &Guard, minutes: f64, jobs: usize) -> io::Result<Tried> {
+    /// Takes a guard away, looks for a run that breaks an invariant, and puts the guard back. Gives what was found, as
+    /// the simulator says it in one line (seed, invariant, steps, runs); `None` if nothing was.
+    pub fn without(&self, guard: &Guard, minutes: f64, jobs: usize) -> io::Result<Option<String>> {
         let place = self.copy.join(&guard.file);
         let source = fs::read_to_string(&place)?;
         fs::write(&place, guard.take_from(&source)?)?;
         let found = self.look(minutes, jobs);
         fs::write(&place, source)?;
-        let (found, took) = found?;
-        Ok(Tried { guard: guard.clone(), found, took })
+        found
     }
 
-    fn look(&self, minutes: f64, jobs: usize) -> io::Result<(Option<String>, Duration)> {
+    fn look(&self, minutes: f64, jobs: usize) -> io::Result<Option<String>> {
         let target = self.copy.join("target");
         let built = Command::new("cargo")
             .args(["build", "--quiet", "--locked", "--profile", "simulate", "--package", "paywright-simulator"])
@@ -166,12 +154,10 @@ impl Scratch {
         if !built.success() {
             return Err(io::Error::other("it does not build without the guard"));
         }
-        let began = Instant::now();
         let ran = Command::new(target.join("simulate/paywright-simulator"))
             .args(["--brief", "--seeds", "1000000000", "--minutes", &minutes.to_string(), "--jobs", &jobs.to_string()])
             .output()?;
         let text = String::from_utf8_lossy(&ran.stdout);
-        let found = (!ran.status.success()).then(|| text.lines().last().unwrap_or_default().to_owned());
-        Ok((found, began.elapsed()))
+        Ok((!ran.status.success()).then(|| text.lines().last().unwrap_or_default().to_owned()))
     }
 }

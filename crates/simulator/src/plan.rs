@@ -19,21 +19,23 @@ pub(crate) struct Workload {
     pub(crate) expires: Option<u32>,
 }
 
-const PAY: Act = Act::At(Deed::Pay(VISA));
+pub(crate) const PAY: Act = Act::At(Deed::Pay(VISA));
 const DECLINED: Act = Act::At(Deed::Pay("pm_card_chargeDeclined"));
 const ASKS_THE_CUSTOMER: Act = Act::At(Deed::Pay("pm_card_threeDSecure2Required"));
 const TAKES_TIME: Act = Act::At(Deed::Pay("pm_usBankAccount_processing"));
 const REFUND_PENDS: Act = Act::At(Deed::Pay("pm_card_pendingRefund"));
 const REFUND_FAILS: Act = Act::At(Deed::Pay("pm_card_refundFail"));
-const PLACED: &[Act] = &[Act::Place];
-const SHOWN: &[Act] = &[Act::Place, Act::Ask];
-const PAID: &[Act] = &[Act::Place, Act::Ask, PAY, Act::Check];
+pub(crate) const PLACED: &[Act] = &[Act::Place];
+pub(crate) const SHOWN: &[Act] = &[Act::Place, Act::Ask];
+pub(crate) const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
+/// Or authorised, as the order has it.
+pub(crate) const PAID: &[Act] = &[Act::Place, Act::Ask, PAY, Act::Check];
 
-const fn story(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
+pub(crate) const fn story(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
     Workload { name, before, people, capture: CaptureMethod::Automatic, webhooks: None, expires: None }
 }
 
-const fn manual(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
+pub(crate) const fn manual(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
     Workload { capture: CaptureMethod::Manual, ..story(name, before, people) }
 }
 
@@ -49,14 +51,10 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     story("edit, then pay", SHOWN, &[&[Act::Edit(700), Act::Ask, PAY], &[DECLINED, Act::Edit(900)]]),
     story("cancel while asking", PLACED, &[&[Act::Ask, PAY], &[Act::Cancel]]),
     story("cancel while paying", SHOWN, &[&[PAY], &[Act::Cancel], &[Act::Ask, PAY]]),
-    manual(
-        "two captures",
-        &[Act::Place, Act::Ask, PAY],
-        &[&[Act::Check, Act::Capture(None)], &[Act::Check, Act::Capture(Some(400))]],
-    ),
+    manual("two captures", PAYING, &[&[Act::Check, Act::Capture(None)], &[Act::Check, Act::Capture(Some(400))]]),
     manual(
         "capture or cancel",
-        &[Act::Place, Act::Ask, PAY],
+        PAYING,
         &[&[Act::Check, Act::Capture(Some(700)), Act::Refund(Some(300))], &[Act::Cancel]],
     ),
     manual("authorisation expires", SHOWN, &[&[PAY], &[Act::Wait(8 * 86_400)], &[Act::Capture(None), Act::Ask, PAY]]),
@@ -146,11 +144,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     ),
     story("a day passes over an edit", SHOWN, &[&[Act::Edit(700)], &[Act::Wait(90_000)], &[PAY]]),
     story("a day passes over a refund", PAID, &[&[Act::Refund(Some(300))], &[Act::Wait(90_000)]]),
-    manual(
-        "a day passes over a capture",
-        &[Act::Place, Act::Ask, PAY, Act::Check],
-        &[&[Act::Capture(Some(700))], &[Act::Wait(90_000)]],
-    ),
+    manual("a day passes over a capture", PAID, &[&[Act::Capture(Some(700))], &[Act::Wait(90_000)]]),
 ];
 
 /// What people do at random.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use crate::luck::{Call, Luck};
 use crate::store::MemoryStore;
-use crate::stripe::{created, form, given_back, is_replayed, issued, proceeds, reached};
+use crate::stripe::{Stripe, created, form, given_back, is_replayed, issued, proceeds, reached};
 use crate::world::World;
 
 /// How long a slow call takes, in seconds: longer than a lease holds.
@@ -37,13 +38,13 @@ impl Outside {
     pub(crate) fn ports(world: &World, process: usize) -> Ports {
         let outside = || Self { world: world.clone(), process };
         Ports {
-            store: std::sync::Arc::new(Stored { world: world.clone(), store: world.store.clone() }),
-            gateway: std::sync::Arc::new(outside()),
-            background: std::sync::Arc::new(outside()),
-            records: std::sync::Arc::new(outside()),
-            clock: std::sync::Arc::new(outside()),
-            ids: std::sync::Arc::new(outside()),
-            bell: std::sync::Arc::new(outside()),
+            store: Arc::new(Stored { world: world.clone(), store: world.store.clone() }),
+            gateway: Arc::new(outside()),
+            background: Arc::new(outside()),
+            records: Arc::new(outside()),
+            clock: Arc::new(outside()),
+            ids: Arc::new(outside()),
+            bell: Arc::new(outside()),
         }
     }
 
@@ -52,7 +53,7 @@ impl Outside {
         let luck = self.world.turn(call, name).await;
         let mut core = self.world.core();
         if luck == Luck::Slow {
-            core.now = core.now.plus_seconds(SLOW_SECONDS);
+            core.pass(SLOW_SECONDS);
         }
         let ours = core.processes.get(self.process).map(|it| it.key_version);
         if ours != Some(core.stripe.key_version) {
@@ -61,30 +62,29 @@ impl Outside {
         Ok(luck)
     }
 
-    async fn post(&self, name: &'static str, path: &str, params: Params, key: &str) -> Result<Response, GatewayError> {
-        let answer = match self.at_stripe(Call::Ask, name).await {
-            Ok(luck) => {
-                let mut core = self.world.core();
-                let now = core.now;
-                core.stripe.post(path, params, key, luck, now)
-            }
-            Err(error) => Err(error),
-        };
-        self.world.learn(&answer.as_ref().map(short));
+    /// Asks Stripe, and notes what came of it, in the words of `told`.
+    async fn ask<T>(
+        &self,
+        call: Call,
+        name: &'static str,
+        ask: impl FnOnce(&mut Stripe, Luck, Timestamp) -> Result<T, GatewayError> + Send,
+        told: impl Fn(&T) -> String + Send,
+    ) -> Result<T, GatewayError> {
+        let answer = self.at_stripe(call, name).await.and_then(|luck| {
+            let mut core = self.world.core();
+            let now = core.now;
+            ask(&mut core.stripe, luck, now)
+        });
+        self.world.learn(|| answer.as_ref().map_or_else(|error| format!("{error:?}"), told));
         answer
     }
 
+    async fn post(&self, name: &'static str, path: &str, params: Params, key: &str) -> Result<Response, GatewayError> {
+        self.ask(Call::Ask, name, |stripe, luck, now| stripe.post(path, params, key, luck, now), short).await
+    }
+
     async fn get(&self, name: &'static str, path: &str, params: Params) -> Result<Response, GatewayError> {
-        let answer = match self.at_stripe(Call::Look, name).await {
-            Ok(luck) => {
-                let mut core = self.world.core();
-                let now = core.now;
-                core.stripe.get(path, params, luck, now)
-            }
-            Err(error) => Err(error),
-        };
-        self.world.learn(&answer.as_ref().map(short));
-        answer
+        self.ask(Call::Look, name, |stripe, luck, now| stripe.get(path, params, luck, now), short).await
     }
 
     /// Does something to an intent; a saved answer is followed by a look at how it stands by now.
@@ -105,15 +105,10 @@ impl Outside {
     async fn list<T: Debug>(
         &self,
         name: &'static str,
-        read: impl FnOnce(&crate::stripe::Stripe, Timestamp) -> Result<T, GatewayError> + Send,
+        read: impl FnOnce(&Stripe, Timestamp) -> Result<T, GatewayError> + Send,
     ) -> Result<T, GatewayError> {
-        let luck = self.at_stripe(Call::Look, name).await.and_then(reached);
-        let answer = luck.and_then(|()| {
-            let core = self.world.core();
-            read(&core.stripe, core.now)
-        });
-        self.world.learn(&answer);
-        answer
+        let read = |stripe: &mut Stripe, luck, now| reached(luck).and_then(|()| read(stripe, now));
+        self.ask(Call::Look, name, read, |it| format!("{it:?}")).await
     }
 }
 
@@ -200,8 +195,7 @@ impl PaymentGateway for Outside {
 #[async_trait]
 impl ProviderRecords for Outside {
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
-        let page = self.list("list events", |stripe, now| stripe.list_events(after, since, now)).await;
-        page.inspect(|it| self.world.learn(&it.events.len()))
+        self.list("list events", |stripe, now| stripe.list_events(after, since, now)).await
     }
 
     async fn intents(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
@@ -280,7 +274,7 @@ impl Stored {
     ) -> Result<T, StoreError> {
         let luck = self.world.turn(Call::Read, name).await;
         let done = if luck == Luck::Fine { read.await } else { Err(down()) };
-        self.world.learn(&done);
+        self.world.learn(|| format!("{done:?}"));
         done
     }
 
@@ -309,7 +303,7 @@ impl Stored {
             | Luck::Busy
             | Luck::InFlight => Err(down()),
         };
-        self.world.learn(&done);
+        self.world.learn(|| format!("{done:?}"));
         done
     }
 }
@@ -321,7 +315,7 @@ impl Store for Stored {
         let luck = self.world.turn(Call::Read, "read order").await;
         let found = if luck == Luck::Fine { self.store.order(which).await } else { Err(down()) };
         let state = |it: &Versioned<Order>| (it.version.0, it.value.state.name(), it.value.payment_state().name());
-        self.world.learn(&found.as_ref().map(|it| it.as_ref().map(state)));
+        self.world.learn(|| format!("{:?}", found.as_ref().map(|it| it.as_ref().map(state))));
         found
     }
 

@@ -154,14 +154,10 @@ impl Stripe {
     ) -> Result<EventPage, GatewayError> {
         let listed: Vec<&ProviderEvent> =
             self.events.iter().filter(|(it, from)| *from <= now && it.created_at >= since).map(|(it, _)| it).collect();
-        let from = match after {
-            None => 0,
-            Some(id) => listed.iter().position(|it| it.id == id).ok_or(GatewayError::NotFound)? + 1,
-        };
-        let rest = listed.get(from..).unwrap_or_default();
-        let events: Vec<ProviderEvent> = rest.iter().take(PAGE).map(|it| (*it).clone()).collect();
+        let page = page(&listed, after, |it| it.id.as_str())?;
+        let events: Vec<ProviderEvent> = page.items.into_iter().cloned().collect();
         let last = events.last().map(|it| (it.id.clone(), it.created_at));
-        Ok(EventPage { more: rest.len() > events.len(), events, last })
+        Ok(EventPage { more: page.next.is_some(), events, last })
     }
 
     pub(crate) fn list_refunds(

@@ -1,7 +1,6 @@
 //! The world that a run happens in: one clock, one Stripe, one store, a few processes, and everybody who waits for the
 //! scheduler to go on. Nothing in it runs by itself.
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -18,6 +17,9 @@ use crate::stripe::Stripe;
 
 /// When every run begins.
 pub(crate) const BEGINNING_SECONDS: i64 = 1_800_000_000;
+
+/// How much of what came of a call is shown, in characters.
+const SAID_CHARS_MAX: usize = 160;
 
 /// Somebody who does something by and by: a customer, an operator, a worker's step, a delivery.
 pub(crate) type ActorId = u32;
@@ -88,6 +90,11 @@ impl Core {
         self.turns
     }
 
+    /// Time passes.
+    pub(crate) fn pass(&mut self, seconds: u32) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
     /// A number for an id that was not given before.
     pub(crate) const fn draw(&mut self) -> u32 {
         self.drawn += 1;
@@ -137,18 +144,14 @@ impl World {
         Turn { world: self, call, name, number: None }
     }
 
-    /// Notes what came of a call: for whoever reads the schedule, and to tell states apart.
-    pub(crate) fn learn(&self, what: &(impl Debug + ?Sized)) {
+    /// Notes what came of a call: for whoever reads the schedule, and to tell states apart. Nothing is worded where
+    /// neither is wanted.
+    pub(crate) fn learn(&self, what: impl FnOnce() -> String) {
         let mut core = self.core();
-        if let Some(said) = &mut core.said {
-            let mut text = format!("{what:?}");
-            if let Some((end, _)) = text.char_indices().nth(160) {
-                text.truncate(end);
-                text.push('…');
-            }
-            said.push_str(" -> ");
-            said.push_str(&text);
+        if core.said.is_none() && core.learned.is_none() {
+            return;
         }
+        let what = what();
         let actor = usize::try_from(core.running).unwrap_or(usize::MAX);
         if let Some(learned) = &mut core.learned {
             if learned.len() <= actor {
@@ -156,9 +159,14 @@ impl World {
             }
             if let Some(known) = learned.get_mut(actor) {
                 let mut hasher = DefaultHasher::new();
-                (*known, format!("{what:?}")).hash(&mut hasher);
+                (*known, &what).hash(&mut hasher);
                 *known = hasher.finish();
             }
+        }
+        if let Some(said) = &mut core.said {
+            let end = what.char_indices().nth(SAID_CHARS_MAX).map(|(end, _)| end);
+            let shown = end.and_then(|end| what.get(..end)).unwrap_or(&what);
+            said.extend([" -> ", shown, if end.is_some() { "…" } else { "" }]);
         }
     }
 
@@ -252,7 +260,10 @@ impl<T> Future for Within<'_, T> {
         if let Some(work) = self.work.as_mut().filter(|_| is_alive) {
             return work.as_mut().poll(context).map(Ok);
         }
-        self.work = None;
+        if self.work.take().is_some() {
+            // What else was learned may be the same as of somebody who was not cut off.
+            self.world.learn(|| "unheard".to_owned());
+        }
         Poll::Ready(Err(Unheard))
     }
 }

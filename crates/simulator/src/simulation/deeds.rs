@@ -1,4 +1,4 @@
-//! What the scheduler has happen: processes start, work and die, messages arrive, time passes.
+//! What the scheduler has happen: processes start, work and die, messages arrive.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,6 @@ use crate::world::{ActorId, BoxFuture, Process};
 const REDELIVERY_SECONDS: [u32; 5] = [5, 300, 1800, 7200, 18_000];
 
 impl Simulation<'_> {
-    pub(super) fn pass(&self, seconds: u32) {
-        let mut core = self.world.core();
-        core.now = core.now.plus_seconds(seconds);
-    }
-
     pub(super) fn start(&mut self, process: usize) {
         let settings = Settings {
             expire_after_seconds: self.plan.expires,

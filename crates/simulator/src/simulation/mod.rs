@@ -330,7 +330,7 @@ impl<'a> Simulation<'a> {
                 true
             }
             Step::Pass(seconds) => {
-                self.pass(seconds);
+                self.world.core().pass(seconds);
                 true
             }
         };
