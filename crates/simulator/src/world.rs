@@ -90,6 +90,14 @@ impl Core {
         self.turns
     }
 
+    /// What whoever is being polled has learned, if that is kept.
+    fn learned_by_running(&mut self) -> Option<&mut u64> {
+        let actor = usize::try_from(self.running).ok()?;
+        let learned = self.learned.as_mut()?;
+        learned.resize(learned.len().max(actor + 1), 0);
+        learned.get_mut(actor)
+    }
+
     /// Time passes.
     pub(crate) fn pass(&mut self, seconds: u32) {
         self.now = self.now.plus_seconds(seconds);
@@ -152,16 +160,10 @@ impl World {
             return;
         }
         let what = what();
-        let actor = usize::try_from(core.running).unwrap_or(usize::MAX);
-        if let Some(learned) = &mut core.learned {
-            if learned.len() <= actor {
-                learned.resize(actor + 1, 0);
-            }
-            if let Some(known) = learned.get_mut(actor) {
-                let mut hasher = DefaultHasher::new();
-                (*known, &what).hash(&mut hasher);
-                *known = hasher.finish();
-            }
+        if let Some(known) = core.learned_by_running() {
+            let mut hasher = DefaultHasher::new();
+            (*known, &what).hash(&mut hasher);
+            *known = hasher.finish();
         }
         if let Some(said) = &mut core.said {
             let end = what.char_indices().nth(SAID_CHARS_MAX).map(|(end, _)| end);
@@ -187,8 +189,9 @@ impl World {
         let (app, generation) = core.processes.get(process).map_or((None, 0), |it| (it.app.clone(), it.generation));
         let inside = Inside { number, actor: core.running, process, may_be_left };
         core.inside.push(inside);
+        let learned = core.learned_by_running().copied();
         drop(core);
-        Within { world: self.clone(), inside, generation, work: app.map(work) }
+        Within { world: self.clone(), inside, generation, learned, work: app.map(work) }
     }
 }
 
@@ -245,6 +248,8 @@ pub(crate) struct Within<'a, T> {
     world: World,
     inside: Inside,
     generation: u32,
+    /// What its caller had learned before it.
+    learned: Option<u64>,
     work: Option<BoxFuture<'a, T>>,
 }
 
@@ -260,10 +265,12 @@ impl<T> Future for Within<'_, T> {
         if let Some(work) = self.work.as_mut().filter(|_| is_alive) {
             return work.as_mut().poll(context).map(Ok);
         }
-        if self.work.take().is_some() {
-            // What else was learned may be the same as of somebody who was not cut off.
-            self.world.learn(|| "unheard".to_owned());
+        self.work = None;
+        // All that the caller has learned of it is that it was cut off.
+        if let (Some(known), Some(before)) = (self.world.core().learned_by_running(), self.learned) {
+            *known = before;
         }
+        self.world.learn(|| "unheard".to_owned());
         Poll::Ready(Err(Unheard))
     }
 }

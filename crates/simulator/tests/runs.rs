@@ -43,10 +43,10 @@ fn a_few_thousand_runs_hold() {
 
 #[test]
 fn the_smallest_stories_hold_in_every_way() {
-    for name in ["place, place", "pay, ask", "pay, edit"] {
+    for (name, states_min) in [("place, place", 43), ("pay, ask", 1000), ("pay, edit", 5000)] {
         let told = exhaust(name).unwrap();
         assert!(told.broken.is_none(), "{}", told.broken.unwrap());
-        assert!(told.states > 50, "{name}: {}", told.states);
+        assert!(told.states >= states_min, "{name}: {}", told.states);
     }
     assert!(exhaust("nothing like that").is_none());
 }
