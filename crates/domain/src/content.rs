@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::text::{Email, Text};
-use crate::{CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, TextProblem};
+use crate::{
+    CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, PaymentMethodId, ProviderCustomerId,
+    TextProblem,
+};
 
 /// The most of one line.
 pub const QUANTITY_MAX: u32 = 10_000;
@@ -66,11 +69,14 @@ impl LineItem {
         if unit_amount.is_zero() {
             return Err(LineProblem::NoAmount);
         }
-        if !(1..=QUANTITY_MAX).contains(&quantity) {
-            return Err(LineProblem::Quantity);
-        }
         let name = Text::new(name).map_err(LineProblem::Name)?;
-        Ok(Self { name, description: Text::default(), sku: None, unit_amount, quantity })
+        Self { name, description: Text::default(), sku: None, unit_amount, quantity }.with_quantity(quantity)
+    }
+
+    /// The same line with another quantity.
+    pub fn with_quantity(self, quantity: u32) -> Result<Self, LineProblem> {
+        let fits = (1..=QUANTITY_MAX).contains(&quantity);
+        if fits { Ok(Self { quantity, ..self }) } else { Err(LineProblem::Quantity) }
     }
 
     /// The price of one.
@@ -134,6 +140,17 @@ impl AdjustmentKind {
 /// The shop's own notes on an order. Never sent to Stripe.
 pub type Metadata = BTreeMap<Text<1, 40>, Text<0, 500>>;
 
+/// Who pays and by what, as far as that is settled before the customer pays. Nothing, if all of it is left to the
+/// moment of paying.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Payer {
+    /// The customer at Stripe, whose saved means of payment may be used and by whom a new one is saved.
+    pub customer: Option<ProviderCustomerId>,
+    /// The means of payment that was chosen.
+    pub payment_method: Option<PaymentMethodId>,
+}
+
 /// What a shop asks for when it places an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
@@ -141,6 +158,8 @@ pub struct NewOrder {
     pub customer: Option<CustomerId>,
     /// Where the receipt goes.
     pub email: Option<Email>,
+    /// Who pays, as Stripe knows them.
+    pub payer: Payer,
     /// What everything in it is counted in.
     pub currency: Currency,
     /// What is bought: 1 to [`Order::LINES_MAX`] lines.
@@ -161,6 +180,7 @@ impl NewOrder {
         Self {
             customer: None,
             email: None,
+            payer: Payer { customer: None, payment_method: None },
             currency,
             lines: Vec::new(),
             adjustments: Vec::new(),
@@ -174,12 +194,16 @@ impl NewOrder {
 /// A change of an order's content: what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrderEdit {
+    /// Whose it is from now on, if it was a guest's. An order never goes from one customer to another.
+    pub customer: Option<CustomerId>,
     /// All lines from now on.
     pub lines: Option<Vec<LineItem>>,
     /// All adjustments from now on.
     pub adjustments: Option<Vec<Adjustment>>,
     /// Where the receipt goes from now on; `Some(None)` for nowhere.
     pub email: Option<Option<Email>>,
+    /// Who pays from now on.
+    pub payer: Option<Payer>,
     /// All notes from now on.
     pub metadata: Option<Metadata>,
 }
@@ -188,12 +212,18 @@ pub struct OrderEdit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Content {
+    /// Whose it becomes, if it was a guest's.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub customer: Option<CustomerId>,
     /// What is bought.
     pub lines: Vec<LineItem>,
     /// What changes the total beside the lines.
     pub adjustments: Vec<Adjustment>,
     /// Where the receipt goes.
     pub email: Option<Email>,
+    /// Who pays.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub payer: Payer,
     /// The shop's own notes.
     pub metadata: Metadata,
     /// What all of it comes to.
@@ -232,6 +262,59 @@ pub(crate) fn check_metadata(metadata: &Metadata) -> Result<(), ContentError> {
     if metadata.len() > Order::METADATA_MAX { Err(ContentError::TooMuchMetadata) } else { Ok(()) }
 }
 
+/// What lines and adjustments come to, part by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// The lines.
+    pub items: Money,
+    /// What is taken off.
+    pub discounts: Money,
+    /// What shipping costs.
+    pub shipping: Money,
+    /// Taxes on top of the prices.
+    pub taxes: Money,
+    /// Taxes that the prices contain.
+    pub taxes_included: Money,
+    /// What is due: items, plus shipping, plus taxes, less discounts.
+    pub due: Money,
+}
+
+impl Totals {
+    /// Adds up. Whether the sum can be charged is another question.
+    pub fn of<'a>(
+        currency: Currency,
+        lines: impl IntoIterator<Item = &'a LineItem>,
+        adjustments: &[Adjustment],
+    ) -> Result<Self, ContentError> {
+        let zero = Money::zero(currency);
+        let mut sums =
+            Self { items: zero, discounts: zero, shipping: zero, taxes: zero, taxes_included: zero, due: zero };
+        for line in lines {
+            let amount = line.unit_amount.times(line.quantity).map_err(ContentError::Total)?;
+            sums.items = sums.items.plus(amount).map_err(ContentError::Total)?;
+        }
+        for adjustment in adjustments {
+            let sum = match adjustment.kind {
+                AdjustmentKind::Discount => &mut sums.discounts,
+                AdjustmentKind::Shipping => &mut sums.shipping,
+                AdjustmentKind::Tax => &mut sums.taxes,
+                AdjustmentKind::TaxIncluded => &mut sums.taxes_included,
+            };
+            *sum = sum.plus(adjustment.amount).map_err(ContentError::Total)?;
+        }
+        let charged = sums.items.plus(sums.shipping).and_then(|it| it.plus(sums.taxes)).map_err(ContentError::Total)?;
+        sums.due = charged.minus(sums.discounts).map_err(|problem| match problem {
+            MoneyError::Negative => ContentError::DiscountsExceedTotal,
+            MoneyError::TooLarge
+            | MoneyError::CurrencyMismatch { .. }
+            | MoneyError::NotADecimal { .. }
+            | MoneyError::Inexact { .. }
+            | MoneyError::NoWeights => ContentError::Total(problem),
+        })?;
+        Ok(sums)
+    }
+}
+
 /// What is due: lines, plus shipping, plus added taxes, less discounts; within every limit.
 pub(crate) fn total_of(
     currency: Currency,
@@ -247,32 +330,7 @@ pub(crate) fn total_of(
     if adjustments.len() > Order::ADJUSTMENTS_MAX {
         return Err(ContentError::TooManyAdjustments);
     }
-    let mut due = Money::zero(currency);
-    for line in lines {
-        let amount = line.unit_amount.times(line.quantity).map_err(ContentError::Total)?;
-        due = due.plus(amount).map_err(ContentError::Total)?;
-    }
-    let mut discounts = Money::zero(currency);
-    for adjustment in adjustments {
-        let sum = match adjustment.kind {
-            AdjustmentKind::Discount => &mut discounts,
-            AdjustmentKind::Shipping | AdjustmentKind::Tax => &mut due,
-            AdjustmentKind::TaxIncluded => {
-                // It adds nothing, but it must be an amount of this order's currency all the same.
-                Money::zero(currency).plus(adjustment.amount).map_err(ContentError::Total)?;
-                continue;
-            }
-        };
-        *sum = sum.plus(adjustment.amount).map_err(ContentError::Total)?;
-    }
-    let total = due.minus(discounts).map_err(|problem| match problem {
-        MoneyError::Negative => ContentError::DiscountsExceedTotal,
-        MoneyError::TooLarge
-        | MoneyError::CurrencyMismatch { .. }
-        | MoneyError::NotADecimal { .. }
-        | MoneyError::Inexact { .. }
-        | MoneyError::NoWeights => ContentError::Total(problem),
-    })?;
+    let total = Totals::of(currency, lines, adjustments)?.due;
     total.to_charge().map_err(ContentError::NotChargeable)?;
     Ok(total)
 }

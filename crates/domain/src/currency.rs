@@ -99,6 +99,13 @@ impl Currency {
         }
     }
 
+    /// The step, in minor units of ISO 4217, of the amounts that can be paid: what [`Self::wire_step`] is on the wire.
+    pub const fn minor_step(self) -> i64 {
+        let dropped = self.iso_exponent().saturating_sub(self.wire_exponent());
+        let step = 10_i64.pow(dropped);
+        if self.wire_exponent() == 3 { step * 10 } else { step }
+    }
+
     /// The least that Stripe charges in this currency, in its wire units, where it publishes one
     /// ("Minimum and maximum charge amounts"; it is checked against the settlement currency, so that an
     /// amount above it may still be refused when money is converted).

@@ -28,7 +28,8 @@ const NUMBER_PREFIX: &str = "ORD-";
 const NUMBER_LEN: usize = "ORD-YYYYMMDD-XXXXXX".len();
 
 impl OrderNumber {
-    pub(crate) fn of(id: OrderId, placed_at: Timestamp) -> Self {
+    /// The number of an order that is named `id` on this day.
+    pub fn of(id: OrderId, placed_at: Timestamp) -> Self {
         let random = id.0.as_u128();
         let suffix: String = (0..6_u32)
             .rev()
@@ -170,6 +171,10 @@ provider_names! {
     RefundId,
     /// Names a dispute at Stripe, like `du_1R8f5yQ9LjHruSyq`.
     DisputeId,
+    /// Names a customer at Stripe, like `cus_Q9uqUz6gVQFku2`.
+    ProviderCustomerId,
+    /// Names a means of payment at Stripe, like `pm_1Qedd42ESifGlJez0IOx5AZ3`.
+    PaymentMethodId,
 }
 
 #[cfg(test)]

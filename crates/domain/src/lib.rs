@@ -59,13 +59,15 @@ mod timestamp;
 
 pub use anomaly::{Anomaly, AnomalyKind, Policies, Policy};
 pub use content::{
-    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit,
-    QUANTITY_MAX,
+    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
+    QUANTITY_MAX, Totals,
 };
 pub use currency::{Currency, UnknownCurrency};
 pub use dispute::{Dispute, DisputeNewsError, DisputeStatus};
 pub use fact::Fact;
-pub use id::{CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, RefundId};
+pub use id::{
+    CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
+};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};

@@ -286,9 +286,11 @@ impl Order {
 
     fn edited(&self, edit: OrderEdit) -> Result<Content, ContentError> {
         let content = Content {
+            customer: edit.customer.filter(|_| self.customer.is_none()),
             lines: edit.lines.unwrap_or_else(|| self.lines.clone()),
             adjustments: edit.adjustments.unwrap_or_else(|| self.adjustments.clone()),
             email: edit.email.unwrap_or_else(|| self.email.clone()),
+            payer: edit.payer.unwrap_or_else(|| self.payer.clone()),
             metadata: edit.metadata.unwrap_or_else(|| self.metadata.clone()),
             total: self.total,
             revision: self.revision + 1,
@@ -299,12 +301,18 @@ impl Order {
     }
 
     fn has(&self, content: &Content) -> bool {
-        !self.tells_stripe(content) && self.adjustments == content.adjustments && self.metadata == content.metadata
+        !self.tells_stripe(content)
+            && content.customer.is_none()
+            && self.adjustments == content.adjustments
+            && self.metadata == content.metadata
     }
 
-    /// Whether Stripe was told something else: the amount, where its receipt goes, what is bought.
+    /// Whether Stripe was told something else: the amount, where its receipt goes, what is bought, who pays.
     fn tells_stripe(&self, content: &Content) -> bool {
-        self.total != content.total || self.email != content.email || self.lines != content.lines
+        self.total != content.total
+            || self.email != content.email
+            || self.lines != content.lines
+            || self.payer != content.payer
     }
 }
 
@@ -335,7 +343,9 @@ impl Decision {
         self.facts.push(Fact::OrderEdited { before: data.total, total: content.total, revision: content.revision });
         data.lines = content.lines;
         data.adjustments = content.adjustments;
+        data.customer = data.customer.take().or(content.customer);
         data.email = content.email;
+        data.payer = content.payer;
         data.metadata = content.metadata;
         data.total = content.total;
         data.revision = content.revision;

@@ -2,7 +2,7 @@ use std::ops::Deref;
 
 use thiserror::Error;
 
-use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, check_metadata, total_of};
+use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, Payer, check_metadata, total_of};
 use crate::text::Email;
 use crate::{
     Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Fact, IntentId, IntentRequest, IntentStatus,
@@ -143,6 +143,8 @@ pub struct OrderData {
     pub customer: Option<CustomerId>,
     /// Where the receipt goes.
     pub email: Option<Email>,
+    /// Who pays, as Stripe knows them.
+    pub payer: Payer,
     /// What is bought.
     pub lines: Vec<LineItem>,
     /// What changes the total beside the lines.
@@ -221,16 +223,22 @@ impl Order {
     /// The most notes of one order.
     pub const METADATA_MAX: usize = 20;
 
-    /// Places an order under a fresh `id`.
+    /// Places an order under a fresh `id`, and the number that is made of it and of the day.
     pub fn place(id: OrderId, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
+        Self::place_as(id, OrderNumber::of(id, now), new, now)
+    }
+
+    /// Places an order whose number was told before.
+    pub fn place_as(id: OrderId, number: OrderNumber, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
         let total = total_of(new.currency, &new.lines, &new.adjustments)?;
         check_metadata(&new.metadata)?;
         let order = Self {
             data: OrderData {
                 id,
-                number: OrderNumber::of(id, now),
+                number,
                 customer: new.customer,
                 email: new.email,
+                payer: new.payer,
                 lines: new.lines,
                 adjustments: new.adjustments,
                 total,

@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, CancelReason, Content, Currency, DisputeId, DisputeStatus, Fact, IntentError, IntentId,
-    IntentRequest, IntentStatus, LineItem, Money, Operation, OperationKind, Policy, RefundId, RefundOrigin,
-    RefundStatus, Task, Timestamp,
+    Anomaly, AnomalyKind, CancelReason, Content, Currency, CustomerId, DisputeId, DisputeStatus, Fact, IntentError,
+    IntentId, IntentRequest, IntentStatus, LineItem, Money, Operation, OperationKind, Payer, Policy,
+    ProviderCustomerId, RefundId, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -235,16 +235,18 @@ fn an_older_fact_is_read_as_well() {
 fn an_operation_under_way_has_its_form() {
     let kind = OperationKind::Edit {
         content: Box::new(Content {
+            customer: Some(CustomerId::new("ada").unwrap()),
             lines: vec![LineItem::new("Bone", usd(300), 2).unwrap()],
             adjustments: Vec::new(),
             email: None,
+            payer: Payer { customer: Some(ProviderCustomerId::new("cus_1").unwrap()), payment_method: None },
             metadata: [(paywright_domain::Text::new("a").unwrap(), paywright_domain::Text::new("b").unwrap())].into(),
             total: usd(600),
             revision: 2,
         }),
     };
     let money = |minor: i64| json!({ "minor": minor, "currency": "usd" });
-    let content = json!({ "lines": [{ "name": "Bone", "description": "", "sku": null, "unit_amount": money(300),
+    let content = json!({ "customer": "ada", "payer": { "customer": "cus_1", "payment_method": null }, "lines": [{ "name": "Bone", "description": "", "sku": null, "unit_amount": money(300),
         "quantity": 2 }], "adjustments": [], "email": null, "metadata": { "a": "b" }, "total": money(600),
         "revision": 2 });
     for (kind, form) in [
@@ -257,6 +259,10 @@ fn an_operation_under_way_has_its_form() {
         assert_eq!(serde_json::to_value(&operation).unwrap(), form);
         assert_eq!(serde_json::from_value::<Operation>(form).unwrap(), operation);
     }
+    let older =
+        json!({ "lines": [], "adjustments": [], "email": null, "metadata": {}, "total": money(600), "revision": 2 });
+    let older: Content = serde_json::from_value(older).unwrap();
+    assert_eq!((older.customer, older.payer), (None, Payer::default()), "of before payers were kept");
     let no_line = json!({ "name": "", "description": "", "sku": null, "unit_amount": money(0), "quantity": 0 });
     assert!(serde_json::from_value::<LineItem>(no_line).is_err(), "what could not be placed is not read back");
 }

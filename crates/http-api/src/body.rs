@@ -223,6 +223,7 @@ impl EditBody {
                 Change::Set(text) => check.take("email", Email::new(text)).map(Some),
             },
             metadata: self.metadata.map(|it| check.metadata(it)),
+            ..OrderEdit::default()
         };
         check.done::<Self, _>(edit)
     }

@@ -12,6 +12,8 @@ fn request(lines: u32) -> CreatePaymentIntent {
         amount: 11_200,
         currency: "usd".into(),
         customer: None,
+        payment_method: None,
+        setup_future_usage: None,
         automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
         capture_method: CaptureMethod::AutomaticAsync,
         description: Some("Payment for Order #ORD-20250331-5XZF00".into()),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
 use paywright_domain::{
-    CancelReason, CaptureMethod, IntentError, IntentId, Money, Proceeds, RefundId, RefundReason, Timestamp,
+    CancelReason, CaptureMethod, IntentError, IntentId, Money, Payer, Proceeds, RefundId, RefundReason, Timestamp,
 };
 use reqwest::StatusCode;
 
@@ -15,7 +15,7 @@ use crate::requests::{
     UpdatePaymentIntent,
 };
 use crate::snapshots::{intent_error, proceeds_of, refund_metadata, refund_of, snapshot_of};
-use crate::{Answer, CancellationReason, Client, StripeId};
+use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 
 /// Stripe as the use cases see it.
 #[derive(Debug, Clone)]
@@ -118,10 +118,13 @@ impl PaymentGateway for StripeGateway {
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
+        let payer = Paying::of(&new.payer)?;
         let request = UpdatePaymentIntent {
             intent: stripe_id(id)?,
             amount: Some(charged(new.amount)?),
-            customer: None,
+            customer: payer.customer,
+            payment_method: payer.payment_method,
+            setup_future_usage: payer.setup_future_usage,
             receipt_email: Some(new.email.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
             metadata: Some(metadata(new)),
             // What was bought before must not stay beside the new amount.
@@ -197,13 +200,35 @@ fn details(new: &NewIntent) -> Option<AmountDetails> {
     Some(AmountDetails { line_items })
 }
 
+/// Who pays, in Stripe's terms. A customer who is known and has not chosen a saved card has the next one saved.
+struct Paying {
+    customer: Option<StripeId>,
+    payment_method: Option<StripeId>,
+    setup_future_usage: Option<SetupUsage>,
+}
+
+impl Paying {
+    fn of(payer: &Payer) -> Result<Self, GatewayError> {
+        let id = |prefix, text: &str| StripeId::new(prefix, text).map_err(|problem| refused(&problem));
+        let saves = payer.customer.is_some() && payer.payment_method.is_none();
+        Ok(Self {
+            customer: payer.customer.as_ref().map(|it| id("cus_", it.as_str())).transpose()?,
+            payment_method: payer.payment_method.as_ref().map(|it| id("pm_", it.as_str())).transpose()?,
+            setup_future_usage: saves.then_some(SetupUsage::OffSession),
+        })
+    }
+}
+
 /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
 fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
     let amount = charged(new.amount)?;
+    let payer = Paying::of(&new.payer)?;
     Ok(CreatePaymentIntent {
         amount,
         currency: new.amount.currency().code().into(),
-        customer: None,
+        customer: payer.customer,
+        payment_method: payer.payment_method,
+        setup_future_usage: payer.setup_future_usage,
         automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
         capture_method: match new.capture {
             CaptureMethod::Automatic => crate::CaptureMethod::AutomaticAsync,

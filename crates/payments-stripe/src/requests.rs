@@ -93,6 +93,12 @@ pub struct CreatePaymentIntent {
     /// Who pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<StripeId>,
+    /// By what; chosen while paying if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<StripeId>,
+    /// Whether the card is kept for the customer, and for what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup_future_usage: Option<SetupUsage>,
     /// Which means of payment.
     pub automatic_payment_methods: AutomaticPaymentMethods,
     /// When the money moves.
@@ -147,6 +153,12 @@ pub struct UpdatePaymentIntent {
     /// Who pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<StripeId>,
+    /// By what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<StripeId>,
+    /// Whether the card is kept for the customer, and for what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup_future_usage: Option<SetupUsage>,
     /// Where the receipt goes; `Some("")` clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_email: Option<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRefund};
 use paywright_domain::{
     CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
-    Timestamp,
+    Payer, PaymentMethodId, ProviderCustomerId, Timestamp,
 };
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
@@ -77,6 +77,7 @@ fn new_intent() -> NewIntent {
         amount: order.total,
         capture: Capture::Automatic,
         email: order.email.clone(),
+        payer: Payer::default(),
         lines: order.lines.clone(),
     }
 }
@@ -120,6 +121,28 @@ async fn an_intent_is_asked_for_with_exactly_this() {
 }
 
 #[tokio::test]
+async fn a_customer_who_has_chosen_no_saved_card_has_the_next_one_saved() {
+    let customer = Some(ProviderCustomerId::new("cus_1").unwrap());
+    let card = Some(PaymentMethodId::new("pm_1").unwrap());
+    for (payer, form) in [
+        (Payer { customer: customer.clone(), payment_method: None }, "&customer=cus_1&setup_future_usage=off_session&"),
+        (Payer { customer, payment_method: card.clone() }, "&customer=cus_1&payment_method=pm_1&"),
+        (Payer { customer: None, payment_method: card }, "&payment_method=pm_1&"),
+    ] {
+        let (server, client) = stripe().await;
+        answers(&server, ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method"))).await;
+        let new = NewIntent { payer, ..new_intent() };
+        let gateway = gateway(client);
+        gateway.create_intent(&new, "pi:order:3:1").await.unwrap();
+        gateway.update_intent(&IntentId::new("pi_1").unwrap(), &new, "edit:order:1").await.unwrap();
+        for sent in server.received_requests().await.unwrap() {
+            let sent = String::from_utf8(sent.body).unwrap();
+            assert!(sent.contains(form), "{form} in {sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_call_has_its_path_and_form() {
     async fn posted<R: Post>(request: R, answer: Value) -> (String, String, Option<String>) {
         let (server, client) = stripe().await;
@@ -134,6 +157,8 @@ async fn each_call_has_its_path_and_form() {
         intent: intent(),
         amount: Some(500),
         customer: None,
+        payment_method: None,
+        setup_future_usage: None,
         receipt_email: Some(String::new()),
         metadata: None,
         amount_details: None,

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{ApiKey, Changes, Version};
 use paywright_domain::{
-    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, RefundId, RefundReason,
-    TaskKey, Timestamp,
+    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, Payer, RefundId,
+    RefundReason, TaskKey, Timestamp,
 };
 use uuid::Uuid;
 
@@ -184,6 +184,7 @@ struct OrderColumns<'a> {
     operations: i64,
     operation: Option<String>,
     updated_at: PgTimestamp,
+    payer: Option<String>,
 }
 
 impl<'a> OrderColumns<'a> {
@@ -211,6 +212,7 @@ impl<'a> OrderColumns<'a> {
             operations: i64::from(order.operations),
             operation: order.operation.as_ref().map(to_json).transpose()?,
             updated_at: pg_time(order.updated_at),
+            payer: (order.payer != Payer::default()).then(|| to_json(&order.payer)).transpose()?,
         })
     }
 
@@ -229,7 +231,8 @@ impl<'a> OrderColumns<'a> {
         to.value::<Nullable<BigInt>, _>(&self.requested_attempt)?;
         to.value::<BigInt, _>(&self.operations)?;
         to.value::<Nullable<SqlText>, _>(&self.operation)?;
-        to.value::<Timestamptz, _>(&self.updated_at)
+        to.value::<Timestamptz, _>(&self.updated_at)?;
+        to.value::<Nullable<SqlText>, _>(&self.payer)
     }
 }
 

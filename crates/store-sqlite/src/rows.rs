@@ -9,7 +9,7 @@ use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, Rece
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
     IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
-    OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
+    OrderState, Payer, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -91,6 +91,7 @@ pub(crate) struct OrderRow {
     updated_at: i64,
     operations: i64,
     operation: Option<String>,
+    payer: Option<String>,
 }
 
 impl OrderRow {
@@ -125,6 +126,7 @@ impl OrderRow {
             updated_at: order.updated_at.unix_micros(),
             operations: i64::from(order.operations),
             operation: order.operation.as_ref().map(to_json).transpose()?,
+            payer: (order.payer != Payer::default()).then(|| to_json(&order.payer)).transpose()?,
         })
     }
 
@@ -159,6 +161,7 @@ impl OrderRow {
             number: column("number").read(OrderNumber::parse(&self.number))?,
             customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
             email: column("email").read(self.email.map(Email::new).transpose())?,
+            payer: self.payer.map(|it| column("payer").json(&it)).transpose()?.unwrap_or_default(),
             lines: lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             adjustments: adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             total: column("total").money(self.total, currency)?,

@@ -26,6 +26,7 @@ table! {
         updated_at -> BigInt,
         operations -> BigInt,
         operation -> Nullable<Text>,
+        payer -> Nullable<Text>,
     }
 }
 

@@ -247,6 +247,16 @@ impl Twin {
         Ok(json)
     }
 
+    /// Keeps what was paid with for the customer.
+    pub(crate) fn keep_method(&mut self, id: &str, customer: String, now: i64) {
+        let new = self.payment_methods.get_mut(id).filter(|it| it.customer.is_none());
+        if let Some(method) = new {
+            method.customer = Some(customer);
+            let json = method.to_json();
+            self.emit("payment_method.attached", json, now);
+        }
+    }
+
     fn detach(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         let method = self.payment_methods.get_mut(id).ok_or_else(|| Refusal::missing("payment_method", id))?;
         method.customer = None;
@@ -354,6 +364,23 @@ mod tests {
         twin.handle(&request(Method::Delete, &format!("/v1/customers/{id}"), ""), NOW);
         let gone = twin.handle(&request(Method::Get, &format!("/v1/customers/{id}"), ""), NOW).0;
         assert_eq!((gone.status, &gone.body["deleted"]), (200, &json!(true)));
+    }
+
+    #[test]
+    fn a_card_that_was_saved_while_paying_is_its_customers_alone() {
+        let mut twin = Twin::default();
+        let customer = |twin: &mut Twin| post(twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
+        let (ada, eve) = (customer(&mut twin), customer(&mut twin));
+        let form = |who: &str, more: &str| format!("amount=500&currency=usd&customer={who}&confirm=true&{more}");
+        let saves = form(&ada, "setup_future_usage=off_session&payment_method=pm_card_visa");
+        let paid = post(&mut twin, "/v1/payment_intents", &saves).body;
+        let card = paid["payment_method"].as_str().unwrap();
+        let list = twin.handle(&request(Method::Get, &format!("/v1/customers/{ada}/payment_methods"), ""), NOW).0.body;
+        assert_eq!(list["data"][0]["id"], card);
+        let again = post(&mut twin, "/v1/payment_intents", &form(&ada, &format!("payment_method={card}")));
+        assert_eq!(again.body["status"], "succeeded");
+        let other = post(&mut twin, "/v1/payment_intents", &form(&eve, &format!("payment_method={card}")));
+        assert_eq!((other.status, &other.body["error"]["param"]), (400, &json!("payment_method")));
     }
 
     #[test]

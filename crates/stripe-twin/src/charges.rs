@@ -19,6 +19,12 @@ impl Twin {
         let charge = Charge::of(intent, charge_id.clone(), now);
         intent.latest_charge = Some(charge_id.clone());
         let amount = intent.amount;
+        let keeps = intent.setup_future_usage.is_some();
+        let kept = intent.payment_method.clone().zip(intent.customer.clone()).filter(|_| keeps);
+        if let Some((method, customer)) = kept {
+            self.keep_method(&method, customer, now);
+        }
+        let intent = self.intent_mut(id)?;
         if manual {
             intent.status = "requires_capture".into();
             intent.amount_capturable = amount;

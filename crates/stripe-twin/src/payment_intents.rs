@@ -309,6 +309,13 @@ impl Twin {
             let message = "You cannot confirm this PaymentIntent because it is missing a payment method".to_owned();
             return Err(Refusal::state("payment_intent_unexpected_state", message));
         };
+        let customer = intent.customer.clone();
+        let saved_by = self.payment_methods.get(&method).and_then(|it| it.customer.clone());
+        if saved_by.as_ref().is_some_and(|it| customer.as_ref() != Some(it)) {
+            let message = "The provided PaymentMethod belongs to another Customer than the one of this PaymentIntent.";
+            return Err(Refusal::invalid("payment_method", message));
+        }
+        let intent = self.intent_mut(id)?;
         intent.last_payment_error = None;
         intent.next_action = None;
         let token = self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();

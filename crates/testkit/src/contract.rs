@@ -16,8 +16,8 @@ use paywright_app::{
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot,
-    IntentStatus, Money, NewRefund, Order, OrderId, Policies, Proceeds, Refund, RefundError, RefundId, RefundReason,
-    RefundSnapshot, RefundStatus, Task,
+    IntentStatus, Money, NewRefund, Order, OrderEdit, OrderId, Payer, Policies, Proceeds, ProviderCustomerId, Refund,
+    RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -134,6 +134,8 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
     };
     commit(place(1)).await;
     order = commit(order.edit(edit_of_lines(700), at(NOW + 1)).unwrap()).await;
+    let payer = Some(Payer { customer: Some(ProviderCustomerId::new("cus_eve").unwrap()), payment_method: None });
+    order = commit(order.edit(OrderEdit { payer, ..OrderEdit::default() }, at(NOW + 2)).unwrap()).await;
     order = commit(requested(&order)).await;
     let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
     let declined =

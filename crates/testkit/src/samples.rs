@@ -1,7 +1,7 @@
 use paywright_app::{Changes, Version};
 use paywright_domain::{
     Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, IntentPlan, LineItem, Money, NewOrder, Order,
-    OrderEdit, OrderId, Task, Text, Timestamp,
+    OrderEdit, OrderId, Payer, PaymentMethodId, ProviderCustomerId, Task, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -30,6 +30,10 @@ pub fn new_order() -> NewOrder {
     NewOrder {
         customer: Some(CustomerId::new("cus-ada").unwrap()),
         email: Some(Email::new("ada@example.com").unwrap()),
+        payer: Payer {
+            customer: Some(ProviderCustomerId::new("cus_ada").unwrap()),
+            payment_method: Some(PaymentMethodId::new("pm_card_visa").unwrap()),
+        },
         lines: vec![LineItem::new("Main product 2", usd(5600), 2).unwrap(), bone],
         adjustments: vec![
             adjustment(AdjustmentKind::Discount, "Spring", 500),

@@ -3,7 +3,7 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 use paywright_domain::{
     CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money,
-    Order, OrderId, OrderNumber, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
+    Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -53,6 +53,8 @@ pub struct NewIntent {
     pub capture: CaptureMethod,
     /// Where the provider's receipt goes.
     pub email: Option<Email>,
+    /// Who pays.
+    pub payer: Payer,
     /// What is bought.
     pub lines: Vec<LineItem>,
 }
@@ -67,6 +69,7 @@ impl NewIntent {
             amount: content.total,
             capture: order.capture,
             email: content.email.clone(),
+            payer: content.payer.clone(),
             lines: content.lines.clone(),
         }
     }
@@ -80,6 +83,7 @@ impl NewIntent {
             amount: order.total,
             capture: order.capture,
             email: order.email.clone(),
+            payer: order.payer.clone(),
             lines: order.lines.clone(),
         }
     }

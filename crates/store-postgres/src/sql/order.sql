@@ -2,7 +2,7 @@
 SELECT
     id, number, version, customer, email, currency, total, capture, metadata::text, livemode, revision, attempt,
     state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, operations, operation::text,
-    placed_at, updated_at,
+    payer::text, placed_at, updated_at,
     ARRAY(
         SELECT ROW (name, description, sku, unit_amount, quantity::bigint)
         FROM order_lines WHERE order_id = orders.id ORDER BY position

@@ -10,33 +10,33 @@ WITH kept AS (
     INSERT INTO orders (
         id, version, number, currency, capture, livemode, placed_at, customer, email, total, metadata, revision,
         attempt, state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, operations,
-        operation, updated_at
+        operation, updated_at, payer
     )
     SELECT
         $4, 1, $7::text, $8::text, $9::text, $10::boolean, $11::timestamptz,
         $12::text, $13::text, $14::bigint, $15::jsonb, $16::bigint, $17::bigint,
         $18::text, $19::text, $20::text, $21::timestamptz, $22::bigint, $23::bigint,
-        $24::bigint, $25::jsonb, $26::timestamptz
+        $24::bigint, $25::jsonb, $26::timestamptz, $27::jsonb
     WHERE $2 IS NULL OR EXISTS (SELECT FROM kept)
     RETURNING id
 ), content_lines AS (
     INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
     SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
-    FROM placed, unnest($27::text[], $28::text[], $29::text[], $30::bigint[], $31::bigint[])
+    FROM placed, unnest($28::text[], $29::text[], $30::text[], $31::bigint[], $32::bigint[])
         WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
 ), content_adjustments AS (
     INSERT INTO order_adjustments (order_id, position, kind, label, amount)
     SELECT id, ordinality - 1, kind, label, amount
-    FROM placed, unnest($32::text[], $33::text[], $34::bigint[])
+    FROM placed, unnest($33::text[], $34::text[], $35::bigint[])
         WITH ORDINALITY AS it (kind, label, amount, ordinality)
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, 1, ordinality - 1, kind, payload::jsonb, $6, $35::jsonb
-    FROM placed, unnest($36::text[], $37::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, 1, ordinality - 1, kind, payload::jsonb, $6, $36::jsonb
+    FROM placed, unnest($37::text[], $38::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM placed, unnest($38::text[], $39::text[], $40::timestamptz[]) AS it (key, payload, due_at)
+    FROM placed, unnest($39::text[], $40::text[], $41::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 )
 SELECT FROM placed

@@ -8,8 +8,8 @@
     SELECT
         id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
     FROM changed, unnest(
-        $53::bigint[], $54::text[], $55::text[], $56::text[], $57::bigint[], $58::text[],
-        $59::text[], $60::text[], $61::bigint[], $62::text[], $63::timestamptz[]
+        $54::bigint[], $55::text[], $56::text[], $57::text[], $58::bigint[], $59::text[],
+        $60::text[], $61::text[], $62::bigint[], $63::text[], $64::timestamptz[]
     ) AS it (
         number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
     )
@@ -23,8 +23,8 @@
     SELECT
         id, ordinality - 1, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
     FROM changed, unnest(
-        $64::text[], $65::text[], $66::text[], $67::bigint[], $68::text[], $69::text[],
-        $70::timestamptz[], $71::boolean[], $72::boolean[]
+        $65::text[], $66::text[], $67::text[], $68::bigint[], $69::text[], $70::text[],
+        $71::timestamptz[], $72::boolean[], $73::boolean[]
     ) WITH ORDINALITY AS it (
         provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated, ordinality
     )
@@ -35,34 +35,34 @@
     INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
     SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
     FROM changed, unnest(
-        $73::text[], $74::text[], $75::text[], $76::text[], $77::text[], $78::timestamptz[]
+        $74::text[], $75::text[], $76::text[], $77::text[], $78::text[], $79::timestamptz[]
     ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, ordinality)
     ON CONFLICT DO NOTHING
 ), kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
-    SELECT $79::uuid, $80::text, $81::bytea, id, $82::text, $34
+    SELECT $80::uuid, $81::text, $82::bytea, id, $83::text, $35
     FROM changed
-    WHERE $80 IS NOT NULL
+    WHERE $81 IS NOT NULL
 ), edited_lines AS (
     INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
     SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
-    FROM changed, unnest($83::text[], $84::text[], $85::text[], $86::bigint[], $87::bigint[])
+    FROM changed, unnest($84::text[], $85::text[], $86::text[], $87::bigint[], $88::bigint[])
         WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET name = excluded.name, description = excluded.description, sku = excluded.sku,
         unit_amount = excluded.unit_amount, quantity = excluded.quantity
 ), dropped_lines AS (
     DELETE FROM order_lines USING changed
-    WHERE order_lines.order_id = changed.id AND position >= cardinality($83)
+    WHERE order_lines.order_id = changed.id AND position >= cardinality($84)
 ), edited_adjustments AS (
     INSERT INTO order_adjustments (order_id, position, kind, label, amount)
     SELECT id, ordinality - 1, kind, label, amount
-    FROM changed, unnest($88::text[], $89::text[], $90::bigint[])
+    FROM changed, unnest($89::text[], $90::text[], $91::bigint[])
         WITH ORDINALITY AS it (kind, label, amount, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET kind = excluded.kind, label = excluded.label, amount = excluded.amount
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
-    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($88)
+    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($89)
 )
 SELECT FROM changed
