@@ -53,6 +53,7 @@ mod order;
 mod refund;
 mod request;
 mod settle;
+mod storefront;
 mod task;
 mod text;
 mod timestamp;
@@ -78,6 +79,11 @@ pub use refund::{
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;
+pub use storefront::{
+    Address, Cart, CartData, CartError, CartId, CartLine, CheckoutError, CheckoutStep, CountryCode, CountryProblem,
+    Coupon, CouponCode, Discount, Percent, PercentProblem, Prices, ShippingRate, TaxRate, Terms, TermsProblem, Variant,
+    VariantId, VariantProblem,
+};
 pub use task::{Decision, Task, TaskKey};
 pub use text::{Email, Text, TextProblem};
 pub use timestamp::{Timestamp, TimestampOutOfRange};

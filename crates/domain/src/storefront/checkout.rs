@@ -1,0 +1,279 @@
+//! The steps of a checkout: what must be there before the next.
+
+use thiserror::Error;
+
+use super::{Cart, Terms};
+use crate::Timestamp;
+
+/// How far the customer of a cart has come. What comes after is the order's: paid, canceled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum CheckoutStep {
+    /// Filling the cart.
+    Cart,
+    /// Saying who and where they are.
+    Address,
+    /// Choosing how the goods are shipped; left out where nothing is.
+    Delivery,
+    /// Paying.
+    Payment,
+}
+
+impl CheckoutStep {
+    /// Every step, in order.
+    pub const ALL: [Self; 4] = [Self::Cart, Self::Address, Self::Delivery, Self::Payment];
+
+    /// The step of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cart => "cart",
+            Self::Address => "address",
+            Self::Delivery => "delivery",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+/// What is missing for the next step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CheckoutError {
+    /// Nothing in the cart.
+    #[error("There are no items for this order. Please add an item to the order to continue.")]
+    NoLines,
+    /// Nobody to send the receipt to.
+    #[error("can't be blank")]
+    NoEmail,
+    /// Nowhere to send the goods.
+    #[error("can't be blank")]
+    NoShippingAddress,
+    /// No way to send them there.
+    #[error("We are unable to calculate shipping rates for the selected items.")]
+    NoShippingRates,
+    /// It was not said how to send them.
+    #[error("can't be blank")]
+    NoShippingRate,
+    /// What comes next is the payment.
+    #[error("No payment found")]
+    NotPaid,
+}
+
+impl Cart {
+    /// What is missing to leave `step`.
+    fn lacks(&self, step: CheckoutStep, terms: &Terms) -> Option<CheckoutError> {
+        let ships = !terms.shipping.is_empty();
+        match step {
+            CheckoutStep::Cart => self.lines.is_empty().then_some(CheckoutError::NoLines),
+            CheckoutStep::Address if self.email.is_none() => Some(CheckoutError::NoEmail),
+            CheckoutStep::Address => {
+                (ships && self.shipping_address.is_none()).then_some(CheckoutError::NoShippingAddress)
+            }
+            CheckoutStep::Delivery => (ships && self.shipping_rate.is_none()).then_some(CheckoutError::NoShippingRate),
+            CheckoutStep::Payment => Some(CheckoutError::NotPaid),
+        }
+    }
+
+    /// How far it has come, as far as what was there still is.
+    pub(super) fn step_that_holds(&self, terms: &Terms) -> CheckoutStep {
+        let first_lacking = CheckoutStep::ALL.into_iter().find(|&it| self.lacks(it, terms).is_some());
+        self.step.min(first_lacking.unwrap_or(CheckoutStep::Payment))
+    }
+
+    /// One step on. The first way to ship is chosen where none is. To be priced again, as after every change.
+    pub fn next(mut self, terms: &Terms, now: Timestamp) -> Result<Self, CheckoutError> {
+        if let Some(lack) = self.lacks(self.step, terms) {
+            return Err(lack);
+        }
+        let next = match self.step {
+            CheckoutStep::Cart => CheckoutStep::Address,
+            CheckoutStep::Address if terms.shipping.is_empty() => CheckoutStep::Payment,
+            CheckoutStep::Address => CheckoutStep::Delivery,
+            CheckoutStep::Delivery | CheckoutStep::Payment => CheckoutStep::Payment,
+        };
+        if next == CheckoutStep::Delivery && self.shipping_rate.is_none() {
+            let address = self.shipping_address.as_ref().ok_or(CheckoutError::NoShippingAddress)?;
+            let first = terms.shipping_to(address, self.currency).next().ok_or(CheckoutError::NoShippingRates)?;
+            self.data.shipping_rate = Some(first.0.id.clone());
+        }
+        self.data.step = next;
+        self.data.updated_at = now;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use uuid::Uuid;
+
+    use super::super::{
+        Address, CartError, CartId, Coupon, CouponCode, Discount, Percent, Prices, ShippingRate, TaxRate, Variant,
+        VariantId,
+    };
+    use super::*;
+    use crate::order::tests::at;
+    use crate::{AdjustmentKind, Currency, CustomerId, Email, Money, OrderId, Payer, Text};
+
+    fn eur(minor: i64) -> Money {
+        Money::new(minor, Currency::Eur).unwrap()
+    }
+
+    fn variant(id: &str, minor: i64) -> Variant {
+        Variant {
+            id: VariantId::new(id).unwrap(),
+            sku: None,
+            name: Text::new(id).unwrap(),
+            description: Text::default(),
+            prices: [eur(minor)].into_iter().collect(),
+            active: true,
+        }
+    }
+
+    fn cart() -> Cart {
+        Cart::new(CartId(Uuid::nil()), OrderId(Uuid::nil()), None, Currency::Eur, at(1))
+    }
+
+    fn terms() -> Terms {
+        let rate = |id: &str, minor, countries: &[&str]| ShippingRate {
+            id: Text::new(id).unwrap(),
+            name: Text::new(id).unwrap(),
+            countries: countries.iter().map(|it| it.parse().unwrap()).collect(),
+            prices: [eur(minor)].into_iter().collect(),
+        };
+        let tax = |country: &str, percent: &str, included| TaxRate {
+            name: Text::new("VAT").unwrap(),
+            country: country.parse().unwrap(),
+            percent: Percent::parse(percent).unwrap(),
+            included,
+            on_shipping: true,
+        };
+        let coupon = |code: &str, discount| Coupon {
+            code: CouponCode::new(code).unwrap(),
+            name: Text::new(code).unwrap(),
+            discount,
+            expires_at: Some(at(100)),
+        };
+        Terms {
+            shipping: vec![rate("post", 490, &["DE", "AT"]), rate("courier", 1500, &["DE", "AT"])],
+            taxes: vec![tax("DE", "19", true), tax("AT", "20", false)],
+            coupons: vec![
+                coupon("ten", Discount::Percent(Percent::parse("10").unwrap())),
+                coupon("five", Discount::Amount([eur(500)].into_iter().collect())),
+                coupon("dollars", Discount::Amount(Prices::default())),
+            ],
+        }
+    }
+
+    fn kinds(cart: &Cart) -> Vec<(AdjustmentKind, i64)> {
+        cart.adjustments.iter().map(|it| (it.kind, it.amount.minor())).collect()
+    }
+
+    #[test]
+    fn a_cart_is_priced_with_coupons_then_shipping_then_tax() {
+        use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
+        let bone = variant("bone", 1000);
+        let filled = cart().with_more(&bone, 2).unwrap().with_more(&bone, 1).unwrap();
+        assert_eq!((filled.lines.len(), filled.item_count()), (1, 3));
+        for (country, coupons, expected, due) in [
+            ("DE", vec!["ten"], vec![(Discount, 300), (Shipping, 490), (TaxIncluded, 509)], 3190),
+            ("AT", vec!["five", "ten"], vec![(Discount, 500), (Discount, 250), (Shipping, 490), (Tax, 548)], 3288),
+        ] {
+            let mut cart = filled.clone().with_shipping_address(Some(Address::of(country.parse().unwrap())));
+            for code in coupons {
+                cart = cart.with_coupon(CouponCode::new(code).unwrap(), &terms(), at(2)).unwrap();
+            }
+            let cart = cart.with_shipping_rate("post", &terms()).unwrap();
+            let cart = cart.priced(std::slice::from_ref(&bone), &terms(), at(2)).unwrap();
+            assert_eq!((kinds(&cart), cart.totals().unwrap().due), (expected, eur(due)), "{country}");
+            let order = cart.to_order(Payer::default());
+            assert_eq!(order.adjustments, cart.adjustments);
+            let later = cart.priced(std::slice::from_ref(&bone), &terms(), at(100)).unwrap();
+            assert!(later.coupons.is_empty(), "its coupons are over");
+        }
+    }
+
+    #[test]
+    fn a_price_that_changed_is_the_new_one_and_what_is_not_sold_says_so() {
+        let filled = cart().with_more(&variant("bone", 1000), 2).unwrap();
+        let dearer = filled.clone().priced(&[variant("bone", 1100)], &terms(), at(2)).unwrap();
+        assert_eq!(dearer.totals().unwrap().due, eur(2200));
+        let gone = dearer.priced(&[Variant { active: false, ..variant("bone", 1) }], &terms(), at(3)).unwrap();
+        assert_eq!(gone.unsold().collect::<Vec<_>>(), ["bone"]);
+        assert!(gone.without_unsold().lines.is_empty());
+        let unpriced = Variant { prices: Prices::default(), ..variant("toy", 1) };
+        let problem = filled.clone().with_more(&unpriced, 1).unwrap_err();
+        assert_eq!(problem.to_string(), "toy is not available in EUR");
+        assert!(matches!(filled.with_more(&variant("toy", 1), 0), Err(CartError::NotSold(_))));
+    }
+
+    #[test]
+    fn each_step_needs_what_comes_before_it() {
+        let bone = variant("bone", 1000);
+        let price = |cart: Cart| cart.priced(std::slice::from_ref(&bone), &terms(), at(2)).unwrap();
+        let next = |cart: &Cart| cart.clone().next(&terms(), at(2)).map(price);
+        assert_eq!(next(&cart()), Err(CheckoutError::NoLines));
+        let at_address = next(&cart().with_more(&bone, 1).unwrap()).unwrap();
+        assert_eq!((at_address.step, next(&at_address)), (CheckoutStep::Address, Err(CheckoutError::NoEmail)));
+        let mailed = at_address.with_email(Email::new("ada@example.com").unwrap());
+        assert_eq!(next(&mailed), Err(CheckoutError::NoShippingAddress));
+        let abroad = mailed.clone().with_shipping_address(Some(Address::of("US".parse().unwrap())));
+        assert_eq!(next(&abroad), Err(CheckoutError::NoShippingRates));
+        let at_delivery = next(&mailed.with_shipping_address(Some(Address::of("DE".parse().unwrap())))).unwrap();
+        assert_eq!(
+            (at_delivery.step, kinds(&at_delivery).first()),
+            (CheckoutStep::Delivery, Some(&(AdjustmentKind::Shipping, 490)))
+        );
+        let at_payment = next(&at_delivery).unwrap();
+        assert_eq!((at_payment.step, next(&at_payment)), (CheckoutStep::Payment, Err(CheckoutError::NotPaid)));
+        let moved = price(at_payment.clone().with_shipping_address(Some(Address::of("FR".parse().unwrap()))));
+        assert_eq!((moved.step, &moved.shipping_rate), (CheckoutStep::Address, &None));
+        assert_eq!(price(at_payment.emptied()).step, CheckoutStep::Cart);
+    }
+
+    #[test]
+    fn nothing_is_shipped_where_there_is_no_way_to_ship() {
+        let terms = Terms::default();
+        let filled = cart().with_more(&variant("song", 100), 1).unwrap().with_email(Email::new("a@b.c").unwrap());
+        let at_address = filled.next(&terms, at(2)).unwrap();
+        assert_eq!(at_address.next(&terms, at(2)).unwrap().step, CheckoutStep::Payment);
+    }
+
+    #[test]
+    fn a_cart_refuses_what_it_cannot_take() {
+        let bone = variant("bone", 1000);
+        let filled = cart().with_more(&bone, 1).unwrap();
+        let code = |text: &str| CouponCode::new(text).unwrap();
+        let ten = filled.clone().with_coupon(code("TEN"), &terms(), at(2)).unwrap();
+        for (changed, problem) in [
+            (filled.clone().with_quantity(2, 1), CartError::NoSuchLine),
+            (filled.clone().with_quantity(1, 0), CartError::Line(crate::LineProblem::Quantity)),
+            (filled.clone().without_line(2), CartError::NoSuchLine),
+            (filled.clone().with_coupon(code("none"), &terms(), at(2)), CartError::NoSuchCoupon),
+            (filled.clone().with_coupon(code("ten"), &terms(), at(100)), CartError::NoSuchCoupon),
+            (
+                filled.clone().with_coupon(code("dollars"), &terms(), at(2)),
+                CartError::CouponNotInCurrency(Currency::Eur),
+            ),
+            (ten.clone().with_coupon(code("ten"), &terms(), at(2)), CartError::CouponTakenAlready),
+            (ten.without_coupon(Some(&code("five"))), CartError::CouponNotThere),
+            (filled.clone().with_shipping_rate("post", &terms()), CartError::NoSuchShippingRate),
+        ] {
+            assert_eq!(changed, Err(problem));
+        }
+        let customer = |it: &str| CustomerId::new(it).unwrap();
+        let owned = filled.owned_by(customer("ada")).unwrap();
+        assert_eq!(owned.clone().owned_by(customer("ada")), Ok(owned.clone()));
+        assert_eq!(owned.owned_by(customer("eve")), Err(CartError::AnothersAlready));
+        let full = (0..crate::Order::LINES_MAX)
+            .try_fold(cart(), |cart, n| cart.with_more(&variant(&n.to_string(), 1), 1))
+            .unwrap();
+        assert_eq!(full.with_more(&bone, 1), Err(CartError::TooManyLines));
+        assert!(BTreeSet::from(CheckoutStep::ALL).into_iter().all(|it| CheckoutStep::named(it.name()) == Some(it)));
+    }
+}

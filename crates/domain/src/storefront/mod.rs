@@ -1,0 +1,14 @@
+//! What a storefront needs before there is an order: a price list, the terms of sale, and a cart that makes an order
+//! of both. Prices come from the price list alone, never from whoever asks.
+
+mod address;
+mod cart;
+mod checkout;
+mod price_list;
+mod terms;
+
+pub use address::{Address, CountryCode, CountryProblem};
+pub use cart::{Cart, CartData, CartError, CartId, CartLine};
+pub use checkout::{CheckoutError, CheckoutStep};
+pub use price_list::{Prices, Variant, VariantId, VariantProblem};
+pub use terms::{Coupon, CouponCode, Discount, Percent, PercentProblem, ShippingRate, TaxRate, Terms, TermsProblem};

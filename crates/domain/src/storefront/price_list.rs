@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::{Currency, IdError, LineItem, LineProblem, Money, Text};
+
+/// Names what is sold, in the shop's own terms.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
+pub struct VariantId(String);
+
+impl VariantId {
+    /// The most characters of one.
+    pub const CHARS_MAX: usize = 100;
+
+    /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        let fits = (1..=Self::CHARS_MAX).contains(&text.len())
+            && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it));
+        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::CHARS_MAX }) }
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VariantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for VariantId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::new(text)
+    }
+}
+
+impl From<VariantId> for String {
+    fn from(id: VariantId) -> Self {
+        id.0
+    }
+}
+
+/// A price in each of some currencies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "BTreeMap<String, i64>", into = "BTreeMap<String, i64>"))]
+pub struct Prices(BTreeMap<Currency, Money>);
+
+impl Prices {
+    /// The price in `currency`, if there is one.
+    pub fn price_in(&self, currency: Currency) -> Option<Money> {
+        self.0.get(&currency).copied()
+    }
+
+    /// Every price, by the currency's code.
+    pub fn all(&self) -> impl Iterator<Item = Money> {
+        self.0.values().copied()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Money> for Prices {
+    /// Of two prices in one currency, the later stands.
+    fn from_iter<I: IntoIterator<Item = Money>>(prices: I) -> Self {
+        Self(prices.into_iter().map(|it| (it.currency(), it)).collect())
+    }
+}
+
+impl TryFrom<BTreeMap<String, i64>> for Prices {
+    type Error = String;
+    /// From minor units by currency.
+    fn try_from(minor: BTreeMap<String, i64>) -> Result<Self, String> {
+        let price = |(code, minor): (String, i64)| {
+            let currency: Currency = code.parse().map_err(|problem| format!("{code} {problem}"))?;
+            Money::new(minor, currency).map_err(|problem| format!("{code} {problem}"))
+        };
+        minor.into_iter().map(price).collect()
+    }
+}
+
+impl From<Prices> for BTreeMap<String, i64> {
+    fn from(prices: Prices) -> Self {
+        prices.all().map(|it| (it.currency().code().to_owned(), it.minor())).collect()
+    }
+}
+
+/// One thing on the price list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// Its name in requests.
+    pub id: VariantId,
+    /// The shop's own name for it.
+    pub sku: Option<Text<1, 100>>,
+    /// Its name for the customer.
+    pub name: Text<1, 250>,
+    /// More of it.
+    pub description: Text<0, 1000>,
+    /// What one costs.
+    pub prices: Prices,
+    /// Whether it is sold now.
+    pub active: bool,
+}
+
+/// Why something is not sold.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VariantProblem {
+    /// It is not sold now.
+    #[error("{name} is not available")]
+    NotActive {
+        /// What.
+        name: String,
+    },
+    /// It has no price in the cart's currency.
+    #[error("{name} is not available in {}", .currency.code().to_uppercase())]
+    NoPrice {
+        /// What.
+        name: String,
+        /// The currency.
+        currency: Currency,
+    },
+    /// No line can be made of it.
+    #[error("{0}")]
+    Line(LineProblem),
+}
+
+impl Variant {
+    /// A line of `quantity` of it, at the price of this moment.
+    pub fn line(&self, quantity: u32, currency: Currency) -> Result<LineItem, VariantProblem> {
+        let name = || self.name.to_string();
+        if !self.active {
+            return Err(VariantProblem::NotActive { name: name() });
+        }
+        let price = self.prices.price_in(currency).ok_or_else(|| VariantProblem::NoPrice { name: name(), currency })?;
+        let mut line = LineItem::new(name(), price, quantity).map_err(VariantProblem::Line)?;
+        line.description.clone_from(&self.description);
+        line.sku.clone_from(&self.sku);
+        Ok(line)
+    }
+}
