@@ -57,6 +57,8 @@ pub use ports::store::{
     ApiKey, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark, OrderQuery, OrderRef,
     RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
+pub use ports::storefront::{CartRef, Carts, PriceList};
+pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;

@@ -13,6 +13,7 @@ mod queue;
 mod read;
 mod rows;
 mod statement;
+mod storefront;
 mod tls;
 mod write;
 

@@ -46,7 +46,7 @@ impl Column {
         self.read(Money::new(minor, currency))
     }
 
-    fn json<T: serde::de::DeserializeOwned>(self, text: &str) -> Result<T, Failure> {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(self, text: &str) -> Result<T, Failure> {
         self.read(serde_json::from_str(text))
     }
 }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paywright_app::Store;
+use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::contract::Subject;
 use paywright_testkit::postgres::Database;
+use paywright_testkit::storefront_contract::Shelf;
 
 struct Shop {
     // The store goes first: its connections would hold the database.
@@ -40,3 +41,15 @@ async fn fresh() -> Shop {
 }
 
 paywright_testkit::store_contract!(fresh().await);
+
+impl Shelf for Shop {
+    fn carts(&self) -> Arc<dyn Carts> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+
+    fn prices(&self) -> Arc<dyn PriceList> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::storefront_contract!(fresh().await);

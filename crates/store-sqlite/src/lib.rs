@@ -11,6 +11,7 @@ mod read;
 mod rows;
 mod schema;
 mod setup;
+mod storefront;
 mod write;
 mod writer;
 

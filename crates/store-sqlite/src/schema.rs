@@ -197,6 +197,45 @@ table! {
     }
 }
 
+table! {
+    variants (id) {
+        id -> Text,
+        sku -> Nullable<Text>,
+        name -> Text,
+        description -> Text,
+        prices -> Text,
+        active -> Bool,
+    }
+}
+
+table! {
+    sales_terms (only_one) {
+        only_one -> Bool,
+        payload -> Text,
+    }
+}
+
+table! {
+    carts (id) {
+        id -> Binary,
+        version -> BigInt,
+        customer -> Nullable<Text>,
+        currency -> Text,
+        order_id -> Binary,
+        is_open -> Bool,
+        payload -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+table! {
+    provider_customers (livemode, customer) {
+        livemode -> Bool,
+        customer -> Text,
+        provider_id -> Text,
+    }
+}
+
 joinable!(order_lines -> orders (order_id));
 joinable!(payment_intents -> orders (order_id));
 allow_tables_to_appear_in_same_query!(orders, order_lines, payment_intents);

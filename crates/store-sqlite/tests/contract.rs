@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use paywright_app::Store;
+use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::contract::Subject;
+use paywright_testkit::storefront_contract::Shelf;
 use tempfile::TempDir;
 
 struct File {
@@ -48,3 +49,15 @@ fn fresh() -> File {
 }
 
 paywright_testkit::store_contract!(fresh());
+
+impl Shelf for File {
+    fn carts(&self) -> Arc<dyn Carts> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+
+    fn prices(&self) -> Arc<dyn PriceList> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::storefront_contract!(fresh());

@@ -15,6 +15,7 @@ mod gateway;
 pub mod postgres;
 mod provider;
 mod samples;
+pub mod storefront_contract;
 mod world;
 
 pub use cluster::Cluster;

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::{CartId, OrderId, Timestamp};
 use uuid::Uuid;
 
 /// Tells the time, and lets it pass.
@@ -17,6 +17,11 @@ pub trait Clock: Send + Sync {
 pub trait Ids: Send + Sync {
     /// A fresh order id: a version 7 UUID of `now`, so that newer orders sort later.
     fn order_id(&self, now: Timestamp) -> OrderId;
+
+    /// A fresh cart id, as [`Self::order_id`].
+    fn cart_id(&self, now: Timestamp) -> CartId {
+        CartId(self.order_id(now).0)
+    }
 
     /// A fresh name for someone who holds leases: two processes never have the same.
     fn owner(&self) -> Uuid;

@@ -1,0 +1,412 @@
+//! Carts, the price list, and who customers are at the provider.
+
+use async_trait::async_trait;
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
+use paywright_domain::{
+    Cart, Currency, CustomerId, ProviderCustomerId, Terms, Text as BoundedText, Variant, VariantId,
+};
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::failure::Failure;
+use crate::rows::{Column, pg_time, to_json};
+use crate::statement::{Binder, Fixed, Text, text};
+
+type VariantColumns = (SqlText, Nullable<SqlText>, SqlText, SqlText, SqlText, Bool);
+/// Id, SKU, name, description, prices, active.
+type VariantRow = (String, Option<String>, String, String, String, bool);
+
+fn variant((id, sku, name, description, prices, active): VariantRow) -> Result<Variant, Failure> {
+    let column = |name| Column("variants", name);
+    Ok(Variant {
+        id: column("id").read(VariantId::new(id))?,
+        sku: column("sku").read(sku.map(BoundedText::new).transpose())?,
+        name: column("name").read(BoundedText::new(name))?,
+        description: column("description").read(BoundedText::new(description))?,
+        prices: column("prices").json(&prices)?,
+        active,
+    })
+}
+
+fn variants_of(rows: Result<Vec<VariantRow>, Failure>) -> Result<Vec<Variant>, StoreError> {
+    rows.and_then(|rows| rows.into_iter().map(variant).collect()).map_err(Failure::of_read)
+}
+
+struct VariantsOf(Vec<String>);
+
+impl Fixed for VariantsOf {
+    type Id = Self;
+    type Columns = VariantColumns;
+
+    fn text() -> &'static Text {
+        text!("SELECT id, sku, name, description, prices::text, active FROM variants WHERE id = ANY ($1)")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.0)
+    }
+}
+
+struct VariantsAfter {
+    after: String,
+    limit: i64,
+}
+
+impl Fixed for VariantsAfter {
+    type Id = Self;
+    type Columns = VariantColumns;
+
+    fn text() -> &'static Text {
+        // By code points, so that pages are the same whatever the database's language is.
+        text!(
+            "SELECT id, sku, name, description, prices::text, active FROM variants ",
+            "WHERE id > $1 COLLATE \"C\" ORDER BY id COLLATE \"C\" LIMIT $2"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.after)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// Variants, column by column.
+#[derive(Default)]
+struct PutVariants {
+    ids: Vec<String>,
+    skus: Vec<Option<String>>,
+    names: Vec<String>,
+    descriptions: Vec<String>,
+    prices: Vec<String>,
+    active: Vec<bool>,
+}
+
+impl PutVariants {
+    /// A statement writes a row once: of two of one id, the later stands.
+    fn of(variants: &[Variant]) -> Result<Self, Failure> {
+        let mut columns = Self::default();
+        let last: std::collections::BTreeMap<_, _> = variants.iter().map(|it| (&it.id, it)).collect();
+        for variant in last.into_values() {
+            columns.ids.push(variant.id.to_string());
+            columns.skus.push(variant.sku.as_ref().map(ToString::to_string));
+            columns.names.push(variant.name.to_string());
+            columns.descriptions.push(variant.description.to_string());
+            columns.prices.push(to_json(&variant.prices)?);
+            columns.active.push(variant.active);
+        }
+        Ok(columns)
+    }
+}
+
+impl Fixed for PutVariants {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO variants (id, sku, name, description, prices, active) ",
+            "SELECT id, sku, name, description, prices::jsonb, active ",
+            "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[]) ",
+            "AS it (id, sku, name, description, prices, active) ",
+            "ON CONFLICT (id) DO UPDATE SET sku = excluded.sku, name = excluded.name, ",
+            "description = excluded.description, prices = excluded.prices, active = excluded.active"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Array<SqlText>, _>(&self.ids)?;
+        to.value::<Array<Nullable<SqlText>>, _>(&self.skus)?;
+        to.value::<Array<SqlText>, _>(&self.names)?;
+        to.value::<Array<SqlText>, _>(&self.descriptions)?;
+        to.value::<Array<SqlText>, _>(&self.prices)?;
+        to.value::<Array<Bool>, _>(&self.active)
+    }
+}
+
+struct RemoveVariant(String);
+
+impl Fixed for RemoveVariant {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!("DELETE FROM variants WHERE id = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.0)
+    }
+}
+
+#[derive(Clone)]
+struct SalesTerms;
+
+impl Fixed for SalesTerms {
+    type Id = Self;
+    type Columns = SqlText;
+
+    fn text() -> &'static Text {
+        text!("SELECT payload::text FROM sales_terms")
+    }
+
+    fn bind<'b>(&'b self, _: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        Ok(())
+    }
+}
+
+struct PutTerms(String);
+
+impl Fixed for PutTerms {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO sales_terms (only_one, payload) VALUES (true, $1::jsonb) ",
+            "ON CONFLICT (only_one) DO UPDATE SET payload = excluded.payload"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.0)
+    }
+}
+
+type CartColumns = (BigInt, SqlText);
+
+#[derive(Clone)]
+struct CartById(Uuid);
+
+impl Fixed for CartById {
+    type Id = Self;
+    type Columns = CartColumns;
+
+    fn text() -> &'static Text {
+        text!("SELECT version, payload::text FROM carts WHERE id = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+#[derive(Clone)]
+struct CartByOrder(Uuid);
+
+impl Fixed for CartByOrder {
+    type Id = Self;
+    type Columns = CartColumns;
+
+    fn text() -> &'static Text {
+        text!("SELECT version, payload::text FROM carts WHERE order_id = $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+#[derive(Clone)]
+struct OpenCart {
+    customer: String,
+    currency: &'static str,
+}
+
+impl Fixed for OpenCart {
+    type Id = Self;
+    type Columns = CartColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT version, payload::text FROM carts WHERE customer = $1 AND currency = $2 AND is_open ",
+            "ORDER BY id DESC LIMIT 1"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.customer)?;
+        to.value::<SqlText, _>(&self.currency)
+    }
+}
+
+fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
+    let version = Version(Column("carts", "version").read(u32::try_from(version))?);
+    Ok(Versioned { version, value: Column("carts", "payload").json(&payload)? })
+}
+
+fn cart_of(row: Result<Option<(i64, String)>, Failure>) -> Result<Option<Versioned<Cart>>, StoreError> {
+    row.and_then(|it| it.map(cart).transpose()).map_err(Failure::of_read)
+}
+
+/// Writes a cart: one row, or none if it is there in another version.
+struct CommitCart<'a> {
+    id: Uuid,
+    expected: i64,
+    customer: Option<&'a str>,
+    currency: &'static str,
+    order: Uuid,
+    is_open: bool,
+    payload: String,
+    updated_at: PgTimestamp,
+}
+
+impl Fixed for CommitCart<'_> {
+    type Id = CommitCart<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO carts AS stored (id, version, customer, currency, order_id, is_open, payload, updated_at) ",
+            "SELECT $1::uuid, $2::bigint + 1, $3::text, $4::text, $5::uuid, $6::boolean, $7::jsonb, $8::timestamptz ",
+            "WHERE $2 = 0 OR EXISTS (SELECT FROM carts WHERE id = $1) ",
+            "ON CONFLICT (id) DO UPDATE SET version = excluded.version, customer = excluded.customer, ",
+            "currency = excluded.currency, order_id = excluded.order_id, is_open = excluded.is_open, ",
+            "payload = excluded.payload, updated_at = excluded.updated_at WHERE stored.version = $2"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<BigInt, _>(&self.expected)?;
+        to.value::<Nullable<SqlText>, _>(&self.customer)?;
+        to.value::<SqlText, _>(&self.currency)?;
+        to.value::<SqlUuid, _>(&self.order)?;
+        to.value::<Bool, _>(&self.is_open)?;
+        to.value::<SqlText, _>(&self.payload)?;
+        to.value::<Timestamptz, _>(&self.updated_at)
+    }
+}
+
+#[derive(Clone)]
+struct ProviderCustomerOf {
+    livemode: bool,
+    customer: String,
+}
+
+impl Fixed for ProviderCustomerOf {
+    type Id = Self;
+    type Columns = SqlText;
+
+    fn text() -> &'static Text {
+        text!("SELECT provider_id FROM provider_customers WHERE livemode = $1 AND customer = $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Bool, _>(&self.livemode)?;
+        to.value::<SqlText, _>(&self.customer)
+    }
+}
+
+struct KeepProviderCustomer<'a> {
+    livemode: bool,
+    customer: &'a str,
+    id: &'a str,
+}
+
+impl Fixed for KeepProviderCustomer<'_> {
+    type Id = KeepProviderCustomer<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO provider_customers (livemode, customer, provider_id) VALUES ($1, $2, $3) ",
+            "ON CONFLICT DO NOTHING"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Bool, _>(&self.livemode)?;
+        to.value::<SqlText, _>(&self.customer)?;
+        to.value::<SqlText, _>(&self.id)
+    }
+}
+
+#[async_trait]
+impl PriceList for PostgresStore {
+    async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
+        variants_of(self.rows(VariantsOf(ids.iter().map(ToString::to_string).collect())).await)
+    }
+
+    async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        variants_of(self.rows(VariantsAfter { after, limit: i64::from(limit) }).await)
+    }
+
+    async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
+        let put = PutVariants::of(variants).map_err(Failure::of_write)?;
+        self.write(put).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
+        self.wrote(RemoveVariant(id.to_string())).await
+    }
+
+    async fn terms(&self) -> Result<Terms, StoreError> {
+        let payload: Result<Option<String>, Failure> = self.row(SalesTerms).await;
+        let terms = payload.and_then(|it| it.map(|it| Column("sales_terms", "payload").json(&it)).transpose());
+        terms.map(Option::unwrap_or_default).map_err(Failure::of_read)
+    }
+
+    async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
+        let payload = to_json(terms).map_err(Failure::of_write)?;
+        self.write(PutTerms(payload)).await.map(drop).map_err(Failure::of_write)
+    }
+}
+
+#[async_trait]
+impl Carts for PostgresStore {
+    async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
+        cart_of(match which {
+            CartRef::Id(id) => self.row(CartById(id.0)).await,
+            CartRef::Order(order) => self.row(CartByOrder(order.0)).await,
+        })
+    }
+
+    async fn open_cart(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+    ) -> Result<Option<Versioned<Cart>>, StoreError> {
+        let question = OpenCart { customer: customer.as_str().to_owned(), currency: currency.code() };
+        cart_of(self.row(question).await)
+    }
+
+    async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
+        let commit = CommitCart {
+            id: cart.id.0,
+            expected: i64::from(expected.0),
+            customer: cart.customer.as_ref().map(CustomerId::as_str),
+            currency: cart.currency.code(),
+            order: cart.order.0,
+            is_open: cart.closed_at.is_none(),
+            payload: to_json(cart).map_err(Failure::of_write)?,
+            updated_at: pg_time(cart.updated_at),
+        };
+        if self.wrote(commit).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+    ) -> Result<Option<ProviderCustomerId>, StoreError> {
+        let question = ProviderCustomerOf { livemode, customer: customer.as_str().to_owned() };
+        let found: Result<Option<String>, Failure> = self.row(question).await;
+        let column = Column("provider_customers", "provider_id");
+        found.and_then(|it| column.read(it.map(ProviderCustomerId::new).transpose())).map_err(Failure::of_read)
+    }
+
+    async fn keep_provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+        id: &ProviderCustomerId,
+    ) -> Result<ProviderCustomerId, StoreError> {
+        let keep = KeepProviderCustomer { livemode, customer: customer.as_str(), id: id.as_str() };
+        self.write(keep).await.map_err(Failure::of_write)?;
+        self.provider_customer(customer, livemode).await?.ok_or(StoreError::Conflict)
+    }
+}

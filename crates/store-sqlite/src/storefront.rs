@@ -1,0 +1,216 @@
+//! Carts, the price list, and who customers are at the provider.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
+use paywright_domain::{Cart, Currency, CustomerId, ProviderCustomerId, Terms, Text, Variant, VariantId};
+
+use crate::SqliteStore;
+use crate::failure::Failure;
+use crate::rows::{Column, to_json};
+use crate::schema::{carts, provider_customers, sales_terms, variants};
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = variants, treat_none_as_default_value = false)]
+struct VariantRow {
+    id: String,
+    sku: Option<String>,
+    name: String,
+    description: String,
+    prices: String,
+    active: bool,
+}
+
+impl VariantRow {
+    fn of(variant: &Variant) -> Result<Self, Failure> {
+        Ok(Self {
+            id: variant.id.as_str().to_owned(),
+            sku: variant.sku.as_ref().map(|it| it.as_str().to_owned()),
+            name: variant.name.as_str().to_owned(),
+            description: variant.description.as_str().to_owned(),
+            prices: to_json(&variant.prices)?,
+            active: variant.active,
+        })
+    }
+
+    fn restore(self) -> Result<Variant, Failure> {
+        let column = |name| Column("variants", name);
+        Ok(Variant {
+            id: column("id").read(VariantId::new(self.id))?,
+            sku: column("sku").read(self.sku.map(Text::new).transpose())?,
+            name: column("name").read(Text::new(self.name))?,
+            description: column("description").read(Text::new(self.description))?,
+            prices: column("prices").json(&self.prices)?,
+            active: self.active,
+        })
+    }
+}
+
+fn cart_of(row: Option<(i64, String)>) -> Result<Option<Versioned<Cart>>, Failure> {
+    let Some((version, payload)) = row else { return Ok(None) };
+    let version = Version(Column("carts", "version").count(version)?);
+    Ok(Some(Versioned { version, value: Column("carts", "payload").json(&payload)? }))
+}
+
+#[async_trait]
+impl PriceList for SqliteStore {
+    async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.read(move |db| {
+            let rows: Vec<VariantRow> = variants::table.filter(variants::id.eq_any(ids)).load(db)?;
+            rows.into_iter().map(VariantRow::restore).collect()
+        })
+        .await
+    }
+
+    async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        self.read_many(move |db| {
+            let page = variants::table.filter(variants::id.gt(after)).order(variants::id).limit(i64::from(limit));
+            page.load(db)?.into_iter().map(VariantRow::restore).collect()
+        })
+        .await
+    }
+
+    async fn put_variants(&self, new: &[Variant]) -> Result<(), StoreError> {
+        let rows = new.iter().map(VariantRow::of).collect::<Result<Vec<_>, _>>()?;
+        self.writer
+            .run(move |db| {
+                for row in &rows {
+                    diesel::insert_into(variants::table)
+                        .values(row)
+                        .on_conflict(variants::id)
+                        .do_update()
+                        .set((
+                            variants::sku.eq(excluded(variants::sku)),
+                            variants::name.eq(excluded(variants::name)),
+                            variants::description.eq(excluded(variants::description)),
+                            variants::prices.eq(excluded(variants::prices)),
+                            variants::active.eq(excluded(variants::active)),
+                        ))
+                        .execute(db)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
+        let id = id.to_string();
+        self.writer.run(move |db| Ok(diesel::delete(variants::table.find(id)).execute(db)? > 0)).await
+    }
+
+    async fn terms(&self) -> Result<Terms, StoreError> {
+        self.read(|db| {
+            let payload: Option<String> = sales_terms::table.select(sales_terms::payload).first(db).optional()?;
+            Ok(payload.map(|it| Column("sales_terms", "payload").json(&it)).transpose()?.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
+        let payload = to_json(terms)?;
+        self.writer
+            .run(move |db| {
+                let row = (sales_terms::only_one.eq(true), sales_terms::payload.eq(payload));
+                diesel::replace_into(sales_terms::table).values(row).execute(db)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Carts for SqliteStore {
+    async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
+        self.read(move |db| {
+            let columns = carts::table.select((carts::version, carts::payload));
+            cart_of(match which {
+                CartRef::Id(id) => columns.find(id.0.as_bytes().as_slice()).first(db).optional()?,
+                CartRef::Order(order) => {
+                    columns.filter(carts::order_id.eq(order.0.as_bytes().as_slice())).first(db).optional()?
+                }
+            })
+        })
+        .await
+    }
+
+    async fn open_cart(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+    ) -> Result<Option<Versioned<Cart>>, StoreError> {
+        let customer = customer.as_str().to_owned();
+        self.read(move |db| {
+            let open = carts::table
+                .filter(carts::customer.eq(customer))
+                .filter(carts::currency.eq(currency.code()))
+                .filter(carts::is_open)
+                .order(carts::id.desc())
+                .select((carts::version, carts::payload));
+            cart_of(open.first(db).optional()?)
+        })
+        .await
+    }
+
+    async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
+        let cart = cart.clone();
+        self.writer
+            .run(move |db| {
+                let id = cart.id.0.as_bytes().as_slice();
+                let row = (
+                    carts::version.eq(i64::from(expected.next().0)),
+                    carts::customer.eq(cart.customer.as_ref().map(CustomerId::as_str)),
+                    carts::currency.eq(cart.currency.code()),
+                    carts::order_id.eq(cart.order.0.as_bytes().as_slice()),
+                    carts::is_open.eq(cart.closed_at.is_none()),
+                    carts::payload.eq(to_json(&cart)?),
+                    carts::updated_at.eq(cart.updated_at.unix_micros()),
+                );
+                let written = if expected == Version::NEW {
+                    diesel::insert_into(carts::table).values((carts::id.eq(id), row)).execute(db)?
+                } else {
+                    let of_version = carts::table.find(id).filter(carts::version.eq(i64::from(expected.0)));
+                    diesel::update(of_version).set(row).execute(db)?
+                };
+                if written == 0 { Err(Failure::StaleVersion) } else { Ok(()) }
+            })
+            .await
+    }
+
+    async fn provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+    ) -> Result<Option<ProviderCustomerId>, StoreError> {
+        let customer = customer.as_str().to_owned();
+        self.read(move |db| {
+            let found: Option<String> = provider_customers::table
+                .find((livemode, customer))
+                .select(provider_customers::provider_id)
+                .first(db)
+                .optional()?;
+            Column("provider_customers", "provider_id").read(found.map(ProviderCustomerId::new).transpose())
+        })
+        .await
+    }
+
+    async fn keep_provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+        id: &ProviderCustomerId,
+    ) -> Result<ProviderCustomerId, StoreError> {
+        let (customer, id) = (customer.as_str().to_owned(), id.as_str().to_owned());
+        self.writer
+            .run(move |db| {
+                use provider_customers as table;
+                let row = (table::livemode.eq(livemode), table::customer.eq(&customer), table::provider_id.eq(&id));
+                diesel::insert_into(table::table).values(row).on_conflict_do_nothing().execute(db)?;
+                let kept: String = table::table.find((livemode, &customer)).select(table::provider_id).first(db)?;
+                Column("provider_customers", "provider_id").read(ProviderCustomerId::new(kept))
+            })
+            .await
+    }
+}

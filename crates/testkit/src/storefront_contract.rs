@@ -1,0 +1,217 @@
+//! The contract of [`Carts`] and [`PriceList`], one function a promise. `storefront_contract!(fresh())` makes a test of
+//! each.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
+use paywright_domain::{
+    Address, Cart, CartId, Coupon, CouponCode, Currency, CustomerId, Discount, Email, Percent, ProviderCustomerId,
+    ShippingRate, TaxRate, Terms, Text, Variant, VariantId,
+};
+use tokio::join;
+
+use crate::{at, order_id, usd};
+
+/// A store of both, empty at first.
+pub trait Shelf: Send + Sync {
+    /// Its carts.
+    fn carts(&self) -> Arc<dyn Carts>;
+    /// Its price list.
+    fn prices(&self) -> Arc<dyn PriceList>;
+}
+
+/// Makes a test of each promise. `$fresh` is an expression of a [`Shelf`]; it may `.await`.
+#[macro_export]
+macro_rules! storefront_contract {
+    ($fresh:expr) => {
+        $crate::storefront_contract! { $fresh;
+            a_price_list_is_written_over_and_read_by_id
+            of_a_refused_list_nothing_is_written
+            terms_are_replaced_as_a_whole
+            a_cart_comes_back_as_it_was_written
+            of_racing_changes_of_a_cart_one_wins
+            a_customers_open_cart_is_the_newest_in_its_currency
+            a_customer_is_one_customer_at_the_provider
+        }
+    };
+    ($fresh:expr; $($promise:ident)*) => {
+        mod storefront {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let shelf = $fresh;
+                $crate::storefront_contract::$promise(&shelf).await;
+            })*
+        }
+    };
+}
+
+const NOW: i64 = 1_743_415_050;
+
+/// Something on the list, at `minor` US cents.
+pub fn variant(id: &str, minor: i64) -> Variant {
+    Variant {
+        id: VariantId::new(id).unwrap(),
+        sku: Some(Text::new(format!("SKU-{id}")).unwrap()),
+        name: Text::new(format!("Kaffee {id} ☕")).unwrap(),
+        description: Text::new("Für Zoë").unwrap(),
+        prices: [usd(minor)].into_iter().collect(),
+        active: true,
+    }
+}
+
+/// A way to ship, a tax and a coupon.
+pub fn terms() -> Terms {
+    let germany = "DE".parse().unwrap();
+    Terms {
+        shipping: vec![ShippingRate {
+            id: Text::new("post").unwrap(),
+            name: Text::new("Post").unwrap(),
+            countries: BTreeSet::from([germany, "US".parse().unwrap()]),
+            prices: [usd(490)].into_iter().collect(),
+        }],
+        taxes: vec![TaxRate {
+            name: Text::new("VAT").unwrap(),
+            country: germany,
+            percent: Percent::parse("19").unwrap(),
+            included: true,
+            on_shipping: true,
+        }],
+        coupons: vec![Coupon {
+            code: CouponCode::new("ten").unwrap(),
+            name: Text::new("Ten off").unwrap(),
+            discount: Discount::Percent(Percent::parse("10").unwrap()),
+            expires_at: Some(at(NOW + 1000)),
+        }],
+    }
+}
+
+fn cart(n: u32, customer: Option<&str>, currency: Currency) -> Cart {
+    let customer = customer.map(|it| CustomerId::new(it).unwrap());
+    Cart::new(CartId(order_id(n).0), order_id(n + 1000), customer, currency, at(NOW))
+}
+
+fn ids(variants: &[Variant]) -> Vec<&str> {
+    variants.iter().map(|it| it.id.as_str()).collect()
+}
+
+/// What is put twice is there once, as it was put last; pages go by id.
+pub async fn a_price_list_is_written_over_and_read_by_id(shelf: &impl Shelf) {
+    let prices = shelf.prices();
+    prices.put_variants(&[variant("b", 1), variant("a", 2), variant("B", 3)]).await.unwrap();
+    let changed = Variant { active: false, sku: None, ..variant("b", 500) };
+    prices.put_variants(&[variant("b", 400), changed.clone(), variant("c", 4)]).await.unwrap();
+    let all = prices.variants_after(None, 10).await.unwrap();
+    assert_eq!(ids(&all), ["B", "a", "b", "c"]);
+    assert_eq!(all[2], changed);
+    let after = VariantId::new("B").unwrap();
+    assert_eq!(ids(&prices.variants_after(Some(&after), 2).await.unwrap()), ["a", "b"]);
+    let some = [VariantId::new("c").unwrap(), VariantId::new("none").unwrap()];
+    assert_eq!(prices.variants(&some).await.unwrap(), [variant("c", 4)]);
+    assert!(prices.remove_variant(&some[0]).await.unwrap());
+    assert!(!prices.remove_variant(&some[0]).await.unwrap());
+    assert!(prices.variants(&some).await.unwrap().is_empty());
+}
+
+/// A list that is cut off while it is written is there whole or not at all.
+pub async fn of_a_refused_list_nothing_is_written(shelf: &impl Shelf) {
+    let prices = shelf.prices();
+    let many: Vec<_> = (0..500).map(|it| variant(&format!("v{it:04}"), 100)).collect();
+    drop(tokio::time::timeout(std::time::Duration::from_micros(300), prices.put_variants(&many)).await);
+    // A write that contradicts it waits for it.
+    prices.put_variants(&[variant("z", 1)]).await.unwrap();
+    let there = prices.variants_after(None, 1000).await.unwrap().len();
+    assert!([1, 501].contains(&there), "{there}");
+}
+
+/// There are no terms before the first.
+pub async fn terms_are_replaced_as_a_whole(shelf: &impl Shelf) {
+    let prices = shelf.prices();
+    assert_eq!(prices.terms().await.unwrap(), Terms::default());
+    prices.put_terms(&terms()).await.unwrap();
+    assert_eq!(prices.terms().await.unwrap(), terms());
+    let less = Terms { taxes: Vec::new(), ..terms() };
+    prices.put_terms(&less).await.unwrap();
+    assert_eq!(prices.terms().await.unwrap(), less);
+}
+
+/// Every field of a cart, written and read, by its id and by its order.
+pub async fn a_cart_comes_back_as_it_was_written(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    let empty = cart(1, Some("ada"), Currency::Usd);
+    assert_eq!(carts.cart(CartRef::Id(empty.id)).await.unwrap(), None);
+    carts.commit_cart(Version::NEW, &empty).await.unwrap();
+    assert!(matches!(carts.commit_cart(Version::NEW, &empty).await, Err(StoreError::Conflict)));
+    let full = empty
+        .with_more(&variant("bone", 1000), 2)
+        .and_then(|it| it.with_coupon(CouponCode::new("ten").unwrap(), &terms(), at(NOW)))
+        .and_then(|it| {
+            it.with_shipping_address(Some(Address::of("DE".parse().unwrap()))).with_shipping_rate("post", &terms())
+        })
+        .and_then(|it| it.with_metadata([(Text::new("a").unwrap(), Text::new("b").unwrap())].into()))
+        .and_then(|it| {
+            it.with_email(Email::new("ada@example.com").unwrap()).priced(
+                &[variant("bone", 1000)],
+                &terms(),
+                at(NOW + 1),
+            )
+        })
+        .unwrap();
+    carts.commit_cart(Version(1), &full).await.unwrap();
+    let stored = Versioned { version: Version(2), value: full.clone() };
+    assert_eq!(carts.cart(CartRef::Id(full.id)).await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(carts.cart(CartRef::Order(full.order)).await.unwrap(), Some(stored));
+    let thief = cart(2, None, Currency::Usd).for_order(full.order, at(NOW));
+    assert!(
+        matches!(carts.commit_cart(Version::NEW, &thief).await, Err(StoreError::Conflict)),
+        "an order is one cart's"
+    );
+    let unknown = carts.commit_cart(Version(1), &cart(3, None, Currency::Usd)).await;
+    assert!(matches!(unknown, Err(StoreError::Conflict)), "a change of what is not there");
+}
+
+/// Of many who change one version, one does.
+pub async fn of_racing_changes_of_a_cart_one_wins(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    let empty = cart(1, None, Currency::Usd);
+    carts.commit_cart(Version::NEW, &empty).await.unwrap();
+    let (left, right) = (empty.clone().closed(at(NOW + 1)), empty.clone().closed(at(NOW + 2)));
+    let (a, b) = join!(carts.commit_cart(Version(1), &left), carts.commit_cart(Version(1), &right));
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    let kept = carts.cart(CartRef::Id(empty.id)).await.unwrap().unwrap();
+    assert_eq!((kept.version, kept.value), (Version(2), if a.is_ok() { left } else { right }));
+}
+
+/// Neither another's, nor in another currency, nor one that is done with.
+pub async fn a_customers_open_cart_is_the_newest_in_its_currency(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    let (older, newer) = (cart(1, Some("ada"), Currency::Usd), cart(2, Some("ada"), Currency::Usd));
+    let others =
+        [cart(3, Some("eve"), Currency::Usd), cart(4, Some("ada"), Currency::Eur), cart(5, None, Currency::Usd)];
+    for cart in [&older, &newer].into_iter().chain(&others) {
+        carts.commit_cart(Version::NEW, cart).await.unwrap();
+    }
+    let ada = CustomerId::new("ada").unwrap();
+    let open = async || carts.open_cart(&ada, Currency::Usd).await.unwrap().map(|it| it.value.id);
+    assert_eq!(open().await, Some(newer.id));
+    carts.commit_cart(Version(1), &newer.closed(at(NOW))).await.unwrap();
+    assert_eq!(open().await, Some(older.id));
+    carts.commit_cart(Version(1), &older.closed(at(NOW))).await.unwrap();
+    assert_eq!(open().await, None);
+}
+
+/// The first that was kept stands, for real money and for tests.
+pub async fn a_customer_is_one_customer_at_the_provider(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    let ada = CustomerId::new("ada").unwrap();
+    let id = |text: &str| ProviderCustomerId::new(text).unwrap();
+    assert_eq!(carts.provider_customer(&ada, false).await.unwrap(), None);
+    let (left, right) = (id("cus_1"), id("cus_2"));
+    let (a, b) =
+        join!(carts.keep_provider_customer(&ada, false, &left), carts.keep_provider_customer(&ada, false, &right));
+    let kept = a.unwrap();
+    assert_eq!(kept, b.unwrap(), "both are told the same");
+    assert_eq!(carts.provider_customer(&ada, false).await.unwrap(), Some(kept));
+    assert_eq!(carts.keep_provider_customer(&ada, true, &id("cus_3")).await.unwrap(), id("cus_3"));
+}
