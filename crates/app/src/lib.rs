@@ -28,6 +28,7 @@ mod refund_payment;
 mod run_due_tasks;
 mod schedule;
 mod settle_from_provider;
+mod storefront;
 mod take_event;
 
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
+pub use storefront::{Opened, Paying, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
 
 /// How often a use case decides again after another writer came first.
 pub const ATTEMPTS_MAX: u32 = 16;

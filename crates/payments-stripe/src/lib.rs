@@ -16,6 +16,7 @@ mod open_enum;
 mod records;
 mod requests;
 mod snapshots;
+mod wallet;
 pub mod webhook;
 
 pub use client::{Answer, BuildError, Client, ClientSettings};
@@ -26,16 +27,16 @@ pub use id::{BadId, StripeId};
 pub use limiter::{Pace, QueueTooLong};
 pub use objects::{
     BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent,
-    Refund, SetupIntent,
+    PaymentMethod, Refund, SetupIntent,
 };
 pub use open_enum::{
     CancellationReason, CaptureMethod, IntentStatus, RefundReason, RefundStatus, SetupIntentStatus, SetupUsage,
 };
 pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
-    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetailLine, Empty, Get,
-    IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Post, Replaced, RetrievePaymentIntent,
-    RetrieveRefund, Since, UpdatePaymentIntent,
+    CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetachPaymentMethod,
+    DetailLine, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListPaymentMethods,
+    ListRefunds, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, Since, UpdatePaymentIntent,
 };
 
 /// The version of the API that every request asks for, and that webhook endpoints must be set up with.

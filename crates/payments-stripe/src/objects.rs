@@ -174,6 +174,37 @@ pub struct Customer {
     pub email: Option<String>,
 }
 
+/// A saved means of payment (`PaymentMethod`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct PaymentMethod {
+    /// `pm_…`.
+    pub id: StripeId,
+    /// The card, if it is one.
+    pub card: Option<Card>,
+    /// Who pays by it.
+    pub billing_details: Option<BillingDetails>,
+}
+
+/// A card, as far as its owner is shown.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Card {
+    /// Like `visa`.
+    pub brand: String,
+    /// The last four digits.
+    pub last4: String,
+    /// From 1.
+    pub exp_month: u8,
+    /// Four digits.
+    pub exp_year: u16,
+}
+
+/// Who pays.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BillingDetails {
+    /// The name on the card.
+    pub name: Option<String>,
+}
+
 /// An EphemeralKey. `Debug` does not show its secret, which Stripe gives once.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EphemeralKey {

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::objects::{Customer, Dispute, EphemeralKey, List, PaymentIntent, Refund, SetupIntent};
+use crate::objects::{Customer, Dispute, EphemeralKey, List, PaymentIntent, PaymentMethod, Refund, SetupIntent};
 use crate::{CancellationReason, CaptureMethod, RefundReason, SetupUsage, StripeId};
 
 /// A request that changes something. Its fields are its form.
@@ -401,6 +401,41 @@ impl Post for CreateSetupIntent {
     type Reply = SetupIntent;
     fn path(&self) -> String {
         "/v1/setup_intents".into()
+    }
+}
+
+/// `GET /v1/customers/{id}/payment_methods`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListPaymentMethods {
+    /// Whose.
+    #[serde(skip)]
+    pub customer: StripeId,
+    /// Like `card`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// At most 100.
+    pub limit: u8,
+}
+
+impl Get for ListPaymentMethods {
+    type Reply = List<PaymentMethod>;
+    fn path(&self) -> String {
+        format!("/v1/customers/{}/payment_methods", self.customer.segment())
+    }
+}
+
+/// `POST /v1/payment_methods/{id}/detach`.
+#[derive(Debug, Clone, Serialize)]
+pub struct DetachPaymentMethod {
+    /// Which.
+    #[serde(skip)]
+    pub payment_method: StripeId,
+}
+
+impl Post for DetachPaymentMethod {
+    type Reply = PaymentMethod;
+    fn path(&self) -> String {
+        format!("/v1/payment_methods/{}/detach", self.payment_method.segment())
     }
 }
 

@@ -16,10 +16,12 @@ pub mod postgres;
 mod provider;
 mod samples;
 pub mod storefront_contract;
+mod wallet;
 mod world;
 
 pub use cluster::Cluster;
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};
 pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, usd};
+pub use wallet::Cards;
 pub use world::{CountedIds, CountingBell, HandClock};

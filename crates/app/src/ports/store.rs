@@ -367,11 +367,16 @@ pub enum Scope {
     OrdersWrite,
     /// Move money: the payment callback, and later captures and refunds.
     PaymentsWrite,
+    /// Read the price list and the terms of sale.
+    PricesRead,
+    /// Change them.
+    PricesWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::OrdersRead, Self::OrdersWrite, Self::PaymentsWrite];
+    pub const ALL: [Self; 5] =
+        [Self::OrdersRead, Self::OrdersWrite, Self::PaymentsWrite, Self::PricesRead, Self::PricesWrite];
 
     /// Its name in settings, in answers and in stored rows.
     pub const fn name(self) -> &'static str {
@@ -379,6 +384,8 @@ impl Scope {
             Self::OrdersRead => "orders:read",
             Self::OrdersWrite => "orders:write",
             Self::PaymentsWrite => "payments:write",
+            Self::PricesRead => "prices:read",
+            Self::PricesWrite => "prices:write",
         }
     }
 }
@@ -391,7 +398,7 @@ impl fmt::Display for Scope {
 
 /// Not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be orders:read, orders:write or payments:write")]
+#[error("must be orders:read, orders:write, payments:write, prices:read or prices:write")]
 pub struct UnknownScope;
 
 impl FromStr for Scope {

@@ -185,6 +185,12 @@ impl Cart {
         Totals::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments)
     }
 
+    /// Whether `other` says the same, whenever it was written.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let same_time = Self { data: CartData { updated_at: self.updated_at, ..other.data.clone() } };
+        *self == same_time
+    }
+
     /// How many things are in it.
     pub fn item_count(&self) -> u64 {
         self.lines.iter().map(|it| u64::from(it.item.quantity())).sum()

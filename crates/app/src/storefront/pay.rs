@@ -1,0 +1,178 @@
+use paywright_domain::{
+    Money, NewOrder, Order, OrderEdit, OrderNumber, OrderState, Payer, PaymentMethodId, RequestIntentError,
+};
+use secrecy::SecretString;
+
+use super::{Opened, Session, Shopper, Storefront, StorefrontError};
+use crate::{
+    ATTEMPTS_MAX, Access, CheckPaymentError, CreatePaymentIntentError, GetOrderError, OrderRef, StoreError, Version,
+};
+
+/// What a storefront wants of a payment intent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// The means of payment that was chosen.
+    pub payment_method: Option<PaymentMethodId>,
+    /// The amount that the customer was shown: it must be the one that is due.
+    pub amount: Option<String>,
+}
+
+/// A payment intent, and what a browser or an app needs to pay it.
+#[derive(Debug, Clone)]
+pub struct Paying {
+    /// The order, which knows the intent.
+    pub order: Order,
+    /// What lets a browser pay it.
+    pub client_secret: SecretString,
+}
+
+impl Storefront {
+    /// The one intent that the shopper's cart can be paid by, made if there is none: the order is placed, or made what
+    /// the cart says, before the provider is asked.
+    pub async fn payment_intent(&self, shopper: &Shopper, wish: &Wish) -> Result<Paying, StorefrontError> {
+        if let Some(order) = self.order_alone(shopper).await? {
+            return self.intent_of_order(order, wish).await;
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            let session = self.prepared(shopper, wish).await?;
+            if session.order.is_none() {
+                self.place(&session).await?;
+            }
+            // Where somebody changed the cart meanwhile, the order is made what it says now.
+            if self.current(shopper).await?.version == session.version {
+                let which = OrderRef::Id(session.cart.order);
+                let payable = self.app.create_payment_intent(&which, &Access::All).await?;
+                return Ok(Paying { order: payable.order, client_secret: payable.client_secret });
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// The cart as it is to be paid: its customer known at the provider, everything in it to be had, the amount the
+    /// one that was named, and the means of payment the one that was chosen.
+    async fn prepared(&self, shopper: &Shopper, wish: &Wish) -> Result<Session, StorefrontError> {
+        if let Some(customer) = &self.current(shopper).await?.cart.customer {
+            self.provider_customer(customer).await?;
+        }
+        let session = self.change(shopper, |cart, _, _| Ok(cart)).await?;
+        if let Some(name) = session.cart.unsold().next() {
+            return Err(StorefrontError::Unsold(name.to_owned()));
+        }
+        check_amount(wish, session.cart.totals()?.due)?;
+        match &wish.payment_method {
+            Some(method) => self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(method.clone()))).await,
+            None => Ok(session),
+        }
+    }
+
+    /// Places the order that a cart makes. One that was placed by somebody else meanwhile is as good.
+    async fn place(&self, session: &Session) -> Result<(), StorefrontError> {
+        let (app, cart) = (&self.app, &session.cart);
+        let payer = self.payer_known(cart).await?;
+        let new = NewOrder { livemode: app.settings.livemode, ..cart.to_order(payer) };
+        let mut number = cart.number();
+        let mut attempt = 1;
+        loop {
+            let now = app.clock.now();
+            let decision = Order::place_as(cart.order, number.clone(), new.clone(), now)?;
+            match app.commit(app.changes(Version::NEW, decision, now)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => app.again_after(error, &mut attempt).await?,
+            }
+            if self.order_of(cart).await?.is_some() {
+                return Ok(());
+            }
+            // Another order has drawn this number.
+            number = OrderNumber::of(app.ids.order_id(now), now);
+        }
+    }
+
+    /// The order that the shopper's token opens, where it was not made from a cart.
+    async fn order_alone(&self, shopper: &Shopper) -> Result<Option<Order>, StorefrontError> {
+        match shopper.opened {
+            Some(Opened::Order(id)) if self.cart_of(id).await?.is_none() => {
+                let found = self.app.get_order(&OrderRef::Id(id), &Access::Order(id)).await;
+                match found {
+                    Ok(order) => Ok(Some(order)),
+                    Err(GetOrderError::NotFound) => Err(StorefrontError::NoCart),
+                    Err(GetOrderError::Store(error)) => Err(error.into()),
+                }
+            }
+            Some(Opened::Order(_) | Opened::Cart(_)) | None => Ok(None),
+        }
+    }
+
+    async fn intent_of_order(&self, order: Order, wish: &Wish) -> Result<Paying, StorefrontError> {
+        check_amount(wish, order.total)?;
+        let which = OrderRef::Id(order.id);
+        if let Some(method) = &wish.payment_method {
+            let payer = Payer { payment_method: Some(method.clone()), ..order.payer.clone() };
+            let edit = OrderEdit { payer: Some(payer), ..OrderEdit::default() };
+            self.app.edit_order(&which, &Access::All, edit).await?;
+        }
+        let payable = self.app.create_payment_intent(&which, &Access::All).await?;
+        Ok(Paying { order: payable.order, client_secret: payable.client_secret })
+    }
+
+    /// The shopper's order, paid or not: by the id of it or of any of its intents, or the one of the current cart.
+    async fn order_to_show(&self, shopper: &Shopper, named: Option<&str>) -> Result<Order, StorefrontError> {
+        let order = match (self.order_alone(shopper).await?, self.opened(shopper).await?, named, &shopper.customer) {
+            (Some(order), ..) => order,
+            (None, Some(session), ..) => session.order.ok_or(StorefrontError::NoIntent)?,
+            (None, None, Some(name), Some(customer)) => {
+                let which = OrderRef::parse(name).ok_or(StorefrontError::NoIntent)?;
+                match self.app.get_order(&which, &Access::Customer(customer.clone())).await {
+                    Ok(order) => order,
+                    Err(GetOrderError::NotFound) => return Err(StorefrontError::NoIntent),
+                    Err(GetOrderError::Store(error)) => return Err(error.into()),
+                }
+            }
+            (None, None, _, _) => self.current(shopper).await?.order.ok_or(StorefrontError::NoIntent)?,
+        };
+        let is_it = |name: &str| name == order.id.to_string() || order.intents.iter().any(|it| it.id.as_str() == name);
+        if named.is_none_or(is_it) { Ok(order) } else { Err(StorefrontError::NoIntent) }
+    }
+
+    /// The shopper's payment intent as it is at the provider, without making one.
+    pub async fn shown_intent(&self, shopper: &Shopper, named: Option<&str>) -> Result<Paying, StorefrontError> {
+        let order = self.order_to_show(shopper, named).await?;
+        let which = OrderRef::Id(order.id);
+        if order.payable_intent().is_some() && matches!(order.state, OrderState::Open) {
+            match self.app.create_payment_intent(&which, &Access::All).await {
+                Ok(payable) => return Ok(Paying { order: payable.order, client_secret: payable.client_secret }),
+                // It was paid a moment ago, and looking has found out.
+                Err(CreatePaymentIntentError::Request(RequestIntentError::Paid)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match self.app.check_payment(&which, &Access::All).await {
+            Ok(checked) => Ok(Paying { order: checked.order, client_secret: checked.client_secret }),
+            Err(CheckPaymentError::NotCompleted { .. }) => Err(StorefrontError::NoIntent),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Chooses a means of payment for an intent that is there.
+    pub async fn update_intent(&self, shopper: &Shopper, named: &str, wish: &Wish) -> Result<Paying, StorefrontError> {
+        let order = self.order_to_show(shopper, Some(named)).await?;
+        match order.state {
+            OrderState::Open => self.payment_intent(shopper, wish).await,
+            OrderState::Paid { .. } | OrderState::Canceled { .. } => Err(StorefrontError::NoCart),
+        }
+    }
+
+    /// Takes the storefront's word that an intent was paid as a hint, and asks the provider.
+    pub async fn confirm_intent(&self, shopper: &Shopper, named: &str) -> Result<Paying, StorefrontError> {
+        let order = self.order_to_show(shopper, Some(named)).await?;
+        if matches!(order.state, OrderState::Canceled { .. }) {
+            return Err(StorefrontError::Canceled);
+        }
+        let checked = self.app.check_payment(&OrderRef::Id(order.id), &Access::All).await?;
+        Ok(Paying { order: checked.order, client_secret: checked.client_secret })
+    }
+}
+
+fn check_amount(wish: &Wish, due: Money) -> Result<(), StorefrontError> {
+    let is_due = |text: &String| Money::parse_decimal(text, due.currency()) == Ok(due);
+    if wish.amount.as_ref().is_none_or(is_due) { Ok(()) } else { Err(StorefrontError::NotTheAmountDue { due }) }
+}

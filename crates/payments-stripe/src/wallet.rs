@@ -1,0 +1,80 @@
+//! What Stripe keeps of customers, behind the port of the use cases.
+
+use async_trait::async_trait;
+use paywright_app::{GatewayError, SavedCard, Wallet};
+use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use secrecy::SecretString;
+
+use crate::gateway::gateway_error;
+use crate::objects::PaymentMethod;
+use crate::requests::{
+    AutomaticPaymentMethods, CreateCustomer, CreateEphemeralKey, CreateSetupIntent, DetachPaymentMethod,
+    ListPaymentMethods,
+};
+use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
+
+/// The most saved cards that are read; Stripe gives no more at once.
+const CARDS_MAX: u8 = 100;
+
+fn customer_id(id: &ProviderCustomerId) -> Result<StripeId, GatewayError> {
+    StripeId::new("cus_", id.as_str()).map_err(|_| GatewayError::NotFound)
+}
+
+fn secret(found: Option<SecretString>, what: &str) -> Result<SecretString, GatewayError> {
+    found.ok_or_else(|| GatewayError::Unknown(format!("{what} without its secret").into()))
+}
+
+/// What of a saved means of payment is shown, if it is a card.
+fn card_of(method: PaymentMethod) -> Option<SavedCard> {
+    let card = method.card?;
+    Some(SavedCard {
+        id: PaymentMethodId::new(method.id.as_str()).ok()?,
+        brand: card.brand,
+        last4: card.last4,
+        exp_month: card.exp_month,
+        exp_year: card.exp_year,
+        name: method.billing_details.and_then(|it| it.name),
+    })
+}
+
+#[async_trait]
+impl Wallet for StripeGateway {
+    async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
+        // A pure function of the shop's own name for the customer: a repeat with the same key must be the same.
+        let metadata = [("customer_id".to_owned(), customer.as_str().to_owned())].into();
+        let made = self.client().post(&CreateCustomer { email: None, name: None, metadata }, key).await;
+        let id = made.map_err(gateway_error)?.value.id;
+        ProviderCustomerId::new(id.as_str()).map_err(|problem| GatewayError::Unknown(Box::new(problem)))
+    }
+
+    async fn ephemeral_key(
+        &self,
+        customer: &ProviderCustomerId,
+        version: Option<&str>,
+        key: &str,
+    ) -> Result<SecretString, GatewayError> {
+        let sdk_version = version.unwrap_or(API_VERSION).to_owned();
+        let request = CreateEphemeralKey { customer: customer_id(customer)?, sdk_version };
+        secret(self.client().post(&request, key).await.map_err(gateway_error)?.value.secret, "an ephemeral key")
+    }
+
+    async fn setup_intent(&self, customer: &ProviderCustomerId, key: &str) -> Result<SecretString, GatewayError> {
+        let request = CreateSetupIntent {
+            customer: Some(customer_id(customer)?),
+            usage: Some(SetupUsage::OffSession),
+            automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
+        };
+        secret(self.client().post(&request, key).await.map_err(gateway_error)?.value.client_secret, "a setup intent")
+    }
+
+    async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {
+        let request = ListPaymentMethods { customer: customer_id(customer)?, kind: "card", limit: CARDS_MAX };
+        let list = self.client().get(&request).await.map_err(gateway_error)?.value;
+        Ok(list.data.into_iter().filter_map(card_of).collect())
+    }
+
+    async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {
+        let payment_method = StripeId::new("pm_", method.as_str()).map_err(|_| GatewayError::NotFound)?;
+        self.client().post(&DetachPaymentMethod { payment_method }, key).await.map(drop).map_err(gateway_error)
+    }
+}

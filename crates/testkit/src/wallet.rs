@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use paywright_app::{GatewayError, SavedCard, Wallet};
+use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use secrecy::SecretString;
+
+/// What a provider keeps of customers, for one test: it remembers keys as Stripe does.
+#[derive(Debug, Clone, Default)]
+pub struct Cards {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    customers: BTreeMap<String, ProviderCustomerId>,
+    cards: Vec<(ProviderCustomerId, SavedCard)>,
+    secrets: u32,
+}
+
+impl Cards {
+    /// How many customers were made.
+    pub fn customers(&self) -> usize {
+        self.state.lock().unwrap().customers.len()
+    }
+
+    /// Saves a card of a customer, who is known already.
+    pub fn save(&self, customer: &str, card: &str) {
+        let saved = SavedCard {
+            id: PaymentMethodId::new(card).unwrap(),
+            brand: "visa".into(),
+            last4: "4242".into(),
+            exp_month: 12,
+            exp_year: 2034,
+            name: Some("Ada".into()),
+        };
+        self.state.lock().unwrap().cards.insert(0, (ProviderCustomerId::new(customer).unwrap(), saved));
+    }
+
+    fn secret(&self, kind: &str) -> SecretString {
+        let mut state = self.state.lock().unwrap();
+        state.secrets += 1;
+        SecretString::from(format!("{kind}_{}", state.secrets))
+    }
+}
+
+#[async_trait]
+impl Wallet for Cards {
+    async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
+        tokio::task::yield_now().await;
+        let id = ProviderCustomerId::new(format!("cus_{}", customer.as_str())).unwrap();
+        Ok(self.state.lock().unwrap().customers.entry(key.to_owned()).or_insert(id).clone())
+    }
+
+    async fn ephemeral_key(
+        &self,
+        customer: &ProviderCustomerId,
+        version: Option<&str>,
+        _: &str,
+    ) -> Result<SecretString, GatewayError> {
+        Ok(self.secret(&format!("ek_{customer}_{}", version.unwrap_or("ours"))))
+    }
+
+    async fn setup_intent(&self, _: &ProviderCustomerId, _: &str) -> Result<SecretString, GatewayError> {
+        Ok(self.secret("seti"))
+    }
+
+    async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.cards.iter().filter(|(owner, _)| owner == customer).map(|(_, card)| card.clone()).collect())
+    }
+
+    async fn forget_method(&self, method: &PaymentMethodId, _: &str) -> Result<(), GatewayError> {
+        self.state.lock().unwrap().cards.retain(|(_, card)| card.id != *method);
+        Ok(())
+    }
+}
