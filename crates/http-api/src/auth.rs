@@ -7,8 +7,8 @@ use actix_web::http::header::AUTHORIZATION;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use paywright_app::{Access, ApiKey, Scope};
-use paywright_domain::{CustomerId, OrderId, Timestamp};
+use paywright_app::{Access, ApiKey, Opened, Scope, StoreError};
+use paywright_domain::{CartId, CustomerId, OrderId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,6 +20,7 @@ use crate::problem::Problem;
 
 const KEY_PREFIX: &str = "pwk_";
 const ORDER_TOKEN_PREFIX: &str = "pwo_";
+const CART_TOKEN_PREFIX: &str = "pwc_";
 /// How far the clock of whoever signs tokens may be off, in seconds.
 const LEEWAY_SECONDS: i64 = 30;
 /// The shortest secret that tokens are signed with, in bytes: as long as what HMAC-SHA256 gives (RFC 7518,
@@ -55,7 +56,8 @@ fn digest(text: &str) -> [u8; 32] {
 
 /// Checks and makes the tokens of customers and orders.
 pub struct Tokens {
-    orders: OrderTokens,
+    orders: NamingTokens,
+    carts: NamingTokens,
     decoding: DecodingKey,
     encoding: EncodingKey,
     validation: Validation,
@@ -96,7 +98,8 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         Ok(Self {
-            orders: OrderTokens::new(bytes),
+            orders: NamingTokens::new(bytes, "order", ORDER_TOKEN_PREFIX),
+            carts: NamingTokens::new(bytes, "cart", CART_TOKEN_PREFIX),
             decoding: DecodingKey::from_secret(bytes),
             encoding: EncodingKey::from_secret(bytes),
             validation,
@@ -111,12 +114,23 @@ impl Tokens {
 
     /// The token of one order.
     pub fn order_token(&self, order: OrderId) -> String {
-        self.orders.token(order)
+        self.orders.token(order.0)
     }
 
-    fn access(&self, token: &str, now: Timestamp) -> Option<Access> {
+    /// The token of one cart, and of the order that it becomes.
+    pub fn cart_token(&self, cart: CartId) -> String {
+        self.carts.token(cart.0)
+    }
+
+    /// What a token of a cart or of an order opens.
+    pub(crate) fn opened(&self, token: &str) -> Option<Opened> {
+        let cart = || self.carts.read(token).map(|it| Opened::Cart(CartId(it)));
+        self.orders.read(token).map(|it| Opened::Order(OrderId(it))).or_else(cart)
+    }
+
+    pub(crate) fn access(&self, token: &str, now: Timestamp) -> Option<Access> {
         if token.starts_with(ORDER_TOKEN_PREFIX) {
-            return self.orders.read(token).map(Access::Order);
+            return self.orders.read(token).map(|it| Access::Order(OrderId(it)));
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
         let now = now.unix_seconds();
@@ -126,36 +140,34 @@ impl Tokens {
     }
 }
 
-/// Order tokens: the order's id and a code that only we can make, so that nothing has to be stored.
-struct OrderTokens(Hmac<Sha256>);
+/// Tokens that open one thing: its id and a code that only we can make, so that nothing has to be stored.
+struct NamingTokens {
+    mac: Hmac<Sha256>,
+    prefix: &'static str,
+}
 
-impl OrderTokens {
-    /// Takes the secret that they are made with.
-    fn new(secret: &[u8]) -> Self {
+impl NamingTokens {
+    /// Takes the secret that they are made with, and of which kind of thing they are.
+    fn new(secret: &[u8], kind: &str, prefix: &'static str) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
-        Self(Hmac::new_from_slice(secret).expect("any length"))
-    }
-
-    fn mac(&self, order: OrderId) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
         // Said first what it is for, so that no code made for something else is one of these.
-        mac.update(b"paywright order token v1:");
-        mac.update(order.0.as_bytes());
-        mac
+        mac.update(format!("paywright {kind} token v1:").as_bytes());
+        Self { mac, prefix }
     }
 
-    /// The token of `order`.
-    fn token(&self, order: OrderId) -> String {
-        let code = self.mac(order).finalize().into_bytes();
-        format!("{ORDER_TOKEN_PREFIX}{}_{}", order.0.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(code))
+    /// The token of the thing with this id.
+    fn token(&self, id: Uuid) -> String {
+        let code = self.mac.clone().chain_update(id.as_bytes()).finalize().into_bytes();
+        format!("{}{}_{}", self.prefix, id.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(code))
     }
 
-    /// The order that a token was made for. Takes the same time for every wrong code.
-    fn read(&self, token: &str) -> Option<OrderId> {
-        let (id, code) = token.strip_prefix(ORDER_TOKEN_PREFIX)?.split_once('_')?;
-        let order = OrderId(Uuid::try_parse(id).ok()?);
+    /// The id that a token was made for. Takes the same time for every wrong code.
+    fn read(&self, token: &str) -> Option<Uuid> {
+        let (id, code) = token.strip_prefix(self.prefix)?.split_once('_')?;
+        let id = Uuid::try_parse(id).ok()?;
         let code = BASE64_URL_SAFE_NO_PAD.decode(code).ok()?;
-        self.mac(order).verify_slice(&code).ok().map(|()| order)
+        self.mac.clone().chain_update(id.as_bytes()).verify_slice(&code).ok().map(|()| id)
     }
 }
 
@@ -166,7 +178,7 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
         let detail = "the X-API-Key header is missing: make a key with `paywright keys create`";
         return Err(Problem::unauthorized("api_key_missing", detail));
     };
-    let Some(key) = api.app.authenticate(&digest(text)).await? else {
+    let Some(key) = key_of(api, text).await? else {
         let detail = "the X-API-Key is unknown, expired or revoked";
         return Err(Problem::unauthorized("api_key_invalid", detail));
     };
@@ -175,6 +187,11 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
     }
     let detail = format!("this call needs a key with the scope {scope}");
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+}
+
+/// The key with this text, if it is taken now.
+pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, StoreError> {
+    api.app.authenticate(&digest(text)).await
 }
 
 /// Whose orders may be seen, where a customer must say who it is.

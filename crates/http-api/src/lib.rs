@@ -9,13 +9,14 @@ mod health;
 mod problem;
 mod requests;
 mod shop;
+mod spree;
 mod view;
 mod webhook;
 
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, Webhooks};
+use paywright_app::{App, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
 use problem::Problem;
@@ -26,6 +27,10 @@ pub use requests::identify;
 pub struct Api {
     /// The use cases.
     pub app: App,
+    /// The use cases of a storefront.
+    pub storefront: Storefront,
+    /// The key by which browsers speak to Stripe, if storefronts are to be told one. Not a secret.
+    pub publishable_key: Option<String>,
     /// Tells the provider's messages from forgeries.
     pub webhooks: Arc<dyn Webhooks>,
     /// Tells whose orders a caller may see.
@@ -55,6 +60,7 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
                 .service(resource("/orders/{order}/payment-intent").route(web::post().to(shop::payment_intent)))
                 .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
         )
+        .configure(spree::configure)
         .service(resource("/webhooks/stripe").route(web::post().to(webhook::stripe)))
         .service(resource("/healthz").route(web::get().to(health::healthz)))
         .service(resource("/readyz").route(web::get().to(health::readyz)))

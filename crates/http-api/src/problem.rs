@@ -57,6 +57,21 @@ impl Problem {
         Self { status, code, detail: detail.into(), fields: Vec::new(), retry_after: None }
     }
 
+    /// Its status here.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// When to come again, in seconds.
+    pub(crate) const fn retry_after(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     fn later(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }

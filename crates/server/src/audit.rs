@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cli::AuditOptions;
-use crate::serve::use_cases;
+use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::Doorbell;
 use crate::world::now;
@@ -16,8 +16,9 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let store = database.open_for_a_look().await?;
-    let app = use_cases(store, stripe, settings.payments, &Arc::<Doorbell>::default())?.in_background();
+    let store = database.open_for_a_look().await?.orders;
+    let limits = settings.payments.into_settings(&stripe)?;
+    let app = use_cases(store, &gateway(stripe)?, limits, &Arc::<Doorbell>::default()).in_background();
     let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
     let audit = app.audit(since).await?;
     say(&format!(

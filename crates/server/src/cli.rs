@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Migrate(MigrateOptions),
     /// Make, list and revoke the keys of applications.
     Keys(KeysOptions),
+    /// Put prices and terms of sale in, for storefronts.
+    Prices(PricesOptions),
     /// Make a customer's token, as the shop would.
     Token(TokenOptions),
     /// Say why an order is as it is, and what happens to it next.
@@ -164,7 +166,7 @@ pub(crate) enum KeysCommand {
         /// What it is for, in words for people.
         #[arg(long)]
         name: String,
-        /// What it may do: orders:read, orders:write, payments:write. Give it more than once for more.
+        /// What it may do: orders:read, orders:write, payments:write, prices:read, prices:write. Give it more than once for more.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
         /// After how many days it ends; never by default.
@@ -177,6 +179,29 @@ pub(crate) enum KeysCommand {
     Revoke {
         /// Its id, as `list` shows it.
         id: uuid::Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PricesOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: PricesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// Put the variants of a CSV file on the price list, over those of the same ids: all of them, or none if
+    /// anything in it is wrong.
+    Import {
+        /// Its first line names the columns: id, name, `price_usd` (and other currencies), sku, description, active.
+        file: PathBuf,
+    },
+    /// Replace shipping rates, taxes and coupons by those of a JSON file.
+    Terms {
+        /// The file; `docs/spree.md` has an example.
+        file: PathBuf,
     },
 }
 

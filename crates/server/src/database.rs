@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::Store;
+use paywright_app::{Carts, PriceList, Store};
 use paywright_store_postgres::{Migrate, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
@@ -29,9 +29,25 @@ pub(crate) enum Database {
     },
 }
 
+/// All that a database keeps, by port.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) orders: Arc<dyn Store>,
+    pub(crate) carts: Arc<dyn Carts>,
+    pub(crate) prices: Arc<dyn PriceList>,
+}
+
+impl Stores {
+    fn of<T: Store + Carts + PriceList + 'static>(store: T) -> Self {
+        let store = Arc::new(store);
+        let (orders, carts) = (Arc::<T>::clone(&store), Arc::<T>::clone(&store));
+        Self { orders, carts, prices: store }
+    }
+}
+
 impl Database {
     /// Opens it for `lanes` threads, and does about its schema what is to be done.
-    pub(crate) async fn open(&self, lanes: usize, migrate: Migrate) -> Result<Arc<dyn Store>, Failure> {
+    pub(crate) async fn open(&self, lanes: usize, migrate: Migrate) -> Result<Stores, Failure> {
         match self {
             Self::Sqlite { path } => {
                 if migrate != Migrate::Auto {
@@ -39,19 +55,19 @@ impl Database {
                         "a file is always brought up to date when it is opened: --migrate is for PostgreSQL".into()
                     );
                 }
-                Ok(Arc::new(SqliteStore::open(path, paywright_store_sqlite::Options::default())?))
+                Ok(Stores::of(SqliteStore::open(path, paywright_store_sqlite::Options::default())?))
             }
             Self::Postgres { url, connections, wait } => {
                 let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
                 let (connections, wait) = (*connections, *wait);
                 let options = paywright_store_postgres::Options { connections, lanes, wait, migrate };
-                Ok(Arc::new(PostgresStore::open(url.expose_secret(), options).await?))
+                Ok(Stores::of(PostgresStore::open(url.expose_secret(), options).await?))
             }
         }
     }
 
     /// Opens it for a look. A server's schema is left as it is, since others may be serving from it.
-    pub(crate) async fn open_for_a_look(&self) -> Result<Arc<dyn Store>, Failure> {
+    pub(crate) async fn open_for_a_look(&self) -> Result<Stores, Failure> {
         match self {
             Self::Sqlite { .. } => self.open(1, Migrate::Auto).await,
             Self::Postgres { .. } => self.open(1, Migrate::Check).await,

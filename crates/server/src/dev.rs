@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
-use paywright_domain::CustomerId;
+use paywright_domain::{Currency, CustomerId};
 use paywright_http_api::{Api, ApiKeyText};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_store_postgres::Migrate;
@@ -20,7 +20,7 @@ use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire, wo
 use crate::settings::Payments;
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
-use crate::{Failure, say};
+use crate::{Failure, demo, say};
 
 const DATABASE_FILE: &str = "orders.db";
 const TWIN_FILE: &str = "twin.json";
@@ -104,8 +104,10 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
+    let stores = database.open(1, Migrate::Auto).await?;
+    demo::stock(&stores.prices).await?;
     let service = wire(Wiring {
-        store: database.open(1, Migrate::Auto).await?,
+        stores,
         stripe: ClientSettings {
             base_url: format!("http://{twin_address}"),
             pace: Pace::unlimited(),
@@ -114,6 +116,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
         token_secret: SecretString::from(secrets.token.as_str()),
+        currency: Currency::Usd,
+        publishable_key: None,
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     admit(api, &key).await?;

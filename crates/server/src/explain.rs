@@ -10,7 +10,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     let which = OrderRef::parse(&options.order)
         .ok_or("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open_for_a_look().await?;
+    let store = database.open_for_a_look().await?.orders;
     let found = store.order(&which).await?.ok_or_else(|| format!("there is no order {}", options.order))?;
     let explained = explain_order(&*store, found.value).await?;
     let order = &explained.order;

@@ -15,7 +15,7 @@ const DAYS_MAX: u32 = 36_500;
 
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open(1, Migrate::Auto).await?;
+    let store = database.open(1, Migrate::Auto).await?.orders;
     match options.command {
         KeysCommand::Create { name, scopes, days } => {
             let text = ApiKeyText::from_random(random_bytes()?);

@@ -4,10 +4,12 @@
 mod audit;
 mod cli;
 mod database;
+mod demo;
 mod dev;
 mod explain;
 mod keys;
 mod migrate;
+mod prices;
 mod serve;
 mod settings;
 mod telemetry;
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Twin(options) => twin::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Keys(options) => keys::run(options).await,
+        Command::Prices(options) => prices::run(options).await,
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
         Command::Audit(options) => match audit::run(options).await {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
-use paywright_app::{App, Ports, Store};
+use paywright_app::{App, Ports, Store, Storefront};
+use paywright_domain::Currency;
 use paywright_http_api::{Api, Tokens, configure, identify};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
+use crate::database::Stores;
 use crate::settings::{Payments, Settings};
 use crate::worker::{Doorbell, Worker};
 use crate::world::{self, RandomIds, SystemClock};
@@ -23,11 +25,14 @@ const DRAIN_SECONDS: u64 = 30;
 
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) stores: Stores,
     pub(crate) stripe: ClientSettings,
     pub(crate) payments: Payments,
     pub(crate) webhook_secrets: Vec<SecretString>,
     pub(crate) token_secret: SecretString,
+    /// Of a cart where the storefront names none.
+    pub(crate) currency: Currency,
+    pub(crate) publishable_key: Option<String>,
 }
 
 /// A service that is wired and does not answer yet.
@@ -41,11 +46,13 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let (database, workers) = (settings.database()?, workers(settings.http.workers));
     let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
     let wiring = Wiring {
-        store: database.open(workers, options.migrate.into()).await?,
+        stores: database.open(workers, options.migrate.into()).await?,
         stripe,
         payments: settings.payments.clone(),
         webhook_secrets: settings.webhook_secrets()?,
         token_secret,
+        currency: settings.storefront.currency()?,
+        publishable_key: settings.stripe.publishable_key.clone(),
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -64,35 +71,43 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Puts the adapters behind the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let bell = Arc::<Doorbell>::default();
-    let app = use_cases(wiring.store, wiring.stripe, wiring.payments, &bell)?;
+    let Stores { orders, carts, prices } = wiring.stores;
+    let settings = wiring.payments.into_settings(&wiring.stripe)?;
+    let gateway = gateway(wiring.stripe)?;
+    let app = use_cases(orders, &gateway, settings, &bell);
     let api = Api {
+        storefront: Storefront::new(app.clone(), carts, prices, Arc::new(gateway), wiring.currency),
         app,
+        publishable_key: wiring.publishable_key,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
     };
     Ok(Service { api, bell })
 }
 
+/// Stripe, as the use cases see it.
+pub(crate) fn gateway(stripe: ClientSettings) -> Result<StripeGateway, Failure> {
+    Ok(StripeGateway::new(Client::new(stripe)?, world::now))
+}
+
 /// The use cases over Stripe.
 pub(crate) fn use_cases(
     store: Arc<dyn Store>,
-    stripe: ClientSettings,
-    payments: Payments,
+    gateway: &StripeGateway,
+    settings: paywright_app::Settings,
     bell: &Arc<Doorbell>,
-) -> Result<App, Failure> {
-    let settings = payments.into_settings(&stripe)?;
-    let gateway = StripeGateway::new(Client::new(stripe)?, world::now);
+) -> App {
     let background = gateway.in_background();
     let ports = Ports {
         store,
-        gateway: Arc::new(gateway),
+        gateway: Arc::new(gateway.clone()),
         background: Arc::new(background.clone()),
         records: Arc::new(background),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         bell: Arc::<Doorbell>::clone(bell),
     };
-    Ok(App::new(ports, settings))
+    App::new(ports, settings)
 }
 
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {

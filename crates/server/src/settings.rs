@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, Environment, File};
-use paywright_domain::{Policies, Policy};
+use paywright_domain::{Currency, Policies, Policy};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) stripe: Stripe,
     pub(crate) payments: Payments,
     pub(crate) auth: Auth,
+    pub(crate) storefront: Storefront,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +68,8 @@ pub(crate) struct Stripe {
     /// Separated by commas where there are two, while one is rolled.
     webhook_secrets: Option<SecretString>,
     webhook_secrets_file: Option<PathBuf>,
+    /// `pk_…`: storefronts are told it, and it is no secret.
+    pub(crate) publishable_key: Option<String>,
     /// Another address than Stripe's: the twin's.
     api_base: Option<String>,
     /// How many requests of one endpoint this process sends in a second at most; any number if 0.
@@ -91,6 +94,7 @@ impl Default for Stripe {
             secret_key_file: None,
             webhook_secrets: None,
             webhook_secrets_file: None,
+            publishable_key: None,
             api_base: None,
             endpoint_per_second: pace.endpoint,
             account_per_second: pace.account,
@@ -168,6 +172,26 @@ impl Payments {
             back_fill_seconds: self.back_fill_seconds,
             patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
         })
+    }
+}
+
+/// What a storefront is offered.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Storefront {
+    /// The currency of a cart where the storefront names none.
+    currency: String,
+}
+
+impl Default for Storefront {
+    fn default() -> Self {
+        Self { currency: "usd".into() }
+    }
+}
+
+impl Storefront {
+    pub(crate) fn currency(&self) -> Result<Currency, Failure> {
+        Ok(self.currency.parse().map_err(|problem| format!("storefront.currency {problem}"))?)
     }
 }
 

@@ -15,12 +15,13 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
 use paywright_app::{
-    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Scope, Settings, Store, WebhookError, Webhooks,
+    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Scope, Settings, Store, Storefront,
+    WebhookError, Webhooks,
 };
-use paywright_domain::{CustomerId, Timestamp};
+use paywright_domain::{Currency, CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
+use paywright_testkit::{Cards, CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -116,7 +117,14 @@ impl Service {
         let app = App::new(ports, Settings::default());
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
-        let api = Api { app, webhooks: Arc::new(ScriptedWebhooks(open)), tokens };
+        let (carts, prices) = (Arc::<SqliteStore>::clone(&store), Arc::<SqliteStore>::clone(&store));
+        let api = Api {
+            storefront: Storefront::new(app.clone(), carts, prices, Arc::new(Cards::default()), Currency::Usd),
+            publishable_key: Some("pk_test_1".into()),
+            app,
+            webhooks: Arc::new(ScriptedWebhooks(open)),
+            tokens,
+        };
         let mut service = Self { api, store, clock, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;
         service

@@ -18,3 +18,4 @@ mod replicas;
 mod sale;
 mod secrets;
 mod served;
+mod spree;

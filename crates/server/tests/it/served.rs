@@ -66,7 +66,7 @@ impl Served {
             assert!(done, "{arguments:?}: {said}");
             printed
         };
-        let scopes = ["orders:read", "orders:write", "payments:write"];
+        let scopes = ["orders:read", "orders:write", "payments:write", "prices:read", "prices:write"];
         let scopes = scopes.iter().flat_map(|it| ["--scope", it]).collect::<Vec<_>>();
         let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat());
         let key = key.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();

@@ -1,0 +1,171 @@
+//! Orders after their payment, and what a customer has saved.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{Access, GetOrderError, OrderQuery, OrderRef};
+use paywright_domain::{CustomerId, Order, OrderState, PaymentMethodId};
+use serde_json::json;
+
+use super::cart;
+use super::document::{Resource, answer};
+use super::refusal::Refusal;
+use super::resources;
+use super::shopper::Call;
+use crate::Api;
+use crate::problem::Problem;
+
+/// How many orders are on a page if nothing is said, and at most.
+const PAGE_DEFAULT: u32 = 25;
+const PAGE_MAX: u32 = 500;
+/// How many orders of a customer are looked through, the newest first.
+const ORDERS_MAX: usize = 1000;
+
+/// `GET /order_status/{number}`: a paid order, for the holder of its cart's token.
+pub(super) async fn order_status(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    number: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let session = cart::opened(&api, call.shopper.opened).await?;
+    if !session.is_complete() || !session.number().as_str().eq_ignore_ascii_case(&number) {
+        return Err(Refusal::not_found());
+    }
+    cart::cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// The paid orders of a customer, the newest first.
+async fn paid_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Refusal> {
+    let mut paid = Vec::new();
+    let (mut older_than, mut seen) = (None, 0);
+    loop {
+        let query = OrderQuery { customer: Some(customer.clone()), older_than, limit: paywright_app::App::PAGE_MAX };
+        let page = api.app.list_orders(query).await?;
+        seen += page.orders.len();
+        paid.extend(page.orders.into_iter().filter(|it| matches!(it.state, OrderState::Paid { .. })));
+        older_than = page.next;
+        if older_than.is_none() || seen >= ORDERS_MAX {
+            return Ok(paid);
+        }
+    }
+}
+
+async fn order_resource(api: &Api, order: &Order) -> Result<Resource, Refusal> {
+    let cart = api.storefront.cart_of(order.id).await?;
+    let token = cart.as_ref().map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
+    Ok(resources::order(order, cart.as_ref(), &token, api.publishable_key.as_deref()))
+}
+
+/// `GET /account/orders?page=&per_page=&sort=`.
+pub(super) async fn orders(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let customer = call.customer()?;
+    let page = call.params.count("page")?.unwrap_or(1).max(1);
+    let per_page = call.params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
+    let mut orders = paid_orders(&api, &customer).await?;
+    match call.params.text("sort")?.as_deref() {
+        None | Some("-completed_at" | "-created_at") => {}
+        Some("completed_at" | "created_at") => orders.reverse(),
+        Some(_) => return Err(Refusal::bad_request("sort must be completed_at or -completed_at")),
+    }
+    let total = orders.len();
+    let per = usize::try_from(per_page).unwrap_or(usize::MAX);
+    let pages = total.div_ceil(per).max(1);
+    let place = usize::try_from(page).unwrap_or(usize::MAX);
+    let mut shown = Vec::new();
+    for order in orders.iter().skip((place - 1).saturating_mul(per)).take(per) {
+        shown.push(order_resource(&api, order).await?);
+    }
+    let mut document = call.show.many(&shown)?;
+    let connection = request.connection_info();
+    let link = |page: usize| {
+        let path = request.path();
+        format!("{}://{}{path}?page={page}&per_page={per_page}", connection.scheme(), connection.host())
+    };
+    if let Some(document) = document.as_object_mut() {
+        let meta = json!({ "count": shown.len(), "total_count": total, "total_pages": pages });
+        document.insert("meta".to_owned(), meta);
+        let links = json!({
+            "self": link(place), "next": link((place + 1).min(pages)), "prev": link(place.saturating_sub(1).max(1)),
+            "last": link(pages), "first": link(1),
+        });
+        document.insert("links".to_owned(), links);
+    }
+    Ok(answer(StatusCode::OK, &document))
+}
+
+/// `GET /account/orders/{number}`.
+pub(super) async fn order(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    number: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let customer = call.customer()?;
+    let which = OrderRef::parse(&number).ok_or_else(Refusal::not_found)?;
+    let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
+        Ok(order) if matches!(order.state, OrderState::Paid { .. }) => order,
+        Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),
+        Err(error @ GetOrderError::Store(_)) => return Err(Problem::from(error).into()),
+    };
+    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order).await?)?))
+}
+
+/// The saved cards of whoever calls, the default one first: it is the newest.
+async fn cards(api: &Api, call: &Call) -> Result<Vec<Resource>, Refusal> {
+    let cards = api.storefront.saved_cards(&call.customer()?).await?;
+    Ok(cards.iter().enumerate().map(|(place, it)| resources::credit_card(it, place == 0)).collect())
+}
+
+/// `GET /account/credit_cards`.
+pub(super) async fn credit_cards(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let cards = cards(&api, &call).await?;
+    Ok(answer(StatusCode::OK, &call.show.many(&cards)?))
+}
+
+/// `GET /account/credit_cards/default`.
+pub(super) async fn default_credit_card(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let cards = cards(&api, &call).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(cards.first().ok_or_else(Refusal::not_found)?)?))
+}
+
+/// `GET /account/credit_cards/{card}`.
+pub(super) async fn credit_card(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    card: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let cards = cards(&api, &call).await?;
+    let found = cards.iter().find(|it| it.id == *card).ok_or_else(Refusal::not_found)?;
+    Ok(answer(StatusCode::OK, &call.show.one(found)?))
+}
+
+/// `DELETE /account/credit_cards/{card}`.
+pub(super) async fn remove_credit_card(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    card: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let customer = call.customer()?;
+    let card = PaymentMethodId::new(card.into_inner()).map_err(|_| Refusal::not_found())?;
+    let storefront = api.storefront.clone();
+    cart::run(async move { storefront.forget_card(&customer, &card).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

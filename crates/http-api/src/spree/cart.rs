@@ -1,0 +1,219 @@
+//! `/cart`: what is to be bought.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{Opened, Session, Shopper, Storefront, StorefrontError};
+use paywright_domain::{Address, Cart, CountryCode, CouponCode, Terms, Timestamp, VariantId};
+
+use super::document::{Show, answer};
+use super::params::Params;
+use super::refusal::Refusal;
+use super::resources;
+use super::shopper::Call;
+use crate::Api;
+use crate::requests::to_the_end;
+
+/// Runs a use case to its end, whatever becomes of the client's connection.
+pub(super) fn run<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StorefrontError>> + Send + 'static,
+) -> impl Future<Output = Result<T, Refusal>> {
+    // What a use case holds on to is much; boxed here once, no handler holds it.
+    let work = Box::pin(work);
+    async { Ok(to_the_end(work).await??) }
+}
+
+/// The answer of almost every call: the cart as it is now.
+pub(super) fn cart(api: &Api, status: StatusCode, session: &Session, show: &Show) -> Result<HttpResponse, Refusal> {
+    Ok(answer(status, &show.one(&resource(api, session))?))
+}
+
+pub(super) fn resource(api: &Api, session: &Session) -> super::document::Resource {
+    let token = api.tokens.cart_token(session.cart.id);
+    resources::cart(session, &token, api.publishable_key.as_deref())
+}
+
+/// Changes the cart of a call, and answers with it.
+pub(super) async fn changed(
+    api: &Api,
+    call: Call,
+    change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync + 'static,
+) -> Result<HttpResponse, Refusal> {
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move { storefront.change(&shopper, change).await }).await?;
+    cart(api, StatusCode::OK, &session, &call.show)
+}
+
+/// `POST /cart`.
+pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let notes = call.params.metadata("public_metadata")?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let fill = move |cart: Cart| cart.with_metadata(notes.clone());
+    let session = run(async move { storefront.create_cart(&shopper, fill).await }).await?;
+    cart(&api, StatusCode::CREATED, &session, &call.show)
+}
+
+/// `GET /cart`.
+pub(super) async fn show(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let session = api.storefront.current(&call.shopper).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// `DELETE /cart`.
+pub(super) async fn remove(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    run(async move { storefront.remove_cart(&shopper).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn variant_id(params: &Params) -> Result<VariantId, Refusal> {
+    // A name that none can have is one that none has.
+    VariantId::new(params.required("variant_id")?).map_err(|_| Refusal::not_found())
+}
+
+/// `POST /cart/add_item`: `variant_id`, and `quantity`, 1 if it is not said.
+pub(super) async fn add_item(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (variant, quantity) = (variant_id(&call.params)?, call.params.count("quantity")?.unwrap_or(1));
+    if quantity == 0 {
+        return Err(no_quantity());
+    }
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move { storefront.add_item(&shopper, &variant, quantity).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+fn no_quantity() -> Refusal {
+    Refusal::failed("Quantity has to be greater than 0")
+}
+
+/// The line of a cart that a text names: `{cart}_{line}`, or the line's number alone.
+fn line(text: &str) -> Result<u32, Refusal> {
+    let number = text.rsplit('_').next().unwrap_or_default();
+    number.parse().map_err(|_| Refusal::not_found())
+}
+
+/// `PATCH /cart/set_quantity`: `line_item_id` and `quantity`.
+pub(super) async fn set_quantity(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let line = line(&call.params.required("line_item_id")?)?;
+    let quantity = call.params.count("quantity")?.filter(|it| *it > 0).ok_or_else(no_quantity)?;
+    changed(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
+}
+
+/// `DELETE /cart/remove_line_item/{line}`.
+pub(super) async fn remove_line_item(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    path: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let line = line(&path)?;
+    changed(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
+}
+
+/// `PATCH /cart/empty`.
+pub(super) async fn empty(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    changed(&api, call, |cart, _, _| Ok(cart.emptied())).await
+}
+
+fn coupon(text: &str) -> Result<CouponCode, Refusal> {
+    CouponCode::new(text).map_err(|_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon).into())
+}
+
+/// `PATCH /cart/apply_coupon_code`: `coupon_code`.
+pub(super) async fn apply_coupon_code(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let code = coupon(&call.params.text("coupon_code")?.unwrap_or_default())?;
+    changed(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
+}
+
+/// `DELETE /cart/remove_coupon_code/{code}`.
+pub(super) async fn remove_coupon_code(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    path: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let code = coupon(&path)?;
+    changed(&api, call, move |cart, _, _| Ok(cart.without_coupon(Some(&code))?)).await
+}
+
+/// `DELETE /cart/remove_coupon_code`: all of them.
+pub(super) async fn remove_coupon_codes(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    changed(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
+}
+
+/// `GET /cart/estimate_shipping_rates?country_iso=`.
+pub(super) async fn estimate_shipping_rates(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let cart = api.storefront.current(&call.shopper).await?.cart;
+    let country: CountryCode = match call.params.text("country_iso")? {
+        Some(text) => text.parse().map_err(|problem| Refusal::invalid("country_iso", format!("{problem}")))?,
+        None => cart.shipping_address.as_ref().map(|it| it.country).ok_or_else(|| Refusal::missing("country_iso"))?,
+    };
+    let terms = api.storefront.terms().await?;
+    let rates = terms.shipping_to(&Address::of(country), cart.currency);
+    let rates: Vec<_> = rates
+        .map(|(it, price)| {
+            let selected = cart.shipping_rate.as_ref() == Some(&it.id);
+            resources::shipping_rate(it.id.as_str(), it.name.as_str(), price, selected)
+        })
+        .collect();
+    Ok(answer(StatusCode::OK, &call.show.many(&rates)?))
+}
+
+/// `PATCH /cart/associate`: `guest_order_token`, and a customer's bearer token.
+pub(super) async fn associate(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let customer = call.customer()?;
+    let token = call.params.text("guest_order_token")?;
+    let opened = token.and_then(|it| api.tokens.opened(&it)).or(call.shopper.opened).ok_or_else(Refusal::not_found)?;
+    let guest = Shopper { opened: Some(opened), ..Shopper::default() };
+    let storefront = api.storefront.clone();
+    let session = run(async move { storefront.associate(&guest, &customer).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// `PATCH /cart/change_currency`: `new_currency`.
+pub(super) async fn change_currency(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let unsupported = |_| Refusal::failed("Currency not supported");
+    let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
+    let (storefront, shopper): (Storefront, Shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move { storefront.change_currency(&shopper, currency).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// The cart that a token opens, whatever has become of it.
+pub(super) async fn opened(api: &Api, opened: Option<Opened>) -> Result<Session, Refusal> {
+    let holder = Shopper { opened, ..Shopper::default() };
+    api.storefront.opened(&holder).await?.ok_or_else(Refusal::not_found)
+}

@@ -1,0 +1,274 @@
+//! `/checkout`: who pays, where to, how, and by what.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{StorefrontError, Wish};
+use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
+use serde_json::json;
+
+use super::cart::{cart, changed, resource, run};
+use super::document::answer;
+use super::params::Params;
+use super::refusal::Refusal;
+use super::resources::{self, PAYMENT_METHOD};
+use super::shopper::Call;
+use crate::Api;
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Default)]
+enum Change<T> {
+    /// It stays.
+    #[default]
+    None,
+    /// It is this from now on, or nothing.
+    To(Option<T>),
+}
+
+/// What a checkout changes: what is `None` stays.
+#[derive(Debug, Clone, Default)]
+struct Edit {
+    email: Option<Email>,
+    special_instructions: Change<Text<1, 1000>>,
+    billing_address: Change<Address>,
+    shipping_address: Change<Address>,
+    use_billing: bool,
+    use_shipping: bool,
+    coupon: Option<CouponCode>,
+    shipping_rate: Option<String>,
+    payment_method: Option<PaymentMethodId>,
+}
+
+impl Edit {
+    fn of(params: &Params) -> Result<Self, Refusal> {
+        let mut edit = Self::default();
+        let order = params.under("order")?.unwrap_or_default();
+        if let Some(email) = order.text("email")? {
+            edit.email = Some(Email::new(email).map_err(|problem| Refusal::invalid("email", problem.to_string()))?);
+        }
+        if order.names("special_instructions") {
+            let text = order.text("special_instructions")?.filter(|it| !it.trim().is_empty());
+            let problem =
+                |problem: paywright_domain::TextProblem| Refusal::invalid("special_instructions", problem.to_string());
+            edit.special_instructions = Change::To(text.map(Text::new).transpose().map_err(problem)?);
+        }
+        edit.billing_address = address(&order, "bill_address")?;
+        edit.shipping_address = address(&order, "ship_address")?;
+        (edit.use_billing, edit.use_shipping) = (order.flag("use_billing"), order.flag("use_shipping"));
+        if let Some(code) = order.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
+            let unknown = |_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon);
+            edit.coupon = Some(CouponCode::new(&code).map_err(unknown)?);
+        }
+        // There is one shipment: the last that is said of it stands.
+        for shipment in order.each("shipments_attributes")? {
+            edit.shipping_rate = shipment.text("selected_shipping_rate_id")?.or(edit.shipping_rate);
+        }
+        for payment in order.each("payments_attributes")? {
+            check_payment_method(&payment)?;
+            let source = payment.under("source_attributes")?.unwrap_or_default();
+            edit.payment_method = profile(&source)?.or(edit.payment_method);
+        }
+        if let Some(source) = params.under("payment_source")?.unwrap_or_default().under(PAYMENT_METHOD)? {
+            edit.payment_method = profile(&source)?.or(edit.payment_method);
+        }
+        if let Some(card) = order.text("existing_card")? {
+            edit.payment_method = Some(card_id(&card)?);
+        }
+        Ok(edit)
+    }
+
+    fn apply(&self, mut cart: Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
+        if let Some(email) = &self.email {
+            cart = cart.with_email(email.clone());
+        }
+        if let Change::To(text) = &self.special_instructions {
+            cart = cart.with_special_instructions(text.clone());
+        }
+        if let Change::To(address) = &self.billing_address {
+            cart = cart.with_billing_address(address.clone());
+        }
+        if let Change::To(address) = &self.shipping_address {
+            cart = cart.with_shipping_address(address.clone());
+        }
+        if self.use_billing {
+            let address = cart.billing_address.clone();
+            cart = cart.with_shipping_address(address);
+        }
+        if self.use_shipping {
+            let address = cart.shipping_address.clone();
+            cart = cart.with_billing_address(address);
+        }
+        if let Some(code) = &self.coupon {
+            cart = cart.with_coupon(code.clone(), terms, now)?;
+        }
+        if let Some(rate) = &self.shipping_rate {
+            cart = cart.with_shipping_rate(rate, terms)?;
+        }
+        if let Some(method) = &self.payment_method {
+            cart = cart.with_payment_method(method.clone());
+        }
+        Ok(cart)
+    }
+}
+
+/// An address in full, or `CLEAR` in the place of the name of a saved one. We keep no saved ones.
+fn address(order: &Params, name: &str) -> Result<Change<Address>, Refusal> {
+    match order.text(&format!("{name}_id"))?.as_deref() {
+        Some("CLEAR") => return Ok(Change::To(None)),
+        Some(_) => return Err(Refusal::invalid(&format!("{name}_id"), "is not known: give the whole address")),
+        None => {}
+    }
+    let Some(given) = order.under(&format!("{name}_attributes"))? else { return Ok(Change::None) };
+    Ok(Change::To(Some(given.address(name)?)))
+}
+
+fn check_payment_method(params: &Params) -> Result<(), Refusal> {
+    match params.text("payment_method_id")?.as_deref() {
+        Some(PAYMENT_METHOD) => Ok(()),
+        Some(_) | None => Err(Refusal::failed("payment_method_not_found")),
+    }
+}
+
+fn card_id(text: &str) -> Result<PaymentMethodId, Refusal> {
+    let is_ours = text.starts_with("pm_");
+    PaymentMethodId::new(text).ok().filter(|_| is_ours).ok_or_else(|| Refusal::failed("source_not_found"))
+}
+
+/// What the browser has made of a card at Stripe.
+fn profile(source: &Params) -> Result<Option<PaymentMethodId>, Refusal> {
+    source.text("gateway_payment_profile_id")?.map(|it| card_id(&it)).transpose()
+}
+
+/// `PATCH /checkout`.
+pub(super) async fn update(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let edit = Edit::of(&call.params)?;
+    changed(&api, call, move |cart, terms, now| edit.apply(cart, terms, now)).await
+}
+
+/// `PATCH /checkout/next`.
+pub(super) async fn next(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move { storefront.next(&shopper).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// `PATCH /checkout/advance`, up to `state` if it is given.
+pub(super) async fn advance(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let goal = call.params.text("state")?;
+    let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
+    let goal = goal.map(|it| CheckoutStep::named(&it).ok_or_else(unknown)).transpose()?;
+    let rate = call.params.text("shipping_method_id")?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move {
+        if let Some(rate) = &rate {
+            storefront.change(&shopper, |cart, terms, _| Ok(cart.with_shipping_rate(rate, terms)?)).await?;
+        }
+        storefront.advance(&shopper, goal).await
+    })
+    .await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// `PATCH /checkout/complete`.
+pub(super) async fn complete(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move { storefront.complete(&shopper).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show)
+}
+
+/// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
+pub(super) async fn validate(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let any_step = call.params.flag("skip_state");
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (session, unsold) = run(async move { storefront.drop_unsold(&shopper).await }).await?;
+    let mut messages: Vec<String> =
+        unsold.iter().map(|it| format!("{it} was removed because it was sold out")).collect();
+    if !any_step && session.cart.step != CheckoutStep::Payment {
+        messages.push("Cart changed".to_owned());
+    }
+    if messages.is_empty() {
+        return cart(&api, StatusCode::OK, &session, &call.show);
+    }
+    let mut document = call.show.one(&resource(&api, &session))?;
+    if let Some(document) = document.as_object_mut() {
+        document.insert("meta".to_owned(), json!({ "messages": messages }));
+    }
+    Err(Refusal::showing(document))
+}
+
+/// `GET /checkout/payment_methods`.
+pub(super) async fn payment_methods(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    api.storefront.current(&call.shopper).await?;
+    let method = resources::payment_method(api.publishable_key.as_deref());
+    Ok(answer(StatusCode::OK, &call.show.many(&[method])?))
+}
+
+/// `GET /checkout/shipping_rates`: the shipment, with the ways to ship it.
+pub(super) async fn shipping_rates(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let cart = api.storefront.current(&call.shopper).await?.cart;
+    let terms = api.storefront.terms().await?;
+    let shipments: Vec<_> = resources::shipment(&cart, Some(&terms)).into_iter().collect();
+    let show = call.show.including(&["shipping_rates", "stock_location", "line_items"]);
+    Ok(answer(StatusCode::OK, &show.many(&shipments)?))
+}
+
+/// `PATCH /checkout/select_shipping_method`: `shipping_method_id`.
+pub(super) async fn select_shipping_method(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let rate = call.params.required("shipping_method_id")?;
+    let shipment = call.params.text("shipment_id")?;
+    changed(&api, call, move |cart, terms, _| {
+        if cart.shipping_address.is_none() || shipment.as_ref().is_some_and(|it| *it != cart.id.to_string()) {
+            return Err(StorefrontError::NoShipment);
+        }
+        Ok(cart.with_shipping_rate(&rate, terms)?)
+    })
+    .await
+}
+
+/// `POST /checkout/create_payment`: chooses a card, and makes the payment intent that it is to pay. The customer's
+/// browser confirms it.
+pub(super) async fn create_payment(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    check_payment_method(&call.params)?;
+    let saved = call.params.text("source_id")?.map(|it| card_id(&it)).transpose()?;
+    let source = call.params.under("source_attributes")?.unwrap_or_default();
+    let wish = Wish { payment_method: saved.clone().or(profile(&source)?), amount: call.params.text("amount")? };
+    let owner = saved.is_some().then(|| call.customer()).transpose()?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let session = run(async move {
+        if let (Some(owner), Some(card)) = (owner, saved) {
+            let cards = storefront.saved_cards(&owner).await?;
+            if !cards.iter().any(|it| it.id == card) {
+                return Err(StorefrontError::NoCard);
+            }
+        }
+        storefront.payment_intent(&shopper, &wish).await?;
+        storefront.current(&shopper).await
+    })
+    .await?;
+    cart(&api, StatusCode::CREATED, &session, &call.show)
+}

@@ -1,0 +1,242 @@
+//! Every refusal of this dialect, in its shape: `{"error": "…"}`, and `errors` by field where fields are at fault.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use paywright_app::{CheckPaymentError, CreatePaymentIntentError, GatewayError, StoreError, StorefrontError};
+use paywright_domain::{CartError, CheckoutError, PaymentState};
+use serde_json::{Map, Value, json};
+
+use super::MEDIA_TYPE;
+use crate::problem::Problem;
+
+/// A request that was not done, and why.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    error: String,
+    /// What is wrong with which field; `base` is the whole.
+    fields: Vec<(String, String)>,
+    /// What is shown all the same.
+    body: Option<Value>,
+    /// In seconds.
+    retry_after: Option<u32>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), fields: Vec::new(), body: None, retry_after: None }
+    }
+
+    pub(crate) fn bad_request(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+
+    /// A root that must be there and have something in it.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self::bad_request(format!("param is missing or the value is empty: {name}"))
+    }
+
+    pub(crate) fn token_invalid() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "The access token is invalid")
+    }
+
+    pub(crate) fn not_allowed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "You are not authorized to access this page.")
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "The resource you were looking for could not be found.")
+    }
+
+    /// What cannot be done, in one text.
+    pub(crate) fn failed(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error)
+    }
+
+    /// What is wrong with a field.
+    pub(crate) fn invalid(field: &str, problem: impl Into<String>) -> Self {
+        Self::all_invalid(vec![(field.to_owned(), problem.into())])
+    }
+
+    /// What is wrong with some fields, said as a sentence too.
+    pub(crate) fn all_invalid(fields: Vec<(String, String)>) -> Self {
+        let said = |(field, problem): &(String, String)| match field.as_str() {
+            "base" => problem.clone(),
+            field => format!("{} {problem}", words(field)),
+        };
+        let texts: Vec<String> = fields.iter().map(said).collect();
+        let error = match texts.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            [one, other] => format!("{one} and {other}"),
+            [some @ .., last] => format!("{}, and {last}", some.join(", ")),
+        };
+        Self { fields, ..Self::failed(error) }
+    }
+
+    /// What the caller is to see where not all could be done.
+    pub(crate) fn showing(body: Value) -> Self {
+        Self { body: Some(body), ..Self::failed("") }
+    }
+
+    fn respond(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        response.insert_header((CONTENT_TYPE, MEDIA_TYPE));
+        if let Some(body) = &self.body {
+            return response.body(body.to_string());
+        }
+        let mut body = json!({ "error": self.error });
+        if !self.fields.is_empty() {
+            let mut fields = Map::new();
+            for (field, problem) in &self.fields {
+                let problems = fields.entry(field.clone()).or_insert_with(|| json!([]));
+                problems.as_array_mut().into_iter().for_each(|it| it.push(json!(problem)));
+            }
+            body.as_object_mut().and_then(|it| it.insert("errors".into(), Value::Object(fields)));
+        }
+        response.body(body.to_string())
+    }
+}
+
+/// `bill_address.country_iso` as people say it: `Bill address country iso`.
+fn words(field: &str) -> String {
+    let text = field.replace(['_', '.'], " ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl StdError for Refusal {}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+    fn error_response(&self) -> HttpResponse {
+        self.respond()
+    }
+}
+
+/// What the other dialect says too. Its 409, for what is not possible as things stand, is a 422 here; and what may not
+/// be seen is not there.
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let status = match problem.status() {
+            StatusCode::CONFLICT => StatusCode::UNPROCESSABLE_ENTITY,
+            StatusCode::NOT_FOUND => return Self::not_found(),
+            status => status,
+        };
+        Self { retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<GatewayError> for Refusal {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Refused(error) => Self::failed(error.message.or(error.code).unwrap_or_default()),
+            error @ (GatewayError::NotFound
+            | GatewayError::Spent(_)
+            | GatewayError::Busy
+            | GatewayError::InFlight
+            | GatewayError::Misconfigured(_)
+            | GatewayError::Unknown(_)) => Problem::from(error).into(),
+        }
+    }
+}
+
+impl From<CartError> for Refusal {
+    fn from(error: CartError) -> Self {
+        match &error {
+            CartError::NoSuchLine | CartError::CouponNotThere => Self::not_found(),
+            CartError::Line(_) => Self::invalid("base", format!("line item {error}")),
+            CartError::TooMuchMetadata => Self::invalid("public_metadata", error.to_string()),
+            CartError::NotSold(_)
+            | CartError::TooManyLines
+            | CartError::NoSuchCoupon
+            | CartError::CouponTakenAlready
+            | CartError::CouponNotInCurrency(_)
+            | CartError::TooManyCoupons
+            | CartError::AnothersAlready
+            | CartError::NoSuchShippingRate
+            | CartError::Total(_) => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<CheckoutError> for Refusal {
+    fn from(error: CheckoutError) -> Self {
+        let field = match error {
+            CheckoutError::NoEmail => "email",
+            CheckoutError::NoShippingAddress => "ship_address",
+            CheckoutError::NoShippingRate => "shipping_method",
+            CheckoutError::NoLines | CheckoutError::NoShippingRates | CheckoutError::NotPaid => "base",
+        };
+        Self::invalid(field, error.to_string())
+    }
+}
+
+impl From<CheckPaymentError> for Refusal {
+    fn from(error: CheckPaymentError) -> Self {
+        match error {
+            CheckPaymentError::NotCompleted { payment: PaymentState::Review, .. } => {
+                Self::failed("Payment is under review")
+            }
+            CheckPaymentError::NotCompleted { intent: Some(status), .. } => {
+                Self::failed(format!("Payment intent {}", status.name().replace('_', " ")))
+            }
+            CheckPaymentError::NotCompleted { intent: None, .. } => CheckoutError::NotPaid.into(),
+            CheckPaymentError::Gateway(error)
+            | CheckPaymentError::Request(CreatePaymentIntentError::Gateway(error)) => error.into(),
+            error @ (CheckPaymentError::Get(_) | CheckPaymentError::Settle(_) | CheckPaymentError::Request(_)) => {
+                Problem::from(error).into()
+            }
+        }
+    }
+}
+
+impl From<StorefrontError> for Refusal {
+    fn from(error: StorefrontError) -> Self {
+        match error {
+            StorefrontError::NoCart
+            | StorefrontError::NoVariant
+            | StorefrontError::NoIntent
+            | StorefrontError::NoCard => Self::not_found(),
+            StorefrontError::Cart(error) => error.into(),
+            StorefrontError::Checkout(error) => error.into(),
+            error @ (StorefrontError::Unsold(_) | StorefrontError::Canceled | StorefrontError::NoShipment) => {
+                Self::failed(error.to_string())
+            }
+            StorefrontError::NotTheAmountDue { due } => {
+                Self::invalid("amount", format!("must be {}, the amount due", due.to_decimal()))
+            }
+            StorefrontError::Content(error) => Self::invalid("base", error.to_string()),
+            StorefrontError::Terms(error) => Self::invalid("base", error.to_string()),
+            StorefrontError::Edit(error) => Problem::from(error).into(),
+            StorefrontError::Cancel(error) => Problem::from(error).into(),
+            StorefrontError::Intent(CreatePaymentIntentError::Gateway(error)) | StorefrontError::Gateway(error) => {
+                error.into()
+            }
+            StorefrontError::Intent(error) => Problem::from(error).into(),
+            StorefrontError::Check(error) => error.into(),
+            StorefrontError::Store(error) => error.into(),
+        }
+    }
+}

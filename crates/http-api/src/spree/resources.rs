@@ -1,0 +1,485 @@
+//! What storefronts are shown: carts and orders with all that belongs to them.
+
+use paywright_app::{SavedCard, Session};
+use paywright_domain::{
+    Address, Adjustment, AdjustmentKind, Cart, Currency, LineItem, Money, Order, OrderState, ShippingRate, Terms, Text,
+    Timestamp, Totals,
+};
+use serde_json::{Map, Value, json};
+
+use super::amount::{cents, code, decimal, display, negative_decimal, negative_display};
+use super::country;
+use super::document::{Relation, Resource};
+
+/// The one way to pay: its name in requests.
+pub(super) const PAYMENT_METHOD: &str = "stripe";
+
+/// A moment as this dialect writes it: UTC, to the millisecond.
+fn time(at: Timestamp) -> String {
+    let text = at.to_string();
+    let seconds = text.split_once(['.', 'Z']).map_or(text.as_str(), |(seconds, _)| seconds);
+    format!("{seconds}.{:03}Z", at.unix_micros().rem_euclid(1_000_000) / 1000)
+}
+
+/// What is sold, at which prices: of a cart, or of the order that it has become.
+struct Sold<'a> {
+    currency: Currency,
+    lines: Vec<Line<'a>>,
+    adjustments: &'a [Adjustment],
+}
+
+struct Line<'a> {
+    id: String,
+    variant: Option<&'a str>,
+    item: &'a LineItem,
+}
+
+/// A line's price, and its shares of what is said of the whole order.
+struct Parts {
+    amount: Money,
+    discount: Money,
+    tax: Money,
+    included: Money,
+}
+
+impl<'a> Sold<'a> {
+    fn of_cart(cart: &'a Cart) -> Self {
+        let line = |it: &'a paywright_domain::CartLine| Line {
+            id: line_id(cart, it.id),
+            variant: Some(it.variant.as_str()),
+            item: &it.item,
+        };
+        Self { currency: cart.currency, lines: cart.lines.iter().map(line).collect(), adjustments: &cart.adjustments }
+    }
+
+    fn of_order(order: &'a Order) -> Self {
+        let line = |(place, item): (usize, &'a LineItem)| Line {
+            id: format!("{}_{}", order.id, place + 1),
+            variant: None,
+            item,
+        };
+        let lines = order.lines.iter().enumerate().map(line).collect();
+        Self { currency: order.total.currency(), lines, adjustments: &order.adjustments }
+    }
+
+    /// What it comes to. Both carts and orders are refused before they are stored where it cannot be said.
+    fn totals(&self) -> Totals {
+        let zero = Money::zero(self.currency);
+        let none =
+            Totals { items: zero, discounts: zero, shipping: zero, taxes: zero, taxes_included: zero, due: zero };
+        Totals::of(self.currency, self.lines.iter().map(|it| it.item), self.adjustments).unwrap_or(none)
+    }
+
+    fn line_items(&self) -> Vec<Resource> {
+        let totals = self.totals();
+        let amounts: Vec<Money> = self.lines.iter().map(|it| total_of(it.item)).collect();
+        let weights: Vec<u64> = amounts.iter().map(|it| it.minor().unsigned_abs()).collect();
+        // What is said of the whole order is shown on its lines by their shares; it adds up exactly.
+        let none = Money::zero(self.currency);
+        let shares = |sum: Money| sum.allocate(&weights).unwrap_or_else(|_| vec![none; weights.len()]);
+        let taxes = shares(totals.taxes).into_iter().zip(shares(totals.taxes_included));
+        let shares = shares(totals.discounts).into_iter().zip(taxes);
+        let lines = self.lines.iter().zip(amounts).zip(shares);
+        lines
+            .map(|((line, amount), (discount, (tax, included)))| {
+                self.line_item(line, &Parts { amount, discount, tax, included })
+            })
+            .collect()
+    }
+
+    fn line_item(&self, line: &Line<'_>, parts: &Parts) -> Resource {
+        let discounted = minus(parts.amount, parts.discount);
+        let mut attributes = json!({
+            "name": line.item.name.as_str(),
+            "slug": line.variant,
+            "options_text": "",
+            "quantity": line.item.quantity(),
+            "currency": code(self.currency),
+            "public_metadata": {},
+            "adjustment_total": signed_decimal(parts.tax, parts.discount),
+            "display_adjustment_total": signed_display(parts.tax, parts.discount),
+            "promo_total": negative_decimal(parts.discount),
+            "display_promo_total": negative_display(parts.discount),
+            "compare_at_amount": null,
+            "display_compare_at_amount": null,
+        });
+        let money = [
+            ("price", line.item.unit_amount()),
+            ("total", plus(discounted, parts.tax)),
+            ("additional_tax_total", parts.tax),
+            ("discounted_amount", discounted),
+            ("included_tax_total", parts.included),
+            ("pre_tax_amount", minus(discounted, parts.included)),
+        ];
+        put_money(&mut attributes, &money);
+        let variant = line.variant.map(|it| variant(it, line.item));
+        let relations = vec![("variant", Relation::one(variant)), ("digital_links", Relation::Many(Vec::new()))];
+        Resource { kind: "line_item", id: line.id.clone(), attributes, relations }
+    }
+
+    fn promotions(&self, codes: &[String]) -> Vec<Resource> {
+        let discounts = self.adjustments.iter().filter(|it| it.kind == AdjustmentKind::Discount);
+        let promotion = |(place, it): (usize, &Adjustment)| {
+            let code = codes.get(place);
+            let attributes = json!({
+                "name": it.label.as_str(), "description": null, "code": code, "amount": negative_decimal(it.amount),
+                "display_amount": negative_display(it.amount), "public_metadata": {},
+            });
+            let id = code.cloned().unwrap_or_else(|| (place + 1).to_string());
+            Resource { kind: "promotion", id, attributes, relations: Vec::new() }
+        };
+        discounts.enumerate().map(promotion).collect()
+    }
+}
+
+/// The name of a line in requests and answers.
+pub(super) fn line_id(cart: &Cart, line: u32) -> String {
+    format!("{}_{line}", cart.id)
+}
+
+fn total_of(item: &LineItem) -> Money {
+    item.unit_amount().times(item.quantity()).unwrap_or(Money::zero(item.unit_amount().currency()))
+}
+
+/// Of amounts whose sums were checked before they were stored.
+fn plus(left: Money, right: Money) -> Money {
+    left.plus(right).unwrap_or(left)
+}
+
+fn minus(left: Money, right: Money) -> Money {
+    left.minus(right).unwrap_or(Money::zero(left.currency()))
+}
+
+fn signed_decimal(more: Money, less: Money) -> String {
+    more.minus(less).map_or_else(|_| negative_decimal(minus(less, more)), decimal)
+}
+
+fn signed_display(more: Money, less: Money) -> String {
+    more.minus(less).map_or_else(|_| negative_display(minus(less, more)), display)
+}
+
+fn put(attributes: &mut Value, name: &str, value: Value) {
+    if let Some(object) = attributes.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// Each amount as a decimal, and as `display_…`.
+fn put_money(attributes: &mut Value, amounts: &[(&str, Money)]) {
+    for (name, amount) in amounts {
+        put(attributes, name, json!(decimal(*amount)));
+        put(attributes, &format!("display_{name}"), json!(display(*amount)));
+    }
+}
+
+fn variant(id: &str, item: &LineItem) -> Resource {
+    let sku = item.sku.as_ref().map(Text::as_str);
+    let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
+    put_money(&mut attributes, &[("price", item.unit_amount())]);
+    Resource { kind: "variant", id: id.to_owned(), attributes, relations: Vec::new() }
+}
+
+/// A cart, with its order if it has been placed.
+pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Resource {
+    let (cart, order) = (&session.cart, session.order.as_ref());
+    // What was paid is what the order says.
+    let settled = order.filter(|it| !matches!(it.state, OrderState::Open));
+    let sold = settled.map_or_else(|| Sold::of_cart(cart), Sold::of_order);
+    let mut attributes = totals(&sold);
+    let state = match order.map(|it| &it.state) {
+        Some(OrderState::Paid { .. }) => "complete",
+        Some(OrderState::Canceled { .. }) => "canceled",
+        Some(OrderState::Open) | None => cart.step.name(),
+    };
+    let more = json!({
+        "number": session.number().as_str(),
+        "token": token,
+        "state": state,
+        "email": settled.map_or(cart.email.as_ref(), |it| it.email.as_ref()).map(paywright_domain::Email::as_str),
+        "special_instructions": cart.special_instructions.as_ref().map(Text::as_str),
+        "shipment_state": shipment_state(session),
+        "payment_state": order.map(payment_state),
+        "created_at": time(cart.created_at),
+        "updated_at": time(order.map_or(cart.updated_at, |it| it.updated_at.max(cart.updated_at))),
+        "completed_at": order.and_then(completed_at),
+        "public_metadata": metadata(&cart.metadata),
+    });
+    merge(&mut attributes, more);
+    let codes: Vec<String> = cart.coupons.iter().map(|it| it.as_str().to_owned()).collect();
+    let relations = relations(
+        &sold,
+        &codes,
+        order,
+        publishable_key,
+        cart.customer.as_ref().map(paywright_domain::CustomerId::as_str),
+        Some(cart),
+    );
+    Resource { kind: "cart", id: cart.id.to_string(), attributes, relations }
+}
+
+/// A paid order of a customer, with the cart that it was made from, if it was.
+pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable_key: Option<&str>) -> Resource {
+    let sold = Sold::of_order(order);
+    let mut attributes = totals(&sold);
+    let ships = cart.is_some_and(|it| it.shipping_rate.is_some());
+    let more = json!({
+        "number": order.number.as_str(),
+        "token": token,
+        "state": match order.state {
+            OrderState::Paid { .. } => "complete",
+            OrderState::Canceled { .. } => "canceled",
+            OrderState::Open => "payment",
+        },
+        "email": order.email.as_ref().map(paywright_domain::Email::as_str),
+        "special_instructions": cart.and_then(|it| it.special_instructions.as_ref()).map(Text::as_str),
+        "shipment_state": ships.then_some("ready"),
+        "payment_state": payment_state(order),
+        "created_at": time(cart.map_or(order.placed_at, |it| it.created_at)),
+        "updated_at": time(order.updated_at),
+        "completed_at": completed_at(order),
+        "public_metadata": metadata(&order.metadata),
+    });
+    merge(&mut attributes, more);
+    let codes: Vec<String> =
+        cart.map(|it| it.coupons.iter().map(|it| it.as_str().to_owned()).collect()).unwrap_or_default();
+    let customer = order.customer.as_ref().map(paywright_domain::CustomerId::as_str);
+    let relations = relations(&sold, &codes, Some(order), publishable_key, customer, cart);
+    Resource { kind: "order", id: order.id.to_string(), attributes, relations }
+}
+
+fn relations(
+    sold: &Sold<'_>,
+    codes: &[String],
+    order: Option<&Order>,
+    publishable_key: Option<&str>,
+    customer: Option<&str>,
+    cart: Option<&Cart>,
+) -> Vec<(&'static str, Relation)> {
+    let line_items = sold.line_items();
+    let variants = line_items.iter().flat_map(|it| &it.relations).filter_map(|(_, it)| match it {
+        Relation::One(Some(variant)) => Some((**variant).clone()),
+        Relation::One(None) | Relation::Many(_) | Relation::Named(..) => None,
+    });
+    let address_of = |what: &str, address: Option<&Address>| {
+        let owner = cart.map(|it| it.id.to_string()).unwrap_or_default();
+        Relation::one(address.map(|it| address_resource(&format!("{owner}_{what}"), it)))
+    };
+    let shipments = cart.and_then(|it| shipment(it, None)).into_iter().collect();
+    vec![
+        ("variants", Relation::Many(variants.collect())),
+        ("line_items", Relation::Many(line_items)),
+        ("promotions", Relation::Many(sold.promotions(codes))),
+        ("payments", Relation::Many(order.and_then(|it| payment(it, publishable_key)).into_iter().collect())),
+        ("shipments", Relation::Many(shipments)),
+        ("user", Relation::one(customer.map(user))),
+        ("billing_address", address_of("billing", cart.and_then(|it| it.billing_address.as_ref()))),
+        ("shipping_address", address_of("shipping", cart.and_then(|it| it.shipping_address.as_ref()))),
+        ("gift_card", Relation::One(None)),
+    ]
+}
+
+fn user(customer: &str) -> Resource {
+    Resource { kind: "user", id: customer.to_owned(), attributes: json!({}), relations: Vec::new() }
+}
+
+fn merge(attributes: &mut Value, more: Value) {
+    if let (Some(all), Value::Object(more)) = (attributes.as_object_mut(), more) {
+        all.extend(more);
+    }
+}
+
+fn metadata(notes: &paywright_domain::Metadata) -> Value {
+    Value::Object(notes.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
+}
+
+fn totals(sold: &Sold<'_>) -> Value {
+    let sums = sold.totals();
+    let zero = Money::zero(sold.currency);
+    let discounted = minus(sums.items, sums.discounts);
+    let taxes = plus(sums.taxes, sums.taxes_included);
+    let items: u64 = sold.lines.iter().map(|it| u64::from(it.item.quantity())).sum();
+    let mut attributes = json!({
+        "currency": code(sold.currency),
+        "item_count": items,
+        "promo_total": negative_decimal(sums.discounts),
+        "display_promo_total": negative_display(sums.discounts),
+        "adjustment_total": signed_decimal(sums.taxes, sums.discounts),
+        "display_adjustment_total": signed_display(sums.taxes, sums.discounts),
+        "subtotal_cents": cents(sums.items),
+        "ship_total_cents": cents(sums.shipping),
+        "store_credit_total_cents": cents(zero),
+        "promo_total_cents": cents(sums.discounts),
+        "tax_total_cents": cents(taxes),
+        "total_cents": cents(sums.due),
+        "total_minus_store_credits_cents": cents(sums.due),
+    });
+    put_money(
+        &mut attributes,
+        &[
+            ("item_total", sums.items),
+            ("total", sums.due),
+            ("ship_total", sums.shipping),
+            ("included_tax_total", sums.taxes_included),
+            ("additional_tax_total", sums.taxes),
+            ("tax_total", taxes),
+            ("pre_tax_item_amount", minus(discounted, sums.taxes_included)),
+            ("pre_tax_total", minus(plus(discounted, sums.shipping), sums.taxes_included)),
+            ("total_minus_store_credits", sums.due),
+        ],
+    );
+    attributes
+}
+
+fn completed_at(order: &Order) -> Option<String> {
+    match order.state {
+        OrderState::Paid { at, .. } => Some(time(at)),
+        OrderState::Open | OrderState::Canceled { .. } => None,
+    }
+}
+
+/// By what came and went back, as Spree counts it.
+fn payment_state(order: &Order) -> &'static str {
+    match &order.state {
+        OrderState::Canceled { .. } => "void",
+        OrderState::Open => "balance_due",
+        OrderState::Paid { by, .. } if order.left_of(by).minus(order.total).is_err() => "balance_due",
+        OrderState::Paid { by, .. } if order.left_of(by) != order.total => "credit_owed",
+        OrderState::Paid { .. } => "paid",
+    }
+}
+
+fn shipment_state(session: &Session) -> Option<&'static str> {
+    session.cart.shipping_rate.as_ref()?;
+    Some(if session.is_complete() {
+        "ready"
+    } else if session.is_canceled() {
+        "canceled"
+    } else {
+        "pending"
+    })
+}
+
+/// The payment of an order, if there is one that is or can be made.
+fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
+    use paywright_domain::IntentStatus::{
+        Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod, Succeeded,
+    };
+    let intent = order.leading_intent()?;
+    let state = match intent.status {
+        RequiresPaymentMethod | RequiresConfirmation | RequiresAction => "checkout",
+        Processing => "processing",
+        RequiresCapture => "pending",
+        Succeeded => "completed",
+        Canceled => return None,
+    };
+    let number = order.number.as_str().rsplit('-').next().unwrap_or_default();
+    let mut attributes = json!({
+        "response_code": intent.id.as_str(), "number": format!("P{number}"), "state": state,
+        "cvv_response_code": null, "cvv_response_message": null, "payment_method_name": "Stripe",
+        "payment_method_id": PAYMENT_METHOD, "public_metadata": {},
+    });
+    put_money(&mut attributes, &[("amount", intent.amount)]);
+    let relations =
+        vec![("source", Relation::One(None)), ("payment_method", Relation::one(Some(payment_method(publishable_key))))];
+    Some(Resource { kind: "payment", id: order.id.to_string(), attributes, relations })
+}
+
+/// The one way to pay.
+pub(super) fn payment_method(publishable_key: Option<&str>) -> Resource {
+    let attributes = json!({
+        "type": "SpreeStripe::Gateway", "name": "Stripe", "description": null, "public_metadata": {},
+        "preferences": {}, "publishable_key": publishable_key,
+    });
+    Resource { kind: "payment_method", id: PAYMENT_METHOD.to_owned(), attributes, relations: Vec::new() }
+}
+
+/// The one shipment of a cart, once it is known where to: with the ways to ship, if `terms` are given, else with the
+/// one that was chosen.
+pub(super) fn shipment(cart: &Cart, terms: Option<&Terms>) -> Option<Resource> {
+    let address = cart.shipping_address.as_ref()?;
+    let chosen = cart.adjustments.iter().find(|it| it.kind == AdjustmentKind::Shipping);
+    let rates: Vec<Resource> = match (terms, chosen, &cart.shipping_rate) {
+        (Some(terms), ..) => {
+            let rate = |(it, price): (&ShippingRate, Money)| {
+                shipping_rate(it.id.as_str(), it.name.as_str(), price, cart.shipping_rate.as_ref() == Some(&it.id))
+            };
+            terms.shipping_to(address, cart.currency).map(rate).collect()
+        }
+        (None, Some(chosen), Some(id)) => {
+            vec![shipping_rate(id.as_str(), chosen.label.as_str(), chosen.amount, true)]
+        }
+        (None, _, _) => Vec::new(),
+    };
+    let price = chosen.map_or(Money::zero(cart.currency), |it| it.amount);
+    let number = cart.number();
+    let number = number.as_str().rsplit('-').next().unwrap_or_default();
+    let mut attributes = json!({
+        "number": format!("H{number}"), "state": "pending", "shipped_at": null, "tracking_url": null,
+        "free": price.is_zero(), "public_metadata": {},
+    });
+    put_money(&mut attributes, &[("final_price", price)]);
+    let is_selected = |it: &&Resource| it.attributes.get("selected") == Some(&json!(true));
+    let selected = rates.iter().find(is_selected).cloned();
+    let relations = vec![
+        ("shipping_rates", Relation::Many(rates)),
+        ("selected_shipping_rate", Relation::one(selected)),
+        ("stock_location", Relation::One(None)),
+        ("line_items", Relation::Many(Sold::of_cart(cart).line_items())),
+    ];
+    Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations })
+}
+
+/// A way to ship, at its price.
+pub(super) fn shipping_rate(id: &str, name: &str, price: Money, selected: bool) -> Resource {
+    let mut attributes = json!({
+        "name": name, "selected": selected, "shipping_method_id": id, "free": price.is_zero(),
+        "final_price_cents": price.minor(),
+    });
+    let nothing = Money::zero(price.currency());
+    put_money(&mut attributes, &[("final_price", price), ("cost", price), ("tax_amount", nothing)]);
+    let relations = vec![("shipping_method", Relation::Named("shipping_method", id.to_owned()))];
+    Resource { kind: "shipping_rate", id: id.to_owned(), attributes, relations }
+}
+
+fn address_resource(id: &str, address: &Address) -> Resource {
+    let attributes = json!({
+        "firstname": address.first_name.as_str(), "lastname": address.last_name.as_str(),
+        "address1": address.address1.as_str(), "address2": address.address2.as_str(), "city": address.city.as_str(),
+        "zipcode": address.zipcode.as_str(), "phone": address.phone.as_str(), "company": address.company.as_str(),
+        "country_name": country::name(address.country), "country_iso": address.country.to_string(),
+        "country_iso3": country::alpha3(address.country), "state_name": address.state.as_str(), "state_code": null,
+        "label": address.label.as_str(), "public_metadata": {},
+    });
+    Resource { kind: "address", id: id.to_owned(), attributes, relations: Vec::new() }
+}
+
+/// A saved card.
+pub(super) fn credit_card(card: &SavedCard, default: bool) -> Resource {
+    let attributes = json!({
+        "cc_type": card.brand, "last_digits": card.last4, "month": card.exp_month, "year": card.exp_year,
+        "name": card.name, "default": default, "gateway_payment_profile_id": card.id.as_str(), "public_metadata": {},
+    });
+    let relations = vec![("payment_method", Relation::one(Some(payment_method(None))))];
+    Resource { kind: "credit_card", id: card.id.as_str().to_owned(), attributes, relations }
+}
+
+/// A payment intent. It goes by the id of its order, of which there is one payable intent at most.
+pub(super) fn payment_intent(order: &Order, client_secret: &str, ephemeral_key: Option<&str>) -> Option<Resource> {
+    let intent = order.leading_intent()?;
+    let attributes = json!({
+        "stripe_id": intent.id.as_str(),
+        "client_secret": client_secret,
+        "ephemeral_key_secret": ephemeral_key,
+        "customer_id": order.payer.customer.as_ref().map(paywright_domain::ProviderCustomerId::as_str),
+        "amount": decimal(intent.amount),
+        "stripe_payment_method_id": order.payer.payment_method.as_ref().map(paywright_domain::PaymentMethodId::as_str),
+    });
+    let paid = matches!(order.state, OrderState::Paid { .. });
+    let payment = if paid { Relation::Named("payment", order.id.to_string()) } else { Relation::One(None) };
+    let relations = vec![
+        ("order", Relation::Named("order", order.id.to_string())),
+        ("payment_method", Relation::one(Some(payment_method(None)))),
+        ("payment", payment),
+    ];
+    Some(Resource { kind: "payment_intent", id: order.id.to_string(), attributes, relations })
+}

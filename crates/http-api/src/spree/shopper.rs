@@ -1,0 +1,59 @@
+//! Who shops, and what a request of theirs says.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Payload;
+use paywright_app::{Access, Opened, Shopper};
+use paywright_domain::CustomerId;
+
+use super::document::Show;
+use super::params::Params;
+use super::refusal::Refusal;
+use crate::Api;
+
+/// Where the token of a cart is looked for; the first that is there stands.
+const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
+
+/// A request of a storefront.
+pub(super) struct Call {
+    pub(super) params: Params,
+    pub(super) shopper: Shopper,
+    pub(super) show: Show,
+}
+
+impl Call {
+    /// Reads a request with its body.
+    pub(super) async fn read(api: &Api, request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
+        let params = Params::read(request, payload).await?;
+        let shopper = shopper(api, request, &params)?;
+        let show = Show::of(&params)?;
+        Ok(Self { params, shopper, show })
+    }
+
+    /// Whose request it is, where it must be a customer's.
+    pub(super) fn customer(&self) -> Result<CustomerId, Refusal> {
+        self.shopper.customer.clone().ok_or_else(Refusal::not_allowed)
+    }
+}
+
+fn shopper(api: &Api, request: &HttpRequest, params: &Params) -> Result<Shopper, Refusal> {
+    let header = |name: &&str| request.headers().get(*name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let token = match TOKEN_HEADERS.iter().find_map(header) {
+        Some(token) => Some(token),
+        None => params.text("order_token")?,
+    };
+    let mut shopper = Shopper { opened: token.and_then(|it| api.tokens.opened(&it)), ..Shopper::default() };
+    if let Some(header) = request.headers().get(AUTHORIZATION) {
+        let bearer = header.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
+        match bearer.and_then(|it| api.tokens.access(it, api.app.now())) {
+            Some(Access::Customer(customer)) => shopper.customer = Some(customer),
+            Some(Access::Order(order)) => shopper.opened = shopper.opened.or(Some(Opened::Order(order))),
+            Some(Access::All) | None => return Err(Refusal::token_invalid()),
+        }
+    }
+    if let Some(currency) = params.text("currency")? {
+        let problem = |_| Refusal::failed("Currency not supported");
+        shopper.currency = Some(currency.parse().map_err(problem)?);
+    }
+    Ok(shopper)
+}

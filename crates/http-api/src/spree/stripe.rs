@@ -1,0 +1,136 @@
+//! `/stripe`: payment intents of carts and orders, and setup intents of customers.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{Paying, Wish};
+use paywright_domain::PaymentMethodId;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::cart::run;
+use super::document::{Show, answer};
+use super::params::Params;
+use super::refusal::Refusal;
+use super::resources;
+use super::shopper::Call;
+use crate::Api;
+
+/// The version of Stripe's API that an app's SDK speaks: it is handed on with the ephemeral key's making.
+fn sdk_version(request: &HttpRequest) -> Result<Option<String>, Refusal> {
+    let Some(header) = request.headers().get("stripe-version") else { return Ok(None) };
+    let text = header.to_str().unwrap_or_default();
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._; =".contains(&it);
+    if (1..=100).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(Refusal::bad_request("Stripe-Version must be a version of Stripe's API, like 2026-05-27.dahlia"))
+}
+
+/// What is wanted of an intent: `payment_intent` with at least something in it.
+fn wish(params: &Params) -> Result<Wish, Refusal> {
+    let root = params.root("payment_intent")?;
+    if root.flag("off_session") {
+        let problem = "must be false: the customer's browser or app confirms the payment";
+        return Err(Refusal::invalid("off_session", problem));
+    }
+    let invalid =
+        |_| Refusal::invalid("stripe_payment_method_id", "must be a payment method of Stripe, like pm_1Q2w3E");
+    let method = root.text("stripe_payment_method_id")?.map(PaymentMethodId::new).transpose().map_err(invalid)?;
+    // Nothing, and 0, stand for the amount that is due.
+    let amount = root.text("amount")?.filter(|it| !it.chars().all(|it| matches!(it, '0' | '.' | ' ')));
+    Ok(Wish { payment_method: method, amount })
+}
+
+/// An intent as it is shown; with a key for the app of a customer where `keyed`.
+async fn intent(
+    api: &Api,
+    request: &HttpRequest,
+    paying: &Paying,
+    show: &Show,
+    keyed: bool,
+) -> Result<HttpResponse, Refusal> {
+    let customer = paying.order.payer.customer.as_ref().filter(|_| keyed);
+    let key = match customer {
+        Some(customer) => Some(api.storefront.ephemeral_key(customer, sdk_version(request)?.as_deref()).await?),
+        None => None,
+    };
+    let key = key.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let resource = resources::payment_intent(&paying.order, paying.client_secret.expose_secret(), key);
+    Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)?))
+}
+
+/// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
+pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let wish = wish(&call.params)?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
+    intent(&api, &request, &paying, &call.show, true).await
+}
+
+/// `GET /stripe/payment_intents`: the order's current intent, without naming it.
+pub(super) async fn current(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
+    intent(&api, &request, &paying, &call.show, true).await
+}
+
+/// `GET /stripe/payment_intents/{id}`, by our id or by Stripe's.
+pub(super) async fn show(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    id: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
+    intent(&api, &request, &paying, &call.show, true).await
+}
+
+/// `PATCH /stripe/payment_intents/{id}`.
+pub(super) async fn update(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    id: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let wish = wish(&call.params)?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
+    intent(&api, &request, &paying, &call.show, false).await
+}
+
+/// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser says that it has paid. Stripe is asked.
+pub(super) async fn confirm(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    id: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
+    intent(&api, &request, &paying, &call.show, false).await
+}
+
+/// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.
+pub(super) async fn setup_intent(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Refusal> {
+    let call = Call::read(&api, &request, payload).await?;
+    let (customer, version) = (call.customer()?, sdk_version(&request)?);
+    let storefront = api.storefront.clone();
+    let saving = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
+    let body = json!({
+        "customer_id": saving.customer.as_str(),
+        "ephemeral_key_secret": saving.ephemeral_key.expose_secret(),
+        "setup_intent_client_secret": saving.setup_intent.expose_secret(),
+    });
+    Ok(answer(StatusCode::OK, &body))
+}

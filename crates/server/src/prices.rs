@@ -1,0 +1,193 @@
+//! `paywright prices`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use paywright_domain::{Currency, Money, Prices, Terms, Text, Variant, VariantId};
+use paywright_store_postgres::Migrate;
+
+use crate::cli::{PricesCommand, PricesOptions};
+use crate::settings::Settings;
+use crate::{Failure, say};
+
+/// The most lines of one file.
+const LINES_MAX: usize = 100_000;
+/// How many problems of a file are named.
+const PROBLEMS_SHOWN_MAX: usize = 20;
+/// What begins the name of a column of prices: `price_usd`.
+const PRICE: &str = "price_";
+
+pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
+    let database = Settings::read(options.settings.config.as_deref())?.database()?;
+    match options.command {
+        PricesCommand::Import { file } => {
+            let text = read(&file)?;
+            let variants = variants(&text).map_err(|problems| not_imported(&file, &problems))?;
+            database.open(1, Migrate::Auto).await?.prices.put_variants(&variants).await?;
+            say(&format!(
+                "{} variants are on the price list. Carts have their prices from their next change on.",
+                variants.len()
+            ));
+        }
+        PricesCommand::Terms { file } => {
+            let terms: Terms =
+                serde_json::from_str(&read(&file)?).map_err(|problem| format!("{}: {problem}", file.display()))?;
+            terms.check()?;
+            database.open(1, Migrate::Auto).await?.prices.put_terms(&terms).await?;
+            let Terms { shipping, taxes, coupons } = &terms;
+            say(&format!(
+                "Terms of sale: {} ways to ship, {} taxes, {} coupons.",
+                shipping.len(),
+                taxes.len(),
+                coupons.len()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    Ok(std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?)
+}
+
+fn not_imported(file: &Path, problems: &[String]) -> String {
+    let more = problems.len().saturating_sub(PROBLEMS_SHOWN_MAX);
+    let shown: Vec<&str> = problems.iter().take(PROBLEMS_SHOWN_MAX).map(String::as_str).collect();
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    format!("nothing of {} was imported:\n  {}{more}", file.display(), shown.join("\n  "))
+}
+
+/// The variants of a CSV file whose first line names the columns: `id`, `name`, a `price_…` for each currency, and
+/// `sku`, `description` and `active` if there are such. All problems are named at once.
+pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|problem| vec![problem.to_string()])?.clone();
+    let columns = columns(&headers)?;
+    let (mut found, mut problems, mut ids) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (place, record) in reader.records().enumerate() {
+        let line = place + 2;
+        if place >= LINES_MAX {
+            return Err(vec![format!("a file has at most {LINES_MAX} lines")]);
+        }
+        match record.map_err(|problem| problem.to_string()).and_then(|it| variant(&it, &columns)) {
+            Ok(variant) if ids.insert(variant.id.clone()) => found.push(variant),
+            Ok(variant) => problems.push(format!("line {line}: {} is there twice", variant.id)),
+            Err(problem) => problems.push(format!("line {line}: {problem}")),
+        }
+    }
+    if found.is_empty() && problems.is_empty() {
+        problems.push("there are no lines after the first, which names the columns".to_owned());
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// What a column is about.
+enum Column {
+    Id,
+    Sku,
+    Name,
+    Description,
+    Active,
+    Price(Currency),
+}
+
+fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
+    let column = |name: &str| match name.to_ascii_lowercase().as_str() {
+        "id" => Ok(Column::Id),
+        "sku" => Ok(Column::Sku),
+        "name" => Ok(Column::Name),
+        "description" => Ok(Column::Description),
+        "active" => Ok(Column::Active),
+        other => match other.strip_prefix(PRICE).map(str::parse) {
+            Some(Ok(currency)) => Ok(Column::Price(currency)),
+            Some(Err(problem)) => Err(format!("line 1: {name}: the currency {problem}")),
+            None => {
+                Err(format!("line 1: {name} is none of id, name, sku, description, active, price_usd and the like"))
+            }
+        },
+    };
+    let (mut columns, mut problems) = (Vec::new(), Vec::new());
+    for name in headers {
+        match column(name) {
+            Ok(column) => columns.push(column),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for (needed, is_there) in [
+        ("id", columns.iter().any(|it| matches!(it, Column::Id))),
+        ("name", columns.iter().any(|it| matches!(it, Column::Name))),
+        ("price_usd or the like", columns.iter().any(|it| matches!(it, Column::Price(_)))),
+    ] {
+        if !is_there {
+            problems.push(format!("line 1: there is no column {needed}"));
+        }
+    }
+    if problems.is_empty() { Ok(columns) } else { Err(problems) }
+}
+
+fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, String> {
+    let (mut id, mut name) = (None, None);
+    let (mut sku, mut description, mut active, mut prices) = (None, Text::default(), true, Vec::new());
+    for (column, text) in columns.iter().zip(record) {
+        let named = |field: &str, problem: &dyn std::fmt::Display| format!("{field} {problem}");
+        match column {
+            Column::Id => id = Some(VariantId::new(text).map_err(|it| named("id", &it))?),
+            Column::Name => name = Some(Text::new(text).map_err(|it| named("name", &it))?),
+            Column::Sku | Column::Price(_) if text.is_empty() => {}
+            Column::Sku => sku = Some(Text::new(text).map_err(|it| named("sku", &it))?),
+            Column::Description => description = Text::new(text).map_err(|it| named("description", &it))?,
+            Column::Active => {
+                active = match text.to_ascii_lowercase().as_str() {
+                    "" | "true" | "yes" | "1" => true,
+                    "false" | "no" | "0" => false,
+                    _ => return Err("active must be true or false".to_owned()),
+                };
+            }
+            Column::Price(currency) => {
+                let field = format!("{PRICE}{}", currency.code());
+                let price = Money::parse_decimal(text, *currency).map_err(|it| named(&field, &it))?;
+                if price.is_zero() {
+                    return Err(named(&field, &"must be more than 0"));
+                }
+                prices.push(price);
+            }
+        }
+    }
+    let (id, name) = (id.ok_or("id is missing")?, name.ok_or("name is missing")?);
+    Ok(Variant { id, sku, name, description, prices: prices.into_iter().collect::<Prices>(), active })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_or_every_problem_of_it_is_named() {
+        let text = "id,name,sku,price_usd,price_eur,active\n\
+                    mug, Mug ,MUG-1,12.00,11.50,\n\
+                    \"cap\",\"Cap, blue\",,20,,false\n";
+        let read = variants(text).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!((read[0].name.as_str(), read[0].prices.price_in(Currency::Eur).unwrap().minor()), ("Mug", 1150));
+        assert_eq!((read[1].name.as_str(), read[1].active, &read[1].sku), ("Cap, blue", false, &None));
+        assert_eq!(read[1].prices.price_in(Currency::Eur), None);
+        let wrong = "id,name,price_usd\nmug,Mug,12.001\nmug!,Mug,1\ncap,,1\nhat,Hat,0\nhat,Hat,1\nhat,Hat,2\nx,X\n";
+        let problems = variants(wrong).unwrap_err();
+        let said = [
+            "line 2: price_usd",
+            "line 3: id must be",
+            "line 4: name must",
+            "line 5: price_usd must be more",
+            "line 7: hat is there twice",
+            "line 8:",
+        ];
+        assert_eq!(problems.len(), said.len(), "{problems:?}");
+        for (problem, said) in problems.iter().zip(said) {
+            let unequal = said == "line 8:";
+            assert!(problem.starts_with(said) || (unequal && problem.contains("fields")), "{problem}");
+        }
+        let columns = variants("id,prize_usd\n").unwrap_err();
+        assert!(columns[0].contains("prize_usd is none of") && columns[1].contains("no column name"), "{columns:?}");
+        assert!(variants("id,name,price_usd\n").unwrap_err()[0].contains("no lines"));
+    }
+}

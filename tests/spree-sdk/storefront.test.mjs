@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { ada, bearer_token, cartToPay, client, eventually, must, pay, refusal, stripe, stripeRefusal } from './shop.mjs'
+
+const payment_intent = { off_session: false }
+const NOT_FOUND = [404, 'The resource you were looking for could not be found.']
+
+test('a guest fills a cart, checks out and pays', async () => {
+  const created = must(await client.cart.create())
+  assert.equal(created.data.type, 'cart')
+  assert.equal(created.data.attributes.state, 'cart')
+  assert.equal(created.data.attributes.total, '0.0')
+  const order_token = created.data.attributes.token
+  const cart = { order_token }
+  const filled = must(await client.cart.addItem({ ...cart, variant_id: 'teapot', quantity: 1, include: 'line_items.variant' }))
+  assert.deepEqual(filled.included.map(it => it.type).sort(), ['line_item', 'variant'])
+  must(await client.cart.addItem({ ...cart, variant_id: 'mug', quantity: 5 }))
+  const two = must(await client.cart.show({ ...cart, include: 'line_items' }))
+  const mugs = two.included.find(it => it.attributes.name === 'Enamel mug')
+  must(await client.cart.setQuantity({ ...cart, line_item_id: mugs.id, quantity: 2 }))
+  must(await client.cart.addItem({ ...cart, variant_id: 'spoon', quantity: 1 }))
+  const spoon = must(await client.cart.show({ ...cart, include: 'line_items' })).included.find(it => it.attributes.name === 'Measuring spoon')
+  const sum = must(await client.cart.removeItem({ ...cart, id: spoon.id })).data.attributes
+  assert.deepEqual([sum.item_count, sum.item_total, sum.display_item_total, sum.total_cents], [3, '77.0', '$77.00', 7700])
+
+  assert.deepEqual(refusal(await client.checkout.orderNext({ order_token: 'pwc_forged' })), NOT_FOUND)
+  assert.equal(must(await client.checkout.orderNext(cart)).data.attributes.state, 'address')
+  assert.deepEqual(refusal(await client.checkout.orderNext(cart)), [422, "Email can't be blank"])
+  const order = { email: 'ada@example.com', bill_address_attributes: ada, use_billing: true, special_instructions: 'Ring twice' }
+  must(await client.checkout.orderUpdate({ ...cart, order }))
+  const atDelivery = must(await client.checkout.orderNext(cart)).data.attributes
+  assert.deepEqual([atDelivery.state, atDelivery.ship_total, atDelivery.additional_tax_total], ['delivery', '5.9', '6.83'])
+  const rates = must(await client.checkout.shippingRates(cart))
+  const methods = rates.included.filter(it => it.type === 'shipping_rate').map(it => it.attributes.shipping_method_id)
+  assert.deepEqual(methods, ['post', 'courier'])
+  must(await client.checkout.selectShippingMethod({ ...cart, shipping_method_id: 'courier' }))
+  const atPayment = must(await client.checkout.orderNext(cart)).data.attributes
+  assert.deepEqual([atPayment.state, atPayment.total, atPayment.payment_state], ['payment', '102.83', null])
+  const [method] = must(await client.checkout.paymentMethods(cart)).data
+  assert.equal(method.attributes.name, 'Stripe')
+  assert.deepEqual(refusal(await client.checkout.complete(cart)), [422, 'No payment found'])
+
+  const intent = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  assert.equal(intent.data.attributes.amount, '102.83')
+  assert.deepEqual(refusal(await client.checkout.complete(cart)), [422, 'Payment intent requires payment method'])
+  assert.equal((await pay(intent, 'pm_card_visa')).status, 'succeeded')
+  const done = must(await client.checkout.complete(cart)).data.attributes
+  assert.deepEqual([done.state, done.payment_state, done.total], ['complete', 'paid', '102.83'])
+  assert.match(done.completed_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  const status = must(await client.order.status({ ...cart, order_number: done.number, include: 'payments,line_items,shipping_address,user' }))
+  const payment = status.included.find(it => it.type === 'payment')
+  assert.deepEqual([payment.attributes.state, payment.attributes.response_code], ['completed', intent.data.attributes.stripe_id])
+  assert.equal(status.included.find(it => it.type === 'address').attributes.country_name, 'United States of America')
+  assert.deepEqual(refusal(await client.cart.show(cart)), NOT_FOUND, 'what is complete is no cart')
+})
+
+test('the webhook alone completes an order', async () => {
+  const order_token = await cartToPay()
+  const { number } = must(await client.cart.show({ order_token })).data.attributes
+  const intent = await stripe('post', 'payment_intents', { order_token, payment_intent })
+  await pay(intent, 'pm_card_mastercard')
+  const status = await eventually(async () => {
+    const result = await client.order.status({ order_token, order_number: number })
+    return result.isSuccess() && result.success()
+  })
+  assert.equal(status.data.attributes.payment_state, 'paid')
+  assert.deepEqual(refusal(await client.order.status({ order_token, order_number: 'R1' })), NOT_FOUND)
+})
+
+test('a customer pays with a new card, then with the one that was saved', async () => {
+  const who = { bearer_token }
+  const first = await cartToPay(who)
+  const intent = await stripe('post', 'payment_intents', { order_token: first, bearer: bearer_token, payment_intent })
+  const { customer_id, ephemeral_key_secret } = intent.data.attributes
+  assert.match(customer_id, /^cus_/)
+  assert.match(ephemeral_key_secret, /^ek_/)
+  await pay(intent, 'pm_card_visa')
+  must(await client.checkout.complete({ order_token: first }))
+
+  const cards = must(await client.account.creditCardsList(who)).data
+  assert.ok(cards.length >= 1)
+  const [card] = cards
+  assert.deepEqual([card.attributes.cc_type, card.attributes.last_digits, card.attributes.default], ['visa', '4242', true])
+  assert.equal(must(await client.account.defaultCreditCard(who)).data.id, card.id)
+
+  const second = await cartToPay(who)
+  assert.notEqual(second, first)
+  const stripe_payment_method_id = card.attributes.gateway_payment_profile_id
+  const saved = await stripe('post', 'payment_intents', {
+    order_token: second, payment_intent: { off_session: false, stripe_payment_method_id }
+  })
+  assert.equal(saved.data.attributes.customer_id, customer_id, 'one customer at Stripe')
+  assert.equal(saved.data.attributes.stripe_payment_method_id, stripe_payment_method_id)
+  assert.equal((await pay(saved, stripe_payment_method_id)).status, 'succeeded')
+  const done = must(await client.checkout.complete({ order_token: second })).data.attributes
+
+  const list = must(await client.account.completedOrdersList({ ...who, page: 1, per_page: 1, include: 'line_items' }))
+  assert.deepEqual([list.data.length, list.data[0].type, list.data[0].attributes.number], [1, 'order', done.number])
+  assert.ok(list.meta.total_count >= 2 && list.meta.total_pages >= 2)
+  const one = must(await client.account.completedOrder({ ...who, order_number: done.number })).data
+  assert.equal(one.attributes.state, 'complete')
+  must(await client.account.removeCreditCard({ ...who, id: card.id }))
+  const left = must(await client.account.creditCardsList(who)).data
+  assert.ok(!left.some(it => it.id === card.id))
+  assert.deepEqual(refusal(await client.account.creditCardsList({ bearer_token: 'x' })), [401, 'The access token is invalid'])
+})
+
+test('a declined card leaves the cart as it was, to be paid with another', async () => {
+  const order_token = await cartToPay()
+  const intent = await stripe('post', 'payment_intents', { order_token, payment_intent })
+  const declined = await pay(intent, 'pm_card_chargeDeclined')
+  assert.equal(declined.error.code, 'card_declined')
+  const [status, body] = await stripeRefusal('patch', `payment_intents/${intent.data.id}/confirm`, { order_token })
+  assert.deepEqual([status, body], [422, { error: 'Payment intent requires payment method' }])
+  assert.deepEqual(refusal(await client.checkout.complete({ order_token })), [422, 'Payment intent requires payment method'])
+  const again = await stripe('post', 'payment_intents', { order_token, payment_intent })
+  assert.equal(again.data.attributes.stripe_id, intent.data.attributes.stripe_id, 'the same intent')
+  await pay(again, 'pm_card_visa')
+  const confirmed = await stripe('patch', `payment_intents/${intent.data.id}/confirm`, { order_token })
+  assert.equal(confirmed.data.relationships.payment.data.type, 'payment')
+})
+
+test('a coupon takes something off, before and after the payment was begun', async () => {
+  const order_token = await cartToPay()
+  const cart = { order_token }
+  const [status, text] = refusal(await client.cart.applyCouponCode({ ...cart, coupon_code: 'nonsense' }))
+  assert.deepEqual([status, text], [422, "The coupon code you entered doesn't exist. Please try again."])
+  const before = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  const applied = must(await client.cart.applyCouponCode({ ...cart, coupon_code: 'WELCOME', include: 'promotions' }))
+  const { promo_total, total, promo_total_cents } = applied.data.attributes
+  assert.deepEqual([promo_total, promo_total_cents], ['-7.7', 770])
+  assert.deepEqual(applied.included.map(it => it.attributes.code), ['welcome'])
+  const after = await stripe('get', 'payment_intents', cart)
+  assert.equal(after.data.attributes.amount, total)
+  assert.equal(after.data.attributes.stripe_id, before.data.attributes.stripe_id, 'Stripe was told the new amount')
+  const removed = must(await client.cart.removeCouponCode({ ...cart, coupon_code: 'welcome' })).data.attributes
+  assert.equal(removed.promo_total, '0.0')
+  must(await client.cart.applyCouponCode({ ...cart, coupon_code: 'five' }))
+  const paid = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  assert.equal((await pay(paid, 'pm_card_visa')).status, 'succeeded')
+  const done = must(await client.checkout.complete(cart)).data.attributes
+  assert.deepEqual([done.promo_total, done.state], ['-5.0', 'complete'])
+})
+
+test('a cart that was left is found again: by its token, and by the customer who owns it', async () => {
+  const guest = must(await client.cart.create()).data.attributes.token
+  must(await client.cart.addItem({ order_token: guest, variant_id: 'leaves', quantity: 3 }))
+  const later = must(await client.cart.show({ order_token: guest })).data
+  assert.equal(later.attributes.item_count, 3)
+  await stripe('post', 'payment_intents', { order_token: guest, payment_intent })
+  must(await client.cart.associateGuestCart({ bearer_token, guest_order_token: guest }))
+  const own = must(await client.cart.show({ bearer_token })).data
+  assert.equal(own.id, later.id)
+  assert.equal(must(await client.cart.create({ bearer_token })).data.id, later.id, 'nobody gets a second cart')
+  const intent = await stripe('post', 'payment_intents', { bearer: bearer_token, payment_intent })
+  assert.match(intent.data.attributes.customer_id, /^cus_/, 'the guest has become a customer')
+  const emptied = must(await client.cart.emptyCart({ bearer_token })).data.attributes
+  assert.deepEqual([emptied.state, emptied.total], ['cart', '0.0'])
+  assert.equal((await pay(intent, 'pm_card_visa')).error.code, 'payment_intent_unexpected_state', 'what was in it cannot be paid')
+  must(await client.cart.addItem({ bearer_token, variant_id: 'spoon', quantity: 1 }))
+  const other = await stripe('post', 'payment_intents', { bearer: bearer_token, payment_intent })
+  assert.notEqual(other.data.attributes.stripe_id, intent.data.attributes.stripe_id)
+  must(await client.cart.remove({ bearer_token }))
+  assert.deepEqual(refusal(await client.cart.show({ bearer_token })), NOT_FOUND)
+})
+
+test('the Stripe paths answer in their shapes', async () => {
+  const order_token = await cartToPay()
+  const none = await stripeRefusal('get', 'payment_intents', { order_token })
+  assert.deepEqual(none, [404, { error: NOT_FOUND[1] }])
+  for (const empty of [{}, { payment_intent: {} }]) {
+    const [status, body] = await stripeRefusal('post', 'payment_intents', { order_token, ...empty })
+    assert.equal(status, 400)
+    assert.match(body.error, /^param is missing or the value is empty.*payment_intent$/)
+  }
+  const wrong = await stripeRefusal('post', 'payment_intents', { order_token, payment_intent: { amount: '0.5' } })
+  assert.equal(wrong[0], 422)
+  assert.match(wrong[1].errors.amount[0], /^must be \d+\.\d\d, the amount due$/)
+  assert.deepEqual((await stripeRefusal('get', 'payment_intents', { order_token }))[0], 404, 'what was refused made nothing')
+
+  const intent = await stripe('post', 'payment_intents', { order_token, payment_intent })
+  const names = ['amount', 'client_secret', 'customer_id', 'ephemeral_key_secret', 'stripe_id', 'stripe_payment_method_id']
+  assert.deepEqual(Object.keys(intent.data.attributes).sort(), names)
+  assert.equal(intent.data.type, 'payment_intent')
+  assert.deepEqual(Object.keys(intent.data.relationships).sort(), ['order', 'payment', 'payment_method'])
+  assert.equal(intent.data.attributes.customer_id, null)
+  const { stripe_id, client_secret, amount } = intent.data.attributes
+  assert.match(client_secret, new RegExp(`^${stripe_id}_secret_`))
+  for (const path of ['payment_intents', `payment_intents/${intent.data.id}`, `payment_intents/${stripe_id}`]) {
+    assert.deepEqual(await stripe('get', path, { order_token }), intent)
+  }
+  const patched = await stripe('patch', `payment_intents/${intent.data.id}`, {
+    order_token, payment_intent: { amount, stripe_payment_method_id: 'pm_card_visa' }
+  })
+  assert.equal(patched.data.attributes.stripe_payment_method_id, 'pm_card_visa')
+  const [status] = await stripeRefusal('patch', `payment_intents/${intent.data.id}`, { order_token, payment_intent: { amount: 1 } })
+  assert.equal(status, 422)
+  const other = await cartToPay()
+  const stranger = await stripeRefusal('patch', `payment_intents/${intent.data.id}/confirm`, { order_token: other })
+  assert.equal(stranger[0], 404, 'nobody learns of another order')
+  await pay(patched, 'pm_card_visa')
+  const confirmed = await stripe('post', `payment_intents/${stripe_id}/confirm`, { order_token })
+  const repeated = await stripe('patch', `payment_intents/${stripe_id}/confirm`, { order_token })
+  assert.deepEqual(repeated, confirmed, 'a repeat is told the same')
+
+  assert.equal((await stripeRefusal('post', 'setup_intents', { order_token }))[0], 403)
+  const setup = await stripe('post', 'setup_intents', { bearer: bearer_token })
+  assert.deepEqual(Object.keys(setup).sort(), ['customer_id', 'ephemeral_key_secret', 'setup_intent_client_secret'])
+})
