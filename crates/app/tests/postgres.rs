@@ -6,14 +6,16 @@ mod cases;
 use std::sync::Arc;
 
 use cases::{NOW, PATIENCE, Shop, news};
-use paywright_app::Store;
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::postgres::Database;
 
 /// What must outlive the store.
 type Kept = Database;
 
-async fn fresh_store() -> (Arc<dyn Store>, Kept) {
+/// The store of these tests.
+type Kind = PostgresStore;
+
+async fn fresh_store() -> (Arc<Kind>, Kept) {
     let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url).await.unwrap() > 0)).await;
     (Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap()), database)
 }

@@ -6,13 +6,15 @@ mod cases;
 use std::sync::Arc;
 
 use cases::{NOW, PATIENCE, Shop, news};
-use paywright_app::Store;
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 
 /// What must outlive the store: nothing.
 type Kept = ();
 
+/// The store of these tests.
+type Kind = SqliteStore;
+
 #[expect(clippy::unused_async, reason = "other stores take their time")]
-async fn fresh_store() -> (Arc<dyn Store>, Kept) {
+async fn fresh_store() -> (Arc<Kind>, Kept) {
     (Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap()), ())
 }

@@ -11,6 +11,7 @@ mod list_orders;
 mod place_order;
 mod refunds;
 mod settle;
+mod storefront;
 mod worker;
 
 use std::sync::Arc;
@@ -56,6 +57,11 @@ impl Shop {
 
     pub(crate) async fn open_with(settings: Settings) -> Self {
         let (store, kept) = crate::fresh_store().await;
+        Self::open_on(store, kept, settings)
+    }
+
+    /// Over a provider that remembers, on a store that the test knows.
+    pub(crate) fn open_on(store: Arc<crate::Kind>, kept: Kept, settings: Settings) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         let provider = Provider::by(&clock);
         let shop = Self::of(store, Arc::new(provider.clone()), Arc::new(provider.clone()), clock, settings);

@@ -1,0 +1,248 @@
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use paywright_app::{
+    CartRef, Carts, Opened, OrderQuery, OrderRef, PriceList, Session, Settings, Shopper, Storefront, StorefrontError,
+    Wish,
+};
+use paywright_domain::{
+    Currency, CustomerId, EditError, IntentStatus, NotNow, Order, OrderState, PaymentMethodId, Prices, Variant,
+    VariantId,
+};
+use paywright_testkit::storefront_contract::{terms, variant};
+use paywright_testkit::{Cards, Trouble, usd};
+
+use crate::{Kind, PATIENCE, Shop};
+
+/// A storefront of one test, with bones at 10.00 and toys at 25.00 on its shelves.
+struct Front {
+    shop: Shop,
+    store: Arc<Kind>,
+    storefront: Storefront,
+    cards: Cards,
+}
+
+impl Front {
+    async fn open() -> Self {
+        let (store, kept) = crate::fresh_store().await;
+        let shop = Shop::open_on(Arc::clone(&store), kept, Settings::default());
+        store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
+        store.put_terms(&terms()).await.unwrap();
+        let cards = Cards::default();
+        let (carts, prices) = (Arc::<Kind>::clone(&store), Arc::<Kind>::clone(&store));
+        let storefront = Storefront::new(shop.app.clone(), carts, prices, Arc::new(cards.clone()), Currency::Usd);
+        Self { shop, store, storefront, cards }
+    }
+
+    /// Somebody with two bones in the cart: 20.00.
+    async fn with_bones(&self, customer: Option<&str>) -> Shopper {
+        let customer = customer.map(|it| CustomerId::new(it).unwrap());
+        let shopper = Shopper { customer, ..Shopper::default() };
+        let session = self.storefront.create_cart(&shopper, Ok).await.unwrap();
+        let shopper = Shopper { opened: Some(Opened::Cart(session.cart.id)), ..shopper };
+        self.add(&shopper, "bone", 2).await.unwrap();
+        shopper
+    }
+
+    async fn add(&self, shopper: &Shopper, id: &str, quantity: u32) -> Result<Session, StorefrontError> {
+        self.storefront.add_item(shopper, &VariantId::new(id).unwrap(), quantity).await
+    }
+
+    async fn pay(&self, shopper: &Shopper) -> Result<Order, StorefrontError> {
+        self.storefront.payment_intent(shopper, &Wish::default()).await.map(|it| it.order)
+    }
+
+    async fn opened(&self, shopper: &Shopper) -> Session {
+        self.storefront.opened(shopper).await.unwrap().unwrap()
+    }
+
+    async fn orders(&self) -> Vec<Order> {
+        use paywright_app::Store;
+        self.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_placed_once_however_many_ask_to_pay_at_once() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(Some("ada")).await;
+    let number = front.opened(&shopper).await.number();
+    let asked = join_all((0..8).map(|_| front.pay(&shopper))).await;
+    let intents: std::collections::BTreeSet<_> =
+        asked.iter().map(|it| it.as_ref().unwrap().payable_intent().unwrap().id.clone()).collect();
+    assert_eq!((intents.len(), front.orders().await.len(), front.cards.customers()), (1, 1, 1));
+    let order = front.orders().await.remove(0);
+    assert_eq!((order.total, order.number.clone()), (usd(2000), number), "the number that the cart showed");
+    assert_eq!(order.payer.customer.as_ref().map(|it| it.as_str()), Some("cus_ada"));
+}
+
+/// Whoever comes first, what can be paid in the end is what is in the cart.
+#[tokio::test]
+async fn a_cart_that_is_changed_while_it_is_being_paid_takes_its_order_along() {
+    for waits in 0..24 {
+        let front = Front::open().await;
+        let shopper = front.with_bones(None).await;
+        let later = async {
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            front.add(&shopper, "toy", 1).await
+        };
+        let (paid, added) = tokio::join!(front.pay(&shopper), later);
+        paid.unwrap();
+        added.unwrap();
+        let session = front.opened(&shopper).await;
+        let order = session.order.unwrap();
+        let intent = order.payable_intent().unwrap();
+        let at_provider = front.shop.provider().intent_now(&intent.id).amount;
+        assert_eq!((session.cart.totals().unwrap().due, order.total, at_provider), (usd(4500), usd(4500), usd(4500)));
+        assert_eq!(front.orders().await.len(), 1, "after {waits} steps");
+    }
+}
+
+#[tokio::test]
+async fn an_amount_that_is_not_due_is_refused_and_nothing_is_placed() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let method = Some(PaymentMethodId::new("pm_1").unwrap());
+    for wrong in ["19.99", "2000", "-20", "x", "20.001"] {
+        let wish = Wish { payment_method: method.clone(), amount: Some(wrong.to_owned()) };
+        let refused = front.storefront.payment_intent(&shopper, &wish).await.unwrap_err();
+        assert!(matches!(refused, StorefrontError::NotTheAmountDue { due } if due == usd(2000)), "{wrong}: {refused}");
+    }
+    assert!(front.orders().await.is_empty());
+    assert_eq!(front.opened(&shopper).await.cart.payment_method, None);
+    let wish = Wish { payment_method: method.clone(), amount: Some("20.0".to_owned()) };
+    let paying = front.storefront.payment_intent(&shopper, &wish).await.unwrap();
+    assert_eq!(paying.order.payer.payment_method, method);
+}
+
+#[tokio::test]
+async fn a_cart_whose_payment_is_in_the_banks_hands_stays_as_it_is() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
+    front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
+    front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
+    let before = front.opened(&shopper).await;
+    let refused = front.add(&shopper, "toy", 1).await.unwrap_err();
+    let in_progress = matches!(
+        &refused,
+        StorefrontError::Edit(paywright_app::EditOrderError::Refused(EditError::NotNow(NotNow::PaymentInProgress)))
+    );
+    assert!(in_progress, "{refused}");
+    assert_eq!(front.opened(&shopper).await, before);
+    front.shop.provider().pay(&intent);
+    let complete = front.storefront.complete(&shopper).await.unwrap();
+    assert!(complete.is_complete());
+    assert_eq!(front.storefront.complete(&shopper).await.unwrap().order, complete.order, "again is no news");
+    assert!(matches!(front.add(&shopper, "toy", 1).await, Err(StorefrontError::NoCart)), "what is paid is no cart");
+}
+
+#[tokio::test]
+async fn an_emptied_cart_gives_its_order_up_and_is_for_another() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let first = front.pay(&shopper).await.unwrap();
+    let emptied = front.storefront.change(&shopper, |cart, _, _| Ok(cart.emptied())).await.unwrap();
+    assert_eq!(emptied.order, None);
+    assert!(matches!(front.shop.order(&first).await.state, OrderState::Canceled { .. }));
+    front.add(&shopper, "toy", 1).await.unwrap();
+    let second = front.pay(&shopper).await.unwrap();
+    assert_ne!(second.id, first.id);
+    // Another currency is another order too.
+    let euros: Prices = [paywright_domain::Money::new(900, Currency::Eur).unwrap()].into_iter().collect();
+    front.store.put_variants(&[Variant { prices: euros, ..variant("toy", 1) }]).await.unwrap();
+    let changed = front.storefront.change_currency(&shopper, Currency::Eur).await.unwrap();
+    assert_eq!((changed.cart.totals().unwrap().due.minor(), changed.order), (900, None));
+    assert!(matches!(front.shop.order(&second).await.state, OrderState::Canceled { .. }));
+    front.storefront.remove_cart(&shopper).await.unwrap();
+    assert!(matches!(front.storefront.current(&shopper).await, Err(StorefrontError::NoCart)));
+}
+
+#[tokio::test]
+async fn what_is_not_sold_any_more_is_not_paid() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    front.store.put_variants(&[Variant { active: false, ..variant("bone", 1000) }]).await.unwrap();
+    let refused = front.pay(&shopper).await.unwrap_err();
+    assert!(matches!(&refused, StorefrontError::Unsold(name) if name.contains("bone")), "{refused}");
+    assert!(front.orders().await.is_empty());
+    front.add(&shopper, "toy", 1).await.unwrap();
+    let (session, dropped) = front.storefront.drop_unsold(&shopper).await.unwrap();
+    assert_eq!((dropped.len(), session.cart.lines.len()), (1, 1));
+    assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2500));
+}
+
+#[tokio::test]
+async fn a_price_that_changed_is_told_to_the_provider_before_anybody_pays_it() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let before = front.pay(&shopper).await.unwrap();
+    front.store.put_variants(&[variant("bone", 1100)]).await.unwrap();
+    let after = front.pay(&shopper).await.unwrap();
+    assert_eq!((after.id, after.total), (before.id, usd(2200)));
+    let intent = &after.payable_intent().unwrap().id;
+    assert_eq!(front.shop.provider().intent_now(intent).amount, usd(2200));
+}
+
+/// Whatever befalls a request, the cart and its order say the same in the end.
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_the_carts_and_the_orders_or_neither() {
+    for trouble in Trouble::PASSING {
+        let front = Front::open().await;
+        let shopper = front.with_bones(None).await;
+        let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
+        front.shop.provider().will([trouble]);
+        let changed = front.add(&shopper, "toy", 1).await;
+        front.shop.after(PATIENCE).await;
+        let session = front.opened(&shopper).await;
+        let (cart, order) = (session.cart.totals().unwrap().due, session.order.unwrap().total);
+        assert_eq!((changed.is_ok(), cart, order), (true, usd(4500), usd(4500)), "{trouble:?}");
+        assert_eq!(front.shop.provider().intent_now(&intent).amount, usd(4500), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
+    let front = Front::open().await;
+    let guest = front.with_bones(None).await;
+    front.pay(&guest).await.unwrap();
+    let ada = CustomerId::new("ada").unwrap();
+    let session = front.storefront.associate(&guest, &ada).await.unwrap();
+    assert_eq!(session.order.unwrap().customer, Some(ada.clone()));
+    let signed_in = Shopper { customer: Some(ada.clone()), ..Shopper::default() };
+    let order = front.pay(&signed_in).await.unwrap();
+    assert_eq!(order.payer.customer.as_ref().map(ToString::to_string), Some("cus_ada".to_owned()));
+    assert_eq!(front.orders().await.len(), 1);
+    let eve = CustomerId::new("eve").unwrap();
+    let refused = front.storefront.associate(&guest, &eve).await.unwrap_err();
+    assert_eq!(refused.to_string(), "Already assigned to a user");
+    let stranger = Shopper { customer: Some(eve), ..Shopper::default() };
+    let name = order.payable_intent().unwrap().id.to_string();
+    let shown = front.storefront.shown_intent(&stranger, Some(&name)).await;
+    assert!(matches!(shown, Err(StorefrontError::NoIntent)), "nobody learns of another's");
+    // A paid order is found by its customer, and its cart is done with.
+    front.shop.provider().pay(&order.payable_intent().unwrap().id);
+    let confirmed = front.storefront.confirm_intent(&signed_in, &name).await.unwrap();
+    assert!(matches!(confirmed.order.state, OrderState::Paid { .. }));
+    assert!(matches!(front.storefront.current(&signed_in).await, Err(StorefrontError::NoCart)));
+    let closed = front.store.cart(CartRef::Order(order.id)).await.unwrap().unwrap().value;
+    assert!(closed.closed_at.is_some());
+    assert!(front.shop.app.get_order(&OrderRef::Id(order.id), &paywright_app::Access::Customer(ada)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_saved_card_is_shown_to_its_owner_and_forgotten_by_its_owner_alone() {
+    let front = Front::open().await;
+    let (ada, eve) = (CustomerId::new("ada").unwrap(), CustomerId::new("eve").unwrap());
+    assert!(front.storefront.saved_cards(&ada).await.unwrap().is_empty(), "nobody was asked");
+    let saving = front.storefront.save_card(&ada, Some("2024-06-20")).await.unwrap();
+    front.storefront.save_card(&eve, None).await.unwrap();
+    front.cards.save(saving.customer.as_str(), "pm_1");
+    let card = PaymentMethodId::new("pm_1").unwrap();
+    assert!(matches!(front.storefront.forget_card(&eve, &card).await, Err(StorefrontError::NoCard)));
+    assert_eq!(front.storefront.saved_cards(&ada).await.unwrap().len(), 1);
+    front.storefront.forget_card(&ada, &card).await.unwrap();
+    assert!(front.storefront.saved_cards(&ada).await.unwrap().is_empty());
+}
