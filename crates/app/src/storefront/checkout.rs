@@ -45,9 +45,10 @@ impl Storefront {
             };
         }
         // Nothing was paid: what is missing first is said.
-        let mut session = session;
-        while session.cart.step < CheckoutStep::Payment {
-            session = self.next(shopper).await?;
+        let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
+        let mut cart = session.cart;
+        while cart.step < CheckoutStep::Payment {
+            cart = cart.next(&terms, now)?;
         }
         Err(CheckoutError::NotPaid.into())
     }

@@ -110,7 +110,7 @@ pub enum CartError {
     Line(LineProblem),
     /// What is wanted is not sold.
     #[error(transparent)]
-    NotSold(#[from] VariantProblem),
+    NotSold(VariantProblem),
     /// More than [`Order::LINES_MAX`] lines.
     #[error("a cart has at most {} line items", Order::LINES_MAX)]
     TooManyLines,
@@ -141,6 +141,15 @@ pub enum CartError {
     /// The sum cannot be.
     #[error("the total {0}")]
     Total(#[from] MoneyError),
+}
+
+impl From<VariantProblem> for CartError {
+    fn from(problem: VariantProblem) -> Self {
+        match problem {
+            VariantProblem::Line(problem) => Self::Line(problem),
+            VariantProblem::NotActive { .. } | VariantProblem::NoPrice { .. } => Self::NotSold(problem),
+        }
+    }
 }
 
 impl Cart {

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{CheckPaymentError, CreatePaymentIntentError, GatewayError, StoreError, StorefrontError};
-use paywright_domain::{CartError, CheckoutError, PaymentState};
+use paywright_domain::{CartError, CheckoutError, LineProblem, PaymentState, QUANTITY_MAX};
 use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
@@ -166,7 +166,8 @@ impl From<CartError> for Refusal {
     fn from(error: CartError) -> Self {
         match &error {
             CartError::NoSuchLine | CartError::CouponNotThere => Self::not_found(),
-            CartError::Line(_) => Self::invalid("base", format!("line item {error}")),
+            CartError::Line(LineProblem::Quantity) => Self::invalid("quantity", format!("must be 1 to {QUANTITY_MAX}")),
+            CartError::Line(problem) => Self::invalid("base", format!("line item {problem}")),
             CartError::TooMuchMetadata => Self::invalid("public_metadata", error.to_string()),
             CartError::NotSold(_)
             | CartError::TooManyLines

@@ -6,6 +6,7 @@ mod money_back;
 mod payment;
 mod refusals;
 mod shop;
+mod spree;
 mod webhooks;
 
 use std::sync::Arc;

@@ -1,0 +1,322 @@
+//! The Spree dialect: what is refused, in which words, and that it changed nothing. What is granted, the official
+//! client tries on the built program.
+
+use actix_web::http::Method;
+use paywright_app::{PriceList, Scope, Storefront};
+use paywright_testkit::storefront_contract::{terms, variant};
+use serde_json::{Value, json};
+
+use crate::{Answer, Service};
+
+const STORE: &str = "/api/v2/storefront";
+const PLATFORM: &str = "/api/v2/platform";
+const NOT_FOUND: &str = "The resource you were looking for could not be found.";
+const NOT_ALLOWED: &str = "You are not authorized to access this page.";
+
+impl Service {
+    /// Calls as a storefront does, with the token of a cart if there is one.
+    async fn store(&self, method: Method, path: &str, token: &str, body: &Value) -> Answer {
+        let headers = [("x-spree-order-token", token), ("content-type", "application/json")];
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.send(method, &format!("{STORE}{path}"), &headers, text.as_bytes()).await;
+        let type_of_nothing = answer.status == 204 && answer.header("content-type").is_none();
+        assert!(type_of_nothing || answer.header("content-type") == Some("application/vnd.api+json"), "{answer:?}");
+        answer
+    }
+
+    /// A cart with a bone and a toy at 35.00.
+    async fn cart(&self) -> String {
+        let made = self.store(Method::POST, "/cart", "", &json!({})).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let token = made.body["data"]["attributes"]["token"].as_str().unwrap().to_owned();
+        for id in ["bone", "toy"] {
+            let added = self.store(Method::POST, "/cart/add_item", &token, &json!({ "variant_id": id })).await;
+            assert_eq!(added.status, 200, "{added:?}");
+        }
+        token
+    }
+
+    async fn shown(&self, token: &str) -> Value {
+        let mut shown = self.store(Method::GET, "/cart", token, &Value::Null).await.body["data"].clone();
+        shown["attributes"]["updated_at"] = Value::Null;
+        shown
+    }
+}
+
+/// A service with bones and toys on its shelves.
+async fn open() -> Service {
+    let (service, _) = Service::open().await;
+    service.store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
+    service.store.put_terms(&terms()).await.unwrap();
+    service
+}
+
+#[actix_web::test]
+async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
+    let service = open().await;
+    let token = service.cart().await;
+    let before = service.shown(&token).await;
+    let order = |order: Value| json!({ "order": order });
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let address = |field: &str, value: Value| {
+        let mut address = json!({ "country_iso": "DE" });
+        address[field] = value;
+        order(json!({ "ship_address_attributes": address }))
+    };
+    for (method, path, body, status, error) in [
+        (&post, "/cart/add_item", json!({}), 400, "param is missing or the value is empty: variant_id"),
+        (&post, "/cart/add_item", json!({ "variant_id": "none" }), 404, NOT_FOUND),
+        (&post, "/cart/add_item", json!({ "variant_id": "a b" }), 404, NOT_FOUND),
+        (&post, "/cart/add_item", json!({ "variant_id": ["bone"] }), 422, "Variant id is invalid"),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": 0 }),
+            422,
+            "Quantity has to be greater than 0",
+        ),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": "-1" }),
+            422,
+            "Quantity has to be greater than 0",
+        ),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": 10_000 }),
+            422,
+            "Quantity must be 1 to 10000",
+        ),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": "9", "quantity": 1 }), 404, NOT_FOUND),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": "1" }), 422, "Quantity has to be greater than 0"),
+        (&delete, "/cart/remove_line_item/9", json!({}), 404, NOT_FOUND),
+        (
+            &patch,
+            "/cart/apply_coupon_code",
+            json!({ "coupon_code": "x" }),
+            422,
+            "The coupon code you entered doesn't exist. Please try again.",
+        ),
+        (&delete, "/cart/remove_coupon_code/ten", json!({}), 404, NOT_FOUND),
+        (&patch, "/cart/change_currency", json!({ "new_currency": "XXX" }), 422, "Currency not supported"),
+        (&patch, "/cart/associate", json!({}), 403, NOT_ALLOWED),
+        (&get, "/cart?include=nonsense", Value::Null, 400, "nonsense is not specified as a relationship on cart"),
+        (&get, "/cart/estimate_shipping_rates?country_iso=x", Value::Null, 422, "Country iso must be the two letters"),
+        (&patch, "/checkout", order(json!({ "email": "ada" })), 422, "Email must be an e-mail address"),
+        (
+            &patch,
+            "/checkout",
+            address("country_iso", json!("ZZ")),
+            422,
+            "Ship address country iso must be the two letters",
+        ),
+        (&patch, "/checkout", address("city", json!("x".repeat(101))), 422, "Ship address city must have at most 100"),
+        (&patch, "/checkout", order(json!({ "ship_address_id": "7" })), 422, "Ship address id is not known"),
+        (
+            &patch,
+            "/checkout",
+            order(json!({ "payments_attributes": [{ "payment_method_id": "7" }] })),
+            422,
+            "payment_method_not_found",
+        ),
+        (&patch, "/checkout", order(json!({ "existing_card": "7" })), 422, "source_not_found"),
+        (&patch, "/checkout/complete", json!({}), 422, "Email can't be blank"),
+        (&patch, "/checkout/advance", json!({ "state": "paid" }), 422, "State must be address, delivery or payment"),
+        (
+            &patch,
+            "/checkout/select_shipping_method",
+            json!({ "shipping_method_id": "post" }),
+            422,
+            "shipment_not_found",
+        ),
+        (&post, "/checkout/create_payment", json!({ "payment_method_id": "1" }), 422, "payment_method_not_found"),
+        (&get, "/order_status/ORD-20250331-000000", Value::Null, 404, NOT_FOUND),
+        (&get, "/account/orders", Value::Null, 403, NOT_ALLOWED),
+        (&get, "/account/credit_cards", Value::Null, 403, NOT_ALLOWED),
+        (&delete, "/account/credit_cards/pm_1", json!({}), 403, NOT_ALLOWED),
+        (&get, "/stripe/payment_intents", Value::Null, 404, NOT_FOUND),
+        (&get, "/stripe/payment_intents/pi_1", Value::Null, 404, NOT_FOUND),
+        (&patch, "/stripe/payment_intents/pi_1/confirm", json!({}), 404, NOT_FOUND),
+        (
+            &post,
+            "/stripe/payment_intents",
+            json!({ "payment_intent": {} }),
+            400,
+            "param is missing or the value is empty: payment_intent",
+        ),
+        (
+            &post,
+            "/stripe/payment_intents",
+            json!({ "payment_intent": { "amount": 1 } }),
+            422,
+            "Amount must be 35.00, the amount due",
+        ),
+        (
+            &post,
+            "/stripe/payment_intents",
+            json!({ "payment_intent": { "off_session": true } }),
+            422,
+            "Off session must be false",
+        ),
+        (
+            &post,
+            "/stripe/payment_intents",
+            json!({ "payment_intent": { "stripe_payment_method_id": "pm/1" } }),
+            422,
+            "Stripe payment method id must be a payment method",
+        ),
+        (&post, "/stripe/setup_intents", json!({}), 403, NOT_ALLOWED),
+        (&get, "/nowhere", Value::Null, 404, NOT_FOUND),
+        (&delete, "/checkout", json!({}), 404, NOT_FOUND),
+    ] {
+        let refused = service.store(method.clone(), path, &token, &body).await;
+        let said = refused.body["error"].as_str().unwrap_or_default();
+        assert!(refused.status == status && said.starts_with(error), "{method} {path} {body}: {refused:?}");
+        for problems in refused.body["errors"].as_object().into_iter().flat_map(|it| it.values()) {
+            assert!(problems.as_array().is_some_and(|it| it.iter().all(Value::is_string)), "{refused:?}");
+        }
+        assert_eq!(service.shown(&token).await, before, "{method} {path} {body}");
+    }
+    let broken = service.send(Method::POST, &format!("{STORE}/cart"), &[], b"[1]").await;
+    assert_eq!(broken.status, 400);
+    let large = format!("{{\"a\": \"{}\"}}", "x".repeat(300_000));
+    let refused = service.send(Method::POST, &format!("{STORE}/cart"), &[], large.as_bytes()).await;
+    assert_eq!(
+        (refused.status, refused.body["error"].as_str().unwrap()),
+        (413, "the body must have at most 262144 bytes")
+    );
+}
+
+#[actix_web::test]
+async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
+    let service = open().await;
+    let (token, other) = (service.cart().await, service.cart().await);
+    let id = service.shown(&token).await["id"].clone();
+    assert_ne!(service.shown(&other).await["id"], id);
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let answer = service.send(Method::GET, &format!("{STORE}{path}"), headers, b"").await;
+        (answer.status, answer.body["data"]["id"].clone())
+    };
+    let found = (200, id.clone());
+    assert_eq!(get("/cart", &[("x-vendo-order-token", &token), ("x-spree-order-token", &other)]).await, found);
+    assert_eq!(get(&format!("/cart?order_token={token}"), &[]).await, found);
+    let in_body = json!({ "order_token": token }).to_string();
+    let emptied = service.send(Method::PATCH, &format!("{STORE}/cart/empty"), &[], in_body.as_bytes()).await;
+    assert_eq!((emptied.status, emptied.body["data"]["id"].clone()), found);
+    let forged = format!("{}A", &token[..token.len() - 1]);
+    for wrong in ["", "x", &forged, &token.replace("pwc_", "pwo_")] {
+        assert_eq!(get("/cart", &[("x-spree-order-token", wrong)]).await.0, 404, "{wrong}");
+    }
+    // A customer's bearer token finds the customer's cart, a wrong one is told so.
+    let bearer = format!("Bearer {}", service.token("cus-ada"));
+    assert_eq!(get("/cart", &[("authorization", &bearer)]).await.0, 404);
+    let associate = json!({ "guest_order_token": token }).to_string();
+    let headers = [("authorization", bearer.as_str())];
+    let own = service.send(Method::PATCH, &format!("{STORE}/cart/associate"), &headers, associate.as_bytes()).await;
+    assert_eq!(own.status, 200, "{own:?}");
+    assert_eq!(get("/cart", &headers).await, found);
+    let refused = service.send(Method::GET, &format!("{STORE}/cart"), &[("authorization", "Bearer x")], b"").await;
+    assert_eq!((refused.status, &refused.body["error"]), (401, &json!("The access token is invalid")));
+    // The token of an order of the shop's own dialect opens its payment, too.
+    let placed = service.placed().await;
+    let order_token = placed["token"].as_str().unwrap();
+    let wish = json!({ "payment_intent": { "off_session": false } });
+    let intent = service.store(Method::POST, "/stripe/payment_intents", order_token, &wish).await;
+    assert_eq!((intent.status, &intent.body["data"]["attributes"]["amount"]), (200, &json!("112.0")));
+    assert_eq!(intent.body["data"]["id"], placed["id"]);
+}
+
+#[actix_web::test]
+async fn a_document_shows_what_is_asked_for() {
+    let service = open().await;
+    let token = service.cart().await;
+    let shown =
+        service.store(Method::GET, "/cart?include=line_items.variant&fields[cart]=number,total", &token, &Value::Null);
+    let shown = shown.await.body;
+    let names: Vec<_> = shown["data"]["attributes"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["number", "total"]);
+    let kinds: Vec<_> = shown["included"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["line_item", "variant", "line_item", "variant"]);
+    let first = &shown["included"][0];
+    assert_eq!(
+        (&first["attributes"]["price"], &first["attributes"]["display_price"]),
+        (&json!("10.0"), &json!("$10.00"))
+    );
+    assert_eq!(shown["data"]["relationships"]["line_items"]["data"][0]["id"], first["id"]);
+    // Shares of a discount add up: 10 % of 35.00 on 10.00 and 25.00.
+    service.store(Method::PATCH, "/cart/apply_coupon_code", &token, &json!({ "coupon_code": "ten" })).await;
+    let body = json!({ "include": "line_items,promotions", "order": { "email": "ada@example.com" } });
+    let updated = service.store(Method::PATCH, "/checkout", &token, &body).await.body;
+    let promos: Vec<_> =
+        updated["included"].as_array().unwrap().iter().map(|it| &it["attributes"]["promo_total"]).collect();
+    assert_eq!(promos, [&json!("-1.0"), &json!("-2.5"), &Value::Null]);
+    assert_eq!(updated["data"]["attributes"]["promo_total"], "-3.5");
+    let methods = service.store(Method::GET, "/checkout/payment_methods", &token, &Value::Null).await.body;
+    assert_eq!(methods["data"][0]["attributes"]["publishable_key"], "pk_test_1");
+}
+
+#[actix_web::test]
+async fn the_price_list_is_for_applications_of_the_shop() {
+    let (service, _) = Service::open().await;
+    let reader = service.key_with(2, &[Scope::PricesRead]).await;
+    let outsider = service.key_with(3, &[Scope::OrdersRead]).await;
+    let call = async |method: &Method, path: &str, key: &str, body: &Value| {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        service.send(method.clone(), &format!("{PLATFORM}{path}"), &[("x-api-key", key)], text.as_bytes()).await
+    };
+    let (get, put, delete) = (Method::GET, Method::PUT, Method::DELETE);
+    let mug = json!({ "name": "Mug", "sku": "MUG-1", "prices": { "USD": "12.00", "jpy": "1500" } });
+    let key = service.key.clone();
+    for (who, method, status) in [
+        ("none", &get, 401),
+        (outsider.as_str(), &get, 403),
+        (reader.as_str(), &put, 403),
+        (reader.as_str(), &delete, 403),
+    ] {
+        let refused = call(method, "/variants/mug", who, &json!({ "variant": mug })).await;
+        assert_eq!(refused.status, status, "{refused:?}");
+        assert!(refused.body["error"].is_string());
+    }
+    let made = call(&put, "/variants/mug", &key, &json!({ "variant": mug })).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    assert_eq!(made.body["data"]["attributes"]["prices"], json!({ "JPY": "1500", "USD": "12.00" }));
+    assert_eq!(call(&get, "/variants/mug", &reader, &Value::Null).await.body, made.body);
+    let bearer = format!("Bearer {reader}");
+    let by_bearer =
+        service.send(Method::GET, &format!("{PLATFORM}/variants/mug"), &[("authorization", &bearer)], b"").await;
+    assert_eq!(by_bearer.body, made.body);
+    let wrong = json!({ "name": "", "prices": { "USD": 12, "XXX": "1", "eur": "0" }, "active": "yes", "color": "red" });
+    let refused = call(&put, "/variants/mug", &key, &json!({ "variant": wrong })).await;
+    assert_eq!(refused.status, 422);
+    let fields: Vec<_> = refused.body["errors"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["active", "color", "name", "prices.USD", "prices.XXX", "prices.eur"]);
+    let many: Vec<_> =
+        (0..3).map(|it| json!({ "id": format!("v{it}"), "name": "V", "prices": { "usd": "1" } })).collect();
+    let mut one_wrong = many.clone();
+    one_wrong[1]["id"] = json!("a b");
+    let refused = call(&put, "/variants", &key, &json!({ "variants": one_wrong })).await;
+    assert_eq!((refused.status, refused.body["errors"]["variants[1].id"].is_array()), (422, true), "{refused:?}");
+    assert_eq!(call(&put, "/variants", &key, &json!({ "variants": many })).await.status, 200);
+    let page = call(&get, "/variants?after=mug&per_page=2", &reader, &Value::Null).await.body;
+    let ids: Vec<_> = page["data"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["v0", "v1"]);
+    let too_many = format!("/variants?per_page={}", Storefront::VARIANTS_MAX + 1);
+    assert_eq!(call(&get, &too_many, &reader, &Value::Null).await.status, 422);
+    assert_eq!(call(&delete, "/variants/mug", &key, &Value::Null).await.status, 204);
+    assert_eq!(call(&delete, "/variants/mug", &key, &Value::Null).await.status, 404);
+    let terms = json!({ "shipping": [], "taxes": [], "coupons": [
+        { "code": "Ten", "name": "Ten", "discount": { "percent": "10" }, "expires_at": 1_743_415_050 }] });
+    let kept = call(&put, "/terms", &key, &json!({ "terms": terms })).await;
+    assert_eq!(kept.body["terms"]["coupons"][0]["code"], "ten", "{kept:?}");
+    assert_eq!(call(&get, "/terms", &reader, &Value::Null).await.body, kept.body);
+    let wrong = json!({ "terms": { "taxes": [{ "name": "VAT", "country": "D", "percent": "19" }] } });
+    let refused = call(&put, "/terms", &key, &wrong).await;
+    assert_eq!(
+        (refused.status, refused.body["errors"]["terms.taxes[0].country"].is_array()),
+        (422, true),
+        "{refused:?}"
+    );
+    assert_eq!(call(&get, "/terms", &reader, &Value::Null).await.body, kept.body, "what was refused changed nothing");
+}
