@@ -84,7 +84,7 @@ const CAPTURE: &[Spec] = &[
 
 const CANCEL: &[Spec] = &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), ("expand.*", Kind::Text(255))];
 
-const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
+const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"])), ("client_secret", Kind::Text(500))];
 
 /// The least that is charged, by settlement currency ("Minimum and maximum charge amounts").
 fn minimum(currency: &str) -> i64 {

@@ -11,7 +11,10 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
+    CONTENT_TYPE, HeaderValue,
+};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -223,6 +226,9 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
     };
     let body = body.to_bytes();
     let path = head.uri.path().to_owned();
+    if head.method == hyper::Method::OPTIONS {
+        return Ok(preflight());
+    }
     let method = match head.method.as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,
@@ -341,6 +347,16 @@ fn set_faults(shared: &Shared, method: Method, body: &[u8]) -> hyper::Response<T
     }
 }
 
+/// Browsers ask before they send a key to another origin. As at Stripe, any page may: what it can do, its key says.
+fn preflight() -> hyper::Response<Text> {
+    let mut response = respond(200, Vec::new(), &json!({}), false);
+    let fields = response.headers_mut();
+    fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    fields
+        .insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, stripe-version"));
+    response
+}
+
 fn refuse(refusal: &Refusal) -> hyper::Response<Text> {
     respond(refusal.status, Vec::new(), &json!({ "error": refusal.to_json() }), false)
 }
@@ -351,6 +367,7 @@ fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, trun
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     fields.insert("stripe-version", HeaderValue::from_static(crate::twin::API_VERSION));
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value)) {

@@ -231,3 +231,26 @@ async fn what_was_made_is_there_after_a_restart() {
     let refused = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), kept()).await.unwrap_err();
     assert!(refused.to_string().contains("twin.json"), "{refused}");
 }
+
+/// As at Stripe: a page of another origin may pay what it has the client secret of, and nothing more.
+#[tokio::test]
+async fn a_browser_may_ask_from_any_page_and_pays_what_it_has_the_secret_of() {
+    let twin = start(options()).await;
+    let made = json(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap()).await;
+    let url = format!("{}/v1/payment_intents/{}/confirm", twin.base, made["id"].as_str().unwrap());
+    let asked = twin.http.request(reqwest::Method::OPTIONS, &url).send().await.unwrap();
+    assert_eq!(
+        (asked.status().as_u16(), &asked.headers()["access-control-allow-origin"]),
+        (200, &"*".parse().unwrap())
+    );
+    assert!(asked.headers()["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    let pay = async |secret: &str| {
+        let form = format!("client_secret={secret}&payment_method=pm_card_visa");
+        let sent = twin.http.post(&url).bearer_auth("pk_test_page").body(form).send().await.unwrap();
+        assert_eq!(sent.headers()["access-control-allow-origin"], "*", "or the page could not read the answer");
+        sent.status().as_u16()
+    };
+    assert_eq!(pay("pi_other_secret").await, 401);
+    assert_eq!(pay(made["client_secret"].as_str().unwrap()).await, 200);
+    twin.stop().await;
+}
