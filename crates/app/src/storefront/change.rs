@@ -3,7 +3,7 @@ use paywright_domain::{
 };
 
 use super::{Session, Shopper, Storefront, StorefrontError};
-use crate::{Access, OrderRef, StoreError, Version};
+use crate::{Access, Changed, OrderRef, StoreError, Version};
 
 impl Storefront {
     /// Changes the shopper's cart as `change` says, prices it anew, and makes its order, if there is one that can be
@@ -87,8 +87,16 @@ impl Storefront {
             let changed = self.app.edit_order(&which, &Access::All, edit).await?;
             return Ok((cart, Some(changed.order().clone())));
         }
-        self.app.cancel_order(&which, &Access::All, CancelReason::Abandoned).await?;
+        self.give_up(order).await?;
         Ok((cart.for_order(self.app.ids.order_id(now), now), None))
+    }
+
+    /// Gives an order up, so that nobody can pay it any more. As long as the provider has not said so, it is not.
+    async fn give_up(&self, order: &Order) -> Result<(), StorefrontError> {
+        match self.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await? {
+            Changed::Done(_) => Ok(()),
+            Changed::UnderWay(_) => Err(StorefrontError::UnderWay),
+        }
     }
 
     /// Who pays, as far as the provider has been asked.
@@ -136,7 +144,7 @@ impl Storefront {
             let session = self.current(shopper).await?;
             let now = self.app.clock.now();
             if let Some(order) = &session.order {
-                self.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await?;
+                self.give_up(order).await?;
             }
             match self.carts.commit_cart(session.version, &session.cart.closed(now)).await {
                 Ok(()) => return Ok(()),

@@ -64,7 +64,16 @@ impl Storefront {
 
     async fn with_order(&self, found: Versioned<Cart>) -> Result<Session, StorefrontError> {
         let order = self.order_of(&found.value).await?;
-        Ok(Session { version: found.version, cart: found.value, order })
+        let session = Session { version: found.version, cart: found.value, order };
+        if session.is_left() { self.found_again(session).await } else { Ok(session) }
+    }
+
+    /// A cart whose order nobody has paid in time is for another order.
+    async fn found_again(&self, left: Session) -> Result<Session, StorefrontError> {
+        let now = self.app.clock.now();
+        let cart = left.cart.for_order(self.app.ids.order_id(now), now);
+        self.carts.commit_cart(left.version, &cart).await?;
+        Ok(Session { version: left.version.next(), cart, order: None })
     }
 
     pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Order>, StoreError> {

@@ -16,8 +16,8 @@ mod saved_cards;
 use std::sync::Arc;
 
 use paywright_domain::{
-    Cart, CartError, CartId, CheckoutError, ContentError, Currency, CustomerId, Money, Order, OrderId, OrderState,
-    Terms, TermsProblem, Variant, VariantId,
+    CancelReason, Cart, CartError, CartId, CheckoutError, ContentError, Currency, CustomerId, Money, Order, OrderId,
+    OrderState, Terms, TermsProblem, Variant, VariantId,
 };
 use thiserror::Error;
 
@@ -84,6 +84,13 @@ impl Session {
         self.cart.closed_at.is_none() && !self.is_complete() && !self.is_canceled()
     }
 
+    /// Whether its order was given up because nobody paid it, and the cart was not.
+    fn is_left(&self) -> bool {
+        let reason = self.order.as_ref().map(|it| &it.state);
+        let abandoned = matches!(reason, Some(OrderState::Canceled { reason: CancelReason::Abandoned, .. }));
+        abandoned && self.cart.closed_at.is_none()
+    }
+
     /// The number of its order.
     pub fn number(&self) -> paywright_domain::OrderNumber {
         self.order.as_ref().map_or_else(|| self.cart.number(), |it| it.number.clone())
@@ -132,6 +139,9 @@ pub enum StorefrontError {
     /// It is not paid.
     #[error(transparent)]
     Check(#[from] CheckPaymentError),
+    /// The provider has not answered yet to an earlier change, which is finished or dropped without another call.
+    #[error("an earlier change waits for the payment provider; try again in a moment")]
+    UnderWay,
     /// The order was given up.
     #[error("Order canceled")]
     Canceled,
@@ -165,6 +175,11 @@ impl Storefront {
         currency: Currency,
     ) -> Self {
         Self { app, carts, prices, wallet, currency }
+    }
+
+    /// The currency of a cart where the customer names none.
+    pub const fn currency(&self) -> Currency {
+        self.currency
     }
 
     /// The variants of the price list after the one named, by id: [`Self::VARIANTS_MAX`] at most.

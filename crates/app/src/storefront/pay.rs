@@ -39,13 +39,25 @@ impl Storefront {
                 self.place(&session).await?;
             }
             // Where somebody changed the cart meanwhile, the order is made what it says now.
-            if self.current(shopper).await?.version == session.version {
-                let which = OrderRef::Id(session.cart.order);
-                let payable = self.app.create_payment_intent(&which, &Access::All).await?;
+            if !self.is_still(shopper, &session).await? {
+                continue;
+            }
+            let which = OrderRef::Id(session.cart.order);
+            let payable = self.app.create_payment_intent(&which, &Access::All).await?;
+            let due = session.cart.totals()?.due;
+            if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
                 return Ok(Paying { order: payable.order, client_secret: payable.client_secret });
+            }
+            // Where the provider has not said that it knows the last change, nobody is shown another amount.
+            if self.is_still(shopper, &session).await? {
+                return Err(StorefrontError::UnderWay);
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    async fn is_still(&self, shopper: &Shopper, session: &Session) -> Result<bool, StorefrontError> {
+        Ok(self.current(shopper).await?.version == session.version)
     }
 
     /// The cart as it is to be paid: its customer known at the provider, everything in it to be had, the amount the
@@ -156,7 +168,11 @@ impl Storefront {
     pub async fn update_intent(&self, shopper: &Shopper, named: &str, wish: &Wish) -> Result<Paying, StorefrontError> {
         let order = self.order_to_show(shopper, Some(named)).await?;
         match order.state {
-            OrderState::Open => self.payment_intent(shopper, wish).await,
+            OrderState::Open => {
+                // Of this order's cart, and not of another one that the customer has begun since.
+                let holder = Shopper { opened: Some(Opened::Order(order.id)), ..shopper.clone() };
+                self.payment_intent(&holder, wish).await
+            }
             OrderState::Paid { .. } | OrderState::Canceled { .. } => Err(StorefrontError::NoCart),
         }
     }

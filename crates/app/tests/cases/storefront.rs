@@ -29,8 +29,8 @@ impl Front {
         store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
         store.put_terms(&terms()).await.unwrap();
         let cards = Cards::default();
-        let (carts, prices) = (Arc::<Kind>::clone(&store), Arc::<Kind>::clone(&store));
-        let storefront = Storefront::new(shop.app.clone(), carts, prices, Arc::new(cards.clone()), Currency::Usd);
+        let (kept, prices) = (Arc::<Kind>::clone(&store), Arc::<Kind>::clone(&store));
+        let storefront = Storefront::new(shop.app.clone(), kept, prices, Arc::new(cards.clone()), Currency::Usd);
         Self { shop, store, storefront, cards }
     }
 
@@ -73,7 +73,7 @@ async fn an_order_is_placed_once_however_many_ask_to_pay_at_once() {
     assert_eq!((intents.len(), front.orders().await.len(), front.cards.customers()), (1, 1, 1));
     let order = front.orders().await.remove(0);
     assert_eq!((order.total, order.number.clone()), (usd(2000), number), "the number that the cart showed");
-    assert_eq!(order.payer.customer.as_ref().map(|it| it.as_str()), Some("cus_ada"));
+    assert_eq!(order.payer.customer.as_ref().map(ToString::to_string), Some("cus_ada".to_owned()));
 }
 
 /// Whoever comes first, what can be paid in the end is what is in the cart.
@@ -230,6 +230,44 @@ async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
     let closed = front.store.cart(CartRef::Order(order.id)).await.unwrap().unwrap().value;
     assert!(closed.closed_at.is_some());
     assert!(front.shop.app.get_order(&OrderRef::Id(order.id), &paywright_app::Access::Customer(ada)).await.is_ok());
+}
+
+/// An order that nobody paid is given up after some time; the cart is not.
+#[tokio::test]
+async fn a_cart_that_was_left_for_long_is_for_another_order() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let first = front.pay(&shopper).await.unwrap();
+    let which = OrderRef::Id(first.id);
+    let abandoned = paywright_domain::CancelReason::Abandoned;
+    front.shop.app.cancel_order(&which, &paywright_app::Access::All, abandoned).await.unwrap();
+    let found = front.storefront.current(&shopper).await.unwrap();
+    assert_eq!((found.cart.item_count(), &found.order), (2, &None));
+    assert_ne!(found.number(), first.number);
+    assert_eq!(front.opened(&shopper).await.number(), found.number(), "another number, and the same from then on");
+    let second = front.pay(&shopper).await.unwrap();
+    assert_ne!(second.id, first.id);
+    // What the shop itself has canceled stays so.
+    let wanted = paywright_domain::CancelReason::RequestedByCustomer;
+    front.shop.app.cancel_order(&OrderRef::Id(second.id), &paywright_app::Access::All, wanted).await.unwrap();
+    assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NoCart)));
+    assert!(front.opened(&shopper).await.is_canceled());
+}
+
+/// As long as Stripe has not said that nobody can pay an order, its cart is for no other.
+#[tokio::test]
+async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid() {
+    let front = Front::open().await;
+    let shopper = front.with_bones(None).await;
+    let first = front.pay(&shopper).await.unwrap();
+    front.shop.provider().will([Trouble::LostBefore]);
+    let emptied = front.storefront.change(&shopper, |cart, _, _| Ok(cart.emptied())).await;
+    assert!(matches!(emptied, Err(StorefrontError::UnderWay)), "{emptied:?}");
+    let cart = front.opened(&shopper).await.cart;
+    assert_eq!((cart.item_count(), cart.order), (2, first.id), "as it was");
+    front.shop.provider().pay(&first.payable_intent().unwrap().id);
+    front.shop.after(PATIENCE).await;
+    assert!(front.opened(&shopper).await.is_complete(), "and paid, if that came first");
 }
 
 #[tokio::test]
