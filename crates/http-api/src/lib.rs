@@ -5,6 +5,7 @@
 
 mod auth;
 mod body;
+mod demo;
 mod health;
 mod problem;
 mod requests;
@@ -19,6 +20,7 @@ use actix_web::{HttpResponse, web};
 use paywright_app::{App, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
+pub use demo::Demo;
 use problem::Problem;
 pub use requests::identify;
 
@@ -31,6 +33,8 @@ pub struct Api {
     pub storefront: Storefront,
     /// The key by which browsers speak to Stripe, if storefronts are to be told one. Not a secret.
     pub publishable_key: Option<String>,
+    /// Whether there is a demo shop front, and what it needs to know.
+    pub demo: Option<Demo>,
     /// Tells the provider's messages from forgeries.
     pub webhooks: Arc<dyn Webhooks>,
     /// Tells whose orders a caller may see.
@@ -61,6 +65,8 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
                 .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
         )
         .configure(spree::configure)
+        .service(resource("/demo").route(web::get().to(demo::page)))
+        .service(resource("/demo/explain").route(web::get().to(demo::explain)))
         .service(resource("/webhooks/stripe").route(web::post().to(webhook::stripe)))
         .service(resource("/healthz").route(web::get().to(health::healthz)))
         .service(resource("/readyz").route(web::get().to(health::readyz)))

@@ -118,6 +118,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         token_secret: SecretString::from(secrets.token.as_str()),
         currency: Currency::Usd,
         publishable_key: None,
+        demo: true,
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     admit(api, &key).await?;

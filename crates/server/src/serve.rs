@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
 use paywright_app::{App, Ports, Store, Storefront};
 use paywright_domain::Currency;
-use paywright_http_api::{Api, Tokens, configure, identify};
+use paywright_http_api::{Api, Demo, Tokens, configure, identify};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,7 @@ pub(crate) struct Wiring {
     /// Of a cart where the storefront names none.
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
+    pub(crate) demo: bool,
 }
 
 /// A service that is wired and does not answer yet.
@@ -53,6 +54,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         token_secret,
         currency: settings.storefront.currency()?,
         publishable_key: settings.stripe.publishable_key.clone(),
+        demo: settings.storefront.demo,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -73,12 +75,14 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let bell = Arc::<Doorbell>::default();
     let Stores { orders, carts, prices } = wiring.stores;
     let settings = wiring.payments.into_settings(&wiring.stripe)?;
+    let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe)?;
     let app = use_cases(orders, &gateway, settings, &bell);
     let api = Api {
         storefront: Storefront::new(app.clone(), carts, prices, Arc::new(gateway), wiring.currency),
         app,
         publishable_key: wiring.publishable_key,
+        demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
     };

@@ -181,11 +181,13 @@ impl Payments {
 pub(crate) struct Storefront {
     /// The currency of a cart where the storefront names none.
     currency: String,
+    /// Whether `/demo` is there: a shop front to look at.
+    pub(crate) demo: bool,
 }
 
 impl Default for Storefront {
     fn default() -> Self {
-        Self { currency: "usd".into() }
+        Self { currency: "usd".into(), demo: false }
     }
 }
 

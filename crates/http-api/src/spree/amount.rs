@@ -16,7 +16,7 @@ pub(super) fn negative_decimal(amount: Money) -> String {
 }
 
 /// For people: `$1,234.50`.
-pub(super) fn display(amount: Money) -> String {
+pub(crate) fn display(amount: Money) -> String {
     let text = amount.to_decimal();
     let (whole, fraction) =
         text.split_once('.').map_or((text.as_str(), None), |(whole, fraction)| (whole, Some(fraction)));

@@ -14,9 +14,13 @@ mod resources;
 mod shopper;
 mod stripe;
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource};
-use refusal::Refusal;
+use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+pub(crate) use amount::display;
+use paywright_domain::OrderId;
+pub(crate) use refusal::Refusal;
+
+use crate::Api;
 
 /// The media type of every answer.
 const MEDIA_TYPE: &str = "application/vnd.api+json";
@@ -87,4 +91,11 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .service(at("/terms").route(get().to(platform::terms)).route(put().to(platform::put_terms)))
             .default_service(nothing_here()),
     );
+}
+
+/// The order that the token of a cart opens, once it is placed.
+pub(crate) async fn opened_order(api: &Api, request: &HttpRequest, payload: Payload) -> Result<OrderId, Refusal> {
+    let call = shopper::Call::read(api, request, payload).await?;
+    let session = cart::opened(api, call.shopper.opened).await?;
+    session.order.map(|it| it.id).ok_or_else(Refusal::not_found)
 }

@@ -228,6 +228,7 @@ impl From<StorefrontError> for Refusal {
             StorefrontError::NotTheAmountDue { due } => {
                 Self::invalid("amount", format!("must be {}, the amount due", due.to_decimal()))
             }
+            error @ StorefrontError::UnderWay => Self { retry_after: Some(1), ..Self::failed(error.to_string()) },
             StorefrontError::Content(error) => Self::invalid("base", error.to_string()),
             StorefrontError::Terms(error) => Self::invalid("base", error.to_string()),
             StorefrontError::Edit(error) => Problem::from(error).into(),

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Paying, Wish};
-use paywright_domain::PaymentMethodId;
+use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -42,15 +42,17 @@ fn wish(params: &Params) -> Result<Wish, Refusal> {
     Ok(Wish { payment_method: method, amount })
 }
 
-/// An intent as it is shown; with a key for the app of a customer where `keyed`.
+/// An intent as it is shown. The customer's own bearer token also gets a key for the customer's app; the token of a
+/// cart does not, since that key opens everything that the customer has saved.
 async fn intent(
     api: &Api,
     request: &HttpRequest,
     paying: &Paying,
     show: &Show,
-    keyed: bool,
+    caller: Option<&CustomerId>,
 ) -> Result<HttpResponse, Refusal> {
-    let customer = paying.order.payer.customer.as_ref().filter(|_| keyed);
+    let is_own = caller.is_some() && paying.order.customer.as_ref() == caller;
+    let customer = paying.order.payer.customer.as_ref().filter(|_| is_own);
     let key = match customer {
         Some(customer) => Some(api.storefront.ephemeral_key(customer, sdk_version(request)?.as_deref()).await?),
         None => None,
@@ -64,17 +66,17 @@ async fn intent(
 pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let call = Call::read(&api, &request, payload).await?;
     let wish = wish(&call.params)?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
-    intent(&api, &request, &paying, &call.show, true).await
+    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
 
 /// `GET /stripe/payment_intents`: the order's current intent, without naming it.
 pub(super) async fn current(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let call = Call::read(&api, &request, payload).await?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
-    intent(&api, &request, &paying, &call.show, true).await
+    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
 
 /// `GET /stripe/payment_intents/{id}`, by our id or by Stripe's.
@@ -85,9 +87,9 @@ pub(super) async fn show(
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let call = Call::read(&api, &request, payload).await?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
-    intent(&api, &request, &paying, &call.show, true).await
+    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
 
 /// `PATCH /stripe/payment_intents/{id}`.
@@ -101,7 +103,7 @@ pub(super) async fn update(
     let wish = wish(&call.params)?;
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
-    intent(&api, &request, &paying, &call.show, false).await
+    intent(&api, &request, &paying, &call.show, None).await
 }
 
 /// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser says that it has paid. Stripe is asked.
@@ -114,7 +116,7 @@ pub(super) async fn confirm(
     let call = Call::read(&api, &request, payload).await?;
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
-    intent(&api, &request, &paying, &call.show, false).await
+    intent(&api, &request, &paying, &call.show, None).await
 }
 
 /// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.

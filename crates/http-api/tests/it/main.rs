@@ -44,6 +44,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: actix_web::http::header::HeaderMap,
     pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -122,6 +123,7 @@ impl Service {
         let api = Api {
             storefront: Storefront::new(app.clone(), carts, prices, Arc::new(Cards::default()), Currency::Usd),
             publishable_key: Some("pk_test_1".into()),
+            demo: None,
             app,
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
@@ -162,7 +164,8 @@ impl Service {
         let response = test::call_service(&app, request.set_payload(body.to_vec()).to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().try_into_bytes().unwrap_or_default();
-        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default(), text }
     }
 
     /// Sends JSON with the shop's key.

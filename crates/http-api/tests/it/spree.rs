@@ -258,6 +258,39 @@ async fn a_document_shows_what_is_asked_for() {
 }
 
 #[actix_web::test]
+async fn the_demo_page_is_there_where_it_is_wanted_and_loads_nothing_that_it_does_not_need() {
+    let mut service = open().await;
+    let get = async |service: &Service, path: &str, token: &str| {
+        service.send(Method::GET, path, &[("x-spree-order-token", token)], b"").await
+    };
+    for path in ["/demo", "/demo/explain"] {
+        assert_eq!(get(&service, path, "").await.status, 404, "{path}");
+    }
+    let stripe_url = "http://127.0.0.1:4242".to_owned();
+    service.api.demo = Some(paywright_http_api::Demo { stripe_url: stripe_url.clone() });
+    for (key, may, may_not) in [
+        (Some("pk_test_</script>"), "https://js.stripe.com", stripe_url.as_str()),
+        (None, stripe_url.as_str(), "https://js.stripe.com"),
+    ] {
+        service.api.publishable_key = key.map(str::to_owned);
+        let page = get(&service, "/demo", "").await;
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(page.status == 200 && policy.contains(may) && !policy.contains(may_not), "{policy}");
+        assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+        assert_eq!(page.text.matches("</script>").count(), 2, "nothing that it is told ends its script");
+        assert!(page.text.contains("Für Zoë"), "what is on the shelves is told");
+    }
+    // Why an order is as it is, for the holder of its cart's token alone.
+    let token = service.cart().await;
+    assert_eq!(get(&service, "/demo/explain", &token).await.status, 404, "there is none yet");
+    let wish = json!({ "payment_intent": { "off_session": false } });
+    service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await;
+    let explained = get(&service, "/demo/explain", &token).await;
+    assert_eq!((explained.status, &explained.body["payment_status"]), (200, &json!("unpaid")));
+    assert_eq!(get(&service, "/demo/explain", &service.cart().await).await.status, 404);
+}
+
+#[actix_web::test]
 async fn the_price_list_is_for_applications_of_the_shop() {
     let (service, _) = Service::open().await;
     let reader = service.key_with(2, &[Scope::PricesRead]).await;

@@ -42,23 +42,45 @@ async fn the_official_client_buys_and_pays(stand: &Stand) {
     let agreed = platform(&dev, Method::PUT, "/terms", &json!({ "terms": terms })).await;
     assert_eq!(agreed.status, 200, "{agreed:?}");
 
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/spree-sdk");
-    assert!(
-        folder.join("node_modules/@spree/storefront-api-v2-sdk").is_dir(),
-        "the client is not installed: run scripts/test, or `npm ci` in tests/spree-sdk"
-    );
+    let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
+    let environment = [("PAYWRIGHT_URL", base), ("STRIPE_TWIN_URL", dev.twin.as_str()), ("CUSTOMER_TOKEN", &dev.token)];
+    node("spree-sdk", "storefront.test.mjs", 7, &environment, &dev);
+}
+
+/// Runs the `count` tests of a file in Node.
+fn node(folder: &str, file: &str, count: usize, environment: &[(&str, &str)], dev: &Dev) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(folder);
+    let installed = folder.join("node_modules").is_dir();
+    assert!(installed, "what it needs is not installed: run scripts/test, or `npm ci` in {}", folder.display());
     let output = Command::new("node")
-        .args(["--test", "--test-reporter=tap", "storefront.test.mjs"])
+        .args(["--test", "--test-reporter=tap", file])
         .current_dir(folder)
-        .env("PAYWRIGHT_URL", dev.api.strip_suffix("/api/v1/shop").unwrap())
-        .env("STRIPE_TWIN_URL", &dev.twin)
-        .env("CUSTOMER_TOKEN", &dev.token)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("Node runs: scripts/test says what is missing");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}\n{}", String::from_utf8_lossy(&output.stderr), dev.process.logged());
-    assert!(said.contains("# pass 7"), "every test of it ran: {said}");
+    assert!(said.contains(&format!("# pass {count}\n")), "every test of it ran: {said}");
+}
+
+/// Where a browser is: the one that `CHROMIUM` names, or the first that is found.
+fn browser() -> String {
+    let named = std::env::var("CHROMIUM").ok();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut found = ["chromium", "chromium-browser", "google-chrome"].iter().flat_map(|name| {
+        std::env::split_paths(&path).map(|it| it.join(name)).filter(|it| it.is_file()).collect::<Vec<_>>()
+    });
+    let browser = named.or_else(|| found.next().map(|it| it.display().to_string()));
+    browser.expect("there is no Chromium: scripts/test installs one, or set CHROMIUM to the path of another")
+}
+
+#[tokio::test]
+async fn the_demo_shop_sells_in_a_browser() {
+    let folder = TempDir::new().unwrap();
+    let dev = Dev::start(&folder, &[]);
+    let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
+    node("demo", "demo.test.mjs", 6, &[("PAYWRIGHT_URL", base), ("CHROMIUM", &browser())], &dev);
 }
 
 #[test]

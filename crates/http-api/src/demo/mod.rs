@@ -1,0 +1,94 @@
+//! `/demo`: a small shop front to look at. It uses nothing but the Spree dialect, and shows beside it why its order is
+//! as it is. For trying, not for selling.
+
+use std::sync::LazyLock;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use paywright_app::{Access, OrderRef};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::Api;
+use crate::problem::Problem;
+use crate::spree::{self, Refusal};
+use crate::view::ExplanationView;
+
+const PAGE: &str = include_str!("page.html");
+/// Where the page's own facts go.
+const SETUP: &str = "<!--setup-->";
+/// How many variants are on its shelves.
+const SHELVES: u16 = 24;
+
+/// What the page needs to know beside the price list.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// Where the browser reaches what plays Stripe; not asked where there is a publishable key.
+    pub stripe_url: String,
+}
+
+/// The page's one script, by the digest that lets a browser run it and no other.
+static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let script = PAGE.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>")).map_or("", |it| it.0);
+    format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(script.as_bytes())))
+});
+
+/// `GET /demo`.
+pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
+    let Some(demo) = &api.demo else { return Err(Problem::no_such_path()) };
+    let setup = json!({
+        "catalogue": catalogue(&api).await?,
+        "publishable_key": api.publishable_key,
+        "stripe_url": demo.stripe_url,
+    });
+    // Inside a script element, the only thing that could end it early is a `<`.
+    let setup = setup.to_string().replace('<', "\\u003c");
+    let block = format!("<script type=\"application/json\" id=\"setup\">{setup}</script>");
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_SECURITY_POLICY, policy(&api, demo)))
+        .body(PAGE.replace(SETUP, &block)))
+}
+
+/// What the page may load and speak to: itself, and Stripe or what plays it.
+fn policy(api: &Api, demo: &Demo) -> String {
+    let script = SCRIPT.as_str();
+    let (scripts, connects, frames) = match api.publishable_key {
+        Some(_) => (
+            "https://js.stripe.com",
+            "https://api.stripe.com https://*.stripe.com",
+            "https://js.stripe.com https://hooks.stripe.com",
+        ),
+        None => ("", demo.stripe_url.as_str(), "'none'"),
+    };
+    format!(
+        "default-src 'none'; script-src {script} {scripts}; style-src 'unsafe-inline'; img-src data: https://*.stripe.com; \
+         connect-src 'self' {connects}; frame-src {frames}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+async fn catalogue(api: &Api) -> Result<Vec<Value>, Problem> {
+    let currency = api.storefront.currency();
+    let variants = api.storefront.variants(None, SHELVES).await?;
+    let shown = variants.iter().filter_map(|it| {
+        let price = it.prices.price_in(currency)?;
+        Some(json!({
+            "id": it.id.as_str(), "name": it.name.as_str(), "description": it.description.as_str(),
+            "price": spree::display(price), "available": it.active,
+        }))
+    });
+    Ok(shown.collect())
+}
+
+/// `GET /demo/explain`: why the order of a cart is as it is, for the holder of the cart's token.
+pub(crate) async fn explain(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let order = match api.demo {
+        Some(_) => spree::opened_order(&api, &request, payload).await?,
+        None => return Err(Problem::no_such_path().into()),
+    };
+    let explanation = api.app.explain(&OrderRef::Id(order), &Access::Order(order)).await.map_err(Problem::from)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ExplanationView::of(&explanation)))
+}
