@@ -33,6 +33,8 @@ pub struct Api {
     pub storefront: Storefront,
     /// The key by which browsers speak to Stripe, if storefronts are to be told one. Not a secret.
     pub publishable_key: Option<String>,
+    /// The origins whose pages may call the Spree dialect, like `https://shop.example`; `*` for all.
+    pub allowed_origins: Vec<String>,
     /// Whether there is a demo shop front, and what it needs to know.
     pub demo: Option<Demo>,
     /// Tells the provider's messages from forgeries.
@@ -45,6 +47,7 @@ pub struct Api {
 pub fn configure(config: &mut web::ServiceConfig, api: Api) {
     let wrong_method = || web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
     let resource = |path: &str| web::resource(path.to_owned()).default_service(wrong_method());
+    let origins = api.allowed_origins.clone();
     config
         .app_data(web::Data::new(api))
         .service(
@@ -64,7 +67,7 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
                 .service(resource("/orders/{order}/payment-intent").route(web::post().to(shop::payment_intent)))
                 .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
         )
-        .configure(spree::configure)
+        .configure(|config| spree::configure(config, &origins))
         .service(resource("/demo").route(web::get().to(demo::page)))
         .service(resource("/demo/explain").route(web::get().to(demo::explain)))
         .service(resource("/webhooks/stripe").route(web::post().to(webhook::stripe)))

@@ -118,6 +118,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         token_secret: SecretString::from(secrets.token.as_str()),
         currency: Currency::Usd,
         publishable_key: None,
+        // A storefront that is being written may be served from anywhere.
+        allowed_origins: vec!["*".into()],
         demo: true,
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);

@@ -33,6 +33,7 @@ pub(crate) struct Wiring {
     /// Of a cart where the storefront names none.
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
+    pub(crate) allowed_origins: Vec<String>,
     pub(crate) demo: bool,
 }
 
@@ -54,6 +55,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         token_secret,
         currency: settings.storefront.currency()?,
         publishable_key: settings.stripe.publishable_key.clone(),
+        allowed_origins: settings.storefront.origins()?,
         demo: settings.storefront.demo,
     };
     if wiring.webhook_secrets.is_empty() {
@@ -82,6 +84,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         storefront: Storefront::new(app.clone(), carts, prices, Arc::new(gateway), wiring.currency),
         app,
         publishable_key: wiring.publishable_key,
+        allowed_origins: wiring.allowed_origins,
         demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?),

@@ -181,17 +181,36 @@ impl Payments {
 pub(crate) struct Storefront {
     /// The currency of a cart where the storefront names none.
     currency: String,
+    /// The origins whose pages may call the Spree dialect, separated by commas; `*` for all.
+    allowed_origins: String,
     /// Whether `/demo` is there: a shop front to look at.
     pub(crate) demo: bool,
 }
 
 impl Default for Storefront {
     fn default() -> Self {
-        Self { currency: "usd".into(), demo: false }
+        Self { currency: "usd".into(), allowed_origins: String::new(), demo: false }
     }
 }
 
 impl Storefront {
+    /// Origins as browsers write them: without a path.
+    pub(crate) fn origins(&self) -> Result<Vec<String>, Failure> {
+        let origins: Vec<String> =
+            self.allowed_origins.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        let is_origin = |it: &String| {
+            let host = it.strip_prefix("https://").or_else(|| it.strip_prefix("http://"));
+            let plain = |it: u8| it.is_ascii_alphanumeric() || b"-.:[]".contains(&it);
+            it == "*" || host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
+        };
+        match origins.iter().find(|it| !is_origin(it)) {
+            None => Ok(origins),
+            Some(wrong) => {
+                Err(format!("storefront.allowed_origins: {wrong} is no origin like https://shop.example").into())
+            }
+        }
+    }
+
     pub(crate) fn currency(&self) -> Result<Currency, Failure> {
         Ok(self.currency.parse().map_err(|problem| format!("storefront.currency {problem}"))?)
     }

@@ -14,6 +14,7 @@ mod resources;
 mod shopper;
 mod stripe;
 
+use actix_cors::Cors;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 pub(crate) use amount::display;
@@ -24,14 +25,17 @@ use crate::Api;
 
 /// The media type of every answer.
 const MEDIA_TYPE: &str = "application/vnd.api+json";
+/// How long a browser remembers what it may ask.
+const PREFLIGHT_SECONDS: usize = 3600;
 
 /// Puts every route of the dialect in its place.
-pub(crate) fn configure(config: &mut ServiceConfig) {
+pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
     let nothing_here = || web::route().to(|| async { Err::<HttpResponse, _>(Refusal::not_found()) });
     let at = |path: &str| -> Resource { web::resource(path.to_owned()).default_service(nothing_here()) };
     let (get, post, patch, put, delete) = (web::get, web::post, web::patch, web::put, web::delete);
     config.service(
         web::scope("/api/v2/storefront")
+            .wrap(cross_origin(origins))
             .service(
                 at("/cart").route(post().to(cart::create)).route(get().to(cart::show)).route(delete().to(cart::remove)),
             )
@@ -91,6 +95,21 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .service(at("/terms").route(get().to(platform::terms)).route(put().to(platform::put_terms)))
             .default_service(nothing_here()),
     );
+}
+
+/// Lets pages of these origins call. Nobody is known here by a cookie, so that a page can do no more than the tokens that
+/// it has.
+fn cross_origin(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PATCH", "PUT", "DELETE"])
+        .allowed_headers(["authorization", "content-type", "stripe-version"])
+        .allowed_headers(shopper::TOKEN_HEADERS)
+        .block_on_origin_mismatch(false)
+        .max_age(PREFLIGHT_SECONDS);
+    origins.iter().fold(cors, |cors, origin| match origin.as_str() {
+        "*" => cors.allow_any_origin().send_wildcard(),
+        origin => cors.allowed_origin(origin),
+    })
 }
 
 /// The order that the token of a cart opens, once it is placed.

@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use crate::Api;
 
 /// Where the token of a cart is looked for; the first that is there stands.
-const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
+pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
 
 /// A request of a storefront.
 pub(super) struct Call {

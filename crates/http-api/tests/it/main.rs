@@ -123,6 +123,7 @@ impl Service {
         let api = Api {
             storefront: Storefront::new(app.clone(), carts, prices, Arc::new(Cards::default()), Currency::Usd),
             publishable_key: Some("pk_test_1".into()),
+            allowed_origins: vec!["https://shop.example".into()],
             demo: None,
             app,
             webhooks: Arc::new(ScriptedWebhooks(open)),

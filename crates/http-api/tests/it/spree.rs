@@ -228,6 +228,31 @@ async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
     assert_eq!(intent.body["data"]["id"], placed["id"]);
 }
 
+/// A storefront of its own origin calls from the browser, if the shop lets it.
+#[actix_web::test]
+async fn pages_of_the_origins_that_are_let_in_may_call() {
+    let mut service = open().await;
+    let ask = async |service: &Service, origin: &str| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "PATCH"),
+            ("access-control-request-headers", "x-spree-order-token,content-type"),
+        ];
+        let asked = service.send(Method::OPTIONS, &format!("{STORE}/checkout"), &headers, b"").await;
+        let done = service.send(Method::GET, &format!("{STORE}/cart"), &[("origin", origin)], b"").await;
+        [asked, done].map(|it| it.header("access-control-allow-origin").map(str::to_owned))
+    };
+    let shop = Some("https://shop.example".to_owned());
+    assert_eq!(ask(&service, "https://shop.example").await, [shop.clone(), shop]);
+    assert_eq!(ask(&service, "https://evil.example").await, [None, None]);
+    service.api.allowed_origins = vec!["*".into()];
+    let any = Some("*".to_owned());
+    assert_eq!(ask(&service, "https://evil.example").await, [any.clone(), any]);
+    let headers = [("origin", "https://shop.example")];
+    let platform = service.send(Method::GET, &format!("{PLATFORM}/variants"), &headers, b"").await;
+    assert_eq!(platform.header("access-control-allow-origin"), None, "an API key has no place in a page");
+}
+
 #[actix_web::test]
 async fn a_document_shows_what_is_asked_for() {
     let service = open().await;
