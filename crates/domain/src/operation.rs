@@ -450,7 +450,7 @@ fn overtaken_by(what: &str, state: &str) -> IntentError {
 mod tests {
     use super::*;
     use crate::order::tests::{at, edit, placed, usd};
-    use crate::{IntentPlan, IntentSnapshot, Policies, RequestIntentError};
+    use crate::{CustomerId, IntentPlan, IntentSnapshot, Payer, Policies, ProviderCustomerId, RequestIntentError};
 
     fn seen(order: &Order, status: IntentStatus) -> IntentSnapshot {
         let received = if status == IntentStatus::Succeeded { order.total } else { usd(0) };
@@ -481,6 +481,28 @@ mod tests {
     }
 
     const OPEN: IntentStatus = IntentStatus::RequiresPaymentMethod;
+
+    #[test]
+    fn who_pays_is_told_stripe_and_an_order_never_goes_from_one_customer_to_another() {
+        let payer = Payer { customer: Some(ProviderCustomerId::new("cus_1").unwrap()), payment_method: None };
+        let customer = |it: &str| Some(CustomerId::new(it).unwrap());
+        let order = issued(IntentStatus::RequiresPaymentMethod);
+        assert_eq!(order.customer, None);
+        let paid_by = OrderEdit { payer: Some(payer.clone()), ..OrderEdit::default() };
+        let told = order.edit(paid_by.clone(), at(200)).unwrap().order;
+        assert!(told.operation.is_some(), "Stripe is told first");
+        // Whose it is is the shop's own affair.
+        let claimed =
+            order.edit(OrderEdit { customer: customer("ada"), ..OrderEdit::default() }, at(200)).unwrap().order;
+        assert_eq!((claimed.customer.clone(), claimed.operation.is_none()), (customer("ada"), true));
+        for other in ["ada", "eve"] {
+            let edit = OrderEdit { customer: customer(other), ..OrderEdit::default() };
+            assert_eq!(claimed.edit(edit, at(300)).unwrap().order, claimed, "{other}");
+        }
+        let again = placed().edit(paid_by.clone(), at(200)).unwrap().order;
+        assert_eq!((&again.payer, again.revision), (&payer, 2));
+        assert_eq!(again.edit(paid_by, at(300)).unwrap().order, again, "the same again is no edit");
+    }
 
     #[test]
     fn an_edit_under_a_payable_intent_waits_for_stripe_and_is_then_the_order() {

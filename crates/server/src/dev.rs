@@ -161,6 +161,7 @@ fn calls(folder: &Path, api: SocketAddr, twin: SocketAddr, key: &str, token: &st
     format!(
         r#"Paywright takes orders at http://{api} and pays them at a Stripe twin at http://{twin}.
 Everything is kept in {folder} (`paywright dev --fresh` starts over). Ctrl-C stops.
+A shop front to look at is at http://{api}/demo; it speaks Spree's storefront API (docs/spree.md).
 
 Paste this into another shell to make a sale. First, who you are:
 

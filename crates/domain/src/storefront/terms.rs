@@ -214,6 +214,8 @@ impl Terms {
     pub const SHIPPING_MAX: usize = 100;
     /// The most taxes.
     pub const TAXES_MAX: usize = 300;
+    /// The most taxes of one country: an order has an adjustment for each.
+    pub const TAXES_OF_A_COUNTRY_MAX: usize = 10;
     /// The most coupons.
     pub const COUPONS_MAX: usize = 500;
 
@@ -226,6 +228,12 @@ impl Terms {
         ] {
             if entries > max {
                 return Err(TermsProblem::TooMany { field, max });
+            }
+        }
+        for tax in &self.taxes {
+            let of_country = self.taxes.iter().filter(|it| it.country == tax.country).count();
+            if of_country > Self::TAXES_OF_A_COUNTRY_MAX {
+                return Err(TermsProblem::TooMany { field: "taxes of one country", max: Self::TAXES_OF_A_COUNTRY_MAX });
             }
         }
         unique("shipping", self.shipping.iter().map(|it| it.id.as_str()))?;
@@ -377,5 +385,16 @@ mod tests {
         let shipping = (0..=Terms::SHIPPING_MAX).map(|it| rate(&it.to_string())).collect();
         let many = Terms { shipping, ..Terms::default() };
         assert_eq!(many.check(), Err(TermsProblem::TooMany { field: "shipping", max: Terms::SHIPPING_MAX }));
+        let tax = TaxRate {
+            name: Text::new("VAT").unwrap(),
+            country: "DE".parse().unwrap(),
+            percent: Percent::parse("1").unwrap(),
+            included: false,
+            on_shipping: false,
+        };
+        let most = Terms { taxes: vec![tax.clone(); Terms::TAXES_OF_A_COUNTRY_MAX], ..Terms::default() };
+        assert_eq!(most.check(), Ok(()));
+        let many = Terms { taxes: vec![tax; Terms::TAXES_OF_A_COUNTRY_MAX + 1], ..Terms::default() };
+        assert!(matches!(many.check(), Err(TermsProblem::TooMany { max: Terms::TAXES_OF_A_COUNTRY_MAX, .. })));
     }
 }
