@@ -48,7 +48,8 @@ test('a guest fills a cart, checks out and pays', async () => {
   const done = must(await client.checkout.complete(cart)).data.attributes
   assert.deepEqual([done.state, done.payment_state, done.total], ['complete', 'paid', '102.83'])
   assert.match(done.completed_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
-  const status = must(await client.order.status({ ...cart, order_number: done.number, include: 'payments,line_items,shipping_address,user' }))
+  const status = must(await client.order.status({ ...cart, order_number: done.number, include: 'payments,line_items.variant,shipping_address' }))
+  assert.deepEqual(status.included.filter(it => it.type === 'variant').map(it => it.id), ['teapot', 'mug'])
   const payment = status.included.find(it => it.type === 'payment')
   assert.deepEqual([payment.attributes.state, payment.attributes.response_code], ['completed', intent.data.attributes.stripe_id])
   assert.equal(status.included.find(it => it.type === 'address').attributes.country_name, 'United States of America')

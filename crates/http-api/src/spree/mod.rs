@@ -12,6 +12,7 @@ mod platform;
 mod refusal;
 mod resources;
 mod shopper;
+mod sold;
 mod stripe;
 
 use actix_cors::Cors;

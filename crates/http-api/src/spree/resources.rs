@@ -2,14 +2,14 @@
 
 use paywright_app::{SavedCard, Session};
 use paywright_domain::{
-    Address, Adjustment, AdjustmentKind, Cart, Currency, LineItem, Money, Order, OrderState, ShippingRate, Terms, Text,
-    Timestamp, Totals,
+    Address, AdjustmentKind, Cart, CustomerId, Email, Money, Order, OrderState, ShippingRate, Terms, Text, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
-use super::amount::{cents, code, decimal, display, negative_decimal, negative_display};
+use super::amount::decimal;
 use super::country;
 use super::document::{Relation, Resource};
+use super::sold::{Sold, put_money};
 
 /// The one way to pay: its name in requests.
 pub(super) const PAYMENT_METHOD: &str = "stripe";
@@ -21,171 +21,13 @@ fn time(at: Timestamp) -> String {
     format!("{seconds}.{:03}Z", at.unix_micros().rem_euclid(1_000_000) / 1000)
 }
 
-/// What is sold, at which prices: of a cart, or of the order that it has become.
-struct Sold<'a> {
-    currency: Currency,
-    lines: Vec<Line<'a>>,
-    adjustments: &'a [Adjustment],
-}
-
-struct Line<'a> {
-    id: String,
-    variant: Option<&'a str>,
-    item: &'a LineItem,
-}
-
-/// A line's price, and its shares of what is said of the whole order.
-struct Parts {
-    amount: Money,
-    discount: Money,
-    tax: Money,
-    included: Money,
-}
-
-impl<'a> Sold<'a> {
-    fn of_cart(cart: &'a Cart) -> Self {
-        let line = |it: &'a paywright_domain::CartLine| Line {
-            id: line_id(cart, it.id),
-            variant: Some(it.variant.as_str()),
-            item: &it.item,
-        };
-        Self { currency: cart.currency, lines: cart.lines.iter().map(line).collect(), adjustments: &cart.adjustments }
-    }
-
-    fn of_order(order: &'a Order) -> Self {
-        let line = |(place, item): (usize, &'a LineItem)| Line {
-            id: format!("{}_{}", order.id, place + 1),
-            variant: None,
-            item,
-        };
-        let lines = order.lines.iter().enumerate().map(line).collect();
-        Self { currency: order.total.currency(), lines, adjustments: &order.adjustments }
-    }
-
-    /// What it comes to. Both carts and orders are refused before they are stored where it cannot be said.
-    fn totals(&self) -> Totals {
-        let zero = Money::zero(self.currency);
-        let none =
-            Totals { items: zero, discounts: zero, shipping: zero, taxes: zero, taxes_included: zero, due: zero };
-        Totals::of(self.currency, self.lines.iter().map(|it| it.item), self.adjustments).unwrap_or(none)
-    }
-
-    fn line_items(&self) -> Vec<Resource> {
-        let totals = self.totals();
-        let amounts: Vec<Money> = self.lines.iter().map(|it| total_of(it.item)).collect();
-        let weights: Vec<u64> = amounts.iter().map(|it| it.minor().unsigned_abs()).collect();
-        // What is said of the whole order is shown on its lines by their shares; it adds up exactly.
-        let none = Money::zero(self.currency);
-        let shares = |sum: Money| sum.allocate(&weights).unwrap_or_else(|_| vec![none; weights.len()]);
-        let taxes = shares(totals.taxes).into_iter().zip(shares(totals.taxes_included));
-        let shares = shares(totals.discounts).into_iter().zip(taxes);
-        let lines = self.lines.iter().zip(amounts).zip(shares);
-        lines
-            .map(|((line, amount), (discount, (tax, included)))| {
-                self.line_item(line, &Parts { amount, discount, tax, included })
-            })
-            .collect()
-    }
-
-    fn line_item(&self, line: &Line<'_>, parts: &Parts) -> Resource {
-        let discounted = minus(parts.amount, parts.discount);
-        let mut attributes = json!({
-            "name": line.item.name.as_str(),
-            "slug": line.variant,
-            "options_text": "",
-            "quantity": line.item.quantity(),
-            "currency": code(self.currency),
-            "public_metadata": {},
-            "adjustment_total": signed_decimal(parts.tax, parts.discount),
-            "display_adjustment_total": signed_display(parts.tax, parts.discount),
-            "promo_total": negative_decimal(parts.discount),
-            "display_promo_total": negative_display(parts.discount),
-            "compare_at_amount": null,
-            "display_compare_at_amount": null,
-        });
-        let money = [
-            ("price", line.item.unit_amount()),
-            ("total", plus(discounted, parts.tax)),
-            ("additional_tax_total", parts.tax),
-            ("discounted_amount", discounted),
-            ("included_tax_total", parts.included),
-            ("pre_tax_amount", minus(discounted, parts.included)),
-        ];
-        put_money(&mut attributes, &money);
-        let variant = line.variant.map(|it| variant(it, line.item));
-        let relations = vec![("variant", Relation::one(variant)), ("digital_links", Relation::Many(Vec::new()))];
-        Resource { kind: "line_item", id: line.id.clone(), attributes, relations }
-    }
-
-    fn promotions(&self, codes: &[String]) -> Vec<Resource> {
-        let discounts = self.adjustments.iter().filter(|it| it.kind == AdjustmentKind::Discount);
-        let promotion = |(place, it): (usize, &Adjustment)| {
-            let code = codes.get(place);
-            let attributes = json!({
-                "name": it.label.as_str(), "description": null, "code": code, "amount": negative_decimal(it.amount),
-                "display_amount": negative_display(it.amount), "public_metadata": {},
-            });
-            let id = code.cloned().unwrap_or_else(|| (place + 1).to_string());
-            Resource { kind: "promotion", id, attributes, relations: Vec::new() }
-        };
-        discounts.enumerate().map(promotion).collect()
-    }
-}
-
-/// The name of a line in requests and answers.
-pub(super) fn line_id(cart: &Cart, line: u32) -> String {
-    format!("{}_{line}", cart.id)
-}
-
-fn total_of(item: &LineItem) -> Money {
-    item.unit_amount().times(item.quantity()).unwrap_or(Money::zero(item.unit_amount().currency()))
-}
-
-/// Of amounts whose sums were checked before they were stored.
-fn plus(left: Money, right: Money) -> Money {
-    left.plus(right).unwrap_or(left)
-}
-
-fn minus(left: Money, right: Money) -> Money {
-    left.minus(right).unwrap_or(Money::zero(left.currency()))
-}
-
-fn signed_decimal(more: Money, less: Money) -> String {
-    more.minus(less).map_or_else(|_| negative_decimal(minus(less, more)), decimal)
-}
-
-fn signed_display(more: Money, less: Money) -> String {
-    more.minus(less).map_or_else(|_| negative_display(minus(less, more)), display)
-}
-
-fn put(attributes: &mut Value, name: &str, value: Value) {
-    if let Some(object) = attributes.as_object_mut() {
-        object.insert(name.to_owned(), value);
-    }
-}
-
-/// Each amount as a decimal, and as `display_…`.
-fn put_money(attributes: &mut Value, amounts: &[(&str, Money)]) {
-    for (name, amount) in amounts {
-        put(attributes, name, json!(decimal(*amount)));
-        put(attributes, &format!("display_{name}"), json!(display(*amount)));
-    }
-}
-
-fn variant(id: &str, item: &LineItem) -> Resource {
-    let sku = item.sku.as_ref().map(Text::as_str);
-    let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
-    put_money(&mut attributes, &[("price", item.unit_amount())]);
-    Resource { kind: "variant", id: id.to_owned(), attributes, relations: Vec::new() }
-}
-
 /// A cart, with its order if it has been placed.
 pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Resource {
     let (cart, order) = (&session.cart, session.order.as_ref());
     // What was paid is what the order says.
     let settled = order.filter(|it| !matches!(it.state, OrderState::Open));
-    let sold = settled.map_or_else(|| Sold::of_cart(cart), Sold::of_order);
-    let mut attributes = totals(&sold);
+    let sold = settled.map_or_else(|| Sold::of_cart(cart), |it| Sold::of_order(it, Some(cart)));
+    let mut attributes = sold.attributes();
     let state = match order.map(|it| &it.state) {
         Some(OrderState::Paid { .. }) => "complete",
         Some(OrderState::Canceled { .. }) => "canceled",
@@ -195,7 +37,7 @@ pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>
         "number": session.number().as_str(),
         "token": token,
         "state": state,
-        "email": settled.map_or(cart.email.as_ref(), |it| it.email.as_ref()).map(paywright_domain::Email::as_str),
+        "email": settled.map_or(cart.email.as_ref(), |it| it.email.as_ref()).map(Email::as_str),
         "special_instructions": cart.special_instructions.as_ref().map(Text::as_str),
         "shipment_state": shipment_state(session),
         "payment_state": order.map(payment_state),
@@ -205,22 +47,15 @@ pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>
         "public_metadata": metadata(&cart.metadata),
     });
     merge(&mut attributes, more);
-    let codes: Vec<String> = cart.coupons.iter().map(|it| it.as_str().to_owned()).collect();
-    let relations = relations(
-        &sold,
-        &codes,
-        order,
-        publishable_key,
-        cart.customer.as_ref().map(paywright_domain::CustomerId::as_str),
-        Some(cart),
-    );
+    let customer = cart.customer.as_ref();
+    let relations = relations(&sold, order, Some(cart), customer, publishable_key);
     Resource { kind: "cart", id: cart.id.to_string(), attributes, relations }
 }
 
 /// A paid order of a customer, with the cart that it was made from, if it was.
 pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable_key: Option<&str>) -> Resource {
-    let sold = Sold::of_order(order);
-    let mut attributes = totals(&sold);
+    let sold = Sold::of_order(order, cart);
+    let mut attributes = sold.attributes();
     let ships = cart.is_some_and(|it| it.shipping_rate.is_some());
     let more = json!({
         "number": order.number.as_str(),
@@ -230,7 +65,7 @@ pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable
             OrderState::Canceled { .. } => "canceled",
             OrderState::Open => "payment",
         },
-        "email": order.email.as_ref().map(paywright_domain::Email::as_str),
+        "email": order.email.as_ref().map(Email::as_str),
         "special_instructions": cart.and_then(|it| it.special_instructions.as_ref()).map(Text::as_str),
         "shipment_state": ships.then_some("ready"),
         "payment_state": payment_state(order),
@@ -240,22 +75,19 @@ pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable
         "public_metadata": metadata(&order.metadata),
     });
     merge(&mut attributes, more);
-    let codes: Vec<String> =
-        cart.map(|it| it.coupons.iter().map(|it| it.as_str().to_owned()).collect()).unwrap_or_default();
-    let customer = order.customer.as_ref().map(paywright_domain::CustomerId::as_str);
-    let relations = relations(&sold, &codes, Some(order), publishable_key, customer, cart);
+    let relations = relations(&sold, Some(order), cart, order.customer.as_ref(), publishable_key);
     Resource { kind: "order", id: order.id.to_string(), attributes, relations }
 }
 
 fn relations(
     sold: &Sold<'_>,
-    codes: &[String],
     order: Option<&Order>,
-    publishable_key: Option<&str>,
-    customer: Option<&str>,
     cart: Option<&Cart>,
+    customer: Option<&CustomerId>,
+    publishable_key: Option<&str>,
 ) -> Vec<(&'static str, Relation)> {
     let line_items = sold.line_items();
+    let coupons = cart.map_or(&[][..], |it| &it.coupons);
     let variants = line_items.iter().flat_map(|it| &it.relations).filter_map(|(_, it)| match it {
         Relation::One(Some(variant)) => Some((**variant).clone()),
         Relation::One(None) | Relation::Many(_) | Relation::Named(..) => None,
@@ -268,7 +100,7 @@ fn relations(
     vec![
         ("variants", Relation::Many(variants.collect())),
         ("line_items", Relation::Many(line_items)),
-        ("promotions", Relation::Many(sold.promotions(codes))),
+        ("promotions", Relation::Many(sold.promotions(coupons))),
         ("payments", Relation::Many(order.and_then(|it| payment(it, publishable_key)).into_iter().collect())),
         ("shipments", Relation::Many(shipments)),
         ("user", Relation::one(customer.map(user))),
@@ -278,8 +110,8 @@ fn relations(
     ]
 }
 
-fn user(customer: &str) -> Resource {
-    Resource { kind: "user", id: customer.to_owned(), attributes: json!({}), relations: Vec::new() }
+fn user(customer: &CustomerId) -> Resource {
+    Resource { kind: "user", id: customer.as_str().to_owned(), attributes: json!({}), relations: Vec::new() }
 }
 
 fn merge(attributes: &mut Value, more: Value) {
@@ -290,44 +122,6 @@ fn merge(attributes: &mut Value, more: Value) {
 
 fn metadata(notes: &paywright_domain::Metadata) -> Value {
     Value::Object(notes.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
-}
-
-fn totals(sold: &Sold<'_>) -> Value {
-    let sums = sold.totals();
-    let zero = Money::zero(sold.currency);
-    let discounted = minus(sums.items, sums.discounts);
-    let taxes = plus(sums.taxes, sums.taxes_included);
-    let items: u64 = sold.lines.iter().map(|it| u64::from(it.item.quantity())).sum();
-    let mut attributes = json!({
-        "currency": code(sold.currency),
-        "item_count": items,
-        "promo_total": negative_decimal(sums.discounts),
-        "display_promo_total": negative_display(sums.discounts),
-        "adjustment_total": signed_decimal(sums.taxes, sums.discounts),
-        "display_adjustment_total": signed_display(sums.taxes, sums.discounts),
-        "subtotal_cents": cents(sums.items),
-        "ship_total_cents": cents(sums.shipping),
-        "store_credit_total_cents": cents(zero),
-        "promo_total_cents": cents(sums.discounts),
-        "tax_total_cents": cents(taxes),
-        "total_cents": cents(sums.due),
-        "total_minus_store_credits_cents": cents(sums.due),
-    });
-    put_money(
-        &mut attributes,
-        &[
-            ("item_total", sums.items),
-            ("total", sums.due),
-            ("ship_total", sums.shipping),
-            ("included_tax_total", sums.taxes_included),
-            ("additional_tax_total", sums.taxes),
-            ("tax_total", taxes),
-            ("pre_tax_item_amount", minus(discounted, sums.taxes_included)),
-            ("pre_tax_total", minus(plus(discounted, sums.shipping), sums.taxes_included)),
-            ("total_minus_store_credits", sums.due),
-        ],
-    );
-    attributes
 }
 
 fn completed_at(order: &Order) -> Option<String> {
