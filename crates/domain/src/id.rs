@@ -91,16 +91,19 @@ impl CustomerId {
 
     /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
-        let fits = (1..=Self::CHARS_MAX).contains(&text.len())
-            && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it));
-        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::CHARS_MAX }) }
+        shops_own(text.into(), Self::CHARS_MAX).map(Self)
     }
 
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A name in the shop's own terms: 1 to `max` letters, digits or any of `_-.:@|`.
+pub(crate) fn shops_own(text: String, max: usize) -> Result<String, IdError> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it);
+    if (1..=max).contains(&text.len()) && text.bytes().all(plain) { Ok(text) } else { Err(IdError::NotAnId { max }) }
 }
 
 /// Names a PaymentIntent at Stripe, like `pi_3R8f5yQ9LjHruSyq1ofjdVY5`.

@@ -71,9 +71,18 @@ impl Storefront {
     /// A cart whose order nobody has paid in time is for another order.
     async fn found_again(&self, left: Session) -> Result<Session, StorefrontError> {
         let now = self.app.clock.now();
+        let id = left.cart.id;
         let cart = left.cart.for_order(self.app.ids.order_id(now), now);
-        self.carts.commit_cart(left.version, &cart).await?;
-        Ok(Session { version: left.version.next(), cart, order: None })
+        match self.carts.commit_cart(left.version, &cart).await {
+            Ok(()) => Ok(Session { version: left.version.next(), cart, order: None }),
+            // Somebody else has found it.
+            Err(StoreError::Conflict) => {
+                let found = self.carts.cart(CartRef::Id(id)).await?.ok_or(StorefrontError::NoCart)?;
+                let order = self.order_of(&found.value).await?;
+                Ok(Session { version: found.version, cart: found.value, order })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Order>, StoreError> {

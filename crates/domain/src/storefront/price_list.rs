@@ -3,6 +3,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::id::shops_own;
 use crate::{Currency, IdError, LineItem, LineProblem, Money, Text};
 
 /// Names what is sold, in the shop's own terms.
@@ -17,10 +18,7 @@ impl VariantId {
 
     /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        let text = text.into();
-        let fits = (1..=Self::CHARS_MAX).contains(&text.len())
-            && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it));
-        if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::CHARS_MAX }) }
+        shops_own(text.into(), Self::CHARS_MAX).map(Self)
     }
 
     /// The id.

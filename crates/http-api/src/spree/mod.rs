@@ -84,6 +84,12 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
             .service(at("/stripe/setup_intents").route(post().to(stripe::setup_intent)))
             .default_service(nothing_here()),
     );
+    // Spree's own login, which storefronts try first.
+    config.service(
+        web::scope("/spree_oauth")
+            .wrap(cross_origin(origins))
+            .default_service(web::route().to(|| async { Err::<HttpResponse, _>(Refusal::no_passwords()) })),
+    );
     config.service(
         web::scope("/api/v2/platform")
             .service(at("/variants").route(get().to(platform::variants)).route(put().to(platform::put_variants)))

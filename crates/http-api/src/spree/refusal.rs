@@ -44,6 +44,13 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "The access token is invalid")
     }
 
+    /// Who a customer is, the shop's own login knows.
+    pub(crate) fn no_passwords() -> Self {
+        Self::bad_request(
+            "there are no passwords here: the shop's login signs the bearer tokens of customers (JWT, HS256)",
+        )
+    }
+
     pub(crate) fn not_allowed() -> Self {
         Self::new(StatusCode::FORBIDDEN, "You are not authorized to access this page.")
     }

@@ -179,6 +179,8 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
         }
         assert_eq!(service.shown(&token).await, before, "{method} {path} {body}");
     }
+    let login = service.send(Method::POST, "/spree_oauth/token", &[], b"{}").await;
+    assert!(login.status == 400 && login.body["error"].as_str().unwrap().contains("no passwords"), "{login:?}");
     let broken = service.send(Method::POST, &format!("{STORE}/cart"), &[], b"[1]").await;
     assert_eq!(broken.status, 400);
     let large = format!("{{\"a\": \"{}\"}}", "x".repeat(300_000));
