@@ -5,7 +5,8 @@ use secrecy::SecretString;
 
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
-    ATTEMPTS_MAX, Access, CheckPaymentError, CreatePaymentIntentError, GetOrderError, OrderRef, StoreError, Version,
+    ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GetOrderError, OrderRef,
+    PayableIntent, StoreError, Version,
 };
 
 /// What a storefront wants of a payment intent.
@@ -22,8 +23,20 @@ pub struct Wish {
 pub struct Paying {
     /// The order, which knows the intent.
     pub order: Order,
-    /// What lets a browser pay it.
+    /// What lets a browser pay it, or read it once it is paid.
     pub client_secret: SecretString,
+}
+
+impl From<PayableIntent> for Paying {
+    fn from(payable: PayableIntent) -> Self {
+        Self { order: payable.order, client_secret: payable.client_secret }
+    }
+}
+
+impl From<CheckedPayment> for Paying {
+    fn from(checked: CheckedPayment) -> Self {
+        Self { order: checked.order, client_secret: checked.client_secret }
+    }
 }
 
 impl Storefront {
@@ -46,7 +59,7 @@ impl Storefront {
             let payable = self.app.create_payment_intent(&which, &Access::All).await?;
             let due = session.cart.totals()?.due;
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
-                return Ok(Paying { order: payable.order, client_secret: payable.client_secret });
+                return Ok(payable.into());
             }
             // Where the provider has not said that it knows the last change, nobody is shown another amount.
             if self.is_still(shopper, &session).await? {
@@ -57,7 +70,8 @@ impl Storefront {
     }
 
     async fn is_still(&self, shopper: &Shopper, session: &Session) -> Result<bool, StorefrontError> {
-        Ok(self.current(shopper).await?.version == session.version)
+        let now = self.current(shopper).await?;
+        Ok((now.cart.id, now.version) == (session.cart.id, session.version))
     }
 
     /// The cart as it is to be paid: its customer known at the provider, everything in it to be had, the amount the
@@ -123,7 +137,7 @@ impl Storefront {
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
         let payable = self.app.create_payment_intent(&which, &Access::All).await?;
-        Ok(Paying { order: payable.order, client_secret: payable.client_secret })
+        Ok(payable.into())
     }
 
     /// The shopper's order, paid or not: by the id of it or of any of its intents, or the one of the current cart.
@@ -151,14 +165,14 @@ impl Storefront {
         let which = OrderRef::Id(order.id);
         if order.payable_intent().is_some() && matches!(order.state, OrderState::Open) {
             match self.app.create_payment_intent(&which, &Access::All).await {
-                Ok(payable) => return Ok(Paying { order: payable.order, client_secret: payable.client_secret }),
+                Ok(payable) => return Ok(payable.into()),
                 // It was paid a moment ago, and looking has found out.
                 Err(CreatePaymentIntentError::Request(RequestIntentError::Paid)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         match self.app.check_payment(&which, &Access::All).await {
-            Ok(checked) => Ok(Paying { order: checked.order, client_secret: checked.client_secret }),
+            Ok(checked) => Ok(checked.into()),
             Err(CheckPaymentError::NotCompleted { .. }) => Err(StorefrontError::NoIntent),
             Err(error) => Err(error.into()),
         }
@@ -184,7 +198,7 @@ impl Storefront {
             return Err(StorefrontError::Canceled);
         }
         let checked = self.app.check_payment(&OrderRef::Id(order.id), &Access::All).await?;
-        Ok(Paying { order: checked.order, client_secret: checked.client_secret })
+        Ok(checked.into())
     }
 }
 

@@ -110,6 +110,7 @@ impl Cart {
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::super::{
@@ -118,7 +119,7 @@ mod tests {
     };
     use super::*;
     use crate::order::tests::at;
-    use crate::{AdjustmentKind, Currency, CustomerId, Email, Money, OrderId, Payer, Text};
+    use crate::{AdjustmentKind, Currency, CustomerId, Email, Money, Order, OrderId, Payer, Text};
 
     fn eur(minor: i64) -> Money {
         Money::new(minor, Currency::Eur).unwrap()
@@ -275,5 +276,62 @@ mod tests {
             .unwrap();
         assert_eq!(full.with_more(&bone, 1), Err(CartError::TooManyLines));
         assert!(BTreeSet::from(CheckoutStep::ALL).into_iter().all(|it| CheckoutStep::named(it.name()) == Some(it)));
+    }
+
+    proptest! {
+        /// Whatever is in a cart and whatever the terms are, the order comes to what the cart has shown.
+        #[test]
+        fn an_order_comes_to_what_its_cart_has_shown(
+            lines in prop::collection::vec((1_i64..5_000_000, 1_u32..20), 1..6),
+            off in (1_u32..=100_000, 0_i64..2_000_000),
+            tax in (1_u32..=100_000, any::<bool>(), any::<bool>()),
+            shipping in 0_i64..10_000,
+            currency in prop::sample::select(vec![Currency::Eur, Currency::Jpy, Currency::Kwd, Currency::Isk]),
+        ) {
+            let money = |minor: i64| Money::new(minor * currency.minor_step(), currency).unwrap();
+            let percent = |it: u32| Percent::parse(&format!("{}.{:03}", it / 1000, it % 1000)).unwrap();
+            let coupon = |code: &str, discount| Coupon {
+                code: CouponCode::new(code).unwrap(),
+                name: Text::new(code).unwrap(),
+                discount,
+                expires_at: None,
+            };
+            let country = "DE".parse().unwrap();
+            let terms = Terms {
+                shipping: vec![ShippingRate {
+                    id: Text::new("post").unwrap(),
+                    name: Text::new("Post").unwrap(),
+                    countries: BTreeSet::new(),
+                    prices: [money(shipping)].into_iter().collect(),
+                }],
+                taxes: vec![TaxRate {
+                    name: Text::new("VAT").unwrap(), country, percent: percent(tax.0), included: tax.1, on_shipping: tax.2,
+                }],
+                coupons: vec![
+                    coupon("part", Discount::Percent(percent(off.0))),
+                    coupon("sum", Discount::Amount([money(off.1)].into_iter().collect())),
+                ],
+            };
+            let variants: Vec<Variant> = lines.iter().enumerate().map(|(place, (minor, _))| Variant {
+                prices: [money(*minor)].into_iter().collect(),
+                ..variant(&place.to_string(), 1)
+            }).collect();
+            let empty = Cart::new(CartId(Uuid::nil()), OrderId(Uuid::nil()), None, currency, at(1));
+            let filled = variants.iter().zip(&lines).try_fold(empty, |cart, (it, (_, quantity))| cart.with_more(it, *quantity));
+            let addressed = filled.unwrap().with_shipping_address(Some(Address::of(country)));
+            let cart = ["part", "sum"].into_iter().try_fold(addressed, |cart, code| {
+                cart.with_coupon(CouponCode::new(code).unwrap(), &terms, at(2))
+            });
+            let cart = cart.unwrap().with_shipping_rate("post", &terms).unwrap().priced(&variants, &terms, at(2)).unwrap();
+            let totals = cart.totals().unwrap();
+            prop_assert!(totals.items.minus(totals.discounts).is_ok(), "never more off than there is");
+            for part in [totals.discounts, totals.taxes, totals.taxes_included, totals.due] {
+                prop_assert_eq!(part.minor() % currency.minor_step(), 0, "what can be paid");
+            }
+            match Order::place(OrderId(Uuid::nil()), cart.to_order(Payer::default()), at(3)) {
+                Ok(placed) => prop_assert_eq!(placed.order.total, totals.due),
+                Err(refused) => prop_assert!(totals.due.to_charge().is_err(), "{}", refused),
+            }
+        }
     }
 }
