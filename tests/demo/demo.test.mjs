@@ -1,73 +1,7 @@
 // The demo shop front as people use it: with a mouse, with a keyboard, on a telephone.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
-import { after, before, test } from 'node:test'
-import puppeteer from 'puppeteer-core'
-
-const needed = name => {
-  const value = process.env[name]
-  if (!value) throw new Error(`${name} is not set: these tests are run by scripts/test, which starts the server`)
-  return value
-}
-const url = `${needed('PAYWRIGHT_URL')}/demo`
-// Where pictures go, if anybody wants to look at them.
-const pictures = process.env.SCREENSHOTS
-let browser
-
-before(async () => {
-  // Without a sandbox of its own: containers have none to give, and it opens nothing but our own page.
-  browser = await puppeteer.launch({ executablePath: needed('CHROMIUM'), args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-  if (pictures) mkdirSync(pictures, { recursive: true })
-})
-after(() => browser.close())
-
-// A fresh browser's page of this width, whose mistakes are the test's.
-async function open(width, height = 900) {
-  const context = await browser.createBrowserContext()
-  const page = await context.newPage()
-  page.mistakes = []
-  page.on('pageerror', error => page.mistakes.push(String(error)))
-  page.on('console', message => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.mistakes.push(message.text()) })
-  await page.setViewport({ width, height })
-  await page.goto(url)
-  await page.waitForSelector('#catalogue button')
-  return page
-}
-const picture = async (page, name) => {
-  if (pictures) await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true })
-}
-const seen = (page, selector) => page.$eval(selector, it => !it.closest('[hidden]') && it.getClientRects().length > 0)
-const text = (page, selector) => page.$eval(selector, it => it.textContent.trim())
-const until = (page, selector, wanted) => page.waitForFunction(
-  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), { timeout: 15000 }, selector, wanted)
-// Nothing is being done, and a button can be pressed.
-const ready = (page, selector) => page.waitForFunction(
-  selector => { const it = document.querySelector(selector); return it && !it.disabled && !it.closest('[hidden]') }, { timeout: 15000 }, selector)
-async function press(page, selector) {
-  await ready(page, selector)
-  await page.click(selector)
-}
-async function fits(page) {
-  const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth])
-  assert.ok(wide <= inner, `the page is ${wide} wide in a window of ${inner}`)
-}
-
-async function toPayment(page) {
-  await press(page, '#catalogue li:nth-child(2) button')
-  await until(page, '#totals', 'Total')
-  await press(page, '#where button')
-  await page.waitForSelector('#rates input')
-  await press(page, '#how button')
-  await until(page, '#pay-now', '$')
-  await ready(page, '#pay-now')
-}
-
-async function paid(page) {
-  await until(page, '#state', 'paid')
-  await until(page, '#how-known', 'webhook')
-  assert.ok((await page.$$('#timeline li')).length >= 4)
-  assert.deepEqual(page.mistakes, [])
-}
+import { test } from 'node:test'
+import { fits, open, paid, picture, press, ready, seen, text, toPayment, until } from './browser.mjs'
 
 for (const [device, width] of [['phone', 360], ['desktop', 1280]]) {
   test(`on a ${device}, a cart is filled and paid, and the order becomes paid by the webhook`, async () => {

@@ -89,6 +89,20 @@ impl Served {
         process
     }
 
+    /// The first of them, as the tests of one process know it.
+    pub(crate) fn into_dev(mut self) -> Dev {
+        let (process, api) = self.replicas.remove(0);
+        Dev {
+            process: process.unwrap(),
+            http: self.http,
+            api,
+            twin: self.twin_url,
+            key: self.key,
+            token: self.token,
+            _beside: Some(self.twin),
+        }
+    }
+
     /// Runs a command with the settings of this shop.
     pub(crate) fn run(&self, arguments: &[&str]) -> (bool, String, String) {
         run(arguments, &[], self.folder.path())
@@ -130,19 +144,7 @@ impl Stand {
     pub(crate) async fn start(&self, webhooks: bool) -> Dev {
         match self {
             Self::Sqlite(folder) => Dev::start(folder, if webhooks { &[] } else { &["--no-webhooks"] }),
-            Self::Postgres(database) => {
-                let mut served = Served::start(&database.url(), 1, webhooks, "0").await;
-                let (process, api) = served.replicas.remove(0);
-                Dev {
-                    process: process.unwrap(),
-                    http: served.http,
-                    api,
-                    twin: served.twin_url,
-                    key: served.key,
-                    token: served.token,
-                    _beside: Some(served.twin),
-                }
-            }
+            Self::Postgres(database) => Served::start(&database.url(), 1, webhooks, "0").await.into_dev(),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Answer, Dev, answer, run};
-use crate::served::{Stand, on_both_stores};
+use crate::served::{Served, Stand, on_both_stores};
 
 on_both_stores! {
     the_official_client_buys_and_pays
@@ -81,6 +81,20 @@ async fn the_demo_shop_sells_in_a_browser() {
     let dev = Dev::start(&folder, &[]);
     let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
     node("demo", "demo.test.mjs", 6, &[("PAYWRIGHT_URL", base), ("CHROMIUM", &browser())], &dev);
+}
+
+#[tokio::test]
+async fn with_a_publishable_key_the_demo_shop_pays_by_stripes_own_element() {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("orders.db").display());
+    let more = "stripe.publishable_key = \"pk_test_demo\"\nstorefront.demo = true";
+    let dev = Served::start_with(&database, 1, true, "0", more).await.into_dev();
+    assert_eq!(platform(&dev, Method::PUT, "/variants", &json!({ "variants": variants() })).await.status, 200);
+    let terms: Value = serde_json::from_str(TERMS).unwrap();
+    assert_eq!(platform(&dev, Method::PUT, "/terms", &json!({ "terms": terms })).await.status, 200);
+    let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
+    let environment = [("PAYWRIGHT_URL", base), ("STRIPE_TWIN_URL", dev.twin.as_str()), ("CHROMIUM", &browser())];
+    node("demo", "element.test.mjs", 2, &environment, &dev);
 }
 
 #[test]
