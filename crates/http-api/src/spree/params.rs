@@ -19,9 +19,9 @@ impl Params {
         let body = read_body(payload, JSON_BYTES_MAX).await?;
         if !body.is_empty() {
             let parsed = serde_json::from_slice(&body);
-            let object: Map<String, Value> =
+            let object: Option<Map<String, Value>> =
                 parsed.map_err(|problem| Refusal::bad_request(format!("the body is not a JSON object: {problem}")))?;
-            params.0.extend(object);
+            params.0.extend(object.unwrap_or_default());
         }
         Ok(params)
     }

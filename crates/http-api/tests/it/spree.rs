@@ -230,6 +230,34 @@ async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
     assert_eq!(intent.body["data"]["id"], placed["id"]);
 }
 
+/// An ephemeral key opens all that a customer has saved: it is for the customer's own bearer token, in the version that
+/// the app speaks.
+#[actix_web::test]
+async fn an_ephemeral_key_is_for_the_customer_alone() {
+    let service = open().await;
+    let bearer = format!("Bearer {}", service.token("ada"));
+    let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: &Value| {
+        service.send(method, &format!("{STORE}{path}"), headers, body.to_string().as_bytes()).await
+    };
+    let own = [("authorization", bearer.as_str()), ("stripe-version", "2024-06-20")];
+    let cart = send(Method::POST, "/cart", &own, &json!({})).await.body;
+    let token = cart["data"]["attributes"]["token"].as_str().unwrap();
+    send(Method::POST, "/cart/add_item", &own, &json!({ "variant_id": "bone" })).await;
+    let wish = json!({ "payment_intent": { "off_session": false } });
+    let key = |answer: &Answer| answer.body["data"]["attributes"]["ephemeral_key_secret"].clone();
+    let made = send(Method::POST, "/stripe/payment_intents", &own, &wish).await;
+    assert_eq!((made.status, key(&made)), (200, json!("ek_cus_ada_2024-06-20_1")), "{made:?}");
+    let again = send(Method::GET, "/stripe/payment_intents", &own[..1], &Value::Null).await;
+    assert_eq!(key(&again), json!("ek_cus_ada_ours_2"), "another one, each time");
+    let holder = service.store(Method::POST, "/stripe/payment_intents", token, &wish).await;
+    assert_eq!((key(&holder), &holder.body["data"]["attributes"]["customer_id"]), (Value::Null, &json!("cus_ada")));
+    let eve = format!("Bearer {}", service.token("eve"));
+    let both = [("authorization", eve.as_str()), ("x-spree-order-token", token)];
+    assert_eq!(key(&send(Method::GET, "/stripe/payment_intents", &both, &Value::Null).await), Value::Null);
+    let odd = [("authorization", bearer.as_str()), ("stripe-version", "a\"b")];
+    assert_eq!(send(Method::POST, "/stripe/setup_intents", &odd, &json!({})).await.status, 400);
+}
+
 /// A storefront of its own origin calls from the browser, if the shop lets it.
 #[actix_web::test]
 async fn pages_of_the_origins_that_are_let_in_may_call() {

@@ -1,8 +1,10 @@
 //! I8: no key, token or client secret is in a log or in a stored row.
 
+use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::Dev;
+use crate::program::{Dev, answer};
 
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level_or_stored() {
@@ -15,6 +17,7 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
     dev.confirm(intent, "pm_card_visa").await;
     dev.read_until(&order, |it| it["payment_status"] == "paid").await;
     assert_eq!(dev.payment(&order).await.status, 200);
+    let front = storefront(&dev).await;
     let secrets: serde_json::Value = {
         let text = std::fs::read_to_string(folder.path().join(".paywright/secrets.json")).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -33,9 +36,37 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
         ("webhook secret", secrets["webhook"].as_str().unwrap()),
         ("token secret", secrets["token"].as_str().unwrap()),
         ("Stripe key", "sk_test_twin"),
-    ] {
+    ]
+    .into_iter()
+    .chain(front.iter().map(|(name, secret)| (*name, secret.as_str())))
+    {
         let line = logged.lines().find(|it| it.contains(secret));
         assert_eq!(line, None, "the {name} is logged");
         assert!(!stored.contains(secret), "the {name} is stored");
     }
+}
+
+/// A customer's payment in the Spree dialect, and every secret that it was answered with.
+async fn storefront(dev: &Dev) -> Vec<(&'static str, String)> {
+    let base = format!("{}/api/v2/storefront", dev.api.strip_suffix("/api/v1/shop").unwrap());
+    let call = async |method: Method, path: &str, body: Value| {
+        let request = dev.http.request(method, format!("{base}{path}")).bearer_auth(&dev.token);
+        let answered = answer(request.header("content-type", "application/json").body(body.to_string())).await;
+        assert!((200..300).contains(&answered.status), "{path}: {answered:?}");
+        answered.body
+    };
+    let cart = call(Method::POST, "/cart", json!({})).await["data"]["attributes"]["token"].as_str().unwrap().to_owned();
+    call(Method::POST, "/cart/add_item", json!({ "variant_id": "mug", "order_token": cart })).await;
+    call(Method::GET, &format!("/cart?order_token={cart}"), Value::Null).await;
+    let wish = json!({ "payment_intent": { "off_session": false } });
+    let intent = call(Method::POST, "/stripe/payment_intents", wish).await["data"]["attributes"].clone();
+    let setup = call(Method::POST, "/stripe/setup_intents", json!({})).await;
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    vec![
+        ("cart's token", cart),
+        ("cart's client secret", text(&intent["client_secret"])),
+        ("ephemeral key", text(&intent["ephemeral_key_secret"])),
+        ("setup intent's secret", text(&setup["setup_intent_client_secret"])),
+        ("setup's ephemeral key", text(&setup["ephemeral_key_secret"])),
+    ]
 }
