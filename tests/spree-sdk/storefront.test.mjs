@@ -180,6 +180,11 @@ test('the Stripe paths answer in their shapes', async () => {
   assert.match(wrong[1].errors.amount[0], /^must be \d+\.\d\d, the amount due$/)
   assert.deepEqual((await stripeRefusal('get', 'payment_intents', { order_token }))[0], 404, 'what was refused made nothing')
 
+  const unknown = { off_session: false, stripe_payment_method_id: 'pm_none' }
+  const noCard = await stripeRefusal('post', 'payment_intents', { order_token, payment_intent: unknown })
+  assert.equal(noCard[0], 422)
+  assert.match(noCard[1].error, /No such PaymentMethod/, "Stripe's own words")
+
   const intent = await stripe('post', 'payment_intents', { order_token, payment_intent })
   const names = ['amount', 'client_secret', 'customer_id', 'ephemeral_key_secret', 'stripe_id', 'stripe_payment_method_id']
   assert.deepEqual(Object.keys(intent.data.attributes).sort(), names)

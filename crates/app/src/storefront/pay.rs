@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
-    ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GetOrderError, OrderRef,
-    PayableIntent, StoreError, Version,
+    ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GatewayError, GetOrderError,
+    OrderRef, PayableIntent, StoreError, Version,
 };
 
 /// What a storefront wants of a payment intent.
@@ -56,7 +56,12 @@ impl Storefront {
                 continue;
             }
             let which = OrderRef::Id(session.cart.order);
-            let payable = self.app.create_payment_intent(&which, &Access::All).await?;
+            let made = self.app.create_payment_intent(&which, &Access::All).await;
+            if is_refused(&made) && session.cart.payment_method.is_some() {
+                // A card that the provider does not take must not stand in the way of the next.
+                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
+            }
+            let payable = made?;
             let due = session.cart.totals()?.due;
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
                 return Ok(payable.into());
@@ -86,7 +91,9 @@ impl Storefront {
         }
         check_amount(wish, session.cart.totals()?.due)?;
         match &wish.payment_method {
-            Some(method) => self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(method.clone()))).await,
+            Some(_) => {
+                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(wish.payment_method.clone()))).await
+            }
             None => Ok(session),
         }
     }
@@ -136,8 +143,12 @@ impl Storefront {
             let edit = OrderEdit { payer: Some(payer), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
-        let payable = self.app.create_payment_intent(&which, &Access::All).await?;
-        Ok(payable.into())
+        let made = self.app.create_payment_intent(&which, &Access::All).await;
+        if is_refused(&made) && wish.payment_method.is_some() {
+            let edit = OrderEdit { payer: Some(order.payer.clone()), ..OrderEdit::default() };
+            self.app.edit_order(&which, &Access::All, edit).await?;
+        }
+        Ok(made?.into())
     }
 
     /// The shopper's order, paid or not: by the id of it or of any of its intents, or the one of the current cart.
@@ -200,6 +211,11 @@ impl Storefront {
         let checked = self.app.check_payment(&OrderRef::Id(order.id), &Access::All).await?;
         Ok(checked.into())
     }
+}
+
+/// Whether the provider has said no to what it was asked for.
+fn is_refused(made: &Result<PayableIntent, CreatePaymentIntentError>) -> bool {
+    matches!(made, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
 }
 
 fn check_amount(wish: &Wish, due: Money) -> Result<(), StorefrontError> {

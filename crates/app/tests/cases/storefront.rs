@@ -273,6 +273,23 @@ async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid()
 }
 
 #[tokio::test]
+async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the_next() {
+    let front = Front::open().await;
+    let cart = front.with_bones(None).await;
+    let order = front.shop.placed().await;
+    let alone = Shopper { opened: Some(Opened::Order(order.id)), ..Shopper::default() };
+    for shopper in [cart, alone] {
+        front.shop.provider().will([Trouble::Refuses("resource_missing")]);
+        let wish = Wish { payment_method: Some(PaymentMethodId::new("pm_none").unwrap()), amount: None };
+        let refused = front.storefront.payment_intent(&shopper, &wish).await.unwrap_err();
+        assert!(matches!(refused, StorefrontError::Intent(_)), "{refused}");
+        let made = front.pay(&shopper).await.unwrap();
+        assert_eq!(made.payer.payment_method, order.payer.payment_method.clone().filter(|_| made.id == order.id));
+        assert!(made.payable_intent().is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_saved_card_is_shown_to_its_owner_and_forgotten_by_its_owner_alone() {
     let front = Front::open().await;
     let (ada, eve) = (CustomerId::new("ada").unwrap(), CustomerId::new("eve").unwrap());

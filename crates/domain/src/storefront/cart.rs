@@ -332,10 +332,10 @@ impl Cart {
         Ok(self)
     }
 
-    /// With a means of payment.
+    /// With a means of payment, or with none chosen.
     #[must_use]
-    pub fn with_payment_method(mut self, method: PaymentMethodId) -> Self {
-        self.data.payment_method = Some(method);
+    pub fn with_payment_method(mut self, method: Option<PaymentMethodId>) -> Self {
+        self.data.payment_method = method;
         self
     }
 

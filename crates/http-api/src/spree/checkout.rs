@@ -104,8 +104,8 @@ impl Edit {
         if let Some(rate) = &self.shipping_rate {
             cart = cart.with_shipping_rate(rate, terms)?;
         }
-        if let Some(method) = &self.payment_method {
-            cart = cart.with_payment_method(method.clone());
+        if self.payment_method.is_some() {
+            cart = cart.with_payment_method(self.payment_method.clone());
         }
         Ok(cart)
     }
