@@ -200,6 +200,10 @@ test('the Stripe paths answer in their shapes', async () => {
     order_token, payment_intent: { amount, stripe_payment_method_id: 'pm_card_visa' }
   })
   assert.equal(patched.data.attributes.stripe_payment_method_id, 'pm_card_visa')
+  const noSuch = await stripeRefusal('patch', `payment_intents/${intent.data.id}`, { order_token, payment_intent: unknown })
+  assert.match(noSuch[1].error, /No such PaymentMethod/)
+  const kept = await stripe('get', 'payment_intents', { order_token })
+  assert.equal(kept.data.attributes.stripe_payment_method_id, 'pm_card_visa', 'what is refused changes nothing')
   const [status] = await stripeRefusal('patch', `payment_intents/${intent.data.id}`, { order_token, payment_intent: { amount: 1 } })
   assert.equal(status, 422)
   const other = await cartToPay()

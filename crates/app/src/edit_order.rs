@@ -1,9 +1,12 @@
-use paywright_domain::{EditError, NotNow, OperationKind, Order, OrderEdit, OrderState};
+use paywright_domain::{EditError, IntentError, NotNow, OperationKind, Order, OrderEdit, OrderState};
 use thiserror::Error;
 
 use crate::change::ChangeError;
 use crate::perform::PerformError;
 use crate::{Access, App, GatewayError, OrderRef, StoreError};
+
+/// What the provider says where an intent is in a state in which it does not change.
+const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
 
 /// What became of a change that may have to wait for the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub enum EditOrderError {
     /// It does not take the edit.
     #[error(transparent)]
     Refused(EditError),
+    /// The provider does not take it: a card that there is not, say.
+    #[error("the payment provider refused the change")]
+    Provider(IntentError),
     /// The provider did not say whether there is an intent.
     #[error(transparent)]
     Gateway(GatewayError),
@@ -85,7 +91,8 @@ impl App {
                 return Ok(Changed::Done(order));
             }
         };
-        let order = self.operate_now(order, number).await.order;
+        let tried = self.operate_now(order, number).await;
+        let order = tried.order;
         if order.operation.as_ref().is_some_and(|it| it.number == number) {
             return Ok(Changed::UnderWay(order));
         }
@@ -93,7 +100,10 @@ impl App {
             _ if order.revision >= revision => Ok(Changed::Done(order)),
             OrderState::Paid { .. } => Err(EditOrderError::Refused(EditError::Paid)),
             OrderState::Canceled { .. } => Err(EditOrderError::Refused(EditError::Canceled)),
-            OrderState::Open => Err(EditOrderError::Refused(NotNow::PaymentInProgress.into())),
+            OrderState::Open => Err(match tried.refusal {
+                Some(error) if error.code.as_deref() != Some(UNEXPECTED_STATE) => EditOrderError::Provider(error),
+                Some(_) | None => EditOrderError::Refused(NotNow::PaymentInProgress.into()),
+            }),
         }
     }
 }

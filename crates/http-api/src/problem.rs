@@ -230,6 +230,7 @@ impl From<EditOrderError> for Problem {
             EditOrderError::Refused(error @ EditError::Paid) => Self::conflict("order_paid", error.to_string()),
             EditOrderError::Refused(error @ EditError::Canceled) => Self::conflict("order_canceled", error.to_string()),
             EditOrderError::Refused(EditError::NotNow(reason)) => reason.into(),
+            EditOrderError::Provider(error) => GatewayError::Refused(error).into(),
             EditOrderError::Gateway(error) => error.into(),
             EditOrderError::Store(error) => error.into(),
         }

@@ -6,7 +6,9 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
-use paywright_app::{CheckPaymentError, CreatePaymentIntentError, GatewayError, StoreError, StorefrontError};
+use paywright_app::{
+    CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
+};
 use paywright_domain::{CartError, CheckoutError, LineProblem, PaymentState, QUANTITY_MAX};
 use serde_json::{Map, Value, json};
 
@@ -238,6 +240,7 @@ impl From<StorefrontError> for Refusal {
             error @ StorefrontError::UnderWay => Self { retry_after: Some(1), ..Self::failed(error.to_string()) },
             StorefrontError::Content(error) => Self::invalid("base", error.to_string()),
             StorefrontError::Terms(error) => Self::invalid("base", error.to_string()),
+            StorefrontError::Edit(EditOrderError::Provider(error)) => GatewayError::Refused(error).into(),
             StorefrontError::Edit(error) => Problem::from(error).into(),
             StorefrontError::Cancel(error) => Problem::from(error).into(),
             StorefrontError::Intent(CreatePaymentIntentError::Gateway(error)) | StorefrontError::Gateway(error) => {
