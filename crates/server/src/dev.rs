@@ -120,6 +120,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         publishable_key: None,
         // A storefront that is being written may be served from anywhere.
         allowed_origins: vec!["*".into()],
+        keep_carts_seconds: None,
         demo: true,
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);

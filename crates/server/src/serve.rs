@@ -34,6 +34,8 @@ pub(crate) struct Wiring {
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
+    /// How long carts that were left are kept; for ever if `None`.
+    pub(crate) keep_carts_seconds: Option<u32>,
     pub(crate) demo: bool,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct Wiring {
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) bell: Arc<Doorbell>,
+    keep_carts_seconds: Option<u32>,
 }
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
@@ -56,6 +59,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         currency: settings.storefront.currency()?,
         publishable_key: settings.stripe.publishable_key.clone(),
         allowed_origins: settings.storefront.origins()?,
+        keep_carts_seconds: settings.storefront.keep_carts_seconds()?,
         demo: settings.storefront.demo,
     };
     if wiring.webhook_secrets.is_empty() {
@@ -89,7 +93,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
     };
-    Ok(Service { api, bell })
+    Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds })
 }
 
 /// Stripe, as the use cases see it.
@@ -129,8 +133,8 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
 
 /// Answers, and does what was committed, until the process is asked to stop; then finishes what was begun.
 pub(crate) async fn answer(service: Service, listener: TcpListener, workers: usize) -> Result<(), Failure> {
-    let Service { api, bell } = service;
-    let worker = Worker::start(&api.app, &bell);
+    let Service { api, bell, keep_carts_seconds } = service;
+    let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts_seconds);
     let server = HttpServer::new(move || {
         let api = api.clone();
         WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))

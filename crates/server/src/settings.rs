@@ -175,6 +175,11 @@ impl Payments {
     }
 }
 
+/// Three months.
+const KEEP_CARTS_DAYS: u32 = 90;
+/// A hundred years.
+const KEEP_CARTS_DAYS_MAX: u32 = 36_500;
+
 /// What a storefront is offered.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -183,17 +188,27 @@ pub(crate) struct Storefront {
     currency: String,
     /// The origins whose pages may call the Spree dialect, separated by commas; `*` for all.
     allowed_origins: String,
+    /// For how many days a cart that nobody changes is kept; for ever if 0.
+    keep_carts_days: u32,
     /// Whether `/demo` is there: a shop front to look at.
     pub(crate) demo: bool,
 }
 
 impl Default for Storefront {
     fn default() -> Self {
-        Self { currency: "usd".into(), allowed_origins: String::new(), demo: false }
+        Self { currency: "usd".into(), allowed_origins: String::new(), keep_carts_days: KEEP_CARTS_DAYS, demo: false }
     }
 }
 
 impl Storefront {
+    /// How long carts that were left are kept; for ever if `None`.
+    pub(crate) fn keep_carts_seconds(&self) -> Result<Option<u32>, Failure> {
+        if self.keep_carts_days > KEEP_CARTS_DAYS_MAX {
+            return Err(format!("storefront.keep_carts_days must be at most {KEEP_CARTS_DAYS_MAX}").into());
+        }
+        Ok((self.keep_carts_days > 0).then(|| self.keep_carts_days.saturating_mul(24 * 3600)))
+    }
+
     /// Origins as browsers write them: without a path.
     pub(crate) fn origins(&self) -> Result<Vec<String>, Failure> {
         let origins: Vec<String> =

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bell};
+use paywright_app::{App, Bell, Storefront};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long to wait after a store that did not answer.
 const AFTER_TROUBLE: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether carts are to be forgotten.
+const TIDY: Duration = Duration::from_secs(60);
 
 /// Wakes the worker of this process.
 #[derive(Debug, Default)]
@@ -36,10 +39,17 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn start(app: &App, bell: &Arc<Doorbell>) -> Self {
+    /// Starts it. Carts that were left are kept for `keep_carts_seconds`, or for ever.
+    pub(crate) fn start(
+        app: &App,
+        storefront: &Storefront,
+        bell: &Arc<Doorbell>,
+        keep_carts_seconds: Option<u32>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(bell), stopped.clone())));
-        Self { hands: hands.collect(), stop }
+        let tidying = keep_carts_seconds.map(|kept| tokio::spawn(tidy(storefront.clone(), kept, stopped.clone())));
+        Self { hands: hands.chain(tidying).collect(), stop }
     }
 
     /// Lets every step that has begun come to its end, for so long at most. What is cut off then is as after a kill:
@@ -79,6 +89,21 @@ async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>)
         tokio::select! {
             () = bell.0.notified() => {}
             () = tokio::time::sleep(wait.mul_f32(fastrand::f32().mul_add(0.5, 0.5))) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+/// Forgets carts that were left, a page at a time.
+async fn tidy(storefront: Storefront, keep_seconds: u32, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        match storefront.forget_left_carts(keep_seconds).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "carts that were left cannot be forgotten now"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TIDY) => {}
             _ = stopped.changed() => {}
         }
     }

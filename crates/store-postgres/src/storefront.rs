@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::{
-    Cart, Currency, CustomerId, ProviderCustomerId, Terms, Text as BoundedText, Variant, VariantId,
+    Cart, CartId, Currency, CustomerId, ProviderCustomerId, Terms, Text as BoundedText, Timestamp, Variant, VariantId,
 };
 use uuid::Uuid;
 
@@ -232,6 +232,49 @@ impl Fixed for OpenCart {
     }
 }
 
+struct LeftCarts {
+    after: Uuid,
+    before: PgTimestamp,
+    limit: i64,
+}
+
+impl Fixed for LeftCarts {
+    type Id = Self;
+    type Columns = CartColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT version, payload::text FROM carts WHERE is_open AND id > $1 AND updated_at < $2 ",
+            "ORDER BY id LIMIT $3"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.after)?;
+        to.value::<Timestamptz, _>(&self.before)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+struct RemoveCart {
+    id: Uuid,
+    expected: i64,
+}
+
+impl Fixed for RemoveCart {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!("DELETE FROM carts WHERE id = $1 AND version = $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<BigInt, _>(&self.expected)
+    }
+}
+
 fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
     let version = Version(Column("carts", "version").read(u32::try_from(version))?);
     Ok(Versioned { version, value: Column("carts", "payload").json(&payload)? })
@@ -386,6 +429,23 @@ impl Carts for PostgresStore {
             updated_at: pg_time(cart.updated_at),
         };
         if self.wrote(commit).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn left_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |it| it.0);
+        let question = LeftCarts { after, before: pg_time(before), limit: i64::from(limit) };
+        let rows: Result<Vec<(i64, String)>, Failure> = self.rows(question).await;
+        rows.and_then(|rows| rows.into_iter().map(cart).collect()).map_err(Failure::of_read)
+    }
+
+    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
+        let remove = RemoveCart { id: id.0, expected: i64::from(expected.0) };
+        if self.wrote(remove).await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
     async fn provider_customer(

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
-use paywright_domain::{Cart, Currency, CustomerId, ProviderCustomerId, Terms, Text, Variant, VariantId};
+use paywright_domain::{
+    Cart, CartId, Currency, CustomerId, ProviderCustomerId, Terms, Text, Timestamp, Variant, VariantId,
+};
+use uuid::Uuid;
 
 use crate::SqliteStore;
 use crate::failure::Failure;
@@ -175,6 +178,37 @@ impl Carts for SqliteStore {
                     diesel::update(of_version).set(row).execute(db)?
                 };
                 if written == 0 { Err(Failure::StaleVersion) } else { Ok(()) }
+            })
+            .await
+    }
+
+    async fn left_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |it| it.0);
+        self.read_many(move |db| {
+            let left = carts::table
+                .filter(carts::is_open)
+                .filter(carts::id.gt(after.as_bytes().as_slice()))
+                .filter(carts::updated_at.lt(before.unix_micros()))
+                .order(carts::id)
+                .limit(i64::from(limit))
+                .select((carts::version, carts::payload));
+            let rows: Vec<(i64, String)> = left.load(db)?;
+            rows.into_iter().filter_map(|it| cart_of(Some(it)).transpose()).collect()
+        })
+        .await
+    }
+
+    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
+        self.writer
+            .run(move |db| {
+                let of_version =
+                    carts::table.find(id.0.as_bytes().as_slice()).filter(carts::version.eq(i64::from(expected.0)));
+                if diesel::delete(of_version).execute(db)? == 0 { Err(Failure::StaleVersion) } else { Ok(()) }
             })
             .await
     }

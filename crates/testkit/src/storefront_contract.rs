@@ -32,6 +32,7 @@ macro_rules! storefront_contract {
             a_cart_comes_back_as_it_was_written
             of_racing_changes_of_a_cart_one_wins
             a_customers_open_cart_is_the_newest_in_its_currency
+            carts_that_were_left_are_found_by_age_and_forgotten
             a_customer_is_one_customer_at_the_provider
         }
     };
@@ -199,6 +200,32 @@ pub async fn a_customers_open_cart_is_the_newest_in_its_currency(shelf: &impl Sh
     assert_eq!(open().await, Some(older.id));
     carts.commit_cart(Version(1), &older.closed(at(NOW))).await.unwrap();
     assert_eq!(open().await, None);
+}
+
+/// Not those that are done with, nor those that somebody has changed since.
+pub async fn carts_that_were_left_are_found_by_age_and_forgotten(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    for n in 1..=4 {
+        carts.commit_cart(Version::NEW, &cart(n, None, Currency::Usd)).await.unwrap();
+    }
+    let closed = cart(2, None, Currency::Usd).closed(at(NOW));
+    carts.commit_cart(Version(1), &closed).await.unwrap();
+    let touched = cart(3, None, Currency::Usd).priced(&[], &terms(), at(NOW + 10)).unwrap();
+    carts.commit_cart(Version(1), &touched).await.unwrap();
+    let left = async |after: Option<CartId>, before: i64, limit: u16| {
+        let found = carts.left_carts(after, at(before), limit).await.unwrap();
+        found.into_iter().map(|it| (it.value.id, it.version)).collect::<Vec<_>>()
+    };
+    let named = |n: u32, version| (CartId(order_id(n).0), Version(version));
+    assert_eq!(left(None, NOW + 10, 10).await, [named(1, 1), named(4, 1)]);
+    assert_eq!(left(None, NOW + 11, 2).await, [named(1, 1), named(3, 2)]);
+    assert_eq!(left(Some(named(3, 2).0), NOW + 11, 2).await, [named(4, 1)]);
+    assert_eq!(left(None, NOW, 10).await, []);
+    let (first, third) = (named(1, 1).0, named(3, 2).0);
+    assert!(matches!(carts.remove_cart(Version(1), third).await, Err(StoreError::Conflict)), "changed meanwhile");
+    carts.remove_cart(Version(1), first).await.unwrap();
+    assert!(matches!(carts.remove_cart(Version(1), first).await, Err(StoreError::Conflict)), "it is gone");
+    assert_eq!(carts.cart(CartRef::Id(first)).await.unwrap(), None);
 }
 
 /// The first that was kept stands, for real money and for tests.

@@ -33,6 +33,8 @@ CREATE TABLE carts (
 
 -- An order is made from one cart.
 CREATE UNIQUE INDEX cart_of_an_order ON carts (order_id);
+-- Those that were left are looked through by age, which is in their ids.
+CREATE INDEX open_carts ON carts (id) WHERE is_open;
 CREATE INDEX open_carts_of_a_customer ON carts (customer, currency, id) WHERE is_open AND customer IS NOT NULL;
 
 -- A customer of the shop is one customer at Stripe, for real money and for tests.

@@ -1,7 +1,9 @@
 //! What a storefront keeps: carts, the price list, and who its customers are at the provider.
 
 use async_trait::async_trait;
-use paywright_domain::{Cart, CartId, Currency, CustomerId, OrderId, ProviderCustomerId, Terms, Variant, VariantId};
+use paywright_domain::{
+    Cart, CartId, Currency, CustomerId, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
+};
 
 use super::store::{StoreError, Version, Versioned};
 
@@ -48,6 +50,18 @@ pub trait Carts: Send + Sync {
 
     /// Writes a cart whole. [`StoreError::Conflict`] if `expected` is stale, or if its order is another cart's.
     async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError>;
+
+    /// Reads carts that are not done with and that nobody has changed since `before`, by id, from the one after `after`
+    /// on.
+    async fn left_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError>;
+
+    /// Forgets a cart. [`StoreError::Conflict`] if it is not there in the version `expected`.
+    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError>;
 
     /// Who a customer is at the provider, for real money (`livemode`) or for tests.
     async fn provider_customer(

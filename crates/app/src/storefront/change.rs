@@ -137,16 +137,15 @@ impl Storefront {
         Ok((self.change(shopper, |cart, _, _| Ok(cart.without_unsold())).await?, unsold))
     }
 
-    /// Gives a cart up, with the order that could be paid.
+    /// Forgets a cart, once its order cannot be paid.
     pub async fn remove_cart(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
         let mut attempt = 1;
         loop {
             let session = self.current(shopper).await?;
-            let now = self.app.clock.now();
             if let Some(order) = &session.order {
                 self.give_up(order).await?;
             }
-            match self.carts.commit_cart(session.version, &session.cart.closed(now)).await {
+            match self.carts.remove_cart(session.version, session.cart.id).await {
                 Ok(()) => return Ok(()),
                 Err(error) => self.app.again_after(error, &mut attempt).await?,
             }

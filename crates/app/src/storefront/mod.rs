@@ -10,6 +10,7 @@
 mod change;
 mod checkout;
 mod find;
+mod forget;
 mod pay;
 mod saved_cards;
 

@@ -290,6 +290,38 @@ async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the
 }
 
 #[tokio::test]
+async fn what_was_left_is_forgotten_and_what_was_paid_is_kept() {
+    const DAY: u32 = 24 * 3600;
+    let front = Front::open().await;
+    let empty = front.with_bones(None).await;
+    let waiting = front.with_bones(None).await;
+    let open = front.pay(&waiting).await.unwrap();
+    let paid = front.with_bones(None).await;
+    let order = front.pay(&paid).await.unwrap();
+    front.shop.provider().pay(&order.payable_intent().unwrap().id);
+    front.storefront.complete(&paid).await.unwrap();
+    front.shop.clock.advance_seconds(89 * DAY);
+    let visited = front.with_bones(None).await;
+    assert!(!front.storefront.forget_left_carts(90 * DAY).await.unwrap());
+    front.opened(&empty).await;
+    front.shop.clock.advance_seconds(2 * DAY);
+    let (left, right) =
+        tokio::join!(front.storefront.forget_left_carts(90 * DAY), front.storefront.forget_left_carts(90 * DAY));
+    assert!(!left.unwrap() && !right.unwrap());
+    assert_eq!(front.storefront.opened(&empty).await.unwrap(), None, "forgotten");
+    assert_eq!(front.opened(&waiting).await.order.unwrap().id, open.id, "it can still be paid");
+    assert!(front.opened(&paid).await.cart.closed_at.is_some(), "what an order was made from");
+    assert_eq!(front.opened(&visited).await.cart.item_count(), 2);
+    let abandoned = paywright_domain::CancelReason::Abandoned;
+    let which = OrderRef::Id(open.id);
+    front.shop.app.cancel_order(&which, &paywright_app::Access::All, abandoned).await.unwrap();
+    assert!(!front.storefront.forget_left_carts(90 * DAY).await.unwrap(), "once a day");
+    front.shop.clock.advance_seconds(DAY);
+    front.storefront.forget_left_carts(90 * DAY).await.unwrap();
+    assert_eq!(front.storefront.opened(&waiting).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_saved_card_is_shown_to_its_owner_and_forgotten_by_its_owner_alone() {
     let front = Front::open().await;
     let (ada, eve) = (CustomerId::new("ada").unwrap(), CustomerId::new("eve").unwrap());
