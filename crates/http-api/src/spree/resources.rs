@@ -111,7 +111,9 @@ fn relations(
 }
 
 fn user(customer: &CustomerId) -> Resource {
-    Resource { kind: "user", id: customer.as_str().to_owned(), attributes: json!({}), relations: Vec::new() }
+    let relations =
+        vec![("default_billing_address", Relation::One(None)), ("default_shipping_address", Relation::One(None))];
+    Resource { kind: "user", id: customer.as_str().to_owned(), attributes: json!({}), relations }
 }
 
 fn merge(attributes: &mut Value, more: Value) {

@@ -205,5 +205,11 @@ fn variant(id: &str, item: &LineItem) -> Resource {
     let sku = item.sku.as_ref().map(Text::as_str);
     let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
     put_money(&mut attributes, &[("price", item.unit_amount())]);
-    Resource { kind: "variant", id: id.to_owned(), attributes, relations: Vec::new() }
+    // The catalogue's part of it is not ours; storefronts ask for it all the same.
+    let relations = vec![
+        ("product", Relation::One(None)),
+        ("images", Relation::Many(Vec::new())),
+        ("option_values", Relation::Many(Vec::new())),
+    ];
+    Resource { kind: "variant", id: id.to_owned(), attributes, relations }
 }

@@ -300,6 +300,10 @@ async fn a_document_shows_what_is_asked_for() {
         (&json!("10.0"), &json!("$10.00"))
     );
     assert_eq!(shown["data"]["relationships"]["line_items"]["data"][0]["id"], first["id"]);
+    // What storefronts ask of the catalogue is nothing, and no refusal.
+    let catalogue = "line_items.variant.product.images,line_items.variant.option_values,variants.images,user";
+    let asked = service.store(Method::GET, &format!("/cart?include={catalogue}"), &token, &Value::Null).await;
+    assert_eq!(asked.status, 200, "{asked:?}");
     // Shares of a discount add up: 10 % of 35.00 on 10.00 and 25.00.
     service.store(Method::PATCH, "/cart/apply_coupon_code", &token, &json!({ "coupon_code": "ten" })).await;
     let body = json!({ "include": "line_items,promotions", "order": { "email": "ada@example.com" } });
