@@ -289,6 +289,29 @@ async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the
     }
 }
 
+/// A customer may have begun another cart since.
+#[tokio::test]
+async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
+    let front = Front::open().await;
+    let ada = CustomerId::new("ada").unwrap();
+    let first = front.with_bones(Some("ada")).await;
+    let order = front.pay(&first).await.unwrap();
+    let name = order.payable_intent().unwrap().id.to_string();
+    let guest = front.with_bones(None).await;
+    front.storefront.associate(&guest, &ada).await.unwrap();
+    let signed_in = Shopper { customer: Some(ada), ..Shopper::default() };
+    let newest = front.storefront.current(&signed_in).await.unwrap().cart.id;
+    assert_eq!(guest.opened, Some(Opened::Cart(newest)), "the other cart is the newest");
+    let wish = Wish { payment_method: Some(PaymentMethodId::new("pm_1").unwrap()), amount: None };
+    let updated = front.storefront.update_intent(&signed_in, &name, &wish).await.unwrap();
+    assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &wish.payment_method));
+    assert_eq!(front.opened(&guest).await.order, None);
+    // It was paid a moment ago, and no message has told so yet.
+    front.shop.provider().pay(&order.payable_intent().unwrap().id);
+    let shown = front.storefront.shown_intent(&signed_in, Some(&name)).await.unwrap();
+    assert!(matches!(shown.order.state, OrderState::Paid { .. }));
+}
+
 #[tokio::test]
 async fn what_was_left_is_forgotten_and_what_was_paid_is_kept() {
     const DAY: u32 = 24 * 3600;
