@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::Data;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use paywright_app::{Access, OrderRef};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Api;
 use crate::problem::Problem;
-use crate::spree::{self, Refusal};
+use crate::spree::{self, Call, Refusal};
 use crate::view::ExplanationView;
 
 const PAGE: &str = include_str!("page.html");
@@ -84,9 +84,9 @@ async fn catalogue(api: &Api) -> Result<Vec<Value>, Problem> {
 }
 
 /// `GET /demo/explain`: why the order of a cart is as it is, for the holder of the cart's token.
-pub(crate) async fn explain(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+pub(crate) async fn explain(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let order = match api.demo {
-        Some(_) => spree::opened_order(&api, &request, payload).await?,
+        Some(_) => spree::opened_order(&api, &call).await?,
         None => return Err(Problem::no_such_path().into()),
     };
     let explanation = api.app.explain(&OrderRef::Id(order), &Access::Order(order)).await.map_err(Problem::from)?;

@@ -1,7 +1,7 @@
 //! Orders after their payment, and what a customer has saved.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Access, GetOrderError, OrderQuery, OrderRef};
 use paywright_domain::{CustomerId, Order, OrderState, PaymentMethodId};
@@ -22,13 +22,7 @@ const PAGE_MAX: u32 = 500;
 const ORDERS_MAX: usize = 1000;
 
 /// `GET /order_status/{number}`: a paid order, for the holder of its cart's token.
-pub(super) async fn order_status(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-    number: Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let session = cart::opened(&api, call.shopper.opened).await?;
     if !session.is_complete() || !session.number().as_str().eq_ignore_ascii_case(&number) {
         return Err(Refusal::not_found());
@@ -59,8 +53,7 @@ async fn order_resource(api: &Api, order: &Order) -> Result<Resource, Refusal> {
 }
 
 /// `GET /account/orders?page=&per_page=&sort=`.
-pub(super) async fn orders(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let page = call.params.count("page")?.unwrap_or(1).max(1);
     let per_page = call.params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
@@ -97,13 +90,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, payload: Payloa
 }
 
 /// `GET /account/orders/{number}`.
-pub(super) async fn order(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-    number: Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).ok_or_else(Refusal::not_found)?;
     let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
@@ -121,35 +108,19 @@ async fn cards(api: &Api, call: &Call) -> Result<Vec<Resource>, Refusal> {
 }
 
 /// `GET /account/credit_cards`.
-pub(super) async fn credit_cards(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn credit_cards(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
     Ok(answer(StatusCode::OK, &call.show.many(&cards)?))
 }
 
 /// `GET /account/credit_cards/default`.
-pub(super) async fn default_credit_card(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn default_credit_card(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
     Ok(answer(StatusCode::OK, &call.show.one(cards.first().ok_or_else(Refusal::not_found)?)?))
 }
 
 /// `GET /account/credit_cards/{card}`.
-pub(super) async fn credit_card(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-    card: Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn credit_card(api: Data<Api>, call: Call, card: Path<String>) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
     let found = cards.iter().find(|it| it.id == *card).ok_or_else(Refusal::not_found)?;
     Ok(answer(StatusCode::OK, &call.show.one(found)?))
@@ -158,11 +129,9 @@ pub(super) async fn credit_card(
 /// `DELETE /account/credit_cards/{card}`.
 pub(super) async fn remove_credit_card(
     api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
+    call: Call,
     card: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
     let customer = call.customer()?;
     let card = PaymentMethodId::new(card.into_inner()).map_err(|_| Refusal::not_found())?;
     let storefront = api.storefront.clone();

@@ -1,8 +1,8 @@
 //! `/cart`: what is to be bought.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Path};
 use paywright_app::{Opened, Session, Shopper, Storefront, StorefrontError};
 use paywright_domain::{Address, Cart, CountryCode, CouponCode, Terms, Timestamp, VariantId};
 
@@ -45,8 +45,7 @@ pub(super) async fn changed(
 }
 
 /// `POST /cart`.
-pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let notes = call.params.metadata("public_metadata")?;
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let fill = move |cart: Cart| cart.with_metadata(notes.clone());
@@ -55,15 +54,13 @@ pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payloa
 }
 
 /// `GET /cart`.
-pub(super) async fn show(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn show(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let session = api.storefront.current(&call.shopper).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
 
 /// `DELETE /cart`.
-pub(super) async fn remove(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn remove(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     run(async move { storefront.remove_cart(&shopper).await }).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -75,8 +72,7 @@ fn variant_id(params: &Params) -> Result<VariantId, Refusal> {
 }
 
 /// `POST /cart/add_item`: `variant_id`, and `quantity`, 1 if it is not said.
-pub(super) async fn add_item(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (variant, quantity) = (variant_id(&call.params)?, call.params.count("quantity")?.unwrap_or(1));
     if quantity == 0 {
         return Err(no_quantity());
@@ -97,32 +93,20 @@ fn line(text: &str) -> Result<u32, Refusal> {
 }
 
 /// `PATCH /cart/set_quantity`: `line_item_id` and `quantity`.
-pub(super) async fn set_quantity(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let line = line(&call.params.required("line_item_id")?)?;
     let quantity = call.params.count("quantity")?.filter(|it| *it > 0).ok_or_else(no_quantity)?;
     changed(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
 }
 
 /// `DELETE /cart/remove_line_item/{line}`.
-pub(super) async fn remove_line_item(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-    path: Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn remove_line_item(api: Data<Api>, call: Call, path: Path<String>) -> Result<HttpResponse, Refusal> {
     let line = line(&path)?;
     changed(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
 }
 
 /// `PATCH /cart/empty`.
-pub(super) async fn empty(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     changed(&api, call, |cart, _, _| Ok(cart.emptied())).await
 }
 
@@ -131,12 +115,7 @@ fn coupon(text: &str) -> Result<CouponCode, Refusal> {
 }
 
 /// `PATCH /cart/apply_coupon_code`: `coupon_code`.
-pub(super) async fn apply_coupon_code(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn apply_coupon_code(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let code = coupon(&call.params.text("coupon_code")?.unwrap_or_default())?;
     changed(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
 }
@@ -144,32 +123,20 @@ pub(super) async fn apply_coupon_code(
 /// `DELETE /cart/remove_coupon_code/{code}`.
 pub(super) async fn remove_coupon_code(
     api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
+    call: Call,
     path: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
     let code = coupon(&path)?;
     changed(&api, call, move |cart, _, _| Ok(cart.without_coupon(Some(&code))?)).await
 }
 
 /// `DELETE /cart/remove_coupon_code`: all of them.
-pub(super) async fn remove_coupon_codes(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     changed(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
 }
 
 /// `GET /cart/estimate_shipping_rates?country_iso=`.
-pub(super) async fn estimate_shipping_rates(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cart = api.storefront.current(&call.shopper).await?.cart;
     let country: CountryCode = match call.params.text("country_iso")? {
         Some(text) => text.parse().map_err(|problem| Refusal::invalid("country_iso", format!("{problem}")))?,
@@ -187,8 +154,7 @@ pub(super) async fn estimate_shipping_rates(
 }
 
 /// `PATCH /cart/associate`: `guest_order_token`, and a customer's bearer token.
-pub(super) async fn associate(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let token = call.params.text("guest_order_token")?;
     let opened = token.and_then(|it| api.tokens.opened(&it)).or(call.shopper.opened).ok_or_else(Refusal::not_found)?;
@@ -199,12 +165,7 @@ pub(super) async fn associate(api: Data<Api>, request: HttpRequest, payload: Pay
 }
 
 /// `PATCH /cart/change_currency`: `new_currency`.
-pub(super) async fn change_currency(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let unsupported = |_| Refusal::failed("Currency not supported");
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
     let (storefront, shopper): (Storefront, Shopper) = (api.storefront.clone(), call.shopper);

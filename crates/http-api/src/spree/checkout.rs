@@ -1,8 +1,8 @@
 //! `/checkout`: who pays, where to, how, and by what.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::Data;
 use paywright_app::{StorefrontError, Wish};
 use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
 use serde_json::json;
@@ -140,23 +140,20 @@ fn profile(source: &Params) -> Result<Option<PaymentMethodId>, Refusal> {
 }
 
 /// `PATCH /checkout`.
-pub(super) async fn update(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let edit = Edit::of(&call.params)?;
     changed(&api, call, move |cart, terms, now| edit.apply(cart, terms, now)).await
 }
 
 /// `PATCH /checkout/next`.
-pub(super) async fn next(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let session = run(async move { storefront.next(&shopper).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
 
 /// `PATCH /checkout/advance`, up to `state` if it is given.
-pub(super) async fn advance(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let goal = call.params.text("state")?;
     let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
     let goal = goal.map(|it| CheckoutStep::named(&it).ok_or_else(unknown)).transpose()?;
@@ -173,16 +170,14 @@ pub(super) async fn advance(api: Data<Api>, request: HttpRequest, payload: Paylo
 }
 
 /// `PATCH /checkout/complete`.
-pub(super) async fn complete(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let session = run(async move { storefront.complete(&shopper).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
 
 /// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
-pub(super) async fn validate(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let any_step = call.params.flag("skip_state");
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let (session, unsold) = run(async move { storefront.drop_unsold(&shopper).await }).await?;
@@ -202,24 +197,14 @@ pub(super) async fn validate(api: Data<Api>, request: HttpRequest, payload: Payl
 }
 
 /// `GET /checkout/payment_methods`.
-pub(super) async fn payment_methods(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     api.storefront.current(&call.shopper).await?;
     let method = resources::payment_method(api.publishable_key.as_deref());
     Ok(answer(StatusCode::OK, &call.show.many(&[method])?))
 }
 
 /// `GET /checkout/shipping_rates`: the shipment, with the ways to ship it.
-pub(super) async fn shipping_rates(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cart = api.storefront.current(&call.shopper).await?.cart;
     let terms = api.storefront.terms().await?;
     let shipments: Vec<_> = resources::shipment(&cart, Some(&terms)).into_iter().collect();
@@ -228,12 +213,7 @@ pub(super) async fn shipping_rates(
 }
 
 /// `PATCH /checkout/select_shipping_method`: `shipping_method_id`.
-pub(super) async fn select_shipping_method(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn select_shipping_method(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let rate = call.params.required("shipping_method_id")?;
     let shipment = call.params.text("shipment_id")?;
     changed(&api, call, move |cart, terms, _| {
@@ -247,12 +227,7 @@ pub(super) async fn select_shipping_method(
 
 /// `POST /checkout/create_payment`: chooses a card, and makes the payment intent that it is to pay. The customer's
 /// browser confirms it.
-pub(super) async fn create_payment(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     check_payment_method(&call.params)?;
     let saved = call.params.text("source_id")?.map(|it| card_id(&it)).transpose()?;
     let source = call.params.under("source_attributes")?.unwrap_or_default();

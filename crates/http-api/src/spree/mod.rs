@@ -16,11 +16,12 @@ mod sold;
 mod stripe;
 
 use actix_cors::Cors;
-use actix_web::web::{self, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource};
 pub(crate) use amount::display;
 use paywright_domain::OrderId;
 pub(crate) use refusal::Refusal;
+pub(crate) use shopper::Call;
 
 use crate::Api;
 
@@ -120,8 +121,7 @@ fn cross_origin(origins: &[String]) -> Cors {
 }
 
 /// The order that the token of a cart opens, once it is placed.
-pub(crate) async fn opened_order(api: &Api, request: &HttpRequest, payload: Payload) -> Result<OrderId, Refusal> {
-    let call = shopper::Call::read(api, request, payload).await?;
+pub(crate) async fn opened_order(api: &Api, call: &Call) -> Result<OrderId, Refusal> {
     let session = cart::opened(api, call.shopper.opened).await?;
     session.order.map(|it| it.id).ok_or_else(Refusal::not_found)
 }

@@ -1,8 +1,10 @@
 //! Who shops, and what a request of theirs says.
 
-use actix_web::HttpRequest;
+use std::pin::Pin;
+
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::Payload;
+use actix_web::web::{Data, Payload};
+use actix_web::{FromRequest, HttpRequest, dev};
 use paywright_app::{Access, Opened, Shopper};
 use paywright_domain::CustomerId;
 
@@ -15,21 +17,31 @@ use crate::Api;
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
 
 /// A request of a storefront.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) params: Params,
     pub(super) shopper: Shopper,
     pub(super) show: Show,
 }
 
-impl Call {
-    /// Reads a request with its body.
-    pub(super) async fn read(api: &Api, request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
-        let params = Params::read(request, payload).await?;
-        let shopper = shopper(api, request, &params)?;
-        let show = Show::of(&params)?;
-        Ok(Self { params, shopper, show })
-    }
+impl FromRequest for Call {
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Refusal>>>>;
 
+    /// Reads a request with its body.
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, body) = (request.clone(), Payload::from_request(request, payload));
+        Box::pin(async move {
+            let body = body.await.map_err(|problem| Refusal::bad_request(problem.to_string()))?;
+            let api = request.app_data::<Data<Api>>().ok_or_else(Refusal::not_found)?;
+            let params = Params::read(&request, body).await?;
+            let shopper = shopper(api, &request, &params)?;
+            let show = Show::of(&params)?;
+            Ok(Self { params, shopper, show })
+        })
+    }
+}
+
+impl Call {
     /// Whose request it is, where it must be a customer's.
     pub(super) fn customer(&self) -> Result<CustomerId, Refusal> {
         self.shopper.customer.clone().ok_or_else(Refusal::not_allowed)

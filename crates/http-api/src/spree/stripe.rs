@@ -1,7 +1,7 @@
 //! `/stripe`: payment intents of carts and orders, and setup intents of customers.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Paying, Wish};
 use paywright_domain::{CustomerId, PaymentMethodId};
@@ -63,8 +63,7 @@ async fn intent(
 }
 
 /// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
-pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn create(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
     let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
@@ -72,8 +71,7 @@ pub(super) async fn create(api: Data<Api>, request: HttpRequest, payload: Payloa
 }
 
 /// `GET /stripe/payment_intents`: the order's current intent, without naming it.
-pub(super) async fn current(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn current(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
     intent(&api, &request, &paying, &call.show, caller.as_ref()).await
@@ -83,10 +81,9 @@ pub(super) async fn current(api: Data<Api>, request: HttpRequest, payload: Paylo
 pub(super) async fn show(
     api: Data<Api>,
     request: HttpRequest,
-    payload: Payload,
+    call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
     let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
     intent(&api, &request, &paying, &call.show, caller.as_ref()).await
@@ -96,10 +93,9 @@ pub(super) async fn show(
 pub(super) async fn update(
     api: Data<Api>,
     request: HttpRequest,
-    payload: Payload,
+    call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
     let wish = wish(&call.params)?;
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
@@ -110,22 +106,16 @@ pub(super) async fn update(
 pub(super) async fn confirm(
     api: Data<Api>,
     request: HttpRequest,
-    payload: Payload,
+    call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
     intent(&api, &request, &paying, &call.show, None).await
 }
 
 /// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.
-pub(super) async fn setup_intent(
-    api: Data<Api>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Refusal> {
-    let call = Call::read(&api, &request, payload).await?;
+pub(super) async fn setup_intent(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let (customer, version) = (call.customer()?, sdk_version(&request)?);
     let storefront = api.storefront.clone();
     let saving = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
