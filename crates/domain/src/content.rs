@@ -280,18 +280,18 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds up. Whether the sum can be charged is another question.
+    /// Adds up. Whether the sum can be charged is another question. [`MoneyError::Negative`] where the discounts are more
+    /// than the rest.
     pub fn of<'a>(
         currency: Currency,
         lines: impl IntoIterator<Item = &'a LineItem>,
         adjustments: &[Adjustment],
-    ) -> Result<Self, ContentError> {
+    ) -> Result<Self, MoneyError> {
         let zero = Money::zero(currency);
         let mut sums =
             Self { items: zero, discounts: zero, shipping: zero, taxes: zero, taxes_included: zero, due: zero };
         for line in lines {
-            let amount = line.unit_amount.times(line.quantity).map_err(ContentError::Total)?;
-            sums.items = sums.items.plus(amount).map_err(ContentError::Total)?;
+            sums.items = sums.items.plus(line.unit_amount.times(line.quantity)?)?;
         }
         for adjustment in adjustments {
             let sum = match adjustment.kind {
@@ -300,17 +300,9 @@ impl Totals {
                 AdjustmentKind::Tax => &mut sums.taxes,
                 AdjustmentKind::TaxIncluded => &mut sums.taxes_included,
             };
-            *sum = sum.plus(adjustment.amount).map_err(ContentError::Total)?;
+            *sum = sum.plus(adjustment.amount)?;
         }
-        let charged = sums.items.plus(sums.shipping).and_then(|it| it.plus(sums.taxes)).map_err(ContentError::Total)?;
-        sums.due = charged.minus(sums.discounts).map_err(|problem| match problem {
-            MoneyError::Negative => ContentError::DiscountsExceedTotal,
-            MoneyError::TooLarge
-            | MoneyError::CurrencyMismatch { .. }
-            | MoneyError::NotADecimal { .. }
-            | MoneyError::Inexact { .. }
-            | MoneyError::NoWeights => ContentError::Total(problem),
-        })?;
+        sums.due = sums.items.plus(sums.shipping)?.plus(sums.taxes)?.minus(sums.discounts)?;
         Ok(sums)
     }
 }
@@ -330,7 +322,15 @@ pub(crate) fn total_of(
     if adjustments.len() > Order::ADJUSTMENTS_MAX {
         return Err(ContentError::TooManyAdjustments);
     }
-    let total = Totals::of(currency, lines, adjustments)?.due;
+    let total = Totals::of(currency, lines, adjustments).map_err(|problem| match problem {
+        MoneyError::Negative => ContentError::DiscountsExceedTotal,
+        MoneyError::TooLarge
+        | MoneyError::CurrencyMismatch { .. }
+        | MoneyError::NotADecimal { .. }
+        | MoneyError::Inexact { .. }
+        | MoneyError::NoWeights => ContentError::Total(problem),
+    })?;
+    let total = total.due;
     total.to_charge().map_err(ContentError::NotChargeable)?;
     Ok(total)
 }

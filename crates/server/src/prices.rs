@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use paywright_domain::{Currency, Money, Prices, Terms, Text, Variant, VariantId};
+use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
 use paywright_store_postgres::Migrate;
 
 use crate::cli::{PricesCommand, PricesOptions};
@@ -145,11 +145,7 @@ fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, St
             }
             Column::Price(currency) => {
                 let field = format!("{PRICE}{}", currency.code());
-                let price = Money::parse_decimal(text, *currency).map_err(|it| named(&field, &it))?;
-                if price.is_zero() {
-                    return Err(named(&field, &"must be more than 0"));
-                }
-                prices.push(price);
+                prices.push(Variant::parse_price(text, *currency).map_err(|it| named(&field, &it))?);
             }
         }
     }

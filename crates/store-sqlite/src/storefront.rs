@@ -50,10 +50,9 @@ impl VariantRow {
     }
 }
 
-fn cart_of(row: Option<(i64, String)>) -> Result<Option<Versioned<Cart>>, Failure> {
-    let Some((version, payload)) = row else { return Ok(None) };
+fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
     let version = Version(Column("carts", "version").count(version)?);
-    Ok(Some(Versioned { version, value: Column("carts", "payload").json(&payload)? }))
+    Ok(Versioned { version, value: Column("carts", "payload").json(&payload)? })
 }
 
 #[async_trait]
@@ -129,12 +128,13 @@ impl Carts for SqliteStore {
     async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
         self.read(move |db| {
             let columns = carts::table.select((carts::version, carts::payload));
-            cart_of(match which {
+            let row = match which {
                 CartRef::Id(id) => columns.find(id.0.as_bytes().as_slice()).first(db).optional()?,
                 CartRef::Order(order) => {
                     columns.filter(carts::order_id.eq(order.0.as_bytes().as_slice())).first(db).optional()?
                 }
-            })
+            };
+            row.map(cart).transpose()
         })
         .await
     }
@@ -152,7 +152,7 @@ impl Carts for SqliteStore {
                 .filter(carts::is_open)
                 .order(carts::id.desc())
                 .select((carts::version, carts::payload));
-            cart_of(open.first(db).optional()?)
+            open.first(db).optional()?.map(cart).transpose()
         })
         .await
     }
@@ -198,7 +198,7 @@ impl Carts for SqliteStore {
                 .limit(i64::from(limit))
                 .select((carts::version, carts::payload));
             let rows: Vec<(i64, String)> = left.load(db)?;
-            rows.into_iter().filter_map(|it| cart_of(Some(it)).transpose()).collect()
+            rows.into_iter().map(cart).collect()
         })
         .await
     }

@@ -1,5 +1,5 @@
 use paywright_domain::{
-    Money, NewOrder, Order, OrderEdit, OrderNumber, OrderState, Payer, PaymentMethodId, RequestIntentError,
+    CartError, Money, NewOrder, Order, OrderEdit, OrderNumber, OrderState, Payer, PaymentMethodId, RequestIntentError,
 };
 use secrecy::SecretString;
 
@@ -62,7 +62,7 @@ impl Storefront {
                 self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
             }
             let payable = made?;
-            let due = session.cart.totals()?.due;
+            let due = session.cart.totals().map_err(CartError::Total)?.due;
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
                 return Ok(payable.into());
             }
@@ -85,11 +85,12 @@ impl Storefront {
         if let Some(customer) = &self.current(shopper).await?.cart.customer {
             self.provider_customer(customer).await?;
         }
+        // What it costs now is kept whatever comes of the rest: it is what the customer must be shown next.
         let session = self.change(shopper, |cart, _, _| Ok(cart)).await?;
         if let Some(name) = session.cart.unsold().next() {
             return Err(StorefrontError::Unsold(name.to_owned()));
         }
-        check_amount(wish, session.cart.totals()?.due)?;
+        check_amount(wish, session.cart.totals().map_err(CartError::Total)?.due)?;
         match &wish.payment_method {
             Some(_) => {
                 self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(wish.payment_method.clone()))).await

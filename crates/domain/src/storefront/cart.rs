@@ -7,9 +7,8 @@ use uuid::Uuid;
 use super::{Address, CheckoutStep, CouponCode, Terms, Variant, VariantId, VariantProblem};
 use crate::content::Totals;
 use crate::{
-    Adjustment, AdjustmentKind, CaptureMethod, ContentError, Currency, CustomerId, Email, LineItem, LineProblem,
-    Metadata, Money, MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, Text,
-    Timestamp,
+    Adjustment, AdjustmentKind, CaptureMethod, Currency, CustomerId, Email, LineItem, LineProblem, Metadata, Money,
+    MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, Text, Timestamp,
 };
 
 /// Names a cart. Given from outside as a version 7 UUID (RFC 9562).
@@ -190,7 +189,7 @@ impl Cart {
     }
 
     /// What it comes to.
-    pub fn totals(&self) -> Result<Totals, ContentError> {
+    pub fn totals(&self) -> Result<Totals, MoneyError> {
         Totals::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments)
     }
 
@@ -389,30 +388,18 @@ impl Cart {
             }
         }
         self.data.adjustments.clear();
-        let items = self.total_now()?;
+        let items = self.totals()?.due;
         self.take_coupons_off(items, terms, now)?;
-        let discounted = self.total_now()?;
+        let discounted = self.totals()?.due;
         let shipping = self.add_shipping(terms);
         let address = self.shipping_address.clone().or_else(|| self.billing_address.clone());
         if let Some(address) = address {
             self.data.adjustments.extend(terms.taxes_on(&address, discounted, shipping)?);
         }
-        self.total_now()?;
+        self.totals()?;
         self.data.step = self.step_that_holds(terms);
         self.data.updated_at = now;
         Ok(self)
-    }
-
-    fn total_now(&self) -> Result<Money, CartError> {
-        self.totals().map(|it| it.due).map_err(|problem| match problem {
-            ContentError::Total(problem) => CartError::Total(problem),
-            ContentError::NoLines
-            | ContentError::TooManyLines
-            | ContentError::TooManyAdjustments
-            | ContentError::TooMuchMetadata
-            | ContentError::DiscountsExceedTotal
-            | ContentError::NotChargeable(_) => CartError::Total(MoneyError::TooLarge),
-        })
     }
 
     fn take_coupons_off(&mut self, items: Money, terms: &Terms, now: Timestamp) -> Result<(), CartError> {

@@ -10,5 +10,5 @@ mod terms;
 pub use address::{Address, CountryCode, CountryProblem};
 pub use cart::{Cart, CartData, CartError, CartId, CartLine};
 pub use checkout::{CheckoutError, CheckoutStep};
-pub use price_list::{Prices, Variant, VariantId, VariantProblem};
+pub use price_list::{PriceProblem, Prices, Variant, VariantId, VariantProblem};
 pub use terms::{Coupon, CouponCode, Discount, Percent, PercentProblem, ShippingRate, TaxRate, Terms, TermsProblem};

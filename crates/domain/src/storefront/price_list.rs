@@ -4,7 +4,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::id::shops_own;
-use crate::{Currency, IdError, LineItem, LineProblem, Money, Text};
+use crate::{Currency, IdError, LineItem, LineProblem, Money, MoneyError, Text};
 
 /// Names what is sold, in the shop's own terms.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,7 +133,24 @@ pub enum VariantProblem {
     Line(LineProblem),
 }
 
+/// Not a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PriceProblem {
+    /// No amount of the currency.
+    #[error(transparent)]
+    Amount(#[from] MoneyError),
+    /// Nothing.
+    #[error("must be more than 0")]
+    Nothing,
+}
+
 impl Variant {
+    /// Reads a price as people write it: major units, like `14.00`.
+    pub fn parse_price(text: &str, currency: Currency) -> Result<Money, PriceProblem> {
+        let price = Money::parse_decimal(text, currency)?;
+        if price.is_zero() { Err(PriceProblem::Nothing) } else { Ok(price) }
+    }
+
     /// A line of `quantity` of it, at the price of this moment.
     pub fn line(&self, quantity: u32, currency: Currency) -> Result<LineItem, VariantProblem> {
         let name = || self.name.to_string();
