@@ -123,14 +123,14 @@ impl<'de> Deserialize<'de> for Change {
 
 /// The problems of one body, gathered while it is read.
 #[derive(Default)]
-struct Check(Vec<FieldProblem>);
+pub(crate) struct Check(pub(crate) Vec<FieldProblem>);
 
 impl Check {
-    fn note(&mut self, field: impl Into<String>, problem: &dyn Display) {
+    pub(crate) fn note(&mut self, field: impl Into<String>, problem: &dyn Display) {
         self.0.push(FieldProblem { field: field.into(), problem: problem.to_string() });
     }
 
-    fn take<T, E: Display>(&mut self, field: impl Into<String>, value: Result<T, E>) -> Option<T> {
+    pub(crate) fn take<T, E: Display>(&mut self, field: impl Into<String>, value: Result<T, E>) -> Option<T> {
         value.map_err(|problem| self.note(field, &problem)).ok()
     }
 

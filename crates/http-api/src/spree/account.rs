@@ -11,6 +11,7 @@ use super::cart;
 use super::document::{Resource, answer};
 use super::refusal::Refusal;
 use super::resources;
+use super::run;
 use super::shopper::Call;
 use crate::Api;
 use crate::problem::Problem;
@@ -135,6 +136,6 @@ pub(super) async fn remove_credit_card(
     let customer = call.customer()?;
     let card = PaymentMethodId::new(card.into_inner()).map_err(|_| Refusal::not_found())?;
     let storefront = api.storefront.clone();
-    cart::run(async move { storefront.forget_card(&customer, &card).await }).await?;
+    run(async move { storefront.forget_card(&customer, &card).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

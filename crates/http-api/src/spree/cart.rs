@@ -3,25 +3,16 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{Opened, Session, Shopper, Storefront, StorefrontError};
+use paywright_app::{Opened, Session, Shopper, StorefrontError};
 use paywright_domain::{Address, Cart, CountryCode, CouponCode, Terms, Timestamp, VariantId};
 
 use super::document::{Show, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
+use super::run;
 use super::shopper::Call;
 use crate::Api;
-use crate::requests::to_the_end;
-
-/// Runs a use case to its end, whatever becomes of the client's connection.
-pub(super) fn run<T: Send + 'static>(
-    work: impl Future<Output = Result<T, StorefrontError>> + Send + 'static,
-) -> impl Future<Output = Result<T, Refusal>> {
-    // What a use case holds on to is much; boxed here once, no handler holds it.
-    let work = Box::pin(work);
-    async { Ok(to_the_end(work).await??) }
-}
 
 /// The answer of almost every call: the cart as it is now.
 pub(super) fn cart(api: &Api, status: StatusCode, session: &Session, show: &Show) -> Result<HttpResponse, Refusal> {
@@ -110,7 +101,8 @@ pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Re
     changed(&api, call, |cart, _, _| Ok(cart.emptied())).await
 }
 
-fn coupon(text: &str) -> Result<CouponCode, Refusal> {
+/// A code that no coupon can have is one that none has.
+pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
     CouponCode::new(text).map_err(|_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon).into())
 }
 
@@ -143,13 +135,7 @@ pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Resul
         None => cart.shipping_address.as_ref().map(|it| it.country).ok_or_else(|| Refusal::missing("country_iso"))?,
     };
     let terms = api.storefront.terms().await?;
-    let rates = terms.shipping_to(&Address::of(country), cart.currency);
-    let rates: Vec<_> = rates
-        .map(|(it, price)| {
-            let selected = cart.shipping_rate.as_ref() == Some(&it.id);
-            resources::shipping_rate(it.id.as_str(), it.name.as_str(), price, selected)
-        })
-        .collect();
+    let rates = resources::shipping_rates(&cart, &Address::of(country), &terms);
     Ok(answer(StatusCode::OK, &call.show.many(&rates)?))
 }
 
@@ -168,7 +154,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
 pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let unsupported = |_| Refusal::failed("Currency not supported");
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
-    let (storefront, shopper): (Storefront, Shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let session = run(async move { storefront.change_currency(&shopper, currency).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }

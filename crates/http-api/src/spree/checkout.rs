@@ -7,11 +7,12 @@ use paywright_app::{StorefrontError, Wish};
 use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
 use serde_json::json;
 
-use super::cart::{cart, changed, resource, run};
+use super::cart::{cart, changed, coupon, resource};
 use super::document::answer;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources::{self, PAYMENT_METHOD};
+use super::run;
 use super::shopper::Call;
 use crate::Api;
 
@@ -56,8 +57,7 @@ impl Edit {
         edit.shipping_address = address(&order, "ship_address")?;
         (edit.use_billing, edit.use_shipping) = (order.flag("use_billing"), order.flag("use_shipping"));
         if let Some(code) = order.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
-            let unknown = |_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon);
-            edit.coupon = Some(CouponCode::new(&code).map_err(unknown)?);
+            edit.coupon = Some(coupon(&code)?);
         }
         // There is one shipment: the last that is said of it stands.
         for shipment in order.each("shipments_attributes")? {

@@ -19,11 +19,13 @@ use actix_cors::Cors;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource};
 pub(crate) use amount::display;
+use paywright_app::StorefrontError;
 use paywright_domain::OrderId;
 pub(crate) use refusal::Refusal;
 pub(crate) use shopper::Call;
 
 use crate::Api;
+use crate::requests::to_the_end;
 
 /// The media type of every answer.
 const MEDIA_TYPE: &str = "application/vnd.api+json";
@@ -118,6 +120,15 @@ fn cross_origin(origins: &[String]) -> Cors {
         "*" => cors.allow_any_origin().send_wildcard(),
         origin => cors.allowed_origin(origin),
     })
+}
+
+/// Runs a use case to its end, whatever becomes of the client's connection.
+pub(super) fn run<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StorefrontError>> + Send + 'static,
+) -> impl Future<Output = Result<T, Refusal>> {
+    // What a use case holds on to is much; boxed here once, no handler holds it.
+    let work = Box::pin(work);
+    async { Ok(to_the_end(work).await??) }
 }
 
 /// The order that the token of a cart opens, once it is placed.

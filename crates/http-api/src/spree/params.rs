@@ -6,6 +6,7 @@ use paywright_domain::{Address, CountryCode, Metadata, Text, TextProblem};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+use crate::body::Check;
 use crate::requests::{JSON_BYTES_MAX, read_body};
 
 /// Names and values, as they came.
@@ -132,52 +133,38 @@ impl Params {
 
     /// An address, with every problem of it named under `name`.
     pub(super) fn address(&self, name: &str) -> Result<Address, Refusal> {
-        let mut problems = Vec::new();
-        let mut wrong = |field: &str, problem: &dyn std::fmt::Display| {
-            problems.push((format!("{name}.{field}"), problem.to_string()));
-        };
+        let mut check = Check::default();
         let country = match self.text("country_iso").ok().flatten().map(|it| it.parse::<CountryCode>()) {
-            Some(Ok(country)) if super::country::is_known(country) => Some(country),
-            Some(_) => {
-                wrong("country_iso", &"must be the two letters of a country, like DE");
-                None
-            }
-            None => {
-                wrong("country_iso", &"can't be blank");
-                None
-            }
+            Some(Ok(country)) if super::country::is_known(country) => Ok(country),
+            Some(_) => Err("must be the two letters of a country, like DE"),
+            None => Err("can't be blank"),
         };
-        let address = country.map(|country| Address {
-            first_name: bounded(self, "firstname", &mut wrong),
-            last_name: bounded(self, "lastname", &mut wrong),
-            company: bounded(self, "company", &mut wrong),
-            address1: bounded(self, "address1", &mut wrong),
-            address2: bounded(self, "address2", &mut wrong),
-            city: bounded(self, "city", &mut wrong),
-            zipcode: bounded(self, "zipcode", &mut wrong),
-            state: bounded(self, "state_name", &mut wrong),
+        let address = check.take(format!("{name}.country_iso"), country).map(|country| Address {
+            first_name: self.bounded(name, "firstname", &mut check),
+            last_name: self.bounded(name, "lastname", &mut check),
+            company: self.bounded(name, "company", &mut check),
+            address1: self.bounded(name, "address1", &mut check),
+            address2: self.bounded(name, "address2", &mut check),
+            city: self.bounded(name, "city", &mut check),
+            zipcode: self.bounded(name, "zipcode", &mut check),
+            state: self.bounded(name, "state_name", &mut check),
             country,
-            phone: bounded(self, "phone", &mut wrong),
-            label: bounded(self, "label", &mut wrong),
+            phone: self.bounded(name, "phone", &mut check),
+            label: self.bounded(name, "label", &mut check),
         });
         match address {
-            Some(address) if problems.is_empty() => Ok(address),
-            Some(_) | None => Err(Refusal::all_invalid(problems)),
+            Some(address) if check.0.is_empty() => Ok(address),
+            Some(_) | None => Err(Refusal::all_invalid(check.0)),
         }
     }
-}
 
-fn bounded<const MAX: usize>(
-    params: &Params,
-    name: &str,
-    wrong: &mut impl FnMut(&str, &dyn std::fmt::Display),
-) -> Text<0, MAX> {
-    let Ok(text) = params.text(name) else {
-        wrong(name, &"is invalid");
-        return Text::default();
-    };
-    Text::new(text.unwrap_or_default()).unwrap_or_else(|problem| {
-        wrong(name, &problem);
-        Text::default()
-    })
+    /// A text of an address, or none with its problem noted.
+    fn bounded<const MAX: usize>(&self, address: &str, field: &str, check: &mut Check) -> Text<0, MAX> {
+        let at = format!("{address}.{field}");
+        let Ok(text) = self.text(field) else {
+            check.note(at, &"is invalid");
+            return Text::default();
+        };
+        check.take(at, Text::new(text.unwrap_or_default())).unwrap_or_default()
+    }
 }

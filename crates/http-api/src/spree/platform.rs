@@ -1,14 +1,13 @@
 //! Of the Platform API, the price list and the terms of sale. For applications of the shop, by their API keys.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Scope, Storefront};
-use paywright_domain::{Currency, Money, Prices, Terms, Text, Variant, VariantId};
+use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
 use serde_json::{Value, json};
 
 use super::document::{Resource, Show, answer};
@@ -16,6 +15,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
 use crate::auth::key_of;
+use crate::body::Check;
 
 /// How many variants a page has if nothing is said.
 const PAGE_DEFAULT: u32 = 100;
@@ -64,72 +64,47 @@ pub(super) async fn variant(api: Data<Api>, request: HttpRequest, id: Path<Strin
     Ok(answer(StatusCode::OK, &Show::default().one(&resource(&found))?))
 }
 
-/// What is wrong with a variant, gathered while it is read; `at` is where it is.
-struct Check {
-    at: String,
-    problems: Vec<(String, String)>,
+/// Reads a variant's prices; what is wrong with them is noted under `at`.
+fn prices(check: &mut Check, at: &str, params: &Params) -> Prices {
+    let Some(Some(given)) = check.take(format!("{at}prices"), params.under("prices")) else {
+        check.note(format!("{at}prices"), &"must be amounts by currency, like {\"USD\": \"56.00\"}");
+        return Prices::default();
+    };
+    let mut prices = Vec::new();
+    for (code, amount) in given.entries() {
+        let field = format!("{at}prices.{code}");
+        let Some(currency) = check.take(field.as_str(), code.parse::<Currency>()) else { continue };
+        match amount.as_str() {
+            Some(text) => prices.extend(check.take(field, Variant::parse_price(text, currency))),
+            None => check.note(field, &"must be a text, like \"56.00\""),
+        }
+    }
+    prices.into_iter().collect()
 }
 
-impl Check {
-    fn note(&mut self, field: &str, problem: &dyn Display) {
-        self.problems.push((format!("{}{field}", self.at), problem.to_string()));
-    }
-
-    fn take<T, E: Display>(&mut self, field: &str, value: Result<T, E>) -> Option<T> {
-        value.map_err(|problem| self.note(field, &problem)).ok()
-    }
-
-    fn text(&mut self, params: &Params, field: &str) -> Option<String> {
-        self.take(field, params.text(field)).flatten()
-    }
-
-    fn prices(&mut self, params: &Params) -> Prices {
-        let Some(Some(given)) = self.take("prices", params.under("prices")) else {
-            self.note("prices", &"must be amounts by currency, like {\"USD\": \"56.00\"}");
-            return Prices::default();
-        };
-        let mut prices = Vec::new();
-        for (code, amount) in given.entries() {
-            let field = format!("prices.{code}");
-            let Some(currency) = self.take(&field, code.parse::<Currency>()) else { continue };
-            let price = match amount {
-                Value::String(text) => Money::parse_decimal(text, currency).map_err(|problem| problem.to_string()),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                    Err("must be a text, like \"56.00\"".to_owned())
-                }
-            };
-            match self.take(&field, price) {
-                Some(price) if price.is_zero() => self.note(&field, &"must be more than 0"),
-                Some(price) => prices.push(price),
-                None => {}
-            }
+/// Reads a variant; what is wrong with it is noted under `at`.
+fn read_variant(check: &mut Check, at: &str, params: &Params, id: VariantId) -> Option<Variant> {
+    let named = |field: &str| format!("{at}{field}");
+    for (name, _) in params.entries() {
+        if !["id", "sku", "name", "description", "active", "prices"].contains(&name) {
+            check.note(named(name), &"is not a field of a variant");
         }
-        prices.into_iter().collect()
     }
-
-    fn variant(&mut self, params: &Params, id: VariantId) -> Option<Variant> {
-        for (name, _) in params.entries() {
-            if !["id", "sku", "name", "description", "active", "prices"].contains(&name) {
-                self.note(name, &"is not a field of a variant");
-            }
+    let mut text = |field: &str| check.take(named(field), params.text(field)).flatten();
+    let (sku, name, description) = (text("sku"), text("name"), text("description"));
+    let sku = check.take(named("sku"), sku.filter(|it| !it.is_empty()).map(Text::new).transpose());
+    let name = check.take(named("name"), Text::new(name.unwrap_or_default()));
+    let description = check.take(named("description"), Text::new(description.unwrap_or_default()));
+    let active = match params.get("active") {
+        None => Some(true),
+        Some(Value::Bool(active)) => Some(*active),
+        Some(_) => {
+            check.note(named("active"), &"must be true or false");
+            None
         }
-        let sku = self.text(params, "sku").filter(|it| !it.is_empty()).map(Text::new).transpose();
-        let sku = self.take("sku", sku);
-        let name = self.text(params, "name").unwrap_or_default();
-        let name = self.take("name", Text::new(name));
-        let description = self.text(params, "description").unwrap_or_default();
-        let description = self.take("description", Text::new(description));
-        let active = match params.get("active") {
-            None => Some(true),
-            Some(Value::Bool(active)) => Some(*active),
-            Some(_) => {
-                self.note("active", &"must be true or false");
-                None
-            }
-        };
-        let prices = self.prices(params);
-        Some(Variant { id, sku: sku?, name: name?, description: description?, prices, active: active? })
-    }
+    };
+    let prices = prices(check, at, params);
+    Some(Variant { id, sku: sku?, name: name?, description: description?, prices, active: active? })
 }
 
 /// `PUT /variants/{variant}`: puts it on the list, or writes it over.
@@ -141,14 +116,14 @@ pub(super) async fn put_variant(
 ) -> Result<HttpResponse, Refusal> {
     admit(&api, &request, Scope::PricesWrite).await?;
     let params = Params::read(&request, payload).await?.root("variant")?;
-    let mut check = Check { at: String::new(), problems: Vec::new() };
+    let mut check = Check::default();
     let id = id_of(&id)?;
-    match check.variant(&params, id) {
-        Some(variant) if check.problems.is_empty() => {
+    match read_variant(&mut check, "", &params, id) {
+        Some(variant) if check.0.is_empty() => {
             api.storefront.put_variants(std::slice::from_ref(&variant)).await?;
             Ok(answer(StatusCode::OK, &Show::default().one(&resource(&variant))?))
         }
-        Some(_) | None => Err(Refusal::all_invalid(check.problems)),
+        Some(_) | None => Err(Refusal::all_invalid(check.0)),
     }
 }
 
@@ -166,17 +141,16 @@ pub(super) async fn put_variants(
     if given.len() > usize::from(Storefront::VARIANTS_MAX) {
         return Err(Refusal::invalid("variants", format!("must be at most {}", Storefront::VARIANTS_MAX)));
     }
-    let (mut variants, mut problems) = (Vec::new(), Vec::new());
+    let (mut variants, mut check) = (Vec::new(), Check::default());
     for (place, params) in given.iter().enumerate() {
-        let mut check = Check { at: format!("variants[{place}]."), problems: Vec::new() };
-        let id = check.text(params, "id").unwrap_or_default();
-        if let Some(id) = check.take("id", VariantId::new(id)) {
-            variants.extend(check.variant(params, id));
+        let at = format!("variants[{place}].");
+        let id = check.take(format!("{at}id"), params.text("id")).flatten().unwrap_or_default();
+        if let Some(id) = check.take(format!("{at}id"), VariantId::new(id)) {
+            variants.extend(read_variant(&mut check, &at, params, id));
         }
-        problems.extend(check.problems);
     }
-    if !problems.is_empty() {
-        return Err(Refusal::all_invalid(problems));
+    if !check.0.is_empty() {
+        return Err(Refusal::all_invalid(check.0));
     }
     api.storefront.put_variants(&variants).await?;
     let shown: Vec<_> = variants.iter().map(resource).collect();

@@ -13,7 +13,7 @@ use paywright_domain::{CartError, CheckoutError, LineProblem, PaymentState, QUAN
 use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
-use crate::problem::Problem;
+use crate::problem::{FieldProblem, Problem};
 
 /// A request that was not done, and why.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     error: String,
     /// What is wrong with which field; `base` is the whole.
-    fields: Vec<(String, String)>,
+    fields: Vec<FieldProblem>,
     /// What is shown all the same.
     body: Option<Value>,
     /// In seconds.
@@ -68,12 +68,12 @@ impl Refusal {
 
     /// What is wrong with a field.
     pub(crate) fn invalid(field: &str, problem: impl Into<String>) -> Self {
-        Self::all_invalid(vec![(field.to_owned(), problem.into())])
+        Self::all_invalid(vec![FieldProblem { field: field.to_owned(), problem: problem.into() }])
     }
 
     /// What is wrong with some fields, said as a sentence too.
-    pub(crate) fn all_invalid(fields: Vec<(String, String)>) -> Self {
-        let said = |(field, problem): &(String, String)| match field.as_str() {
+    pub(crate) fn all_invalid(fields: Vec<FieldProblem>) -> Self {
+        let said = |FieldProblem { field, problem }: &FieldProblem| match field.as_str() {
             "base" => problem.clone(),
             field => format!("{} {problem}", words(field)),
         };
@@ -104,7 +104,7 @@ impl Refusal {
         let mut body = json!({ "error": self.error });
         if !self.fields.is_empty() {
             let mut fields = Map::new();
-            for (field, problem) in &self.fields {
+            for FieldProblem { field, problem } in &self.fields {
                 let problems = fields.entry(field.clone()).or_insert_with(|| json!([]));
                 problems.as_array_mut().into_iter().for_each(|it| it.push(json!(problem)));
             }

@@ -195,12 +195,7 @@ pub(super) fn shipment(cart: &Cart, terms: Option<&Terms>) -> Option<Resource> {
     let address = cart.shipping_address.as_ref()?;
     let chosen = cart.adjustments.iter().find(|it| it.kind == AdjustmentKind::Shipping);
     let rates: Vec<Resource> = match (terms, chosen, &cart.shipping_rate) {
-        (Some(terms), ..) => {
-            let rate = |(it, price): (&ShippingRate, Money)| {
-                shipping_rate(it.id.as_str(), it.name.as_str(), price, cart.shipping_rate.as_ref() == Some(&it.id))
-            };
-            terms.shipping_to(address, cart.currency).map(rate).collect()
-        }
+        (Some(terms), ..) => shipping_rates(cart, address, terms),
         (None, Some(chosen), Some(id)) => {
             vec![shipping_rate(id.as_str(), chosen.label.as_str(), chosen.amount, true)]
         }
@@ -225,8 +220,16 @@ pub(super) fn shipment(cart: &Cart, terms: Option<&Terms>) -> Option<Resource> {
     Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations })
 }
 
+/// The ways to ship a cart to an address.
+pub(super) fn shipping_rates(cart: &Cart, address: &Address, terms: &Terms) -> Vec<Resource> {
+    let rate = |(it, price): (&ShippingRate, Money)| {
+        shipping_rate(it.id.as_str(), it.name.as_str(), price, cart.shipping_rate.as_ref() == Some(&it.id))
+    };
+    terms.shipping_to(address, cart.currency).map(rate).collect()
+}
+
 /// A way to ship, at its price.
-pub(super) fn shipping_rate(id: &str, name: &str, price: Money, selected: bool) -> Resource {
+fn shipping_rate(id: &str, name: &str, price: Money, selected: bool) -> Resource {
     let mut attributes = json!({
         "name": name, "selected": selected, "shipping_method_id": id, "free": price.is_zero(),
         "final_price_cents": price.minor(),

@@ -8,11 +8,11 @@ use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::cart::run;
 use super::document::{Show, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
+use super::run;
 use super::shopper::Call;
 use crate::Api;
 
