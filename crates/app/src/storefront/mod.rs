@@ -147,7 +147,7 @@ pub enum StorefrontError {
     #[error("Order canceled")]
     Canceled,
     /// There is nothing to be shipped yet.
-    #[error("shipment_not_found")]
+    #[error("there is nowhere to ship to yet")]
     NoShipment,
     /// The saved card is not one of this customer's.
     #[error("there is no such saved card")]

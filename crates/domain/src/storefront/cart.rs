@@ -117,13 +117,13 @@ pub enum CartError {
     #[error("a cart has at most {} metadata entries", Order::METADATA_MAX)]
     TooMuchMetadata,
     /// No coupon has this code, or no more.
-    #[error("The coupon code you entered doesn't exist. Please try again.")]
+    #[error("there is no such coupon")]
     NoSuchCoupon,
     /// The coupon is in the cart already.
-    #[error("The coupon code has already been applied to this order")]
+    #[error("the coupon is in the cart already")]
     CouponTakenAlready,
     /// The coupon takes nothing off in this currency.
-    #[error("This coupon code cannot be used in {}", .0.code().to_uppercase())]
+    #[error("the coupon is not taken in {}", .0.code().to_uppercase())]
     CouponNotInCurrency(Currency),
     /// More than [`Cart::COUPONS_MAX`].
     #[error("a cart takes at most {} coupons", Cart::COUPONS_MAX)]
@@ -132,10 +132,10 @@ pub enum CartError {
     #[error("there is no such coupon in this cart")]
     CouponNotThere,
     /// It is another customer's.
-    #[error("Already assigned to a user")]
+    #[error("the cart is another customer's")]
     AnothersAlready,
     /// There is no such way to ship to this address.
-    #[error("shipping_method_not_found")]
+    #[error("there is no such way to ship to this address")]
     NoSuchShippingRate,
     /// The sum cannot be.
     #[error("the total {0}")]

@@ -44,22 +44,22 @@ impl CheckoutStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CheckoutError {
     /// Nothing in the cart.
-    #[error("There are no items for this order. Please add an item to the order to continue.")]
+    #[error("there is nothing in the cart")]
     NoLines,
     /// Nobody to send the receipt to.
-    #[error("can't be blank")]
+    #[error("an e-mail address is needed")]
     NoEmail,
     /// Nowhere to send the goods.
-    #[error("can't be blank")]
+    #[error("a shipping address is needed")]
     NoShippingAddress,
     /// No way to send them there.
-    #[error("We are unable to calculate shipping rates for the selected items.")]
+    #[error("there is no way to ship to this address")]
     NoShippingRates,
     /// It was not said how to send them.
-    #[error("can't be blank")]
+    #[error("a way to ship must be chosen")]
     NoShippingRate,
     /// What comes next is the payment.
-    #[error("No payment found")]
+    #[error("it is not paid")]
     NotPaid,
 }
 

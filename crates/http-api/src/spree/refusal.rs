@@ -13,6 +13,7 @@ use paywright_domain::{CartError, CheckoutError, LineProblem, PaymentState, QUAN
 use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
+use super::amount::code;
 use crate::problem::{FieldProblem, Problem};
 
 /// A request that was not done, and why.
@@ -171,6 +172,7 @@ impl From<GatewayError> for Refusal {
     }
 }
 
+/// In Spree's words, which clients show.
 impl From<CartError> for Refusal {
     fn from(error: CartError) -> Self {
         match &error {
@@ -178,28 +180,37 @@ impl From<CartError> for Refusal {
             CartError::Line(LineProblem::Quantity) => Self::invalid("quantity", format!("must be 1 to {QUANTITY_MAX}")),
             CartError::Line(problem) => Self::invalid("base", format!("line item {problem}")),
             CartError::TooMuchMetadata => Self::invalid("public_metadata", error.to_string()),
-            CartError::NotSold(_)
-            | CartError::TooManyLines
-            | CartError::NoSuchCoupon
-            | CartError::CouponTakenAlready
-            | CartError::CouponNotInCurrency(_)
-            | CartError::TooManyCoupons
-            | CartError::AnothersAlready
-            | CartError::NoSuchShippingRate
-            | CartError::Total(_) => Self::failed(error.to_string()),
+            CartError::NoSuchCoupon => Self::failed("The coupon code you entered doesn't exist. Please try again."),
+            CartError::CouponTakenAlready => Self::failed("The coupon code has already been applied to this order"),
+            CartError::CouponNotInCurrency(currency) => {
+                Self::failed(format!("This coupon code cannot be used in {}", code(*currency)))
+            }
+            CartError::AnothersAlready => Self::failed("Already assigned to a user"),
+            CartError::NoSuchShippingRate => Self::failed("shipping_method_not_found"),
+            CartError::NotSold(_) | CartError::TooManyLines | CartError::TooManyCoupons | CartError::Total(_) => {
+                Self::failed(error.to_string())
+            }
         }
     }
 }
 
+/// In Spree's words, which clients show.
 impl From<CheckoutError> for Refusal {
     fn from(error: CheckoutError) -> Self {
-        let field = match error {
-            CheckoutError::NoEmail => "email",
-            CheckoutError::NoShippingAddress => "ship_address",
-            CheckoutError::NoShippingRate => "shipping_method",
-            CheckoutError::NoLines | CheckoutError::NoShippingRates | CheckoutError::NotPaid => "base",
+        let blank = "can't be blank";
+        let (field, problem) = match error {
+            CheckoutError::NoLines => {
+                ("base", "There are no items for this order. Please add an item to the order to continue.")
+            }
+            CheckoutError::NoEmail => ("email", blank),
+            CheckoutError::NoShippingAddress => ("ship_address", blank),
+            CheckoutError::NoShippingRates => {
+                ("base", "We are unable to calculate shipping rates for the selected items.")
+            }
+            CheckoutError::NoShippingRate => ("shipping_method", blank),
+            CheckoutError::NotPaid => ("base", "No payment found"),
         };
-        Self::invalid(field, error.to_string())
+        Self::invalid(field, problem)
     }
 }
 
@@ -231,9 +242,8 @@ impl From<StorefrontError> for Refusal {
             | StorefrontError::NoCard => Self::not_found(),
             StorefrontError::Cart(error) => error.into(),
             StorefrontError::Checkout(error) => error.into(),
-            error @ (StorefrontError::Unsold(_) | StorefrontError::Canceled | StorefrontError::NoShipment) => {
-                Self::failed(error.to_string())
-            }
+            StorefrontError::NoShipment => Self::failed("shipment_not_found"),
+            error @ (StorefrontError::Unsold(_) | StorefrontError::Canceled) => Self::failed(error.to_string()),
             StorefrontError::NotTheAmountDue { due } => {
                 Self::invalid("amount", format!("must be {}, the amount due", due.to_decimal()))
             }

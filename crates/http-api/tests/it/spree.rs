@@ -219,6 +219,11 @@ async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
     let own = service.send(Method::PATCH, &format!("{STORE}/cart/associate"), &headers, associate.as_bytes()).await;
     assert_eq!(own.status, 200, "{own:?}");
     assert_eq!(get("/cart", &headers).await, found);
+    let eve = format!("Bearer {}", service.token("cus-eve"));
+    let taken = service
+        .send(Method::PATCH, &format!("{STORE}/cart/associate"), &[("authorization", &eve)], associate.as_bytes())
+        .await;
+    assert_eq!((taken.status, &taken.body["error"]), (422, &json!("Already assigned to a user")));
     let refused = service.send(Method::GET, &format!("{STORE}/cart"), &[("authorization", "Bearer x")], b"").await;
     assert_eq!((refused.status, &refused.body["error"]), (401, &json!("The access token is invalid")));
     // The token of an order of the shop's own dialect opens its payment, too.
