@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::content::{Content, check_metadata, total_of};
 use crate::{
-    CancelReason, ContentError, Decision, Fact, IntentError, IntentId, IntentStatus, Money, MoneyError, Order,
-    OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp,
+    Adjustment, CancelReason, ContentError, Decision, Fact, IntentError, IntentId, IntentStatus, LineItem, Money,
+    MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
 };
 
 /// One operation on a payable intent. An order has one at a time.
@@ -307,12 +307,18 @@ impl Order {
             && self.metadata == content.metadata
     }
 
-    /// Whether Stripe was told something else: the amount, where its receipt goes, what is bought, who pays.
+    /// Whether Stripe was told something else: the amount and its parts, where its receipt goes, what is bought, who
+    /// pays.
     fn tells_stripe(&self, content: &Content) -> bool {
+        let parts = |lines: &[LineItem], adjustments: &[Adjustment]| {
+            let totals = Totals::of(self.total.currency(), lines, adjustments);
+            totals.map(|it| (it.shipping, it.taxes, it.discounts))
+        };
         self.total != content.total
             || self.email != content.email
             || self.lines != content.lines
             || self.payer != content.payer
+            || parts(&self.lines, &self.adjustments) != parts(&content.lines, &content.adjustments)
     }
 }
 
@@ -502,6 +508,28 @@ mod tests {
         let again = placed().edit(paid_by.clone(), at(200)).unwrap().order;
         assert_eq!((&again.payer, again.revision), (&payer, 2));
         assert_eq!(again.edit(paid_by, at(300)).unwrap().order, again, "the same again is no edit");
+    }
+
+    #[test]
+    fn an_edit_of_the_parts_of_the_total_is_told_to_stripe_and_one_of_labels_is_not() {
+        use crate::AdjustmentKind::{Discount, Shipping, TaxIncluded};
+        let adjust = |adjustments: &[(crate::AdjustmentKind, i64)]| {
+            let adjustment = |(kind, minor): &(_, i64)| Adjustment {
+                kind: *kind,
+                label: crate::Text::new("x").unwrap(),
+                amount: usd(*minor),
+            };
+            let adjustments = Some(adjustments.iter().map(adjustment).collect());
+            OrderEdit { adjustments, ..OrderEdit::default() }
+        };
+        for (adjustments, is_told) in [
+            (vec![(Shipping, 100), (Discount, 100)], true),
+            (vec![(Shipping, 0)], false),
+            (vec![(TaxIncluded, 100)], false),
+        ] {
+            let decided = issued(IntentStatus::RequiresPaymentMethod).edit(adjust(&adjustments), at(301)).unwrap();
+            assert_eq!(decided.order.operation.is_some(), is_told, "{adjustments:?}");
+        }
     }
 
     #[test]

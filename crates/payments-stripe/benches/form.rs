@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use paywright_payments_stripe::{
-    AmountDetails, AutomaticPaymentMethods, CaptureMethod, CreatePaymentIntent, DetailLine, IntentMetadata,
+    AmountDetails, AutomaticPaymentMethods, CaptureMethod, CreatePaymentIntent, DetailLine, IntentMetadata, Replaced,
 };
 
 fn request(lines: u32) -> CreatePaymentIntent {
@@ -23,7 +23,12 @@ fn request(lines: u32) -> CreatePaymentIntent {
             order_number: "ORD-20250331-5XZF00".into(),
             revision: 1,
         },
-        amount_details: Some(AmountDetails { line_items: (1..=lines).map(line).collect() }),
+        amount_details: Some(AmountDetails {
+            line_items: Replaced::With((1..=lines).map(line).collect()),
+            discount_amount: None,
+            shipping: None,
+            tax: None,
+        }),
     }
 }
 

@@ -7,12 +7,12 @@ use paywright_domain::{
 };
 use reqwest::StatusCode;
 
+use crate::amount_details::Parts;
 use crate::error::{ApiError, NotSent, StripeError};
 use crate::objects::{PaymentIntent, Refund};
 use crate::requests::{
-    AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent,
-    CreateRefund, DetailLine, Empty, IntentMetadata, Post, Replaced, RetrievePaymentIntent, RetrieveRefund,
-    UpdatePaymentIntent,
+    AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, CreateRefund, Empty,
+    IntentMetadata, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
 };
 use crate::snapshots::{intent_error, proceeds_of, refund_metadata, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
@@ -78,9 +78,6 @@ fn stripe_id(id: &IntentId) -> Result<StripeId, GatewayError> {
     StripeId::new("pi_", id.as_str()).map_err(|_| GatewayError::NotFound)
 }
 
-/// What Stripe's `amount_details[line_items]` takes: at most this many lines are sent, or none.
-const DETAIL_LINES_MAX: usize = 100;
-
 #[async_trait]
 impl PaymentGateway for StripeGateway {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
@@ -127,8 +124,11 @@ impl PaymentGateway for StripeGateway {
             setup_future_usage: payer.setup_future_usage,
             receipt_email: Some(new.email.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
             metadata: Some(metadata(new)),
-            // What was bought before must not stay beside the new amount.
-            amount_details: Some(details(new).map_or(Replaced::Cleared(Empty), Replaced::With)),
+            // The parts of the amount before must not stay beside the new one.
+            amount_details: Some(match Parts::of(new) {
+                Some(parts) => Replaced::With(parts.instead_of_others()),
+                None => Replaced::Cleared(Empty),
+            }),
         };
         self.change(id, &request, key).await
     }
@@ -148,9 +148,21 @@ impl PaymentGateway for StripeGateway {
         self.change(id, &CancelPaymentIntent { intent: stripe_id(id)?, cancellation_reason }, key).await
     }
 
-    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError> {
-        let amount_to_capture = Some(wire(amount)?);
-        self.change(id, &CapturePaymentIntent { intent: stripe_id(id)?, amount_to_capture }, key).await
+    async fn capture_intent(
+        &self,
+        id: &IntentId,
+        amount: Money,
+        order: &NewIntent,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError> {
+        // Of an order that is captured in part nobody has said which of its lines that is.
+        let parts = Parts::of(order).filter(|_| amount == order.amount);
+        let request = CapturePaymentIntent {
+            intent: stripe_id(id)?,
+            amount_to_capture: Some(wire(amount)?),
+            amount_details: Some(parts.map_or_else(Parts::none, Parts::instead_of_others)),
+        };
+        self.change(id, &request, key).await
     }
 
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError> {
@@ -187,17 +199,6 @@ fn wire(amount: Money) -> Result<i64, GatewayError> {
 
 fn metadata(new: &NewIntent) -> IntentMetadata {
     IntentMetadata { order_id: new.order.to_string(), order_number: new.number.to_string(), revision: new.revision }
-}
-
-/// What is bought, if that fits.
-fn details(new: &NewIntent) -> Option<AmountDetails> {
-    let line = |line: &paywright_domain::LineItem| {
-        let unit_cost = line.unit_amount().to_wire().ok()?;
-        Some(DetailLine { product_name: line.name.to_string(), quantity: line.quantity(), unit_cost })
-    };
-    let fits = new.lines.len() <= DETAIL_LINES_MAX;
-    let line_items = fits.then(|| new.lines.iter().map(line).collect::<Option<Vec<_>>>()).flatten()?;
-    Some(AmountDetails { line_items })
 }
 
 /// Who pays, in Stripe's terms. A customer who is known and has not chosen a saved card has the next one saved.
@@ -237,7 +238,7 @@ fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> 
         description: Some(format!("Payment for Order #{}", new.number)),
         receipt_email: new.email.as_ref().map(|it| it.as_str().to_owned()),
         metadata: metadata(new),
-        amount_details: details(new),
+        amount_details: Parts::of(new).map(Parts::of_a_new_intent),
     })
 }
 
@@ -267,7 +268,9 @@ fn refusal(error: &ApiError) -> GatewayError {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy,
         StatusCode::CONFLICT => GatewayError::InFlight,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
-        _ if is_key_reuse => GatewayError::Misconfigured(error.to_string()),
+        // The key was first used with other parameters, by a version of this program that sent others. What came of
+        // that is to be looked up, as after a failure that Stripe repeats; this key will not tell.
+        _ if is_key_reuse => GatewayError::Spent(Box::new(error.clone())),
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
             tracing::warn!(%error, "Stripe refused a request");

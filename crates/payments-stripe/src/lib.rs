@@ -5,6 +5,7 @@
 //! idempotency key, and tells a definite answer from none. [`StripeGateway`] puts that behind the port of the
 //! use cases. What crosses the wire is in "Stripe API Reference", version [`API_VERSION`].
 
+mod amount_details;
 mod client;
 mod error;
 mod events;
@@ -35,8 +36,8 @@ pub use open_enum::{
 pub use requests::{
     AmountDetails, AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent,
     CreateCustomer, CreateEphemeralKey, CreatePaymentIntent, CreateRefund, CreateSetupIntent, DetachPaymentMethod,
-    DetailLine, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents, ListPaymentMethods,
-    ListRefunds, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, Since, UpdatePaymentIntent,
+    DetailLine, DetailShipping, DetailTax, Empty, Get, IntentMetadata, ListDisputes, ListEvents, ListPaymentIntents,
+    ListPaymentMethods, ListRefunds, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, Since, UpdatePaymentIntent,
 };
 
 /// The version of the API that every request asks for, and that webhook endpoints must be set up with.

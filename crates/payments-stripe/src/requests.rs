@@ -44,15 +44,39 @@ pub struct AutomaticPaymentMethods {
     pub enabled: bool,
 }
 
-/// What is bought, in Stripe's own place for it.
-#[derive(Debug, Clone, Serialize)]
+/// `amount_details`: the parts that an amount is made of. Stripe refuses what does not add up ("Payment line items",
+/// changelog 2026-01-28): the lines, less the discount, plus tax, plus shipping, are the amount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AmountDetails {
-    /// The lines.
-    pub line_items: Vec<DetailLine>,
+    /// The lines: at most 200.
+    pub line_items: Replaced<Vec<DetailLine>>,
+    /// The discount on the whole, in the currency's wire units: at least 1. What is `None` stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount_amount: Option<Replaced<i64>>,
+    /// What shipping costs. What is `None` stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<Replaced<DetailShipping>>,
+    /// Taxes on top of the prices. What is `None` stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax: Option<Replaced<DetailTax>>,
+}
+
+/// The shipping part of [`AmountDetails`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetailShipping {
+    /// In the currency's wire units.
+    pub amount: i64,
+}
+
+/// The tax part of [`AmountDetails`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DetailTax {
+    /// In the currency's wire units.
+    pub total_tax_amount: i64,
 }
 
 /// A field that is given another value, or none.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Replaced<T> {
     /// This from now on.
@@ -62,7 +86,7 @@ pub enum Replaced<T> {
 }
 
 /// An empty text.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(into = "&'static str")]
 pub struct Empty;
 
@@ -73,7 +97,7 @@ impl From<Empty> for &'static str {
 }
 
 /// One line of [`AmountDetails`].
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetailLine {
     /// At most 1024 characters.
     pub product_name: String,
@@ -111,7 +135,7 @@ pub struct CreatePaymentIntent {
     pub receipt_email: Option<String>,
     /// Our notes.
     pub metadata: IntentMetadata,
-    /// What is bought.
+    /// The parts of the amount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_details: Option<AmountDetails>,
 }
@@ -165,7 +189,7 @@ pub struct UpdatePaymentIntent {
     /// Our notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<IntentMetadata>,
-    /// What is bought.
+    /// The parts of the amount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_details: Option<Replaced<AmountDetails>>,
 }
@@ -210,6 +234,10 @@ pub struct CapturePaymentIntent {
     /// How much, in the currency's wire units; all of it by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_to_capture: Option<i64>,
+    /// The parts of the amount that is captured. Stripe wants them, or to be told that there are none, where the intent
+    /// was created with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_details: Option<AmountDetails>,
 }
 
 impl Post for CapturePaymentIntent {

@@ -79,6 +79,7 @@ fn new_intent() -> NewIntent {
         email: order.email.clone(),
         payer: Payer::default(),
         lines: order.lines.clone(),
+        adjustments: order.adjustments.clone(),
     }
 }
 
@@ -173,7 +174,7 @@ async fn each_call_has_its_path_and_form() {
     };
     let (path, form, _) = posted(confirm, intent_json("succeeded")).await;
     assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1/confirm", "payment_method=pm_card_visa"));
-    let capture = CapturePaymentIntent { intent: intent(), amount_to_capture: Some(700) };
+    let capture = CapturePaymentIntent { intent: intent(), amount_to_capture: Some(700), amount_details: None };
     let (path, form, _) = posted(capture, intent_json("succeeded")).await;
     assert_eq!((path.as_str(), form.as_str()), ("/v1/payment_intents/pi_1/capture", "amount_to_capture=700"));
     let cancel = CancelPaymentIntent { intent: intent(), cancellation_reason: Some(CancellationReason::Abandoned) };
@@ -377,7 +378,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
     let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
     for (template, expected) in [
         (api_error(400, &invalid), "refused"),
-        (api_error(400, &json!({ "type": "idempotency_error" })), "misconfigured"),
+        (api_error(400, &json!({ "type": "idempotency_error" })), "spent"),
         (api_error(401, &invalid), "misconfigured"),
         (api_error(403, &invalid), "misconfigured"),
         (api_error(404, &invalid), "not found"),
@@ -447,13 +448,18 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
     gateway.update_intent(&intent, &new, "edit:o:1").await.unwrap();
     let many = NewIntent { lines: vec![new.lines[0].clone(); 101], ..new.clone() };
     gateway.update_intent(&intent, &many, "edit:o:3").await.unwrap();
-    gateway.capture_intent(&intent, Money::new(700, Currency::Usd).unwrap(), "capture:o:2").await.unwrap();
+    gateway.capture_intent(&intent, Money::new(700, Currency::Usd).unwrap(), &new, "capture:o:2").await.unwrap();
+    gateway.capture_intent(&intent, new.amount, &new, "capture:o:4").await.unwrap();
     let seen = server.received_requests().await.unwrap();
     let forms: Vec<_> = seen.iter().map(|it| String::from_utf8(it.body.clone()).unwrap()).collect();
     assert!(forms[0].starts_with("amount=11200&receipt_email=&metadata[order_id]="), "{}", forms[0]);
     assert!(forms[0].contains("&amount_details[line_items][0][product_name]="), "{}", forms[0]);
     assert!(forms[1].ends_with("&metadata[revision]=3&amount_details="), "what does not fit is cleared: {}", forms[1]);
-    assert_eq!(forms[2], "amount_to_capture=700");
+    let none = "amount_details[line_items]=&amount_details[discount_amount]=&amount_details[shipping]=&\
+                amount_details[tax]=";
+    assert_eq!(forms[2], format!("amount_to_capture=700&{none}"), "a part of the order has no lines of its own");
+    assert!(forms[3].starts_with("amount_to_capture=11200&amount_details[line_items][0]"), "{}", forms[3]);
+    assert!(forms[3].ends_with("[discount_amount]=&amount_details[shipping]=&amount_details[tax]="), "{}", forms[3]);
 }
 
 #[tokio::test]

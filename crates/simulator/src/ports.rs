@@ -173,7 +173,13 @@ impl PaymentGateway for Outside {
         self.change("cancel intent", id, "/cancel", params, key).await
     }
 
-    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError> {
+    async fn capture_intent(
+        &self,
+        id: &IntentId,
+        amount: Money,
+        _order: &NewIntent,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError> {
         let params = form([("amount_to_capture", wire(amount)?)]);
         self.change("capture intent", id, "/capture", params, key).await
     }

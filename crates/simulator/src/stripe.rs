@@ -238,7 +238,7 @@ fn sorted(response: Response) -> Result<Response, GatewayError> {
         429 => Err(GatewayError::Busy),
         500.. => Err(GatewayError::Spent("500".into())),
         _ if error.and_then(|it| text(it, "type")) == Some("idempotency_error") => {
-            Err(GatewayError::Misconfigured("the key stood for another request".to_owned()))
+            Err(GatewayError::Spent("the key was first used with other parameters".into()))
         }
         _ => Err(GatewayError::Refused(error.map(read_error).unwrap_or_default())),
     }

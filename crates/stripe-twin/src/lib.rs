@@ -7,6 +7,7 @@
 //! It shares no code with the client it is tested against: what both agree on, they agree on by Stripe's own
 //! documentation.
 
+mod amount_details;
 mod books;
 mod cards;
 mod catalog;

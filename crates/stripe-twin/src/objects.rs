@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::amount_details::AmountDetails;
+
 /// Puts a field into an object.
 pub(crate) fn set(object: &mut Value, field: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
@@ -39,6 +41,8 @@ pub(crate) struct Intent {
     pub(crate) setup_future_usage: Option<String>,
     pub(crate) return_url: Option<String>,
     pub(crate) metadata: Metadata,
+    #[serde(default)]
+    pub(crate) amount_details: AmountDetails,
     pub(crate) created: i64,
 }
 
@@ -49,7 +53,7 @@ impl Intent {
             "object": "payment_intent",
             "amount": self.amount,
             "amount_capturable": self.amount_capturable,
-            "amount_details": { "tip": {} },
+            "amount_details": self.amount_details.to_json(),
             "amount_received": self.amount_received,
             "application": null,
             "application_fee_amount": null,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::amount_details::{AMOUNT_DETAILS, AmountDetails};
 use crate::cards::{self, Outcome};
 use crate::error::Refusal;
 use crate::objects::{Intent, set};
@@ -27,11 +28,6 @@ const CONTENT: &[Spec] = &[
     ("metadata", Kind::Text(0)),
     ("metadata.*", Kind::Text(500)),
     ("transfer_group", Kind::Text(5000)),
-    ("amount_details", Kind::Text(0)),
-    ("amount_details.line_items.*.product_name", Kind::Text(1024)),
-    ("amount_details.line_items.*.product_code", Kind::Text(12)),
-    ("amount_details.line_items.*.quantity", Kind::Int),
-    ("amount_details.line_items.*.unit_cost", Kind::Int),
     ("payment_details.order_reference", Kind::Text(255)),
     ("payment_details.customer_reference", Kind::Text(255)),
     ("shipping.name", Kind::Text(5000)),
@@ -125,7 +121,7 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
 
 impl Twin {
     pub(crate) fn create_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT, CREATION])?;
+        params.check(&[CONTENT, CREATION, AMOUNT_DETAILS])?;
         params.required("amount")?;
         let currency = params.required("currency")?.to_lowercase();
         if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
@@ -173,6 +169,7 @@ impl Twin {
             setup_future_usage: params.text("setup_future_usage").map(str::to_owned),
             return_url: params.text("return_url").map(str::to_owned),
             metadata: params.under("metadata"),
+            amount_details: AmountDetails::default().changed(params, amount)?,
             created: now,
         };
         self.emit("payment_intent.created", intent.to_json(), now);
@@ -231,7 +228,7 @@ impl Twin {
     }
 
     pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT])?;
+        params.check(&[CONTENT, AMOUNT_DETAILS])?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
@@ -247,6 +244,7 @@ impl Twin {
         if changes_money {
             check_amount(amount, &currency)?;
         }
+        intent.amount_details = intent.amount_details.changed(params, amount)?;
         (intent.amount, intent.currency) = (amount, currency);
         if method.is_some() {
             intent.payment_method = method;
@@ -372,7 +370,7 @@ impl Twin {
     }
 
     pub(crate) fn capture_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CAPTURE])?;
+        params.check(&[CAPTURE, AMOUNT_DETAILS])?;
         let intent = self.intent_mut(id)?;
         if intent.status != "requires_capture" {
             return Err(unexpected_state(intent, "captured"));
@@ -385,6 +383,7 @@ impl Twin {
                 ..Refusal::amount("amount_too_large", message)
             });
         }
+        intent.amount_details = intent.amount_details.captured(params, amount)?;
         intent.metadata.extend(params.under("metadata"));
         let charge = intent.latest_charge.clone().unwrap_or_default();
         self.money_is_taken(id, &charge, amount, "charge.captured", now)?;

@@ -19,7 +19,7 @@ mockall::mock! {
         async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError>;
         async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str) -> Result<IssuedIntent, GatewayError>;
-        async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError>;
+        async fn capture_intent(&self, id: &IntentId, amount: Money, order: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError>;
         async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
     }

@@ -365,7 +365,13 @@ impl PaymentGateway for Provider {
         })
     }
 
-    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError> {
+    async fn capture_intent(
+        &self,
+        id: &IntentId,
+        amount: Money,
+        _order: &NewIntent,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError> {
         self.move_intent("capture", id, key, &[IntentStatus::RequiresCapture], |it| {
             it.status = IntentStatus::Succeeded;
             it.received = amount;

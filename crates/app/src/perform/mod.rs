@@ -112,7 +112,9 @@ impl App {
                 self.gateway.update_intent(intent, &NewIntent::with_content(&order, content), &key).await
             }
             OperationKind::Cancel { reason } => self.gateway.cancel_intent(intent, *reason, &key).await,
-            OperationKind::Capture { amount } => self.gateway.capture_intent(intent, *amount, &key).await,
+            OperationKind::Capture { amount } => {
+                self.gateway.capture_intent(intent, *amount, &NewIntent::of(&order, order.revision), &key).await
+            }
         };
         let is_done = |order: &Order| order.operation.as_ref().is_none_or(|it| it.number != number);
         let (order, refusal) = match answer {

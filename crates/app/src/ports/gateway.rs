@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentRequest, IntentSnapshot, LineItem, Money,
+    Adjustment, CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentSnapshot, LineItem, Money,
     Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
@@ -28,8 +28,14 @@ pub trait PaymentGateway: Send + Sync {
     async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str)
     -> Result<IssuedIntent, GatewayError>;
 
-    /// Takes `amount` of what an intent holds, and releases the rest.
-    async fn capture_intent(&self, id: &IntentId, amount: Money, key: &str) -> Result<IssuedIntent, GatewayError>;
+    /// Takes `amount` of what an intent holds, and releases the rest. `order` is what the intent was made for.
+    async fn capture_intent(
+        &self,
+        id: &IntentId,
+        amount: Money,
+        order: &NewIntent,
+        key: &str,
+    ) -> Result<IssuedIntent, GatewayError>;
 
     /// Gives money back.
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError>;
@@ -57,6 +63,8 @@ pub struct NewIntent {
     pub payer: Payer,
     /// What is bought.
     pub lines: Vec<LineItem>,
+    /// Shipping, taxes and discounts: with the lines they come to `amount`.
+    pub adjustments: Vec<Adjustment>,
 }
 
 impl NewIntent {
@@ -71,20 +79,23 @@ impl NewIntent {
             email: content.email.clone(),
             payer: content.payer.clone(),
             lines: content.lines.clone(),
+            adjustments: content.adjustments.clone(),
         }
     }
 
-    /// The intent that `request` is for. The order's content cannot change while a request is out.
-    pub(crate) fn of(order: &Order, request: IntentRequest) -> Self {
+    /// The parameters that the order has at `revision`. Its content cannot change while a request for an intent, or an
+    /// operation on one, is under way: a repeat has the same parameters.
+    pub(crate) fn of(order: &Order, revision: u32) -> Self {
         Self {
             order: order.id,
             number: order.number.clone(),
-            revision: request.revision,
+            revision,
             amount: order.total,
             capture: order.capture,
             email: order.email.clone(),
             payer: order.payer.clone(),
             lines: order.lines.clone(),
+            adjustments: order.adjustments.clone(),
         }
     }
 }
@@ -143,9 +154,10 @@ pub enum GatewayError {
     /// The provider does not know the thing asked for.
     #[error("the payment provider does not know what was asked for")]
     NotFound,
-    /// The provider failed at it, and will say so for as long as it remembers the key. Whether it was carried out
-    /// must be looked up; if it was not, only another key can bring it about.
-    #[error("the payment provider failed, and repeats that for this request: {0}")]
+    /// The key is exhausted: the provider failed at it and repeats that for as long as it remembers the key, or it
+    /// remembers the key with other parameters. Whether it was carried out must be looked up; if it was not, only
+    /// another key can bring it about.
+    #[error("the payment provider takes this idempotency key for no other answer: {0}")]
     Spent(#[source] Box<dyn StdError + Send + Sync>),
     /// The provider did nothing and wants to be asked later.
     #[error("the payment provider is busy")]
@@ -153,8 +165,8 @@ pub enum GatewayError {
     /// Another request with the same key is being answered at this moment; this one did nothing.
     #[error("the payment provider is still answering the same request")]
     InFlight,
-    /// The provider will refuse everything until an operator changes something: the key, its rights, the
-    /// account, or a request that does not fit what an idempotency key stood for.
+    /// The provider will refuse everything until an operator changes something: the API key, its rights or the
+    /// account.
     #[error("the payment provider cannot be used with these settings: {0}")]
     Misconfigured(String),
     /// Nobody knows whether it was done. Never a failure: the same key must be sent again.

@@ -10,37 +10,37 @@ use crate::program::{Answer, PATIENCE, answer, two_lines};
 use crate::served::Served;
 
 /// A shop of one process, on a file if there is no database.
-async fn shop(database: Option<&Database>, webhooks: bool, more: &str) -> Served {
+pub(crate) async fn shop(database: Option<&Database>, webhooks: bool, more: &str) -> Served {
     let url = database.map_or_else(|| "sqlite:orders.db".to_owned(), Database::url);
     Served::start_with(&url, 1, webhooks, "0", more).await
 }
 
 impl Served {
-    async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.replicas[0].1));
         let request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    async fn at_stripe(&self, path: &str, form: &str) -> Value {
+    pub(crate) async fn at_stripe(&self, path: &str, form: &str) -> Value {
         let request = self.http.post(format!("{}{path}", self.twin_url)).bearer_auth("sk_test_twin");
         answer(request.body(form.to_owned())).await.body
     }
 
     /// An order, by its number, and the intent to pay it by.
-    async fn payable(&self, body: &Value) -> (String, String) {
+    pub(crate) async fn payable(&self, body: &Value) -> (String, String) {
         let placed = self.call(Method::POST, "/orders", body).await;
         let number = placed.body["data"]["number"].as_str().unwrap().to_owned();
         let made = self.call(Method::POST, &format!("/orders/{number}/payment-intent"), &Value::Null).await;
         (number, made.body["data"]["id"].as_str().unwrap().to_owned())
     }
 
-    async fn pay(&self, intent: &str, card: &str) {
+    pub(crate) async fn pay(&self, intent: &str, card: &str) {
         let path = format!("/v1/payment_intents/{intent}/confirm");
         self.at_stripe(&path, &format!("payment_method={card}")).await;
     }
 
-    async fn until(&self, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let read = self.call(Method::GET, &format!("/orders/{order}"), &Value::Null).await.body["data"].clone();
@@ -52,7 +52,7 @@ impl Served {
         }
     }
 
-    async fn until_paid(&self, order: &str) {
+    pub(crate) async fn until_paid(&self, order: &str) {
         self.until(order, |it| it["payment_status"] == "paid").await;
     }
 }
