@@ -117,6 +117,10 @@ fn because(order: &Order) -> Vec<String> {
             AnomalyKind::AuthorizationExpiring => {
                 format!("What {intent} holds is released within a day if it is not captured")
             }
+            AnomalyKind::PartiallyCaptured { captured, released } => {
+                let (captured, released) = (money(captured), money(released));
+                format!("{captured} of {intent} was captured outside of this shop, and {released} was released")
+            }
             AnomalyKind::CaptureFailed => format!("Stripe would not capture {intent}"),
             AnomalyKind::IntentLost => {
                 format!("Stripe does not know {intent}: is its key of the same account and mode?")
@@ -306,7 +310,9 @@ impl NextStep {
 mod tests {
     use super::*;
     use crate::fixtures::{at, dispute, placed, usd};
-    use paywright_domain::{CancelReason, IntentId, IntentPlan, IntentSnapshot, NewRefund, Policies};
+    use paywright_domain::{
+        CancelReason, CaptureMethod, Currency, IntentId, IntentPlan, IntentSnapshot, NewOrder, NewRefund, Policies,
+    };
 
     fn seen(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {
         let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(2));
@@ -347,6 +353,15 @@ mod tests {
         };
         let disputed = paid.dispute_news(&dispute(), at(4)).unwrap().order;
         let canceling = issued(IntentStatus::RequiresAction).cancel(CancelReason::Duplicate, at(4)).unwrap().order;
+        let manual = NewOrder {
+            capture: CaptureMethod::Manual,
+            lines: placed().lines.clone(),
+            ..NewOrder::empty(Currency::Usd)
+        };
+        let manual = Order::place(placed().id, manual, at(1)).unwrap().order;
+        let held = IntentSnapshot { capturable: usd(1000), ..seen(&manual, "pi_1", IntentStatus::RequiresCapture) };
+        let authorised = settled(&manual, &held);
+        let captured = IntentSnapshot { received: usd(400), ..seen(&manual, "pi_1", IntentStatus::Succeeded) };
         let live = IntentSnapshot { livemode: true, ..seen(&placed(), "pi_1", IntentStatus::Succeeded) };
         for (order, expected) in [
             (placed(), "nobody has begun to pay"),
@@ -370,6 +385,10 @@ mod tests {
             (late, "10.00 usd came by pi_1 after the order was canceled; it goes back by refund 1 (requested)."),
             (settled(&placed(), &other), "9.00 usd came by pi_1 where 10.00 usd was due; a person must decide"),
             (settled(&placed(), &live), "pi_1 is a live payment of a test order"),
+            (
+                settled(&authorised, &captured),
+                "4.00 usd of pi_1 was captured outside of this shop, and 6.00 usd was released",
+            ),
             (canceling, "the payment intent pi_1 is being canceled; Stripe has not confirmed it yet"),
         ] {
             let said = because(&order).join(" ");

@@ -65,6 +65,14 @@ pub enum AnomalyKind {
     },
     /// Money that is authorised and not captured will be released within a day.
     AuthorizationExpiring,
+    /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorisation was
+    /// released.
+    PartiallyCaptured {
+        /// What was captured, and paid the order.
+        captured: Money,
+        /// What was released: the rest of the total.
+        released: Money,
+    },
     /// Stripe would not capture what was authorised.
     CaptureFailed,
     /// Stripe does not know the intent any more.
@@ -141,6 +149,7 @@ impl Policies {
             AnomalyKind::RefundFailed { .. }
             | AnomalyKind::RefundDelayed { .. }
             | AnomalyKind::AuthorizationExpiring
+            | AnomalyKind::PartiallyCaptured { .. }
             | AnomalyKind::CaptureFailed
             | AnomalyKind::IntentLost
             | AnomalyKind::EarlyFraudWarning
@@ -168,6 +177,7 @@ impl AnomalyKind {
             Self::RefundFailed { .. } => "refund_failed",
             Self::RefundDelayed { .. } => "refund_delayed",
             Self::AuthorizationExpiring => "authorization_expiring",
+            Self::PartiallyCaptured { .. } => "partially_captured",
             Self::CaptureFailed => "capture_failed",
             Self::IntentLost => "intent_lost",
             Self::EarlyFraudWarning => "early_fraud_warning",

@@ -394,10 +394,14 @@ impl Decision {
                     self.end_unpaid(reason, now);
                 }
             }
-            (OperationKind::Capture { .. }, IntentStatus::Succeeded) => self.end_operation(&operation),
+            (OperationKind::Capture { amount }, IntentStatus::Succeeded) if intent.received == amount => {
+                self.end_operation(&operation);
+            }
             (OperationKind::Edit { .. }, IntentStatus::Succeeded | IntentStatus::RequiresCapture)
             | (OperationKind::Cancel { .. }, IntentStatus::Succeeded)
-            | (OperationKind::Capture { .. }, IntentStatus::Canceled) => self.drop_operation(overtaken()),
+            | (OperationKind::Capture { .. }, IntentStatus::Succeeded | IntentStatus::Canceled) => {
+                self.drop_operation(overtaken());
+            }
             (
                 OperationKind::Edit { .. } | OperationKind::Cancel { .. } | OperationKind::Capture { .. },
                 IntentStatus::RequiresPaymentMethod

@@ -330,6 +330,7 @@ impl Order {
                 | AnomalyKind::RefundFailed { .. }
                 | AnomalyKind::RefundDelayed { .. }
                 | AnomalyKind::AuthorizationExpiring
+                | AnomalyKind::PartiallyCaptured { .. }
                 | AnomalyKind::CaptureFailed
                 | AnomalyKind::IntentLost
                 | AnomalyKind::EarlyFraudWarning

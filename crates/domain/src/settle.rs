@@ -1,8 +1,8 @@
 use thiserror::Error;
 
 use crate::{
-    Anomaly, AnomalyKind, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Order, OrderState, PaymentIntent,
-    Policies, Policy, Proceeds, RefundOrigin, RefundReason, Task, Timestamp,
+    Anomaly, AnomalyKind, CaptureMethod, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Money, Order,
+    OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason, Task, Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -96,6 +96,14 @@ impl Order {
         decision.at(now)
     }
 
+    /// What was released where `intent` brought a part of the total because somebody captured no more of it, by
+    /// whichever way. `None` where it was not authorised for the total, or nothing was left out.
+    fn released_by_capture_of(&self, intent: &PaymentIntent) -> Option<Money> {
+        let is_for_the_total = self.capture == CaptureMethod::Manual && intent.amount == self.total;
+        let released = self.total.minus(intent.received).ok()?;
+        (is_for_the_total && !released.is_zero() && !intent.received.is_zero()).then_some(released)
+    }
+
     /// Whether an unknown intent is this order's all the same: its metadata, which the holder of the secret
     /// key alone can write, names the order, and there is no other intent that a customer could pay, nor one on
     /// its way. So an intent whose answer was lost is found again by its first webhook. What another program has
@@ -150,7 +158,8 @@ impl Decision {
 
     /// Decides what becomes of the money that `intent` brought: what is in the wrong currency, comes for an order
     /// that is canceled or paid, or is not what is due, is for the policies; the rest pays the order. What is due
-    /// is the total, or what the shop has asked to be captured of it.
+    /// is the total, or what the shop has asked to be captured of it, or what somebody else who holds the account has
+    /// captured of it.
     fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
         let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
         let misfit = if received.currency() == expected.currency() {
@@ -161,13 +170,19 @@ impl Decision {
                     (received != expected).then_some(AnomalyKind::AmountDiffers { expected, received })
                 }
                 OrderState::Paid { .. } => Some(AnomalyKind::SecondPayment { received }),
-                OrderState::Open if received != expected => Some(AnomalyKind::AmountDiffers { expected, received }),
-                OrderState::Open => {
-                    self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
-                    self.facts.push(Fact::OrderPaid { by: intent.id.clone(), amount: received });
-                    self.finished.push(Task::ExpireOrder.key());
+                OrderState::Open if received == expected => {
+                    self.pay_by(intent, now);
                     None
                 }
+                OrderState::Open => match self.order.released_by_capture_of(intent) {
+                    Some(released) => {
+                        self.pay_by(intent, now);
+                        let kind = AnomalyKind::PartiallyCaptured { captured: received, released };
+                        self.tell(intent.id.clone(), kind, None, now);
+                        None
+                    }
+                    None => Some(AnomalyKind::AmountDiffers { expected, received }),
+                },
             }
         } else {
             Some(AnomalyKind::WrongCurrency { expected, received })
@@ -183,6 +198,19 @@ impl Decision {
             }
             Policy::Refund | Policy::HoldForReview | Policy::Tell => {}
         }
+    }
+
+    /// Makes the order paid by what `intent` brought, which is what is due from now on.
+    fn pay_by(&mut self, intent: &PaymentIntent, now: Timestamp) {
+        let by = intent.id.clone();
+        if intent.received != self.order.total
+            && let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == by)
+        {
+            known.capture_asked = Some(intent.received);
+        }
+        self.order.data.state = OrderState::Paid { by: by.clone(), at: now };
+        self.facts.push(Fact::OrderPaid { by, amount: intent.received });
+        self.finished.push(Task::ExpireOrder.key());
     }
 
     /// Records what a person should know. Nothing waits for it.
@@ -222,8 +250,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::order::tests::new_order;
     use crate::order::tests::{at, placed, usd};
-    use crate::{CancelReason, Currency, IntentId, IntentPlan, Money, OrderId, PaymentState};
+    use crate::{CancelReason, Currency, IntentId, IntentPlan, NewOrder, OrderId, PaymentState};
 
     fn seen(order: &Order, id: &str, status: IntentStatus, received: Money) -> IntentSnapshot {
         let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(300));
@@ -420,6 +449,45 @@ mod tests {
         let decided = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.order.payment_state(), PaymentState::Authorized);
         assert_eq!(decided.order.state, OrderState::Open);
+    }
+
+    /// An authorised order whose money the shop captures.
+    fn authorised() -> Order {
+        let manual = NewOrder { capture: CaptureMethod::Manual, ..new_order() };
+        let placed = Order::place(OrderId(uuid::Uuid::from_u128(7)), manual, at(100)).unwrap().order;
+        let held =
+            IntentSnapshot { capturable: placed.total, ..seen(&placed, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
+        placed.settle(&held, &Policies::DEFAULT, at(201)).unwrap().order
+    }
+
+    #[test]
+    fn a_capture_of_less_by_whoever_holds_the_account_pays_the_order() {
+        let captured = |minor| IntentSnapshot { received: usd(minor), ..success(&authorised(), "pi_1") };
+        for asked in [None, Some(usd(3000)), Some(usd(11_500))] {
+            let order = match asked {
+                None => authorised(),
+                Some(_) => authorised().capture(asked, at(250)).unwrap().order,
+            };
+            let paid = order.settle(&captured(2000), &Policies::DEFAULT, at(301)).unwrap();
+            assert_eq!(paid.order.payment_state(), PaymentState::Paid, "{asked:?}");
+            let kind = AnomalyKind::PartiallyCaptured { captured: usd(2000), released: usd(9500) };
+            assert_eq!(paid.order.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [kind]);
+            assert_eq!(paid.order.operation, None, "{asked:?}");
+            let dropped = paid.facts.iter().any(|it| it.kind() == "operation.dropped");
+            assert_eq!(dropped, asked.is_some(), "a capture of another amount was not done: {:?}", paid.facts);
+            let again = paid.order.settle(&captured(2000), &Policies::DEFAULT, at(302)).unwrap();
+            assert_eq!(again, Decision::unchanged(paid.order));
+        }
+    }
+
+    #[test]
+    fn less_money_of_an_intent_of_another_amount_or_without_a_capture_differs() {
+        let other = IntentSnapshot { amount: usd(5000), received: usd(2000), ..success(&authorised(), "pi_1") };
+        let decided = authorised().settle(&other, &Policies::DEFAULT, at(301)).unwrap();
+        assert_eq!(anomalies(&decided.order), ["amount_differs"]);
+        let automatic = IntentSnapshot { received: usd(2000), ..success(&issued(), "pi_1") };
+        let decided = issued().settle(&automatic, &Policies::DEFAULT, at(301)).unwrap();
+        assert_eq!(anomalies(&decided.order), ["amount_differs"]);
     }
 
     #[test]

@@ -204,6 +204,7 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
         AnomalyKind::RefundFailed { refund: 1 },
         AnomalyKind::RefundDelayed { refund: 1 },
         AnomalyKind::AuthorizationExpiring,
+        AnomalyKind::PartiallyCaptured { captured: received, released: received },
         AnomalyKind::CaptureFailed,
         AnomalyKind::IntentLost,
         AnomalyKind::EarlyFraudWarning,

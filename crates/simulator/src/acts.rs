@@ -59,6 +59,8 @@ pub(crate) enum Deed {
     BankDecides(bool),
     /// Somebody gives this much back at the dashboard.
     Refund(i64),
+    /// Somebody captures this much at the dashboard, and so releases the rest.
+    Capture(i64),
     /// Somebody cancels the intent at the dashboard.
     Cancel,
     /// Another program makes the intent ask for this much.
@@ -86,6 +88,7 @@ impl Deed {
             Self::BankDecides(true) => "the bank says yes",
             Self::BankDecides(false) => "the bank says no",
             Self::Refund(_) => "refund at the dashboard",
+            Self::Capture(_) => "capture at the dashboard",
             Self::Cancel => "cancel at the dashboard",
             Self::OtherAmount(_) => "change the amount elsewhere",
             Self::OtherCurrency => "change the currency elsewhere",
@@ -127,6 +130,7 @@ impl Deed {
             Self::Refund(amount) => {
                 ("/v1/refunds".to_owned(), form([("payment_intent", intent?), ("amount", amount.to_string())]))
             }
+            Self::Capture(amount) => (path("/capture")?, form([("amount_to_capture", amount.to_string())])),
             Self::Cancel => (path("/cancel")?, form([])),
             Self::OtherAmount(amount) => (path("")?, form([("amount", amount.to_string())])),
             Self::OtherCurrency => (path("")?, form([("currency", "eur".to_owned())])),

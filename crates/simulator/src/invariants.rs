@@ -155,6 +155,7 @@ fn everything_is_told_once(order: &Order) -> Checked {
         | AnomalyKind::WrongCurrency { .. }
         | AnomalyKind::WrongLivemode { .. }
         | AnomalyKind::AuthorizationExpiring
+        | AnomalyKind::PartiallyCaptured { .. }
         | AnomalyKind::CaptureFailed
         | AnomalyKind::IntentLost
         | AnomalyKind::EarlyFraudWarning
