@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
-    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Order, OrderId, PaymentIntent, RefundSnapshot,
-    RefundStatus, Timestamp,
+    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Order, OrderId, PaymentIntent, RefundId,
+    RefundSnapshot, RefundStatus, Timestamp,
 };
 
 use crate::perform::PerformError;
-use crate::{Access, App, GatewayError, OrderQuery, OrderRef, Page, StoreError};
+use crate::{Access, App, GatewayError, OrderQuery, OrderRef, Page, StoreError, UnknownStatus};
 
 /// How long anything may be on its way before it is a difference, in seconds: longer than it takes when all is well.
 const ON_ITS_WAY_SECONDS: u32 = 3600;
@@ -62,6 +62,8 @@ pub enum DifferenceClass {
     Refund,
     /// A dispute is not known, or stands elsewhere.
     Dispute,
+    /// A payment, a refund or a dispute has a status at the provider that this program does not know.
+    UnknownStatus,
     /// Something has been on its way for too long.
     Unfinished,
 }
@@ -80,6 +82,7 @@ impl DifferenceClass {
             Self::MissingRefund => "missing_refund",
             Self::Refund => "refund",
             Self::Dispute => "dispute",
+            Self::UnknownStatus => "unknown_status",
             Self::Unfinished => "unfinished",
         }
     }
@@ -91,6 +94,8 @@ struct AtProvider {
     intents: BTreeMap<IntentId, IntentSnapshot>,
     refunds: Vec<RefundSnapshot>,
     disputes: Vec<Dispute>,
+    /// What has a status that is not known here.
+    unknown: Vec<UnknownStatus>,
 }
 
 impl App {
@@ -110,7 +115,7 @@ impl App {
                 if order.placed_at >= since {
                     audit.orders += 1;
                     self.audit_order(order.id, Some(order), theirs, now, &mut audit.differences).await?;
-                } else if !theirs.intents.is_empty() {
+                } else if !theirs.intents.is_empty() || !theirs.unknown.is_empty() {
                     audit.orders += 1;
                     self.audit_order(order.id, None, theirs, now, &mut audit.differences).await?;
                 }
@@ -132,9 +137,11 @@ impl App {
     ) -> Result<BTreeMap<OrderId, AtProvider>, PerformError> {
         let mut by_order: BTreeMap<OrderId, AtProvider> = BTreeMap::new();
         let mut order_of: BTreeMap<IntentId, OrderId> = BTreeMap::new();
+        let mut unknown = Vec::new();
         let mut after = None;
         loop {
             let page = self.records.intents(after.as_deref(), since).await?;
+            unknown.extend(page.unknown);
             for intent in page.items {
                 let Some(order) = intent.order else { continue };
                 audit.intents += 1;
@@ -148,6 +155,7 @@ impl App {
         }
         loop {
             let page: Page<RefundSnapshot> = self.records.refunds(after.as_deref(), since).await?;
+            unknown.extend(page.unknown);
             for refund in page.items {
                 let Some(order) = self.order_of(&refund.intent, &order_of).await? else { continue };
                 audit.refunds += 1;
@@ -160,6 +168,7 @@ impl App {
         }
         loop {
             let page: Page<Dispute> = self.records.disputes(after.as_deref(), since).await?;
+            unknown.extend(page.unknown);
             for dispute in page.items {
                 let Some(order) = self.order_of(&dispute.intent, &order_of).await? else { continue };
                 audit.disputes += 1;
@@ -167,9 +176,19 @@ impl App {
             }
             after = page.next;
             if after.is_none() {
-                return Ok(by_order);
+                break;
             }
         }
+        for object in unknown {
+            let order = match object.order {
+                Some(order) => Some(order),
+                None => self.order_of(&object.intent, &order_of).await?,
+            };
+            if let Some(order) = order {
+                by_order.entry(order).or_default().unknown.push(object);
+            }
+        }
+        Ok(by_order)
     }
 
     /// The order of a payment, which may be older than the list.
@@ -198,7 +217,8 @@ impl App {
             return Ok(());
         }
         let Some(found) = self.find(&[OrderRef::Id(id)], &Access::All).await? else {
-            differences.extend(theirs.intents.keys().map(|intent| Difference {
+            let unknown = theirs.unknown.iter().map(|it| &it.intent);
+            differences.extend(theirs.intents.keys().chain(unknown).map(|intent| Difference {
                 class: DifferenceClass::UnknownOrder,
                 order: id.to_string(),
                 detail: format!("the payment provider has {intent} for an order that is not here"),
@@ -213,13 +233,14 @@ impl App {
 
     /// Reads each payment of an order by itself, with its refunds.
     async fn look_closely(&self, order: &Order, listed: AtProvider) -> Result<AtProvider, PerformError> {
-        let mut closely = AtProvider { disputes: listed.disputes, ..AtProvider::default() };
+        let mut closely = AtProvider { disputes: listed.disputes, unknown: listed.unknown, ..AtProvider::default() };
         let known = order.intents.iter().map(|it| it.id.clone());
         let all: BTreeSet<IntentId> = known.chain(listed.intents.into_keys()).collect();
         for intent in all {
             match self.gateway.intent(&intent).await {
                 Ok(issued) => drop(closely.intents.insert(intent.clone(), issued.snapshot)),
-                Err(GatewayError::NotFound) => continue,
+                // One of a status that is not known is told of as that.
+                Err(GatewayError::NotFound | GatewayError::NotUnderstood(_)) => continue,
                 Err(error) => return Err(error.into()),
             }
             let mut after = None;
@@ -248,7 +269,13 @@ fn compare(order: &Order, theirs: &AtProvider, now: Timestamp) -> Vec<Difference
             Some(ours) => found.intent(ours, snapshot),
         }
     }
-    for ours in order.intents.iter().filter(|it| !theirs.intents.contains_key(&it.id)) {
+    for object in &theirs.unknown {
+        found.add(DifferenceClass::UnknownStatus, object.to_string());
+    }
+    let is_listed = |it: &PaymentIntent| {
+        theirs.intents.contains_key(&it.id) || theirs.unknown.iter().any(|unknown| unknown.id == it.id.as_str())
+    };
+    for ours in order.intents.iter().filter(|it| !is_listed(it)) {
         found.add(DifferenceClass::MissingIntent, format!("{} is {} here, and not listed there", ours.id, ours.status));
     }
     found.refunds(theirs);
@@ -315,7 +342,10 @@ impl Differences<'_> {
                 Some(_) => {}
             }
         }
-        let listed = |id| theirs.refunds.iter().any(|it| it.id == id);
+        let listed = |id: RefundId| {
+            let is_unknown = theirs.unknown.iter().any(|it| it.id == id.as_str());
+            is_unknown || theirs.refunds.iter().any(|it| it.id == id)
+        };
         let ours = self.order.refunds.iter().filter(|it| theirs.intents.contains_key(&it.intent));
         let missing = ours.filter_map(|it| it.provider_id.clone()).filter(|it| !listed(it.clone()));
         for id in missing.collect::<Vec<_>>() {
@@ -383,7 +413,13 @@ mod tests {
     fn each_class_of_difference_is_found() {
         use DifferenceClass::{
             Dispute as DisputeClass, MissingIntent, MissingRefund, Received, Refund as RefundClass, Status, Unfinished,
-            UnknownIntent, UnknownRefund,
+            UnknownIntent, UnknownRefund, UnknownStatus,
+        };
+        let unknown = |id: &str| super::UnknownStatus {
+            id: id.into(),
+            status: "appeal_under_review".into(),
+            intent: IntentId::new("pi_1").unwrap(),
+            order: None,
         };
         let good = || snapshot("pi_1", IntentStatus::Succeeded, 1000);
         let (asked, number) =
@@ -446,6 +482,20 @@ mod tests {
             ("a refund that is not there", refunded, with(vec![]), at(9), vec![MissingRefund]),
             ("a refund on its way", asked.clone(), with(vec![]), at(9), vec![]),
             ("a refund that waits for ever", asked, with(vec![]), late, vec![Unfinished]),
+            (
+                "a payment of an unknown status",
+                order(),
+                AtProvider { unknown: vec![unknown("pi_1")], ..AtProvider::default() },
+                at(9),
+                vec![UnknownStatus],
+            ),
+            (
+                "a dispute of an unknown status",
+                order(),
+                AtProvider { unknown: vec![unknown("du_1")], ..theirs(&[good()]) },
+                at(9),
+                vec![UnknownStatus],
+            ),
             ("a dispute", order(), disputed.clone(), at(9), vec![DisputeClass]),
             (
                 "a dispute that is known",

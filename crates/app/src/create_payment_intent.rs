@@ -142,6 +142,7 @@ impl App {
                 | GatewayError::Busy
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
+                | GatewayError::NotUnderstood(_)
                 | GatewayError::Unknown(_)),
             ) => Err(error.into()),
         }

@@ -30,6 +30,7 @@ mod schedule;
 mod settle_from_provider;
 mod storefront;
 mod take_event;
+mod warnings;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -53,7 +54,7 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
 pub use ports::ids_and_clock::{Bell, Clock, Ids};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
-pub use ports::records::{EventPage, Page, ProviderRecords};
+pub use ports::records::{EventPage, Page, ProviderRecords, UnknownStatus};
 pub use ports::store::{
     ApiKey, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark, OrderQuery, OrderRef,
     RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
@@ -133,6 +134,7 @@ pub struct App {
     has_walked: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
+    warnings: Arc<warnings::Warnings>,
 }
 
 impl App {
@@ -153,6 +155,7 @@ impl App {
             has_walked: Arc::default(),
             known_keys: Arc::default(),
             asked: Arc::default(),
+            warnings: Arc::default(),
         }
     }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use paywright_domain::{Decision, IntentId, Order, OrderId, RefundNewsError, SettleError, Timestamp};
+use paywright_domain::{
+    Decision, Dispute, DisputeNewsError, IntentId, Order, OrderId, RefundNewsError, SettleError, Timestamp,
+};
 
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
@@ -23,6 +25,8 @@ enum Taken {
     Foreign(String),
     /// Its order is not known, or not well enough.
     NotYet(String),
+    /// It contradicts what is known: the provider must be asked what holds.
+    ToBeRead(String),
 }
 
 impl App {
@@ -51,11 +55,16 @@ impl App {
         let cause = Cause { source: via.to_owned(), event: Some(received.id.clone()), request: event.request };
         let along = Along { cause: Some(cause), received: Some(received.clone()), idempotency: None };
         let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
-        let is_intent = matches!(received.news, ProviderNews::Intent(_));
-        if event.livemode != self.settings.livemode && !is_intent {
-            let kept = keep(Verdict::Foreign, Some("it is of the other mode: live or test".to_owned()));
-            self.store.record_event(&kept).await?;
+        if let Some(reason) = self.foreign_reason(event.livemode, event.foreign) {
+            tracing::info!(event = received.id, kind = received.kind, reason, "an event of no concern was kept");
+            self.store.record_event(&keep(Verdict::Foreign, Some(reason))).await?;
             return Ok(Verdict::Foreign);
+        }
+        if let Some(version) = event.other_version.filter(|_| via == "webhook") {
+            self.warnings.warn(format!(
+                "A webhook endpoint at Stripe sends events of API version {version}. They are taken by their ids alone and \
+                 read from Stripe again, which is slower: set the endpoint to the version that this program was made for."
+            ));
         }
         let kept = match &received.news {
             ProviderNews::Nothing => keep(Verdict::Ignored, None),
@@ -75,6 +84,7 @@ impl App {
                     let due_at = now.plus_seconds(self.parked_seconds(0));
                     ReceivedEvent { due_at: Some(due_at), ..keep(Verdict::Parked, Some(reason)) }
                 }
+                Taken::ToBeRead(reason) => ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, Some(reason)) },
             },
         };
         self.store.record_event(&kept).await?;
@@ -89,6 +99,20 @@ impl App {
             "an event was kept"
         );
         Ok(kept.verdict)
+    }
+
+    /// Why an event concerns no order here, if it says so by itself. One of the other mode is told to the operator:
+    /// an endpoint of the other mode, or its secret, is set up for this installation.
+    fn foreign_reason(&self, livemode: bool, foreign: Option<String>) -> Option<String> {
+        if livemode != self.settings.livemode {
+            let (its, ours) = if livemode { ("live", "test") } else { ("test", "live") };
+            self.warnings.warn(format!(
+                "Events of Stripe's {its} mode arrive at this installation, which is in {ours} mode. They change nothing: \
+                 remove the webhook endpoint of {its} mode, or its secret from the settings."
+            ));
+            return Some(format!("it is of {its} mode, and this installation is in {ours} mode"));
+        }
+        foreign
     }
 
     /// Offers news to the order that it is about.
@@ -111,9 +135,16 @@ impl App {
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
-            ProviderNews::Dispute(dispute) => {
-                self.change_payer(&dispute.intent, along, |order, now| order.dispute_news(dispute, now).ok()).await
-            }
+            ProviderNews::Dispute(dispute) => match self.dispute_news(dispute, along).await {
+                Ok(order) => Ok(Taken::By(order.id)),
+                Err(ChangeError::NotFound | ChangeError::Refused(DisputeNewsError::NotOurs)) => {
+                    not_yet(&UNKNOWN_INTENT)
+                }
+                Err(ChangeError::Refused(error @ DisputeNewsError::ContradictsDecision)) => {
+                    Ok(Taken::ToBeRead(error.to_string()))
+                }
+                Err(ChangeError::Store(error)) => Err(error),
+            },
             ProviderNews::Notice { intent, kind, reason } => {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
                 self.change_payer(intent, along, decide).await
@@ -122,6 +153,11 @@ impl App {
                 not_yet(&"there is nothing in it to take in")
             }
         }
+    }
+
+    async fn dispute_news(&self, news: &Dispute, along: &Along) -> Result<Order, ChangeError<DisputeNewsError>> {
+        let decide = |order: &Order, now| Ok((order.dispute_news(news, now)?, along.clone()));
+        self.change_along(&[OrderRef::Intent(news.intent.clone())], &Access::All, decide).await
     }
 
     /// Decides on the order that an intent belongs to; nothing is decided on one that does not know it.
@@ -170,7 +206,8 @@ impl App {
                 let reason = "the payment provider does not know its payment intent";
                 (Verdict::Foreign, Some(reason.to_owned()), None, None)
             }
-            Ok(Taken::NotYet(reason)) => unsettled(reason),
+            Ok(Taken::NotYet(reason) | Taken::ToBeRead(reason)) => unsettled(reason),
+            Err(error @ PerformError::Gateway(GatewayError::NotUnderstood(_))) => unsettled(error.to_string()),
             // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long, nor to
             // give it up, however old it is.
             Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
@@ -205,9 +242,17 @@ impl App {
             ) => return Ok(Taken::NotYet(error.to_string())),
         };
         match news {
-            ProviderNews::Look(_) => Ok(Taken::By(self.import_refunds(intent, &order).await?.id)),
+            ProviderNews::Look(_) => {
+                let (order, mut unknown) = self.read_refunds(intent, order).await?;
+                let (order, disputes) = self.import_disputes(intent, order, &seen).await?;
+                unknown.extend(disputes);
+                Ok(unknown.first().map_or(Taken::By(order.id), |it| Taken::NotYet(it.to_string())))
+            }
+            ProviderNews::Dispute(_) => match self.offer(news, along).await? {
+                Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, order, &seen).await?.0.id)),
+                taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
+            },
             ProviderNews::Refund(_)
-            | ProviderNews::Dispute(_)
             | ProviderNews::Notice { .. }
             | ProviderNews::Intent(_)
             | ProviderNews::Proceeds(_)

@@ -69,8 +69,20 @@ impl DisputeStatus {
         }
     }
 
-    /// Its rank: news in any order end in the same status. An inquiry may become a dispute; evidence is read
-    /// after it was asked for; an end stays.
+    /// Whether the bank has decided. It may decide anew: a dispute that was lost can be won later, and the reverse.
+    pub const fn is_decided(self) -> bool {
+        match self {
+            Self::Won | Self::Lost | Self::Prevented => true,
+            Self::WarningNeedsResponse
+            | Self::WarningUnderReview
+            | Self::WarningClosed
+            | Self::NeedsResponse
+            | Self::UnderReview => false,
+        }
+    }
+
+    /// Its rank: events in any order end in the same status. An inquiry may become a dispute; evidence is read
+    /// after it was asked for; a decision comes last.
     const fn rank(self) -> u8 {
         match self {
             Self::WarningNeedsResponse => 0,
@@ -118,61 +130,107 @@ pub struct Dispute {
     pub reinstated: bool,
 }
 
-/// Why news of a dispute is not taken in.
+/// Why an event of a dispute is not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DisputeNewsError {
     /// It is of an intent that is not this order's.
     #[error("the disputed payment intent does not belong to the order")]
     NotOurs,
+    /// It contradicts the bank's decision that is known. Events are dated in whole seconds and come in any order, so
+    /// that only Stripe can say which holds: see [`Order::dispute_read`].
+    #[error("the event contradicts what is known of the dispute's end")]
+    ContradictsDecision,
 }
 
 impl Order {
-    /// Takes in what Stripe says of a dispute. The same may be said any number of times, in any order.
+    /// Takes in what an event of Stripe says of a dispute. The same may be said any number of times, in any order.
     pub fn dispute_news(&self, news: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
         if self.intent(&news.intent).is_none() {
             return Err(DisputeNewsError::NotOurs);
         }
-        let mut decision = Decision::unchanged(self.clone());
-        let disputes = &mut decision.order.data.disputes;
-        match disputes.iter_mut().find(|it| it.id == news.id) {
-            None => {
-                disputes.push(news.clone());
-                decision.facts.push(Fact::DisputeOpened {
-                    dispute: news.id.clone(),
-                    intent: news.intent.clone(),
-                    amount: news.amount,
-                    reason: news.reason.clone(),
-                    status: news.status,
-                });
-            }
-            Some(known) => {
-                let before = known.clone();
-                if news.status.rank() > known.status.rank() {
-                    known.status = news.status;
-                    known.amount = news.amount;
-                    known.due_by = news.due_by.or(known.due_by);
-                }
-                known.withdrawn |= news.withdrawn;
-                known.reinstated |= news.reinstated;
-                if *known == before {
-                    return Ok(decision);
-                }
-                decision.facts.push(Fact::DisputeChanged {
-                    dispute: news.id.clone(),
-                    before: before.status,
-                    status: known.status,
-                    withdrawn: known.withdrawn,
-                    reinstated: known.reinstated,
-                });
-            }
+        let Some(known) = self.disputes.iter().find(|it| it.id == news.id) else {
+            return Ok(self.dispute_opened(news, now));
+        };
+        if known.status.is_decided() && known.status != news.status {
+            return Err(DisputeNewsError::ContradictsDecision);
         }
+        let mut next = known.clone();
+        if news.status.rank() > known.status.rank() {
+            next.status = news.status;
+            next.amount = news.amount;
+            next.due_by = news.due_by.or(known.due_by);
+        }
+        next.withdrawn |= news.withdrawn;
+        next.reinstated |= news.reinstated;
+        Ok(self.dispute_changed(&next, now))
+    }
+
+    /// Takes in how a dispute stands at Stripe, as it was just read from there: unlike an event this may undo a decision
+    /// of the bank that is known. Who read it reads again afterwards, until nothing changes: of two who read at the
+    /// same time, the one who read first may come last.
+    pub fn dispute_read(&self, read: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
+        if self.intent(&read.intent).is_none() {
+            return Err(DisputeNewsError::NotOurs);
+        }
+        let Some(known) = self.disputes.iter().find(|it| it.id == read.id) else {
+            return Ok(self.dispute_opened(read, now));
+        };
+        let mut next = known.clone();
+        if known.status.is_decided() || read.status.rank() >= known.status.rank() {
+            next.status = read.status;
+            next.amount = read.amount;
+            next.due_by = read.due_by.or(known.due_by);
+            // Put back once and taken again: what counts is where the money is now.
+            next.reinstated = read.reinstated || (known.reinstated && !read.status.takes_money());
+        }
+        next.withdrawn |= read.withdrawn;
+        Ok(self.dispute_changed(&next, now))
+    }
+
+    fn dispute_opened(&self, dispute: &Dispute, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        decision.facts.push(Fact::DisputeOpened {
+            dispute: dispute.id.clone(),
+            intent: dispute.intent.clone(),
+            amount: dispute.amount,
+            reason: dispute.reason.clone(),
+            status: dispute.status,
+        });
+        decision.order.data.disputes.push(dispute.clone());
         decision.order.data.updated_at = now;
-        Ok(decision)
+        decision
+    }
+
+    fn dispute_changed(&self, next: &Dispute, now: Timestamp) -> Decision {
+        let mut decision = Decision::unchanged(self.clone());
+        let known = decision.order.data.disputes.iter_mut().find(|it| it.id == next.id);
+        let Some(known) = known.filter(|it| *it != next) else { return decision };
+        decision.facts.push(Fact::DisputeChanged {
+            dispute: next.id.clone(),
+            before: known.status,
+            status: next.status,
+            withdrawn: next.withdrawn,
+            reinstated: next.reinstated,
+        });
+        *known = next.clone();
+        decision.order.data.updated_at = now;
+        decision
     }
 
     /// Whether an intent's money is the card holder's for now, or for good.
     pub fn is_disputed(&self, intent: &IntentId) -> bool {
         self.disputes.iter().any(|it| it.intent == *intent && it.status.takes_money())
+    }
+
+    /// What may be refunded of an intent's money as far as its disputes go: what is left of it, less what the bank has
+    /// taken back and not returned. Refunding that would give it twice. Whether Stripe refunds the rest while a dispute
+    /// is open is for Stripe to say.
+    pub fn undisputed_of(&self, intent: &IntentId) -> Money {
+        let left = self.left_of(intent);
+        let taken = self.disputes.iter().filter(|it| it.intent == *intent && it.status.takes_money() && !it.reinstated);
+        let rest = taken.into_iter().try_fold(left, |rest, it| rest.minus(it.amount));
+        // More is disputed than is left, where a part was refunded before: nothing is undisputed.
+        rest.unwrap_or_else(|_| Money::zero(left.currency()))
     }
 }
 
@@ -208,22 +266,74 @@ mod tests {
         for (told, state) in [
             (vec![NeedsResponse], PaymentState::Disputed),
             (vec![NeedsResponse, UnderReview, Won], PaymentState::Paid),
-            (vec![Won, UnderReview, NeedsResponse], PaymentState::Paid),
-            (vec![NeedsResponse, Lost, NeedsResponse], PaymentState::Disputed),
+            (vec![UnderReview, NeedsResponse], PaymentState::Disputed),
+            (vec![NeedsResponse, Lost], PaymentState::Disputed),
             (vec![WarningNeedsResponse, WarningClosed], PaymentState::Paid),
             (vec![WarningNeedsResponse, NeedsResponse], PaymentState::Disputed),
         ] {
             let order = told.iter().fold(paid(), |order, it| order.dispute_news(&news(*it), at(400)).unwrap().order);
             assert_eq!(order.payment_state(), state, "{told:?}");
-            let again = order.dispute_news(&news(told[0]), at(401)).unwrap();
+            let last = *told.last().unwrap();
+            let again = order.dispute_news(&news(last), at(401)).unwrap();
             assert_eq!(again, Decision::unchanged(order));
         }
     }
 
     #[test]
+    fn an_event_that_contradicts_a_decision_changes_nothing_and_a_read_decides() {
+        use DisputeStatus::{Lost, NeedsResponse, Prevented, UnderReview, Won};
+        for (known, told) in
+            [(Lost, Won), (Won, Lost), (Won, NeedsResponse), (Lost, UnderReview), (Prevented, NeedsResponse)]
+        {
+            let order = paid().dispute_news(&news(known), at(400)).unwrap().order;
+            assert_eq!(order.dispute_news(&news(told), at(401)), Err(DisputeNewsError::ContradictsDecision));
+            for read in [known, told] {
+                let decided = order.dispute_read(&news(read), at(402)).unwrap();
+                assert_eq!(decided.order.disputes[0].status, read);
+                assert_eq!(decided.facts.is_empty(), read == known, "{known} read as {read}");
+            }
+        }
+        // A read does not undo what a later event has told of a dispute that is open.
+        let order = paid().dispute_news(&news(UnderReview), at(400)).unwrap().order;
+        assert_eq!(order.dispute_read(&news(NeedsResponse), at(401)).unwrap().order.disputes[0].status, UnderReview);
+    }
+
+    #[test]
+    fn a_dispute_that_is_lost_and_then_won_leaves_the_order_paid() {
+        let lost = paid().dispute_news(&news(DisputeStatus::Lost), at(400)).unwrap().order;
+        assert_eq!(lost.payment_state(), PaymentState::Disputed);
+        let won = lost.dispute_read(&news(DisputeStatus::Won), at(401)).unwrap().order;
+        assert_eq!(won.payment_state(), PaymentState::Paid);
+        assert!(won.refund(&NewRefund::default(), at(402)).is_ok());
+    }
+
+    #[test]
+    fn only_what_is_disputed_and_not_returned_cannot_be_refunded() {
+        let part = |status| Dispute { amount: usd(4000), ..news(status) };
+        let refund = |minor: Option<i64>| NewRefund { amount: minor.map(usd), ..NewRefund::default() };
+        for status in [DisputeStatus::NeedsResponse, DisputeStatus::Lost] {
+            let order = paid().dispute_news(&part(status), at(400)).unwrap().order;
+            let disputed = RefundError::Disputed { undisputed: usd(7500) };
+            assert_eq!(order.refund(&refund(Some(7501)), at(401)), Err(disputed), "{status}");
+            let (rest, _) = order.refund(&refund(None), at(402)).unwrap();
+            assert_eq!(rest.order.refunds[0].amount, usd(7500), "{status}");
+            let disputed = RefundError::Disputed { undisputed: usd(0) };
+            assert_eq!(rest.order.refund(&refund(Some(1)), at(403)), Err(disputed), "{status}");
+            let returned = Dispute { reinstated: true, ..part(status) };
+            let order = order.dispute_news(&returned, at(404)).unwrap().order;
+            assert!(order.refund(&refund(Some(11_500)), at(405)).is_ok(), "{status}");
+        }
+        // What was refunded before is not disputed twice.
+        let (refunded, _) = paid().refund(&refund(Some(10_000)), at(399)).unwrap();
+        let order = refunded.order.dispute_news(&part(DisputeStatus::Lost), at(400)).unwrap().order;
+        assert_eq!(order.undisputed_of(&part(DisputeStatus::Lost).intent), usd(0));
+    }
+
+    #[test]
     fn what_is_disputed_is_not_refunded_and_money_put_back_is_not_yet_a_win() {
         let order = paid().dispute_news(&news(DisputeStatus::NeedsResponse), at(400)).unwrap().order;
-        assert_eq!(order.refund(&NewRefund::default(), at(401)), Err(RefundError::Disputed));
+        let disputed = RefundError::Disputed { undisputed: usd(0) };
+        assert_eq!(order.refund(&NewRefund::default(), at(401)), Err(disputed));
         let back = Dispute { reinstated: true, ..news(DisputeStatus::NeedsResponse) };
         let order = order.dispute_news(&back, at(402)).unwrap().order;
         assert_eq!((order.payment_state(), order.disputes[0].reinstated), (PaymentState::Disputed, true));

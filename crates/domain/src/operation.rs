@@ -370,7 +370,7 @@ impl Decision {
     ///
     /// An edit is done when Stripe names its revision, or when its intent has been given up; money that is
     /// taken or held for the revision before can no longer change. A cancellation and a capture are done, or
-    /// have come too late, at the intent's end. An order that another intent has paid meanwhile, or that is
+    /// have come too late, at the intent's end; a capture, also where another amount was captured. An order that another intent has paid meanwhile, or that is
     /// canceled, stays as it is.
     pub(crate) fn resolve_operation(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let Some(operation) = self.order.operation.clone().filter(|it| it.intent == intent.id) else { return };

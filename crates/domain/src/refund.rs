@@ -195,7 +195,7 @@ impl Refund {
 /// What a shop wants to give back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewRefund {
-    /// How much; all that is left if nothing is said.
+    /// How much; all that is left and not disputed if nothing is said.
     pub amount: Option<Money>,
     /// Which payment's money; that which paid the order if nothing is said.
     pub intent: Option<IntentId>,
@@ -221,9 +221,12 @@ pub enum RefundError {
     /// An amount that Stripe's wire cannot carry.
     #[error("the amount to refund {0}")]
     NotOnTheWire(MoneyError),
-    /// The bank has taken the money back while a dispute goes on: a refund would give it twice.
-    #[error("the payment is disputed: what is refunded now would be given back twice")]
-    Disputed,
+    /// The bank has taken the money back by a dispute, and not returned it: a refund would give it twice.
+    #[error("the payment is disputed: at most {} of it can be refunded, the rest would be given back twice", .undisputed.to_decimal())]
+    Disputed {
+        /// What of the rest is not disputed.
+        undisputed: Money,
+    },
 }
 
 /// What Stripe says of a refund at one moment.
@@ -279,12 +282,13 @@ impl Order {
         if left.is_zero() {
             return Err(RefundError::NothingLeft);
         }
-        if self.is_disputed(&intent.id) {
-            return Err(RefundError::Disputed);
-        }
-        let amount = new.amount.unwrap_or(left);
+        let undisputed = self.undisputed_of(&intent.id);
+        let amount = new.amount.unwrap_or(if undisputed.is_zero() { left } else { undisputed });
         if amount.is_zero() || left.minus(amount).is_err() {
             return Err(RefundError::Amount { left });
+        }
+        if undisputed.minus(amount).is_err() {
+            return Err(RefundError::Disputed { undisputed });
         }
         amount.to_wire().map_err(RefundError::NotOnTheWire)?;
         let mut decision = Decision::unchanged(self.clone());

@@ -273,7 +273,7 @@ impl From<RefundPaymentError> for Problem {
             RefundPaymentError::Refused(error) => match error {
                 RefundError::NothingReceived => Self::conflict("payment_not_received", error.to_string()),
                 RefundError::NothingLeft => Self::conflict("payment_already_refunded", error.to_string()),
-                RefundError::Disputed => Self::conflict("payment_disputed", error.to_string()),
+                RefundError::Disputed { .. } => Self::conflict("payment_disputed", error.to_string()),
                 RefundError::Amount { .. } | RefundError::NotOnTheWire(_) => Self::amount(&error),
             },
             RefundPaymentError::KeyReused => {
@@ -314,6 +314,12 @@ impl From<GatewayError> for Problem {
                 tracing::error!(cause, "the payment provider cannot be used with these settings");
                 let detail = "the payment provider does not accept the service's settings; its operator must look";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "payment_provider_misconfigured", detail)
+            }
+            GatewayError::NotUnderstood(problem) => {
+                tracing::error!(problem, "an answer of the payment provider is newer than this program");
+                let detail =
+                    "the payment provider's answer has a value that this version does not know; its operator must look";
+                unavailable("payment_provider_failed", detail)
             }
             GatewayError::Unknown(cause) => {
                 tracing::warn!(%cause, "the outcome of a request to the payment provider is unknown");
@@ -405,6 +411,7 @@ mod tests {
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::Spent(line()).into(), 503, "payment_provider_failed"),
+            (GatewayError::NotUnderstood("the line went dead".into()).into(), 503, "payment_provider_failed"),
         ] {
             let response = problem.respond(None);
             assert_eq!(response.status().as_u16(), status, "{code}");

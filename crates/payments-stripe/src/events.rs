@@ -3,10 +3,11 @@
 use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
 use paywright_domain::{AnomalyKind, IntentId, Timestamp};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::objects::{self, Event, PaymentIntent};
-use crate::snapshots::{dispute_of, order_named_by, refund_of, snapshot_of};
+use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
 use crate::webhook::verify;
 
 /// Stripe's webhooks, signed by any of the secrets in use.
@@ -41,11 +42,28 @@ fn unreadable(problem: &dyn std::fmt::Display) -> WebhookError {
     WebhookError::Unreadable(problem.to_string())
 }
 
-/// Reads an event, as it was delivered or listed.
+/// The release trains of API versions in which the objects of payments mean what they mean in [`crate::API_VERSION`].
+/// Before the first of them a partial capture is told of as a refund of the rest ("2025-03-31.basil").
+const KNOWN_TRAINS: [&str; 4] = ["basil", "clover", "dahlia", "endive"];
+
+/// The most characters of an API version that are repeated to the operator.
+const VERSION_CHARS_MAX: usize = 40;
+
+/// Reads an event, as it was delivered or listed. What is listed is rendered in the version in which it was made,
+/// whichever is asked for.
 pub(crate) fn read_event(json: Value) -> Result<ProviderEvent, WebhookError> {
     let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
-    let news = news(&event.kind, event.data.object, created_at)?;
+    let other_version = other_version(event.api_version.as_deref());
+    let said = match (&event.account, &other_version) {
+        (Some(account), _) => Said::Foreign(format!("it is of the connected account {account}")),
+        (None, Some(_)) => Said::News(news_of_ids(&event.kind, &event.data.object)),
+        (None, None) => said(&event.kind, event.data.object, created_at)?,
+    };
+    let (news, foreign) = match said {
+        Said::News(news) => (news, None),
+        Said::Foreign(reason) => (ProviderNews::Nothing, Some(reason)),
+    };
     Ok(ProviderEvent {
         id: event.id.to_string(),
         kind: event.kind,
@@ -53,66 +71,112 @@ pub(crate) fn read_event(json: Value) -> Result<ProviderEvent, WebhookError> {
         livemode: event.livemode,
         request: event.request.and_then(|it| it.id),
         news,
+        foreign,
+        other_version,
     })
+}
+
+/// The version, if it is not one whose meaning is known.
+fn other_version(version: Option<&str>) -> Option<String> {
+    let train = version.and_then(|it| it.split_once('.')).map(|(_, train)| train);
+    let is_known = train.is_some_and(|it| KNOWN_TRAINS.contains(&it));
+    (!is_known).then(|| version.unwrap_or("(none)").chars().take(VERSION_CHARS_MAX).collect())
+}
+
+/// What an event says.
+enum Said {
+    News(ProviderNews),
+    /// It is of an object that no order here can have, for this reason.
+    Foreign(String),
 }
 
 /// What is done about each type ("Types of events"). Of payments, the intent's own events are the truth, so that most
 /// of those of its charges tell nothing new.
-fn news(kind: &str, object: Value, created_at: Timestamp) -> Result<ProviderNews, WebhookError> {
+fn said(kind: &str, object: Value, created_at: Timestamp) -> Result<Said, WebhookError> {
+    if kind.starts_with("payment_intent.") {
+        let news = |it: &PaymentIntent| {
+            let snapshot = snapshot_of(it, created_at)?.within_second(created_at);
+            Ok(Some(ProviderNews::Intent(Box::new(snapshot))))
+        };
+        return read(kind, object, news);
+    }
+    if is_refund(kind) {
+        return read(kind, object, |it: &objects::Refund| {
+            Ok(refund_of(it)?.map(|it| ProviderNews::Refund(Box::new(it))))
+        });
+    }
+    if let Some(what) = kind.strip_prefix("charge.dispute.") {
+        return read(kind, object, |it: &objects::Dispute| {
+            let Some(mut dispute) = dispute_of(it)? else { return Ok(None) };
+            dispute.withdrawn |= what == "funds_withdrawn";
+            dispute.reinstated |= what == "funds_reinstated";
+            Ok(Some(ProviderNews::Dispute(Box::new(dispute))))
+        });
+    }
+    let word = |name: &str| object.get(name).and_then(Value::as_str).map(|it| it.replace('\0', ""));
+    let reason = match kind {
+        "radar.early_fraud_warning.created" => word("fraud_type"),
+        "review.opened" => word("reason"),
+        "review.closed" => word("closed_reason"),
+        _ => None,
+    };
+    Ok(Said::News(match news_of_ids(kind, &object) {
+        ProviderNews::Notice { intent, kind, .. } => ProviderNews::Notice { intent, kind, reason },
+        news @ (ProviderNews::Intent(_)
+        | ProviderNews::Refund(_)
+        | ProviderNews::Dispute(_)
+        | ProviderNews::Proceeds(_)
+        | ProviderNews::Look(_)
+        | ProviderNews::Nothing) => news,
+    }))
+}
+
+fn is_refund(kind: &str) -> bool {
+    ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"].contains(&kind)
+}
+
+/// Reads the object of an event. What has a status that is not known here, or another shape, is left to be read from
+/// Stripe; what no order can have is of no concern, whoever made it.
+fn read<T: DeserializeOwned>(
+    kind: &str,
+    object: Value,
+    news: impl FnOnce(&T) -> Result<Option<ProviderNews>, Unreadable>,
+) -> Result<Said, WebhookError> {
+    let ids = news_of_ids(kind, &object);
+    let problem = match serde_json::from_value::<T>(object) {
+        Ok(object) => match news(&object) {
+            Ok(news) => return Ok(Said::News(news.unwrap_or(ProviderNews::Nothing))),
+            Err(Unreadable::Foreign(reason)) => return Ok(Said::Foreign(reason)),
+            Err(problem @ Unreadable::Status(_)) => problem.to_string(),
+        },
+        Err(_) if ids == ProviderNews::Nothing => return Err(unreadable(&"its object has not the shape of its type")),
+        Err(problem) => problem.to_string(),
+    };
+    tracing::warn!(kind, problem, "the object of an event is read from Stripe");
+    Ok(Said::News(ids))
+}
+
+/// What an event says by its type and the ids in it alone.
+fn news_of_ids(kind: &str, object: &Value) -> ProviderNews {
+    let of_intent = |news: &dyn Fn(IntentId) -> ProviderNews| {
+        let name = if kind.starts_with("payment_intent.") { "id" } else { "payment_intent" };
+        let id = object.get(name).and_then(|it| it.as_str().or_else(|| it.get("id").and_then(Value::as_str)));
+        id.and_then(|it| IntentId::new(it).ok()).map_or(ProviderNews::Nothing, news)
+    };
+    let notice = |kind| of_intent(&|intent| ProviderNews::Notice { intent, kind, reason: None });
     match kind {
-        _ if kind.starts_with("payment_intent.") => intent_news(object, created_at),
-        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            let refund: objects::Refund = serde_json::from_value(object).map_err(|error| unreadable(&error))?;
-            let read = refund_of(&refund).map_err(|problem| unreadable(&problem))?;
-            Ok(read.map_or(ProviderNews::Nothing, |it| ProviderNews::Refund(Box::new(it))))
-        }
         // The charge says how much went back in all, and not by which refunds; or that what it held is lost.
-        "charge.refunded" | "charge.expired" => {
-            Ok(intent_named_in(&object).map_or(ProviderNews::Nothing, ProviderNews::Look))
-        }
+        "charge.refunded" | "charge.expired" => of_intent(&ProviderNews::Look),
         // The fee is known once the charge has its balance transaction.
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
-            Ok(intent_named_in(&object).map_or(ProviderNews::Nothing, ProviderNews::Proceeds))
+            of_intent(&ProviderNews::Proceeds)
         }
-        _ if kind.starts_with("charge.dispute.") => dispute_news(kind, object),
-        "radar.early_fraud_warning.created" => Ok(notice(&object, AnomalyKind::EarlyFraudWarning, "fraud_type")),
-        "review.opened" => Ok(notice(&object, AnomalyKind::UnderReview, "reason")),
-        "review.closed" => Ok(notice(&object, AnomalyKind::ReviewClosed, "closed_reason")),
-        _ => Ok(ProviderNews::Nothing),
-    }
-}
-
-fn dispute_news(kind: &str, object: Value) -> Result<ProviderNews, WebhookError> {
-    let dispute: objects::Dispute = serde_json::from_value(object).map_err(|error| unreadable(&error))?;
-    let Some(mut read) = dispute_of(&dispute).map_err(|problem| unreadable(&problem))? else {
-        return Ok(ProviderNews::Nothing);
-    };
-    read.withdrawn |= kind == "charge.dispute.funds_withdrawn";
-    read.reinstated |= kind == "charge.dispute.funds_reinstated";
-    Ok(ProviderNews::Dispute(Box::new(read)))
-}
-
-/// The intent that an object names.
-fn intent_named_in(object: &Value) -> Option<IntentId> {
-    object.get("payment_intent").and_then(Value::as_str).and_then(|it| IntentId::new(it).ok())
-}
-
-fn notice(object: &Value, kind: AnomalyKind, word: &str) -> ProviderNews {
-    let reason = object.get(word).and_then(Value::as_str).map(|it| it.replace('\0', ""));
-    intent_named_in(object).map_or(ProviderNews::Nothing, |intent| ProviderNews::Notice { intent, kind, reason })
-}
-
-/// What an event says of an intent. One that cannot be understood is an error where it names an order, and of no
-/// concern where it does not: another program on the same account may use currencies that we do not.
-fn intent_news(object: Value, as_of: Timestamp) -> Result<ProviderNews, WebhookError> {
-    let intent: PaymentIntent =
-        serde_json::from_value(object).map_err(|error| WebhookError::Unreadable(error.to_string()))?;
-    match snapshot_of(&intent, as_of) {
-        Ok(snapshot) => Ok(ProviderNews::Intent(Box::new(snapshot.within_second(as_of)))),
-        Err(problem) if order_named_by(&intent).is_some() => Err(WebhookError::Unreadable(problem)),
-        Err(problem) => {
-            tracing::info!(intent = %intent.id, problem, "an event of a foreign intent");
-            Ok(ProviderNews::Nothing)
+        "radar.early_fraud_warning.created" => notice(AnomalyKind::EarlyFraudWarning),
+        "review.opened" => notice(AnomalyKind::UnderReview),
+        "review.closed" => notice(AnomalyKind::ReviewClosed),
+        _ if kind.starts_with("payment_intent.") || kind.starts_with("charge.dispute.") || is_refund(kind) => {
+            of_intent(&ProviderNews::Look)
         }
+        _ => ProviderNews::Nothing,
     }
 }

@@ -45,7 +45,7 @@ impl StripeGateway {
     }
 
     fn issued(answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
-        let snapshot = snapshot_of(&answer.value, as_of).map_err(|it| GatewayError::Unknown(it.into()))?;
+        let snapshot = snapshot_of(&answer.value, as_of).map_err(|it| GatewayError::Unknown(Box::new(it)))?;
         let client_secret = answer.value.client_secret.unwrap_or_default();
         Ok(IssuedIntent { snapshot, client_secret, request: answer.request_id })
     }
@@ -67,9 +67,8 @@ impl StripeGateway {
     }
 
     fn given_back(answer: &Answer<Refund>) -> Result<IssuedRefund, GatewayError> {
-        let unknown = |problem: String| GatewayError::Unknown(problem.into());
-        let snapshot = refund_of(&answer.value).map_err(unknown)?;
-        let snapshot = snapshot.ok_or_else(|| unknown("a refund of no payment intent".to_owned()))?;
+        let snapshot = refund_of(&answer.value).map_err(|problem| GatewayError::Unknown(Box::new(problem)))?;
+        let snapshot = snapshot.ok_or_else(|| GatewayError::Unknown("a refund of no payment intent".into()))?;
         Ok(IssuedRefund { snapshot, request: answer.request_id.clone() })
     }
 }
@@ -91,6 +90,7 @@ impl PaymentGateway for StripeGateway {
             | GatewayError::Busy
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
+            | GatewayError::NotUnderstood(_)
             | GatewayError::Unknown(_)) => error,
         })?;
         // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
@@ -104,14 +104,14 @@ impl PaymentGateway for StripeGateway {
         let asked_at = (self.now)();
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand: Vec::new() };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
-        Self::issued(intent, asked_at)
+        Self::issued(intent, asked_at).map_err(read)
     }
 
     async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
         let expand = vec!["latest_charge.balance_transaction"];
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
-        proceeds_of(&intent.value).map_err(|problem| GatewayError::Unknown(problem.into()))
+        proceeds_of(&intent.value).map_err(|problem| GatewayError::NotUnderstood(problem.to_string()))
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
@@ -181,7 +181,21 @@ impl PaymentGateway for StripeGateway {
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let refund = StripeId::new("", id.as_str()).map_err(|_| GatewayError::NotFound)?;
-        Self::given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?)
+        Self::given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?).map_err(read)
+    }
+}
+
+/// A read whose answer is not understood leaves nothing unknown of what was done.
+fn read(error: GatewayError) -> GatewayError {
+    match error {
+        GatewayError::Unknown(problem) => GatewayError::NotUnderstood(problem.to_string()),
+        error @ (GatewayError::Refused(_)
+        | GatewayError::NotFound
+        | GatewayError::Spent(_)
+        | GatewayError::Busy
+        | GatewayError::InFlight
+        | GatewayError::Misconfigured(_)
+        | GatewayError::NotUnderstood(_)) => error,
     }
 }
 

@@ -243,6 +243,11 @@ pub struct Event {
     pub created: i64,
     /// Whether it is about real money.
     pub livemode: bool,
+    /// The version of the API that its object is rendered in: the endpoint's, or in a list the one that was the
+    /// account's when it was made.
+    pub api_version: Option<String>,
+    /// The connected account that it is of (`acct_…`); none for one of the account itself ("Connect webhooks").
+    pub account: Option<String>,
     /// What caused it.
     pub request: Option<EventRequest>,
     /// What it is about.

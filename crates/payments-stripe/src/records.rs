@@ -1,15 +1,15 @@
 //! Stripe's lists behind the port of the use cases.
 
 use async_trait::async_trait;
-use paywright_app::{EventPage, GatewayError, Page, ProviderRecords};
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, RefundSnapshot, Timestamp};
+use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, UnknownStatus};
+use paywright_domain::{Dispute, IntentId, IntentSnapshot, OrderId, RefundSnapshot, Timestamp};
 use serde_json::Value;
 
 use crate::events::read_event;
 use crate::gateway::gateway_error;
-use crate::objects::{self, List, PaymentIntent};
+use crate::objects::{self, Expandable, List, PaymentIntent};
 use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Since};
-use crate::snapshots::{dispute_of, refund_of, snapshot_of};
+use crate::snapshots::{Unreadable, dispute_of, order_named_by, refund_of, snapshot_of};
 use crate::{StripeGateway, StripeId};
 
 /// The most that Stripe lists at once.
@@ -32,14 +32,58 @@ fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
     id.map(|it| StripeId::new("", it)).transpose().map_err(|_| GatewayError::NotFound)
 }
 
+/// What an object of a list is to us.
+enum Listed<T> {
+    Read(T),
+    UnknownStatus(UnknownStatus),
+    /// Of no payment intent, or of one that no order can have.
+    Foreign,
+}
+
+impl<T> Listed<T> {
+    /// Sorts what came of reading the object `id`, which is about `intent`.
+    fn of(
+        read: Result<Option<T>, Unreadable>,
+        id: &str,
+        intent: Option<&StripeId>,
+        order: impl FnOnce() -> Option<OrderId>,
+    ) -> Self {
+        match (read, intent.and_then(|it| IntentId::new(it.as_str()).ok())) {
+            (Ok(Some(read)), _) => Self::Read(read),
+            (Err(Unreadable::Status(status)), Some(intent)) => {
+                Self::UnknownStatus(UnknownStatus { id: id.to_owned(), status, intent, order: order() })
+            }
+            (Ok(None) | Err(Unreadable::Status(_) | Unreadable::Foreign(_)), _) => Self::Foreign,
+        }
+    }
+}
+
 /// A page of what can be read as ours.
-fn page<T, U>(list: &List<T>, id: impl Fn(&T) -> Option<String>, read: impl Fn(&T) -> Option<U>) -> Page<U> {
+fn page<T, U>(list: &List<T>, id: impl Fn(&T) -> Option<String>, read: impl Fn(&T) -> Listed<U>) -> Page<U> {
     let next = list.data.last().filter(|_| list.has_more).and_then(id);
-    Page { items: list.data.iter().filter_map(read).collect(), next }
+    let (mut items, mut unknown) = (Vec::new(), Vec::new());
+    for object in &list.data {
+        match read(object) {
+            Listed::Read(item) => items.push(item),
+            Listed::UnknownStatus(object) => unknown.push(object),
+            Listed::Foreign => {}
+        }
+    }
+    Page { items, unknown, next }
 }
 
 fn refunds(list: &List<objects::Refund>) -> Page<RefundSnapshot> {
-    page(list, |it| Some(it.id.to_string()), |it| refund_of(it).ok().flatten())
+    let read = |it: &objects::Refund| {
+        Listed::of(refund_of(it), it.id.as_str(), it.payment_intent.as_ref().map(Expandable::id), || None)
+    };
+    page(list, |it| Some(it.id.to_string()), read)
+}
+
+fn disputes(list: &List<objects::Dispute>) -> Page<Dispute> {
+    let read = |it: &objects::Dispute| {
+        Listed::of(dispute_of(it), it.id.as_str(), it.payment_intent.as_ref().map(Expandable::id), || None)
+    };
+    page(list, |it| Some(it.id.to_string()), read)
 }
 
 fn id_of(object: &Value) -> Option<String> {
@@ -92,9 +136,12 @@ impl ProviderRecords for StripeGateway {
         let request =
             ListPaymentIntents { limit: PAGE, created: self::since(since), starting_after: self::after(after)? };
         let asked_at = self.now();
-        let read = |json: &Value| {
-            let intent: PaymentIntent = serde_json::from_value(json.clone()).ok()?;
-            snapshot_of(&intent, asked_at).ok()
+        let read = |json: &Value| match serde_json::from_value::<PaymentIntent>(json.clone()) {
+            Ok(intent) => {
+                let read = snapshot_of(&intent, asked_at).map(Some);
+                Listed::of(read, intent.id.as_str(), Some(&intent.id), || order_named_by(&intent))
+            }
+            Err(_) => Listed::Foreign,
         };
         Ok(page(&self.list(&request).await?, id_of, read))
     }
@@ -114,9 +161,16 @@ impl ProviderRecords for StripeGateway {
     }
 
     async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
-        let request = ListDisputes { limit: PAGE, created: self::since(since), starting_after: self::after(after)? };
-        let list = self.list(&request).await?;
-        Ok(page(&list, |it| Some(it.id.to_string()), |it| dispute_of(it).ok().flatten()))
+        let (created, starting_after) = (Some(self::since(since)), self::after(after)?);
+        let request = ListDisputes { payment_intent: None, limit: PAGE, created, starting_after };
+        Ok(disputes(&self.list(&request).await?))
+    }
+
+    async fn disputes_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        let starting_after = self::after(after)?;
+        let payment_intent = self::after(Some(intent.as_str()))?;
+        let request = ListDisputes { payment_intent, limit: PAGE, created: None, starting_after };
+        Ok(disputes(&self.list(&request).await?))
     }
 }
 
@@ -130,6 +184,7 @@ fn forgotten(error: GatewayError) -> GatewayError {
         | GatewayError::Busy
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
+        | GatewayError::NotUnderstood(_)
         | GatewayError::Unknown(_)) => error,
     }
 }

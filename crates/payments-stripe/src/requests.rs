@@ -332,10 +332,14 @@ impl Get for ListPaymentIntents {
 /// `GET /v1/disputes`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListDisputes {
+    /// Only of this payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<StripeId>,
     /// 1 to 100.
     pub limit: u8,
     /// Only those opened since.
-    pub created: Since,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Since>,
     /// The last of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,

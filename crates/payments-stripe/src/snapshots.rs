@@ -6,29 +6,41 @@ use paywright_domain::{
     Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId,
     Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
 };
+use thiserror::Error;
 
 use crate::error::ErrorBody;
 use crate::objects::{self, Expandable, PaymentIntent};
 
-fn text(problem: &dyn Display) -> String {
-    problem.to_string()
+/// Why an object cannot be read as the domain sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum Unreadable {
+    /// No order can have it: it is of a currency, an amount or an id that none of ours has. Another program on the same
+    /// account may have made it.
+    #[error("{0}")]
+    Foreign(String),
+    /// Its status is newer than this program: Stripe's enumerations are open ("API upgrades").
+    #[error("the status {0} is not known to this version of the program")]
+    Status(String),
 }
 
-fn money(wire: i64, currency: &str) -> Result<Money, String> {
-    let currency: Currency = currency.parse().map_err(|_| format!("unknown currency {currency}"))?;
-    Money::from_wire(wire, currency).map_err(|problem| format!("the amount {wire} {problem}"))
+fn foreign(problem: &dyn Display) -> Unreadable {
+    Unreadable::Foreign(problem.to_string())
+}
+
+fn money(wire: i64, currency: &str) -> Result<Money, Unreadable> {
+    let code: Currency =
+        currency.parse().map_err(|_| Unreadable::Foreign(format!("the currency {currency} is not known here")))?;
+    Money::from_wire(wire, code)
+        .map_err(|problem| Unreadable::Foreign(format!("the amount {wire} {currency} {problem}")))
 }
 
 /// Reads an intent as the domain sees it. What it cannot see is an error, never a guess.
-pub(crate) fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapshot, String> {
+pub(crate) fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapshot, Unreadable> {
     let money = |wire| money(wire, &intent.currency);
-    let status: IntentStatus = intent
-        .status
-        .as_str()
-        .parse()
-        .map_err(|()| format!("unknown payment intent status {}", intent.status.as_str()))?;
+    let status = intent.status.as_str();
+    let status: IntentStatus = status.parse().map_err(|()| Unreadable::Status(status.to_owned()))?;
     Ok(IntentSnapshot {
-        intent: IntentId::new(intent.id.as_str()).map_err(|problem| text(&problem))?,
+        intent: IntentId::new(intent.id.as_str()).map_err(|problem| foreign(&problem))?,
         order: order_named_by(intent),
         revision: intent.metadata.get("revision").and_then(|it| it.parse().ok()),
         amount: money(intent.amount)?,
@@ -60,14 +72,14 @@ fn plain(text: &str) -> String {
 const REFUND_NAME: &str = "refund_id";
 
 /// Reads a refund. One of a charge without an intent is of no concern.
-pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapshot>, String> {
+pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapshot>, Unreadable> {
     let Some(intent) = &refund.payment_intent else { return Ok(None) };
     let status = refund.status.as_ref().map_or("pending", crate::RefundStatus::as_str);
-    let known = RefundStatus::from_stripe(status).ok_or_else(|| format!("unknown refund status {status}"))?;
+    let known = RefundStatus::from_stripe(status).ok_or_else(|| Unreadable::Status(status.to_owned()))?;
     Ok(Some(RefundSnapshot {
-        id: RefundId::new(refund.id.as_str()).map_err(|problem| text(&problem))?,
+        id: RefundId::new(refund.id.as_str()).map_err(|problem| foreign(&problem))?,
         name: refund.metadata.as_ref().and_then(|it| it.get(REFUND_NAME)).cloned(),
-        intent: IntentId::new(intent.id().as_str()).map_err(|problem| text(&problem))?,
+        intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(refund.amount, &refund.currency)?,
         reason: refund.reason.as_ref().and_then(|it| RefundReason::named(it.as_str())),
         status: known,
@@ -77,7 +89,7 @@ pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapsho
 
 /// Reads what came of a payment; nothing where its charge has no balance transaction yet, or where that was not sent
 /// whole.
-pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, String> {
+pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, Unreadable> {
     let Some(Expandable::Object(charge)) = &intent.latest_charge else { return Ok(None) };
     let Some(Expandable::Object(transaction)) = &charge.balance_transaction else { return Ok(None) };
     let money = |wire| money(wire, &transaction.currency);
@@ -90,20 +102,23 @@ pub(crate) fn refund_metadata(name: &str) -> std::collections::BTreeMap<String, 
 }
 
 /// Reads a dispute. One of a charge without an intent is of no concern.
-pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, String> {
+pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, Unreadable> {
     let Some(intent) = &dispute.payment_intent else { return Ok(None) };
-    let status: DisputeStatus =
-        dispute.status.parse().map_err(|()| format!("unknown dispute status {}", dispute.status))?;
+    let status: DisputeStatus = dispute.status.parse().map_err(|()| Unreadable::Status(dispute.status.clone()))?;
     let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
-    let moved = |taken: bool| dispute.balance_transactions.iter().any(|it| (it.amount < 0) == taken);
+    // Each time that money is taken or put back is a movement of its own. Their amounts need not cancel out: rates of
+    // exchange change in between.
+    let count = |taken: bool| dispute.balance_transactions.iter().filter(|it| (it.amount < 0) == taken).count();
+    let withdrawn = count(true) > 0;
+    let reinstated = count(false) > 0 && count(false) >= count(true);
     Ok(Some(Dispute {
-        id: DisputeId::new(dispute.id.as_str()).map_err(|problem| text(&problem))?,
-        intent: IntentId::new(intent.id().as_str()).map_err(|problem| text(&problem))?,
+        id: DisputeId::new(dispute.id.as_str()).map_err(|problem| foreign(&problem))?,
+        intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(dispute.amount, &dispute.currency)?,
         status,
         reason: plain(&dispute.reason),
         due_by: due_by.and_then(|it| Timestamp::from_unix_seconds(it).ok()),
-        withdrawn: moved(true),
-        reinstated: moved(false),
+        withdrawn,
+        reinstated,
     }))
 }

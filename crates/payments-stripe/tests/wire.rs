@@ -372,6 +372,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::Busy => "busy",
         GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
+        GatewayError::NotUnderstood(_) => "not understood",
         GatewayError::Unknown(_) => "unknown",
         GatewayError::Spent(_) => "spent",
     };
@@ -385,7 +386,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         (api_error(429, &json!({ "type": "x", "code": "rate_limit" })), "busy"),
         (api_error(409, &json!({ "type": "idempotency_error", "code": "idempotency_key_in_use" })), "in flight"),
         (ResponseTemplate::new(500), "unknown"),
-        (ResponseTemplate::new(200).set_body_json(intent_json("requires_moonlight")), "unknown"),
+        (ResponseTemplate::new(200).set_body_json(intent_json("requires_moonlight")), "not understood"),
     ] {
         let (server, client) = stripe().await;
         answers(&server, template).await;

@@ -75,6 +75,8 @@ pub(crate) enum Deed {
     Dispute,
     /// The bank decides on the dispute.
     CloseDispute(bool),
+    /// The bank decides anew on a dispute that it has decided.
+    DecideAnew(bool),
     /// The bank decides on the last refund.
     RefundDecided(bool),
 }
@@ -97,6 +99,8 @@ impl Deed {
             Self::Dispute => "dispute",
             Self::CloseDispute(true) => "the shop wins the dispute",
             Self::CloseDispute(false) => "the shop loses the dispute",
+            Self::DecideAnew(true) => "the shop wins the dispute after all",
+            Self::DecideAnew(false) => "the shop loses the dispute after all",
             Self::RefundDecided(true) => "the bank takes the refund",
             Self::RefundDecided(false) => "the bank sends the refund back",
         }
@@ -142,6 +146,10 @@ impl Deed {
             Self::Dispute => (twin("/dispute")?, form([])),
             Self::CloseDispute(won) => {
                 let id = core.stripe.twin.disputes().find(|it| it.status == "needs_response")?.id;
+                (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
+            }
+            Self::DecideAnew(won) => {
+                let id = core.stripe.twin.disputes().find(|it| it.status != "needs_response")?.id;
                 (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
             }
             Self::RefundDecided(taken) => {

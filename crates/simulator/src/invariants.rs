@@ -62,6 +62,7 @@ pub(crate) fn always(tables: &Tables, twin: &Twin, books: &mut Books) -> Checked
         one_business_action_has_one_effect(order, twin)?;
         everything_is_told_once(order)?;
         what_is_paid_is_what_is_due(order, books)?;
+        nothing_is_of_the_other_mode(order)?;
     }
     Ok(())
 }
@@ -141,6 +142,14 @@ fn what_is_paid_is_what_is_due(order: &Order, books: &Books) -> Checked {
         .find(|it| matches!(it.kind, AnomalyKind::AmountDiffers { .. } | AnomalyKind::WrongCurrency { .. }));
     match misfit.filter(|_| !books.is_meddled_with) {
         Some(it) => fail("due", format!("{} asked for something else than was due: {:?}", it.intent, it.kind)),
+        None => Ok(()),
+    }
+}
+
+/// An event of the other mode changes nothing, not even what a person is told.
+fn nothing_is_of_the_other_mode(order: &Order) -> Checked {
+    match order.anomalies.iter().find(|it| matches!(it.kind, AnomalyKind::WrongLivemode { .. })) {
+        Some(it) => fail("mode", format!("an event of the other mode was taken in: {:?}", it.kind)),
         None => Ok(()),
     }
 }

@@ -75,6 +75,25 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         &[&[Act::Refund(Some(100))], &[Act::At(Deed::Dispute), Act::At(Deed::CloseDispute(false))]],
     ),
     story(
+        "dispute decided anew",
+        PAID,
+        &[
+            &[
+                Act::At(Deed::Dispute),
+                Act::At(Deed::CloseDispute(false)),
+                Act::At(Deed::DecideAnew(true)),
+                Act::At(Deed::DecideAnew(false)),
+                Act::At(Deed::DecideAnew(true)),
+            ],
+            &[Act::Refund(Some(300)), Act::Refund(None)],
+        ],
+    ),
+    manual(
+        "capture at the dashboard",
+        PAYING,
+        &[&[Act::At(Deed::Capture(400)), Act::Refund(Some(100))], &[Act::Check, Act::Capture(Some(700))]],
+    ),
+    story(
         "dashboard refund",
         PAID,
         &[&[Act::At(Deed::Refund(300)), Act::At(Deed::Refund(300))], &[Act::Refund(Some(600))], &[Act::Refund(None)]],

@@ -218,7 +218,11 @@ impl ProviderRecords for Outside {
 
     /// No use case that is simulated reads them.
     async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::last(Vec::new()))
+    }
+
+    async fn disputes_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        self.list("list disputes of intent", |stripe, _| stripe.list_disputes(intent, after)).await
     }
 }
 

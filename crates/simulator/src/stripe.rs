@@ -181,6 +181,23 @@ impl Stripe {
         page(&found.filter(wanted).collect::<Vec<_>>(), after, |it| it.id.as_str())
     }
 
+    pub(crate) fn list_disputes(&self, of: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        let found = self.twin.disputes().filter(|it| it.intent == of.as_str()).filter_map(|it| {
+            let currency = self.twin.intents().find(|intent| intent.id == it.intent)?.currency.parse().ok()?;
+            Some(Dispute {
+                id: DisputeId::new(it.id).ok()?,
+                intent: of.clone(),
+                amount: Money::from_wire(it.amount, currency).ok()?,
+                status: it.status.parse().ok()?,
+                reason: "fraudulent".to_owned(),
+                due_by: None,
+                withdrawn: true,
+                reinstated: it.status == "won",
+            })
+        });
+        page(&found.collect::<Vec<_>>(), after, |it| it.id.as_str())
+    }
+
     pub(crate) fn list_intents(
         &self,
         after: Option<&str>,
@@ -211,7 +228,7 @@ fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Re
     };
     let items: Vec<T> = all.iter().skip(from).take(PAGE).cloned().collect();
     let next = items.last().filter(|_| from + items.len() < all.len()).map(|it| id(it).to_owned());
-    Ok(Page { items, next })
+    Ok(Page { next, ..Page::last(items) })
 }
 
 /// Whether a question of this luck is answered.
@@ -337,6 +354,8 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
         livemode: false,
         request: event.request.clone(),
         news,
+        foreign: None,
+        other_version: None,
     })
 }
 

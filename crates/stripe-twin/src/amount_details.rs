@@ -183,7 +183,6 @@ fn part(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::twin::Twin;
     use crate::twin::tests::post;
 

@@ -45,6 +45,8 @@ pub struct DisputeView<'a> {
     pub id: &'a str,
     /// Whose money.
     pub intent: &'a str,
+    /// How much of it, in the currency's wire units.
+    pub amount: i64,
     /// Like `needs_response`.
     pub status: &'a str,
 }
@@ -76,6 +78,11 @@ impl Twin {
 
     /// Every dispute.
     pub fn disputes(&self) -> impl Iterator<Item = DisputeView<'_>> {
-        self.disputes.values().map(|it| DisputeView { id: &it.id, intent: &it.intent, status: &it.status })
+        self.disputes.values().map(|it| DisputeView {
+            id: &it.id,
+            intent: &it.intent,
+            amount: it.amount,
+            status: &it.status,
+        })
     }
 }

@@ -8,6 +8,7 @@ use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
 use crate::params::{Kind, Params, Spec};
 use crate::twin::Twin;
 
+const DISPUTING: &[Spec] = &[("amount", Kind::Int)];
 const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
@@ -77,59 +78,90 @@ impl Twin {
         self.emit("payment_intent.succeeded", json, now);
         self.emit("charge.updated", late, now);
         if cards::by_token(&token).is_some_and(|it| it.aftermath == Aftermath::Disputed) {
-            self.dispute(charge_id, now);
+            self.dispute(charge_id, amount, now);
         }
         Ok(())
     }
 
-    fn dispute(&mut self, charge_id: &str, now: i64) {
+    fn dispute(&mut self, charge_id: &str, amount: i64, now: i64) {
         let id = self.draw("du_");
         let Some(charge) = self.charges.get_mut(charge_id) else { return };
         charge.disputed = true;
-        let dispute = Dispute {
+        let mut dispute = Dispute {
             id: id.clone(),
             charge: charge_id.to_owned(),
             intent: charge.intent.clone(),
-            amount: charge.amount_captured,
+            amount,
             currency: charge.currency.clone(),
             status: "needs_response".into(),
+            movements: Vec::new(),
             created: now,
         };
         self.emit("charge.dispute.created", dispute.to_json(), now);
+        dispute.movements.push(-amount);
         self.emit("charge.dispute.funds_withdrawn", dispute.to_json(), now);
         self.disputes.insert(id, dispute);
     }
 
-    /// The card holder goes to the bank: there is no such call at Stripe.
+    /// The card holder goes to the bank, with all of a payment or a part of it: there is no such call at Stripe.
     pub(crate) fn dispute_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[])?;
+        params.check(&[DISPUTING])?;
         let intent = self.intent_mut(id)?;
         let charge = intent.latest_charge.clone().filter(|_| intent.status == "succeeded");
-        let charge = charge.filter(|it| self.charges.get(it).is_some_and(|it| !it.disputed));
+        let charge = charge.and_then(|it| self.charges.get(&it)).filter(|it| !it.disputed);
         let charge = charge.ok_or_else(|| {
             let message = format!("There is no payment of {id} that could be disputed");
             Refusal::state("charge_not_disputable", message)
         })?;
-        self.dispute(&charge, now);
-        let disputed = |it: &&Dispute| it.charge == charge && it.status == "needs_response";
+        let (charge_id, amount) = (charge.id.clone(), params.int("amount").unwrap_or(charge.amount_captured));
+        if amount < 1 || amount > charge.amount_captured {
+            let message = format!("The amount must be between 1 and {}", charge.amount_captured);
+            return Err(Refusal::invalid("amount", &message));
+        }
+        self.dispute(&charge_id, amount, now);
+        let disputed = |it: &&Dispute| it.charge == charge_id && it.is_open();
         Ok(self.disputes.values().find(disputed).map(Dispute::to_json).unwrap_or_default())
     }
 
-    /// The bank decides on a dispute: there is no such call at Stripe. Won money comes back.
+    /// The bank decides on a dispute, or decides anew: there is no such call at Stripe. Won money comes back, and what
+    /// is lost after all is taken again ("How disputes work").
     pub(crate) fn close_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CLOSING])?;
         let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
         let won = params.text("outcome") != Some("lost");
+        let was_open = dispute.is_open();
         dispute.status = if won { "won" } else { "lost" }.into();
+        let is_withdrawn = dispute.movements.iter().sum::<i64>() < 0;
+        let moved = match (won, is_withdrawn) {
+            (true, true) => Some((dispute.amount, "charge.dispute.funds_reinstated")),
+            (false, false) => Some((-dispute.amount, "charge.dispute.funds_withdrawn")),
+            (true, false) | (false, true) => None,
+        };
+        dispute.movements.extend(moved.map(|(amount, _)| amount));
         let (json, charge) = (dispute.to_json(), dispute.charge.clone());
-        self.emit("charge.dispute.closed", json.clone(), now);
-        if won {
-            self.emit("charge.dispute.funds_reinstated", json.clone(), now);
-            if let Some(charge) = self.charges.get_mut(&charge) {
-                charge.disputed = false;
-            }
+        if let Some(charge) = self.charges.get_mut(&charge) {
+            charge.disputed = !won;
+        }
+        // What is decided anew is closed already.
+        let told = if was_open { "charge.dispute.closed" } else { "charge.dispute.updated" };
+        self.emit(told, json.clone(), now);
+        if let Some((_, told)) = moved {
+            self.emit(told, json.clone(), now);
         }
         Ok(json)
+    }
+
+    /// What of a charge the bank has taken back by disputes, and not returned. `None` while one of them is open: the
+    /// charge is not refunded then.
+    pub(crate) fn lost_by_disputes(&self, charge: &str) -> Option<i64> {
+        let mut lost = 0;
+        for dispute in self.disputes.values().filter(|it| it.charge == charge) {
+            if dispute.is_open() {
+                return None;
+            }
+            lost -= dispute.movements.iter().sum::<i64>();
+        }
+        Some(lost)
     }
 
     /// The bank said no: the intent waits for another means of payment.

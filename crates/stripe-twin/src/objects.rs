@@ -224,6 +224,9 @@ pub(crate) struct Dispute {
     pub(crate) amount: i64,
     pub(crate) currency: String,
     pub(crate) status: String,
+    /// What was taken of the balance (negative) and put back because of it, in this order.
+    #[serde(default)]
+    pub(crate) movements: Vec<i64>,
     pub(crate) created: i64,
 }
 
@@ -231,12 +234,17 @@ impl Dispute {
     /// A week to answer.
     const DUE_SECONDS: i64 = 7 * 24 * 3600;
 
+    /// Whether the bank has not decided yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == "needs_response"
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "id": self.id,
             "object": "dispute",
             "amount": self.amount,
-            "balance_transactions": [],
+            "balance_transactions": self.movements.iter().map(|it| json!({ "amount": it })).collect::<Vec<_>>(),
             "charge": self.charge,
             "created": self.created,
             "currency": self.currency,

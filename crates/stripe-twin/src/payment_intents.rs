@@ -588,8 +588,31 @@ mod tests {
         assert_eq!((&opened["status"], &opened["payment_intent"]), (&json!("needs_response"), &json!(id)));
         assert_eq!(post(&mut twin, &path, "").body["error"]["code"], "charge_not_disputable");
         assert_eq!(post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).status, 400);
-        let seen: Vec<_> = twin.disputes().map(|it| (it.intent, it.status)).collect();
-        assert_eq!(seen, [(id.as_str(), "needs_response")]);
+        let seen: Vec<_> = twin.disputes().map(|it| (it.intent, it.amount, it.status)).collect();
+        assert_eq!(seen, [(id.as_str(), 11_200, "needs_response")]);
+    }
+
+    #[test]
+    fn a_bank_may_decide_anew_and_a_lost_part_leaves_the_rest_to_be_refunded() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "");
+        confirm(&mut twin, &id, "pm_card_visa");
+        let opened = post(&mut twin, &format!("/_twin/payment_intents/{id}/dispute"), "amount=4000").body;
+        let path = format!("/_twin/disputes/{}/close", opened["id"].as_str().unwrap());
+        let mut close = |outcome: &str| {
+            let (response, events) = twin.handle(&request(Method::Post, &path, &format!("outcome={outcome}")), NOW);
+            let amounts = response.body["balance_transactions"].as_array().unwrap().clone();
+            let amounts: Vec<_> = amounts.iter().map(|it| it["amount"].as_i64().unwrap()).collect();
+            (amounts, events.into_iter().map(|it| it.kind.replace("charge.dispute.", "")).collect::<Vec<_>>())
+        };
+        assert_eq!(close("lost"), (vec![-4000], vec!["closed".to_owned()]));
+        assert_eq!(close("won"), (vec![-4000, 4000], vec!["updated".to_owned(), "funds_reinstated".to_owned()]));
+        let again = (vec![-4000, 4000, -4000], vec!["updated".to_owned(), "funds_withdrawn".to_owned()]);
+        assert_eq!(close("lost"), again);
+        let refund =
+            |twin: &mut Twin, amount| post(twin, "/v1/refunds", &format!("payment_intent={id}&amount={amount}"));
+        assert_eq!(refund(&mut twin, 7201).status, 400);
+        assert_eq!(refund(&mut twin, 7200).status, 200);
     }
 
     #[test]

@@ -49,11 +49,11 @@ impl Twin {
             }
         };
         let (id, transaction_id) = (self.draw("re_"), self.draw("txn_"));
+        let lost = self.lost_by_disputes(&charge_id);
         let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::missing("charge", &charge_id))?;
-        let rest = charge.amount_captured - charge.amount_refunded;
-        if charge.disputed {
-            return Err(Refusal::state("charge_disputed", "The charge is disputed and cannot be refunded".into()));
-        }
+        let lost = lost
+            .ok_or_else(|| Refusal::state("charge_disputed", "The charge is disputed and cannot be refunded".into()))?;
+        let rest = (charge.amount_captured - charge.amount_refunded - lost).max(0);
         if rest == 0 {
             return Err(Refusal::state(
                 "charge_already_refunded",

@@ -35,16 +35,19 @@ impl ProviderRecords for NoRecords {
         Ok(EventPage { events: Vec::new(), last: None, more: false })
     }
     async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::last(Vec::new()))
     }
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::last(Vec::new()))
     }
     async fn refunds_of(&self, _: &IntentId, _after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::last(Vec::new()))
     }
     async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
-        Ok(Page { items: Vec::new(), next: None })
+        Ok(Page::last(Vec::new()))
+    }
+    async fn disputes_of(&self, _: &IntentId, _after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        Ok(Page::last(Vec::new()))
     }
 }
 

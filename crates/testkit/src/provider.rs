@@ -284,6 +284,8 @@ impl State {
             livemode: false,
             request: None,
             news,
+            foreign: None,
+            other_version: None,
         });
     }
 
@@ -394,11 +396,6 @@ impl PaymentGateway for Provider {
     }
 }
 
-/// One page of everything.
-fn all<T>(items: Vec<T>) -> Page<T> {
-    Page { items, next: None }
-}
-
 #[async_trait]
 impl ProviderRecords for Provider {
     /// Two at a time.
@@ -416,18 +413,22 @@ impl ProviderRecords for Provider {
     }
 
     async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
-        Ok(all(self.state().intents.values().cloned().collect()))
+        Ok(Page::last(self.state().intents.values().cloned().collect()))
     }
 
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
-        Ok(all(self.refunds_now()))
+        Ok(Page::last(self.refunds_now()))
     }
 
     async fn refunds_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
-        Ok(all(self.refunds_now().into_iter().filter(|it| it.intent == *intent).collect()))
+        Ok(Page::last(self.refunds_now().into_iter().filter(|it| it.intent == *intent).collect()))
     }
 
     async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
-        Ok(all(self.state().disputes.clone()))
+        Ok(Page::last(self.state().disputes.clone()))
+    }
+
+    async fn disputes_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        Ok(Page::last(self.state().disputes.iter().filter(|it| it.intent == *intent).cloned().collect()))
     }
 }

@@ -1,6 +1,7 @@
 //! The third beat: doing outside what was committed. Each task ends in news that is decided on like any other,
 //! or is tried again; whoever does it, a request or a worker, does the same.
 
+mod disputes;
 mod refunds;
 
 use std::convert::Infallible;
@@ -138,6 +139,7 @@ impl App {
                 | GatewayError::Busy
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
+                | GatewayError::NotUnderstood(_)
                 | GatewayError::Unknown(_)),
             ) => return Err(error.into()),
         };

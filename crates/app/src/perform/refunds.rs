@@ -5,7 +5,7 @@ use paywright_domain::{IntentError, IntentId, Order, OrderId, Refund, RefundNews
 use super::{PerformError, Then};
 use crate::change::{Along, ChangeError};
 use crate::schedule::BALANCE_SECONDS;
-use crate::{Access, App, GatewayError, OrderRef, ProviderRefund};
+use crate::{Access, App, GatewayError, OrderRef, ProviderRefund, UnknownStatus};
 
 impl App {
     /// Has a refund made that Stripe has not been asked for, or looks how it stands.
@@ -53,6 +53,7 @@ impl App {
                 error @ (GatewayError::Busy
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
+                | GatewayError::NotUnderstood(_)
                 | GatewayError::Unknown(_)),
             ) => return Err(error.into()),
         };
@@ -63,17 +64,27 @@ impl App {
         self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await
     }
 
-    /// Takes in every refund of an intent that the provider lists.
-    pub(crate) async fn import_refunds(&self, intent: &IntentId, order: &Order) -> Result<Order, PerformError> {
-        let (mut order, mut after) = (order.clone(), None);
+    /// Takes in every refund of an intent that the provider lists, but for those of a status that is not known here.
+    async fn import_refunds(&self, intent: &IntentId, order: &Order) -> Result<Order, PerformError> {
+        Ok(self.read_refunds(intent, order.clone()).await?.0)
+    }
+
+    /// As [`Self::import_refunds`], and gives those of a status that is not known here.
+    pub(crate) async fn read_refunds(
+        &self,
+        intent: &IntentId,
+        order: Order,
+    ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
+        let (mut order, mut unknown, mut after) = (order, Vec::new(), None);
         loop {
             let page = self.records.refunds_of(intent, after.as_deref()).await?;
             for refund in &page.items {
                 order = self.take_refund(refund, &Along::from("poll", None)).await?;
             }
+            unknown.extend(page.unknown);
             after = page.next;
             if after.is_none() {
-                return Ok(order);
+                return Ok((order, unknown));
             }
         }
     }

@@ -169,6 +169,9 @@ pub enum GatewayError {
     /// account.
     #[error("the payment provider cannot be used with these settings: {0}")]
     Misconfigured(String),
+    /// The provider answered a read with something that is newer than this program, a status that it does not know.
+    #[error("the payment provider's answer is not understood: {0}")]
+    NotUnderstood(String),
     /// Nobody knows whether it was done. Never a failure: the same key must be sent again.
     #[error("the payment provider did not answer; whether the request was carried out is unknown")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),

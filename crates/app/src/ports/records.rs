@@ -1,5 +1,7 @@
+use std::fmt;
+
 use async_trait::async_trait;
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, RefundSnapshot, Timestamp};
+use paywright_domain::{Dispute, IntentId, IntentSnapshot, OrderId, RefundSnapshot, Timestamp};
 
 use super::gateway::GatewayError;
 use super::webhooks::ProviderEvent;
@@ -23,6 +25,9 @@ pub trait ProviderRecords: Send + Sync {
 
     /// Disputes opened since `since`, as [`Self::intents`].
     async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError>;
+
+    /// Disputes of one intent, as they stand now; as [`Self::intents`].
+    async fn disputes_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError>;
 }
 
 /// One page of a list.
@@ -30,8 +35,36 @@ pub trait ProviderRecords: Send + Sync {
 pub struct Page<T> {
     /// What of it can be read as ours; the rest belongs to other programs on the same account.
     pub items: Vec<T>,
+    /// What has a status that is not known here.
+    pub unknown: Vec<UnknownStatus>,
     /// What to name for the page after this one; `None` for the last.
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The last page, of these items.
+    pub const fn last(items: Vec<T>) -> Self {
+        Self { items, unknown: Vec::new(), next: None }
+    }
+}
+
+/// An object of the provider's whose status is newer than this program: the provider's enumerations are open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownStatus {
+    /// Its name at the provider.
+    pub id: String,
+    /// Its status.
+    pub status: String,
+    /// The intent that it is, or that it is about.
+    pub intent: IntentId,
+    /// The order that it names, if it does.
+    pub order: Option<OrderId>,
+}
+
+impl fmt::Display for UnknownStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has the status {}, which this version of the program does not know", self.id, self.status)
+    }
 }
 
 /// One page of messages.

@@ -24,6 +24,12 @@ pub struct ProviderEvent {
     pub request: Option<String>,
     /// What it says.
     pub news: ProviderNews,
+    /// Why it concerns no order of this installation, where it says so by itself: it is of another account, or of an
+    /// amount that no order can have.
+    pub foreign: Option<String>,
+    /// The API version that it is rendered in, where its objects may mean something else than in the versions that are
+    /// known here; they were not read then.
+    pub other_version: Option<String>,
 }
 
 /// What a message says, as far as it concerns an order.
@@ -47,7 +53,8 @@ pub enum ProviderNews {
     },
     /// What came of an intent's payment on the shop's balance can be read now.
     Proceeds(IntentId),
-    /// Something happened to an intent or its refunds that the message does not tell in full: look.
+    /// Something happened to an intent, its refunds or its disputes that the message does not tell in full, or that this
+    /// program does not understand: they must be read.
     Look(IntentId),
     /// Nothing that changes an order.
     Nothing,

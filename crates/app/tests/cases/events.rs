@@ -12,7 +12,16 @@ use crate::{NOW, Shop, news};
 
 fn event(id: &str, news: ProviderNews) -> ProviderEvent {
     let (created_at, request) = (at(NOW), Some("req_9".to_owned()));
-    ProviderEvent { id: id.into(), kind: "some.event".into(), created_at, livemode: false, request, news }
+    ProviderEvent {
+        id: id.into(),
+        kind: "some.event".into(),
+        created_at,
+        livemode: false,
+        request,
+        news,
+        foreign: None,
+        other_version: None,
+    }
 }
 
 async fn take(shop: &Shop, event: ProviderEvent) -> Verdict {
@@ -96,6 +105,51 @@ async fn a_dispute_is_followed_and_stops_refunds() {
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
 }
 
+/// The bank may decide anew. Events cannot say which decision is the later one: the dispute is read.
+#[tokio::test]
+async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
+    use DisputeStatus::{Lost, NeedsResponse, Won};
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let told = |status| ProviderNews::Dispute(Box::new(dispute(&order, status)));
+    shop.provider().dispute(dispute(&order, Lost));
+    assert_eq!(take(&shop, event("evt_told_1", told(Lost))).await, Verdict::Applied);
+    for (id, now, event_says, expected) in [
+        ("evt_told_2", Won, Won, PaymentState::Paid),
+        ("evt_told_3", Won, NeedsResponse, PaymentState::Paid),
+        ("evt_told_4", Lost, Lost, PaymentState::Disputed),
+        ("evt_told_5", Won, Lost, PaymentState::Disputed),
+    ] {
+        shop.provider().dispute(dispute(&order, now));
+        let verdict = take(&shop, event(id, told(event_says))).await;
+        let contradicts = shop.order(&order).await.disputes[0].status != event_says;
+        assert_eq!(verdict == Verdict::Parked, contradicts, "{id}");
+        if id != "evt_told_5" {
+            shop.after(0).await;
+        }
+        assert_eq!(shop.order(&order).await.payment_state(), expected, "{id}");
+    }
+}
+
+/// The object of such an event may mean something else: what is taken is what the provider says now.
+#[tokio::test]
+async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of_once() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    shop.provider().pay(&intent);
+    for id in ["evt_1", "evt_2"] {
+        let old = ProviderEvent {
+            other_version: Some("2024-06-20".to_owned()),
+            ..event(id, ProviderNews::Look(intent.clone()))
+        };
+        assert_eq!(take(&shop, old).await, Verdict::Parked);
+    }
+    shop.after(0).await;
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
+    let warnings = shop.app.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("2024-06-20"), "{warnings:?}");
+}
+
 #[tokio::test]
 async fn a_warning_of_the_bank_is_told_once() {
     let shop = Shop::open().await;
@@ -171,13 +225,26 @@ async fn a_hint_is_followed_by_a_look() {
 }
 
 #[tokio::test]
-async fn a_message_of_the_other_mode_is_kept_and_changes_nothing() {
+async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
     let shop = Shop::open().await;
+    let (open, intent) = shop.payable().await;
+    let live = IntentSnapshot { livemode: true, ..news(&open, &intent, IntentStatus::Succeeded) };
+    let live = ProviderEvent { livemode: true, ..event("evt_1", of_intent(live)) };
+    assert_eq!(take(&shop, live).await, Verdict::Foreign);
+    let connected = ProviderEvent {
+        foreign: Some("it is of the connected account acct_1".to_owned()),
+        ..event("evt_2", of_intent(news(&open, &intent, IntentStatus::Succeeded)))
+    };
+    assert_eq!(take(&shop, connected).await, Verdict::Foreign);
+    assert_eq!(shop.order(&open).await, open);
+
     let order = shop.paid().await;
     let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
-    let live = ProviderEvent { livemode: true, ..event("evt_1", opened) };
+    let live = ProviderEvent { livemode: true, ..event("evt_3", opened) };
     assert_eq!(take(&shop, live).await, Verdict::Foreign);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
+    let warnings = shop.app.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("live mode"), "told once: {warnings:?}");
 }
 
 /// Events of a refund and a dispute of another program on the same account: looked up, and let be.

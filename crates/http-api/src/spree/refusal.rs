@@ -167,6 +167,7 @@ impl From<GatewayError> for Refusal {
             | GatewayError::Busy
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
+            | GatewayError::NotUnderstood(_)
             | GatewayError::Unknown(_)) => Problem::from(error).into(),
         }
     }

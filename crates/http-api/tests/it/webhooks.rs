@@ -27,6 +27,8 @@ pub(crate) fn event(body: &[u8]) -> ProviderEvent {
         livemode: false,
         request: None,
         news,
+        foreign: None,
+        other_version: None,
     }
 }
 
