@@ -207,11 +207,12 @@ impl App {
                 (Verdict::Foreign, Some(reason.to_owned()), None, None)
             }
             Ok(Taken::NotYet(reason) | Taken::ToBeRead(reason)) => unsettled(reason),
-            Err(error @ PerformError::Gateway(GatewayError::NotUnderstood(_))) => unsettled(error.to_string()),
+            Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Misfit(_))) => {
+                unsettled(error.to_string())
+            }
             // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long, nor to
             // give it up, however old it is.
             Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
-            Err(error @ PerformError::Misfit(_)) => unsettled(error.to_string()),
             Err(PerformError::Store(error)) => return Err(error),
         };
         let (owner, id, taken) = (self.owner, event.id.clone(), event.taken);
