@@ -1,9 +1,11 @@
 //! Who calls. `X-API-Key` says which application; `Authorization: Bearer` says which customer, by a token that
 //! the shop signed (JWT, HS256) or by the token of one order.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -21,8 +23,6 @@ use crate::problem::Problem;
 const KEY_PREFIX: &str = "pwk_";
 const ORDER_TOKEN_PREFIX: &str = "pwo_";
 const CART_TOKEN_PREFIX: &str = "pwc_";
-/// How far the clock of whoever signs tokens may be off, in seconds.
-const LEEWAY_SECONDS: i64 = 30;
 /// The shortest secret that tokens are signed with, in bytes: as long as what HMAC-SHA256 gives (RFC 7518,
 /// section 3.2).
 pub(crate) const SECRET_BYTES_MIN: usize = 32;
@@ -61,6 +61,7 @@ pub struct Tokens {
     decoding: DecodingKey,
     encoding: EncodingKey,
     validation: Validation,
+    leeway_seconds: i64,
 }
 
 /// Why there are no tokens.
@@ -77,14 +78,30 @@ pub enum TokensError {
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
-    /// Seconds since 1970.
-    exp: i64,
-    /// Seconds since 1970.
+    exp: NumericDate,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<i64>,
+    nbf: Option<NumericDate>,
+}
+
+/// Seconds since 1970 (RFC 7519, section 2). A fraction is read and dropped, since our clock has whole seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+struct NumericDate(i64);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let fractional = || number.as_f64().and_then(|it| Duration::try_from_secs_f64(it).ok());
+        let whole = || fractional().and_then(|it| i64::try_from(it.as_secs()).ok());
+        let seconds = number.as_i64().or_else(whole);
+        seconds.map(Self).ok_or_else(|| serde::de::Error::custom("must be seconds since 1970"))
+    }
 }
 
 impl Tokens {
+    /// Default tolerance for a clock that differs from ours, in seconds.
+    pub const LEEWAY_SECONDS: u32 = 30;
+
     /// Takes the secret that the shop signs its customers' tokens with. Order tokens are made from it too,
     /// by a key of their own.
     pub fn new(secret: &SecretString) -> Result<Self, TokensError> {
@@ -103,12 +120,20 @@ impl Tokens {
             decoding: DecodingKey::from_secret(bytes),
             encoding: EncodingKey::from_secret(bytes),
             validation,
+            leeway_seconds: Self::LEEWAY_SECONDS.into(),
         })
+    }
+
+    /// Takes another tolerance for a clock that differs from ours.
+    #[must_use]
+    pub fn with_leeway(self, seconds: u32) -> Self {
+        Self { leeway_seconds: seconds.into(), ..self }
     }
 
     /// Signs a customer's token, valid until `expires_at`.
     pub fn customer_token(&self, customer: &CustomerId, expires_at: Timestamp) -> Result<String, TokensError> {
-        let claims = Claims { sub: customer.as_str().to_owned(), exp: expires_at.unix_seconds(), nbf: None };
+        let exp = NumericDate(expires_at.unix_seconds());
+        let claims = Claims { sub: customer.as_str().to_owned(), exp, nbf: None };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| TokensError::Signing)
     }
 
@@ -132,10 +157,14 @@ impl Tokens {
         if token.starts_with(ORDER_TOKEN_PREFIX) {
             return self.orders.read(token).map(|it| Access::Order(OrderId(it)));
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
-        let now = now.unix_seconds();
-        let in_time = now < claims.exp.saturating_add(LEEWAY_SECONDS)
-            && claims.nbf.is_none_or(|from| now >= from.saturating_sub(LEEWAY_SECONDS));
+        let read = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        // An extension that must be understood (RFC 7515, section 4.1.11): none is, and an empty list is malformed.
+        if read.header.crit.is_some() {
+            return None;
+        }
+        let (claims, now) = (read.claims, now.unix_seconds());
+        let in_time = now < claims.exp.0.saturating_add(self.leeway_seconds)
+            && claims.nbf.is_none_or(|from| now >= from.0.saturating_sub(self.leeway_seconds));
         if in_time { CustomerId::new(claims.sub).ok().map(Access::Customer) } else { None }
     }
 }
@@ -194,14 +223,20 @@ pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, Stor
     api.app.authenticate(&digest(text)).await
 }
 
+/// The token of an `Authorization` header of the scheme `Bearer`, which is written in any case (RFC 9110, section
+/// 11.1).
+pub(crate) fn bearer(header: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Whose orders may be seen, where a customer must say who it is.
 pub(crate) fn customer(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
     let Some(header) = request.headers().get(AUTHORIZATION) else {
         let detail = "the Authorization header is missing: Bearer and a customer's or an order's token";
         return Err(Problem::unauthorized("token_missing", detail));
     };
-    let token = header.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
-    token.and_then(|it| api.tokens.access(it, api.app.now())).ok_or_else(|| {
+    bearer(header).and_then(|it| api.tokens.access(it, api.app.now())).ok_or_else(|| {
         Problem::unauthorized("token_invalid", "the bearer token is malformed, expired or not signed by this shop")
     })
 }
@@ -232,10 +267,68 @@ mod tests {
         let token = tokens.customer_token(&ada, at(NOW)).unwrap();
         for (now, expected) in [
             (NOW - 1, Some(Access::Customer(ada.clone()))),
-            (NOW + LEEWAY_SECONDS - 1, Some(Access::Customer(ada.clone()))),
-            (NOW + LEEWAY_SECONDS, None),
+            (NOW + 29, Some(Access::Customer(ada.clone()))),
+            (NOW + 30, None),
         ] {
             assert_eq!(tokens.access(&token, at(now)), expected, "{now}");
+        }
+        for (leeway, now, taken) in
+            [(0, NOW - 1, true), (0, NOW, false), (300, NOW + 299, true), (300, NOW + 300, false)]
+        {
+            let tokens = self::tokens(&"s".repeat(SECRET_BYTES_MIN)).with_leeway(leeway);
+            assert_eq!(tokens.access(&token, at(now)).is_some(), taken, "{leeway} {now}");
+        }
+    }
+
+    // Made by PyJWT 2.15.1: `jwt.encode(claims, "s" * 32, algorithm="HS256", headers=headers)`.
+    /// `{"sub": "cus-ada", "iat": NOW + 0.25, "nbf": NOW + 0.75, "exp": NOW + 600.5}`
+    const FRACTIONAL: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJjdXMtYWRhIiwiaWF0IjoxNzQzNDE1MDUwLjI1LCJuYmYiOjE3NDM0MTUwNTAuNzUsImV4cCI6MTc0MzQxNTY1MC41fQ.2o1czWMnmLCINqYHKLuLNFIaVUezXhbldxyzr5L1geg";
+    /// `{"sub": "cus-ada", "exp": NOW - 30.25}`
+    const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1MDE5Ljc1fQ.pf4EXgM_5mEbJsStlHjQFSjxPJeSXq_018cAqgVSE_Q";
+    /// `{"sub": "cus-ada", "nbf": NOW + 31.5, "exp": NOW + 600.5}`
+    const NOT_YET: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJjdXMtYWRhIiwibmJmIjoxNzQzNDE1MDgxLjUsImV4cCI6MTc0MzQxNTY1MC41fQ.555K7pwrDk3ovW9MmFkVMTOm6VBQEyK1Ca84mcZymEg";
+    /// The header has `"crit": ["http://shop.example/rule"], "http://shop.example/rule": true`.
+    const CRITICAL: &str = "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiaHR0cDovL3Nob3AuZXhhbXBsZS9ydWxlIl0sImh0dHA6Ly9zaG9wLmV4YW1wbGUvcnVsZSI6dHJ1ZSwidHlwIjoiSldUIn0.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwfQ.Cqnd270SoMLKed3KzdjH5PxiZkgAyJfmbeLCN-arIeY";
+    /// The header has `"crit": []`.
+    const CRITICAL_OF_NOTHING: &str = "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwfQ.bwN6DbZqW_jVZHmP_zQzcwYUY45FvQnvxL9Rz3whuwo";
+
+    #[test]
+    fn a_token_of_another_library_is_taken_with_times_in_fractions_of_seconds() {
+        let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
+        let ada = Some(Access::Customer(CustomerId::new("cus-ada").unwrap()));
+        for (token, now, expected) in [
+            (FRACTIONAL, NOW - 31, &None),
+            (FRACTIONAL, NOW - 30, &ada),
+            (FRACTIONAL, NOW + 629, &ada),
+            (FRACTIONAL, NOW + 630, &None),
+            (EXPIRED, NOW, &None),
+            (EXPIRED, NOW - 2, &ada),
+            (NOT_YET, NOW, &None),
+            (NOT_YET, NOW + 1, &ada),
+        ] {
+            assert_eq!(&tokens.access(token, at(now)), expected, "{token} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_token_with_an_extension_that_must_be_understood_is_refused() {
+        let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
+        for token in [CRITICAL, CRITICAL_OF_NOTHING] {
+            assert_eq!(tokens.access(token, at(NOW)), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_bearer_is_read_in_any_case() {
+        for (header, token) in [
+            ("Bearer t", Some("t")),
+            ("bearer t", Some("t")),
+            ("BEARER  t ", Some("t")),
+            ("Basic t", None),
+            ("bearert", None),
+            ("t", None),
+        ] {
+            assert_eq!(bearer(&HeaderValue::from_static(header)), token, "{header}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
 use paywright_domain::{Currency, CustomerId};
-use paywright_http_api::{Api, ApiKeyText};
+use paywright_http_api::{Api, ApiKeyText, Tokens};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
@@ -116,6 +116,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         payments: Payments::default(),
         webhook_secrets: vec![SecretString::from(secrets.webhook.as_str())],
         token_secret: SecretString::from(secrets.token.as_str()),
+        token_leeway_seconds: Tokens::LEEWAY_SECONDS,
         currency: Currency::Usd,
         publishable_key: None,
         // A storefront that is being written may be served from anywhere.

@@ -30,6 +30,8 @@ pub(crate) struct Wiring {
     pub(crate) payments: Payments,
     pub(crate) webhook_secrets: Vec<SecretString>,
     pub(crate) token_secret: SecretString,
+    /// Tolerance for the clock of the shop that signs tokens.
+    pub(crate) token_leeway_seconds: u32,
     /// Of a cart where the storefront names none.
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
@@ -56,6 +58,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         payments: settings.payments.clone(),
         webhook_secrets: settings.webhook_secrets()?,
         token_secret,
+        token_leeway_seconds: settings.auth.leeway_seconds()?,
         currency: settings.storefront.currency()?,
         publishable_key: settings.stripe.publishable_key.clone(),
         allowed_origins: settings.storefront.origins()?,
@@ -91,7 +94,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         allowed_origins: wiring.allowed_origins,
         demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
-        tokens: Arc::new(Tokens::new(&wiring.token_secret)?),
+        tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
     };
     Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds })
 }

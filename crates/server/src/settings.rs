@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use config::{Config, Environment, File};
 use paywright_domain::{Currency, Policies, Policy};
+use paywright_http_api::Tokens;
 use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -231,11 +232,32 @@ impl Storefront {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Five minutes: a longer tolerance would mostly keep expired tokens alive.
+const LEEWAY_SECONDS_MAX: u32 = 300;
+
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Auth {
     token_secret: Option<SecretString>,
     token_secret_file: Option<PathBuf>,
+    /// Tolerance for the clock of the shop that signs tokens, in seconds.
+    leeway_seconds: u32,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { token_secret: None, token_secret_file: None, leeway_seconds: Tokens::LEEWAY_SECONDS }
+    }
+}
+
+impl Auth {
+    /// Tolerance for the clock of the shop that signs tokens, in seconds.
+    pub(crate) fn leeway_seconds(&self) -> Result<u32, Failure> {
+        if self.leeway_seconds > LEEWAY_SECONDS_MAX {
+            return Err(format!("auth.leeway_seconds must be at most {LEEWAY_SECONDS_MAX}").into());
+        }
+        Ok(self.leeway_seconds)
+    }
 }
 
 impl Settings {

@@ -321,11 +321,12 @@ impl Drop for Claim {
 
 /// `Bearer sk_…`, or the user of `Basic`, as `curl -u` sends it.
 fn api_key(value: &HeaderValue) -> Option<String> {
-    let text = value.to_str().ok()?;
-    if let Some(key) = text.strip_prefix("Bearer ") {
-        return Some(key.to_owned());
+    let (scheme, given) = value.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(given.to_owned());
     }
-    let user = BASE64_STANDARD.decode(text.strip_prefix("Basic ")?).ok()?;
+    let given = scheme.eq_ignore_ascii_case("basic").then_some(given)?;
+    let user = BASE64_STANDARD.decode(given).ok()?;
     let user = String::from_utf8(user).ok()?;
     Some(user.split(':').next().unwrap_or_default().to_owned())
 }

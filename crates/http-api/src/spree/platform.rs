@@ -14,7 +14,7 @@ use super::document::{Resource, Show, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
-use crate::auth::key_of;
+use crate::auth::{bearer, key_of};
 use crate::body::Check;
 
 /// How many variants a page has if nothing is said.
@@ -22,9 +22,9 @@ const PAGE_DEFAULT: u32 = 100;
 
 /// Lets an application in whose key may do what `scope` says: the key is in `X-API-Key`, or a bearer token.
 async fn admit(api: &Api, request: &HttpRequest, scope: Scope) -> Result<(), Refusal> {
-    let header = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok());
-    let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer "));
-    let text = header("x-api-key").or(bearer).ok_or_else(Refusal::token_invalid)?;
+    let named = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
+    let text =
+        named.or_else(|| request.headers().get(AUTHORIZATION).and_then(bearer)).ok_or_else(Refusal::token_invalid)?;
     let key = key_of(api, text).await?.ok_or_else(Refusal::token_invalid)?;
     if key.scopes.contains(&scope) { Ok(()) } else { Err(Refusal::not_allowed()) }
 }

@@ -12,6 +12,7 @@ use super::document::Show;
 use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
+use crate::auth::bearer;
 
 /// Where the token of a cart is looked for; the first that is there stands.
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
@@ -56,8 +57,7 @@ fn shopper(api: &Api, request: &HttpRequest, params: &Params) -> Result<Shopper,
     };
     let mut shopper = Shopper { opened: token.and_then(|it| api.tokens.opened(&it)), ..Shopper::default() };
     if let Some(header) = request.headers().get(AUTHORIZATION) {
-        let bearer = header.to_str().ok().and_then(|it| it.strip_prefix("Bearer ")).map(str::trim);
-        match bearer.and_then(|it| api.tokens.access(it, api.app.now())) {
+        match bearer(header).and_then(|it| api.tokens.access(it, api.app.now())) {
             Some(Access::Customer(customer)) => shopper.customer = Some(customer),
             Some(Access::Order(order)) => shopper.opened = shopper.opened.or(Some(Opened::Order(order))),
             Some(Access::All) | None => return Err(Refusal::token_invalid()),

@@ -106,3 +106,32 @@ async fn a_payment_intent_needs_to_know_the_customer() {
     let headers = [("x-api-key", service.key.as_str()), ("authorization", ada.as_str())];
     assert_eq!(service.send(Method::POST, &path, &headers, b"").await.code(), "token_invalid", "expired");
 }
+
+/// RFC 9110, section 11.1: a scheme is written in any case. RFC 7515, section 4.1.11: `crit`.
+#[actix_web::test]
+async fn the_scheme_of_a_token_is_read_in_any_case_and_an_unknown_critical_header_is_refused() {
+    let service = Service::with(MockGateway::new()).await;
+    let path = format!("{ORDERS}/{}", service.placed().await["id"].as_str().unwrap());
+    // Made by PyJWT 2.15.1 with the key "s" * 32: `exp` is NOW + 600.5.
+    let fractional = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwLjV9.\
+                      GmVLv8A9x84snfct5ofbjzE-jb46qkvwH2l7N9JfOz0";
+    // And with the header `"crit": ["exp"], "exp": 1`.
+    let critical = "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiZXhwIl0sImV4cCI6MSwidHlwIjoiSldUIn0.\
+                    eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwfQ.z2mmxpywciuzx-MdUEmTuD3ToXR3FTUFQ0YvCdOxR98";
+    for (authorization, status) in [
+        (format!("Bearer {fractional}"), 200),
+        (format!("bearer {}", service.token("cus-ada")), 200),
+        (format!("BEARER {}", service.token("cus-ada")), 200),
+        (format!("Token {}", service.token("cus-ada")), 401),
+        (format!("Bearer {critical}"), 401),
+    ] {
+        let headers = [("x-api-key", service.key.as_str()), ("authorization", authorization.as_str())];
+        let answer = service.send(Method::GET, &path, &headers, b"").await;
+        assert_eq!(answer.status, status, "{authorization}: {answer:?}");
+        let spree = service.send(Method::GET, "/api/v2/storefront/account/orders", &headers[1..], b"").await;
+        assert_eq!(spree.status, status, "{authorization}: {spree:?}");
+    }
+    let bearer = format!("bearer {}", service.key);
+    let listed = service.send(Method::GET, "/api/v2/platform/variants", &[("authorization", &bearer)], b"").await;
+    assert_eq!(listed.status, 200, "{listed:?}");
+}

@@ -29,6 +29,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
         ),
         (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__BACK_FILL_SECONDS", "0")], "back_fill_seconds must be"),
         (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__EXPIRE_AFTER_HOURS", "876001")], "must be at most 876000"),
+        (vec![database, key, token, ("PAYWRIGHT__AUTH__LEEWAY_SECONDS", "301")], "leeway_seconds must be at most 300"),
     ] {
         let (done, printed, said) = run(&["serve"], &settings, folder.path());
         assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
