@@ -57,7 +57,8 @@ pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, UnknownStatus};
 pub use ports::store::{
     ApiKey, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark, OrderQuery, OrderRef,
-    RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
+    OrderRefError, RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope,
+    Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};

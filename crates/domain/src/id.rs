@@ -51,6 +51,11 @@ impl OrderNumber {
         if well_formed { Ok(Self(text)) } else { Err(IdError::NotAnOrderNumber) }
     }
 
+    /// Whether a text begins as numbers do. An order that another system numbered may be asked for here.
+    pub fn is_like(text: &str) -> bool {
+        text.get(..NUMBER_PREFIX.len()).is_some_and(|it| it.eq_ignore_ascii_case(NUMBER_PREFIX))
+    }
+
     /// The number as printed.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -200,6 +205,16 @@ mod tests {
         }
         for bad in ["", "ORD-20250331-00000", "ORD-20250331-00000U", "ORD-2025033a-000000", "ord_20250331_000000"] {
             assert_eq!(OrderNumber::parse(bad), Err(IdError::NotAnOrderNumber), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_another_system_is_like_a_number() {
+        for text in ["ORD-20250331-5XZF", "ord-1", "ORD-", "ORD-ä"] {
+            assert!(OrderNumber::is_like(text) && OrderNumber::parse(text).is_err(), "{text}");
+        }
+        for text in ["", "ORD", "ORDER-1", "R123456789", "äöü-1"] {
+            assert!(!OrderNumber::is_like(text), "{text}");
         }
     }
 

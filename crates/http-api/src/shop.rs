@@ -4,7 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Access, Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, PlacedOrder, Scope};
+use paywright_app::{
+    Access, Changed, GetOrderError, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, OrderRefError,
+    PlacedOrder, Scope,
+};
 use paywright_domain::{CustomerId, Order, OrderId};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -26,9 +29,14 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const PAGE_DEFAULT: u16 = 20;
 
 fn order_ref(text: &str) -> Result<OrderRef, Problem> {
-    OrderRef::parse(text).filter(|it| !matches!(it, OrderRef::Intent(_))).ok_or_else(|| {
-        Problem::bad_request("order_id_malformed", "an order is named by its id (a UUID) or by its number (ORD-...)")
-    })
+    match OrderRef::parse(text) {
+        Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Ok(which),
+        Err(OrderRefError::NoSuchNumber) => Err(GetOrderError::NotFound.into()),
+        Ok(OrderRef::Intent(_)) | Err(OrderRefError::Malformed) => {
+            let detail = "an order is named by its id (a UUID) or by its number (ORD-...)";
+            Err(Problem::bad_request("order_id_malformed", detail))
+        }
+    }
 }
 
 /// The order that a path names, and what the caller may see of it: all, or what its token opens.
@@ -39,7 +47,8 @@ async fn named_order(
     scope: Scope,
 ) -> Result<(OrderRef, Access), Problem> {
     application(api, request, scope).await?;
-    Ok((order_ref(order)?, customer_if_any(api, request)?))
+    let access = customer_if_any(api, request)?;
+    Ok((order_ref(order)?, access))
 }
 
 fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {

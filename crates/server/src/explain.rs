@@ -1,17 +1,20 @@
 //! `paywright explain`.
 
-use paywright_app::{OrderRef, explain_order};
+use paywright_app::{OrderRef, OrderRefError, explain_order};
 
 use crate::cli::ExplainOptions;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
 pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
-    let which = OrderRef::parse(&options.order)
-        .ok_or("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")?;
+    let unknown = || format!("there is no order {}", options.order);
+    let which = OrderRef::parse(&options.order).map_err(|error| match error {
+        OrderRefError::NoSuchNumber => unknown(),
+        OrderRefError::Malformed => error.to_string(),
+    })?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
     let store = database.open_for_a_look().await?.orders;
-    let found = store.order(&which).await?.ok_or_else(|| format!("there is no order {}", options.order))?;
+    let found = store.order(&which).await?.ok_or_else(unknown)?;
     let explained = explain_order(&*store, found.value).await?;
     let order = &explained.order;
     let (amount, currency) = (order.total.to_decimal(), order.total.currency().code());

@@ -9,6 +9,7 @@
 
 mod amount_details;
 mod books;
+mod card_options;
 mod cards;
 mod catalog;
 mod charges;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::amount_details::AmountDetails;
+use crate::card_options::CardOptions;
 
 /// Puts a field into an object.
 pub(crate) fn set(object: &mut Value, field: &str, value: Value) {
@@ -40,6 +41,8 @@ pub(crate) struct Intent {
     pub(crate) receipt_email: Option<String>,
     pub(crate) setup_future_usage: Option<String>,
     pub(crate) return_url: Option<String>,
+    #[serde(default)]
+    pub(crate) card_options: CardOptions,
     pub(crate) metadata: Metadata,
     #[serde(default)]
     pub(crate) amount_details: AmountDetails,
@@ -68,6 +71,8 @@ impl Intent {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
+            // Of older API versions, like `source` below: their clients find both where they look for them.
+            "invoice": null,
             "last_payment_error": self.last_payment_error,
             "latest_charge": self.latest_charge,
             "livemode": false,
@@ -75,16 +80,19 @@ impl Intent {
             "next_action": self.next_action,
             "on_behalf_of": null,
             "payment_method": self.payment_method,
-            "payment_method_options": {},
+            "payment_method_configuration_details": null,
+            "payment_method_options": self.card_options.of_types(&self.payment_method_types),
             "payment_method_types": self.payment_method_types,
             "processing": null,
             "receipt_email": self.receipt_email,
             "review": null,
             "setup_future_usage": self.setup_future_usage,
             "shipping": null,
+            "source": null,
             "statement_descriptor": null,
             "statement_descriptor_suffix": null,
             "status": self.status,
+            "transfer_data": null,
             "transfer_group": null,
         })
     }

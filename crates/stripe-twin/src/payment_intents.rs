@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::amount_details::{AMOUNT_DETAILS, AmountDetails};
+use crate::card_options::{self, CardOptions};
 use crate::cards::{self, Outcome};
 use crate::error::Refusal;
 use crate::objects::{Intent, set};
@@ -121,7 +122,7 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
 
 impl Twin {
     pub(crate) fn create_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT, CREATION, AMOUNT_DETAILS])?;
+        params.check(&[CONTENT, CREATION, AMOUNT_DETAILS, card_options::SPECS])?;
         params.required("amount")?;
         let currency = params.required("currency")?.to_lowercase();
         if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
@@ -145,6 +146,8 @@ impl Twin {
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let id = self.draw("pi_");
         let secret = self.draw("");
+        let mut card_options = CardOptions::default();
+        card_options.replace(params);
         let intent = Intent {
             client_secret: format!("{id}_secret_{secret}"),
             id: id.clone(),
@@ -168,6 +171,7 @@ impl Twin {
             receipt_email: params.text("receipt_email").map(str::to_owned),
             setup_future_usage: params.text("setup_future_usage").map(str::to_owned),
             return_url: params.text("return_url").map(str::to_owned),
+            card_options,
             metadata: params.under("metadata"),
             amount_details: AmountDetails::default().changed(params, amount)?,
             created: now,
@@ -228,7 +232,7 @@ impl Twin {
     }
 
     pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT, AMOUNT_DETAILS])?;
+        params.check(&[CONTENT, AMOUNT_DETAILS, card_options::SPECS])?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
@@ -263,6 +267,7 @@ impl Twin {
         if let Some(method) = params.text("capture_method") {
             method.clone_into(&mut intent.capture_method);
         }
+        intent.card_options.replace(params);
         if params.given("metadata") == Some("") {
             intent.metadata.clear();
         }
@@ -278,7 +283,7 @@ impl Twin {
     }
 
     pub(crate) fn confirm_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONFIRMATION])?;
+        params.check(&[CONFIRMATION, card_options::SPECS])?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
         match intent.status.as_str() {
@@ -298,6 +303,7 @@ impl Twin {
         if let Some(email) = params.text("receipt_email") {
             intent.receipt_email = Some(email.to_owned());
         }
+        intent.card_options.replace(params);
         self.confirm(id, now)
     }
 
@@ -541,6 +547,30 @@ mod tests {
             (Some(500), Some("requires_confirmation"))
         );
         assert_eq!(updated["metadata"], json!({ "b": "2" }));
+    }
+
+    #[test]
+    fn options_of_a_card_are_taken_and_shown() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "");
+        let path = format!("/v1/payment_intents/{id}");
+        let shown = twin.handle(&request(Method::Get, &path, ""), NOW).0.body;
+        let automatic = json!({ "card": { "installments": null, "mandate_options": null, "network": null,
+            "request_three_d_secure": "automatic" } });
+        assert_eq!(shown["payment_method_options"], automatic);
+        for absent in ["invoice", "source", "transfer_data", "payment_method_configuration_details"] {
+            assert_eq!(shown.get(absent), Some(&Value::Null), "{absent}");
+        }
+        let form = "payment_method_options[card][request_three_d_secure]=any&\
+                    payment_method_options[card][installments][enabled]=true&payment_method_options[card][network]=visa";
+        let card = post(&mut twin, &path, form).body["payment_method_options"]["card"].clone();
+        assert_eq!((&card["request_three_d_secure"], &card["network"]), (&json!("any"), &json!("visa")));
+        assert_eq!(card["installments"]["enabled"], true);
+        let unset = post(&mut twin, &path, "payment_method_options[card][network]=").body;
+        assert_eq!(unset["payment_method_options"]["card"]["network"], Value::Null);
+        for wrong in ["[card][request_three_d_secure]=often", "[card][color]=red", "[sofa][color]=red"] {
+            assert_eq!(post(&mut twin, &path, &format!("payment_method_options{wrong}")).status, 400, "{wrong}");
+        }
     }
 
     #[test]

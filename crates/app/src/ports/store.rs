@@ -138,12 +138,25 @@ pub enum OrderRef {
 
 impl OrderRef {
     /// Reads the name of an order: its id (a UUID), its number (`ORD-...`) or an intent of it (`pi_...`).
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Result<Self, OrderRefError> {
         let id = || Uuid::try_parse(text).ok().map(|it| Self::Id(OrderId(it)));
         let number = || OrderNumber::parse(text).ok().map(Self::Number);
         let intent = || IntentId::new(text).ok().map(Self::Intent);
-        id().or_else(number).or_else(intent)
+        id().or_else(number).or_else(intent).ok_or_else(|| {
+            if OrderNumber::is_like(text) { OrderRefError::NoSuchNumber } else { OrderRefError::Malformed }
+        })
     }
+}
+
+/// Why a text names no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum OrderRefError {
+    /// It begins as numbers do (`ORD-`), and no order has such a number.
+    #[error("no order has this number")]
+    NoSuchNumber,
+    /// It is no name of an order at all.
+    #[error("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")]
+    Malformed,
 }
 
 /// What is written in one transaction, about one order.

@@ -158,7 +158,7 @@ impl Storefront {
             (Some(order), ..) => order,
             (None, Some(session), ..) => session.order.ok_or(StorefrontError::NoIntent)?,
             (None, None, Some(name), Some(customer)) => {
-                let which = OrderRef::parse(name).ok_or(StorefrontError::NoIntent)?;
+                let which = OrderRef::parse(name).map_err(|_| StorefrontError::NoIntent)?;
                 match self.app.get_order(&which, &Access::Customer(customer.clone())).await {
                     Ok(order) => order,
                     Err(GetOrderError::NotFound) => return Err(StorefrontError::NoIntent),

@@ -93,7 +93,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
 /// `GET /account/orders/{number}`.
 pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let which = OrderRef::parse(&number).ok_or_else(Refusal::not_found)?;
+    let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
     let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
         Ok(order) if matches!(order.state, OrderState::Paid { .. }) => order,
         Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),

@@ -129,7 +129,13 @@ async fn odd_paths_queries_and_methods_are_refused() {
     let known = service.placed().await["id"].as_str().unwrap().to_owned();
     for (method, path, status, code) in [
         (Method::GET, format!("{ORDERS}/9"), 400, "order_id_malformed"),
-        (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF"), 400, "order_id_malformed"),
+        // Numbers of other systems name no order here: for each route.
+        (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF"), 404, "order_not_found"),
+        (Method::GET, format!("{ORDERS}/ord-%C3%A4"), 404, "order_not_found"),
+        (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF/refunds"), 404, "order_not_found"),
+        (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF/explain"), 404, "order_not_found"),
+        (Method::POST, format!("{ORDERS}/ORD-20250331-5XZF/payment"), 404, "order_not_found"),
+        (Method::POST, format!("{ORDERS}/ORD-20250331-5XZF/cancel"), 404, "order_not_found"),
         (Method::GET, format!("{ORDERS}/pi_1"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/%00"), 400, "order_id_malformed"),
         (Method::GET, format!("{ORDERS}/ORD-20250331-ZZZZZZ"), 404, "order_not_found"),
@@ -144,6 +150,12 @@ async fn odd_paths_queries_and_methods_are_refused() {
     ] {
         let answer = service.call(method.clone(), &path, &Value::Null).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{method} {path}: {answer:?}");
+    }
+    let bearer = format!("Bearer {}", service.token("cus-ada"));
+    for path in ["/account/orders/ORD-20250331-5XZF", "/order_status/ORD-20250331-5XZF"] {
+        let path = format!("/api/v2/storefront{path}");
+        let answer = service.send(Method::GET, &path, &[("authorization", &bearer)], b"").await;
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
     }
 }
 

@@ -1,0 +1,84 @@
+//! `payment_method_options[card]` of a PaymentIntent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::objects::set;
+use crate::params::{Kind, Params, Spec};
+
+const PREFIX: &str = "payment_method_options.card";
+const NETWORKS: &[&str] = &[
+    "amex",
+    "cartes_bancaires",
+    "diners",
+    "discover",
+    "eftpos_au",
+    "girocard",
+    "interac",
+    "jcb",
+    "link",
+    "mastercard",
+    "unionpay",
+    "unknown",
+    "visa",
+];
+const IF_AVAILABLE: Kind = Kind::Word(&["if_available", "never"]);
+
+/// Parameters that the twin takes and shows; they change nothing about what a card does.
+pub(crate) const SPECS: &[Spec] = &[
+    ("payment_method_options.card.installments.enabled", Kind::Bool),
+    ("payment_method_options.card.network", Kind::Word(NETWORKS)),
+    ("payment_method_options.card.request_extended_authorization", IF_AVAILABLE),
+    ("payment_method_options.card.request_incremental_authorization", IF_AVAILABLE),
+    ("payment_method_options.card.request_multicapture", IF_AVAILABLE),
+    ("payment_method_options.card.request_overcapture", IF_AVAILABLE),
+    ("payment_method_options.card.request_three_d_secure", Kind::Word(&["any", "automatic", "challenge"])),
+    ("payment_method_options.card.require_cvc_recollection", Kind::Bool),
+    ("payment_method_options.card.setup_future_usage", Kind::Word(&["none", "off_session", "on_session"])),
+    ("payment_method_options.card.statement_descriptor_suffix_kana", Kind::Text(22)),
+    ("payment_method_options.card.statement_descriptor_suffix_kanji", Kind::Text(17)),
+];
+
+/// Options of card payments, by their names under `card`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CardOptions(BTreeMap<String, String>);
+
+impl CardOptions {
+    /// Takes the options that a request gives; an empty value unsets one.
+    pub(crate) fn replace(&mut self, params: &Params) {
+        for (name, value) in params.under(PREFIX) {
+            if value.is_empty() {
+                self.0.remove(&name);
+            } else {
+                self.0.insert(name, value);
+            }
+        }
+    }
+
+    /// The options as a PaymentIntent shows them under `card`.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut shown = json!({ "installments": null, "mandate_options": null, "network": null, "request_three_d_secure": "automatic" });
+        for (name, value) in &self.0 {
+            match (name.as_str(), value.as_str()) {
+                ("installments.enabled", enabled) => {
+                    let enabled = enabled == "true";
+                    let installments = json!({ "available_plans": [], "enabled": enabled, "plan": null });
+                    set(&mut shown, "installments", if enabled { installments } else { Value::Null });
+                }
+                (name, "true") => set(&mut shown, name, json!(true)),
+                (name, "false") => set(&mut shown, name, json!(false)),
+                (name, text) => set(&mut shown, name, json!(text)),
+            }
+        }
+        shown
+    }
+
+    /// The options of all the types that an intent takes.
+    pub(crate) fn of_types(&self, types: &[String]) -> Value {
+        let card = types.iter().filter(|it| *it == "card").map(|it| (it.clone(), self.to_json()));
+        Value::Object(card.collect::<Map<_, _>>())
+    }
+}
