@@ -307,7 +307,19 @@ impl Totals {
     }
 }
 
-/// What is due: lines, plus shipping, plus added taxes, less discounts; within every limit.
+/// What is due, which must be something that Stripe charges. For what comes in: a limit of Stripe's may have been another
+/// when an order was stored.
+pub(crate) fn chargeable_total_of(
+    currency: Currency,
+    lines: &[LineItem],
+    adjustments: &[Adjustment],
+) -> Result<Money, ContentError> {
+    let total = total_of(currency, lines, adjustments)?;
+    total.to_charge().map_err(ContentError::NotChargeable)?;
+    Ok(total)
+}
+
+/// What is due: lines, plus shipping, plus added taxes, less discounts.
 pub(crate) fn total_of(
     currency: Currency,
     lines: &[LineItem],
@@ -325,14 +337,13 @@ pub(crate) fn total_of(
     let total = Totals::of(currency, lines, adjustments).map_err(|problem| match problem {
         MoneyError::Negative => ContentError::DiscountsExceedTotal,
         MoneyError::TooLarge
+        | MoneyError::AboveMaximum { .. }
         | MoneyError::CurrencyMismatch { .. }
         | MoneyError::NotADecimal { .. }
         | MoneyError::Inexact { .. }
         | MoneyError::NoWeights => ContentError::Total(problem),
     })?;
-    let total = total.due;
-    total.to_charge().map_err(ContentError::NotChargeable)?;
-    Ok(total)
+    Ok(total.due)
 }
 
 #[cfg(test)]
@@ -361,6 +372,22 @@ mod tests {
             let adjustments = adjustments.into_iter().map(|(kind, minor)| adjustment(kind, minor)).collect();
             let placed = Order::place(OrderId(Uuid::nil()), NewOrder { adjustments, ..new_order() }, at(1));
             assert_eq!(placed.map(|it| it.order.total), expected);
+        }
+    }
+
+    #[test]
+    fn an_order_whose_total_is_outside_of_todays_limits_is_restored_as_it_was() {
+        for minor in [49, 100_000_000] {
+            let mut data = Order::place(OrderId(Uuid::nil()), new_order(), at(1)).unwrap().order.data;
+            data.lines = vec![LineItem::new("x", usd(minor), 1).unwrap()];
+            data.adjustments = Vec::new();
+            data.total = usd(minor);
+            let order = Order::restore(data.clone()).unwrap();
+            let edit = OrderEdit { metadata: Some(Metadata::new()), ..OrderEdit::default() };
+            assert!(order.edit(edit, at(2)).is_ok(), "what is due is not touched");
+            let new = NewOrder { lines: data.lines, ..NewOrder::empty(Currency::Usd) };
+            let placed = Order::place(OrderId(Uuid::nil()), new, at(1));
+            assert!(matches!(placed, Err(ContentError::NotChargeable(_))), "{minor}");
         }
     }
 

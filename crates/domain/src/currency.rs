@@ -106,33 +106,56 @@ impl Currency {
         if self.wire_exponent() == 3 { step * 10 } else { step }
     }
 
-    /// The least that Stripe charges in this currency, in its wire units, where it publishes one
-    /// ("Minimum and maximum charge amounts"; it is checked against the settlement currency, so that an
-    /// amount above it may still be refused when money is converted).
+    /// The least that Stripe charges in this currency, in its wire units, where it publishes one ("Supported
+    /// currencies", section "Minimum charge amount by currency"). It is checked against the settlement currency, so an
+    /// amount above it may still be refused when money is converted.
     #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe names a minimum for these few alone")]
     pub const fn wire_minimum(self) -> Option<i64> {
         Some(match self {
-            Self::Usd
-            | Self::Eur
+            Self::Ars
             | Self::Aud
+            | Self::Brl
             | Self::Cad
             | Self::Chf
-            | Self::Brl
+            | Self::Cop
+            | Self::Eur
+            | Self::Idr
+            | Self::Ils
             | Self::Inr
+            | Self::Jpy
+            | Self::Krw
             | Self::Nzd
+            | Self::Php
+            | Self::Rub
             | Self::Sgd
-            | Self::Jpy => 50,
+            | Self::Usd
+            | Self::Zar => 50,
             Self::Gbp => 30,
             Self::Dkk => 250,
             Self::Nok | Self::Sek => 300,
             Self::Aed | Self::Pln | Self::Myr | Self::Ron => 200,
-            Self::Bgn => 100,
             Self::Hkd => 400,
             Self::Mxn | Self::Thb => 1000,
             Self::Czk => 1500,
             Self::Huf => 17_500,
             _ => return None,
         })
+    }
+
+    /// The most that Stripe charges at once in this currency, in its wire units: eight digits (API reference, `amount`
+    /// of a PaymentIntent), and more in the currencies that its page names ("Supported currencies", section "Minimum
+    /// and maximum charge amounts": 12 for IDR, 11 for LBP, 10 for COP, HUF and JPY, 9 for INR; those of LBP, HUF and
+    /// JPY are of cards). A newer edition of the page allows most cards twelve digits in every currency; the reference
+    /// does not say so, so the narrower limit stands. Networks and other means of payment may take less.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe names a higher maximum for these few alone")]
+    pub const fn wire_maximum(self) -> i64 {
+        match self {
+            Self::Idr => 999_999_999_999,
+            Self::Lbp => 99_999_999_999,
+            Self::Cop | Self::Huf | Self::Jpy => 9_999_999_999,
+            Self::Inr => 999_999_999,
+            _ => 99_999_999,
+        }
     }
 }
 
@@ -224,6 +247,30 @@ mod tests {
         for unknown in ["", "us", "usdd", "xxx", "btc", " usd"] {
             assert_eq!(unknown.parse::<Currency>(), Err(UnknownCurrency), "{unknown:?}");
         }
+    }
+
+    /// "Supported currencies" as of 2026, and the API reference of `amount`.
+    #[test]
+    fn limits_are_those_that_stripe_publishes() {
+        for (code, minimum, maximum) in [
+            ("usd", Some(50), 99_999_999),
+            ("gbp", Some(30), 99_999_999),
+            ("krw", Some(50), 99_999_999),
+            ("zar", Some(50), 99_999_999),
+            ("huf", Some(17_500), 9_999_999_999),
+            ("idr", Some(50), 999_999_999_999),
+            ("cop", Some(50), 9_999_999_999),
+            ("jpy", Some(50), 9_999_999_999),
+            ("inr", Some(50), 999_999_999),
+            ("lbp", None, 99_999_999_999),
+            ("vnd", None, 99_999_999),
+        ] {
+            let currency: Currency = code.parse().unwrap();
+            assert_eq!((currency.wire_minimum(), currency.wire_maximum()), (minimum, maximum), "{code}");
+        }
+        let higher = Currency::ALL.iter().filter(|it| it.wire_maximum() > 99_999_999).count();
+        let with_minimum = Currency::ALL.iter().filter(|it| it.wire_minimum().is_some()).count();
+        assert_eq!((higher, with_minimum), (6, 31));
     }
 
     #[test]

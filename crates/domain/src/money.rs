@@ -52,10 +52,16 @@ pub enum MoneyError {
         decimals: u32,
     },
     /// An amount that has no exact counterpart on the other side of Stripe's wire.
-    #[error("must be a multiple of {step}")]
+    #[error("must be a multiple of {} {}", step.to_decimal(), step.currency())]
     Inexact {
-        /// What the amount must be a multiple of.
-        step: i64,
+        /// Unit that the amount must be a multiple of.
+        step: Money,
+    },
+    /// A decimal above [`Money::MINOR_MAX`].
+    #[error("must be at most {} {}", maximum.to_decimal(), maximum.currency())]
+    AboveMaximum {
+        /// The most.
+        maximum: Money,
     },
     /// Nothing to share by.
     #[error("needs at least one weight that is not zero")]
@@ -92,8 +98,6 @@ const fn power_of_ten(exponent: u32) -> i64 {
 impl Money {
     /// The most minor units of one amount: twelve digits, more than Stripe takes in any currency.
     pub const MINOR_MAX: i64 = 999_999_999_999;
-    /// The most that Stripe charges at once, in its wire units: eight digits (its API reference, `amount`).
-    pub const WIRE_MAX: i64 = 99_999_999;
 
     /// Takes `minor` units of ISO 4217: cents for USD, yen for JPY, fils for KWD.
     pub const fn new(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
@@ -173,14 +177,13 @@ impl Money {
         shares.into_iter().map(|it| Self::new(it, self.currency)).collect()
     }
 
-    /// The amount as Stripe's API counts it. [`MoneyError::Inexact`] names the minor units it must be a
-    /// multiple of.
+    /// The amount as Stripe's API counts it. [`MoneyError::Inexact`] names the amount that it must be a multiple of.
     pub fn to_wire(self) -> Result<i64, MoneyError> {
         let (iso, wire) = (self.currency.iso_exponent(), self.currency.wire_exponent());
         let (scale_up, scale_down) = (power_of_ten(wire.saturating_sub(iso)), power_of_ten(iso.saturating_sub(wire)));
         let step = (self.currency.wire_step() / scale_up).max(1) * scale_down;
         if self.minor % step != 0 {
-            return Err(MoneyError::Inexact { step });
+            return Err(MoneyError::Inexact { step: Self { minor: step, ..self } });
         }
         (self.minor / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)
     }
@@ -191,7 +194,7 @@ impl Money {
         let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
         let (scale_up, scale_down) = (power_of_ten(iso.saturating_sub(wire)), power_of_ten(wire.saturating_sub(iso)));
         if amount % scale_down != 0 {
-            return Err(MoneyError::Inexact { step: scale_down });
+            return Err(MoneyError::Inexact { step: Self { minor: 1, currency } });
         }
         Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
     }
@@ -201,11 +204,10 @@ impl Money {
         let at = |wire| Self::from_wire(wire, self.currency).unwrap_or(Self::zero(self.currency));
         let least = self.currency.wire_minimum().unwrap_or(1).max(self.currency.wire_step());
         let wire = self.to_wire().map_err(|problem| match problem {
-            MoneyError::Inexact { step } => {
-                ChargeError::Fraction { step: Self { minor: step, currency: self.currency } }
-            }
+            MoneyError::Inexact { step } => ChargeError::Fraction { step },
             MoneyError::Negative
             | MoneyError::TooLarge
+            | MoneyError::AboveMaximum { .. }
             | MoneyError::CurrencyMismatch { .. }
             | MoneyError::NotADecimal { .. }
             | MoneyError::NoWeights => ChargeError::TooLarge { maximum: self.charge_maximum() },
@@ -213,15 +215,25 @@ impl Money {
         if wire < least {
             return Err(ChargeError::TooSmall { minimum: at(least) });
         }
-        if wire > Self::WIRE_MAX {
+        if wire > self.currency.wire_maximum() {
             return Err(ChargeError::TooLarge { maximum: self.charge_maximum() });
         }
         Ok(wire)
     }
 
+    /// Checks that it can be part of what Stripe charges: a price, which may be below the least that is charged alone.
+    pub fn to_price(self) -> Result<i64, ChargeError> {
+        match self.to_charge() {
+            Err(ChargeError::TooSmall { .. }) => {
+                self.to_wire().map_err(|_| ChargeError::TooLarge { maximum: self.charge_maximum() })
+            }
+            charge => charge,
+        }
+    }
+
     fn charge_maximum(self) -> Self {
-        let step = self.currency.wire_step();
-        Self::from_wire(Self::WIRE_MAX / step * step, self.currency).unwrap_or(Self::zero(self.currency))
+        let (step, most) = (self.currency.wire_step(), self.currency.wire_maximum());
+        Self::from_wire(most / step * step, self.currency).unwrap_or(Self::zero(self.currency))
     }
 
     /// The amount in major units as people write it, like `112.00`; with the currency's own decimals where
@@ -253,9 +265,10 @@ impl Money {
         if whole.is_empty() || !digits(whole) || !digits(fraction) || places > decimals {
             return Err(wrong);
         }
-        let number: i64 = format!("{whole}{fraction}").parse().map_err(|_| MoneyError::TooLarge)?;
-        let minor = number.checked_mul(power_of_ten(decimals - places)).ok_or(MoneyError::TooLarge)?;
-        Self::new(minor, currency)
+        let above = MoneyError::AboveMaximum { maximum: Self { minor: Self::MINOR_MAX, currency } };
+        let number: i64 = format!("{whole}{fraction}").parse().map_err(|_| above)?;
+        let minor = number.checked_mul(power_of_ten(decimals - places)).ok_or(above)?;
+        Self::new(minor, currency).map_err(|_| above)
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
@@ -305,9 +318,12 @@ mod tests {
 
     #[test]
     fn what_has_no_exact_counterpart_is_refused() {
-        assert_eq!(money(5_124, Currency::Kwd).to_wire(), Err(MoneyError::Inexact { step: 10 }));
-        assert_eq!(money(120_050, Currency::Mga).to_wire(), Err(MoneyError::Inexact { step: 100 }));
-        assert_eq!(Money::from_wire(550, Currency::Isk), Err(MoneyError::Inexact { step: 100 }));
+        let inexact = |step, currency| Err(MoneyError::Inexact { step: money(step, currency) });
+        assert_eq!(money(5_124, Currency::Kwd).to_wire(), inexact(10, Currency::Kwd));
+        assert_eq!(money(120_050, Currency::Mga).to_wire(), inexact(100, Currency::Mga));
+        assert_eq!(Money::from_wire(550, Currency::Isk), Err(MoneyError::Inexact { step: money(1, Currency::Isk) }));
+        let told = MoneyError::Inexact { step: money(10, Currency::Kwd) }.to_string();
+        assert_eq!(told, "must be a multiple of 0.010 kwd");
         assert_eq!(Money::from_wire(-1, Currency::Usd), Err(MoneyError::Negative));
     }
 
@@ -325,8 +341,29 @@ mod tests {
             (money(1, Currency::Isk), Ok(100)),
             (money(1_000_000, Currency::Isk), Err(ChargeError::TooLarge { maximum: money(999_999, Currency::Isk) })),
             (money(1, Currency::Vnd), Ok(1)),
+            (money(999_999_999_999, Currency::Idr), Ok(999_999_999_999)),
+            (money(9_999_999_999, Currency::Jpy), Ok(9_999_999_999)),
+            (
+                money(10_000_000_000, Currency::Jpy),
+                Err(ChargeError::TooLarge { maximum: money(9_999_999_999, Currency::Jpy) }),
+            ),
         ] {
             assert_eq!(amount.to_charge(), expected, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_price_is_what_stripe_can_charge_some_of() {
+        for (minor, currency, expected) in [
+            (1, Currency::Usd, Ok(1)),
+            (4_500, Currency::Kwd, Ok(4_500)),
+            (4_505, Currency::Kwd, Err("must be a multiple of 0.010 kwd")),
+            (5, Currency::Kwd, Err("must be a multiple of 0.010 kwd")),
+            (120_050, Currency::Mga, Err("must be a multiple of 1 mga")),
+            (100_000_000, Currency::Usd, Err("must be at most 999999.99 usd")),
+        ] {
+            let price = money(minor, currency);
+            assert_eq!(price.to_price().map_err(|it| it.to_string()), expected.map_err(str::to_owned), "{price}");
         }
     }
 
@@ -339,7 +376,11 @@ mod tests {
                 "{bad:?}"
             );
         }
-        assert_eq!(Money::parse_decimal("99999999999999999999", Currency::Usd), Err(MoneyError::TooLarge));
+        let above = MoneyError::AboveMaximum { maximum: money(Money::MINOR_MAX, Currency::Usd) };
+        for large in ["99999999999999999999", "99999999999999999", "10000000000", "10000000000.00"] {
+            assert_eq!(Money::parse_decimal(large, Currency::Usd), Err(above), "{large}");
+        }
+        assert_eq!(above.to_string(), "must be at most 9999999999.99 usd");
         assert_eq!(Money::parse_decimal("44.0", Currency::Usd), Ok(money(4_400, Currency::Usd)));
         assert!(Money::parse_decimal("1.0", Currency::Jpy).is_err());
     }
@@ -395,7 +436,7 @@ mod tests {
                     prop_assert_eq!(wire % currency.wire_step(), 0);
                     prop_assert_eq!(Money::from_wire(wire, currency), Ok(amount));
                 }
-                Err(MoneyError::Inexact { step }) => prop_assert_ne!(minor % step, 0),
+                Err(MoneyError::Inexact { step }) => prop_assert_ne!(minor % step.minor(), 0),
                 Err(other) => prop_assert!(false, "{}", other),
             }
         }
@@ -413,7 +454,7 @@ mod tests {
                 prop_assert!(read.minor() >= 0);
             }
             if let Ok(wire) = left.to_charge() {
-                prop_assert!((1..=Money::WIRE_MAX).contains(&wire));
+                prop_assert!((1..=currency.wire_maximum()).contains(&wire));
             }
         }
     }

@@ -297,6 +297,9 @@ impl Order {
         };
         check_metadata(&content.metadata)?;
         let total = total_of(self.total.currency(), &content.lines, &content.adjustments)?;
+        if total != self.total {
+            total.to_charge().map_err(ContentError::NotChargeable)?;
+        }
         Ok(Content { total, ..content })
     }
 

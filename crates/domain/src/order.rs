@@ -2,7 +2,9 @@ use std::ops::Deref;
 
 use thiserror::Error;
 
-use crate::content::{Adjustment, ContentError, LineItem, Metadata, NewOrder, Payer, check_metadata, total_of};
+use crate::content::{
+    Adjustment, ContentError, LineItem, Metadata, NewOrder, Payer, chargeable_total_of, check_metadata, total_of,
+};
 use crate::text::Email;
 use crate::{
     Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Fact, IntentId, IntentRequest, IntentStatus,
@@ -230,7 +232,7 @@ impl Order {
 
     /// Places an order whose number was told before.
     pub fn place_as(id: OrderId, number: OrderNumber, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
-        let total = total_of(new.currency, &new.lines, &new.adjustments)?;
+        let total = chargeable_total_of(new.currency, &new.lines, &new.adjustments)?;
         check_metadata(&new.metadata)?;
         let order = Self {
             data: OrderData {

@@ -118,7 +118,7 @@ impl PaymentGateway for StripeGateway {
         let payer = Paying::of(&new.payer)?;
         let request = UpdatePaymentIntent {
             intent: stripe_id(id)?,
-            amount: Some(charged(new.amount)?),
+            amount: Some(wire(new.amount)?),
             customer: payer.customer,
             payment_method: payer.payment_method,
             setup_future_usage: payer.setup_future_usage,
@@ -203,10 +203,6 @@ fn refused(problem: &dyn std::fmt::Display) -> GatewayError {
     GatewayError::Refused(IntentError { message: Some(problem.to_string()), ..IntentError::default() })
 }
 
-fn charged(amount: Money) -> Result<i64, GatewayError> {
-    amount.to_charge().map_err(|problem| refused(&problem))
-}
-
 fn wire(amount: Money) -> Result<i64, GatewayError> {
     amount.to_wire().map_err(|problem| refused(&problem))
 }
@@ -236,7 +232,7 @@ impl Paying {
 
 /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
 fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
-    let amount = charged(new.amount)?;
+    let amount = wire(new.amount)?;
     let payer = Paying::of(&new.payer)?;
     Ok(CreatePaymentIntent {
         amount,

@@ -182,6 +182,9 @@ mod tests {
             let unequal = said == "line 8:";
             assert!(problem.starts_with(said) || (unequal && problem.contains("fields")), "{problem}");
         }
+        let fractions = "id,name,price_kwd\nmug,Mug,4.500\ncap,Cap,4.505\n";
+        let why = "line 3: price_kwd must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged";
+        assert_eq!(variants(fractions).unwrap_err(), [why]);
         let columns = variants("id,prize_usd\n").unwrap_err();
         assert!(columns[0].contains("prize_usd is none of") && columns[1].contains("no column name"), "{columns:?}");
         assert!(variants("id,name,price_usd\n").unwrap_err()[0].contains("no lines"));

@@ -10,7 +10,6 @@ use crate::objects::{Intent, set};
 use crate::params::{Kind, Params, Spec};
 use crate::twin::{Twin, page};
 
-const AMOUNT_MAX: i64 = 99_999_999;
 const CAPTURE_METHODS: &[&str] = &["automatic", "automatic_async", "manual"];
 const CANCEL_REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
 
@@ -86,17 +85,28 @@ const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"])), ("c
 /// The least that is charged, by settlement currency ("Minimum and maximum charge amounts").
 fn minimum(currency: &str) -> i64 {
     match currency {
-        "usd" | "eur" | "aud" | "cad" | "chf" | "brl" | "inr" | "nzd" | "sgd" | "jpy" => 50,
+        "ars" | "aud" | "brl" | "cad" | "chf" | "cop" | "eur" | "idr" | "ils" | "inr" | "jpy" | "krw" | "nzd"
+        | "php" | "rub" | "sgd" | "usd" | "zar" => 50,
         "gbp" => 30,
         "dkk" => 250,
         "nok" | "sek" => 300,
         "aed" | "pln" | "myr" | "ron" => 200,
-        "bgn" => 100,
         "hkd" => 400,
         "mxn" | "thb" => 1000,
         "czk" => 1500,
         "huf" => 17_500,
         _ => 1,
+    }
+}
+
+/// The most that is charged: eight digits, and more where the same page says so.
+fn maximum(currency: &str) -> i64 {
+    match currency {
+        "idr" => 999_999_999_999,
+        "lbp" => 99_999_999_999,
+        "cop" | "huf" | "jpy" => 9_999_999_999,
+        "inr" => 999_999_999,
+        _ => 99_999_999,
     }
 }
 
@@ -106,8 +116,9 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
         let message = format!("Amount must be at least {least} in the smallest unit of {currency}");
         return Err(Refusal::amount("amount_too_small", message));
     }
-    if amount > AMOUNT_MAX {
-        return Err(Refusal::amount("amount_too_large", format!("Amount must be no more than {AMOUNT_MAX}")));
+    let most = maximum(currency);
+    if amount > most {
+        return Err(Refusal::amount("amount_too_large", format!("Amount must be no more than {most}")));
     }
     let step = match currency {
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
@@ -578,6 +589,10 @@ mod tests {
         for (form, code) in [
             ("amount=49&currency=usd", Some("amount_too_small")),
             ("amount=100000000&currency=usd", Some("amount_too_large")),
+            ("amount=1000000000&currency=inr", Some("amount_too_large")),
+            ("amount=10000000000&currency=jpy", Some("amount_too_large")),
+            ("amount=1000000000000&currency=idr", Some("amount_too_large")),
+            ("amount=49&currency=krw", Some("amount_too_small")),
             ("amount=17499&currency=huf", Some("amount_too_small")),
             ("amount=5124&currency=kwd", None),
             ("currency=usd", Some("parameter_missing")),
@@ -590,6 +605,10 @@ mod tests {
             let refused = Twin::default().handle(&request(Method::Post, "/v1/payment_intents", form), NOW).0;
             assert!(refused.status >= 400, "{form}");
             assert_eq!(refused.body["error"]["code"].as_str(), code, "{form}");
+        }
+        for form in ["amount=999999999999&currency=idr", "amount=9999999999&currency=jpy"] {
+            let made = Twin::default().handle(&request(Method::Post, "/v1/payment_intents", form), NOW).0;
+            assert_eq!(made.status, 200, "{form}");
         }
     }
 

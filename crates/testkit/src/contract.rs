@@ -16,8 +16,8 @@ use paywright_app::{
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot,
-    IntentStatus, Money, NewRefund, Order, OrderEdit, OrderId, Payer, Policies, Proceeds, ProviderCustomerId, Refund,
-    RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
+    IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
+    Proceeds, ProviderCustomerId, Refund, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -41,6 +41,7 @@ macro_rules! store_contract {
     ($fresh:expr) => {
         $crate::store_contract! { $fresh;
             an_order_comes_back_as_it_was_written
+            an_order_of_before_todays_limits_comes_back
             every_state_of_an_order_comes_back
             an_order_is_found_by_id_number_and_any_of_its_intents
             what_is_not_there_is_none
@@ -118,6 +119,21 @@ pub async fn an_order_comes_back_as_it_was_written(subject: &impl Subject) {
     let order = decision.order.clone();
     store.commit(first(decision)).await.unwrap();
     assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order });
+}
+
+/// Rules for what comes in may have been others when an order was stored: it is read as it was.
+pub async fn an_order_of_before_todays_limits_comes_back(subject: &impl Subject) {
+    let store = subject.store();
+    let placed = place(1);
+    let mut data = OrderData::clone(&placed.order);
+    data.lines = vec![LineItem::new("Bone", usd(100_000_000), 1).unwrap()];
+    data.adjustments = Vec::new();
+    data.total = usd(100_000_000);
+    let order = Order::restore(data).unwrap();
+    let new = NewOrder { lines: order.lines.clone(), ..NewOrder::empty(Currency::Usd) };
+    assert!(Order::place(order.id, new, at(NOW)).is_err(), "it is above what Stripe charges");
+    store.commit(first(Decision { order: order.clone(), ..placed })).await.unwrap();
+    assert_eq!(stored(&*store, 1).await.value, order);
 }
 
 /// An order along its ways: edited, requested, issued, declined, paid, held; and canceled.

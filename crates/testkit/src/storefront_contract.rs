@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::{
-    Address, Cart, CartId, Coupon, CouponCode, Currency, CustomerId, Discount, Email, Percent, ProviderCustomerId,
-    ShippingRate, TaxRate, Terms, Text, Variant, VariantId,
+    Address, Cart, CartId, Coupon, CouponCode, Currency, CustomerId, Discount, Email, Money, Percent,
+    ProviderCustomerId, ShippingRate, TaxRate, Terms, Text, Variant, VariantId,
 };
 use tokio::join;
 
@@ -29,6 +29,7 @@ macro_rules! storefront_contract {
             a_price_list_is_written_over_and_read_by_id
             of_a_refused_list_nothing_is_written
             terms_are_replaced_as_a_whole
+            prices_of_before_todays_rules_come_back
             a_cart_comes_back_as_it_was_written
             of_racing_changes_of_a_cart_one_wins
             a_customers_open_cart_is_the_newest_in_its_currency
@@ -135,6 +136,21 @@ pub async fn terms_are_replaced_as_a_whole(shelf: &impl Shelf) {
     let less = Terms { taxes: Vec::new(), ..terms() };
     prices.put_terms(&less).await.unwrap();
     assert_eq!(prices.terms().await.unwrap(), less);
+}
+
+/// Rules for prices that come in may have been others when they were stored: they are read as they are.
+pub async fn prices_of_before_todays_rules_come_back(shelf: &impl Shelf) {
+    let prices = shelf.prices();
+    let fils = Money::new(4_505, Currency::Kwd).unwrap();
+    assert!(fils.to_price().is_err(), "Stripe charges steps of ten");
+    let mug = Variant { prices: [fils].into_iter().collect(), ..variant("mug", 1) };
+    prices.put_variants(std::slice::from_ref(&mug)).await.unwrap();
+    assert_eq!(prices.variants_after(None, 10).await.unwrap(), [mug]);
+    let mut of_before = terms();
+    of_before.shipping[0].prices = [fils].into_iter().collect();
+    assert!(of_before.check().is_err());
+    prices.put_terms(&of_before).await.unwrap();
+    assert_eq!(prices.terms().await.unwrap(), of_before);
 }
 
 /// Every field of a cart, written and read, by its id and by its order.

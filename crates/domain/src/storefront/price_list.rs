@@ -4,7 +4,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::id::shops_own;
-use crate::{Currency, IdError, LineItem, LineProblem, Money, MoneyError, Text};
+use crate::{ChargeError, Currency, IdError, LineItem, LineProblem, Money, MoneyError, Text};
 
 /// Names what is sold, in the shop's own terms.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,10 +63,20 @@ impl Prices {
         self.0.values().copied()
     }
 
+    /// Checks that Stripe can charge each of them.
+    pub fn check(&self) -> Result<(), PriceProblem> {
+        self.all().try_for_each(check_price)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Checks a price at the way in. One that was stored before stays as it is.
+fn check_price(price: Money) -> Result<(), PriceProblem> {
+    price.to_price().map(drop).map_err(|problem| PriceProblem::NotChargeable { price, problem })
 }
 
 impl FromIterator<Money> for Prices {
@@ -142,13 +152,25 @@ pub enum PriceProblem {
     /// Nothing.
     #[error("must be more than 0")]
     Nothing,
+    /// An amount that Stripe does not charge, whatever the quantity.
+    #[error("{problem}: {} {} cannot be charged", price.to_decimal(), price.currency())]
+    NotChargeable {
+        /// The price.
+        price: Money,
+        /// The reason.
+        problem: ChargeError,
+    },
 }
 
 impl Variant {
     /// Reads a price as people write it: major units, like `14.00`.
     pub fn parse_price(text: &str, currency: Currency) -> Result<Money, PriceProblem> {
         let price = Money::parse_decimal(text, currency)?;
-        if price.is_zero() { Err(PriceProblem::Nothing) } else { Ok(price) }
+        if price.is_zero() {
+            return Err(PriceProblem::Nothing);
+        }
+        check_price(price)?;
+        Ok(price)
     }
 
     /// A line of `quantity` of it, at the price of this moment.
@@ -162,5 +184,35 @@ impl Variant {
         line.description.clone_from(&self.description);
         line.sku.clone_from(&self.sku);
         Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_that_stripe_cannot_charge_is_refused_as_it_was_written() {
+        for (text, currency, expected) in [
+            ("4.500", Currency::Kwd, Ok(4_500)),
+            ("0.10", Currency::Usd, Ok(10)),
+            ("4.505", Currency::Kwd, Err("must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged")),
+            ("1200.50", Currency::Mga, Err("must be a multiple of 1 mga: 1200.50 mga cannot be charged")),
+            ("5.5", Currency::Isk, Err("must be a decimal number with at most 0 decimals")),
+            ("1000000", Currency::Usd, Err("must be at most 999999.99 usd: 1000000.00 usd cannot be charged")),
+            ("10000000000", Currency::Usd, Err("must be at most 9999999999.99 usd")),
+            ("0", Currency::Usd, Err("must be more than 0")),
+        ] {
+            let read = Variant::parse_price(text, currency);
+            assert_eq!(read.map(Money::minor).map_err(|it| it.to_string()), expected.map_err(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn prices_that_were_stored_are_read_as_they_are() {
+        let stored = BTreeMap::from([("kwd".to_owned(), 4_505), ("usd".to_owned(), 100_000_000)]);
+        let prices = Prices::try_from(stored.clone()).unwrap();
+        assert_eq!(BTreeMap::from(prices.clone()), stored);
+        assert!(prices.check().is_err());
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{Address, CountryCode, Prices};
+use super::{Address, CountryCode, PriceProblem, Prices};
 use crate::{Adjustment, AdjustmentKind, Currency, Money, MoneyError, Text, TextProblem, Timestamp};
 
 /// The conditions of sale beside the prices: what shipping costs, which taxes are due, which coupons there are.
@@ -207,6 +207,16 @@ pub enum TermsProblem {
         /// The name.
         name: String,
     },
+    /// A price that Stripe cannot charge.
+    #[error("{field}: the price of {name} {problem}")]
+    Price {
+        /// Which table.
+        field: &'static str,
+        /// The entry's name.
+        name: String,
+        /// The reason.
+        problem: PriceProblem,
+    },
 }
 
 impl Terms {
@@ -219,8 +229,23 @@ impl Terms {
     /// The most coupons.
     pub const COUPONS_MAX: usize = 500;
 
+    /// Checks that Stripe can charge what the tables say. Of what a percentage gives, [`Percent::of`] sees to it.
+    fn check_prices(&self) -> Result<(), TermsProblem> {
+        let shipping = self.shipping.iter().map(|it| ("shipping", it.id.as_str(), Some(&it.prices)));
+        let coupons = self.coupons.iter().map(|it| match &it.discount {
+            Discount::Amount(prices) => ("coupons", it.code.as_str(), Some(prices)),
+            Discount::Percent(_) => ("coupons", it.code.as_str(), None),
+        });
+        for (field, name, prices) in shipping.chain(coupons) {
+            let price = |problem| TermsProblem::Price { field, name: name.to_owned(), problem };
+            prices.map_or(Ok(()), Prices::check).map_err(price)?;
+        }
+        Ok(())
+    }
+
     /// Checks what the tables say together.
     pub fn check(&self) -> Result<(), TermsProblem> {
+        self.check_prices()?;
         for (field, entries, max) in [
             ("shipping", self.shipping.len(), Self::SHIPPING_MAX),
             ("taxes", self.taxes.len(), Self::TAXES_MAX),
@@ -370,6 +395,22 @@ mod tests {
         assert_eq!(fixed.off(money(1200, Currency::Eur)), Ok(None));
         let part = coupon(Discount::Percent(Percent::parse("10").unwrap()));
         assert_eq!(part.off(money(1200, Currency::Eur)), Ok(Some(money(120, Currency::Eur))));
+    }
+
+    #[test]
+    fn a_price_in_terms_is_one_that_stripe_can_charge() {
+        let prices: Prices = [money(4_505, Currency::Kwd), money(0, Currency::Usd)].into_iter().collect();
+        let (id, name) = (Text::new("post").unwrap(), Text::new("Post").unwrap());
+        let rate = ShippingRate { id, name, countries: BTreeSet::new(), prices: prices.clone() };
+        let (code, name) = (CouponCode::new("spring").unwrap(), Text::new("Spring").unwrap());
+        let coupon = Coupon { code, name, discount: Discount::Amount(prices), expires_at: None };
+        let why = "must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged";
+        for (terms, said) in [
+            (Terms { shipping: vec![rate], ..Terms::default() }, "shipping: the price of post"),
+            (Terms { coupons: vec![coupon], ..Terms::default() }, "coupons: the price of spring"),
+        ] {
+            assert_eq!(terms.check().unwrap_err().to_string(), format!("{said} {why}"));
+        }
     }
 
     #[test]

@@ -85,6 +85,9 @@ async fn each_refusal_of_a_refund_has_its_code_and_changes_nothing() {
         assert_eq!((refused.status, refused.code()), (status, code), "{body}: {refused:?}");
         assert_eq!(refused.body["error"]["fields"][0]["field"].as_str(), field, "{body}");
     }
+    // An amount is told of as it was written: in decimals.
+    let huge = sale.call(Method::POST, "/refunds", json!({ "amount": "10000000000.00" })).await;
+    assert_eq!(huge.body["error"]["fields"][0]["problem"], "must be at most 9999999999.99 usd", "{huge:?}");
     assert_eq!(sale.read().await["refunds"], json!([]));
     let unpaid = Sale::payable("automatic").await;
     let refused = unpaid.call(Method::POST, "/refunds", Value::Null).await;

@@ -389,6 +389,19 @@ async fn the_price_list_is_for_applications_of_the_shop() {
     assert_eq!(refused.status, 422);
     let fields: Vec<_> = refused.body["errors"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["active", "color", "name", "prices.USD", "prices.XXX", "prices.eur"]);
+    // Three-decimal currencies are charged in steps of ten: a price is named as it was written.
+    let dinars = json!({ "name": "Mug", "prices": { "KWD": "4.505" } });
+    let why = json!(["must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged"]);
+    let refused = call(&put, "/variants/mug", &key, &json!({ "variant": dinars })).await;
+    assert_eq!((refused.status, &refused.body["errors"]["prices.KWD"]), (422, &why), "{refused:?}");
+    let one = json!({ "variants": [{ "id": "v0", "name": "V", "prices": { "kwd": "4.505" } }] });
+    let refused = call(&put, "/variants", &key, &one).await;
+    assert_eq!((refused.status, &refused.body["errors"]["variants[0].prices.kwd"]), (422, &why), "{refused:?}");
+    assert_eq!(call(&get, "/variants/mug", &reader, &Value::Null).await.body, made.body, "nothing was changed");
+    let shipping = json!({ "shipping": [{ "id": "post", "name": "Post", "prices": { "kwd": 4505 } }] });
+    let refused = call(&put, "/terms", &key, &json!({ "terms": shipping })).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.text.contains("the price of post must be a multiple of 0.010 kwd"), "{refused:?}");
     let many: Vec<_> =
         (0..3).map(|it| json!({ "id": format!("v{it}"), "name": "V", "prices": { "usd": "1" } })).collect();
     let mut one_wrong = many.clone();
