@@ -9,8 +9,8 @@ use crate::{Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, 
 pub struct CheckedPayment {
     /// The order.
     pub order: Order,
-    /// The client secret of the intent that paid it.
-    pub client_secret: SecretString,
+    /// The client secret of the intent that paid it, where the provider still gives one.
+    pub client_secret: Option<SecretString>,
 }
 
 /// Why an order is not marked as paid.

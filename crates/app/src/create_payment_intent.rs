@@ -97,7 +97,10 @@ impl App {
             // Now that it is stored, whoever waited for it reads it.
             drop(asking);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
-                return Ok(PayableIntent { order, client_secret: issued.client_secret });
+                // What was learned is stored. Without its secret nobody can pay it: a repeat reads it again.
+                let no_secret = || GatewayError::Spent("a payment intent without its client secret".into());
+                let client_secret = issued.client_secret.ok_or_else(no_secret)?;
+                return Ok(PayableIntent { order, client_secret });
             }
             // It has ended meanwhile. An order that it did not pay gets another.
             order.request_intent(now)?;

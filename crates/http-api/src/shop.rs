@@ -9,7 +9,7 @@ use paywright_app::{
     PlacedOrder, Scope,
 };
 use paywright_domain::{CustomerId, Order, OrderId};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -269,7 +269,7 @@ pub(crate) async fn payment_intent(
     let which = order_ref(&order)?;
     let app = api.app.clone();
     let payable = to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
-    payment(&payable.order, payable.client_secret.expose_secret(), "Payment intent created successfully")
+    payment(&payable.order, Some(&payable.client_secret), "Payment intent created successfully")
 }
 
 /// `POST /orders/{order}/payment`: a payment system's hint that the order is paid. Stripe is asked.
@@ -281,11 +281,15 @@ pub(crate) async fn confirm_payment(
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let app = api.app.clone();
     let checked = to_the_end(async move { app.check_payment(&which, &access).await }).await??;
-    payment(&checked.order, checked.client_secret.expose_secret(), "Order marked as paid")
+    payment(&checked.order, checked.client_secret.as_ref(), "Order marked as paid")
 }
 
-fn payment(order: &Order, client_secret: &str, message: &'static str) -> Result<HttpResponse, Problem> {
-    let view = PaymentView::of(order, client_secret).ok_or_else(|| {
+fn payment(
+    order: &Order,
+    client_secret: Option<&SecretString>,
+    message: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let view = PaymentView::of(order, client_secret.map(ExposeSecret::expose_secret)).ok_or_else(|| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order has no payment intent to show")
     })?;
     Ok(success(StatusCode::OK, message, view))

@@ -42,7 +42,7 @@ impl<'a> LineView<'a> {
 #[derive(Serialize)]
 pub(crate) struct PaymentView<'a> {
     id: &'a str,
-    client_secret: &'a str,
+    client_secret: Option<&'a str>,
     amount: String,
     currency: &'static str,
     status: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct PaymentView<'a> {
 
 impl<'a> PaymentView<'a> {
     /// `None` for an order without an intent.
-    pub(crate) fn of(order: &'a Order, client_secret: &'a str) -> Option<Self> {
+    pub(crate) fn of(order: &'a Order, client_secret: Option<&'a str>) -> Option<Self> {
         let intent = order.leading_intent()?;
         Some(Self {
             id: intent.id.as_str(),

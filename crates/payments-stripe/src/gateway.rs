@@ -46,8 +46,7 @@ impl StripeGateway {
 
     fn issued(answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
         let snapshot = snapshot_of(&answer.value, as_of).map_err(|it| GatewayError::Unknown(Box::new(it)))?;
-        let client_secret = answer.value.client_secret.unwrap_or_default();
-        Ok(IssuedIntent { snapshot, client_secret, request: answer.request_id })
+        Ok(IssuedIntent { snapshot, client_secret: answer.value.client_secret, request: answer.request_id })
     }
 
     /// Does something to an intent. A saved answer tells how things stood when it was done first: that they do so

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRefund};
+use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRefund, Wallet};
 use paywright_domain::{
     CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
     Payer, PaymentMethodId, ProviderCustomerId, Timestamp,
@@ -116,7 +116,7 @@ async fn an_intent_is_asked_for_with_exactly_this() {
         "amount_details[line_items][0][unit_cost]=5600",
     ];
     assert_eq!(String::from_utf8(request.body).unwrap(), expected.join("&"));
-    assert_eq!(issued.client_secret.expose_secret(), "pi_1_secret_2");
+    assert_eq!(issued.client_secret.unwrap().expose_secret(), "pi_1_secret_2");
     assert_eq!(issued.snapshot.revision, Some(3));
     assert_eq!(issued.snapshot.as_of.unix_seconds(), 1_743_415_050, "as it stood when it was made");
 }
@@ -480,4 +480,34 @@ async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
         String::from_utf8(request.body).unwrap(),
         "payment_intent=pi_1&amount=500&metadata[refund_id]=0195ead7:1"
     );
+}
+
+/// `client_secret` of an intent and `secret` of an ephemeral key may be null or absent (Stripe's description of them).
+#[tokio::test]
+async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {
+    let mut without = intent_json("succeeded");
+    without["client_secret"] = Value::Null;
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(200).set_body_json(without)).await;
+    let read = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap();
+    assert!(read.client_secret.is_none());
+    let customer = ProviderCustomerId::new("cus_1").unwrap();
+    for (body, is_setup) in [
+        (json!({ "id": "ephkey_1", "object": "ephemeral_key", "created": 1, "expires": 2, "livemode": false }), false),
+        (
+            json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method",
+            "client_secret": null }),
+            true,
+        ),
+    ] {
+        let (server, client) = stripe().await;
+        answers(&server, ResponseTemplate::new(200).set_body_json(body)).await;
+        let gateway = gateway(client);
+        let made = if is_setup {
+            gateway.setup_intent(&customer, "k").await
+        } else {
+            gateway.ephemeral_key(&customer, None, "k").await
+        };
+        assert!(matches!(made, Err(GatewayError::Spent(_))), "{made:?}");
+    }
 }

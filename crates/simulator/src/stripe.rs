@@ -375,7 +375,7 @@ pub(crate) fn is_replayed(response: &Response) -> bool {
 /// The intent of an answer, as it stood at `as_of`.
 pub(crate) fn issued(response: &Response, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
     let snapshot = read_intent(&response.body, as_of).ok_or_else(unreadable)?;
-    let client_secret = SecretString::from(text(&response.body, "client_secret").unwrap_or_default().to_owned());
+    let client_secret = text(&response.body, "client_secret").map(SecretString::from);
     Ok(IssuedIntent { snapshot, client_secret, request: header(response, "Request-Id") })
 }
 

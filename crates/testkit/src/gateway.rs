@@ -55,7 +55,7 @@ impl ProviderRecords for NoRecords {
 pub fn issued(id: &str, new: &NewIntent, now: Timestamp) -> IssuedIntent {
     let mut snapshot = IntentSnapshot::new(IntentId::new(id).unwrap(), new.order, new.amount, now);
     snapshot.revision = Some(new.revision);
-    IssuedIntent { client_secret: SecretString::from(format!("{id}_secret_x")), snapshot, request: None }
+    IssuedIntent { client_secret: Some(SecretString::from(format!("{id}_secret_x"))), snapshot, request: None }
 }
 
 /// A gateway that names intents after the idempotency key, as a provider with true idempotency would, and

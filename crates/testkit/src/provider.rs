@@ -61,6 +61,7 @@ struct State {
     calls: Vec<String>,
     manual: bool,
     pending_refunds: bool,
+    keeps_secrets: bool,
     walked: u32,
 }
 
@@ -91,6 +92,11 @@ impl Provider {
     /// Has refunds stay pending.
     pub fn refunds_slowly(&self) {
         self.state().pending_refunds = true;
+    }
+
+    /// Has answers come without client secrets, or with them again.
+    pub fn keeps_secrets(&self, keeps: bool) {
+        self.state().keeps_secrets = keeps;
     }
 
     /// The calls that changed something, or tried to, by name and key.
@@ -191,7 +197,8 @@ impl Provider {
     }
 
     fn issued(&self, snapshot: IntentSnapshot) -> IssuedIntent {
-        let client_secret = SecretString::from(format!("{}_secret_x", snapshot.intent));
+        let secret = SecretString::from(format!("{}_secret_x", snapshot.intent));
+        let client_secret = (!self.state().keeps_secrets).then_some(secret);
         let request = Some(format!("req_{}", self.state().calls.len()));
         IssuedIntent { snapshot, client_secret, request }
     }

@@ -105,8 +105,8 @@ impl NewIntent {
 pub struct IssuedIntent {
     /// How it stands.
     pub snapshot: IntentSnapshot,
-    /// What lets a browser pay it. Never stored, never logged.
-    pub client_secret: SecretString,
+    /// What lets a browser pay it, where the provider gave one. Never stored, never logged.
+    pub client_secret: Option<SecretString>,
     /// The provider's name for the request that it answered.
     pub request: Option<String>,
 }

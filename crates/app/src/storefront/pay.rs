@@ -23,13 +23,13 @@ pub struct Wish {
 pub struct Paying {
     /// The order, which knows the intent.
     pub order: Order,
-    /// What lets a browser pay it, or read it once it is paid.
-    pub client_secret: SecretString,
+    /// What lets a browser pay it, or read it once it is paid: always there as long as it is to be paid.
+    pub client_secret: Option<SecretString>,
 }
 
 impl From<PayableIntent> for Paying {
     fn from(payable: PayableIntent) -> Self {
-        Self { order: payable.order, client_secret: payable.client_secret }
+        Self { order: payable.order, client_secret: Some(payable.client_secret) }
     }
 }
 

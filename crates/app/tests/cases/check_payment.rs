@@ -8,7 +8,7 @@ use crate::{NOW, Shop, news};
 fn gateway_reading(status: IntentStatus) -> MockGateway {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().returning(move |id| {
-        Ok(IssuedIntent { snapshot: news(&place(1).order, id, status), client_secret: "x".into(), request: None })
+        Ok(IssuedIntent { snapshot: news(&place(1).order, id, status), client_secret: Some("x".into()), request: None })
     });
     gateway
 }

@@ -16,7 +16,7 @@ fn by_id(id: OrderId) -> OrderRef {
 async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
-        let mut new = IssuedIntent { client_secret: "again".into(), ..first_answer(id) };
+        let mut new = IssuedIntent { client_secret: Some("again".into()), ..first_answer(id) };
         new.snapshot.intent = id.clone();
         Ok(new)
     });
@@ -36,7 +36,7 @@ fn first_answer(id: &paywright_domain::IntentId) -> IssuedIntent {
     let order = paywright_testkit::place(1).order;
     IssuedIntent {
         snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod),
-        client_secret: "x".into(),
+        client_secret: Some("x".into()),
         request: None,
     }
 }
@@ -117,7 +117,7 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent {
             snapshot: news(&order, id, IntentStatus::Canceled),
-            client_secret: "x".into(),
+            client_secret: Some("x".into()),
             request: None,
         })
     });
@@ -136,7 +136,7 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent {
             snapshot: news(&order, id, IntentStatus::Succeeded),
-            client_secret: "x".into(),
+            client_secret: Some("x".into()),
             request: None,
         })
     });

@@ -263,7 +263,11 @@ pub(super) fn credit_card(card: &SavedCard, default: bool) -> Resource {
 }
 
 /// A payment intent. It goes by the id of its order, of which there is one payable intent at most.
-pub(super) fn payment_intent(order: &Order, client_secret: &str, ephemeral_key: Option<&str>) -> Option<Resource> {
+pub(super) fn payment_intent(
+    order: &Order,
+    client_secret: Option<&str>,
+    ephemeral_key: Option<&str>,
+) -> Option<Resource> {
     let intent = order.leading_intent()?;
     let attributes = json!({
         "stripe_id": intent.id.as_str(),

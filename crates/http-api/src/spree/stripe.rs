@@ -58,7 +58,8 @@ async fn intent(
         None => None,
     };
     let key = key.as_ref().map(secrecy::ExposeSecret::expose_secret);
-    let resource = resources::payment_intent(&paying.order, paying.client_secret.expose_secret(), key);
+    let secret = paying.client_secret.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let resource = resources::payment_intent(&paying.order, secret, key);
     Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)?))
 }
 

@@ -50,6 +50,35 @@ impl Sale {
     }
 }
 
+/// Stripe's client secrets may be null: whoever is to pay needs one, and a payment that is made does not.
+#[actix_web::test]
+async fn an_intent_without_its_client_secret_is_no_answer_to_who_wants_to_pay() {
+    let sale = Sale::payable("automatic").await;
+    let bearer = format!("Bearer {}", sale.service.token("cus-ada"));
+    let headers = [("x-api-key", sale.service.key.as_str()), ("authorization", bearer.as_str())];
+    let path = format!("{ORDERS}/{}/payment-intent", sale.order["id"].as_str().unwrap());
+    let token = sale.order["token"].as_str().unwrap();
+    let spree = "/api/v2/storefront/stripe/payment_intents";
+    let shopper = [("x-spree-order-token", token), ("content-type", "application/json")];
+    let wish = json!({ "payment_intent": { "off_session": false } }).to_string();
+    sale.provider.keeps_secrets(true);
+    let none = sale.service.send(Method::POST, &path, &headers, b"").await;
+    assert_eq!((none.status, none.code()), (503, "payment_provider_failed"), "{none:?}");
+    let none = sale.service.send(Method::POST, spree, &shopper, wish.as_bytes()).await;
+    assert_eq!(none.status, 503, "{none:?}");
+    sale.provider.keeps_secrets(false);
+    let some = sale.service.send(Method::POST, &path, &headers, b"").await;
+    assert_eq!((some.status, some.body["data"]["client_secret"].as_str()), (200, Some("pi_1_secret_x")));
+    assert_eq!(sale.provider.made_now(), 1);
+
+    sale.provider.keeps_secrets(true);
+    sale.provider.pay(&sale.intent);
+    let paid = sale.call(Method::POST, "/payment", Value::Null).await;
+    assert_eq!((paid.status, &paid.body["data"]["client_secret"]), (200, &Value::Null), "{paid:?}");
+    let shown = sale.service.send(Method::GET, spree, &shopper, b"").await;
+    assert_eq!((shown.status, &shown.body["data"]["attributes"]["client_secret"]), (200, &Value::Null), "{shown:?}");
+}
+
 #[actix_web::test]
 async fn refunds_are_made_listed_and_shown() {
     let sale = Sale::paid().await;

@@ -13,7 +13,7 @@ fn read(id: &IntentId, order: OrderId, status: IntentStatus) -> IssuedIntent {
     let received = if status == IntentStatus::Succeeded { usd(11_200) } else { usd(0) };
     IssuedIntent {
         snapshot: IntentSnapshot { status, received, ..asked },
-        client_secret: "pi_secret".into(),
+        client_secret: Some("pi_secret".into()),
         request: None,
     }
 }
