@@ -313,7 +313,7 @@ impl Differences<'_> {
         }
         let is_paid = ours.status == IntentStatus::Succeeded;
         let explained = |it: &paywright_domain::Anomaly| {
-            it.intent == *id
+            it.intent.as_ref() == Some(id)
                 && matches!(
                     it.kind,
                     AnomalyKind::PaidAfterCancel { .. }

@@ -89,6 +89,14 @@ impl App {
                             attempt += 1;
                             continue;
                         }
+                        // The refusal is stored, and the next request goes without the e-mail address.
+                        Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(error)))
+                            if attempt < ATTEMPTS_MAX
+                                && found.value.goes_on_without(found.value.email.as_ref(), &error) =>
+                        {
+                            attempt += 1;
+                            continue;
+                        }
                         issued => (asking, issued?),
                     }
                 }

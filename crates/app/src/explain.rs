@@ -2,8 +2,8 @@
 //! itself.
 
 use paywright_domain::{
-    AnomalyKind, Fact, IntentError, IntentStatus, Money, OperationKind, Order, OrderState, PaymentIntent, PaymentState,
-    Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
+    AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Money, OperationKind, Order, OrderState, PaymentIntent,
+    PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
@@ -94,7 +94,7 @@ fn because(order: &Order) -> Vec<String> {
         ));
     }
     said.extend(order.anomalies.iter().map(|it| {
-        let intent = &it.intent;
+        let intent = it.intent.as_ref().map_or("the order", IntentId::as_str);
         let told = match it.kind {
             AnomalyKind::PaidAfterCancel { received } => {
                 format!("{} came by {intent} after the order was canceled", money(received))
@@ -128,14 +128,20 @@ fn because(order: &Order) -> Vec<String> {
             AnomalyKind::EarlyFraudWarning => format!("The bank warns that {intent} may be a fraud"),
             AnomalyKind::UnderReview => format!("Stripe holds {intent} for a review"),
             AnomalyKind::ReviewClosed => format!("The review of {intent} is over"),
+            AnomalyKind::ReceiptEmailRefused => {
+                "Stripe refused the e-mail address, so that it sends no receipt".to_owned()
+            }
         };
         let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let done = match it.policy {
             Policy::Tell => String::new(),
-            Policy::HoldForReview if order.left_of(intent).is_zero() => "; it has gone back".to_owned(),
+            Policy::HoldForReview if it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) => {
+                "; it has gone back".to_owned()
+            }
             Policy::HoldForReview => "; a person must decide, and a refund of it frees the order".to_owned(),
             Policy::Refund => {
-                let refund = order.refunds.iter().find(|it| it.intent == *intent && it.origin == RefundOrigin::Policy);
+                let of_policy = |it: &&Refund| it.intent.as_str() == intent && it.origin == RefundOrigin::Policy;
+                let refund = order.refunds.iter().find(of_policy);
                 refund.map_or_else(String::new, |it| format!("; it goes back by refund {} ({})", it.number, it.status))
             }
         };
@@ -273,7 +279,7 @@ fn sentence(fact: &Fact) -> String {
             let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
             format!(
                 "Found about {}: {}{reason}; policy: {}.",
-                anomaly.intent,
+                anomaly.intent.as_ref().map_or("the order", IntentId::as_str),
                 anomaly.kind.name(),
                 anomaly.policy.name()
             )
@@ -311,7 +317,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{at, dispute, placed, usd};
     use paywright_domain::{
-        CancelReason, CaptureMethod, Currency, IntentId, IntentPlan, IntentSnapshot, NewOrder, NewRefund, Policies,
+        CancelReason, CaptureMethod, Currency, IntentPlan, IntentSnapshot, NewOrder, NewRefund, Policies,
     };
 
     fn seen(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {

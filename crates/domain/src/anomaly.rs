@@ -5,8 +5,8 @@ use crate::{IntentId, Money, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Anomaly {
-    /// The intent that it is about.
-    pub intent: IntentId,
+    /// The intent that it is about; none where it is about the order as such.
+    pub intent: Option<IntentId>,
     /// What is wrong.
     pub kind: AnomalyKind,
     /// What is done about it, by the policies in force when it was found.
@@ -83,6 +83,8 @@ pub enum AnomalyKind {
     UnderReview,
     /// That look is over; the reason says how.
     ReviewClosed,
+    /// Stripe does not take the e-mail address that the reason names: no receipt is sent to it.
+    ReceiptEmailRefused,
 }
 
 /// What is done about an anomaly.
@@ -154,7 +156,8 @@ impl Policies {
             | AnomalyKind::IntentLost
             | AnomalyKind::EarlyFraudWarning
             | AnomalyKind::UnderReview
-            | AnomalyKind::ReviewClosed => Policy::Tell,
+            | AnomalyKind::ReviewClosed
+            | AnomalyKind::ReceiptEmailRefused => Policy::Tell,
         }
     }
 }
@@ -183,6 +186,7 @@ impl AnomalyKind {
             Self::EarlyFraudWarning => "early_fraud_warning",
             Self::UnderReview => "under_review",
             Self::ReviewClosed => "review_closed",
+            Self::ReceiptEmailRefused => "receipt_email_refused",
         }
     }
 

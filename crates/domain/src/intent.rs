@@ -124,6 +124,16 @@ pub struct IntentError {
     pub message: Option<String>,
 }
 
+impl IntentError {
+    /// Stripe's code where it does not take an e-mail address.
+    pub const EMAIL_INVALID: &str = "email_invalid";
+
+    /// Whether Stripe does not take the address that its receipt would go to.
+    pub fn is_of_email(&self) -> bool {
+        self.code.as_deref() == Some(Self::EMAIL_INVALID)
+    }
+}
+
 /// What Stripe says of an intent at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -50,6 +50,7 @@ mod intent;
 mod money;
 mod operation;
 mod order;
+mod receipt;
 mod refund;
 mod request;
 mod settle;

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::content::{Content, check_metadata, total_of};
 use crate::{
-    Adjustment, CancelReason, ContentError, Decision, Fact, IntentError, IntentId, IntentStatus, LineItem, Money,
+    Adjustment, CancelReason, ContentError, Decision, Email, Fact, IntentError, IntentId, IntentStatus, LineItem, Money,
     MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
 };
 
@@ -244,8 +244,15 @@ impl Order {
 
     /// Takes in that Stripe has definitely refused an operation, after its state was read: the operation is
     /// dropped, and the order stays as it was. One that is no longer under way changes nothing. What was refused for the
-    /// state that the intent was in, and is to be given up all the same, is begun again where that state has passed.
+    /// state that the intent was in, and is to be given up all the same, is begun again where that state has passed; an edit
+    /// that was refused for its e-mail address goes on without it, under a new number.
     pub fn operation_refused(&self, number: u32, error: &IntentError, now: Timestamp) -> Decision {
+        if let Some(email) = self.email_refused_by(number, error) {
+            let mut decision = self.operation_again(number);
+            decision.refuse_receipt_email(email, now);
+            decision.order.data.updated_at = now;
+            return decision;
+        }
         let mut decision = Decision::unchanged(self.clone());
         if self.operation.as_ref().is_some_and(|it| it.number == number) {
             decision.drop_operation(error.clone());
@@ -255,6 +262,17 @@ impl Order {
             }
         }
         decision
+    }
+
+    /// The address that the operation under this number was refused for, where it can go on without it.
+    fn email_refused_by(&self, number: u32, error: &IntentError) -> Option<&Email> {
+        let operation = self.operation.as_ref().filter(|it| it.number == number)?;
+        match &operation.kind {
+            OperationKind::Edit { content } => {
+                content.email.as_ref().filter(|it| self.goes_on_without(Some(it), error))
+            }
+            OperationKind::Cancel { .. } | OperationKind::Capture { .. } => None,
+        }
     }
 
     /// Takes in that Stripe has failed at an operation and has not done it: it will repeat that for as long as it

@@ -337,7 +337,10 @@ impl Order {
                 | AnomalyKind::IntentLost
                 | AnomalyKind::EarlyFraudWarning
                 | AnomalyKind::UnderReview
-                | AnomalyKind::ReviewClosed => !self.left_of(&anomaly.intent).is_zero(),
+                | AnomalyKind::ReviewClosed
+                | AnomalyKind::ReceiptEmailRefused => {
+                    anomaly.intent.as_ref().is_some_and(|it| !self.left_of(it).is_zero())
+                }
             },
             Policy::Refund | Policy::Tell => false,
         }

@@ -86,8 +86,8 @@ impl Order {
         Ok(IntentPlan::Create { request, decision: Some(Box::new(decision)) })
     }
 
-    /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt. A refusal of a
-    /// request that is no longer out changes nothing.
+    /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt, without the e-mail address
+    /// if that was refused. A refusal of a request that is no longer out changes nothing.
     pub fn intent_refused(&self, request: IntentRequest, error: IntentError, now: Timestamp) -> Decision {
         if self.requested != Some(request) {
             return Decision::unchanged(self.clone());
@@ -96,11 +96,16 @@ impl Order {
         next.data.requested = None;
         next.data.attempt += 1;
         next.data.updated_at = now;
-        Decision {
+        let refused_email = self.email.as_ref().filter(|it| self.goes_on_without(Some(it), &error));
+        let mut decision = Decision {
             facts: vec![Fact::IntentRefused { request, error }],
             finished: vec![Task::CreateIntent { request }.key()],
             ..Decision::unchanged(next)
+        };
+        if let Some(email) = refused_email {
+            decision.refuse_receipt_email(email, now);
         }
+        decision
     }
 }
 

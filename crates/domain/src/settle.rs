@@ -227,6 +227,7 @@ impl Decision {
         reason: Option<String>,
         found_at: Timestamp,
     ) -> bool {
+        let intent = Some(intent);
         if self.order.anomalies.iter().any(|it| it.intent == intent && it.kind.is_same(kind)) {
             return false;
         }

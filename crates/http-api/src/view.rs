@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use paywright_app::{Explanation, Moment, NextStep, OrderPage};
 use paywright_domain::{
-    Anomaly, Dispute, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund, RefundId,
+    Anomaly, Dispute, IntentId, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund, RefundId,
     RefundReason,
 };
 use serde::Serialize;
@@ -138,7 +138,7 @@ struct LastErrorView<'a> {
 struct AnomalyView<'a> {
     kind: &'static str,
     policy: &'static str,
-    payment_intent: &'a str,
+    payment_intent: Option<&'a str>,
     reason: Option<&'a str>,
     found_at: String,
 }
@@ -148,7 +148,7 @@ impl<'a> AnomalyView<'a> {
         Self {
             kind: anomaly.kind.name(),
             policy: anomaly.policy.name(),
-            payment_intent: anomaly.intent.as_str(),
+            payment_intent: anomaly.intent.as_ref().map(IntentId::as_str),
             reason: anomaly.reason.as_deref(),
             found_at: anomaly.found_at.to_string(),
         }

@@ -283,7 +283,12 @@ fn refusal(error: &ApiError) -> GatewayError {
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
             tracing::warn!(%error, "Stripe refused a request");
-            GatewayError::Refused(intent_error(&error.body))
+            let mut refusal = intent_error(&error.body);
+            // Whatever its code: it is the address that Stripe does not take.
+            if error.body.param.as_deref() == Some("receipt_email") {
+                refusal.code = Some(IntentError::EMAIL_INVALID.to_owned());
+            }
+            GatewayError::Refused(refusal)
         }
     }
 }

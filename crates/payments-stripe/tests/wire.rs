@@ -482,6 +482,23 @@ async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
     );
 }
 
+#[tokio::test]
+async fn an_address_that_stripe_refuses_is_told_from_other_refusals() {
+    for (code, param, is_of_email) in [
+        (Some("email_invalid"), Some("receipt_email"), true),
+        (Some("email_invalid"), None, true),
+        (None, Some("receipt_email"), true),
+        (Some("parameter_invalid_empty"), Some("amount"), false),
+    ] {
+        let (server, client) = stripe().await;
+        let body = json!({ "type": "invalid_request_error", "code": code, "param": param, "message": "No." });
+        answers(&server, api_error(400, &body)).await;
+        let refused = gateway(client).create_intent(&new_intent(), "k").await;
+        let told = matches!(&refused, Err(GatewayError::Refused(error)) if error.is_of_email());
+        assert_eq!(told, is_of_email, "{refused:?}");
+    }
+}
+
 /// `client_secret` of an intent and `secret` of an ephemeral key may be null or absent (Stripe's description of them).
 #[tokio::test]
 async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {

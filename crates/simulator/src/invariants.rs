@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::Verdict;
 use paywright_domain::{
-    AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus, Timestamp,
+    Anomaly, AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus, Timestamp,
 };
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
@@ -93,7 +93,7 @@ fn paid_means_settled(order: &Order, twin: &Twin, books: &mut Books) -> Checked 
         return fail("I2", format!("the order is paid by {by}, and Stripe has no money of it"));
     }
     let expected = intent.capture_asked.unwrap_or(order.total);
-    let has_grown = order.anomalies.iter().any(|it| it.intent == *by && it.policy != Policy::Tell);
+    let has_grown = order.anomalies.iter().any(|it| it.intent.as_ref() == Some(by) && it.policy != Policy::Tell);
     if intent.status != IntentStatus::Succeeded || (intent.received != expected && !has_grown) {
         let (status, received) = (intent.status, intent.received);
         return fail("I2", format!("paid by {by}, which is {status} with {received:?} of {expected:?}"));
@@ -141,7 +141,7 @@ fn what_is_paid_is_what_is_due(order: &Order, books: &Books) -> Checked {
         .iter()
         .find(|it| matches!(it.kind, AnomalyKind::AmountDiffers { .. } | AnomalyKind::WrongCurrency { .. }));
     match misfit.filter(|_| !books.is_meddled_with) {
-        Some(it) => fail("due", format!("{} asked for something else than was due: {:?}", it.intent, it.kind)),
+        Some(it) => fail("due", format!("{:?} asked for something else than was due: {:?}", it.intent, it.kind)),
         None => Ok(()),
     }
 }
@@ -169,10 +169,11 @@ fn everything_is_told_once(order: &Order) -> Checked {
         | AnomalyKind::IntentLost
         | AnomalyKind::EarlyFraudWarning
         | AnomalyKind::UnderReview
-        | AnomalyKind::ReviewClosed => None,
+        | AnomalyKind::ReviewClosed
+        | AnomalyKind::ReceiptEmailRefused => None,
     };
     let told: BTreeSet<_> =
-        order.anomalies.iter().map(|it| (it.intent.as_str(), it.kind.name(), refund(it.kind))).collect();
+        order.anomalies.iter().map(|it| (it.intent.as_ref(), it.kind.name(), refund(it.kind), &it.reason)).collect();
     if told.len() < order.anomalies.len() {
         return fail("once", "an anomaly is recorded twice".to_owned());
     }
@@ -347,16 +348,14 @@ fn what_is_kept_is_what_is_due(order: &Order, twin: &Twin) -> Checked {
     };
     let left: BTreeMap<&str, i64> =
         made_for(twin, order).map(|it| (it.id, it.received - refunded(it.id))).filter(|(_, left)| *left > 0).collect();
-    let names =
-        |id: &str, policy: Policy| order.anomalies.iter().any(|it| it.intent.as_str() == id && it.policy == policy);
+    let is_of = |it: &Anomaly, id: &str| it.intent.as_ref().is_some_and(|it| it.as_str() == id);
+    let names = |id: &str, policy: Policy| order.anomalies.iter().any(|it| is_of(it, id) && it.policy == policy);
     let paid_by = order.paid_by().map(|it| it.id.as_str());
     for (id, left) in &left {
         let is_accounted_for = paid_by == Some(id) || names(id, Policy::HoldForReview);
         // What the bank sent back, or would not take, a person was told of.
-        let came_back = order
-            .anomalies
-            .iter()
-            .any(|it| it.intent.as_str() == *id && matches!(it.kind, AnomalyKind::RefundFailed { .. }));
+        let came_back =
+            order.anomalies.iter().any(|it| is_of(it, id) && matches!(it.kind, AnomalyKind::RefundFailed { .. }));
         let is_disputed = twin.disputes().any(|it| it.intent == *id);
         if !is_accounted_for && !came_back && !is_disputed {
             let state = order.state.name();

@@ -216,7 +216,7 @@ impl OrderRow {
             id: OrderId(self.id),
             number: column("number").read(OrderNumber::parse(&self.number))?,
             customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
-            email: column("email").read(self.email.map(Email::new).transpose())?,
+            email: column("email").read(self.email.map(Email::restore).transpose())?,
             payer: self.payer.map(|it| column("payer").json(&it)).transpose()?.unwrap_or_default(),
             lines: self.lines.into_iter().map(|it| line(it, currency)).collect::<Result<_, _>>()?,
             adjustments: self.adjustments.into_iter().map(|it| adjustment(it, currency)).collect::<Result<_, _>>()?,
@@ -324,7 +324,7 @@ fn dispute(row: DisputeRow) -> Result<Dispute, Failure> {
 fn anomaly((id, payload, policy, reason, found_at): AnomalyRow) -> Result<Anomaly, Failure> {
     let column = |name| Column("anomalies", name);
     Ok(Anomaly {
-        intent: column("provider_id").read(IntentId::new(id))?,
+        intent: column("provider_id").read((!id.is_empty()).then(|| IntentId::new(id)).transpose())?,
         kind: column("payload").json(&payload)?,
         policy: column("policy").found(Policy::named(&policy))?,
         reason,

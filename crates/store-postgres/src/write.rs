@@ -443,7 +443,8 @@ impl<'a> Anomalies<'a> {
     fn of(order: &'a Order) -> Result<Self, Failure> {
         let anomalies = &order.anomalies;
         Ok(Self {
-            intents: anomalies.iter().map(|it| it.intent.as_str()).collect(),
+            // Empty where it is about no intent: the column takes no NULL.
+            intents: anomalies.iter().map(|it| it.intent.as_ref().map_or("", IntentId::as_str)).collect(),
             names: anomalies.iter().map(|it| it.kind.name()).collect(),
             payloads: anomalies.iter().map(|it| to_json(&it.kind)).collect::<Result<_, _>>()?,
             policies: anomalies.iter().map(|it| it.policy.name()).collect(),

@@ -160,7 +160,7 @@ impl OrderRow {
             id: OrderId(column("id").uuid(&self.id)?),
             number: column("number").read(OrderNumber::parse(&self.number))?,
             customer: column("customer").read(self.customer.map(CustomerId::new).transpose())?,
-            email: column("email").read(self.email.map(Email::new).transpose())?,
+            email: column("email").read(self.email.map(Email::restore).transpose())?,
             payer: self.payer.map(|it| column("payer").json(&it)).transpose()?.unwrap_or_default(),
             lines: lines.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
             adjustments: adjustments.into_iter().map(|it| it.restore(currency)).collect::<Result<_, _>>()?,
@@ -455,7 +455,8 @@ impl AnomalyRow {
         Ok(Self {
             order_id: order.0.as_bytes().to_vec(),
             position: position(index)?,
-            intent_id: anomaly.intent.as_str().to_owned(),
+            // Empty where it is about no intent: the column takes no NULL.
+            intent_id: anomaly.intent.as_ref().map_or("", IntentId::as_str).to_owned(),
             name: anomaly.kind.name().to_owned(),
             payload: to_json(&anomaly.kind)?,
             policy: anomaly.policy.name().to_owned(),
@@ -466,8 +467,9 @@ impl AnomalyRow {
 
     fn restore(self) -> Result<Anomaly, Failure> {
         let column = |name| Column("anomalies", name);
+        let intent = (!self.intent_id.is_empty()).then(|| IntentId::new(self.intent_id));
         Ok(Anomaly {
-            intent: column("intent_id").read(IntentId::new(self.intent_id))?,
+            intent: column("intent_id").read(intent.transpose())?,
             kind: column("payload").json(&self.payload)?,
             policy: column("policy").found(Policy::named(&self.policy))?,
             reason: self.reason,

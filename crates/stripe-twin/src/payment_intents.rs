@@ -131,9 +131,26 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The grammar of the twin's own: one `@`, plain characters before it, and at least two labels after it.
+fn check_email(params: &Params) -> Result<(), Refusal> {
+    let Some(email) = params.text("receipt_email") else { return Ok(()) };
+    let plain = |text: &str, more: &str| {
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || more.contains(it);
+        !text.is_empty() && text.split('.').all(|part| !part.is_empty() && part.chars().all(is_plain))
+    };
+    let is_good = email.split_once('@').is_some_and(|(local, domain)| {
+        plain(local, "!#$%&'*+-/=?^_`{|}~") && plain(domain, "-") && domain.contains('.')
+    });
+    if is_good {
+        return Ok(());
+    }
+    Err(Refusal::parameter("email_invalid", "receipt_email", &format!("Invalid email address: {email}")))
+}
+
 impl Twin {
     pub(crate) fn create_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CONTENT, CREATION, AMOUNT_DETAILS, card_options::SPECS])?;
+        check_email(params)?;
         params.required("amount")?;
         let currency = params.required("currency")?.to_lowercase();
         if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
@@ -244,6 +261,7 @@ impl Twin {
 
     pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CONTENT, AMOUNT_DETAILS, card_options::SPECS])?;
+        check_email(params)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
@@ -295,6 +313,7 @@ impl Twin {
 
     pub(crate) fn confirm_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CONFIRMATION, card_options::SPECS])?;
+        check_email(params)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
         match intent.status.as_str() {
@@ -558,6 +577,27 @@ mod tests {
             (Some(500), Some("requires_confirmation"))
         );
         assert_eq!(updated["metadata"], json!({ "b": "2" }));
+    }
+
+    #[test]
+    fn an_address_for_the_receipt_is_checked_wherever_it_is_given() {
+        let mut twin = Twin::default();
+        let id = intent(&mut twin, "&receipt_email=ada@example.com");
+        let one = format!("/v1/payment_intents/{id}");
+        let create = "/v1/payment_intents".to_owned();
+        for wrong in ["x@gmail", "a@example,com", "<a@example.com>", "a@example..com", "zo%C3%AB@example.com", "ada"] {
+            for (path, form) in [
+                (&create, "amount=500&currency=usd&"),
+                (&one, ""),
+                (&format!("{one}/confirm"), "payment_method=pm_card_visa&"),
+            ] {
+                let refused = post(&mut twin, path, &format!("{form}receipt_email={wrong}"));
+                let error = &refused.body["error"];
+                assert_eq!((refused.status, &error["code"]), (400, &json!("email_invalid")), "{path} {wrong}");
+                assert_eq!(error["param"], "receipt_email");
+            }
+        }
+        assert_eq!(post(&mut twin, &one, "receipt_email=").body["receipt_email"], Value::Null);
     }
 
     #[test]

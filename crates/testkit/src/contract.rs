@@ -15,7 +15,7 @@ use paywright_app::{
     Versioned,
 };
 use paywright_domain::{
-    CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot,
+    CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
     IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
     Proceeds, ProviderCustomerId, Refund, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
 };
@@ -42,6 +42,7 @@ macro_rules! store_contract {
         $crate::store_contract! { $fresh;
             an_order_comes_back_as_it_was_written
             an_order_of_before_todays_limits_comes_back
+            a_notice_about_no_intent_comes_back
             every_state_of_an_order_comes_back
             an_order_is_found_by_id_number_and_any_of_its_intents
             what_is_not_there_is_none
@@ -129,11 +130,28 @@ pub async fn an_order_of_before_todays_limits_comes_back(subject: &impl Subject)
     data.lines = vec![LineItem::new("Bone", usd(100_000_000), 1).unwrap()];
     data.adjustments = Vec::new();
     data.total = usd(100_000_000);
+    assert!(Email::new("x@gmail").is_err());
+    data.email = Some(Email::restore("x@gmail").unwrap());
     let order = Order::restore(data).unwrap();
     let new = NewOrder { lines: order.lines.clone(), ..NewOrder::empty(Currency::Usd) };
     assert!(Order::place(order.id, new, at(NOW)).is_err(), "it is above what Stripe charges");
     store.commit(first(Decision { order: order.clone(), ..placed })).await.unwrap();
     assert_eq!(stored(&*store, 1).await.value, order);
+}
+
+/// What a person should know of an order before it has an intent.
+pub async fn a_notice_about_no_intent_comes_back(subject: &impl Subject) {
+    let store = subject.store();
+    store.commit(first(place(1))).await.unwrap();
+    let asked = requested(&place(1).order);
+    let request = asked.order.requested.unwrap();
+    store.commit(then(1, asked.clone())).await.unwrap();
+    let error = IntentError { code: Some(IntentError::EMAIL_INVALID.into()), ..IntentError::default() };
+    let refused = asked.order.intent_refused(request, error, at(NOW + 1));
+    let after = refused.order.clone();
+    assert_eq!(after.anomalies.iter().map(|it| &it.intent).collect::<Vec<_>>(), [&None]);
+    store.commit(then(2, refused)).await.unwrap();
+    assert_eq!(stored(&*store, 1).await.value, after);
 }
 
 /// An order along its ways: edited, requested, issued, declined, paid, held; and canceled.

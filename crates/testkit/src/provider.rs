@@ -62,6 +62,8 @@ struct State {
     manual: bool,
     pending_refunds: bool,
     keeps_secrets: bool,
+    /// The code that a request with an e-mail address is refused with.
+    refuses_emails: Option<&'static str>,
     walked: u32,
 }
 
@@ -97,6 +99,11 @@ impl Provider {
     /// Has answers come without client secrets, or with them again.
     pub fn keeps_secrets(&self, keeps: bool) {
         self.state().keeps_secrets = keeps;
+    }
+
+    /// Has every request with an e-mail address be refused for it.
+    pub fn refuses_emails(&self) {
+        self.state().refuses_emails = Some(IntentError::EMAIL_INVALID);
     }
 
     /// The calls that changed something, or tried to, by name and key.
@@ -283,6 +290,14 @@ impl Provider {
 }
 
 impl State {
+    /// Checks the address that a receipt would go to.
+    fn check_email(&self, new: &NewIntent) -> Result<(), IntentError> {
+        match self.refuses_emails.filter(|_| new.email.is_some()) {
+            Some(code) => Err(IntentError { code: Some(code.to_owned()), ..IntentError::default() }),
+            None => Ok(()),
+        }
+    }
+
     fn tell(&mut self, kind: &str, news: ProviderNews, now: Timestamp) {
         self.events.push(ProviderEvent {
             id: format!("evt_{}", self.events.len() + 1),
@@ -332,6 +347,7 @@ const OPEN: [IntentStatus; 3] =
 impl PaymentGateway for Provider {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         self.intent_call("create", key, |state, now| {
+            state.check_email(new)?;
             let id = IntentId::new(format!("pi_{}", state.made.len() + 1)).unwrap();
             let mut snapshot = IntentSnapshot::new(id.clone(), new.order, new.amount, now);
             snapshot.revision = Some(new.revision);
@@ -355,6 +371,10 @@ impl PaymentGateway for Provider {
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
+        let refusal = self.state().check_email(new);
+        if let Err(error) = refusal {
+            return self.intent_call("update", key, |_, _| Err(error));
+        }
         self.move_intent("update", id, key, &OPEN, |it| {
             it.amount = new.amount;
             it.revision = Some(new.revision);

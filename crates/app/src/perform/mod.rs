@@ -147,6 +147,11 @@ impl App {
             Some(error) if !is_done(&order) => {
                 let captures = matches!(operation.kind, OperationKind::Capture { .. });
                 let order = self.decide(id, |order, now| order.operation_refused(number, &error, now)).await?;
+                if let Some(again) = order.operation.as_ref().filter(|it| matches!(it.kind, OperationKind::Edit { .. }))
+                {
+                    // It goes on without the e-mail address, and is not refused for that again.
+                    return Box::pin(self.operate(id, again.number)).await;
+                }
                 if captures {
                     let reason = error.code.clone().or_else(|| error.message.clone());
                     let notice =

@@ -158,3 +158,46 @@ async fn somebody_elses_order_does_not_exist_and_asks_the_provider_nothing() {
         assert!(matches!(refused, Err(CreatePaymentIntentError::Get(GetOrderError::NotFound))), "{access:?}");
     }
 }
+
+/// What was taken before the grammar was checked, or is refused all the same, must not keep anybody from paying.
+#[tokio::test]
+async fn an_address_that_stripe_refuses_is_left_out_and_told_of() {
+    let shop = Shop::open().await;
+    shop.provider().refuses_emails();
+    let order = shop.placed().await;
+    let made = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
+    assert!(made.order.payable_intent().is_some());
+    let keys = [format!("create pi:{}:1:1", order.id), format!("create pi:{}:1:2", order.id)];
+    assert_eq!(shop.provider().calls(), keys);
+    let told: Vec<_> = made.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+    assert_eq!(told, [("receipt_email_refused", Some("ada@example.com"))]);
+    assert_eq!(made.order.email, order.email, "the order keeps it");
+    assert_eq!(made.order.payment_state().name(), "unpaid", "nothing is held up");
+    let explained = shop.app.explain(&by_id(order.id), &Access::All).await.unwrap();
+    let sentence = "Stripe refused the e-mail address, so that it sends no receipt (ada@example.com).";
+    assert!(explained.because.contains(&sentence.to_owned()), "{:?}", explained.because);
+    let facts = [
+        "order.placed",
+        "payment_intent.requested",
+        "payment_intent.refused",
+        "order.anomaly",
+        "payment_intent.requested",
+        "payment_intent.created",
+    ];
+    assert_eq!(shop.facts(&order).await, facts);
+}
+
+/// The answer to the refused request may be lost: the repeat is the same to the letter, and the next goes without.
+#[tokio::test]
+async fn a_refused_address_whose_answer_was_lost_is_left_out_by_the_next_who_asks() {
+    let shop = Shop::open().await;
+    shop.provider().refuses_emails();
+    shop.provider().will([paywright_testkit::Trouble::LostAfter]);
+    let order = shop.placed().await;
+    assert!(shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.is_err());
+    shop.after(crate::PATIENCE).await;
+    let known = shop.order(&order).await;
+    assert_eq!((known.requested, known.anomalies.len()), (None, 1), "the worker has found out");
+    let made = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
+    assert_eq!((made.order.intents.len(), made.order.anomalies.len()), (1, 1));
+}

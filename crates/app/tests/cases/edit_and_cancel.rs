@@ -146,3 +146,29 @@ async fn a_stranger_changes_nothing() {
     assert!(matches!(cancel, Err(CancelOrderError::NotFound)), "{cancel:?}");
     assert_eq!(shop.order(&order).await, order);
 }
+
+#[tokio::test]
+async fn an_edit_goes_on_without_an_address_that_stripe_refuses() {
+    for trouble in Trouble::none_and_each_passing() {
+        let shop = Shop::open().await;
+        let (order, intent) = shop.payable().await;
+        shop.provider().refuses_emails();
+        shop.provider().will(trouble);
+        let email = Some(Some(paywright_domain::Email::new("bob@example.com").unwrap()));
+        let edit = paywright_domain::OrderEdit { email, ..new_amount() };
+        let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit.clone()).await.unwrap();
+        assert_eq!(matches!(edited, Changed::Done(_)), trouble.is_none(), "{trouble:?}");
+        shop.after(PATIENCE).await;
+        let after = shop.order(&order).await;
+        assert_eq!((after.total, &after.operation), (usd(700), &None), "{trouble:?}");
+        assert_eq!(after.email.as_ref().map(paywright_domain::Email::as_str), Some("bob@example.com"));
+        let told: Vec<_> = after.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+        assert_eq!(told, [("receipt_email_refused", Some("bob@example.com"))], "{trouble:?}");
+        assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");
+        // The next edit knows.
+        let more = paywright_testkit::edit_of_lines(900);
+        assert!(shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, more).await.is_ok());
+        let after = shop.order(&order).await;
+        assert_eq!((after.total, after.anomalies.len()), (usd(900), 1), "{trouble:?}");
+    }
+}

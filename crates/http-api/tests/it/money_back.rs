@@ -80,6 +80,38 @@ async fn an_intent_without_its_client_secret_is_no_answer_to_who_wants_to_pay() 
 }
 
 #[actix_web::test]
+async fn an_address_that_stripe_refuses_keeps_nobody_from_paying() {
+    let (service, provider) = Service::open().await;
+    provider.refuses_emails();
+    let mut body = order();
+    body["email"] = json!("zoë@example.com");
+    let placed = service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
+    let (id, token) = (placed["id"].as_str().unwrap(), placed["token"].as_str().unwrap());
+    let wish = json!({ "payment_intent": { "off_session": false } }).to_string();
+    let shopper = [("x-spree-order-token", token), ("content-type", "application/json")];
+    let spree = "/api/v2/storefront/stripe/payment_intents";
+    let made = service.send(Method::POST, spree, &shopper, wish.as_bytes()).await;
+    assert_eq!((made.status, &made.body["data"]["attributes"]["stripe_id"]), (200, &json!("pi_1")), "{made:?}");
+    let bearer = format!("Bearer {token}");
+    let headers = [("x-api-key", service.key.as_str()), ("authorization", bearer.as_str())];
+    let same = service.send(Method::POST, &format!("{ORDERS}/{id}/payment-intent"), &headers, b"").await;
+    assert_eq!((same.status, &same.body["data"]["id"]), (200, &json!("pi_1")), "{same:?}");
+    let shown = service.call(Method::GET, &format!("{ORDERS}/{id}"), &Value::Null).await.body["data"].clone();
+    assert_eq!((&shown["email"], &shown["payment_status"]), (&json!("zoë@example.com"), &json!("unpaid")));
+    let notice = &shown["anomalies"][0];
+    assert_eq!(
+        (&notice["kind"], &notice["policy"], &notice["payment_intent"], &notice["reason"]),
+        (&json!("receipt_email_refused"), &json!("tell"), &Value::Null, &json!("zoë@example.com"))
+    );
+    let edit = json!({ "email": "<zoë>@example.com" });
+    assert_eq!(service.call(Method::PATCH, &format!("{ORDERS}/{id}"), &edit).await.status, 422);
+    let edit = json!({ "email": "zoé@example.com" });
+    let edited = service.call(Method::PATCH, &format!("{ORDERS}/{id}"), &edit).await;
+    assert_eq!((edited.status, &edited.body["data"]["email"]), (200, &json!("zoé@example.com")), "{edited:?}");
+    assert_eq!(edited.body["data"]["anomalies"].as_array().map(Vec::len), Some(2));
+}
+
+#[actix_web::test]
 async fn refunds_are_made_listed_and_shown() {
     let sale = Sale::paid().await;
     let made = sale.call(Method::POST, "/refunds", json!({ "amount": "12.00", "reason": "duplicate" })).await;

@@ -79,6 +79,11 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
         let problem = named.and_then(|it| it["problem"].as_str()).unwrap_or_default();
         assert!(problem.contains(says), "{name}: {fields:?}");
     }
+    for email in ["x@gmail", "root@localhost", "a@example,com", "<a@example.com>", "a@example..com"] {
+        let refused = service.call(Method::POST, ORDERS, &with(|it| it["email"] = json!(email))).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{email}: {refused:?}");
+        assert_eq!(refused.body["error"]["fields"][0]["field"], "email", "{email}");
+    }
     assert_eq!(stored(&service).await, 0);
 }
 
@@ -168,7 +173,7 @@ async fn an_edit_is_checked_like_an_order_and_changes_nothing_when_refused() {
         json!({ "line_items": [] }),
         json!({ "line_items": [{ "name": "x", "amount": 1, "quantity": 1 }] }),
         json!({ "currency": "eur" }),
-        json!({ "email": "x" }),
+        json!({ "email": "x@gmail" }),
     ] {
         let refused = service.call(Method::PATCH, &path, &body).await;
         assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{body}");

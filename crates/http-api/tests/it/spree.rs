@@ -11,6 +11,7 @@ use crate::{Answer, Service};
 const STORE: &str = "/api/v2/storefront";
 const PLATFORM: &str = "/api/v2/platform";
 const NOT_FOUND: &str = "The resource you were looking for could not be found.";
+const NO_EMAIL: &str = "Email must be an e-mail address like ada@example.com";
 const NOT_ALLOWED: &str = "You are not authorized to access this page.";
 
 impl Service {
@@ -104,7 +105,10 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
         (&patch, "/cart/associate", json!({}), 403, NOT_ALLOWED),
         (&get, "/cart?include=nonsense", Value::Null, 400, "nonsense is not specified as a relationship on cart"),
         (&get, "/cart/estimate_shipping_rates?country_iso=x", Value::Null, 422, "Country iso must be the two letters"),
-        (&patch, "/checkout", order(json!({ "email": "ada" })), 422, "Email must be an e-mail address"),
+        (&patch, "/checkout", order(json!({ "email": "ada" })), 422, NO_EMAIL),
+        (&patch, "/checkout", order(json!({ "email": "x@gmail" })), 422, NO_EMAIL),
+        (&patch, "/checkout", order(json!({ "email": "a@example,com" })), 422, NO_EMAIL),
+        (&patch, "/checkout", order(json!({ "email": "<a@example.com>" })), 422, NO_EMAIL),
         (
             &patch,
             "/checkout",

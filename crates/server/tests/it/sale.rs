@@ -13,6 +13,7 @@ on_both_stores! {
     a_declined_card_leaves_the_order_to_be_paid_by_the_next
     a_repeated_placement_is_one_order
     a_guest_pays_by_the_token_of_the_order
+    an_address_that_stripe_refuses_keeps_nobody_from_paying
 }
 
 async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
@@ -105,6 +106,31 @@ async fn a_guest_pays_by_the_token_of_the_order(stand: &Stand) {
     let token = order["token"].as_str().unwrap();
     let made = answer(dev.http.post(url).header("x-api-key", &dev.key).bearer_auth(token)).await;
     assert_eq!(made.status, 200, "{made:?}");
+}
+
+/// Its form is right, and the twin takes plain characters alone.
+async fn an_address_that_stripe_refuses_keeps_nobody_from_paying(stand: &Stand) {
+    let dev = stand.start(true).await;
+    let mut body = two_lines();
+    body["email"] = json!("zoë@example.com");
+    let order = dev.call(Method::POST, "/orders", Some(&body)).await.body["data"].clone();
+    let made = dev.intent(&order).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let edited = dev
+        .call(
+            Method::PATCH,
+            &format!("/orders/{}", order["number"].as_str().unwrap()),
+            Some(&json!({ "email": "zoé@example.com" })),
+        )
+        .await;
+    assert_eq!((edited.status, &edited.body["data"]["email"]), (200, &json!("zoé@example.com")), "{edited:?}");
+    dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_visa").await;
+    let paid = dev.read_until_settled(&order).await;
+    let told: Vec<_> =
+        paid["anomalies"].as_array().unwrap().iter().map(|it| (it["kind"].as_str(), it["reason"].as_str())).collect();
+    let kind = Some("receipt_email_refused");
+    assert_eq!(told, [(kind, Some("zoë@example.com")), (kind, Some("zoé@example.com"))]);
+    assert_eq!(dev.intents().await, (1, 1));
 }
 
 #[tokio::test]

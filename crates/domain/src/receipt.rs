@@ -1,0 +1,117 @@
+//! Stripe's receipt: the address that it goes to, unless Stripe does not take it.
+
+use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, Order, Policy, Timestamp};
+
+impl Order {
+    /// The address that Stripe is given for its receipt: `email`, unless Stripe has refused it for this order before.
+    ///
+    /// It depends on stored data alone. A refusal is recorded together with the end of the request or operation that it
+    /// answers, so that no request that is repeated under its key ever changes.
+    pub fn receipt_email<'a>(&self, email: Option<&'a Email>) -> Option<&'a Email> {
+        let is_refused = |email: &Email| {
+            let mut refused = self.anomalies.iter().filter(|it| it.kind == AnomalyKind::ReceiptEmailRefused);
+            refused.any(|it| it.reason.as_deref() == Some(email.as_str()))
+        };
+        email.filter(|it| !is_refused(it))
+    }
+
+    /// Whether `error` says that Stripe does not take `email`, and the same may be asked for without it.
+    pub fn goes_on_without(&self, email: Option<&Email>, error: &IntentError) -> bool {
+        error.is_of_email() && self.receipt_email(email).is_some()
+    }
+}
+
+impl Decision {
+    /// Records that Stripe does not take this address. Nothing waits for it.
+    pub(crate) fn refuse_receipt_email(&mut self, email: &Email, found_at: Timestamp) {
+        let anomaly = Anomaly {
+            intent: None,
+            kind: AnomalyKind::ReceiptEmailRefused,
+            policy: Policy::Tell,
+            reason: Some(email.as_str().to_owned()),
+            found_at,
+        };
+        self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
+        self.order.data.anomalies.push(anomaly);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::{at, edit, placed};
+    use crate::{IntentPlan, IntentSnapshot, IntentStatus, OperationKind, OrderEdit, PaymentState, Policies};
+
+    fn email(text: &str) -> Email {
+        Email::restore(text).unwrap()
+    }
+
+    fn refusal() -> IntentError {
+        IntentError { code: Some("email_invalid".into()), ..IntentError::default() }
+    }
+
+    fn with_email(text: &str) -> Order {
+        placed().edit(OrderEdit { email: Some(Some(email(text))), ..OrderEdit::default() }, at(150)).unwrap().order
+    }
+
+    fn requested(order: &Order) -> (Order, crate::IntentRequest) {
+        match order.request_intent(at(200)).unwrap() {
+            IntentPlan::Create { request, decision: Some(decision) } => (decision.order, request),
+            plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
+        }
+    }
+
+    fn sent(order: &Order) -> Option<&str> {
+        order.receipt_email(order.email.as_ref()).map(Email::as_str)
+    }
+
+    #[test]
+    fn an_address_that_stripe_refuses_is_left_out_of_the_next_attempt_and_told_of_once() {
+        let (order, first) = requested(&with_email("a@example,com"));
+        assert_eq!(sent(&order), Some("a@example,com"));
+        assert!(order.goes_on_without(order.email.as_ref(), &refusal()));
+        let refused = order.intent_refused(first, refusal(), at(201));
+        let told: Vec<_> = refused.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+        assert_eq!(told, [("receipt_email_refused", Some("a@example,com"))]);
+        assert!(!refused.order.is_held_for_review() && refused.order.payment_state() == PaymentState::Unpaid);
+        assert_eq!(refused.order.email, Some(email("a@example,com")), "the order keeps it");
+        let (second, request) = requested(&refused.order);
+        assert_eq!((request.attempt, sent(&second)), (first.attempt + 1, None));
+        // Stripe that refuses an address which it was not given is not asked for ever.
+        assert!(!second.goes_on_without(second.email.as_ref(), &refusal()));
+        assert_eq!(second.intent_refused(request, refusal(), at(202)).order.anomalies.len(), 1);
+    }
+
+    #[test]
+    fn another_refusal_and_another_address_are_another_matter() {
+        let (order, request) = requested(&with_email("a@example,com"));
+        let declined = IntentError { code: Some("amount_too_small".into()), ..IntentError::default() };
+        assert!(!order.goes_on_without(order.email.as_ref(), &declined));
+        assert!(order.intent_refused(request, declined, at(201)).order.anomalies.is_empty());
+        let refused = order.intent_refused(request, refusal(), at(201)).order;
+        let better = OrderEdit { email: Some(Some(email("a@example.com"))), ..OrderEdit::default() };
+        let edited = refused.edit(better, at(202)).unwrap().order;
+        assert_eq!(sent(&edited), Some("a@example.com"));
+        let same = refused.edit(edit(600), at(202)).unwrap().order;
+        assert_eq!(sent(&same), None, "an edit of something else");
+    }
+
+    #[test]
+    fn a_change_of_an_intent_goes_on_without_an_address_that_stripe_refuses() {
+        let (order, _) = requested(&placed());
+        let seen = IntentSnapshot::new(crate::IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
+        assert_eq!(seen.status, IntentStatus::RequiresPaymentMethod);
+        let issued = order.settle(&seen, &Policies::DEFAULT, at(202)).unwrap().order;
+        let change = OrderEdit { email: Some(Some(email("a@example,com"))), ..OrderEdit::default() };
+        let editing = issued.edit(change, at(203)).unwrap().order;
+        let first = editing.operation.clone().unwrap();
+        let again = editing.operation_refused(first.number, &refusal(), at(204));
+        let second = again.order.operation.clone().unwrap();
+        assert_eq!((second.number, &second.kind), (first.number + 1, &first.kind));
+        assert_eq!((again.tasks, again.finished), (vec![second.task()], vec![first.task().key()]));
+        let OperationKind::Edit { content } = &second.kind else { panic!("{second:?}") };
+        assert_eq!(again.order.receipt_email(content.email.as_ref()), None);
+        let dropped = again.order.operation_refused(second.number, &refusal(), at(205)).order;
+        assert_eq!((&dropped.operation, dropped.anomalies.len()), (&None, 1));
+    }
+}
