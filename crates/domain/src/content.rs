@@ -397,11 +397,14 @@ mod tests {
         let eur = LineItem::new("x", Money::new(100, Currency::Eur).unwrap(), 1).unwrap();
         let metadata =
             (0..=Order::METADATA_MAX).map(|it| (Text::new(it.to_string()).unwrap(), Text::default())).collect();
+        let huge = LineItem::new("x", usd(Money::MINOR_MAX), 1).unwrap();
+        let above = MoneyError::AboveMaximum { maximum: usd(Money::MINOR_MAX) };
         let mixed = MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur };
         for (new, expected) in [
             (NewOrder { lines: vec![], ..new_order() }, ContentError::NoLines),
             (NewOrder { lines: vec![line; Order::LINES_MAX + 1], ..new_order() }, ContentError::TooManyLines),
             (NewOrder { lines: vec![eur], ..new_order() }, ContentError::Total(mixed)),
+            (NewOrder { lines: vec![huge.clone(), huge], ..new_order() }, ContentError::Total(above)),
             (
                 NewOrder {
                     adjustments: vec![adjustment(AdjustmentKind::Tax, 1); Order::ADJUSTMENTS_MAX + 1],

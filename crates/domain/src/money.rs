@@ -34,7 +34,7 @@ pub enum MoneyError {
     /// Less than nothing.
     #[error("must not be negative")]
     Negative,
-    /// Above [`Money::MINOR_MAX`].
+    /// More minor units than [`Money::MINOR_MAX`].
     #[error("must be at most {} minor units", Money::MINOR_MAX)]
     TooLarge,
     /// Two currencies in one sum.
@@ -57,7 +57,7 @@ pub enum MoneyError {
         /// Unit that the amount must be a multiple of.
         step: Money,
     },
-    /// A decimal above [`Money::MINOR_MAX`].
+    /// A decimal or a sum above [`Money::MINOR_MAX`].
     #[error("must be at most {} {}", maximum.to_decimal(), maximum.currency())]
     AboveMaximum {
         /// The most.
@@ -133,7 +133,7 @@ impl Money {
     /// The sum.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
-        Self::new(self.minor.checked_add(other.minor).ok_or(MoneyError::TooLarge)?, self.currency)
+        self.within_maximum(self.minor.checked_add(other.minor))
     }
 
     /// The difference, which must not be less than nothing.
@@ -144,7 +144,13 @@ impl Money {
 
     /// `quantity` times the amount.
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
-        Self::new(self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?, self.currency)
+        self.within_maximum(self.minor.checked_mul(i64::from(quantity)))
+    }
+
+    /// A sum or a product, told of in decimals where it is too large: it is nothing that a caller wrote in minor units.
+    fn within_maximum(self, minor: Option<i64>) -> Result<Self, MoneyError> {
+        let above = MoneyError::AboveMaximum { maximum: Self { minor: Self::MINOR_MAX, ..self } };
+        minor.and_then(|it| Self::new(it, self.currency).ok()).ok_or(above)
     }
 
     /// Shares the amount out by `weights`, to the last minor unit: each share is its exact part rounded

@@ -79,12 +79,35 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
         let problem = named.and_then(|it| it["problem"].as_str()).unwrap_or_default();
         assert!(problem.contains(says), "{name}: {fields:?}");
     }
+    let in_currency = |code: &str, amount: i64| {
+        with(|it| {
+            it["currency"] = json!(code);
+            it["line_items"] = json!([{ "name": "x", "amount": amount, "quantity": 1 }]);
+        })
+    };
+    for (code, amount, says) in [
+        ("jpy", 10_000_000_000, "the total must be at most 9999999999 jpy"),
+        ("inr", 1_000_000_000, "the total must be at most 9999999.99 inr"),
+        ("zar", 49, "the total must be at least 0.50 zar"),
+        ("kwd", 4_505, "the total must be a multiple of 0.010 kwd"),
+    ] {
+        let refused = service.call(Method::POST, ORDERS, &in_currency(code, amount)).await;
+        assert_eq!(refused.body["error"]["fields"][0]["problem"], says, "{refused:?}");
+    }
     for email in ["x@gmail", "root@localhost", "a@example,com", "<a@example.com>", "a@example..com"] {
         let refused = service.call(Method::POST, ORDERS, &with(|it| it["email"] = json!(email))).await;
         assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{email}: {refused:?}");
         assert_eq!(refused.body["error"]["fields"][0]["field"], "email", "{email}");
     }
     assert_eq!(stored(&service).await, 0);
+    for (code, amount, shown) in [
+        ("idr", 999_999_999_999, "9999999999.99"),
+        ("lbp", 99_999_999_999, "999999999.99"),
+        ("jpy", 9_999_999_999, "9999999999"),
+    ] {
+        let placed = service.call(Method::POST, ORDERS, &in_currency(code, amount)).await;
+        assert_eq!((placed.status, &placed.body["data"]["amount"]), (201, &json!(shown)), "{placed:?}");
+    }
 }
 
 #[actix_web::test]

@@ -393,6 +393,10 @@ async fn the_price_list_is_for_applications_of_the_shop() {
     assert_eq!(refused.status, 422);
     let fields: Vec<_> = refused.body["errors"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["active", "color", "name", "prices.USD", "prices.XXX", "prices.eur"]);
+    let rupiah = json!({ "id": "car", "name": "Car", "prices": { "IDR": "9999999999.99", "USD": "999999.99" } });
+    let listed = call(&put, "/variants/car", &key, &json!({ "variant": rupiah })).await;
+    assert_eq!((listed.status, &listed.body["data"]["attributes"]["prices"]["IDR"]), (200, &json!("9999999999.99")));
+    assert_eq!(call(&delete, "/variants/car", &key, &Value::Null).await.status, 204);
     // Three-decimal currencies are charged in steps of ten: a price is named as it was written.
     let dinars = json!({ "name": "Mug", "prices": { "KWD": "4.505" } });
     let why = json!(["must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged"]);
