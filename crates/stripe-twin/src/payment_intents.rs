@@ -144,7 +144,8 @@ fn check_email(params: &Params) -> Result<(), Refusal> {
     if is_good {
         return Ok(());
     }
-    Err(Refusal::parameter("email_invalid", "receipt_email", &format!("Invalid email address: {email}")))
+    let refusal = Refusal::invalid("receipt_email", &format!("Invalid email address: {email}"));
+    Err(Refusal { code: Some("email_invalid".to_owned()), ..refusal })
 }
 
 impl Twin {
