@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::content::{Content, check_metadata, total_of};
 use crate::{
-    Adjustment, CancelReason, ContentError, Decision, Email, Fact, IntentError, IntentId, IntentStatus, LineItem, Money,
-    MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
+    Adjustment, CancelReason, ContentError, Decision, Email, Fact, IntentError, IntentId, IntentStatus, LineItem,
+    Money, MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
 };
 
 /// One operation on a payable intent. An order has one at a time.

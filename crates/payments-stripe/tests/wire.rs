@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRefund, Wallet};
+use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRecords, ProviderRefund, Wallet};
 use paywright_domain::{
     CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
     Payer, PaymentMethodId, ProviderCustomerId, Timestamp,
@@ -527,4 +527,51 @@ async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {
         };
         assert!(matches!(made, Err(GatewayError::Spent(_))), "{made:?}");
     }
+}
+
+/// Stripe's enumerations are open: what a list has and cannot be read is told of, unless no order can have it.
+#[tokio::test]
+async fn a_list_tells_of_objects_whose_status_is_not_known() {
+    let list = |objects: Vec<Value>| json!({ "object": "list", "data": objects, "has_more": false, "url": "/" });
+    let with = |mut object: Value, field: &str, value: Value| {
+        object[field] = value;
+        object
+    };
+    let dispute = || {
+        json!({ "id": "du_1", "object": "dispute", "amount": 500, "currency": "usd", "status": "lost",
+            "reason": "general", "payment_intent": "pi_1", "charge": "ch_1", "created": 1 })
+    };
+    let (server, client) = stripe().await;
+    for (at, object) in
+        [("/v1/payment_intents", intent_json("succeeded")), ("/v1/refunds", refund_json()), ("/v1/disputes", dispute())]
+    {
+        let objects = vec![
+            object.clone(),
+            with(object.clone(), "status", json!("appeal_under_moonlight")),
+            with(object, "currency", json!("usdc")),
+        ];
+        Mock::given(path(at))
+            .respond_with(ResponseTemplate::new(200).set_body_json(list(objects)))
+            .mount(&server)
+            .await;
+    }
+    let (gateway, since) = (gateway(client), Timestamp::EPOCH);
+    let intent = IntentId::new("pi_1").unwrap();
+    let (intents, refunds) = (gateway.intents(None, since).await.unwrap(), gateway.refunds(None, since).await.unwrap());
+    let (disputes, of_intent) =
+        (gateway.disputes(None, since).await.unwrap(), gateway.disputes_of(&intent, None).await.unwrap());
+    assert_eq!(
+        (intents.items.len(), refunds.items.len(), disputes.items.len(), of_intent.items.len()),
+        (1, 1, 1, 1),
+        "what is of another program is left out"
+    );
+    for (unknown, id) in
+        [(intents.unknown, "pi_1"), (refunds.unknown, "re_1"), (disputes.unknown, "du_1"), (of_intent.unknown, "du_1")]
+    {
+        let told: Vec<_> = unknown.iter().map(|it| (it.id.as_str(), it.status.as_str(), &it.intent)).collect();
+        assert_eq!(told, [(id, "appeal_under_moonlight", &intent)]);
+        assert_eq!(unknown[0].order.is_some(), id == "pi_1", "an intent names its order");
+    }
+    let asked = server.received_requests().await.unwrap();
+    assert_eq!(asked.last().and_then(|it| it.url.query()), Some("payment_intent=pi_1&limit=100"));
 }
