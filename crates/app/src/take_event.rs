@@ -245,12 +245,12 @@ impl App {
         match news {
             ProviderNews::Look(_) => {
                 let (order, mut unknown) = self.read_refunds(intent, order).await?;
-                let (order, disputes) = self.import_disputes(intent, order, &seen).await?;
+                let disputes = self.import_disputes(intent, &seen).await?.1;
                 unknown.extend(disputes);
                 Ok(unknown.first().map_or(Taken::By(order.id), |it| Taken::NotYet(it.to_string())))
             }
             ProviderNews::Dispute(_) => match self.offer(news, along).await? {
-                Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, order, &seen).await?.0.id)),
+                Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, &seen).await?.0.id)),
                 taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
             },
             ProviderNews::Refund(_)

@@ -137,7 +137,7 @@ pub enum DisputeNewsError {
     #[error("the disputed payment intent does not belong to the order")]
     NotOurs,
     /// It contradicts the bank's decision that is known. Events are dated in whole seconds and come in any order, so
-    /// that only Stripe can say which holds: see [`Order::dispute_read`].
+    /// that only Stripe can say which holds: see [`Order::disputes_read`].
     #[error("the event contradicts what is known of the dispute's end")]
     ContradictsDecision,
 }
@@ -165,25 +165,33 @@ impl Order {
         Ok(self.dispute_changed(&next, now))
     }
 
-    /// Takes in how a dispute stands at Stripe, as it was just read from there: unlike an event this may undo a decision
-    /// of the bank that is known. Who read it reads again afterwards, until nothing changes: of two who read at the
-    /// same time, the one who read first may come last.
-    pub fn dispute_read(&self, read: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
+    /// Takes in how disputes stand at Stripe, as they were read from there after this order was read from its store.
+    /// Unlike an event this may undo a decision of the bank that is known: the commit must name the version of this
+    /// order, so that nothing newer is overwritten.
+    pub fn disputes_read(&self, read: &[Dispute], now: Timestamp) -> Result<Decision, DisputeNewsError> {
+        let mut decision = Decision::unchanged(self.clone());
+        for dispute in read {
+            let next = decision.order.dispute_read(dispute, now)?;
+            decision.order = next.order;
+            decision.facts.extend(next.facts);
+        }
+        Ok(decision)
+    }
+
+    fn dispute_read(&self, read: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
         if self.intent(&read.intent).is_none() {
             return Err(DisputeNewsError::NotOurs);
         }
         let Some(known) = self.disputes.iter().find(|it| it.id == read.id) else {
             return Ok(self.dispute_opened(read, now));
         };
-        let mut next = known.clone();
-        if known.status.is_decided() || read.status.rank() >= known.status.rank() {
-            next.status = read.status;
-            next.amount = read.amount;
-            next.due_by = read.due_by.or(known.due_by);
+        let next = Dispute {
+            due_by: read.due_by.or(known.due_by),
+            withdrawn: known.withdrawn || read.withdrawn,
             // Put back once and taken again: what counts is where the money is now.
-            next.reinstated = read.reinstated || (known.reinstated && !read.status.takes_money());
-        }
-        next.withdrawn |= read.withdrawn;
+            reinstated: read.reinstated || (known.reinstated && !read.status.takes_money()),
+            ..read.clone()
+        };
         Ok(self.dispute_changed(&next, now))
     }
 
@@ -288,21 +296,21 @@ mod tests {
             let order = paid().dispute_news(&news(known), at(400)).unwrap().order;
             assert_eq!(order.dispute_news(&news(told), at(401)), Err(DisputeNewsError::ContradictsDecision));
             for read in [known, told] {
-                let decided = order.dispute_read(&news(read), at(402)).unwrap();
+                let decided = order.disputes_read(&[news(read)], at(402)).unwrap();
                 assert_eq!(decided.order.disputes[0].status, read);
                 assert_eq!(decided.facts.is_empty(), read == known, "{known} read as {read}");
             }
         }
-        // A read does not undo what a later event has told of a dispute that is open.
-        let order = paid().dispute_news(&news(UnderReview), at(400)).unwrap().order;
-        assert_eq!(order.dispute_read(&news(NeedsResponse), at(401)).unwrap().order.disputes[0].status, UnderReview);
+        let foreign = Dispute { intent: IntentId::new("pi_2").unwrap(), ..news(Won) };
+        assert_eq!(paid().disputes_read(&[foreign], at(401)), Err(DisputeNewsError::NotOurs));
+        assert_eq!(paid().disputes_read(&[], at(401)), Ok(Decision::unchanged(paid())));
     }
 
     #[test]
     fn a_dispute_that_is_lost_and_then_won_leaves_the_order_paid() {
         let lost = paid().dispute_news(&news(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(lost.payment_state(), PaymentState::Disputed);
-        let won = lost.dispute_read(&news(DisputeStatus::Won), at(401)).unwrap().order;
+        let won = lost.disputes_read(&[news(DisputeStatus::Won)], at(401)).unwrap().order;
         assert_eq!(won.payment_state(), PaymentState::Paid);
         assert!(won.refund(&NewRefund::default(), at(402)).is_ok());
     }

@@ -177,6 +177,10 @@ impl Decision {
                 OrderState::Open => match self.order.released_by_capture_of(intent) {
                     Some(released) => {
                         self.pay_by(intent, now);
+                        // That is what is due of it from now on.
+                        if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
+                            known.capture_asked = Some(received);
+                        }
                         let kind = AnomalyKind::PartiallyCaptured { captured: received, released };
                         self.tell(intent.id.clone(), kind, None, now);
                         None
@@ -200,14 +204,9 @@ impl Decision {
         }
     }
 
-    /// Makes the order paid by what `intent` brought, which is what is due from now on.
+    /// Makes the order paid by what `intent` brought.
     fn pay_by(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let by = intent.id.clone();
-        if intent.received != self.order.total
-            && let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == by)
-        {
-            known.capture_asked = Some(intent.received);
-        }
         self.order.data.state = OrderState::Paid { by: by.clone(), at: now };
         self.facts.push(Fact::OrderPaid { by, amount: intent.received });
         self.finished.push(Task::ExpireOrder.key());

@@ -7,7 +7,7 @@ use paywright_app::{
 use paywright_domain::{
     CancelReason, CaptureMethod, Currency, IntentStatus, LineItem, Money, NewOrder, NewRefund, OrderEdit, OrderId, Text,
 };
-use paywright_stripe_twin::{IntentView, Params};
+use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
 
 use crate::books::Violation;
@@ -73,6 +73,8 @@ pub(crate) enum Deed {
     Foreign,
     /// The card holder disputes.
     Dispute,
+    /// The shop gives evidence at the dashboard, and the bank reads it.
+    GiveEvidence,
     /// The bank decides on the dispute.
     CloseDispute(bool),
     /// The bank decides anew on a dispute that it has decided.
@@ -97,6 +99,7 @@ impl Deed {
             Self::SecondIntent => "pay by a second intent",
             Self::Foreign => "pay for something foreign",
             Self::Dispute => "dispute",
+            Self::GiveEvidence => "give evidence at the dashboard",
             Self::CloseDispute(true) => "the shop wins the dispute",
             Self::CloseDispute(false) => "the shop loses the dispute",
             Self::DecideAnew(true) => "the shop wins the dispute after all",
@@ -122,6 +125,7 @@ impl Deed {
         let intent = shown.or_else(|| core.stripe.twin.intents().filter(is_ours).last().map(|it| it.id.to_owned()));
         let path = |verb: &str| intent.as_ref().map(|it| format!("/v1/payment_intents/{it}{verb}"));
         let twin = |verb: &str| intent.as_ref().map(|it| format!("/_twin/payment_intents/{it}{verb}"));
+        let is_open = |it: &DisputeView<'_>| it.status == "needs_response" || it.status == "under_review";
         let outcome = |yes: bool, good: &str, bad: &str| form([("outcome", if yes { good } else { bad }.to_owned())]);
         let paid = |amount: String, more: Option<(&str, String)>| {
             let pairs = [("amount", amount), ("currency", "usd".to_owned()), ("confirm", "true".to_owned())];
@@ -144,12 +148,16 @@ impl Deed {
             }
             Self::Foreign => paid("700".to_owned(), None),
             Self::Dispute => (twin("/dispute")?, form([])),
+            Self::GiveEvidence => {
+                let id = core.stripe.twin.disputes().find(is_open)?.id;
+                (format!("/v1/disputes/{id}"), form([("evidence.receipt", "file_1".to_owned())]))
+            }
             Self::CloseDispute(won) => {
-                let id = core.stripe.twin.disputes().find(|it| it.status == "needs_response")?.id;
+                let id = core.stripe.twin.disputes().find(is_open)?.id;
                 (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
             }
             Self::DecideAnew(won) => {
-                let id = core.stripe.twin.disputes().find(|it| it.status != "needs_response")?.id;
+                let id = core.stripe.twin.disputes().find(|it| !is_open(it))?.id;
                 (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
             }
             Self::RefundDecided(taken) => {

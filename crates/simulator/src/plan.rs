@@ -80,6 +80,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         &[
             &[
                 Act::At(Deed::Dispute),
+                Act::At(Deed::GiveEvidence),
                 Act::At(Deed::CloseDispute(false)),
                 Act::At(Deed::DecideAnew(true)),
                 Act::At(Deed::DecideAnew(false)),

@@ -9,6 +9,12 @@ use crate::params::{Kind, Params, Spec};
 use crate::twin::Twin;
 
 const DISPUTING: &[Spec] = &[("amount", Kind::Int)];
+const EVIDENCE: &[Spec] = &[
+    ("evidence.*", Kind::Text(20_000)),
+    ("submit", Kind::Bool),
+    ("metadata.*", Kind::Text(500)),
+    ("expand.*", Kind::Text(255)),
+];
 const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
@@ -121,6 +127,22 @@ impl Twin {
         self.dispute(&charge_id, amount, now);
         let disputed = |it: &&Dispute| it.charge == charge_id && it.is_open();
         Ok(self.disputes.values().find(disputed).map(Dispute::to_json).unwrap_or_default())
+    }
+
+    /// `POST /v1/disputes/{id}`: evidence goes to the bank at once, unless `submit` says otherwise ("Update a dispute").
+    pub(crate) fn update_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
+        params.check(&[EVIDENCE])?;
+        let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
+        if !dispute.is_open() {
+            let message = format!("This dispute is closed: it is {}", dispute.status);
+            return Err(Refusal::state("dispute_closed", message));
+        }
+        if !params.under("evidence").is_empty() && params.text("submit") != Some("false") {
+            dispute.status = "under_review".into();
+        }
+        let json = dispute.to_json();
+        self.emit("charge.dispute.updated", json.clone(), now);
+        Ok(json)
     }
 
     /// The bank decides on a dispute, or decides anew: there is no such call at Stripe. Won money comes back, and what

@@ -244,7 +244,7 @@ impl Dispute {
 
     /// Whether the bank has not decided yet.
     pub(crate) fn is_open(&self) -> bool {
-        self.status == "needs_response"
+        self.status == "needs_response" || self.status == "under_review"
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -249,6 +249,7 @@ impl Twin {
             (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
             (Method::Post, ["_twin", "payment_intents", id, "dispute"]) => self.dispute_intent(id, params, now),
             (Method::Post, ["_twin", "refunds", id, "finish"]) => self.finish_refund(id, params, now),
+            (Method::Post, ["v1", "disputes", id]) => self.update_dispute(id, params, now),
             (Method::Post, ["_twin", "disputes", id, "close"]) => self.close_dispute(id, params, now),
             (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
             (Method::Get, ["v1", "refunds"]) => self.list_refunds(params),

@@ -1,62 +1,52 @@
 //! Disputes as they stand at the provider, where an event cannot tell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use paywright_domain::{Dispute, IntentId, Order};
 
 use super::PerformError;
-use crate::change::{Along, ChangeError};
-use crate::{ATTEMPTS_MAX, Access, App, OrderRef, UnknownStatus};
+use crate::change::Along;
+use crate::{Access, App, Changes, OrderRef, UnknownStatus, Versioned};
 
 impl App {
     /// Takes in how each dispute of an intent stands at the provider, and gives those that have a status that is not
-    /// known here. It reads again until a read changes nothing: of two who read at the same time, the one who has read
-    /// first may commit last.
+    /// known here.
+    ///
+    /// The order is loaded before the provider is asked, and the commit names that version: what was read is newer than
+    /// all that the order knows. Where the order has changed meanwhile, the disputes are read again.
     pub(crate) async fn import_disputes(
         &self,
         intent: &IntentId,
-        order: Order,
         along: &Along,
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
-        let mut order = order;
-        for _ in 0..ATTEMPTS_MAX {
-            let (mut unknown, mut after, mut has_changed) = (Vec::new(), None, false);
-            loop {
-                let page = self.records.disputes_of(intent, after.as_deref()).await?;
-                for dispute in &page.items {
-                    let (next, changes) = self.take_dispute_as_read(dispute, along).await?;
-                    (order, has_changed) = (next, has_changed || changes);
-                }
-                unknown.extend(page.unknown);
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            if !has_changed {
+        let mut attempt = 1;
+        loop {
+            let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+            let unknown_intent = || PerformError::Misfit("no order knows the disputed payment intent".into());
+            let Versioned { version, value: order } = found.ok_or_else(unknown_intent)?;
+            let (disputes, unknown) = self.disputes_now(intent).await?;
+            let now = self.clock.now();
+            let decision = order.disputes_read(&disputes, now).map_err(|it| PerformError::Misfit(it.to_string()))?;
+            if decision.order == order {
                 return Ok((order, unknown));
             }
+            let after = decision.order.clone();
+            let changes = Changes { cause: along.cause.clone(), ..self.changes(version, decision, now) };
+            match self.commit(changes).await {
+                Ok(()) => return Ok((after, unknown)),
+                Err(error) => self.again_after(error, &mut attempt).await?,
+            }
         }
-        Err(PerformError::Misfit("the disputes of the payment intent change whenever they are read".into()))
     }
 
-    /// Takes in a dispute that was just read, and says whether that changed the order.
-    async fn take_dispute_as_read(&self, read: &Dispute, along: &Along) -> Result<(Order, bool), PerformError> {
-        let names = [OrderRef::Intent(read.intent.clone())];
-        let has_changed = AtomicBool::new(false);
-        let decide = |order: &Order, now| {
-            let decision = order.dispute_read(read, now)?;
-            has_changed.store(decision.order != *order, Ordering::Relaxed);
-            Ok((decision, along.clone()))
-        };
-        let order = self.change_along(&names, &Access::All, decide).await.map_err(|error| match error {
-            ChangeError::NotFound => PerformError::Misfit("no order knows the disputed payment intent".into()),
-            ChangeError::Refused(error) => {
-                let error: paywright_domain::DisputeNewsError = error;
-                PerformError::Misfit(error.to_string())
+    async fn disputes_now(&self, intent: &IntentId) -> Result<(Vec<Dispute>, Vec<UnknownStatus>), PerformError> {
+        let (mut disputes, mut unknown, mut after) = (Vec::new(), Vec::new(), None);
+        loop {
+            let page = self.records.disputes_of(intent, after.as_deref()).await?;
+            disputes.extend(page.items);
+            unknown.extend(page.unknown);
+            after = page.next;
+            if after.is_none() {
+                return Ok((disputes, unknown));
             }
-            ChangeError::Store(error) => PerformError::Store(error),
-        })?;
-        Ok((order, has_changed.into_inner()))
+        }
     }
 }
