@@ -41,6 +41,7 @@
 //! ```
 
 mod anomaly;
+mod breakdown;
 mod content;
 mod currency;
 mod dispute;
@@ -60,6 +61,7 @@ mod text;
 mod timestamp;
 
 pub use anomaly::{Anomaly, AnomalyKind, Policies, Policy};
+pub use breakdown::{Breakdown, Part, ShippingTax};
 pub use content::{
     Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
     QUANTITY_MAX, Totals,

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::{Address, CheckoutStep, CouponCode, Terms, Variant, VariantId, VariantProblem};
 use crate::content::Totals;
 use crate::{
-    Adjustment, AdjustmentKind, CaptureMethod, Currency, CustomerId, Email, LineItem, LineProblem, Metadata, Money,
-    MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, Text, Timestamp,
+    Adjustment, AdjustmentKind, Breakdown, CaptureMethod, Currency, CustomerId, Email, LineItem, LineProblem, Metadata,
+    Money, MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, ShippingTax, Text,
+    Timestamp,
 };
 
 /// Names a cart. Given from outside as a version 7 UUID (RFC 9562).
@@ -58,6 +59,10 @@ pub struct CartData {
     pub lines_ever: u32,
     /// What changes the total beside the lines, of the last time that the cart was priced.
     pub adjustments: Vec<Adjustment>,
+    /// The part of the taxes among them that is due on the shipping; `None` for a cart that was priced before it was
+    /// stored.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub shipping_tax: Option<ShippingTax>,
     /// The coupons, in the order in which they are taken off.
     pub coupons: Vec<CouponCode>,
     /// Who is to pay.
@@ -168,6 +173,7 @@ impl Cart {
                 lines: Vec::new(),
                 lines_ever: 0,
                 adjustments: Vec::new(),
+                shipping_tax: None,
                 coupons: Vec::new(),
                 billing_address: None,
                 shipping_address: None,
@@ -191,6 +197,11 @@ impl Cart {
     /// What it comes to.
     pub fn totals(&self) -> Result<Totals, MoneyError> {
         Totals::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments)
+    }
+
+    /// What each line and the shipping come to.
+    pub fn breakdown(&self) -> Result<Breakdown, MoneyError> {
+        Breakdown::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments, self.shipping_tax)
     }
 
     /// Whether `other` says the same, whenever it was written.
@@ -357,6 +368,7 @@ impl Cart {
         self.data.lines = std::mem::take(&mut self.data.lines).into_iter().filter_map(line).collect();
         self.data.currency = currency;
         self.data.adjustments.clear();
+        self.data.shipping_tax = None;
         self
     }
 
@@ -392,9 +404,12 @@ impl Cart {
         self.take_coupons_off(items, terms, now)?;
         let discounted = self.totals()?.due;
         let shipping = self.add_shipping(terms);
+        self.data.shipping_tax = Some(ShippingTax::none(currency));
         let address = self.shipping_address.clone().or_else(|| self.billing_address.clone());
         if let Some(address) = address {
-            self.data.adjustments.extend(terms.taxes_on(&address, discounted, shipping)?);
+            let taxes = terms.taxes_on(&address, discounted, shipping)?;
+            self.data.adjustments.extend(taxes.adjustments);
+            self.data.shipping_tax = Some(taxes.on_shipping);
         }
         self.totals()?;
         self.data.step = self.step_that_holds(terms);

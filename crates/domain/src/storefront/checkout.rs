@@ -284,7 +284,7 @@ mod tests {
         fn an_order_comes_to_what_its_cart_has_shown(
             lines in prop::collection::vec((1_i64..5_000_000, 1_u32..20), 1..6),
             off in (1_u32..=100_000, 0_i64..2_000_000),
-            tax in (1_u32..=100_000, any::<bool>(), any::<bool>()),
+            taxes in prop::collection::vec((1_u32..=100_000, any::<bool>(), any::<bool>()), 1..4),
             shipping in 0_i64..10_000,
             currency in prop::sample::select(vec![Currency::Eur, Currency::Jpy, Currency::Kwd, Currency::Isk]),
         ) {
@@ -304,9 +304,13 @@ mod tests {
                     countries: BTreeSet::new(),
                     prices: [money(shipping)].into_iter().collect(),
                 }],
-                taxes: vec![TaxRate {
-                    name: Text::new("VAT").unwrap(), country, percent: percent(tax.0), included: tax.1, on_shipping: tax.2,
-                }],
+                taxes: taxes.iter().map(|(rate, included, on_shipping)| TaxRate {
+                    name: Text::new("VAT").unwrap(),
+                    country,
+                    percent: percent(*rate),
+                    included: *included,
+                    on_shipping: *on_shipping,
+                }).collect(),
                 coupons: vec![
                     coupon("part", Discount::Percent(percent(off.0))),
                     coupon("sum", Discount::Amount([money(off.1)].into_iter().collect())),
@@ -328,6 +332,16 @@ mod tests {
             for part in [totals.discounts, totals.taxes, totals.taxes_included, totals.due] {
                 prop_assert_eq!(part.minor() % currency.minor_step(), 0, "what can be paid");
             }
+            let parts = cart.breakdown().unwrap();
+            for part in parts.lines.iter().chain([&parts.shipping]) {
+                let price = part.amount.minus(part.discount).unwrap();
+                prop_assert!(price.minus(part.tax_included).is_ok(), "no more tax than the price: {part:?}");
+                let taxes_of_one_each = i64::try_from(taxes.len()).unwrap();
+                let most = price.minor() * taxes_of_one_each + currency.minor_step() * taxes_of_one_each;
+                prop_assert!(part.tax.minor() <= most, "{part:?}");
+            }
+            let untaxed = taxes.iter().all(|it| !it.2);
+            prop_assert!(!untaxed || parts.shipping.tax.is_zero() && parts.shipping.tax_included.is_zero());
             match Order::place(OrderId(Uuid::nil()), cart.to_order(Payer::default()), at(3)) {
                 Ok(placed) => prop_assert_eq!(placed.order.total, totals.due),
                 Err(refused) => prop_assert!(totals.due.to_charge().is_err(), "{}", refused),

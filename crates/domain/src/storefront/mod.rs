@@ -5,6 +5,7 @@ mod address;
 mod cart;
 mod checkout;
 mod price_list;
+mod taxes;
 mod terms;
 
 pub use address::{Address, CountryCode, CountryProblem};

@@ -4,7 +4,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::{Address, CountryCode, PriceProblem, Prices};
-use crate::{Adjustment, AdjustmentKind, Currency, Money, MoneyError, Text, TextProblem, Timestamp};
+use crate::{Currency, Money, MoneyError, Text, TextProblem, Timestamp};
 
 /// The conditions of sale beside the prices: what shipping costs, which taxes are due, which coupons there are.
 ///
@@ -132,7 +132,7 @@ pub struct Percent {
 pub struct PercentProblem;
 
 impl Percent {
-    const WHOLE: u32 = 100_000;
+    pub(super) const WHOLE: u32 = 100_000;
 
     /// Reads a decimal like `8.875`.
     pub fn parse(text: &str) -> Result<Self, PercentProblem> {
@@ -150,14 +150,14 @@ impl Percent {
         rounded(amount, self.thousandths, Self::WHOLE)
     }
 
-    /// The part of `amount` that this percentage was put on to make it, rounded half up: the tax in a price.
-    pub fn within(self, amount: Money) -> Result<Money, MoneyError> {
-        rounded(amount, self.thousandths, Self::WHOLE + self.thousandths)
+    /// The percentage in thousandths.
+    pub(super) const fn thousandths(self) -> u32 {
+        self.thousandths
     }
 }
 
 /// `amount * part / whole`, rounded half up to a multiple of what can be paid in its currency.
-fn rounded(amount: Money, part: u32, whole: u32) -> Result<Money, MoneyError> {
+pub(super) fn rounded(amount: Money, part: u32, whole: u32) -> Result<Money, MoneyError> {
     let step = i128::from(amount.currency().minor_step());
     let whole = i128::from(whole) * step;
     let steps = (i128::from(amount.minor()) * i128::from(part) * 2 + whole) / (whole * 2);
@@ -281,27 +281,6 @@ impl Terms {
         let known = self.coupons.iter().find(|it| it.code == *code);
         known.filter(|it| it.expires_at.is_none_or(|end| now < end))
     }
-
-    /// The taxes of an order that goes to `address`: of `items`, less what coupons took off, and of `shipping`.
-    pub(super) fn taxes_on(
-        &self,
-        address: &Address,
-        items: Money,
-        shipping: Money,
-    ) -> Result<Vec<Adjustment>, MoneyError> {
-        let due = |it: &&TaxRate| it.country == address.country;
-        let tax = |rate: &TaxRate| {
-            let base = if rate.on_shipping { items.plus(shipping)? } else { items };
-            let (kind, amount) = if rate.included {
-                (AdjustmentKind::TaxIncluded, rate.percent.within(base)?)
-            } else {
-                (AdjustmentKind::Tax, rate.percent.of(base)?)
-            };
-            let label = Text::new(format!("{} {}%", rate.name, rate.percent)).unwrap_or_default();
-            Ok(Adjustment { kind, label, amount })
-        };
-        self.taxes.iter().filter(due).map(tax).filter(|it| !it.as_ref().is_ok_and(|it| it.amount.is_zero())).collect()
-    }
 }
 
 impl Coupon {
@@ -364,19 +343,18 @@ mod tests {
     #[test]
     fn a_part_is_rounded_half_up_to_what_can_be_paid() {
         use Currency::{Isk, Jpy, Kwd, Usd};
-        for (percent, minor, currency, of, within) in [
-            ("19", 11_900, Usd, 2261, 1900),
-            ("10", 5, Usd, 1, 0),
-            ("8.875", 1000, Usd, 89, 82),
-            ("10", 1005, Jpy, 101, 91),
+        for (percent, minor, currency, of) in [
+            ("19", 11_900, Usd, 2261),
+            ("10", 5, Usd, 1),
+            ("8.875", 1000, Usd, 89),
+            ("10", 1005, Jpy, 101),
             // Three decimals, and cards take steps of ten.
-            ("5", 12_340, Kwd, 620, 590),
-            ("24", 1999, Isk, 480, 387),
-            ("100", 999, Usd, 999, 500),
+            ("5", 12_340, Kwd, 620),
+            ("24", 1999, Isk, 480),
+            ("100", 999, Usd, 999),
         ] {
             let (percent, amount) = (Percent::parse(percent).unwrap(), money(minor, currency));
             assert_eq!(percent.of(amount), Ok(money(of, currency)), "{percent}% of {minor} {currency:?}");
-            assert_eq!(percent.within(amount), Ok(money(within, currency)), "{percent}% within {minor} {currency:?}");
         }
     }
 

@@ -50,7 +50,7 @@ async fn paid_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Ref
 async fn order_resource(api: &Api, order: &Order) -> Result<Resource, Refusal> {
     let cart = api.storefront.cart_of(order.id).await?;
     let token = cart.as_ref().map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
-    Ok(resources::order(order, cart.as_ref(), &token, api.publishable_key.as_deref()))
+    Ok(resources::order(order, cart.as_ref(), &token, api.publishable_key.as_deref())?)
 }
 
 /// `GET /account/orders?page=&per_page=&sort=`.

@@ -38,8 +38,8 @@ pub(super) fn negative_display(amount: Money) -> String {
 
 /// Major units times a hundred, whatever the currency counts in: 1000 yen are 100000.
 pub(super) fn cents(amount: Money) -> i64 {
-    let unit = 10_i64.pow(amount.currency().iso_exponent());
-    amount.minor().saturating_mul(100) / unit
+    // A hundred times `Money::MINOR_MAX` fits.
+    amount.minor() * 100 / 10_i64.pow(amount.currency().iso_exponent())
 }
 
 /// In upper case.

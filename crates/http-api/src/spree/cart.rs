@@ -16,12 +16,12 @@ use crate::Api;
 
 /// The answer of almost every call: the cart as it is now.
 pub(super) fn cart(api: &Api, status: StatusCode, session: &Session, show: &Show) -> Result<HttpResponse, Refusal> {
-    Ok(answer(status, &show.one(&resource(api, session))?))
+    Ok(answer(status, &show.one(&resource(api, session)?)?))
 }
 
-pub(super) fn resource(api: &Api, session: &Session) -> super::document::Resource {
+pub(super) fn resource(api: &Api, session: &Session) -> Result<super::document::Resource, Refusal> {
     let token = api.tokens.cart_token(session.cart.id);
-    resources::cart(session, &token, api.publishable_key.as_deref())
+    Ok(resources::cart(session, &token, api.publishable_key.as_deref())?)
 }
 
 /// Changes the cart of a call, and answers with it.
@@ -135,7 +135,7 @@ pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Resul
         None => cart.shipping_address.as_ref().map(|it| it.country).ok_or_else(|| Refusal::missing("country_iso"))?,
     };
     let terms = api.storefront.terms().await?;
-    let rates = resources::shipping_rates(&cart, &Address::of(country), &terms);
+    let rates = resources::shipping_rates(&cart, &Address::of(country), &terms)?;
     Ok(answer(StatusCode::OK, &call.show.many(&rates)?))
 }
 

@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::resources::{self, PAYMENT_METHOD};
 use super::run;
 use super::shopper::Call;
+use super::sold::Sold;
 use crate::Api;
 
 /// What becomes of a field.
@@ -189,7 +190,7 @@ pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse,
     if messages.is_empty() {
         return cart(&api, StatusCode::OK, &session, &call.show);
     }
-    let mut document = call.show.one(&resource(&api, &session))?;
+    let mut document = call.show.one(&resource(&api, &session)?)?;
     if let Some(document) = document.as_object_mut() {
         document.insert("meta".to_owned(), json!({ "messages": messages }));
     }
@@ -207,7 +208,7 @@ pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpRe
 pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cart = api.storefront.current(&call.shopper).await?.cart;
     let terms = api.storefront.terms().await?;
-    let shipments: Vec<_> = resources::shipment(&cart, Some(&terms)).into_iter().collect();
+    let shipments: Vec<_> = resources::shipment(&cart, &Sold::of_cart(&cart)?, Some(&terms))?.into_iter().collect();
     let show = call.show.including(&["shipping_rates", "stock_location", "line_items"]);
     Ok(answer(StatusCode::OK, &show.many(&shipments)?))
 }

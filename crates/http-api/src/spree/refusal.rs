@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
 };
-use paywright_domain::{CartError, CheckoutError, LineProblem, PaymentState, QUANTITY_MAX};
+use paywright_domain::{CartError, CheckoutError, LineProblem, MoneyError, PaymentState, QUANTITY_MAX};
 use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
@@ -155,6 +155,13 @@ impl From<Problem> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Problem::from(error).into()
+    }
+}
+
+/// Amounts were checked before they were stored: what does not add up is a corrupt row.
+impl From<MoneyError> for Refusal {
+    fn from(error: MoneyError) -> Self {
+        StoreError::Corrupt(Box::new(error)).into()
     }
 }
 

@@ -2,14 +2,14 @@
 
 use paywright_app::{SavedCard, Session};
 use paywright_domain::{
-    Address, AdjustmentKind, Cart, CustomerId, Email, Money, Order, OrderState, ShippingRate, Terms, Text, Timestamp,
+    Address, Cart, CustomerId, Email, Money, MoneyError, Order, OrderState, ShippingRate, Terms, Text, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
 use super::amount::decimal;
 use super::country;
 use super::document::{Relation, Resource};
-use super::sold::{Sold, put_money};
+use super::sold::{Sold, put_money, put_taxes};
 
 /// The one way to pay: its name in requests.
 pub(super) const PAYMENT_METHOD: &str = "stripe";
@@ -22,12 +22,12 @@ fn time(at: Timestamp) -> String {
 }
 
 /// A cart, with its order if it has been placed.
-pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Resource {
+pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Result<Resource, MoneyError> {
     let (cart, order) = (&session.cart, session.order.as_ref());
     // What was paid is what the order says.
     let settled = order.filter(|it| !matches!(it.state, OrderState::Open));
-    let sold = settled.map_or_else(|| Sold::of_cart(cart), |it| Sold::of_order(it, Some(cart)));
-    let mut attributes = sold.attributes();
+    let sold = settled.map_or_else(|| Sold::of_cart(cart), |it| Sold::of_order(it, Some(cart)))?;
+    let mut attributes = sold.attributes()?;
     let state = match order.map(|it| &it.state) {
         Some(OrderState::Paid { .. }) => "complete",
         Some(OrderState::Canceled { .. }) => "canceled",
@@ -48,14 +48,19 @@ pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>
     });
     merge(&mut attributes, more);
     let customer = cart.customer.as_ref();
-    let relations = relations(&sold, order, Some(cart), customer, publishable_key);
-    Resource { kind: "cart", id: cart.id.to_string(), attributes, relations }
+    let relations = relations(&sold, order, Some(cart), customer, publishable_key)?;
+    Ok(Resource { kind: "cart", id: cart.id.to_string(), attributes, relations })
 }
 
 /// A paid order of a customer, with the cart that it was made from, if it was.
-pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable_key: Option<&str>) -> Resource {
-    let sold = Sold::of_order(order, cart);
-    let mut attributes = sold.attributes();
+pub(super) fn order(
+    order: &Order,
+    cart: Option<&Cart>,
+    token: &str,
+    publishable_key: Option<&str>,
+) -> Result<Resource, MoneyError> {
+    let sold = Sold::of_order(order, cart)?;
+    let mut attributes = sold.attributes()?;
     let ships = cart.is_some_and(|it| it.shipping_rate.is_some());
     let more = json!({
         "number": order.number.as_str(),
@@ -75,8 +80,8 @@ pub(super) fn order(order: &Order, cart: Option<&Cart>, token: &str, publishable
         "public_metadata": metadata(&order.metadata),
     });
     merge(&mut attributes, more);
-    let relations = relations(&sold, Some(order), cart, order.customer.as_ref(), publishable_key);
-    Resource { kind: "order", id: order.id.to_string(), attributes, relations }
+    let relations = relations(&sold, Some(order), cart, order.customer.as_ref(), publishable_key)?;
+    Ok(Resource { kind: "order", id: order.id.to_string(), attributes, relations })
 }
 
 fn relations(
@@ -85,8 +90,8 @@ fn relations(
     cart: Option<&Cart>,
     customer: Option<&CustomerId>,
     publishable_key: Option<&str>,
-) -> Vec<(&'static str, Relation)> {
-    let line_items = sold.line_items();
+) -> Result<Vec<(&'static str, Relation)>, MoneyError> {
+    let line_items = sold.line_items()?;
     let coupons = cart.map_or(&[][..], |it| &it.coupons);
     let variants = line_items.iter().flat_map(|it| &it.relations).filter_map(|(_, it)| match it {
         Relation::One(Some(variant)) => Some((**variant).clone()),
@@ -96,8 +101,11 @@ fn relations(
         let owner = cart.map(|it| it.id.to_string()).unwrap_or_default();
         Relation::one(address.map(|it| address_resource(&format!("{owner}_{what}"), it)))
     };
-    let shipments = cart.and_then(|it| shipment(it, None)).into_iter().collect();
-    vec![
+    let shipments = match cart {
+        Some(cart) => shipment(cart, sold, None)?.into_iter().collect(),
+        None => Vec::new(),
+    };
+    Ok(vec![
         ("variants", Relation::Many(variants.collect())),
         ("line_items", Relation::Many(line_items)),
         ("promotions", Relation::Many(sold.promotions(coupons))),
@@ -107,7 +115,7 @@ fn relations(
         ("billing_address", address_of("billing", cart.and_then(|it| it.billing_address.as_ref()))),
         ("shipping_address", address_of("shipping", cart.and_then(|it| it.shipping_address.as_ref()))),
         ("gift_card", Relation::One(None)),
-    ]
+    ])
 }
 
 fn user(customer: &CustomerId) -> Resource {
@@ -191,51 +199,53 @@ pub(super) fn payment_method(publishable_key: Option<&str>) -> Resource {
 
 /// The one shipment of a cart, once it is known where to: with the ways to ship, if `terms` are given, else with the
 /// one that was chosen.
-pub(super) fn shipment(cart: &Cart, terms: Option<&Terms>) -> Option<Resource> {
-    let address = cart.shipping_address.as_ref()?;
-    let chosen = cart.adjustments.iter().find(|it| it.kind == AdjustmentKind::Shipping);
-    let rates: Vec<Resource> = match (terms, chosen, &cart.shipping_rate) {
-        (Some(terms), ..) => shipping_rates(cart, address, terms),
-        (None, Some(chosen), Some(id)) => {
-            vec![shipping_rate(id.as_str(), chosen.label.as_str(), chosen.amount, true)]
+pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> Result<Option<Resource>, MoneyError> {
+    let Some(address) = cart.shipping_address.as_ref() else { return Ok(None) };
+    let part = sold.shipping();
+    let rates: Vec<Resource> = match (terms, sold.shipping_name(), &cart.shipping_rate) {
+        (Some(terms), ..) => shipping_rates(cart, address, terms)?,
+        (None, Some(name), Some(id)) => {
+            let tax = part.tax.plus(part.tax_included)?;
+            vec![shipping_rate(id.as_str(), name, part.amount, tax, true)]
         }
         (None, _, _) => Vec::new(),
     };
-    let price = chosen.map_or(Money::zero(cart.currency), |it| it.amount);
     let number = cart.number();
     let number = number.as_str().rsplit('-').next().unwrap_or_default();
     let mut attributes = json!({
         "number": format!("H{number}"), "state": "pending", "shipped_at": null, "tracking_url": null,
-        "free": price.is_zero(), "public_metadata": {},
+        "free": part.amount.is_zero(), "public_metadata": {},
     });
-    put_money(&mut attributes, &[("final_price", price)]);
+    put_money(&mut attributes, &[("final_price", part.amount), ("cost", part.amount), ("total", part.total()?)]);
+    put_taxes(&mut attributes, part)?;
     let is_selected = |it: &&Resource| it.attributes.get("selected") == Some(&json!(true));
     let selected = rates.iter().find(is_selected).cloned();
     let relations = vec![
         ("shipping_rates", Relation::Many(rates)),
         ("selected_shipping_rate", Relation::one(selected)),
         ("stock_location", Relation::One(None)),
-        ("line_items", Relation::Many(Sold::of_cart(cart).line_items())),
+        ("line_items", Relation::Many(sold.line_items()?)),
     ];
-    Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations })
+    Ok(Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations }))
 }
 
 /// The ways to ship a cart to an address.
-pub(super) fn shipping_rates(cart: &Cart, address: &Address, terms: &Terms) -> Vec<Resource> {
+pub(super) fn shipping_rates(cart: &Cart, address: &Address, terms: &Terms) -> Result<Vec<Resource>, MoneyError> {
     let rate = |(it, price): (&ShippingRate, Money)| {
-        shipping_rate(it.id.as_str(), it.name.as_str(), price, cart.shipping_rate.as_ref() == Some(&it.id))
+        let tax = terms.shipping_tax(address, price)?;
+        let is_chosen = cart.shipping_rate.as_ref() == Some(&it.id);
+        Ok(shipping_rate(it.id.as_str(), it.name.as_str(), price, tax.added.plus(tax.included)?, is_chosen))
     };
     terms.shipping_to(address, cart.currency).map(rate).collect()
 }
 
-/// A way to ship, at its price.
-fn shipping_rate(id: &str, name: &str, price: Money, selected: bool) -> Resource {
+/// A way to ship, at its price, with the tax on it or in it.
+fn shipping_rate(id: &str, name: &str, price: Money, tax: Money, selected: bool) -> Resource {
     let mut attributes = json!({
         "name": name, "selected": selected, "shipping_method_id": id, "free": price.is_zero(),
         "final_price_cents": price.minor(),
     });
-    let nothing = Money::zero(price.currency());
-    put_money(&mut attributes, &[("final_price", price), ("cost", price), ("tax_amount", nothing)]);
+    put_money(&mut attributes, &[("final_price", price), ("cost", price), ("tax_amount", tax)]);
     let relations = vec![("shipping_method", Relation::Named("shipping_method", id.to_owned()))];
     Resource { kind: "shipping_rate", id: id.to_owned(), attributes, relations }
 }

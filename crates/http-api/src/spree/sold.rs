@@ -1,6 +1,8 @@
 //! What is sold, at which prices, and what it comes to.
 
-use paywright_domain::{Adjustment, AdjustmentKind, Cart, CouponCode, Currency, LineItem, Money, Order, Text, Totals};
+use paywright_domain::{
+    Adjustment, AdjustmentKind, Breakdown, Cart, CouponCode, Currency, LineItem, Money, MoneyError, Order, Part, Text,
+};
 use serde_json::{Value, json};
 
 use super::amount::{cents, code, decimal, display, negative_decimal, negative_display};
@@ -11,6 +13,7 @@ pub(super) struct Sold<'a> {
     currency: Currency,
     lines: Vec<Line<'a>>,
     adjustments: &'a [Adjustment],
+    parts: Breakdown,
 }
 
 struct Line<'a> {
@@ -19,26 +22,19 @@ struct Line<'a> {
     item: &'a LineItem,
 }
 
-/// A line's price, and its shares of what is said of the whole order.
-struct Parts {
-    amount: Money,
-    discount: Money,
-    tax: Money,
-    included: Money,
-}
-
 impl<'a> Sold<'a> {
-    pub(super) fn of_cart(cart: &'a Cart) -> Self {
+    pub(super) fn of_cart(cart: &'a Cart) -> Result<Self, MoneyError> {
         let line = |it: &'a paywright_domain::CartLine| Line {
             id: line_id(cart, it.id),
             variant: Some(it.variant.as_str()),
             item: &it.item,
         };
-        Self { currency: cart.currency, lines: cart.lines.iter().map(line).collect(), adjustments: &cart.adjustments }
+        let lines = cart.lines.iter().map(line).collect();
+        Ok(Self { currency: cart.currency, lines, adjustments: &cart.adjustments, parts: cart.breakdown()? })
     }
 
     /// Of an order, whose lines are named by those of the cart that it was made from, where they are the same.
-    pub(super) fn of_order(order: &'a Order, cart: Option<&'a Cart>) -> Self {
+    pub(super) fn of_order(order: &'a Order, cart: Option<&'a Cart>) -> Result<Self, MoneyError> {
         let line = |(place, item): (usize, &'a LineItem)| {
             let from = cart.and_then(|cart| Some((cart, cart.lines.get(place).filter(|it| it.item == *item)?)));
             Line {
@@ -48,31 +44,35 @@ impl<'a> Sold<'a> {
             }
         };
         let lines = order.lines.iter().enumerate().map(line).collect();
-        Self { currency: order.total.currency(), lines, adjustments: &order.adjustments }
+        let currency = order.total.currency();
+        let shipping_tax = cart.filter(|it| it.adjustments == order.adjustments).and_then(|it| it.shipping_tax);
+        let parts = Breakdown::of(currency, &order.lines, &order.adjustments, shipping_tax)?;
+        Ok(Self { currency, lines, adjustments: &order.adjustments, parts })
     }
 
-    /// What it comes to. Both carts and orders are refused before they are stored where it cannot be said.
-    fn totals(&self) -> Totals {
-        let zero = Money::zero(self.currency);
-        let none =
-            Totals { items: zero, discounts: zero, shipping: zero, taxes: zero, taxes_included: zero, due: zero };
-        Totals::of(self.currency, self.lines.iter().map(|it| it.item), self.adjustments).unwrap_or(none)
+    /// The amounts of the shipping.
+    pub(super) const fn shipping(&self) -> &Part {
+        &self.parts.shipping
+    }
+
+    /// The name of the shipping, if there is any.
+    pub(super) fn shipping_name(&self) -> Option<&str> {
+        let adjustment = self.adjustments.iter().find(|it| it.kind == AdjustmentKind::Shipping);
+        adjustment.map(|it| it.label.as_str())
     }
 
     /// The sums of a cart or an order, as attributes.
-    pub(super) fn attributes(&self) -> Value {
-        let sums = self.totals();
+    pub(super) fn attributes(&self) -> Result<Value, MoneyError> {
+        let sums = self.parts.totals;
         let zero = Money::zero(self.currency);
-        let discounted = minus(sums.items, sums.discounts);
-        let taxes = plus(sums.taxes, sums.taxes_included);
+        let taxes = sums.taxes.plus(sums.taxes_included)?;
+        let off_shipping = self.parts.shipping.discount;
         let items: u64 = self.lines.iter().map(|it| u64::from(it.item.quantity())).sum();
         let mut attributes = json!({
             "currency": code(self.currency),
             "item_count": items,
             "promo_total": negative_decimal(sums.discounts),
             "display_promo_total": negative_display(sums.discounts),
-            "adjustment_total": signed_decimal(sums.taxes, sums.discounts),
-            "display_adjustment_total": signed_display(sums.taxes, sums.discounts),
             "subtotal_cents": cents(sums.items),
             "ship_total_cents": cents(sums.shipping),
             "store_credit_total_cents": cents(zero),
@@ -90,33 +90,22 @@ impl<'a> Sold<'a> {
                 ("included_tax_total", sums.taxes_included),
                 ("additional_tax_total", sums.taxes),
                 ("tax_total", taxes),
-                ("pre_tax_item_amount", minus(discounted, sums.taxes_included)),
-                ("pre_tax_total", minus(plus(discounted, sums.shipping), sums.taxes_included)),
                 ("total_minus_store_credits", sums.due),
             ],
         );
-        attributes
+        let off_items = sums.discounts.minus(off_shipping)?.plus(self.parts.goods_tax_included()?)?;
+        put_difference(&mut attributes, "adjustment_total", sums.taxes, sums.discounts)?;
+        put_difference(&mut attributes, "pre_tax_item_amount", sums.items, off_items)?;
+        let off_all = sums.discounts.plus(sums.taxes_included)?;
+        put_difference(&mut attributes, "pre_tax_total", sums.items.plus(sums.shipping)?, off_all)?;
+        Ok(attributes)
     }
 
-    pub(super) fn line_items(&self) -> Vec<Resource> {
-        let totals = self.totals();
-        let amounts: Vec<Money> = self.lines.iter().map(|it| total_of(it.item)).collect();
-        let weights: Vec<u64> = amounts.iter().map(|it| it.minor().unsigned_abs()).collect();
-        // What is said of the whole order is shown on its lines by their shares; it adds up exactly.
-        let none = Money::zero(self.currency);
-        let shares = |sum: Money| sum.allocate(&weights).unwrap_or_else(|_| vec![none; weights.len()]);
-        let taxes = shares(totals.taxes).into_iter().zip(shares(totals.taxes_included));
-        let shares = shares(totals.discounts).into_iter().zip(taxes);
-        let lines = self.lines.iter().zip(amounts).zip(shares);
-        lines
-            .map(|((line, amount), (discount, (tax, included)))| {
-                self.line_item(line, &Parts { amount, discount, tax, included })
-            })
-            .collect()
+    pub(super) fn line_items(&self) -> Result<Vec<Resource>, MoneyError> {
+        self.lines.iter().zip(&self.parts.lines).map(|(line, part)| self.line_item(line, part)).collect()
     }
 
-    fn line_item(&self, line: &Line<'_>, parts: &Parts) -> Resource {
-        let discounted = minus(parts.amount, parts.discount);
+    fn line_item(&self, line: &Line<'_>, part: &Part) -> Result<Resource, MoneyError> {
         let mut attributes = json!({
             "name": line.item.name.as_str(),
             "slug": line.variant,
@@ -124,25 +113,19 @@ impl<'a> Sold<'a> {
             "quantity": line.item.quantity(),
             "currency": code(self.currency),
             "public_metadata": {},
-            "adjustment_total": signed_decimal(parts.tax, parts.discount),
-            "display_adjustment_total": signed_display(parts.tax, parts.discount),
-            "promo_total": negative_decimal(parts.discount),
-            "display_promo_total": negative_display(parts.discount),
+            "promo_total": negative_decimal(part.discount),
+            "display_promo_total": negative_display(part.discount),
             "compare_at_amount": null,
             "display_compare_at_amount": null,
         });
-        let money = [
-            ("price", line.item.unit_amount()),
-            ("total", plus(discounted, parts.tax)),
-            ("additional_tax_total", parts.tax),
-            ("discounted_amount", discounted),
-            ("included_tax_total", parts.included),
-            ("pre_tax_amount", minus(discounted, parts.included)),
-        ];
+        let money = [("price", line.item.unit_amount()), ("total", part.total()?)];
         put_money(&mut attributes, &money);
+        put_difference(&mut attributes, "adjustment_total", part.tax, part.discount)?;
+        put_difference(&mut attributes, "discounted_amount", part.amount, part.discount)?;
+        put_taxes(&mut attributes, part)?;
         let variant = line.variant.map(|it| variant(it, line.item));
         let relations = vec![("variant", Relation::one(variant)), ("digital_links", Relation::Many(Vec::new()))];
-        Resource { kind: "line_item", id: line.id.clone(), attributes, relations }
+        Ok(Resource { kind: "line_item", id: line.id.clone(), attributes, relations })
     }
 
     /// What was taken off, with the coupons that did.
@@ -166,25 +149,27 @@ fn line_id(cart: &Cart, line: u32) -> String {
     format!("{}_{line}", cart.id)
 }
 
-fn total_of(item: &LineItem) -> Money {
-    item.unit_amount().times(item.quantity()).unwrap_or(Money::zero(item.unit_amount().currency()))
+/// The taxes of a line or of the shipping, and its price without them.
+pub(super) fn put_taxes(attributes: &mut Value, part: &Part) -> Result<(), MoneyError> {
+    put_money(attributes, &[("additional_tax_total", part.tax), ("included_tax_total", part.tax_included)]);
+    put_difference(attributes, "pre_tax_amount", part.amount, part.discount.plus(part.tax_included)?)
 }
 
-/// Of amounts whose sums were checked before they were stored.
-fn plus(left: Money, right: Money) -> Money {
-    left.plus(right).unwrap_or(left)
-}
-
-fn minus(left: Money, right: Money) -> Money {
-    left.minus(right).unwrap_or(Money::zero(left.currency()))
-}
-
-fn signed_decimal(more: Money, less: Money) -> String {
-    more.minus(less).map_or_else(|_| negative_decimal(minus(less, more)), decimal)
-}
-
-fn signed_display(more: Money, less: Money) -> String {
-    more.minus(less).map_or_else(|_| negative_display(minus(less, more)), display)
+/// `more` less `less`, which may be below nothing, as a decimal and as `display_…`.
+fn put_difference(attributes: &mut Value, name: &str, more: Money, less: Money) -> Result<(), MoneyError> {
+    let (text, shown) = match more.minus(less) {
+        Err(MoneyError::Negative) => {
+            let missing = less.minus(more)?;
+            (negative_decimal(missing), negative_display(missing))
+        }
+        difference => {
+            let difference = difference?;
+            (decimal(difference), display(difference))
+        }
+    };
+    put(attributes, name, json!(text));
+    put(attributes, &format!("display_{name}"), json!(shown));
+    Ok(())
 }
 
 fn put(attributes: &mut Value, name: &str, value: Value) {

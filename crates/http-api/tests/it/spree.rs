@@ -1,6 +1,8 @@
 //! The Spree dialect: what is refused, in which words, and that it changed nothing. What is granted, the official
 //! client tries on the built program.
 
+mod taxes;
+
 use actix_web::http::Method;
 use paywright_app::{PriceList, Scope, Storefront};
 use paywright_testkit::storefront_contract::{terms, variant};

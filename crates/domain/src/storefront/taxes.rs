@@ -1,0 +1,133 @@
+//! Taxes by the terms of sale: of the goods, and of the shipping.
+
+use super::terms::{Percent, rounded};
+use super::{Address, TaxRate, Terms};
+use crate::{Adjustment, AdjustmentKind, Money, MoneyError, ShippingTax, Text};
+
+/// The taxes of one order.
+pub(super) struct Taxes {
+    /// One adjustment for each tax that is not nothing, in the order of the table.
+    pub(super) adjustments: Vec<Adjustment>,
+    /// The part of them that is due on the shipping.
+    pub(super) on_shipping: ShippingTax,
+}
+
+impl Terms {
+    /// The taxes of an order that goes to `address`: of its `goods`, less what coupons took off, and of its `shipping`.
+    pub(super) fn taxes_on(&self, address: &Address, goods: Money, shipping: Money) -> Result<Taxes, MoneyError> {
+        let rates: Vec<&TaxRate> = self.taxes.iter().filter(|it| it.country == address.country).collect();
+        let on_goods = taxes_of(&rates, goods, |_| true)?;
+        let on_shipping = taxes_of(&rates, shipping, |it| it.on_shipping)?;
+        let mut taxes = Taxes { adjustments: Vec::new(), on_shipping: ShippingTax::none(shipping.currency()) };
+        for (rate, (of_goods, of_shipping)) in rates.into_iter().zip(on_goods.into_iter().zip(on_shipping)) {
+            let (kind, sum) = if rate.included {
+                (AdjustmentKind::TaxIncluded, &mut taxes.on_shipping.included)
+            } else {
+                (AdjustmentKind::Tax, &mut taxes.on_shipping.added)
+            };
+            *sum = sum.plus(of_shipping)?;
+            let amount = of_goods.plus(of_shipping)?;
+            if !amount.is_zero() {
+                let label = Text::new(format!("{} {}%", rate.name, rate.percent)).unwrap_or_default();
+                taxes.adjustments.push(Adjustment { kind, label, amount });
+            }
+        }
+        Ok(taxes)
+    }
+
+    /// The taxes of a shipping price to `address`.
+    pub fn shipping_tax(&self, address: &Address, price: Money) -> Result<ShippingTax, MoneyError> {
+        Ok(self.taxes_on(address, Money::zero(price.currency()), price)?.on_shipping)
+    }
+}
+
+/// What each of `rates` takes of one base: nothing where it is not `due` on it.
+fn taxes_of(rates: &[&TaxRate], base: Money, due: impl Fn(&TaxRate) -> bool) -> Result<Vec<Money>, MoneyError> {
+    let percents = |is: bool| {
+        let percent = |it: &&TaxRate| Some(it.percent).filter(|_| it.included == is && due(it));
+        rates.iter().map(percent).collect::<Vec<_>>()
+    };
+    let included = included_in(base, &percents(true))?;
+    let added = percents(false).into_iter().map(|it| it.map_or(Ok(Money::zero(base.currency())), |it| it.of(base)));
+    added.zip(included).map(|(added, included)| if included.is_zero() { added } else { Ok(included) }).collect()
+}
+
+/// The taxes that the price `gross` contains. All of them were put on one net amount, so that each is
+/// `gross * rate / (100 + sum of the rates)`; their sum is rounded half up, and shared out by largest remainder.
+fn included_in(gross: Money, percents: &[Option<Percent>]) -> Result<Vec<Money>, MoneyError> {
+    let weights: Vec<u32> = percents.iter().map(|it| it.map_or(0, Percent::thousandths)).collect();
+    let rate: u32 = weights.iter().sum();
+    if rate == 0 {
+        return Ok(vec![Money::zero(gross.currency()); percents.len()]);
+    }
+    let taxes = rounded(gross, rate, Percent::WHOLE + rate)?;
+    // Rounded to what can be paid, it may come to more than a price that cannot.
+    let taxes = if gross.minus(taxes).is_ok() { taxes } else { gross };
+    let weights: Vec<u64> = weights.into_iter().map(u64::from).collect();
+    let step = u32::try_from(gross.currency().minor_step()).unwrap_or(1);
+    let steps = Money::new(taxes.minor() / i64::from(step), taxes.currency())?;
+    let shares = steps.allocate(&weights)?.into_iter().map(|it| it.times(step)).collect::<Result<Vec<_>, _>>()?;
+    // What is no whole step is in none of the shares yet.
+    if taxes.minor() % i64::from(step) == 0 { Ok(shares) } else { taxes.allocate(&weights) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Currency;
+
+    fn money(minor: i64, currency: Currency) -> Money {
+        Money::new(minor, currency).unwrap()
+    }
+
+    fn shares(percents: &[&str], gross: Money) -> Vec<i64> {
+        let percents: Vec<_> = percents.iter().map(|it| Some(Percent::parse(it).unwrap())).collect();
+        included_in(gross, &percents).unwrap().iter().map(|it| it.minor()).collect()
+    }
+
+    #[test]
+    fn included_taxes_are_parts_of_one_gross_price() {
+        use Currency::{Eur, Isk, Jpy, Kwd};
+        for (percents, gross, expected) in [
+            (&["19"][..], money(11_900, Eur), &[1900][..]),
+            (&["10"], money(5, Eur), &[0]),
+            (&["10", "5"], money(11_500, Eur), &[1000, 500]),
+            (&["20", "2.5"], money(12_250, Eur), &[2000, 250]),
+            (&["100"], money(999, Eur), &[500]),
+            (&["5", "5", "5"], money(1000, Eur), &[44, 43, 43]),
+            (&["10"], money(1005, Jpy), &[91]),
+            // Three decimals, and cards take steps of ten.
+            (&["5"], money(12_340, Kwd), &[590]),
+            (&["5", "5"], money(12_340, Kwd), &[560, 560]),
+            (&["24"], money(1999, Isk), &[387]),
+            // What cannot be charged has no more tax than its price.
+            (&["100", "100", "100", "100"], money(7, Kwd), &[2, 2, 2, 1]),
+        ] {
+            assert_eq!(shares(percents, gross), expected, "{percents:?} in {gross}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn net_and_included_taxes_are_the_gross_price(
+            steps in 0_i64..9_999_999,
+            rates in prop::collection::vec(1_u32..=100_000, 1..=Terms::TAXES_OF_A_COUNTRY_MAX),
+            currency in prop::sample::select(Currency::ALL),
+        ) {
+            let gross = money(steps * currency.minor_step(), currency);
+            let percents: Vec<String> = rates.iter().map(|it| format!("{}.{:03}", it / 1000, it % 1000)).collect();
+            let taxes = shares(&percents.iter().map(String::as_str).collect::<Vec<_>>(), gross);
+            let sum: i64 = taxes.iter().sum();
+            prop_assert!((0..=gross.minor()).contains(&sum));
+            let (net, step) = (i128::from(gross.minor() - sum), i128::from(currency.minor_step()));
+            for (tax, rate) in taxes.into_iter().zip(rates) {
+                prop_assert_eq!(tax % currency.minor_step(), 0);
+                // Each is its percentage of the net amount: rounded together, and each by less than a step more.
+                let off = net * i128::from(rate) - i128::from(tax) * i128::from(Percent::WHOLE);
+                prop_assert!(off.abs() <= 2 * step * i128::from(Percent::WHOLE), "{off}");
+            }
+        }
+    }
+}
