@@ -84,7 +84,7 @@ pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;
 pub use storefront::{
     Address, Cart, CartData, CartError, CartId, CartLine, CheckoutError, CheckoutStep, CountryCode, CountryProblem,
-    Coupon, CouponCode, Discount, Percent, PercentProblem, PriceProblem, Prices, ShippingRate, TaxRate, Terms,
+    Coupon, CouponCode, Discount, LineId, Percent, PercentProblem, PriceProblem, Prices, ShippingRate, TaxRate, Terms,
     TermsProblem, Variant, VariantId, VariantProblem,
 };
 pub use task::{Decision, Task, TaskKey};

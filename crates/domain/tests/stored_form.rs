@@ -1,7 +1,7 @@
 //! The JSON that facts and tasks are stored and told in. Rows of this form are in databases and feeds: a change
 //! that turns one of these around needs a migration, not a new expectation.
 #![cfg(feature = "serde")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use paywright_domain::{
     Anomaly, AnomalyKind, CancelReason, Cart, Content, Currency, CustomerId, DisputeId, DisputeStatus, Email, Fact,

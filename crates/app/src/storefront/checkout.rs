@@ -27,10 +27,7 @@ impl Storefront {
     /// To the end of the checkout, which is a payment that the provider has received. Asking again for what is
     /// complete says so again.
     pub async fn complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
-        let session = match self.opened(shopper).await? {
-            Some(session) => session,
-            None => self.current(shopper).await?,
-        };
+        let session = self.opened_or_newest(shopper).await?;
         if session.is_complete() {
             return Ok(session);
         }

@@ -1,17 +1,68 @@
-use paywright_domain::{Cart, Order, OrderId, Timestamp};
+use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, Timestamp};
 
-use super::{Opened, Session, Shopper, Storefront, StorefrontError};
-use crate::{CartRef, OrderRef, StoreError, Version, Versioned};
+use super::{Opened, Session, Shopper, Storefront, StorefrontError, is_complete};
+use crate::{
+    ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, OrderQuery, OrderRef, StoreError, Version,
+    Versioned,
+};
 
 /// How many carts of a customer that turn out to be done with are closed on the way to one that is not.
 const CLOSED_ON_THE_WAY_MAX: u32 = 20;
 
+/// How long one request may take to make a cart before another may, in seconds.
+const CREATION_SECONDS: u32 = 30;
+/// How many marks there are for customers who make a cart: those who share one wait for each other.
+const CREATION_MARKS: u32 = 1024;
+
+/// The mark that is held while a cart of `customer` is made.
+fn creation_mark(customer: &CustomerId) -> String {
+    // FNV-1a: any spread will do, as long as every process has the same.
+    let hash = customer
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("new_cart:{}", hash % CREATION_MARKS)
+}
+
 impl Storefront {
-    /// Makes a cart, or gives the one that the shopper has.
+    /// Makes a cart, or gives the one that the shopper has. Of a customer's requests at once one makes it, and all get
+    /// it. The token of another customer's cart counts for nothing here.
     pub async fn create_cart(
         &self,
         shopper: &Shopper,
-        fill: impl Fn(Cart) -> Result<Cart, paywright_domain::CartError> + Send + Sync,
+        fill: impl Fn(Cart) -> Result<Cart, CartError> + Send + Sync,
+    ) -> Result<Session, StorefrontError> {
+        let alone = shopper.without_token();
+        let shopper = if matches!(self.opened(shopper).await, Err(StorefrontError::NoCart)) { &alone } else { shopper };
+        let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, fill).await };
+        let (name, owner) = (creation_mark(customer), self.app.ids.owner());
+        let mut attempt = 1;
+        loop {
+            match self.current(shopper).await {
+                Err(StorefrontError::NoCart) => {}
+                found => return found,
+            }
+            let now = self.app.clock.now();
+            let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
+            if self.app.store.take_mark(&name, &lease, now).await?.is_some() {
+                let made = self.current_or_new(shopper, fill).await;
+                if let Err(error) = self.app.store.move_mark(&name, owner, &Mark::default(), now).await {
+                    tracing::warn!(%error, "a mark is held until its lease ends");
+                }
+                return made;
+            }
+            if attempt >= ATTEMPTS_MAX {
+                return Err(StoreError::Conflict.into());
+            }
+            self.app.clock.pause(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn current_or_new(
+        &self,
+        shopper: &Shopper,
+        fill: impl Fn(Cart) -> Result<Cart, CartError> + Send + Sync,
     ) -> Result<Session, StorefrontError> {
         match self.current(shopper).await {
             Err(StorefrontError::NoCart) => {}
@@ -44,7 +95,8 @@ impl Storefront {
         Err(StorefrontError::NoCart)
     }
 
-    /// The cart that the shopper's token opens, whatever has become of it.
+    /// The cart that the shopper's token opens, whatever has become of it. To another customer than its owner it does
+    /// not exist: [`StorefrontError::NoCart`].
     pub async fn opened(&self, shopper: &Shopper) -> Result<Option<Session>, StorefrontError> {
         let which = match shopper.opened {
             Some(Opened::Cart(id)) => CartRef::Id(id),
@@ -52,9 +104,47 @@ impl Storefront {
             None => return Ok(None),
         };
         match self.carts.cart(which).await? {
+            Some(found) if found.value.is_anothers(shopper.customer.as_ref()) => Err(StorefrontError::NoCart),
             Some(found) => Ok(Some(self.with_order(found).await?)),
             None => Ok(None),
         }
+    }
+
+    /// The cart of a customer's order, by a name of the order.
+    pub async fn of_customer(&self, which: &OrderRef, customer: &CustomerId) -> Result<Session, StorefrontError> {
+        let order = match self.app.get_order(which, &Access::Customer(customer.clone())).await {
+            Ok(order) => order,
+            Err(GetOrderError::NotFound) => return Err(StorefrontError::NoCart),
+            Err(GetOrderError::Store(error)) => return Err(error.into()),
+        };
+        let cart = self.carts.cart(CartRef::Order(order.id)).await?.ok_or(StorefrontError::NoCart)?;
+        Ok(Session { version: cart.version, cart: cart.value, order: Some(order) })
+    }
+
+    /// The cart that the shopper's token opens, whatever has become of it; without one, the cart that the customer fills,
+    /// else that of the newest order that is complete.
+    pub(super) async fn opened_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
+        if let Some(session) = self.opened(shopper).await? {
+            return Ok(session);
+        }
+        match self.current(shopper).await {
+            Err(StorefrontError::NoCart) => self.newest_complete(shopper).await,
+            found => found,
+        }
+    }
+
+    /// The newest order of the shopper, who is a customer, that is complete, where it was made from a cart.
+    async fn newest_complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
+        let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
+        let query = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: App::PAGE_MAX };
+        let newest = self.app.store.orders(&query).await?.into_iter();
+        let is_in = |order: &Order| shopper.currency.is_none_or(|it| it == order.total.currency());
+        for order in newest.filter(|it| is_complete(it) && is_in(it)) {
+            if let Some(found) = self.carts.cart(CartRef::Order(order.id)).await? {
+                return Ok(Session { version: found.version, cart: found.value, order: Some(order) });
+            }
+        }
+        Err(StorefrontError::NoCart)
     }
 
     /// The cart that an order was made from, if it was made from one.

@@ -60,6 +60,13 @@ pub struct Shopper {
     pub currency: Option<Currency>,
 }
 
+impl Shopper {
+    /// The same customer, without a token.
+    fn without_token(&self) -> Self {
+        Self { opened: None, ..self.clone() }
+    }
+}
+
 /// A cart, with its order once that is placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -70,10 +77,15 @@ pub struct Session {
     pub order: Option<Order>,
 }
 
+/// Whether an order's checkout has come to its end: it is paid.
+fn is_complete(order: &Order) -> bool {
+    matches!(order.state, OrderState::Paid { .. })
+}
+
 impl Session {
     /// Whether it is paid.
     pub fn is_complete(&self) -> bool {
-        self.order.as_ref().is_some_and(|it| matches!(it.state, OrderState::Paid { .. }))
+        self.order.as_ref().is_some_and(is_complete)
     }
 
     /// Whether its order was given up.

@@ -126,7 +126,12 @@ impl Storefront {
         match shopper.opened {
             Some(Opened::Order(id)) if self.cart_of(id).await?.is_none() => {
                 let found = self.app.get_order(&OrderRef::Id(id), &Access::Order(id)).await;
+                let of_bearer = shopper.customer.clone().map(Access::Customer);
                 match found {
+                    // To another customer than its own, it does not exist.
+                    Ok(order) if order.customer.is_some() && of_bearer.is_some_and(|it| !it.permits(&order)) => {
+                        Err(StorefrontError::NoCart)
+                    }
                     Ok(order) => Ok(Some(order)),
                     Err(GetOrderError::NotFound) => Err(StorefrontError::NoCart),
                     Err(GetOrderError::Store(error)) => Err(error.into()),
@@ -165,7 +170,7 @@ impl Storefront {
                     Err(GetOrderError::Store(error)) => return Err(error.into()),
                 }
             }
-            (None, None, _, _) => self.current(shopper).await?.order.ok_or(StorefrontError::NoIntent)?,
+            (None, None, _, _) => self.opened_or_newest(shopper).await?.order.ok_or(StorefrontError::NoIntent)?,
         };
         let is_it = |name: &str| name == order.id.to_string() || order.intents.iter().any(|it| it.id.as_str() == name);
         if named.is_none_or(is_it) { Ok(order) } else { Err(StorefrontError::NoIntent) }

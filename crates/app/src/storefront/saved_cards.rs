@@ -1,7 +1,7 @@
 use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
-use super::{Storefront, StorefrontError};
+use super::{Shopper, Storefront, StorefrontError};
 use crate::{GatewayError, SavedCard};
 
 /// How many keys are tried for making a customer, where the provider repeats a failure for one.
@@ -60,6 +60,14 @@ impl Storefront {
             Some(known) => Ok(self.wallet.saved_cards(&known).await?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Checks that a saved card may pay the shopper's cart: cart and card are the shopper's, who is a customer.
+    pub async fn check_saved_card(&self, shopper: &Shopper, method: &PaymentMethodId) -> Result<(), StorefrontError> {
+        let cart = self.current(shopper).await?.cart;
+        let owner = shopper.customer.as_ref().filter(|it| cart.customer.as_ref() == Some(it));
+        let cards = self.saved_cards(owner.ok_or(StorefrontError::NoCard)?).await?;
+        if cards.iter().any(|it| it.id == *method) { Ok(()) } else { Err(StorefrontError::NoCard) }
     }
 
     /// Forgets a saved card of this customer.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -20,6 +21,32 @@ pub struct CartId(pub Uuid);
 impl fmt::Display for CartId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
+    }
+}
+
+/// The name of a line in requests: `{cart}_{line}`. It names a line of that cart alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LineId {
+    /// The cart.
+    pub cart: CartId,
+    /// The line's number in it.
+    pub line: u32,
+}
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.cart, self.line)
+    }
+}
+
+impl FromStr for LineId {
+    type Err = CartError;
+
+    /// What is no name of a line names none: [`CartError::NoSuchLine`].
+    fn from_str(text: &str) -> Result<Self, CartError> {
+        let (cart, line) = text.split_once('_').ok_or(CartError::NoSuchLine)?;
+        let cart = CartId(Uuid::try_parse(cart).map_err(|_| CartError::NoSuchLine)?);
+        Ok(Self { cart, line: line.parse().map_err(|_| CartError::NoSuchLine)? })
     }
 }
 
@@ -238,17 +265,24 @@ impl Cart {
         Ok(self)
     }
 
+    /// The name of its line with this number.
+    pub fn line_id(&self, line: u32) -> LineId {
+        LineId { cart: self.id, line }
+    }
+
     /// With `quantity` of what `line` is about.
-    pub fn with_quantity(mut self, line: u32, quantity: u32) -> Result<Self, CartError> {
-        let found = self.data.lines.iter_mut().find(|it| it.id == line).ok_or(CartError::NoSuchLine)?;
+    pub fn with_quantity(mut self, line: LineId, quantity: u32) -> Result<Self, CartError> {
+        let lines = if line.cart == self.id { self.data.lines.as_mut_slice() } else { &mut [] };
+        let found = lines.iter_mut().find(|it| it.id == line.line).ok_or(CartError::NoSuchLine)?;
         found.item = found.item.clone().with_quantity(quantity).map_err(CartError::Line)?;
         Ok(self)
     }
 
     /// Without a line.
-    pub fn without_line(mut self, line: u32) -> Result<Self, CartError> {
+    pub fn without_line(mut self, line: LineId) -> Result<Self, CartError> {
         let before = self.lines.len();
-        self.data.lines.retain(|it| it.id != line);
+        let cart = self.id;
+        self.data.lines.retain(|it| line != LineId { cart, line: it.id });
         if self.lines.len() == before { Err(CartError::NoSuchLine) } else { Ok(self) }
     }
 
@@ -349,9 +383,14 @@ impl Cart {
         self
     }
 
+    /// Whether it belongs to another customer than `bearer`. A holder of its token who is no known customer may use it.
+    pub fn is_anothers(&self, bearer: Option<&CustomerId>) -> bool {
+        self.customer.as_ref().zip(bearer).is_some_and(|(owner, bearer)| owner != bearer)
+    }
+
     /// As `customer`'s, if it was a guest's.
     pub fn owned_by(mut self, customer: CustomerId) -> Result<Self, CartError> {
-        if self.customer.as_ref().is_some_and(|it| *it != customer) {
+        if self.is_anothers(Some(&customer)) {
             return Err(CartError::AnothersAlready);
         }
         self.data.customer = Some(customer);

@@ -114,8 +114,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::{
-        Address, CartError, CartId, Coupon, CouponCode, Discount, Percent, Prices, ShippingRate, TaxRate, Variant,
-        VariantId,
+        Address, CartError, CartId, Coupon, CouponCode, Discount, LineId, Percent, Prices, ShippingRate, TaxRate,
+        Variant, VariantId,
     };
     use super::*;
     use crate::order::tests::at;
@@ -246,15 +246,29 @@ mod tests {
     }
 
     #[test]
+    fn a_line_id_carries_its_cart() {
+        let id = LineId { cart: CartId(Uuid::from_u128(7)), line: 12 };
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for wrong in
+            ["", "1", "_1", "7_1", "00000000-0000-0000-0000-000000000007", "00000000-0000-0000-0000-000000000007_x"]
+        {
+            assert_eq!(wrong.parse::<LineId>(), Err(CartError::NoSuchLine), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_cart_refuses_what_it_cannot_take() {
         let bone = variant("bone", 1000);
         let filled = cart().with_more(&bone, 1).unwrap();
         let code = |text: &str| CouponCode::new(text).unwrap();
         let ten = filled.clone().with_coupon(code("TEN"), &terms(), at(2)).unwrap();
+        let of_another = LineId { cart: CartId(Uuid::from_u128(7)), line: 1 };
         for (changed, problem) in [
-            (filled.clone().with_quantity(2, 1), CartError::NoSuchLine),
-            (filled.clone().with_quantity(1, 0), CartError::Line(crate::LineProblem::Quantity)),
-            (filled.clone().without_line(2), CartError::NoSuchLine),
+            (filled.clone().with_quantity(filled.line_id(2), 1), CartError::NoSuchLine),
+            (filled.clone().with_quantity(filled.line_id(1), 0), CartError::Line(crate::LineProblem::Quantity)),
+            (filled.clone().without_line(filled.line_id(2)), CartError::NoSuchLine),
+            (filled.clone().with_quantity(of_another, 1), CartError::NoSuchLine),
+            (filled.clone().without_line(of_another), CartError::NoSuchLine),
             (filled.clone().with_coupon(code("none"), &terms(), at(2)), CartError::NoSuchCoupon),
             (filled.clone().with_coupon(code("ten"), &terms(), at(100)), CartError::NoSuchCoupon),
             (
@@ -270,6 +284,8 @@ mod tests {
         let customer = |it: &str| CustomerId::new(it).unwrap();
         let owned = filled.owned_by(customer("ada")).unwrap();
         assert_eq!(owned.clone().owned_by(customer("ada")), Ok(owned.clone()));
+        assert!(owned.is_anothers(Some(&customer("eve"))) && !cart().is_anothers(Some(&customer("eve"))));
+        assert!(!owned.is_anothers(Some(&customer("ada"))) && !owned.is_anothers(None));
         assert_eq!(owned.owned_by(customer("eve")), Err(CartError::AnothersAlready));
         let full = (0..crate::Order::LINES_MAX)
             .try_fold(cart(), |cart, n| cart.with_more(&variant(&n.to_string(), 1), 1))

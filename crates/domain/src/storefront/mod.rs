@@ -9,7 +9,7 @@ mod taxes;
 mod terms;
 
 pub use address::{Address, CountryCode, CountryProblem};
-pub use cart::{Cart, CartData, CartError, CartId, CartLine};
+pub use cart::{Cart, CartData, CartError, CartId, CartLine, LineId};
 pub use checkout::{CheckoutError, CheckoutStep};
 pub use price_list::{PriceProblem, Prices, Variant, VariantId, VariantProblem};
 pub use terms::{Coupon, CouponCode, Discount, Percent, PercentProblem, ShippingRate, TaxRate, Terms, TermsProblem};

@@ -22,9 +22,15 @@ const PAGE_MAX: u32 = 500;
 /// How many orders of a customer are looked through, the newest first.
 const ORDERS_MAX: usize = 1000;
 
-/// `GET /order_status/{number}`: a paid order, for the holder of its cart's token.
+/// `GET /order_status/{number}`: a placed order, for the holder of its cart's token, and for its customer.
 pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
-    let session = cart::opened(&api, call.shopper.opened).await?;
+    let session = match (call.shopper.opened, &call.shopper.customer) {
+        (None, Some(customer)) => {
+            let which = OrderRef::parse(&number).ok_or_else(Refusal::not_found)?;
+            api.storefront.of_customer(&which, customer).await?
+        }
+        (Some(_), _) | (None, None) => cart::opened(&api, &call.shopper).await?,
+    };
     if !session.is_complete() || !session.number().as_str().eq_ignore_ascii_case(&number) {
         return Err(Refusal::not_found());
     }

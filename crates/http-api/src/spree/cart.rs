@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{Opened, Session, Shopper, StorefrontError};
-use paywright_domain::{Address, Cart, CountryCode, CouponCode, Terms, Timestamp, VariantId};
+use paywright_app::{Session, Shopper, StorefrontError};
+use paywright_domain::{Address, Cart, CountryCode, CouponCode, LineId, Terms, Timestamp, VariantId};
 
 use super::document::{Show, answer};
 use super::params::Params;
@@ -77,22 +77,16 @@ fn no_quantity() -> Refusal {
     Refusal::failed("Quantity has to be greater than 0")
 }
 
-/// The line of a cart that a text names: `{cart}_{line}`, or the line's number alone.
-fn line(text: &str) -> Result<u32, Refusal> {
-    let number = text.rsplit('_').next().unwrap_or_default();
-    number.parse().map_err(|_| Refusal::not_found())
-}
-
 /// `PATCH /cart/set_quantity`: `line_item_id` and `quantity`.
 pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let line = line(&call.params.required("line_item_id")?)?;
+    let line: LineId = call.params.required("line_item_id")?.parse().map_err(Refusal::from)?;
     let quantity = call.params.count("quantity")?.filter(|it| *it > 0).ok_or_else(no_quantity)?;
     changed(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
 }
 
 /// `DELETE /cart/remove_line_item/{line}`.
 pub(super) async fn remove_line_item(api: Data<Api>, call: Call, path: Path<String>) -> Result<HttpResponse, Refusal> {
-    let line = line(&path)?;
+    let line: LineId = path.parse().map_err(Refusal::from)?;
     changed(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
 }
 
@@ -160,7 +154,6 @@ pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpRe
 }
 
 /// The cart that a token opens, whatever has become of it.
-pub(super) async fn opened(api: &Api, opened: Option<Opened>) -> Result<Session, Refusal> {
-    let holder = Shopper { opened, ..Shopper::default() };
-    api.storefront.opened(&holder).await?.ok_or_else(Refusal::not_found)
+pub(super) async fn opened(api: &Api, shopper: &Shopper) -> Result<Session, Refusal> {
+    api.storefront.opened(shopper).await?.ok_or_else(Refusal::not_found)
 }

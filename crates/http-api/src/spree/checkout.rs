@@ -233,14 +233,13 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
     let saved = call.params.text("source_id")?.map(|it| card_id(&it)).transpose()?;
     let source = call.params.under("source_attributes")?.unwrap_or_default();
     let wish = Wish { payment_method: saved.clone().or(profile(&source)?), amount: call.params.text("amount")? };
-    let owner = saved.is_some().then(|| call.customer()).transpose()?;
+    if saved.is_some() {
+        call.customer()?;
+    }
     let (storefront, shopper) = (api.storefront.clone(), call.shopper);
     let session = run(async move {
-        if let (Some(owner), Some(card)) = (owner, saved) {
-            let cards = storefront.saved_cards(&owner).await?;
-            if !cards.iter().any(|it| it.id == card) {
-                return Err(StorefrontError::NoCard);
-            }
+        if let Some(card) = &saved {
+            storefront.check_saved_card(&shopper, card).await?;
         }
         storefront.payment_intent(&shopper, &wish).await?;
         storefront.current(&shopper).await

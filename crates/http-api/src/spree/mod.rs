@@ -133,6 +133,6 @@ pub(super) fn run<T: Send + 'static>(
 
 /// The order that the token of a cart opens, once it is placed.
 pub(crate) async fn opened_order(api: &Api, call: &Call) -> Result<OrderId, Refusal> {
-    let session = cart::opened(api, call.shopper.opened).await?;
+    let session = cart::opened(api, &call.shopper).await?;
     session.order.map(|it| it.id).ok_or_else(Refusal::not_found)
 }

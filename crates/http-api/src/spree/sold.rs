@@ -25,7 +25,7 @@ struct Line<'a> {
 impl<'a> Sold<'a> {
     pub(super) fn of_cart(cart: &'a Cart) -> Result<Self, MoneyError> {
         let line = |it: &'a paywright_domain::CartLine| Line {
-            id: line_id(cart, it.id),
+            id: cart.line_id(it.id).to_string(),
             variant: Some(it.variant.as_str()),
             item: &it.item,
         };
@@ -38,7 +38,10 @@ impl<'a> Sold<'a> {
         let line = |(place, item): (usize, &'a LineItem)| {
             let from = cart.and_then(|cart| Some((cart, cart.lines.get(place).filter(|it| it.item == *item)?)));
             Line {
-                id: from.map_or_else(|| format!("{}_{}", order.id, place + 1), |(cart, it)| line_id(cart, it.id)),
+                id: from.map_or_else(
+                    || format!("{}_{}", order.id, place + 1),
+                    |(cart, it)| cart.line_id(it.id).to_string(),
+                ),
                 variant: from.map(|(_, it)| it.variant.as_str()),
                 item,
             }
@@ -142,11 +145,6 @@ impl<'a> Sold<'a> {
         };
         discounts.enumerate().map(promotion).collect()
     }
-}
-
-/// The name of a line in requests and answers.
-fn line_id(cart: &Cart, line: u32) -> String {
-    format!("{}_{line}", cart.id)
 }
 
 /// The taxes of a line or of the shipping, and its price without them.

@@ -1,6 +1,7 @@
 //! The Spree dialect: what is refused, in which words, and that it changed nothing. What is granted, the official
 //! client tries on the built program.
 
+mod owner;
 mod taxes;
 
 use actix_web::http::Method;
@@ -9,6 +10,7 @@ use paywright_testkit::storefront_contract::{terms, variant};
 use serde_json::{Value, json};
 
 use crate::{Answer, Service};
+use paywright_testkit::Provider;
 
 const STORE: &str = "/api/v2/storefront";
 const PLATFORM: &str = "/api/v2/platform";
@@ -48,10 +50,14 @@ impl Service {
 
 /// A service with bones and toys on its shelves.
 async fn open() -> Service {
-    let (service, _) = Service::open().await;
+    open_with_provider().await.0
+}
+
+async fn open_with_provider() -> (Service, Provider) {
+    let (service, provider) = Service::open().await;
     service.store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
     service.store.put_terms(&terms()).await.unwrap();
-    service
+    (service, provider)
 }
 
 #[actix_web::test]
@@ -60,6 +66,9 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
     let token = service.cart().await;
     let before = service.shown(&token).await;
     let order = |order: Value| json!({ "order": order });
+    let line = |number: u32| format!("{}_{number}", before["id"].as_str().unwrap());
+    // Of another cart, which has the same token's holder.
+    let other = format!("{}_1", service.shown(&service.cart().await).await["id"].as_str().unwrap());
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
     let address = |field: &str, value: Value| {
         let mut address = json!({ "country_iso": "DE" });
@@ -92,9 +101,13 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
             422,
             "Quantity must be 1 to 10000",
         ),
-        (&patch, "/cart/set_quantity", json!({ "line_item_id": "9", "quantity": 1 }), 404, NOT_FOUND),
-        (&patch, "/cart/set_quantity", json!({ "line_item_id": "1" }), 422, "Quantity has to be greater than 0"),
-        (&delete, "/cart/remove_line_item/9", json!({}), 404, NOT_FOUND),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": "1", "quantity": 1 }), 404, NOT_FOUND),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": line(9), "quantity": 1 }), 404, NOT_FOUND),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": other, "quantity": 1 }), 404, NOT_FOUND),
+        (&patch, "/cart/set_quantity", json!({ "line_item_id": line(1) }), 422, "Quantity has to be greater than 0"),
+        (&delete, "/cart/remove_line_item/1", json!({}), 404, NOT_FOUND),
+        (&delete, &format!("/cart/remove_line_item/{}", line(9)), json!({}), 404, NOT_FOUND),
+        (&delete, &format!("/cart/remove_line_item/{other}"), json!({}), 404, NOT_FOUND),
         (
             &patch,
             "/cart/apply_coupon_code",
