@@ -1,3 +1,5 @@
+mod owner;
+
 use std::sync::Arc;
 
 use futures_util::future::join_all;

@@ -1,0 +1,99 @@
+//! Whose a cart is, and how its customer finds it.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn customer(name: &str) -> Shopper {
+    Shopper { customer: Some(CustomerId::new(name).unwrap()), ..Shopper::default() }
+}
+
+#[tokio::test]
+async fn a_customer_who_asks_for_a_cart_many_times_at_once_gets_one() {
+    let front = Front::open().await;
+    let (ada, eve) = (customer("ada"), customer("eve"));
+    let ask = |shopper: Shopper| {
+        let storefront = front.storefront.clone();
+        tokio::spawn(async move { storefront.create_cart(&shopper, Ok).await.unwrap().cart.id })
+    };
+    for _ in 0..3 {
+        let made = join_all((0..16).map(|n| ask(if n % 2 == 0 { ada.clone() } else { eve.clone() }))).await;
+        let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
+        let of = |part: usize| made.iter().skip(part).step_by(2).collect::<BTreeSet<_>>();
+        assert_eq!((of(0).len(), of(1).len()), (1, 1), "{made:?}");
+        assert!(of(0).is_disjoint(&of(1)), "each customer has a cart of their own");
+        for shopper in [&ada, &eve] {
+            front.storefront.remove_cart(shopper).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customers_cart_is_none_for_another_customer() {
+    let front = Front::open().await;
+    let own = front.with_bones(Some("ada")).await;
+    let order = front.pay(&own).await.unwrap();
+    let before = front.opened(&own).await;
+    for opened in [own.opened, Some(Opened::Order(order.id))] {
+        let eve = Shopper { opened, ..customer("eve") };
+        assert!(matches!(front.storefront.opened(&eve).await, Err(StorefrontError::NoCart)));
+        assert!(matches!(front.storefront.current(&eve).await, Err(StorefrontError::NoCart)));
+        assert!(matches!(front.add(&eve, "toy", 1).await, Err(StorefrontError::NoCart)));
+        assert!(matches!(front.pay(&eve).await, Err(StorefrontError::NoCart)));
+        assert!(matches!(front.storefront.complete(&eve).await, Err(StorefrontError::NoCart)));
+        let name = order.id.to_string();
+        assert!(matches!(front.storefront.confirm_intent(&eve, &name).await, Err(StorefrontError::NoCart)));
+        assert!(matches!(front.storefront.shown_intent(&eve, None).await, Err(StorefrontError::NoCart)));
+        let holder = Shopper { opened, ..Shopper::default() };
+        assert_eq!(front.opened(&holder).await, before, "who holds the token and is no other customer may use it");
+    }
+    let made = front.storefront.create_cart(&Shopper { opened: own.opened, ..customer("eve") }, Ok).await.unwrap();
+    assert_ne!(made.cart.id, before.cart.id);
+    assert_eq!(front.opened(&own).await, before);
+}
+
+#[tokio::test]
+async fn a_saved_card_pays_its_owners_cart_alone() {
+    let front = Front::open().await;
+    let ada = CustomerId::new("ada").unwrap();
+    let saving = front.storefront.save_card(&ada, None).await.unwrap();
+    front.cards.save(saving.customer.as_str(), "pm_1");
+    let card = PaymentMethodId::new("pm_1").unwrap();
+    let guest = front.with_bones(None).await;
+    let with_bearer = Shopper { customer: Some(ada.clone()), ..guest.clone() };
+    let refused = front.storefront.check_saved_card(&with_bearer, &card).await;
+    assert!(matches!(refused, Err(StorefrontError::NoCard)), "it is a guest's cart still: {refused:?}");
+    front.storefront.associate(&guest, &ada).await.unwrap();
+    front.storefront.check_saved_card(&with_bearer, &card).await.unwrap();
+    assert!(matches!(front.storefront.check_saved_card(&guest, &card).await, Err(StorefrontError::NoCard)));
+}
+
+#[tokio::test]
+async fn a_customer_finds_what_is_complete_without_its_token() {
+    let front = Front::open().await;
+    let own = front.with_bones(Some("ada")).await;
+    let order = front.pay(&own).await.unwrap();
+    let intent = order.payable_intent().unwrap().id.clone();
+    front.shop.provider().pay(&intent);
+    front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
+    let bearer = customer("ada");
+    for _ in 0..2 {
+        let complete = front.storefront.complete(&bearer).await.unwrap();
+        assert_eq!(complete.order.as_ref().map(|it| it.id), Some(order.id));
+        assert!(complete.is_complete());
+        let shown = front.storefront.shown_intent(&bearer, None).await.unwrap();
+        assert_eq!(shown.order.id, order.id);
+        let which = OrderRef::Number(order.number.clone());
+        let found = front.storefront.of_customer(&which, &CustomerId::new("ada").unwrap()).await.unwrap();
+        assert_eq!(found.order.map(|it| it.id), Some(order.id));
+    }
+    for other in [customer("eve"), Shopper { currency: Some(Currency::Eur), ..customer("ada") }] {
+        assert!(matches!(front.storefront.complete(&other).await, Err(StorefrontError::NoCart)));
+    }
+    let next = front.storefront.create_cart(&bearer, Ok).await.unwrap();
+    assert_ne!(next.cart.order, order.id);
+    assert!(
+        matches!(front.storefront.complete(&bearer).await, Err(StorefrontError::Checkout(_))),
+        "the new cart is meant"
+    );
+}
