@@ -19,7 +19,7 @@ impl Storefront {
             let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
             let changed = change(session.cart.clone(), &terms, now)?;
             let priced = self.priced(changed, &terms, now).await?;
-            match self.keep(session, priced, now).await {
+            match self.keep(session, priced, &terms, now).await {
                 Err(StorefrontError::Store(error)) => self.app.again_after(error, &mut attempt).await?,
                 done => return done,
             }
@@ -37,10 +37,16 @@ impl Storefront {
     }
 
     /// Keeps what a cart has become, its order first.
-    async fn keep(&self, before: Session, cart: Cart, now: Timestamp) -> Result<Session, StorefrontError> {
+    async fn keep(
+        &self,
+        before: Session,
+        cart: Cart,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Session, StorefrontError> {
         let had_order = before.order.is_some();
         let (cart, order) = match &before.order {
-            Some(order) => Box::pin(self.take_order_along(order, cart, now)).await?,
+            Some(order) => Box::pin(self.take_order_along(order, cart, terms, now)).await?,
             None => (cart, None),
         };
         if cart.is_as(&before.cart) {
@@ -58,7 +64,7 @@ impl Storefront {
         // Whoever placed it reads the cart again after that; so one of the two finds out.
         let placed = if had_order { None } else { self.order_of(&cart).await? };
         let order = match placed {
-            Some(placed) => Box::pin(self.take_order_along(&placed, cart.clone(), now)).await?.1,
+            Some(placed) => Box::pin(self.take_order_along(&placed, cart.clone(), terms, now)).await?.1,
             None => order,
         };
         Ok(Session { version, cart, order })
@@ -69,17 +75,18 @@ impl Storefront {
         Ok(stored.is_some_and(|it| it.version == before.next() && it.value == *cart))
     }
 
-    /// Makes `order` what `cart` says. Where no order can be made of it, or not this one, the order is given up and the
-    /// cart is for another.
-    pub(super) async fn take_order_along(
+    /// Makes `order` what `cart` says. Where no order can be made of it, or not this one, or its checkout is not complete
+    /// any more (its shipping rate is lost, say), the order is given up and the cart is for another.
+    async fn take_order_along(
         &self,
         order: &Order,
         cart: Cart,
+        terms: &Terms,
         now: Timestamp,
     ) -> Result<(Cart, Option<Order>), StorefrontError> {
         let which = OrderRef::Id(order.id);
         let due = cart.totals().map(|it| it.due);
-        let can_be_this = !cart.lines.is_empty()
+        let can_be_this = cart.missing_for_payment(terms).is_empty()
             && cart.currency == order.total.currency()
             && due.is_ok_and(|it| it.to_charge().is_ok());
         if can_be_this || !matches!(order.state, OrderState::Open) {

@@ -128,6 +128,9 @@ pub enum StorefrontError {
     /// Something is missing for the next step.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
+    /// Something is missing before the cart can be paid: all of it.
+    #[error("the checkout is not complete: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NotReady(Vec<CheckoutError>),
     /// What is in the cart cannot be bought any more.
     #[error("{0} is not available")]
     Unsold(String),

@@ -61,6 +61,10 @@ impl Storefront {
                 // A card that the provider does not take must not stand in the way of the next.
                 self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
             }
+            let is_given_up = matches!(made, Err(CreatePaymentIntentError::Request(RequestIntentError::Canceled)));
+            if is_given_up && !self.is_still(shopper, &session).await? {
+                continue;
+            }
             let payable = made?;
             let due = session.cart.totals().map_err(CartError::Total)?.due;
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
@@ -79,14 +83,18 @@ impl Storefront {
         Ok((now.cart.id, now.version) == (session.cart.id, session.version))
     }
 
-    /// The cart as it is to be paid: its customer known at the provider, everything in it to be had, the amount the
-    /// one that was named, and the means of payment the one that was chosen.
+    /// The cart as it is to be paid: its checkout complete, its customer known at the provider, everything in it to be
+    /// had, the amount the one that was named, and the means of payment the one that was chosen.
     async fn prepared(&self, shopper: &Shopper, wish: &Wish) -> Result<Session, StorefrontError> {
         if let Some(customer) = &self.current(shopper).await?.cart.customer {
             self.provider_customer(customer).await?;
         }
         // What it costs now is kept whatever comes of the rest: it is what the customer must be shown next.
         let session = self.change(shopper, |cart, _, _| Ok(cart)).await?;
+        let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
+        if !missing.is_empty() {
+            return Err(StorefrontError::NotReady(missing));
+        }
         if let Some(name) = session.cart.unsold().next() {
             return Err(StorefrontError::Unsold(name.to_owned()));
         }

@@ -1,4 +1,5 @@
 mod owner;
+mod ready;
 
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use paywright_app::{
     Wish,
 };
 use paywright_domain::{
-    CartError, Currency, CustomerId, EditError, IntentStatus, NotNow, Order, OrderState, PaymentMethodId, Prices,
-    Variant, VariantId,
+    CartError, Currency, CustomerId, EditError, Email, IntentStatus, NotNow, Order, OrderState, PaymentMethodId,
+    Prices, Terms, Variant, VariantId,
 };
 use paywright_testkit::storefront_contract::{terms, variant};
 use paywright_testkit::{Cards, Trouble, usd};
@@ -29,20 +30,23 @@ impl Front {
         let (store, kept) = crate::fresh_store().await;
         let shop = Shop::open_on(Arc::clone(&store), kept, Settings::default());
         store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
-        store.put_terms(&terms()).await.unwrap();
+        // Nothing is shipped or taxed: an e-mail address is all that a checkout needs.
+        store.put_terms(&Terms { shipping: Vec::new(), taxes: Vec::new(), ..terms() }).await.unwrap();
         let cards = Cards::default();
         let (kept, prices) = (Arc::<Kind>::clone(&store), Arc::<Kind>::clone(&store));
         let storefront = Storefront::new(shop.app.clone(), kept, prices, Arc::new(cards.clone()), Currency::Usd);
         Self { shop, store, storefront, cards }
     }
 
-    /// Somebody with two bones in the cart: 20.00.
+    /// Somebody with two bones in the cart, who may pay them: 20.00.
     async fn with_bones(&self, customer: Option<&str>) -> Shopper {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
         let session = self.storefront.create_cart(&shopper, Ok).await.unwrap();
         let shopper = Shopper { opened: Some(Opened::Cart(session.cart.id)), ..shopper };
         self.add(&shopper, "bone", 2).await.unwrap();
+        let email = Email::new("ada@example.com").unwrap();
+        self.storefront.change(&shopper, |cart, _, _| Ok(cart.with_email(email.clone()))).await.unwrap();
         shopper
     }
 

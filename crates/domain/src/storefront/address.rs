@@ -76,9 +76,70 @@ pub struct Address {
     pub phone: Text<0, 40>,
     /// What the customer calls it: home, office.
     pub label: Text<0, 50>,
+    /// Whether a wallet gave it before its customer confirmed: most of it may be missing until the payment step.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub is_quick: bool,
+}
+
+/// A field that an address must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressField {
+    /// Given name.
+    FirstName,
+    /// Family name.
+    LastName,
+    /// Street and number.
+    Street,
+    /// City.
+    City,
+    /// State, in [`Address::COUNTRIES_WITH_STATES`].
+    State,
+}
+
+impl AddressField {
+    /// Its name in Spree's API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstName => "firstname",
+            Self::LastName => "lastname",
+            Self::Street => "address1",
+            Self::City => "city",
+            Self::State => "state",
+        }
+    }
 }
 
 impl Address {
+    /// The countries whose addresses need a state: those of `Spree::Address::STATES_REQUIRED` (Spree 5.1).
+    pub const COUNTRIES_WITH_STATES: [&'static str; 18] =
+        ["AE", "AU", "BR", "CA", "CN", "ES", "HK", "IE", "IN", "IT", "MX", "MY", "NZ", "PT", "RO", "TH", "US", "ZA"];
+
+    /// The required fields that are blank: those that an address must have before its order can be paid.
+    pub fn missing(&self) -> Vec<AddressField> {
+        let country = self.country.to_string();
+        let needs_state = Self::COUNTRIES_WITH_STATES.contains(&country.as_str());
+        let fields = [
+            (AddressField::FirstName, self.first_name.as_str()),
+            (AddressField::LastName, self.last_name.as_str()),
+            (AddressField::Street, self.address1.as_str()),
+            (AddressField::City, self.city.as_str()),
+            (AddressField::State, if needs_state { self.state.as_str() } else { "none" }),
+        ];
+        fields.into_iter().filter(|(_, text)| text.trim().is_empty()).map(|(field, _)| field).collect()
+    }
+
+    /// The required fields that are blank in an address that a customer gives: of a quick one, the city alone.
+    pub fn missing_when_given(&self) -> Vec<AddressField> {
+        let mut missing = self.missing();
+        missing.retain(|it| !self.is_quick || *it == AddressField::City);
+        missing
+    }
+
+    /// The fields that are blank in a quick address. Any other was complete by the rules of the time when it was given.
+    pub(super) fn missing_until_payment(&self) -> Vec<AddressField> {
+        if self.is_quick { self.missing() } else { Vec::new() }
+    }
+
     /// An address of a country alone, to be filled.
     pub fn of(country: CountryCode) -> Self {
         Self {
@@ -93,6 +154,7 @@ impl Address {
             country,
             phone: Text::default(),
             label: Text::default(),
+            is_quick: false,
         }
     }
 }
@@ -100,6 +162,34 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_what_spree_requires_of_its_country() {
+        use AddressField::{City, FirstName, LastName, State, Street};
+        let named = |country: &str| Address::of(country.parse().unwrap());
+        let full = |country: &str| Address {
+            first_name: Text::new("Ada").unwrap(),
+            last_name: Text::new("Lovelace").unwrap(),
+            address1: Text::new("1 Analytical Way").unwrap(),
+            city: Text::new("Town").unwrap(),
+            ..named(country)
+        };
+        let quick = |address: Address| Address { is_quick: true, ..address };
+        for (address, given, until_payment) in [
+            (named("DE"), vec![FirstName, LastName, Street, City], vec![]),
+            (named("US"), vec![FirstName, LastName, Street, City, State], vec![]),
+            (Address { city: Text::new("  ").unwrap(), ..full("DE") }, vec![City], vec![]),
+            (full("DE"), vec![], vec![]),
+            (full("US"), vec![State], vec![]),
+            (Address { state: Text::new("New York").unwrap(), ..full("US") }, vec![], vec![]),
+            (quick(named("US")), vec![City], vec![FirstName, LastName, Street, City, State]),
+            (quick(full("US")), vec![], vec![State]),
+            (quick(full("DE")), vec![], vec![]),
+        ] {
+            assert_eq!((address.missing_when_given(), address.missing_until_payment()), (given, until_payment));
+        }
+        assert!(Address::COUNTRIES_WITH_STATES.is_sorted());
+    }
 
     #[test]
     fn a_country_is_two_letters() {

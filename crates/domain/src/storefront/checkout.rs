@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Cart, Terms};
+use super::{Address, AddressField, Cart, Terms};
 use crate::Timestamp;
 
 /// How far the customer of a cart has come. What comes after is the order's: paid, canceled.
@@ -52,6 +52,15 @@ pub enum CheckoutError {
     /// Nowhere to send the goods.
     #[error("a shipping address is needed")]
     NoShippingAddress,
+    /// Nowhere that taxes are due.
+    #[error("a billing address is needed")]
+    NoBillingAddress,
+    /// A field of the shipping address is blank.
+    #[error("the shipping address needs {}", .0.name())]
+    ShippingAddressLacks(AddressField),
+    /// A field of the billing address is blank.
+    #[error("the billing address needs {}", .0.name())]
+    BillingAddressLacks(AddressField),
     /// No way to send them there.
     #[error("there is no way to ship to this address")]
     NoShippingRates,
@@ -65,28 +74,64 @@ pub enum CheckoutError {
 
 impl Cart {
     /// What is missing to leave `step`.
-    fn lacks(&self, step: CheckoutStep, terms: &Terms) -> Option<CheckoutError> {
+    fn lacks(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         let ships = !terms.shipping.is_empty();
         match step {
-            CheckoutStep::Cart => self.lines.is_empty().then_some(CheckoutError::NoLines),
-            CheckoutStep::Address if self.email.is_none() => Some(CheckoutError::NoEmail),
+            CheckoutStep::Cart => self.lines.is_empty().then_some(CheckoutError::NoLines).into_iter().collect(),
             CheckoutStep::Address => {
-                (ships && self.shipping_address.is_none()).then_some(CheckoutError::NoShippingAddress)
+                let email = self.email.is_none().then_some(CheckoutError::NoEmail);
+                let fields = if ships { Vec::new() } else { self.lacking_fields() };
+                email.into_iter().chain(self.lacking_address(terms)).chain(fields).collect()
             }
-            CheckoutStep::Delivery => (ships && self.shipping_rate.is_none()).then_some(CheckoutError::NoShippingRate),
-            CheckoutStep::Payment => Some(CheckoutError::NotPaid),
+            CheckoutStep::Delivery if ships => {
+                let rate = self.shipping_rate.is_none().then(|| self.lacking_rate(terms));
+                rate.into_iter().chain(self.lacking_fields()).collect()
+            }
+            CheckoutStep::Delivery => Vec::new(),
+            CheckoutStep::Payment => vec![CheckoutError::NotPaid],
         }
+    }
+
+    fn lacking_address(&self, terms: &Terms) -> Option<CheckoutError> {
+        let goes_nowhere = self.shipping_address.is_none();
+        if !terms.shipping.is_empty() {
+            goes_nowhere.then_some(CheckoutError::NoShippingAddress)
+        } else if !terms.taxes.is_empty() {
+            (goes_nowhere && self.billing_address.is_none()).then_some(CheckoutError::NoBillingAddress)
+        } else {
+            None
+        }
+    }
+
+    fn lacking_rate(&self, terms: &Terms) -> CheckoutError {
+        let goes = |it: &Address| terms.shipping_to(it, self.currency).next().is_some();
+        let goes_there = self.shipping_address.as_ref().is_none_or(goes);
+        if goes_there { CheckoutError::NoShippingRate } else { CheckoutError::NoShippingRates }
+    }
+
+    /// What quick addresses lack.
+    fn lacking_fields(&self) -> Vec<CheckoutError> {
+        let missing =
+            |it: &Option<Address>| it.as_ref().map(Address::missing_until_payment).unwrap_or_default().into_iter();
+        let shipping = missing(&self.shipping_address).map(CheckoutError::ShippingAddressLacks);
+        shipping.chain(missing(&self.billing_address).map(CheckoutError::BillingAddressLacks)).collect()
+    }
+
+    /// What is missing before it can be paid: nothing may be left out that the order's total or its delivery needs.
+    pub fn missing_for_payment(&self, terms: &Terms) -> Vec<CheckoutError> {
+        let before = CheckoutStep::ALL.into_iter().filter(|it| *it != CheckoutStep::Payment);
+        before.flat_map(|it| self.lacks(it, terms)).collect()
     }
 
     /// How far it has come, as far as what was there still is.
     pub(super) fn step_that_holds(&self, terms: &Terms) -> CheckoutStep {
-        let first_lacking = CheckoutStep::ALL.into_iter().find(|&it| self.lacks(it, terms).is_some());
+        let first_lacking = CheckoutStep::ALL.into_iter().find(|&it| !self.lacks(it, terms).is_empty());
         self.step.min(first_lacking.unwrap_or(CheckoutStep::Payment))
     }
 
     /// One step on. The first way to ship is chosen where none is. To be priced again, as after every change.
     pub fn next(mut self, terms: &Terms, now: Timestamp) -> Result<Self, CheckoutError> {
-        if let Some(lack) = self.lacks(self.step, terms) {
+        if let Some(lack) = self.lacks(self.step, terms).into_iter().next() {
             return Err(lack);
         }
         let next = match self.step {
@@ -235,6 +280,51 @@ mod tests {
         let moved = price(at_payment.clone().with_shipping_address(Some(Address::of("FR".parse().unwrap()))));
         assert_eq!((moved.step, &moved.shipping_rate), (CheckoutStep::Address, &None));
         assert_eq!(price(at_payment.emptied()).step, CheckoutStep::Cart);
+    }
+
+    #[test]
+    fn a_cart_is_paid_only_when_nothing_of_its_checkout_is_missing() {
+        use CheckoutError::{
+            NoBillingAddress, NoEmail, NoLines, NoShippingAddress, NoShippingRate, NoShippingRates,
+            ShippingAddressLacks,
+        };
+        let bone = variant("bone", 1000);
+        let mailed = |cart: Cart| cart.with_email(Email::new("ada@example.com").unwrap());
+        let to = |cart: Cart, country: &str| cart.with_shipping_address(Some(Address::of(country.parse().unwrap())));
+        let filled = cart().with_more(&bone, 1).unwrap();
+        let ready = to(mailed(filled.clone()), "DE").with_shipping_rate("post", &terms()).unwrap();
+        let wallet = Address { city: Text::new("Wien").unwrap(), is_quick: true, ..Address::of("AT".parse().unwrap()) };
+        let quick = ready.clone().with_shipping_address(Some(wallet)).with_shipping_rate("post", &terms()).unwrap();
+        let unshipped = Terms { shipping: Vec::new(), ..terms() };
+        let street = vec![AddressField::FirstName, AddressField::LastName, AddressField::Street];
+        let street: Vec<_> = street.into_iter().map(ShippingAddressLacks).collect();
+        for (cart, terms, missing) in [
+            (cart(), terms(), vec![NoLines, NoEmail, NoShippingAddress, NoShippingRate]),
+            (filled.clone(), terms(), vec![NoEmail, NoShippingAddress, NoShippingRate]),
+            (mailed(filled.clone()), terms(), vec![NoShippingAddress, NoShippingRate]),
+            (to(mailed(filled.clone()), "DE"), terms(), vec![NoShippingRate]),
+            (to(mailed(filled.clone()), "FR"), terms(), vec![NoShippingRates]),
+            (ready.clone(), terms(), vec![]),
+            (to(ready.clone(), "AT"), terms(), vec![NoShippingRate]),
+            (quick.clone(), terms(), street.clone()),
+            // Nothing is shipped: taxes need an address, of whatever kind.
+            (mailed(filled.clone()), unshipped.clone(), vec![NoBillingAddress]),
+            (
+                mailed(filled.clone()).with_billing_address(Some(Address::of("DE".parse().unwrap()))),
+                unshipped.clone(),
+                vec![],
+            ),
+            (quick.clone(), unshipped, street),
+            (mailed(filled.clone()), Terms::default(), vec![]),
+            (filled, Terms::default(), vec![NoEmail]),
+        ] {
+            assert_eq!(cart.missing_for_payment(&terms), missing, "{cart:?}");
+        }
+        // A quick address goes as far as delivery.
+        let next = |cart: &Cart| cart.clone().next(&terms(), at(2));
+        let at_delivery = next(&next(&quick).unwrap()).unwrap();
+        assert_eq!(at_delivery.step, CheckoutStep::Delivery);
+        assert_eq!(next(&at_delivery), Err(ShippingAddressLacks(AddressField::FirstName)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod price_list;
 mod taxes;
 mod terms;
 
-pub use address::{Address, CountryCode, CountryProblem};
+pub use address::{Address, AddressField, CountryCode, CountryProblem};
 pub use cart::{Cart, CartData, CartError, CartId, CartLine, LineId};
 pub use checkout::{CheckoutError, CheckoutStep};
 pub use price_list::{PriceProblem, Prices, Variant, VariantId, VariantProblem};

@@ -151,7 +151,13 @@ impl Params {
             country,
             phone: self.bounded(name, "phone", &mut check),
             label: self.bounded(name, "label", &mut check),
+            is_quick: self.flag("quick_checkout"),
         });
+        if let Some(address) = address.as_ref().filter(|_| check.0.is_empty()) {
+            for field in address.missing_when_given() {
+                check.note(format!("{name}.{}", field.name()), &"can't be blank");
+            }
+        }
         match address {
             Some(address) if check.0.is_empty() => Ok(address),
             Some(_) | None => Err(Refusal::all_invalid(check.0)),

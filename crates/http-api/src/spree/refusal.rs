@@ -203,22 +203,29 @@ impl From<CartError> for Refusal {
 }
 
 /// In Spree's words, which clients show.
+fn missing(error: CheckoutError) -> FieldProblem {
+    let blank = "can't be blank";
+    let of = |field: &str, problem: &str| FieldProblem { field: field.to_owned(), problem: problem.to_owned() };
+    match error {
+        CheckoutError::NoLines => {
+            of("base", "There are no items for this order. Please add an item to the order to continue.")
+        }
+        CheckoutError::NoEmail => of("email", blank),
+        CheckoutError::NoShippingAddress => of("ship_address", blank),
+        CheckoutError::NoBillingAddress => of("bill_address", blank),
+        CheckoutError::ShippingAddressLacks(field) => of(&format!("ship_address.{}", field.name()), blank),
+        CheckoutError::BillingAddressLacks(field) => of(&format!("bill_address.{}", field.name()), blank),
+        CheckoutError::NoShippingRates => {
+            of("base", "We are unable to calculate shipping rates for the selected items.")
+        }
+        CheckoutError::NoShippingRate => of("shipping_method", blank),
+        CheckoutError::NotPaid => of("base", "No payment found"),
+    }
+}
+
 impl From<CheckoutError> for Refusal {
     fn from(error: CheckoutError) -> Self {
-        let blank = "can't be blank";
-        let (field, problem) = match error {
-            CheckoutError::NoLines => {
-                ("base", "There are no items for this order. Please add an item to the order to continue.")
-            }
-            CheckoutError::NoEmail => ("email", blank),
-            CheckoutError::NoShippingAddress => ("ship_address", blank),
-            CheckoutError::NoShippingRates => {
-                ("base", "We are unable to calculate shipping rates for the selected items.")
-            }
-            CheckoutError::NoShippingRate => ("shipping_method", blank),
-            CheckoutError::NotPaid => ("base", "No payment found"),
-        };
-        Self::invalid(field, problem)
+        Self::all_invalid(vec![missing(error)])
     }
 }
 
@@ -250,6 +257,7 @@ impl From<StorefrontError> for Refusal {
             | StorefrontError::NoCard => Self::not_found(),
             StorefrontError::Cart(error) => error.into(),
             StorefrontError::Checkout(error) => error.into(),
+            StorefrontError::NotReady(lacks) => Self::all_invalid(lacks.into_iter().map(missing).collect()),
             StorefrontError::NoShipment => Self::failed("shipment_not_found"),
             error @ (StorefrontError::Unsold(_) | StorefrontError::Canceled) => Self::failed(error.to_string()),
             StorefrontError::NotTheAmountDue { due } => {

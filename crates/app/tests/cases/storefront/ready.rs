@@ -1,0 +1,159 @@
+//! What a checkout must have before a payment intent is made, and what becomes of one when it is lost.
+
+use paywright_domain::{Address, AddressField, CheckoutError, CheckoutStep, Text};
+use paywright_testkit::Provider;
+
+use super::*;
+
+/// An address that is complete.
+fn address(country: &str) -> Address {
+    Address {
+        first_name: Text::new("Ada").unwrap(),
+        last_name: Text::new("Lovelace").unwrap(),
+        address1: Text::new("1 Analytical Way").unwrap(),
+        city: Text::new("New York").unwrap(),
+        state: Text::new("New York").unwrap(),
+        ..Address::of(country.parse().unwrap())
+    }
+}
+
+impl Front {
+    /// A storefront that ships to Germany and the United States, and taxes in Germany.
+    async fn shipping() -> Self {
+        let front = Self::open().await;
+        front.store.put_terms(&terms()).await.unwrap();
+        front
+    }
+
+    async fn goes_to(&self, shopper: &Shopper, address: &Address) -> Result<Session, StorefrontError> {
+        let change = |cart: paywright_domain::Cart| cart.with_shipping_address(Some(address.clone()));
+        self.storefront.change(shopper, |cart, _, _| Ok(change(cart))).await
+    }
+
+    /// Two bones for the United States, at the step of paying: 24.90.
+    async fn at_payment(&self) -> Shopper {
+        let shopper = self.with_bones(None).await;
+        self.goes_to(&shopper, &address("US")).await.unwrap();
+        let session = self.storefront.advance(&shopper, None).await.unwrap();
+        assert_eq!(session.cart.step, CheckoutStep::Payment);
+        shopper
+    }
+}
+
+#[tokio::test]
+async fn no_intent_is_made_of_a_checkout_that_is_not_complete() {
+    let front = Front::shipping().await;
+    let shopper = front.with_bones(None).await;
+    let missing = async || match front.pay(&shopper).await {
+        Err(StorefrontError::NotReady(missing)) => missing,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(missing().await, [CheckoutError::NoShippingAddress, CheckoutError::NoShippingRate]);
+    front.goes_to(&shopper, &address("FR")).await.unwrap();
+    assert_eq!(missing().await, [CheckoutError::NoShippingRates]);
+    front.goes_to(&shopper, &address("US")).await.unwrap();
+    assert_eq!(missing().await, [CheckoutError::NoShippingRate]);
+    assert!(front.orders().await.is_empty(), "nothing was placed");
+    assert_eq!(front.shop.provider().made_now(), 0);
+    front.storefront.change(&shopper, |cart, terms, _| Ok(cart.with_shipping_rate("post", terms)?)).await.unwrap();
+    assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2490));
+}
+
+#[tokio::test]
+async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
+    let front = Front::shipping().await;
+    let shopper = front.at_payment().await;
+    let first = front.pay(&shopper).await.unwrap();
+    let intent = first.payable_intent().unwrap().id.clone();
+    let moved = front.goes_to(&shopper, &address("DE")).await.unwrap();
+    assert_eq!((moved.order.is_none(), moved.cart.shipping_rate.is_none()), (true, true));
+    assert_eq!(front.shop.provider().intent_now(&intent).status, IntentStatus::Canceled);
+    assert!(matches!(front.shop.order(&first).await.state, OrderState::Canceled { .. }));
+    // Neither by the name of the intent: nothing that is not complete can be paid.
+    for name in [intent.to_string(), first.id.to_string()] {
+        let updated = front.storefront.update_intent(&shopper, &name, &Wish::default()).await;
+        assert!(matches!(updated, Err(StorefrontError::NoIntent | StorefrontError::NotReady(_))), "{updated:?}");
+    }
+    assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NotReady(_))));
+    assert_eq!(front.shop.provider().made_now(), 1);
+    front.storefront.advance(&shopper, None).await.unwrap();
+    let second = front.pay(&shopper).await.unwrap();
+    assert_ne!(second.id, first.id);
+    assert_eq!(second.adjustments.len(), 2, "shipping and tax: {:?}", second.adjustments);
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_while_the_bank_has_the_payment_in_its_hands() {
+    let front = Front::shipping().await;
+    let shopper = front.at_payment().await;
+    let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
+    let before = front.opened(&shopper).await;
+    let refuses = async |provider: &Provider| {
+        let told = provider.intent_now(&intent);
+        let refused = front.goes_to(&shopper, &address("DE")).await;
+        let refused = matches!(&refused, Err(StorefrontError::Cancel(_)));
+        assert!(refused && provider.intent_now(&intent).status == told.status);
+    };
+    front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
+    // Whether it is known here or not.
+    refuses(front.shop.provider()).await;
+    assert_eq!(front.opened(&shopper).await.cart, before.cart, "nothing was changed");
+    front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
+    refuses(front.shop.provider()).await;
+    assert_eq!(front.opened(&shopper).await.cart, before.cart, "nothing was changed");
+}
+
+/// Whoever comes first, what can be paid is complete.
+#[tokio::test]
+async fn an_address_that_changes_while_a_payment_begins_leaves_nothing_incomplete_to_pay() {
+    for waits in 0..24 {
+        let front = Front::shipping().await;
+        let shopper = front.at_payment().await;
+        let later = async {
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            front.goes_to(&shopper, &address("DE")).await
+        };
+        let (paid, moved) = tokio::join!(front.pay(&shopper), later);
+        moved.unwrap();
+        let session = front.opened(&shopper).await;
+        assert!(session.cart.shipping_rate.is_none());
+        for order in front.orders().await {
+            assert!(order.payable_intent().is_none(), "after {waits} steps: {order:?}");
+        }
+        if let Err(error) = paid {
+            assert!(matches!(error, StorefrontError::NotReady(_)), "after {waits} steps: {error}");
+        }
+    }
+}
+
+/// A cart of the version before may have an address of a country alone, and an order: it is paid as it is.
+#[tokio::test]
+async fn an_address_that_was_stored_before_it_had_to_be_complete_is_kept() {
+    let front = Front::shipping().await;
+    let shopper = front.with_bones(None).await;
+    front.goes_to(&shopper, &Address::of("US".parse().unwrap())).await.unwrap();
+    front.storefront.advance(&shopper, None).await.unwrap();
+    let order = front.pay(&shopper).await.unwrap();
+    let changed = front.add(&shopper, "toy", 1).await.unwrap();
+    assert_eq!(changed.order.map(|it| (it.id, it.total)), Some((order.id, usd(4990))));
+}
+
+/// Spree's quick checkout: a wallet gives an address without street, phone and state before its customer confirms.
+#[tokio::test]
+async fn a_wallets_address_goes_as_far_as_delivery() {
+    let front = Front::shipping().await;
+    let shopper = front.with_bones(None).await;
+    let wallet = Address { city: Text::new("New York").unwrap(), is_quick: true, ..Address::of("US".parse().unwrap()) };
+    front.goes_to(&shopper, &wallet).await.unwrap();
+    let session = front.storefront.advance(&shopper, Some(CheckoutStep::Payment)).await.unwrap();
+    assert_eq!(session.cart.step, CheckoutStep::Delivery);
+    let refused = front.pay(&shopper).await;
+    let Err(StorefrontError::NotReady(missing)) = refused else { panic!("{refused:?}") };
+    assert!(missing.contains(&CheckoutError::ShippingAddressLacks(AddressField::Street)), "{missing:?}");
+    front.goes_to(&shopper, &address("US")).await.unwrap();
+    let session = front.storefront.advance(&shopper, Some(CheckoutStep::Payment)).await.unwrap();
+    assert_eq!((session.cart.step, session.cart.totals().unwrap().due), (CheckoutStep::Payment, usd(2490)));
+    assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2490));
+}
