@@ -4,12 +4,12 @@ use thiserror::Error;
 
 use crate::{Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef, SettleFromProviderError};
 
-/// An order that is paid, with the intent that paid it.
+/// An order with the intent that says most about its payment.
 #[derive(Debug, Clone)]
 pub struct CheckedPayment {
     /// The order.
     pub order: Order,
-    /// The client secret of the intent that paid it, where the provider still gives one.
+    /// The client secret of that intent, where the provider still gives one.
     pub client_secret: Option<SecretString>,
 }
 
@@ -42,6 +42,23 @@ impl App {
     /// Takes a payment system's word that an order is paid as what it is, a hint: asks the provider, and
     /// settles by its answer.
     pub async fn check_payment(&self, which: &OrderRef, access: &Access) -> Result<CheckedPayment, CheckPaymentError> {
+        let checked = self.look_at_payment(which, access).await?;
+        if has_been_paid(&checked.order) { Ok(checked) } else { Err(not_completed(&checked.order)) }
+    }
+
+    /// As [`Self::check_payment`], where an order that awaits its money is good as well ([`Order::awaits_money`]).
+    pub(crate) async fn check_complete(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<CheckedPayment, CheckPaymentError> {
+        let checked = self.look_at_payment(which, access).await?;
+        let is_complete = has_been_paid(&checked.order) || checked.order.awaits_money();
+        if is_complete { Ok(checked) } else { Err(not_completed(&checked.order)) }
+    }
+
+    /// Asks the provider how the payment stands, and settles by its answer.
+    async fn look_at_payment(&self, which: &OrderRef, access: &Access) -> Result<CheckedPayment, CheckPaymentError> {
         let order = self.load(which, access).await?.value;
         let issued = match (order.leading_intent(), order.requested) {
             (Some(intent), _) if intent.is_payable() || order.requested.is_none() => {
@@ -53,18 +70,22 @@ impl App {
             }
         };
         let order = self.settle_answer("callback", &issued).await?;
-        let payment = order.payment_state();
-        match payment {
-            PaymentState::Paid | PaymentState::PartiallyRefunded | PaymentState::Refunded | PaymentState::Disputed => {
-                Ok(CheckedPayment { order, client_secret: issued.client_secret })
-            }
-            PaymentState::Unpaid
-            | PaymentState::RequiresAction
-            | PaymentState::Processing
-            | PaymentState::Authorized
-            | PaymentState::Review => {
-                Err(CheckPaymentError::NotCompleted { payment, intent: Some(issued.snapshot.status) })
-            }
-        }
+        Ok(CheckedPayment { order, client_secret: issued.client_secret })
     }
+}
+
+fn has_been_paid(order: &Order) -> bool {
+    match order.payment_state() {
+        PaymentState::Paid | PaymentState::PartiallyRefunded | PaymentState::Refunded | PaymentState::Disputed => true,
+        PaymentState::Unpaid
+        | PaymentState::RequiresAction
+        | PaymentState::Processing
+        | PaymentState::Authorized
+        | PaymentState::Review => false,
+    }
+}
+
+fn not_completed(order: &Order) -> CheckPaymentError {
+    let intent = order.leading_intent().map(|it| it.status);
+    CheckPaymentError::NotCompleted { payment: order.payment_state(), intent }
 }

@@ -346,6 +346,17 @@ impl Order {
         }
     }
 
+    /// Whether the bank has its payment in its hands: the customer has done all there is to do, and the money comes, or
+    /// does not, within days.
+    pub fn awaits_money(&self) -> bool {
+        matches!(self.state, OrderState::Open) && self.payment_state() == PaymentState::Processing
+    }
+
+    /// Whether its customer has nothing more to do: it is paid, or awaits its money. Goods are sent for a paid one alone.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state, OrderState::Paid { .. }) || self.awaits_money()
+    }
+
     /// How the payment stands in the eyes of a client.
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {

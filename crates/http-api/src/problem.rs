@@ -11,7 +11,8 @@ use paywright_app::{
     GetOrderError, PlaceOrderError, RefundPaymentError, SettleFromProviderError, StoreError, WebhookError,
 };
 use paywright_domain::{
-    CancelError, CaptureError, ContentError, EditError, NotNow, RefundError, RequestIntentError, SettleError,
+    CancelError, CaptureError, ContentError, EditError, NotNow, PaymentState, RefundError, RequestIntentError,
+    SettleError,
 };
 use serde::Serialize;
 
@@ -371,6 +372,10 @@ impl From<CheckPaymentError> for Problem {
     fn from(error: CheckPaymentError) -> Self {
         match error {
             CheckPaymentError::Get(error) => error.into(),
+            CheckPaymentError::NotCompleted { payment: PaymentState::Processing, .. } => {
+                let detail = "the bank is processing the payment, which may take days: the order is not paid yet";
+                Self::conflict("payment_processing", detail)
+            }
             CheckPaymentError::NotCompleted { payment, intent } => {
                 let stands = intent.map_or_else(String::new, |it| format!("; its payment intent is {it}"));
                 let detail = format!("the order is {}{stands}", payment.name());

@@ -24,18 +24,18 @@ impl Storefront {
         .await
     }
 
-    /// To the end of the checkout, which is a payment that the provider has received. Asking again for what is
-    /// complete says so again.
+    /// To the end of the checkout, which is a payment that the provider has received, or that the bank has in its hands.
+    /// Asking again for what is complete says so again.
     pub async fn complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let session = self.opened_or_newest(shopper).await?;
-        if session.is_complete() {
+        if session.is_paid() {
             return Ok(session);
         }
         if session.is_canceled() {
             return Err(StorefrontError::Canceled);
         }
         if let Some(order) = &session.order {
-            return match self.app.check_payment(&OrderRef::Id(order.id), &Access::All).await {
+            return match self.app.check_complete(&OrderRef::Id(order.id), &Access::All).await {
                 Ok(checked) => Ok(Session { order: Some(checked.order), ..session }),
                 Err(CheckPaymentError::NotCompleted { intent: None, .. }) => Err(CheckoutError::NotPaid.into()),
                 Err(error) => Err(error.into()),

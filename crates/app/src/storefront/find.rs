@@ -1,6 +1,6 @@
 use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, Timestamp};
 
-use super::{Opened, Session, Shopper, Storefront, StorefrontError, is_complete};
+use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
     ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, OrderQuery, OrderRef, StoreError, Version,
     Versioned,
@@ -26,14 +26,23 @@ fn creation_mark(customer: &CustomerId) -> String {
 
 impl Storefront {
     /// Makes a cart, or gives the one that the shopper has. Of a customer's requests at once one makes it, and all get
-    /// it. The token of another customer's cart counts for nothing here.
+    /// it. The token of another customer's cart, or of one that awaits its money, counts for nothing here.
     pub async fn create_cart(
         &self,
         shopper: &Shopper,
         fill: impl Fn(Cart) -> Result<Cart, CartError> + Send + Sync,
     ) -> Result<Session, StorefrontError> {
         let alone = shopper.without_token();
-        let shopper = if matches!(self.opened(shopper).await, Err(StorefrontError::NoCart)) { &alone } else { shopper };
+        let shopper = match self.opened(shopper).await {
+            Err(StorefrontError::NoCart) => &alone,
+            found => {
+                if found?.is_some_and(|it| it.awaits_money()) {
+                    &alone
+                } else {
+                    shopper
+                }
+            }
+        };
         let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, fill).await };
         let (name, owner) = (creation_mark(customer), self.app.ids.owner());
         let mut attempt = 1;
@@ -77,7 +86,8 @@ impl Storefront {
     }
 
     /// The cart that the shopper fills: the one that its token opens, else, for a customer, the newest in its
-    /// currency. One whose order is paid or canceled is none.
+    /// currency. One whose order is paid or canceled is none; one that awaits its money is found by its token alone, so
+    /// that the customer may fill another meanwhile.
     pub async fn current(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         if let Some(session) = self.opened(shopper).await?.filter(Session::is_open) {
             return Ok(session);
@@ -87,6 +97,9 @@ impl Storefront {
         for _ in 0..CLOSED_ON_THE_WAY_MAX {
             let found = self.carts.open_cart(customer, currency).await?.ok_or(StorefrontError::NoCart)?;
             let session = self.with_order(found).await?;
+            if session.awaits_money() {
+                return Err(StorefrontError::NoCart);
+            }
             if session.is_open() {
                 return Ok(session);
             }
@@ -139,7 +152,7 @@ impl Storefront {
         let query = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: App::PAGE_MAX };
         let newest = self.app.store.orders(&query).await?.into_iter();
         let is_in = |order: &Order| shopper.currency.is_none_or(|it| it == order.total.currency());
-        for order in newest.filter(|it| is_complete(it) && is_in(it)) {
+        for order in newest.filter(|it| it.is_complete() && is_in(it)) {
             if let Some(found) = self.carts.cart(CartRef::Order(order.id)).await? {
                 return Ok(Session { version: found.version, cart: found.value, order: Some(order) });
             }

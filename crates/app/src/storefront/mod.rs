@@ -77,15 +77,20 @@ pub struct Session {
     pub order: Option<Order>,
 }
 
-/// Whether an order's checkout has come to its end: it is paid.
-fn is_complete(order: &Order) -> bool {
-    matches!(order.state, OrderState::Paid { .. })
-}
-
 impl Session {
-    /// Whether it is paid.
+    /// Whether its customer has nothing more to do: it is paid, or awaits its money.
     pub fn is_complete(&self) -> bool {
-        self.order.as_ref().is_some_and(is_complete)
+        self.order.as_ref().is_some_and(Order::is_complete)
+    }
+
+    /// Whether it is paid.
+    pub fn is_paid(&self) -> bool {
+        self.order.as_ref().is_some_and(|it| matches!(it.state, OrderState::Paid { .. }))
+    }
+
+    /// Whether the bank has its payment in its hands. It may fail, and can be paid again then.
+    fn awaits_money(&self) -> bool {
+        self.order.as_ref().is_some_and(Order::awaits_money)
     }
 
     /// Whether its order was given up.
@@ -94,7 +99,7 @@ impl Session {
     }
 
     fn is_open(&self) -> bool {
-        self.cart.closed_at.is_none() && !self.is_complete() && !self.is_canceled()
+        self.cart.closed_at.is_none() && !self.is_paid() && !self.is_canceled()
     }
 
     /// Whether its order was given up because nobody paid it, and the cart was not.

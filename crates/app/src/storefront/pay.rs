@@ -222,7 +222,7 @@ impl Storefront {
         if matches!(order.state, OrderState::Canceled { .. }) {
             return Err(StorefrontError::Canceled);
         }
-        let checked = self.app.check_payment(&OrderRef::Id(order.id), &Access::All).await?;
+        let checked = self.app.check_complete(&OrderRef::Id(order.id), &Access::All).await?;
         Ok(checked.into())
     }
 }

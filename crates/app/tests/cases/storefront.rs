@@ -1,3 +1,4 @@
+mod delayed;
 mod owner;
 mod ready;
 

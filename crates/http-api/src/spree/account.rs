@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Access, GetOrderError, OrderQuery, OrderRef};
-use paywright_domain::{CustomerId, Order, OrderState, PaymentMethodId};
+use paywright_domain::{CustomerId, Order, PaymentMethodId};
 use serde_json::json;
 
 use super::cart;
@@ -37,18 +37,18 @@ pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String
     cart::cart(&api, StatusCode::OK, &session, &call.show)
 }
 
-/// The paid orders of a customer, the newest first.
-async fn paid_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Refusal> {
-    let mut paid = Vec::new();
+/// The complete orders of a customer, the newest first.
+async fn complete_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Refusal> {
+    let mut complete = Vec::new();
     let (mut older_than, mut seen) = (None, 0);
     loop {
         let query = OrderQuery { customer: Some(customer.clone()), older_than, limit: paywright_app::App::PAGE_MAX };
         let page = api.app.list_orders(query).await?;
         seen += page.orders.len();
-        paid.extend(page.orders.into_iter().filter(|it| matches!(it.state, OrderState::Paid { .. })));
+        complete.extend(page.orders.into_iter().filter(Order::is_complete));
         older_than = page.next;
         if older_than.is_none() || seen >= ORDERS_MAX {
-            return Ok(paid);
+            return Ok(complete);
         }
     }
 }
@@ -64,7 +64,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
     let customer = call.customer()?;
     let page = call.params.count("page")?.unwrap_or(1).max(1);
     let per_page = call.params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
-    let mut orders = paid_orders(&api, &customer).await?;
+    let mut orders = complete_orders(&api, &customer).await?;
     match call.params.text("sort")?.as_deref() {
         None | Some("-completed_at" | "-created_at") => {}
         Some("completed_at" | "created_at") => orders.reverse(),
@@ -101,7 +101,7 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
     let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
-        Ok(order) if matches!(order.state, OrderState::Paid { .. }) => order,
+        Ok(order) if order.is_complete() => order,
         Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),
         Err(error @ GetOrderError::Store(_)) => return Err(Problem::from(error).into()),
     };

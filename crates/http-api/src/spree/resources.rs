@@ -2,7 +2,8 @@
 
 use paywright_app::{SavedCard, Session};
 use paywright_domain::{
-    Address, Cart, CustomerId, Email, Money, MoneyError, Order, OrderState, ShippingRate, Terms, Text, Timestamp,
+    Address, Cart, CheckoutStep, CustomerId, Email, Money, MoneyError, Order, OrderState, ShippingRate, Terms, Text,
+    Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -25,14 +26,10 @@ fn time(at: Timestamp) -> String {
 pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Result<Resource, MoneyError> {
     let (cart, order) = (&session.cart, session.order.as_ref());
     // What was paid is what the order says.
-    let settled = order.filter(|it| !matches!(it.state, OrderState::Open));
+    let settled = order.filter(|it| it.is_complete() || matches!(it.state, OrderState::Canceled { .. }));
     let sold = settled.map_or_else(|| Sold::of_cart(cart), |it| Sold::of_order(it, Some(cart)))?;
     let mut attributes = sold.attributes()?;
-    let state = match order.map(|it| &it.state) {
-        Some(OrderState::Paid { .. }) => "complete",
-        Some(OrderState::Canceled { .. }) => "canceled",
-        Some(OrderState::Open) | None => cart.step.name(),
-    };
+    let state = order.map_or(cart.step.name(), |it| state(it, cart.step));
     let more = json!({
         "number": session.number().as_str(),
         "token": token,
@@ -52,7 +49,7 @@ pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>
     Ok(Resource { kind: "cart", id: cart.id.to_string(), attributes, relations })
 }
 
-/// A paid order of a customer, with the cart that it was made from, if it was.
+/// A complete order of a customer, with the cart that it was made from, if it was.
 pub(super) fn order(
     order: &Order,
     cart: Option<&Cart>,
@@ -65,14 +62,10 @@ pub(super) fn order(
     let more = json!({
         "number": order.number.as_str(),
         "token": token,
-        "state": match order.state {
-            OrderState::Paid { .. } => "complete",
-            OrderState::Canceled { .. } => "canceled",
-            OrderState::Open => "payment",
-        },
+        "state": state(order, CheckoutStep::Payment),
         "email": order.email.as_ref().map(Email::as_str),
         "special_instructions": cart.and_then(|it| it.special_instructions.as_ref()).map(Text::as_str),
-        "shipment_state": ships.then_some("ready"),
+        "shipment_state": ships.then_some(if order.awaits_money() { "pending" } else { "ready" }),
         "payment_state": payment_state(order),
         "created_at": time(cart.map_or(order.placed_at, |it| it.created_at)),
         "updated_at": time(order.updated_at),
@@ -134,10 +127,21 @@ fn metadata(notes: &paywright_domain::Metadata) -> Value {
     Value::Object(notes.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
 }
 
+/// The state of an order, whose cart has come to `step` if it is not complete.
+fn state(order: &Order, step: CheckoutStep) -> &'static str {
+    match order.state {
+        OrderState::Canceled { .. } => "canceled",
+        OrderState::Open | OrderState::Paid { .. } if order.is_complete() => "complete",
+        OrderState::Open | OrderState::Paid { .. } => step.name(),
+    }
+}
+
+/// When it was paid; of an order that awaits its money, when it was placed.
 fn completed_at(order: &Order) -> Option<String> {
     match order.state {
         OrderState::Paid { at, .. } => Some(time(at)),
-        OrderState::Open | OrderState::Canceled { .. } => None,
+        OrderState::Open => order.awaits_money().then(|| time(order.placed_at)),
+        OrderState::Canceled { .. } => None,
     }
 }
 
@@ -154,7 +158,7 @@ fn payment_state(order: &Order) -> &'static str {
 
 fn shipment_state(session: &Session) -> Option<&'static str> {
     session.cart.shipping_rate.as_ref()?;
-    Some(if session.is_complete() {
+    Some(if session.is_paid() {
         "ready"
     } else if session.is_canceled() {
         "canceled"
@@ -287,8 +291,8 @@ pub(super) fn payment_intent(
         "amount": decimal(intent.amount),
         "stripe_payment_method_id": order.payer.payment_method.as_ref().map(paywright_domain::PaymentMethodId::as_str),
     });
-    let paid = matches!(order.state, OrderState::Paid { .. });
-    let payment = if paid { Relation::Named("payment", order.id.to_string()) } else { Relation::One(None) };
+    let payment =
+        if order.is_complete() { Relation::Named("payment", order.id.to_string()) } else { Relation::One(None) };
     let relations = vec![
         ("order", Relation::Named("order", order.id.to_string())),
         ("payment_method", Relation::one(Some(payment_method(None)))),

@@ -2,6 +2,7 @@
 //! client tries on the built program.
 
 mod checkout;
+mod delayed;
 mod owner;
 mod taxes;
 
