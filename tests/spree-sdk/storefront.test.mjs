@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { ada, bearer_token, cartToPay, client, eventually, must, pay, refusal, stripe, stripeRefusal } from './shop.mjs'
+import {
+  ada, bearer_token, cartToPay, client, eventually, must, pay, refusal, stripe, stripeRefusal, twin
+} from './shop.mjs'
 
 const payment_intent = { off_session: false }
 const NOT_FOUND = [404, 'The resource you were looking for could not be found.']
@@ -149,6 +151,9 @@ test('a cart that was left is found again: by its token, and by the customer who
   must(await client.cart.addItem({ order_token: guest, variant_id: 'leaves', quantity: 3 }))
   const later = must(await client.cart.show({ order_token: guest })).data
   assert.equal(later.attributes.item_count, 3)
+  const order = { email: 'ada@example.com', ship_address_attributes: ada }
+  must(await client.checkout.orderUpdate({ order_token: guest, order }))
+  must(await client.checkout.advance({ order_token: guest }))
   await stripe('post', 'payment_intents', { order_token: guest, payment_intent })
   must(await client.cart.associateGuestCart({ bearer_token, guest_order_token: guest }))
   const own = must(await client.cart.show({ bearer_token })).data
@@ -160,10 +165,94 @@ test('a cart that was left is found again: by its token, and by the customer who
   assert.deepEqual([emptied.state, emptied.total], ['cart', '0.0'])
   assert.equal((await pay(intent, 'pm_card_visa')).error.code, 'payment_intent_unexpected_state', 'what was in it cannot be paid')
   must(await client.cart.addItem({ bearer_token, variant_id: 'spoon', quantity: 1 }))
+  must(await client.checkout.advance({ bearer_token }))
   const other = await stripe('post', 'payment_intents', { bearer: bearer_token, payment_intent })
   assert.notEqual(other.data.attributes.stripe_id, intent.data.attributes.stripe_id)
   must(await client.cart.remove({ bearer_token }))
   assert.deepEqual(refusal(await client.cart.show({ bearer_token })), NOT_FOUND)
+})
+
+test('an intent waits for e-mail, address and rate, and is gone when the rate is lost', async () => {
+  const order_token = must(await client.cart.create()).data.attributes.token
+  const cart = { order_token }
+  must(await client.cart.addItem({ ...cart, variant_id: 'mug', quantity: 2 }))
+  const [status, body] = await stripeRefusal('post', 'payment_intents', { ...cart, payment_intent })
+  const blank = ["can't be blank"]
+  assert.deepEqual([status, body.errors], [422, { email: blank, ship_address: blank, shipping_method: blank }])
+  const countryAlone = { email: 'ada@example.com', ship_address_attributes: { country_iso: 'US' } }
+  const refused = (await client.checkout.orderUpdate({ ...cart, order: countryAlone })).fail()
+  assert.deepEqual([refused.serverResponse.status, refused.serverResponse.data.errors['ship_address.state']], [422, blank])
+
+  // As a wallet tells it: an incomplete address first, the rest when its customer has confirmed.
+  const wallet = { quick_checkout: true, city: ada.city, zipcode: ada.zipcode, country_iso: 'US' }
+  must(await client.checkout.orderUpdate({ ...cart, order: { ship_address_attributes: wallet } }))
+  const validate = { method: 'post', url: 'api/v2/storefront/checkout/validate_order_for_payment?skip_state=true' }
+  const headers = { 'X-Spree-Order-Token': order_token }
+  const validated = await client.cart.fetcher.fetch({ ...validate, headers, params: {} })
+  assert.equal(validated.data.data.attributes.total, '30.49')
+  must(await client.checkout.selectShippingMethod({ ...cart, shipping_method_id: 'post' }))
+  const full = { email: 'ada@example.com', bill_address_attributes: ada, ship_address_attributes: ada }
+  must(await client.checkout.orderUpdate({ ...cart, order: full }))
+  assert.equal(must(await client.checkout.advance({ ...cart, state: 'payment' })).data.attributes.state, 'payment')
+  const intent = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  assert.equal(intent.data.attributes.amount, '36.39')
+
+  const abroad = { ...ada, country_iso: 'DE', state_name: '' }
+  must(await client.checkout.orderUpdate({ ...cart, order: { ship_address_attributes: abroad } }))
+  assert.equal((await pay(intent, 'pm_card_visa')).error.code, 'payment_intent_unexpected_state', 'it cannot be paid')
+  assert.deepEqual((await stripeRefusal('post', 'payment_intents', { ...cart, payment_intent }))[1].errors, { shipping_method: blank })
+  must(await client.checkout.advance(cart))
+  const again = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  assert.equal(again.data.attributes.amount, '37.9')
+  assert.equal((await pay(again, 'pm_card_visa')).status, 'succeeded')
+  const done = must(await client.checkout.complete({ ...cart, include: 'line_items,shipments' }))
+  const included = kind => done.included.filter(it => it.type === kind).map(it => it.attributes.included_tax_total)
+  assert.deepEqual([included('line_item'), included('shipment')], [['4.47'], ['1.58']], 'each has its own tax')
+  assert.deepEqual([done.data.attributes.included_tax_total, done.data.attributes.state], ['6.05', 'complete'])
+})
+
+test('a bank debit is a complete order that awaits its money, and is paid again where it fails', async () => {
+  const order_token = await cartToPay()
+  const cart = { order_token }
+  const intent = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  const { stripe_id } = intent.data.attributes
+  const finish = outcome => fetch(`${twin}/_twin/payment_intents/${stripe_id}/finish`, {
+    method: 'POST', headers: { Authorization: 'Bearer sk_test_twin' }, body: new URLSearchParams({ outcome })
+  })
+  assert.equal((await pay(intent, 'pm_usBankAccount_processing')).status, 'processing')
+  await stripe('patch', `payment_intents/${intent.data.id}/confirm`, cart)
+  const placed = must(await client.checkout.complete({ ...cart, include: 'payments' }))
+  const shown = it => [it.data.attributes.state, it.data.attributes.payment_state, it.included[0].attributes.state]
+  assert.deepEqual(shown(placed), ['complete', 'balance_due', 'processing'])
+  const { number } = placed.data.attributes
+  const status = must(await client.order.status({ ...cart, order_number: number, include: 'payments' }))
+  assert.deepEqual(shown(status), ['complete', 'balance_due', 'processing'])
+  await finish('failed')
+  await eventually(async () => must(await client.cart.show(cart)).data.attributes.state === 'payment')
+  assert.deepEqual(refusal(await client.checkout.complete(cart)), [422, 'Payment intent requires payment method'])
+  const again = await stripe('post', 'payment_intents', { ...cart, payment_intent })
+  assert.equal(again.data.attributes.stripe_id, stripe_id)
+  assert.equal((await pay(again, 'pm_usBankAccount_processing')).status, 'processing')
+  await finish('succeeded')
+  const paid = await eventually(async () => {
+    const result = await client.order.status({ ...cart, order_number: number, include: 'payments' })
+    return result.isSuccess() && result.success().data.attributes.payment_state === 'paid' && result.success()
+  })
+  assert.deepEqual(shown(paid), ['complete', 'paid', 'completed'])
+})
+
+test('a customer finds what is complete without its token, and nobody has two carts', async () => {
+  const made = await Promise.all(Array.from({ length: 8 }, () => client.cart.create({ bearer_token })))
+  assert.equal(new Set(made.map(it => must(it).data.id)).size, 1)
+  const order_token = await cartToPay({ bearer_token })
+  const { number } = must(await client.cart.show({ bearer_token })).data.attributes
+  const intent = await stripe('post', 'payment_intents', { bearer: bearer_token, payment_intent })
+  await pay(intent, 'pm_card_visa')
+  await eventually(async () => (await client.order.status({ order_token, order_number: number })).isSuccess())
+  for (const who of [{ bearer_token }, { order_token }, { bearer_token }, { order_token, bearer_token }]) {
+    const done = must(await client.checkout.complete(who)).data.attributes
+    assert.deepEqual([done.number, done.state, done.payment_state], [number, 'complete', 'paid'])
+  }
 })
 
 test('the Stripe paths answer in their shapes', async () => {

@@ -393,7 +393,7 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{CancelReason, Currency, EditError, OrderEdit};
+    use crate::{CancelReason, Currency, EditError, IntentPlan, IntentSnapshot, OrderEdit, Policies};
 
     pub(crate) fn usd(minor: i64) -> Money {
         Money::new(minor, Currency::Usd).unwrap()
@@ -450,5 +450,40 @@ pub(crate) mod tests {
         assert!(Order::restore(good.clone()).is_ok());
         assert_eq!(Order::restore(OrderData { total: usd(1), ..good.clone() }), Err(CorruptOrder::Total));
         assert_eq!(Order::restore(OrderData { state: paid, ..good }), Err(CorruptOrder::PaidByNothing));
+    }
+
+    #[test]
+    fn an_order_is_complete_when_its_customer_has_nothing_more_to_do() {
+        use IntentStatus::{
+            Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod,
+            Succeeded,
+        };
+        let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
+            panic!("a new order asks for an intent")
+        };
+        let order = requested.order;
+        assert_eq!((order.awaits_money(), order.is_complete()), (false, false));
+        for (status, awaits_money, is_complete) in [
+            (RequiresPaymentMethod, false, false),
+            (RequiresConfirmation, false, false),
+            (RequiresAction, false, false),
+            (RequiresCapture, false, false),
+            (Processing, true, true),
+            (Succeeded, false, true),
+            (Canceled, false, false),
+        ] {
+            let mut news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
+            news.status = status;
+            news.received = if status == Succeeded { order.total } else { usd(0) };
+            let settled = order.settle(&news, &Policies::DEFAULT, at(300)).unwrap();
+            assert_eq!((settled.order.awaits_money(), settled.order.is_complete()), (awaits_money, is_complete));
+            let is_paid = settled.facts.iter().any(|it| matches!(it, Fact::OrderPaid { .. }));
+            assert_eq!(is_paid, status == Succeeded, "{status:?}");
+        }
+        let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
+        let news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), canceled.id, canceled.total, at(300));
+        let late =
+            canceled.settle(&IntentSnapshot { status: Processing, ..news }, &Policies::DEFAULT, at(300)).unwrap();
+        assert!(!late.order.is_complete(), "what was given up awaits nothing");
     }
 }

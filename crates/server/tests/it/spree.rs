@@ -44,7 +44,7 @@ async fn the_official_client_buys_and_pays(stand: &Stand) {
 
     let base = dev.api.strip_suffix("/api/v1/shop").unwrap();
     let environment = [("PAYWRIGHT_URL", base), ("STRIPE_TWIN_URL", dev.twin.as_str()), ("CUSTOMER_TOKEN", &dev.token)];
-    node("spree-sdk", "storefront.test.mjs", 7, &environment, &dev);
+    node("spree-sdk", "storefront.test.mjs", 10, &environment, &dev);
 }
 
 /// Runs the `count` tests of a file in Node.
