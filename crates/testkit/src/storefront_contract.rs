@@ -165,7 +165,8 @@ pub async fn a_cart_comes_back_as_it_was_written(shelf: &impl Shelf) {
         .with_more(&variant("bone", 1000), 2)
         .and_then(|it| it.with_coupon(CouponCode::new("ten").unwrap(), &terms(), at(NOW)))
         .and_then(|it| {
-            it.with_shipping_address(Some(Address::of("DE".parse().unwrap()))).with_shipping_rate("post", &terms())
+            let address = Address { is_quick: true, ..Address::of("DE".parse().unwrap()) };
+            it.with_shipping_address(Some(address)).with_shipping_rate("post", &terms())
         })
         .and_then(|it| it.with_metadata([(Text::new("a").unwrap(), Text::new("b").unwrap())].into()))
         .and_then(|it| {
