@@ -135,14 +135,21 @@ impl Storefront {
     }
 
     /// The cart that the shopper's token opens, whatever has become of it; without one, the cart that the customer fills,
-    /// else that of the newest order that is complete.
+    /// or that of the newest complete order where nothing was changed in another since that order was placed.
     pub(super) async fn opened_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         if let Some(session) = self.opened(shopper).await? {
             return Ok(session);
         }
-        match self.current(shopper).await {
-            Err(StorefrontError::NoCart) => self.newest_complete(shopper).await,
-            found => found,
+        let open = match self.current(shopper).await {
+            Err(StorefrontError::NoCart) => return self.newest_complete(shopper).await,
+            found => found?,
+        };
+        match self.newest_complete(shopper).await {
+            Ok(complete) if complete.order.as_ref().is_some_and(|it| it.placed_at > open.cart.updated_at) => {
+                Ok(complete)
+            }
+            Ok(_) | Err(StorefrontError::NoCart) => Ok(open),
+            Err(error) => Err(error),
         }
     }
 

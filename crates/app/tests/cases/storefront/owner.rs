@@ -71,8 +71,12 @@ async fn a_saved_card_pays_its_owners_cart_alone() {
 #[tokio::test]
 async fn a_customer_finds_what_is_complete_without_its_token() {
     let front = Front::open().await;
-    let own = front.with_bones(Some("ada")).await;
-    let order = front.pay(&own).await.unwrap();
+    // A cart that was left before, and is open still.
+    let left = front.with_bones(Some("ada")).await;
+    let own = front.with_bones(None).await;
+    front.storefront.associate(&own, &CustomerId::new("ada").unwrap()).await.unwrap();
+    front.shop.clock.advance_seconds(60);
+    let order = front.pay(&Shopper { opened: own.opened, ..left.clone() }).await.unwrap();
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().pay(&intent);
     front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
@@ -90,8 +94,8 @@ async fn a_customer_finds_what_is_complete_without_its_token() {
     for other in [customer("eve"), Shopper { currency: Some(Currency::Eur), ..customer("ada") }] {
         assert!(matches!(front.storefront.complete(&other).await, Err(StorefrontError::NoCart)));
     }
-    let next = front.storefront.create_cart(&bearer, Ok).await.unwrap();
-    assert_ne!(next.cart.order, order.id);
+    front.shop.clock.advance_seconds(60);
+    front.add(&left, "toy", 1).await.unwrap();
     assert!(
         matches!(front.storefront.complete(&bearer).await, Err(StorefrontError::Checkout(_))),
         "the new cart is meant"
