@@ -58,6 +58,11 @@ async fn storefront(dev: &Dev) -> Vec<(&'static str, String)> {
     let cart = call(Method::POST, "/cart", json!({})).await["data"]["attributes"]["token"].as_str().unwrap().to_owned();
     call(Method::POST, "/cart/add_item", json!({ "variant_id": "mug", "order_token": cart })).await;
     call(Method::GET, &format!("/cart?order_token={cart}"), Value::Null).await;
+    let address = json!({ "firstname": "Ada", "lastname": "Lovelace", "address1": "1 Analytical Way",
+        "city": "New York", "state_name": "New York", "country_iso": "US" });
+    let order = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address } });
+    call(Method::PATCH, "/checkout", order).await;
+    call(Method::PATCH, "/checkout/advance", json!({})).await;
     let wish = json!({ "payment_intent": { "off_session": false } });
     let intent = call(Method::POST, "/stripe/payment_intents", wish).await["data"]["attributes"].clone();
     let setup = call(Method::POST, "/stripe/setup_intents", json!({})).await;
