@@ -119,6 +119,7 @@ fn up_to(sum: Money, most: Money) -> Result<(Money, Money), MoneyError> {
         Err(MoneyError::Negative) => Ok((sum, Money::zero(sum.currency()))),
         Err(
             problem @ (MoneyError::TooLarge
+            | MoneyError::AboveMaximum { .. }
             | MoneyError::CurrencyMismatch { .. }
             | MoneyError::NotADecimal { .. }
             | MoneyError::Inexact { .. }

@@ -26,7 +26,7 @@ const ORDERS_MAX: usize = 1000;
 pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let session = match (call.shopper.opened, &call.shopper.customer) {
         (None, Some(customer)) => {
-            let which = OrderRef::parse(&number).ok_or_else(Refusal::not_found)?;
+            let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
             api.storefront.of_customer(&which, customer).await?
         }
         (Some(_), _) | (None, None) => cart::opened(&api, &call.shopper).await?,
