@@ -98,7 +98,10 @@ impl App {
                 Ok(())
             }
             StoreError::Conflict | StoreError::Unknown(_) | StoreError::Unavailable(_) | StoreError::Corrupt(_) => {
-                Err(error)
+                Err(match &self.doubt {
+                    Some(doubt) => doubt.at_the_end(error),
+                    None => error,
+                })
             }
         }
     }

@@ -14,6 +14,7 @@ mod capture_payment;
 mod change;
 mod check_payment;
 mod create_payment_intent;
+mod doubt;
 mod edit_order;
 mod explain;
 #[cfg(test)]
@@ -136,6 +137,8 @@ pub struct App {
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
     warnings: Arc<warnings::Warnings>,
+    /// What this request knows of its own writes; nothing for those that answer nobody.
+    doubt: Option<Arc<doubt::Doubt>>,
 }
 
 impl App {
@@ -157,7 +160,18 @@ impl App {
             known_keys: Arc::default(),
             asked: Arc::default(),
             warnings: Arc::default(),
+            doubt: None,
         }
+    }
+
+    /// The same use cases for one request: once it has written anything, or the store has left open whether it did, no
+    /// failure of the store is told to its caller as one that changed nothing. Whatever answers a caller goes through
+    /// this, once.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        let doubt = Arc::<doubt::Doubt>::default();
+        let store = Arc::new(doubt::Remembering::new(Arc::clone(&self.store), Arc::clone(&doubt)));
+        Self { store, doubt: Some(doubt), ..self.clone() }
     }
 
     /// The same use cases for those whom nobody waits for: customers come first at the provider.

@@ -65,7 +65,7 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
         fingerprint: Sha256::digest(&body).into(),
         answer: placed_answer,
     });
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let placed = to_the_end(async move { app.place_order(new, idempotent).await }).await??;
     let message = "Order placed successfully";
     let (order, answer, replayed) = match placed {
@@ -161,7 +161,7 @@ pub(crate) async fn edit(
     // An order's currency never changes, so that it may be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = body.into_edit(currency)?;
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let changed = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
     Ok(changed_order(&changed, "Order updated successfully"))
 }
@@ -186,7 +186,7 @@ pub(crate) async fn cancel(
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = read_body(payload, JSON_BYTES_MAX).await?;
     let reason = parse_json_if_any::<CancelBody>(&request, &body)?.into_reason()?;
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
     Ok(changed_order(&changed, "Order canceled successfully"))
 }
@@ -203,7 +203,7 @@ pub(crate) async fn capture(
     let body = parse_json_if_any::<CaptureBody>(&request, &body)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = body.into_amount(currency)?;
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let changed = to_the_end(async move { app.capture_payment(&which, &access, amount).await }).await??;
     Ok(changed_order(&changed, "Payment captured successfully"))
 }
@@ -227,7 +227,7 @@ pub(crate) async fn refund(
         let digest = Sha256::new_with_prefix(found.id.0.as_bytes()).chain_update(&raw).finalize();
         (IdempotencyKey { scope: key.id, key: text }, digest.into())
     });
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let given = to_the_end(async move { app.refund_payment(&which, &access, &new, idempotent).await }).await??;
     let mut response = success(StatusCode::CREATED, "Refund requested successfully", RefundView::of(&given.refund));
     if given.replayed {
@@ -267,7 +267,7 @@ pub(crate) async fn payment_intent(
     application(&api, &request, Scope::OrdersWrite).await?;
     let access = customer(&api, &request)?;
     let which = order_ref(&order)?;
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let payable = to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
     payment(&payable.order, Some(&payable.client_secret), "Payment intent created successfully")
 }
@@ -279,7 +279,7 @@ pub(crate) async fn confirm_payment(
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let checked = to_the_end(async move { app.check_payment(&which, &access).await }).await??;
     payment(&checked.order, checked.client_secret.as_ref(), "Order marked as paid")
 }

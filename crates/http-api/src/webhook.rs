@@ -27,7 +27,7 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
         .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
     let event = api.webhooks.open(&body, signature, api.app.now())?;
     let headers = kept(request.headers());
-    let app = api.app.clone();
+    let app = api.app.for_request();
     let verdict = to_the_end(async move { app.take_event(event, "webhook", headers).await }).await??;
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": verdict.name() })))
 }

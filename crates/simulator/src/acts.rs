@@ -3,6 +3,7 @@
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError,
     IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderNews, RefundPaymentError,
+    StoreError,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Currency, IntentStatus, LineItem, Money, NewOrder, NewRefund, OrderEdit, OrderId, Text,
@@ -268,28 +269,33 @@ impl Person {
         self.world.core().books.order
     }
 
-    /// Asks us for something, and again where nothing definite was heard: another process each time.
+    /// Asks us for something, and again where nothing definite was heard: another process each time. Gives what was
+    /// heard last; `None` of a caller who was cut off.
     async fn insist<T, E>(
         &self,
         tries: usize,
         ask: impl Fn(App) -> BoxFuture<'static, Result<T, E>>,
         is_definite: impl Fn(&E) -> bool,
-    ) -> Option<T> {
+    ) -> Result<T, Option<E>> {
+        let ask = |app: App| ask(app.for_request());
+        let mut heard = None;
         for attempt in 0..tries {
             let count = self.world.core().processes.len().max(1);
-            match self.world.inside((self.number + attempt) % count, true, &ask).await {
-                Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(error)) if is_definite(&error) => return None,
-                Ok(Err(_)) | Err(Unheard) => drop(self.world.turn(Call::Pause, "try again").await),
-            }
+            heard = match self.world.inside((self.number + attempt) % count, true, ask).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) if is_definite(&error) => return Err(Some(error)),
+                Ok(Err(error)) => Some(error),
+                Err(Unheard) => None,
+            };
+            self.world.turn(Call::Pause, "try again").await;
         }
-        None
+        Err(heard)
     }
 
     async fn place(&self, key: Option<&'static str>) {
         let capture = self.capture;
         let name = key.map_or_else(|| format!("without key {}", self.world.core().draw()), str::to_owned);
-        self.world.core().books.placements.insert(name);
+        self.world.core().books.placements.insert(name.clone());
         let tries = if key.is_some() { self.tries } else { 1 };
         let ask = |app: App| -> BoxFuture<'static, _> {
             let new = NewOrder { lines: lines(&[600, 400]), capture, ..NewOrder::empty(Currency::Usd) };
@@ -302,9 +308,14 @@ impl Person {
         };
         let is_definite = |error: &PlaceOrderError| !matches!(error, PlaceOrderError::Store(_));
         let order = match self.insist(tries, ask, is_definite).await {
-            Some(PlacedOrder::Now(order)) => order.id,
-            Some(PlacedOrder::Before { order, .. }) => order,
-            None => return,
+            Ok(PlacedOrder::Now(order)) => order.id,
+            Ok(PlacedOrder::Before { order, .. }) => order,
+            Err(Some(PlaceOrderError::Store(StoreError::Unavailable(_)))) if key.is_none() => {
+                // It was told that nothing was changed: then there is no order.
+                self.world.core().books.placements.remove(&name);
+                return;
+            }
+            Err(_) => return,
         };
         let mut core = self.world.core();
         core.books.order.get_or_insert(order);
@@ -319,7 +330,7 @@ impl Person {
         let is_definite = |error: &CreatePaymentIntentError| {
             matches!(error, CreatePaymentIntentError::Request(_) | CreatePaymentIntentError::Settle(_))
         };
-        if let Some(payable) = self.insist(self.tries, ask, is_definite).await {
+        if let Ok(payable) = self.insist(self.tries, ask, is_definite).await {
             self.world.core().books.shown = payable.order.payable_intent().map(|it| it.id.clone());
         }
     }
@@ -332,7 +343,7 @@ impl Person {
         let is_definite = |error: &CheckPaymentError| {
             matches!(error, CheckPaymentError::NotCompleted { .. } | CheckPaymentError::Settle(_))
         };
-        let Some(checked) = self.insist(self.tries, ask, is_definite).await else { return };
+        let Ok(checked) = self.insist(self.tries, ask, is_definite).await else { return };
         let paid_by = checked.order.paid_by().map(|it| it.id.as_str()).unwrap_or_default();
         let mut core = self.world.core();
         if !core.stripe.twin.intents().any(|it| it.id == paid_by && it.received > 0) {
@@ -349,7 +360,7 @@ impl Person {
         };
         let is_definite =
             |error: &EditOrderError| matches!(error, EditOrderError::Refused(_) | EditOrderError::NotFound);
-        self.insist(self.tries, ask, is_definite).await;
+        drop(self.insist(self.tries, ask, is_definite).await);
     }
 
     async fn cancel(&self) {
@@ -360,7 +371,7 @@ impl Person {
         };
         let is_definite =
             |error: &CancelOrderError| matches!(error, CancelOrderError::Refused(_) | CancelOrderError::NotFound);
-        self.insist(self.tries, ask, is_definite).await;
+        drop(self.insist(self.tries, ask, is_definite).await);
     }
 
     async fn capture(&self, minor: Option<i64>) {
@@ -370,14 +381,14 @@ impl Person {
             Box::pin(async move { app.capture_payment(&OrderRef::Id(order), &Access::All, amount).await })
         };
         let is_definite = |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Store(_));
-        self.insist(self.tries, ask, is_definite).await;
+        drop(self.insist(self.tries, ask, is_definite).await);
     }
 
     /// A caller with a key repeats the request; one without hears nothing and leaves it.
     async fn refund(&self, minor: Option<i64>, key: Option<String>) {
         let Some(order) = self.order() else { return };
         let name = key.clone().unwrap_or_else(|| format!("without key {}", self.world.core().draw()));
-        self.world.core().books.refunds.insert(name);
+        self.world.core().books.refunds.insert(name.clone());
         let tries = if key.is_some() { self.tries } else { 1 };
         let ask = |app: App| -> BoxFuture<'static, _> {
             let new = NewRefund { amount: minor.and_then(usd), ..NewRefund::default() };
@@ -387,8 +398,16 @@ impl Person {
         let is_definite = |error: &RefundPaymentError| {
             matches!(error, RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused)
         };
-        if let Some(refunded) = self.insist(tries, ask, is_definite).await {
-            self.world.core().books.told_refunds.insert(refunded.refund.number);
+        let is_keyless = key.is_none();
+        match self.insist(tries, ask, is_definite).await {
+            Ok(refunded) => {
+                self.world.core().books.told_refunds.insert(refunded.refund.number);
+            }
+            Err(Some(RefundPaymentError::Store(StoreError::Unavailable(_)))) if is_keyless => {
+                // It was told that nothing was changed: then there is no refund.
+                self.world.core().books.refunds.remove(&name);
+            }
+            Err(_) => {}
         }
     }
 }

@@ -89,6 +89,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
             &[Act::Refund(Some(300)), Act::Refund(None)],
         ],
     ),
+    story("evidence of a dispute", PAID, &[&[Act::At(Deed::Dispute), Act::At(Deed::GiveEvidence)], &[Act::Check]]),
     manual(
         "capture at the dashboard",
         PAYING,
@@ -195,7 +196,10 @@ const ANYTHING: &[Act] = &[
     Act::At(Deed::Refund(300)),
     Act::At(Deed::Cancel),
     Act::At(Deed::Dispute),
+    Act::At(Deed::GiveEvidence),
     Act::At(Deed::CloseDispute(true)),
+    Act::At(Deed::DecideAnew(false)),
+    Act::At(Deed::Capture(400)),
     Act::At(Deed::RefundDecided(false)),
     Act::At(Deed::SecondIntent),
     Act::At(Deed::OtherAmount(900)),

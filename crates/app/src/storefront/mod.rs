@@ -25,6 +25,7 @@ use thiserror::Error;
 pub use pay::{Paying, Wish};
 pub use saved_cards::Saving;
 
+use crate::doubt::Remembering;
 use crate::{
     App, CancelOrderError, Carts, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, PriceList,
     StoreError, Version, Wallet,
@@ -196,6 +197,16 @@ impl Storefront {
         currency: Currency,
     ) -> Self {
         Self { app, carts, prices, wallet, currency }
+    }
+
+    /// The same use cases for one request: see [`App::for_request`].
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        let app = self.app.for_request();
+        let Some(doubt) = app.doubt.clone() else { return Self { app, ..self.clone() } };
+        let carts = Arc::new(Remembering::new(Arc::clone(&self.carts), Arc::clone(&doubt)));
+        let prices = Arc::new(Remembering::new(Arc::clone(&self.prices), doubt));
+        Self { app, carts, prices, ..self.clone() }
     }
 
     /// The currency of a cart where the customer names none.

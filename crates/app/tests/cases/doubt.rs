@@ -16,17 +16,27 @@ use uuid::Uuid;
 use crate::{NOW, Shop, news};
 
 /// Leaves the outcome of its first commits open: those before `done` were made, those after it up to `lost` were
-/// not, and later ones are answered.
+/// not, and later ones are answered. It may be `gone` after the first of them: then nothing is answered any more.
 struct Doubtful {
     store: Arc<dyn Store>,
     commits: AtomicU32,
     done: u32,
     lost: u32,
+    gone: bool,
+}
+
+impl Doubtful {
+    /// Whether anything is answered still.
+    fn answers(&self) -> Result<(), StoreError> {
+        let is_gone = self.gone && self.commits.load(Ordering::SeqCst) > 0;
+        if is_gone { Err(StoreError::Unavailable("the database is away".into())) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
 impl Store for Doubtful {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.answers()?;
         let commit = self.commits.fetch_add(1, Ordering::SeqCst);
         let silent = || StoreError::Unknown("the line went dead".into());
         if commit < self.done {
@@ -40,6 +50,7 @@ impl Store for Doubtful {
     }
 
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        self.answers()?;
         self.store.order(which).await
     }
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
@@ -49,6 +60,7 @@ impl Store for Doubtful {
         self.store.facts(order).await
     }
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.answers()?;
         self.store.idempotency_record(key).await
     }
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
@@ -103,7 +115,7 @@ const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
 
 /// A shop whose store answers so from now on, over that of `shop`.
 fn in_doubt(shop: &Shop, (done, lost): (u32, u32)) -> Shop {
-    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done, lost };
+    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done, lost, gone: false };
     Shop::over(Arc::new(store), issuing_gateway(at(NOW)))
 }
 
@@ -113,8 +125,13 @@ async fn a_refund_in_doubt_is_made_once() {
         for with_key in [true, false] {
             let shop = Shop::open().await;
             let order = shop.paid().await;
-            let store =
-                Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done: way.0, lost: way.1 };
+            let store = Doubtful {
+                store: Arc::clone(&shop.store),
+                commits: AtomicU32::new(0),
+                done: way.0,
+                lost: way.1,
+                gone: false,
+            };
             let doubtful = shop.another_over(Arc::new(store));
             let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
             let key = with_key.then(|| (request().key, [7; 32]));
@@ -180,4 +197,53 @@ async fn a_store_that_never_says_is_given_up_after_some_attempts() {
     assert!(matches!(refused, Err(paywright_app::PlaceOrderError::Store(StoreError::Unknown(_)))), "{refused:?}");
     let again = shop.app.place_order(new_order(), Some(request())).await;
     assert!(matches!(again, Ok(PlacedOrder::Now(_))), "{again:?}");
+}
+
+/// Whatever fails after a commit that was done or left open, in whichever step: no caller is told that nothing was
+/// changed, and who repeats the request without a key does not do so believing it.
+#[tokio::test]
+async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
+    for (done, lost) in [(1, 0), (0, 1)] {
+        let shop = Shop::open().await;
+        let (placed, paid) = (shop.placed().await, shop.paid().await);
+        let over = |store: &Arc<dyn Store>| {
+            let store = Arc::clone(store);
+            let store = Doubtful { store, commits: AtomicU32::new(0), done, lost, gone: true };
+            shop.another_over(Arc::new(store)).app.for_request()
+        };
+        let gone = || over(&shop.store);
+        // The names of orders are counted from one on.
+        let (first, second) = (Shop::open().await, Shop::open().await);
+        let (unpaid, paid) = (OrderRef::Id(placed.id), OrderRef::Id(paid.id));
+        let all = &Access::All;
+        let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
+        let lines = paywright_testkit::edit_of_lines(900);
+        for (what, error) in [
+            ("place", over(&first.store).place_order(new_order(), None).await.map(drop).unwrap_err().to_string()),
+            (
+                "place by key",
+                over(&second.store).place_order(new_order(), Some(request())).await.map(drop).unwrap_err().to_string(),
+            ),
+            ("refund", gone().refund_payment(&paid, all, &new, None).await.map(drop).unwrap_err().to_string()),
+            ("edit", gone().edit_order(&unpaid, all, lines).await.map(drop).unwrap_err().to_string()),
+            ("ask", gone().create_payment_intent(&unpaid, all).await.map(drop).unwrap_err().to_string()),
+            (
+                "cancel",
+                gone().cancel_order(&unpaid, all, CancelReason::Abandoned).await.map(drop).unwrap_err().to_string(),
+            ),
+        ] {
+            assert!(error.starts_with("the store did not say whether it was done"), "{what} ({done}): {error}");
+        }
+    }
+}
+
+/// Before anything was written, a store that is away has changed nothing, and says so.
+#[tokio::test]
+async fn a_store_that_is_away_from_the_beginning_has_changed_nothing() {
+    let shop = Shop::open().await;
+    let order = shop.placed().await;
+    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(1), done: 0, lost: 0, gone: true };
+    let app = shop.another_over(Arc::new(store)).app.for_request();
+    let refused = app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
+    assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
 }

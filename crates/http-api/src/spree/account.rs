@@ -141,7 +141,7 @@ pub(super) async fn remove_credit_card(
 ) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let card = PaymentMethodId::new(card.into_inner()).map_err(|_| Refusal::not_found())?;
-    let storefront = api.storefront.clone();
+    let storefront = api.storefront.for_request();
     run(async move { storefront.forget_card(&customer, &card).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -30,7 +30,7 @@ pub(super) async fn changed(
     call: Call,
     change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync + 'static,
 ) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.change(&shopper, change).await }).await?;
     cart(api, StatusCode::OK, &session, &call.show)
 }
@@ -38,7 +38,7 @@ pub(super) async fn changed(
 /// `POST /cart`.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let notes = call.params.metadata("public_metadata")?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let fill = move |cart: Cart| cart.with_metadata(notes.clone());
     let session = run(async move { storefront.create_cart(&shopper, fill).await }).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show)
@@ -52,7 +52,7 @@ pub(super) async fn show(api: Data<Api>, call: Call) -> Result<HttpResponse, Ref
 
 /// `DELETE /cart`.
 pub(super) async fn remove(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     run(async move { storefront.remove_cart(&shopper).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -68,7 +68,7 @@ pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse,
     if quantity == 0 {
         return Err(no_quantity());
     }
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.add_item(&shopper, &variant, quantity).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
@@ -139,7 +139,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
     let token = call.params.text("guest_order_token")?;
     let opened = token.and_then(|it| api.tokens.opened(&it)).or(call.shopper.opened).ok_or_else(Refusal::not_found)?;
     let guest = Shopper { opened: Some(opened), ..Shopper::default() };
-    let storefront = api.storefront.clone();
+    let storefront = api.storefront.for_request();
     let session = run(async move { storefront.associate(&guest, &customer).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
@@ -148,7 +148,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
 pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let unsupported = |_| Refusal::failed("Currency not supported");
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.change_currency(&shopper, currency).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }

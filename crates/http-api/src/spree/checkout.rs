@@ -148,7 +148,7 @@ pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, R
 
 /// `PATCH /checkout/next`.
 pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.next(&shopper).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
@@ -159,7 +159,7 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
     let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
     let goal = goal.map(|it| CheckoutStep::named(&it).ok_or_else(unknown)).transpose()?;
     let rate = call.params.text("shipping_method_id")?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move {
         if let Some(rate) = &rate {
             storefront.change(&shopper, |cart, terms, _| Ok(cart.with_shipping_rate(rate, terms)?)).await?;
@@ -172,7 +172,7 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
 
 /// `PATCH /checkout/complete`.
 pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.complete(&shopper).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show)
 }
@@ -180,7 +180,7 @@ pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse,
 /// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
 pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let any_step = call.params.flag("skip_state");
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let (session, unsold) = run(async move { storefront.drop_unsold(&shopper).await }).await?;
     let mut messages: Vec<String> =
         unsold.iter().map(|it| format!("{it} was removed because it was sold out")).collect();
@@ -236,7 +236,7 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
     if saved.is_some() {
         call.customer()?;
     }
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move {
         if let Some(card) = &saved {
             storefront.check_saved_card(&shopper, card).await?;

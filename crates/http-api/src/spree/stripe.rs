@@ -66,14 +66,14 @@ async fn intent(
 /// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
 pub(super) async fn create(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
-    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
+    let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
     intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
 
 /// `GET /stripe/payment_intents`: the order's current intent, without naming it.
 pub(super) async fn current(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
+    let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
     intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
@@ -85,7 +85,7 @@ pub(super) async fn show(
     call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper, caller) = (api.storefront.clone(), call.shopper.clone(), call.shopper.customer);
+    let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
     intent(&api, &request, &paying, &call.show, caller.as_ref()).await
 }
@@ -98,7 +98,7 @@ pub(super) async fn update(
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
     intent(&api, &request, &paying, &call.show, None).await
 }
@@ -110,7 +110,7 @@ pub(super) async fn confirm(
     call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let (storefront, shopper) = (api.storefront.clone(), call.shopper);
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
     intent(&api, &request, &paying, &call.show, None).await
 }
@@ -118,7 +118,7 @@ pub(super) async fn confirm(
 /// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.
 pub(super) async fn setup_intent(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let (customer, version) = (call.customer()?, sdk_version(&request)?);
-    let storefront = api.storefront.clone();
+    let storefront = api.storefront.for_request();
     let saving = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
     let body = json!({
         "customer_id": saving.customer.as_str(),

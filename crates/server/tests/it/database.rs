@@ -1,13 +1,16 @@
 //! A database that stops, hangs and comes back under a running program.
 
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use paywright_testkit::Cluster;
 use paywright_testkit::postgres::connect;
 use serde_json::Value;
 
-use crate::program::{PATIENCE, two_lines};
+use crate::program::{PATIENCE, answer, two_lines};
 use crate::served::Served;
 
 /// What came back of a placement: its status, its code, after how many seconds to come again, the order's id.
@@ -88,4 +91,84 @@ async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_bac
     let mut expected = [before, second, third];
     expected.sort();
     assert_eq!(rows.iter().map(|it| it.get::<_, String>(0)).collect::<Vec<_>>(), expected, "each key is one order");
+}
+
+/// How often the server crashes under the load.
+const CRASHES: usize = 10;
+/// How many callers place orders without a key, and repeat nothing.
+const CALLERS: usize = 48;
+
+/// What callers were told, by the mark that each of them put on what it asked for.
+#[derive(Debug, Default)]
+struct Promises {
+    acknowledged: Vec<String>,
+    promised: Vec<String>,
+    unknown: usize,
+}
+
+/// Who believes "nothing was changed" and asks again without a key must not get a second one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_that_nothing_was_changed_is_untrue_when_the_server_crashes() {
+    let cluster = Arc::new(Cluster::of_one_test(&[]));
+    cluster.start();
+    let served = Arc::new(Served::start(&cluster.url("postgres"), 1, false, "0").await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (served, stop) = (Arc::clone(&served), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut told = Promises::default();
+                for n in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let mark = format!("{caller}-{n}");
+                    let mut body = two_lines();
+                    body["metadata"] = serde_json::json!({ "mark": mark });
+                    let request = served.http.post(format!("{}/orders", served.replicas[0].1));
+                    let request = request.header("x-api-key", &served.key).header("content-type", "application/json");
+                    let answered = answer(request.body(body.to_string())).await;
+                    match (answered.status, answered.code()) {
+                        (201, _) => told.acknowledged.push(mark),
+                        (503, "store_unavailable") => told.promised.push(mark),
+                        (503, "store_outcome_unknown") => told.unknown += 1,
+                        _ => panic!("{answered:?}"),
+                    }
+                }
+                told
+            })
+        })
+        .collect();
+    for _ in 0..CRASHES {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let crashing = Arc::clone(&cluster);
+        let crash = tokio::task::spawn_blocking(move || {
+            crashing.stop("immediate");
+            crashing.start();
+        });
+        crash.await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut all = Promises::default();
+    for caller in callers {
+        let told = caller.await.unwrap();
+        all.acknowledged.extend(told.acknowledged);
+        all.promised.extend(told.promised);
+        all.unknown += told.unknown;
+    }
+    let db = connect(&cluster.url("postgres")).await;
+    let rows = db.query("SELECT metadata->>'mark' FROM orders", &[]).await.unwrap();
+    let there: BTreeSet<String> = rows.iter().map(|it| it.get(0)).collect();
+    let lost = all.acknowledged.iter().filter(|it| !there.contains(*it)).count();
+    let untrue = all.promised.iter().filter(|it| there.contains(*it)).count();
+    println!(
+        "{} acknowledged, {lost} of them lost; {} told that nothing was changed, {untrue} of them untruly; {} told that \
+         it is not known",
+        all.acknowledged.len(),
+        all.promised.len(),
+        all.unknown
+    );
+    assert_eq!((lost, untrue), (0, 0));
+    assert!(all.acknowledged.len() > CALLERS && all.promised.len() + all.unknown > 0, "the crashes met no request");
 }

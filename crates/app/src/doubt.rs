@@ -1,0 +1,231 @@
+//! What one request knows of its own commits: whether a failure may still say that nothing was changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use paywright_domain::{
+    Cart, CartId, Currency, CustomerId, Order, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
+};
+use uuid::Uuid;
+
+use crate::{
+    ApiKey, CartRef, Carts, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask,
+    Mark, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
+    Version, Versioned,
+};
+
+/// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
+/// as one that changed nothing: it ends as [`StoreError::Unknown`], whichever step of the request meets it.
+#[derive(Debug, Default)]
+pub(crate) struct Doubt(AtomicBool);
+
+impl Doubt {
+    /// Remembers what came of a write.
+    fn of_write<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
+        let written = self.of_read(written);
+        if matches!(written, Ok(_) | Err(StoreError::Unknown(_))) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    /// What a failure of the store means after the writes before it. That another writer came first is no failure: it
+    /// leads to another attempt.
+    fn of_read<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+        read.map_err(|error| match error {
+            StoreError::Unavailable(cause) | StoreError::Corrupt(cause) if self.0.load(Ordering::Relaxed) => {
+                StoreError::Unknown(cause)
+            }
+            error @ (StoreError::Conflict
+            | StoreError::Unavailable(_)
+            | StoreError::Unknown(_)
+            | StoreError::Corrupt(_)) => error,
+        })
+    }
+
+    /// The last failure of a request that has no attempt left.
+    pub(crate) fn at_the_end(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Conflict if self.0.load(Ordering::Relaxed) => {
+                StoreError::Unknown("others changed the order whenever it was tried again".into())
+            }
+            error @ (StoreError::Conflict
+            | StoreError::Unavailable(_)
+            | StoreError::Unknown(_)
+            | StoreError::Corrupt(_)) => error,
+        }
+    }
+}
+
+/// A port to the store as one request reaches it, with what the request knows of its writes.
+pub(crate) struct Remembering<P: ?Sized> {
+    port: Arc<P>,
+    doubt: Arc<Doubt>,
+}
+
+impl<P: ?Sized> Remembering<P> {
+    pub(crate) const fn new(port: Arc<P>, doubt: Arc<Doubt>) -> Self {
+        Self { port, doubt }
+    }
+}
+
+#[async_trait]
+impl Store for Remembering<dyn Store> {
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        self.doubt.of_read(self.port.order(which).await)
+    }
+
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        self.doubt.of_read(self.port.orders(query).await)
+    }
+
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        self.doubt.of_read(self.port.facts(order).await)
+    }
+
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.doubt.of_read(self.port.idempotency_record(key).await)
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.commit(changes).await)
+    }
+
+    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
+        self.doubt.of_read(self.port.lease_tasks(lease).await)
+    }
+
+    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
+        self.doubt.of_read(self.port.release_task(release).await)
+    }
+
+    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
+        self.doubt.of_read(self.port.tasks(order).await)
+    }
+
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
+        self.doubt.of_write(self.port.record_event(event).await)
+    }
+
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.doubt.of_read(self.port.known_events(ids).await)
+    }
+
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
+        self.doubt.of_read(self.port.lease_events(lease).await)
+    }
+
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        self.doubt.of_read(self.port.close_event(closing).await)
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.doubt.of_read(self.port.forget_events(before).await)
+    }
+
+    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+        self.doubt.of_read(self.port.take_mark(name, lease, due_by).await)
+    }
+
+    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        self.doubt.of_read(self.port.move_mark(name, owner, mark, due_at).await)
+    }
+
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
+        self.doubt.of_read(self.port.api_key(digest).await)
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.add_api_key(key).await)
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.doubt.of_read(self.port.api_keys().await)
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.doubt.of_write(self.port.revoke_api_key(id, at).await)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.doubt.of_read(self.port.ping().await)
+    }
+}
+
+#[async_trait]
+impl PriceList for Remembering<dyn PriceList> {
+    async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
+        self.doubt.of_read(self.port.variants(ids).await)
+    }
+
+    async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
+        self.doubt.of_read(self.port.variants_after(after, limit).await)
+    }
+
+    async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.put_variants(variants).await)
+    }
+
+    async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
+        self.doubt.of_write(self.port.remove_variant(id).await)
+    }
+
+    async fn terms(&self) -> Result<Terms, StoreError> {
+        self.doubt.of_read(self.port.terms().await)
+    }
+
+    async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.put_terms(terms).await)
+    }
+}
+
+#[async_trait]
+impl Carts for Remembering<dyn Carts> {
+    async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
+        self.doubt.of_read(self.port.cart(which).await)
+    }
+
+    async fn open_cart(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+    ) -> Result<Option<Versioned<Cart>>, StoreError> {
+        self.doubt.of_read(self.port.open_cart(customer, currency).await)
+    }
+
+    async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.commit_cart(expected, cart).await)
+    }
+
+    async fn left_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        self.doubt.of_read(self.port.left_carts(after, before, limit).await)
+    }
+
+    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.remove_cart(expected, id).await)
+    }
+
+    async fn provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+    ) -> Result<Option<ProviderCustomerId>, StoreError> {
+        self.doubt.of_read(self.port.provider_customer(customer, livemode).await)
+    }
+
+    async fn keep_provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+        id: &ProviderCustomerId,
+    ) -> Result<ProviderCustomerId, StoreError> {
+        // That a customer is known at the provider changes nothing that anybody could see.
+        self.doubt.of_read(self.port.keep_provider_customer(customer, livemode, id).await)
+    }
+}
