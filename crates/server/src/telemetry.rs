@@ -14,7 +14,9 @@ pub(crate) fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal())
+        // Whoever reads the lines may be gone: that costs the lines, and nothing else.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.compact().with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),

@@ -141,6 +141,21 @@ async fn a_request_that_is_being_answered_is_finished_before_the_program_stops()
     assert!(http.get(format!("{api}/healthz")).send().await.is_err(), "and nobody is there any more");
 }
 
+/// A log collector that restarts, or `serve 2>&1 | head`: the lines are lost, and nothing else.
+#[tokio::test]
+async fn a_program_whose_log_nobody_reads_goes_on_and_stops_when_asked() {
+    let folder = TempDir::new().unwrap();
+    let _twin = shop_on_a_twin(&folder, "0");
+    let key = new_key(&folder);
+    let serve = Process::start_unheard(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
+    let (api, http) = (address_of(&serve), client());
+    let place = http.post(format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
+    let placed = answer(place.header("content-type", "application/json").body(two_lines().to_string())).await;
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let stopped = tokio::task::spawn_blocking(move || serve.terminate());
+    assert_eq!(stopped.await.unwrap(), Some(0));
+}
+
 #[tokio::test]
 async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     let folder = TempDir::new().unwrap();

@@ -54,6 +54,17 @@ impl Process {
         Self { child, lines: Mutex::new(lines), logged }
     }
 
+    /// As [`Self::start`], where whoever reads its log lines is gone from the beginning.
+    pub(crate) fn start_unheard(mut command: Command) -> Self {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
+        let (send, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|it| send.send(it)));
+        Self { child, lines: Mutex::new(lines), logged: Arc::default() }
+    }
+
     /// What it prints, up to the line that `last` knows.
     pub(crate) fn printed(&self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut printed = Vec::new();
