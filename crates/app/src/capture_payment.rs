@@ -37,13 +37,20 @@ impl App {
             ChangeError::Store(error) => CapturePaymentError::Store(error),
         })?;
         let captures = |order: &Order| {
-            let operation = order.operation.as_ref();
-            operation.filter(|it| matches!(it.kind, OperationKind::Capture { .. })).map(|it| it.number)
+            let operation = order.operation.as_ref()?;
+            match operation.kind {
+                OperationKind::Capture { amount } => Some((operation.number, amount)),
+                OperationKind::Edit { .. } | OperationKind::Cancel { .. } => None,
+            }
         };
-        let Some(number) = captures(&order) else { return Ok(Changed::Done(order)) };
+        let Some((number, asked)) = captures(&order) else { return Ok(Changed::Done(order)) };
         let tried = self.operate_now(order, number).await;
         match (&tried.order.state, tried.refusal) {
-            (OrderState::Paid { .. }, _) => Ok(Changed::Done(tried.order)),
+            // It may be another capture that has paid it.
+            (OrderState::Paid { .. }, _) => match tried.order.capture(Some(asked), self.clock.now()) {
+                Ok(_) => Ok(Changed::Done(tried.order)),
+                Err(error) => Err(CapturePaymentError::Refused(error)),
+            },
             (OrderState::Canceled { .. }, _) => Err(CapturePaymentError::Refused(CaptureError::Canceled)),
             (OrderState::Open, _) if captures(&tried.order).is_some() => Ok(Changed::UnderWay(tried.order)),
             (OrderState::Open, Some(error)) => Err(CapturePaymentError::Provider(error)),

@@ -135,7 +135,10 @@ fn because(order: &Order) -> Vec<String> {
         let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let done = match it.policy {
             Policy::Tell => String::new(),
-            Policy::HoldForReview if it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) => {
+            Policy::HoldForReview
+                if !matches!(it.kind, AnomalyKind::WrongLivemode { .. })
+                    && it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
+            {
                 "; it has gone back".to_owned()
             }
             Policy::HoldForReview => "; a person must decide, and a refund of it frees the order".to_owned(),

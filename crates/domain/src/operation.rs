@@ -107,6 +107,12 @@ pub enum CaptureError {
     /// It is paid: there is nothing left to take.
     #[error("the order is paid")]
     Paid,
+    /// It is paid by a capture of another amount, by an earlier request or at Stripe.
+    #[error("{} was captured first; what was not captured is released", .captured.to_decimal())]
+    OtherAmountCaptured {
+        /// What was captured.
+        captured: Money,
+    },
     /// It is canceled.
     #[error("the order is canceled")]
     Canceled,
@@ -212,8 +218,16 @@ impl Order {
         match &self.state {
             OrderState::Open => {}
             OrderState::Paid { by, .. } => {
-                let asked = self.intent(by).and_then(|it| it.capture_asked);
-                return if asked.is_some_and(is_asked) { unchanged() } else { Err(CaptureError::Paid) };
+                let Some(captured) = self.intent(by).and_then(|it| it.capture_asked) else {
+                    return Err(CaptureError::Paid);
+                };
+                let is_part = |it: &crate::Anomaly| matches!(it.kind, crate::AnomalyKind::PartiallyCaptured { .. });
+                let is_all = amount.is_some() || !self.anomalies.iter().any(is_part);
+                return if is_asked(captured) && is_all {
+                    unchanged()
+                } else {
+                    Err(CaptureError::OtherAmountCaptured { captured })
+                };
             }
             OrderState::Canceled { .. } => return Err(CaptureError::Canceled),
         }
@@ -628,7 +642,7 @@ mod tests {
         assert_eq!((paid.state.name(), paid.anomalies.len()), ("paid", 0));
         assert_eq!(paid.capture(Some(usd(5000)), at(500)), Ok(Decision::unchanged(paid.clone())));
         assert_eq!(paid.capture(None, at(500)), Ok(Decision::unchanged(paid.clone())));
-        assert_eq!(paid.capture(Some(usd(1)), at(500)), Err(CaptureError::Paid));
+        assert_eq!(paid.capture(Some(usd(1)), at(500)), Err(CaptureError::OtherAmountCaptured { captured: usd(5000) }));
         // The same money without the shop's word is not what was due.
         let unasked = settled(&order, &news).order;
         assert_eq!((unasked.state.name(), unasked.is_held_for_review()), ("open", true));

@@ -96,12 +96,12 @@ impl Order {
         decision.at(now)
     }
 
-    /// What was released where `intent` brought a part of the total because somebody captured no more of it, by
-    /// whichever way. `None` where it was not authorised for the total, or nothing was left out.
+    /// What a capture of `intent` has released of the total, whoever made it and whatever the shop had asked for. `None`
+    /// where that was no capture of an intent that was authorised for the total.
     fn released_by_capture_of(&self, intent: &PaymentIntent) -> Option<Money> {
         let is_for_the_total = self.capture == CaptureMethod::Manual && intent.amount == self.total;
         let released = self.total.minus(intent.received).ok()?;
-        (is_for_the_total && !released.is_zero() && !intent.received.is_zero()).then_some(released)
+        (is_for_the_total && !intent.received.is_zero()).then_some(released)
     }
 
     /// Whether an unknown intent is this order's all the same: its metadata, which the holder of the secret
@@ -181,8 +181,10 @@ impl Decision {
                         if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
                             known.capture_asked = Some(received);
                         }
-                        let kind = AnomalyKind::PartiallyCaptured { captured: received, released };
-                        self.tell(intent.id.clone(), kind, None, now);
+                        if !released.is_zero() {
+                            let kind = AnomalyKind::PartiallyCaptured { captured: received, released };
+                            self.tell(intent.id.clone(), kind, None, now);
+                        }
                         None
                     }
                     None => Some(AnomalyKind::AmountDiffers { expected, received }),
@@ -476,8 +478,23 @@ mod tests {
             let dropped = paid.facts.iter().any(|it| it.kind() == "operation.dropped");
             assert_eq!(dropped, asked.is_some(), "a capture of another amount was not done: {:?}", paid.facts);
             let again = paid.order.settle(&captured(2000), &Policies::DEFAULT, at(302)).unwrap();
-            assert_eq!(again, Decision::unchanged(paid.order));
+            assert_eq!(again, Decision::unchanged(paid.order.clone()));
+            let elsewhere = Err(crate::CaptureError::OtherAmountCaptured { captured: usd(2000) });
+            assert_eq!(paid.order.capture(None, at(303)), elsewhere, "{asked:?}");
+            assert_eq!(paid.order.capture(Some(usd(3000)), at(303)), elsewhere, "{asked:?}");
+            assert!(paid.order.capture(Some(usd(2000)), at(303)).is_ok(), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_capture_of_all_elsewhere_pays_an_order_of_which_the_shop_asked_for_a_part() {
+        let order = authorised().capture(Some(usd(3000)), at(250)).unwrap().order;
+        let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
+        assert_eq!((paid.order.payment_state(), &paid.order.anomalies), (PaymentState::Paid, &vec![]));
+        assert!(paid.facts.iter().any(|it| it.kind() == "operation.dropped"), "{:?}", paid.facts);
+        let elsewhere = crate::CaptureError::OtherAmountCaptured { captured: usd(11_500) };
+        assert_eq!(paid.order.capture(Some(usd(3000)), at(302)), Err(elsewhere));
+        assert!(paid.order.capture(None, at(303)).is_ok());
     }
 
     #[test]

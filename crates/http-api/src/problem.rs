@@ -255,7 +255,9 @@ impl From<CapturePaymentError> for Problem {
         match error {
             CapturePaymentError::NotFound => GetOrderError::NotFound.into(),
             CapturePaymentError::Refused(error) => match error {
-                CaptureError::Paid => Self::conflict("order_paid", error.to_string()),
+                CaptureError::Paid | CaptureError::OtherAmountCaptured { .. } => {
+                    Self::conflict("order_paid", error.to_string())
+                }
                 CaptureError::Canceled => Self::conflict("order_canceled", error.to_string()),
                 CaptureError::NotAuthorized => Self::conflict("payment_not_authorized", error.to_string()),
                 CaptureError::Amount { .. } | CaptureError::NotOnTheWire(_) => Self::amount(&error),

@@ -78,6 +78,7 @@ pub(crate) fn read_event(json: Value) -> Result<ProviderEvent, WebhookError> {
 
 /// The version, if it is not one whose meaning is known.
 fn other_version(version: Option<&str>) -> Option<String> {
+    let version = version.filter(|it| !it.is_empty());
     let train = version.and_then(|it| it.split_once('.')).map(|(_, train)| train);
     let is_known = train.is_some_and(|it| KNOWN_TRAINS.contains(&it));
     (!is_known).then(|| version.unwrap_or("(none)").chars().take(VERSION_CHARS_MAX).collect())
@@ -108,8 +109,11 @@ fn said(kind: &str, object: Value, created_at: Timestamp) -> Result<Said, Webhoo
     if let Some(what) = kind.strip_prefix("charge.dispute.") {
         return read(kind, object, |it: &objects::Dispute| {
             let Some(mut dispute) = dispute_of(it)? else { return Ok(None) };
-            dispute.withdrawn |= what == "funds_withdrawn";
-            dispute.reinstated |= what == "funds_reinstated";
+            // Where the movements are told they say more: perhaps only a part was put back.
+            if it.balance_transactions.is_empty() {
+                dispute.withdrawn |= what == "funds_withdrawn";
+                dispute.reinstated |= what == "funds_reinstated";
+            }
             Ok(Some(ProviderNews::Dispute(Box::new(dispute))))
         });
     }

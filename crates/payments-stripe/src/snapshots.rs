@@ -106,11 +106,11 @@ pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, 
     let Some(intent) = &dispute.payment_intent else { return Ok(None) };
     let status: DisputeStatus = dispute.status.parse().map_err(|()| Unreadable::Status(dispute.status.clone()))?;
     let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
-    // Each time that money is taken or put back is a movement of its own. Their amounts need not cancel out: rates of
-    // exchange change in between.
-    let count = |taken: bool| dispute.balance_transactions.iter().filter(|it| (it.amount < 0) == taken).count();
-    let withdrawn = count(true) > 0;
-    let reinstated = count(false) > 0 && count(false) >= count(true);
+    // Each time that money is taken or put back is a movement of its own. It is reinstated when all of it is back: what
+    // is missing, if only by a rate of exchange, is still with the card holder.
+    let movements = || dispute.balance_transactions.iter().map(|it| it.amount);
+    let withdrawn = movements().any(|it| it < 0);
+    let reinstated = movements().any(|it| it > 0) && movements().sum::<i64>() >= 0;
     Ok(Some(Dispute {
         id: DisputeId::new(dispute.id.as_str()).map_err(|problem| foreign(&problem))?,
         intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,

@@ -93,6 +93,8 @@ fn each_type_says_what_it_is_about() {
         ("created", json!([]), (false, false)),
         ("updated", json!([{ "amount": -500 }]), (true, false)),
         ("closed", json!([{ "amount": -500 }, { "amount": 500 }]), (true, true)),
+        ("funds_reinstated", json!([{ "amount": -500 }, { "amount": 150 }]), (true, false)),
+        ("updated", json!([{ "amount": -500 }, { "amount": 500 }, { "amount": -500 }]), (true, false)),
         ("funds_withdrawn", json!([]), (true, false)),
         ("funds_reinstated", json!([]), (false, true)),
     ] {

@@ -95,6 +95,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         PAYING,
         &[&[Act::At(Deed::Capture(400)), Act::Refund(Some(100))], &[Act::Check, Act::Capture(Some(700))]],
     ),
+    manual(
+        "capture of all at the dashboard",
+        PAYING,
+        &[&[Act::At(Deed::Capture(1000))], &[Act::Check, Act::Capture(Some(700)), Act::Refund(Some(100))]],
+    ),
     story(
         "dashboard refund",
         PAID,

@@ -152,6 +152,14 @@ async fn a_capture_of_less_at_the_dashboard_pays_the_order_and_says_what_was_rel
     assert_eq!(read["anomalies"][0]["kind"], "partially_captured", "{read}");
     let explained = shop.call(Method::GET, &format!("/orders/{order}/explain"), &Value::Null).await.body.to_string();
     assert!(explained.contains("50.00 usd of") && explained.contains("74.50 usd was released"), "{explained}");
+    // Who wanted to capture is not told that it was done.
+    let capture = format!("/orders/{order}/capture");
+    for body in [json!({}), json!({ "amount": "60.00" })] {
+        let refused = shop.call(Method::POST, &capture, &body).await;
+        assert_eq!((refused.status, refused.code()), (409, "order_paid"), "{refused:?}");
+        assert!(refused.body["error"]["detail"].as_str().unwrap().starts_with("50.00 was captured first"));
+    }
+    assert_eq!(shop.call(Method::POST, &capture, &json!({ "amount": "50.00" })).await.status, 200);
     let refund = shop.call(Method::POST, &format!("/orders/{order}/refunds"), &json!({})).await;
     assert_eq!((refund.status, &refund.body["data"]["amount"]), (201, &json!("50.00")), "{refund:?}");
     assert!(shop.audit().0, "{}", shop.audit().1);
