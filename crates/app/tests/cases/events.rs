@@ -287,3 +287,26 @@ async fn what_no_webhook_has_told_is_found_by_walking_the_events() {
     shop.another().after(0).await;
     assert!(shop.provider().walked() > calls, "walked at the start of a process");
 }
+
+/// On a busy account the messages of the last minute are more than one walk reads. They are read once in a period, and
+/// not again and again for as long as they are young.
+#[tokio::test]
+async fn a_busy_account_is_walked_once_in_a_period() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    shop.after(0).await;
+    let intent = order.paid_by().unwrap().id.clone();
+    shop.clock.advance_seconds(300);
+    for _ in 0..100 {
+        shop.provider().refund_at_dashboard(&intent, usd(1));
+    }
+    let before = shop.provider().walked();
+    shop.after(0).await;
+    let pages = shop.provider().walked() - before;
+    assert!(pages <= 20, "{pages} pages of young messages were read in one period");
+    // The next period reads all of them, as they are old by then, and each page once.
+    shop.after(300).await;
+    let pages = shop.provider().walked() - before - pages;
+    assert!((50..=60).contains(&pages), "{pages}");
+    assert_eq!(shop.order(&order).await.refunds.len(), 100);
+}
