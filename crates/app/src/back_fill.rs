@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use crate::{App, GatewayError, Lease, Mark, StoreError};
+use crate::{App, GatewayError, Lease, Mark, MarkDue, StoreError};
 
 /// How far a walk without a mark goes back, in seconds: as long as Stripe lists a message ("List all events").
 const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
@@ -27,8 +27,9 @@ impl App {
     pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
         // The first walk of a process is due at once: nobody may have been there for a while.
         let first = !self.has_walked.load(Ordering::Relaxed);
-        let due_by = if first { lease.now.plus_seconds(self.settings.back_fill_seconds) } else { lease.now };
-        let Some(mut mark) = self.store.take_mark(MARK, lease, due_by).await? else { return Ok(false) };
+        let due = MarkDue::now(lease.now, self.settings.back_fill_seconds);
+        let due = if first { MarkDue { by: due.latest, ..due } } else { due };
+        let Some(mut mark) = self.store.take_mark(MARK, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
         let more = match self.walk(&mut mark).await {
             Ok(more) => more,
@@ -38,6 +39,9 @@ impl App {
                 false
             }
         };
+        if let Some(warning) = self.clock_warning() {
+            tracing::warn!("{warning}");
+        }
         let now = self.clock.now();
         let again = if more { 0 } else { self.settings.back_fill_seconds };
         self.store.move_mark(MARK, lease.owner, &mark, now.plus_seconds(again)).await?;

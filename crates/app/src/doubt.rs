@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     ApiKey, CartRef, Carts, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask,
-    Mark, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
-    Version, Versioned,
+    Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -124,8 +124,8 @@ impl Store for Remembering<dyn Store> {
         self.doubt.of_read(self.port.forget_events(before).await)
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
-        self.doubt.of_read(self.port.take_mark(name, lease, due_by).await)
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+        self.doubt.of_read(self.port.take_mark(name, lease, due).await)
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {

@@ -276,6 +276,9 @@ fn sentence(fact: &Fact) -> String {
                 (true, false) => "; the money was taken",
                 (false, false) => "",
             };
+            if before == status {
+                return format!("The dispute {} is {status}{moved}.", dispute.as_str());
+            }
             format!("The dispute {} went from {before} to {status}{moved}.", dispute.as_str())
         }
         Fact::AnomalyFound { anomaly } => {

@@ -57,13 +57,13 @@ pub use ports::ids_and_clock::{Bell, Clock, Ids};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, UnknownStatus};
 pub use ports::store::{
-    ApiKey, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark, OrderQuery, OrderRef,
-    OrderRefError, RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope,
-    Version, Versioned,
+    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark,
+    MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask,
+    TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
-pub use ports::webhooks::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
+pub use ports::webhooks::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, Saving, Session, Shopper, Storefront, StorefrontError, Wish};

@@ -11,8 +11,8 @@ use paywright_domain::{
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
 use crate::{
-    Access, App, Cause, EventClosing, GatewayError, Lease, LeasedEvent, OrderRef, ProviderEvent, ProviderNews,
-    ReceivedEvent, SettleFromProviderError, StoreError, Verdict,
+    Access, App, Cause, EventClosing, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion, ProviderEvent,
+    ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict,
 };
 
 /// Why news waits that names an intent of no order.
@@ -60,10 +60,10 @@ impl App {
             self.store.record_event(&keep(Verdict::Foreign, Some(reason))).await?;
             return Ok(Verdict::Foreign);
         }
-        if let Some(version) = event.other_version.filter(|_| via == "webhook") {
+        if let Some(OtherVersion { version, expected }) = event.other_version.filter(|_| via == "webhook") {
             self.warnings.warn(format!(
                 "A webhook endpoint at Stripe sends events of API version {version}. They are taken by their ids alone and \
-                 read from Stripe again, which is slower: set the endpoint to the version that this program was made for."
+                 read from Stripe again, which is slower: set the endpoint's version to {expected}."
             ));
         }
         let kept = match &received.news {

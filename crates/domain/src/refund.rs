@@ -284,11 +284,9 @@ impl Order {
         }
         let undisputed = self.undisputed_of(&intent.id);
         let amount = new.amount.unwrap_or(if undisputed.is_zero() { left } else { undisputed });
-        if amount.is_zero() || left.minus(amount).is_err() {
-            return Err(RefundError::Amount { left });
-        }
-        if undisputed.minus(amount).is_err() {
-            return Err(RefundError::Disputed { undisputed });
+        if amount.is_zero() || undisputed.minus(amount).is_err() {
+            let is_there = !amount.is_zero() && left.minus(amount).is_ok();
+            return Err(if is_there { RefundError::Disputed { undisputed } } else { RefundError::Amount { left } });
         }
         amount.to_wire().map_err(RefundError::NotOnTheWire)?;
         let mut decision = Decision::unchanged(self.clone());

@@ -393,7 +393,7 @@ impl From<CheckPaymentError> for Problem {
 impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         let code = match error {
-            WebhookError::BadSignature(_) => "webhook_signature_invalid",
+            WebhookError::BadSignature(_) | WebhookError::OutsideTolerance { .. } => "webhook_signature_invalid",
             WebhookError::Unreadable(_) => "webhook_unreadable",
             WebhookError::Thin => "webhook_thin_event",
         };

@@ -12,6 +12,7 @@ use crate::API_VERSION;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
 use crate::limiter::{Limiter, Pace, Urgency};
 use crate::requests::{Get, Post};
+use crate::stripe_time::StripeTime;
 
 /// Where and how Stripe is reached.
 #[derive(Debug, Clone)]
@@ -74,6 +75,7 @@ pub struct Client {
     settings: ClientSettings,
     limiter: Arc<Limiter>,
     urgency: Urgency,
+    pub(crate) stripe_time: Arc<StripeTime>,
 }
 
 /// An answer, with what is said about it.
@@ -126,7 +128,7 @@ impl Client {
         }
         let http = http.build()?;
         let limiter = Arc::new(Limiter::new(settings.pace));
-        Ok(Self { http, settings, limiter, urgency: Urgency::Customer })
+        Ok(Self { http, settings, limiter, urgency: Urgency::Customer, stripe_time: Arc::default() })
     }
 
     /// The same client for those whom nobody waits for: requests of customers go before theirs.
@@ -236,6 +238,7 @@ impl Client {
         };
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        self.stripe_time.heard(header("date").as_deref());
         let should_retry = header("stripe-should-retry");
         let request_id = header("request-id");
         let replayed = header("idempotent-replayed").as_deref() == Some("true");

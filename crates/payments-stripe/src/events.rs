@@ -1,6 +1,6 @@
 //! What Stripe's events say, whichever way they come.
 
-use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
+use paywright_app::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 use paywright_domain::{AnomalyKind, IntentId, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::objects::{self, Event, PaymentIntent};
 use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
-use crate::webhook::verify;
+use crate::webhook::{SignatureError, TOLERANCE_SECONDS, verify};
 
 /// Stripe's webhooks, signed by any of the secrets in use.
 #[derive(Debug, Clone)]
@@ -27,7 +27,18 @@ impl Webhooks for StripeWebhooks {
     fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError> {
         verify(body, signature, &self.secrets, now).map_err(|problem| {
             tracing::warn!(%problem, "a webhook was refused");
-            WebhookError::BadSignature("see \"Verify webhook signatures\" of the payment provider")
+            match problem {
+                // Whoever made it has the secret: the time may be told.
+                SignatureError::OutsideTolerance { seconds } => {
+                    WebhookError::OutsideTolerance { seconds, tolerance: TOLERANCE_SECONDS }
+                }
+                SignatureError::NoSecret
+                | SignatureError::NoTimestamp
+                | SignatureError::NoSignature
+                | SignatureError::Mismatch => {
+                    WebhookError::BadSignature("see \"Verify webhook signatures\" of the payment provider")
+                }
+            }
         })?;
         let unreadable = |problem: &dyn std::fmt::Display| WebhookError::Unreadable(problem.to_string());
         let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
@@ -72,7 +83,7 @@ pub(crate) fn read_event(json: Value) -> Result<ProviderEvent, WebhookError> {
         request: event.request.and_then(|it| it.id),
         news,
         foreign,
-        other_version,
+        other_version: other_version.map(|version| OtherVersion { version, expected: crate::API_VERSION }),
     })
 }
 

@@ -178,6 +178,10 @@ impl PaymentGateway for StripeGateway {
         Self::given_back(&self.client.post(&request, key).await.map_err(gateway_error)?)
     }
 
+    fn clock_difference_seconds(&self) -> Option<i64> {
+        self.client.stripe_time.ahead_of((self.now)())
+    }
+
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let refund = StripeId::new("", id.as_str()).map_err(|_| GatewayError::NotFound)?;
         Self::given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?).map_err(read)

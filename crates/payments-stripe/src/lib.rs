@@ -17,6 +17,7 @@ mod open_enum;
 mod records;
 mod requests;
 mod snapshots;
+mod stripe_time;
 mod wallet;
 pub mod webhook;
 

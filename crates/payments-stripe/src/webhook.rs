@@ -30,8 +30,12 @@ pub enum SignatureError {
     #[error("no signature matches the body")]
     Mismatch,
     /// Signed too long ago, or for too far ahead.
-    #[error("the timestamp is more than {TOLERANCE_SECONDS} seconds away")]
-    OutsideTolerance,
+    #[error("it was signed {} seconds {} of this machine's clock; at most {TOLERANCE_SECONDS} are accepted",
+        seconds.abs(), if *seconds < 0 { "behind" } else { "ahead" })]
+    OutsideTolerance {
+        /// How far its time is ahead of now, in seconds.
+        seconds: i64,
+    },
 }
 
 /// Checks the `Stripe-Signature` header over the raw bytes of a body with any of the secrets. Pure, and takes
@@ -74,7 +78,7 @@ pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestam
         return Err(SignatureError::Mismatch);
     }
     if signed_at.abs_diff(now.unix_seconds()) > TOLERANCE_SECONDS.unsigned_abs() {
-        return Err(SignatureError::OutsideTolerance);
+        return Err(SignatureError::OutsideTolerance { seconds: signed_at.saturating_sub(now.unix_seconds()) });
     }
     Ok(())
 }
@@ -175,10 +179,10 @@ mod tests {
         for (away, expected) in [
             (0, Ok(())),
             (300, Ok(())),
-            (301, Err(OutsideTolerance)),
+            (301, Err(OutsideTolerance { seconds: -301 })),
             (-300, Ok(())),
-            (-301, Err(OutsideTolerance)),
-            (-3600, Err(OutsideTolerance)),
+            (-301, Err(OutsideTolerance { seconds: 301 })),
+            (-3600, Err(OutsideTolerance { seconds: 3600 })),
         ] {
             assert_eq!(verify(PLAIN.as_bytes(), &good, &secrets(&[secret]), at(t + away)), expected, "{away} s");
         }

@@ -403,6 +403,18 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
 }
 
 #[tokio::test]
+async fn stripes_clock_is_known_by_the_date_of_any_answer() {
+    let (server, client) = stripe().await;
+    let gateway = gateway(client);
+    assert_eq!(gateway.clock_difference_seconds(), None);
+    let dated = ResponseTemplate::new(404).insert_header("date", "Mon, 31 Mar 2025 09:59:30 GMT");
+    answers(&server, dated).await;
+    assert!(gateway.in_background().intent(&IntentId::new("pi_1").unwrap()).await.is_err());
+    // The gateway's own clock stands at 09:57:40.
+    assert!((110..=111).contains(&gateway.clock_difference_seconds().unwrap()), "{gateway:?}");
+}
+
+#[tokio::test]
 async fn what_no_store_could_keep_is_left_out_of_an_error() {
     let (server, client) = stripe().await;
     let mut declined = intent_json("requires_payment_method");

@@ -319,7 +319,7 @@ impl Settings {
     pub(crate) fn token_secret(&self) -> Result<SecretString, Failure> {
         let found = secret(self.auth.token_secret.as_ref(), self.auth.token_secret_file.as_deref())?;
         Ok(found.ok_or(
-            "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET (or ..._FILE) to at least 32 random bytes, \
+            "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET (or ..._FILE) to a text of at least 32 random bytes (openssl rand -hex 32), \
              which the shop signs its customers' tokens with",
         )?)
     }

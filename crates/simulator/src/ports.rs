@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use paywright_app::{
     ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
-    IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, NewIntent, OrderQuery, OrderRef, Page,
+    IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, NewIntent, OrderQuery, OrderRef, Page,
     PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
     TaskRelease, Versioned,
 };
@@ -382,8 +382,8 @@ impl Store for Stored {
         self.write(Call::Write, "forget events", self.store.forget_events(before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
-        self.write(Call::Write, "take mark", self.store.take_mark(name, lease, due_by)).await
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+        self.write(Call::Write, "take mark", self.store.take_mark(name, lease, due)).await
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {

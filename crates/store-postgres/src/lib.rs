@@ -28,8 +28,8 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
-    OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
+    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::time::timeout;
@@ -294,8 +294,14 @@ impl Store for PostgresStore {
         Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
-        let take = queue::TakeMark { name: name.to_owned(), claim: Claim::of(lease), due_by: pg_time(due_by) };
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+        let take = queue::TakeMark {
+            name: name.to_owned(),
+            claim: Claim::of(lease),
+            due_by: pg_time(due.by),
+            due_max: pg_time(due.latest),
+            leased_max: pg_time(lease.until_max()),
+        };
         let rows: Vec<Option<String>> = self.rows(take).await.map_err(Failure::of_write)?;
         Ok(rows.into_iter().next().map(|value| Mark { value }))
     }

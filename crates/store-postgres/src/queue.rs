@@ -237,6 +237,8 @@ pub(crate) struct TakeMark {
     pub(crate) name: String,
     pub(crate) claim: Claim,
     pub(crate) due_by: PgTimestamp,
+    pub(crate) due_max: PgTimestamp,
+    pub(crate) leased_max: PgTimestamp,
 }
 
 impl Fixed for TakeMark {
@@ -252,7 +254,9 @@ impl Fixed for TakeMark {
         to.value::<Timestamptz, _>(&self.claim.now)?;
         to.value::<SqlUuid, _>(&self.claim.owner)?;
         to.value::<Timestamptz, _>(&self.claim.until)?;
-        to.value::<Timestamptz, _>(&self.due_by)
+        to.value::<Timestamptz, _>(&self.due_by)?;
+        to.value::<Timestamptz, _>(&self.due_max)?;
+        to.value::<Timestamptz, _>(&self.leased_max)
     }
 }
 

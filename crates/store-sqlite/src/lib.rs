@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
-    OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
+    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -190,9 +190,9 @@ impl Store for SqliteStore {
         self.writer.run(move |db| queue::forget_events(db, before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
-        self.writer.run(move |db| queue::take_mark(db, &name, &lease, due_by)).await
+        self.writer.run(move |db| queue::take_mark(db, &name, &lease, due)).await
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {

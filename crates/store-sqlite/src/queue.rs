@@ -2,7 +2,7 @@
 //! time, and let go of by whoever has taken it. Each function runs inside a savepoint of the group's transaction.
 
 use diesel::prelude::*;
-use paywright_app::{EventClosing, Lease, LeasedEvent, LeasedTask, Mark, ReceivedEvent, TaskRelease, Verdict};
+use paywright_app::{EventClosing, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, ReceivedEvent, TaskRelease, Verdict};
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
@@ -145,7 +145,7 @@ pub(crate) fn take_mark(
     db: &mut SqliteConnection,
     name: &str,
     lease: &Lease,
-    due_by: Timestamp,
+    due: MarkDue,
 ) -> Result<Option<Mark>, Failure> {
     let now = lease.now.unix_micros();
     diesel::insert_into(marks::table)
@@ -154,8 +154,13 @@ pub(crate) fn take_mark(
         .execute(db)?;
     let free = marks::table
         .find(name)
-        .filter(marks::due_at.le(due_by.unix_micros()))
-        .filter(marks::leased_until.is_null().or(marks::leased_until.le(now)));
+        .filter(marks::due_at.le(due.by.unix_micros()).or(marks::due_at.gt(due.latest.unix_micros())))
+        .filter(
+            marks::leased_until
+                .is_null()
+                .or(marks::leased_until.le(now))
+                .or(marks::leased_until.gt(lease.until_max().unix_micros())),
+        );
     let taken = diesel::update(free)
         .set((
             marks::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),

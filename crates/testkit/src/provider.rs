@@ -65,6 +65,7 @@ struct State {
     /// The code that a request with an e-mail address is refused with.
     refuses_emails: Option<&'static str>,
     walked: u32,
+    clock_ahead: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -104,6 +105,11 @@ impl Provider {
     /// Has every request with an e-mail address be refused for it.
     pub fn refuses_emails(&self) {
         self.state().refuses_emails = Some(IntentError::EMAIL_INVALID);
+    }
+
+    /// Has its clock be so many seconds ahead of ours.
+    pub fn clock_is_ahead(&self, seconds: i64) {
+        self.state().clock_ahead = Some(seconds);
     }
 
     /// The calls that changed something, or tried to, by name and key.
@@ -415,6 +421,10 @@ impl PaymentGateway for Provider {
             Saved::Refund(snapshot) => Ok(IssuedRefund { snapshot, request: None }),
             Saved::Intent(_) | Saved::Refusal(_) | Saved::Failure => panic!("{key} was used for something else"),
         }
+    }
+
+    fn clock_difference_seconds(&self) -> Option<i64> {
+        self.state().clock_ahead
     }
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {

@@ -22,6 +22,11 @@ impl HandClock {
     pub fn advance_seconds(&self, seconds: u32) {
         self.0.fetch_add(i64::from(seconds) * 1_000_000, Ordering::SeqCst);
     }
+
+    /// Sets the clock back, as whoever finds it wrong does.
+    pub fn set_back_seconds(&self, seconds: u32) {
+        self.0.fetch_sub(i64::from(seconds) * 1_000_000, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]

@@ -42,6 +42,12 @@ pub trait PaymentGateway: Send + Sync {
 
     /// Reads how a refund stands now.
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
+
+    /// How far the provider's clock is ahead of this machine's by its last answer, in seconds; behind it where that is
+    /// negative. `None` where no answer has told.
+    fn clock_difference_seconds(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// What an intent is asked for with: a pure function of a stored order and a stored request.

@@ -62,8 +62,9 @@ pub trait Store: Send + Sync {
     /// Says how many those were.
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Takes the mark with this name, if it is due by `due_by` and nobody holds it; it is made where there is none.
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError>;
+    /// Takes the mark with this name, if it is due and nobody holds it; it is made where there is none. One that is due
+    /// later than it can be, or held for longer, was moved by a clock that ran ahead: it is due, and free.
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError>;
 
     /// Moves a mark that `owner` holds, and lets go of it until it is due again. Says whether it was held.
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError>;
@@ -258,6 +259,33 @@ pub struct Lease {
     pub until: Timestamp,
     /// How many at most.
     pub limit: u16,
+}
+
+/// How far the clocks of two processes on one store may be apart, in seconds.
+pub const CLOCK_TOLERANCE_SECONDS: u32 = 300;
+
+impl Lease {
+    /// The latest moment at which a lease like this can end, whoever took it.
+    pub fn until_max(&self) -> Timestamp {
+        self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS)
+    }
+}
+
+/// When a mark may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkDue {
+    /// It is due by this moment.
+    pub by: Timestamp,
+    /// The latest moment at which it can be due, whoever moved it.
+    pub latest: Timestamp,
+}
+
+impl MarkDue {
+    /// A mark that is moved on by `period_seconds` each time, and is due by `now`.
+    pub fn now(now: Timestamp, period_seconds: u32) -> Self {
+        let latest = now.plus_seconds(period_seconds.saturating_add(CLOCK_TOLERANCE_SECONDS));
+        Self { by: now, latest }
+    }
 }
 
 /// A task that its owner holds.

@@ -29,7 +29,16 @@ pub struct ProviderEvent {
     pub foreign: Option<String>,
     /// The API version that it is rendered in, where its objects may mean something else than in the versions that are
     /// known here; they were not read then.
-    pub other_version: Option<String>,
+    pub other_version: Option<OtherVersion>,
+}
+
+/// The API version of an event whose objects were not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherVersion {
+    /// The event's.
+    pub version: String,
+    /// The one that this program was made for.
+    pub expected: &'static str,
 }
 
 /// What a message says, as far as it concerns an order.
@@ -66,6 +75,18 @@ pub enum WebhookError {
     /// It is not signed by a secret in use, or too long ago.
     #[error("the signature does not match: {0}")]
     BadSignature(&'static str),
+    /// It is signed by a secret in use, at another time than now.
+    #[error(
+        "it was signed {} seconds {} of this machine's clock, and at most {tolerance} are accepted; is the clock right?",
+        seconds.abs(),
+        if *seconds < 0 { "behind" } else { "ahead" }
+    )]
+    OutsideTolerance {
+        /// How far the signature's time is ahead of now, in seconds.
+        seconds: i64,
+        /// How far it may be, either way.
+        tolerance: i64,
+    },
     /// It is signed but cannot be read.
     #[error("the event cannot be read: {0}")]
     Unreadable(String),

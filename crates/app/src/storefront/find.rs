@@ -2,7 +2,7 @@ use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, Timestamp};
 
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
-    ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, OrderQuery, OrderRef, StoreError, Version,
+    ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, MarkDue, OrderQuery, OrderRef, StoreError, Version,
     Versioned,
 };
 
@@ -53,7 +53,7 @@ impl Storefront {
             }
             let now = self.app.clock.now();
             let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
-            if self.app.store.take_mark(&name, &lease, now).await?.is_some() {
+            if self.app.store.take_mark(&name, &lease, MarkDue::now(now, 0)).await?.is_some() {
                 let made = self.current_or_new(shopper, fill).await;
                 if let Err(error) = self.app.store.move_mark(&name, owner, &Mark::default(), now).await {
                     tracing::warn!(%error, "a mark is held until its lease ends");

@@ -2,7 +2,7 @@ use paywright_domain::{CartId, OrderState, Timestamp};
 use uuid::Uuid;
 
 use super::{Storefront, StorefrontError};
-use crate::{Lease, Mark, StoreError, Versioned};
+use crate::{Lease, Mark, MarkDue, StoreError, Versioned};
 
 /// The name of the mark that says how far the walk along the carts has come.
 const MARK: &str = "left_carts";
@@ -20,7 +20,9 @@ impl Storefront {
     pub async fn forget_left_carts(&self, kept_seconds: u32) -> Result<bool, StorefrontError> {
         let now = self.app.clock.now();
         let lease = Lease { owner: self.app.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: PAGE };
-        let Some(mark) = self.app.store.take_mark(MARK, &lease, now).await? else { return Ok(false) };
+        let Some(mark) = self.app.store.take_mark(MARK, &lease, MarkDue::now(now, EVERY_SECONDS)).await? else {
+            return Ok(false);
+        };
         let after = mark.value.and_then(|it| Uuid::try_parse(&it).ok()).map(CartId);
         let page = self.carts.left_carts(after, now.minus_seconds(kept_seconds), PAGE).await?;
         let more = page.len() == usize::from(PAGE);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use paywright_app::{
     Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Lease, LeasedEvent,
-    LeasedTask, Mark, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Versioned,
+    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store, StoreError,
+    StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId, Timestamp};
 use paywright_testkit::{at, issuing_gateway, new_order, usd};
@@ -87,8 +87,8 @@ impl Store for Doubtful {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.store.forget_events(before).await
     }
-    async fn take_mark(&self, name: &str, lease: &Lease, due_by: Timestamp) -> Result<Option<Mark>, StoreError> {
-        self.store.take_mark(name, lease, due_by).await
+    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+        self.store.take_mark(name, lease, due).await
     }
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
         self.store.move_mark(name, owner, mark, due_at).await

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, GatewayError, Lease, OrderRef, ProviderEvent, ProviderNews, Verdict};
+use paywright_app::{Access, GatewayError, Lease, OrderRef, OtherVersion, ProviderEvent, ProviderNews, Verdict};
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
     PaymentState,
@@ -139,7 +139,7 @@ async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of
     shop.provider().pay(&intent);
     for id in ["evt_1", "evt_2"] {
         let old = ProviderEvent {
-            other_version: Some("2024-06-20".to_owned()),
+            other_version: Some(OtherVersion { version: "2024-06-20".to_owned(), expected: "2026-05-27.dahlia" }),
             ..event(id, ProviderNews::Look(intent.clone()))
         };
         assert_eq!(take(&shop, old).await, Verdict::Parked);
@@ -148,6 +148,7 @@ async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
     let warnings = shop.app.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains("2024-06-20"), "{warnings:?}");
+    assert!(warnings[0].ends_with("set the endpoint's version to 2026-05-27.dahlia."), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -309,4 +310,31 @@ async fn a_busy_account_is_walked_once_in_a_period() {
     let pages = shop.provider().walked() - before - pages;
     assert!((50..=60).contains(&pages), "{pages}");
     assert_eq!(shop.order(&order).await.refunds.len(), 100);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_warned_of_with_how_much_and_which_way() {
+    let shop = Shop::open().await;
+    for (ahead, warning) in [
+        (30, None),
+        (-30, None),
+        (93, Some("The clock of this machine is 93 seconds behind Stripe's: set it right.")),
+        (-172_800, Some("The clock of this machine is 172800 seconds ahead of Stripe's: set it right.")),
+    ] {
+        shop.provider().clock_is_ahead(ahead);
+        assert_eq!(shop.app.warnings().first().map(String::as_str), warning, "{ahead}");
+    }
+}
+
+/// A mark that a clock of two days ahead has moved does not keep the walk away for two days.
+#[tokio::test]
+async fn a_walk_that_is_due_later_than_it_can_be_is_due() {
+    let shop = Shop::open().await;
+    shop.after(0).await;
+    shop.clock.advance_seconds(2 * 86_400);
+    shop.after(0).await;
+    shop.clock.set_back_seconds(2 * 86_400 - 600);
+    let before = shop.provider().walked();
+    shop.after(0).await;
+    assert!(shop.provider().walked() > before);
 }

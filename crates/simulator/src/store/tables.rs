@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, OrderQuery,
-    OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict, Version, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
+    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict, Version,
+    Versioned,
 };
 use paywright_domain::{IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -258,10 +259,11 @@ impl Tables {
         u64::try_from(old.len()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn take_mark(&mut self, name: &str, lease: &Lease, due_by: Timestamp) -> Option<Mark> {
+    pub(crate) fn take_mark(&mut self, name: &str, lease: &Lease, due: MarkDue) -> Option<Mark> {
         let new = || MarkRow { mark: Mark::default(), due_at: lease.now, held: None };
         let row = self.marks.entry(name.to_owned()).or_insert_with(new);
-        if row.due_at > due_by || !is_free(row.held, lease.now) {
+        let is_due = row.due_at <= due.by || row.due_at > due.latest;
+        if !is_due || !is_free(row.held.filter(|it| it.until <= lease.until_max()), lease.now) {
             return None;
         }
         row.held = Some(Held { by: lease.owner, until: lease.until });
