@@ -148,8 +148,8 @@ impl Store for Remembering<dyn Store> {
         self.doubt.of_write(self.port.revoke_api_key(id, at).await)
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.doubt.of_read(self.port.ping().await)
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.doubt.of_read(self.port.probe().await)
     }
 }
 

@@ -25,6 +25,7 @@ mod list_orders;
 mod perform;
 mod place_order;
 mod ports;
+mod readiness;
 mod refund_payment;
 mod run_due_tasks;
 mod schedule;
@@ -136,6 +137,7 @@ pub struct App {
     has_walked: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
+    readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
     /// What this request knows of its own writes; nothing for those that answer nobody.
     doubt: Option<Arc<doubt::Doubt>>,
@@ -159,6 +161,7 @@ impl App {
             has_walked: Arc::default(),
             known_keys: Arc::default(),
             asked: Arc::default(),
+            readiness: Arc::default(),
             warnings: Arc::default(),
             doubt: None,
         }
@@ -178,10 +181,5 @@ impl App {
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { gateway: Arc::clone(&self.background), ..self.clone() }
-    }
-
-    /// Whether requests can be served: the store answers.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ping().await
     }
 }

@@ -1,9 +1,13 @@
 //! Whether the process lives, and whether it can serve.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Query};
+use paywright_app::StoreError;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::Api;
 use crate::problem::Problem;
@@ -13,6 +17,9 @@ pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
+/// How long the store may take to keep what it is given.
+const STORE_ANSWERS: Duration = Duration::from_secs(2);
+
 /// What may be asked of [`readyz`].
 #[derive(Debug, Deserialize)]
 pub(crate) struct ReadyQuery {
@@ -20,9 +27,12 @@ pub(crate) struct ReadyQuery {
     verbose: Option<String>,
 }
 
-/// `GET /readyz`: the store answers too. `?verbose` adds what an operator should change: sentences without secrets.
+/// `GET /readyz`: the store takes writes too. `?verbose` adds what an operator should change: sentences without secrets.
 pub(crate) async fn readyz(api: Data<Api>, query: Query<ReadyQuery>) -> Result<HttpResponse, Problem> {
-    api.app.ready().await?;
+    match timeout(STORE_ANSWERS, api.app.ready()).await {
+        Ok(ready) => ready?,
+        Err(_) => return Err(StoreError::Unavailable(format!("no answer within {STORE_ANSWERS:?}").into()).into()),
+    }
     let mut body = json!({ "status": "ready" });
     if query.verbose.is_some()
         && let Some(fields) = body.as_object_mut()

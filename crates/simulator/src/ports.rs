@@ -406,7 +406,7 @@ impl Store for Stored {
         self.store.revoke_api_key(id, at).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 }

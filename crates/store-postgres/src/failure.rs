@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     Pool(#[from] PoolError),
     #[error("no connection to the database was free within {0:?}")]
     NoConnection(Duration),
+    #[error("the database has not the schema of this version: a table or a migration is missing")]
+    Schema,
     #[error("the database did not answer within {0:?}")]
     TimedOut(Duration),
 }
@@ -98,9 +100,12 @@ impl Failure {
     pub(crate) fn of_read(self) -> StoreError {
         match self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Database(_) | Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::TimedOut(_) => {
-                StoreError::Unavailable(Box::new(self))
-            }
+            Self::Database(_)
+            | Self::Connection(_)
+            | Self::Pool(_)
+            | Self::NoConnection(_)
+            | Self::Schema
+            | Self::TimedOut(_) => StoreError::Unavailable(Box::new(self)),
         }
     }
 
@@ -114,7 +119,9 @@ impl Failure {
         };
         match &self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) => StoreError::Unavailable(Box::new(self)),
+            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::Schema => {
+                StoreError::Unavailable(Box::new(self))
+            }
             Self::Database(DatabaseError(kind, _)) => match kind {
                 UniqueViolation | ForeignKeyViolation | SerializationFailure => StoreError::Conflict,
                 CheckViolation | NotNullViolation => StoreError::Corrupt(Box::new(self)),
@@ -132,9 +139,12 @@ impl Failure {
         match self {
             Self::TimedOut(_)
             | Self::Database(DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _)) => true,
-            Self::Database(_) | Self::BadRow { .. } | Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) => {
-                false
-            }
+            Self::Database(_)
+            | Self::BadRow { .. }
+            | Self::Connection(_)
+            | Self::Pool(_)
+            | Self::NoConnection(_)
+            | Self::Schema => false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod ask;
 mod connect;
 mod failure;
 mod migrate;
+mod probe;
 mod queue;
 mod read;
 mod rows;
@@ -40,6 +41,7 @@ use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
 pub use crate::migrate::Migrate;
+use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{
     ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, StoredTaskRow, pg_time,
@@ -328,8 +330,8 @@ impl Store for PostgresStore {
         self.wrote(write::RevokeApiKey::of(id, at)).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        let pong: Result<Vec<i32>, Failure> = self.rows(read::Ping).await;
-        pong.map(drop).map_err(Failure::of_read)
+    async fn probe(&self) -> Result<(), StoreError> {
+        let fits: Vec<bool> = self.rows(Probe::of_this_version()).await.map_err(Failure::of_read)?;
+        if fits.as_slice() == [true] { Ok(()) } else { Err(Failure::Schema.of_read()) }
     }
 }

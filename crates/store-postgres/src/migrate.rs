@@ -21,6 +21,12 @@ const LOCK: i64 = 0x5061_7977;
 const WAIT_FOR_TURN: &str = "SET lock_timeout = '60s'";
 const WAIT_FOR_TABLES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15min'";
 
+/// The last migration that this version knows.
+pub(crate) fn newest() -> String {
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).unwrap_or_default();
+    known.iter().map(|it| it.name().version().to_string()).max().unwrap_or_default()
+}
+
 /// What is done about the schema at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Migrate {

@@ -2,7 +2,7 @@
 //! their lifetimes be those of the answers.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use crate::rows::OrderColumns;
@@ -196,21 +196,6 @@ impl Fixed for ApiKeys {
             "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
             "ORDER BY created_at DESC, id DESC"
         )
-    }
-
-    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
-
-pub(crate) struct Ping;
-
-impl Fixed for Ping {
-    type Id = Self;
-    type Columns = Integer;
-
-    fn text() -> &'static Text {
-        text!("SELECT 1")
     }
 
     fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {

@@ -277,9 +277,27 @@ async fn a_session_that_turns_read_only_is_left() {
         }
     };
     assert!(refused.contains("does not allow writes"), "{refused}");
+    assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))), "it takes no orders");
     admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
     admin.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
     store.commit(first(2)).await.unwrap();
+    store.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schema_that_lost_something_takes_no_orders() {
+    let database = migrated().await;
+    let store = PostgresStore::open(&database.url(), Options::default()).await.unwrap();
+    let admin = database.client().await;
+    store.probe().await.unwrap();
+    for table in ["variants", "marks"] {
+        admin.batch_execute(&format!("ALTER TABLE {table} RENAME TO elsewhere")).await.unwrap();
+        assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))), "{table}");
+        admin.batch_execute(&format!("ALTER TABLE elsewhere RENAME TO {table}")).await.unwrap();
+        store.probe().await.unwrap();
+    }
+    admin.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%3'").await.unwrap();
+    assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
 }
 
 async fn migrated() -> Database {
@@ -501,7 +519,7 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     ] {
         match (opens(host, &query).await, expected) {
             (Ok(store), None) => {
-                store.ping().await.unwrap();
+                store.probe().await.unwrap();
             }
             (Err(error), Some(says)) => assert!(error.to_string().contains(says), "{host} {query}: {error}"),
             (result, _) => panic!("{host} {query}: {:?}", result.map(drop)),
@@ -510,7 +528,7 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     let encrypted =
         "SELECT 1 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'paywright' AND ssl";
     let store = opens("localhost", "sslmode=require").await.unwrap();
-    store.ping().await.unwrap();
+    store.probe().await.unwrap();
     assert!(!admin.query(encrypted, &[]).await.unwrap().is_empty(), "the line is encrypted");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use diesel::result::DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
@@ -57,6 +58,10 @@ pub(crate) enum Failure {
     BadRow { table: &'static str, column: &'static str, problem: String },
     #[error("the file cannot be opened: {0}")]
     Connection(Arc<diesel::ConnectionError>),
+    #[error("the file has not the schema of this version: a table or a migration is missing")]
+    Schema,
+    #[error("{} is not the file that was opened: put it back, or start the server again", .0.display())]
+    Moved(PathBuf),
     #[error("the store has stopped")]
     Stopped,
 }
@@ -77,7 +82,9 @@ impl From<Failure> for StoreError {
                 _ => Self::Unavailable(Box::new(failure)),
             },
             Failure::BadRow { .. } => Self::Corrupt(Box::new(failure)),
-            Failure::Connection(_) | Failure::Stopped => Self::Unavailable(Box::new(failure)),
+            Failure::Connection(_) | Failure::Schema | Failure::Moved(_) | Failure::Stopped => {
+                Self::Unavailable(Box::new(failure))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! write; WAL lets them see the last commit while the next is being made.
 
 mod failure;
+mod probe;
 mod queue;
 mod read;
 mod rows;
@@ -218,8 +219,8 @@ impl Store for SqliteStore {
         self.writer.run(move |db| write::revoke_api_key(db, id, at)).await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.run(|_| Ok(())).await?;
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.run(probe::run).await?;
         self.read(|_| Ok(())).await
     }
 }

@@ -109,6 +109,13 @@ fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
     db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))
 }
 
+/// Whether every migration that this version knows was made.
+pub(crate) fn is_migrated(db: &mut SqliteConnection) -> bool {
+    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).unwrap_or_default();
+    let applied = db.applied_migrations().unwrap_or_default();
+    known.iter().all(|it| applied.contains(&it.name().version().as_owned()))
+}
+
 /// Says what an error means for the file. SQLite gives diesel no code that tells these apart, but its texts
 /// for them are part of its API.
 fn explain(path: &str, error: &dyn std::fmt::Display) -> OpenError {

@@ -6,6 +6,7 @@ use paywright_app::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::{Failure, OpenError};
+use crate::probe::Place;
 
 /// The most writes of one transaction.
 const GROUP_MAX: usize = 64;
@@ -95,9 +96,11 @@ fn write_groups(
     reopen: impl Fn() -> Result<SqliteConnection, OpenError>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
+    let place = Place::of(&mut db);
+    let in_place = || place.as_ref().map_err(Failure::clone)?.as_ref().map_or(Ok(()), Place::check);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         let mut answers = Vec::with_capacity(group.len());
-        let mut fate = db.batch_execute("BEGIN IMMEDIATE").map_err(Failure::from);
+        let mut fate = in_place().and_then(|()| Ok(db.batch_execute("BEGIN IMMEDIATE")?));
         for job in group.drain(..) {
             let ran = job(fate.clone().map(|()| &mut db));
             answers.push(ran.answer);

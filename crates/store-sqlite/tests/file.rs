@@ -73,6 +73,46 @@ async fn a_file_that_cannot_be_written_is_refused() {
     assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
 }
 
+/// SQLite itself would go on writing to the file that was moved away.
+#[tokio::test]
+async fn a_file_that_was_moved_away_takes_no_orders() {
+    let folder = TempDir::new().unwrap();
+    let (path, elsewhere) = (path_in(&folder), folder.path().join("elsewhere.db"));
+    let store = open(&path).unwrap();
+    store.commit(first(1)).await.unwrap();
+    store.probe().await.unwrap();
+    std::fs::rename(&path, &elsewhere).unwrap();
+    let refused = |result| match result {
+        Err(StoreError::Unavailable(cause)) => assert!(cause.to_string().contains("not the file"), "{cause}"),
+        other => panic!("{other:?}"),
+    };
+    refused(store.commit(first(2)).await);
+    refused(store.probe().await);
+    // Another file in its place is not it.
+    std::fs::write(&path, "").unwrap();
+    refused(store.commit(first(2)).await);
+    std::fs::rename(&elsewhere, &path).unwrap();
+    store.probe().await.unwrap();
+    store.commit(first(2)).await.unwrap();
+    drop(store);
+    let again = open(&path).unwrap();
+    assert!(again.order(&OrderRef::Id(order_id(2))).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_schema_that_lost_something_takes_no_orders() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&path_in(&folder)).unwrap();
+    store.probe().await.unwrap();
+    let mut other = SqliteConnection::establish(&path_in(&folder)).unwrap();
+    other.batch_execute("ALTER TABLE variants RENAME TO elsewhere").unwrap();
+    assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
+    other.batch_execute("ALTER TABLE elsewhere RENAME TO variants").unwrap();
+    store.probe().await.unwrap();
+    other.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%3'").unwrap();
+    assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_the_next_order_and_loses_none() {
     let folder = TempDir::new().unwrap();

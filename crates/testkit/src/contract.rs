@@ -228,7 +228,7 @@ pub async fn what_is_not_there_is_none(subject: &impl Subject) {
     let key = IdempotencyKey { scope: Uuid::nil(), key: "k".into() };
     assert_eq!(store.idempotency_record(&key).await.unwrap(), None);
     assert!(!store.revoke_api_key(Uuid::nil(), at(NOW)).await.unwrap());
-    store.ping().await.unwrap();
+    store.probe().await.unwrap();
 }
 
 /// Neither order nor facts nor tasks nor the idempotency record.

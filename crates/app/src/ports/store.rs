@@ -81,8 +81,9 @@ pub trait Store: Send + Sync {
     /// Revokes a key from `at` on; the first revocation stands. Says whether there is such a key.
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Checks that the store answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Checks that an order would be kept: writes a row of its own where orders are written, and looks whether the schema
+    /// is one that this version can work on.
+    async fn probe(&self) -> Result<(), StoreError>;
 }
 
 /// Why the store did not do what was asked. It changed nothing, unless that is [`StoreError::Unknown`].

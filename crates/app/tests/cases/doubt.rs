@@ -105,8 +105,8 @@ impl Store for Doubtful {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.store.revoke_api_key(id, at).await
     }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe().await
     }
 }
 

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use paywright_testkit::Cluster;
 use paywright_testkit::postgres::connect;
+use reqwest::Method;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::program::{PATIENCE, answer, two_lines};
+use crate::program::{Dev, PATIENCE, answer, command, two_lines};
 use crate::served::Served;
 
 /// What came back of a placement: its status, its code, after how many seconds to come again, the order's id.
@@ -72,10 +74,10 @@ async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_bac
     let told = place(&served, "cart-2").await;
     assert_eq!((told.status, told.retry_after.is_some()), (503, true), "{told:?}");
     assert!(told.code.starts_with("store_"), "{told:?}");
-    assert_eq!(ready().await, 503);
+    assert_eq!(ready_in_the_end(&ready, 503).await, 503);
     cluster.start();
     let second = place_in_the_end(&served, "cart-2").await;
-    assert_eq!(ready().await, 200);
+    assert_eq!(ready_in_the_end(&ready, 200).await, 200);
 
     signal_all(&cluster, "-STOP");
     let begun = Instant::now();
@@ -91,6 +93,51 @@ async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_bac
     let mut expected = [before, second, third];
     expected.sort();
     assert_eq!(rows.iter().map(|it| it.get::<_, String>(0)).collect::<Vec<_>>(), expected, "each key is one order");
+}
+
+/// The most bytes of a file, where the disk is full beyond: the store's log gets there first.
+const ROOM_BYTES: u64 = 3 << 20;
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_said_and_used_again_when_there_is_room() {
+    let folder = TempDir::new().unwrap();
+    let paywright = command(&[], folder.path());
+    let script = "trap '' XFSZ; exec \"$0\" dev --port 0 --twin-port 0";
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--fsize={ROOM_BYTES}:unlimited")).args(["sh", "-c", script]).arg(paywright.get_program());
+    limited.current_dir(folder.path()).env_remove("RUST_LOG");
+    let dev = Dev::of(limited);
+    let ready = async || answer(dev.http.get(dev.api.replace("/api/v1/shop", "/readyz"))).await.status;
+    assert_eq!(ready().await, 200);
+    let mut placed = Vec::new();
+    let refused = loop {
+        let told = dev.call(Method::POST, "/orders", Some(&two_lines())).await;
+        if told.status != 201 {
+            break told;
+        }
+        placed.push(told.body["data"]["id"].as_str().unwrap().to_owned());
+        assert!(placed.len() < 5_000, "the disk is never full");
+    };
+    assert_eq!((refused.status, refused.code()), (503, "store_unavailable"), "{refused:?}");
+    assert_eq!(ready_in_the_end(&ready, 503).await, 503, "no load balancer sends orders here");
+    for id in &placed {
+        assert_eq!(dev.call(Method::GET, &format!("/orders/{id}"), None).await.status, 200, "what was placed is there");
+    }
+    dev.process.limit_files("unlimited");
+    assert_eq!(ready_in_the_end(&ready, 200).await, 200, "there is room again");
+    dev.place().await;
+}
+
+/// What is answered once a look at the store is not shared any more with those before.
+async fn ready_in_the_end(ready: &impl AsyncFn() -> u16, expected: u16) -> u16 {
+    let begun = Instant::now();
+    loop {
+        let status = ready().await;
+        if status == expected || begun.elapsed() > PATIENCE {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// How often the server crashes under the load.

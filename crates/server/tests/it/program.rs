@@ -90,6 +90,13 @@ impl Process {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
+    /// Sets the most bytes that a file of its may grow to.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let id = self.child.id().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
+    }
+
     /// Asks it to stop, and gives its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         self.signal("-TERM");
@@ -164,6 +171,11 @@ impl Dev {
         let arguments = [&["dev", "--port", "0", "--twin-port", "0"], more].concat();
         let mut command = command(&arguments, folder.path());
         command.env("RUST_LOG", filter);
+        Self::of(command)
+    }
+
+    /// What `command` starts.
+    pub(crate) fn of(command: Command) -> Self {
         let process = Process::start(command);
         let printed = process.printed(|it| it.contains("/payment -H"));
         let variable = |name: &str| {

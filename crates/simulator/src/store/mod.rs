@@ -148,7 +148,7 @@ impl Store for MemoryStore {
         Ok(self.write(move |it| it.revoke_api_key(id, at)))
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }

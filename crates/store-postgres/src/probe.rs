@@ -1,0 +1,55 @@
+//! Whether an order would be kept: what is asked for `GET /readyz`.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text as SqlText};
+
+use crate::migrate;
+use crate::statement::{Binder, Fixed, Text, text};
+
+/// What this version keeps its rows in.
+const TABLES: &[&str] = &[
+    "anomalies",
+    "api_keys",
+    "carts",
+    "disputes",
+    "facts",
+    "idempotency_records",
+    "marks",
+    "order_adjustments",
+    "order_lines",
+    "orders",
+    "payment_intents",
+    "provider_customers",
+    "refunds",
+    "sales_terms",
+    "tasks",
+    "variants",
+    "webhook_inbox",
+];
+
+/// Writes a row, and asks whether the schema is one that this version can work on (`probe.sql`).
+pub(crate) struct Probe {
+    migration: String,
+    tables: &'static [&'static str],
+}
+
+impl Probe {
+    /// For the schema that this version knows.
+    pub(crate) fn of_this_version() -> Self {
+        Self { migration: migrate::newest(), tables: TABLES }
+    }
+}
+
+impl Fixed for Probe {
+    type Id = Self;
+    type Columns = Bool;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/probe.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.migration)?;
+        to.value::<Array<SqlText>, _>(&self.tables)
+    }
+}
