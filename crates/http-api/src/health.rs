@@ -27,8 +27,12 @@ pub(crate) struct ReadyQuery {
     verbose: Option<String>,
 }
 
-/// `GET /readyz`: the store takes writes too. `?verbose` adds what an operator should change: sentences without secrets.
+/// `GET /readyz`: the store takes writes, and the process is not stopping. `?verbose` adds what an operator should
+/// change: sentences without secrets.
 pub(crate) async fn readyz(api: Data<Api>, query: Query<ReadyQuery>) -> Result<HttpResponse, Problem> {
+    if api.shutdown.has_begun() {
+        return Err(Problem::shutting_down("the process is shutting down: send new requests to another one"));
+    }
     match timeout(STORE_ANSWERS, api.app.ready()).await {
         Ok(ready) => ready?,
         Err(_) => return Err(StoreError::Unavailable(format!("no answer within {STORE_ANSWERS:?}").into()).into()),

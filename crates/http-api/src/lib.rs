@@ -10,6 +10,7 @@ mod health;
 mod problem;
 mod requests;
 mod shop;
+mod shutdown;
 mod spree;
 mod view;
 mod webhook;
@@ -23,6 +24,7 @@ pub use auth::{ApiKeyText, Tokens, TokensError};
 pub use demo::Demo;
 use problem::Problem;
 pub use requests::identify;
+pub use shutdown::Shutdown;
 
 /// What the handlers need. Cheap to clone: all of it is shared.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub struct Api {
     pub webhooks: Arc<dyn Webhooks>,
     /// Tells whose orders a caller may see.
     pub tokens: Arc<Tokens>,
+    /// Whether the process is stopping.
+    pub shutdown: Shutdown,
 }
 
 /// Puts every route in its place. Wrap the application in [`identify`] too.

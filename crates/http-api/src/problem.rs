@@ -85,6 +85,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path")
     }
 
+    /// The process is stopping, and another one should be asked.
+    pub(crate) fn shutting_down(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).later(1)
+    }
+
     pub(crate) fn unauthorized(code: &'static str, detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }

@@ -4,15 +4,18 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web::{Bytes, Payload};
-use actix_web::{Error, HttpRequest};
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{Error, HttpMessage, HttpRequest};
 use tracing::Instrument;
 
+use crate::Api;
 use crate::body::JsonBody;
 use crate::problem::{FieldProblem, Problem};
+use crate::shutdown::ShuttingDown;
 
 /// The largest JSON body that is read, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -22,15 +25,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
 /// Middleware: gives each request a name (the caller's `X-Request-Id`, if it has a plain one), puts it into
-/// the answer, into refusals and into every log line about it.
+/// the answer, into refusals and into every log line about it. Once the process is stopping, an answer is the last on
+/// its connection.
 pub async fn identify(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.path());
     let begun = Instant::now();
+    let shutdown = request.app_data::<Data<Api>>().map(|it| it.shutdown.clone()).unwrap_or_default();
+    let body = request.take_payload();
+    request.set_payload(shutdown.bound(body));
     async move {
         let response = next.call(request).await?;
         let refused = response.response().error().and_then(|it| it.as_error::<Problem>());
@@ -41,6 +48,9 @@ pub async fn identify(
         };
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
+        }
+        if shutdown.has_begun() {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
@@ -69,6 +79,9 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
 pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
     match payload.to_bytes_limited(bytes_max).await {
         Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if error.as_error::<PayloadError>().is_some_and(ShuttingDown::is_cause_of) => {
+            Err(Problem::shutting_down("the body did not arrive before the process shut down; nothing was changed"))
+        }
         Ok(Err(error)) => Err(Problem::bad_request("body_incomplete", format!("the body did not arrive: {error}"))),
         Err(_) => {
             let detail = format!("the body must have at most {bytes_max} bytes");

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::cli::DevOptions;
 use crate::database::Database;
 use crate::keys::{in_days, new_key};
-use crate::serve::{Wiring, answer, listen, on_this_machine, stop_asked, wire, workers};
+use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::Payments;
+use crate::stop::{StopSignals, stop_asked};
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, demo, say};
@@ -123,14 +124,16 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         allowed_origins: vec!["*".into()],
         keep_carts_seconds: None,
         demo: true,
+        drain: Duration::ZERO,
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     admit(api, &key).await?;
     let customer = CustomerId::new(CUSTOMER)?;
     let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
     let twin = tokio::spawn(twin.run(stop_asked()));
+    let signals = StopSignals::new()?;
     say(&calls(folder, address, twin_address, key.expose(), &token));
-    answer(service, listener, workers(0)).await?;
+    answer(service, listener, workers(0), signals).await?;
     twin.await?;
     Ok(())
 }

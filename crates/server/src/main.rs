@@ -12,6 +12,7 @@ mod migrate;
 mod prices;
 mod serve;
 mod settings;
+mod stop;
 mod telemetry;
 mod token;
 mod twin;

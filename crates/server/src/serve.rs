@@ -8,20 +8,17 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
 use paywright_app::{App, Ports, Store, Storefront};
 use paywright_domain::Currency;
-use paywright_http_api::{Api, Demo, Tokens, configure, identify};
+use paywright_http_api::{Api, Demo, Shutdown, Tokens, configure, identify};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::settings::{Payments, Settings};
+use crate::stop::{FINISH_SECONDS, StopSignals, drain_when_asked};
 use crate::worker::{Doorbell, Worker};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, say};
-
-/// How long requests that are being answered may take after a stop was asked for, in seconds.
-const DRAIN_SECONDS: u64 = 30;
 
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
@@ -39,6 +36,8 @@ pub(crate) struct Wiring {
     /// How long carts that were left are kept; for ever if `None`.
     pub(crate) keep_carts_seconds: Option<u32>,
     pub(crate) demo: bool,
+    /// How long new connections are still taken once a stop was asked for.
+    pub(crate) drain: Duration,
 }
 
 /// A service that is wired and does not answer yet.
@@ -46,6 +45,7 @@ pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) bell: Arc<Doorbell>,
     keep_carts_seconds: Option<u32>,
+    drain: Duration,
 }
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
@@ -64,14 +64,16 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         allowed_origins: settings.storefront.origins()?,
         keep_carts_seconds: settings.storefront.keep_carts_seconds()?,
         demo: settings.storefront.demo,
+        drain: settings.http.drain()?,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
     let service = wire(wiring)?;
     let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
+    let signals = StopSignals::new()?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
-    answer(service, listener, workers).await
+    answer(service, listener, workers, signals).await
 }
 
 /// How many threads serve, where `set` says so or leaves it open.
@@ -95,8 +97,9 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
+        shutdown: Shutdown::default(),
     };
-    Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds })
+    Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds, drain: wiring.drain })
 }
 
 /// Stripe, as the use cases see it.
@@ -134,9 +137,15 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
-/// Answers, and does what was committed, until the process is asked to stop; then finishes what was begun.
-pub(crate) async fn answer(service: Service, listener: TcpListener, workers: usize) -> Result<(), Failure> {
-    let Service { api, bell, keep_carts_seconds } = service;
+/// Answers, and does what was committed, until the process is asked to stop; then drains and finishes what was begun.
+pub(crate) async fn answer(
+    service: Service,
+    listener: TcpListener,
+    workers: usize,
+    signals: StopSignals,
+) -> Result<(), Failure> {
+    let Service { api, bell, keep_carts_seconds, drain } = service;
+    let shutdown = api.shutdown.clone();
     let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts_seconds);
     let server = HttpServer::new(move || {
         let api = api.clone();
@@ -144,27 +153,16 @@ pub(crate) async fn answer(service: Service, listener: TcpListener, workers: usi
     })
     .workers(workers)
     .disable_signals()
-    .shutdown_timeout(DRAIN_SECONDS)
+    .shutdown_timeout(FINISH_SECONDS)
     .listen(listener)?
     .run();
     let handle = server.handle();
-    tokio::spawn(async move {
-        stop_asked().await;
-        tracing::info!("stopping: requests that are being answered are finished first");
-        handle.stop(true).await;
+    let stopped = tokio::spawn(async move {
+        drain_when_asked(signals, &shutdown, drain).await;
+        shutdown.close();
+        // Side by side: a stop takes `FINISH_SECONDS` after the drain at most, and not twice as long.
+        tokio::join!(handle.stop(true), worker.stop(Duration::from_secs(FINISH_SECONDS)));
     });
     server.await?;
-    worker.stop(Duration::from_secs(DRAIN_SECONDS)).await;
-    Ok(())
-}
-
-/// Done when the process is asked to stop.
-pub(crate) async fn stop_asked() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    Ok(stopped.await?)
 }

@@ -35,11 +35,28 @@ pub(crate) struct Http {
     pub(crate) bind: String,
     /// How many threads serve; as many as there are cores if 0.
     pub(crate) workers: usize,
+    /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds.
+    drain_seconds: u64,
 }
+
+/// Two checks of a load balancer that checks every two seconds, and one second more.
+pub(crate) const DRAIN_SECONDS: u64 = 5;
+/// Five minutes, the default of a common load balancer.
+const DRAIN_SECONDS_MAX: u64 = 300;
 
 impl Default for Http {
     fn default() -> Self {
-        Self { bind: "127.0.0.1:8080".into(), workers: 0 }
+        Self { bind: "127.0.0.1:8080".into(), workers: 0, drain_seconds: DRAIN_SECONDS }
+    }
+}
+
+impl Http {
+    /// How long new connections are still taken once a stop was asked for.
+    pub(crate) fn drain(&self) -> Result<Duration, Failure> {
+        if self.drain_seconds > DRAIN_SECONDS_MAX {
+            return Err(format!("http.drain_seconds must be at most {DRAIN_SECONDS_MAX}").into());
+        }
+        Ok(Duration::from_secs(self.drain_seconds))
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use paywright_stripe_twin::{Options, Server, WebhookEndpoint};
 
 use crate::cli::TwinOptions;
-use crate::serve::{on_this_machine, stop_asked};
+use crate::serve::on_this_machine;
+use crate::stop::stop_asked;
 use crate::{Failure, say, world};
 
 pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {

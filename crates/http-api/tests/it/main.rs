@@ -20,7 +20,7 @@ use paywright_app::{
     WebhookError, Webhooks,
 };
 use paywright_domain::{Currency, CustomerId, Timestamp};
-use paywright_http_api::{Api, ApiKeyText, Tokens, configure, identify};
+use paywright_http_api::{Api, ApiKeyText, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
@@ -128,6 +128,7 @@ impl Service {
             app,
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
+            shutdown: Shutdown::default(),
         };
         let mut service = Self { api, store, clock, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;

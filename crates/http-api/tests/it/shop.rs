@@ -111,6 +111,17 @@ async fn an_order_is_edited_and_canceled_before_anybody_can_pay_it() {
 }
 
 #[actix_web::test]
+async fn a_process_that_drains_is_not_ready_and_serves_all_else() {
+    let service = Service::with(MockGateway::new()).await;
+    assert_eq!(service.send(Method::GET, "/readyz", &[], b"").await.status, 200);
+    service.api.shutdown.drain();
+    let ready = service.send(Method::GET, "/readyz", &[], b"").await;
+    assert_eq!((ready.status, ready.code(), ready.header("retry-after")), (503, "shutting_down", Some("1")));
+    assert_eq!(service.send(Method::GET, "/healthz", &[], b"").await.status, 200);
+    assert_eq!(service.call(Method::POST, ORDERS, &order()).await.status, 201);
+}
+
+#[actix_web::test]
 async fn every_answer_names_its_request() {
     let service = Service::with(MockGateway::new()).await;
     let answer = service.send(Method::GET, "/healthz", &[], b"").await;

@@ -30,6 +30,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__BACK_FILL_SECONDS", "0")], "back_fill_seconds must be"),
         (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__EXPIRE_AFTER_HOURS", "876001")], "must be at most 876000"),
         (vec![database, key, token, ("PAYWRIGHT__AUTH__LEEWAY_SECONDS", "301")], "leeway_seconds must be at most 300"),
+        (vec![database, key, token, ("PAYWRIGHT__HTTP__DRAIN_SECONDS", "301")], "drain_seconds must be at most 300"),
     ] {
         let (done, printed, said) = run(&["serve"], &settings, folder.path());
         assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
@@ -108,7 +109,7 @@ fn shop_on_a_twin(folder: &TempDir, latency_ms: &str) -> Process {
     let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", latency_ms], folder.path()));
     let settings = format!(
         "[database]\nurl = \"sqlite:orders.db\"\n[stripe]\napi_base = \"{}\"\nsecret_key = \"sk_test_x\"\n\
-         [auth]\ntoken_secret_file = \"token.secret\"\n",
+         [auth]\ntoken_secret_file = \"token.secret\"\n[http]\ndrain_seconds = 0\n",
         address_of(&twin)
     );
     std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();

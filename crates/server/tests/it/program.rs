@@ -98,8 +98,13 @@ impl Process {
     }
 
     /// Asks it to stop, and gives its exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(self) -> Option<i32> {
         self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Waits for its end, and gives its exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -54,9 +54,11 @@ impl Served {
             let register = http.post(format!("{twin_url}/v1/webhook_endpoints")).bearer_auth("sk_test_twin").body(form);
             webhook_secrets.push(answer(register).await.body["secret"].as_str().expect("a secret").to_owned());
         }
+        // A process is asked to stop by its test alone, and nobody has to be told before.
+        let drain = if more.contains("drain_seconds") { "" } else { "http.drain_seconds = 0" };
         let settings = format!(
             "database.url = \"{database}\"\nstripe.api_base = \"{twin_url}\"\nstripe.secret_key = \"sk_test_x\"\n\
-             stripe.webhook_secrets = \"{}\"\nauth.token_secret = \"{}\"\n{more}\n",
+             stripe.webhook_secrets = \"{}\"\nauth.token_secret = \"{}\"\n{drain}\n{more}\n",
             webhook_secrets.join(","),
             "s".repeat(32)
         );

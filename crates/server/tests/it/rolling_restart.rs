@@ -1,0 +1,159 @@
+//! A rolling restart behind a load balancer: one process after the other is replaced, and no request fails.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use paywright_testkit::postgres::Database;
+use reqwest::Client;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
+
+use crate::program::{PATIENCE, two_lines};
+use crate::served::Served;
+
+const CLIENTS: usize = 6;
+const DRAIN: &str = "http.drain_seconds = 3";
+const CHECK_EVERY: Duration = Duration::from_millis(200);
+/// How many placements each stage of the restart sees at least.
+const PLACEMENTS: usize = 50;
+
+struct Backend {
+    address: String,
+    /// Whether `/readyz` was 200 at the last check.
+    ready: AtomicBool,
+    connections: AtomicUsize,
+}
+
+/// A load balancer of TCP connections: round robin over the backends that are ready. It never tries another one.
+struct Balancer {
+    backends: Vec<Backend>,
+    next: AtomicUsize,
+}
+
+impl Balancer {
+    async fn start(served: &Served) -> (Arc<Self>, SocketAddr) {
+        let address = |api: &str| api.trim_start_matches("http://").trim_end_matches("/api/v1/shop").to_owned();
+        let backends = served.replicas.iter().map(|it| Backend {
+            address: address(&it.1),
+            ready: AtomicBool::default(),
+            connections: AtomicUsize::default(),
+        });
+        let balancer = Arc::new(Self { backends: backends.collect(), next: AtomicUsize::default() });
+        for n in 0..balancer.backends.len() {
+            tokio::spawn(Arc::clone(&balancer).check(n));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = Arc::clone(&balancer);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(Arc::clone(&accepting).forward(client));
+            }
+        });
+        (balancer, address)
+    }
+
+    async fn check(self: Arc<Self>, n: usize) {
+        let backend = &self.backends[n];
+        loop {
+            let ready = connecting_anew().get(format!("http://{}/readyz", backend.address)).send().await;
+            backend.ready.store(ready.is_ok_and(|it| it.status() == 200), Ordering::SeqCst);
+            tokio::time::sleep(CHECK_EVERY).await;
+        }
+    }
+
+    /// A connection is dropped where no backend is ready or the one whose turn it is refuses it.
+    async fn forward(self: Arc<Self>, mut client: TcpStream) {
+        let ready: Vec<_> = self.backends.iter().filter(|it| it.ready.load(Ordering::SeqCst)).collect();
+        if ready.is_empty() {
+            return;
+        }
+        let backend = ready[self.next.fetch_add(1, Ordering::SeqCst) % ready.len()];
+        backend.connections.fetch_add(1, Ordering::SeqCst);
+        if let Ok(mut server) = TcpStream::connect(&backend.address).await {
+            drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+        }
+    }
+
+    async fn is(&self, n: usize, ready: bool) {
+        let begun = Instant::now();
+        while self.backends[n].ready.load(Ordering::SeqCst) != ready {
+            assert!(begun.elapsed() < PATIENCE, "the load balancer never finds {n} {ready}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A client that makes a connection for each request.
+fn connecting_anew() -> Client {
+    Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0).no_proxy().build().unwrap()
+}
+
+/// What the clients met.
+#[derive(Default)]
+struct Load {
+    placed: AtomicUsize,
+    done: AtomicBool,
+}
+
+impl Load {
+    /// Places orders, each once, and gives what became of those that failed.
+    async fn place(self: Arc<Self>, url: String, key: String) -> Vec<String> {
+        let (http, mut failed) = (connecting_anew(), Vec::new());
+        while !self.done.load(Ordering::SeqCst) {
+            let request = http.post(&url).header("x-api-key", &key).header("content-type", "application/json");
+            match request.body(two_lines().to_string()).send().await {
+                Ok(answer) if answer.status() == 201 => drop(self.placed.fetch_add(1, Ordering::SeqCst)),
+                other => failed.push(format!("{other:?}")),
+            }
+        }
+        failed
+    }
+
+    async fn more(&self) {
+        let (begun, before) = (Instant::now(), self.placed.load(Ordering::SeqCst));
+        while self.placed.load(Ordering::SeqCst) < before + PLACEMENTS {
+            assert!(begun.elapsed() < PATIENCE, "too little is placed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_one_process_after_the_other_is_restarted() {
+    let database = Database::empty().await;
+    let mut served = Served::start_with(&database.url(), 2, false, "0", DRAIN).await;
+    let mut processes: Vec<_> = served.replicas.iter_mut().map(|it| it.0.take().unwrap()).collect();
+    let (balancer, address) = Balancer::start(&served).await;
+    balancer.is(0, true).await;
+    balancer.is(1, true).await;
+    let (load, served) = (Arc::<Load>::default(), Arc::new(served));
+    let url = format!("http://{address}/api/v1/shop/orders");
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|_| tokio::spawn(Arc::clone(&load).place(url.clone(), served.key.clone()))).collect();
+    for n in 0..2 {
+        load.more().await;
+        let stopping = processes.remove(0);
+        assert_eq!(spawn_blocking(|| stopping.terminate()).await.unwrap(), Some(0));
+        balancer.is(n, false).await;
+        load.more().await;
+        let serving = Arc::clone(&served);
+        processes.push(spawn_blocking(move || serving.serve(n)).await.unwrap());
+        balancer.is(n, true).await;
+    }
+    load.more().await;
+    load.done.store(true, Ordering::SeqCst);
+    let mut failed = Vec::new();
+    for client in clients {
+        failed.extend(client.await.unwrap());
+    }
+    let placed = load.placed.load(Ordering::SeqCst);
+    assert_eq!(failed, Vec::<String>::new(), "beside {placed} that were placed");
+    let stored = database.client().await.query_one("SELECT count(*) FROM orders", &[]).await.unwrap();
+    assert_eq!(usize::try_from(stored.get::<_, i64>(0)), Ok(placed), "each was placed once");
+    for backend in &balancer.backends {
+        assert!(backend.connections.load(Ordering::SeqCst) > PLACEMENTS, "both took their part");
+    }
+}
