@@ -16,6 +16,9 @@ RUN apt-get update \
 COPY --from=build /paywright /usr/local/bin/paywright
 USER 10001
 WORKDIR /var/lib/paywright
+# Where `serve` listens and where `health` asks.
+ENV PAYWRIGHT__HTTP__BIND=0.0.0.0:8080
 EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=6s --start-period=60s --retries=3 CMD ["paywright", "health"]
 ENTRYPOINT ["paywright"]
-CMD ["serve", "--bind", "0.0.0.0:8080", "--log", "json"]
+CMD ["serve", "--log", "json"]

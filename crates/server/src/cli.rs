@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Dev(DevOptions),
     /// Serve a shop. Needs a database, a Stripe key and a token secret, and says which is missing.
     Serve(ServeOptions),
+    /// Ask a process that serves on this machine whether it is ready (`/readyz`); exit code 1 if it is not.
+    Health(HealthOptions),
     /// Run the stand-in for Stripe alone.
     Twin(TwinOptions),
     /// Bring the schema of the database up to date.
@@ -130,6 +132,15 @@ pub(crate) struct SettingsOptions {
     /// environment outranks it.
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// Where the process listens, instead of `http.bind`.
+    #[arg(long)]
+    pub(crate) bind: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod dev;
 mod explain;
+mod health;
 mod keys;
 mod migrate;
 mod prices;
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         Command::Dev(options) => dev::run(options).await,
         Command::Serve(options) => serve::run(options).await,
+        Command::Health(options) => health::run(&options),
         Command::Twin(options) => twin::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Keys(options) => keys::run(options).await,

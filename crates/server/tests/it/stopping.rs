@@ -8,7 +8,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::program::{Answer, PATIENCE, Process, answer, two_lines};
+use crate::program::{Answer, PATIENCE, Process, answer, run, two_lines};
 use crate::served::Served;
 
 /// One process on a file, which drains for `seconds`.
@@ -131,4 +131,24 @@ async fn clients_that_are_idle_or_have_sent_half_a_request_do_not_keep_a_process
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("connection: close"), "{head}");
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["error"]["code"], "shutting_down", "{body}");
+}
+
+#[tokio::test]
+async fn the_health_command_tells_a_process_that_is_ready_from_one_that_stops_and_from_none() {
+    let (served, process) = served(300).await;
+    let folder = tempfile::TempDir::new().unwrap();
+    // As in a container: the process listens everywhere, and the setting says so.
+    let bind = served.at("").replace("http://127.0.0.1", "0.0.0.0");
+    let health = || run(&["health"], &[("PAYWRIGHT__HTTP__BIND", bind.as_str())], folder.path());
+    let (ready, printed, said) = health();
+    assert!(ready && printed.contains("\"ready\""), "{printed}{said}");
+    process.signal("-TERM");
+    served.is_draining().await;
+    let (ready, _, said) = health();
+    assert!(!ready && said.contains("/readyz answers 503") && said.contains("shutting_down"), "{said}");
+    drop(process);
+    let (ready, _, said) = health();
+    assert!(!ready && said.contains("nobody answers at http://127.0.0.1"), "{said}");
+    let (ready, _, said) = run(&["health", "--bind", "here"], &[], folder.path());
+    assert!(!ready && said.contains("here is no address like 127.0.0.1:8080"), "{said}");
 }
