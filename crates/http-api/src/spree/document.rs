@@ -59,6 +59,15 @@ impl Resource {
     }
 
     fn shown(&self, show: &Show) -> Value {
+        debug_assert!(
+            relationships(self.kind).is_none_or(|known| {
+                self.relations.is_empty()
+                    || known.len() == self.relations.len()
+                        && self.relations.iter().all(|(name, _)| known.iter().any(|(known, _)| known == name))
+            }),
+            "the relationships of {} are other than those that are checked",
+            self.kind
+        );
         let mut attributes = self.attributes.clone();
         if let (Some(wanted), Some(all)) = (show.fields.get(self.kind), attributes.as_object_mut()) {
             all.retain(|name, _| wanted.contains(name));
@@ -76,9 +85,7 @@ impl Resource {
     fn gather(&self, path: &[&str], show: &Show, into: &mut Included) -> Result<(), Refusal> {
         let Some((first, rest)) = path.split_first() else { return Ok(()) };
         let found = self.relations.iter().find(|(name, _)| name == first);
-        let (_, relation) = found.ok_or_else(|| {
-            Refusal::bad_request(format!("{first} is not specified as a relationship on {}", self.kind))
-        })?;
+        let (_, relation) = found.ok_or_else(|| not_a_relationship(first, self.kind))?;
         for resource in relation.resources() {
             if into.seen.insert((resource.kind, resource.id.clone())) {
                 into.shown.push(resource.shown(show));
@@ -105,17 +112,74 @@ pub(super) struct Show {
 /// The most names that are followed.
 const INCLUDES_MAX: usize = 50;
 
+/// The relationships of a resource, each with the type that it leads to: none where that belongs to the catalogue or is
+/// not kept here, so that it is always empty and any path below it is taken. `None` for a type that is not ours.
+fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static str>)]> {
+    Some(match kind {
+        "cart" | "order" => &[
+            ("line_items", Some("line_item")),
+            ("variants", Some("variant")),
+            ("promotions", Some("promotion")),
+            ("payments", Some("payment")),
+            ("shipments", Some("shipment")),
+            ("user", Some("user")),
+            ("billing_address", Some("address")),
+            ("shipping_address", Some("address")),
+            ("gift_card", None),
+        ],
+        "line_item" => &[("variant", Some("variant")), ("digital_links", None), ("vendor", None)],
+        "variant" => &[("product", None), ("images", None), ("option_values", None), ("vendor", None)],
+        "shipment" => &[
+            ("shipping_rates", Some("shipping_rate")),
+            ("selected_shipping_rate", Some("shipping_rate")),
+            ("stock_location", None),
+            ("line_items", Some("line_item")),
+            ("vendor", None),
+        ],
+        "shipping_rate" => &[("shipping_method", None)],
+        "payment" => &[("source", None), ("payment_method", Some("payment_method"))],
+        "payment_intent" => {
+            &[("order", Some("order")), ("payment_method", Some("payment_method")), ("payment", Some("payment"))]
+        }
+        "credit_card" => &[("payment_method", Some("payment_method"))],
+        "user" => &[("default_billing_address", Some("address")), ("default_shipping_address", Some("address"))],
+        "promotion" | "address" | "payment_method" => &[],
+        _ => return None,
+    })
+}
+
+/// Checks a path of relationships that begins at a resource of type `kind`.
+fn check_path(kind: &str, path: &str) -> Result<(), Refusal> {
+    let mut kind = kind;
+    for name in path.split('.') {
+        let Some(known) = relationships(kind) else { return Ok(()) };
+        let found = known.iter().find(|(known, _)| *known == name);
+        let (_, leads_to) = found.ok_or_else(|| not_a_relationship(name, kind))?;
+        let Some(next) = *leads_to else { return Ok(()) };
+        kind = next;
+    }
+    Ok(())
+}
+
+fn not_a_relationship(name: &str, kind: &str) -> Refusal {
+    Refusal::bad_request(format!("{name} is not specified as a relationship on {kind}"))
+}
+
 impl Show {
-    pub(super) fn of(params: &Params) -> Result<Self, Refusal> {
+    /// Reads `include` and `fields` of a request that is answered by resources of type `kind`, and checks them before
+    /// anything is done.
+    pub(super) fn of(params: &Params, kind: &str) -> Result<Self, Refusal> {
         let names =
             |text: &str| text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
         let include: Vec<String> = params.text("include")?.map(|it| names(&it)).unwrap_or_default();
         if include.len() > INCLUDES_MAX {
             return Err(Refusal::bad_request(format!("include takes at most {INCLUDES_MAX} names")));
         }
+        include.iter().try_for_each(|it| check_path(kind, it))?;
         let mut fields = BTreeMap::new();
         for (kind, wanted) in params.under("fields")?.unwrap_or_default().entries() {
-            let wanted: Vec<String> = wanted.as_str().map(names).unwrap_or_default();
+            let no_text = || Refusal::bad_request(format!("fields[{kind}] must be names, like number,token"));
+            let wanted: Vec<String> = wanted.as_str().map(names).ok_or_else(no_text)?;
             fields.insert(kind.to_owned(), wanted.into_iter().collect());
         }
         Ok(Self { include, fields })

@@ -27,6 +27,8 @@ pub(crate) use shopper::Call;
 use crate::Api;
 use crate::requests::to_the_end;
 
+/// The path that all calls of a storefront begin with.
+const STOREFRONT: &str = "/api/v2/storefront";
 /// The media type of every answer.
 const MEDIA_TYPE: &str = "application/vnd.api+json";
 /// How long a browser remembers what it may ask.
@@ -38,7 +40,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, origins: &[String]) {
     let at = |path: &str| -> Resource { web::resource(path.to_owned()).default_service(nothing_here()) };
     let (get, post, patch, put, delete) = (web::get, web::post, web::patch, web::put, web::delete);
     config.service(
-        web::scope("/api/v2/storefront")
+        web::scope(STOREFRONT)
             .wrap(cross_origin(origins))
             .service(
                 at("/cart").route(post().to(cart::create)).route(get().to(cart::show)).route(delete().to(cart::remove)),

@@ -50,7 +50,7 @@ pub(super) async fn variants(api: Data<Api>, request: HttpRequest) -> Result<Htt
     let too_many = || Refusal::invalid("per_page", format!("must be 1 to {}", Storefront::VARIANTS_MAX));
     let found = api.storefront.variants(after.as_ref(), limit.ok_or_else(too_many)?).await?;
     let shown: Vec<_> = found.iter().map(resource).collect();
-    Ok(answer(StatusCode::OK, &Show::of(&params)?.many(&shown)?))
+    Ok(answer(StatusCode::OK, &Show::of(&params, "variant")?.many(&shown)?))
 }
 
 fn id_of(text: &str) -> Result<VariantId, Refusal> {

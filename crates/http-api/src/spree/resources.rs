@@ -229,6 +229,7 @@ pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> R
         ("selected_shipping_rate", Relation::one(selected)),
         ("stock_location", Relation::One(None)),
         ("line_items", Relation::Many(sold.line_items()?)),
+        ("vendor", Relation::One(None)),
     ];
     Ok(Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations }))
 }

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest, dev};
 use paywright_app::{Access, Opened, Shopper};
 use paywright_domain::CustomerId;
 
+use super::STOREFRONT;
 use super::document::Show;
 use super::params::Params;
 use super::refusal::Refusal;
@@ -36,7 +37,7 @@ impl FromRequest for Call {
             let api = request.app_data::<Data<Api>>().ok_or_else(Refusal::not_found)?;
             let params = Params::read(&request, body).await?;
             let shopper = shopper(api, &request, &params)?;
-            let show = Show::of(&params)?;
+            let show = Show::of(&params, answered_by(&request))?;
             Ok(Self { params, shopper, show })
         })
     }
@@ -46,6 +47,21 @@ impl Call {
     /// Whose request it is, where it must be a customer's.
     pub(super) fn customer(&self) -> Result<CustomerId, Refusal> {
         self.shopper.customer.clone().ok_or_else(Refusal::not_allowed)
+    }
+}
+
+/// The type of the resources that answer a request.
+fn answered_by(request: &HttpRequest) -> &'static str {
+    let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
+    let begins = |prefix: &str| path.starts_with(prefix);
+    match path {
+        "/cart/estimate_shipping_rates" => "shipping_rate",
+        "/checkout/shipping_rates" => "shipment",
+        "/checkout/payment_methods" => "payment_method",
+        _ if begins("/stripe/payment_intents") => "payment_intent",
+        _ if begins("/account/orders") => "order",
+        _ if begins("/account/credit_cards") => "credit_card",
+        _ => "cart",
     }
 }
 

@@ -127,7 +127,11 @@ impl<'a> Sold<'a> {
         put_difference(&mut attributes, "discounted_amount", part.amount, part.discount)?;
         put_taxes(&mut attributes, part)?;
         let variant = line.variant.map(|it| variant(it, line.item));
-        let relations = vec![("variant", Relation::one(variant)), ("digital_links", Relation::Many(Vec::new()))];
+        let relations = vec![
+            ("variant", Relation::one(variant)),
+            ("digital_links", Relation::Many(Vec::new())),
+            ("vendor", Relation::One(None)),
+        ];
         Ok(Resource { kind: "line_item", id: line.id.clone(), attributes, relations })
     }
 
@@ -193,6 +197,7 @@ fn variant(id: &str, item: &LineItem) -> Resource {
         ("product", Relation::One(None)),
         ("images", Relation::Many(Vec::new())),
         ("option_values", Relation::Many(Vec::new())),
+        ("vendor", Relation::One(None)),
     ];
     Resource { kind: "variant", id: id.to_owned(), attributes, relations }
 }

@@ -46,15 +46,15 @@ fn wish(params: &Params) -> Result<Wish, Refusal> {
 /// cart does not, since that key opens everything that the customer has saved.
 async fn intent(
     api: &Api,
-    request: &HttpRequest,
     paying: &Paying,
     show: &Show,
     caller: Option<&CustomerId>,
+    version: Option<&str>,
 ) -> Result<HttpResponse, Refusal> {
     let is_own = caller.is_some() && paying.order.customer.as_ref() == caller;
     let customer = paying.order.payer.customer.as_ref().filter(|_| is_own);
     let key = match customer {
-        Some(customer) => Some(api.storefront.ephemeral_key(customer, sdk_version(request)?.as_deref()).await?),
+        Some(customer) => Some(api.storefront.ephemeral_key(customer, version).await?),
         None => None,
     };
     let key = key.as_ref().map(secrecy::ExposeSecret::expose_secret);
@@ -66,16 +66,19 @@ async fn intent(
 /// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
 pub(super) async fn create(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
+    // Checked before anything is done.
+    let version = sdk_version(&request)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
-    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents`: the order's current intent, without naming it.
 pub(super) async fn current(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
+    let version = sdk_version(&request)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
-    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents/{id}`, by our id or by Stripe's.
@@ -85,34 +88,25 @@ pub(super) async fn show(
     call: Call,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
+    let version = sdk_version(&request)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
-    intent(&api, &request, &paying, &call.show, caller.as_ref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
 }
 
 /// `PATCH /stripe/payment_intents/{id}`.
-pub(super) async fn update(
-    api: Data<Api>,
-    request: HttpRequest,
-    call: Call,
-    id: Path<String>,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn update(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
-    intent(&api, &request, &paying, &call.show, None).await
+    intent(&api, &paying, &call.show, None, None).await
 }
 
 /// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser says that it has paid. Stripe is asked.
-pub(super) async fn confirm(
-    api: Data<Api>,
-    request: HttpRequest,
-    call: Call,
-    id: Path<String>,
-) -> Result<HttpResponse, Refusal> {
+pub(super) async fn confirm(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
-    intent(&api, &request, &paying, &call.show, None).await
+    intent(&api, &paying, &call.show, None, None).await
 }
 
 /// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.

@@ -3,6 +3,7 @@
 
 mod checkout;
 mod delayed;
+mod include;
 mod owner;
 mod taxes;
 
