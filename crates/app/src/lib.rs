@@ -67,7 +67,7 @@ pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
-pub use storefront::{Opened, Paying, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
+pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
 
 /// How often a use case decides again after another writer came first.
 pub const ATTEMPTS_MAX: u32 = 16;

@@ -1,7 +1,17 @@
-use paywright_domain::{CheckoutError, CheckoutStep};
+use paywright_domain::{CartError, CheckoutError, CheckoutStep};
 
 use super::{Session, Shopper, Storefront, StorefrontError};
 use crate::{Access, CheckPaymentError, OrderRef};
+
+/// A way to ship that is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateChoice {
+    /// The id of the shipping rate.
+    pub id: String,
+    /// Whether the first rate takes its place where it does not go to the address: a wallet names the rate that it has
+    /// shown for the address before.
+    pub or_first: bool,
+}
 
 impl Storefront {
     /// One step on in the checkout.
@@ -9,17 +19,23 @@ impl Storefront {
         self.change(shopper, |cart, terms, now| Ok(cart.next(terms, now)?)).await
     }
 
-    /// On in the checkout, until something is missing or `goal` is reached. At least one step, or why not.
-    pub async fn advance(&self, shopper: &Shopper, goal: Option<CheckoutStep>) -> Result<Session, StorefrontError> {
+    /// On in the checkout, to `goal` or as far as nothing is missing, with a way to ship if one is named: all of it, or
+    /// nothing.
+    pub async fn advance(
+        &self,
+        shopper: &Shopper,
+        goal: Option<CheckoutStep>,
+        rate: Option<&RateChoice>,
+    ) -> Result<Session, StorefrontError> {
         self.change(shopper, |cart, terms, now| {
-            let mut cart = cart.next(terms, now)?;
-            while goal.is_none_or(|goal| cart.step < goal) {
-                match cart.clone().next(terms, now) {
-                    Ok(further) => cart = further,
-                    Err(_) => break,
-                }
-            }
-            Ok(cart)
+            let chosen = match rate {
+                Some(rate) => match cart.clone().with_shipping_rate(&rate.id, terms) {
+                    Err(CartError::NoSuchShippingRate) if rate.or_first => cart,
+                    chosen => chosen?,
+                },
+                None => cart,
+            };
+            chosen.advanced(goal, terms, now).map_err(StorefrontError::NotReady)
         })
         .await
     }
@@ -41,12 +57,8 @@ impl Storefront {
                 Err(error) => Err(error.into()),
             };
         }
-        // Nothing was paid: what is missing first is said.
-        let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
-        let mut cart = session.cart;
-        while cart.step < CheckoutStep::Payment {
-            cart = cart.next(&terms, now)?;
-        }
-        Err(CheckoutError::NotPaid.into())
+        // Nothing was paid: what is missing is said.
+        let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
+        if missing.is_empty() { Err(CheckoutError::NotPaid.into()) } else { Err(StorefrontError::NotReady(missing)) }
     }
 }

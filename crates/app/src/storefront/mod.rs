@@ -22,6 +22,7 @@ use paywright_domain::{
 };
 use thiserror::Error;
 
+pub use checkout::RateChoice;
 pub use pay::{Paying, Wish};
 pub use saved_cards::Saving;
 

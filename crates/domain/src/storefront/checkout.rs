@@ -73,23 +73,27 @@ pub enum CheckoutError {
 }
 
 impl Cart {
-    /// What is missing to leave `step`.
+    /// What is missing to leave `step`. The e-mail address and the whole of a quick address are needed for the payment
+    /// alone: a wallet tells them when its customer has confirmed.
     fn lacks(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
-        let ships = !terms.shipping.is_empty();
         match step {
             CheckoutStep::Cart => self.lines.is_empty().then_some(CheckoutError::NoLines).into_iter().collect(),
-            CheckoutStep::Address => {
-                let email = self.email.is_none().then_some(CheckoutError::NoEmail);
-                let fields = if ships { Vec::new() } else { self.lacking_fields() };
-                email.into_iter().chain(self.lacking_address(terms)).chain(fields).collect()
+            CheckoutStep::Address if terms.shipping.is_empty() => {
+                let email = self.lacking_email();
+                email.into_iter().chain(self.lacking_address(terms)).chain(self.lacking_fields()).collect()
             }
-            CheckoutStep::Delivery if ships => {
+            CheckoutStep::Address => self.lacking_address(terms).into_iter().collect(),
+            CheckoutStep::Delivery if terms.shipping.is_empty() => Vec::new(),
+            CheckoutStep::Delivery => {
                 let rate = self.shipping_rate.is_none().then(|| self.lacking_rate(terms));
-                rate.into_iter().chain(self.lacking_fields()).collect()
+                self.lacking_email().into_iter().chain(rate).chain(self.lacking_fields()).collect()
             }
-            CheckoutStep::Delivery => Vec::new(),
             CheckoutStep::Payment => vec![CheckoutError::NotPaid],
         }
+    }
+
+    fn lacking_email(&self) -> Option<CheckoutError> {
+        self.email.is_none().then_some(CheckoutError::NoEmail)
     }
 
     fn lacking_address(&self, terms: &Terms) -> Option<CheckoutError> {
@@ -119,8 +123,25 @@ impl Cart {
 
     /// What is missing before it can be paid: nothing may be left out that the order's total or its delivery needs.
     pub fn missing_for_payment(&self, terms: &Terms) -> Vec<CheckoutError> {
-        let before = CheckoutStep::ALL.into_iter().filter(|it| *it != CheckoutStep::Payment);
-        before.flat_map(|it| self.lacks(it, terms)).collect()
+        self.missing_between(CheckoutStep::Cart, CheckoutStep::Payment, terms)
+    }
+
+    /// What is missing to come from the step `from` to `goal`, the e-mail address before all but the lines.
+    fn missing_between(&self, from: CheckoutStep, goal: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
+        let between = CheckoutStep::ALL.into_iter().filter(|it| (from..goal).contains(it));
+        let mut missing: Vec<_> = between.flat_map(|it| self.lacks(it, terms)).collect();
+        missing.sort_by_key(|it| match it {
+            CheckoutError::NoLines => 0,
+            CheckoutError::NoEmail => 1,
+            CheckoutError::NoShippingAddress
+            | CheckoutError::NoBillingAddress
+            | CheckoutError::ShippingAddressLacks(_)
+            | CheckoutError::BillingAddressLacks(_)
+            | CheckoutError::NoShippingRates
+            | CheckoutError::NoShippingRate
+            | CheckoutError::NotPaid => 2,
+        });
+        missing
     }
 
     /// How far it has come, as far as what was there still is.
@@ -140,14 +161,61 @@ impl Cart {
             CheckoutStep::Address => CheckoutStep::Delivery,
             CheckoutStep::Delivery | CheckoutStep::Payment => CheckoutStep::Payment,
         };
-        if next == CheckoutStep::Delivery && self.shipping_rate.is_none() {
-            let address = self.shipping_address.as_ref().ok_or(CheckoutError::NoShippingAddress)?;
-            let first = terms.shipping_to(address, self.currency).next().ok_or(CheckoutError::NoShippingRates)?;
-            self.data.shipping_rate = Some(first.0.id.clone());
+        if next == CheckoutStep::Delivery {
+            self = self.with_some_rate(terms)?;
         }
         self.data.step = next;
         self.data.updated_at = now;
         Ok(self)
+    }
+
+    /// With the first way to ship, where none is chosen.
+    fn with_some_rate(mut self, terms: &Terms) -> Result<Self, CheckoutError> {
+        if self.shipping_rate.is_none() {
+            let address = self.shipping_address.as_ref().ok_or(CheckoutError::NoShippingAddress)?;
+            let first = terms.shipping_to(address, self.currency).next().ok_or(CheckoutError::NoShippingRates)?;
+            self.data.shipping_rate = Some(first.0.id.clone());
+        }
+        Ok(self)
+    }
+
+    /// On to `goal`; a cart that has come so far already stays as it is. Without a goal, as far as nothing is missing,
+    /// and at least one step. What is missing is said in full. To be priced again, as after every change.
+    pub fn advanced(
+        self,
+        goal: Option<CheckoutStep>,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<Self, Vec<CheckoutError>> {
+        let one = |lack| vec![lack];
+        let mut cart = match goal {
+            Some(_) if self.step == CheckoutStep::Delivery => self.with_some_rate(terms).map_err(one)?,
+            Some(_) => self,
+            None => self.next(terms, now).map_err(one)?,
+        };
+        while goal.is_none_or(|goal| cart.step < goal) {
+            match (cart.clone().next(terms, now), goal) {
+                (Ok(further), _) => cart = further,
+                (Err(_), None) => break,
+                (Err(lack), Some(goal)) => {
+                    let mut missing = cart.missing_between(cart.step, goal, terms);
+                    // The step of delivery chooses one by itself.
+                    missing.retain(|it| *it != CheckoutError::NoShippingRate);
+                    if !missing.contains(&lack) {
+                        missing.push(lack);
+                    }
+                    return Err(missing);
+                }
+            }
+        }
+        Ok(cart)
+    }
+
+    /// At the step that it had come to as `before`, as far as what was there still is once it is priced again.
+    #[must_use]
+    pub fn at_step_of(mut self, before: &Self) -> Self {
+        self.data.step = before.step;
+        self
     }
 }
 
@@ -265,21 +333,83 @@ mod tests {
         let next = |cart: &Cart| cart.clone().next(&terms(), at(2)).map(price);
         assert_eq!(next(&cart()), Err(CheckoutError::NoLines));
         let at_address = next(&cart().with_more(&bone, 1).unwrap()).unwrap();
-        assert_eq!((at_address.step, next(&at_address)), (CheckoutStep::Address, Err(CheckoutError::NoEmail)));
-        let mailed = at_address.with_email(Email::new("ada@example.com").unwrap());
-        assert_eq!(next(&mailed), Err(CheckoutError::NoShippingAddress));
-        let abroad = mailed.clone().with_shipping_address(Some(Address::of("US".parse().unwrap())));
+        let lacks_address = Err(CheckoutError::NoShippingAddress);
+        assert_eq!((at_address.step, next(&at_address)), (CheckoutStep::Address, lacks_address));
+        let abroad = at_address.clone().with_shipping_address(Some(Address::of("US".parse().unwrap())));
         assert_eq!(next(&abroad), Err(CheckoutError::NoShippingRates));
-        let at_delivery = next(&mailed.with_shipping_address(Some(Address::of("DE".parse().unwrap())))).unwrap();
+        let at_delivery = next(&at_address.with_shipping_address(Some(Address::of("DE".parse().unwrap())))).unwrap();
         assert_eq!(
             (at_delivery.step, kinds(&at_delivery).first()),
             (CheckoutStep::Delivery, Some(&(AdjustmentKind::Shipping, 490)))
         );
-        let at_payment = next(&at_delivery).unwrap();
+        assert_eq!(next(&at_delivery), Err(CheckoutError::NoEmail), "which no earlier step needs");
+        let at_payment = next(&at_delivery.with_email(Email::new("ada@example.com").unwrap())).unwrap();
         assert_eq!((at_payment.step, next(&at_payment)), (CheckoutStep::Payment, Err(CheckoutError::NotPaid)));
         let moved = price(at_payment.clone().with_shipping_address(Some(Address::of("FR".parse().unwrap()))));
         assert_eq!((moved.step, &moved.shipping_rate), (CheckoutStep::Address, &None));
         assert_eq!(price(at_payment.emptied()).step, CheckoutStep::Cart);
+    }
+
+    #[test]
+    fn a_cart_advances_to_its_goal_or_says_all_that_is_missing() {
+        use CheckoutError::{NoEmail, NoLines, NoShippingAddress, NoShippingRates, NotPaid, ShippingAddressLacks};
+        use CheckoutStep::{Cart as AtCart, Delivery, Payment};
+        let to = |cart: Cart, country: &str, is_quick| {
+            let city = Text::new("Town").unwrap();
+            let address = Address { city, is_quick, ..Address::of(country.parse().unwrap()) };
+            cart.with_shipping_address(Some(address))
+        };
+        let mailed = |cart: Cart| cart.with_email(Email::new("ada@example.com").unwrap());
+        let filled = cart().with_more(&variant("bone", 1000), 1).unwrap();
+        let advanced = |cart: Cart, goal| cart.advanced(goal, &terms(), at(2));
+        let full = advanced(mailed(to(filled.clone(), "DE", false)), None).unwrap();
+        let at_delivery = advanced(to(filled.clone(), "DE", true), Some(Delivery)).unwrap();
+        let names = [AddressField::FirstName, AddressField::LastName, AddressField::Street].map(ShippingAddressLacks);
+        for (cart, goal, expected) in [
+            (cart(), None, Err(vec![NoLines])),
+            (filled.clone(), None, Ok(CheckoutStep::Address)),
+            (filled.clone(), Some(AtCart), Ok(AtCart)),
+            (filled.clone(), Some(Delivery), Err(vec![NoShippingAddress])),
+            (filled.clone(), Some(Payment), Err(vec![NoEmail, NoShippingAddress])),
+            (to(filled.clone(), "FR", true), Some(Delivery), Err(vec![NoShippingRates])),
+            (to(filled.clone(), "DE", true), Some(Delivery), Ok(Delivery)),
+            (to(filled.clone(), "DE", true), None, Ok(Delivery)),
+            (to(filled.clone(), "DE", true), Some(Payment), Err([&[NoEmail][..], &names].concat())),
+            (mailed(to(filled, "DE", true)), Some(Payment), Err(names.to_vec())),
+            (to(full.clone(), "AT", false).at_step_of(&at_delivery), Some(Delivery), Ok(Delivery)),
+            (full.clone(), Some(Delivery), Ok(Payment)),
+            (full.clone(), Some(Payment), Ok(Payment)),
+            (full, None, Err(vec![NotPaid])),
+        ] {
+            let reached = advanced(cart.clone(), goal);
+            assert_eq!(reached.as_ref().map(|it| it.step).map_err(Clone::clone), expected, "{cart:?}");
+            let again = reached.map(|it| advanced(it.clone(), goal.or(Some(AtCart))) == Ok(it));
+            assert!(again.unwrap_or(true), "a cart that is there stays as it is");
+        }
+    }
+
+    #[test]
+    fn a_step_is_kept_as_far_as_the_cart_fulfils_it() {
+        let bone = variant("bone", 1000);
+        let price = |cart: Cart| cart.priced(std::slice::from_ref(&bone), &terms(), at(2)).unwrap();
+        let to = |cart: &Cart, country: &str, is_quick| {
+            let address = Address { is_quick, ..Address::of(country.parse().unwrap()) };
+            price(cart.clone().with_shipping_address(Some(address)).at_step_of(cart))
+        };
+        let filled = cart().with_more(&bone, 1).unwrap().with_email(Email::new("ada@example.com").unwrap());
+        let first = filled.with_shipping_address(Some(Address::of("DE".parse().unwrap())));
+        let at_payment = price(first.advanced(Some(CheckoutStep::Payment), &terms(), at(2)).unwrap());
+        for (country, is_quick, step) in [
+            ("DE", false, CheckoutStep::Payment),
+            // Its rate is lost, or the names are missing.
+            ("AT", false, CheckoutStep::Delivery),
+            ("DE", true, CheckoutStep::Delivery),
+        ] {
+            let moved = to(&at_payment, country, is_quick);
+            assert_eq!(moved.step, step, "{country}");
+            let payable = moved.missing_for_payment(&terms()).is_empty();
+            assert_eq!(payable, step == CheckoutStep::Payment, "{country}");
+        }
     }
 
     #[test]

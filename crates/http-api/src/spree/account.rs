@@ -34,7 +34,7 @@ pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String
     if !session.is_complete() || !session.number().as_str().eq_ignore_ascii_case(&number) {
         return Err(Refusal::not_found());
     }
-    cart::cart(&api, StatusCode::OK, &session, &call.show)
+    cart::cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// The complete orders of a customer, the newest first.

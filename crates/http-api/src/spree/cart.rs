@@ -15,13 +15,19 @@ use super::shopper::Call;
 use crate::Api;
 
 /// The answer of almost every call: the cart as it is now.
-pub(super) fn cart(api: &Api, status: StatusCode, session: &Session, show: &Show) -> Result<HttpResponse, Refusal> {
-    Ok(answer(status, &show.one(&resource(api, session)?)?))
+pub(super) async fn cart(
+    api: &Api,
+    status: StatusCode,
+    session: &Session,
+    show: &Show,
+) -> Result<HttpResponse, Refusal> {
+    Ok(answer(status, &show.one(&resource(api, session, show).await?)?))
 }
 
-pub(super) fn resource(api: &Api, session: &Session) -> Result<super::document::Resource, Refusal> {
+pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Result<super::document::Resource, Refusal> {
     let token = api.tokens.cart_token(session.cart.id);
-    Ok(resources::cart(session, &token, api.publishable_key.as_deref())?)
+    let terms = if show.includes("shipments") { Some(api.storefront.terms().await?) } else { None };
+    Ok(resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?)
 }
 
 /// Changes the cart of a call, and answers with it.
@@ -32,7 +38,7 @@ pub(super) async fn changed(
 ) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.change(&shopper, change).await }).await?;
-    cart(api, StatusCode::OK, &session, &call.show)
+    cart(api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `POST /cart`.
@@ -41,13 +47,13 @@ pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, R
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let fill = move |cart: Cart| cart.with_metadata(notes.clone());
     let session = run(async move { storefront.create_cart(&shopper, fill).await }).await?;
-    cart(&api, StatusCode::CREATED, &session, &call.show)
+    cart(&api, StatusCode::CREATED, &session, &call.show).await
 }
 
 /// `GET /cart`.
 pub(super) async fn show(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let session = api.storefront.current(&call.shopper).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `DELETE /cart`.
@@ -70,7 +76,7 @@ pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse,
     }
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.add_item(&shopper, &variant, quantity).await }).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 fn no_quantity() -> Refusal {
@@ -141,7 +147,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
     let guest = Shopper { opened: Some(opened), ..Shopper::default() };
     let storefront = api.storefront.for_request();
     let session = run(async move { storefront.associate(&guest, &customer).await }).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /cart/change_currency`: `new_currency`.
@@ -150,7 +156,7 @@ pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpRe
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.change_currency(&shopper, currency).await }).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// The cart that a token opens, whatever has become of it.

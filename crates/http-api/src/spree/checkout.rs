@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use paywright_app::{StorefrontError, Wish};
+use paywright_app::{RateChoice, StorefrontError, Wish};
 use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
 use serde_json::json;
 
@@ -39,11 +39,12 @@ struct Edit {
     coupon: Option<CouponCode>,
     shipping_rate: Option<String>,
     payment_method: Option<PaymentMethodId>,
+    keeps_step: bool,
 }
 
 impl Edit {
     fn of(params: &Params) -> Result<Self, Refusal> {
-        let mut edit = Self::default();
+        let mut edit = Self { keeps_step: params.flag("do_not_change_state"), ..Self::default() };
         let order = params.under("order")?.unwrap_or_default();
         if let Some(email) = order.text("email")? {
             edit.email = Some(Email::new(email).map_err(|problem| Refusal::invalid("email", problem.to_string()))?);
@@ -78,7 +79,8 @@ impl Edit {
         Ok(edit)
     }
 
-    fn apply(&self, mut cart: Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
+    fn apply(&self, before: Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
+        let mut cart = before.clone();
         if let Some(email) = &self.email {
             cart = cart.with_email(email.clone());
         }
@@ -108,7 +110,7 @@ impl Edit {
         if self.payment_method.is_some() {
             cart = cart.with_payment_method(self.payment_method.clone());
         }
-        Ok(cart)
+        Ok(if self.keeps_step { cart.at_step_of(&before) } else { cart })
     }
 }
 
@@ -150,7 +152,7 @@ pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, R
 pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.next(&shopper).await }).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /checkout/advance`, up to `state` if it is given.
@@ -158,23 +160,18 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
     let goal = call.params.text("state")?;
     let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
     let goal = goal.map(|it| CheckoutStep::named(&it).ok_or_else(unknown)).transpose()?;
-    let rate = call.params.text("shipping_method_id")?;
+    let or_first = call.params.flag("quick_checkout");
+    let rate = call.params.text("shipping_method_id")?.map(|id| RateChoice { id, or_first });
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move {
-        if let Some(rate) = &rate {
-            storefront.change(&shopper, |cart, terms, _| Ok(cart.with_shipping_rate(rate, terms)?)).await?;
-        }
-        storefront.advance(&shopper, goal).await
-    })
-    .await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    let session = run(async move { storefront.advance(&shopper, goal, rate.as_ref()).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /checkout/complete`.
 pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.complete(&shopper).await }).await?;
-    cart(&api, StatusCode::OK, &session, &call.show)
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
@@ -188,9 +185,9 @@ pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse,
         messages.push("Cart changed".to_owned());
     }
     if messages.is_empty() {
-        return cart(&api, StatusCode::OK, &session, &call.show);
+        return cart(&api, StatusCode::OK, &session, &call.show).await;
     }
-    let mut document = call.show.one(&resource(&api, &session)?)?;
+    let mut document = call.show.one(&resource(&api, &session, &call.show).await?)?;
     if let Some(document) = document.as_object_mut() {
         document.insert("meta".to_owned(), json!({ "messages": messages }));
     }
@@ -245,5 +242,5 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
         storefront.current(&shopper).await
     })
     .await?;
-    cart(&api, StatusCode::CREATED, &session, &call.show)
+    cart(&api, StatusCode::CREATED, &session, &call.show).await
 }

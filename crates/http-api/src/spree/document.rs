@@ -191,6 +191,11 @@ impl Show {
         self
     }
 
+    /// Whether a relationship of the resource that answers is to be included.
+    pub(super) fn includes(&self, name: &str) -> bool {
+        self.include.iter().any(|path| path.split('.').next() == Some(name))
+    }
+
     /// A document of one resource.
     pub(super) fn one(&self, resource: &Resource) -> Result<Value, Refusal> {
         self.document(&resource.shown(self), std::slice::from_ref(resource))

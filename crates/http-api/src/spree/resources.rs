@@ -22,8 +22,13 @@ fn time(at: Timestamp) -> String {
     format!("{seconds}.{:03}Z", at.unix_micros().rem_euclid(1_000_000) / 1000)
 }
 
-/// A cart, with its order if it has been placed.
-pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>) -> Result<Resource, MoneyError> {
+/// A cart, with its order if it has been placed. Before that is complete, `terms` tell all the ways to ship it.
+pub(super) fn cart(
+    session: &Session,
+    token: &str,
+    publishable_key: Option<&str>,
+    terms: Option<&Terms>,
+) -> Result<Resource, MoneyError> {
     let (cart, order) = (&session.cart, session.order.as_ref());
     // What was paid is what the order says.
     let settled = order.filter(|it| it.is_complete() || matches!(it.state, OrderState::Canceled { .. }));
@@ -45,7 +50,8 @@ pub(super) fn cart(session: &Session, token: &str, publishable_key: Option<&str>
     });
     merge(&mut attributes, more);
     let customer = cart.customer.as_ref();
-    let relations = relations(&sold, order, Some(cart), customer, publishable_key)?;
+    let shipment = shipment(cart, &sold, terms.filter(|_| settled.is_none()))?;
+    let relations = relations(&sold, order, Some((cart, shipment)), customer, publishable_key)?;
     Ok(Resource { kind: "cart", id: cart.id.to_string(), attributes, relations })
 }
 
@@ -73,6 +79,10 @@ pub(super) fn order(
         "public_metadata": metadata(&order.metadata),
     });
     merge(&mut attributes, more);
+    let cart = match cart {
+        Some(cart) => Some((cart, shipment(cart, &sold, None)?)),
+        None => None,
+    };
     let relations = relations(&sold, Some(order), cart, order.customer.as_ref(), publishable_key)?;
     Ok(Resource { kind: "order", id: order.id.to_string(), attributes, relations })
 }
@@ -80,10 +90,11 @@ pub(super) fn order(
 fn relations(
     sold: &Sold<'_>,
     order: Option<&Order>,
-    cart: Option<&Cart>,
+    cart: Option<(&Cart, Option<Resource>)>,
     customer: Option<&CustomerId>,
     publishable_key: Option<&str>,
 ) -> Result<Vec<(&'static str, Relation)>, MoneyError> {
+    let (cart, shipment) = cart.map_or((None, None), |(cart, shipment)| (Some(cart), shipment));
     let line_items = sold.line_items()?;
     let coupons = cart.map_or(&[][..], |it| &it.coupons);
     let variants = line_items.iter().flat_map(|it| &it.relations).filter_map(|(_, it)| match it {
@@ -94,16 +105,12 @@ fn relations(
         let owner = cart.map(|it| it.id.to_string()).unwrap_or_default();
         Relation::one(address.map(|it| address_resource(&format!("{owner}_{what}"), it)))
     };
-    let shipments = match cart {
-        Some(cart) => shipment(cart, sold, None)?.into_iter().collect(),
-        None => Vec::new(),
-    };
     Ok(vec![
         ("variants", Relation::Many(variants.collect())),
         ("line_items", Relation::Many(line_items)),
         ("promotions", Relation::Many(sold.promotions(coupons))),
         ("payments", Relation::Many(order.and_then(|it| payment(it, publishable_key)).into_iter().collect())),
-        ("shipments", Relation::Many(shipments)),
+        ("shipments", Relation::Many(shipment.into_iter().collect())),
         ("user", Relation::one(customer.map(user))),
         ("billing_address", address_of("billing", cart.and_then(|it| it.billing_address.as_ref()))),
         ("shipping_address", address_of("shipping", cart.and_then(|it| it.shipping_address.as_ref()))),
@@ -201,19 +208,28 @@ pub(super) fn payment_method(publishable_key: Option<&str>) -> Resource {
     Resource { kind: "payment_method", id: PAYMENT_METHOD.to_owned(), attributes, relations: Vec::new() }
 }
 
-/// The one shipment of a cart, once it is known where to: with the ways to ship, if `terms` are given, else with the
-/// one that was chosen.
+/// The one shipment of a cart, once it is known where to: with all the ways to ship, if `terms` are given, else
+/// with the one that was chosen.
 pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> Result<Option<Resource>, MoneyError> {
     let Some(address) = cart.shipping_address.as_ref() else { return Ok(None) };
     let part = sold.shipping();
-    let rates: Vec<Resource> = match (terms, sold.shipping_name(), &cart.shipping_rate) {
-        (Some(terms), ..) => shipping_rates(cart, address, terms)?,
-        (None, Some(name), Some(id)) => {
+    let chosen = match (sold.shipping_name(), &cart.shipping_rate) {
+        (Some(name), Some(id)) => {
             let tax = part.tax.plus(part.tax_included)?;
-            vec![shipping_rate(id.as_str(), name, part.amount, tax, true)]
+            Some(shipping_rate(id.as_str(), name, part.amount, tax, true))
         }
-        (None, _, _) => Vec::new(),
+        (None, _) | (_, None) => None,
     };
+    let mut rates = match terms {
+        Some(terms) => shipping_rates(cart, address, terms)?,
+        None => chosen.clone().into_iter().collect(),
+    };
+    // At the price that the cart has, which may be older than the terms.
+    for rate in &mut rates {
+        if let Some(chosen) = chosen.as_ref().filter(|it| it.id == rate.id) {
+            *rate = chosen.clone();
+        }
+    }
     let number = cart.number();
     let number = number.as_str().rsplit('-').next().unwrap_or_default();
     let mut attributes = json!({

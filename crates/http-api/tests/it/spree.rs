@@ -6,6 +6,7 @@ mod delayed;
 mod include;
 mod owner;
 mod taxes;
+mod wallet;
 
 use actix_web::http::Method;
 use paywright_app::{PriceList, Scope, Storefront};

@@ -1,5 +1,6 @@
 //! What a checkout must have before a payment intent is made, and what becomes of one when it is lost.
 
+use paywright_app::RateChoice;
 use paywright_domain::{Address, AddressField, CheckoutError, CheckoutStep, Text};
 use paywright_testkit::Provider;
 
@@ -34,7 +35,7 @@ impl Front {
     async fn at_payment(&self) -> Shopper {
         let shopper = self.with_bones(None).await;
         self.goes_to(&shopper, &address("US")).await.unwrap();
-        let session = self.storefront.advance(&shopper, None).await.unwrap();
+        let session = self.storefront.advance(&shopper, None, None).await.unwrap();
         assert_eq!(session.cart.step, CheckoutStep::Payment);
         shopper
     }
@@ -76,7 +77,7 @@ async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
     }
     assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NotReady(_))));
     assert_eq!(front.shop.provider().made_now(), 1);
-    front.storefront.advance(&shopper, None).await.unwrap();
+    front.storefront.advance(&shopper, None, None).await.unwrap();
     let second = front.pay(&shopper).await.unwrap();
     assert_ne!(second.id, first.id);
     assert_eq!(second.adjustments.len(), 2, "shipping and tax: {:?}", second.adjustments);
@@ -134,7 +135,7 @@ async fn an_address_that_was_stored_before_it_had_to_be_complete_is_kept() {
     let front = Front::shipping().await;
     let shopper = front.with_bones(None).await;
     front.goes_to(&shopper, &Address::of("US".parse().unwrap())).await.unwrap();
-    front.storefront.advance(&shopper, None).await.unwrap();
+    front.storefront.advance(&shopper, None, None).await.unwrap();
     let order = front.pay(&shopper).await.unwrap();
     let changed = front.add(&shopper, "toy", 1).await.unwrap();
     assert_eq!(changed.order.map(|it| (it.id, it.total)), Some((order.id, usd(4990))));
@@ -147,13 +148,21 @@ async fn a_wallets_address_goes_as_far_as_delivery() {
     let shopper = front.with_bones(None).await;
     let wallet = Address { city: Text::new("New York").unwrap(), is_quick: true, ..Address::of("US".parse().unwrap()) };
     front.goes_to(&shopper, &wallet).await.unwrap();
-    let session = front.storefront.advance(&shopper, Some(CheckoutStep::Payment)).await.unwrap();
-    assert_eq!(session.cart.step, CheckoutStep::Delivery);
+    let refused = front.storefront.advance(&shopper, Some(CheckoutStep::Payment), None).await;
+    assert!(matches!(refused, Err(StorefrontError::NotReady(_))), "{refused:?}");
+    // The rate of a sheet's earlier address gives way to the first one, where the caller says so.
+    for (or_first, goes) in [(false, false), (true, true), (true, true)] {
+        let rate = RateChoice { id: "none".to_owned(), or_first };
+        let session = front.storefront.advance(&shopper, Some(CheckoutStep::Delivery), Some(&rate)).await;
+        assert_eq!(session.is_ok_and(|it| it.cart.step == CheckoutStep::Delivery), goes);
+        let kept = front.opened(&shopper).await.cart.step;
+        assert_eq!(kept, if goes { CheckoutStep::Delivery } else { CheckoutStep::Cart }, "all of it or nothing");
+    }
     let refused = front.pay(&shopper).await;
     let Err(StorefrontError::NotReady(missing)) = refused else { panic!("{refused:?}") };
     assert!(missing.contains(&CheckoutError::ShippingAddressLacks(AddressField::Street)), "{missing:?}");
     front.goes_to(&shopper, &address("US")).await.unwrap();
-    let session = front.storefront.advance(&shopper, Some(CheckoutStep::Payment)).await.unwrap();
+    let session = front.storefront.advance(&shopper, Some(CheckoutStep::Payment), None).await.unwrap();
     assert_eq!((session.cart.step, session.cart.totals().unwrap().due), (CheckoutStep::Payment, usd(2490)));
     assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2490));
 }
