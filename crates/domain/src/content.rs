@@ -250,6 +250,12 @@ pub enum ContentError {
     /// The discounts are more than the rest.
     #[error("discounts must not exceed the rest of the order")]
     DiscountsExceedTotal,
+    /// The included taxes are more than the prices that contain them.
+    #[error("tax_included must be at most {} {}, the lines less discounts plus shipping", limit.to_decimal(), limit.currency())]
+    TaxIncludedExceedsPrices {
+        /// What the prices come to.
+        limit: Money,
+    },
     /// The sum cannot be.
     #[error("the total {0}")]
     Total(MoneyError),
@@ -316,7 +322,28 @@ pub(crate) fn chargeable_total_of(
 ) -> Result<Money, ContentError> {
     let total = total_of(currency, lines, adjustments)?;
     total.to_charge().map_err(ContentError::NotChargeable)?;
+    check_included_taxes(currency, lines, adjustments)?;
     Ok(total)
+}
+
+/// Checks that the included taxes are a part of the prices: of the lines less discounts plus shipping. For what comes in:
+/// an order that was stored before this rule may have more.
+pub(crate) fn check_included_taxes(
+    currency: Currency,
+    lines: &[LineItem],
+    adjustments: &[Adjustment],
+) -> Result<(), ContentError> {
+    let totals = Totals::of(currency, lines, adjustments).map_err(ContentError::Total)?;
+    // Discounts may be more than the prices, as far as added taxes make up for it.
+    let limit = match totals.due.minus(totals.taxes) {
+        Err(MoneyError::Negative) => Ok(Money::zero(currency)),
+        limit => limit,
+    };
+    let limit = limit.map_err(ContentError::Total)?;
+    if totals.taxes_included.minus(limit).is_ok_and(|over| !over.is_zero()) {
+        return Err(ContentError::TaxIncludedExceedsPrices { limit });
+    }
+    Ok(())
 }
 
 /// What is due: lines, plus shipping, plus added taxes, less discounts.
@@ -351,8 +378,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::OrderId;
     use crate::order::tests::{at, new_order, usd};
+    use crate::{EditError, OrderId};
 
     fn adjustment(kind: AdjustmentKind, minor: i64) -> Adjustment {
         Adjustment { kind, label: Text::new("x").unwrap(), amount: usd(minor) }
@@ -366,6 +393,16 @@ mod tests {
             (vec![(Shipping, 500), (Discount, 1000)], Ok(usd(11_000))),
             (vec![(Tax, 2185)], Ok(usd(13_685))),
             (vec![(TaxIncluded, 1836)], Ok(usd(11_500))),
+            (vec![(TaxIncluded, 11_500)], Ok(usd(11_500))),
+            (vec![(TaxIncluded, 11_501)], Err(ContentError::TaxIncludedExceedsPrices { limit: usd(11_500) })),
+            (
+                vec![(TaxIncluded, 5000), (TaxIncluded, 6001), (Discount, 1000), (Shipping, 500), (Tax, 700)],
+                Err(ContentError::TaxIncludedExceedsPrices { limit: usd(11_000) }),
+            ),
+            (
+                vec![(Discount, 11_600), (Tax, 700), (TaxIncluded, 1)],
+                Err(ContentError::TaxIncludedExceedsPrices { limit: usd(0) }),
+            ),
             (vec![(Discount, 11_501)], Err(ContentError::DiscountsExceedTotal)),
             (vec![(Discount, 11_500)], Err(ContentError::NotChargeable(ChargeError::TooSmall { minimum: usd(50) }))),
         ] {
@@ -389,6 +426,25 @@ mod tests {
             let placed = Order::place(OrderId(Uuid::nil()), new, at(1));
             assert!(matches!(placed, Err(ContentError::NotChargeable(_))), "{minor}");
         }
+    }
+
+    #[test]
+    fn an_order_that_was_stored_with_more_included_tax_than_its_prices_is_restored_and_edited_elsewhere() {
+        let mut data = Order::place(OrderId(Uuid::nil()), new_order(), at(1)).unwrap().order.data;
+        data.adjustments = vec![adjustment(AdjustmentKind::TaxIncluded, 11_501)];
+        let order = Order::restore(data.clone()).unwrap();
+        assert_eq!(order.data, data);
+        let metadata = Some(Metadata::from([(Text::new("a").unwrap(), Text::default())]));
+        assert!(
+            order.edit(OrderEdit { metadata, ..OrderEdit::default() }, at(2)).is_ok(),
+            "its prices are not touched"
+        );
+        let same = OrderEdit { adjustments: Some(data.adjustments), ..OrderEdit::default() };
+        assert!(order.edit(same, at(2)).is_ok(), "what is there may be named again");
+        let more = Some(vec![adjustment(AdjustmentKind::TaxIncluded, 11_502)]);
+        let edited = order.edit(OrderEdit { adjustments: more, ..OrderEdit::default() }, at(2));
+        let limit = ContentError::TaxIncludedExceedsPrices { limit: usd(11_500) };
+        assert!(matches!(&edited, Err(EditError::Content(error)) if *error == limit), "{edited:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::content::{Content, check_metadata, total_of};
+use crate::content::{Content, check_included_taxes, check_metadata, total_of};
 use crate::{
     Adjustment, CancelReason, ContentError, Decision, Email, Fact, IntentError, IntentId, IntentStatus, LineItem,
     Money, MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
@@ -331,6 +331,9 @@ impl Order {
         let total = total_of(self.total.currency(), &content.lines, &content.adjustments)?;
         if total != self.total {
             total.to_charge().map_err(ContentError::NotChargeable)?;
+        }
+        if content.lines != self.lines || content.adjustments != self.adjustments {
+            check_included_taxes(self.total.currency(), &content.lines, &content.adjustments)?;
         }
         Ok(Content { total, ..content })
     }

@@ -107,7 +107,9 @@ impl Problem {
     fn content(error: &ContentError) -> Self {
         let field = match error {
             ContentError::NoLines | ContentError::TooManyLines => "line_items",
-            ContentError::TooManyAdjustments | ContentError::DiscountsExceedTotal => "adjustments",
+            ContentError::TooManyAdjustments
+            | ContentError::DiscountsExceedTotal
+            | ContentError::TaxIncludedExceedsPrices { .. } => "adjustments",
             ContentError::TooMuchMetadata => "metadata",
             ContentError::Total(_) | ContentError::NotChargeable(_) => "amount",
         };

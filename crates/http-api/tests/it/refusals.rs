@@ -69,6 +69,12 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
             "adjustments",
             "exceed",
         ),
+        (
+            "more included tax than the prices",
+            with(|it| it["adjustments"] = adjustment("tax_included", 11_201)),
+            "adjustments",
+            "tax_included must be at most 112.00 usd",
+        ),
         ("too many notes", with(|it| it["metadata"] = Value::Object(notes)), "metadata", "at most 20"),
         ("a long note", with(|it| it["metadata"] = json!({ "k": "x".repeat(501) })), "metadata.k", "500"),
     ] {
@@ -197,6 +203,7 @@ async fn an_edit_is_checked_like_an_order_and_changes_nothing_when_refused() {
         json!({ "line_items": [{ "name": "x", "amount": 1, "quantity": 1 }] }),
         json!({ "currency": "eur" }),
         json!({ "email": "x@gmail" }),
+        json!({ "adjustments": [{ "kind": "tax_included", "label": "VAT", "amount": 11_201 }] }),
     ] {
         let refused = service.call(Method::PATCH, &path, &body).await;
         assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{body}");
