@@ -379,8 +379,26 @@ mod tests {
         assert_eq!(list["data"][0]["id"], card);
         let again = post(&mut twin, "/v1/payment_intents", &form(&ada, &format!("payment_method={card}")));
         assert_eq!(again.body["status"], "succeeded");
-        let other = post(&mut twin, "/v1/payment_intents", &form(&eve, &format!("payment_method={card}")));
-        assert_eq!((other.status, &other.body["error"]["param"]), (400, &json!("payment_method")));
+        let refuses = |twin: &mut Twin, path: &str, form: &str| {
+            let other = post(twin, path, form);
+            assert_eq!((other.status, &other.body["error"]["param"]), (400, &json!("payment_method")), "{path} {form}");
+        };
+        refuses(&mut twin, "/v1/payment_intents", &form(&eve, &format!("payment_method={card}")));
+        // Not only at the confirmation, and of nobody's intent either.
+        for owner in [String::new(), format!("&customer={eve}")] {
+            let form = format!("amount=500&currency=usd{owner}");
+            refuses(&mut twin, "/v1/payment_intents", &format!("{form}&payment_method={card}"));
+            let made = post(&mut twin, "/v1/payment_intents", &form).body;
+            let path = format!("/v1/payment_intents/{}", made["id"].as_str().unwrap());
+            refuses(&mut twin, &path, &format!("payment_method={card}"));
+        }
+        let own = format!("amount=500&currency=usd&customer={ada}&payment_method={card}");
+        let made = post(&mut twin, "/v1/payment_intents", &own).body;
+        refuses(
+            &mut twin,
+            &format!("/v1/payment_intents/{}", made["id"].as_str().unwrap()),
+            &format!("customer={eve}"),
+        );
     }
 
     #[test]

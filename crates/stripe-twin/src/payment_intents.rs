@@ -173,6 +173,7 @@ impl Twin {
             self.living_customer(id)?;
         }
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        self.check_owner(payment_method.as_ref(), customer.as_deref())?;
         let id = self.draw("pi_");
         let secret = self.draw("");
         let mut card_options = CardOptions::default();
@@ -267,6 +268,9 @@ impl Twin {
         if let Some(customer) = params.text("customer") {
             self.living_customer(customer)?;
         }
+        let before = self.intents.get(id).ok_or_else(|| Refusal::missing("payment_intent", id))?;
+        let customer = params.given("customer").or(before.customer.as_deref()).filter(|it| !it.is_empty());
+        self.check_owner(method.as_ref().or(before.payment_method.as_ref()), customer)?;
         let intent = self.intent_mut(id)?;
         let open = ["requires_payment_method", "requires_confirmation", "requires_action"];
         let changes_money = params.given("amount").is_some() || params.given("currency").is_some();
@@ -338,6 +342,16 @@ impl Twin {
         self.confirm(id, now)
     }
 
+    /// A saved payment method is used by its customer alone, at creation and update too.
+    fn check_owner(&self, method: Option<&String>, customer: Option<&str>) -> Result<(), Refusal> {
+        let saved_by = method.and_then(|it| self.payment_methods.get(it)).and_then(|it| it.customer.as_deref());
+        if saved_by.is_some_and(|it| customer != Some(it)) {
+            let message = "The provided PaymentMethod belongs to another Customer than the one of this PaymentIntent.";
+            return Err(Refusal::invalid("payment_method", message));
+        }
+        Ok(())
+    }
+
     fn confirm(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         let intent = self.intent_mut(id)?;
         let Some(method) = intent.payment_method.clone() else {
@@ -345,11 +359,7 @@ impl Twin {
             return Err(Refusal::state("payment_intent_unexpected_state", message));
         };
         let customer = intent.customer.clone();
-        let saved_by = self.payment_methods.get(&method).and_then(|it| it.customer.clone());
-        if saved_by.as_ref().is_some_and(|it| customer.as_ref() != Some(it)) {
-            let message = "The provided PaymentMethod belongs to another Customer than the one of this PaymentIntent.";
-            return Err(Refusal::invalid("payment_method", message));
-        }
+        self.check_owner(Some(&method), customer.as_deref())?;
         let intent = self.intent_mut(id)?;
         intent.last_payment_error = None;
         intent.next_action = None;
