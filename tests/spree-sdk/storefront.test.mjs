@@ -103,6 +103,22 @@ test('a customer pays with a new card, then with the one that was saved', async 
   assert.ok(list.meta.total_count >= 2 && list.meta.total_pages >= 2)
   const one = must(await client.account.completedOrder({ ...who, order_number: done.number })).data
   assert.equal(one.attributes.state, 'complete')
+  // Nobody else pays with it: Stripe refuses it, and the cart is paid with another card.
+  const order_token = await cartToPay()
+  const others = { order_token, payment_intent: { off_session: false, stripe_payment_method_id } }
+  assert.equal((await stripeRefusal('post', 'payment_intents', others))[0], 422)
+  const guests = await stripe('post', 'payment_intents', { order_token, payment_intent })
+  assert.equal(guests.data.attributes.stripe_payment_method_id, null)
+  assert.equal((await stripeRefusal('patch', `payment_intents/${guests.data.id}`, others))[0], 422)
+  const source_attributes = { gateway_payment_profile_id: stripe_payment_method_id }
+  const payment = { order_token, payment_method_id: 'stripe', source_attributes }
+  assert.equal(refusal(await client.checkout.addPayment(payment))[0], 422)
+  const existing = { order_token, order: { existing_card: stripe_payment_method_id } }
+  assert.deepEqual(refusal(await client.checkout.orderUpdate(existing)), NOT_FOUND)
+  const payments_attributes = [{ payment_method_id: 'stripe', source_attributes }]
+  assert.equal(refusal(await client.checkout.orderUpdate({ order_token, order: { payments_attributes } }))[0], 422)
+  assert.equal((await pay(guests, 'pm_card_visa')).status, 'succeeded')
+
   must(await client.account.removeCreditCard({ ...who, id: card.id }))
   const left = must(await client.account.creditCardsList(who)).data
   assert.ok(!left.some(it => it.id === card.id))

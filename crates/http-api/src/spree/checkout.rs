@@ -39,6 +39,8 @@ struct Edit {
     coupon: Option<CouponCode>,
     shipping_rate: Option<String>,
     payment_method: Option<PaymentMethodId>,
+    /// A card that must be a saved one of the cart's customer.
+    saved_card: Option<PaymentMethodId>,
     keeps_step: bool,
 }
 
@@ -74,7 +76,9 @@ impl Edit {
             edit.payment_method = profile(&source)?.or(edit.payment_method);
         }
         if let Some(card) = order.text("existing_card")? {
-            edit.payment_method = Some(card_id(&card)?);
+            let card = card_id(&card)?;
+            edit.saved_card = Some(card.clone());
+            edit.payment_method = Some(card);
         }
         Ok(edit)
     }
@@ -145,6 +149,9 @@ fn profile(source: &Params) -> Result<Option<PaymentMethodId>, Refusal> {
 /// `PATCH /checkout`.
 pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let edit = Edit::of(&call.params)?;
+    if let Some(card) = &edit.saved_card {
+        api.storefront.check_saved_card(&call.shopper, card).await?;
+    }
     changed(&api, call, move |cart, terms, now| edit.apply(cart, terms, now)).await
 }
 

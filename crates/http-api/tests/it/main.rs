@@ -35,6 +35,7 @@ pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<HandClock>,
+    pub(crate) cards: Cards,
     pub(crate) key: String,
 }
 
@@ -117,11 +118,12 @@ impl Service {
             bell: Arc::new(CountingBell::default()),
         };
         let app = App::new(ports, Settings::default());
+        let cards = Cards::default();
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
         let (carts, prices) = (Arc::<SqliteStore>::clone(&store), Arc::<SqliteStore>::clone(&store));
         let api = Api {
-            storefront: Storefront::new(app.clone(), carts, prices, Arc::new(Cards::default()), Currency::Usd),
+            storefront: Storefront::new(app.clone(), carts, prices, Arc::new(cards.clone()), Currency::Usd),
             publishable_key: Some("pk_test_1".into()),
             allowed_origins: vec!["https://shop.example".into()],
             demo: None,
@@ -130,7 +132,7 @@ impl Service {
             tokens,
             shutdown: Shutdown::default(),
         };
-        let mut service = Self { api, store, clock, key: String::new() };
+        let mut service = Self { api, store, clock, cards, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;
         service
     }

@@ -193,3 +193,32 @@ async fn what_is_complete_is_shown_by_its_token_and_by_its_customer_again_and_ag
     let path = "/order_status/ORD-20250331-000000";
     assert_eq!(service.shop(&Method::GET, path, &own, &Value::Null).await.status, 404);
 }
+
+#[actix_web::test]
+async fn an_existing_card_is_a_saved_one_of_the_carts_customer() {
+    let service = open().await;
+    let bearers = ["ada", "eve"].map(|it| format!("Bearer {}", service.token(it)));
+    for (who, bearer) in ["ada", "eve"].iter().zip(&bearers) {
+        let own = [("authorization", bearer.as_str())];
+        service.shop(&Method::POST, "/stripe/setup_intents", &own, &json!({})).await;
+        service.cards.save(&format!("cus_{who}"), &format!("pm_{who}"));
+        service.shop(&Method::POST, "/cart", &own, &json!({})).await;
+    }
+    let guest = service.cart().await;
+    let of_guest = [("x-spree-order-token", guest.as_str()), ("authorization", &bearers[0])];
+    let of_ada = [("authorization", bearers[0].as_str())];
+    for (headers, card, status) in [
+        (&of_guest[..1], "pm_ada", 404),
+        (&of_guest[..], "pm_ada", 404),
+        (&of_ada[..], "pm_eve", 404),
+        (&of_ada[..], "pm_fresh", 404),
+        (&of_ada[..], "pm_ada", 200),
+    ] {
+        let body = json!({ "order": { "existing_card": card, "special_instructions": card } });
+        let answer = service.shop(&Method::PATCH, "/checkout", headers, &body).await;
+        assert_eq!(answer.status, status, "{card}: {answer:?}");
+        let shown = service.shop(&Method::GET, "/cart", headers, &Value::Null).await;
+        let kept = &shown.body["data"]["attributes"]["special_instructions"];
+        assert_eq!(kept == &json!(card), status == 200, "what is refused changes nothing");
+    }
+}
