@@ -16,7 +16,14 @@ pub struct RateChoice {
 impl Storefront {
     /// One step on in the checkout.
     pub async fn next(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
+        self.check_not_processing(shopper).await?;
         self.change(shopper, |cart, terms, now| Ok(cart.next(terms, now)?)).await
+    }
+
+    /// There is no next step while the bank has the payment in its hands.
+    async fn check_not_processing(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
+        let is_processing = self.opened(shopper).await?.is_some_and(|it| it.awaits_money());
+        if is_processing { Err(StorefrontError::Processing) } else { Ok(()) }
     }
 
     /// On in the checkout, to `goal` or as far as nothing is missing, with a way to ship if one is named: all of it, or
@@ -27,6 +34,9 @@ impl Storefront {
         goal: Option<CheckoutStep>,
         rate: Option<&RateChoice>,
     ) -> Result<Session, StorefrontError> {
+        if goal.is_none() {
+            self.check_not_processing(shopper).await?;
+        }
         self.change(shopper, |cart, terms, now| {
             let chosen = match rate {
                 Some(rate) => match cart.clone().with_shipping_rate(&rate.id, terms) {

@@ -165,6 +165,9 @@ pub enum StorefrontError {
     /// The provider has not answered yet to an earlier change, which is finished or dropped without another call.
     #[error("an earlier change waits for the payment provider; try again in a moment")]
     UnderWay,
+    /// The bank has the payment in its hands.
+    #[error("Payment is being processed")]
+    Processing,
     /// The order was given up.
     #[error("Order canceled")]
     Canceled,

@@ -37,6 +37,10 @@ async fn an_order_that_awaits_its_money_is_complete_and_not_paid() {
             assert!(session.is_complete() && !session.is_paid());
         }
     }
+    let next = front.storefront.next(&shopper).await;
+    assert!(matches!(next, Err(StorefrontError::Processing)), "{next:?}");
+    let advanced = front.storefront.advance(&shopper, None, None).await;
+    assert!(matches!(advanced, Err(StorefrontError::Processing)), "{advanced:?}");
     assert!(!front.shop.facts(&order).await.contains(&"order.paid"), "before the money is there");
     // The customer may begin another cart, which nobody takes for this one.
     let other = front.storefront.create_cart(&shopper, Ok).await.unwrap();

@@ -56,6 +56,12 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
     for (method, path) in everywhere().into_iter().chain([(Method::GET, "/cart".to_owned())]) {
         assert_eq!(shown(method, path.clone()).await, states("balance_due", "processing"), "{path}");
     }
+    for path in ["/checkout/next", "/checkout/advance"] {
+        let refused = service.store(Method::PATCH, path, &token, &json!({})).await;
+        assert_eq!((refused.status, &refused.body["error"]), (422, &json!("Payment is being processed")), "{path}");
+    }
+    let passed = service.store(Method::PATCH, "/checkout/advance?state=payment", &token, &json!({})).await;
+    assert_eq!((passed.status, &passed.body["data"]["attributes"]["state"]), (200, &json!("complete")));
     // What the bank has in its hands is not changed.
     for (path, body) in [
         ("/cart/add_item", json!({ "variant_id": "bone" })),
