@@ -1,4 +1,4 @@
-use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, Timestamp};
+use paywright_domain::{Cart, CartError, CustomerId, Fact, IntentStatus, Order, OrderId, OrderState, Timestamp};
 
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
@@ -165,6 +165,17 @@ impl Storefront {
             }
         }
         Err(StorefrontError::NoCart)
+    }
+
+    /// Whether its customer has completed an order: it is complete, or its bank debit failed after it was, so that it is
+    /// to be paid again.
+    pub async fn was_completed(&self, order: &Order) -> Result<bool, StoreError> {
+        let is_unpaid = matches!(order.state, OrderState::Open) && !order.intents.is_empty();
+        if order.is_complete() || !is_unpaid {
+            return Ok(order.is_complete());
+        }
+        let was_processing = |it: &Fact| matches!(it, Fact::IntentChanged { status: IntentStatus::Processing, .. });
+        Ok(self.app.store.facts(order.id).await?.iter().any(|it| was_processing(&it.fact)))
     }
 
     /// The cart that an order was made from, if it was made from one.

@@ -31,13 +31,17 @@ pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String
         }
         (Some(_), _) | (None, None) => cart::opened(&api, &call.shopper).await?,
     };
-    if !session.is_complete() || !session.number().as_str().eq_ignore_ascii_case(&number) {
+    let was_completed = match &session.order {
+        Some(order) => api.storefront.was_completed(order).await?,
+        None => false,
+    };
+    if !was_completed || !session.number().as_str().eq_ignore_ascii_case(&number) {
         return Err(Refusal::not_found());
     }
     cart::cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// The complete orders of a customer, the newest first.
+/// The orders that a customer has completed, the newest first; also those whose bank debit failed afterwards.
 async fn complete_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Refusal> {
     let mut complete = Vec::new();
     let (mut older_than, mut seen) = (None, 0);
@@ -45,7 +49,11 @@ async fn complete_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>,
         let query = OrderQuery { customer: Some(customer.clone()), older_than, limit: paywright_app::App::PAGE_MAX };
         let page = api.app.list_orders(query).await?;
         seen += page.orders.len();
-        complete.extend(page.orders.into_iter().filter(Order::is_complete));
+        for order in page.orders {
+            if api.storefront.was_completed(&order).await? {
+                complete.push(order);
+            }
+        }
         older_than = page.next;
         if older_than.is_none() || seen >= ORDERS_MAX {
             return Ok(complete);
@@ -101,7 +109,7 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
     let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
-        Ok(order) if order.is_complete() => order,
+        Ok(order) if api.storefront.was_completed(&order).await? => order,
         Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),
         Err(error @ GetOrderError::Store(_)) => return Err(Problem::from(error).into()),
     };

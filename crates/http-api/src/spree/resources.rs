@@ -181,6 +181,7 @@ fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
     };
     let intent = order.leading_intent()?;
     let state = match intent.status {
+        RequiresPaymentMethod if intent.last_error.is_some() => "failed",
         RequiresPaymentMethod | RequiresConfirmation | RequiresAction => "checkout",
         Processing => "processing",
         RequiresCapture => "pending",

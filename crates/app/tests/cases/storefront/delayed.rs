@@ -61,6 +61,7 @@ async fn a_bank_debit_that_fails_leaves_the_cart_to_be_paid_again() {
         let shopper = front.with_bones(Some("ada")).await;
         let order = front.pay(&shopper).await.unwrap();
         let intent = order.payable_intent().unwrap().id.clone();
+        assert!(!front.storefront.was_completed(&order).await.unwrap(), "before the customer has paid");
         front.bank_says(&intent, IntentStatus::Processing).await;
         front.storefront.complete(&shopper).await.unwrap();
         let who = if by_token { shopper } else { Shopper { opened: None, ..shopper } };
@@ -68,7 +69,9 @@ async fn a_bank_debit_that_fails_leaves_the_cart_to_be_paid_again() {
         let refused = front.storefront.complete(&who).await;
         assert!(matches!(refused, Err(StorefrontError::Check(_))), "{refused:?}");
         let session = front.storefront.current(&who).await.unwrap();
-        assert_eq!(session.order.map(|it| it.id), Some(order.id), "found again");
+        let failed = session.order.unwrap();
+        assert_eq!((failed.id, failed.is_complete()), (order.id, false), "found again");
+        assert!(front.storefront.was_completed(&failed).await.unwrap(), "and shown as the customer's order");
         let again = front.pay(&who).await.unwrap();
         assert_eq!((again.id, again.payable_intent().map(|it| it.id.clone())), (order.id, Some(intent.clone())));
         front.bank_says(&intent, IntentStatus::Succeeded).await;

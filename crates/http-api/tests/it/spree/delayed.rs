@@ -1,6 +1,6 @@
 //! A bank debit: the order is placed and awaits its money.
 
-use paywright_domain::{IntentId, IntentStatus};
+use paywright_domain::{IntentError, IntentId, IntentStatus};
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,6 +9,7 @@ use super::*;
 async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
     let (service, provider) = open_with_provider().await;
     let bearer = format!("Bearer {}", service.token("ada"));
+    let stranger = format!("Bearer {}", service.token("eve"));
     let token = service.cart_to_pay().await;
     let own = [("authorization", bearer.as_str())];
     let guest = json!({ "guest_order_token": token }).to_string();
@@ -21,6 +22,8 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
         service.clock.advance_seconds(60);
         provider.change(&id, |it| {
             it.status = status;
+            let failed = status == IntentStatus::RequiresPaymentMethod;
+            it.last_error = failed.then(IntentError::default);
             it.received = if status == IntentStatus::Succeeded { it.amount } else { it.received };
         });
         service.api.app.settle_from_provider(&provider.intent_now(&id)).await.unwrap();
@@ -70,11 +73,27 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
         let method = if path == "/checkout" { Method::PATCH } else { Method::POST };
         assert_eq!(service.store(method, path, &token, &body).await.status, 422, "{path}");
     }
+    // The customer begins another cart meanwhile.
+    let other = service.send(Method::POST, &format!("{STORE}/cart"), &own, b"{}").await;
+    assert_eq!(other.status, 201, "{other:?}");
     // The debit fails: it is a cart again, and paid again by the same intent.
     says(IntentStatus::RequiresPaymentMethod).await;
     assert_eq!(service.store(Method::PATCH, &confirm, &token, &json!({})).await.status, 422);
     assert_eq!(shown(Method::PATCH, "/checkout/complete".to_owned()).await.0, 422);
     assert_eq!(shown(Method::GET, "/cart".to_owned()).await.1[0], "payment");
+    // It is found where it was, as what is to be paid again.
+    for (method, path) in everywhere().into_iter().skip(1) {
+        let expected = ["payment", "balance_due", "failed"].map(|it| Value::String(it.to_owned()));
+        assert_eq!(shown(method, path.clone()).await, (200, expected), "{path}");
+    }
+    for headers in [&own[..], &[("authorization", stranger.as_str())]] {
+        let path = format!("{STORE}/order_status/{number}");
+        let status = service.send(Method::GET, &path, headers, b"").await.status;
+        assert_eq!(status, if headers == own { 200 } else { 404 }, "by bearer token alone");
+    }
+    let by_bearer = format!("{STORE}/stripe/payment_intents/{id}");
+    let named = service.send(Method::PATCH, &by_bearer, &own, wish.to_string().as_bytes()).await;
+    assert_eq!((named.status, &named.body["data"]["attributes"]["stripe_id"]), (200, &json!(id.as_str())), "{named:?}");
     let again = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await;
     assert_eq!(again.body["data"]["attributes"]["stripe_id"], json!(id.as_str()));
     says(IntentStatus::Succeeded).await;
