@@ -83,7 +83,7 @@ impl Edit {
         Ok(edit)
     }
 
-    fn apply(&self, before: Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
+    fn apply(&self, before: &Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
         let mut cart = before.clone();
         if let Some(email) = &self.email {
             cart = cart.with_email(email.clone());
@@ -114,7 +114,7 @@ impl Edit {
         if self.payment_method.is_some() {
             cart = cart.with_payment_method(self.payment_method.clone());
         }
-        Ok(if self.keeps_step { cart.at_step_of(&before) } else { cart })
+        Ok(if self.keeps_step { cart.at_step_of(before) } else { cart })
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, R
     if let Some(card) = &edit.saved_card {
         api.storefront.check_saved_card(&call.shopper, card).await?;
     }
-    changed(&api, call, move |cart, terms, now| edit.apply(cart, terms, now)).await
+    changed(&api, call, move |cart, terms, now| edit.apply(&cart, terms, now)).await
 }
 
 /// `PATCH /checkout/next`.

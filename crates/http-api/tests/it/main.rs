@@ -118,12 +118,12 @@ impl Service {
             bell: Arc::new(CountingBell::default()),
         };
         let app = App::new(ports, Settings::default());
-        let cards = Cards::default();
+        let wallet = Cards::default();
         let secret = SecretString::from("s".repeat(32));
         let tokens = Arc::new(Tokens::new(&secret).unwrap());
         let (carts, prices) = (Arc::<SqliteStore>::clone(&store), Arc::<SqliteStore>::clone(&store));
         let api = Api {
-            storefront: Storefront::new(app.clone(), carts, prices, Arc::new(cards.clone()), Currency::Usd),
+            storefront: Storefront::new(app.clone(), carts, prices, Arc::new(wallet.clone()), Currency::Usd),
             publishable_key: Some("pk_test_1".into()),
             allowed_origins: vec!["https://shop.example".into()],
             demo: None,
@@ -132,7 +132,7 @@ impl Service {
             tokens,
             shutdown: Shutdown::default(),
         };
-        let mut service = Self { api, store, clock, cards, key: String::new() };
+        let mut service = Self { api, store, clock, cards: wallet, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;
         service
     }

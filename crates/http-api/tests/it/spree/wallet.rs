@@ -1,4 +1,4 @@
-//! A wallet's sheet: the calls of spree_stripe's quick checkout, and the steps that it goes through.
+//! A wallet's sheet: the calls of `spree_stripe`'s quick checkout, and the steps that it goes through.
 
 use paywright_domain::{IntentId, ShippingRate, Text};
 use serde_json::{Value, json};
