@@ -352,10 +352,10 @@ impl Order {
         self.refunds.iter().find(|it| it.number == number)
     }
 
-    /// What went back of an intent's money, or may at any moment.
+    /// What went back of an intent's money, or may at any moment: never more than came, so that the sum is an amount.
     pub fn refunded_of(&self, intent: &IntentId) -> i64 {
         let of_it = self.refunds.iter().filter(|it| it.intent == *intent && it.status.holds_money());
-        of_it.fold(0_i64, |sum, it| sum.saturating_add(it.amount.minor()))
+        of_it.map(|it| it.amount.minor()).sum()
     }
 
     /// What is left of an intent's money.
