@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
+use crate::probe::Place;
 use crate::writer::Writer;
 
 /// How a file is opened.
@@ -57,6 +58,7 @@ pub struct SqliteStore {
 /// Connections that cannot write, made when first needed.
 struct Readers {
     path: String,
+    place: Place,
     idle: Mutex<Vec<SqliteConnection>>,
     permits: Semaphore,
 }
@@ -67,14 +69,17 @@ pub const IN_MEMORY: &str = ":memory:";
 impl SqliteStore {
     /// Opens the file at `path`, making or migrating it as needed; or, for [`IN_MEMORY`], none.
     pub fn open(path: &str, options: Options) -> Result<Self, OpenError> {
-        let connection = setup::open_for_writing(path, options)?;
-        let writer = Writer::start(connection, {
+        let mut connection = setup::open_for_writing(path, options)?;
+        let place = Place::of(&mut connection)
+            .map_err(|error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+        let writer = Writer::start(connection, place.clone(), {
             let path = path.to_owned();
             move || setup::open_for_writing(&path, options)
         })?;
-        let readers = (path != IN_MEMORY).then(|| {
+        let readers = place.map(|place| {
             Arc::new(Readers {
                 path: path.to_owned(),
+                place,
                 idle: Mutex::new(Vec::new()),
                 permits: Semaphore::new(usize::from(options.readers.max(1))),
             })
@@ -118,9 +123,12 @@ impl Readers {
     /// Runs `work` on an idle connection, or on a new one. There are never more than threads that read.
     fn run<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>) -> Result<T, Failure> {
         let idle = self.idle.lock().map_err(|_| Failure::Stopped)?.pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => setup::open_for_reading(&self.path)?,
+        let mut connection = if let Some(connection) = idle {
+            connection
+        } else {
+            // SQLite would make a file where there is none.
+            self.place.check()?;
+            setup::open_for_reading(&self.path)?
         };
         let result = work(&mut connection);
         self.idle.lock().map_err(|_| Failure::Stopped)?.push(connection);

@@ -30,15 +30,17 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on `connection`. It ends when the writer is dropped and all that waited is done.
-    /// `reopen` gives another connection after one that could not even roll back.
+    /// Nothing is written while the file is not at its `place`. `reopen` gives another connection after one that could not
+    /// even roll back.
     pub(crate) fn start(
         connection: SqliteConnection,
+        place: Option<Place>,
         reopen: impl Fn() -> Result<SqliteConnection, OpenError> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || write_groups(connection, waiting, reopen))
+            .spawn(move || write_groups(connection, place.as_ref(), waiting, reopen))
             .map_err(|error| OpenError::Unusable { path: "the writer thread".into(), reason: error.to_string() })?;
         Ok(Self { jobs })
     }
@@ -92,15 +94,14 @@ fn in_savepoint<T>(
 
 fn write_groups(
     mut db: SqliteConnection,
+    place: Option<&Place>,
     mut waiting: mpsc::Receiver<Job>,
     reopen: impl Fn() -> Result<SqliteConnection, OpenError>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    let place = Place::of(&mut db);
-    let in_place = || place.as_ref().map_err(Failure::clone)?.as_ref().map_or(Ok(()), Place::check);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         let mut answers = Vec::with_capacity(group.len());
-        let mut fate = in_place().and_then(|()| Ok(db.batch_execute("BEGIN IMMEDIATE")?));
+        let mut fate = place.map_or(Ok(()), Place::check).and_then(|()| Ok(db.batch_execute("BEGIN IMMEDIATE")?));
         for job in group.drain(..) {
             let ran = job(fate.clone().map(|()| &mut db));
             answers.push(ran.answer);

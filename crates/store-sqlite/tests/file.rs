@@ -80,7 +80,6 @@ async fn a_file_that_was_moved_away_takes_no_orders() {
     let (path, elsewhere) = (path_in(&folder), folder.path().join("elsewhere.db"));
     let store = open(&path).unwrap();
     store.commit(first(1)).await.unwrap();
-    store.probe().await.unwrap();
     std::fs::rename(&path, &elsewhere).unwrap();
     let refused = |result| match result {
         Err(StoreError::Unavailable(cause)) => assert!(cause.to_string().contains("not the file"), "{cause}"),
@@ -88,6 +87,8 @@ async fn a_file_that_was_moved_away_takes_no_orders() {
     };
     refused(store.commit(first(2)).await);
     refused(store.probe().await);
+    refused(store.order(&OrderRef::Id(order_id(1))).await.map(drop));
+    assert!(!std::fs::exists(&path).unwrap(), "nobody made another");
     // Another file in its place is not it.
     std::fs::write(&path, "").unwrap();
     refused(store.commit(first(2)).await);
