@@ -10,6 +10,8 @@ export const needed = name => {
   return value
 }
 const url = `${needed('PAYWRIGHT_URL')}/demo`
+// How long anything on the page may take before it is given up, in milliseconds: far more than it takes.
+const PATIENCE_MS = 60000
 // Where pictures go, if anybody wants to look at them.
 const pictures = process.env.SCREENSHOTS
 let browser
@@ -25,6 +27,7 @@ after(() => browser.close())
 export async function open(width, prepare = async () => {}) {
   const context = await browser.createBrowserContext()
   const page = await context.newPage()
+  page.setDefaultTimeout(PATIENCE_MS)
   page.mistakes = []
   page.on('pageerror', error => page.mistakes.push(String(error)))
   page.on('console', message => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.mistakes.push(message.text()) })
@@ -40,10 +43,10 @@ export const picture = async (page, name) => {
 export const seen = (page, selector) => page.$eval(selector, it => !it.closest('[hidden]') && it.getClientRects().length > 0)
 export const text = (page, selector) => page.$eval(selector, it => it.textContent.trim())
 export const until = (page, selector, wanted) => page.waitForFunction(
-  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), { timeout: 15000 }, selector, wanted)
+  (selector, wanted) => document.querySelector(selector)?.textContent.includes(wanted), {}, selector, wanted)
 // Nothing is being done, and a button can be pressed.
 export const ready = (page, selector) => page.waitForFunction(
-  selector => { const it = document.querySelector(selector); return it && !it.disabled && !it.closest('[hidden]') }, { timeout: 15000 }, selector)
+  selector => { const it = document.querySelector(selector); return it && !it.disabled && !it.closest('[hidden]') }, {}, selector)
 export async function press(page, selector) {
   await ready(page, selector)
   await page.click(selector)
