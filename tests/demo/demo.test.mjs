@@ -50,6 +50,8 @@ test('a declined card is said in words, and another one pays the same order', as
   await press(page, '#pay-now')
   await until(page, '[data-problem=payment]', 'declined')
   await picture(page, 'declined')
+  // What became of the order is asked for after the problem is said.
+  await until(page, '#number', 'ORD-')
   const number = await text(page, '#number')
   await page.click('#cards label:nth-of-type(1)')
   await press(page, '#pay-now')
