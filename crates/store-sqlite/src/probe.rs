@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::Text;
 
 use crate::failure::Failure;
 use crate::setup;
@@ -23,12 +23,6 @@ pub(crate) struct Place {
 struct File {
     #[diesel(sql_type = Text)]
     file: String,
-}
-
-#[derive(QueryableByName)]
-struct Missing {
-    #[diesel(sql_type = BigInt)]
-    missing: i64,
 }
 
 impl Place {
@@ -58,10 +52,10 @@ pub(crate) fn run(db: &mut SqliteConnection) -> Result<(), Failure> {
     // not write what is there already.
     let write = "REPLACE INTO marks (name, due_at, value) VALUES ('probe', 0, hex(randomblob(32768)))";
     diesel::sql_query(write).execute(db)?;
-    let tables = "SELECT 17 - count(*) AS missing FROM sqlite_schema WHERE type = 'table' AND name IN (
+    let tables = "SELECT 17 - count(*) AS value FROM sqlite_schema WHERE type = 'table' AND name IN (
         'anomalies', 'api_keys', 'carts', 'disputes', 'facts', 'idempotency_records', 'marks', 'order_adjustments',
         'order_lines', 'orders', 'payment_intents', 'provider_customers', 'refunds', 'sales_terms', 'tasks',
         'variants', 'webhook_inbox')";
-    let missing = diesel::sql_query(tables).get_result::<Missing>(db)?.missing;
+    let missing = setup::number(db, tables)?;
     if missing == 0 && setup::is_migrated(db) { Ok(()) } else { Err(Failure::Schema) }
 }

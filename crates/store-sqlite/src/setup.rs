@@ -77,10 +77,12 @@ impl From<diesel::result::Error> for CheckError {
     }
 }
 
+/// Asks for one number, which `sql` calls `value`.
+pub(crate) fn number(db: &mut SqliteConnection, sql: &str) -> QueryResult<i64> {
+    Ok(diesel::sql_query(sql).get_result::<Number>(db)?.value)
+}
+
 fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> {
-    let number = |db: &mut SqliteConnection, sql: &str| -> QueryResult<i64> {
-        Ok(diesel::sql_query(sql).get_result::<Number>(db)?.value)
-    };
     let id = number(db, "SELECT application_id AS value FROM pragma_application_id")?;
     let tables = number(db, "SELECT count(*) AS value FROM sqlite_schema")?;
     if id == APPLICATION_ID || (id == 0 && tables == 0) {
