@@ -78,11 +78,7 @@ async fn an_order_with_shipping_a_discount_and_tax_is_paid_edited_and_captured()
     shop.until_paid(&order).await;
 
     for (amount, expected) in [(json!({}), "44.90"), (json!({ "amount": "20.00" }), "20.00")] {
-        let mut manual = with_adjustments();
-        manual["capture"] = json!("manual");
-        let (held, intent) = shop.payable(&manual).await;
-        shop.pay(&intent, "pm_card_visa").await;
-        shop.until(&held, |it| it["payment_status"] == "authorized").await;
+        let (held, _) = shop.authorized(with_adjustments()).await;
         let taken = shop.call(Method::POST, &format!("/orders/{held}/capture"), &amount).await;
         assert_eq!((taken.status, &taken.body["data"]["payment_status"]), (200, &json!("paid")), "{taken:?}");
         assert_eq!(taken.body["data"]["payment_intent"]["amount_received"], expected);
@@ -141,11 +137,7 @@ async fn a_dispute_of_a_part_is_lost_then_won_and_the_rest_is_refunded() {
 #[tokio::test]
 async fn a_capture_of_less_at_the_dashboard_pays_the_order_and_says_what_was_released() {
     let shop = shop(None, true, "").await;
-    let mut manual = two_lines();
-    manual["capture"] = json!("manual");
-    let (order, intent) = shop.payable(&manual).await;
-    shop.pay(&intent, "pm_card_visa").await;
-    shop.until(&order, |it| it["payment_status"] == "authorized").await;
+    let (order, intent) = shop.authorized(two_lines()).await;
     let form = "amount_to_capture=5000&amount_details=";
     shop.at_stripe(&format!("/v1/payment_intents/{intent}/capture"), form).await;
     let read = shop.until(&order, |it| it["payment_status"] == "paid").await;

@@ -40,6 +40,15 @@ impl Served {
         self.at_stripe(&path, &format!("payment_method={card}")).await;
     }
 
+    /// An order whose money is held and not taken, by its number, and its intent.
+    pub(crate) async fn authorized(&self, mut body: Value) -> (String, String) {
+        body["capture"] = json!("manual");
+        let (order, intent) = self.payable(&body).await;
+        self.pay(&intent, "pm_card_visa").await;
+        self.until(&order, |it| it["payment_status"] == "authorized").await;
+        (order, intent)
+    }
+
     pub(crate) async fn until(&self, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -79,11 +88,7 @@ async fn without_webhook_or_callback_what_happens_at_stripe_becomes_known() {
 #[tokio::test]
 async fn money_is_held_taken_given_back_and_disputed() {
     let shop = shop(None, true, "").await;
-    let mut manual = two_lines();
-    manual["capture"] = json!("manual");
-    let (held, intent) = shop.payable(&manual).await;
-    shop.pay(&intent, "pm_card_visa").await;
-    shop.until(&held, |it| it["payment_status"] == "authorized").await;
+    let (held, _) = shop.authorized(two_lines()).await;
     let taken = shop.call(Method::POST, &format!("/orders/{held}/capture"), &json!({ "amount": "100.00" })).await;
     assert_eq!((taken.status, &taken.body["data"]["payment_status"]), (200, &json!("paid")), "{taken:?}");
 

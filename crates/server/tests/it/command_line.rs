@@ -2,10 +2,10 @@
 
 use paywright_app::KEY_BELIEVED_SECONDS;
 use paywright_testkit::postgres::Database;
-use reqwest::Method;
+use reqwest::{Client, Method};
 use tempfile::TempDir;
 
-use crate::program::{Process, address_of, answer, client, command, run, two_lines};
+use crate::program::{Answer, Process, address_of, answer, client, command, run, two_lines};
 use crate::served::free_ports;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -123,6 +123,12 @@ fn new_key(folder: &TempDir) -> String {
     printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned()
 }
 
+/// Places an order of two lines.
+async fn place(http: &Client, api: &str, key: &str) -> Answer {
+    let place = http.post(format!("{api}/api/v1/shop/orders")).header("x-api-key", key);
+    answer(place.header("content-type", "application/json").body(two_lines().to_string())).await
+}
+
 #[tokio::test]
 async fn a_request_that_is_being_answered_is_finished_before_the_program_stops() {
     let folder = TempDir::new().unwrap();
@@ -130,8 +136,7 @@ async fn a_request_that_is_being_answered_is_finished_before_the_program_stops()
     let key = new_key(&folder);
     let serve = Process::start(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
     let (api, http) = (address_of(&serve), client());
-    let place = http.post(format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
-    let placed = answer(place.header("content-type", "application/json").body(two_lines().to_string())).await;
+    let placed = place(&http, &api, &key).await;
     let url = format!("{api}/api/v1/shop/orders/{}/payment-intent", placed.body["data"]["id"].as_str().unwrap());
     let token = placed.body["data"]["token"].as_str().unwrap();
     let paying = tokio::spawn(answer(http.post(url).header("x-api-key", &key).bearer_auth(token)));
@@ -150,8 +155,7 @@ async fn a_program_whose_log_nobody_reads_goes_on_and_stops_when_asked() {
     let key = new_key(&folder);
     let serve = Process::start_unheard(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
     let (api, http) = (address_of(&serve), client());
-    let place = http.post(format!("{api}/api/v1/shop/orders")).header("x-api-key", &key);
-    let placed = answer(place.header("content-type", "application/json").body(two_lines().to_string())).await;
+    let placed = place(&http, &api, &key).await;
     assert_eq!(placed.status, 201, "{placed:?}");
     let stopped = tokio::task::spawn_blocking(move || serve.terminate());
     assert_eq!(stopped.await.unwrap(), Some(0));

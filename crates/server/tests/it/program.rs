@@ -42,16 +42,14 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (send, lines) = mpsc::channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|it| send.send(it)));
+        let lines = Mutex::new(Self::lines_of(&mut child));
         // Read to its end, so that a full pipe never holds the program up.
         let logged = Arc::<Mutex<String>>::default();
         let (errors, log) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&logged));
         std::thread::spawn(move || {
             errors.lines().map_while(Result::ok).for_each(|it| log.lock().unwrap().extend([&it, "\n"]));
         });
-        Self { child, lines: Mutex::new(lines), logged }
+        Self { child, lines, logged }
     }
 
     /// As [`Self::start`], where whoever reads its log lines is gone from the beginning.
@@ -59,10 +57,16 @@ impl Process {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut child = command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
+        let lines = Mutex::new(Self::lines_of(&mut child));
+        Self { child, lines, logged: Arc::default() }
+    }
+
+    /// What `child` prints, line by line.
+    fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
         let (send, lines) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|it| send.send(it)));
-        Self { child, lines: Mutex::new(lines), logged: Arc::default() }
+        lines
     }
 
     /// What it prints, up to the line that `last` knows.
