@@ -94,7 +94,7 @@ struct AtProvider {
     intents: BTreeMap<IntentId, IntentSnapshot>,
     refunds: Vec<RefundSnapshot>,
     disputes: Vec<Dispute>,
-    /// What has a status that is not known here.
+    /// Objects whose status is not known here.
     unknown: Vec<UnknownStatus>,
 }
 

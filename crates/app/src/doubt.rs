@@ -1,4 +1,4 @@
-//! What one request knows of its own commits: whether a failure may still say that nothing was changed.
+//! Doubt about a request's own commits: whether a failure may still say that nothing was changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ impl Doubt {
         written
     }
 
-    /// What a failure of the store means after the writes before it. That another writer came first is no failure: it
+    /// Turns a failure of the store into [`StoreError::Unknown`] where a write came before it. A conflict stays one: it
     /// leads to another attempt.
     fn of_read<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         read.map_err(|error| match error {

@@ -139,7 +139,7 @@ pub struct App {
     asked: Arc<asked::Asked>,
     readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
-    /// What this request knows of its own writes; nothing for those that answer nobody.
+    /// Doubt about this request's own writes; none for work that answers nobody.
     doubt: Option<Arc<doubt::Doubt>>,
 }
 

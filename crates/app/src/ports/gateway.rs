@@ -43,7 +43,7 @@ pub trait PaymentGateway: Send + Sync {
     /// Reads how a refund stands now.
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
 
-    /// How far the provider's clock is ahead of this machine's by its last answer, in seconds; behind it where that is
+    /// Seconds by which the provider's clock was ahead of this machine's at its last answer; behind it where that is
     /// negative. `None` where no answer has told.
     fn clock_difference_seconds(&self) -> Option<i64> {
         None
@@ -111,7 +111,7 @@ impl NewIntent {
 pub struct IssuedIntent {
     /// How it stands.
     pub snapshot: IntentSnapshot,
-    /// What lets a browser pay it, where the provider gave one. Never stored, never logged.
+    /// Client secret, with which a browser pays, where the provider gave one. Never stored, never logged.
     pub client_secret: Option<SecretString>,
     /// The provider's name for the request that it answered.
     pub request: Option<String>,

@@ -35,7 +35,7 @@ pub trait ProviderRecords: Send + Sync {
 pub struct Page<T> {
     /// What of it can be read as ours; the rest belongs to other programs on the same account.
     pub items: Vec<T>,
-    /// What has a status that is not known here.
+    /// Objects whose status is not known here.
     pub unknown: Vec<UnknownStatus>,
     /// What to name for the page after this one; `None` for the last.
     pub next: Option<String>,
@@ -51,9 +51,9 @@ impl<T> Page<T> {
 /// An object of the provider's whose status is newer than this program: the provider's enumerations are open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownStatus {
-    /// Its name at the provider.
+    /// Name of the object at the provider.
     pub id: String,
-    /// Its status.
+    /// Status as the provider spells it.
     pub status: String,
     /// The intent that it is, or that it is about.
     pub intent: IntentId,

@@ -156,7 +156,7 @@ pub enum OrderRefError {
     /// It begins as numbers do (`ORD-`), and no order has such a number.
     #[error("no order has this number")]
     NoSuchNumber,
-    /// It is no name of an order at all.
+    /// Text that cannot name an order.
     #[error("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")]
     Malformed,
 }
@@ -262,7 +262,7 @@ pub struct Lease {
     pub limit: u16,
 }
 
-/// How far the clocks of two processes on one store may be apart, in seconds.
+/// Largest difference between the clocks of two processes on one store, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: u32 = 300;
 
 impl Lease {
@@ -275,7 +275,7 @@ impl Lease {
 /// When a mark may be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarkDue {
-    /// It is due by this moment.
+    /// Moment by which the mark has to be due.
     pub by: Timestamp,
     /// The latest moment at which it can be due, whoever moved it.
     pub latest: Timestamp,
