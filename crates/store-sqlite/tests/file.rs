@@ -16,6 +16,13 @@ fn open(path: &str) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(path, Options::default())
 }
 
+/// A connection beside the store's, which waits while a store that was dropped is still closing its file.
+fn beside(path: &str) -> SqliteConnection {
+    let mut db = SqliteConnection::establish(path).unwrap();
+    db.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    db
+}
+
 fn first(n: u32) -> Changes {
     changes(Version::NEW, place(n), at(1), at(1))
 }
@@ -42,7 +49,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 async fn another_programs_database_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
-    let mut db = SqliteConnection::establish(&path).unwrap();
+    let mut db = beside(&path);
     db.batch_execute("CREATE TABLE bookmarks (url TEXT)").unwrap();
     drop(db);
     let before = std::fs::read(&path).unwrap();
@@ -56,7 +63,7 @@ async fn a_newer_schema_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     drop(open(&path).unwrap());
-    let mut db = SqliteConnection::establish(&path).unwrap();
+    let mut db = beside(&path);
     db.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')").unwrap();
     let error = open(&path).err().unwrap();
     assert!(matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"), "{error:?}");
@@ -105,7 +112,7 @@ async fn a_schema_that_lost_something_takes_no_orders() {
     let folder = TempDir::new().unwrap();
     let store = open(&path_in(&folder)).unwrap();
     store.probe().await.unwrap();
-    let mut other = SqliteConnection::establish(&path_in(&folder)).unwrap();
+    let mut other = beside(&path_in(&folder));
     other.batch_execute("ALTER TABLE variants RENAME TO elsewhere").unwrap();
     assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
     other.batch_execute("ALTER TABLE elsewhere RENAME TO variants").unwrap();
@@ -172,7 +179,7 @@ async fn what_cannot_be_read_holds_up_nothing_else() {
     store.commit(changes(Version(1), decision, at(3), at(3))).await.unwrap();
     let newer = "INSERT INTO tasks (order_id, key, payload, due_at)
         SELECT id, 'moonbeam', '{\"kind\": \"moonbeam\"}', 0 FROM orders";
-    SqliteConnection::establish(&path).unwrap().batch_execute(newer).unwrap();
+    beside(&path).batch_execute(newer).unwrap();
     let lease = Lease { owner: uuid::Uuid::from_u128(1), now: at(10), until: at(20), limit: 10 };
     let taken = store.lease_tasks(&lease).await.unwrap();
     assert_eq!(taken.iter().map(|it| it.task.key().to_string()).collect::<Vec<_>>(), ["create_intent:1:1"]);
@@ -183,7 +190,7 @@ async fn what_cannot_be_read_holds_up_nothing_else() {
 async fn what_the_version_before_left_to_be_done_is_done() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
-    let mut db = SqliteConnection::establish(&path).unwrap();
+    let mut db = beside(&path);
     db.batch_execute(include_str!("../../../migrations/sqlite/2026-11-21-000001_initial/up.sql")).unwrap();
     db.batch_execute(
         "CREATE TABLE __diesel_schema_migrations (version TEXT PRIMARY KEY NOT NULL, run_on TIMESTAMP);
