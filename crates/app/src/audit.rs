@@ -375,7 +375,7 @@ impl Differences<'_> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{CancelReason, Currency, LineItem, NewOrder, NewRefund, Policies, Refund, RefundId};
+    use paywright_domain::{CancelReason, Currency, LineItem, NewOrder, NewRefund, Policies, RefundId};
     use uuid::Uuid;
 
     use super::*;
@@ -405,6 +405,7 @@ mod tests {
             reason: None,
             status,
             failure: None,
+            request: None,
         }
     }
 
@@ -426,7 +427,7 @@ mod tests {
             order().refund(&NewRefund { amount: Some(usd(100)), ..NewRefund::default() }, at(4)).unwrap();
         let asked = asked.order;
         let named = RefundSnapshot {
-            name: Some(Refund::name(asked.id, number)),
+            name: asked.refund_numbered(number).map(|it| it.name(asked.id)),
             ..refund("re_1", 100, RefundStatus::Succeeded)
         };
         let refunded = asked.refund_news(&named, at(5)).unwrap().order;

@@ -134,7 +134,7 @@ impl App {
             return Ok(made);
         }
         let key = request.idempotency_key(order.id);
-        match self.gateway.create_intent(&NewIntent::of(order, request.revision), &key).await {
+        match self.gateway.create_intent(&NewIntent::of(order, request.revision, request.epoch), &key).await {
             Ok(issued) => Ok(issued),
             Err(GatewayError::Refused(error)) => {
                 self.commit_refusal(order.id, request, &error).await?;

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use paywright_domain::{
-    Cart, CartId, Currency, CustomerId, Order, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
+    Cart, CartId, Currency, CustomerId, Epoch, Order, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
 };
 use uuid::Uuid;
 
 use crate::{
-    ApiKey, CartRef, Carts, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask,
-    Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Version, Versioned,
+    ApiKey, CartRef, Carts, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent,
+    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError,
+    StoredTask, TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -146,6 +146,22 @@ impl Store for Remembering<dyn Store> {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.doubt.of_write(self.port.revoke_api_key(id, at).await)
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        self.doubt.of_read(self.port.installation().await)
+    }
+
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.begin_epoch(epoch).await)
+    }
+
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
+        self.doubt.of_write(self.port.add_lost_order(order, at).await)
+    }
+
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        self.doubt.of_read(self.port.lost_order(like).await)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

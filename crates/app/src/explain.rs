@@ -114,6 +114,10 @@ fn because(order: &Order) -> Vec<String> {
             }
             AnomalyKind::RefundFailed { refund } => format!("Refund {refund} was not made: the money is still here"),
             AnomalyKind::RefundDelayed { refund } => format!("Refund {refund} waits for the balance at Stripe"),
+            AnomalyKind::RefundDiffers { refund, requested, made } => {
+                let (requested, made) = (money(requested), money(made));
+                format!("Stripe has a refund of {made} under the name of refund {refund}, which is of {requested}")
+            }
             AnomalyKind::AuthorizationExpiring => {
                 format!("What {intent} holds is released within a day if it is not captured")
             }

@@ -26,6 +26,7 @@ mod perform;
 mod place_order;
 mod ports;
 mod readiness;
+mod recover;
 mod refund_payment;
 mod run_due_tasks;
 mod schedule;
@@ -56,15 +57,16 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
 pub use ports::ids_and_clock::{Bell, Clock, Ids};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
-pub use ports::records::{EventPage, Page, ProviderRecords, UnknownStatus};
+pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
-    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, IdempotencyKey, IdempotencyRecord, Lease, LeasedTask, Mark,
-    MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask, Scope, Store, StoreError, StoredTask,
-    TaskRelease, UnknownScope, Version, Versioned,
+    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, IdempotencyKey, IdempotencyRecord, Installation, Lease,
+    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask, Scope, Store,
+    StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
+pub use recover::{LostOrderPolicy, RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};

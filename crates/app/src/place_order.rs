@@ -1,4 +1,4 @@
-use paywright_domain::{ContentError, NewOrder, Order, OrderId};
+use paywright_domain::{ContentError, NewOrder, Order, OrderId, OrderNumber};
 use thiserror::Error;
 
 use crate::{App, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
@@ -36,6 +36,11 @@ pub enum PlaceOrderError {
     /// The key stood for another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
+    /// An earlier request with this key placed an order that a restore from a backup has lost.
+    #[error(
+        "an earlier request with this idempotency key placed the order {0}, which a restore from a backup has lost"
+    )]
+    Lost(OrderId),
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,11 +56,13 @@ impl App {
     ) -> Result<PlacedOrder, PlaceOrderError> {
         let new = NewOrder { livemode: self.settings.livemode, ..new };
         let mut now = self.clock.now();
-        let mut id = self.ids.order_id(now);
+        let mut drawn = self.ids.order_id(now);
+        let mut id = request.as_ref().map_or(drawn, |it| it.key.order_id(now));
+        let mut number = OrderNumber::of(id, now);
         let mut attempt = 1;
         let mut in_doubt = false;
         loop {
-            let decision = Order::place(id, new.clone(), now)?;
+            let decision = Order::place_as(id, number.clone(), new.clone(), now)?;
             let order = decision.order.clone();
             let mut changes = self.changes(Version::NEW, decision, now);
             if let Some(IdempotentRequest { key, fingerprint, answer }) = &request {
@@ -75,12 +82,20 @@ impl App {
                 }
             }
             match self.earlier_placement(request.as_ref()).await? {
-                Some(PlacedOrder::Before { order: before, .. }) if before == id => {}
+                // Ids of one key and one millisecond are equal: in doubt, the order may be of this request.
+                Some(PlacedOrder::Before { order: before, .. }) if before == id && in_doubt => {}
                 Some(earlier) => return Ok(earlier),
                 None if !in_doubt => {
-                    // The number that the id makes may be taken.
+                    if let Some(request) = &request
+                        && let Some(lost) = self.store.lost_order(id).await?
+                    {
+                        return self.recovered_placement(request, lost).await;
+                    }
+                    // The number may be taken.
                     now = self.clock.now();
-                    id = self.ids.order_id(now);
+                    drawn = self.ids.order_id(now);
+                    id = request.as_ref().map_or(drawn, |it| it.key.order_id(now));
+                    number = OrderNumber::of(drawn, now);
                     continue;
                 }
                 None => {}
@@ -90,6 +105,18 @@ impl App {
             if self.store.order(&OrderRef::Id(id)).await?.is_some() {
                 return Ok(PlacedOrder::Now(Box::new(order)));
             }
+        }
+    }
+
+    /// The order that an earlier request placed and a restore lost, where an operator has created it again.
+    async fn recovered_placement(
+        &self,
+        request: &IdempotentRequest,
+        lost: OrderId,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
+        match self.store.order(&OrderRef::Id(lost)).await? {
+            Some(found) => Ok(PlacedOrder::Before { order: lost, answer: (request.answer)(&found.value) }),
+            None => Err(PlaceOrderError::Lost(lost)),
         }
     }
 

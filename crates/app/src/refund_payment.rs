@@ -46,6 +46,7 @@ impl App {
         // A request without a key gets one of its own: where the store leaves it open whether it committed, the
         // record of the key tells, and nothing is given back twice.
         let own = || (IdempotencyKey { scope: Uuid::nil(), key: self.ids.owner().to_string() }, [0; 32]);
+        let new = &NewRefund { request: request.as_ref().map(|(key, _)| key.digest()), ..new.clone() };
         let request = request.unwrap_or_else(own);
         let mut attempt = 1;
         let (order, number) = loop {
@@ -56,6 +57,10 @@ impl App {
                 break (earlier.order, earlier.refund.number);
             }
             let Versioned { version, value: order } = self.load(which, access).await?;
+            // A restore from a backup has lost the record of the key, and found the refund at Stripe.
+            if let Some(refund) = new.request.and_then(|it| order.refund_requested_by(it)).cloned() {
+                return Ok(Refunded { order, refund, replayed: true });
+            }
             let now = self.clock.now();
             let (decision, number) = match order.refund(new, now) {
                 Ok(decided) => decided,

@@ -63,6 +63,16 @@ pub enum AnomalyKind {
         /// Its number.
         refund: u32,
     },
+    /// Stripe has made a refund under the name of one that was requested here with another amount, as after a restore
+    /// from a backup. It is in the books as a refund of its own; the requested one is still to be made.
+    RefundDiffers {
+        /// Number of the requested refund.
+        refund: u32,
+        /// Amount that was requested here.
+        requested: Money,
+        /// Amount of the refund that Stripe has made.
+        made: Money,
+    },
     /// Money that is authorised and not captured will be released within a day.
     AuthorizationExpiring,
     /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorisation was
@@ -150,6 +160,7 @@ impl Policies {
             AnomalyKind::WrongLivemode { .. } => Policy::HoldForReview,
             AnomalyKind::RefundFailed { .. }
             | AnomalyKind::RefundDelayed { .. }
+            | AnomalyKind::RefundDiffers { .. }
             | AnomalyKind::AuthorizationExpiring
             | AnomalyKind::PartiallyCaptured { .. }
             | AnomalyKind::CaptureFailed
@@ -179,6 +190,7 @@ impl AnomalyKind {
             Self::WrongLivemode { .. } => "wrong_livemode",
             Self::RefundFailed { .. } => "refund_failed",
             Self::RefundDelayed { .. } => "refund_delayed",
+            Self::RefundDiffers { .. } => "refund_differs",
             Self::AuthorizationExpiring => "authorization_expiring",
             Self::PartiallyCaptured { .. } => "partially_captured",
             Self::CaptureFailed => "capture_failed",
@@ -194,7 +206,8 @@ impl AnomalyKind {
     pub(crate) fn is_same(self, other: Self) -> bool {
         match (self, other) {
             (Self::RefundFailed { refund }, Self::RefundFailed { refund: again })
-            | (Self::RefundDelayed { refund }, Self::RefundDelayed { refund: again }) => refund == again,
+            | (Self::RefundDelayed { refund }, Self::RefundDelayed { refund: again })
+            | (Self::RefundDiffers { refund, .. }, Self::RefundDiffers { refund: again, .. }) => refund == again,
             (_, _) => self.name() == other.name(),
         }
     }

@@ -47,7 +47,9 @@ mod currency;
 mod dispute;
 mod fact;
 mod id;
+mod installation;
 mod intent;
+mod lost;
 mod money;
 mod operation;
 mod order;
@@ -72,7 +74,9 @@ pub use fact::Fact;
 pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
 };
+pub use installation::{Epoch, InstallationId};
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds};
+pub use lost::{LostOrder, RecreateError};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
@@ -89,4 +93,4 @@ pub use storefront::{
 };
 pub use task::{Decision, Task, TaskKey};
 pub use text::{Email, Text, TextProblem};
-pub use timestamp::{Timestamp, TimestampOutOfRange};
+pub use timestamp::{NotATimestamp, Timestamp, TimestampOutOfRange};

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::content::{Content, check_included_taxes, check_metadata, total_of};
 use crate::{
-    Adjustment, CancelReason, ContentError, Decision, Email, Fact, IntentError, IntentId, IntentStatus, LineItem,
-    Money, MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
+    Adjustment, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId, IntentStatus,
+    LineItem, Money, MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
 };
 
 /// One operation on a payable intent. An order has one at a time.
@@ -21,6 +21,9 @@ pub struct Operation {
     pub kind: OperationKind,
     /// When it was decided.
     pub since: Timestamp,
+    /// The epoch in which it was decided; `None` in what was stored before there were epochs.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub epoch: Option<Epoch>,
 }
 
 /// What may be done to a payable intent.
@@ -59,7 +62,7 @@ impl OperationKind {
 impl Operation {
     /// The key that Stripe is given.
     pub fn idempotency_key(&self, order: OrderId) -> String {
-        format!("{}:{order}:{}", self.kind.name(), self.number)
+        format!("{}:{order}:{}{}", self.kind.name(), self.number, Epoch::suffix(self.epoch))
     }
 
     /// The task that does it.
@@ -296,7 +299,7 @@ impl Order {
         let Some(operation) = self.operation.as_ref().filter(|it| it.number == number) else { return decision };
         decision.finished.push(operation.task().key());
         decision.order.data.operations += 1;
-        let again = Operation { number: decision.order.operations, ..operation.clone() };
+        let again = Operation { number: decision.order.operations, epoch: Some(self.epoch), ..operation.clone() };
         decision.tasks.push(again.task());
         decision.order.data.operation = Some(again);
         decision
@@ -369,7 +372,8 @@ impl Decision {
             OperationKind::Capture { amount } => Some(*amount),
             OperationKind::Cancel { .. } => None,
         };
-        let operation = Operation { number: data.operations, intent: intent.clone(), kind, since: now };
+        let (number, epoch) = (data.operations, Some(data.epoch));
+        let operation = Operation { number, intent: intent.clone(), kind, since: now, epoch };
         self.tasks.push(operation.task());
         self.facts.push(Fact::OperationRequested {
             operation: operation.number,

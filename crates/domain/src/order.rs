@@ -7,8 +7,8 @@ use crate::content::{
 };
 use crate::text::Email;
 use crate::{
-    Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Fact, IntentId, IntentRequest, IntentStatus,
-    Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
+    Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Epoch, Fact, IntentId, IntentRequest,
+    IntentStatus, Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
 };
 
 /// Where an order stands. What a state is about is inside it.
@@ -184,6 +184,9 @@ pub struct OrderData {
     pub placed_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The installation's epoch when the order was read: requests that are decided on it have this epoch. The store keeps
+    /// it for all orders at once.
+    pub epoch: Epoch,
 }
 
 /// A stored order that no transition could have made.
@@ -259,6 +262,7 @@ impl Order {
                 anomalies: Vec::new(),
                 placed_at: now,
                 updated_at: now,
+                epoch: Epoch::FIRST,
             },
         };
         Ok(Decision {
@@ -287,6 +291,13 @@ impl Order {
             return Err(CorruptOrder::TooMuchRefunded);
         }
         Ok(order)
+    }
+
+    /// The same order, as it is read in this epoch of its installation.
+    #[must_use]
+    pub fn in_epoch(mut self, epoch: Epoch) -> Self {
+        self.data.epoch = epoch;
+        self
     }
 
     /// The intent that a customer can pay, if there is one. There is never more than one.
@@ -331,6 +342,7 @@ impl Order {
                 | AnomalyKind::WrongCurrency { .. }
                 | AnomalyKind::RefundFailed { .. }
                 | AnomalyKind::RefundDelayed { .. }
+                | AnomalyKind::RefundDiffers { .. }
                 | AnomalyKind::AuthorizationExpiring
                 | AnomalyKind::PartiallyCaptured { .. }
                 | AnomalyKind::CaptureFailed

@@ -5,9 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{
-    AnomalyKind, Decision, Fact, IntentError, IntentId, Money, MoneyError, Order, OrderId, RefundId, Task, Timestamp,
+    AnomalyKind, Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, Order, OrderId, RefundId, Task,
+    Timestamp,
 };
 
 /// Where a refund stands.
@@ -177,17 +179,22 @@ pub struct Refund {
     pub failure: Option<String>,
     /// When it was decided, or became known.
     pub requested_at: Timestamp,
+    /// The epoch in which it was decided, or became known; `None` in what was stored before there were epochs.
+    pub epoch: Option<Epoch>,
+    /// Digest of the idempotency key with which the shop asked for it. Stripe keeps it in the refund's metadata, so that
+    /// a repeat of the request is known also where a restore from a backup has lost the refund.
+    pub request: Option<Uuid>,
 }
 
 impl Refund {
-    /// What Stripe is told to remember it by, in `metadata.refund_id`.
-    pub fn name(order: OrderId, number: u32) -> String {
-        format!("{order}:{number}")
+    /// Name by which Stripe remembers it, in `metadata.refund_id`.
+    pub fn name(&self, order: OrderId) -> String {
+        format!("{order}:{}{}", self.number, Epoch::suffix(self.epoch))
     }
 
     /// The key that Stripe is given.
     pub fn idempotency_key(&self, order: OrderId) -> String {
-        let name = Self::name(order, self.number);
+        let name = self.name(order);
         if self.attempt == 1 { format!("refund:{name}") } else { format!("refund:{name}:{}", self.attempt) }
     }
 }
@@ -201,6 +208,8 @@ pub struct NewRefund {
     pub intent: Option<IntentId>,
     /// Why.
     pub reason: Option<RefundReason>,
+    /// Digest of the request's idempotency key, for the refund to be known by.
+    pub request: Option<Uuid>,
 }
 
 /// Why nothing is given back.
@@ -247,6 +256,9 @@ pub struct RefundSnapshot {
     pub status: RefundStatus,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Digest in its metadata of the request that it was made for: see [`Refund::request`].
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub request: Option<Uuid>,
 }
 
 /// Why news of a refund is not taken in.
@@ -291,20 +303,25 @@ impl Order {
         amount.to_wire().map_err(RefundError::NotOnTheWire)?;
         let mut decision = Decision::unchanged(self.clone());
         let number = decision.give_back(intent.id.clone(), amount, new.reason, RefundOrigin::Shop, now);
+        decision.mark_refund(number, new.request);
         decision.order.data.updated_at = now;
         Ok((decision, number))
     }
 
-    /// Takes in what Stripe says of a refund: of one of ours, by its provider id or by the name that it was
-    /// given, or of one that was made elsewhere. The same may be said any number of times, in any order.
+    /// Takes in what Stripe says of a refund: of one of ours, by its provider id or by its name and amount, or of one that
+    /// was made elsewhere. The same may be said any number of times, in any order. The amount that was requested here
+    /// never changes by it.
     pub fn refund_news(&self, news: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundNewsError> {
         let mut decision = Decision::unchanged(self.clone());
         let intent = self.intent(&news.intent).ok_or(RefundNewsError::NotOurs)?;
         let by_id = self.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&news.id));
-        let named = |it: &&Refund| {
-            it.provider_id.is_none() && news.name.as_deref() == Some(Refund::name(self.id, it.number).as_str())
-        };
-        let known = by_id.or_else(|| self.refunds.iter().find(named));
+        let named = self
+            .refunds
+            .iter()
+            .find(|it| it.provider_id.is_none() && news.name.as_deref() == Some(it.name(self.id).as_str()));
+        let known = by_id.or_else(|| named.filter(|it| it.amount == news.amount));
+        // A restored database used the name again: that is another refund than the one that Stripe has made.
+        let differs = named.filter(|_| known.is_none());
         if by_id.is_some_and(|it| news.status.rank() <= it.status.rank()) {
             return Ok(decision);
         }
@@ -312,6 +329,10 @@ impl Order {
         let of_policy = if takes_money { decision.make_room(news)? } else { None };
         let number = known.map_or_else(|| decision.import_refund(news, now), |it| it.number);
         decision.take_refund_news(number, news, now);
+        if let Some(Refund { number: refund, amount: requested, .. }) = differs.cloned() {
+            let kind = AnomalyKind::RefundDiffers { refund, requested, made: news.amount };
+            decision.tell(intent.id.clone(), kind, Some(news.id.as_str().to_owned()), now);
+        }
         if decision.order.received_beyond_refunds(&intent.id).is_none() {
             return Err(RefundNewsError::AheadOfMoney);
         }
@@ -350,6 +371,11 @@ impl Order {
     /// The refund with this number.
     pub fn refund_numbered(&self, number: u32) -> Option<&Refund> {
         self.refunds.iter().find(|it| it.number == number)
+    }
+
+    /// The refund that was asked for by the request with this digest: see [`Refund::request`].
+    pub fn refund_requested_by(&self, request: Uuid) -> Option<&Refund> {
+        self.refunds.iter().find(|it| it.request == Some(request))
     }
 
     /// What went back of an intent's money, or may at any moment: never more than came, so that the sum is an amount.
@@ -397,6 +423,7 @@ impl Decision {
     /// Puts a refund of somebody else's making into the order.
     fn import_refund(&mut self, news: &RefundSnapshot, now: Timestamp) -> u32 {
         let number = self.add_refund(news.intent.clone(), news.amount, news.reason, RefundOrigin::Provider, now);
+        self.mark_refund(number, news.request);
         if !news.status.is_settled() {
             self.tasks.push(Task::Refund { refund: number });
         }
@@ -438,14 +465,22 @@ impl Decision {
             attempt: 1,
             failure: None,
             requested_at: now,
+            epoch: Some(self.order.epoch),
+            request: None,
         });
         number
+    }
+
+    /// Keeps by which request a refund is known.
+    fn mark_refund(&mut self, number: u32, request: Option<Uuid>) {
+        if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
+            refund.request = request;
+        }
     }
 
     fn take_refund_news(&mut self, number: u32, news: &RefundSnapshot, now: Timestamp) {
         if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
             refund.provider_id = Some(news.id.clone());
-            refund.amount = news.amount;
         }
         self.move_refund(number, news.status, news.failure.clone());
         if news.status == RefundStatus::Failed {
@@ -492,7 +527,20 @@ mod tests {
 
     fn news(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
         let id = RefundId::new(id).unwrap();
-        RefundSnapshot { id, name, intent: intent(), amount: usd(minor), reason: None, status, failure: None }
+        RefundSnapshot {
+            id,
+            name,
+            intent: intent(),
+            amount: usd(minor),
+            reason: None,
+            status,
+            failure: None,
+            request: None,
+        }
+    }
+
+    fn name_of(order: &Order, number: u32) -> String {
+        order.refund_numbered(number).map_or_else(|| format!("{}:{number}", order.id), |it| it.name(order.id))
     }
 
     fn statuses(order: &Order) -> Vec<RefundStatus> {
@@ -520,7 +568,7 @@ mod tests {
     #[test]
     fn a_refund_is_known_by_its_name_until_stripe_has_given_it_one() {
         let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
-        let name = Refund::name(asked.order.id, number);
+        let name = name_of(&asked.order, number);
         let done = asked.order.refund_news(&news("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
         assert_eq!((statuses(&done.order), done.finished), (vec![RefundStatus::Pending], vec![]));
         let done = done.order.refund_news(&news("re_1", None, 6000, RefundStatus::Succeeded), at(402)).unwrap();
@@ -550,7 +598,7 @@ mod tests {
     #[test]
     fn a_refund_that_the_bank_sends_back_is_undone_in_the_books_and_told() {
         let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
-        let name = Some(Refund::name(asked.order.id, number));
+        let name = Some(name_of(&asked.order, number));
         let order = asked.order.refund_news(&news("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
         let failed = order.refund_news(&news("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
         assert_eq!(failed.order.payment_state(), PaymentState::Paid);
@@ -624,7 +672,7 @@ mod tests {
                     1 => {
                         let number = u32::from(which) + 1;
                         let amount = order.refund_numbered(number).map_or(minor, |it| it.amount.minor());
-                        let name = Some(Refund::name(order.id, number));
+                        let name = Some(name_of(&order, number));
                         let news = news(&format!("re_{which}"), name, amount, RefundStatus::ALL[status]);
                         order.refund_news(&news, at(400)).ok()
                     }
@@ -668,7 +716,7 @@ mod tests {
         use RefundStatus::{Failed, Requested, Succeeded};
         let (first, _) = paid().refund(&of(8000), at(400)).unwrap();
         let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();
-        let name = Some(Refund::name(second.order.id, number));
+        let name = Some(name_of(&second.order, number));
         let order =
             second.order.refund_news(&news("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
         assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "what is newest is given up first");

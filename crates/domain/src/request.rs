@@ -1,7 +1,7 @@
 use thiserror::Error;
 
 use crate::{
-    Decision, Fact, IntentError, IntentId, Operation, OperationKind, Order, OrderId, OrderState, Task, Timestamp,
+    Decision, Epoch, Fact, IntentError, IntentId, Operation, OperationKind, Order, OrderId, OrderState, Task, Timestamp,
 };
 
 /// What Stripe is asked for when an order needs an intent. With the order it determines the whole request
@@ -13,12 +13,15 @@ pub struct IntentRequest {
     pub revision: u32,
     /// Which attempt at it, from 1.
     pub attempt: u32,
+    /// The epoch in which it was decided; `None` in what was stored before there were epochs.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub epoch: Option<Epoch>,
 }
 
 impl IntentRequest {
     /// The key that Stripe is given.
     pub fn idempotency_key(self, order: OrderId) -> String {
-        format!("pi:{order}:{}:{}", self.revision, self.attempt)
+        format!("pi:{order}:{}:{}{}", self.revision, self.attempt, Epoch::suffix(self.epoch))
     }
 }
 
@@ -74,7 +77,7 @@ impl Order {
         if let Some(request) = self.requested {
             return Ok(IntentPlan::Create { request, decision: None });
         }
-        let request = IntentRequest { revision: self.revision, attempt: self.attempt };
+        let request = IntentRequest { revision: self.revision, attempt: self.attempt, epoch: Some(self.epoch) };
         let mut next = self.clone();
         next.data.requested = Some(request);
         next.data.updated_at = now;
@@ -125,7 +128,7 @@ mod tests {
     #[test]
     fn the_request_is_stored_with_its_task_before_stripe_is_asked() {
         let (order, request) = requested();
-        assert_eq!(request, IntentRequest { revision: 1, attempt: 1 });
+        assert_eq!(request, IntentRequest { revision: 1, attempt: 1, epoch: Some(Epoch::FIRST) });
         assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1", order.id));
         // A second caller repeats the same request and stores nothing.
         let again = order.request_intent(at(201));

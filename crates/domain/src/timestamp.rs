@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -81,6 +82,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be a moment like 2025-03-31T09:57:30Z (RFC 3339), from 1970 on")]
+pub struct NotATimestamp;
+
+impl FromStr for Timestamp {
+    type Err = NotATimestamp;
+    /// Reads RFC 3339, of any offset, to the microsecond.
+    fn from_str(text: &str) -> Result<Self, NotATimestamp> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp)?;
+        let micros = moment.unix_timestamp_nanos().div_euclid(1000);
+        i64::try_from(micros).ok().and_then(|it| Self::from_unix_micros(it).ok()).ok_or(NotATimestamp)
+    }
+}
+
 impl TryFrom<i64> for Timestamp {
     type Error = TimestampOutOfRange;
     fn try_from(micros: i64) -> Result<Self, Self::Error> {
@@ -107,6 +123,15 @@ mod tests {
         ] {
             let moment = Timestamp::from_unix_micros(micros).unwrap();
             assert_eq!((moment.to_string().as_str(), moment.date_compact().as_str()), (text, day));
+            assert_eq!(text.parse(), Ok(moment));
+        }
+    }
+
+    #[test]
+    fn a_moment_is_read_in_any_offset_and_nothing_else_is_a_moment() {
+        assert_eq!("2025-03-31T11:57:30.5+02:00".parse(), Ok(Timestamp(1_743_415_050_500_000)));
+        for text in ["", "yesterday", "2025-03-31", "2025-03-31T09:57:30", "1969-12-31T23:59:59Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATimestamp), "{text}");
         }
     }
 

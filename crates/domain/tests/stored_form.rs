@@ -24,7 +24,7 @@ fn intent() -> IntentId {
 
 #[test]
 fn each_fact_has_its_form() {
-    let request = IntentRequest { revision: 1, attempt: 2 };
+    let request = IntentRequest { revision: 1, attempt: 2, epoch: None };
     let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
     let money = json!({ "minor": 11_200, "currency": "usd" });
     let error_json = json!({ "code": "card_declined", "decline_code": null, "message": "No." });
@@ -156,7 +156,7 @@ fn each_fact_of_changes_refunds_and_disputes_has_its_form() {
 fn each_task_has_its_form_and_its_key() {
     for (task, form, key) in [
         (
-            Task::CreateIntent { request: IntentRequest { revision: 3, attempt: 1 } },
+            Task::CreateIntent { request: IntentRequest { revision: 3, attempt: 1, epoch: None } },
             json!({ "kind": "create_intent", "request": { "revision": 3, "attempt": 1 } }),
             "create_intent:3:1",
         ),
@@ -203,6 +203,7 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
         AnomalyKind::WrongLivemode { live: true },
         AnomalyKind::RefundFailed { refund: 1 },
         AnomalyKind::RefundDelayed { refund: 1 },
+        AnomalyKind::RefundDiffers { refund: 1, requested: expected, made: received },
         AnomalyKind::AuthorizationExpiring,
         AnomalyKind::PartiallyCaptured { captured: received, released: received },
         AnomalyKind::CaptureFailed,
@@ -265,7 +266,7 @@ fn an_operation_under_way_has_its_form() {
         (OperationKind::Cancel { reason: CancelReason::Abandoned }, json!({ "name": "cancel", "reason": "abandoned" })),
         (OperationKind::Capture { amount: usd(5) }, json!({ "name": "capture", "amount": money(5) })),
     ] {
-        let operation = Operation { number: 1, intent: intent(), kind, since: at() };
+        let operation = Operation { number: 1, intent: intent(), kind, since: at(), epoch: None };
         let form = json!({ "number": 1, "intent": "pi_1", "kind": form, "since": 1_743_415_050_000_000_i64 });
         assert_eq!(serde_json::to_value(&operation).unwrap(), form);
         assert_eq!(serde_json::from_value::<Operation>(form).unwrap(), operation);

@@ -257,6 +257,6 @@ impl RefundBody {
         });
         let intent = self.payment_intent.and_then(|it| check.take("payment_intent", IntentId::new(it)));
         let amount = check.amount(self.amount, currency);
-        check.done::<Self, _>(NewRefund { amount, intent, reason })
+        check.done::<Self, _>(NewRefund { amount, intent, reason, request: None })
     }
 }

@@ -214,6 +214,13 @@ impl From<PlaceOrderError> for Problem {
                 let detail = "this Idempotency-Key was used with another request: use a new one for a new order";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }
+            PlaceOrderError::Lost(order) => {
+                let detail = format!(
+                    "an earlier request with this Idempotency-Key placed the order {order}, which a restore from a backup \
+                     has lost: the shop recovers it, or gives back what was paid; use a new key for a new order"
+                );
+                Self::new(StatusCode::CONFLICT, "order_lost", detail)
+            }
             PlaceOrderError::Store(error) => error.into(),
         }
     }

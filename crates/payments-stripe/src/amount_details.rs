@@ -102,6 +102,7 @@ mod tests {
             order: order.id,
             number: order.number.clone(),
             revision: 1,
+            epoch: None,
             amount: order.total,
             capture: CaptureMethod::Automatic,
             email: None,

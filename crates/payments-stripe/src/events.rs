@@ -1,25 +1,33 @@
 //! What Stripe's events say, whichever way they come.
 
 use paywright_app::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
-use paywright_domain::{AnomalyKind, IntentId, Timestamp};
+use paywright_domain::{AnomalyKind, InstallationId, IntentId, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::metadata::Owner;
 use crate::objects::{self, Event, PaymentIntent};
-use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
+use crate::snapshots::{Unreadable, dispute_of, of_stranger, refund_of, snapshot_of};
 use crate::webhook::{SignatureError, TOLERANCE_SECONDS, verify};
 
 /// Stripe's webhooks, signed by any of the secrets in use.
 #[derive(Debug, Clone)]
 pub struct StripeWebhooks {
     secrets: Vec<SecretString>,
+    owner: Owner,
 }
 
 impl StripeWebhooks {
     /// Takes every secret that is valid now: two while one is rolled.
     pub const fn new(secrets: Vec<SecretString>) -> Self {
-        Self { secrets }
+        Self { secrets, owner: Owner(None) }
+    }
+
+    /// The same webhooks for one installation: what another one has made is foreign.
+    #[must_use]
+    pub fn of_installation(self, id: InstallationId) -> Self {
+        Self { owner: Owner(Some(id)), ..self }
     }
 }
 
@@ -45,7 +53,7 @@ impl Webhooks for StripeWebhooks {
         if json.get("object").and_then(serde_json::Value::as_str) == Some("v2.core.event") {
             return Err(WebhookError::Thin);
         }
-        read_event(json)
+        read_event(json, self.owner)
     }
 }
 
@@ -62,14 +70,14 @@ const VERSION_CHARS_MAX: usize = 40;
 
 /// Reads an event, as it was delivered or listed. What is listed is rendered in the version in which it was made,
 /// whichever is asked for.
-pub(crate) fn read_event(json: Value) -> Result<ProviderEvent, WebhookError> {
+pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, WebhookError> {
     let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
     let other_version = other_version(event.api_version.as_deref());
     let said = match (&event.account, &other_version) {
         (Some(account), _) => Said::Foreign(format!("it is of the connected account {account}")),
         (None, Some(_)) => Said::News(news_of_ids(&event.kind, &event.data.object)),
-        (None, None) => said(&event.kind, event.data.object, created_at)?,
+        (None, None) => said(&event.kind, event.data.object, created_at, owner)?,
     };
     let (news, foreign) = match said {
         Said::News(news) => (news, None),
@@ -104,17 +112,20 @@ enum Said {
 
 /// What is done about each type ("Types of events"). Of payments, the intent's own events are the truth, so that most
 /// of those of its charges tell nothing new.
-fn said(kind: &str, object: Value, created_at: Timestamp) -> Result<Said, WebhookError> {
+fn said(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Result<Said, WebhookError> {
     if kind.starts_with("payment_intent.") {
         let news = |it: &PaymentIntent| {
-            let snapshot = snapshot_of(it, created_at)?.within_second(created_at);
+            if let Some(stranger) = owner.stranger(&it.metadata) {
+                return Err(of_stranger(stranger));
+            }
+            let snapshot = snapshot_of(it, created_at, owner)?.within_second(created_at);
             Ok(Some(ProviderNews::Intent(Box::new(snapshot))))
         };
         return read(kind, object, news);
     }
     if is_refund(kind) {
         return read(kind, object, |it: &objects::Refund| {
-            Ok(refund_of(it)?.map(|it| ProviderNews::Refund(Box::new(it))))
+            Ok(refund_of(it, owner)?.map(|it| ProviderNews::Refund(Box::new(it))))
         });
     }
     if let Some(what) = kind.strip_prefix("charge.dispute.") {

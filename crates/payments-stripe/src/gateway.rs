@@ -3,18 +3,20 @@
 use async_trait::async_trait;
 use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
 use paywright_domain::{
-    CancelReason, CaptureMethod, IntentError, IntentId, Money, Payer, Proceeds, RefundId, RefundReason, Timestamp,
+    CancelReason, CaptureMethod, InstallationId, IntentError, IntentId, Money, Payer, Proceeds, RefundId, RefundReason,
+    Timestamp,
 };
 use reqwest::StatusCode;
 
 use crate::amount_details::Parts;
 use crate::error::{ApiError, NotSent, StripeError};
+use crate::metadata::Owner;
 use crate::objects::{PaymentIntent, Refund};
 use crate::requests::{
-    AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, CreateRefund, Empty,
-    IntentMetadata, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
+    AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, CreateRefund, Empty, Post,
+    Replaced, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
 };
-use crate::snapshots::{intent_error, proceeds_of, refund_metadata, refund_of, snapshot_of};
+use crate::snapshots::{intent_error, proceeds_of, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 
 /// Stripe as the use cases see it.
@@ -22,30 +24,43 @@ use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 pub struct StripeGateway {
     client: Client,
     now: fn() -> Timestamp,
+    owner: Owner,
 }
 
 impl StripeGateway {
     /// Puts a client behind the port. `now` dates what Stripe answers.
     pub const fn new(client: Client, now: fn() -> Timestamp) -> Self {
-        Self { client, now }
+        Self { client, now, owner: Owner(None) }
+    }
+
+    /// The same gateway for the objects of one installation: they name it in their metadata, and those that name another
+    /// one are not its own.
+    #[must_use]
+    pub fn of_installation(self, id: InstallationId) -> Self {
+        Self { owner: Owner(Some(id)), ..self }
     }
 
     /// The same gateway for those whom nobody waits for.
     #[must_use]
     pub fn in_background(&self) -> Self {
-        Self { client: self.client.in_background(), now: self.now }
+        Self { client: self.client.in_background(), ..*self }
     }
 
     pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 
+    pub(crate) const fn owner(&self) -> Owner {
+        self.owner
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         (self.now)()
     }
 
-    fn issued(answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
-        let snapshot = snapshot_of(&answer.value, as_of).map_err(|it| GatewayError::Unknown(Box::new(it)))?;
+    fn issued(&self, answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
+        let snapshot =
+            snapshot_of(&answer.value, as_of, self.owner).map_err(|it| GatewayError::Unknown(Box::new(it)))?;
         Ok(IssuedIntent { snapshot, client_secret: answer.value.client_secret, request: answer.request_id })
     }
 
@@ -62,11 +77,34 @@ impl StripeGateway {
         if answer.replayed {
             return self.intent(id).await;
         }
-        Self::issued(answer, asked_at)
+        self.issued(answer, asked_at)
     }
 
-    fn given_back(answer: &Answer<Refund>) -> Result<IssuedRefund, GatewayError> {
-        let snapshot = refund_of(&answer.value).map_err(|problem| GatewayError::Unknown(Box::new(problem)))?;
+    /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
+    fn create_request(&self, new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
+        let amount = wire(new.amount)?;
+        let payer = Paying::of(&new.payer)?;
+        Ok(CreatePaymentIntent {
+            amount,
+            currency: new.amount.currency().code().into(),
+            customer: payer.customer,
+            payment_method: payer.payment_method,
+            setup_future_usage: payer.setup_future_usage,
+            automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
+            capture_method: match new.capture {
+                CaptureMethod::Automatic => crate::CaptureMethod::AutomaticAsync,
+                CaptureMethod::Manual => crate::CaptureMethod::Manual,
+            },
+            description: Some(format!("Payment for Order #{}", new.number)),
+            receipt_email: new.email.as_ref().map(|it| it.as_str().to_owned()),
+            metadata: self.owner.of_intent(new),
+            amount_details: Parts::of(new).map(Parts::of_a_new_intent),
+        })
+    }
+
+    fn given_back(&self, answer: &Answer<Refund>) -> Result<IssuedRefund, GatewayError> {
+        let snapshot =
+            refund_of(&answer.value, self.owner).map_err(|problem| GatewayError::Unknown(Box::new(problem)))?;
         let snapshot = snapshot.ok_or_else(|| GatewayError::Unknown("a refund of no payment intent".into()))?;
         Ok(IssuedRefund { snapshot, request: answer.request_id.clone() })
     }
@@ -79,7 +117,7 @@ fn stripe_id(id: &IntentId) -> Result<StripeId, GatewayError> {
 #[async_trait]
 impl PaymentGateway for StripeGateway {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
-        let request = create_request(new)?;
+        let request = self.create_request(new)?;
         let made = self.client.post(&request, key).await;
         let intent = made.map_err(|error| match gateway_error(error) {
             // Something that the request names is not there: a definite no, like any other.
@@ -94,7 +132,7 @@ impl PaymentGateway for StripeGateway {
         })?;
         // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
         let created = Timestamp::from_unix_seconds(intent.value.created).unwrap_or(Timestamp::EPOCH);
-        let issued = Self::issued(intent, created)?;
+        let issued = self.issued(intent, created)?;
         Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
     }
 
@@ -103,7 +141,7 @@ impl PaymentGateway for StripeGateway {
         let asked_at = (self.now)();
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand: Vec::new() };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
-        Self::issued(intent, asked_at).map_err(read)
+        self.issued(intent, asked_at).map_err(read)
     }
 
     async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
@@ -122,7 +160,7 @@ impl PaymentGateway for StripeGateway {
             payment_method: payer.payment_method,
             setup_future_usage: payer.setup_future_usage,
             receipt_email: Some(new.email.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
-            metadata: Some(metadata(new)),
+            metadata: Some(self.owner.of_intent(new)),
             // The parts of the amount before must not stay beside the new one.
             amount_details: Some(match Parts::of(new) {
                 Some(parts) => Replaced::With(parts.instead_of_others()),
@@ -173,9 +211,9 @@ impl PaymentGateway for StripeGateway {
                 RefundReason::Fraudulent => crate::RefundReason::Fraudulent,
                 RefundReason::RequestedByCustomer => crate::RefundReason::RequestedByCustomer,
             }),
-            metadata: refund_metadata(&new.name),
+            metadata: self.owner.of_refund(new),
         };
-        Self::given_back(&self.client.post(&request, key).await.map_err(gateway_error)?)
+        self.given_back(&self.client.post(&request, key).await.map_err(gateway_error)?)
     }
 
     fn clock_difference_seconds(&self) -> Option<i64> {
@@ -184,7 +222,7 @@ impl PaymentGateway for StripeGateway {
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let refund = StripeId::new("", id.as_str()).map_err(|_| GatewayError::NotFound)?;
-        Self::given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?).map_err(read)
+        self.given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?).map_err(read)
     }
 }
 
@@ -210,10 +248,6 @@ fn wire(amount: Money) -> Result<i64, GatewayError> {
     amount.to_wire().map_err(|problem| refused(&problem))
 }
 
-fn metadata(new: &NewIntent) -> IntentMetadata {
-    IntentMetadata { order_id: new.order.to_string(), order_number: new.number.to_string(), revision: new.revision }
-}
-
 /// Who pays, in Stripe's terms. A customer who is known and has not chosen a saved card has the next one saved.
 struct Paying {
     customer: Option<StripeId>,
@@ -231,28 +265,6 @@ impl Paying {
             setup_future_usage: saves.then_some(SetupUsage::OffSession),
         })
     }
-}
-
-/// A pure function of the stored order: a repeat with the same key must be the same to the letter.
-fn create_request(new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
-    let amount = wire(new.amount)?;
-    let payer = Paying::of(&new.payer)?;
-    Ok(CreatePaymentIntent {
-        amount,
-        currency: new.amount.currency().code().into(),
-        customer: payer.customer,
-        payment_method: payer.payment_method,
-        setup_future_usage: payer.setup_future_usage,
-        automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
-        capture_method: match new.capture {
-            CaptureMethod::Automatic => crate::CaptureMethod::AutomaticAsync,
-            CaptureMethod::Manual => crate::CaptureMethod::Manual,
-        },
-        description: Some(format!("Payment for Order #{}", new.number)),
-        receipt_email: new.email.as_ref().map(|it| it.as_str().to_owned()),
-        metadata: metadata(new),
-        amount_details: Parts::of(new).map(Parts::of_a_new_intent),
-    })
 }
 
 /// Who can do something about a failure: the customer, time, or an operator.

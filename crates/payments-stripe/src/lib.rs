@@ -12,6 +12,7 @@ mod events;
 mod gateway;
 mod id;
 mod limiter;
+mod metadata;
 mod objects;
 mod open_enum;
 mod records;

@@ -55,6 +55,9 @@ pub struct PaymentIntent {
     pub client_secret: Option<SecretString>,
     /// Who pays.
     pub customer: Option<Expandable<Customer>>,
+    /// Where Stripe's receipt goes.
+    #[serde(default)]
+    pub receipt_email: Option<String>,
     /// What moved the money, once a confirmation was tried.
     pub latest_charge: Option<Expandable<Charge>>,
     /// Why the last attempt failed.

@@ -1,15 +1,18 @@
 //! Stripe's lists behind the port of the use cases.
 
 use async_trait::async_trait;
-use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, UnknownStatus};
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, OrderId, RefundSnapshot, Timestamp};
+use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, RecordedOrder, UnknownStatus};
+use paywright_domain::{
+    CaptureMethod, Dispute, Email, IntentId, IntentSnapshot, LostOrder, OrderId, RefundSnapshot, Timestamp,
+};
 use serde_json::Value;
 
 use crate::events::read_event;
 use crate::gateway::gateway_error;
+use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, List, PaymentIntent};
-use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, Since};
-use crate::snapshots::{Unreadable, dispute_of, order_named_by, refund_of, snapshot_of};
+use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRefunds, RetrievePaymentIntent, Since};
+use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
 use crate::{StripeGateway, StripeId};
 
 /// The most that Stripe lists at once.
@@ -72,9 +75,9 @@ fn page<T, U>(list: &List<T>, id: impl Fn(&T) -> Option<String>, read: impl Fn(&
     Page { items, unknown, next }
 }
 
-fn refunds(list: &List<objects::Refund>) -> Page<RefundSnapshot> {
+fn refunds(list: &List<objects::Refund>, owner: Owner) -> Page<RefundSnapshot> {
     let read = |it: &objects::Refund| {
-        Listed::of(refund_of(it), it.id.as_str(), it.payment_intent.as_ref().map(Expandable::id), || None)
+        Listed::of(refund_of(it, owner), it.id.as_str(), it.payment_intent.as_ref().map(Expandable::id), || None)
     };
     page(list, |it| Some(it.id.to_string()), read)
 }
@@ -122,7 +125,7 @@ impl ProviderRecords for StripeGateway {
             let created = it.get("created").and_then(Value::as_i64)?;
             Some((id_of(it)?, Timestamp::from_unix_seconds(created).ok()?))
         });
-        let read = |json: Value| match read_event(json) {
+        let read = |json: Value| match read_event(json, self.owner()) {
             Ok(event) => Some(event),
             Err(problem) => {
                 tracing::warn!(%problem, "a listed event cannot be read");
@@ -138,26 +141,33 @@ impl ProviderRecords for StripeGateway {
         let asked_at = self.now();
         let read = |json: &Value| match serde_json::from_value::<PaymentIntent>(json.clone()) {
             Ok(intent) => {
-                let read = snapshot_of(&intent, asked_at).map(Some);
-                Listed::of(read, intent.id.as_str(), Some(&intent.id), || order_named_by(&intent))
+                let read = snapshot_of(&intent, asked_at, self.owner()).map(Some);
+                Listed::of(read, intent.id.as_str(), Some(&intent.id), || self.owner().order(&intent.metadata))
             }
             Err(_) => Listed::Foreign,
         };
         Ok(page(&self.list(&request).await?, id_of, read))
     }
 
+    async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        let id = StripeId::new("pi_", intent.as_str()).map_err(|_| GatewayError::NotFound)?;
+        let request = RetrievePaymentIntent { intent: id, expand: Vec::new() };
+        let intent = self.client().get(&request).await.map_err(gateway_error)?.value;
+        Ok(recorded_order(&intent, self.owner()))
+    }
+
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
         let starting_after = self::after(after)?;
         let created = Some(self::since(since));
         let request = ListRefunds { payment_intent: None, created, limit: PAGE, starting_after };
-        Ok(refunds(&self.list(&request).await?))
+        Ok(refunds(&self.list(&request).await?, self.owner()))
     }
 
     async fn refunds_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
         let starting_after = self::after(after)?;
         let payment_intent = self::after(Some(intent.as_str()))?;
         let request = ListRefunds { payment_intent, created: None, limit: PAGE, starting_after };
-        Ok(refunds(&self.list(&request).await?))
+        Ok(refunds(&self.list(&request).await?, self.owner()))
     }
 
     async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
@@ -172,6 +182,20 @@ impl ProviderRecords for StripeGateway {
         let request = ListDisputes { payment_intent, limit: PAGE, created: None, starting_after };
         Ok(disputes(&self.list(&request).await?))
     }
+}
+
+/// What an intent tells of its order. An address that is not one any more is left out.
+fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder> {
+    let order = LostOrder {
+        id: owner.order(&intent.metadata)?,
+        number: metadata::order_number(&intent.metadata)?,
+        capture: match intent.capture_method {
+            Some(crate::CaptureMethod::Manual) => CaptureMethod::Manual,
+            Some(_) | None => CaptureMethod::Automatic,
+        },
+        email: intent.receipt_email.as_deref().and_then(|it| Email::new(it).ok()),
+    };
+    Some(RecordedOrder { order, names_installation: owner.is_named(&intent.metadata) })
 }
 
 /// Stripe refuses to walk on from an event that it lists no more.

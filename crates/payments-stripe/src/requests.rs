@@ -35,6 +35,9 @@ pub struct IntentMetadata {
     pub order_number: String,
     /// The order's revision.
     pub revision: u32,
+    /// The installation whose order it is; absent in requests from before installations had names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installation_id: Option<String>,
 }
 
 /// Whether Stripe chooses the means of payment by the dashboard's settings.
@@ -427,6 +430,9 @@ pub struct CreateSetupIntent {
     pub usage: Option<SetupUsage>,
     /// Which means of payment.
     pub automatic_payment_methods: AutomaticPaymentMethods,
+    /// Our notes.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub metadata: std::collections::BTreeMap<String, String>,
 }
 
 impl Post for CreateSetupIntent {

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use paywright_domain::{
-    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, OrderId,
-    Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Proceeds,
+    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
 };
 use thiserror::Error;
 
 use crate::error::ErrorBody;
+use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, PaymentIntent};
 
 /// Why an object cannot be read as the domain sees it.
@@ -34,15 +35,20 @@ fn money(wire: i64, currency: &str) -> Result<Money, Unreadable> {
         .map_err(|problem| Unreadable::Foreign(format!("the amount {wire} {currency} {problem}")))
 }
 
-/// Reads an intent as the domain sees it. What it cannot see is an error, never a guess.
-pub(crate) fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<IntentSnapshot, Unreadable> {
+/// Reads an intent as the domain sees it. What it cannot see is an error, never a guess. One of another installation than
+/// `owner` names no order.
+pub(crate) fn snapshot_of(
+    intent: &PaymentIntent,
+    as_of: Timestamp,
+    owner: Owner,
+) -> Result<IntentSnapshot, Unreadable> {
     let money = |wire| money(wire, &intent.currency);
     let status = intent.status.as_str();
     let status: IntentStatus = status.parse().map_err(|()| Unreadable::Status(status.to_owned()))?;
     Ok(IntentSnapshot {
         intent: IntentId::new(intent.id.as_str()).map_err(|problem| foreign(&problem))?,
-        order: order_named_by(intent),
-        revision: intent.metadata.get("revision").and_then(|it| it.parse().ok()),
+        order: owner.order(&intent.metadata),
+        revision: metadata::revision(&intent.metadata),
         amount: money(intent.amount)?,
         status,
         received: money(intent.amount_received)?,
@@ -52,10 +58,6 @@ pub(crate) fn snapshot_of(intent: &PaymentIntent, as_of: Timestamp) -> Result<In
         as_of,
         as_of_max: as_of,
     })
-}
-
-pub(crate) fn order_named_by(intent: &PaymentIntent) -> Option<OrderId> {
-    intent.metadata.get("order_id").and_then(|it| it.parse::<uuid::Uuid>().ok()).map(OrderId)
 }
 
 pub(crate) fn intent_error(body: &ErrorBody) -> IntentError {
@@ -68,22 +70,29 @@ fn plain(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// The name of our order's refund in a refund's notes.
-const REFUND_NAME: &str = "refund_id";
+/// Why an object of another installation on the same account is of no concern.
+pub(crate) fn of_stranger(stranger: &str) -> Unreadable {
+    Unreadable::Foreign(format!("it is of the installation {stranger}"))
+}
 
-/// Reads a refund. One of a charge without an intent is of no concern.
-pub(crate) fn refund_of(refund: &objects::Refund) -> Result<Option<RefundSnapshot>, Unreadable> {
+/// Reads a refund. One of a charge without an intent is of no concern, nor is one of another installation than `owner`.
+pub(crate) fn refund_of(refund: &objects::Refund, owner: Owner) -> Result<Option<RefundSnapshot>, Unreadable> {
     let Some(intent) = &refund.payment_intent else { return Ok(None) };
+    let notes = refund.metadata.as_ref();
+    if let Some(stranger) = notes.and_then(|it| owner.stranger(it)) {
+        return Err(of_stranger(stranger));
+    }
     let status = refund.status.as_ref().map_or("pending", crate::RefundStatus::as_str);
     let known = RefundStatus::from_stripe(status).ok_or_else(|| Unreadable::Status(status.to_owned()))?;
     Ok(Some(RefundSnapshot {
         id: RefundId::new(refund.id.as_str()).map_err(|problem| foreign(&problem))?,
-        name: refund.metadata.as_ref().and_then(|it| it.get(REFUND_NAME)).cloned(),
+        name: notes.and_then(metadata::refund_name),
         intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(refund.amount, &refund.currency)?,
         reason: refund.reason.as_ref().and_then(|it| RefundReason::named(it.as_str())),
         status: known,
         failure: refund.failure_reason.as_deref().map(plain),
+        request: notes.and_then(metadata::refund_request),
     }))
 }
 
@@ -94,11 +103,6 @@ pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, Un
     let Some(Expandable::Object(transaction)) = &charge.balance_transaction else { return Ok(None) };
     let money = |wire| money(wire, &transaction.currency);
     Ok(Some(Proceeds { gross: money(transaction.amount)?, fee: money(transaction.fee)? }))
-}
-
-/// Our notes on a refund.
-pub(crate) fn refund_metadata(name: &str) -> std::collections::BTreeMap<String, String> {
-    [(REFUND_NAME.to_owned(), name.to_owned())].into()
 }
 
 /// Reads a dispute. One of a charge without an intent is of no concern.

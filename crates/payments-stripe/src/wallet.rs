@@ -42,7 +42,7 @@ fn card_of(method: PaymentMethod) -> Option<SavedCard> {
 impl Wallet for StripeGateway {
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
         // A pure function of the shop's own name for the customer: a repeat with the same key must be the same.
-        let metadata = [("customer_id".to_owned(), customer.as_str().to_owned())].into();
+        let metadata = self.owner().of_customer(Some(customer.as_str()));
         let made = self.client().post(&CreateCustomer { email: None, name: None, metadata }, key).await;
         let id = made.map_err(gateway_error)?.value.id;
         ProviderCustomerId::new(id.as_str()).map_err(|problem| GatewayError::Unknown(Box::new(problem)))
@@ -64,6 +64,7 @@ impl Wallet for StripeGateway {
             customer: Some(customer_id(customer)?),
             usage: Some(SetupUsage::OffSession),
             automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
+            metadata: self.owner().of_customer(None),
         };
         secret(self.client().post(&request, key).await.map_err(gateway_error)?.value.client_secret, "a setup intent")
     }

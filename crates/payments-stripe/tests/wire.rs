@@ -74,6 +74,7 @@ fn new_intent() -> NewIntent {
         order: order.id,
         number: order.number.clone(),
         revision: 3,
+        epoch: None,
         amount: order.total,
         capture: Capture::Automatic,
         email: order.email.clone(),
@@ -202,6 +203,7 @@ async fn each_call_has_its_path_and_form() {
         customer: Some(id("cus_", "cus_1")),
         usage: Some(SetupUsage::OffSession),
         automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
+        metadata: [].into(),
     };
     let answer = json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method" });
     let (path, form, _) = posted(setup, answer).await;
@@ -484,6 +486,8 @@ async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
         amount: Money::new(500, Currency::Usd).unwrap(),
         reason: None,
         name: "0195ead7:1".into(),
+        epoch: None,
+        request: None,
     };
     let made = gateway(client).create_refund(&new, "refund:0195ead7:1").await.unwrap();
     assert_eq!((made.snapshot.id.as_str(), made.snapshot.status.name()), ("re_1", "pending"));

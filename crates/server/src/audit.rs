@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use paywright_domain::{Epoch, Timestamp};
+
 use crate::cli::AuditOptions;
+use crate::database::Stores;
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::Doorbell;
@@ -16,11 +19,19 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let store = database.open_for_a_look().await?.orders;
+    let Stores { orders: store, installation, .. } = database.open_for_a_look().await?;
+    let epoch = store.installation().await?.epoch;
     let limits = settings.payments.into_settings(&stripe)?;
-    let app = use_cases(store, &gateway(stripe)?, limits, &Arc::<Doorbell>::default()).in_background();
+    let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
     let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
     let audit = app.audit(since).await?;
+    say(&match epoch {
+        Epoch::FIRST => format!("Installation {installation}."),
+        Epoch(second) => format!(
+            "Installation {installation}, recovered from a backup at {}.",
+            Timestamp::from_unix_seconds(i64::from(second))?
+        ),
+    });
     say(&format!(
         "Compared since {since}: {} orders here; {} payment intents, {} refunds and {} disputes at Stripe.",
         audit.orders, audit.intents, audit.refunds, audit.disputes

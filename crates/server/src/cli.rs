@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use paywright_domain::Timestamp;
 use paywright_store_postgres::Migrate;
 
 /// Orders in, money exactly once: a self-hosted order-and-payment service.
@@ -47,6 +48,35 @@ pub(crate) enum Command {
     Explain(ExplainOptions),
     /// Compare every order with what Stripe lists, and say what differs; exit code 1 if anything does.
     Audit(AuditOptions),
+    /// Copy the file of a SQLite database to a new file while it is in use.
+    Backup(BackupOptions),
+    /// After a restore from a backup: learn from Stripe what the backup has not, and list the orders that were lost; exit
+    /// code 1 if one is left to be decided on.
+    Recover(RecoverOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// The file to make. It must not be there.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    /// The moment of the backup, like 2026-03-01T03:00:00Z. Earlier is slower, and as good; later misses orders.
+    #[arg(long)]
+    pub(crate) since: Timestamp,
+    /// Make a lost order again, of what its payment says: its id or number, or `all`. May be given more than once.
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) recreate: Vec<String>,
+    /// Give back what was paid for a lost order, and cancel it where nothing was: its id or number, or `all`. May be given
+    /// more than once, and comes before --recreate.
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) refund: Vec<String>,
 }
 
 #[derive(Debug, Args)]

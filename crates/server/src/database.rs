@@ -1,9 +1,11 @@
 //! Which store there is, by the address of its database.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{Carts, PriceList, Store};
+use paywright_domain::InstallationId;
 use paywright_store_postgres::{Migrate, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,13 +37,15 @@ pub(crate) struct Stores {
     pub(crate) orders: Arc<dyn Store>,
     pub(crate) carts: Arc<dyn Carts>,
     pub(crate) prices: Arc<dyn PriceList>,
+    pub(crate) installation: InstallationId,
 }
 
 impl Stores {
-    fn of<T: Store + Carts + PriceList + 'static>(store: T) -> Self {
+    async fn of<T: Store + Carts + PriceList + 'static>(store: T) -> Result<Self, Failure> {
         let store = Arc::new(store);
         let (orders, carts) = (Arc::<T>::clone(&store), Arc::<T>::clone(&store));
-        Self { orders, carts, prices: store }
+        let installation = store.installation().await?.id;
+        Ok(Self { orders, carts, prices: store, installation })
     }
 }
 
@@ -55,13 +59,13 @@ impl Database {
                         "a file is always brought up to date when it is opened: --migrate is for PostgreSQL".into()
                     );
                 }
-                Ok(Stores::of(SqliteStore::open(path, paywright_store_sqlite::Options::default())?))
+                Stores::of(SqliteStore::open(path, paywright_store_sqlite::Options::default())?).await
             }
             Self::Postgres { url, connections, wait } => {
                 let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
                 let (connections, wait) = (*connections, *wait);
                 let options = paywright_store_postgres::Options { connections, lanes, wait, migrate };
-                Ok(Stores::of(PostgresStore::open(url.expose_secret(), options).await?))
+                Stores::of(PostgresStore::open(url.expose_secret(), options).await?).await
             }
         }
     }
@@ -71,6 +75,18 @@ impl Database {
         match self {
             Self::Sqlite { .. } => self.open(1, Migrate::Auto).await,
             Self::Postgres { .. } => self.open(1, Migrate::Check).await,
+        }
+    }
+
+    /// Copies a file to a new one while it is in use; says how many bytes that has.
+    pub(crate) fn backup(&self, to: &Path) -> Result<u64, Failure> {
+        match self {
+            Self::Sqlite { path } => Ok(paywright_store_sqlite::backup(path, to)?),
+            Self::Postgres { .. } => Err(
+                "PostgreSQL has backups of its own (pg_dump, pg_basebackup): docs/operations.md says how to make one and \
+                 what to do after a restore; `paywright backup` copies a file of SQLite"
+                    .into(),
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 //! and runs them; it is the only one that names them all.
 
 mod audit;
+mod backup;
 mod cli;
 mod database;
 mod demo;
@@ -11,6 +12,7 @@ mod health;
 mod keys;
 mod migrate;
 mod prices;
+mod recover;
 mod serve;
 mod settings;
 mod stop;
@@ -45,13 +47,23 @@ async fn main() -> ExitCode {
         Command::Prices(options) => prices::run(options).await,
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
-        Command::Audit(options) => match audit::run(options).await {
-            Ok(true) => Ok(()),
-            // What differs has been said.
-            Ok(false) => return ExitCode::FAILURE,
-            Err(failure) => Err(failure),
-        },
+        Command::Backup(options) => backup::run(options).await,
+        Command::Audit(options) => return finding(audit::run(options).await),
+        Command::Recover(options) => return finding(recover::run(options).await),
     };
+    ended(done)
+}
+
+/// The end of a command that looks for something: it fails, and has said why, where it has found it.
+fn finding(clean: Result<bool, Failure>) -> ExitCode {
+    match clean {
+        Ok(false) => ExitCode::FAILURE,
+        Ok(true) => ended(Ok(())),
+        Err(failure) => ended(Err(failure)),
+    }
+}
+
+fn ended(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer};
 use paywright_app::{App, Ports, Store, Storefront};
-use paywright_domain::Currency;
+use paywright_domain::{Currency, InstallationId};
 use paywright_http_api::{Api, Demo, Shutdown, Tokens, configure, identify};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
@@ -84,10 +84,10 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Puts the adapters behind the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let bell = Arc::<Doorbell>::default();
-    let Stores { orders, carts, prices } = wiring.stores;
+    let Stores { orders, carts, prices, installation } = wiring.stores;
     let settings = wiring.payments.into_settings(&wiring.stripe)?;
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
-    let gateway = gateway(wiring.stripe)?;
+    let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(orders, &gateway, settings, &bell);
     let api = Api {
         storefront: Storefront::new(app.clone(), carts, prices, Arc::new(gateway), wiring.currency),
@@ -95,16 +95,16 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
-        webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets)),
+        webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
         shutdown: Shutdown::default(),
     };
     Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds, drain: wiring.drain })
 }
 
-/// Stripe, as the use cases see it.
-pub(crate) fn gateway(stripe: ClientSettings) -> Result<StripeGateway, Failure> {
-    Ok(StripeGateway::new(Client::new(stripe)?, world::now))
+/// Stripe, as the use cases of one installation see it.
+pub(crate) fn gateway(stripe: ClientSettings, installation: InstallationId) -> Result<StripeGateway, Failure> {
+    Ok(StripeGateway::new(Client::new(stripe)?, world::now).of_installation(installation))
 }
 
 /// The use cases over Stripe.

@@ -157,7 +157,9 @@ fn nothing_is_of_the_other_mode(order: &Order) -> Checked {
 /// What a person should know is there once, and what follows from it happens once.
 fn everything_is_told_once(order: &Order) -> Checked {
     let refund = |it: AnomalyKind| match it {
-        AnomalyKind::RefundFailed { refund } | AnomalyKind::RefundDelayed { refund } => Some(refund),
+        AnomalyKind::RefundFailed { refund }
+        | AnomalyKind::RefundDelayed { refund }
+        | AnomalyKind::RefundDiffers { refund, .. } => Some(refund),
         AnomalyKind::PaidAfterCancel { .. }
         | AnomalyKind::SecondPayment { .. }
         | AnomalyKind::AmountDiffers { .. }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use paywright_app::{
     ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
-    IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, NewIntent, OrderQuery, OrderRef, Page,
-    PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Versioned,
+    Installation, IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, NewIntent, OrderQuery,
+    OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent, RecordedFact, RecordedOrder,
+    Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{
-    CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId, Proceeds,
-    RefundId, RefundSnapshot, Timestamp,
+    CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
+    Proceeds, RefundId, RefundSnapshot, Timestamp,
 };
 use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
@@ -185,11 +185,15 @@ impl PaymentGateway for Outside {
     }
 
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError> {
-        let params = form([
-            ("payment_intent", new.intent.to_string()),
-            ("amount", wire(new.amount)?),
-            ("metadata.refund_id", new.name.clone()),
-        ]);
+        let params = form(
+            [
+                ("payment_intent", new.intent.to_string()),
+                ("amount", wire(new.amount)?),
+                ("metadata.refund_id", new.name.clone()),
+            ]
+            .into_iter()
+            .chain(new.request.map(|it| ("metadata.request_digest", it.to_string()))),
+        );
         given_back(&self.post("create refund", "/v1/refunds", params, key).await?)
     }
 
@@ -206,6 +210,10 @@ impl ProviderRecords for Outside {
 
     async fn intents(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
         self.list("list intents", |stripe, now| stripe.list_intents(after, now)).await
+    }
+
+    async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        self.list("look at the order of an intent", |stripe, _| Ok(stripe.recorded_order(intent))).await
     }
 
     async fn refunds(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
@@ -404,6 +412,22 @@ impl Store for Stored {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.store.revoke_api_key(id, at).await
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        self.store.installation().await
+    }
+
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.store.begin_epoch(epoch).await
+    }
+
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
+        self.store.add_lost_order(order, at).await
+    }
+
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        self.store.lost_order(like).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

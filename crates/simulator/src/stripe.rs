@@ -1,10 +1,12 @@
 //! Stripe and the way there: the twin, its messages under way, and requests that arrive late. It shares no code with
 //! the client that speaks to the real one; both read the same documents.
 
-use paywright_app::{EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderNews};
+use paywright_app::{
+    EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderNews, RecordedOrder,
+};
 use paywright_domain::{
-    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, Money, OrderId, Proceeds,
-    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+    CaptureMethod, Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, LostOrder,
+    Money, OrderId, OrderNumber, Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
 };
 use paywright_stripe_twin::{Event, Method, Params, Request, Response, Twin};
 use secrecy::SecretString;
@@ -62,7 +64,7 @@ pub(crate) fn request(method: Method, path: &str, params: Params, key: Option<&s
 }
 
 /// A form.
-pub(crate) fn form<const N: usize>(pairs: [(&str, String); N]) -> Params {
+pub(crate) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Params {
     pairs.into_iter().collect()
 }
 
@@ -160,6 +162,14 @@ impl Stripe {
         Ok(EventPage { more: page.next.is_some(), events, last })
     }
 
+    pub(crate) fn recorded_order(&self, intent: &IntentId) -> Option<RecordedOrder> {
+        let found = self.twin.intents().find(|it| it.id == intent.as_str())?;
+        let id = found.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId)?;
+        let number = OrderNumber::parse(found.metadata.get("order_number")?).ok()?;
+        let order = LostOrder { id, number, capture: CaptureMethod::Automatic, email: None };
+        Some(RecordedOrder { order, names_installation: true })
+    }
+
     pub(crate) fn list_refunds(
         &self,
         of: Option<&IntentId>,
@@ -176,6 +186,7 @@ impl Stripe {
                 reason: None,
                 status: RefundStatus::from_stripe(it.status)?,
                 failure: (it.status == "failed").then(|| "expired_or_canceled_card".to_owned()),
+                request: it.metadata.get("request_digest").and_then(|it| it.parse().ok()),
             })
         });
         page(&found.filter(wanted).collect::<Vec<_>>(), after, |it| it.id.as_str())
@@ -309,6 +320,7 @@ fn read_refund(json: &Value) -> Option<RefundSnapshot> {
         reason: text(json, "reason").and_then(RefundReason::named),
         status: RefundStatus::from_stripe(text(json, "status")?)?,
         failure: text(json, "failure_reason").map(str::to_owned),
+        request: note(json, "request_digest").and_then(|it| it.parse().ok()),
     })
 }
 

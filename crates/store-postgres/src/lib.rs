@@ -8,6 +8,7 @@ mod address;
 mod ask;
 mod connect;
 mod failure;
+mod installation;
 mod migrate;
 mod probe;
 mod queue;
@@ -29,10 +30,11 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
-    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
+    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
+    Versioned,
 };
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -328,6 +330,25 @@ impl Store for PostgresStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.wrote(write::RevokeApiKey::of(id, at)).await
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        let row: Result<Option<(Uuid, i64)>, Failure> = self.row(installation::Read).await;
+        row.and_then(installation::restore).map_err(Failure::of_read)
+    }
+
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.write(installation::BeginEpoch(i64::from(epoch.0))).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
+        let lost = installation::AddLostOrder { order: order.0, at: pg_time(at) };
+        self.write(lost).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        let found: Result<Option<Uuid>, Failure> = self.row(installation::LostOrder(like.0)).await;
+        found.map(|it| it.map(OrderId)).map_err(Failure::of_read)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -14,6 +14,8 @@ const TABLES: &[&str] = &[
     "disputes",
     "facts",
     "idempotency_records",
+    "installation",
+    "lost_orders",
     "marks",
     "order_adjustments",
     "order_lines",

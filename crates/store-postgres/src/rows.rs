@@ -13,9 +13,9 @@ use paywright_app::{
 };
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
-    IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
-    OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, TextProblem,
-    Timestamp,
+    Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId,
+    OrderNumber, OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text,
+    TextProblem, Timestamp,
 };
 use uuid::Uuid;
 
@@ -30,12 +30,16 @@ impl Column {
         value.map_err(|problem| Failure::BadRow { table: self.0, column: self.1, problem: problem.to_string() })
     }
 
-    fn found<T>(self, value: Option<T>) -> Result<T, Failure> {
+    pub(crate) fn found<T>(self, value: Option<T>) -> Result<T, Failure> {
         self.read(value.ok_or("is not a value that is ever written"))
     }
 
-    fn count(self, value: i64) -> Result<u32, Failure> {
+    pub(crate) fn count(self, value: i64) -> Result<u32, Failure> {
         self.read(u32::try_from(value))
+    }
+
+    fn epoch(self, value: Option<i64>) -> Result<Option<Epoch>, Failure> {
+        value.map(|it| self.count(it).map(Epoch)).transpose()
     }
 
     fn time(self, at: PgTimestamp) -> Result<Timestamp, Failure> {
@@ -84,11 +88,13 @@ pub(crate) type OrderColumns = (
     Nullable<Timestamptz>,
     Nullable<BigInt>,
     Nullable<BigInt>,
+    Nullable<BigInt>,
     BigInt,
     Nullable<SqlText>,
     Nullable<SqlText>,
     Timestamptz,
     Timestamptz,
+    BigInt,
     Array<Record<(SqlText, SqlText, Nullable<SqlText>, BigInt, BigInt)>>,
     Array<Record<(SqlText, SqlText, BigInt)>>,
     Array<Record<IntentColumns>>,
@@ -124,6 +130,8 @@ type RefundColumns = (
     BigInt,
     Nullable<SqlText>,
     Timestamptz,
+    Nullable<BigInt>,
+    Nullable<SqlUuid>,
 );
 type DisputeColumns = (SqlText, SqlText, SqlText, BigInt, SqlText, SqlText, Nullable<Timestamptz>, Bool, Bool);
 
@@ -148,11 +156,13 @@ pub(crate) struct OrderRow {
     state_at: Option<PgTimestamp>,
     requested_revision: Option<i64>,
     requested_attempt: Option<i64>,
+    requested_epoch: Option<i64>,
     operations: i64,
     operation: Option<String>,
     payer: Option<String>,
     placed_at: PgTimestamp,
     updated_at: PgTimestamp,
+    epoch: i64,
     lines: Vec<LineRow>,
     adjustments: Vec<AdjustmentRow>,
     intents: Vec<IntentRow>,
@@ -183,9 +193,22 @@ type IntentRow = (
     PgTimestamp,
     PgTimestamp,
 );
-/// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at.
-type RefundRow =
-    (i64, String, Option<String>, String, i64, Option<String>, String, String, i64, Option<String>, PgTimestamp);
+/// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at, epoch, request.
+type RefundRow = (
+    i64,
+    String,
+    Option<String>,
+    String,
+    i64,
+    Option<String>,
+    String,
+    String,
+    i64,
+    Option<String>,
+    PgTimestamp,
+    Option<i64>,
+    Option<Uuid>,
+);
 /// Provider's id, intent, currency, amount, status, reason, due by, withdrawn, reinstated.
 type DisputeRow = (String, String, String, i64, String, String, Option<PgTimestamp>, bool, bool);
 /// Provider's id, payload, policy, reason, found at.
@@ -204,6 +227,7 @@ impl OrderRow {
             (Some(revision), Some(attempt)) => Some(IntentRequest {
                 revision: column("requested_revision").count(revision)?,
                 attempt: column("requested_attempt").count(attempt)?,
+                epoch: column("requested_epoch").epoch(self.requested_epoch)?,
             }),
             (_, _) => None,
         };
@@ -236,6 +260,7 @@ impl OrderRow {
             anomalies: self.anomalies.into_iter().map(anomaly).collect::<Result<_, _>>()?,
             placed_at: column("placed_at").time(self.placed_at)?,
             updated_at: column("updated_at").time(self.updated_at)?,
+            epoch: Epoch(Column("installation", "epoch").count(self.epoch)?),
         };
         let version = Version(column("version").count(self.version)?);
         Ok(Versioned { version, value: column("(row)").read(Order::restore(data))? })
@@ -290,7 +315,8 @@ fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
 }
 
 fn refund(row: RefundRow) -> Result<Refund, Failure> {
-    let (number, intent, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at) = row;
+    let (number, intent, provider_id, currency, amount, reason, origin, status, attempt, failure, at, epoch, request) =
+        row;
     let column = |name| Column("refunds", name);
     Ok(Refund {
         number: column("number").count(number)?,
@@ -302,7 +328,9 @@ fn refund(row: RefundRow) -> Result<Refund, Failure> {
         provider_id: column("provider_id").read(provider_id.map(RefundId::new).transpose())?,
         attempt: column("attempt").count(attempt)?,
         failure,
-        requested_at: column("requested_at").time(requested_at)?,
+        requested_at: column("requested_at").time(at)?,
+        epoch: column("epoch").epoch(epoch)?,
+        request,
     })
 }
 

@@ -181,6 +181,7 @@ struct OrderColumns<'a> {
     state_at: Option<PgTimestamp>,
     requested_revision: Option<i64>,
     requested_attempt: Option<i64>,
+    requested_epoch: Option<i64>,
     operations: i64,
     operation: Option<String>,
     updated_at: PgTimestamp,
@@ -209,6 +210,7 @@ impl<'a> OrderColumns<'a> {
             state_at: state_at.map(pg_time),
             requested_revision: order.requested.map(|it| i64::from(it.revision)),
             requested_attempt: order.requested.map(|it| i64::from(it.attempt)),
+            requested_epoch: order.requested.and_then(|it| it.epoch).map(|it| i64::from(it.0)),
             operations: i64::from(order.operations),
             operation: order.operation.as_ref().map(to_json).transpose()?,
             updated_at: pg_time(order.updated_at),
@@ -229,6 +231,7 @@ impl<'a> OrderColumns<'a> {
         to.value::<Nullable<Timestamptz>, _>(&self.state_at)?;
         to.value::<Nullable<BigInt>, _>(&self.requested_revision)?;
         to.value::<Nullable<BigInt>, _>(&self.requested_attempt)?;
+        to.value::<Nullable<BigInt>, _>(&self.requested_epoch)?;
         to.value::<BigInt, _>(&self.operations)?;
         to.value::<Nullable<SqlText>, _>(&self.operation)?;
         to.value::<Timestamptz, _>(&self.updated_at)?;
@@ -352,6 +355,8 @@ struct Refunds<'a> {
     attempts: Vec<i64>,
     failures: Vec<Option<&'a str>>,
     requested_at: Vec<PgTimestamp>,
+    epochs: Vec<Option<i64>>,
+    requests: Vec<Option<Uuid>>,
 }
 
 impl<'a> Refunds<'a> {
@@ -369,6 +374,8 @@ impl<'a> Refunds<'a> {
             attempts: refunds.iter().map(|it| i64::from(it.attempt)).collect(),
             failures: refunds.iter().map(|it| it.failure.as_deref()).collect(),
             requested_at: refunds.iter().map(|it| pg_time(it.requested_at)).collect(),
+            requests: refunds.iter().map(|it| it.request).collect(),
+            epochs: refunds.iter().map(|it| it.epoch.map(|it| i64::from(it.0))).collect(),
         }
     }
 
@@ -383,7 +390,9 @@ impl<'a> Refunds<'a> {
         to.value::<Array<SqlText>, _>(&self.statuses)?;
         to.value::<Array<BigInt>, _>(&self.attempts)?;
         to.value::<Array<Nullable<SqlText>>, _>(&self.failures)?;
-        to.value::<Array<Timestamptz>, _>(&self.requested_at)
+        to.value::<Array<Timestamptz>, _>(&self.requested_at)?;
+        to.value::<Array<Nullable<BigInt>>, _>(&self.epochs)?;
+        to.value::<Array<Nullable<SqlUuid>>, _>(&self.requests)
     }
 }
 

@@ -94,7 +94,7 @@ async fn a_schema_of_another_version_is_refused_by_name() {
         async move { PostgresStore::open(&url, options).await.map(drop) }
     };
     let error = with(Migrate::Check).await.unwrap_err();
-    assert!(matches!(&error, OpenError::OlderSchema { missing: 3, .. }), "{error}");
+    assert!(matches!(&error, OpenError::OlderSchema { missing: 4, .. }), "{error}");
     assert!(error.to_string().contains("paywright migrate"), "{error}");
     with(Migrate::Off).await.unwrap();
     assert_eq!(
@@ -296,7 +296,7 @@ async fn a_schema_that_lost_something_takes_no_orders() {
         admin.batch_execute(&format!("ALTER TABLE elsewhere RENAME TO {table}")).await.unwrap();
         store.probe().await.unwrap();
     }
-    admin.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%3'").await.unwrap();
+    admin.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%4'").await.unwrap();
     assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
 }
 

@@ -5,7 +5,9 @@
 //! meets `SQLITE_BUSY` from another of this process. Reads go to a small pool of connections that cannot
 //! write; WAL lets them see the last commit while the next is being made.
 
+mod backup;
 mod failure;
+mod installation;
 mod probe;
 mod queue;
 mod read;
@@ -21,13 +23,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
-    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
+    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
+    Versioned,
 };
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub use crate::backup::{BackupError, backup};
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
 use crate::probe::Place;
@@ -225,6 +229,22 @@ impl Store for SqliteStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.writer.run(move |db| write::revoke_api_key(db, id, at)).await
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        self.read(installation::read).await
+    }
+
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.writer.run(move |db| installation::begin_epoch(db, epoch)).await
+    }
+
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |db| installation::add_lost_order(db, order, at)).await
+    }
+
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        self.read(move |db| installation::lost_order(db, like)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -52,10 +52,10 @@ pub(crate) fn run(db: &mut SqliteConnection) -> Result<(), Failure> {
     // not write what is there already.
     let write = "REPLACE INTO marks (name, due_at, value) VALUES ('probe', 0, hex(randomblob(32768)))";
     diesel::sql_query(write).execute(db)?;
-    let tables = "SELECT 17 - count(*) AS value FROM sqlite_schema WHERE type = 'table' AND name IN (
-        'anomalies', 'api_keys', 'carts', 'disputes', 'facts', 'idempotency_records', 'marks', 'order_adjustments',
-        'order_lines', 'orders', 'payment_intents', 'provider_customers', 'refunds', 'sales_terms', 'tasks',
-        'variants', 'webhook_inbox')";
+    let tables = "SELECT 19 - count(*) AS value FROM sqlite_schema WHERE type = 'table' AND name IN (
+        'anomalies', 'api_keys', 'carts', 'disputes', 'facts', 'idempotency_records', 'installation', 'lost_orders',
+        'marks', 'order_adjustments', 'order_lines', 'orders', 'payment_intents', 'provider_customers', 'refunds',
+        'sales_terms', 'tasks', 'variants', 'webhook_inbox')";
     let missing = setup::number(db, tables)?;
     if missing == 0 && setup::is_migrated(db) { Ok(()) } else { Err(Failure::Schema) }
 }

@@ -8,6 +8,7 @@ use paywright_app::{
 use paywright_domain::{Order, OrderId};
 
 use crate::failure::Failure;
+use crate::installation;
 use crate::rows::{AdjustmentRow, ApiKeyRow, Column, FactRow, IdempotencyRow, LineRow, OrderRow, PaymentRows, TaskRow};
 use crate::schema::{
     anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
@@ -70,7 +71,8 @@ fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, F
         anomalies: anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?,
     };
     let version = Version(Column("orders", "version").count(row.version)?);
-    Ok(Versioned { version, value: row.restore(lines, adjustments, payments)? })
+    let epoch = installation::epoch(db)?;
+    Ok(Versioned { version, value: row.restore(lines, adjustments, payments, epoch)? })
 }
 
 pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<RecordedFact>, Failure> {

@@ -8,8 +8,9 @@ use diesel::prelude::*;
 use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask};
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
-    IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId, OrderNumber,
-    OrderState, Payer, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text, Timestamp,
+    Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId,
+    OrderNumber, OrderState, Payer, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason,
+    Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -41,6 +42,10 @@ impl Column {
 
     pub(crate) fn count(&self, value: i64) -> Result<u32, Failure> {
         self.read(u32::try_from(value))
+    }
+
+    pub(crate) fn epoch(&self, value: Option<i64>) -> Result<Option<Epoch>, Failure> {
+        value.map(|it| self.count(it).map(Epoch)).transpose()
     }
 
     pub(crate) fn time(&self, micros: i64) -> Result<Timestamp, Failure> {
@@ -92,6 +97,7 @@ pub(crate) struct OrderRow {
     operations: i64,
     operation: Option<String>,
     payer: Option<String>,
+    requested_epoch: Option<i64>,
 }
 
 impl OrderRow {
@@ -127,6 +133,7 @@ impl OrderRow {
             operations: i64::from(order.operations),
             operation: order.operation.as_ref().map(to_json).transpose()?,
             payer: (order.payer != Payer::default()).then(|| to_json(&order.payer)).transpose()?,
+            requested_epoch: order.requested.and_then(|it| it.epoch).map(|it| i64::from(it.0)),
         })
     }
 
@@ -136,6 +143,7 @@ impl OrderRow {
         lines: Vec<LineRow>,
         adjustments: Vec<AdjustmentRow>,
         payments: PaymentRows,
+        epoch: Epoch,
     ) -> Result<Order, Failure> {
         let column = |name| Column("orders", name);
         let currency: Currency = column("currency").read(self.currency.parse())?;
@@ -148,6 +156,7 @@ impl OrderRow {
             (Some(revision), Some(attempt)) => Some(IntentRequest {
                 revision: column("requested_revision").count(revision)?,
                 attempt: column("requested_attempt").count(attempt)?,
+                epoch: column("requested_epoch").epoch(self.requested_epoch)?,
             }),
             (_, _) => None,
         };
@@ -180,6 +189,7 @@ impl OrderRow {
             anomalies: payments.anomalies.into_iter().map(AnomalyRow::restore).collect::<Result<_, _>>()?,
             placed_at: column("placed_at").time(self.placed_at)?,
             updated_at: column("updated_at").time(self.updated_at)?,
+            epoch,
         };
         column("(row)").read(Order::restore(data))
     }
@@ -350,6 +360,8 @@ pub(crate) struct RefundRow {
     attempt: i64,
     failure: Option<String>,
     requested_at: i64,
+    epoch: Option<i64>,
+    request: Option<Vec<u8>>,
 }
 
 impl RefundRow {
@@ -367,6 +379,8 @@ impl RefundRow {
             attempt: i64::from(refund.attempt),
             failure: refund.failure.clone(),
             requested_at: refund.requested_at.unix_micros(),
+            epoch: refund.epoch.map(|it| i64::from(it.0)),
+            request: refund.request.map(|it| it.as_bytes().to_vec()),
         }
     }
 
@@ -384,6 +398,8 @@ impl RefundRow {
             attempt: column("attempt").count(self.attempt)?,
             failure: self.failure,
             requested_at: column("requested_at").time(self.requested_at)?,
+            epoch: column("epoch").epoch(self.epoch)?,
+            request: self.request.map(|it| column("request").uuid(&it)).transpose()?,
         })
     }
 }

@@ -27,6 +27,7 @@ table! {
         operations -> BigInt,
         operation -> Nullable<Text>,
         payer -> Nullable<Text>,
+        requested_epoch -> Nullable<BigInt>,
     }
 }
 
@@ -88,6 +89,8 @@ table! {
         attempt -> BigInt,
         failure -> Nullable<Text>,
         requested_at -> BigInt,
+        epoch -> Nullable<BigInt>,
+        request -> Nullable<Binary>,
     }
 }
 
@@ -194,6 +197,22 @@ table! {
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    installation (only_one) {
+        only_one -> Bool,
+        id -> Binary,
+        epoch -> BigInt,
+    }
+}
+
+table! {
+    lost_orders (tail) {
+        tail -> Binary,
+        order_id -> Binary,
+        found_at -> BigInt,
     }
 }
 

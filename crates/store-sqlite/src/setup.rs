@@ -48,6 +48,18 @@ pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteCon
     Ok(db)
 }
 
+/// Opens a file of ours that is there, to be copied.
+pub(crate) fn open_for_copying(path: &str) -> Result<SqliteConnection, OpenError> {
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(explain(path, &error));
+    }
+    let mut db = SqliteConnection::establish(path).map_err(|error| explain(path, &error))?;
+    let explain = |error: diesel::result::Error| explain(path, &error);
+    db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS};")).map_err(explain)?;
+    check_owner(&mut db, path).map_err(|error| error.unwrap_or_else(explain))?;
+    Ok(db)
+}
+
 pub(crate) fn open_for_reading(path: &str) -> Result<SqliteConnection, Failure> {
     let mut db = SqliteConnection::establish(path).map_err(|error| Failure::Connection(std::sync::Arc::new(error)))?;
     db.batch_execute(&format!(

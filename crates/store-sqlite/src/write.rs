@@ -6,6 +6,7 @@ use paywright_domain::{Order, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::installation;
 use crate::queue;
 use crate::rows::{
     AdjustmentRow, AnomalyRow, ApiKeyRow, DisputeRow, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow, RefundRow,
@@ -22,6 +23,9 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
     let version = i64::from(changes.expected.next().0);
     let row = OrderRow::of(order, version)?;
     if changes.expected == Version::NEW {
+        if changes.idempotency.is_some() && installation::lost_order(db, order.id)?.is_some() {
+            return Err(Failure::StaleVersion);
+        }
         diesel::insert_into(orders::table).values(&row).execute(db)?;
         insert_content(db, order)?;
     } else {

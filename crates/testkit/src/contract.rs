@@ -17,7 +17,7 @@ use paywright_app::{
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
     IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
-    Proceeds, ProviderCustomerId, Refund, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
+    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -494,7 +494,7 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
     order = commit(order.refund(&new, at(NOW + 1)).unwrap().0).await;
     let error = IntentError { code: Some("balance_insufficient".into()), ..IntentError::default() };
     order = commit(order.refund_refused(1, 1, &error, at(NOW + 2))).await;
-    let name = Refund::name(order.id, 1);
+    let name = order.refunds[0].name(order.id);
     let refund = |id: &str, name: Option<String>, status| RefundSnapshot {
         id: RefundId::new(id).unwrap(),
         name,
@@ -503,6 +503,7 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
         reason: None,
         status,
         failure: None,
+        request: None,
     };
     order = commit(order.refund_news(&refund("re_1", Some(name), RefundStatus::Pending), at(NOW + 3)).unwrap()).await;
     order = commit(order.refund_news(&refund("re_2", None, RefundStatus::Succeeded), at(NOW + 4)).unwrap()).await;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderRecords,
-    ProviderRefund,
+    ProviderRefund, RecordedOrder,
 };
 use paywright_domain::{
     CancelReason, Dispute, IntentId, IntentSnapshot, Money, Proceeds, RefundId, RefundSnapshot, Timestamp,
@@ -36,6 +36,9 @@ impl ProviderRecords for NoRecords {
     }
     async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
         Ok(Page::last(Vec::new()))
+    }
+    async fn recorded_order(&self, _: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        Ok(None)
     }
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
         Ok(Page::last(Vec::new()))

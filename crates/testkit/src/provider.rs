@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use paywright_app::{
     Clock, EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderEvent,
-    ProviderNews, ProviderRecords, ProviderRefund,
+    ProviderNews, ProviderRecords, ProviderRefund, RecordedOrder,
 };
 use paywright_domain::{
-    CancelReason, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Proceeds, RefundId,
-    RefundSnapshot, RefundStatus, Timestamp,
+    CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, LostOrder, Money,
+    OrderNumber, Proceeds, RefundId, RefundSnapshot, RefundStatus, Timestamp,
 };
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use crate::HandClock;
 
@@ -175,7 +176,7 @@ impl Provider {
     pub fn refund_at_dashboard(&self, id: &IntentId, amount: Money) -> RefundSnapshot {
         let now = self.clock.now();
         let mut state = self.state();
-        state.give_back(id, amount, None, now).unwrap()
+        state.give_back(id, amount, (None, None), now).unwrap()
     }
 
     /// The bank decides on a refund.
@@ -321,7 +322,7 @@ impl State {
         &mut self,
         id: &IntentId,
         amount: Money,
-        name: Option<String>,
+        (name, request): (Option<String>, Option<Uuid>),
         now: Timestamp,
     ) -> Result<RefundSnapshot, IntentError> {
         let received = self.intents[id.as_str()].received.minor();
@@ -339,6 +340,7 @@ impl State {
             reason: None,
             status: if self.pending_refunds { RefundStatus::Pending } else { RefundStatus::Succeeded },
             failure: None,
+            request,
         };
         self.refunds.push(refund.clone());
         self.tell("refund", ProviderNews::Refund(Box::new(refund.clone())), now);
@@ -415,7 +417,7 @@ impl PaymentGateway for Provider {
     }
 
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError> {
-        let name = Some(new.name.clone());
+        let name = (Some(new.name.clone()), new.request);
         let work = |state: &mut State, now| state.give_back(&new.intent, new.amount, name, now).map(Saved::Refund);
         match self.once("refund", key, work)? {
             Saved::Refund(snapshot) => Ok(IssuedRefund { snapshot, request: None }),
@@ -451,6 +453,19 @@ impl ProviderRecords for Provider {
 
     async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
         Ok(Page::last(self.state().intents.values().cloned().collect()))
+    }
+
+    async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        let found = self.state().intents.get(intent.as_str()).cloned().ok_or(GatewayError::NotFound)?;
+        Ok(found.order.map(|id| RecordedOrder {
+            order: LostOrder {
+                id,
+                number: OrderNumber::of(id, found.as_of),
+                capture: CaptureMethod::Automatic,
+                email: None,
+            },
+            names_installation: true,
+        }))
     }
 
     async fn refunds(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {

@@ -110,11 +110,15 @@ impl App {
         let (intent, key) = (&operation.intent, operation.idempotency_key(id));
         let answer = match &operation.kind {
             OperationKind::Edit { content } => {
-                self.gateway.update_intent(intent, &NewIntent::with_content(&order, content), &key).await
+                self.gateway
+                    .update_intent(intent, &NewIntent::with_content(&order, content, operation.epoch), &key)
+                    .await
             }
             OperationKind::Cancel { reason } => self.gateway.cancel_intent(intent, *reason, &key).await,
             OperationKind::Capture { amount } => {
-                self.gateway.capture_intent(intent, *amount, &NewIntent::of(&order, order.revision), &key).await
+                self.gateway
+                    .capture_intent(intent, *amount, &NewIntent::of(&order, order.revision, operation.epoch), &key)
+                    .await
             }
         };
         let is_done = |order: &Order| order.operation.as_ref().is_none_or(|it| it.number != number);

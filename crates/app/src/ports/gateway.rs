@@ -2,11 +2,12 @@ use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    Adjustment, CancelReason, CaptureMethod, Content, Email, IntentError, IntentId, IntentSnapshot, LineItem, Money,
-    Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
+    Adjustment, CancelReason, CaptureMethod, Content, Email, Epoch, IntentError, IntentId, IntentSnapshot, LineItem,
+    Money, Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
+use uuid::Uuid;
 
 /// The payment provider. An adapter translates and retries; it decides nothing about orders.
 #[async_trait]
@@ -59,6 +60,8 @@ pub struct NewIntent {
     pub number: OrderNumber,
     /// The revision of it.
     pub revision: u32,
+    /// The epoch in which the request was decided; where there is one, the provider is told of the installation too.
+    pub epoch: Option<Epoch>,
     /// How much is due.
     pub amount: Money,
     /// When the money moves.
@@ -75,11 +78,12 @@ pub struct NewIntent {
 
 impl NewIntent {
     /// The same order with other content.
-    pub(crate) fn with_content(order: &Order, content: &Content) -> Self {
+    pub(crate) fn with_content(order: &Order, content: &Content, epoch: Option<Epoch>) -> Self {
         Self {
             order: order.id,
             number: order.number.clone(),
             revision: content.revision,
+            epoch,
             amount: content.total,
             capture: order.capture,
             email: order.receipt_email(content.email.as_ref()).cloned(),
@@ -91,11 +95,12 @@ impl NewIntent {
 
     /// The parameters that the order has at `revision`. Its content cannot change while a request for an intent, or an
     /// operation on one, is under way: a repeat has the same parameters.
-    pub(crate) fn of(order: &Order, revision: u32) -> Self {
+    pub(crate) fn of(order: &Order, revision: u32, epoch: Option<Epoch>) -> Self {
         Self {
             order: order.id,
             number: order.number.clone(),
             revision,
+            epoch,
             amount: order.total,
             capture: order.capture,
             email: order.receipt_email(order.email.as_ref()).cloned(),
@@ -126,8 +131,12 @@ pub struct ProviderRefund {
     pub amount: Money,
     /// Why.
     pub reason: Option<RefundReason>,
-    /// What the provider is to remember it by.
+    /// Name by which the provider is to remember it.
     pub name: String,
+    /// The epoch in which it was decided; where there is one, the provider is told of the installation too.
+    pub epoch: Option<Epoch>,
+    /// Digest of the request that it is made for, which the provider is to remember.
+    pub request: Option<Uuid>,
 }
 
 impl ProviderRefund {
@@ -137,7 +146,9 @@ impl ProviderRefund {
             intent: refund.intent.clone(),
             amount: refund.amount,
             reason: refund.reason,
-            name: Refund::name(order, refund.number),
+            name: refund.name(order),
+            epoch: refund.epoch,
+            request: refund.request,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, OrderId, RefundSnapshot, Timestamp};
+use paywright_domain::{Dispute, IntentId, IntentSnapshot, LostOrder, OrderId, RefundSnapshot, Timestamp};
 
 use super::gateway::GatewayError;
 use super::webhooks::ProviderEvent;
@@ -17,6 +17,10 @@ pub trait ProviderRecords: Send + Sync {
     /// Intents made since `since`, the newest first, from the one after `after` on.
     async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError>;
 
+    /// Reads which order an intent was made for, and what the provider knows of the order; `None` where the intent names no
+    /// order of this installation.
+    async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError>;
+
     /// Refunds made since `since`, as [`Self::intents`].
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError>;
 
@@ -28,6 +32,16 @@ pub trait ProviderRecords: Send + Sync {
 
     /// Disputes of one intent, as they stand now; as [`Self::intents`].
     async fn disputes_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError>;
+}
+
+/// An order as the provider knows it by one of its intents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedOrder {
+    /// What is known of it.
+    pub order: LostOrder,
+    /// Whether the intent says that it is of this installation. One from before installations had names may be of another
+    /// one on the same account.
+    pub names_installation: bool,
 }
 
 /// One page of a list.

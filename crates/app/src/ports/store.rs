@@ -3,7 +3,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use paywright_domain::{CustomerId, Decision, Fact, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp};
+use paywright_domain::{
+    CustomerId, Decision, Epoch, Fact, InstallationId, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -30,8 +32,8 @@ pub trait Store: Send + Sync {
     /// Reads what an earlier request with this key led to.
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, or if its
-    /// id, its number or the idempotency key is taken.
+    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if its id, its
+    /// number or the idempotency key is taken, or if the key placed an order that was lost ([`Self::add_lost_order`]).
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
     /// Takes tasks that are due and that no other owner holds, oldest first, and holds them until
@@ -80,6 +82,20 @@ pub trait Store: Send + Sync {
 
     /// Revokes a key from `at` on; the first revocation stands. Says whether there is such a key.
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Reads which installation's orders these are, and in which epoch.
+    async fn installation(&self) -> Result<Installation, StoreError>;
+
+    /// Begins an epoch. Orders that are read from now on have it. An epoch that is not later than the present one changes
+    /// nothing.
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError>;
+
+    /// Keeps the id of an order that was placed once and is not here: a restore from a backup has lost it. From now on no
+    /// order with an idempotency key is placed under an id that ends as this one does.
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Finds the lost order whose id ends as `like` does: what follows the time in both is equal.
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError>;
 
     /// Checks that an order would be kept: writes a row of its own where orders are written, and looks whether the schema
     /// is one that this version can work on.
@@ -357,6 +373,34 @@ pub struct IdempotencyKey {
     pub scope: Uuid,
     /// The text that the caller chose.
     pub key: String,
+}
+
+impl IdempotencyKey {
+    /// Digest of scope and text, the same wherever it is made: a UUID of version 5 (RFC 9562, section 5.5).
+    pub fn digest(&self) -> Uuid {
+        Uuid::new_v5(&self.scope, self.key.as_bytes())
+    }
+
+    /// Id of an order that is placed under this key at `now`: a UUID of version 7 whose random bits are those of the
+    /// digest. A database that has lost the order makes an id with the same end of a repeated request, and knows it by
+    /// that from what Stripe has on record.
+    pub fn order_id(&self, now: Timestamp) -> OrderId {
+        /// Bits after the milliseconds, the version among them.
+        const TAIL: u128 = (1 << 80) - 1;
+        /// Bits of the version, 7, and those that it replaces.
+        const VERSION: (u128, u128) = (7 << 76, 15 << 76);
+        let millis = u128::try_from(now.unix_micros() / 1000).unwrap_or_default();
+        OrderId(Uuid::from_u128((millis << 80) | (self.digest().as_u128() & TAIL & !VERSION.1) | VERSION.0))
+    }
+}
+
+/// Name and epoch of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installation {
+    /// Which one.
+    pub id: InstallationId,
+    /// The epoch in which requests are decided now.
+    pub epoch: Epoch,
 }
 
 /// What a request led to.

@@ -1,5 +1,6 @@
 use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::{Shopper, Storefront, StorefrontError};
 use crate::{GatewayError, SavedCard};
@@ -26,9 +27,10 @@ impl Storefront {
         if let Some(known) = self.carts.provider_customer(customer, livemode).await? {
             return Ok(known);
         }
+        let key = self.installation_key(customer.as_str()).await?;
         let mut attempt = 1;
         let made = loop {
-            match self.wallet.create_customer(customer, &format!("customer:{}:{attempt}", customer.as_str())).await {
+            match self.wallet.create_customer(customer, &format!("customer:{key}:{attempt}")).await {
                 Err(GatewayError::Spent(_)) if attempt < CUSTOMER_KEYS_MAX => attempt += 1,
                 made => break made?,
             }
@@ -74,7 +76,15 @@ impl Storefront {
     pub async fn forget_card(&self, customer: &CustomerId, card: &PaymentMethodId) -> Result<(), StorefrontError> {
         let cards = self.saved_cards(customer).await?;
         let own = cards.iter().find(|it| it.id == *card).ok_or(StorefrontError::NoCard)?;
-        Ok(self.wallet.forget_method(&own.id, &format!("forget:{}", own.id)).await?)
+        let key = self.installation_key(own.id.as_str()).await?;
+        Ok(self.wallet.forget_method(&own.id, &format!("forget:{key}")).await?)
+    }
+
+    /// Part of an idempotency key that names something of this installation: another installation on the same account at
+    /// Stripe has another one for the same name.
+    async fn installation_key(&self, name: &str) -> Result<Uuid, StorefrontError> {
+        let installation = self.app.store.installation().await?.id;
+        Ok(Uuid::new_v5(&installation.0, name.as_bytes()))
     }
 
     fn fresh_key(&self, what: &str) -> String {

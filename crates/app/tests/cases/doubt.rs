@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Lease, LeasedEvent,
-    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store, StoreError,
-    StoredTask, TaskRelease, Versioned,
+    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Installation, Lease,
+    LeasedEvent, LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store,
+    StoreError, StoredTask, TaskRelease, Versioned,
 };
-use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId, Timestamp};
+use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
 use paywright_testkit::{at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
@@ -104,6 +104,18 @@ impl Store for Doubtful {
     }
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.store.revoke_api_key(id, at).await
+    }
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        self.store.installation().await
+    }
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.store.begin_epoch(epoch).await
+    }
+    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
+        self.store.add_lost_order(order, at).await
+    }
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        self.store.lost_order(like).await
     }
     async fn probe(&self) -> Result<(), StoreError> {
         self.store.probe().await

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
-    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
+    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
+    Versioned,
 };
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
 use uuid::Uuid;
 
@@ -146,6 +147,24 @@ impl Store for MemoryStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         Ok(self.write(move |it| it.revoke_api_key(id, at)))
+    }
+
+    async fn installation(&self) -> Result<Installation, StoreError> {
+        Ok(self.read(Tables::installation))
+    }
+
+    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.write(move |it| it.begin_epoch(epoch));
+        Ok(())
+    }
+
+    async fn add_lost_order(&self, order: OrderId, _at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |it| it.add_lost_order(order));
+        Ok(())
+    }
+
+    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
+        Ok(self.read(|it| it.lost_order(like)))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, LeasedTask, Mark, MarkDue,
-    OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict, Version,
-    Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
+    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict,
+    Version, Versioned,
 };
-use paywright_domain::{IntentId, Order, OrderId, Task, TaskKey, Timestamp};
+use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
 
 /// The most messages that are forgotten at once.
@@ -26,6 +26,9 @@ pub struct Tables {
     marks: BTreeMap<String, MarkRow>,
     keys: BTreeMap<Uuid, ApiKey>,
     damaged: BTreeSet<OrderId>,
+    epoch: Epoch,
+    /// Lost orders by the end of their ids.
+    lost: BTreeMap<u128, OrderId>,
 }
 
 /// A lease that somebody holds.
@@ -58,6 +61,11 @@ struct MarkRow {
     held: Option<Held>,
 }
 
+/// The end of an order's id, after its time.
+fn tail_of(id: OrderId) -> u128 {
+    id.0.as_u128() << 48
+}
+
 /// Whether nobody holds it at `now`.
 fn is_free(held: Option<Held>, now: Timestamp) -> bool {
     held.is_none_or(|it| it.until <= now)
@@ -78,7 +86,11 @@ impl Tables {
         if id.is_some_and(|it| self.damaged.contains(it)) {
             return Err(StoreError::Corrupt("the row was damaged".into()));
         }
-        Ok(id.and_then(|it| self.orders.get(it)).cloned())
+        let read = |it: &Versioned<Order>| {
+            let Versioned { version, value } = it.clone();
+            Versioned { version, value: value.in_epoch(self.epoch) }
+        };
+        Ok(id.and_then(|it| self.orders.get(it)).map(read))
     }
 
     pub(crate) fn orders(&self, query: &OrderQuery) -> Vec<Order> {
@@ -87,7 +99,7 @@ impl Tables {
                 && query.older_than.is_none_or(|than| it.id < than)
         };
         let newest_first = self.orders.values().rev().map(|it| &it.value);
-        newest_first.filter(wanted).take(usize::from(query.limit)).cloned().collect()
+        newest_first.filter(wanted).take(usize::from(query.limit)).map(|it| it.clone().in_epoch(self.epoch)).collect()
     }
 
     pub(crate) fn facts(&self, order: OrderId) -> Vec<RecordedFact> {
@@ -105,7 +117,8 @@ impl Tables {
         }
         if let Some(record) = &changes.idempotency {
             let key = (record.key.scope, record.key.key.clone());
-            if self.idempotency.contains_key(&key) {
+            let is_lost = changes.expected == Version::NEW && self.lost.contains_key(&tail_of(order.id));
+            if is_lost || self.idempotency.contains_key(&key) {
                 return Err(StoreError::Conflict);
             }
             self.idempotency.insert(key, record.clone());
@@ -299,6 +312,22 @@ impl Tables {
         let Some(key) = self.keys.get_mut(&id) else { return false };
         key.revoked_at = key.revoked_at.or(Some(at));
         true
+    }
+
+    pub(crate) const fn installation(&self) -> Installation {
+        Installation { id: InstallationId(Uuid::nil()), epoch: self.epoch }
+    }
+
+    pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    pub(crate) fn add_lost_order(&mut self, order: OrderId) {
+        self.lost.insert(tail_of(order), order);
+    }
+
+    pub(crate) fn lost_order(&self, like: OrderId) -> Option<OrderId> {
+        self.lost.get(&tail_of(like)).copied()
     }
 
     pub(crate) fn damage(&mut self, order: OrderId) {

@@ -6,9 +6,9 @@ WITH changed AS (
     SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint,
         metadata = $4::jsonb, revision = $5::bigint, attempt = $6::bigint, state = $7::text,
         paid_by = $8::text, cancel_reason = $9::text, state_at = $10::timestamptz,
-        requested_revision = $11::bigint, requested_attempt = $12::bigint, operations = $13::bigint,
-        operation = $14::jsonb, updated_at = $15::timestamptz, payer = $16::jsonb
-    WHERE id = $17::uuid AND version = $18::bigint AND ($19::boolean OR revision = $5)
+        requested_revision = $11::bigint, requested_attempt = $12::bigint, requested_epoch = $13::bigint,
+        operations = $14::bigint, operation = $15::jsonb, updated_at = $16::timestamptz, payer = $17::jsonb
+    WHERE id = $18::uuid AND version = $19::bigint AND ($20::boolean OR revision = $5)
     RETURNING id, version
 ), issued AS (
     INSERT INTO payment_intents AS stored (
@@ -19,9 +19,9 @@ WITH changed AS (
         id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable, refunded,
         capture_asked, balance_currency, balance_gross, balance_fee, last_error::jsonb, as_of, created_at
     FROM changed, unnest(
-        $20::text[], $21::bigint[], $22::text[], $23::bigint[], $24::text[], $25::bigint[],
-        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::bigint[], $31::bigint[],
-        $32::text[], $33::timestamptz[], $34::timestamptz[]
+        $21::text[], $22::bigint[], $23::text[], $24::bigint[], $25::text[], $26::bigint[],
+        $27::bigint[], $28::bigint[], $29::bigint[], $30::text[], $31::bigint[], $32::bigint[],
+        $33::text[], $34::timestamptz[], $35::timestamptz[]
     ) WITH ORDINALITY AS it (
         provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked,
         balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, ordinality
@@ -44,23 +44,23 @@ WITH changed AS (
         OR stored.last_error IS DISTINCT FROM excluded.last_error
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $35::timestamptz, $36::jsonb
-    FROM changed, unnest($37::text[], $38::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $36::timestamptz, $37::jsonb
+    FROM changed, unnest($38::text[], $39::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($39::text[], $40::text[], $41::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest($40::text[], $41::text[], $42::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($42::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($43::text[])
 ), received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
     SELECT
-        $43::text, $44::text, $45::timestamptz, $46::timestamptz, $47::text, $48::jsonb,
-        $49::jsonb, $50::text, $51::text, $52::uuid, $53::timestamptz
+        $44::text, $45::text, $46::timestamptz, $47::timestamptz, $48::text, $49::jsonb,
+        $50::jsonb, $51::text, $52::text, $53::uuid, $54::timestamptz
     FROM changed
-    WHERE $43 IS NOT NULL
+    WHERE $44 IS NOT NULL
     ON CONFLICT DO NOTHING
 )

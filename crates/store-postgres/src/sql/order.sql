@@ -1,8 +1,8 @@
 -- Reads whole orders, each with all that belongs to it. The caller says which.
 SELECT
     id, number, version, customer, email, currency, total, capture, metadata::text, livemode, revision, attempt,
-    state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, operations, operation::text,
-    payer::text, placed_at, updated_at,
+    state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, requested_epoch, operations,
+    operation::text, payer::text, placed_at, updated_at, (SELECT epoch FROM installation),
     ARRAY(
         SELECT ROW (name, description, sku, unit_amount, quantity::bigint)
         FROM order_lines WHERE order_id = orders.id ORDER BY position
@@ -20,7 +20,8 @@ SELECT
     ),
     ARRAY(
         SELECT ROW (
-            number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+            number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
+            epoch, request
         )
         FROM refunds WHERE order_id = orders.id ORDER BY number
     ),

@@ -3,15 +3,17 @@
 , given_back AS (
     INSERT INTO refunds (
         order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
-        requested_at
+        requested_at, epoch, request
     )
     SELECT
-        id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+        id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
+        epoch, request
     FROM changed, unnest(
-        $54::bigint[], $55::text[], $56::text[], $57::text[], $58::bigint[], $59::text[],
-        $60::text[], $61::text[], $62::bigint[], $63::text[], $64::timestamptz[]
+        $55::bigint[], $56::text[], $57::text[], $58::text[], $59::bigint[], $60::text[],
+        $61::text[], $62::text[], $63::bigint[], $64::text[], $65::timestamptz[], $66::bigint[], $67::uuid[]
     ) AS it (
-        number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at
+        number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
+        epoch, request
     )
     ON CONFLICT (order_id, number) DO UPDATE
     SET provider_id = excluded.provider_id, amount = excluded.amount, status = excluded.status,
@@ -23,8 +25,8 @@
     SELECT
         id, ordinality - 1, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
     FROM changed, unnest(
-        $65::text[], $66::text[], $67::text[], $68::bigint[], $69::text[], $70::text[],
-        $71::timestamptz[], $72::boolean[], $73::boolean[]
+        $68::text[], $69::text[], $70::text[], $71::bigint[], $72::text[], $73::text[],
+        $74::timestamptz[], $75::boolean[], $76::boolean[]
     ) WITH ORDINALITY AS it (
         provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated, ordinality
     )
@@ -35,34 +37,34 @@
     INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
     SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
     FROM changed, unnest(
-        $74::text[], $75::text[], $76::text[], $77::text[], $78::text[], $79::timestamptz[]
+        $77::text[], $78::text[], $79::text[], $80::text[], $81::text[], $82::timestamptz[]
     ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, ordinality)
     ON CONFLICT DO NOTHING
 ), kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
-    SELECT $80::uuid, $81::text, $82::bytea, id, $83::text, $35
+    SELECT $83::uuid, $84::text, $85::bytea, id, $86::text, $36
     FROM changed
-    WHERE $81 IS NOT NULL
+    WHERE $84 IS NOT NULL
 ), edited_lines AS (
     INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
     SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
-    FROM changed, unnest($84::text[], $85::text[], $86::text[], $87::bigint[], $88::bigint[])
+    FROM changed, unnest($87::text[], $88::text[], $89::text[], $90::bigint[], $91::bigint[])
         WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET name = excluded.name, description = excluded.description, sku = excluded.sku,
         unit_amount = excluded.unit_amount, quantity = excluded.quantity
 ), dropped_lines AS (
     DELETE FROM order_lines USING changed
-    WHERE order_lines.order_id = changed.id AND position >= cardinality($84)
+    WHERE order_lines.order_id = changed.id AND position >= cardinality($87)
 ), edited_adjustments AS (
     INSERT INTO order_adjustments (order_id, position, kind, label, amount)
     SELECT id, ordinality - 1, kind, label, amount
-    FROM changed, unnest($89::text[], $90::text[], $91::bigint[])
+    FROM changed, unnest($92::text[], $93::text[], $94::bigint[])
         WITH ORDINALITY AS it (kind, label, amount, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET kind = excluded.kind, label = excluded.label, amount = excluded.amount
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
-    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($89)
+    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($92)
 )
 SELECT FROM changed

@@ -1,0 +1,245 @@
+//! What to do once a database was restored from a backup: a new epoch, and whatever Stripe has on record that the backup
+//! has not.
+
+use std::collections::BTreeMap;
+
+use paywright_domain::{
+    CancelReason, Epoch, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, OrderState, RefundError, Timestamp,
+};
+use uuid::Uuid;
+
+use crate::change::Along;
+use crate::perform::PerformError;
+use crate::{
+    Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GetOrderError, IdempotencyKey, OrderRef,
+    RecordedOrder, RefundPaymentError, SettleFromProviderError, StoreError, Version,
+};
+
+/// Source of what is learned, in the facts of an order.
+const SOURCE: &str = "recover";
+
+/// What is to be done about a lost order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostOrderPolicy {
+    /// Say that it is lost.
+    List,
+    /// Make it again, of what its payment says.
+    Recreate,
+    /// Make it again, give back what was paid, and cancel it where nothing was.
+    Refund,
+}
+
+/// What came of a recovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// The epoch that began with it.
+    pub epoch: Epoch,
+    /// Payment intents of this installation that Stripe lists.
+    pub intents: usize,
+    /// Orders that were in the backup, and of which Stripe knew more.
+    pub updated: Vec<Order>,
+    /// Orders that were not in the backup.
+    pub lost: Vec<RecoveredOrder>,
+}
+
+/// An order that was not in the backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// What its payment tells of it; `None` where that is not enough to make it again.
+    pub record: Option<RecordedOrder>,
+    /// Its payment, as Stripe lists it: the one that succeeded, if one has.
+    pub payment: IntentSnapshot,
+    /// The order as it is here now; `None` where it is not.
+    pub order: Option<Order>,
+    /// Why what was wanted could not be done.
+    pub problem: Option<String>,
+}
+
+impl App {
+    /// Begins an epoch, and takes in all that Stripe has of this installation since `since`: payments, refunds and
+    /// disputes of orders that are here. Orders that are not here are kept in mind, so that a repeated request does not
+    /// place them a second time, and dealt with as `policy` says. Doing it again begins another epoch, and does nothing
+    /// twice that moves money.
+    pub async fn recover(
+        &self,
+        since: Timestamp,
+        policy: impl Fn(&RecordedOrder) -> LostOrderPolicy + Send + Sync,
+    ) -> Result<Recovery, PerformError> {
+        let second = u32::try_from(self.clock.now().unix_seconds()).unwrap_or(u32::MAX);
+        self.store.begin_epoch(Epoch(second)).await?;
+        let epoch = self.store.installation().await?.epoch;
+        // The clock that dated the backup may have been ahead of Stripe's.
+        let since = since.minus_seconds(CLOCK_TOLERANCE_SECONDS);
+        let by_order = self.listed_intents(since).await?;
+        let intents = by_order.values().map(Vec::len).sum();
+        let (mut updated, mut lost) = (Vec::new(), Vec::new());
+        for (id, seen) in by_order {
+            let here = self.find(&[OrderRef::Id(id)], &Access::All).await?;
+            if here.is_none() {
+                self.store.add_lost_order(id, self.clock.now()).await?;
+            }
+            let was_lost = self.store.lost_order(id).await? == Some(id);
+            if was_lost {
+                lost.push(self.recover_lost(id, &seen, &policy).await?);
+            } else if let Some(before) = here {
+                let after = self.catch_up(&seen).await?.unwrap_or_else(|| before.value.clone());
+                if after != before.value {
+                    updated.push(after);
+                }
+            }
+        }
+        updated.extend(self.catch_up_refunds(since).await?);
+        Ok(Recovery { epoch, intents, updated, lost })
+    }
+
+    /// Every intent that Stripe lists for an order of this installation, by the order.
+    async fn listed_intents(&self, since: Timestamp) -> Result<BTreeMap<OrderId, Vec<IntentSnapshot>>, PerformError> {
+        let (mut by_order, mut after) = (BTreeMap::<OrderId, Vec<IntentSnapshot>>::new(), None);
+        loop {
+            let page = self.records.intents(after.as_deref(), since).await?;
+            for intent in page.items {
+                if let Some(order) = intent.order {
+                    by_order.entry(order).or_default().push(intent);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(by_order);
+            }
+        }
+    }
+
+    /// Takes in what Stripe lists of one order's payments, the oldest first, with their refunds and disputes. Gives the
+    /// order as it is then; `None` where the order takes none of the payments.
+    async fn catch_up(&self, seen: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
+        let along = Along::from(SOURCE, None);
+        let mut last = None;
+        for intent in seen.iter().rev() {
+            let order = match self.settle(intent, &along).await {
+                Ok(order) => order,
+                // It is of another program, or was given up before it brought anything.
+                Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => continue,
+                Err(SettleFromProviderError::Store(error)) => return Err(error.into()),
+                Err(error @ SettleFromProviderError::UnknownOrder) => {
+                    return Err(PerformError::Misfit(error.to_string()));
+                }
+            };
+            let (order, _) = self.read_refunds(&intent.intent, order).await?;
+            last = Some(match self.import_disputes(&intent.intent, &along).await {
+                Ok((order, _)) => order,
+                Err(PerformError::Misfit(_)) => order,
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(last)
+    }
+
+    /// Takes in refunds of payments from before `since`.
+    async fn catch_up_refunds(&self, since: Timestamp) -> Result<Vec<Order>, PerformError> {
+        let (mut updated, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.records.refunds(after.as_deref(), since).await?;
+            for refund in page.items {
+                let Some(before) = self.find(&[OrderRef::Intent(refund.intent.clone())], &Access::All).await? else {
+                    continue;
+                };
+                let order = self.take_refund(&refund, &Along::from(SOURCE, None)).await?;
+                if order != before.value {
+                    updated.push(order);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(updated);
+            }
+        }
+    }
+
+    async fn recover_lost(
+        &self,
+        id: OrderId,
+        seen: &[IntentSnapshot],
+        policy: &(impl Fn(&RecordedOrder) -> LostOrderPolicy + Send + Sync),
+    ) -> Result<RecoveredOrder, PerformError> {
+        let leading = seen.iter().find(|it| it.status == IntentStatus::Succeeded);
+        let leading = leading.or_else(|| seen.iter().find(|it| !it.status.is_terminal())).or(seen.first());
+        let Some(payment) = leading.cloned() else {
+            return Err(PerformError::Misfit(format!("Stripe lists no payment of the order {id}")));
+        };
+        let record = self.records.recorded_order(&payment.intent).await?;
+        let policy = record.as_ref().map_or(LostOrderPolicy::List, policy);
+        let done = match (policy, &record) {
+            (LostOrderPolicy::List, _) | (_, None) => Ok(()),
+            (LostOrderPolicy::Recreate, Some(record)) => self.recreate(record, &payment, seen).await.map(drop),
+            (LostOrderPolicy::Refund, Some(record)) => self.undo_lost(record, &payment, seen).await,
+        };
+        let problem = match done {
+            Ok(()) => None,
+            Err(PerformError::Store(error)) => return Err(error.into()),
+            Err(error @ (PerformError::Gateway(_) | PerformError::Misfit(_))) => Some(error.to_string()),
+        };
+        let order = self.find(&[OrderRef::Id(id)], &Access::All).await?.map(|it| it.value);
+        Ok(RecoveredOrder { id, record, payment, order, problem })
+    }
+
+    /// Makes a lost order again, unless that was done before, and settles it by its payments.
+    async fn recreate(
+        &self,
+        record: &RecordedOrder,
+        payment: &IntentSnapshot,
+        seen: &[IntentSnapshot],
+    ) -> Result<Order, PerformError> {
+        let id = record.order.id;
+        if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
+            let now = self.clock.now();
+            let decision = Order::recreate(record.order.clone(), payment, now);
+            let decision = decision.map_err(|error| PerformError::Misfit(error.to_string()))?;
+            let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
+            match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
+                // It is there, by another who recovers at the same time, or by a commit that was not answered.
+                Ok(()) | Err(StoreError::Conflict | StoreError::Unknown(_)) => {}
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Corrupt(_))) => return Err(error.into()),
+            }
+        }
+        match self.catch_up(seen).await? {
+            Some(order) => Ok(order),
+            None => self.order_by_id(id).await,
+        }
+    }
+
+    /// Gives back all that was paid for a lost order, and cancels it where nothing was.
+    async fn undo_lost(
+        &self,
+        record: &RecordedOrder,
+        payment: &IntentSnapshot,
+        seen: &[IntentSnapshot],
+    ) -> Result<(), PerformError> {
+        let id = record.order.id;
+        let order = self.recreate(record, payment, seen).await?;
+        if matches!(order.state, OrderState::Open) {
+            return match self.cancel_order(&OrderRef::Id(id), &Access::All, CancelReason::Abandoned).await {
+                Ok(_) => Ok(()),
+                Err(CancelOrderError::Store(error)) => Err(error.into()),
+                Err(CancelOrderError::Gateway(error)) => Err(error.into()),
+                Err(error @ (CancelOrderError::NotFound | CancelOrderError::Refused(_))) => {
+                    Err(PerformError::Misfit(error.to_string()))
+                }
+            };
+        }
+        // One key, so that a second run finds the refund of the first.
+        let key = IdempotencyKey { scope: Uuid::nil(), key: format!("recover:{id}") };
+        match self.refund_payment(&OrderRef::Id(id), &Access::All, &NewRefund::default(), Some((key, [0; 32]))).await {
+            Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
+            Err(RefundPaymentError::Store(error) | RefundPaymentError::Get(GetOrderError::Store(error))) => {
+                Err(error.into())
+            }
+            Err(
+                error @ (RefundPaymentError::Refused(_)
+                | RefundPaymentError::KeyReused
+                | RefundPaymentError::Get(GetOrderError::NotFound)),
+            ) => Err(PerformError::Misfit(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Our notes in the metadata of Stripe's objects. Stripe takes 50 of them for an object, each of 500 characters at the
+//! most ("Metadata").
+
+use std::collections::BTreeMap;
+
+use paywright_app::{NewIntent, ProviderRefund};
+use paywright_domain::{Epoch, InstallationId, OrderId, OrderNumber};
+use uuid::Uuid;
+
+use crate::requests::IntentMetadata;
+
+const INSTALLATION: &str = "installation_id";
+const ORDER: &str = "order_id";
+const ORDER_NUMBER: &str = "order_number";
+const REVISION: &str = "revision";
+const CUSTOMER: &str = "customer_id";
+/// Name of a refund within its order.
+const REFUND: &str = "refund_id";
+/// Digest of the request that a refund was made for.
+const REQUEST: &str = "request_digest";
+
+/// Metadata as Stripe answers.
+pub(crate) type Notes = BTreeMap<String, String>;
+
+/// The installation whose objects these are; `None` where it has no name, and every object counts as its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Owner(pub(crate) Option<InstallationId>);
+
+impl Owner {
+    /// What is told of the owner with a request of this epoch. A request from before there were epochs has to stay the
+    /// same to the letter, since its idempotency key may be known to Stripe.
+    fn told(self, epoch: Option<Epoch>) -> Option<String> {
+        self.0.filter(|_| epoch.is_some()).map(|it| it.to_string())
+    }
+
+    /// Name of the other installation that an object is of, by its metadata.
+    pub(crate) fn stranger(self, notes: &Notes) -> Option<&str> {
+        let named = notes.get(INSTALLATION)?;
+        self.0.is_some_and(|ours| ours.to_string() != *named).then_some(named.as_str())
+    }
+
+    /// The order that an object names, if it can be one of this installation's.
+    pub(crate) fn order(self, notes: &Notes) -> Option<OrderId> {
+        let order = || notes.get(ORDER).and_then(|it| it.parse::<Uuid>().ok()).map(OrderId);
+        if self.stranger(notes).is_some() { None } else { order() }
+    }
+
+    /// Whether an object names this installation.
+    pub(crate) fn is_named(self, notes: &Notes) -> bool {
+        self.0.is_some_and(|ours| notes.get(INSTALLATION) == Some(&ours.to_string()))
+    }
+
+    /// Notes on an intent.
+    pub(crate) fn of_intent(self, new: &NewIntent) -> IntentMetadata {
+        IntentMetadata {
+            order_id: new.order.to_string(),
+            order_number: new.number.to_string(),
+            revision: new.revision,
+            installation_id: self.told(new.epoch),
+        }
+    }
+
+    /// Notes on a refund.
+    pub(crate) fn of_refund(self, new: &ProviderRefund) -> BTreeMap<String, String> {
+        let mut notes = BTreeMap::from([(REFUND.to_owned(), new.name.clone())]);
+        if let Some(owner) = self.told(new.epoch) {
+            notes.insert(INSTALLATION.to_owned(), owner);
+            notes.extend(new.request.map(|it| (REQUEST.to_owned(), it.to_string())));
+        }
+        notes
+    }
+
+    /// Notes on whatever else is made, of a customer or for one.
+    pub(crate) fn of_customer(self, customer: Option<&str>) -> BTreeMap<String, String> {
+        let customer = customer.map(|it| (CUSTOMER.to_owned(), it.to_owned()));
+        let owner = self.0.map(|it| (INSTALLATION.to_owned(), it.to_string()));
+        customer.into_iter().chain(owner).collect()
+    }
+}
+
+/// The order's revision that an intent was made for.
+pub(crate) fn revision(notes: &Notes) -> Option<u32> {
+    notes.get(REVISION)?.parse().ok()
+}
+
+/// Number of the order that an intent was made for.
+pub(crate) fn order_number(notes: &Notes) -> Option<OrderNumber> {
+    OrderNumber::parse(notes.get(ORDER_NUMBER)?).ok()
+}
+
+/// Name of a refund within its order.
+pub(crate) fn refund_name(notes: &Notes) -> Option<String> {
+    notes.get(REFUND).cloned()
+}
+
+/// Digest of the request that a refund was made for.
+pub(crate) fn refund_request(notes: &Notes) -> Option<Uuid> {
+    notes.get(REQUEST)?.parse().ok()
+}

@@ -1,0 +1,92 @@
+//! Which installation's orders these are, and which of them a restore has lost.
+
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+use paywright_app::Installation;
+use paywright_domain::{Epoch, InstallationId};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+use crate::rows::Column;
+use crate::statement::{Binder, Fixed, Text, text};
+
+/// Id and epoch.
+#[derive(Clone)]
+pub(crate) struct Read;
+
+impl Fixed for Read {
+    type Id = Self;
+    type Columns = (SqlUuid, BigInt);
+
+    fn text() -> &'static Text {
+        text!("SELECT id, epoch FROM installation")
+    }
+
+    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        Ok(())
+    }
+}
+
+/// Reads what [`Read`] answers.
+pub(crate) fn restore(row: Option<(Uuid, i64)>) -> Result<Installation, Failure> {
+    let column = |name| Column("installation", name);
+    let (id, epoch) = column("(row)").found(row)?;
+    Ok(Installation { id: InstallationId(id), epoch: Epoch(column("epoch").count(epoch)?) })
+}
+
+/// Goes on to a later epoch.
+pub(crate) struct BeginEpoch(pub(crate) i64);
+
+impl Fixed for BeginEpoch {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!("UPDATE installation SET epoch = $1 WHERE epoch < $1")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<BigInt, _>(&self.0)
+    }
+}
+
+/// Keeps the id of an order that is not here.
+pub(crate) struct AddLostOrder {
+    pub(crate) order: Uuid,
+    pub(crate) at: PgTimestamp,
+}
+
+impl Fixed for AddLostOrder {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO lost_orders (tail, order_id, found_at) ",
+            "VALUES (substring(uuid_send($1) FROM 7), $1, $2) ON CONFLICT DO NOTHING"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.order)?;
+        to.value::<Timestamptz, _>(&self.at)
+    }
+}
+
+/// The lost order whose id ends as this one.
+#[derive(Clone)]
+pub(crate) struct LostOrder(pub(crate) Uuid);
+
+impl Fixed for LostOrder {
+    type Id = Self;
+    type Columns = SqlUuid;
+
+    fn text() -> &'static Text {
+        text!("SELECT order_id FROM lost_orders WHERE tail = substring(uuid_send($1) FROM 7)")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}

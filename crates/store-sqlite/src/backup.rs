@@ -1,0 +1,85 @@
+//! Copies of a file that is in use.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use thiserror::Error;
+
+use crate::failure::OpenError;
+use crate::setup;
+
+/// Why there is no copy.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The database cannot be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// There is something in the copy's place. It is left alone.
+    #[error("{} is there already: a backup replaces nothing", .0.display())]
+    Exists(PathBuf),
+    /// SQLite could not write the copy.
+    #[error("the database cannot be copied: {0}")]
+    Copy(#[from] diesel::result::Error),
+    /// What was copied is not what SQLite would have written.
+    #[error("the copy is damaged: {0}")]
+    Damaged(String),
+    /// The copy cannot be put in its place.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+#[derive(QueryableByName)]
+struct Check {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+/// Copies the database at `path` to a new file `to`, as it is at one moment, while others read and write it; says how many
+/// bytes the copy has. The copy appears whole, after it was checked, or not at all. It has no `-wal` file beside it, and
+/// nobody but its owner may read it.
+///
+/// SQLite makes it by `VACUUM INTO`, in one read transaction ("VACUUM", section 3).
+pub fn backup(path: &str, to: &Path) -> Result<u64, BackupError> {
+    let failed = |source| BackupError::File { path: to.to_owned(), source };
+    if to.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(to.to_owned()));
+    }
+    let mut db = setup::open_for_copying(path)?;
+    let mut partial = to.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    // Left behind by a copy that was interrupted.
+    drop(fs::remove_file(&partial));
+    // SQLite writes into an empty file as it is, with the rights that it has.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+    let copied = copy(&mut db, &partial).and_then(|()| {
+        File::open(&partial).and_then(|it| it.sync_all()).map_err(failed)?;
+        // As a link, which does not replace what has come to be there meanwhile.
+        fs::hard_link(&partial, to).map_err(failed)?;
+        let folder = to.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|it| it.sync_all()).map_err(failed)?;
+        Ok(fs::metadata(to).map_err(failed)?.len())
+    });
+    drop(fs::remove_file(&partial));
+    copied
+}
+
+fn copy(db: &mut SqliteConnection, to: &Path) -> Result<(), BackupError> {
+    let name = to.to_string_lossy();
+    diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(&name).execute(db)?;
+    let mut copy = setup::open_for_copying(&name)?;
+    let checked: Vec<Check> = diesel::sql_query("PRAGMA integrity_check").load(&mut copy)?;
+    match checked.as_slice() {
+        [Check { integrity_check }] if integrity_check == "ok" => Ok(()),
+        found => Err(BackupError::Damaged(found.first().map_or_else(String::new, |it| it.integrity_check.clone()))),
+    }
+}

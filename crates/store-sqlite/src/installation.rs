@@ -1,0 +1,51 @@
+//! Which installation's orders these are, and which of them a restore has lost.
+
+use diesel::prelude::*;
+use paywright_app::Installation;
+use paywright_domain::{Epoch, InstallationId, OrderId, Timestamp};
+
+use crate::failure::Failure;
+use crate::rows::Column;
+use crate::schema::{installation, lost_orders};
+
+/// Bytes of the time in an order's id; what follows is its tail.
+const TIME_BYTES: usize = 6;
+
+pub(crate) fn read(db: &mut SqliteConnection) -> Result<Installation, Failure> {
+    let (id, epoch): (Vec<u8>, i64) = installation::table.select((installation::id, installation::epoch)).first(db)?;
+    let column = |name| Column("installation", name);
+    Ok(Installation { id: InstallationId(column("id").uuid(&id)?), epoch: Epoch(column("epoch").count(epoch)?) })
+}
+
+/// The epoch alone, for an order that is read.
+pub(crate) fn epoch(db: &mut SqliteConnection) -> Result<Epoch, Failure> {
+    let epoch: i64 = installation::table.select(installation::epoch).first(db)?;
+    Ok(Epoch(Column("installation", "epoch").count(epoch)?))
+}
+
+pub(crate) fn begin_epoch(db: &mut SqliteConnection, epoch: Epoch) -> Result<(), Failure> {
+    let epoch = i64::from(epoch.0);
+    let earlier = installation::table.filter(installation::epoch.lt(epoch));
+    diesel::update(earlier).set(installation::epoch.eq(epoch)).execute(db)?;
+    Ok(())
+}
+
+pub(crate) fn add_lost_order(db: &mut SqliteConnection, order: OrderId, at: Timestamp) -> Result<(), Failure> {
+    let row = (
+        lost_orders::tail.eq(tail(&order)),
+        lost_orders::order_id.eq(order.0.as_bytes().as_slice()),
+        lost_orders::found_at.eq(at.unix_micros()),
+    );
+    diesel::insert_into(lost_orders::table).values(row).on_conflict_do_nothing().execute(db)?;
+    Ok(())
+}
+
+pub(crate) fn lost_order(db: &mut SqliteConnection, like: OrderId) -> Result<Option<OrderId>, Failure> {
+    let found: Option<Vec<u8>> =
+        lost_orders::table.find(tail(&like)).select(lost_orders::order_id).first(db).optional()?;
+    found.map(|it| Ok(OrderId(Column("lost_orders", "order_id").uuid(&it)?))).transpose()
+}
+
+fn tail(order: &OrderId) -> &[u8] {
+    order.0.as_bytes().get(TIME_BYTES..).unwrap_or_default()
+}
