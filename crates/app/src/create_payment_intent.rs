@@ -150,7 +150,7 @@ impl App {
             }
             Err(
                 error @ (GatewayError::NotFound
-                | GatewayError::Busy
+                | GatewayError::Busy(_)
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::NotUnderstood(_)

@@ -34,6 +34,7 @@ mod settle_from_provider;
 mod storefront;
 mod take_event;
 mod warnings;
+mod work_id;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -70,6 +71,7 @@ pub use recover::{LostOrderPolicy, RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
+pub use work_id::WorkId;
 
 /// How often a use case decides again after another writer came first.
 pub const ATTEMPTS_MAX: u32 = 16;

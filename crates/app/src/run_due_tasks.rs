@@ -31,7 +31,7 @@ impl App {
             Ok(then) => (then, None),
             Err(error) => {
                 let then = Then::Again(self.retry_seconds(leased.taken));
-                if matches!(&error, PerformError::Gateway(GatewayError::Busy | GatewayError::InFlight)) {
+                if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
                     tracing::info!(order = %leased.order, task = %key, %error, "a task waits");
                 } else {
                     let tries = leased.taken;

@@ -320,7 +320,8 @@ impl From<GatewayError> for Problem {
                 let detail = "the payment provider failed; repeating this request is safe and gives one payment";
                 unavailable("payment_provider_failed", detail)
             }
-            GatewayError::Busy => {
+            GatewayError::Busy(cause) => {
+                tracing::warn!(cause, "the payment provider is busy");
                 unavailable("payment_provider_busy", "the payment provider wants to be asked later; nothing was done")
             }
             GatewayError::InFlight => {
@@ -428,7 +429,7 @@ mod tests {
             (Problem::from(StoreError::Conflict), 409, "busy"),
             (StoreError::Unavailable(line()).into(), 503, "store_unavailable"),
             (StoreError::Unknown(line()).into(), 503, "store_outcome_unknown"),
-            (GatewayError::Busy.into(), 503, "payment_provider_busy"),
+            (GatewayError::Busy("the line went dead".into()).into(), 503, "payment_provider_busy"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::Spent(line()).into(), 503, "payment_provider_failed"),

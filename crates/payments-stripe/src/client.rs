@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use paywright_app::WorkId;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -54,6 +55,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long an answer may take before it is logged as slow, all attempts included.
+const SLOW: Duration = Duration::from_secs(5);
+/// This program in the `User-Agent` of its requests.
+const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 /// Stripe's limit of an idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
 
@@ -118,7 +123,7 @@ impl Client {
         headers.insert("stripe-version", HeaderValue::from_static(API_VERSION));
         let mut http = reqwest::Client::builder()
             .default_headers(headers)
-            .user_agent(concat!("Paywright/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(settings.attempt_timeout);
@@ -147,7 +152,7 @@ impl Client {
         let path = request.path();
         let url = format!("{}{path}", self.settings.base_url);
         let form = encode(request)?;
-        self.send(&endpoint("POST", &path), || {
+        self.send(&Call::new("POST", &path), || {
             let mut builder = self
                 .http
                 .request(Method::POST, &url)
@@ -168,17 +173,31 @@ impl Client {
         let mark = if query.is_empty() { "" } else { "?" };
         let path = request.path();
         let url = format!("{}{path}{mark}{query}", self.settings.base_url);
-        let read = self.send(&endpoint("GET", &path), || self.http.request(Method::GET, &url)).await;
+        let read = self.send(&Call::new("GET", &path), || self.http.request(Method::GET, &url)).await;
         // A question has no key to be remembered by: it may be asked again as if it were new.
         read.map_err(|error| match error {
-            StripeError::Spent(error) => StripeError::Unknown { attempts: 1, cause: NoAnswer::Server(error) },
+            StripeError::Spent(error) => {
+                StripeError::Unknown { call: error.call.clone(), attempts: 1, cause: NoAnswer::Server(error) }
+            }
             error @ (StripeError::Api(_) | StripeError::Unknown { .. } | StripeError::NotSent(_)) => error,
         })
     }
 
     async fn send<T: DeserializeOwned>(
         &self,
-        endpoint: &str,
+        call: &Call,
+        request: impl Fn() -> reqwest::RequestBuilder,
+    ) -> Result<Answer<T>, StripeError> {
+        let begun = tokio::time::Instant::now();
+        let agent = agent_for(WorkId::current().as_ref());
+        let sent = self.send_until_answered(call, || request().header(USER_AGENT, agent.clone())).await;
+        call.log(begun.elapsed(), &sent);
+        sent
+    }
+
+    async fn send_until_answered<T: DeserializeOwned>(
+        &self,
+        call: &Call,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<Answer<T>, StripeError> {
         let begun = tokio::time::Instant::now();
@@ -186,13 +205,13 @@ impl Client {
         // Once an attempt may have reached Stripe, no later one can make the outcome known by failing.
         let mut unknown: Option<NoAnswer> = None;
         loop {
-            if let Err(queue) = self.limiter.wait(endpoint, self.urgency).await {
+            if let Err(queue) = self.limiter.wait(&call.endpoint, self.urgency).await {
                 return Err(match unknown {
-                    Some(cause) => StripeError::Unknown { attempts, cause },
-                    None => StripeError::NotSent(NotSent::Queue(queue)),
+                    Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
+                    None => StripeError::NotSent(NotSent::Queue { call: call.name(), queue }),
                 });
             }
-            let lost = match self.attempt(request()).await {
+            let lost = match self.attempt(call, request()).await {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Refusal(error) => {
                     if error.status == StatusCode::TOO_MANY_REQUESTS {
@@ -208,14 +227,16 @@ impl Client {
             if !may_retry {
                 return Err(match (lost, unknown) {
                     (Lost::Unknown(cause), _) | (Lost::NoConnection(_) | Lost::Busy(_), Some(cause)) => {
-                        StripeError::Unknown { attempts, cause }
+                        StripeError::Unknown { call: call.name(), attempts, cause }
                     }
-                    (Lost::NoConnection(error), None) => StripeError::NotSent(NotSent::NoConnection(error)),
+                    (Lost::NoConnection(error), None) => {
+                        StripeError::NotSent(NotSent::NoConnection { call: call.name(), error })
+                    }
                     (Lost::Busy(error), None) => StripeError::Api(error),
                 });
             }
             if let Lost::Unknown(cause) = lost {
-                tracing::warn!(attempts, %cause, "no answer from Stripe; sending the same request again");
+                tracing::warn!(call = %call.name, attempts, %cause, "no answer from Stripe; sending the same request again");
                 unknown = Some(cause);
             }
             tokio::time::sleep(wait).await;
@@ -230,7 +251,7 @@ impl Client {
         Duration::from_micros(half + fastrand::u64(0..=half))
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Attempt<Answer<T>> {
+    async fn attempt<T: DeserializeOwned>(&self, call: &Call, request: reqwest::RequestBuilder) -> Attempt<Answer<T>> {
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Attempt::Again(Lost::NoConnection(error)),
@@ -269,9 +290,60 @@ impl Client {
         }
         // A gateway in between may answer with HTML or nothing: then the status alone counts.
         let ErrorEnvelope { error: body } = serde_json::from_slice(&body).unwrap_or_default();
-        let error = ApiError { status, body, request_id };
+        let error = ApiError { call: call.name(), status, body, request_id };
         after_failure(error, should_retry.as_deref(), replayed)
     }
+}
+
+/// A call of Stripe's API.
+struct Call {
+    /// Method and path.
+    name: String,
+    /// What Stripe counts requests of: without the ids in the path.
+    endpoint: String,
+}
+
+impl Call {
+    fn new(method: &str, path: &str) -> Self {
+        Self { name: format!("{method} {path}"), endpoint: endpoint(method, path) }
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Logs how the call ended: what fails or is slow to everybody, the rest for those who look into it. That another
+    /// request with the same key is being answered is no failure.
+    fn log<T>(&self, took: Duration, sent: &Result<Answer<T>, StripeError>) {
+        let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        match sent {
+            Ok(Answer { request_id, .. }) if took >= SLOW => {
+                tracing::warn!(call, ms, stripe_request = request_id, "Stripe was slow");
+            }
+            Ok(Answer { request_id, replayed, .. }) => {
+                tracing::debug!(call, ms, replayed, stripe_request = request_id, "Stripe answered");
+            }
+            Err(StripeError::Api(error)) if error.status == StatusCode::CONFLICT => {
+                tracing::debug!(call, ms, stripe_request = error.request_id, "Stripe is still answering");
+            }
+            Err(StripeError::Api(error) | StripeError::Spent(error)) => {
+                let ApiError { status, body, request_id, .. } = error;
+                let (code, param, reason) = (&body.code, &body.param, &body.message);
+                let (status, stripe_request) = (status.as_u16(), request_id);
+                tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a call");
+            }
+            Err(error @ (StripeError::Unknown { .. } | StripeError::NotSent(_))) => {
+                tracing::warn!(call, ms, %error, "no answer from Stripe");
+            }
+        }
+    }
+}
+
+/// The `User-Agent` of a request that is made for this work. Stripe shows it in its own log of requests, and compares
+/// parameters alone under an idempotency key: other work may repeat a request.
+fn agent_for(work: Option<&WorkId>) -> HeaderValue {
+    let named = work.and_then(|it| HeaderValue::from_str(&format!("{AGENT} ({it})")).ok());
+    named.unwrap_or(HeaderValue::from_static(AGENT))
 }
 
 /// The part of a path that Stripe counts requests of: without the ids in it.

@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::fmt;
 
 use reqwest::StatusCode;
@@ -16,8 +17,10 @@ pub enum StripeError {
     Api(ApiError),
     /// Nobody knows whether it was done: no answer came, or none that can be read. Never a failure; the same
     /// request with the same key is safe and tells.
-    #[error("no answer that tells what was done, after {attempts} attempts: {cause}")]
+    #[error("{call}: no answer that tells what was done, after {attempts} attempts: {cause}")]
     Unknown {
+        /// Method and path.
+        call: String,
         /// How often it was sent.
         attempts: u32,
         /// What came of the last attempt.
@@ -36,10 +39,10 @@ pub enum StripeError {
 #[derive(Debug, Error)]
 pub enum NoAnswer {
     /// The connection failed or took too long.
-    #[error(transparent)]
+    #[error("{}", with_causes(.0))]
     Transport(reqwest::Error),
     /// Stripe's servers failed on it.
-    #[error(transparent)]
+    #[error("{}", Answered(.0))]
     Server(ApiError),
     /// A success whose body is cut off, too large or not what it should be.
     #[error("status {status} with a body that cannot be read: {reason}")]
@@ -64,16 +67,28 @@ pub enum NotSent {
     #[error("an idempotency key must have 1 to 255 printable characters")]
     BadKey,
     /// Too many requests wait to be sent.
-    #[error(transparent)]
-    Queue(#[from] QueueTooLong),
+    #[error("{call}: {queue}")]
+    Queue {
+        /// Method and path.
+        call: String,
+        /// How long it would have waited.
+        queue: QueueTooLong,
+    },
     /// The server cannot be reached at all: no connection was made.
-    #[error("no connection: {0}")]
-    NoConnection(reqwest::Error),
+    #[error("{call}: no connection: {}", with_causes(error))]
+    NoConnection {
+        /// Method and path.
+        call: String,
+        /// Why there was none.
+        error: reqwest::Error,
+    },
 }
 
 /// Stripe's definite no.
 #[derive(Debug, Clone)]
 pub struct ApiError {
+    /// Method and path of the call that it answers.
+    pub call: String,
     /// The HTTP status.
     pub status: StatusCode,
     /// What the body says; empty where it was not Stripe's JSON.
@@ -84,20 +99,41 @@ pub struct ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stripe answered {}", self.status.as_u16())?;
-        for (name, value) in [("code", &self.body.code), ("param", &self.body.param), ("request", &self.request_id)] {
+        write!(f, "{}: {}", self.call, Answered(self))
+    }
+}
+
+/// An answer without the call that it answers.
+struct Answered<'a>(&'a ApiError);
+
+impl fmt::Display for Answered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(ApiError { status, body, request_id, .. }) = self;
+        write!(f, "Stripe answered {}", status.as_u16())?;
+        for (name, value) in [("code", &body.code), ("param", &body.param), ("request", request_id)] {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
             }
         }
-        if let Some(message) = &self.body.message {
+        if let Some(message) = &body.message {
             write!(f, ": {message}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for ApiError {}
+impl StdError for ApiError {}
+
+/// An error of the HTTP client with what caused it. Its address is left out: the call is named, and a query is not shown.
+fn with_causes(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "the request took too long" } else { "the connection failed" }.to_owned();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
 
 /// The `error` of an answer, and `last_payment_error` of an intent. The objects inside, which hold secrets,
 /// are read by their ids alone.

@@ -124,7 +124,7 @@ impl PaymentGateway for StripeGateway {
             GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
             error @ (GatewayError::Refused(_)
             | GatewayError::Spent(_)
-            | GatewayError::Busy
+            | GatewayError::Busy(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)
@@ -233,7 +233,7 @@ fn read(error: GatewayError) -> GatewayError {
         error @ (GatewayError::Refused(_)
         | GatewayError::NotFound
         | GatewayError::Spent(_)
-        | GatewayError::Busy
+        | GatewayError::Busy(_)
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
         | GatewayError::NotUnderstood(_)) => error,
@@ -274,13 +274,8 @@ pub(crate) fn gateway_error(error: StripeError) -> GatewayError {
         StripeError::Unknown { .. } => GatewayError::Unknown(Box::new(error)),
         StripeError::Spent(error) => GatewayError::Spent(Box::new(error)),
         // No attempt reached Stripe: it may be asked again as if nothing had been.
-        StripeError::NotSent(NotSent::NoConnection(error)) => {
-            tracing::warn!(%error, "Stripe cannot be reached");
-            GatewayError::Busy
-        }
-        StripeError::NotSent(NotSent::Queue(queue)) => {
-            tracing::warn!(%queue, "too many requests wait for Stripe");
-            GatewayError::Busy
+        StripeError::NotSent(reason @ (NotSent::NoConnection { .. } | NotSent::Queue { .. })) => {
+            GatewayError::Busy(reason.to_string())
         }
         StripeError::NotSent(reason) => GatewayError::Misconfigured(reason.to_string()),
     }
@@ -290,7 +285,7 @@ fn refusal(error: &ApiError) -> GatewayError {
     let is_key_reuse = error.body.kind == "idempotency_error";
     match error.status {
         // Stripe answers these before it looks at the idempotency key, and saves nothing under it.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy(error.to_string()),
         StatusCode::CONFLICT => GatewayError::InFlight,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
         // The key was first used with other parameters, by a version of this program that sent others. What came of
@@ -298,7 +293,6 @@ fn refusal(error: &ApiError) -> GatewayError {
         _ if is_key_reuse => GatewayError::Spent(Box::new(error.clone())),
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
-            tracing::warn!(%error, "Stripe refused a request");
             let mut refusal = intent_error(&error.body);
             // Whatever its code: it is the address that Stripe does not take.
             if error.body.param.as_deref() == Some("receipt_email") {

@@ -7,6 +7,7 @@ use paywright_domain::{
 };
 use serde_json::Value;
 
+use crate::error::StripeError;
 use crate::events::read_event;
 use crate::gateway::gateway_error;
 use crate::metadata::{self, Owner};
@@ -23,7 +24,25 @@ const BACK_PAGES_MAX: u32 = 200;
 
 impl StripeGateway {
     async fn list<R: Get<Reply = List<T>>, T>(&self, request: &R) -> Result<List<T>, GatewayError> {
-        Ok(self.client().get(request).await.map_err(gateway_error)?.value)
+        Ok(self.client().get(request).await.map_err(list_error)?.value)
+    }
+}
+
+/// As [`gateway_error`], where a list that Stripe does not give is nothing that a customer could mend: the call is named.
+/// An object that it should go on from may be forgotten.
+fn list_error(error: StripeError) -> GatewayError {
+    let text = error.to_string();
+    let is_missing = matches!(&error, StripeError::Api(it) if it.body.code.as_deref() == Some("resource_missing"));
+    match gateway_error(error) {
+        GatewayError::Refused(_) | GatewayError::NotFound if !is_missing => GatewayError::Misconfigured(text),
+        error @ (GatewayError::Refused(_)
+        | GatewayError::NotFound
+        | GatewayError::Spent(_)
+        | GatewayError::Busy(_)
+        | GatewayError::InFlight
+        | GatewayError::Misconfigured(_)
+        | GatewayError::NotUnderstood(_)
+        | GatewayError::Unknown(_)) => error,
     }
 }
 
@@ -205,7 +224,7 @@ fn forgotten(error: GatewayError) -> GatewayError {
         error @ (GatewayError::Refused(_)
         | GatewayError::NotFound
         | GatewayError::Spent(_)
-        | GatewayError::Busy
+        | GatewayError::Busy(_)
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
         | GatewayError::NotUnderstood(_)

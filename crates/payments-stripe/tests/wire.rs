@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRecords, ProviderRefund, Wallet};
+use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRecords, ProviderRefund, Wallet, WorkId};
 use paywright_domain::{
     CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
-    Payer, PaymentMethodId, ProviderCustomerId, Timestamp,
+    Payer, PaymentMethodId, ProviderCustomerId, Task, Timestamp,
 };
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
@@ -269,6 +269,55 @@ fn api_error(status: u16, body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(json!({ "error": body })).insert_header("request-id", "req_7")
 }
 
+#[tokio::test]
+async fn the_work_that_asks_is_named_in_the_user_agent_and_nowhere_else() {
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method"))).await;
+    let (gateway, new) = (gateway(client), new_intent());
+    let request = WorkId::Request("req-of-a-shop".into());
+    let task = WorkId::Task { order: new.order, key: Task::CancelIntent { operation: 2 }.key() };
+    gateway.create_intent(&new, "k").await.unwrap();
+    for work in [request, task, WorkId::Event("evt_1".into()), WorkId::Background("back_fill")] {
+        work.scope(gateway.create_intent(&new, "k")).await.unwrap();
+    }
+    WorkId::Request("not\na header".into()).scope(gateway.create_intent(&new, "k")).await.unwrap();
+    let seen = server.received_requests().await.unwrap();
+    let agents: Vec<_> = seen.iter().map(|it| header(it, "user-agent").unwrap()).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = [
+        "",
+        " (request req-of-a-shop)",
+        " (task 0195ead7-0000-7000-8000-000000000009/cancel_intent:2)",
+        " (event evt_1)",
+        " (back_fill)",
+        "",
+    ];
+    assert_eq!(agents, expected.map(|it| format!("Paywright/{version}{it}")));
+    assert!(seen.iter().all(|it| it.body == seen[0].body && it.url == seen[0].url), "one key, one set of parameters");
+}
+
+#[tokio::test]
+async fn a_list_that_stripe_does_not_give_names_the_call() {
+    let body = json!({ "type": "invalid_request_error", "code": "no_rights", "message": "No." });
+    for status in [400, 401, 403, 404, 429] {
+        let (server, client) = stripe().await;
+        answers(&server, api_error(status, &body)).await;
+        let error = gateway(client).intents(None, Timestamp::EPOCH).await.unwrap_err().to_string();
+        let expected = format!("GET /v1/payment_intents: Stripe answered {status}, code no_rights, request req_7: No.");
+        assert!(error.contains(&expected), "{error}");
+    }
+    let (server, client) = stripe().await;
+    answers(&server, ResponseTemplate::new(503)).await;
+    let error = gateway(client).events(None, Timestamp::EPOCH).await.unwrap_err().to_string();
+    assert!(error.contains("GET /v1/events: no answer that tells what was done, after 3 attempts"), "{error}");
+    assert!(!error.contains("created"), "a query is not shown: {error}");
+    // An event that Stripe lists no more is another matter.
+    let (server, client) = stripe().await;
+    answers(&server, api_error(400, &json!({ "type": "x", "code": "resource_missing" }))).await;
+    let forgotten = gateway(client).events(Some("evt_1"), Timestamp::EPOCH).await;
+    assert!(matches!(forgotten, Err(GatewayError::NotFound)), "{forgotten:?}");
+}
+
 /// How often it was sent, and what was made of the answer.
 async fn outcome(first: ResponseTemplate, then: ResponseTemplate) -> (usize, Result<(), StripeError>) {
     let (server, client) = stripe().await;
@@ -371,7 +420,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
     let kind = |error: &GatewayError| match error {
         GatewayError::Refused(_) => "refused",
         GatewayError::NotFound => "not found",
-        GatewayError::Busy => "busy",
+        GatewayError::Busy(_) => "busy",
         GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::NotUnderstood(_) => "not understood",

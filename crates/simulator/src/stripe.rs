@@ -124,7 +124,7 @@ impl Stripe {
             Luck::FailsAfter => self.handle(&request, now, Some(500)),
             Luck::InFlight => return Err(GatewayError::InFlight),
             Luck::Busy | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
-                return Err(GatewayError::Busy);
+                return Err(GatewayError::Busy("the connection was refused".to_owned()));
             }
         };
         sorted(response)
@@ -250,7 +250,7 @@ pub(crate) fn reached(luck: Luck) -> Result<(), GatewayError> {
             Err(GatewayError::Unknown("no answer".into()))
         }
         Luck::Busy | Luck::InFlight | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
-            Err(GatewayError::Busy)
+            Err(GatewayError::Busy("the connection was refused".to_owned()))
         }
     }
 }
@@ -263,7 +263,7 @@ fn sorted(response: Response) -> Result<Response, GatewayError> {
         401 => Err(GatewayError::Misconfigured("an unknown key".to_owned())),
         404 => Err(GatewayError::NotFound),
         409 => Err(GatewayError::InFlight),
-        429 => Err(GatewayError::Busy),
+        429 => Err(GatewayError::Busy("Stripe answered 429".to_owned())),
         500.. => Err(GatewayError::Spent("500".into())),
         _ if error.and_then(|it| text(it, "type")) == Some("idempotency_error") => {
             Err(GatewayError::Spent("the key was first used with other parameters".into()))

@@ -97,6 +97,24 @@ async fn each_fault_does_what_its_name_says_and_a_retry_finds_out() {
     }
 }
 
+/// Stripe compares parameters under a key: which work sends the request, the header may say as it likes.
+#[tokio::test]
+async fn a_key_is_good_for_a_repeat_by_another_user_agent() {
+    let twin = start(options()).await;
+    let key = ("idempotency-key", "k");
+    let mut ids = Vec::new();
+    for agent in ["Paywright/0.1 (request a)", "Paywright/0.1 (request b)", "Paywright/0.2 (task c)"] {
+        let answered = twin.post(CREATE.0, CREATE.1, &[key, ("user-agent", agent)]).await.unwrap();
+        assert_eq!(answered.status(), 200, "{agent}");
+        ids.push(json(answered).await["id"].clone());
+    }
+    ids.dedup();
+    assert_eq!((ids.len(), twin.intents().await), (1, 1));
+    let other = twin.post(CREATE.0, "amount=501&currency=usd", &[key]).await.unwrap();
+    assert_eq!(other.status(), 400, "other parameters are another request");
+    twin.stop().await;
+}
+
 #[tokio::test]
 async fn faults_are_set_counted_and_cleared() {
     let twin = start(options()).await;

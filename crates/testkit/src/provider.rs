@@ -230,7 +230,7 @@ impl Provider {
         let trouble = state.troubles.pop_front();
         match trouble {
             Some(Trouble::LostBefore) => return Err(GatewayError::Unknown("lost on the way".into())),
-            Some(Trouble::Busy) => return Err(GatewayError::Busy),
+            Some(Trouble::Busy) => return Err(GatewayError::Busy("the provider of this test is busy".to_owned())),
             _ => {}
         }
         let saved = if let Some(saved) = state.answers.get(key).cloned() {

@@ -140,7 +140,7 @@ impl App {
             }
             Err(
                 error @ (GatewayError::NotFound
-                | GatewayError::Busy
+                | GatewayError::Busy(_)
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::NotUnderstood(_)

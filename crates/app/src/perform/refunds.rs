@@ -50,7 +50,7 @@ impl App {
                 IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
             }
             Err(
-                error @ (GatewayError::Busy
+                error @ (GatewayError::Busy(_)
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::NotUnderstood(_)

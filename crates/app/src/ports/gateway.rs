@@ -176,9 +176,9 @@ pub enum GatewayError {
     /// another key can bring it about.
     #[error("the payment provider takes this idempotency key for no other answer: {0}")]
     Spent(#[source] Box<dyn StdError + Send + Sync>),
-    /// The provider did nothing and wants to be asked later.
-    #[error("the payment provider is busy")]
-    Busy,
+    /// The provider did nothing and wants to be asked later: by this answer to this call.
+    #[error("the payment provider is busy: {0}")]
+    Busy(String),
     /// Another request with the same key is being answered at this moment; this one did nothing.
     #[error("the payment provider is still answering the same request")]
     InFlight,
@@ -190,6 +190,6 @@ pub enum GatewayError {
     #[error("the payment provider's answer is not understood: {0}")]
     NotUnderstood(String),
     /// Nobody knows whether it was done. Never a failure: the same key must be sent again.
-    #[error("the payment provider did not answer; whether the request was carried out is unknown")]
+    #[error("the payment provider did not answer; whether the request was carried out is unknown: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
 }

@@ -185,7 +185,7 @@ async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
 #[tokio::test]
 async fn a_look_that_fails_is_taken_again_soon() {
     let mut gateway = MockGateway::new();
-    gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy));
+    gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
     gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
     let shop = Shop::with(gateway).await;
     let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());

@@ -160,7 +160,7 @@ async fn a_task_that_fails_is_tried_again_later_and_later() {
         tries.push((wait, task.taken, task.error.clone().unwrap_or_default()));
         shop.clock.advance_seconds(wait);
     }
-    let busy = || "the payment provider is busy".to_owned();
+    let busy = || "the payment provider is busy: the provider of this test is busy".to_owned();
     assert_eq!(tries, [(2, 1, busy()), (4, 2, busy()), (8, 3, busy())]);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.revision, 2);

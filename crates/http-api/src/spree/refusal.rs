@@ -171,7 +171,7 @@ impl From<GatewayError> for Refusal {
             GatewayError::Refused(error) => Self::failed(error.message.or(error.code).unwrap_or_default()),
             error @ (GatewayError::NotFound
             | GatewayError::Spent(_)
-            | GatewayError::Busy
+            | GatewayError::Busy(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)

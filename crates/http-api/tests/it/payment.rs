@@ -101,7 +101,7 @@ async fn each_trouble_at_the_provider_has_its_answer() {
     for (error, status, code, later) in [
         (refused, 422, "payment_provider_refused", false),
         (|| GatewayError::NotFound, 502, "payment_intent_lost", false),
-        (|| GatewayError::Busy, 503, "payment_provider_busy", true),
+        (|| GatewayError::Busy("429".into()), 503, "payment_provider_busy", true),
         (|| GatewayError::Misconfigured("sk_test_hush".into()), 503, "payment_provider_misconfigured", false),
         (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
         (|| GatewayError::Spent("hush".into()), 503, "payment_provider_failed", true),
