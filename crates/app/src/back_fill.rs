@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use crate::{App, GatewayError, Lease, Mark, MarkDue, StoreError};
+use tracing::Instrument;
+
+use crate::{App, GatewayError, Lease, Mark, MarkDue, ProviderEvent, StoreError, WorkId, log};
 
 /// How far a walk without a mark goes back, in seconds: as long as Stripe lists a message ("List all events").
 const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
@@ -31,7 +33,7 @@ impl App {
         let due = if first { MarkDue { by: due.latest, ..due } } else { due };
         let Some(mut mark) = self.store.take_mark(MARK, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
-        let more = match self.walk(&mut mark).await {
+        let more = match WorkId::Background(MARK).scope(self.walk(&mut mark)).await {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),
             Err(Interrupted::Gateway(error)) => {
@@ -68,9 +70,7 @@ impl App {
             let known: HashSet<String> = self.store.known_events(&ids).await?.into_iter().collect();
             for event in page.events {
                 if !known.contains(&event.id) {
-                    let (id, kind) = (event.id.clone(), event.kind.clone());
-                    let verdict = self.take_event(event, "back_fill", BTreeMap::new()).await?;
-                    tracing::info!(event = id, kind, verdict = verdict.name(), "no webhook had told this");
+                    self.take_missed(event).await?;
                 }
             }
             let Some((last, created_at)) = page.last else { return Ok(false) };
@@ -85,6 +85,27 @@ impl App {
         // On a busy account the messages of the last moments alone are more than one walk reads: the mark stays before
         // them, and the next period goes on from there.
         Ok(mark.value == place)
+    }
+
+    /// Takes in an event that no webhook has brought, and logs that: it has no request whose line would.
+    async fn take_missed(&self, event: ProviderEvent) -> Result<(), StoreError> {
+        let span = tracing::info_span!(
+            "back_fill",
+            event = log::LATER,
+            event_type = log::LATER,
+            outcome = log::LATER,
+            reason = log::LATER,
+            order = log::LATER,
+            number = log::LATER,
+            intent = log::LATER,
+        );
+        async {
+            self.take_event(event, "back_fill", BTreeMap::new()).await?;
+            tracing::info!("no webhook had told this");
+            Ok(())
+        }
+        .instrument(span)
+        .await
     }
 }
 

@@ -3,7 +3,7 @@
 use paywright_domain::{Decision, Order, Timestamp};
 
 use crate::ports::inbox::ReceivedEvent;
-use crate::{ATTEMPTS_MAX, Access, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned};
+use crate::{ATTEMPTS_MAX, Access, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned, log};
 
 /// Why an order was not changed.
 pub(crate) enum ChangeError<E> {
@@ -78,10 +78,13 @@ impl App {
         }
     }
 
-    /// Commits, and wakes the worker if there is something to be done at once.
+    /// Commits, logs the change, and wakes the worker if there is something to be done at once.
     pub(crate) async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
-        self.store.commit(changes).await?;
+        let change = log::Change::of(&changes);
+        let committed = self.store.commit(changes).await;
+        change.log(&committed);
+        committed?;
         if urgent {
             self.bell.ring();
         }
@@ -114,6 +117,7 @@ impl App {
     ) -> Result<Option<Versioned<Order>>, StoreError> {
         for name in names {
             if let Some(found) = self.store.order(name).await? {
+                log::found(name, &found.value);
                 return Ok(Some(found).filter(|it| access.permits(&it.value)));
             }
         }

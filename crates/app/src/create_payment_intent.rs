@@ -115,7 +115,7 @@ impl App {
             if attempt >= ATTEMPTS_MAX {
                 return Err(StoreError::Conflict.into());
             }
-            tracing::info!(order = %order_id, intent = %issued.snapshot.intent, "the payment intent has ended");
+            tracing::debug!(order = %order_id, intent = %issued.snapshot.intent, "the payment intent has ended");
             attempt += 1;
         }
     }

@@ -22,6 +22,7 @@ mod fixtures;
 mod get_order;
 mod keys;
 mod list_orders;
+mod log;
 mod perform;
 mod place_order;
 mod ports;

@@ -96,7 +96,7 @@ impl App {
             None => Ok(order.clone()),
         };
         let order = made.unwrap_or_else(|error| {
-            tracing::warn!(order = %order.id, refund = number, %error, "left to the worker");
+            tracing::warn!(refund = number, %error, "left to the worker");
             order
         });
         let refund = order.refund_numbered(number).cloned();

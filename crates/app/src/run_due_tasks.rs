@@ -2,9 +2,10 @@
 
 use futures_util::future::join_all;
 use paywright_domain::Timestamp;
+use tracing::Instrument;
 
 use crate::perform::{PerformError, Then};
-use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease};
+use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkId, log};
 
 /// How many tasks one step does at once.
 const TASKS_AT_ONCE: u16 = 8;
@@ -27,15 +28,24 @@ impl App {
 
     async fn run_task(&self, leased: &LeasedTask) -> Result<(), StoreError> {
         let key = leased.task.key();
+        let span = tracing::info_span!(
+            "task", task = %key, order = %leased.order, number = log::LATER, intent = log::LATER
+        );
+        let id = WorkId::Task { order: leased.order, key };
+        id.scope(Box::pin(self.run_task_in_span(leased))).instrument(span).await
+    }
+
+    async fn run_task_in_span(&self, leased: &LeasedTask) -> Result<(), StoreError> {
+        let key = leased.task.key();
         let (then, error) = match self.perform(leased.order, &leased.task, leased.taken).await {
             Ok(then) => (then, None),
             Err(error) => {
                 let then = Then::Again(self.retry_seconds(leased.taken));
                 if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
-                    tracing::info!(order = %leased.order, task = %key, %error, "a task waits");
+                    tracing::info!(%error, "a task waits");
                 } else {
                     let tries = leased.taken;
-                    tracing::warn!(order = %leased.order, task = %key, tries, %error, "a task was not done");
+                    tracing::warn!(tries, %error, "a task was not done");
                 }
                 (then, Some(error.to_string()))
             }

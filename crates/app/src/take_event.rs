@@ -7,12 +7,13 @@ use futures_util::future::join_all;
 use paywright_domain::{
     Decision, Dispute, DisputeNewsError, IntentId, Order, OrderId, RefundNewsError, SettleError, Timestamp,
 };
+use tracing::Instrument;
 
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, EventClosing, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion, ProviderEvent,
-    ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict,
+    ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict, WorkId, log,
 };
 
 /// Why news waits that names an intent of no order.
@@ -55,9 +56,11 @@ impl App {
         let cause = Cause { source: via.to_owned(), event: Some(received.id.clone()), request: event.request };
         let along = Along { cause: Some(cause), received: Some(received.clone()), idempotency: None };
         let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
+        log::event(&received);
         if let Some(reason) = self.foreign_reason(event.livemode, event.foreign) {
-            tracing::info!(event = received.id, kind = received.kind, reason, "an event of no concern was kept");
-            self.store.record_event(&keep(Verdict::Foreign, Some(reason))).await?;
+            let kept = keep(Verdict::Foreign, Some(reason));
+            self.store.record_event(&kept).await?;
+            log::outcome(&kept);
             return Ok(Verdict::Foreign);
         }
         if let Some(OtherVersion { version, expected }) = event.other_version.filter(|_| via == "webhook") {
@@ -75,8 +78,8 @@ impl App {
             | ProviderNews::Refund(_)
             | ProviderNews::Dispute(_)
             | ProviderNews::Notice { .. }) => match self.offer(news, &along).await? {
-                Taken::By(order) => {
-                    tracing::info!(event = received.id, kind = received.kind, %order, "an event was taken in");
+                Taken::By(_) => {
+                    log::outcome(&received);
                     return Ok(Verdict::Applied);
                 }
                 Taken::Foreign(reason) => keep(Verdict::Foreign, Some(reason)),
@@ -91,13 +94,7 @@ impl App {
         if kept.due_at.is_some_and(|it| it <= now) {
             self.bell.ring();
         }
-        tracing::info!(
-            event = kept.id,
-            kind = kept.kind,
-            verdict = kept.verdict.name(),
-            reason = kept.error,
-            "an event was kept"
-        );
+        log::outcome(&kept);
         Ok(kept.verdict)
     }
 
@@ -179,7 +176,16 @@ impl App {
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
         let events = self.store.lease_events(lease).await?;
         let looks = join_all(events.iter().map(async |event| {
-            let closing = self.look_again(event).await?;
+            let span = tracing::info_span!(
+                "event",
+                event = event.id,
+                event_type = event.kind,
+                order = log::LATER,
+                number = log::LATER,
+                intent = log::LATER,
+            );
+            let closing =
+                WorkId::Event(event.id.clone()).scope(Box::pin(self.look_again(event))).instrument(span).await?;
             self.store.close_event(&closing).await.map(drop)
         }));
         looks.await.into_iter().collect::<Result<(), StoreError>>()?;
@@ -194,7 +200,7 @@ impl App {
         };
         let unsettled = |reason: String| {
             if Self::waited_in_vain(event.received_at, event.taken, self.clock.now()) {
-                tracing::error!(event = event.id, kind = event.kind, reason, "an event waited in vain");
+                tracing::error!(reason, "an event was given up");
                 return (Verdict::GivenUp, Some(reason), None, None);
             }
             later(reason, self.parked_seconds(event.taken))

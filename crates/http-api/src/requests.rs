@@ -10,7 +10,10 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{Error, HttpMessage, HttpRequest};
-use tracing::Instrument;
+use paywright_app::WorkId;
+use paywright_domain::OrderId;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 
 use crate::Api;
 use crate::body::JsonBody;
@@ -21,6 +24,8 @@ use crate::shutdown::ShuttingDown;
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The paths by which it is asked every few seconds whether the process is well: a success is no news.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// The most characters of a request id that a caller may give.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -33,14 +38,20 @@ pub async fn identify(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.path());
+    let span = span_of(&id);
+    let (method, path) = (request.method().clone(), path_to_log(&request));
     let begun = Instant::now();
     let shutdown = request.app_data::<Data<Api>>().map(|it| it.shutdown.clone()).unwrap_or_default();
     let body = request.take_payload();
     request.set_payload(shutdown.bound(body));
-    async move {
+    let work = WorkId::Request(id.clone());
+    let is_probe = PROBES.contains(&request.path());
+    let answer = async move {
         let response = next.call(request).await?;
         let refused = response.response().error().and_then(|it| it.as_error::<Problem>());
+        if let Some(problem) = refused {
+            Span::current().record("code", problem.code());
+        }
         let worded = refused.map(|it| it.respond(Some(&id)));
         let mut response = match worded {
             Some(worded) => response.into_response(worded),
@@ -52,12 +63,43 @@ pub async fn identify(
         if shutdown.has_begun() {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        let (status, ms) = (response.status(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let status_code = status.as_u16();
+        if is_probe && status.is_success() {
+            tracing::debug!(%method, path, status = status_code, ms, "answered");
+        } else {
+            tracing::info!(%method, path, status = status_code, ms, "answered");
+        }
         Ok(response)
-    }
-    .instrument(span)
-    .await
+    };
+    work.scope(answer).instrument(span).await
+}
+
+/// The path without its query, and up to the secret of a client secret that somebody took for an id.
+fn path_to_log(request: &ServiceRequest) -> String {
+    let path = request.path();
+    path.split_once("_secret_").map_or(path, |(before, _)| before).to_owned()
+}
+
+/// The span that every line about a request inherits: its id, and what the use cases record once they know it.
+fn span_of(id: &str) -> Span {
+    tracing::info_span!(
+        "request",
+        request = id,
+        code = Empty,
+        order = Empty,
+        number = Empty,
+        intent = Empty,
+        event = Empty,
+        event_type = Empty,
+        outcome = Empty,
+        reason = Empty,
+    )
+}
+
+/// Records which order a request is about, where no use case has read it.
+pub(crate) fn log_order(id: OrderId, number: &str) {
+    Span::current().record("order", display(id)).record("number", number);
 }
 
 fn is_plain(text: &str) -> bool {
@@ -65,11 +107,17 @@ fn is_plain(text: &str) -> bool {
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
 }
 
-/// Runs a use case to its end, whatever becomes of the client's connection.
+/// Runs a use case to its end, whatever becomes of the client's connection: a task of its own, which inherits the span and
+/// the id of the request.
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    actix_web::rt::spawn(work).await.map_err(|error| {
+    let work = work.in_current_span();
+    let spawned = match WorkId::current() {
+        Some(id) => actix_web::rt::spawn(id.scope(work)),
+        None => actix_web::rt::spawn(work),
+    };
+    spawned.await.map_err(|error| {
         tracing::error!(%error, "a use case did not come to its end");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
     })

@@ -19,7 +19,7 @@ use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
 use crate::body::{CancelBody, CaptureBody, EditBody, OrderBody, RefundBody};
 use crate::problem::Problem;
-use crate::requests::{JSON_BYTES_MAX, parse_json, parse_json_if_any, read_body, to_the_end};
+use crate::requests::{JSON_BYTES_MAX, log_order, parse_json, parse_json_if_any, read_body, to_the_end};
 use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
 /// The most characters of an `Idempotency-Key`.
@@ -70,7 +70,10 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
     let message = "Order placed successfully";
     let (order, answer, replayed) = match placed {
         PlacedOrder::Now(order) => (order.id, placed_answer(&order), false),
-        PlacedOrder::Before { order, answer } => (order, answer, true),
+        PlacedOrder::Before { order, answer } => {
+            log_order(order, &number_in(&answer));
+            (order, answer, true)
+        }
     };
     // The token is made anew for a repeat: it is a secret, and secrets are not stored.
     let data = with_token(&answer, &api.tokens.order_token(order))?;
@@ -85,6 +88,15 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
 fn placed_answer(order: &Order) -> String {
     // A view is plain data, for which this cannot fail.
     serde_json::to_string(&OrderView::of(order)).unwrap_or_default()
+}
+
+/// The number of the order that a kept answer is about.
+fn number_in(answer: &str) -> String {
+    #[derive(Deserialize)]
+    struct Numbered {
+        number: String,
+    }
+    serde_json::from_str(answer).map(|it: Numbered| it.number).unwrap_or_default()
 }
 
 /// The answer with the order's token as its last field, so that a repeat is the same to the letter.

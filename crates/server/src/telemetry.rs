@@ -1,24 +1,195 @@
-//! Log lines: to the error stream, so that what a command prints can be piped.
+//! Log lines: to the error stream, so that what a command prints can be piped. A line has the fields of its event and of
+//! the spans around it side by side, each name once: an order's id is under one name wherever it was learned.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{IsTerminal, Write};
 
-use tracing_subscriber::EnvFilter;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::cli::LogFormat;
+use crate::world::now;
 
 /// What is logged unless `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
 
+/// What takes the place of a word that must not be in a log.
+const MASK: &str = "***";
+
 pub(crate) fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+    let lines = Lines { format, in_color: std::io::stderr().is_terminal() };
+    Registry::default().with(filter).with(lines).init();
+}
+
+/// Writes each event as one line.
+struct Lines {
+    format: LogFormat,
+    in_color: bool,
+}
+
+/// Fields by name, in the order in which they were first recorded; a later value takes the place of an earlier one.
+#[derive(Debug, Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        let value = match value {
+            Value::String(text) => Value::String(masked(text)),
+            other => other,
+        };
+        match self.0.iter_mut().find(|(name, _)| *name == field.name()) {
+            Some((_, slot)) => *slot = value,
+            None => self.0.push((field.name(), value)),
+        }
+    }
+
+    /// Adds those of an outer span whose names are not taken.
+    fn inherit(&mut self, outer: &Self) {
+        for (name, value) in &outer.0 {
+            if !self.0.iter().any(|(taken, _)| taken == name) {
+                self.0.push((name, value.clone()));
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+}
+
+/// A text without the words in it that must not be logged: an e-mail address, which Stripe repeats when it refuses one, a
+/// client secret, or an address with a password. None should get here; what does, ends here.
+fn masked(text: String) -> String {
+    let is_secret = |word: &str| word.contains('@') || word.contains("_secret_");
+    if !is_secret(&text) {
+        return text;
+    }
+    let ends_word = |it: char| it.is_whitespace() || "\"'(),;".contains(it);
+    let words = text.split_inclusive(ends_word).map(|with_end| {
+        let word = with_end.trim_end_matches(ends_word);
+        let end = with_end.strip_prefix(word).unwrap_or_default();
+        if is_secret(word) { format!("{MASK}{end}") } else { with_end.to_owned() }
+    });
+    words.collect()
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(outer) = span.extensions().get::<Fields>() {
+                fields.inherit(outer);
+            }
+        }
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let mut line = match self.format {
+            LogFormat::Text => text(*level, target, fields, self.in_color),
+            LogFormat::Json => json(*level, target, fields),
+        };
+        line.push('\n');
         // Whoever reads the lines may be gone: that costs the lines, and nothing else.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => builder.compact().with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).init(),
+        drop(std::io::stderr().write_all(line.as_bytes()));
+    }
+}
+
+/// The message of an event among its fields.
+const MESSAGE: &str = "message";
+
+fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
+    let (color, plain) = match level {
+        _ if !in_color => ("", ""),
+        Level::ERROR => ("\x1b[31m", "\x1b[0m"),
+        Level::WARN => ("\x1b[33m", "\x1b[0m"),
+        _ => ("\x1b[32m", "\x1b[0m"),
+    };
+    let mut line = format!("{} {color}{level:>5}{plain}", now());
+    let (message, others): (Vec<_>, Vec<_>) = fields.0.into_iter().partition(|(name, _)| *name == MESSAGE);
+    for (_, message) in message {
+        // One event is one line.
+        line.extend([" ", &message.as_str().unwrap_or_default().replace(char::is_control, " ")]);
+    }
+    for (name, value) in others {
+        let is_plain =
+            |it: &&str| !it.is_empty() && it.chars().all(|it| it.is_ascii_graphic() && it != '"' && it != '=');
+        let value = value.as_str().filter(is_plain).map_or_else(|| value.to_string(), str::to_owned);
+        line.extend([" ", name, "=", &value]);
+    }
+    if is_detail(level) {
+        line.extend([" target=", target]);
+    }
+    line
+}
+
+/// Whether a line is for those who look into one module, which it names.
+fn is_detail(level: Level) -> bool {
+    level >= Level::DEBUG
+}
+
+fn json(level: Level, target: &str, fields: Fields) -> String {
+    let mut line = Map::new();
+    line.insert("timestamp".into(), now().to_string().into());
+    line.insert("level".into(), level.as_str().into());
+    if is_detail(level) {
+        line.insert("target".into(), target.into());
+    }
+    line.extend(fields.0.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(line).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_and_no_client_secret_is_logged_whoever_says_it() {
+        for (text, expected) in [
+            ("Invalid email address: zoë@example.com", "Invalid email address: ***"),
+            ("it was \"a@b.co\", and is not", "it was \"***\", and is not"),
+            ("no such intent: pi_1_secret_2", "no such intent: ***"),
+            ("cannot connect to postgres://user:pass@host/db", "cannot connect to ***"),
+            ("a plain sentence", "a plain sentence"),
+        ] {
+            assert_eq!(masked(text.to_owned()), expected);
+        }
     }
 }

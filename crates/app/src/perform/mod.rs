@@ -172,7 +172,7 @@ impl App {
     /// more: the worker goes on with it.
     pub(crate) async fn operate_now(&self, order: Order, number: u32) -> Tried {
         self.operate(order.id, number).await.unwrap_or_else(|error| {
-            tracing::warn!(order = %order.id, operation = number, %error, "left to the worker");
+            tracing::warn!(operation = number, %error, "left to the worker");
             Tried { order, refusal: None }
         })
     }

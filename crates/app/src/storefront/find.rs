@@ -3,7 +3,7 @@ use paywright_domain::{Cart, CartError, CustomerId, Fact, IntentStatus, Order, O
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
 use crate::{
     ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, MarkDue, OrderQuery, OrderRef, StoreError, Version,
-    Versioned,
+    Versioned, log,
 };
 
 /// How many carts of a customer that turn out to be done with are closed on the way to one that is not.
@@ -81,6 +81,7 @@ impl Storefront {
         let (id, order) = (self.app.ids.cart_id(now), self.app.ids.order_id(now));
         let currency = shopper.currency.unwrap_or(self.currency);
         let cart = fill(Cart::new(id, order, shopper.customer.clone(), currency, now))?;
+        log::about_cart(&cart);
         self.carts.commit_cart(Version::NEW, &cart).await?;
         Ok(Session { version: Version::NEW.next(), cart, order: None })
     }
@@ -161,6 +162,7 @@ impl Storefront {
         let is_in = |order: &Order| shopper.currency.is_none_or(|it| it == order.total.currency());
         for order in newest.filter(|it| it.is_complete() && is_in(it)) {
             if let Some(found) = self.carts.cart(CartRef::Order(order.id)).await? {
+                log::found(&OrderRef::Id(order.id), &order);
                 return Ok(Session { version: found.version, cart: found.value, order: Some(order) });
             }
         }
@@ -207,7 +209,8 @@ impl Storefront {
     }
 
     pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Order>, StoreError> {
-        Ok(self.app.store.order(&OrderRef::Id(cart.order)).await?.map(|it| it.value))
+        log::about_cart(cart);
+        self.app.find(&[OrderRef::Id(cart.order)], &Access::All).await.map(|it| it.map(|found| found.value))
     }
 
     /// Remembers that a cart is done with. Whoever comes first; it is no matter if nobody does.

@@ -1,8 +1,10 @@
-use paywright_app::{Access, Changed, CreatePaymentIntentError, GatewayError, OrderRef, Settings};
-use paywright_domain::{CancelReason, IntentError, IntentStatus};
-use paywright_testkit::{Trouble, edit_of_lines};
+use std::sync::{Arc, Mutex};
 
-use crate::{PATIENCE, Shop};
+use paywright_app::{Access, Changed, CreatePaymentIntentError, GatewayError, OrderRef, Settings, WorkId};
+use paywright_domain::{CancelReason, IntentError, IntentStatus, TaskKey};
+use paywright_testkit::{MockGateway, Trouble, at, edit_of_lines};
+
+use crate::{NOW, PATIENCE, Shop};
 
 const DAY: u32 = 86_400;
 
@@ -20,6 +22,26 @@ async fn an_intent_that_was_asked_for_is_made_by_whoever_is_left() {
             assert_eq!(shop.provider().made_now(), 1, "{trouble:?} {pause}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_in_the_name_of_the_task() {
+    let seen = Arc::<Mutex<Vec<Option<WorkId>>>>::default();
+    let mut gateway = MockGateway::new();
+    let asked = Arc::clone(&seen);
+    gateway.expect_create_intent().returning(move |_, _| {
+        asked.lock().unwrap().push(WorkId::current());
+        Err(GatewayError::Busy("429".into()))
+    });
+    let shop = Shop::with(gateway).await;
+    let order = shop.placed().await;
+    let which = OrderRef::Id(order.id);
+    let by_request = shop.app.create_payment_intent(&which, &Access::All);
+    WorkId::Request("a".into()).scope(by_request).await.unwrap_err();
+    shop.app.run_due_tasks(at(NOW).plus_seconds(PATIENCE)).await.unwrap();
+    let key = TaskKey::stored("create_intent:1:1".into());
+    let expected = [WorkId::Request("a".into()), WorkId::Task { order: order.id, key }];
+    assert_eq!(*seen.lock().unwrap(), expected.map(Some));
 }
 
 /// Stripe repeats a saved failure for a day: a look tells that nothing was made, or what was, and nobody waits.

@@ -1,5 +1,7 @@
+use std::sync::{Arc, Mutex};
+
 use actix_web::http::Method;
-use paywright_app::{GatewayError, IssuedIntent, PaymentGateway};
+use paywright_app::{GatewayError, IssuedIntent, PaymentGateway, WorkId};
 use paywright_domain::{IntentError, IntentId, IntentSnapshot, IntentStatus, OrderId};
 use paywright_testkit::{MockGateway, at, issued, order_id, usd};
 use serde_json::{Value, json};
@@ -85,6 +87,27 @@ async fn a_hint_before_the_money_says_how_things_stand() {
     assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("open"), &json!("processing")));
     let edit = service.call(Method::PATCH, &path, &json!({ "email": "bob@example.com" })).await;
     assert_eq!((edit.status, edit.code()), (409, "payment_in_progress"));
+}
+
+#[actix_web::test]
+async fn the_provider_is_asked_in_the_name_of_the_request() {
+    let seen = Arc::<Mutex<Vec<Option<WorkId>>>>::default();
+    let mut gateway = MockGateway::new();
+    let asked = Arc::clone(&seen);
+    gateway.expect_create_intent().returning(move |_, _| {
+        asked.lock().unwrap().push(WorkId::current());
+        Err(GatewayError::Busy("429".into()))
+    });
+    let service = Service::with(gateway).await;
+    let order = service.placed().await;
+    let path = format!("{ORDERS}/{}/payment-intent", order["id"].as_str().unwrap());
+    let headers = [
+        ("x-api-key", service.key.as_str()),
+        ("authorization", &format!("Bearer {}", service.token("cus-ada"))),
+        ("x-request-id", "req-of-a-shop"),
+    ];
+    assert_eq!(service.send(Method::POST, &path, &headers, b"").await.code(), "payment_provider_busy");
+    assert_eq!(*seen.lock().unwrap(), [Some(WorkId::Request("req-of-a-shop".into()))]);
 }
 
 #[actix_web::test]

@@ -14,6 +14,7 @@ mod customer;
 mod database;
 mod every_trouble;
 mod faults;
+mod logs;
 mod program;
 mod replicas;
 mod rolling_restart;

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Dev, answer};
+use crate::program::{Dev, answer, two_lines};
 
 #[tokio::test]
 async fn no_secret_is_logged_at_any_level_or_stored() {
@@ -18,12 +18,29 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
     dev.read_until(&order, |it| it["payment_status"] == "paid").await;
     assert_eq!(dev.payment(&order).await.status, 200);
     let front = storefront(&dev).await;
+    // Stripe repeats an address that it refuses.
+    let mut odd = two_lines();
+    odd["email"] = json!("zoë@example.com");
+    let odd = dev.call(Method::POST, "/orders", Some(&odd)).await.body["data"].clone();
+    assert_eq!(dev.intent(&odd).await.status, 200);
+    let taken_for_an_id = format!("/orders/{}/explain", made.body["data"]["client_secret"].as_str().unwrap());
+    assert_eq!(dev.call(Method::GET, &taken_for_an_id, None).await.code(), "order_id_malformed");
     let secrets: serde_json::Value = {
         let text = std::fs::read_to_string(folder.path().join(".paywright/secrets.json")).unwrap();
         serde_json::from_str(&text).unwrap()
     };
     let logged = dev.process.logged();
     assert!(logged.lines().count() > 100 && logged.contains(order["id"].as_str().unwrap()), "it does log");
+    assert!(logged.contains("Stripe refused a call"), "it does log refusals");
+    for (name, word) in [
+        ("e-mail address", "ada@example.com"),
+        ("refused e-mail address", "zo\u{eb}@example.com"),
+        ("customer's name", "Lovelace"),
+        ("customer's street", "Analytical"),
+        ("query with a token", "order_token="),
+    ] {
+        assert_eq!(logged.lines().find(|it| it.contains(word)), None, "the {name} is logged");
+    }
     let file = |name: &str| std::fs::read(folder.path().join(".paywright").join(name)).unwrap_or_default();
     let stored = [file("orders.db"), file("orders.db-wal")].concat();
     let stored = String::from_utf8_lossy(&stored);
@@ -47,7 +64,7 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
 }
 
 /// A customer's payment in the Spree dialect, and every secret that it was answered with.
-async fn storefront(dev: &Dev) -> Vec<(&'static str, String)> {
+pub(crate) async fn storefront(dev: &Dev) -> Vec<(&'static str, String)> {
     let base = format!("{}/api/v2/storefront", dev.api.strip_suffix("/api/v1/shop").unwrap());
     let call = async |method: Method, path: &str, body: Value| {
         let request = dev.http.request(method, format!("{base}{path}")).bearer_auth(&dev.token);
