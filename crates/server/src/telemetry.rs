@@ -40,10 +40,6 @@ struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        let value = match value {
-            Value::String(text) => Value::String(masked(text)),
-            other => other,
-        };
         match self.0.iter_mut().find(|(name, _)| *name == field.name()) {
             Some((_, slot)) => *slot = value,
             None => self.0.push((field.name(), value)),
@@ -62,11 +58,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
+        self.put(field, masked(format!("{value:?}")).into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put(field, masked(value.to_owned()).into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
