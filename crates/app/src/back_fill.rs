@@ -89,7 +89,7 @@ impl App {
 
     /// Takes in an event that no webhook has brought, and logs that: it has no request whose line would.
     async fn take_missed(&self, event: ProviderEvent) -> Result<(), StoreError> {
-        let span = tracing::info_span!(
+        let span = tracing::error_span!(
             "back_fill",
             event = log::LATER,
             event_type = log::LATER,

@@ -1,5 +1,6 @@
 //! Log lines about orders. A request, a task and an event have a span each, which every line within inherits; what it is
-//! about is recorded in the span as soon as it is known. Of fields with one name the innermost counts.
+//! about is recorded in the span as soon as it is known. Of fields with one name the innermost counts. The spans are of the
+//! level of errors, so that a warning has its ids where nothing else is logged.
 
 use paywright_domain::{Cart, Fact, IntentId, Order};
 use tracing::{Span, field};

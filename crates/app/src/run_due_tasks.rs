@@ -28,7 +28,7 @@ impl App {
 
     async fn run_task(&self, leased: &LeasedTask) -> Result<(), StoreError> {
         let key = leased.task.key();
-        let span = tracing::info_span!(
+        let span = tracing::error_span!(
             "task", task = %key, order = %leased.order, number = log::LATER, intent = log::LATER
         );
         let id = WorkId::Task { order: leased.order, key };

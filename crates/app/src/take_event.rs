@@ -176,7 +176,7 @@ impl App {
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
         let events = self.store.lease_events(lease).await?;
         let looks = join_all(events.iter().map(async |event| {
-            let span = tracing::info_span!(
+            let span = tracing::error_span!(
                 "event",
                 event = event.id,
                 event_type = event.kind,

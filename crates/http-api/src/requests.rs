@@ -83,7 +83,7 @@ fn path_to_log(request: &ServiceRequest) -> String {
 
 /// The span that every line about a request inherits: its id, and what the use cases record once they know it.
 fn span_of(id: &str) -> Span {
-    tracing::info_span!(
+    tracing::error_span!(
         "request",
         request = id,
         code = Empty,

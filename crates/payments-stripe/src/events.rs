@@ -178,7 +178,7 @@ fn read<T: DeserializeOwned>(
         Err(_) if ids == ProviderNews::Nothing => return Err(unreadable(&"its object has not the shape of its type")),
         Err(problem) => problem.to_string(),
     };
-    tracing::warn!(kind, problem, "the object of an event is read from Stripe");
+    tracing::warn!(event_type = kind, problem, "the object of an event is read from Stripe");
     Ok(Said::News(ids))
 }
 

@@ -62,10 +62,23 @@ impl Deliveries {
                     Err(error) => error.to_string(),
                 };
                 let Some(wait) = wait else {
-                    tracing::warn!(event = id, kind, url = endpoint.url, problem, "a webhook was given up");
+                    tracing::warn!(
+                        event = id,
+                        event_type = kind,
+                        url = endpoint.url,
+                        problem,
+                        "a webhook was given up"
+                    );
                     return;
                 };
-                tracing::info!(event = id, kind, url = endpoint.url, problem, ?wait, "a webhook was not taken");
+                tracing::info!(
+                    event = id,
+                    event_type = kind,
+                    url = endpoint.url,
+                    problem,
+                    ?wait,
+                    "a webhook was not taken"
+                );
                 tokio::time::sleep(wait).await;
             }
         });

@@ -171,6 +171,26 @@ async fn a_repeated_placement_and_a_refusal_are_found_by_the_order_too() {
 }
 
 #[tokio::test]
+async fn where_only_warnings_are_logged_they_have_their_ids() {
+    let folder = TempDir::new().unwrap();
+    let dev = Dev::logging("warn", &folder, &["--log", "json"]);
+    let order = dev.place().await;
+    let fault = json!({ "kind": "drop_after", "path": "/v1/payment_intents", "method": "POST", "times": 3 });
+    answer(dev.http.post(format!("{}/_twin/faults", dev.twin)).body(fault.to_string())).await;
+    assert_eq!(dev.intent(&order).await.code(), "payment_provider_unreachable");
+    let all = lines(&settled_log(&dev).await);
+    let failed = said(&all, "no answer from Stripe");
+    assert_eq!(failed.len(), 1, "{all:?}");
+    for line in failed {
+        assert_eq!((text(line, "order"), text(line, "number")), (text(&order, "id"), text(&order, "number")), "{line}");
+        assert!(
+            text(line, "request").starts_with("req_") && text(line, "call") == "POST /v1/payment_intents",
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_command_that_stripe_refuses_names_the_call() {
     let database = Database::empty().await;
     let served = Served::start(&database.url(), 1, false, "0").await;
