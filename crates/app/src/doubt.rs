@@ -167,6 +167,10 @@ impl Store for Remembering<dyn Store> {
     async fn probe(&self) -> Result<(), StoreError> {
         self.doubt.of_read(self.port.probe().await)
     }
+
+    fn warnings(&self) -> Vec<String> {
+        self.port.warnings()
+    }
 }
 
 #[async_trait]

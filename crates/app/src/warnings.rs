@@ -32,10 +32,10 @@ impl Warnings {
 
 impl App {
     /// What this process has found since its start that its operator should change, such as a webhook endpoint of
-    /// another API version, and how far the clock is off now. Whole sentences.
+    /// another API version, and how far the clock is off and what is wrong with the store now. Whole sentences.
     pub fn warnings(&self) -> Vec<String> {
         let told = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        told.into_iter().chain(self.clock_warning()).collect()
+        told.into_iter().chain(self.clock_warning()).chain(self.store.warnings()).collect()
     }
 
     /// How far this machine's clock is from the provider's, if that is too far.

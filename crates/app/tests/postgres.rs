@@ -16,6 +16,6 @@ type Kept = Database;
 type Kind = PostgresStore;
 
 async fn fresh_store() -> (Arc<Kind>, Kept) {
-    let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url).await.unwrap() > 0)).await;
+    let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0)).await;
     (Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap()), database)
 }

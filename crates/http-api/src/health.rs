@@ -28,14 +28,17 @@ pub(crate) struct ReadyQuery {
 }
 
 /// `GET /readyz`: the store takes writes, and the process is not stopping. `?verbose` adds what an operator should
-/// change: sentences without secrets.
+/// change, to either answer: sentences without secrets.
 pub(crate) async fn readyz(api: Data<Api>, query: Query<ReadyQuery>) -> Result<HttpResponse, Problem> {
     if api.shutdown.has_begun() {
         return Err(Problem::shutting_down("the process is shutting down: send new requests to another one"));
     }
-    match timeout(STORE_ANSWERS, api.app.ready()).await {
-        Ok(ready) => ready?,
-        Err(_) => return Err(StoreError::Unavailable(format!("no answer within {STORE_ANSWERS:?}").into()).into()),
+    let ready = timeout(STORE_ANSWERS, api.app.ready()).await;
+    let ready =
+        ready.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {STORE_ANSWERS:?}").into())));
+    if let Err(error) = ready {
+        let problem = Problem::from(error);
+        return Err(if query.verbose.is_some() { problem.with_sentences(&api.app.warnings()) } else { problem });
     }
     let mut body = json!({ "status": "ready" });
     if query.verbose.is_some()

@@ -82,6 +82,12 @@ impl Problem {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// The same with more sentences of what is wrong.
+    pub(crate) fn with_sentences(self, sentences: &[String]) -> Self {
+        let detail = [std::slice::from_ref(&self.detail), sentences].concat().join(". ");
+        Self { detail, ..self }
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not take this method")
     }

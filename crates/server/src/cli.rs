@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Twin(TwinOptions),
     /// Bring the schema of the database up to date.
     Migrate(MigrateOptions),
+    /// Say which PostgreSQL server is the right one.
+    Database(DatabaseOptions),
     /// Make, list and revoke the keys of applications.
     Keys(KeysOptions),
     /// Put prices and terms of sale in, for storefronts.
@@ -154,6 +156,21 @@ impl From<MigrateMode> for Migrate {
 pub(crate) struct MigrateOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: DatabaseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatabaseCommand {
+    /// Remember the cluster and the timeline of the PostgreSQL server that takes writes now, whatever was seen before:
+    /// after `pg_upgrade`, a restore into a new cluster, or a return to an earlier timeline on purpose.
+    TrustTimeline,
 }
 
 #[derive(Debug, Args)]

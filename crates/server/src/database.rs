@@ -1,12 +1,12 @@
 //! Which store there is, by the address of its database.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::InstallationId;
-use paywright_store_postgres::{Migrate, PostgresStore};
+use paywright_store_postgres::{Known, Migrate, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -28,6 +28,8 @@ pub(crate) enum Database {
         connections: u16,
         /// How long to wait for one.
         wait: Duration,
+        /// Where the highest timeline is remembered; `None` to compare nothing.
+        timeline_file: Option<PathBuf>,
     },
 }
 
@@ -61,10 +63,10 @@ impl Database {
                 }
                 Stores::of(SqliteStore::open(path, paywright_store_sqlite::Options::default())?).await
             }
-            Self::Postgres { url, connections, wait } => {
+            Self::Postgres { url, connections, wait, timeline_file } => {
                 let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
-                let (connections, wait) = (*connections, *wait);
-                let options = paywright_store_postgres::Options { connections, lanes, wait, migrate };
+                let (connections, wait, timeline_file) = (*connections, *wait, timeline_file.clone());
+                let options = paywright_store_postgres::Options { connections, lanes, wait, migrate, timeline_file };
                 Stores::of(PostgresStore::open(url.expose_secret(), options).await?).await
             }
         }
@@ -97,11 +99,30 @@ impl Database {
                 drop(self.open(1, Migrate::Auto).await?);
                 Ok("The file is up to date.".into())
             }
-            Self::Postgres { url, .. } => Ok(match PostgresStore::migrate(url.expose_secret()).await? {
-                0 => "The database is up to date.".into(),
-                1 => "The database is up to date: one migration was made.".into(),
-                many => format!("The database is up to date: {many} migrations were made."),
-            }),
+            Self::Postgres { url, timeline_file, .. } => {
+                let made = PostgresStore::migrate(url.expose_secret(), timeline_file.as_deref()).await?;
+                Ok(match made {
+                    0 => "The database is up to date.".into(),
+                    1 => "The database is up to date: one migration was made.".into(),
+                    many => format!("The database is up to date: {many} migrations were made."),
+                })
+            }
         }
+    }
+
+    /// Remembers the timeline of the server that takes writes as the highest, and says what that was.
+    pub(crate) async fn trust_timeline(&self) -> Result<String, Failure> {
+        let Self::Postgres { url, timeline_file, .. } = self else {
+            return Err("a SQLite file has no timeline: this command is for PostgreSQL".into());
+        };
+        let file = timeline_file.as_deref().ok_or("no timeline is remembered: database.timeline_file is empty")?;
+        let (now, before) = PostgresStore::trust_timeline(url.expose_secret(), file).await?;
+        let named = |it: &Known| format!("timeline {} of cluster {} at {}", it.timeline, it.system, it.seen_at);
+        let before = before.map_or_else(|| "nothing that could be read".into(), |it| named(&it));
+        Ok(format!(
+            "Remembered in {}: {}. Before: {before}. Restart the processes that serve.",
+            file.display(),
+            named(&now)
+        ))
     }
 }

@@ -18,6 +18,7 @@ mod settings;
 mod stop;
 mod telemetry;
 mod token;
+mod trust_timeline;
 mod twin;
 mod worker;
 mod world;
@@ -43,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Health(options) => health::run(&options),
         Command::Twin(options) => twin::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Database(options) => trust_timeline::run(options).await,
         Command::Keys(options) => keys::run(options).await,
         Command::Prices(options) => prices::run(options).await,
         Command::Token(options) => token::run(&options),

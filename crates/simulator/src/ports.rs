@@ -433,4 +433,8 @@ impl Store for Stored {
     async fn probe(&self) -> Result<(), StoreError> {
         self.store.probe().await
     }
+
+    fn warnings(&self) -> Vec<String> {
+        self.store.warnings()
+    }
 }

@@ -72,9 +72,64 @@ impl Address {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(SILENCE_SECONDS));
         }
-        // Where several hosts are named, the one that can be written to.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        // Each host is asked what it is (`connect.rs`).
+        config.target_session_attrs(TargetSessionAttrs::Any);
         Ok(Self { config, trust, authorities })
+    }
+
+    /// An address for each of its hosts.
+    pub(crate) fn hosts(&self) -> Vec<Self> {
+        let count = self.config.get_hosts().len().max(self.config.get_hostaddrs().len());
+        (0..count).map(|n| Self { config: self.config_of(n), ..self.clone() }).collect()
+    }
+
+    /// The configuration with its `n`th host alone.
+    fn config_of(&self, n: usize) -> Config {
+        let (from, mut to) = (&self.config, Config::new());
+        match from.get_hosts().get(n) {
+            Some(Host::Tcp(name)) => drop(to.host(name)),
+            Some(Host::Unix(path)) => drop(to.host_path(path)),
+            None => {}
+        }
+        let ports = from.get_ports();
+        if let Some(port) = ports.get(n).or(ports.first()) {
+            to.port(*port);
+        }
+        if let Some(address) = from.get_hostaddrs().get(n) {
+            to.hostaddr(*address);
+        }
+        if let Some(user) = from.get_user() {
+            to.user(user);
+        }
+        if let Some(password) = from.get_password() {
+            to.password(password);
+        }
+        if let Some(database) = from.get_dbname() {
+            to.dbname(database);
+        }
+        if let Some(options) = from.get_options() {
+            to.options(options);
+        }
+        if let Some(name) = from.get_application_name() {
+            to.application_name(name);
+        }
+        to.ssl_mode(from.get_ssl_mode()).ssl_negotiation(from.get_ssl_negotiation());
+        to.channel_binding(from.get_channel_binding()).load_balance_hosts(from.get_load_balance_hosts());
+        to.target_session_attrs(from.get_target_session_attrs());
+        if let Some(timeout) = from.get_connect_timeout() {
+            to.connect_timeout(*timeout);
+        }
+        if let Some(timeout) = from.get_tcp_user_timeout() {
+            to.tcp_user_timeout(*timeout);
+        }
+        to.keepalives(from.get_keepalives()).keepalives_idle(from.get_keepalives_idle());
+        if let Some(interval) = from.get_keepalives_interval() {
+            to.keepalives_interval(interval);
+        }
+        if let Some(retries) = from.get_keepalives_retries() {
+            to.keepalives_retries(retries);
+        }
+        to
     }
 }
 
@@ -126,6 +181,21 @@ mod tests {
             let got = read.as_ref().ok().map(|it| (it.config.get_ssl_mode(), it.trust));
             assert_eq!(got, expected, "{query}");
         }
+    }
+
+    #[test]
+    fn each_host_is_asked_with_all_that_the_address_says() {
+        let url = "postgres://ada:secret@db1:5433,db2:5434/shop?sslmode=verify-full&connect_timeout=3\
+                   &tcp_user_timeout=4&keepalives=1&keepalives_idle=5&keepalives_interval=6&keepalives_retries=7\
+                   &application_name=till&options=-c%20jit%3Don&channel_binding=require";
+        let hosts = Address::parse(url).unwrap().hosts();
+        assert_eq!(hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["db1:5433/shop", "db2:5434/shop"]);
+        for (host, place) in hosts.iter().zip(["db1:5433", "db2:5434"]) {
+            let alone = Address::parse(&url.replace("db1:5433,db2:5434", place)).unwrap();
+            assert_eq!((&host.config, host.trust), (&alone.config, alone.trust), "{place}");
+        }
+        let hosts = Address::parse("postgres://ada@%2Frun%2Fa:5433,%2Frun%2Fb/shop").unwrap().hosts();
+        assert_eq!(hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/run/a:5433/shop", "/run/b:5432/shop"]);
     }
 
     #[test]

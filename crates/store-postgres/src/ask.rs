@@ -19,7 +19,7 @@ use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::connect::Source;
+use crate::connect::{Pooled, Source};
 use crate::failure::Failure;
 use crate::in_time;
 use crate::statement::{Fixed, Statement};
@@ -45,7 +45,7 @@ where
 pub(crate) struct Shared {
     source: Source,
     wait: Duration,
-    connection: Mutex<Option<Arc<AsyncPgConnection>>>,
+    connection: Mutex<Option<Arc<Pooled>>>,
 }
 
 impl Shared {
@@ -75,17 +75,19 @@ impl Shared {
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
         let connection = self.connection().await?;
-        let answer = in_time(ask(&connection, question)).await;
+        let answer = in_time(ask(&connection.connection, question)).await;
         if answer.as_ref().is_err_and(Failure::ends_connection) {
             self.forget(&connection).await;
         }
         answer
     }
 
-    async fn connection(&self) -> Result<Arc<AsyncPgConnection>, Failure> {
+    async fn connection(&self) -> Result<Arc<Pooled>, Failure> {
         let made = async {
             let mut shared = self.connection.lock().await;
-            if let Some(connection) = &*shared {
+            if let Some(connection) = &*shared
+                && !self.source.is_replaced(connection.timeline)
+            {
                 return Ok(Arc::clone(connection));
             }
             let connection = Arc::new(self.source.pooled().await?);
@@ -95,7 +97,7 @@ impl Shared {
     }
 
     /// Lets go of a connection, unless another has taken its place already.
-    async fn forget(&self, broken: &Arc<AsyncPgConnection>) {
+    async fn forget(&self, broken: &Arc<Pooled>) {
         let mut shared = self.connection.lock().await;
         if shared.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {
             *shared = None;

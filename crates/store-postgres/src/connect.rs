@@ -1,13 +1,22 @@
-//! Making a connection, and how every connection of ours is set.
+//! Making a connection: which of the hosts it goes to, and how every connection of ours is set.
 
-use diesel::ConnectionError;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::VERSION_MIN;
 use crate::address::{Address, with_causes};
 use crate::failure::OpenError;
+use crate::timeline::{Moment, Server, only_writer};
+use crate::timelines::Timelines;
 
 /// Every statement of ours finds its rows by an index, so that one plan serves all parameters: it is made once,
 /// and not by the size that a table had when the shop opened (`docs/performance.md` says why). Rows
@@ -22,63 +31,211 @@ const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 ";
 
+/// What a server is. All of these functions may be called by any role. The control file of a primary has the timeline of
+/// its last checkpoint, which may be from before its promotion; the name of its log file has the one that it writes.
+const IDENTITY: &str = "
+    SELECT
+        (SELECT system_identifier FROM pg_control_system())::text AS system,
+        pg_postmaster_start_time()::text AS started,
+        NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writes,
+        CASE WHEN pg_is_in_recovery()
+            THEN (SELECT greatest(timeline_id, min_recovery_end_timeline)
+                  FROM pg_control_checkpoint(), pg_control_recovery())::bigint
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
+        END AS timeline
+";
+
+/// The same where nothing is compared.
+const WRITES: &str = "
+    SELECT '' AS system, '' AS started, 0::bigint AS timeline,
+        NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writes
+";
+
+/// How long a server may take to answer once it is connected to.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How long the other hosts are waited for when one that takes writes has answered a running process: a host that is off
+/// must not hold up a failover.
+const OTHERS: Duration = Duration::from_millis(300);
+
+#[derive(QueryableByName)]
+struct IdentityRow {
+    #[diesel(sql_type = Text)]
+    system: String,
+    #[diesel(sql_type = Text)]
+    started: String,
+    #[diesel(sql_type = Bool)]
+    writes: bool,
+    #[diesel(sql_type = BigInt)]
+    timeline: i64,
+}
+
+/// A server that has answered, with the connection to it.
+pub(crate) struct Reached {
+    server: Server,
+    connection: AsyncPgConnection,
+}
+
+/// A connection that is set, with the timeline of its server; 0 where nothing is compared.
+pub(crate) struct Pooled {
+    pub(crate) connection: AsyncPgConnection,
+    pub(crate) timeline: u32,
+}
+
 /// Where connections come from.
 #[derive(Clone)]
 pub(crate) struct Source {
-    pub(crate) address: Address,
+    address: Address,
+    hosts: Vec<Address>,
     tls: MakeRustlsConnect,
+    /// What is known of the servers; `None` where nothing is compared.
+    timelines: Option<Arc<Timelines>>,
 }
 
 impl Source {
-    pub(crate) fn of(url: &str) -> Result<Self, OpenError> {
+    pub(crate) fn of(url: &str, timelines: Option<Arc<Timelines>>) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
         let tls = crate::tls::connector(&address)?;
-        Ok(Self { address, tls })
-    }
-
-    /// A connection for the pool.
-    pub(crate) async fn pooled(&self) -> Result<AsyncPgConnection, ConnectionError> {
-        let couldnt = |error: &dyn std::error::Error| ConnectionError::BadConnection(with_causes(error));
-        let (client, connection) =
-            self.address.config.connect(self.tls.clone()).await.map_err(|error| couldnt(&error))?;
-        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        let set = connection.batch_execute(SESSION).await;
-        set.map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
-    }
-
-    /// The first connection, to see whether there can be any.
-    pub(crate) async fn establish(&self) -> Result<AsyncPgConnection, OpenError> {
-        let (client, connection) =
-            self.address.config.connect(self.tls.clone()).await.map_err(|error| self.explain(&error))?;
-        let version = connection.parameter("server_version").unwrap_or_default().to_owned();
-        let major = version.split(|it: char| !it.is_ascii_digit()).next().and_then(|it| it.parse::<u32>().ok());
-        if major.is_some_and(|it| it < VERSION_MIN) {
-            return Err(OpenError::TooOld { place: self.place(), version });
-        }
-        let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-        connection.map_err(|error| OpenError::Refused { place: self.place(), reason: with_causes(&error) })
+        Ok(Self { hosts: address.hosts(), address, tls, timelines })
     }
 
     pub(crate) fn place(&self) -> String {
         self.address.to_string()
     }
 
-    /// Says what it means that no connection came about.
-    fn explain(&self, error: &tokio_postgres::Error) -> OpenError {
-        let (place, reason) = (self.place(), with_causes(error));
-        if let Some(database) = error.as_db_error() {
-            let reason = if *database.code() == SqlState::CANNOT_CONNECT_NOW {
-                format!("{} (try again in a moment)", database.message())
-            } else {
-                database.message().to_owned()
+    /// Whether the address names several hosts.
+    pub(crate) fn has_several_hosts(&self) -> bool {
+        self.hosts.len() > 1
+    }
+
+    pub(crate) fn timelines(&self) -> Option<&Timelines> {
+        self.timelines.as_deref()
+    }
+
+    /// Whether a higher timeline has become known since a connection to this one was made.
+    pub(crate) fn is_replaced(&self, timeline: u32) -> bool {
+        self.timelines.as_ref().is_some_and(|it| it.is_replaced(timeline))
+    }
+
+    /// A connection for the pool.
+    pub(crate) async fn pooled(&self) -> Result<Pooled, OpenError> {
+        let Reached { server, mut connection } = self.chosen(Moment::Running).await?;
+        let set = connection.batch_execute(SESSION).await;
+        set.map_err(|error| OpenError::Refused { place: server.place, reason: with_causes(&error) })?;
+        Ok(Pooled { connection, timeline: server.timeline })
+    }
+
+    /// The first connection, to see whether there can be any.
+    pub(crate) async fn establish(&self) -> Result<AsyncPgConnection, OpenError> {
+        Ok(self.chosen(Moment::Start).await?.connection)
+    }
+
+    /// Looks which servers there are now, and remembers the highest timeline of them.
+    pub(crate) async fn look(&self) -> Result<(), OpenError> {
+        self.chosen(Moment::Running).await.map(drop)
+    }
+
+    /// Connects to the server that is to be written to.
+    async fn chosen(&self, moment: Moment) -> Result<Reached, OpenError> {
+        let (mut reached, missed) = self.reach_all(moment).await;
+        let servers: Vec<Server> = reached.iter().map(|it| it.server.clone()).collect();
+        let position = match &self.timelines {
+            Some(timelines) => timelines.choose(servers, moment).await?,
+            None => servers.iter().position(|it| it.writes),
+        };
+        match position {
+            Some(position) => Ok(reached.swap_remove(position)),
+            None if !reached.is_empty() => Err(OpenError::ReadOnly { place: self.place() }),
+            None => Err(self.none_of(missed)),
+        }
+    }
+
+    /// The one server that takes writes, for a person who trusts it on purpose.
+    pub(crate) async fn writer(&self) -> Result<Server, OpenError> {
+        let (reached, missed) = self.reach_all(Moment::Start).await;
+        if reached.is_empty() {
+            return Err(self.none_of(missed));
+        }
+        let servers: Vec<Server> = reached.into_iter().map(|it| it.server).collect();
+        only_writer(&servers)?.ok_or_else(|| OpenError::ReadOnly { place: self.place() })
+    }
+
+    /// Connects to every host at once.
+    async fn reach_all(&self, moment: Moment) -> (Vec<Reached>, Vec<OpenError>) {
+        let mut waiting: FuturesUnordered<_> = self.hosts.iter().map(|it| self.reach(it)).collect();
+        let (mut reached, mut missed, mut until) = (Vec::new(), Vec::new(), None);
+        loop {
+            let next = match until {
+                Some(until) => timeout_at(until, waiting.next()).await.unwrap_or(None),
+                None => waiting.next().await,
             };
-            return OpenError::Refused { place, reason };
+            match next {
+                None => return (reached, missed),
+                Some(Err(error)) => missed.push(error),
+                Some(Ok(one)) => {
+                    let enough = match (moment, &self.timelines) {
+                        (_, None) => one.server.writes.then_some(Duration::ZERO),
+                        (Moment::Start, Some(_)) => None,
+                        (Moment::Running, Some(it)) => {
+                            (one.server.writes && !it.is_replaced(one.server.timeline)).then_some(OTHERS)
+                        }
+                    };
+                    until = until.or(enough.map(|it| Instant::now() + it));
+                    reached.push(one);
+                }
+            }
         }
-        // The client says of a server that refuses writes what it would say of one that is not there.
-        if reason.contains("does not allow writes") {
-            return OpenError::ReadOnly { place };
+    }
+
+    /// Connects to a host and asks what it is.
+    async fn reach(&self, host: &Address) -> Result<Reached, OpenError> {
+        let limit = host.config.get_connect_timeout().copied().unwrap_or_default().saturating_add(ANSWER);
+        let reached = timeout(limit, self.connect(host)).await;
+        reached.unwrap_or_else(|_| {
+            Err(OpenError::Unreachable { place: host.to_string(), reason: format!("no answer within {limit:?}") })
+        })
+    }
+
+    async fn connect(&self, host: &Address) -> Result<Reached, OpenError> {
+        let place = host.to_string();
+        let (client, connection) =
+            host.config.connect(self.tls.clone()).await.map_err(|error| explain(&place, &error))?;
+        let version = connection.parameter("server_version").unwrap_or_default().to_owned();
+        let major = version.split(|it: char| !it.is_ascii_digit()).next().and_then(|it| it.parse::<u32>().ok());
+        if major.is_some_and(|it| it < VERSION_MIN) {
+            return Err(OpenError::TooOld { place, version });
         }
-        OpenError::Unreachable { place, reason }
+        let connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await;
+        let mut connection =
+            connection.map_err(|error| OpenError::Refused { place: place.clone(), reason: with_causes(&error) })?;
+        let question = if self.timelines.is_some() { IDENTITY } else { WRITES };
+        let row: QueryResult<IdentityRow> = diesel::sql_query(question).get_result(&mut connection).await;
+        let row = row.map_err(|error| OpenError::NoTimeline { place: place.clone(), reason: error.to_string() })?;
+        let timeline = u32::try_from(row.timeline).unwrap_or_default();
+        let server = Server { place, system: row.system, started: row.started, writes: row.writes, timeline };
+        Ok(Reached { server, connection })
+    }
+
+    /// Says what it means that no host could be used.
+    fn none_of(&self, mut missed: Vec<OpenError>) -> OpenError {
+        // A server that answers says more than a host that does not.
+        missed.sort_by_key(|it| matches!(it, OpenError::Unreachable { .. }));
+        match missed.into_iter().next() {
+            Some(OpenError::Unreachable { reason, .. }) => OpenError::Unreachable { place: self.place(), reason },
+            Some(error) => error,
+            None => OpenError::Address { problem: "it names no host".into() },
+        }
+    }
+}
+
+/// Says what it means that no connection came about.
+fn explain(place: &str, error: &tokio_postgres::Error) -> OpenError {
+    let place = place.to_owned();
+    match error.as_db_error() {
+        Some(database) if *database.code() == SqlState::CANNOT_CONNECT_NOW => {
+            OpenError::Refused { place, reason: format!("{} (try again in a moment)", database.message()) }
+        }
+        Some(database) => OpenError::Refused { place, reason: database.message().to_owned() },
+        None => OpenError::Unreachable { place, reason: with_causes(error) },
     }
 }

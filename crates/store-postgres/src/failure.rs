@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use deadpool::managed::PoolError;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error::DatabaseError;
-use diesel_async::pooled_connection::deadpool::PoolError;
 use paywright_app::StoreError;
 use thiserror::Error;
+
+use crate::timeline::Refusal;
+use crate::timeline_file::TimelineFileError;
 
 /// Why a database cannot be used as a store. It is left as it was.
 #[derive(Debug, Error)]
@@ -37,6 +40,24 @@ pub enum OpenError {
         /// Where.
         place: String,
     },
+    /// It does not say which timeline it is on.
+    #[error(
+        "PostgreSQL at {place} does not say its system identifier and timeline: {reason}. The role of Paywright must be \
+         able to call pg_control_system, pg_control_checkpoint, pg_control_recovery, pg_walfile_name and \
+         pg_current_wal_lsn; where there are none, set `database.timeline_file` to an empty text"
+    )]
+    NoTimeline {
+        /// Where.
+        place: String,
+        /// What it says.
+        reason: String,
+    },
+    /// It was replaced by a promotion, is another cluster, or takes writes beside another.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// Its timeline cannot be remembered.
+    #[error(transparent)]
+    TimelineFile(#[from] TimelineFileError),
     /// It is older than we know how to use.
     #[error("PostgreSQL at {place} is of version {version}: Paywright needs {} or later", crate::VERSION_MIN)]
     TooOld {
@@ -84,9 +105,11 @@ pub(crate) enum Failure {
     #[error("{table} {column}: {problem}")]
     BadRow { table: &'static str, column: &'static str, problem: String },
     #[error("no connection to the database: {0}")]
-    Connection(#[from] diesel::ConnectionError),
+    Connection(#[from] OpenError),
     #[error("no connection to the database: {0}")]
-    Pool(#[from] PoolError),
+    Pool(#[from] PoolError<OpenError>),
+    #[error("the database server was replaced by a promotion while it answered")]
+    Replaced,
     #[error("no connection to the database was free within {0:?}")]
     NoConnection(Duration),
     #[error("the database has not the schema of this version: a table or a migration is missing")]
@@ -105,6 +128,7 @@ impl Failure {
             | Self::Pool(_)
             | Self::NoConnection(_)
             | Self::Schema
+            | Self::Replaced
             | Self::TimedOut(_) => StoreError::Unavailable(Box::new(self)),
         }
     }
@@ -128,7 +152,7 @@ impl Failure {
                 ReadOnlyTransaction => StoreError::Unavailable(Box::new(self)),
                 _ => StoreError::Unknown(Box::new(self)),
             },
-            Self::Database(_) | Self::TimedOut(_) => StoreError::Unknown(Box::new(self)),
+            Self::Database(_) | Self::TimedOut(_) | Self::Replaced => StoreError::Unknown(Box::new(self)),
         }
     }
 
@@ -138,6 +162,7 @@ impl Failure {
         use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
         match self {
             Self::TimedOut(_)
+            | Self::Replaced
             | Self::Database(DatabaseError(ClosedConnection | ReadOnlyTransaction | UnableToSendCommand, _)) => true,
             Self::Database(_)
             | Self::BadRow { .. }

@@ -10,31 +10,36 @@ mod connect;
 mod failure;
 mod installation;
 mod migrate;
+mod pool;
 mod probe;
 mod queue;
 mod read;
 mod rows;
 mod statement;
 mod storefront;
+mod timeline;
+mod timeline_file;
+mod timelines;
 mod tls;
 mod write;
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
-use diesel_async::pooled_connection::deadpool::{Object, Pool};
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use paywright_app::{
     ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
     Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
     Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -43,12 +48,16 @@ use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
 pub use crate::migrate::Migrate;
+use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{
     ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, StoredTaskRow, pg_time,
 };
 use crate::statement::{Fixed, Statement};
+pub use crate::timeline::{Known, Refusal};
+pub use crate::timeline_file::TimelineFileError;
+use crate::timelines::Timelines;
 use crate::write::Commit;
 
 /// The oldest major version of PostgreSQL that we use.
@@ -58,8 +67,11 @@ const VERSION_MIN: u32 = 13;
 /// that this only ends what the network has lost.
 const ANSWER: Duration = Duration::from_secs(8);
 
+/// How often it is looked which of several servers is the primary.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// How a database is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The most connections, over all lanes; each lane has two at least. 4 to 8 for each core of the database
     /// serve best.
@@ -71,11 +83,15 @@ pub struct Options {
     pub wait: Duration,
     /// What is done about the schema first.
     pub migrate: Migrate,
+    /// The file that the highest timeline of the database is remembered in, so that no server is written to that was
+    /// replaced by a promotion; `None` to compare nothing.
+    pub timeline_file: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: 16, lanes: 1, wait: Duration::from_secs(2), migrate: Migrate::Auto }
+        let wait = Duration::from_secs(2);
+        Self { connections: 16, lanes: 1, wait, migrate: Migrate::Auto, timeline_file: None }
     }
 }
 
@@ -83,18 +99,20 @@ impl Default for Options {
 pub struct PostgresStore {
     lanes: Vec<Lane>,
     wait: Duration,
+    source: Source,
+    _watch: Option<Watch>,
 }
 
 /// The connections of one thread.
 struct Lane {
     shared: Shared,
-    pool: Pool<AsyncPgConnection>,
+    pool: Pool,
 }
 
 impl PostgresStore {
     /// Connects to the database at `url`, a `postgres://` URL as libpq has them, and migrates it if so told.
     pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
-        let source = Source::of(url)?;
+        let source = source(url, options.timeline_file)?;
         // Fails here rather than at the first order where there is no database.
         migrate::run(source.establish().await?, source.place(), options.migrate).await?;
         let lanes = options.lanes.clamp(1, options.connections.max(1));
@@ -102,16 +120,27 @@ impl PostgresStore {
         let pooled = usize::from((options.connections / lanes).saturating_sub(1).max(1));
         let lane = |_| {
             let shared = Shared::of(source.clone(), options.wait);
-            Ok(Lane { shared, pool: pool(&source, pooled)? })
+            Ok(Lane { shared, pool: Connections::pool(&source, pooled)? })
         };
         let lanes = (0..lanes).map(lane).collect::<Result<_, OpenError>>()?;
-        Ok(Self { lanes, wait: options.wait })
+        Ok(Self { lanes, wait: options.wait, _watch: Watch::of(&source), source })
     }
 
-    /// Migrates the database at `url`, and says how many migrations that took.
-    pub async fn migrate(url: &str) -> Result<usize, OpenError> {
-        let source = Source::of(url)?;
+    /// Migrates the database at `url`, and says how many migrations that took. The server is compared with what
+    /// `timeline_file` remembers, as by [`Self::open`].
+    pub async fn migrate(url: &str, timeline_file: Option<&Path>) -> Result<usize, OpenError> {
+        let source = source(url, timeline_file.map(Path::to_owned))?;
         migrate::run(source.establish().await?, source.place(), Migrate::Auto).await
+    }
+
+    /// Remembers the timeline of the server at `url` that takes writes as the highest of this installation, whatever
+    /// `timeline_file` holds; gives what is remembered now, and what was before if that can be read.
+    pub async fn trust_timeline(url: &str, timeline_file: &Path) -> Result<(Known, Option<Known>), OpenError> {
+        let timelines = Arc::new(Timelines::remembered_in(timeline_file.to_owned()));
+        let source = Source::of(url, Some(Arc::clone(&timelines)))?;
+        let writer = source.writer().await?;
+        let before = timelines.trust(&writer)?;
+        Ok((Known::of(&writer), before))
     }
 
     fn lane(&self) -> Result<&Lane, Failure> {
@@ -119,7 +148,7 @@ impl PostgresStore {
         self.lanes.get(lane).ok_or(Failure::NoConnection(self.wait))
     }
 
-    async fn connection(&self) -> Result<Object<AsyncPgConnection>, Failure> {
+    async fn connection(&self) -> Result<Lent, Failure> {
         match timeout(self.wait, self.lane()?.pool.get()).await {
             Ok(connection) => Ok(connection?),
             Err(_) => Err(Failure::NoConnection(self.wait)),
@@ -134,7 +163,8 @@ impl PostgresStore {
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
         let connection = self.connection().await?;
-        let answer = in_time(ask(&connection, question)).await;
+        let answer = in_time(ask(&connection.connection, question)).await;
+        let answer = self.of_this_timeline(&connection, answer);
         give_back(connection, &answer);
         answer
     }
@@ -152,13 +182,20 @@ impl PostgresStore {
     /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
     async fn write<T: Fixed + Send>(&self, statement: T) -> Result<usize, Failure> {
         let mut connection = self.connection().await?;
-        let answer = in_time(Statement(statement).execute(&mut *connection)).await;
+        let answer = in_time(Statement(statement).execute(&mut connection.connection)).await;
+        let answer = self.of_this_timeline(&connection, answer);
         give_back(connection, &answer);
         answer
     }
 }
 
 impl PostgresStore {
+    /// What a statement has answered. What a server writes that is known to be replaced by now is lost with it: the caller
+    /// looks again, at the one that has replaced it.
+    fn of_this_timeline<T>(&self, connection: &Lent, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if answer.is_ok() && self.source.is_replaced(connection.timeline) { Err(Failure::Replaced) } else { answer }
+    }
+
     /// Runs a statement that writes, and says whether it wrote anything.
     async fn wrote<T: Fixed + Send>(&self, statement: T) -> Result<bool, StoreError> {
         self.write(statement).await.map(|rows| rows > 0).map_err(Failure::of_write)
@@ -180,9 +217,9 @@ async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Res
 }
 
 /// Gives a connection back to its pool, unless it is of no more use.
-fn give_back<T>(connection: Object<AsyncPgConnection>, answer: &Result<T, Failure>) {
+fn give_back<T>(connection: Lent, answer: &Result<T, Failure>) {
     if answer.as_ref().is_err_and(Failure::ends_connection) {
-        drop(Object::take(connection));
+        drop(Lent::take(connection));
     }
 }
 
@@ -199,18 +236,31 @@ fn lane() -> usize {
     })
 }
 
-fn pool(source: &Source, connections: usize) -> Result<Pool<AsyncPgConnection>, OpenError> {
-    let mut config = ManagerConfig::default();
-    // A connection that has broken is known as such without asking: asking would cost a round trip each time.
-    config.recycling_method = RecyclingMethod::Fast;
-    let connect = source.clone();
-    config.custom_setup = Box::new(move |_| {
-        let source = connect.clone();
-        Box::pin(async move { source.pooled().await })
-    });
-    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
-    let built = Pool::builder(manager).max_size(connections).build();
-    built.map_err(|error| OpenError::Refused { place: source.place(), reason: error.to_string() })
+fn source(url: &str, timeline_file: Option<PathBuf>) -> Result<Source, OpenError> {
+    Source::of(url, timeline_file.map(|path| Arc::new(Timelines::remembered_in(path))))
+}
+
+/// Looks now and then which of several servers is the primary: connections to one that was replaced may last for days.
+struct Watch(AbortHandle);
+
+impl Watch {
+    fn of(source: &Source) -> Option<Self> {
+        let source = (source.has_several_hosts() && source.timelines().is_some()).then(|| source.clone())?;
+        let watching = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                // What is wrong is logged and warned of where it is found; and without a server, by every request.
+                drop(source.look().await);
+            }
+        });
+        Some(Self(watching.abort_handle()))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[async_trait]
@@ -354,5 +404,9 @@ impl Store for PostgresStore {
     async fn probe(&self) -> Result<(), StoreError> {
         let fits: Vec<bool> = self.rows(Probe::of_this_version()).await.map_err(Failure::of_read)?;
         if fits.as_slice() == [true] { Ok(()) } else { Err(Failure::Schema.of_read()) }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.source.timelines().map(Timelines::warnings).unwrap_or_default()
     }
 }

@@ -35,7 +35,7 @@ impl Subject for Shop {
 }
 
 async fn fresh() -> Shop {
-    let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url).await.unwrap() > 0)).await;
+    let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0)).await;
     let store = Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap());
     Shop { store, database }
 }

@@ -251,4 +251,8 @@ impl Store for SqliteStore {
         self.writer.run(probe::run).await?;
         self.read(|_| Ok(())).await
     }
+
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -43,13 +43,30 @@ impl Cluster {
     }
 
     fn of_this_process(place: &Path, settings: &[&str]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::SeqCst);
-        let folder = place.join(format!("paywright-pg-{}-{n}", std::process::id()));
-        let mut cluster = Self::init(&folder, settings);
-        cluster.of_one_test = true;
-        cluster.stop_with_this_process();
-        cluster
+        Self::init(&next_folder(place), settings).with_this_process()
+    }
+
+    fn with_this_process(mut self) -> Self {
+        self.of_one_test = true;
+        self.stop_with_this_process();
+        self
+    }
+
+    /// A standby of it that runs and follows it. It must be running.
+    pub fn standby(&self) -> Self {
+        let standby = Self::in_empty(&next_folder(self.folder.parent().unwrap()));
+        let (data, host) = (standby.data(), self.folder.to_str().unwrap());
+        let options = ["--username=postgres", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "-D"];
+        standby.run("pg_basebackup", &[&options[..], &[data.to_str().unwrap(), "-h", host]].concat());
+        standby.configure(&[]);
+        let standby = standby.with_this_process();
+        standby.start();
+        standby
+    }
+
+    /// Makes a primary of a standby, on a timeline of its own.
+    pub fn promote(&self) {
+        self.control(&["promote", "-w"]);
     }
 
     /// The cluster that is, or would be, in `folder`.
@@ -60,19 +77,29 @@ impl Cluster {
 
     /// Makes a cluster in `folder`, over what may be left of another.
     pub(crate) fn init(folder: &Path, settings: &[&str]) -> Self {
+        let cluster = Self::in_empty(folder);
+        let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"];
+        cluster.run("initdb", &[&options[..], &[cluster.data().to_str().unwrap()]].concat());
+        cluster.configure(&[&[SETTINGS], settings].concat());
+        cluster
+    }
+
+    /// One whose folder is empty.
+    fn in_empty(folder: &Path) -> Self {
         let cluster = Self::found(folder);
         drop(fs::remove_dir_all(folder));
         fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         if let Some((user, group)) = cluster.owner {
             chown(folder, Some(user), Some(group)).unwrap();
         }
-        let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"];
-        cluster.run("initdb", &[&options[..], &[cluster.data().to_str().unwrap()]].concat());
-        let socket = format!("unix_socket_directories = '{}'\n", folder.display());
-        let settings = [SETTINGS, &socket, &settings.join("\n"), "\n"].concat();
-        let path = cluster.data().join("postgresql.conf");
-        fs::write(&path, fs::read_to_string(&path).unwrap() + &settings).unwrap();
         cluster
+    }
+
+    /// Adds to its settings, and puts its socket into its folder.
+    fn configure(&self, settings: &[&str]) {
+        let socket = format!("\nunix_socket_directories = '{}'\n", self.folder.display());
+        let path = self.path_of("postgresql.conf");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + &settings.join("\n") + &socket).unwrap();
     }
 
     fn data(&self) -> PathBuf {
@@ -114,7 +141,7 @@ impl Cluster {
 
     /// The address of one of its databases.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{database}", self.folder.to_str().unwrap().replace('/', "%2F"))
+        url_of_all(&[self], database)
     }
 
     /// The folder of its socket, in the form that PostgreSQL's own clients take as a host.
@@ -210,6 +237,19 @@ impl Drop for Cluster {
         drop(stop.status());
         drop(fs::remove_dir_all(&self.folder));
     }
+}
+
+/// A folder for a cluster of this process.
+fn next_folder(place: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::SeqCst);
+    place.join(format!("paywright-pg-{}-{n}", std::process::id()))
+}
+
+/// The address of a database that several clusters may have, the first one first.
+pub fn url_of_all(clusters: &[&Cluster], database: &str) -> String {
+    let hosts: Vec<String> = clusters.iter().map(|it| it.folder.to_str().unwrap().replace('/', "%2F")).collect();
+    format!("postgres://postgres@{}/{database}", hosts.join(","))
 }
 
 /// The folder of the cluster that all tests of this checkout share.

@@ -19,7 +19,7 @@ pub mod storefront_contract;
 mod wallet;
 mod world;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, url_of_all};
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};
 pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, usd};

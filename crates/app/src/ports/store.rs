@@ -100,6 +100,9 @@ pub trait Store: Send + Sync {
     /// Checks that an order would be kept: writes a row of its own where orders are written, and looks whether the schema
     /// is one that this version can work on.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// What an operator should change of the store now, in whole sentences without secrets.
+    fn warnings(&self) -> Vec<String>;
 }
 
 /// Why the store did not do what was asked. It changed nothing, unless that is [`StoreError::Unknown`].

@@ -120,6 +120,9 @@ impl Store for Doubtful {
     async fn probe(&self) -> Result<(), StoreError> {
         self.store.probe().await
     }
+    fn warnings(&self) -> Vec<String> {
+        self.store.warnings()
+    }
 }
 
 /// The commits that were made, and the ones that were lost, before one is answered.

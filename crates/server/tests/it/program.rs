@@ -19,6 +19,8 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PAYWRIGHT")) {
         command.env_remove(name);
     }
+    // Not where an installation on this machine has its own.
+    command.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", folder.join("timeline.json"));
     command
 }
 

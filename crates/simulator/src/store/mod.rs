@@ -170,4 +170,8 @@ impl Store for MemoryStore {
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

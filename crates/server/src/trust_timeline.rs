@@ -1,0 +1,13 @@
+//! `paywright database trust-timeline`.
+
+use crate::cli::{DatabaseCommand, DatabaseOptions};
+use crate::settings::Settings;
+use crate::{Failure, say};
+
+pub(crate) async fn run(options: DatabaseOptions) -> Result<(), Failure> {
+    let settings = Settings::read(options.settings.config.as_deref())?;
+    match options.command {
+        DatabaseCommand::TrustTimeline => say(&settings.database()?.trust_timeline().await?),
+    }
+    Ok(())
+}

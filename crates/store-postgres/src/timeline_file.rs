@@ -1,0 +1,228 @@
+//! The file that the highest timeline is remembered in, outside the database: a database that was replaced cannot know.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::timeline::{Known, Refusal, Server};
+
+/// The longest file that is read, in bytes.
+const BYTES_MAX: u64 = 4096;
+
+/// Why a timeline is not remembered.
+#[derive(Debug, Error)]
+pub enum TimelineFileError {
+    /// The file is there and cannot be read.
+    #[error(
+        "the timeline file {} cannot be read: {error}. The user that Paywright runs as must be able to read and \
+         write it, and its folder (`database.timeline_file`)",
+        path.display()
+    )]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error(
+        "the timeline file {} is damaged: {problem}. See which server is the primary, give its address alone, and \
+         run `paywright database trust-timeline` to write the file anew",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file cannot be written.
+    #[error(
+        "the timeline file {} cannot be written: {error}. Set `database.timeline_file` to a path on a disk that is \
+         kept and that the user of Paywright may write to, or to an empty text to do without the protection from a \
+         replaced primary",
+        path.display()
+    )]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// The file's content.
+#[derive(Debug, Serialize, Deserialize)]
+struct Content {
+    system_identifier: String,
+    timeline: u32,
+    seen_at: String,
+}
+
+/// A file that need not be there yet.
+#[derive(Debug, Clone)]
+pub(crate) struct TimelineFile(PathBuf);
+
+impl TimelineFile {
+    pub(crate) const fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Reads what is remembered; `None` if there is no file.
+    pub(crate) fn read(&self) -> Result<Option<Known>, TimelineFileError> {
+        let path = || self.0.clone();
+        let text = match fs::metadata(&self.0) {
+            Ok(found) if found.len() > BYTES_MAX => {
+                let problem = format!("it has more than {BYTES_MAX} bytes");
+                return Err(TimelineFileError::Damaged { path: path(), problem });
+            }
+            Ok(_) => fs::read(&self.0),
+            Err(error) => Err(error),
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(TimelineFileError::Unreadable { path: path(), error }),
+        };
+        match serde_json::from_slice::<Content>(&text) {
+            Ok(content) => {
+                let Content { system_identifier: system, timeline, seen_at } = content;
+                Ok(Some(Known { system, timeline, seen_at }))
+            }
+            Err(error) => Err(TimelineFileError::Damaged { path: path(), problem: error.to_string() }),
+        }
+    }
+
+    /// Remembers a timeline that is higher than what the file holds, and gives what it holds then. Processes that do so
+    /// at once take turns. What is given may be higher, or of another cluster.
+    pub(crate) fn raise(&self, to: &Known) -> Result<Known, TimelineFileError> {
+        let unwritable = |error| TimelineFileError::Unwritable { path: self.0.clone(), error };
+        let folder = File::open(self.folder()).map_err(unwritable)?;
+        folder.lock().map_err(unwritable)?;
+        match self.read()? {
+            Some(there) if there.system != to.system || there.timeline >= to.timeline => Ok(there),
+            Some(_) | None => {
+                self.write(&folder, to).map_err(unwritable)?;
+                Ok(to.clone())
+            }
+        }
+    }
+
+    /// Remembers this, whatever was remembered before.
+    pub(crate) fn replace(&self, by: &Known) -> Result<(), TimelineFileError> {
+        let written = File::open(self.folder()).and_then(|folder| {
+            folder.lock()?;
+            self.write(&folder, by)
+        });
+        written.map_err(|error| TimelineFileError::Unwritable { path: self.0.clone(), error })
+    }
+
+    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    fn write(&self, folder: &File, known: &Known) -> std::io::Result<()> {
+        let content = Content {
+            system_identifier: known.system.clone(),
+            timeline: known.timeline,
+            seen_at: known.seen_at.clone(),
+        };
+        let mut text = serde_json::to_string_pretty(&content)?;
+        text.push('\n');
+        let mut beside = self.0.clone().into_os_string();
+        beside.push(".new");
+        let mut file = File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.0)?;
+        folder.sync_all()
+    }
+
+    fn folder(&self) -> &Path {
+        match self.0.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            Some(_) | None => Path::new("."),
+        }
+    }
+}
+
+/// Whether a server may be written to, by what the file holds after it was raised.
+pub(crate) fn fits(server: &Server, held: &Known) -> Result<(), Refusal> {
+    let place = server.place.clone();
+    if held.system != server.system {
+        return Err(Refusal::OtherCluster { place, seen: server.system.clone(), known: held.clone() });
+    }
+    if server.timeline < held.timeline {
+        return Err(Refusal::OldTimeline { place, seen: server.timeline, known: held.clone() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(system: &str, timeline: u32) -> Known {
+        Known { system: system.into(), timeline, seen_at: "db1:5432/shop".into() }
+    }
+
+    /// A file in a folder of one test.
+    fn file(test: &str) -> (PathBuf, TimelineFile) {
+        let folder = std::env::temp_dir().join(format!("paywright-timeline-{test}-{}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        (folder.clone(), TimelineFile::at(folder.join("timeline.json")))
+    }
+
+    #[test]
+    fn the_file_is_raised_and_never_lowered_but_on_purpose() {
+        let (folder, file) = file("raised");
+        assert_eq!(file.read().unwrap(), None);
+        for (seen, held) in [
+            (known("7", 2), known("7", 2)),
+            (known("7", 1), known("7", 2)),
+            (known("8", 9), known("7", 2)),
+            (known("7", 3), known("7", 3)),
+        ] {
+            assert_eq!(file.raise(&seen).unwrap(), held, "{seen:?}");
+            assert_eq!(file.read().unwrap(), Some(held), "{seen:?}");
+        }
+        file.replace(&known("8", 1)).unwrap();
+        assert_eq!(file.read().unwrap(), Some(known("8", 1)));
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(left, ["timeline.json"], "nothing is left beside it");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn processes_that_remember_at_once_keep_the_highest() {
+        let (folder, file) = file("at-once");
+        let threads: Vec<_> = (1..=16)
+            .map(|n| {
+                let file = file.clone();
+                std::thread::spawn(move || file.raise(&known("7", n)).unwrap().timeline >= n)
+            })
+            .collect();
+        assert!(threads.into_iter().all(|it| it.join().unwrap()));
+        assert_eq!(file.read().unwrap(), Some(known("7", 16)));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_or_cannot_be_written_is_named_with_what_to_do() {
+        let (folder, file) = file("damaged");
+        for text in [String::new(), "{}".into(), "{\"timeline\": 2".into(), " ".repeat(5000)] {
+            fs::write(&file.0, &text).unwrap();
+            let told = file.read().unwrap_err().to_string();
+            assert!(told.contains("timeline.json is damaged") && told.contains("trust-timeline"), "{told}");
+            assert!(file.raise(&known("7", 2)).is_err());
+            assert_eq!(fs::read(&file.0).unwrap(), text.as_bytes(), "it is left as it was");
+        }
+        let nowhere = TimelineFile::at(folder.join("nowhere/timeline.json"));
+        let told = nowhere.raise(&known("7", 2)).unwrap_err().to_string();
+        assert!(told.contains("cannot be written") && told.contains("database.timeline_file"), "{told}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
