@@ -1,11 +1,15 @@
 //! The address of a database: a `postgres://` URL as libpq has them, and what of it is ours to do.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use form_urlencoded::{Serializer, parse};
+use tokio::net::lookup_host;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
@@ -15,6 +19,11 @@ use crate::failure::OpenError;
 const CONNECT_SECONDS: u64 = 5;
 /// After how long a silent network is taken for a dead one.
 const SILENCE_SECONDS: u64 = 10;
+
+/// How long the servers of a name are looked up.
+const RESOLVE: Duration = Duration::from_secs(1);
+/// The port of a server where none is named.
+const PORT: u16 = 5432;
 
 /// What a certificate must show before we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +92,32 @@ impl Address {
         (0..count).map(|n| Self { config: self.config_of(n), ..self.clone() }).collect()
     }
 
+    /// An address for each server that the name of its one host may lead to.
+    pub(crate) async fn servers(&self) -> Vec<Self> {
+        let port = self.config.get_ports().first().copied().unwrap_or(PORT);
+        match self.config.get_hosts() {
+            [Host::Tcp(name)] if self.config.get_hostaddrs().is_empty() => {
+                let found = timeout(RESOLVE, lookup_host((name.as_str(), port))).await;
+                let found = found.ok().and_then(Result::ok).into_iter().flatten().map(|it| it.ip());
+                self.at_each_of(&found.collect())
+            }
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// This, if the name leads to one server or to none that is known, or this at each of them.
+    fn at_each_of(&self, found: &BTreeSet<IpAddr>) -> Vec<Self> {
+        if found.len() < 2 {
+            return vec![self.clone()];
+        }
+        let at = |ip: &IpAddr| {
+            let mut one = self.clone();
+            one.config.hostaddr(*ip);
+            one
+        };
+        found.iter().map(at).collect()
+    }
+
     /// The configuration with its `n`th host alone.
     fn config_of(&self, n: usize) -> Config {
         let (from, mut to) = (&self.config, Config::new());
@@ -141,6 +176,9 @@ impl fmt::Display for Address {
                 Host::Tcp(name) => write!(f, "{comma}{name}")?,
                 Host::Unix(path) => write!(f, "{comma}{}", path.display())?,
             }
+            if let Some(ip) = self.config.get_hostaddrs().get(index) {
+                write!(f, "[{ip}]")?;
+            }
             let ports = self.config.get_ports();
             if let Some(port) = ports.get(index).or(ports.first()) {
                 write!(f, ":{port}")?;
@@ -196,6 +234,22 @@ mod tests {
         }
         let hosts = Address::parse("postgres://ada@%2Frun%2Fa:5433,%2Frun%2Fb/shop").unwrap().hosts();
         assert_eq!(hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/run/a:5433/shop", "/run/b:5432/shop"]);
+    }
+
+    #[test]
+    fn a_name_that_leads_to_several_servers_is_each_of_them() {
+        let host = Address::parse("postgres://ada@db:5433/shop?sslmode=verify-full").unwrap();
+        for (found, expected) in [
+            (vec![], vec!["db:5433/shop"]),
+            (vec!["10.0.0.1"], vec!["db:5433/shop"]),
+            (vec!["10.0.0.2", "10.0.0.1", "10.0.0.2"], vec!["db[10.0.0.1]:5433/shop", "db[10.0.0.2]:5433/shop"]),
+        ] {
+            let found = found.iter().map(|it| it.parse().unwrap()).collect();
+            let servers = host.at_each_of(&found);
+            assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+            // The name stays, which a certificate is made for.
+            assert!(servers.iter().all(|it| it.config.get_hosts() == host.config.get_hosts()));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
@@ -103,11 +104,6 @@ impl Source {
         self.address.to_string()
     }
 
-    /// Whether the address names several hosts.
-    pub(crate) fn has_several_hosts(&self) -> bool {
-        self.hosts.len() > 1
-    }
-
     pub(crate) fn timelines(&self) -> Option<&Timelines> {
         self.timelines.as_deref()
     }
@@ -160,9 +156,10 @@ impl Source {
         only_writer(&servers)?.ok_or_else(|| OpenError::ReadOnly { place: self.place() })
     }
 
-    /// Connects to every host at once.
+    /// Connects to every server that the hosts lead to, at once.
     async fn reach_all(&self, moment: Moment) -> (Vec<Reached>, Vec<OpenError>) {
-        let mut waiting: FuturesUnordered<_> = self.hosts.iter().map(|it| self.reach(it)).collect();
+        let servers = join_all(self.hosts.iter().map(Address::servers)).await.concat();
+        let mut waiting: FuturesUnordered<_> = servers.iter().map(|it| self.reach(it)).collect();
         let (mut reached, mut missed, mut until) = (Vec::new(), Vec::new(), None);
         loop {
             let next = match until {

@@ -67,7 +67,7 @@ const VERSION_MIN: u32 = 13;
 /// that this only ends what the network has lost.
 const ANSWER: Duration = Duration::from_secs(8);
 
-/// How often it is looked which of several servers is the primary.
+/// How often it is looked which server is the primary.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How a database is used.
@@ -240,12 +240,13 @@ fn source(url: &str, timeline_file: Option<PathBuf>) -> Result<Source, OpenError
     Source::of(url, timeline_file.map(|path| Arc::new(Timelines::remembered_in(path))))
 }
 
-/// Looks now and then which of several servers is the primary: connections to one that was replaced may last for days.
+/// Looks now and then which server is the primary: connections to one that was replaced may last for days, and one name
+/// or address may lead to another server tomorrow.
 struct Watch(AbortHandle);
 
 impl Watch {
     fn of(source: &Source) -> Option<Self> {
-        let source = (source.has_several_hosts() && source.timelines().is_some()).then(|| source.clone())?;
+        let source = source.timelines().is_some().then(|| source.clone())?;
         let watching = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LOOK).await;

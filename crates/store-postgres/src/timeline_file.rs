@@ -102,15 +102,17 @@ impl TimelineFile {
     /// at once take turns. What is given may be higher, or of another cluster.
     pub(crate) fn raise(&self, to: &Known) -> Result<Known, TimelineFileError> {
         let unwritable = |error| TimelineFileError::Unwritable { path: self.0.clone(), error };
+        let stays = |there: &Known| there.system != to.system || there.timeline >= to.timeline;
+        if let Some(there) = self.read()?.filter(stays) {
+            return Ok(there);
+        }
         let folder = File::open(self.folder()).map_err(unwritable)?;
         folder.lock().map_err(unwritable)?;
-        match self.read()? {
-            Some(there) if there.system != to.system || there.timeline >= to.timeline => Ok(there),
-            Some(_) | None => {
-                self.write(&folder, to).map_err(unwritable)?;
-                Ok(to.clone())
-            }
+        if let Some(there) = self.read()?.filter(stays) {
+            return Ok(there);
         }
+        self.write(&folder, to).map_err(unwritable)?;
+        Ok(to.clone())
     }
 
     /// Remembers this, whatever was remembered before.

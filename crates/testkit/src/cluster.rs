@@ -53,6 +53,7 @@ impl Cluster {
     }
 
     /// A standby of it that runs and follows it. It must be running.
+    #[must_use]
     pub fn standby(&self) -> Self {
         let standby = Self::in_empty(&next_folder(self.folder.parent().unwrap()));
         let (data, host) = (standby.data(), self.folder.to_str().unwrap());

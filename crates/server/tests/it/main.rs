@@ -21,5 +21,6 @@ mod rolling_restart;
 mod sale;
 mod secrets;
 mod served;
+mod split_brain;
 mod spree;
 mod stopping;

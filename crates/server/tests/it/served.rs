@@ -110,6 +110,11 @@ impl Served {
         run(arguments, &[], self.folder.path())
     }
 
+    /// As [`Self::run`], with these variables in the environment.
+    pub(crate) fn run_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> (bool, String, String) {
+        run(arguments, settings, self.folder.path())
+    }
+
     /// Every intent at the twin.
     pub(crate) async fn intents(&self) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
