@@ -2,9 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paywright_app::{Changes, Store, StoreError, Version};
+use paywright_app::{Changes, OrderRef, Store, StoreError, Version};
 use paywright_store_postgres::{OpenError, Options, PostgresStore, Refusal, TimelineFileError};
 use paywright_testkit::postgres::connect;
 use paywright_testkit::{Cluster, at, changes, order_id, place, url_of_all};
@@ -173,10 +174,41 @@ async fn a_running_process_finds_a_promotion_and_leaves_the_old_primary() {
     let on_the_old_one = orders(&old).await;
     for n in 10_000..10_050 {
         store.commit(first(n)).await.unwrap();
-        let found = store.order(&paywright_app::OrderRef::Id(order_id(n))).await.unwrap();
+        let found = store.order(&OrderRef::Id(order_id(n))).await.unwrap();
         assert!(found.is_some(), "it is read where it is written");
     }
     assert_eq!(orders(&old).await, on_the_old_one, "it gets nothing more");
+}
+
+/// The old primary answers that it has committed, when the promotion is known already.
+#[tokio::test]
+async fn what_a_replaced_primary_answers_last_is_unknown_and_looked_up_at_the_promoted_one() {
+    let ((old, new), remembered) = (pair().await, Remembered::new());
+    let store = Arc::new(remembered.open(&url_of_all(&[&old, &new], "postgres")).await.unwrap());
+    store.commit(first(1)).await.unwrap();
+    caught_up(&old, &new).await;
+    let mut admin = connect(&old.url("postgres")).await;
+    let watching = connect(&old.url("postgres")).await;
+    let held = admin.transaction().await.unwrap();
+    held.batch_execute("LOCK TABLE orders IN SHARE MODE").await.unwrap();
+    let waiting = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.commit(first(2)).await }
+    });
+    let begun = Instant::now();
+    let blocked = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'paywright' AND wait_event_type = 'Lock'";
+    while watching.query(blocked, &[]).await.unwrap().is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "the commit never waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    new.promote();
+    commit_in_the_end(&store, 3).await;
+    assert_eq!(orders(&new).await, 2, "another connection has found the promotion");
+    held.rollback().await.unwrap();
+    let told = waiting.await.unwrap();
+    assert!(matches!(told, Err(StoreError::Unknown(_))), "{told:?}");
+    let found = store.order(&OrderRef::Id(order_id(2))).await.unwrap();
+    assert!(found.is_none(), "it is looked up where it counts");
 }
 
 #[tokio::test]
