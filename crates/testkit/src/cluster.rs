@@ -33,41 +33,42 @@ impl Cluster {
     /// A cluster of one test, set by more lines of `postgresql.conf`, and not started yet. Its superuser is
     /// `postgres`, and whoever can reach its socket is trusted.
     pub fn of_one_test(settings: &[&str]) -> Self {
-        Self::of_this_process(&in_memory(), settings)
+        Self::in_place(&in_memory(), settings)
     }
 
     /// One like it, on disk and durable, as a shop would have it.
     pub fn on_disk(settings: &[&str]) -> Self {
         let durable = ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "autovacuum = on"];
-        Self::of_this_process(&std::env::temp_dir(), &[&durable, settings].concat())
+        Self::in_place(&std::env::temp_dir(), &[&durable, settings].concat())
     }
 
-    fn of_this_process(place: &Path, settings: &[&str]) -> Self {
-        Self::init(&next_folder(place), settings).with_this_process()
+    /// One like it, in a folder of `place`.
+    pub fn in_place(place: &Path, settings: &[&str]) -> Self {
+        Self::init(&folder_of_this_process(place), settings).with_this_process()
     }
 
-    fn with_this_process(mut self) -> Self {
-        self.of_one_test = true;
-        self.stop_with_this_process();
-        self
+    /// A standby of `primary`, which runs: made by a base backup, and not started yet.
+    pub fn standby_of(primary: &Self) -> Self {
+        let cluster = Self::found(&folder_of_this_process(&in_memory()));
+        cluster.make_folder();
+        let cluster = cluster.with_this_process();
+        cluster.follow(primary);
+        cluster
     }
 
     /// A standby of it that runs and follows it. It must be running.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let standby = Self::in_empty(&next_folder(self.folder.parent().unwrap()));
-        let (data, host) = (standby.data(), self.folder.to_str().unwrap());
-        let options = ["--username=postgres", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "-D"];
-        standby.run("pg_basebackup", &[&options[..], &[data.to_str().unwrap(), "-h", host]].concat());
-        standby.configure(&[]);
-        let standby = standby.with_this_process();
+        let standby = Self::standby_of(self);
         standby.start();
         standby
     }
 
-    /// Makes a primary of a standby, on a timeline of its own.
-    pub fn promote(&self) {
-        self.control(&["promote", "-w"]);
+    /// Has it end with this process.
+    fn with_this_process(mut self) -> Self {
+        self.of_one_test = true;
+        self.stop_with_this_process();
+        self
     }
 
     /// The cluster that is, or would be, in `folder`.
@@ -78,29 +79,57 @@ impl Cluster {
 
     /// Makes a cluster in `folder`, over what may be left of another.
     pub(crate) fn init(folder: &Path, settings: &[&str]) -> Self {
-        let cluster = Self::in_empty(folder);
+        let cluster = Self::found(folder);
+        cluster.make_folder();
         let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"];
         cluster.run("initdb", &[&options[..], &[cluster.data().to_str().unwrap()]].concat());
-        cluster.configure(&[&[SETTINGS], settings].concat());
+        cluster.set(&[&[SETTINGS], settings].concat());
         cluster
     }
 
-    /// One whose folder is empty.
-    fn in_empty(folder: &Path) -> Self {
-        let cluster = Self::found(folder);
+    fn make_folder(&self) {
+        let folder = &self.folder;
         drop(fs::remove_dir_all(folder));
         fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        if let Some((user, group)) = cluster.owner {
+        if let Some((user, group)) = self.owner {
             chown(folder, Some(user), Some(group)).unwrap();
         }
-        cluster
     }
 
-    /// Adds to its settings, and puts its socket into its folder.
-    fn configure(&self, settings: &[&str]) {
-        let socket = format!("\nunix_socket_directories = '{}'\n", self.folder.display());
+    /// Adds lines to its settings; its socket is in its own folder.
+    fn set(&self, settings: &[&str]) {
+        let socket = format!("unix_socket_directories = '{}'\n", self.folder.display());
         let path = self.path_of("postgresql.conf");
-        fs::write(&path, fs::read_to_string(&path).unwrap() + &settings.join("\n") + &socket).unwrap();
+        fs::write(&path, [&fs::read_to_string(&path).unwrap(), &socket, &settings.join("\n"), "\n"].concat()).unwrap();
+    }
+
+    /// Makes it, while it is stopped, a standby of `primary`, which runs, over all that it had.
+    pub fn follow(&self, primary: &Self) {
+        drop(fs::remove_dir_all(self.data()));
+        primary.copy_to(&self.data(), &["--write-recovery-conf"]);
+        self.set(&[]);
+    }
+
+    /// Makes a base backup of it while it runs.
+    pub fn back_up(&self) {
+        drop(fs::remove_dir_all(self.backup()));
+        self.copy_to(&self.backup(), &[]);
+    }
+
+    /// Puts its last base backup, while it is stopped, in the place of all that it has.
+    pub fn restore(&self) {
+        fs::remove_dir_all(self.data()).unwrap();
+        fs::rename(self.backup(), self.data()).unwrap();
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.join("backup")
+    }
+
+    fn copy_to(&self, folder: &Path, options: &[&str]) {
+        let (host, folder) = (self.folder.to_str().unwrap(), folder.to_str().unwrap());
+        let copy = ["--checkpoint=fast", "--no-sync", "--username=postgres", "--host", host, "--pgdata", folder];
+        self.run("pg_basebackup", &[&copy[..], options].concat());
     }
 
     fn data(&self) -> PathBuf {
@@ -131,6 +160,19 @@ impl Cluster {
     /// Stops it: `fast` ends its connections, `immediate` is a crash.
     pub fn stop(&self, mode: &str) {
         self.control(&["stop", "-w", "-m", mode]);
+    }
+
+    /// Makes a standby that runs the primary, and waits until it takes writes.
+    pub fn promote(&self) {
+        self.control(&["promote", "-w"]);
+    }
+
+    /// Sends a signal to all of its processes.
+    pub fn signal(&self, signal: &str) {
+        let parent = self.pid().to_string();
+        // The children first, so that their parent sees none of it.
+        drop(Command::new("pkill").args([signal, "-P", &parent]).status());
+        assert!(Command::new("kill").args([signal, &parent]).status().unwrap().success());
     }
 
     /// Whether it answers.
@@ -240,13 +282,6 @@ impl Drop for Cluster {
     }
 }
 
-/// A folder for a cluster of this process.
-fn next_folder(place: &Path) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let n = NEXT.fetch_add(1, Ordering::SeqCst);
-    place.join(format!("paywright-pg-{}-{n}", std::process::id()))
-}
-
 /// The address of a database that several clusters may have, the first one first.
 pub fn url_of_all(clusters: &[&Cluster], database: &str) -> String {
     let hosts: Vec<String> = clusters.iter().map(|it| it.folder.to_str().unwrap().replace('/', "%2F")).collect();
@@ -259,6 +294,13 @@ pub(crate) fn shared_folder() -> PathBuf {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
     in_memory().join(format!("paywright-pg-{:08x}", hasher.finish() >> 32))
+}
+
+/// A folder of `place` that no other cluster has.
+fn folder_of_this_process(place: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, Ordering::SeqCst);
+    place.join(format!("paywright-pg-{}-{n}", std::process::id()))
 }
 
 /// A folder in memory if there is one with room, else one for what is temporary.
