@@ -35,16 +35,7 @@ impl Customer {
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE * 2, "{path}: nobody answers");
-            let api = &self.apis[fastrand::usize(..self.apis.len())];
-            let mut request = self.http.request(method.clone(), format!("{api}{path}"));
-            request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            if let Some(body) = body {
-                request = request.header("content-type", "application/json").body(body.to_string());
-            }
-            let Some(got) = self.answered(request).await else {
+            let Some(got) = self.ask_once(method.clone(), path, body, key).await else {
                 self.seen.unanswered.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
@@ -60,8 +51,23 @@ impl Customer {
         }
     }
 
-    /// An answer that came whole.
-    async fn answered(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+    /// Asks one of the processes: its answer, if it came whole.
+    pub(crate) async fn ask_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Option<Answer> {
+        let api = &self.apis[fastrand::usize(..self.apis.len())];
+        let mut request = self.http.request(method, format!("{api}{path}"));
+        request = request.header("x-api-key", &self.key).bearer_auth(&self.token);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
         let body = serde_json::from_str(&response.text().await.ok()?).ok()?;
@@ -92,6 +98,36 @@ impl Customer {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
         // Somebody else may have paid it.
         answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
+    }
+
+    /// What Stripe says, asked until it does.
+    pub(crate) async fn stripe(&self, method: Method, path: &str, form: &str) -> Value {
+        loop {
+            let request = self.http.request(method.clone(), format!("{}{path}", self.twin)).bearer_auth("sk_test_twin");
+            let sent = request.timeout(Duration::from_secs(3)).body(form.to_owned()).send().await;
+            let text = match sent {
+                Ok(response) if response.status().as_u16() < 500 && response.status() != 429 => {
+                    response.text().await.ok()
+                }
+                Ok(_) | Err(_) => None,
+            };
+            if let Some(body) = text.and_then(|it| serde_json::from_str(&it).ok()) {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Pays until Stripe says that there is nothing more to pay.
+    pub(crate) async fn pay(&self, intent: &str, card: &str) {
+        loop {
+            let path = format!("/v1/payment_intents/{intent}");
+            self.stripe(Method::POST, &format!("{path}/confirm"), &format!("payment_method={card}")).await;
+            let now = self.stripe(Method::GET, &path, "").await;
+            if ["succeeded", "canceled", "requires_capture"].contains(&now["status"].as_str().unwrap_or_default()) {
+                return;
+            }
+        }
     }
 }
 

@@ -53,13 +53,6 @@ async fn place_in_the_end(served: &Served, key: &str) -> String {
     }
 }
 
-fn signal_all(cluster: &Cluster, signal: &str) {
-    let parent = cluster.pid().to_string();
-    // The children first, so that their parent sees none of it.
-    drop(Command::new("pkill").args([signal, "-P", &parent]).status());
-    assert!(Command::new("kill").args([signal, &parent]).status().unwrap().success());
-}
-
 #[tokio::test]
 async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_back() {
     let cluster = Cluster::of_one_test(&[]);
@@ -79,12 +72,12 @@ async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_bac
     let second = place_in_the_end(&served, "cart-2").await;
     assert_eq!(ready_in_the_end(&ready, 200).await, 200);
 
-    signal_all(&cluster, "-STOP");
+    cluster.signal("-STOP");
     let begun = Instant::now();
     let told = place(&served, "cart-3").await;
     assert_eq!((told.status, told.retry_after.is_some()), (503, true), "{told:?}");
     assert!(begun.elapsed() < PATIENCE, "it was told, and not left hanging");
-    signal_all(&cluster, "-CONT");
+    cluster.signal("-CONT");
     let third = place_in_the_end(&served, "cart-3").await;
     assert_eq!(place_in_the_end(&served, "cart-1").await, before);
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::customer::{Customer, Seen, customer};
 use crate::program::{PATIENCE, Process, answer, two_lines};
-use crate::served::Served;
+use crate::served::{IMPATIENT, Served};
 
 const CLIENTS: usize = 12;
 /// How many orders each client sees through: each story twice.
@@ -25,9 +25,6 @@ const PERCENT: u8 = 5;
 
 /// How soon all must be at rest once the trouble has ended: the longest lease, and some looks.
 const BOUND: Duration = Duration::from_secs(120);
-
-const SETTINGS: &str = "stripe.attempt_timeout_ms = 1500\nstripe.deadline_ms = 3000\n\
-    stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = 2";
 
 fn troubles() -> Vec<Value> {
     let chance = |more: Value| {
@@ -50,36 +47,6 @@ fn troubles() -> Vec<Value> {
 }
 
 impl Customer {
-    /// What Stripe says, asked until it does.
-    async fn stripe(&self, method: Method, path: &str, form: &str) -> Value {
-        loop {
-            let request = self.http.request(method.clone(), format!("{}{path}", self.twin)).bearer_auth("sk_test_twin");
-            let sent = request.timeout(Duration::from_secs(3)).body(form.to_owned()).send().await;
-            let text = match sent {
-                Ok(response) if response.status().as_u16() < 500 && response.status() != 429 => {
-                    response.text().await.ok()
-                }
-                Ok(_) | Err(_) => None,
-            };
-            if let Some(body) = text.and_then(|it| serde_json::from_str(&it).ok()) {
-                return body;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Pays until Stripe says that there is nothing more to pay.
-    async fn pay(&self, intent: &str, card: &str) {
-        loop {
-            let path = format!("/v1/payment_intents/{intent}");
-            self.stripe(Method::POST, &format!("{path}/confirm"), &format!("payment_method={card}")).await;
-            let now = self.stripe(Method::GET, &path, "").await;
-            if ["succeeded", "canceled", "requires_capture"].contains(&now["status"].as_str().unwrap_or_default()) {
-                return;
-            }
-        }
-    }
-
     async fn change(&self, method: Method, order: &str, path: &str, body: Value) -> u16 {
         self.ask(method, &format!("/orders/{order}{path}"), Some(&body), None).await.status
     }
@@ -178,25 +145,11 @@ async fn kill_over_and_over(
     (kills, processes)
 }
 
-/// All that the twin lists under `path`.
-async fn listed(served: &Served, path: &str) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    loop {
-        let after = all.last().map(|it| format!("&starting_after={}", it["id"].as_str().unwrap()));
-        let url = format!("{}{path}?limit=100{}", served.twin_url, after.unwrap_or_default());
-        let page = answer(served.http.get(url).bearer_auth("sk_test_twin")).await.body;
-        all.extend(page["data"].as_array().unwrap().iter().cloned());
-        if page["has_more"] != true {
-            return all;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_goes_wrong_the_books_agree_in_the_end() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
-    let mut served = Served::start_with(&cluster.url("postgres"), 3, true, "5", SETTINGS).await;
+    let mut served = Served::start_with(&cluster.url("postgres"), 3, true, "5", IMPATIENT).await;
     let processes: Vec<_> = served.replicas.iter_mut().map(|it| it.0.take().unwrap()).collect();
     let served = Arc::new(served);
     for fault in troubles() {
@@ -262,8 +215,8 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
         WHERE status <> 'succeeded' OR received <> coalesce(capture_asked, total)";
     assert_eq!(number(wrong).await, 0, "what paid is what was due");
     // I1, I3: by Stripe's own records.
-    let intents = listed(&served, "/v1/payment_intents").await;
-    let refunds = listed(&served, "/v1/refunds").await;
+    let intents = served.listed("/v1/payment_intents").await;
+    let refunds = served.listed("/v1/refunds").await;
     let mut kept: BTreeMap<&str, i64> = BTreeMap::new();
     for intent in &intents {
         let order = intent["metadata"]["order_id"].as_str().unwrap();

@@ -1,95 +1,20 @@
 //! A rolling restart behind a load balancer: one process after the other is replaced, and no request fails.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use paywright_testkit::postgres::Database;
-use reqwest::Client;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_blocking;
 
+use crate::balancer::{Balancer, connecting_anew};
 use crate::program::{PATIENCE, two_lines};
 use crate::served::Served;
 
 const CLIENTS: usize = 6;
 const DRAIN: &str = "http.drain_seconds = 3";
-const CHECK_EVERY: Duration = Duration::from_millis(200);
 /// How many placements each stage of the restart sees at least.
 const PLACEMENTS: usize = 50;
-
-struct Backend {
-    address: String,
-    /// Whether `/readyz` was 200 at the last check.
-    ready: AtomicBool,
-    connections: AtomicUsize,
-}
-
-/// A load balancer of TCP connections: round robin over the backends that are ready. It never tries another one.
-struct Balancer {
-    backends: Vec<Backend>,
-    next: AtomicUsize,
-}
-
-impl Balancer {
-    async fn start(served: &Served) -> (Arc<Self>, SocketAddr) {
-        let address = |api: &str| api.trim_start_matches("http://").trim_end_matches("/api/v1/shop").to_owned();
-        let backends = served.replicas.iter().map(|it| Backend {
-            address: address(&it.1),
-            ready: AtomicBool::default(),
-            connections: AtomicUsize::default(),
-        });
-        let balancer = Arc::new(Self { backends: backends.collect(), next: AtomicUsize::default() });
-        for n in 0..balancer.backends.len() {
-            tokio::spawn(Arc::clone(&balancer).check(n));
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let accepting = Arc::clone(&balancer);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(Arc::clone(&accepting).forward(client));
-            }
-        });
-        (balancer, address)
-    }
-
-    async fn check(self: Arc<Self>, n: usize) {
-        let backend = &self.backends[n];
-        loop {
-            let ready = connecting_anew().get(format!("http://{}/readyz", backend.address)).send().await;
-            backend.ready.store(ready.is_ok_and(|it| it.status() == 200), Ordering::SeqCst);
-            tokio::time::sleep(CHECK_EVERY).await;
-        }
-    }
-
-    /// A connection is dropped where no backend is ready or the one whose turn it is refuses it.
-    async fn forward(self: Arc<Self>, mut client: TcpStream) {
-        let ready: Vec<_> = self.backends.iter().filter(|it| it.ready.load(Ordering::SeqCst)).collect();
-        if ready.is_empty() {
-            return;
-        }
-        let backend = ready[self.next.fetch_add(1, Ordering::SeqCst) % ready.len()];
-        backend.connections.fetch_add(1, Ordering::SeqCst);
-        if let Ok(mut server) = TcpStream::connect(&backend.address).await {
-            drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-        }
-    }
-
-    async fn is(&self, n: usize, ready: bool) {
-        let begun = Instant::now();
-        while self.backends[n].ready.load(Ordering::SeqCst) != ready {
-            assert!(begun.elapsed() < PATIENCE, "the load balancer never finds {n} {ready}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-/// A client that makes a connection for each request.
-fn connecting_anew() -> Client {
-    Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0).no_proxy().build().unwrap()
-}
 
 /// What the clients met.
 #[derive(Default)]

@@ -23,6 +23,10 @@ pub(crate) struct Served {
     ports: Vec<u16>,
 }
 
+/// Settings of a shop that gives up soon on a Stripe that does not answer, and looks often for what it missed.
+pub(crate) const IMPATIENT: &str = "stripe.attempt_timeout_ms = 1500\nstripe.deadline_ms = 3000\n\
+    stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = 2";
+
 /// Ports that nobody listens on. They are drawn together, so that none is drawn twice.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
@@ -85,8 +89,15 @@ impl Served {
 
     /// Starts the `n`th of them, once more after it was killed.
     pub(crate) fn serve(&self, n: usize) -> Process {
+        self.serve_in(n, &[])
+    }
+
+    /// As [`Self::serve`], with these variables in its environment.
+    pub(crate) fn serve_in(&self, n: usize, environment: &[(&str, &str)]) -> Process {
         let address = format!("127.0.0.1:{}", self.ports[n]);
-        let process = Process::start(command(&["serve", "--bind", &address], self.folder.path()));
+        let mut command = command(&["serve", "--bind", &address], self.folder.path());
+        command.envs(environment.iter().copied());
+        let process = Process::start(command);
         process.printed(|it| it.contains("serves at"));
         process
     }
@@ -117,10 +128,15 @@ impl Served {
 
     /// Every intent at the twin.
     pub(crate) async fn intents(&self) -> Vec<Value> {
+        self.listed("/v1/payment_intents").await
+    }
+
+    /// All that the twin lists under `path`.
+    pub(crate) async fn listed(&self, path: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         loop {
             let after = all.last().map(|it| format!("&starting_after={}", it["id"].as_str().unwrap()));
-            let url = format!("{}/v1/payment_intents?limit=100{}", self.twin_url, after.unwrap_or_default());
+            let url = format!("{}{path}?limit=100{}", self.twin_url, after.unwrap_or_default());
             let page = answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body;
             all.extend(page["data"].as_array().unwrap().iter().cloned());
             if page["has_more"] != true {
