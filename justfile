@@ -35,3 +35,9 @@ bench:
 # ten minutes.
 bench-postgres:
     cargo bench -p paywright --bench postgres
+
+# Fails everything around the built program, under load, and counts what callers were told against what is there: all
+# drills in some fifteen minutes, or those named. `--list` says which there are (docs/proof.md). Needs the server
+# programs of PostgreSQL; some need root (mount) or libfaketime, and are left out without.
+drills *ARGS:
+    cargo bench --profile dev -p paywright --bench drills -- {{ARGS}}

@@ -1,0 +1,172 @@
+//! What is there once the faults are over: in the shop, and at Stripe.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::customer::Customer;
+use crate::served::Served;
+
+/// How long it may take until all is at rest: a lease, and some looks.
+const REST_MAX: Duration = Duration::from_secs(150);
+
+/// How often it is told what is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How the shop's books and Stripe's are to compare.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Books {
+    /// `audit` finds no difference.
+    Agree,
+    /// `audit` finds the orders that were paid and are not here any more, and no other difference.
+    Restored,
+}
+
+/// All orders, intents and refunds.
+pub(crate) struct Found {
+    /// By id, as the shop shows them.
+    pub(crate) orders: BTreeMap<String, Value>,
+    pub(crate) intents: Vec<Value>,
+    pub(crate) refunds: Vec<Value>,
+}
+
+impl Found {
+    async fn read(served: &Served, customer: &Customer) -> Self {
+        let mut orders = BTreeMap::new();
+        let mut path = "/orders?limit=100".to_owned();
+        loop {
+            let page = customer.shop(&path).await;
+            let of_page = page["orders"].as_array().unwrap().iter();
+            orders.extend(of_page.map(|it| (it["id"].as_str().unwrap().to_owned(), it.clone())));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/orders?limit=100&cursor={cursor}");
+        }
+        let (intents, refunds) = (served.intents().await, served.listed("/v1/refunds").await);
+        Self { orders, intents, refunds }
+    }
+
+    /// Waits until nothing is on its way, and the books agree with Stripe's.
+    pub(crate) async fn at_rest(served: &Served, customer: &Customer, books: Books) -> (Self, Duration) {
+        let (begun, mut told_at) = (Instant::now(), Duration::ZERO);
+        loop {
+            let found = Self::read(served, customer).await;
+            let rest = begun.elapsed();
+            let mut open = found.on_its_way();
+            if open.is_empty() {
+                let (agree, told, said) = served.run(&["audit", "--days", "3"]);
+                let as_expected = match books {
+                    Books::Agree => agree,
+                    Books::Restored => found.names_what_is_missing(&told),
+                };
+                if as_expected {
+                    return (found, rest);
+                }
+                open.push(format!("{told}{said}"));
+            }
+            let some = &open[..open.len().min(3)];
+            assert!(begun.elapsed() < REST_MAX, "{} are on their way: {some:#?}", open.len());
+            if rest > told_at + TELL_EVERY {
+                told_at = rest;
+                println!("  after {} s {} are on their way: {some:#?}", rest.as_secs(), open.len());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Whether an audit names each order that only Stripe has, and nothing else.
+    fn names_what_is_missing(&self, told: &str) -> bool {
+        let missing = self.intents.iter().filter_map(order_of).filter(|it| !self.orders.contains_key(*it));
+        let missing: BTreeSet<_> = missing.collect();
+        let (classes, orders): (Vec<_>, Vec<_>) =
+            told.lines().skip(1).filter(|it| !it.is_empty()).partition(|it| !it.starts_with(' '));
+        let named: BTreeSet<_> = orders.iter().filter_map(|it| it.trim().split(':').next()).collect();
+        named == missing && classes.iter().all(|it| it.starts_with("unknown_order ") || *it == "Nothing differs.")
+    }
+
+    /// What the shop does not know yet, or Stripe has not done yet.
+    fn on_its_way(&self) -> Vec<String> {
+        let mut open = Vec::new();
+        for (id, order) in &self.orders {
+            let refunds = order["refunds"].as_array().unwrap();
+            let ended = |it: &Value| ["succeeded", "failed", "canceled"].contains(&it["status"].as_str().unwrap());
+            let waiting = refunds.iter().filter(|it| !ended(it)).count();
+            if waiting > 0 || !order["pending_change"].is_null() {
+                open.push(format!("order {id}: {waiting} refunds, {}", order["pending_change"]));
+            }
+        }
+        for intent in self.intents.iter().filter(|it| it["status"] == "succeeded") {
+            let order = order_of(intent).and_then(|it| self.orders.get(it));
+            if order.is_some_and(|it| it["status"] != "paid") {
+                open.push(format!("order {}: the payment {}", intent["metadata"]["order_id"], intent["id"]));
+            }
+        }
+        let refunds = self.orders.values().flat_map(|it| it["refunds"].as_array().unwrap());
+        let known: BTreeSet<_> = refunds.filter_map(|it| it["id"].as_str()).collect();
+        let unknown = self.refunds.iter().filter(|it| !known.contains(it["id"].as_str().unwrap()));
+        open.extend(unknown.filter(|it| self.has_order_of(it)).map(|it| format!("the refund {}", it["id"])));
+        open
+    }
+
+    /// Whether the shop has the order that a refund at Stripe is of.
+    fn has_order_of(&self, refund: &Value) -> bool {
+        let intent = self.intents.iter().find(|it| it["id"] == refund["payment_intent"]);
+        intent.and_then(order_of).is_some_and(|it| self.orders.contains_key(it))
+    }
+
+    /// The orders that have a mark.
+    pub(crate) fn marked(&self) -> BTreeMap<&str, usize> {
+        let mut marks = BTreeMap::new();
+        for mark in self.orders.values().filter_map(|it| it["metadata"]["mark"].as_str()) {
+            *marks.entry(mark).or_default() += 1;
+        }
+        marks
+    }
+
+    /// How many refunds of an amount the shop shows for each order.
+    pub(crate) fn refunded(&self) -> BTreeMap<(&str, i64), usize> {
+        let mut refunds = BTreeMap::new();
+        for (id, order) in &self.orders {
+            for refund in order["refunds"].as_array().unwrap() {
+                let digits = refund["amount"].as_str().unwrap().replace('.', "");
+                *refunds.entry((id.as_str(), digits.parse().unwrap())).or_default() += 1;
+            }
+        }
+        refunds
+    }
+
+    /// How many refunds of an amount there are at Stripe for each order.
+    pub(crate) fn refunded_at_stripe(&self) -> BTreeMap<(&str, i64), usize> {
+        let orders: BTreeMap<_, _> =
+            self.intents.iter().filter_map(|it| Some((it["id"].as_str()?, order_of(it)?))).collect();
+        let mut refunds = BTreeMap::new();
+        for refund in self.refunds.iter().filter(|it| it["status"] != "failed") {
+            let order = refund["payment_intent"].as_str().and_then(|it| orders.get(it)).expect("a refund of an order");
+            *refunds.entry((*order, refund["amount"].as_i64().unwrap())).or_default() += 1;
+        }
+        refunds
+    }
+
+    /// How many intents of each order a customer has paid.
+    pub(crate) fn charged(&self) -> BTreeMap<&str, usize> {
+        let mut charged = BTreeMap::new();
+        for order in self.intents.iter().filter(|it| it["status"] == "succeeded").filter_map(order_of) {
+            *charged.entry(order).or_default() += 1;
+        }
+        charged
+    }
+}
+
+fn order_of(intent: &Value) -> Option<&str> {
+    intent["metadata"]["order_id"].as_str()
+}
+
+impl Customer {
+    /// Reads from the shop.
+    async fn shop(&self, path: &str) -> Value {
+        let read = self.ask(Method::GET, path, None, None).await;
+        assert_eq!(read.status, 200, "{path}: {read:?}");
+        read.body["data"].clone()
+    }
+}

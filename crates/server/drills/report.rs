@@ -1,0 +1,207 @@
+//! Counts, and the table of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinError;
+
+use crate::found::Found;
+use crate::ledger::{Entry, Told, Wanted};
+
+/// What callers were answered, held against what is there.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) acknowledged: usize,
+    /// Acknowledged, and not there.
+    pub(crate) lost: usize,
+    /// There more than once.
+    pub(crate) doubled: usize,
+    /// Answered with a refusal: nothing was changed.
+    pub(crate) refused: usize,
+    /// Answered so, and there.
+    pub(crate) untrue: usize,
+    pub(crate) unknown: usize,
+    /// Calls that failed where none may.
+    pub(crate) failed: usize,
+    /// How often each refusal and each open answer was given.
+    pub(crate) codes: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    pub(crate) fn of(entries: &[Entry], found: &Found) -> Self {
+        let (marked, refunded) = (found.marked(), found.refunded());
+        let (charged, at_stripe) = (found.charged(), found.refunded_at_stripe());
+        let intents: BTreeSet<_> = found.intents.iter().filter_map(|it| it["id"].as_str()).collect();
+        let there = |wanted: &Wanted, id: &str| match wanted {
+            Wanted::Order { .. } => found.orders.contains_key(id),
+            Wanted::Intent { order } => found.orders.contains_key(order) && intents.contains(id),
+            Wanted::Payment { order } => found.orders.get(order).is_some_and(|it| it["status"] == "paid"),
+            Wanted::Refund { order, amount } => {
+                refunded.contains_key(&(order.as_str(), *amount)) && at_stripe.contains_key(&(order.as_str(), *amount))
+            }
+        };
+        // An intent and a payment may come by another call, or by an event.
+        let done_all_the_same = |wanted: &Wanted| match wanted {
+            Wanted::Order { mark } => marked.contains_key(mark.as_str()),
+            Wanted::Intent { .. } | Wanted::Payment { .. } => false,
+            Wanted::Refund { order, amount } => refunded.contains_key(&(order.as_str(), *amount)),
+        };
+        let mut counts = Self::default();
+        for Entry { wanted, told, .. } in entries {
+            match told {
+                Told::Done { id } => {
+                    counts.acknowledged += 1;
+                    counts.lost += usize::from(say_if(!there(wanted, id), "lost", wanted));
+                }
+                Told::NothingChanged { code } => {
+                    counts.refused += 1;
+                    counts.untrue += usize::from(say_if(done_all_the_same(wanted), code, wanted));
+                }
+                Told::Unknown { .. } => counts.unknown += 1,
+            }
+            if let Told::NothingChanged { code } | Told::Unknown { code } = told {
+                *counts.codes.entry(code.clone()).or_default() += 1;
+            }
+        }
+        let more_than_once = |counts: &mut dyn Iterator<Item = &usize>| counts.map(|it| it - 1).sum::<usize>();
+        counts.doubled = more_than_once(&mut marked.values())
+            + more_than_once(&mut charged.values())
+            + more_than_once(&mut refunded.values()).max(more_than_once(&mut at_stripe.values()));
+        counts
+    }
+}
+
+/// Prints what a count is made of.
+fn say_if(wrong: bool, how: &str, wanted: &Wanted) -> bool {
+    if wrong {
+        println!("  {how}: {wanted:?}");
+    }
+    wrong
+}
+
+/// What came of a drill.
+pub(crate) enum Outcome {
+    Counted {
+        counts: Counts,
+        recoveries: Vec<Duration>,
+        /// From the end of the load until nothing was on its way.
+        rest: Duration,
+    },
+    /// It never recovered, or never came to rest.
+    Failed(String),
+    /// This machine has not what it needs.
+    LeftOut(String),
+}
+
+/// A drill that was run.
+pub(crate) struct Report {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) seconds: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl Report {
+    /// Whether all that must be 0 is.
+    pub(crate) fn holds(&self) -> bool {
+        match &self.outcome {
+            Outcome::Counted { counts: it, .. } => [it.lost, it.doubled, it.untrue, it.failed] == [0; 4],
+            Outcome::Failed(_) => false,
+            Outcome::LeftOut(_) => true,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        match &self.outcome {
+            Outcome::Counted { counts: it, recoveries, rest } => {
+                let numbers = [it.acknowledged, it.lost, it.doubled, it.refused, it.untrue, it.unknown];
+                let mut cells: Vec<_> = numbers.iter().map(usize::to_string).collect();
+                cells.push(recoveries.len().to_string());
+                cells.extend(
+                    [median(recoveries), recoveries.iter().max().copied().unwrap_or_default(), *rest].map(seconds),
+                );
+                cells
+            }
+            Outcome::Failed(why) => vec![format!("failed: {why}")],
+            Outcome::LeftOut(why) => vec![format!("left out: {why}")],
+        }
+    }
+
+    /// Plain text of two lines.
+    pub(crate) fn text(&self) -> String {
+        let verdict = if self.holds() { "holds" } else { "DOES NOT HOLD" };
+        let mut text = format!("{verdict} after {} s:", self.seconds);
+        let Outcome::Counted { counts, .. } = &self.outcome else {
+            return format!("{text} {}", self.cells().concat());
+        };
+        for (name, cell) in COLUMNS.iter().zip(self.cells()) {
+            write!(text, " {name} {cell},").unwrap();
+        }
+        write!(text, " failed calls where none may {}\n  answers other than done: {:?}", counts.failed, counts.codes)
+            .unwrap();
+        text
+    }
+
+    fn json(&self) -> Value {
+        let cells: serde_json::Map<String, Value> =
+            COLUMNS.iter().zip(self.cells()).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect();
+        let codes = match &self.outcome {
+            Outcome::Counted { counts, .. } => json!(counts.codes),
+            Outcome::Failed(_) | Outcome::LeftOut(_) => Value::Null,
+        };
+        let (name, what, seconds, holds) = (self.name, self.what, self.seconds, self.holds());
+        json!({ "drill": name, "what": what, "seconds": seconds, "holds": holds, "cells": cells, "codes": codes })
+    }
+}
+
+const COLUMNS: [&str; 10] = [
+    "acknowledged",
+    "lost",
+    "doubled",
+    "refused",
+    "untrue",
+    "unknown",
+    "faults",
+    "recovery, median (s)",
+    "recovery, longest (s)",
+    "at rest after (s)",
+];
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f32())
+}
+
+/// Prints all as a Markdown table.
+pub(crate) fn print(reports: &[Report]) {
+    println!("| drill | {} |\n|---|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
+    for report in reports {
+        println!("| `{}`: {} | {} |", report.name, report.what, report.cells().join(" | ").replace('\n', " "));
+    }
+}
+
+/// Writes all to `target/drills.json`.
+pub(crate) fn store(reports: &[Report]) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("drills.json");
+    let all: Vec<_> = reports.iter().map(Report::json).collect();
+    std::fs::write(&file, format!("{:#}\n", json!(all))).unwrap();
+    println!("\nAlso in {}.", file.display());
+}
+
+/// What a task that panicked said.
+pub(crate) fn message_of(error: JoinError) -> String {
+    let panic = match error.try_into_panic() {
+        Ok(panic) => panic,
+        Err(error) => return error.to_string(),
+    };
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned())).unwrap_or_else(|| "it panicked".to_owned())
+}
