@@ -92,11 +92,11 @@ impl App {
     }
 
     /// Lets a use case go on with its next attempt after a commit that may go another way then, if it has one
-    /// left.
+    /// left and its deadline is not over.
     pub(crate) async fn again_after(&self, error: StoreError, attempt: &mut u32) -> Result<(), StoreError> {
         match error {
-            StoreError::Conflict | StoreError::Unknown(_) if *attempt < ATTEMPTS_MAX => {
-                self.clock.pause(*attempt).await;
+            StoreError::Conflict | StoreError::Unknown(_) if *attempt < ATTEMPTS_MAX && !self.is_out_of_time() => {
+                self.pause(*attempt).await;
                 *attempt += 1;
                 Ok(())
             }
@@ -106,6 +106,20 @@ impl App {
                     None => error,
                 })
             }
+        }
+    }
+
+    /// Whether this request has waited for the store for so long that it makes no further attempt.
+    fn is_out_of_time(&self) -> bool {
+        self.doubt.as_ref().is_some_and(|it| it.deadline.is_over())
+    }
+
+    /// Pauses after the `attempt`th attempt at the store. That counts as waiting for it.
+    pub(crate) async fn pause(&self, attempt: u32) {
+        let pause = self.clock.pause(attempt);
+        match &self.doubt {
+            Some(doubt) => doubt.deadline.counted(pause).await,
+            None => pause.await,
         }
     }
 

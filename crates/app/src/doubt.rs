@@ -9,32 +9,50 @@ use paywright_domain::{
 };
 use uuid::Uuid;
 
+use crate::deadline::Deadline;
 use crate::{
-    ApiKey, CartRef, Carts, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent,
-    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store, StoreError,
-    StoredTask, TaskRelease, Version, Versioned,
+    ApiKey, CartRef, Carts, Changes, Clock, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease,
+    LeasedEvent, LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store,
+    StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
-/// as one that changed nothing: it ends as [`StoreError::Unknown`], whichever step of the request meets it.
-#[derive(Debug, Default)]
-pub(crate) struct Doubt(AtomicBool);
+/// as one that changed nothing: it ends as [`StoreError::Unknown`], whichever step of the request meets it, and so does
+/// the end of its deadline.
+pub(crate) struct Doubt {
+    has_written: AtomicBool,
+    pub(crate) deadline: Deadline,
+}
 
 impl Doubt {
-    /// Remembers what came of a write.
-    fn of_write<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
-        let written = self.of_read(written);
+    /// No doubt yet, for a request that begins.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { has_written: AtomicBool::new(false), deadline: Deadline::new(clock) }
+    }
+
+    /// Writes within the deadline, and remembers what came of it.
+    async fn write<T>(&self, write: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        let written = self.read(write).await;
         if matches!(written, Ok(_) | Err(StoreError::Unknown(_))) {
-            self.0.store(true, Ordering::Relaxed);
+            self.has_written.store(true, Ordering::Relaxed);
         }
         written
     }
 
+    /// Reads within the deadline.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+        let done = match self.deadline.check() {
+            Ok(()) => self.deadline.counted(read).await,
+            Err(error) => Err(error),
+        };
+        self.told(done)
+    }
+
     /// Turns a failure of the store into [`StoreError::Unknown`] where a write came before it. A conflict stays one: it
     /// leads to another attempt.
-    fn of_read<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
-        read.map_err(|error| match error {
-            StoreError::Unavailable(cause) | StoreError::Corrupt(cause) if self.0.load(Ordering::Relaxed) => {
+    fn told<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        done.map_err(|error| match error {
+            StoreError::Unavailable(cause) | StoreError::Corrupt(cause) if self.has_written.load(Ordering::Relaxed) => {
                 StoreError::Unknown(cause)
             }
             error @ (StoreError::Conflict
@@ -47,7 +65,7 @@ impl Doubt {
     /// The last failure of a request that has no attempt left.
     pub(crate) fn at_the_end(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Conflict if self.0.load(Ordering::Relaxed) => {
+            StoreError::Conflict if self.has_written.load(Ordering::Relaxed) => {
                 StoreError::Unknown("others changed the order whenever it was tried again".into())
             }
             error @ (StoreError::Conflict
@@ -73,99 +91,99 @@ impl<P: ?Sized> Remembering<P> {
 #[async_trait]
 impl Store for Remembering<dyn Store> {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
-        self.doubt.of_read(self.port.order(which).await)
+        self.doubt.read(self.port.order(which)).await
     }
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
-        self.doubt.of_read(self.port.orders(query).await)
+        self.doubt.read(self.port.orders(query)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
-        self.doubt.of_read(self.port.facts(order).await)
+        self.doubt.read(self.port.facts(order)).await
     }
 
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
-        self.doubt.of_read(self.port.idempotency_record(key).await)
+        self.doubt.read(self.port.idempotency_record(key)).await
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.commit(changes).await)
+        self.doubt.write(self.port.commit(changes)).await
     }
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
-        self.doubt.of_read(self.port.lease_tasks(lease).await)
+        self.doubt.read(self.port.lease_tasks(lease)).await
     }
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
-        self.doubt.of_read(self.port.release_task(release).await)
+        self.doubt.read(self.port.release_task(release)).await
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
-        self.doubt.of_read(self.port.tasks(order).await)
+        self.doubt.read(self.port.tasks(order)).await
     }
 
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
-        self.doubt.of_write(self.port.record_event(event).await)
+        self.doubt.write(self.port.record_event(event)).await
     }
 
     async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
-        self.doubt.of_read(self.port.known_events(ids).await)
+        self.doubt.read(self.port.known_events(ids)).await
     }
 
     async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
-        self.doubt.of_read(self.port.lease_events(lease).await)
+        self.doubt.read(self.port.lease_events(lease)).await
     }
 
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
-        self.doubt.of_read(self.port.close_event(closing).await)
+        self.doubt.read(self.port.close_event(closing)).await
     }
 
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.doubt.of_read(self.port.forget_events(before).await)
+        self.doubt.read(self.port.forget_events(before)).await
     }
 
     async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
-        self.doubt.of_read(self.port.take_mark(name, lease, due).await)
+        self.doubt.read(self.port.take_mark(name, lease, due)).await
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        self.doubt.of_read(self.port.move_mark(name, owner, mark, due_at).await)
+        self.doubt.read(self.port.move_mark(name, owner, mark, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-        self.doubt.of_read(self.port.api_key(digest).await)
+        self.doubt.read(self.port.api_key(digest)).await
     }
 
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.add_api_key(key).await)
+        self.doubt.write(self.port.add_api_key(key)).await
     }
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.doubt.of_read(self.port.api_keys().await)
+        self.doubt.read(self.port.api_keys()).await
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.doubt.of_write(self.port.revoke_api_key(id, at).await)
+        self.doubt.write(self.port.revoke_api_key(id, at)).await
     }
 
     async fn installation(&self) -> Result<Installation, StoreError> {
-        self.doubt.of_read(self.port.installation().await)
+        self.doubt.read(self.port.installation()).await
     }
 
     async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.begin_epoch(epoch).await)
+        self.doubt.write(self.port.begin_epoch(epoch)).await
     }
 
     async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.add_lost_order(order, at).await)
+        self.doubt.write(self.port.add_lost_order(order, at)).await
     }
 
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
-        self.doubt.of_read(self.port.lost_order(like).await)
+        self.doubt.read(self.port.lost_order(like)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.doubt.of_read(self.port.probe().await)
+        self.doubt.read(self.port.probe()).await
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -176,34 +194,34 @@ impl Store for Remembering<dyn Store> {
 #[async_trait]
 impl PriceList for Remembering<dyn PriceList> {
     async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
-        self.doubt.of_read(self.port.variants(ids).await)
+        self.doubt.read(self.port.variants(ids)).await
     }
 
     async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
-        self.doubt.of_read(self.port.variants_after(after, limit).await)
+        self.doubt.read(self.port.variants_after(after, limit)).await
     }
 
     async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.put_variants(variants).await)
+        self.doubt.write(self.port.put_variants(variants)).await
     }
 
     async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
-        self.doubt.of_write(self.port.remove_variant(id).await)
+        self.doubt.write(self.port.remove_variant(id)).await
     }
 
     async fn terms(&self) -> Result<Terms, StoreError> {
-        self.doubt.of_read(self.port.terms().await)
+        self.doubt.read(self.port.terms()).await
     }
 
     async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.put_terms(terms).await)
+        self.doubt.write(self.port.put_terms(terms)).await
     }
 }
 
 #[async_trait]
 impl Carts for Remembering<dyn Carts> {
     async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
-        self.doubt.of_read(self.port.cart(which).await)
+        self.doubt.read(self.port.cart(which)).await
     }
 
     async fn open_cart(
@@ -211,11 +229,11 @@ impl Carts for Remembering<dyn Carts> {
         customer: &CustomerId,
         currency: Currency,
     ) -> Result<Option<Versioned<Cart>>, StoreError> {
-        self.doubt.of_read(self.port.open_cart(customer, currency).await)
+        self.doubt.read(self.port.open_cart(customer, currency)).await
     }
 
     async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.commit_cart(expected, cart).await)
+        self.doubt.write(self.port.commit_cart(expected, cart)).await
     }
 
     async fn left_carts(
@@ -224,11 +242,11 @@ impl Carts for Remembering<dyn Carts> {
         before: Timestamp,
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        self.doubt.of_read(self.port.left_carts(after, before, limit).await)
+        self.doubt.read(self.port.left_carts(after, before, limit)).await
     }
 
     async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
-        self.doubt.of_write(self.port.remove_cart(expected, id).await)
+        self.doubt.write(self.port.remove_cart(expected, id)).await
     }
 
     async fn provider_customer(
@@ -236,7 +254,7 @@ impl Carts for Remembering<dyn Carts> {
         customer: &CustomerId,
         livemode: bool,
     ) -> Result<Option<ProviderCustomerId>, StoreError> {
-        self.doubt.of_read(self.port.provider_customer(customer, livemode).await)
+        self.doubt.read(self.port.provider_customer(customer, livemode)).await
     }
 
     async fn keep_provider_customer(
@@ -246,6 +264,6 @@ impl Carts for Remembering<dyn Carts> {
         id: &ProviderCustomerId,
     ) -> Result<ProviderCustomerId, StoreError> {
         // That a customer is known at the provider changes nothing that anybody could see.
-        self.doubt.of_read(self.port.keep_provider_customer(customer, livemode, id).await)
+        self.doubt.read(self.port.keep_provider_customer(customer, livemode, id)).await
     }
 }

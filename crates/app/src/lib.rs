@@ -14,6 +14,7 @@ mod capture_payment;
 mod change;
 mod check_payment;
 mod create_payment_intent;
+mod deadline;
 mod doubt;
 mod edit_order;
 mod explain;
@@ -49,6 +50,7 @@ pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
 pub use check_payment::{CheckPaymentError, CheckedPayment};
 pub use create_payment_intent::{CreatePaymentIntentError, PayableIntent};
+pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
 pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use get_order::GetOrderError;
@@ -173,11 +175,11 @@ impl App {
     }
 
     /// The same use cases for one request: once it has written anything, or the store has left open whether it did, no
-    /// failure of the store is told to its caller as one that changed nothing. Whatever answers a caller goes through
-    /// this, once.
+    /// failure of the store is told to its caller as one that changed nothing. It waits for the store for
+    /// [`STORE_WAIT_SECONDS`] over all its attempts. Whatever answers a caller goes through this, once.
     #[must_use]
     pub fn for_request(&self) -> Self {
-        let doubt = Arc::<doubt::Doubt>::default();
+        let doubt = Arc::new(doubt::Doubt::new(Arc::clone(&self.clock)));
         let store = Arc::new(doubt::Remembering::new(Arc::clone(&self.store), Arc::clone(&doubt)));
         Self { store, doubt: Some(doubt), ..self.clone() }
     }

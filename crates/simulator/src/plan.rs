@@ -239,6 +239,9 @@ pub(crate) struct Menu {
     pub(crate) pass: u32,
 }
 
+/// How long an answer of the store is waited for: twice that is more than a request waits in all.
+const UNKNOWN_SECONDS: u32 = 8;
+
 /// A run.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -259,6 +262,8 @@ pub(crate) struct Plan {
     pub(crate) tries: usize,
     /// How long a pause takes, in milliseconds, times the attempt.
     pub(crate) pause_millis: u32,
+    /// How long the store takes over a commit whose outcome stays open, in seconds.
+    pub(crate) unknown_seconds: u32,
     /// How much may go wrong.
     pub(crate) mishaps_max: u32,
     /// After how many steps everything goes well.
@@ -279,6 +284,7 @@ impl Plan {
         plan.processes = rng.usize(1..=2);
         plan.listing_lag_seconds = if rng.u32(0..4) == 0 { 20 } else { 0 };
         plan.step_micros = rng.choice([0, 1000, 400_000, 1_500_000]).unwrap_or(1000);
+        plan.unknown_seconds = if seed.is_multiple_of(2) { 0 } else { UNKNOWN_SECONDS };
         plan.tries = rng.choice([4, 4, 1]).unwrap_or(1);
         plan.mishaps_max = rng.u32(0..6);
         let mut perhaps = |weight: u32| if rng.u32(0..3) == 0 { 0 } else { weight };
@@ -341,6 +347,7 @@ impl Default for Plan {
             messages_max: usize::MAX,
             tries: 4,
             pause_millis: 50,
+            unknown_seconds: 0,
             mishaps_max: 0,
             steps_max: 400,
             menu: Menu {

@@ -302,7 +302,12 @@ impl Stored {
         name: &'static str,
         write: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let unknown = || StoreError::Unknown("the connection broke".into());
+        let unknown = || {
+            let mut core = self.world.core();
+            let seconds = core.unknown_seconds;
+            core.pass(seconds);
+            StoreError::Unknown("the connection broke".into())
+        };
         let done = match self.world.turn(call, name).await {
             Luck::Fine => write.await,
             Luck::Conflict => Err(StoreError::Conflict),

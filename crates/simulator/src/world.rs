@@ -63,6 +63,8 @@ pub(crate) struct Core {
     pub(crate) now: Timestamp,
     /// How long a pause takes, times the attempt.
     pub(crate) pause_millis: u32,
+    /// How long the store takes over a commit whose outcome stays open, in seconds.
+    pub(crate) unknown_seconds: u32,
     pub(crate) stripe: Stripe,
     pub(crate) processes: Vec<Process>,
     pub(crate) waiting: Vec<Waiting>,
@@ -122,6 +124,7 @@ impl World {
         let core = Core {
             now: Timestamp::from_unix_seconds(BEGINNING_SECONDS).unwrap_or(Timestamp::EPOCH),
             pause_millis: 0,
+            unknown_seconds: 0,
             stripe: Stripe::default(),
             processes: Vec::new(),
             waiting: Vec::new(),

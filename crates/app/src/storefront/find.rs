@@ -63,7 +63,7 @@ impl Storefront {
             if attempt >= ATTEMPTS_MAX {
                 return Err(StoreError::Conflict.into());
             }
-            self.app.clock.pause(attempt).await;
+            self.app.pause(attempt).await;
             attempt += 1;
         }
     }

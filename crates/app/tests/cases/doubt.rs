@@ -10,7 +10,7 @@ use paywright_app::{
     StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
-use paywright_testkit::{at, issuing_gateway, new_order, usd};
+use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
 use crate::{NOW, Shop, news};
@@ -23,9 +23,16 @@ struct Doubtful {
     done: u32,
     lost: u32,
     gone: bool,
+    /// How long a commit takes, and a read of an order, in seconds on this clock.
+    slow: Option<(Arc<HandClock>, u32, u32)>,
 }
 
 impl Doubtful {
+    fn over(store: &Arc<dyn Store>, (done, lost): (u32, u32)) -> Self {
+        let store = Arc::clone(store);
+        Self { store, commits: AtomicU32::new(0), done, lost, gone: false, slow: None }
+    }
+
     /// Whether anything is answered still.
     fn answers(&self) -> Result<(), StoreError> {
         let is_gone = self.gone && self.commits.load(Ordering::SeqCst) > 0;
@@ -38,6 +45,9 @@ impl Store for Doubtful {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.answers()?;
         let commit = self.commits.fetch_add(1, Ordering::SeqCst);
+        if let Some((clock, seconds, _)) = &self.slow {
+            clock.advance_seconds(*seconds);
+        }
         let silent = || StoreError::Unknown("the line went dead".into());
         if commit < self.done {
             self.store.commit(changes).await?;
@@ -51,6 +61,9 @@ impl Store for Doubtful {
 
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         self.answers()?;
+        if let Some((clock, _, seconds)) = &self.slow {
+            clock.advance_seconds(*seconds);
+        }
         self.store.order(which).await
     }
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
@@ -129,9 +142,8 @@ impl Store for Doubtful {
 const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
 
 /// A shop whose store answers so from now on, over that of `shop`.
-fn in_doubt(shop: &Shop, (done, lost): (u32, u32)) -> Shop {
-    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(0), done, lost, gone: false };
-    Shop::over(Arc::new(store), issuing_gateway(at(NOW)))
+fn in_doubt(shop: &Shop, way: (u32, u32)) -> Shop {
+    Shop::over(Arc::new(Doubtful::over(&shop.store, way)), issuing_gateway(at(NOW)))
 }
 
 #[tokio::test]
@@ -140,14 +152,7 @@ async fn a_refund_in_doubt_is_made_once() {
         for with_key in [true, false] {
             let shop = Shop::open().await;
             let order = shop.paid().await;
-            let store = Doubtful {
-                store: Arc::clone(&shop.store),
-                commits: AtomicU32::new(0),
-                done: way.0,
-                lost: way.1,
-                gone: false,
-            };
-            let doubtful = shop.another_over(Arc::new(store));
+            let doubtful = shop.another_over(Arc::new(Doubtful::over(&shop.store, way)));
             let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
             let key = with_key.then(|| (request().key, [7; 32]));
             let refunded = doubtful.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &new, key).await.unwrap();
@@ -222,8 +227,7 @@ async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
         let shop = Shop::open().await;
         let (placed, paid) = (shop.placed().await, shop.paid().await);
         let over = |store: &Arc<dyn Store>| {
-            let store = Arc::clone(store);
-            let store = Doubtful { store, commits: AtomicU32::new(0), done, lost, gone: true };
+            let store = Doubtful { gone: true, ..Doubtful::over(store, (done, lost)) };
             shop.another_over(Arc::new(store)).app.for_request()
         };
         let gone = || over(&shop.store);
@@ -257,8 +261,57 @@ async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
 async fn a_store_that_is_away_from_the_beginning_has_changed_nothing() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
-    let store = Doubtful { store: Arc::clone(&shop.store), commits: AtomicU32::new(1), done: 0, lost: 0, gone: true };
+    let store = Doubtful { commits: AtomicU32::new(1), gone: true, ..Doubtful::over(&shop.store, (0, 0)) };
     let app = shop.another_over(Arc::new(store)).app.for_request();
     let refused = app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
     assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
+}
+
+/// A standby that is gone: each commit takes as long as an answer is waited for, and its outcome stays open.
+#[tokio::test]
+async fn a_request_in_doubt_ends_at_its_deadline_as_unknown() {
+    // Whether the last commit before the deadline was done or not, and whoever would look after it.
+    for way in [(0, 1000), (2, 1000), (1000, 0)] {
+        let shop = Shop::open().await;
+        let (unpaid, paid) = (shop.placed().await, shop.paid().await);
+        let elsewhere = Shop::open().await;
+        let slow = |store: &Arc<dyn Store>| {
+            let slow = Some((Arc::clone(&shop.clock), 8, 0));
+            let store = Arc::new(Doubtful { slow, ..Doubtful::over(store, way) });
+            (shop.another_over(Arc::<Doubtful>::clone(&store)).app.for_request(), store)
+        };
+        let (refunding, refunds) = slow(&shop.store);
+        let (canceling, cancels) = slow(&shop.store);
+        let (placing, placements) = slow(&elsewhere.store);
+        let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
+        let refund = refunding.refund_payment(&OrderRef::Id(paid.id), &Access::All, &new, None).await;
+        let cancel = canceling.cancel_order(&OrderRef::Id(unpaid.id), &Access::All, CancelReason::Abandoned).await;
+        let place = placing.place_order(new_order(), Some(request())).await;
+        for (what, error, store) in [
+            ("refund", refund.map(drop).err().map(|it| it.to_string()), refunds),
+            ("cancel", cancel.map(drop).err().map(|it| it.to_string()), cancels),
+            ("place", place.map(drop).err().map(|it| it.to_string()), placements),
+        ] {
+            let commits = store.commits.load(Ordering::SeqCst);
+            assert!(commits <= 2, "{what} {way:?}: {commits} attempts");
+            // A look within the time settles it.
+            let is_unknown =
+                error.as_ref().is_some_and(|it| it.starts_with("the store did not say whether it was done"));
+            assert!(is_unknown || (error.is_none() && way.0 > 0), "{what} {way:?}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_has_waited_too_long_before_its_commit_sends_nothing() {
+    let shop = Shop::open().await;
+    let order = OrderRef::Id(shop.placed().await.id);
+    let slow = Some((Arc::clone(&shop.clock), 0, paywright_app::STORE_WAIT_SECONDS));
+    let store = Arc::new(Doubtful { slow, ..Doubtful::over(&shop.store, (0, 0)) });
+    let app = shop.another_over(Arc::<Doubtful>::clone(&store)).app;
+    let refused = app.for_request().cancel_order(&order, &Access::All, CancelReason::Abandoned).await;
+    assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
+    assert_eq!(store.commits.load(Ordering::SeqCst), 0);
+    // The worker answers nobody, and keeps its own patience.
+    app.in_background().cancel_order(&order, &Access::All, CancelReason::Abandoned).await.unwrap();
 }

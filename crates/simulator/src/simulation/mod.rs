@@ -107,6 +107,7 @@ impl<'a> Simulation<'a> {
         {
             let mut core = world.core();
             core.pause_millis = plan.pause_millis;
+            core.unknown_seconds = plan.unknown_seconds;
             core.stripe.messages_left = if plan.webhooks { plan.messages_max } else { 0 };
             core.stripe.listing_lag_seconds = plan.listing_lag_seconds;
             core.processes.resize_with(plan.processes, Process::default);
