@@ -68,7 +68,8 @@ impl Shared {
         }
     }
 
-    async fn ask_once<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
+    /// Asks a question.
+    pub(crate) async fn ask_once<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: Fixed + Send + 'static,
         T::Columns: Send,

@@ -112,6 +112,8 @@ pub(crate) enum Failure {
     Replaced,
     #[error("no connection to the database was free within {0:?}")]
     NoConnection(Duration),
+    #[error("{0} commits wait for the database already (for a synchronous standby?): no more are sent")]
+    LeftWaiting(usize),
     #[error("the database has not the schema of this version: a table or a migration is missing")]
     Schema,
     #[error("the database did not answer within {0:?}")]
@@ -127,6 +129,7 @@ impl Failure {
             | Self::Connection(_)
             | Self::Pool(_)
             | Self::NoConnection(_)
+            | Self::LeftWaiting(_)
             | Self::Schema
             | Self::Replaced
             | Self::TimedOut(_) => StoreError::Unavailable(Box::new(self)),
@@ -143,7 +146,7 @@ impl Failure {
         };
         match &self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::Schema => {
+            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::LeftWaiting(_) | Self::Schema => {
                 StoreError::Unavailable(Box::new(self))
             }
             Self::Database(DatabaseError(kind, _)) => match kind {
@@ -169,6 +172,7 @@ impl Failure {
             | Self::Connection(_)
             | Self::Pool(_)
             | Self::NoConnection(_)
+            | Self::LeftWaiting(_)
             | Self::Schema => false,
         }
     }

@@ -9,6 +9,7 @@ mod ask;
 mod connect;
 mod failure;
 mod installation;
+mod left;
 mod migrate;
 mod pool;
 mod probe;
@@ -47,6 +48,7 @@ use crate::ask::{Shared, ask};
 use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
+use crate::left::{InUse, Left};
 pub use crate::migrate::Migrate;
 use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
@@ -98,6 +100,7 @@ impl Default for Options {
 /// Orders in a PostgreSQL database.
 pub struct PostgresStore {
     lanes: Vec<Lane>,
+    left: Arc<Left>,
     wait: Duration,
     source: Source,
     _watch: Option<Watch>,
@@ -105,7 +108,7 @@ pub struct PostgresStore {
 
 /// The connections of one thread.
 struct Lane {
-    shared: Shared,
+    shared: Arc<Shared>,
     pool: Pool,
 }
 
@@ -119,11 +122,12 @@ impl PostgresStore {
         // One of each lane's is shared by its questions.
         let pooled = usize::from((options.connections / lanes).saturating_sub(1).max(1));
         let lane = |_| {
-            let shared = Shared::of(source.clone(), options.wait);
+            let shared = Arc::new(Shared::of(source.clone(), options.wait));
             Ok(Lane { shared, pool: Connections::pool(&source, pooled)? })
         };
+        let left = Arc::new(Left::of(pooled * usize::from(lanes)));
         let lanes = (0..lanes).map(lane).collect::<Result<_, OpenError>>()?;
-        Ok(Self { lanes, wait: options.wait, _watch: Watch::of(&source), source })
+        Ok(Self { lanes, left, wait: options.wait, _watch: Watch::of(&source), source })
     }
 
     /// Migrates the database at `url`, and says how many migrations that took. The server is compared with what
@@ -148,24 +152,47 @@ impl PostgresStore {
         self.lanes.get(lane).ok_or(Failure::NoConnection(self.wait))
     }
 
-    async fn connection(&self) -> Result<Lent, Failure> {
-        match timeout(self.wait, self.lane()?.pool.get()).await {
-            Ok(connection) => Ok(connection?),
+    async fn connection(&self) -> Result<InUse, Failure> {
+        let lane = self.lane()?;
+        match timeout(self.wait, lane.pool.get()).await {
+            Ok(connection) => Ok(InUse::of(connection?, &self.left, &lane.shared)),
             Err(_) => Err(Failure::NoConnection(self.wait)),
         }
     }
 
-    /// Asks for what may be many rows, over a connection of its own.
+    /// Asks for what may be many rows, over a connection of its own; over the shared one while others may be waiting
+    /// for a commit for ever.
     async fn rows<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: Fixed + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
-        let connection = self.connection().await?;
-        let answer = in_time(ask(&connection.connection, question)).await;
-        let answer = self.of_this_timeline(&connection, answer);
-        give_back(connection, &answer);
+        if self.left.is_any() { self.lane()?.shared.ask_once(question).await } else { self.answered(question).await }
+    }
+
+    /// Runs a statement that writes and answers with rows.
+    async fn written<T, R>(&self, statement: T) -> Result<Vec<R>, Failure>
+    where
+        T: Fixed + Send + 'static,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
+    {
+        self.left.check()?;
+        self.answered(statement).await
+    }
+
+    async fn answered<T, R>(&self, statement: T) -> Result<Vec<R>, Failure>
+    where
+        T: Fixed + Send + 'static,
+        T::Columns: Send,
+        R: FromSqlRow<T::Columns, Pg> + Send + 'static,
+    {
+        let mut connection = self.connection().await?;
+        let lent = connection.get()?;
+        let answer = in_time(ask(&lent.connection, statement)).await;
+        let answer = self.of_this_timeline(lent, answer);
+        connection.give_back(&answer);
         answer
     }
 
@@ -181,10 +208,12 @@ impl PostgresStore {
 
     /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
     async fn write<T: Fixed + Send>(&self, statement: T) -> Result<usize, Failure> {
+        self.left.check()?;
         let mut connection = self.connection().await?;
-        let answer = in_time(Statement(statement).execute(&mut connection.connection)).await;
-        let answer = self.of_this_timeline(&connection, answer);
-        give_back(connection, &answer);
+        let lent = connection.get()?;
+        let answer = in_time(Statement(statement).execute(&mut lent.connection)).await;
+        let answer = self.of_this_timeline(lent, answer);
+        connection.give_back(&answer);
         answer
     }
 }
@@ -213,13 +242,6 @@ async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Res
     match timeout(ANSWER, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::TimedOut(ANSWER)),
-    }
-}
-
-/// Gives a connection back to its pool, unless it is of no more use.
-fn give_back<T>(connection: Lent, answer: &Result<T, Failure>) {
-    if answer.as_ref().is_err_and(Failure::ends_connection) {
-        drop(Lent::take(connection));
     }
 }
 
@@ -313,7 +335,7 @@ impl Store for PostgresStore {
     }
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
-        let rows: Result<Vec<LeasedTaskRow>, Failure> = self.rows(queue::LeaseTasks(Claim::of(lease))).await;
+        let rows: Result<Vec<LeasedTaskRow>, Failure> = self.written(queue::LeaseTasks(Claim::of(lease))).await;
         Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedTaskRow::restore)))
     }
 
@@ -336,7 +358,7 @@ impl Store for PostgresStore {
     }
 
     async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
-        let rows: Result<Vec<LeasedEventRow>, Failure> = self.rows(queue::LeaseEvents(Claim::of(lease))).await;
+        let rows: Result<Vec<LeasedEventRow>, Failure> = self.written(queue::LeaseEvents(Claim::of(lease))).await;
         Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedEventRow::restore)))
     }
 
@@ -357,7 +379,7 @@ impl Store for PostgresStore {
             due_max: pg_time(due.latest),
             leased_max: pg_time(lease.until_max()),
         };
-        let rows: Vec<Option<String>> = self.rows(take).await.map_err(Failure::of_write)?;
+        let rows: Vec<Option<String>> = self.written(take).await.map_err(Failure::of_write)?;
         Ok(rows.into_iter().next().map(|value| Mark { value }))
     }
 
@@ -403,7 +425,7 @@ impl Store for PostgresStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let fits: Vec<bool> = self.rows(Probe::of_this_version()).await.map_err(Failure::of_read)?;
+        let fits: Vec<bool> = self.written(Probe::of_this_version()).await.map_err(Failure::of_read)?;
         if fits.as_slice() == [true] { Ok(()) } else { Err(Failure::Schema.of_read()) }
     }
 

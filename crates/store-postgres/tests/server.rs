@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use paywright_app::{Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
@@ -531,4 +531,147 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     store.probe().await.unwrap();
     assert!(!admin.query(encrypted, &[]).await.unwrap().is_empty(), "the line is encrypted");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Commits from here on wait for a standby that does not exist.
+async fn lose_the_standby(cluster: &Cluster) {
+    let admin = connect(&cluster.url("postgres")).await;
+    admin.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+    admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    while admin.query_one("SHOW synchronous_standby_names", &[]).await.unwrap().get::<_, String>(0) != "nobody" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn do_without_the_standby(cluster: &Cluster) {
+    let admin = connect(&cluster.url("postgres")).await;
+    admin.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+}
+
+/// What waits for a standby is never canceled: PostgreSQL would report a success that is on no standby.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_sent() {
+    let cluster = cluster(&[]);
+    let options = Options { connections: 5, wait: Duration::from_millis(200), ..Options::default() };
+    let store = Arc::new(PostgresStore::open(&cluster.url("postgres"), options).await.unwrap());
+    store.commit(first(1)).await.unwrap();
+    lose_the_standby(&cluster).await;
+    // Of four connections two may wait.
+    let commits: Vec<_> = (2..4)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.commit(first(n)).await })
+        })
+        .collect();
+    for commit in commits {
+        let told = commit.await.unwrap();
+        assert!(matches!(told, Err(StoreError::Unknown(_))), "nobody knows: {told:?}");
+    }
+    for n in 4..50 {
+        let told = store.commit(first(n)).await;
+        let is_refused =
+            matches!(&told, Err(StoreError::Unavailable(cause)) if cause.to_string().contains("no more are sent"));
+        assert!(is_refused, "{told:?}");
+    }
+    assert!(store.probe().await.is_err(), "it takes no orders");
+    // Reading goes on, of one and of many, and what nobody knows of is not shown.
+    assert!(store.order(&by_id(1)).await.unwrap().is_some());
+    assert_eq!(store.orders(&OrderQuery { customer: None, older_than: None, limit: 9 }).await.unwrap().len(), 1);
+    let admin = connect(&cluster.url("postgres")).await;
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paywright'";
+    let backends: i64 = admin.query_one(count, &[]).await.unwrap().get(0);
+    assert!(backends <= 5, "{backends} backends");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert_eq!(admin.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0), 2, "both still wait");
+
+    do_without_the_standby(&cluster).await;
+    let begun = Instant::now();
+    while let Err(error) = store.commit(first(90)).await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for n in [2, 3] {
+        assert!(store.order(&by_id(n)).await.unwrap().is_some(), "{n} was committed in the end");
+    }
+    for n in 4..50 {
+        assert!(store.order(&by_id(n)).await.unwrap().is_none(), "{n} was refused and never sent");
+    }
+}
+
+/// As after a failover: the server that is used now works at nothing of what was given up, so that nothing waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_up_on_another_server_holds_up_nothing() {
+    let cluster = cluster(&[]);
+    let gate = Gate::before(cluster.host().join(".s.PGSQL.5432")).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?tcp_user_timeout=600", gate.port);
+    let options = Options { connections: 2, ..Options::default() };
+    let store = Arc::new(open_with(&url, options).await);
+    store.commit(first(1)).await.unwrap();
+    gate.freeze();
+    let told = store.commit(first(2)).await;
+    assert!(matches!(told, Err(StoreError::Unknown(_))), "{told:?}");
+    // New connections reach a server that answers; those that are there never get a word again.
+    gate.pass_new();
+    let begun = Instant::now();
+    while let Err(error) = store.commit(first(3)).await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(store.order(&by_id(3)).await.unwrap().is_some());
+}
+
+async fn open_with(url: &str, options: Options) -> PostgresStore {
+    PostgresStore::open(url, options).await.unwrap()
+}
+
+/// A line to a server that can be frozen: what is sent from then on over the connections there are is lost.
+struct Gate {
+    port: u16,
+    is_open: Arc<AtomicBool>,
+    generation: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    async fn before(socket: std::path::PathBuf) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (is_open, generation) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+        let gate = Self { port, is_open: Arc::clone(&is_open), generation: Arc::clone(&generation) };
+        tokio::spawn(async move {
+            while let Ok((ours, _)) = listener.accept().await {
+                let (born, generation, is_open) =
+                    (generation.load(Ordering::SeqCst), Arc::clone(&generation), Arc::clone(&is_open));
+                let socket = socket.clone();
+                tokio::spawn(async move {
+                    if !is_open.load(Ordering::SeqCst) {
+                        return std::future::pending().await;
+                    }
+                    let mut theirs = tokio::net::UnixStream::connect(socket).await.unwrap();
+                    let mut ours = ours;
+                    let frozen = async {
+                        while generation.load(Ordering::SeqCst) == born {
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {}
+                        () = frozen => std::future::pending::<()>().await,
+                    }
+                });
+            }
+        });
+        gate
+    }
+
+    fn freeze(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        // Until every line has noticed.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    fn pass_new(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+    }
 }
