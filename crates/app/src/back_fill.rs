@@ -33,6 +33,7 @@ impl App {
         let due = if first { MarkDue { by: due.latest, ..due } } else { due };
         let Some(mut mark) = self.store.take_mark(MARK, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
+        let before = mark.value.clone();
         let more = match WorkId::Background(MARK).scope(self.walk(&mut mark)).await {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),
@@ -41,6 +42,7 @@ impl App {
                 false
             }
         };
+        let more = self.goes_on(MARK, more, before.as_deref(), &mark);
         if let Some(warning) = self.clock_warning() {
             tracing::warn!("{warning}");
         }

@@ -10,6 +10,10 @@ use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkI
 /// How many tasks one step does at once.
 const TASKS_AT_ONCE: u16 = 8;
 
+/// How soon a task that was not done is due again at the earliest, in seconds: what is due at once and as it was would be
+/// found again by the next step, for ever.
+const AGAIN_SECONDS_MIN: u32 = 1;
+
 impl App {
     /// Does what is due at `now`, one step of it: takes a few tasks and messages for itself, does them side by
     /// side, and lets go of them; walks the provider's records a little if that is due. Says how much it did; if
@@ -52,7 +56,7 @@ impl App {
         };
         let again_at = match then {
             Then::Done => None,
-            Then::Again(seconds) => Some(self.clock.now().plus_seconds(seconds)),
+            Then::Again(seconds) => Some(self.clock.now().plus_seconds(seconds.max(AGAIN_SECONDS_MIN))),
         };
         let release = TaskRelease { owner: self.owner, order: leased.order, key, taken: leased.taken, again_at, error };
         // One that the commit has finished, or that another has taken since, is no longer ours to release.

@@ -2,7 +2,8 @@
 
 use paywright_domain::{Decision, Order, RefundOrigin, Task, Timestamp};
 
-use crate::{App, Changes, Version};
+use crate::ports::store::EVENT_WAIT_SECONDS_MAX;
+use crate::{App, Changes, Mark, Version};
 
 /// When an open intent is looked at: the wait before the first look, the second, and so on; the last one from
 /// then on. In seconds.
@@ -12,7 +13,7 @@ const POLL_SECONDS: [u32; 11] = [30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_6
 const REFUND_POLL_SECONDS: [u32; 7] = [60, 600, 3600, 10_800, 21_600, 43_200, 86_400];
 
 /// When a message of something unknown is looked at again, in seconds.
-const PARKED_SECONDS: [u32; 10] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
+const PARKED_SECONDS: [u32; 10] = [5, 15, 60, 300, 1800, 3600, 10_800, 21_600, 43_200, EVENT_WAIT_SECONDS_MAX];
 
 /// How long a message may wait before it is given up, in seconds: three days.
 const PARKED_AT_MOST_SECONDS: u32 = 3 * 86_400;
@@ -98,6 +99,16 @@ impl App {
     /// Whether a message that came at `received_at` has waited long enough at `now`, after `looks` looks.
     pub(crate) fn waited_in_vain(received_at: Timestamp, looks: u32, now: Timestamp) -> bool {
         looks >= PARKED_LOOKS_MIN && received_at.plus_seconds(PARKED_AT_MOST_SECONDS) <= now
+    }
+
+    /// Whether a step that walks along a mark goes on at once: where it says that there is more, and has moved the mark.
+    /// One that has not would find the same again. It waits for its period, and is logged once.
+    pub(crate) fn goes_on(&self, step: &str, says_more: bool, before: Option<&str>, after: &Mark) -> bool {
+        let has_moved = before != after.value.as_deref();
+        if says_more && !has_moved {
+            self.warnings.warn(format!("The step {step} says that there is more to do and has not moved: it waits."));
+        }
+        says_more && has_moved
     }
 
     /// Three quarters to all of `seconds`, so that what began together does not go on together.

@@ -18,6 +18,7 @@ use paywright_domain::{
 use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
 
+use crate::books::Violation;
 use crate::luck::{Call, Luck};
 use crate::store::MemoryStore;
 use crate::stripe::{Stripe, created, form, given_back, is_replayed, issued, proceeds, reached};
@@ -285,6 +286,15 @@ fn down() -> StoreError {
 }
 
 impl Stored {
+    /// What a step of the worker leaves as it was must not be due at once: it would find the same again, for ever.
+    fn must_have_moved(&self, again_at: Option<Timestamp>, what: impl FnOnce() -> String) {
+        let mut core = self.world.core();
+        if again_at.is_some_and(|it| it <= core.now) {
+            let detail = format!("{} was left as it was, and is due again at once", what());
+            core.books.broken = Some(Violation::of("progress", detail));
+        }
+    }
+
     async fn read<T: Debug>(
         &self,
         name: &'static str,
@@ -368,6 +378,7 @@ impl Store for Stored {
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         self.world.core().books.leases.end(release);
+        self.must_have_moved(release.again_at, || format!("task {}", release.key));
         self.write(Call::Write, "release task", self.store.release_task(release)).await
     }
 
@@ -388,6 +399,7 @@ impl Store for Stored {
     }
 
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
+        self.must_have_moved(closing.again_at, || format!("message {}", closing.id));
         self.write(Call::Write, "close event", self.store.close_event(closing)).await
     }
 
@@ -400,6 +412,9 @@ impl Store for Stored {
     }
 
     async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
+        if self.store.read(|it| it.is_at(name, mark)) {
+            self.must_have_moved(Some(due_at), || format!("mark {name}"));
+        }
         self.write(Call::Write, "move mark", self.store.move_mark(name, owner, mark, due_at)).await
     }
 

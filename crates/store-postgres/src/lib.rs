@@ -377,7 +377,6 @@ impl Store for PostgresStore {
             claim: Claim::of(lease),
             due_by: pg_time(due.by),
             due_max: pg_time(due.latest),
-            leased_max: pg_time(lease.until_max()),
         };
         let rows: Vec<Option<String>> = self.written(take).await.map_err(Failure::of_write)?;
         Ok(rows.into_iter().next().map(|value| Mark { value }))

@@ -89,15 +89,23 @@ pub(crate) struct Claim {
     limit: i64,
     owner: Uuid,
     until: PgTimestamp,
+    until_max: PgTimestamp,
+    event_due_max: PgTimestamp,
 }
 
 impl Claim {
     pub(crate) fn of(lease: &Lease) -> Self {
-        Self { now: pg_time(lease.now), limit: i64::from(lease.limit), owner: lease.owner, until: pg_time(lease.until) }
+        Self {
+            now: pg_time(lease.now),
+            limit: i64::from(lease.limit),
+            owner: lease.owner,
+            until: pg_time(lease.until),
+            until_max: pg_time(lease.until_max()),
+            event_due_max: pg_time(lease.event_due_max()),
+        }
     }
 
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.now)?;
+    fn bind_taken<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         to.value::<BigInt, _>(&self.limit)?;
         to.value::<SqlUuid, _>(&self.owner)?;
         to.value::<Timestamptz, _>(&self.until)
@@ -116,7 +124,9 @@ impl Fixed for LeaseTasks {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.0.bind(to)
+        to.value::<Timestamptz, _>(&self.0.now)?;
+        to.value::<Timestamptz, _>(&self.0.until_max)?;
+        self.0.bind_taken(to)
     }
 }
 
@@ -132,7 +142,10 @@ impl Fixed for LeaseEvents {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.0.bind(to)
+        to.value::<Timestamptz, _>(&self.0.now)?;
+        to.value::<Timestamptz, _>(&self.0.until_max)?;
+        to.value::<Timestamptz, _>(&self.0.event_due_max)?;
+        self.0.bind_taken(to)
     }
 }
 
@@ -238,7 +251,6 @@ pub(crate) struct TakeMark {
     pub(crate) claim: Claim,
     pub(crate) due_by: PgTimestamp,
     pub(crate) due_max: PgTimestamp,
-    pub(crate) leased_max: PgTimestamp,
 }
 
 impl Fixed for TakeMark {
@@ -256,7 +268,7 @@ impl Fixed for TakeMark {
         to.value::<Timestamptz, _>(&self.claim.until)?;
         to.value::<Timestamptz, _>(&self.due_by)?;
         to.value::<Timestamptz, _>(&self.due_max)?;
-        to.value::<Timestamptz, _>(&self.leased_max)
+        to.value::<Timestamptz, _>(&self.claim.until_max)
     }
 }
 

@@ -17,7 +17,12 @@ pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Ve
     let now = lease.now.unix_micros();
     let rows: Vec<TaskRow> = tasks::table
         .filter(tasks::due_at.le(now))
-        .filter(tasks::leased_until.is_null().or(tasks::leased_until.le(now)))
+        .filter(
+            tasks::leased_until
+                .is_null()
+                .or(tasks::leased_until.le(now))
+                .or(tasks::leased_until.gt(lease.until_max().unix_micros())),
+        )
         .order((tasks::due_at, tasks::order_id, tasks::key))
         .limit(i64::from(lease.limit))
         .load(db)?;
@@ -83,8 +88,13 @@ pub(crate) fn lease_events(db: &mut SqliteConnection, lease: &Lease) -> Result<V
     let now = lease.now.unix_micros();
     let rows: Vec<EventRow> = webhook_inbox::table
         .filter(webhook_inbox::verdict.eq(Verdict::Parked.name()))
-        .filter(webhook_inbox::due_at.le(now))
-        .filter(webhook_inbox::leased_until.is_null().or(webhook_inbox::leased_until.le(now)))
+        .filter(webhook_inbox::due_at.le(now).or(webhook_inbox::due_at.gt(lease.event_due_max().unix_micros())))
+        .filter(
+            webhook_inbox::leased_until
+                .is_null()
+                .or(webhook_inbox::leased_until.le(now))
+                .or(webhook_inbox::leased_until.gt(lease.until_max().unix_micros())),
+        )
         .order((webhook_inbox::due_at, webhook_inbox::event_id))
         .limit(i64::from(lease.limit))
         .load(db)?;

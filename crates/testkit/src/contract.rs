@@ -53,6 +53,7 @@ macro_rules! store_contract {
             an_idempotency_record_is_in_the_same_commit
             of_racing_requests_with_one_key_one_wins
             a_task_is_leased_once_until_its_lease_expires
+            a_lease_or_a_time_later_than_any_can_be_holds_up_nothing
             a_finished_task_is_gone
             a_task_decided_twice_is_one_task
             only_the_holder_of_a_lease_lets_go_of_a_task
@@ -382,6 +383,29 @@ pub async fn a_task_is_leased_once_until_its_lease_expires(subject: &impl Subjec
     let next = lease(&*store, 3, NOW + 199, NOW + 300).await;
     assert_eq!(next, [(later.id, later_task, 1)], "what is held is not taken");
     assert_eq!(lease(&*store, 4, NOW + 200, NOW + 300).await, [(order.id, task, 2)], "what has lapsed is");
+}
+
+/// A clock that ran two days ahead for a moment has taken a task and a message, and has parked another.
+pub async fn a_lease_or_a_time_later_than_any_can_be_holds_up_nothing(subject: &impl Subject) {
+    let store = subject.store();
+    let ahead = NOW + 2 * 86_400;
+    let (order, task) = with_task(&*store, 1, NOW).await;
+    assert_eq!(lease(&*store, 1, ahead, ahead + 180).await.len(), 1);
+    assert_eq!(lease(&*store, 2, NOW + 10, NOW + 190).await, [(order.id, task.clone(), 2)], "nobody holds it so long");
+    assert_eq!(lease(&*store, 3, NOW + 20, NOW + 200).await, [], "a lease as long as any is held");
+    let events = |owner, now| {
+        let lease = Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(now + 180), limit: 10 };
+        let store = Arc::clone(&store);
+        async move { store.lease_events(&lease).await.unwrap().len() }
+    };
+    store.record_event(&message("evt_1", Verdict::Parked)).await.unwrap();
+    assert_eq!(events(1, ahead).await, 1);
+    assert_eq!(events(2, NOW + 20).await, 1, "nobody holds it so long");
+    assert_eq!(events(3, NOW + 30).await, 0, "a lease as long as any is held");
+    let parked = |id: &str, due| ReceivedEvent { due_at: Some(at(due)), ..message(id, Verdict::Parked) };
+    store.record_event(&parked("evt_2", ahead)).await.unwrap();
+    store.record_event(&parked("evt_3", NOW + 86_400)).await.unwrap();
+    assert_eq!(events(4, NOW + 40).await, 1, "nothing is due so late, but what waits for a day waits");
 }
 
 /// In the commit that its outcome is in.

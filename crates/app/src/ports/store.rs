@@ -284,7 +284,15 @@ pub struct Lease {
 /// Largest difference between the clocks of two processes on one store, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: u32 = 300;
 
+/// Longest wait of a parked event before it is looked at again, in seconds.
+pub(crate) const EVENT_WAIT_SECONDS_MAX: u32 = 86_400;
+
 impl Lease {
+    /// The latest moment at which a parked event can be due, whoever parked it.
+    pub fn event_due_max(&self) -> Timestamp {
+        self.now.plus_seconds(EVENT_WAIT_SECONDS_MAX + CLOCK_TOLERANCE_SECONDS)
+    }
+
     /// The latest moment at which a lease like this can end, whoever took it.
     pub fn until_max(&self) -> Timestamp {
         self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS)

@@ -23,15 +23,18 @@ impl Storefront {
         let Some(mark) = self.app.store.take_mark(MARK, &lease, MarkDue::now(now, EVERY_SECONDS)).await? else {
             return Ok(false);
         };
-        let after = mark.value.and_then(|it| Uuid::try_parse(&it).ok()).map(CartId);
+        let before = mark.value;
+        let after = before.as_deref().and_then(|it| Uuid::try_parse(it).ok()).map(CartId);
         let page = self.carts.left_carts(after, now.minus_seconds(kept_seconds), PAGE).await?;
         let more = page.len() == usize::from(PAGE);
         let value = page.last().filter(|_| more).map(|it| it.value.id.to_string());
         for left in page {
             self.forget(left, now).await?;
         }
+        let mark = Mark { value };
+        let more = self.app.goes_on(MARK, more, before.as_deref(), &mark);
         let again = if more { now } else { now.plus_seconds(EVERY_SECONDS) };
-        self.app.store.move_mark(MARK, self.app.owner, &Mark { value }, again).await?;
+        self.app.store.move_mark(MARK, self.app.owner, &mark, again).await?;
         Ok(more)
     }
 

@@ -1,11 +1,17 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use paywright_app::{Access, GatewayError, Lease, OrderRef, OtherVersion, ProviderEvent, ProviderNews, Verdict};
+use async_trait::async_trait;
+use paywright_app::{
+    Access, EventPage, GatewayError, Lease, OrderRef, OtherVersion, Page, ProviderEvent, ProviderNews, ProviderRecords,
+    RecordedOrder, Settings, Verdict,
+};
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
-    PaymentState,
+    PaymentState, RefundSnapshot, Timestamp,
 };
-use paywright_testkit::{MockGateway, at, order_id, usd};
+use paywright_testkit::{HandClock, MockGateway, NoRecords, at, issuing_gateway, order_id, usd};
 use uuid::Uuid;
 
 use crate::{NOW, Shop, news};
@@ -337,4 +343,52 @@ async fn a_walk_that_is_due_later_than_it_can_be_is_due() {
     let before = shop.provider().walked();
     shop.after(0).await;
     assert!(shop.provider().walked() > before);
+}
+
+/// A list that names the same event on every page, and says each time that there is more.
+struct GoingRound(AtomicU32);
+
+#[async_trait]
+impl ProviderRecords for GoingRound {
+    async fn events(&self, _after: Option<&str>, _since: Timestamp) -> Result<EventPage, GatewayError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(EventPage { events: Vec::new(), last: Some(("evt_1".into(), at(NOW - 3600))), more: true })
+    }
+    async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
+        NoRecords.intents(after, since).await
+    }
+    async fn recorded_order(&self, id: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
+        NoRecords.recorded_order(id).await
+    }
+    async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
+        NoRecords.refunds(after, since).await
+    }
+    async fn refunds_of(&self, id: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
+        NoRecords.refunds_of(id, after).await
+    }
+    async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
+        NoRecords.disputes(after, since).await
+    }
+    async fn disputes_of(&self, id: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
+        NoRecords.disputes_of(id, after).await
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_says_more_and_has_not_moved_waits_for_its_period_and_is_told_of() {
+    let (store, _kept) = crate::fresh_store().await;
+    let clock = Arc::new(HandClock::at(at(NOW)));
+    let records = Arc::new(GoingRound(AtomicU32::new(0)));
+    let gateway = Arc::new(issuing_gateway(at(NOW)));
+    let shop = Shop::of(store, gateway, Arc::<GoingRound>::clone(&records), clock, Settings::default());
+    shop.after(0).await;
+    let walked = || records.0.load(Ordering::SeqCst);
+    // The first walk has come as far as the event; the second, no further.
+    assert_eq!(walked(), 40);
+    shop.after(299).await;
+    assert_eq!(walked(), 40, "nothing is due before the period is over");
+    shop.after(1).await;
+    assert_eq!(walked(), 60);
+    let told: Vec<_> = shop.app.warnings().into_iter().filter(|it| it.contains("has not moved")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -24,4 +24,5 @@ mod secrets;
 mod served;
 mod split_brain;
 mod spree;
+mod standby;
 mod stopping;

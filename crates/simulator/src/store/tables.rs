@@ -67,8 +67,8 @@ fn tail_of(id: OrderId) -> u128 {
 }
 
 /// Whether nobody holds it at `now`.
-fn is_free(held: Option<Held>, now: Timestamp) -> bool {
-    held.is_none_or(|it| it.until <= now)
+fn is_free_for(held: Option<Held>, lease: &Lease) -> bool {
+    held.is_none_or(|it| it.until <= lease.now || it.until > lease.until_max())
 }
 
 /// When something is due that is due at `due_at` and held by `held`.
@@ -163,7 +163,7 @@ impl Tables {
     }
 
     pub(crate) fn lease_tasks(&mut self, lease: &Lease) -> Vec<LeasedTask> {
-        let is_due = |it: &TaskRow| it.due_at <= lease.now && is_free(it.held, lease.now);
+        let is_due = |it: &TaskRow| it.due_at <= lease.now && is_free_for(it.held, lease);
         let mut due: Vec<_> =
             self.tasks.iter().filter(|(_, row)| is_due(row)).map(|(key, row)| (row.due_at, key.clone())).collect();
         due.sort();
@@ -224,8 +224,8 @@ impl Tables {
     pub(crate) fn lease_events(&mut self, lease: &Lease) -> Vec<LeasedEvent> {
         let is_due = |it: &EventRow| {
             it.event.verdict == Verdict::Parked
-                && it.event.due_at.is_some_and(|due| due <= lease.now)
-                && is_free(it.held, lease.now)
+                && it.event.due_at.is_some_and(|due| due <= lease.now || due > lease.event_due_max())
+                && is_free_for(it.held, lease)
         };
         let mut due: Vec<_> =
             self.events.values().filter(|it| is_due(it)).map(|it| (it.event.due_at, it.event.id.clone())).collect();
@@ -276,11 +276,16 @@ impl Tables {
         let new = || MarkRow { mark: Mark::default(), due_at: lease.now, held: None };
         let row = self.marks.entry(name.to_owned()).or_insert_with(new);
         let is_due = row.due_at <= due.by || row.due_at > due.latest;
-        if !is_due || !is_free(row.held.filter(|it| it.until <= lease.until_max()), lease.now) {
+        if !is_due || !is_free_for(row.held, lease) {
             return None;
         }
         row.held = Some(Held { by: lease.owner, until: lease.until });
         Some(row.mark.clone())
+    }
+
+    /// Whether the mark says this already.
+    pub(crate) fn is_at(&self, name: &str, mark: &Mark) -> bool {
+        self.marks.get(name).is_some_and(|it| it.mark == *mark)
     }
 
     pub(crate) fn move_mark(&mut self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> bool {

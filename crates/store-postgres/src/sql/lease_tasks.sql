@@ -1,14 +1,14 @@
--- Takes tasks that are due. What another transaction is taking at this moment is passed over, not waited for.
+-- Takes tasks that are due. A lease that ends later than any can was taken by a clock that ran ahead. What another transaction is taking at this moment is passed over, not waited for.
 WITH free AS (
     SELECT order_id, key
     FROM tasks
-    WHERE due_at <= $1::timestamptz AND (leased_until IS NULL OR leased_until <= $1)
+    WHERE due_at <= $1::timestamptz AND (leased_until IS NULL OR leased_until <= $1 OR leased_until > $2::timestamptz)
     ORDER BY due_at, order_id, key
-    LIMIT $2::bigint
+    LIMIT $3::bigint
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE tasks
-    SET taken = taken + 1, leased_by = $3::uuid, leased_until = $4::timestamptz
+    SET taken = taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz
     FROM free
     WHERE tasks.order_id = free.order_id AND tasks.key = free.key
     RETURNING tasks.order_id, tasks.key, tasks.payload, tasks.taken, tasks.due_at
