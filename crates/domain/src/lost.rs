@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    CaptureMethod, ContentError, Decision, Email, IntentSnapshot, LineItem, LineProblem, NewOrder, Order, OrderId,
-    OrderNumber, Timestamp,
+    CaptureMethod, ContentError, CustomerId, Decision, Email, IntentSnapshot, LineItem, LineProblem, NewOrder, Order,
+    OrderId, OrderNumber, Timestamp,
 };
 
 /// What Stripe knows of a lost order.
@@ -14,6 +14,8 @@ pub struct LostOrder {
     pub id: OrderId,
     /// Its number, from there too.
     pub number: OrderNumber,
+    /// Whose it was.
+    pub customer: Option<CustomerId>,
     /// When its money was to move.
     pub capture: CaptureMethod,
     /// Where its receipt went.
@@ -33,10 +35,11 @@ pub enum RecreateError {
 
 impl Order {
     /// Makes a lost order again, under its id and number, so that its payment `seen` settles it. What was bought is not
-    /// known any more: it has one line that says so, of the payment's amount. Its customer is not known either.
+    /// known any more: it has one line that says so, of the payment's amount.
     pub fn recreate(lost: LostOrder, seen: &IntentSnapshot, now: Timestamp) -> Result<Decision, RecreateError> {
         let name = format!("Order {} as it was before a restore, by {}", lost.number, seen.intent);
         let new = NewOrder {
+            customer: lost.customer,
             email: lost.email,
             lines: vec![LineItem::new(name, seen.amount, 1)?],
             capture: lost.capture,
@@ -65,7 +68,7 @@ mod tests {
             revision: Some(3),
             ..IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, usd(4200), at(100))
         };
-        (LostOrder { id, number, capture: CaptureMethod::Automatic, email: None }, seen)
+        (LostOrder { id, number, customer: None, capture: CaptureMethod::Automatic, email: None }, seen)
     }
 
     #[test]

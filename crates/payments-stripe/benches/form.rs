@@ -22,6 +22,7 @@ fn request(lines: u32) -> CreatePaymentIntent {
             order_id: "0195ead7-9d10-7000-8000-000000000009".into(),
             order_number: "ORD-20250331-5XZF00".into(),
             revision: 1,
+            customer_id: None,
             installation_id: None,
         },
         amount_details: Some(AmountDetails {

@@ -101,6 +101,7 @@ mod tests {
         Some(NewIntent {
             order: order.id,
             number: order.number.clone(),
+            customer: None,
             revision: 1,
             epoch: None,
             amount: order.total,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use paywright_app::{NewIntent, ProviderRefund};
-use paywright_domain::{Epoch, InstallationId, OrderId, OrderNumber};
+use paywright_domain::{CustomerId, Epoch, InstallationId, OrderId, OrderNumber};
 use uuid::Uuid;
 
 use crate::requests::IntentMetadata;
@@ -56,6 +56,7 @@ impl Owner {
             order_id: new.order.to_string(),
             order_number: new.number.to_string(),
             revision: new.revision,
+            customer_id: new.customer.as_ref().filter(|_| new.epoch.is_some()).map(|it| it.as_str().to_owned()),
             installation_id: self.told(new.epoch),
         }
     }
@@ -86,6 +87,11 @@ pub(crate) fn revision(notes: &Notes) -> Option<u32> {
 /// Number of the order that an intent was made for.
 pub(crate) fn order_number(notes: &Notes) -> Option<OrderNumber> {
     OrderNumber::parse(notes.get(ORDER_NUMBER)?).ok()
+}
+
+/// The customer whose order it was.
+pub(crate) fn customer(notes: &Notes) -> Option<CustomerId> {
+    CustomerId::new(notes.get(CUSTOMER)?).ok()
 }
 
 /// Name of a refund within its order.

@@ -208,6 +208,7 @@ fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder>
     let order = LostOrder {
         id: owner.order(&intent.metadata)?,
         number: metadata::order_number(&intent.metadata)?,
+        customer: metadata::customer(&intent.metadata),
         capture: match intent.capture_method {
             Some(crate::CaptureMethod::Manual) => CaptureMethod::Manual,
             Some(_) | None => CaptureMethod::Automatic,

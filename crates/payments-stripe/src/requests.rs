@@ -35,6 +35,9 @@ pub struct IntentMetadata {
     pub order_number: String,
     /// The order's revision.
     pub revision: u32,
+    /// The customer whose order it is, in the shop's own terms; absent as the installation is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     /// The installation whose order it is; absent in requests from before installations had names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation_id: Option<String>,

@@ -73,6 +73,7 @@ fn new_intent() -> NewIntent {
     NewIntent {
         order: order.id,
         number: order.number.clone(),
+        customer: None,
         revision: 3,
         epoch: None,
         amount: order.total,

@@ -166,7 +166,7 @@ impl Stripe {
         let found = self.twin.intents().find(|it| it.id == intent.as_str())?;
         let id = found.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId)?;
         let number = OrderNumber::parse(found.metadata.get("order_number")?).ok()?;
-        let order = LostOrder { id, number, capture: CaptureMethod::Automatic, email: None };
+        let order = LostOrder { id, number, customer: None, capture: CaptureMethod::Automatic, email: None };
         Some(RecordedOrder { order, names_installation: true })
     }
 

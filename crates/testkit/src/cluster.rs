@@ -313,8 +313,8 @@ fn in_memory() -> PathBuf {
     if kilobytes.is_some_and(|it| it >= KILOBYTES_MIN) { shm.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Where `initdb` and the rest are.
-fn programs() -> PathBuf {
+/// The folder of PostgreSQL's programs: `initdb` and the rest.
+pub fn programs() -> PathBuf {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> =
         debian.filter_map(|it| Some((it.file_name().to_str()?.parse().ok()?, it.path().join("bin")))).collect();

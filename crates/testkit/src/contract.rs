@@ -71,6 +71,9 @@ macro_rules! store_contract {
             a_corrupt_row_is_reported_as_such
             an_api_key_is_found_by_its_digest_until_revoked
             what_was_committed_is_there_for_another_process
+            an_installation_has_one_name_and_its_epochs_grow
+            an_order_is_read_in_the_epoch_and_its_requests_keep_theirs
+            the_key_of_a_lost_order_places_no_other
         }
     };
     ($fresh:expr; $($promise:ident)*) => {
@@ -82,21 +85,23 @@ macro_rules! store_contract {
     };
 }
 
-const NOW: i64 = 1_743_415_050;
+pub use crate::installation_contract::*;
 
-fn first(decision: Decision) -> Changes {
+pub(crate) const NOW: i64 = 1_743_415_050;
+
+pub(crate) fn first(decision: Decision) -> Changes {
     changes(Version::NEW, decision, at(NOW), at(NOW))
 }
 
-fn then(version: u32, decision: Decision) -> Changes {
+pub(crate) fn then(version: u32, decision: Decision) -> Changes {
     changes(Version(version), decision, at(NOW), at(NOW))
 }
 
-fn by_id(n: u32) -> OrderRef {
+pub(crate) fn by_id(n: u32) -> OrderRef {
     OrderRef::Id(order_id(n))
 }
 
-fn requested(order: &Order) -> Decision {
+pub(crate) fn requested(order: &Order) -> Decision {
     crate::request_intent(order, at(NOW))
 }
 
@@ -106,11 +111,11 @@ fn news(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
     IntentSnapshot { status, received, revision: Some(order.revision), ..asked }
 }
 
-async fn stored(store: &dyn Store, n: u32) -> Versioned<Order> {
+pub(crate) async fn stored(store: &dyn Store, n: u32) -> Versioned<Order> {
     store.order(&by_id(n)).await.unwrap().expect("the order is stored")
 }
 
-fn is_conflict<T>(result: &Result<T, StoreError>) -> bool {
+pub(crate) fn is_conflict<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict))
 }
 
@@ -310,7 +315,7 @@ pub async fn writers_of_different_orders_do_not_disturb_each_other(subject: &imp
     }
 }
 
-fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord {
+pub(crate) fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord {
     IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, answer: "{\"é\":1}".into(), at: at(NOW) }
 }
 
@@ -465,7 +470,7 @@ pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject
 }
 
 /// Puts a paid order into the store, as its second version.
-async fn paid(store: &dyn Store, n: u32) -> Order {
+pub(crate) async fn paid(store: &dyn Store, n: u32) -> Order {
     store.commit(first(place(n))).await.unwrap();
     let order = place(n).order;
     let paid = order.settle(&news(&order, &format!("pi_{n}"), IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW));

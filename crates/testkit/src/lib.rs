@@ -12,6 +12,7 @@
 mod cluster;
 pub mod contract;
 mod gateway;
+pub mod installation_contract;
 pub mod postgres;
 mod provider;
 mod samples;
@@ -19,7 +20,7 @@ pub mod storefront_contract;
 mod wallet;
 mod world;
 
-pub use cluster::{Cluster, url_of_all};
+pub use cluster::{Cluster, programs, url_of_all};
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};
 pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, usd};

@@ -461,6 +461,7 @@ impl ProviderRecords for Provider {
             order: LostOrder {
                 id,
                 number: OrderNumber::of(id, found.as_of),
+                customer: None,
                 capture: CaptureMethod::Automatic,
                 email: None,
             },

@@ -41,7 +41,14 @@ impl App {
         let (id, number, attempt) = (order.id, refund.number, refund.attempt);
         let key = refund.idempotency_key(id);
         let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
-            Ok(issued) => return self.take_refund(&issued.snapshot, &Along::from("answer", issued.request)).await,
+            Ok(issued) => {
+                let order = self.take_refund(&issued.snapshot, &Along::from("answer", issued.request)).await?;
+                if order.refund_numbered(number).is_none_or(|it| it.provider_id.is_some() || it.attempt != attempt) {
+                    return Ok(order);
+                }
+                // Stripe remembers the key for a refund of another amount.
+                IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
+            }
             Err(GatewayError::Refused(error)) => error,
             Err(GatewayError::NotFound) => {
                 IntentError { code: Some("resource_missing".to_owned()), ..IntentError::default() }

@@ -2,8 +2,8 @@ use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    Adjustment, CancelReason, CaptureMethod, Content, Email, Epoch, IntentError, IntentId, IntentSnapshot, LineItem,
-    Money, Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
+    Adjustment, CancelReason, CaptureMethod, Content, CustomerId, Email, Epoch, IntentError, IntentId, IntentSnapshot,
+    LineItem, Money, Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -58,6 +58,8 @@ pub struct NewIntent {
     pub order: OrderId,
     /// Its name for people.
     pub number: OrderNumber,
+    /// Whose it is, in the shop's own terms.
+    pub customer: Option<CustomerId>,
     /// The revision of it.
     pub revision: u32,
     /// The epoch in which the request was decided; where there is one, the provider is told of the installation too.
@@ -82,6 +84,7 @@ impl NewIntent {
         Self {
             order: order.id,
             number: order.number.clone(),
+            customer: order.customer.clone().or_else(|| content.customer.clone()),
             revision: content.revision,
             epoch,
             amount: content.total,
@@ -99,6 +102,7 @@ impl NewIntent {
         Self {
             order: order.id,
             number: order.number.clone(),
+            customer: order.customer.clone(),
             revision,
             epoch,
             amount: order.total,

@@ -9,6 +9,7 @@ mod edit_and_cancel;
 mod events;
 mod list_orders;
 mod place_order;
+mod recover;
 mod refunds;
 mod settle;
 mod storefront;
@@ -117,7 +118,10 @@ impl Shop {
 
     /// An order, and the intent that it can be paid by.
     pub(crate) async fn payable(&self) -> (Order, IntentId) {
-        let order = self.placed().await;
+        self.payable_of(&self.placed().await).await
+    }
+
+    async fn payable_of(&self, order: &Order) -> (Order, IntentId) {
         let made = self.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
         let intent = made.order.payable_intent().unwrap().id.clone();
         (made.order, intent)
@@ -125,7 +129,12 @@ impl Shop {
 
     /// An order that was paid, and whose payment a webhook has told.
     pub(crate) async fn paid(&self) -> Order {
-        let (_, intent) = self.payable().await;
+        self.pay(&self.placed().await).await
+    }
+
+    /// The same order once it was paid, and a webhook has told so.
+    pub(crate) async fn pay(&self, order: &Order) -> Order {
+        let (_, intent) = self.payable_of(order).await;
         self.provider().pay(&intent);
         self.app.settle_from_provider(&self.provider().intent_now(&intent)).await.unwrap()
     }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use paywright_app::{Access, IdempotencyKey, OrderRef, RefundPaymentError};
+use paywright_app::{Access, IdempotencyKey, OrderRef, PaymentGateway, ProviderRefund, RefundPaymentError};
 use paywright_domain::{
-    AnomalyKind, NewRefund, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
+    AnomalyKind, Epoch, NewRefund, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
 };
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
@@ -56,6 +56,43 @@ async fn a_refund_whose_process_died_is_made_by_another() {
         assert_eq!(statuses(&shop.order(&order).await), ["succeeded"], "{trouble:?} {pause}");
         assert_eq!(shop.provider().refunds_now().len(), 1, "{trouble:?} {pause}");
     }
+}
+
+fn lost(order: &Order, number: u32, minor: i64) -> (ProviderRefund, String) {
+    let name = format!("{}:{number}", order.id);
+    let key = format!("refund:{name}");
+    let intent = order.paid_by().unwrap().id.clone();
+    (ProviderRefund { intent, amount: usd(minor), reason: None, name, epoch: None, request: None }, key)
+}
+
+/// A restore from a backup has lost a refund, and nobody has begun an epoch: its number is handed out again.
+#[tokio::test]
+async fn a_refund_of_another_amount_under_the_name_of_ours_is_kept_beside_it() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let (refund, key) = lost(&order, 1, 500);
+    shop.provider().create_refund(&refund, &key).await.unwrap();
+    let made = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(700), None).await.unwrap();
+    assert_eq!((made.refund.amount, made.refund.number), (usd(700), 1));
+    shop.after(PATIENCE).await;
+    let after = shop.order(&order).await;
+    let amounts: Vec<_> = after.refunds.iter().map(|it| (it.amount, it.status.name(), it.origin.name())).collect();
+    assert_eq!(amounts, [(usd(700), "succeeded", "shop"), (usd(500), "succeeded", "provider")]);
+    let kinds: Vec<_> = after.anomalies.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [AnomalyKind::RefundDiffers { refund: 1, requested: usd(700), made: usd(500) }]);
+    assert_eq!(shop.provider().refunds_now().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refund_of_a_later_epoch_is_another_one_though_number_and_amount_are_those_of_a_lost_one() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let (refund, key) = lost(&order, 1, 500);
+    shop.provider().create_refund(&refund, &key).await.unwrap();
+    shop.store.begin_epoch(Epoch(7)).await.unwrap();
+    let made = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!((made.refund.status.name(), made.refund.epoch), ("succeeded", Some(Epoch(7))));
+    assert_eq!(shop.provider().refunds_now().len(), 2);
 }
 
 /// Pain 2, over the store: two at once, and more than that.

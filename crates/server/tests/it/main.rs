@@ -17,6 +17,7 @@ mod every_trouble;
 mod faults;
 mod logs;
 mod program;
+mod recovery;
 mod replicas;
 mod rolling_restart;
 mod sale;

@@ -1,6 +1,7 @@
 //! A shop as it runs in production: `serve` processes on one database, and a twin.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use paywright_testkit::postgres::Database;
 use reqwest::Client;
@@ -85,6 +86,11 @@ impl Served {
             served.replicas.push((Some(process), api));
         }
         served
+    }
+
+    /// The folder of its settings, and of its file.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the `n`th of them, once more after it was killed.

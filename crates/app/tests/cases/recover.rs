@@ -1,0 +1,110 @@
+use paywright_app::{
+    Access, IdempotencyKey, IdempotentRequest, LostOrderPolicy, OrderRef, PlaceOrderError, PlacedOrder, RecordedOrder,
+};
+use paywright_domain::{Epoch, IntentPlan, NewRefund, Order, OrderId, PaymentState};
+use paywright_testkit::{at, new_order, usd};
+use uuid::Uuid;
+
+use crate::{NOW, Shop};
+
+fn request(key: &str) -> IdempotentRequest {
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: key.into() };
+    IdempotentRequest { key, fingerprint: [1; 32], answer: |order: &Order| order.number.to_string() }
+}
+
+fn refund_key() -> Option<(IdempotencyKey, [u8; 32])> {
+    Some((IdempotencyKey { scope: Uuid::from_u128(1), key: "refund".into() }, [2; 32]))
+}
+
+fn of(minor: i64) -> NewRefund {
+    NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
+}
+
+impl Shop {
+    /// An order that was placed under a key, and its payment.
+    async fn paid_under(&self, key: &str) -> Order {
+        let PlacedOrder::Now(order) = self.app.place_order(new_order(), Some(request(key))).await.unwrap() else {
+            panic!("a first request places an order")
+        };
+        self.pay(&order).await
+    }
+
+    /// The same shop after its database has gone back to a backup that has no order.
+    async fn gone_back(&self) -> (Self, crate::Kept) {
+        let (store, kept) = crate::fresh_store().await;
+        (self.another_over(store), kept)
+    }
+
+    async fn recover(&self, policy: LostOrderPolicy) -> paywright_app::Recovery {
+        self.app.recover(at(NOW - 3600), |_: &RecordedOrder| policy).await.unwrap()
+    }
+}
+
+fn all(order: OrderId) -> OrderRef {
+    OrderRef::Id(order)
+}
+
+#[tokio::test]
+async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
+    let shop = Shop::open().await;
+    let order = shop.paid_under("k").await;
+    let refunded = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), refund_key()).await.unwrap();
+    let (shop, _kept) = shop.gone_back().await;
+
+    let listed = shop.recover(LostOrderPolicy::List).await;
+    let lost: Vec<_> = listed.lost.iter().map(|it| (it.id, it.order.is_some())).collect();
+    assert_eq!(lost, [(order.id, false)]);
+    let repeated = shop.app.place_order(new_order(), Some(request("k"))).await;
+    assert!(matches!(repeated, Err(PlaceOrderError::Lost(id)) if id == order.id), "{repeated:?}");
+    // Another request is another order.
+    assert!(matches!(shop.app.place_order(new_order(), Some(request("other"))).await, Ok(PlacedOrder::Now(_))));
+
+    for _ in 0..2 {
+        let made = shop.recover(LostOrderPolicy::Recreate).await;
+        let again = made.lost[0].order.clone().unwrap();
+        assert_eq!(
+            (again.id, again.total, again.payment_state()),
+            (order.id, order.total, PaymentState::PartiallyRefunded)
+        );
+        assert_eq!((again.refunds.len(), again.anomalies.len()), (1, 0));
+    }
+    let repeated = shop.app.place_order(new_order(), Some(request("k"))).await.unwrap();
+    assert!(matches!(repeated, PlacedOrder::Before { order: id, .. } if id == order.id), "{repeated:?}");
+    let repeated = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), refund_key()).await.unwrap();
+    assert_eq!((repeated.replayed, repeated.refund.provider_id), (true, refunded.refund.provider_id));
+    let other = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!((other.replayed, other.refund.status.name()), (false, "succeeded"));
+    assert_eq!(shop.provider().refunds_now().len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_paid_for_a_lost_order_goes_back_once() {
+    let shop = Shop::open().await;
+    let order = shop.paid_under("k").await;
+    let (shop, _kept) = shop.gone_back().await;
+    for _ in 0..2 {
+        let undone = shop.recover(LostOrderPolicy::Refund).await;
+        let again = undone.lost[0].order.clone().unwrap();
+        assert_eq!((again.id, again.payment_state()), (order.id, PaymentState::Refunded));
+        assert_eq!(shop.provider().refunds_now().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn each_recovery_begins_an_epoch_that_the_keys_of_its_requests_have() {
+    let shop = Shop::open().await;
+    let begun = shop.recover(LostOrderPolicy::List).await.epoch;
+    assert_eq!(begun, Epoch(u32::try_from(NOW).unwrap()));
+    shop.clock.advance_seconds(10);
+    let later = shop.recover(LostOrderPolicy::List).await.epoch;
+    assert_eq!(later, Epoch(begun.0 + 10));
+    let order = shop.placed().await;
+    let read = shop.order(&order).await;
+    let IntentPlan::Create { request, .. } = read.request_intent(at(NOW)).unwrap() else { panic!("there is none yet") };
+    assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1:e{}", order.id, later.0));
+    // A restored database begins again in the first one, and ends in yet another.
+    let (restored, _kept) = shop.gone_back().await;
+    assert_eq!(restored.store.installation().await.unwrap().epoch, Epoch::FIRST);
+    shop.clock.advance_seconds(10);
+    assert_eq!(restored.recover(LostOrderPolicy::List).await.epoch, Epoch(later.0 + 10));
+}

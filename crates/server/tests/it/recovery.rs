@@ -1,0 +1,274 @@
+//! Going back to a backup, by the commands of `docs/operations.md`, and what is known again afterwards.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use paywright_testkit::postgres::Database;
+use paywright_testkit::programs;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::by_itself::shop;
+use crate::program::{Answer, answer, client, two_lines};
+use crate::served::Served;
+
+const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+
+/// The commands under a heading of the documentation, a block each.
+fn commands(heading: &str) -> Vec<String> {
+    let (_, section) = OPERATIONS.split_once(&format!("### {heading}\n")).expect("the heading is there");
+    let section = section.lines().take_while(|it| !it.starts_with('#'));
+    let (mut blocks, mut block) = (Vec::new(), None::<String>);
+    for line in section.map(str::trim) {
+        match (line, &mut block) {
+            ("```sh", None) => block = Some(String::new()),
+            ("```", Some(_)) => blocks.extend(block.take()),
+            (line, Some(block)) => block.extend([line, "\n"]),
+            (_, None) => {}
+        }
+    }
+    blocks
+}
+
+/// A shop on one of the stores, and the way back for it.
+struct Restorable {
+    served: Served,
+    database: Option<Database>,
+    /// The moment of the backup.
+    moment: String,
+}
+
+impl Restorable {
+    async fn start(database: Option<Database>) -> Self {
+        Self { served: shop(database.as_ref(), false, "").await, database, moment: String::new() }
+    }
+
+    fn folder(&self) -> &Path {
+        self.served.folder()
+    }
+
+    /// Runs a block of the documentation: whether it did what it should, and what it printed.
+    fn sh(&self, block: &str) -> (bool, String) {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_paywright"));
+        let folders = [program.parent().unwrap().to_owned(), programs()];
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path))).unwrap();
+        let mut sh = Command::new("sh");
+        sh.args(["-e", "-u", "-c", block]).current_dir(self.folder()).env("PATH", path).env("FILE", "orders.db");
+        sh.env("BACKUP", self.folder().join("backup")).env("MOMENT", &self.moment);
+        sh.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", self.folder().join("timeline.json"));
+        sh.env("DATABASE", self.database.as_ref().map_or_else(String::new, Database::url));
+        let ran = sh.output().unwrap();
+        let printed = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+        (ran.status.success(), printed)
+    }
+
+    /// As [`Self::sh`], where it has to work.
+    fn must(&self, block: &str) -> String {
+        let (done, printed) = self.sh(block);
+        assert!(done, "{block}\n{printed}");
+        printed
+    }
+
+    fn back_up(&mut self) {
+        let [sqlite, postgres] = commands("To make a backup").try_into().unwrap();
+        let printed = self.must(if self.database.is_none() { &sqlite } else { &postgres });
+        printed.split_whitespace().find(|it| it.ends_with('Z')).unwrap().clone_into(&mut self.moment);
+    }
+
+    /// Stops the process and puts the backup in its place.
+    fn go_back(&mut self) {
+        let (process, _) = self.served.replicas.first_mut().unwrap();
+        assert_eq!(process.take().unwrap().terminate(), Some(0));
+        let [sqlite, postgres, ..] = steps();
+        self.must(if self.database.is_none() { &sqlite } else { &postgres });
+    }
+
+    fn start_again(&mut self) {
+        self.served.replicas[0].0 = Some(self.served.serve(0));
+        // Its connections are to the process that was there before.
+        self.served.http = client();
+    }
+
+    /// Places an order under a key.
+    async fn place(&self, key: &str) -> Answer {
+        let request = self.served.http.post(format!("{}/orders", self.served.replicas[0].1));
+        let request = request.header("x-api-key", &self.served.key).header("idempotency-key", key);
+        answer(request.header("content-type", "application/json").body(two_lines().to_string())).await
+    }
+
+    async fn refund(&self, order: &str, amount: &str, key: &str) -> Answer {
+        let request = self.served.http.post(format!("{}/orders/{order}/refunds", self.served.replicas[0].1));
+        let request = request.header("x-api-key", &self.served.key).header("idempotency-key", key);
+        let body = json!({ "amount": amount }).to_string();
+        answer(request.header("content-type", "application/json").body(body)).await
+    }
+
+    async fn intent_of(&self, order: &str) -> String {
+        let made = self.served.call(Method::POST, &format!("/orders/{order}/payment-intent"), &Value::Null).await;
+        made.body["data"]["id"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned()
+    }
+
+    async fn paid(&self, key: &str) -> String {
+        let order = self.place(key).await.body["data"]["id"].as_str().unwrap().to_owned();
+        let intent = self.intent_of(&order).await;
+        self.served.pay(&intent, "pm_card_visa").await;
+        let paid = self.served.call(Method::POST, &format!("/orders/{order}/payment"), &Value::Null).await;
+        assert_eq!(paid.status, 200, "{paid:?}");
+        order
+    }
+
+    async fn read(&self, order: &str) -> Value {
+        self.served.call(Method::GET, &format!("/orders/{order}"), &Value::Null).await.body["data"].clone()
+    }
+
+    /// Amounts of all refunds at Stripe, in minor units, smallest first.
+    async fn refunds_at_stripe(&self) -> Vec<i64> {
+        let refunds = self.served.listed("/v1/refunds").await;
+        let mut amounts: Vec<i64> = refunds.iter().map(|it| it["amount"].as_i64().unwrap()).collect();
+        amounts.sort_unstable();
+        amounts
+    }
+}
+
+/// The steps of a restore: the file, the dump, the list, the orders made again, the money given back, the comparison.
+fn steps() -> [String; 6] {
+    commands("To go back to a backup").try_into().unwrap()
+}
+
+async fn what_stripe_has_is_known_again(database: Option<Database>) {
+    let mut shop = Restorable::start(database).await;
+    let old = shop.paid("old").await;
+    assert_eq!(shop.refund(&old, "1.00", "first").await.status, 201);
+    shop.back_up();
+    let refunded = shop.refund(&old, "5.00", "second").await.body["data"].clone();
+    let (paid, unpaid) = (shop.paid("paid").await, shop.place("unpaid").await.body["data"].clone());
+    let unpaid_id = unpaid["id"].as_str().unwrap().to_owned();
+    let open = shop.intent_of(&unpaid_id).await;
+    let unheard = shop.place("unheard").await.body["data"]["id"].as_str().unwrap().to_owned();
+    let number = shop.read(&paid).await["number"].as_str().unwrap().to_owned();
+
+    shop.go_back();
+    let [_, _, list, recreate, _, audit] = steps();
+    let (complete, printed) = shop.sh(&list);
+    assert!(!complete, "two orders are missing: {printed}");
+    for expected in [&paid, &number, &unpaid_id, "No order is missing", "Brought up to date (1)"] {
+        assert_eq!(printed.contains(expected), expected != "No order is missing", "{expected}: {printed}");
+    }
+    assert!(!printed.contains(&unheard), "{printed}");
+    // A repeated request is told that its order is lost, and places no other.
+    shop.start_again();
+    let repeated = shop.place("paid").await;
+    assert_eq!((repeated.status, repeated.code()), (409, "order_lost"), "{repeated:?}");
+    shop.served.replicas[0].0.take().unwrap().terminate();
+
+    let printed = shop.must(&recreate);
+    assert!(printed.contains("Lost, and made again (2)") && printed.contains("No order is missing"), "{printed}");
+    shop.must(&recreate);
+    shop.start_again();
+    let again = shop.read(&paid).await;
+    assert_eq!(
+        (&again["payment_status"], &again["number"], &again["amount"]),
+        (&json!("paid"), &json!(number), &json!("124.50"))
+    );
+    for (key, order) in [("paid", &paid), ("unpaid", &unpaid_id)] {
+        let repeated = shop.place(key).await;
+        assert_eq!((repeated.status, repeated.replayed, &repeated.body["data"]["id"]), (201, true, &json!(order)));
+    }
+    assert_ne!(shop.place("unheard").await.body["data"]["id"], json!(unheard), "Stripe never heard of it");
+    // The page that the customer has open still pays.
+    assert_eq!(shop.intent_of(&unpaid_id).await, open);
+    shop.served.pay(&open, "pm_card_visa").await;
+    shop.served.until_paid(&unpaid_id).await;
+
+    let repeated = shop.refund(&old, "5.00", "second").await;
+    assert_eq!((repeated.status, repeated.replayed, &repeated.body["data"]["id"]), (201, true, &refunded["id"]));
+    assert_eq!(shop.refunds_at_stripe().await, [100, 500]);
+    let other = shop.refund(&old, "7.00", "third").await;
+    assert_eq!(
+        (other.status, &other.body["data"]["amount"], &other.body["data"]["status"]),
+        (201, &json!("7.00"), &json!("succeeded"))
+    );
+    assert_eq!(shop.refunds_at_stripe().await, [100, 500, 700]);
+    assert_eq!(shop.read(&old).await["amount_refunded"], "13.00");
+    let printed = shop.must(&audit);
+    assert!(printed.contains("recovered from a backup at") && printed.contains("Nothing differs"), "{printed}");
+}
+
+#[tokio::test]
+async fn what_stripe_has_is_known_again_after_a_restore_of_a_file() {
+    what_stripe_has_is_known_again(None).await;
+}
+
+#[tokio::test]
+async fn what_stripe_has_is_known_again_after_a_restore_of_a_dump() {
+    what_stripe_has_is_known_again(Some(Database::empty().await)).await;
+}
+
+#[tokio::test]
+async fn what_was_paid_for_lost_orders_goes_back_once() {
+    let mut shop = Restorable::start(None).await;
+    shop.back_up();
+    let paid = shop.paid("paid").await;
+    let unpaid = shop.place("unpaid").await.body["data"]["id"].as_str().unwrap().to_owned();
+    let open = shop.intent_of(&unpaid).await;
+    shop.go_back();
+    let [.., refund, _] = steps();
+    for _ in 0..2 {
+        let printed = shop.must(&refund);
+        assert!(printed.contains("Lost, and made again (2)"), "{printed}");
+    }
+    assert_eq!(shop.refunds_at_stripe().await, [12_450]);
+    let intents = shop.served.intents().await;
+    let status = |id: &str| intents.iter().find(|it| it["id"] == id).unwrap()["status"].clone();
+    assert_eq!(status(&open), "canceled");
+    shop.start_again();
+    assert_eq!(shop.read(&paid).await["payment_status"], "refunded");
+    assert_eq!(shop.read(&unpaid).await["status"], "canceled");
+    let (agree, printed, _) = shop.served.run(&["audit"]);
+    assert!(agree, "{printed}");
+}
+
+/// Whoever restores and does not run `recover` has the same numbers under the same keys: amounts alone tell.
+#[tokio::test]
+async fn a_refund_after_a_restore_without_recovery_is_made_with_its_own_amount() {
+    let mut shop = Restorable::start(None).await;
+    let order = shop.paid("old").await;
+    shop.back_up();
+    assert_eq!(shop.refund(&order, "5.00", "lost").await.status, 201);
+    shop.go_back();
+    shop.start_again();
+    let made = shop.refund(&order, "7.00", "new").await;
+    assert_eq!((made.status, &made.body["data"]["amount"]), (201, &json!("7.00")), "{made:?}");
+    // Where the walk of Stripe's events had not told yet, Stripe knows the key with another amount: the worker asks under
+    // the next.
+    let all_made = |it: &Value| it["refunds"].as_array().unwrap().iter().all(|it| it["status"] == "succeeded");
+    let read = shop.served.until(&order, |it| it["amount_refunded"] == "12.00" && all_made(it)).await;
+    assert_eq!(shop.refunds_at_stripe().await, [500, 700]);
+    let shop_made = read["refunds"].as_array().unwrap().iter().find(|it| it["origin"] == "shop").unwrap();
+    assert_eq!(shop_made["amount"], "7.00");
+}
+
+#[tokio::test]
+async fn a_backup_replaces_nothing_and_says_what_it_cannot_copy() {
+    let shop = Restorable::start(None).await;
+    shop.must("paywright backup copy.db");
+    let (done, printed) = shop.sh("paywright backup copy.db");
+    assert!(!done && printed.contains("copy.db is there already"), "{printed}");
+    let (done, printed) = shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:none.db paywright backup other.db");
+    assert!(!done && printed.contains("none.db"), "{printed}");
+    assert!(!shop.folder().join("none.db").exists() && !shop.folder().join("other.db").exists());
+    let (done, printed) = shop.sh("paywright backup no/such/folder/copy.db");
+    assert!(!done && printed.contains("no/such/folder/copy.db"), "{printed}");
+    let (done, printed) = shop.sh("PAYWRIGHT__DATABASE__URL=postgres://x@localhost/y paywright backup copy2.db");
+    assert!(!done && printed.contains("pg_dump"), "{printed}");
+    let (done, printed) = shop.sh("paywright recover --since 2999-01-01T00:00:00Z");
+    assert!(!done && printed.contains("yet to come"), "{printed}");
+    let (done, printed) = shop.sh("paywright recover --since yesterday");
+    assert!(!done && printed.contains("must be a moment like"), "{printed}");
+    // A copy is a database like any other, and nobody else may read it.
+    let mode = std::fs::metadata(shop.folder().join("copy.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    shop.must("PAYWRIGHT__DATABASE__URL=sqlite:copy.db paywright keys list");
+}

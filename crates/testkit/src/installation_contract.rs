@@ -1,0 +1,73 @@
+//! What every store keeps of its installation, as part of [`store_contract!`](crate::store_contract).
+
+use paywright_app::{IdempotencyKey, OrderRef, Version};
+use paywright_domain::{Decision, Epoch, NewRefund, Order, OrderId};
+use uuid::Uuid;
+
+use crate::contract::{NOW, Subject, by_id, first, is_conflict, paid, record, requested, stored, then};
+use crate::{at, new_order, order_id, place, usd};
+
+fn place_as(id: OrderId) -> Decision {
+    Order::place(id, new_order(), at(NOW)).unwrap()
+}
+
+/// The name stays, also for another process; an epoch is followed by later ones alone.
+pub async fn an_installation_has_one_name_and_its_epochs_grow(subject: &impl Subject) {
+    let store = subject.store();
+    let before = store.installation().await.unwrap();
+    assert_eq!(before.epoch, Epoch::FIRST);
+    for (begun, expected) in [(7, 7), (5, 7), (7, 7), (u32::MAX, u32::MAX)] {
+        store.begin_epoch(Epoch(begun)).await.unwrap();
+        let after = store.installation().await.unwrap();
+        assert_eq!((after.id, after.epoch), (before.id, Epoch(expected)));
+    }
+}
+
+/// What was decided in an earlier epoch keeps its own, and so its idempotency key.
+pub async fn an_order_is_read_in_the_epoch_and_its_requests_keep_theirs(subject: &impl Subject) {
+    let store = subject.store();
+    let order = place(1).order;
+    store.commit(first(place(1))).await.unwrap();
+    store.commit(then(1, requested(&order))).await.unwrap();
+    let refunded = paid(&*store, 2).await;
+    let new = NewRefund { amount: Some(usd(100)), request: Some(Uuid::from_u128(5)), ..NewRefund::default() };
+    store.commit(then(2, refunded.refund(&new, at(NOW)).unwrap().0)).await.unwrap();
+    store.begin_epoch(Epoch(9)).await.unwrap();
+    let order = stored(&*store, 1).await.value;
+    assert_eq!((order.epoch, order.requested.unwrap().epoch), (Epoch(9), Some(Epoch::FIRST)));
+    let order = stored(&*store, 2).await.value;
+    let refund = &order.refunds[0];
+    assert_eq!((refund.epoch, refund.request), (Some(Epoch::FIRST), Some(Uuid::from_u128(5))));
+    let (again, number) = order.refund(&new, at(NOW)).unwrap();
+    store.commit(then(3, again)).await.unwrap();
+    let order = stored(&*store, 2).await.value;
+    assert_eq!(order.refund_numbered(number).unwrap().epoch, Some(Epoch(9)));
+}
+
+/// A lost order is known by the end of its id: a request with its key, made again, places no other.
+pub async fn the_key_of_a_lost_order_places_no_other(subject: &impl Subject) {
+    let store = subject.store();
+    let key = |text: &str| IdempotencyKey { scope: Uuid::from_u128(1), key: text.into() };
+    let lost = key("k").order_id(at(NOW - 3600));
+    assert_eq!(store.lost_order(lost).await.unwrap(), None);
+    for _ in 0..2 {
+        store.add_lost_order(lost, at(NOW)).await.unwrap();
+    }
+    let again = key("k").order_id(at(NOW));
+    assert_ne!(again, lost);
+    assert_eq!(store.lost_order(again).await.unwrap(), Some(lost));
+    assert_eq!(store.lost_order(key("other").order_id(at(NOW))).await.unwrap(), None);
+    let under = |id: OrderId, text: &str| {
+        let mut changes = first(place_as(id));
+        changes.idempotency = Some(record(&key(text), id));
+        changes
+    };
+    assert!(is_conflict(&store.commit(under(again, "k")).await));
+    assert_eq!(store.idempotency_record(&key("k")).await.unwrap(), None);
+    store.commit(under(order_id(2), "other")).await.unwrap();
+    // It is made again under its own id, by nobody's key.
+    store.commit(first(place_as(lost))).await.unwrap();
+    let there = store.order(&OrderRef::Id(lost)).await.unwrap().unwrap();
+    assert_eq!(there.version, Version(1));
+    assert!(store.order(&by_id(2)).await.unwrap().is_some());
+}
