@@ -15,15 +15,6 @@ const REST_MAX: Duration = Duration::from_secs(150);
 /// How often it is told what is waited for.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// How the shop's books and Stripe's are to compare.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Books {
-    /// `audit` finds no difference.
-    Agree,
-    /// `audit` finds the orders that were paid and are not here any more, and no other difference.
-    Restored,
-}
-
 /// All orders, intents and refunds.
 pub(crate) struct Found {
     /// By id, as the shop shows them.
@@ -48,7 +39,7 @@ impl Found {
     }
 
     /// Waits until nothing is on its way, and the books agree with Stripe's.
-    pub(crate) async fn at_rest(served: &Served, customer: &Customer, books: Books) -> (Self, Duration) {
+    pub(crate) async fn at_rest(served: &Served, customer: &Customer) -> (Self, Duration) {
         let (begun, mut told_at) = (Instant::now(), Duration::ZERO);
         loop {
             let found = Self::read(served, customer).await;
@@ -56,11 +47,7 @@ impl Found {
             let mut open = found.on_its_way();
             if open.is_empty() {
                 let (agree, told, said) = served.run(&["audit", "--days", "3"]);
-                let as_expected = match books {
-                    Books::Agree => agree,
-                    Books::Restored => found.names_what_is_missing(&told),
-                };
-                if as_expected {
+                if agree {
                     return (found, rest);
                 }
                 open.push(format!("{told}{said}"));
@@ -73,16 +60,6 @@ impl Found {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-    }
-
-    /// Whether an audit names each order that only Stripe has, and nothing else.
-    fn names_what_is_missing(&self, told: &str) -> bool {
-        let missing = self.intents.iter().filter_map(order_of).filter(|it| !self.orders.contains_key(*it));
-        let missing: BTreeSet<_> = missing.collect();
-        let (classes, orders): (Vec<_>, Vec<_>) =
-            told.lines().skip(1).filter(|it| !it.is_empty()).partition(|it| !it.starts_with(' '));
-        let named: BTreeSet<_> = orders.iter().filter_map(|it| it.trim().split(':').next()).collect();
-        named == missing && classes.iter().all(|it| it.starts_with("unknown_order ") || *it == "Nothing differs.")
     }
 
     /// What the shop does not know yet, or Stripe has not done yet.

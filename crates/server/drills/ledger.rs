@@ -70,6 +70,17 @@ pub(crate) struct Entry {
     pub(crate) answered: Instant,
 }
 
+impl Entry {
+    /// The order that it is about, where that is known.
+    fn order(&self) -> Option<&str> {
+        match (&self.wanted, &self.told) {
+            (Wanted::Order { .. }, Told::Done { id }) => Some(id),
+            (Wanted::Order { .. }, Told::NothingChanged { .. } | Told::Unknown { .. }) => None,
+            (Wanted::Intent { order } | Wanted::Payment { order } | Wanted::Refund { order, .. }, _) => Some(order),
+        }
+    }
+}
+
 /// All calls of a drill.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -91,9 +102,9 @@ impl Ledger {
         self.entries.lock().unwrap().iter().filter(|it| it.told.is_failure()).count()
     }
 
-    /// Leaves out what was answered since a moment.
-    pub(crate) fn forget_since(&self, moment: Instant) {
-        self.entries.lock().unwrap().retain(|it| it.answered < moment);
+    /// Leaves out what was answered since a moment about orders that are not `kept`.
+    pub(crate) fn forget_since(&self, moment: Instant, kept: impl Fn(&str) -> bool) {
+        self.entries.lock().unwrap().retain(|it| it.answered < moment || it.order().is_some_and(&kept));
     }
 
     /// How many calls of a kind were acknowledged so far.

@@ -1,6 +1,7 @@
 //! A database that goes back to a backup, while Stripe does not.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use paywright_testkit::Cluster;
 use tempfile::TempDir;
 
 use crate::report::Outcome;
-use crate::shop::{Shop, blocking, pause};
+use crate::shop::{Shop, blocking, moment, pause};
 
 /// A database with a backup of it.
 enum Database {
@@ -18,13 +19,10 @@ enum Database {
 
 impl Database {
     /// Makes a backup while the shop sells.
-    async fn back_up(&self, shop: &mut Shop) {
+    async fn back_up(&self, shop: &Shop) {
         match self {
-            // Copied while nobody writes, log and all.
-            Self::File { path, backup } => {
-                shop.kill(0).await;
-                copy(path, backup);
-                shop.serve(0).await;
+            Self::File { backup, .. } => {
+                shop.command(&["backup", backup.to_str().unwrap()]).await;
             }
             Self::Server(cluster) => blocking(cluster, Cluster::back_up).await,
         }
@@ -33,7 +31,12 @@ impl Database {
     /// Puts the backup in the place of the database, which nobody uses.
     async fn restore(&self) {
         match self {
-            Self::File { path, backup } => copy(backup, path),
+            Self::File { path, backup } => {
+                for suffix in ["", "-wal", "-shm"] {
+                    drop(std::fs::remove_file(format!("{}{suffix}", path.display())));
+                }
+                std::fs::copy(backup, path).unwrap();
+            }
             Self::Server(cluster) => {
                 blocking(cluster, |it| {
                     it.stop("immediate");
@@ -42,17 +45,6 @@ impl Database {
                 })
                 .await;
             }
-        }
-    }
-}
-
-/// Copies a SQLite file with its log.
-fn copy(from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        drop(std::fs::remove_file(with(to)));
-        if with(from).exists() {
-            std::fs::copy(with(from), with(to)).unwrap();
         }
     }
 }
@@ -71,21 +63,24 @@ pub(crate) async fn on_postgres() -> Outcome {
     restore(shop, &Database::Server(cluster)).await
 }
 
-/// What was acknowledged before the backup is there after the restore. What was paid between the two is at Stripe
-/// alone, and is named by `audit`. What is placed afterwards is as if nothing had happened.
+/// What was acknowledged before the backup is there after the restore. So is what came after it, as far as Stripe has heard
+/// of it, once `recover` has run: a repeated placement is known again, and nothing is placed, paid or refunded twice.
 async fn restore(mut shop: Shop, database: &Database) -> Outcome {
     shop.load().await;
     pause(2000..=3000).await;
-    let backed_up = Instant::now();
-    database.back_up(&mut shop).await;
+    let (backed_up, moment) = (Instant::now(), moment());
+    database.back_up(&shop).await;
     shop.placed_more().await;
     pause(2000..=3000).await;
     shop.quiet().await;
     for n in 0..shop.processes.len() {
         shop.kill(n).await;
     }
-    shop.ledger.forget_since(backed_up);
+    let at_stripe = shop.served.intents().await;
+    let at_stripe: BTreeSet<&str> = at_stripe.iter().filter_map(|it| it["metadata"]["order_id"].as_str()).collect();
+    shop.ledger.forget_since(backed_up, |order| at_stripe.contains(order));
     database.restore().await;
+    shop.command(&["recover", "--since", &moment, "--recreate", "all"]).await;
     let restored = Instant::now();
     for n in 0..shop.processes.len() {
         shop.serve(n).await;

@@ -1,6 +1,7 @@
 //! A shop under load, to be failed and counted.
 
 use std::ops::RangeInclusive;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::customer::{Customer, Seen, customer};
-use crate::found::{Books, Found};
+use crate::found::Found;
 use crate::ledger::{Ledger, Told, Wanted, placement};
 use crate::load::Caller;
 use crate::program::{Process, two_lines};
@@ -152,13 +153,13 @@ impl Shop {
     /// Ends the load, waits for rest, and counts.
     pub(crate) async fn count(self) -> Outcome {
         assert!(self.ledger.failures() > 0, "the faults met no call");
-        self.counted(Books::Agree).await
+        self.counted().await
     }
 
     /// As [`Self::count`], where no call may have failed.
     pub(crate) async fn count_failures(self) -> Outcome {
         let (ledger, seen) = (Arc::clone(&self.ledger), Arc::clone(&self.seen));
-        let mut outcome = self.counted(Books::Agree).await;
+        let mut outcome = self.counted().await;
         if let Outcome::Counted { counts, .. } = &mut outcome {
             let repeated = [&seen.unanswered, &seen.told_to_come_again].map(|it| it.load(Ordering::SeqCst));
             counts.failed = ledger.failures() + repeated.iter().sum::<usize>();
@@ -166,16 +167,24 @@ impl Shop {
         outcome
     }
 
-    /// As [`Self::count`], where orders are missing that Stripe has.
+    /// As [`Self::count`], where no call has to have failed.
     pub(crate) async fn count_restored(self) -> Outcome {
-        self.counted(Books::Restored).await
+        self.counted().await
     }
 
-    async fn counted(mut self, books: Books) -> Outcome {
+    /// Runs a command of the program with the settings of the shop. It has to work.
+    pub(crate) async fn command(&self, arguments: &[&str]) {
+        let (served, arguments) = (Arc::clone(&self.served), arguments.iter().map(|it| (*it).to_owned()).collect());
+        let run = move |arguments: Vec<String>| served.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let (done, printed, said) = spawn_blocking(move || run(arguments)).await.unwrap();
+        assert!(done, "{printed}{said}");
+    }
+
+    async fn counted(mut self) -> Outcome {
         self.placed_more().await;
         self.quiet().await;
         let repeated = self.repeat_some().await;
-        let (found, rest) = Found::at_rest(&self.served, &self.customer(), books).await;
+        let (found, rest) = Found::at_rest(&self.served, &self.customer()).await;
         let mut counts = Counts::of(&self.ledger.entries(), &found);
         counts.doubled += repeated;
         Outcome::Counted { counts, recoveries: self.recoveries, rest }
@@ -195,6 +204,12 @@ impl Shop {
         }
         others
     }
+}
+
+/// This moment, as the program takes it.
+pub(crate) fn moment() -> String {
+    let date = Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
+    String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
 
 /// Waits for some milliseconds.
