@@ -241,6 +241,7 @@ impl Charge {
             failure_code: None,
             failure_message: None,
             created: now,
+            metadata: intent.metadata.clone(),
         }
     }
 }

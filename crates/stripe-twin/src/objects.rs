@@ -115,6 +115,9 @@ pub(crate) struct Charge {
     pub(crate) failure_code: Option<String>,
     pub(crate) failure_message: Option<String>,
     pub(crate) created: i64,
+    /// A copy of the intent's, as it was when the charge was made ("Metadata").
+    #[serde(default)]
+    pub(crate) metadata: Metadata,
 }
 
 impl Charge {
@@ -135,7 +138,7 @@ impl Charge {
             "failure_code": self.failure_code,
             "failure_message": self.failure_message,
             "livemode": false,
-            "metadata": {},
+            "metadata": self.metadata,
             "outcome": null,
             "paid": self.status == "succeeded",
             "payment_intent": self.intent,
