@@ -240,7 +240,7 @@ impl App {
             match self.gateway.intent(&intent).await {
                 Ok(issued) => drop(closely.intents.insert(intent.clone(), issued.snapshot)),
                 // One of a status that is not known is told of as that.
-                Err(GatewayError::NotFound | GatewayError::NotUnderstood(_)) => continue,
+                Err(GatewayError::NotFound | GatewayError::NotUnderstood(_) | GatewayError::Foreign(_)) => continue,
                 Err(error) => return Err(error.into()),
             }
             let mut after = None;

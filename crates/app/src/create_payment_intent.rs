@@ -154,6 +154,7 @@ impl App {
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::NotUnderstood(_)
+                | GatewayError::Foreign(_)
                 | GatewayError::Unknown(_)),
             ) => Err(error.into()),
         }

@@ -20,6 +20,7 @@ mod edit_order;
 mod explain;
 #[cfg(test)]
 mod fixtures;
+mod foreign;
 mod get_order;
 mod keys;
 mod list_orders;
@@ -69,7 +70,7 @@ pub use ports::store::{
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
-pub use ports::webhooks::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
+pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use recover::{LostOrderPolicy, RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
@@ -146,6 +147,7 @@ pub struct App {
     asked: Arc<asked::Asked>,
     readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
+    foreign: Arc<foreign::ForeignIntents>,
     /// Doubt about this request's own writes; none for work that answers nobody.
     doubt: Option<Arc<doubt::Doubt>>,
 }
@@ -170,6 +172,7 @@ impl App {
             asked: Arc::default(),
             readiness: Arc::default(),
             warnings: Arc::default(),
+            foreign: Arc::default(),
             doubt: None,
         }
     }

@@ -12,12 +12,15 @@ use tracing::Instrument;
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
 use crate::{
-    Access, App, Cause, EventClosing, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion, ProviderEvent,
-    ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict, WorkId, log,
+    Access, App, Cause, EventClosing, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion,
+    ProviderEvent, ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict, WorkId, log,
 };
 
 /// Why news waits that names an intent of no order.
 const UNKNOWN_INTENT: &str = "no order knows its payment intent";
+
+/// Why news is foreign whose intent names no order of this installation.
+const NOT_OURS: &str = "its payment intent is not one of ours";
 
 /// What became of news that was offered to the orders.
 enum Taken {
@@ -57,7 +60,10 @@ impl App {
         let along = Along { cause: Some(cause), received: Some(received.clone()), idempotency: None };
         let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
         log::event(&received);
-        if let Some(reason) = self.foreign_reason(event.livemode, event.foreign) {
+        if let Some(ForeignEvent { reason, intent }) = self.foreign_event(event.livemode, event.foreign) {
+            if let Some(intent) = intent {
+                self.foreign.add(intent);
+            }
             let kept = keep(Verdict::Foreign, Some(reason));
             self.store.record_event(&kept).await?;
             log::outcome(&kept);
@@ -69,8 +75,11 @@ impl App {
                  read from Stripe again, which is slower: set the endpoint's version to {expected}."
             ));
         }
+        let of_others = || received.news.intent().is_some_and(|it| self.foreign.contains(it));
+        let foreign = || keep(Verdict::Foreign, Some(NOT_OURS.to_owned()));
         let kept = match &received.news {
             ProviderNews::Nothing => keep(Verdict::Ignored, None),
+            ProviderNews::Look(_) | ProviderNews::Proceeds(_) if of_others() => foreign(),
             ProviderNews::Look(_) | ProviderNews::Proceeds(_) => {
                 ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, None) }
             }
@@ -83,6 +92,7 @@ impl App {
                     return Ok(Verdict::Applied);
                 }
                 Taken::Foreign(reason) => keep(Verdict::Foreign, Some(reason)),
+                Taken::NotYet(_) if of_others() => foreign(),
                 Taken::NotYet(reason) => {
                     let due_at = now.plus_seconds(self.parked_seconds(0));
                     ReceivedEvent { due_at: Some(due_at), ..keep(Verdict::Parked, Some(reason)) }
@@ -100,14 +110,15 @@ impl App {
 
     /// Why an event concerns no order here, if it says so by itself. One of the other mode is told to the operator:
     /// an endpoint of the other mode, or its secret, is set up for this installation.
-    fn foreign_reason(&self, livemode: bool, foreign: Option<String>) -> Option<String> {
+    fn foreign_event(&self, livemode: bool, foreign: Option<ForeignEvent>) -> Option<ForeignEvent> {
         if livemode != self.settings.livemode {
             let (its, ours) = if livemode { ("live", "test") } else { ("test", "live") };
             self.warnings.warn(format!(
                 "Events of Stripe's {its} mode arrive at this installation, which is in {ours} mode. They change nothing: \
                  remove the webhook endpoint of {its} mode, or its secret from the settings."
             ));
-            return Some(format!("it is of {its} mode, and this installation is in {ours} mode"));
+            let reason = format!("it is of {its} mode, and this installation is in {ours} mode");
+            return Some(ForeignEvent { reason, intent: None });
         }
         foreign
     }
@@ -175,7 +186,11 @@ impl App {
     /// Looks again at messages that wait and are due, side by side, and says how many those were.
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
         let events = self.store.lease_events(lease).await?;
-        let looks = join_all(events.iter().map(async |event| {
+        let mut by_intent: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for event in &events {
+            by_intent.entry(event.news.intent()).or_default().push(event);
+        }
+        let look = async |event: &LeasedEvent| -> Result<(), StoreError> {
             let span = tracing::error_span!(
                 "event",
                 event = event.id,
@@ -187,6 +202,13 @@ impl App {
             let closing =
                 WorkId::Event(event.id.clone()).scope(Box::pin(self.look_again(event))).instrument(span).await?;
             self.store.close_event(&closing).await.map(drop)
+        };
+        // The first look tells whether an intent is of others: the rest of its events need no look of their own then.
+        let looks = join_all(by_intent.into_values().map(async |of_intent| {
+            let (first, rest) = of_intent.split_at(of_intent.len().min(1));
+            let looks =
+                [join_all(first.iter().map(|it| look(it))).await, join_all(rest.iter().map(|it| look(it))).await];
+            looks.into_iter().flatten().collect::<Result<(), StoreError>>()
         }));
         looks.await.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(events.len())
@@ -229,15 +251,25 @@ impl App {
     async fn offer_again(&self, news: &ProviderNews, along: &Along) -> Result<Taken, PerformError> {
         let intent: &IntentId = match news {
             ProviderNews::Intent(_) | ProviderNews::Nothing => return Ok(self.offer(news, along).await?),
+            ProviderNews::Proceeds(intent) if self.is_known(intent).await? => {
+                return self.learn_proceeds(intent, along).await;
+            }
             ProviderNews::Refund(refund) => &refund.intent,
             ProviderNews::Dispute(dispute) => &dispute.intent,
-            ProviderNews::Notice { intent, .. } | ProviderNews::Look(intent) => intent,
-            ProviderNews::Proceeds(intent) => return self.learn_proceeds(intent, along).await,
+            ProviderNews::Notice { intent, .. } | ProviderNews::Look(intent) | ProviderNews::Proceeds(intent) => intent,
         };
-        let issued = self.gateway.intent(intent).await?;
-        if issued.snapshot.order.is_none() {
-            return Ok(Taken::Foreign("its payment intent is not one of ours".to_owned()));
+        if self.foreign.contains(intent) {
+            return Ok(Taken::Foreign(NOT_OURS.to_owned()));
         }
+        let foreign = |reason: String| {
+            self.foreign.add(intent.clone());
+            Ok(Taken::Foreign(reason))
+        };
+        let issued = match self.gateway.intent(intent).await {
+            Ok(issued) if issued.snapshot.order.is_none() => return foreign(NOT_OURS.to_owned()),
+            Err(GatewayError::Foreign(reason)) => return foreign(reason),
+            issued => issued?,
+        };
         let seen = Along { received: None, ..along.clone() };
         let order = match self.settle(&issued.snapshot, &seen).await {
             Ok(order) => order,
@@ -259,20 +291,20 @@ impl App {
                 Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, &seen).await?.0.id)),
                 taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
             },
-            ProviderNews::Refund(_)
-            | ProviderNews::Notice { .. }
-            | ProviderNews::Intent(_)
-            | ProviderNews::Proceeds(_)
-            | ProviderNews::Nothing => Ok(self.offer(news, along).await?),
+            ProviderNews::Proceeds(_) => self.learn_proceeds(intent, along).await,
+            ProviderNews::Refund(_) | ProviderNews::Notice { .. } | ProviderNews::Intent(_) | ProviderNews::Nothing => {
+                Ok(self.offer(news, along).await?)
+            }
         }
+    }
+
+    /// Whether an order knows an intent.
+    async fn is_known(&self, intent: &IntentId) -> Result<bool, StoreError> {
+        Ok(self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_some())
     }
 
     /// Reads what came of a payment on the shop's balance.
     async fn learn_proceeds(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
-        if self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_none() {
-            // Its other events tell soon whose it is, if it is ours.
-            return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned()));
-        }
         let Some(proceeds) = self.gateway.proceeds(intent).await? else {
             return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
         };

@@ -344,7 +344,7 @@ impl From<GatewayError> for Problem {
                 let detail = "the payment provider does not accept the service's settings; its operator must look";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "payment_provider_misconfigured", detail)
             }
-            GatewayError::NotUnderstood(problem) => {
+            GatewayError::NotUnderstood(problem) | GatewayError::Foreign(problem) => {
                 tracing::error!(problem, "an answer of the payment provider is newer than this program");
                 let detail =
                     "the payment provider's answer has a value that this version does not know; its operator must look";

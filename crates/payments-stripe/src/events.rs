@@ -1,6 +1,6 @@
 //! What Stripe's events say, whichever way they come.
 
-use paywright_app::{OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
+use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 use paywright_domain::{AnomalyKind, InstallationId, IntentId, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::metadata::Owner;
 use crate::objects::{self, Event, PaymentIntent};
-use crate::snapshots::{Unreadable, dispute_of, of_stranger, refund_of, snapshot_of};
+use crate::snapshots::{Unreadable, dispute_of, reason_of_stranger, refund_of, snapshot_of};
 use crate::webhook::{SignatureError, TOLERANCE_SECONDS, verify};
 
 /// Stripe's webhooks, signed by any of the secrets in use.
@@ -75,13 +75,16 @@ pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, Web
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
     let other_version = other_version(event.api_version.as_deref());
     let said = match (&event.account, &other_version) {
-        (Some(account), _) => Said::Foreign(format!("it is of the connected account {account}")),
-        (None, Some(_)) => Said::News(news_of_ids(&event.kind, &event.data.object)),
-        (None, None) => said(&event.kind, event.data.object, created_at, owner)?,
+        (Some(account), _) => Said::Foreign(format!("it is of the connected account {account}").into()),
+        (None, other_version) => match (of_another(&event.kind, &event.data.object, owner), other_version) {
+            (Some(foreign), _) => Said::Foreign(foreign),
+            (None, Some(_)) => Said::News(news_of_ids(&event.kind, &event.data.object)),
+            (None, None) => said(&event.kind, event.data.object, created_at, owner)?,
+        },
     };
     let (news, foreign) = match said {
         Said::News(news) => (news, None),
-        Said::Foreign(reason) => (ProviderNews::Nothing, Some(reason)),
+        Said::Foreign(foreign) => (ProviderNews::Nothing, Some(foreign)),
     };
     Ok(ProviderEvent {
         id: event.id.to_string(),
@@ -106,8 +109,14 @@ fn other_version(version: Option<&str>) -> Option<String> {
 /// What an event says.
 enum Said {
     News(ProviderNews),
-    /// It is of an object that no order here can have, for this reason.
-    Foreign(String),
+    /// It is of an object that no order here can have.
+    Foreign(ForeignEvent),
+}
+
+/// Why an event is foreign whose object names another installation, in whichever version it is rendered.
+fn of_another(kind: &str, object: &Value, owner: Owner) -> Option<ForeignEvent> {
+    let reason = reason_of_stranger(owner.stranger_of(object)?);
+    Some(ForeignEvent { reason, intent: intent_of(kind, object) })
 }
 
 /// What is done about each type ("Types of events"). Of payments, the intent's own events are the truth, so that most
@@ -115,9 +124,6 @@ enum Said {
 fn said(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Result<Said, WebhookError> {
     if kind.starts_with("payment_intent.") {
         let news = |it: &PaymentIntent| {
-            if let Some(stranger) = owner.stranger(&it.metadata) {
-                return Err(of_stranger(stranger));
-            }
             let snapshot = snapshot_of(it, created_at, owner)?.within_second(created_at);
             Ok(Some(ProviderNews::Intent(Box::new(snapshot))))
         };
@@ -172,7 +178,7 @@ fn read<T: DeserializeOwned>(
     let problem = match serde_json::from_value::<T>(object) {
         Ok(object) => match news(&object) {
             Ok(news) => return Ok(Said::News(news.unwrap_or(ProviderNews::Nothing))),
-            Err(Unreadable::Foreign(reason)) => return Ok(Said::Foreign(reason)),
+            Err(Unreadable::Foreign(reason)) => return Ok(Said::Foreign(reason.into())),
             Err(problem @ Unreadable::Status(_)) => problem.to_string(),
         },
         Err(_) if ids == ProviderNews::Nothing => return Err(unreadable(&"its object has not the shape of its type")),
@@ -182,13 +188,17 @@ fn read<T: DeserializeOwned>(
     Ok(Said::News(ids))
 }
 
+/// The intent that the object of an event is, or is of.
+fn intent_of(kind: &str, object: &Value) -> Option<IntentId> {
+    let name = if kind.starts_with("payment_intent.") { "id" } else { "payment_intent" };
+    let id = object.get(name).and_then(|it| it.as_str().or_else(|| it.get("id").and_then(Value::as_str)));
+    id.and_then(|it| IntentId::new(it).ok())
+}
+
 /// What an event says by its type and the ids in it alone.
 fn news_of_ids(kind: &str, object: &Value) -> ProviderNews {
-    let of_intent = |news: &dyn Fn(IntentId) -> ProviderNews| {
-        let name = if kind.starts_with("payment_intent.") { "id" } else { "payment_intent" };
-        let id = object.get(name).and_then(|it| it.as_str().or_else(|| it.get("id").and_then(Value::as_str)));
-        id.and_then(|it| IntentId::new(it).ok()).map_or(ProviderNews::Nothing, news)
-    };
+    let of_intent =
+        |news: &dyn Fn(IntentId) -> ProviderNews| intent_of(kind, object).map_or(ProviderNews::Nothing, news);
     let notice = |kind| of_intent(&|intent| ProviderNews::Notice { intent, kind, reason: None });
     match kind {
         // The charge says how much went back in all, and not by which refunds; or that what it held is lost.

@@ -16,7 +16,7 @@ use crate::requests::{
     AutomaticPaymentMethods, CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent, CreateRefund, Empty, Post,
     Replaced, RetrievePaymentIntent, RetrieveRefund, UpdatePaymentIntent,
 };
-use crate::snapshots::{intent_error, proceeds_of, refund_of, snapshot_of};
+use crate::snapshots::{Unreadable, intent_error, proceeds_of, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 
 /// Stripe as the use cases see it.
@@ -58,9 +58,8 @@ impl StripeGateway {
         (self.now)()
     }
 
-    fn issued(&self, answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
-        let snapshot =
-            snapshot_of(&answer.value, as_of, self.owner).map_err(|it| GatewayError::Unknown(Box::new(it)))?;
+    fn issued(&self, answer: Answer<PaymentIntent>, as_of: Timestamp) -> Result<IssuedIntent, Unreadable> {
+        let snapshot = snapshot_of(&answer.value, as_of, self.owner)?;
         Ok(IssuedIntent { snapshot, client_secret: answer.value.client_secret, request: answer.request_id })
     }
 
@@ -77,7 +76,7 @@ impl StripeGateway {
         if answer.replayed {
             return self.intent(id).await;
         }
-        self.issued(answer, asked_at)
+        self.issued(answer, asked_at).map_err(unknown)
     }
 
     /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
@@ -102,10 +101,9 @@ impl StripeGateway {
         })
     }
 
-    fn given_back(&self, answer: &Answer<Refund>) -> Result<IssuedRefund, GatewayError> {
-        let snapshot =
-            refund_of(&answer.value, self.owner).map_err(|problem| GatewayError::Unknown(Box::new(problem)))?;
-        let snapshot = snapshot.ok_or_else(|| GatewayError::Unknown("a refund of no payment intent".into()))?;
+    fn given_back(&self, answer: &Answer<Refund>) -> Result<IssuedRefund, Unreadable> {
+        let snapshot = refund_of(&answer.value, self.owner)?;
+        let snapshot = snapshot.ok_or_else(|| Unreadable::Foreign("a refund of no payment intent".into()))?;
         Ok(IssuedRefund { snapshot, request: answer.request_id.clone() })
     }
 }
@@ -128,11 +126,12 @@ impl PaymentGateway for StripeGateway {
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)
+            | GatewayError::Foreign(_)
             | GatewayError::Unknown(_)) => error,
         })?;
         // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
         let created = Timestamp::from_unix_seconds(intent.value.created).unwrap_or(Timestamp::EPOCH);
-        let issued = self.issued(intent, created)?;
+        let issued = self.issued(intent, created).map_err(unknown)?;
         Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
     }
 
@@ -213,7 +212,7 @@ impl PaymentGateway for StripeGateway {
             }),
             metadata: self.owner.of_refund(new),
         };
-        self.given_back(&self.client.post(&request, key).await.map_err(gateway_error)?)
+        self.given_back(&self.client.post(&request, key).await.map_err(gateway_error)?).map_err(unknown)
     }
 
     fn clock_difference_seconds(&self) -> Option<i64> {
@@ -226,17 +225,16 @@ impl PaymentGateway for StripeGateway {
     }
 }
 
+/// What was done is not known where the answer to it cannot be read.
+fn unknown(problem: Unreadable) -> GatewayError {
+    GatewayError::Unknown(Box::new(problem))
+}
+
 /// A read whose answer is not understood leaves nothing unknown of what was done.
-fn read(error: GatewayError) -> GatewayError {
-    match error {
-        GatewayError::Unknown(problem) => GatewayError::NotUnderstood(problem.to_string()),
-        error @ (GatewayError::Refused(_)
-        | GatewayError::NotFound
-        | GatewayError::Spent(_)
-        | GatewayError::Busy(_)
-        | GatewayError::InFlight
-        | GatewayError::Misconfigured(_)
-        | GatewayError::NotUnderstood(_)) => error,
+fn read(problem: Unreadable) -> GatewayError {
+    match problem {
+        Unreadable::Foreign(reason) => GatewayError::Foreign(reason),
+        problem @ Unreadable::Status(_) => GatewayError::NotUnderstood(problem.to_string()),
     }
 }
 

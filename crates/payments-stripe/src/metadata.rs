@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use paywright_app::{NewIntent, ProviderRefund};
 use paywright_domain::{CustomerId, Epoch, InstallationId, OrderId, OrderNumber};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::requests::IntentMetadata;
@@ -35,8 +36,16 @@ impl Owner {
 
     /// Name of the other installation that an object is of, by its metadata.
     pub(crate) fn stranger(self, notes: &Notes) -> Option<&str> {
-        let named = notes.get(INSTALLATION)?;
-        self.0.is_some_and(|ours| ours.to_string() != *named).then_some(named.as_str())
+        self.other_than_ours(notes.get(INSTALLATION)?)
+    }
+
+    /// As [`Self::stranger`], of an object of any kind that may have metadata: a charge has a copy of its intent's.
+    pub(crate) fn stranger_of(self, object: &Value) -> Option<&str> {
+        self.other_than_ours(object.get("metadata")?.get(INSTALLATION)?.as_str()?)
+    }
+
+    fn other_than_ours(self, named: &str) -> Option<&str> {
+        self.0.is_some_and(|ours| ours.to_string() != named).then_some(named)
     }
 
     /// The order that an object names, if it can be one of this installation's.

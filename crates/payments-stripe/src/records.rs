@@ -42,6 +42,7 @@ fn list_error(error: StripeError) -> GatewayError {
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
         | GatewayError::NotUnderstood(_)
+        | GatewayError::Foreign(_)
         | GatewayError::Unknown(_)) => error,
     }
 }
@@ -229,6 +230,7 @@ fn forgotten(error: GatewayError) -> GatewayError {
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
         | GatewayError::NotUnderstood(_)
+        | GatewayError::Foreign(_)
         | GatewayError::Unknown(_)) => error,
     }
 }

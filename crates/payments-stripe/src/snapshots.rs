@@ -36,7 +36,7 @@ fn money(wire: i64, currency: &str) -> Result<Money, Unreadable> {
 }
 
 /// Reads an intent as the domain sees it. What it cannot see is an error, never a guess. One of another installation than
-/// `owner` names no order.
+/// `owner` names no order, and is foreign where its status is not known here: that installation may run a newer version.
 pub(crate) fn snapshot_of(
     intent: &PaymentIntent,
     as_of: Timestamp,
@@ -44,7 +44,10 @@ pub(crate) fn snapshot_of(
 ) -> Result<IntentSnapshot, Unreadable> {
     let money = |wire| money(wire, &intent.currency);
     let status = intent.status.as_str();
-    let status: IntentStatus = status.parse().map_err(|()| Unreadable::Status(status.to_owned()))?;
+    let status: IntentStatus = status.parse().map_err(|()| match owner.stranger(&intent.metadata) {
+        Some(stranger) => of_stranger(stranger),
+        None => Unreadable::Status(status.to_owned()),
+    })?;
     Ok(IntentSnapshot {
         intent: IntentId::new(intent.id.as_str()).map_err(|problem| foreign(&problem))?,
         order: owner.order(&intent.metadata),
@@ -72,7 +75,12 @@ fn plain(text: &str) -> String {
 
 /// Why an object of another installation on the same account is of no concern.
 pub(crate) fn of_stranger(stranger: &str) -> Unreadable {
-    Unreadable::Foreign(format!("it is of the installation {stranger}"))
+    Unreadable::Foreign(reason_of_stranger(stranger))
+}
+
+/// The same, for people.
+pub(crate) fn reason_of_stranger(stranger: &str) -> String {
+    format!("it is of the installation {}", plain(stranger))
 }
 
 /// Reads a refund. One of a charge without an intent is of no concern, nor is one of another installation than `owner`.

@@ -3,7 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
-use paywright_domain::{AnomalyKind, DisputeStatus, IntentStatus, RefundStatus, Timestamp};
+use paywright_domain::{AnomalyKind, DisputeStatus, InstallationId, IntentStatus, RefundStatus, Timestamp};
 use paywright_payments_stripe::StripeWebhooks;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -196,7 +196,52 @@ fn an_event_of_a_connected_account_is_foreign() {
         told["account"] = json!("acct_theirs");
         let opened = open(told.to_string().as_bytes()).unwrap();
         assert_eq!(opened.news, ProviderNews::Nothing, "{kind}");
-        assert_eq!(opened.foreign.as_deref(), Some("it is of the connected account acct_theirs"));
+        assert_eq!(opened.foreign.map(|it| it.reason).as_deref(), Some("it is of the connected account acct_theirs"));
+    }
+}
+
+const OURS: &str = "0195ead7-0000-4000-8000-00000000000a";
+const THEIRS: &str = "0195ead7-0000-4000-8000-00000000000b";
+
+/// A charge has a copy of its intent's metadata ("Metadata").
+#[test]
+fn an_event_that_names_another_installation_is_foreign_in_any_version_and_status() {
+    let signed = |body: &str, ours: Option<&str>| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(format!("{NOW}.{body}").as_bytes());
+        let signature = format!("t={NOW},v1={}", hex::encode(mac.finalize().into_bytes()));
+        let opener = match ours {
+            Some(id) => opener().of_installation(InstallationId(id.parse().unwrap())),
+            None => opener(),
+        };
+        opener.open(body.as_bytes(), &signature, Timestamp::from_unix_seconds(NOW).unwrap()).unwrap()
+    };
+    let charge = json!({ "id": "ch_1", "object": "charge", "payment_intent": "pi_1", "balance_transaction": "txn_1",
+        "metadata": {} });
+    let setup = json!({ "id": "seti_1", "object": "setup_intent", "metadata": {} });
+    let mut all = objects(&|_| ()).to_vec();
+    all.extend(["charge.updated", "charge.refunded", "charge.expired"].map(|kind| (kind, charge.clone())));
+    all.push(("setup_intent.created", setup));
+    for (kind, mut object) in all {
+        let about_intent = object["object"] != "setup_intent";
+        for version in ["2026-05-27.dahlia", "2024-06-20"] {
+            for status in ["succeeded", "appeal_under_moonlight"] {
+                object["status"] = json!(status);
+                object["metadata"] = json!({ "installation_id": THEIRS });
+                let mut told = event(kind, &object);
+                told["api_version"] = json!(version);
+                let opened = signed(&told.to_string(), Some(OURS));
+                let foreign = opened.foreign.unwrap_or_else(|| panic!("{kind} {version} {status}"));
+                assert_eq!(opened.news, ProviderNews::Nothing);
+                assert_eq!(foreign.reason, format!("it is of the installation {THEIRS}"));
+                assert_eq!(foreign.intent.as_ref().map(|it| it.as_str()), about_intent.then_some("pi_1"), "{kind}");
+                let known = signed(&told.to_string(), Some(THEIRS)).foreign;
+                assert_eq!(known, None, "{kind}: its own");
+                assert_eq!(signed(&told.to_string(), None).foreign, None, "{kind}: no installation has a name");
+                told["data"]["object"]["metadata"] = json!({});
+                assert_eq!(signed(&told.to_string(), Some(OURS)).foreign, None, "{kind}: of before");
+            }
+        }
     }
 }
 

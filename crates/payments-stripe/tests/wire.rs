@@ -425,6 +425,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::InFlight => "in flight",
         GatewayError::Misconfigured(_) => "misconfigured",
         GatewayError::NotUnderstood(_) => "not understood",
+        GatewayError::Foreign(_) => "foreign",
         GatewayError::Unknown(_) => "unknown",
         GatewayError::Spent(_) => "spent",
     };

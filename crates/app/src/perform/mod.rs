@@ -144,6 +144,7 @@ impl App {
                 | GatewayError::InFlight
                 | GatewayError::Misconfigured(_)
                 | GatewayError::NotUnderstood(_)
+                | GatewayError::Foreign(_)
                 | GatewayError::Unknown(_)),
             ) => return Err(error.into()),
         };

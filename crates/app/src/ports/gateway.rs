@@ -193,6 +193,10 @@ pub enum GatewayError {
     /// The provider answered a read with something that is newer than this program, a status that it does not know.
     #[error("the payment provider's answer is not understood: {0}")]
     NotUnderstood(String),
+    /// The provider answered a read with an object that no order of this installation can have: it is of another
+    /// installation or program on the same account.
+    #[error("the payment provider's object is not one of ours: {0}")]
+    Foreign(String),
     /// Nobody knows whether it was done. Never a failure: the same key must be sent again.
     #[error("the payment provider did not answer; whether the request was carried out is unknown: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),

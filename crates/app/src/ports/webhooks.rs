@@ -24,12 +24,28 @@ pub struct ProviderEvent {
     pub request: Option<String>,
     /// What it says.
     pub news: ProviderNews,
-    /// Why it concerns no order of this installation, where it says so by itself: it is of another account, or of an
-    /// amount that no order can have.
-    pub foreign: Option<String>,
+    /// Why it concerns no order of this installation, where it says so by itself: it is of another account, of another
+    /// installation, or of an amount that no order can have.
+    pub foreign: Option<ForeignEvent>,
     /// The API version that it is rendered in, where its objects may mean something else than in the versions that are
     /// known here; they were not read then.
     pub other_version: Option<OtherVersion>,
+}
+
+/// A message that concerns no order of this installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignEvent {
+    /// Why it does not.
+    pub reason: String,
+    /// The intent that it is about, where its other messages concern no order here either: another installation made it.
+    pub intent: Option<IntentId>,
+}
+
+impl From<String> for ForeignEvent {
+    /// A message whose reason says nothing of its intent's other messages.
+    fn from(reason: String) -> Self {
+        Self { reason, intent: None }
+    }
 }
 
 /// The API version of an event whose objects were not read.
@@ -67,6 +83,19 @@ pub enum ProviderNews {
     Look(IntentId),
     /// Nothing that changes an order.
     Nothing,
+}
+
+impl ProviderNews {
+    /// The intent that it is about.
+    pub fn intent(&self) -> Option<&IntentId> {
+        match self {
+            Self::Intent(snapshot) => Some(&snapshot.intent),
+            Self::Refund(refund) => Some(&refund.intent),
+            Self::Dispute(dispute) => Some(&dispute.intent),
+            Self::Notice { intent, .. } | Self::Proceeds(intent) | Self::Look(intent) => Some(intent),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// Why a message is not taken.

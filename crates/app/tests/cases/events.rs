@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, EventPage, GatewayError, Lease, OrderRef, OtherVersion, Page, ProviderEvent, ProviderNews, ProviderRecords,
-    RecordedOrder, Settings, Verdict,
+    Access, EventPage, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page, ProviderEvent,
+    ProviderNews, ProviderRecords, RecordedOrder, Settings, Verdict,
 };
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
-    PaymentState, RefundSnapshot, Timestamp,
+    PaymentState, RefundId, RefundSnapshot, RefundStatus, Timestamp,
 };
 use paywright_testkit::{HandClock, MockGateway, NoRecords, at, issuing_gateway, order_id, usd};
 use uuid::Uuid;
@@ -239,7 +239,7 @@ async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
     let live = ProviderEvent { livemode: true, ..event("evt_1", of_intent(live)) };
     assert_eq!(take(&shop, live).await, Verdict::Foreign);
     let connected = ProviderEvent {
-        foreign: Some("it is of the connected account acct_1".to_owned()),
+        foreign: Some("it is of the connected account acct_1".to_owned().into()),
         ..event("evt_2", of_intent(news(&open, &intent, IntentStatus::Succeeded)))
     };
     assert_eq!(take(&shop, connected).await, Verdict::Foreign);
@@ -268,6 +268,106 @@ async fn what_concerns_another_program_is_kept_and_let_be() {
     shop.after(5).await;
     assert_eq!(shop.order(&order).await.refunds, []);
     assert!(shop.store.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
+}
+
+fn of_refund(intent: &IntentId) -> ProviderNews {
+    ProviderNews::Refund(Box::new(RefundSnapshot {
+        id: RefundId::new("re_1").unwrap(),
+        name: None,
+        intent: intent.clone(),
+        amount: usd(100),
+        reason: None,
+        status: RefundStatus::Succeeded,
+        failure: None,
+        request: None,
+    }))
+}
+
+/// All that is told of a payment without saying whose it is.
+fn untold(intent: &IntentId) -> Vec<ProviderNews> {
+    let notice = |kind| ProviderNews::Notice { intent: intent.clone(), kind, reason: None };
+    let dispute = Dispute {
+        id: DisputeId::new("du_1").unwrap(),
+        intent: intent.clone(),
+        amount: usd(100),
+        status: DisputeStatus::NeedsResponse,
+        reason: "fraudulent".into(),
+        due_by: None,
+        withdrawn: true,
+        reinstated: false,
+    };
+    vec![
+        of_refund(intent),
+        ProviderNews::Dispute(Box::new(dispute)),
+        notice(AnomalyKind::EarlyFraudWarning),
+        notice(AnomalyKind::UnderReview),
+        ProviderNews::Look(intent.clone()),
+        ProviderNews::Proceeds(intent.clone()),
+    ]
+}
+
+/// What waits in the inbox, by name.
+async fn waiting(shop: &Shop) -> Vec<String> {
+    let now = at(NOW + 30 * 86_400);
+    let lease = Lease { owner: Uuid::nil(), now, until: now, limit: 100 };
+    shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect()
+}
+
+/// Disputes, charges, warnings and refunds of the dashboard name no installation. Their payment does: one look tells.
+#[tokio::test]
+async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
+    let (order, own) = Shop::open().await.payable().await;
+    let theirs = IntentId::new("pi_theirs").unwrap();
+    let snapshot =
+        IntentSnapshot { intent: theirs.clone(), order: None, ..news(&order, &own, IntentStatus::Succeeded) };
+    let issued = move || IssuedIntent { snapshot: snapshot.clone(), client_secret: None, request: None };
+    let answers: [Box<dyn Fn() -> Result<IssuedIntent, GatewayError> + Send>; 2] = [
+        Box::new(move || Ok(issued())),
+        // Of a currency that no order has.
+        Box::new(|| Err(GatewayError::Foreign("the currency usdc is not known here".into()))),
+    ];
+    for answered in answers {
+        let mut gateway = MockGateway::new();
+        gateway.expect_intent().times(1).returning(move |_| answered());
+        let shop = Shop::with(gateway).await;
+        for (n, news) in untold(&theirs).into_iter().enumerate() {
+            assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, Verdict::Parked);
+        }
+        shop.after(5).await;
+        assert_eq!(waiting(&shop).await, [""; 0]);
+        for (n, news) in untold(&theirs).into_iter().enumerate() {
+            assert_eq!(take(&shop, event(&format!("evt_later_{n}"), news)).await, Verdict::Foreign);
+        }
+    }
+}
+
+/// The events of a payment name its installation, so that those of its disputes need no question at all.
+#[tokio::test]
+async fn of_a_payment_that_named_another_installation_stripe_is_not_asked() {
+    let shop = Shop::with(MockGateway::new()).await;
+    let theirs = IntentId::new("pi_theirs").unwrap();
+    let foreign = ForeignEvent { reason: "it is of the installation B".into(), intent: Some(theirs.clone()) };
+    let created = ProviderEvent { foreign: Some(foreign), ..event("evt_created", ProviderNews::Nothing) };
+    assert_eq!(take(&shop, created).await, Verdict::Foreign);
+    for (n, news) in untold(&theirs).into_iter().enumerate() {
+        assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, Verdict::Foreign);
+    }
+    let another = take(&shop, event("evt_other", of_refund(&IntentId::new("pi_other").unwrap()))).await;
+    assert_eq!(another, Verdict::Parked, "it may be of an order whose payment is not known yet");
+}
+
+/// The fee's event may come before the answer that made the payment.
+#[tokio::test]
+async fn a_fee_that_is_told_before_its_payment_is_known_is_read_all_the_same() {
+    let shop = Shop::open().await;
+    let order = shop.placed().await;
+    let intent = IntentId::new("pi_early").unwrap();
+    shop.provider().adds(news(&order, &intent, IntentStatus::Succeeded));
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent))).await, Verdict::Parked);
+    shop.after(0).await;
+    let paid = shop.order(&order).await;
+    assert_eq!(paid.payment_state(), PaymentState::Paid);
+    assert!(paid.paid_by().unwrap().proceeds.is_some());
 }
 
 /// Missed while down: the provider's list is walked from where the last walk ended.

@@ -175,6 +175,7 @@ impl From<GatewayError> for Refusal {
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
             | GatewayError::NotUnderstood(_)
+            | GatewayError::Foreign(_)
             | GatewayError::Unknown(_)) => Problem::from(error).into(),
         }
     }
