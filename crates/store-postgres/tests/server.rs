@@ -203,6 +203,21 @@ async fn what_the_version_before_left_to_be_done_is_done() {
 }
 
 #[tokio::test]
+async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_letter() {
+    let database = Database::empty().await;
+    for sql in [
+        include_str!("../../../migrations/postgres/2026-11-21-000001_initial/up.sql"),
+        include_str!("../../../migrations/postgres/2026-11-21-000002_operations_refunds_inbox/up.sql"),
+        include_str!("../../../migrations/postgres/2026-11-21-000003_storefront/up.sql"),
+        include_str!("before_epochs.sql"),
+    ] {
+        database.client().await.batch_execute(sql).await.unwrap();
+    }
+    let store = Arc::new(open(&database.url()).await.unwrap());
+    paywright_testkit::requests_of_the_version_before_are_repeated_to_the_letter(store).await;
+}
+
+#[tokio::test]
 async fn a_migration_that_fails_leaves_the_database_as_it_was() {
     let database = Database::empty().await;
     // A table of another program in the way.

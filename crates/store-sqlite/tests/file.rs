@@ -1,6 +1,8 @@
 //! What can be wrong with a file, and what the store says then.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use std::sync::Arc;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use paywright_app::{Changes, Lease, OrderRef, Store, StoreError, Version};
@@ -221,4 +223,22 @@ async fn what_the_version_before_left_to_be_done_is_done() {
     assert_eq!(order.left_of(&refund.intent).minor(), 0);
     let left: Vec<_> = store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect();
     assert_eq!(left, ["poll_intent:pi_2", "refund:1"]);
+}
+
+#[tokio::test]
+async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_letter() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let mut db = beside(&path);
+    for sql in [
+        include_str!("../../../migrations/sqlite/2026-11-21-000001_initial/up.sql"),
+        include_str!("../../../migrations/sqlite/2026-11-21-000002_operations_refunds_inbox/up.sql"),
+        include_str!("../../../migrations/sqlite/2026-11-21-000003_storefront/up.sql"),
+        include_str!("before_epochs.sql"),
+    ] {
+        db.batch_execute(sql).unwrap();
+    }
+    drop(db);
+    let store = Arc::new(open(&path).unwrap());
+    paywright_testkit::requests_of_the_version_before_are_repeated_to_the_letter(store).await;
 }

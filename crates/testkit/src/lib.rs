@@ -9,6 +9,7 @@
     reason = "everything here runs in tests alone, and fails them by panicking"
 )]
 
+mod before_epochs;
 mod cluster;
 pub mod contract;
 mod gateway;
@@ -20,6 +21,7 @@ pub mod storefront_contract;
 mod wallet;
 mod world;
 
+pub use before_epochs::requests_of_the_version_before_are_repeated_to_the_letter;
 pub use cluster::{Cluster, programs, url_of_all};
 pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};

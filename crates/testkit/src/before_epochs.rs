@@ -1,0 +1,60 @@
+//! Requests to the provider that were committed by the version before epochs and installation ids.
+
+use std::sync::{Arc, Mutex};
+
+use paywright_app::{App, Clock, GatewayError, Ports, Settings, Store};
+
+use crate::{CountedIds, CountingBell, HandClock, MockGateway, NoRecords, at};
+
+/// Does what a store has left to be done, whose orders 1 to 3 have an intent to be made, an edit and a refund. Each is
+/// asked for under the key of before, with the parameters of before: the provider may have seen the request already.
+pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Arc<dyn Store>) {
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let note = |what: &str| {
+        let (asked, what) = (Arc::clone(&asked), what.to_owned());
+        move |key: &str, told: String| asked.lock().unwrap().push(format!("{what} {key} {told}"))
+    };
+    let mut gateway = MockGateway::new();
+    let busy = || GatewayError::Busy("429".to_owned());
+    let noted = note("create");
+    gateway.expect_create_intent().returning(move |new, key| {
+        noted(key, format!("{:?} {} {}", new.epoch, new.revision, new.amount.minor()));
+        Err(busy())
+    });
+    let noted = note("update");
+    gateway.expect_update_intent().returning(move |_, new, key| {
+        noted(key, format!("{:?} {} {}", new.epoch, new.revision, new.amount.minor()));
+        Err(busy())
+    });
+    let noted = note("refund");
+    gateway.expect_create_refund().returning(move |new, key| {
+        noted(key, format!("{:?} {:?} {} {}", new.epoch, new.request, new.name, new.amount.minor()));
+        Err(busy())
+    });
+    let gateway = Arc::new(gateway);
+    let clock = Arc::new(HandClock::at(at(1_743_415_050)));
+    let ports = Ports {
+        store: Arc::clone(&store),
+        background: Arc::<MockGateway>::clone(&gateway),
+        gateway,
+        records: Arc::new(NoRecords),
+        clock: Arc::<HandClock>::clone(&clock),
+        ids: Arc::new(CountedIds::default()),
+        bell: Arc::new(CountingBell::default()),
+    };
+    // A restore since then gives new requests another key, and these none.
+    store.begin_epoch(paywright_domain::Epoch(7)).await.unwrap();
+    let app = App::new(ports, Settings::default());
+    app.run_due_tasks(clock.now()).await.unwrap();
+    let mut asked = asked.lock().unwrap().clone();
+    asked.sort();
+    let [one, two, three] = [1, 2, 3].map(|n| format!("0195ead7-000{n}-7000-8000-00000000000{n}"));
+    assert_eq!(
+        asked,
+        [
+            format!("create pi:{one}:1:1 None 1 500"),
+            format!("refund refund:{three}:1 None None {three}:1 200"),
+            format!("update edit:{two}:1 None 2 600"),
+        ]
+    );
+}
