@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_remembered_and_never_more_than_two_generations() {
-        let intent = |n: usize| IntentId::new(&format!("pi_{n}")).unwrap();
+        let intent = |n: usize| IntentId::new(format!("pi_{n}")).unwrap();
         let known = ForeignIntents::default();
         let count = 3 * GENERATION_MAX;
         (0..count).for_each(|n| known.add(intent(n)));

@@ -43,3 +43,57 @@ impl fmt::Display for Epoch {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::{at, usd};
+    use crate::{
+        CancelReason, IntentId, IntentRequest, Operation, OperationKind, OrderId, Refund, RefundOrigin, RefundStatus,
+    };
+
+    /// The most characters of a key that Stripe takes ("Idempotent requests").
+    const KEY_CHARS_MAX: usize = 255;
+
+    /// Keys of one order's requests, of one epoch and with one number everywhere.
+    fn keys(order: OrderId, number: u32, epoch: Option<Epoch>) -> Vec<String> {
+        let intent = || IntentId::new("pi_1").unwrap();
+        let operation = |kind| Operation { number, intent: intent(), kind, since: at(1), epoch };
+        let refund = Refund {
+            number,
+            intent: intent(),
+            amount: usd(1),
+            reason: None,
+            origin: RefundOrigin::Shop,
+            status: RefundStatus::Requested,
+            provider_id: None,
+            attempt: number,
+            failure: None,
+            requested_at: at(1),
+            epoch,
+            request: None,
+        };
+        vec![
+            IntentRequest { revision: number, attempt: number, epoch }.idempotency_key(order),
+            operation(OperationKind::Cancel { reason: CancelReason::Abandoned }).idempotency_key(order),
+            operation(OperationKind::Capture { amount: usd(1) }).idempotency_key(order),
+            refund.idempotency_key(order),
+        ]
+    }
+
+    #[test]
+    fn a_key_is_of_its_order_and_epoch_and_never_longer_than_stripe_takes() {
+        let order = OrderId(Uuid::from_u128(7));
+        for key in keys(order, u32::MAX, Some(Epoch(u32::MAX))) {
+            assert!(key.len() <= KEY_CHARS_MAX && key.contains(&order.to_string()), "{key}");
+        }
+        let before = keys(order, 1, None);
+        assert_eq!(
+            before,
+            ["pi:{}:1:1", "cancel:{}:1", "capture:{}:1", "refund:{}:1"].map(|it| it.replace("{}", &order.to_string()))
+        );
+        assert_eq!(keys(order, 1, Some(Epoch::FIRST)), before);
+        let after = keys(order, 1, Some(Epoch(9)));
+        assert!(after.iter().zip(&before).all(|(after, before)| *after == format!("{before}:e9")), "{after:?}");
+    }
+}

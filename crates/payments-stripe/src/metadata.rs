@@ -112,3 +112,34 @@ pub(crate) fn refund_name(notes: &Notes) -> Option<String> {
 pub(crate) fn refund_request(notes: &Notes) -> Option<Uuid> {
     notes.get(REQUEST)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::{CustomerId, IntentId, Money};
+
+    use super::*;
+
+    /// Limits of metadata, in keys and characters ("Metadata").
+    const LIMITS: (usize, usize, usize) = (50, 40, 500);
+
+    #[test]
+    fn the_longest_notes_fit_and_name_the_installation() {
+        let owner = Owner(Some(InstallationId(Uuid::max())));
+        let order = OrderId(Uuid::max());
+        let refund = ProviderRefund {
+            intent: IntentId::new("pi_1").unwrap(),
+            amount: Money::new(1, paywright_domain::Currency::Usd).unwrap(),
+            reason: None,
+            name: format!("{order}:{}:e{}", u32::MAX, u32::MAX),
+            epoch: Some(Epoch(u32::MAX)),
+            request: Some(Uuid::max()),
+        };
+        let customer = "c".repeat(CustomerId::CHARS_MAX);
+        for notes in [owner.of_refund(&refund), owner.of_customer(Some(&customer)), owner.of_customer(None)] {
+            assert_eq!(notes.get(INSTALLATION), Some(&Uuid::max().to_string()));
+            let longest = |of: fn((&String, &String)) -> usize| notes.iter().map(of).max().unwrap();
+            let size = (notes.len(), longest(|it| it.0.chars().count()), longest(|it| it.1.chars().count()));
+            assert!(size.0 <= LIMITS.0 && size.1 <= LIMITS.1 && size.2 <= LIMITS.2, "{size:?}");
+        }
+    }
+}

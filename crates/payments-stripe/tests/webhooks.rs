@@ -234,7 +234,11 @@ fn an_event_that_names_another_installation_is_foreign_in_any_version_and_status
                 let foreign = opened.foreign.unwrap_or_else(|| panic!("{kind} {version} {status}"));
                 assert_eq!(opened.news, ProviderNews::Nothing);
                 assert_eq!(foreign.reason, format!("it is of the installation {THEIRS}"));
-                assert_eq!(foreign.intent.as_ref().map(|it| it.as_str()), about_intent.then_some("pi_1"), "{kind}");
+                assert_eq!(
+                    foreign.intent.as_ref().map(paywright_domain::IntentId::as_str),
+                    about_intent.then_some("pi_1"),
+                    "{kind}"
+                );
                 let known = signed(&told.to_string(), Some(THEIRS)).foreign;
                 assert_eq!(known, None, "{kind}: its own");
                 assert_eq!(signed(&told.to_string(), None).foreign, None, "{kind}: no installation has a name");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRecords, ProviderRefund, Wallet, WorkId};
 use paywright_domain::{
-    CancelReason, CaptureMethod as Capture, Currency, Email, IntentId, LineItem, Money, NewOrder, Order, OrderId,
-    Payer, PaymentMethodId, ProviderCustomerId, Task, Timestamp,
+    CancelReason, CaptureMethod as Capture, Currency, CustomerId, Email, Epoch, InstallationId, IntentId, LineItem,
+    Money, NewOrder, Order, OrderId, Payer, PaymentMethodId, ProviderCustomerId, Task, Timestamp,
 };
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
@@ -526,6 +526,113 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
     assert_eq!(forms[2], format!("amount_to_capture=700&{none}"), "a part of the order has no lines of its own");
     assert!(forms[3].starts_with("amount_to_capture=11200&amount_details[line_items][0]"), "{}", forms[3]);
     assert!(forms[3].ends_with("[discount_amount]=&amount_details[shipping]=&amount_details[tax]="), "{}", forms[3]);
+}
+
+/// What was committed before installations had names may have reached Stripe under its key: not a letter changes.
+#[tokio::test]
+async fn an_installation_is_named_in_requests_that_were_decided_since_it_has_a_name() {
+    let id = "0195ead7-0000-4000-8000-00000000000a";
+    let name = InstallationId(id.parse().unwrap());
+    let forms = async |installation: Option<InstallationId>, epoch: Option<Epoch>| {
+        let (server, client) = stripe().await;
+        Mock::given(path("/v1/refunds"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(refund_json()))
+            .mount(&server)
+            .await;
+        answers(&server, ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method"))).await;
+        let gateway = gateway(client);
+        let gateway = installation.map_or(gateway.clone(), |it| gateway.of_installation(it));
+        let (intent, new) = (IntentId::new("pi_1").unwrap(), NewIntent { epoch, ..new_intent() });
+        let digest = Some(uuid::Uuid::from_u128(0xd1));
+        let refund = ProviderRefund {
+            intent: intent.clone(),
+            amount: Money::new(500, Currency::Usd).unwrap(),
+            reason: None,
+            name: "0195ead7:1".into(),
+            epoch,
+            request: digest.filter(|_| epoch.is_some()),
+        };
+        gateway.create_intent(&new, "k").await.unwrap();
+        gateway.update_intent(&intent, &new, "k").await.unwrap();
+        gateway.capture_intent(&intent, new.amount, &new, "k").await.unwrap();
+        gateway.cancel_intent(&intent, CancelReason::Abandoned, "k").await.unwrap();
+        gateway.create_refund(&refund, "k").await.unwrap();
+        let seen = server.received_requests().await.unwrap();
+        seen.into_iter().map(|it| String::from_utf8(it.body).unwrap()).collect::<Vec<_>>()
+    };
+    let before = forms(None, None).await;
+    assert_eq!(forms(Some(name), None).await, before);
+    assert_eq!(forms(None, Some(Epoch::FIRST)).await, before, "nobody to be named");
+    for epoch in [Epoch::FIRST, Epoch(1_743_415_050)] {
+        let since = forms(Some(name), Some(epoch)).await;
+        let of_intent = |form: &String| {
+            form.replace("metadata[revision]=3", &format!("metadata[revision]=3&metadata[installation_id]={id}"))
+        };
+        let expected = [
+            of_intent(&before[0]),
+            of_intent(&before[1]),
+            before[2].clone(),
+            before[3].clone(),
+            format!(
+                "payment_intent=pi_1&amount=500&metadata[installation_id]={id}&metadata[refund_id]=0195ead7:1&\
+                 metadata[request_digest]=00000000-0000-0000-0000-0000000000d1"
+            ),
+        ];
+        assert_eq!(since, expected, "{epoch}");
+    }
+}
+
+#[tokio::test]
+async fn customers_and_saved_cards_name_their_installation() {
+    let id = "0195ead7-0000-4000-8000-00000000000a";
+    let (server, client) = stripe().await;
+    let gateway = gateway(client).of_installation(InstallationId(id.parse().unwrap()));
+    let customer = json!({ "id": "cus_1", "object": "customer" });
+    let setup = json!({ "id": "seti_1", "object": "setup_intent", "status": "requires_payment_method",
+        "client_secret": "seti_1_secret_2" });
+    for (at, body) in [("/v1/customers", customer), ("/v1/setup_intents", setup)] {
+        Mock::given(path(at)).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+    }
+    let made = gateway.create_customer(&CustomerId::new("cus-ada").unwrap(), "k").await.unwrap();
+    gateway.setup_intent(&made, "k").await.unwrap();
+    let seen = server.received_requests().await.unwrap();
+    let forms: Vec<_> = seen.into_iter().map(|it| String::from_utf8(it.body).unwrap()).collect();
+    assert_eq!(forms[0], format!("metadata[customer_id]=cus-ada&metadata[installation_id]={id}"));
+    assert!(forms[1].ends_with(&format!("&metadata[installation_id]={id}")), "{}", forms[1]);
+}
+
+/// Another program's payments on the account have whatever Stripe can have.
+#[tokio::test]
+async fn a_payment_that_no_order_can_have_is_foreign_to_whoever_reads_it() {
+    let ours = InstallationId("0195ead7-0000-4000-8000-00000000000a".parse().unwrap());
+    let theirs = json!({ "installation_id": "0195ead7-0000-4000-8000-00000000000b" });
+    let with = |field: &str, value: Value| {
+        let mut intent = intent_json("succeeded");
+        intent["metadata"] = json!({});
+        intent[field] = value;
+        intent
+    };
+    let mut newer = with("status", json!("appeal_under_moonlight"));
+    let unknown = newer.clone();
+    newer["metadata"] = theirs.clone();
+    for (intent, expected) in [
+        (with("currency", json!("usdc")), "foreign"),
+        (with("amount", json!(i64::MAX)), "foreign"),
+        (newer, "foreign"),
+        (unknown, "not understood"),
+        (with("metadata", theirs), "of no order"),
+    ] {
+        let (server, client) = stripe().await;
+        answers(&server, ResponseTemplate::new(200).set_body_json(&intent)).await;
+        let read = gateway(client).of_installation(ours).intent(&IntentId::new("pi_1").unwrap()).await;
+        let told = match &read {
+            Err(GatewayError::Foreign(_)) => "foreign",
+            Err(GatewayError::NotUnderstood(_)) => "not understood",
+            Ok(issued) if issued.snapshot.order.is_none() => "of no order",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told, expected, "{intent}");
+    }
 }
 
 #[tokio::test]

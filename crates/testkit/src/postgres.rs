@@ -28,7 +28,10 @@ impl Database {
     pub async fn migrated(migrate: impl AsyncFnOnce(&str)) -> Self {
         let server = Server::shared();
         let template = server.template(migrate).await;
-        Self::create(server, &format!("TEMPLATE {template}")).await
+        let database = Self::create(server, &format!("TEMPLATE {template}")).await;
+        // A copy is the same installation, and this is to be another one.
+        database.client().await.batch_execute("UPDATE installation SET id = gen_random_uuid()").await.unwrap();
+        database
     }
 
     /// An empty one.

@@ -17,6 +17,7 @@ struct State {
     customers: BTreeMap<String, ProviderCustomerId>,
     cards: Vec<(ProviderCustomerId, SavedCard)>,
     secrets: u32,
+    keys: Vec<String>,
 }
 
 impl Cards {
@@ -38,6 +39,15 @@ impl Cards {
         self.state.lock().unwrap().cards.insert(0, (ProviderCustomerId::new(customer).unwrap(), saved));
     }
 
+    /// Every idempotency key that it was given.
+    pub fn keys(&self) -> Vec<String> {
+        self.state.lock().unwrap().keys.clone()
+    }
+
+    fn note(&self, key: &str) {
+        self.state.lock().unwrap().keys.push(key.to_owned());
+    }
+
     fn secret(&self, kind: &str) -> SecretString {
         let mut state = self.state.lock().unwrap();
         state.secrets += 1;
@@ -48,8 +58,9 @@ impl Cards {
 #[async_trait]
 impl Wallet for Cards {
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
+        self.note(key);
         tokio::task::yield_now().await;
-        let id = ProviderCustomerId::new(format!("cus_{}", customer.as_str())).unwrap();
+        let id = ProviderCustomerId::new(format!("cus_{:.200}", customer.as_str())).unwrap();
         Ok(self.state.lock().unwrap().customers.entry(key.to_owned()).or_insert(id).clone())
     }
 
@@ -57,12 +68,14 @@ impl Wallet for Cards {
         &self,
         customer: &ProviderCustomerId,
         version: Option<&str>,
-        _: &str,
+        key: &str,
     ) -> Result<SecretString, GatewayError> {
+        self.note(key);
         Ok(self.secret(&format!("ek_{customer}_{}", version.unwrap_or("ours"))))
     }
 
-    async fn setup_intent(&self, _: &ProviderCustomerId, _: &str) -> Result<SecretString, GatewayError> {
+    async fn setup_intent(&self, _: &ProviderCustomerId, key: &str) -> Result<SecretString, GatewayError> {
+        self.note(key);
         Ok(self.secret("seti"))
     }
 
@@ -71,7 +84,8 @@ impl Wallet for Cards {
         Ok(state.cards.iter().filter(|(owner, _)| owner == customer).map(|(_, card)| card.clone()).collect())
     }
 
-    async fn forget_method(&self, method: &PaymentMethodId, _: &str) -> Result<(), GatewayError> {
+    async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {
+        self.note(key);
         self.state.lock().unwrap().cards.retain(|(_, card)| card.id != *method);
         Ok(())
     }

@@ -239,6 +239,31 @@ async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
     assert!(front.shop.app.get_order(&OrderRef::Id(order.id), &paywright_app::Access::Customer(ada)).await.is_ok());
 }
 
+/// The most characters of an idempotency key that Stripe takes ("Idempotent requests").
+const KEY_CHARS_MAX: usize = 255;
+
+#[tokio::test]
+async fn no_key_is_too_long_for_stripe_or_the_same_for_the_customer_of_another_installation() {
+    let (one, other) = (Front::open().await, Front::open().await);
+    let ada = CustomerId::new("a".repeat(CustomerId::CHARS_MAX)).unwrap();
+    for front in [&one, &other] {
+        let saving = front.storefront.save_card(&ada, None).await.unwrap();
+        front.cards.save(saving.customer.as_str(), &format!("pm_{}", "1".repeat(252)));
+        let card = front.storefront.saved_cards(&ada).await.unwrap().remove(0);
+        front.storefront.forget_card(&ada, &card.id).await.unwrap();
+    }
+    let (ours, theirs) = (one.cards.keys(), other.cards.keys());
+    let kinds: Vec<_> = ours.iter().filter_map(|it| Some(it.split_once(':')?.0)).collect();
+    assert_eq!(kinds, ["customer", "ephemeral", "setup", "forget"]);
+    assert!(ours.iter().chain(&theirs).all(|it| it.len() <= KEY_CHARS_MAX), "{ours:?}");
+    // The others are drawn anew for each call, where this test counts.
+    for (ours, theirs) in [(&ours[0], &theirs[0]), (&ours[3], &theirs[3])] {
+        assert_ne!(ours, theirs);
+    }
+    let again = one.storefront.save_card(&CustomerId::new("eve").unwrap(), None).await.unwrap();
+    assert!(again.customer.as_str().ends_with("eve"));
+}
+
 /// An order that nobody paid is given up after some time; the cart is not.
 #[tokio::test]
 async fn a_cart_that_was_left_for_long_is_for_another_order() {
