@@ -27,3 +27,4 @@ mod split_brain;
 mod spree;
 mod standby;
 mod stopping;
+mod two_installations;

@@ -15,7 +15,8 @@ pub(crate) struct Served {
     pub(crate) http: Client,
     /// Each with the address of its API; taken by whoever kills it.
     pub(crate) replicas: Vec<(Option<Process>, String)>,
-    pub(crate) twin: Process,
+    /// Unless it is another shop's.
+    pub(crate) twin: Option<Process>,
     pub(crate) twin_url: String,
     pub(crate) key: String,
     pub(crate) token: String,
@@ -48,9 +49,27 @@ impl Served {
         twin_latency_ms: &str,
         more: &str,
     ) -> Self {
-        let (folder, http) = (TempDir::new().unwrap(), client());
+        let folder = TempDir::new().unwrap();
         let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", twin_latency_ms], folder.path()));
         let twin_url = address_of(&twin);
+        Self::start_at(twin_url, Some(twin), folder, database, replicas, webhooks, more).await
+    }
+
+    /// Another shop on the account of this one: with a database of its own, and told of every event too.
+    pub(crate) async fn beside(&self, database: &str, more: &str) -> Self {
+        Self::start_at(self.twin_url.clone(), None, TempDir::new().unwrap(), database, 1, true, more).await
+    }
+
+    async fn start_at(
+        twin_url: String,
+        twin: Option<Process>,
+        folder: TempDir,
+        database: &str,
+        replicas: usize,
+        webhooks: bool,
+        more: &str,
+    ) -> Self {
+        let http = client();
         let ports = free_ports(replicas);
         let mut webhook_secrets = Vec::new();
         for port in &ports {
@@ -118,7 +137,7 @@ impl Served {
             twin: self.twin_url,
             key: self.key,
             token: self.token,
-            _beside: Some(self.twin),
+            _beside: self.twin,
         }
     }
 
