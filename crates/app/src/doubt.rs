@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::deadline::Deadline;
 use crate::{
     ApiKey, CartRef, Carts, Changes, Clock, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease,
-    LeasedEvent, LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent, RecordedFact, Store,
-    StoreError, StoredTask, TaskRelease, Version, Versioned,
+    LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent,
+    RecordedFact, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -180,6 +180,14 @@ impl Store for Remembering<dyn Store> {
 
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         self.doubt.read(self.port.lost_order(like)).await
+    }
+
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        self.doubt.write(self.port.decide_on_lost_order(order, decision)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -65,13 +65,13 @@ pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
     ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, IdempotencyKey, IdempotencyRecord, Installation, Lease,
-    LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask, Scope, Store,
-    StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
+    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask,
+    Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
-pub use recover::{LostOrderPolicy, RecoveredOrder, Recovery};
+pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};

@@ -11,23 +11,12 @@ use uuid::Uuid;
 use crate::change::Along;
 use crate::perform::PerformError;
 use crate::{
-    Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GetOrderError, IdempotencyKey, OrderRef,
-    RecordedOrder, RefundPaymentError, SettleFromProviderError, StoreError, Version,
+    Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GetOrderError, IdempotencyKey,
+    LostOrderDecision, OrderRef, RecordedOrder, RefundPaymentError, SettleFromProviderError, StoreError, Version,
 };
 
 /// Source of what is learned, in the facts of an order.
 const SOURCE: &str = "recover";
-
-/// What is to be done about a lost order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostOrderPolicy {
-    /// Say that it is lost.
-    List,
-    /// Make it again, of what its payment says.
-    Recreate,
-    /// Make it again, give back what was paid, and cancel it where nothing was.
-    Refund,
-}
 
 /// What came of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +40,10 @@ pub struct RecoveredOrder {
     pub record: Option<RecordedOrder>,
     /// Its payment, as Stripe lists it: the one that succeeded, if one has.
     pub payment: IntentSnapshot,
+    /// What was decided about it, by this run or an earlier one.
+    pub decision: Option<LostOrderDecision>,
+    /// The order as it was here when this run began; `None` where it was not.
+    pub before: Option<Order>,
     /// The order as it is here now; `None` where it is not.
     pub order: Option<Order>,
     /// Why what was wanted could not be done.
@@ -60,12 +53,13 @@ pub struct RecoveredOrder {
 impl App {
     /// Begins an epoch, and takes in all that Stripe has of this installation since `since`: payments, refunds and
     /// disputes of orders that are here. Orders that are not here are kept in mind, so that a repeated request does not
-    /// place them a second time, and dealt with as `policy` says. Doing it again begins another epoch, and does nothing
-    /// twice that moves money.
+    /// place them a second time, and dealt with as `decide` says; the first decision on an order stands, and what an
+    /// earlier run had not finished of it is finished. Doing it again begins another epoch, and does nothing twice that
+    /// moves money.
     pub async fn recover(
         &self,
         since: Timestamp,
-        policy: impl Fn(&RecordedOrder) -> LostOrderPolicy + Send + Sync,
+        decide: impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync,
     ) -> Result<Recovery, PerformError> {
         let second = u32::try_from(self.clock.now().unix_seconds()).unwrap_or(u32::MAX);
         self.store.begin_epoch(Epoch(second)).await?;
@@ -82,7 +76,7 @@ impl App {
             }
             let was_lost = self.store.lost_order(id).await? == Some(id);
             if was_lost {
-                lost.push(self.recover_lost(id, &seen, &policy).await?);
+                lost.push(self.recover_lost(here.map(|it| it.value), id, &seen, &decide).await?);
             } else if let Some(before) = here {
                 let after = self.catch_up(&seen).await?.unwrap_or_else(|| before.value.clone());
                 if after != before.value {
@@ -159,9 +153,10 @@ impl App {
 
     async fn recover_lost(
         &self,
+        before: Option<Order>,
         id: OrderId,
         seen: &[IntentSnapshot],
-        policy: &(impl Fn(&RecordedOrder) -> LostOrderPolicy + Send + Sync),
+        decide: &(impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync),
     ) -> Result<RecoveredOrder, PerformError> {
         let leading = seen.iter().find(|it| it.status == IntentStatus::Succeeded);
         let leading = leading.or_else(|| seen.iter().find(|it| !it.status.is_terminal())).or(seen.first());
@@ -169,11 +164,12 @@ impl App {
             return Err(PerformError::Misfit(format!("Stripe lists no payment of the order {id}")));
         };
         let record = self.records.recorded_order(&payment.intent).await?;
-        let policy = record.as_ref().map_or(LostOrderPolicy::List, policy);
-        let done = match (policy, &record) {
-            (LostOrderPolicy::List, _) | (_, None) => Ok(()),
-            (LostOrderPolicy::Recreate, Some(record)) => self.recreate(record, &payment, seen).await.map(drop),
-            (LostOrderPolicy::Refund, Some(record)) => self.undo_lost(record, &payment, seen).await,
+        let wanted = record.as_ref().and_then(decide);
+        let decision = self.store.decide_on_lost_order(id, wanted).await?;
+        let done = match (decision, &record) {
+            (None, _) | (_, None) => Ok(()),
+            (Some(LostOrderDecision::Recreate), Some(record)) => self.recreate(record, &payment, seen).await.map(drop),
+            (Some(LostOrderDecision::Refund), Some(record)) => self.undo_lost(record, &payment, seen).await,
         };
         let problem = match done {
             Ok(()) => None,
@@ -181,7 +177,7 @@ impl App {
             Err(error @ (PerformError::Gateway(_) | PerformError::Misfit(_))) => Some(error.to_string()),
         };
         let order = self.find(&[OrderRef::Id(id)], &Access::All).await?.map(|it| it.value);
-        Ok(RecoveredOrder { id, record, payment, order, problem })
+        Ok(RecoveredOrder { id, record, payment, decision, before, order, problem })
     }
 
     /// Makes a lost order again, unless that was done before, and settles it by its payments.

@@ -25,9 +25,9 @@ pub(crate) async fn freeze() -> Outcome {
     let mut shop = shop().await;
     for _ in 0..FREEZES {
         pause(1000..=2000).await;
-        shop.served.twin.signal("-STOP");
+        shop.served.twin.as_ref().unwrap().signal("-STOP");
         tokio::time::sleep(AWAY).await;
-        shop.served.twin.signal("-CONT");
+        shop.served.twin.as_ref().unwrap().signal("-CONT");
         shop.recovered(Instant::now()).await;
     }
     shop.count().await

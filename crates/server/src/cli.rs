@@ -76,7 +76,8 @@ pub(crate) struct RecoverOptions {
     #[arg(long, value_name = "ORDER")]
     pub(crate) recreate: Vec<String>,
     /// Give back what was paid for a lost order, and cancel it where nothing was: its id or number, or `all`. May be given
-    /// more than once, and comes before --recreate.
+    /// more than once. An order that is named goes by its name, whatever is said of `all`; an order that an earlier run
+    /// has dealt with stays as it is.
     #[arg(long, value_name = "ORDER")]
     pub(crate) refund: Vec<String>,
 }

@@ -75,6 +75,9 @@ impl Database {
     /// Opens it for a look. A server's schema is left as it is, since others may be serving from it.
     pub(crate) async fn open_for_a_look(&self) -> Result<Stores, Failure> {
         match self {
+            Self::Sqlite { path } if !Path::new(path).exists() => {
+                Err(format!("{path} is not there: this command makes no new database").into())
+            }
             Self::Sqlite { .. } => self.open(1, Migrate::Auto).await,
             Self::Postgres { .. } => self.open(1, Migrate::Check).await,
         }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use paywright_app::{
     ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
-    Installation, IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, NewIntent, OrderQuery,
-    OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent, RecordedFact, RecordedOrder,
-    Store, StoreError, StoredTask, TaskRelease, Versioned,
+    Installation, IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue,
+    NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent,
+    RecordedFact, RecordedOrder, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
@@ -448,6 +448,14 @@ impl Store for Stored {
 
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         self.store.lost_order(like).await
+    }
+
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        self.store.decide_on_lost_order(order, decision).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

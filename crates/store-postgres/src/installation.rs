@@ -2,8 +2,8 @@
 
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
-use paywright_app::Installation;
+use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{Installation, LostOrderDecision};
 use paywright_domain::{Epoch, InstallationId};
 use uuid::Uuid;
 
@@ -89,4 +89,33 @@ impl Fixed for LostOrder {
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         to.value::<SqlUuid, _>(&self.0)
     }
+}
+
+/// Keeps what is to be done about a lost order, unless that was decided before.
+pub(crate) struct DecideOnLostOrder {
+    pub(crate) order: Uuid,
+    pub(crate) decision: Option<&'static str>,
+}
+
+impl Fixed for DecideOnLostOrder {
+    type Id = Self;
+    type Columns = Nullable<SqlText>;
+
+    fn text() -> &'static Text {
+        text!(
+            "UPDATE lost_orders SET decision = coalesce(decision, $1::text) WHERE order_id = $2 ",
+            "RETURNING decision"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Nullable<SqlText>, _>(&self.decision)?;
+        to.value::<SqlUuid, _>(&self.order)
+    }
+}
+
+/// Reads a decision.
+pub(crate) fn decision(name: Option<String>) -> Result<Option<LostOrderDecision>, Failure> {
+    let column = Column("lost_orders", "decision");
+    name.map(|it| column.found(LostOrderDecision::named(&it))).transpose()
 }

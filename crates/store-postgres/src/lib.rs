@@ -36,8 +36,8 @@ use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
     ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
-    Versioned,
+    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::task::AbortHandle;
@@ -421,6 +421,17 @@ impl Store for PostgresStore {
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         let found: Result<Option<Uuid>, Failure> = self.row(installation::LostOrder(like.0)).await;
         found.map(|it| it.map(OrderId)).map_err(Failure::of_read)
+    }
+
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        let decide =
+            installation::DecideOnLostOrder { order: order.0, decision: decision.map(LostOrderDecision::name) };
+        let decided: Result<Vec<Option<String>>, Failure> = self.written(decide).await;
+        decided.and_then(|it| installation::decision(it.into_iter().next().flatten())).map_err(Failure::of_write)
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

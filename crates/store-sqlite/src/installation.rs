@@ -1,7 +1,7 @@
 //! Which installation's orders these are, and which of them a restore has lost.
 
 use diesel::prelude::*;
-use paywright_app::Installation;
+use paywright_app::{Installation, LostOrderDecision};
 use paywright_domain::{Epoch, InstallationId, OrderId, Timestamp};
 
 use crate::failure::Failure;
@@ -44,6 +44,22 @@ pub(crate) fn lost_order(db: &mut SqliteConnection, like: OrderId) -> Result<Opt
     let found: Option<Vec<u8>> =
         lost_orders::table.find(tail(&like)).select(lost_orders::order_id).first(db).optional()?;
     found.map(|it| Ok(OrderId(Column("lost_orders", "order_id").uuid(&it)?))).transpose()
+}
+
+pub(crate) fn decide_on_lost_order(
+    db: &mut SqliteConnection,
+    order: OrderId,
+    decision: Option<LostOrderDecision>,
+) -> Result<Option<LostOrderDecision>, Failure> {
+    let own = lost_orders::table.filter(lost_orders::order_id.eq(order.0.as_bytes().as_slice()));
+    if let Some(decision) = decision {
+        diesel::update(own.filter(lost_orders::decision.is_null()))
+            .set(lost_orders::decision.eq(decision.name()))
+            .execute(db)?;
+    }
+    let decided: Option<Option<String>> = own.select(lost_orders::decision).first(db).optional()?;
+    let column = Column("lost_orders", "decision");
+    decided.flatten().map(|it| column.found(LostOrderDecision::named(&it))).transpose()
 }
 
 fn tail(order: &OrderId) -> &[u8] {

@@ -24,8 +24,8 @@ use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
     ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
-    Versioned,
+    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -245,6 +245,14 @@ impl Store for SqliteStore {
 
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         self.read(move |db| installation::lost_order(db, like)).await
+    }
+
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        self.writer.run(move |db| installation::decide_on_lost_order(db, order, decision)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

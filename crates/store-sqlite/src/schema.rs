@@ -213,6 +213,7 @@ table! {
         tail -> Binary,
         order_id -> Binary,
         found_at -> BigInt,
+        decision -> Nullable<Text>,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every store keeps of its installation, as part of [`store_contract!`](crate::store_contract).
 
-use paywright_app::{IdempotencyKey, OrderRef, Version};
+use paywright_app::{IdempotencyKey, LostOrderDecision, OrderRef, Version};
 use paywright_domain::{Decision, Epoch, NewRefund, Order, OrderId};
 use uuid::Uuid;
 
@@ -57,6 +57,11 @@ pub async fn the_key_of_a_lost_order_places_no_other(subject: &impl Subject) {
     assert_ne!(again, lost);
     assert_eq!(store.lost_order(again).await.unwrap(), Some(lost));
     assert_eq!(store.lost_order(key("other").order_id(at(NOW))).await.unwrap(), None);
+    let (recreate, refund) = (Some(LostOrderDecision::Recreate), Some(LostOrderDecision::Refund));
+    for (wanted, decided) in [(None, None), (refund, refund), (recreate, refund), (None, refund)] {
+        assert_eq!(store.decide_on_lost_order(lost, wanted).await.unwrap(), decided);
+    }
+    assert_eq!(store.decide_on_lost_order(again, recreate).await.unwrap(), None);
     let under = |id: OrderId, text: &str| {
         let mut changes = first(place_as(id));
         changes.idempotency = Some(record(&key(text), id));

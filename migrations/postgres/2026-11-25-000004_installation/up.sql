@@ -19,5 +19,7 @@ ALTER TABLE refunds ADD COLUMN request uuid;
 CREATE TABLE lost_orders (
     tail bytea NOT NULL PRIMARY KEY CHECK (length(tail) = 10),
     order_id uuid NOT NULL,
-    found_at timestamptz NOT NULL
+    found_at timestamptz NOT NULL,
+    -- What is done about it: the first decision stands.
+    decision text CHECK (decision IN ('recreate', 'refund'))
 );

@@ -19,5 +19,7 @@ ALTER TABLE refunds ADD COLUMN request BLOB;
 CREATE TABLE lost_orders (
     tail BLOB NOT NULL PRIMARY KEY CHECK (length(tail) = 10),
     order_id BLOB NOT NULL CHECK (length(order_id) = 16),
-    found_at INTEGER NOT NULL
+    found_at INTEGER NOT NULL,
+    -- What is done about it: the first decision stands.
+    decision TEXT CHECK (decision IN ('recreate', 'refund'))
 ) STRICT, WITHOUT ROWID;

@@ -1,6 +1,8 @@
 //! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
 
-use paywright_domain::{IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot};
+use paywright_domain::{
+    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot,
+};
 
 use super::{PerformError, Then};
 use crate::change::{Along, ChangeError};
@@ -69,7 +71,15 @@ impl App {
         if order.refund_numbered(number).is_some_and(|it| it.provider_id.is_some()) {
             return Ok(order);
         }
-        self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await
+        let order = self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await?;
+        let differs = |it: &Anomaly| matches!(it.kind, AnomalyKind::RefundDiffers { refund, .. } if refund == number);
+        match order.refund_numbered(number) {
+            // Its first key is that of a refund which a restore has lost. The next is its own.
+            Some(again) if attempt == 1 && again.attempt > attempt && order.anomalies.iter().any(differs) => {
+                Box::pin(self.make_refund(&order, again)).await
+            }
+            Some(_) | None => Ok(order),
+        }
     }
 
     /// Takes in every refund of an intent that the provider lists, but for those of a status that is not known here.

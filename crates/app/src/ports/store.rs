@@ -97,6 +97,14 @@ pub trait Store: Send + Sync {
     /// Finds the lost order whose id ends as `like` does: what follows the time in both is equal.
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError>;
 
+    /// Keeps what is to be done about a lost order, unless that was decided before; says what is decided. `None` where the
+    /// order is not kept as lost.
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError>;
+
     /// Checks that an order would be kept: writes a row of its own where orders are written, and looks whether the schema
     /// is one that this version can work on.
     async fn probe(&self) -> Result<(), StoreError>;
@@ -281,6 +289,9 @@ pub struct Lease {
     pub limit: u16,
 }
 
+/// How long a process may stand still between looking at its clock and asking the store, in seconds.
+const STANDSTILL_SECONDS: u32 = 3600;
+
 /// Largest difference between the clocks of two processes on one store, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: u32 = 300;
 
@@ -293,9 +304,10 @@ impl Lease {
         self.now.plus_seconds(EVENT_WAIT_SECONDS_MAX + CLOCK_TOLERANCE_SECONDS)
     }
 
-    /// The latest moment at which a lease like this can end, whoever took it.
+    /// The latest moment at which a lease like this can end, whoever took it: also where this one was decided on some time
+    /// ago, since a process may stand still before it asks.
     pub fn until_max(&self) -> Timestamp {
-        self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS)
+        self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS + STANDSTILL_SECONDS)
     }
 }
 
@@ -402,6 +414,30 @@ impl IdempotencyKey {
         const VERSION: (u128, u128) = (7 << 76, 15 << 76);
         let millis = u128::try_from(now.unix_micros() / 1000).unwrap_or_default();
         OrderId(Uuid::from_u128((millis << 80) | (self.digest().as_u128() & TAIL & !VERSION.1) | VERSION.0))
+    }
+}
+
+/// What is to be done about an order that a restore has lost. The first decision stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostOrderDecision {
+    /// It is made again, of what its payment says.
+    Recreate,
+    /// It is made again, and what was paid is given back; it is canceled where nothing was.
+    Refund,
+}
+
+impl LostOrderDecision {
+    /// Its name in stored rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recreate => "recreate",
+            Self::Refund => "refund",
+        }
+    }
+
+    /// The decision of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Recreate, Self::Refund].into_iter().find(|it| it.name() == name)
     }
 }
 

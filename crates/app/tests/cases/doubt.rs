@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use paywright_app::{
     Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Installation, Lease,
-    LeasedEvent, LeasedTask, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Store,
-    StoreError, StoredTask, TaskRelease, Versioned,
+    LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent,
+    RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
@@ -129,6 +129,13 @@ impl Store for Doubtful {
     }
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         self.store.lost_order(like).await
+    }
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        self.store.decide_on_lost_order(order, decision).await
     }
     async fn probe(&self) -> Result<(), StoreError> {
         self.store.probe().await

@@ -1,5 +1,5 @@
 use paywright_app::{
-    Access, IdempotencyKey, IdempotentRequest, LostOrderPolicy, OrderRef, PlaceOrderError, PlacedOrder, RecordedOrder,
+    Access, IdempotencyKey, IdempotentRequest, LostOrderDecision, OrderRef, PlaceOrderError, PlacedOrder, RecordedOrder,
 };
 use paywright_domain::{Epoch, IntentPlan, NewRefund, Order, OrderId, PaymentState};
 use paywright_testkit::{at, new_order, usd};
@@ -35,8 +35,8 @@ impl Shop {
         (self.another_over(store), kept)
     }
 
-    async fn recover(&self, policy: LostOrderPolicy) -> paywright_app::Recovery {
-        self.app.recover(at(NOW - 3600), |_: &RecordedOrder| policy).await.unwrap()
+    async fn recover(&self, decision: Option<LostOrderDecision>) -> paywright_app::Recovery {
+        self.app.recover(at(NOW - 3600), |_: &RecordedOrder| decision).await.unwrap()
     }
 }
 
@@ -51,7 +51,7 @@ async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
     let refunded = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), refund_key()).await.unwrap();
     let (shop, _kept) = shop.gone_back().await;
 
-    let listed = shop.recover(LostOrderPolicy::List).await;
+    let listed = shop.recover(None).await;
     let lost: Vec<_> = listed.lost.iter().map(|it| (it.id, it.order.is_some())).collect();
     assert_eq!(lost, [(order.id, false)]);
     let repeated = shop.app.place_order(new_order(), Some(request("k"))).await;
@@ -60,7 +60,7 @@ async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
     assert!(matches!(shop.app.place_order(new_order(), Some(request("other"))).await, Ok(PlacedOrder::Now(_))));
 
     for _ in 0..2 {
-        let made = shop.recover(LostOrderPolicy::Recreate).await;
+        let made = shop.recover(Some(LostOrderDecision::Recreate)).await;
         let again = made.lost[0].order.clone().unwrap();
         assert_eq!(
             (again.id, again.total, again.payment_state()),
@@ -83,7 +83,7 @@ async fn what_was_paid_for_a_lost_order_goes_back_once() {
     let order = shop.paid_under("k").await;
     let (shop, _kept) = shop.gone_back().await;
     for _ in 0..2 {
-        let undone = shop.recover(LostOrderPolicy::Refund).await;
+        let undone = shop.recover(Some(LostOrderDecision::Refund)).await;
         let again = undone.lost[0].order.clone().unwrap();
         assert_eq!((again.id, again.payment_state()), (order.id, PaymentState::Refunded));
         assert_eq!(shop.provider().refunds_now().len(), 1);
@@ -93,10 +93,10 @@ async fn what_was_paid_for_a_lost_order_goes_back_once() {
 #[tokio::test]
 async fn each_recovery_begins_an_epoch_that_the_keys_of_its_requests_have() {
     let shop = Shop::open().await;
-    let begun = shop.recover(LostOrderPolicy::List).await.epoch;
+    let begun = shop.recover(None).await.epoch;
     assert_eq!(begun, Epoch(u32::try_from(NOW).unwrap()));
     shop.clock.advance_seconds(10);
-    let later = shop.recover(LostOrderPolicy::List).await.epoch;
+    let later = shop.recover(None).await.epoch;
     assert_eq!(later, Epoch(begun.0 + 10));
     let order = shop.placed().await;
     let read = shop.order(&order).await;
@@ -106,5 +106,18 @@ async fn each_recovery_begins_an_epoch_that_the_keys_of_its_requests_have() {
     let (restored, _kept) = shop.gone_back().await;
     assert_eq!(restored.store.installation().await.unwrap().epoch, Epoch::FIRST);
     shop.clock.advance_seconds(10);
-    assert_eq!(restored.recover(LostOrderPolicy::List).await.epoch, Epoch(later.0 + 10));
+    assert_eq!(restored.recover(None).await.epoch, Epoch(later.0 + 10));
+}
+
+/// Whoever has an order made again may have sent the goods: a later `--refund all` is not about it.
+#[tokio::test]
+async fn the_first_decision_on_a_lost_order_stands() {
+    let shop = Shop::open().await;
+    let order = shop.paid_under("k").await;
+    let (shop, _kept) = shop.gone_back().await;
+    shop.recover(Some(LostOrderDecision::Recreate)).await;
+    let later = shop.recover(Some(LostOrderDecision::Refund)).await;
+    assert_eq!(later.lost[0].decision, Some(LostOrderDecision::Recreate));
+    assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
+    assert_eq!(shop.provider().refunds_now().len(), 0);
 }

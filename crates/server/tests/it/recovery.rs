@@ -164,7 +164,7 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
     shop.served.replicas[0].0.take().unwrap().terminate();
 
     let printed = shop.must(&recreate);
-    assert!(printed.contains("Lost, and made again (2)") && printed.contains("No order is missing"), "{printed}");
+    assert!(printed.contains("Made again (2)") && printed.contains("No order is missing"), "{printed}");
     shop.must(&recreate);
     shop.start_again();
     let again = shop.read(&paid).await;
@@ -215,10 +215,16 @@ async fn what_was_paid_for_lost_orders_goes_back_once() {
     let open = shop.intent_of(&unpaid).await;
     shop.go_back();
     let [.., refund, _] = steps();
-    for _ in 0..2 {
+    let (heard, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund ORD-20260101-ZZZZZZ");
+    assert!(!heard && printed.contains("ORD-20260101-ZZZZZZ is not among the lost orders"), "{printed}");
+    let (heard, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund all --recreate all");
+    assert!(!heard && printed.contains("it can be one of the two"), "{printed}");
+    for expected in ["Given back or canceled (2)", "2 lost orders were dealt with by an earlier run"] {
         let printed = shop.must(&refund);
-        assert!(printed.contains("Lost, and made again (2)"), "{printed}");
+        assert!(printed.contains(expected), "{printed}");
     }
+    let (heard, printed) = shop.sh(&format!("paywright recover --since \"$MOMENT\" --recreate {paid}"));
+    assert!(!heard && printed.contains("was decided on by an earlier run"), "{printed}");
     assert_eq!(shop.refunds_at_stripe().await, [12_450]);
     let intents = shop.served.intents().await;
     let status = |id: &str| intents.iter().find(|it| it["id"] == id).unwrap()["status"].clone();
@@ -265,6 +271,9 @@ async fn a_backup_replaces_nothing_and_says_what_it_cannot_copy() {
     assert!(!done && printed.contains("pg_dump"), "{printed}");
     let (done, printed) = shop.sh("paywright recover --since 2999-01-01T00:00:00Z");
     assert!(!done && printed.contains("yet to come"), "{printed}");
+    let (done, printed) =
+        shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:typo.db paywright recover --since 2026-01-01T00:00:00Z");
+    assert!(!done && printed.contains("typo.db is not there") && !shop.folder().join("typo.db").exists(), "{printed}");
     let (done, printed) = shop.sh("paywright recover --since yesterday");
     assert!(!done && printed.contains("must be a moment like"), "{printed}");
     // A copy is a database like any other, and nobody else may read it.

@@ -220,7 +220,7 @@ async fn two_shops_on_one_account_leave_each_others_objects_alone() {
         assert_eq!(payout.body["outcome"], "ignored", "{payout:?}");
     }
     account.until_settled().await;
-    let ids = account.audited(began).await;
+    let ids = account.audited(began);
     assert_ne!(ids[0], ids[1]);
     for (shop, others) in [(first, &intents[1]), (second, &intents[0])] {
         let looks: Vec<_> = others.iter().map(|it| shop.looks_at(it)).collect();
@@ -262,8 +262,8 @@ fn now() -> String {
 impl Served {
     /// The customer pays a cart by the saved card, and cannot by one of the other shop. The customer's name at Stripe.
     async fn pays_by_saved_card(&self, card: &str, other: &str) -> String {
-        let created = self.storefront(Method::POST, "/cart", None, &json!({})).await;
-        let cart = created.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{created:?}"));
+        let made = self.storefront(Method::POST, "/cart", None, &json!({})).await;
+        let cart = made.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{made:?}"));
         let call = async |method: Method, path: &str, body: Value| {
             let answered = self.storefront(method, path, Some(cart), &body).await;
             assert!(answered.status == 200 || answered.status == 201, "{path}: {answered:?}");
@@ -279,8 +279,8 @@ impl Served {
         let by = |card: &str| json!({ "payment_intent": { "off_session": false, "stripe_payment_method_id": card } });
         let refused = self.storefront(Method::POST, "/stripe/payment_intents", Some(cart), &by(other)).await;
         assert_eq!(refused.status, 422, "{refused:?}");
-        let made = call(Method::POST, "/stripe/payment_intents", by(card)).await;
-        let attributes = &made["data"]["attributes"];
+        let issued = call(Method::POST, "/stripe/payment_intents", by(card)).await;
+        let attributes = &issued["data"]["attributes"];
         assert!(attributes["ephemeral_key_secret"].as_str().unwrap().starts_with("ek_"));
         self.pay(attributes["stripe_id"].as_str().unwrap(), card).await;
         call(Method::PATCH, "/checkout/complete", json!({})).await;
@@ -290,7 +290,7 @@ impl Served {
 
 impl Account {
     /// Audits both shops, and recovers both as after a restore. Their installation ids.
-    async fn audited(&self, since: String) -> Vec<String> {
+    fn audited(&self, since: String) -> Vec<String> {
         let mut ids = Vec::new();
         for shop in &self.shops {
             let (same, printed, said) = shop.run(&["audit"]);

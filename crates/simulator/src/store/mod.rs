@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use paywright_app::{
     ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask, TaskRelease,
-    Versioned,
+    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
+    TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
@@ -165,6 +165,14 @@ impl Store for MemoryStore {
 
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
         Ok(self.read(|it| it.lost_order(like)))
+    }
+
+    async fn decide_on_lost_order(
+        &self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Result<Option<LostOrderDecision>, StoreError> {
+        Ok(self.write(move |it| it.decide_on_lost_order(order, decision)))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
     ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask, TaskRelease, Verdict,
-    Version, Versioned,
+    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask,
+    TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub struct Tables {
     damaged: BTreeSet<OrderId>,
     epoch: Epoch,
     /// Lost orders by the end of their ids.
-    lost: BTreeMap<u128, OrderId>,
+    lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
 }
 
 /// A lease that somebody holds.
@@ -328,11 +328,21 @@ impl Tables {
     }
 
     pub(crate) fn add_lost_order(&mut self, order: OrderId) {
-        self.lost.insert(tail_of(order), order);
+        self.lost.entry(tail_of(order)).or_insert((order, None));
     }
 
     pub(crate) fn lost_order(&self, like: OrderId) -> Option<OrderId> {
-        self.lost.get(&tail_of(like)).copied()
+        self.lost.get(&tail_of(like)).map(|it| it.0)
+    }
+
+    pub(crate) fn decide_on_lost_order(
+        &mut self,
+        order: OrderId,
+        decision: Option<LostOrderDecision>,
+    ) -> Option<LostOrderDecision> {
+        let (_, decided) = self.lost.get_mut(&tail_of(order)).filter(|it| it.0 == order)?;
+        *decided = decided.or(decision);
+        *decided
     }
 
     pub(crate) fn damage(&mut self, order: OrderId) {
