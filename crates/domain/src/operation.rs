@@ -328,7 +328,7 @@ impl Order {
             payer: edit.payer.unwrap_or_else(|| self.payer.clone()),
             metadata: edit.metadata.unwrap_or_else(|| self.metadata.clone()),
             total: self.total,
-            revision: self.revision + 1,
+            revision: self.next_revision(),
         };
         check_metadata(&content.metadata)?;
         let total = total_of(self.total.currency(), &content.lines, &content.adjustments)?;
@@ -339,6 +339,13 @@ impl Order {
             check_included_taxes(self.total.currency(), &content.lines, &content.adjustments)?;
         }
         Ok(Content { total, ..content })
+    }
+
+    /// The revision of the next content: above every one that Stripe was told of, also where a restore from a backup has
+    /// lost edits, since Stripe's news go by it.
+    fn next_revision(&self) -> u32 {
+        let told = self.intents.iter().map(|it| it.revision).max();
+        told.map_or(self.revision, |it| it.max(self.revision)).saturating_add(1)
     }
 
     fn has(&self, content: &Content) -> bool {
@@ -533,6 +540,22 @@ mod tests {
     }
 
     const OPEN: IntentStatus = IntentStatus::RequiresPaymentMethod;
+
+    /// A restore from a backup has lost two edits that Stripe was told of.
+    #[test]
+    fn an_edit_has_a_revision_above_every_one_that_stripe_was_told_of() {
+        let order = issued(OPEN);
+        let lost = IntentSnapshot { amount: usd(1300), revision: Some(3), ..seen(&order, OPEN) };
+        let restored = settled(&order, &lost).order;
+        assert_eq!((restored.revision, restored.intents[0].revision), (1, 3));
+        let begun = restored.edit(edit(600), at(500)).unwrap().order;
+        // Old news is not taken for the answer.
+        let told_again = settled(&begun, &IntentSnapshot { as_of: at(501), as_of_max: at(501), ..lost }).order;
+        assert!(told_again.operation.is_some());
+        let news = IntentSnapshot { amount: usd(600), revision: Some(4), ..seen(&order, OPEN) };
+        let done = settled(&begun, &news).order;
+        assert_eq!((done.total, done.revision, done.intents[0].amount), (usd(600), 4, usd(600)));
+    }
 
     #[test]
     fn who_pays_is_told_stripe_and_an_order_never_goes_from_one_customer_to_another() {
