@@ -1,7 +1,7 @@
 //! What to do once a database was restored from a backup: a new epoch, and whatever Stripe has on record that the backup
 //! has not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
     CancelReason, Epoch, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, OrderState, RefundError, Timestamp,
@@ -14,6 +14,10 @@ use crate::{
     Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GetOrderError, IdempotencyKey,
     LostOrderDecision, OrderRef, RecordedOrder, RefundPaymentError, SettleFromProviderError, StoreError, Version,
 };
+
+/// How long before the backup payments are looked at that may still have been open then, in seconds: an authorisation
+/// lasts a week.
+const OPEN_SECONDS: u32 = 7 * 86_400;
 
 /// Source of what is learned, in the facts of an order.
 const SOURCE: &str = "recover";
@@ -68,7 +72,8 @@ impl App {
         let since = since.minus_seconds(CLOCK_TOLERANCE_SECONDS);
         let by_order = self.listed_intents(since).await?;
         let intents = by_order.values().map(Vec::len).sum();
-        let (mut updated, mut lost) = (Vec::new(), Vec::new());
+        let mut updated = self.catch_up_older(since, &by_order).await?;
+        let mut lost = Vec::new();
         for (id, seen) in by_order {
             let here = self.find(&[OrderRef::Id(id)], &Access::All).await?;
             if here.is_none() {
@@ -105,21 +110,46 @@ impl App {
         }
     }
 
-    /// Takes in what Stripe lists of one order's payments, the oldest first, with their refunds and disputes. Gives the
+    /// Takes in how payments from before `since` stand, but for those of `newer`: since then they may have been edited,
+    /// paid or given up.
+    async fn catch_up_older(
+        &self,
+        since: Timestamp,
+        newer: &BTreeMap<OrderId, Vec<IntentSnapshot>>,
+    ) -> Result<Vec<Order>, PerformError> {
+        let mut updated = Vec::new();
+        let is_newer = |order: &OrderId, it: &IntentSnapshot| {
+            newer.get(order).is_some_and(|newer| newer.iter().any(|newer| newer.intent == it.intent))
+        };
+        for (id, seen) in self.listed_intents(since.minus_seconds(OPEN_SECONDS)).await? {
+            let Some(before) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { continue };
+            let mut after = None;
+            for intent in in_order(&seen).into_iter().filter(|it| !is_newer(&id, it)) {
+                after = self.catch_up_payment(intent).await?.or(after);
+            }
+            updated.extend(after.filter(|it| *it != before.value));
+        }
+        Ok(updated)
+    }
+
+    /// Takes in how one payment stands; `None` where its order does not take it.
+    async fn catch_up_payment(&self, intent: &IntentSnapshot) -> Result<Option<Order>, PerformError> {
+        match self.settle(intent, &Along::from(SOURCE, None)).await {
+            Ok(order) => Ok(Some(order)),
+            // It is of another program, or was given up before it brought anything.
+            Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => Ok(None),
+            Err(SettleFromProviderError::Store(error)) => Err(error.into()),
+            Err(error @ SettleFromProviderError::UnknownOrder) => Err(PerformError::Misfit(error.to_string())),
+        }
+    }
+
+    /// Takes in what Stripe lists of one order's payments, with their refunds and disputes. Gives the
     /// order as it is then; `None` where the order takes none of the payments.
     async fn catch_up(&self, seen: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
         let along = Along::from(SOURCE, None);
         let mut last = None;
-        for intent in seen.iter().rev() {
-            let order = match self.settle(intent, &along).await {
-                Ok(order) => order,
-                // It is of another program, or was given up before it brought anything.
-                Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => continue,
-                Err(SettleFromProviderError::Store(error)) => return Err(error.into()),
-                Err(error @ SettleFromProviderError::UnknownOrder) => {
-                    return Err(PerformError::Misfit(error.to_string()));
-                }
-            };
+        for intent in in_order(seen) {
+            let Some(order) = self.catch_up_payment(intent).await? else { continue };
             let (order, _) = self.read_refunds(&intent.intent, order).await?;
             last = Some(match self.import_disputes(&intent.intent, &along).await {
                 Ok((order, _)) => order,
@@ -130,17 +160,21 @@ impl App {
         Ok(last)
     }
 
-    /// Takes in refunds of payments from before `since`.
+    /// Takes in refunds of payments from before `since`, and what became of the payments: the backup may be from before
+    /// the money came.
     async fn catch_up_refunds(&self, since: Timestamp) -> Result<Vec<Order>, PerformError> {
-        let (mut updated, mut after) = (Vec::new(), None);
+        let (mut updated, mut seen, mut after) = (Vec::new(), BTreeSet::new(), None);
         loop {
             let page = self.records.refunds(after.as_deref(), since).await?;
-            for refund in page.items {
-                let Some(before) = self.find(&[OrderRef::Intent(refund.intent.clone())], &Access::All).await? else {
+            for intent in page.items.into_iter().map(|it| it.intent) {
+                if !seen.insert(intent.clone()) {
+                    continue;
+                }
+                let Some(before) = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await? else {
                     continue;
                 };
-                let order = self.take_refund(&refund, &Along::from(SOURCE, None)).await?;
-                if order != before.value {
+                let payment = self.gateway.intent(&intent).await?.snapshot;
+                if let Some(order) = self.catch_up(&[payment]).await?.filter(|it| *it != before.value) {
                     updated.push(order);
                 }
             }
@@ -158,9 +192,7 @@ impl App {
         seen: &[IntentSnapshot],
         decide: &(impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync),
     ) -> Result<RecoveredOrder, PerformError> {
-        let leading = seen.iter().find(|it| it.status == IntentStatus::Succeeded);
-        let leading = leading.or_else(|| seen.iter().find(|it| !it.status.is_terminal())).or(seen.first());
-        let Some(payment) = leading.cloned() else {
+        let Some(payment) = leading(seen).cloned() else {
             return Err(PerformError::Misfit(format!("Stripe lists no payment of the order {id}")));
         };
         let record = self.records.recorded_order(&payment.intent).await?;
@@ -238,4 +270,21 @@ impl App {
             ) => Err(PerformError::Misfit(error.to_string())),
         }
     }
+}
+
+/// The payment that tells most of its order: one that this service has made, which names the revision it is for, if there
+/// is one; of these the one that succeeded, or the one that is open.
+fn leading(seen: &[IntentSnapshot]) -> Option<&IntentSnapshot> {
+    let own: Vec<_> = seen.iter().filter(|it| it.revision.is_some()).collect();
+    let of = if own.is_empty() { seen.iter().collect() } else { own };
+    let succeeded = of.iter().find(|it| it.status == IntentStatus::Succeeded);
+    succeeded.or_else(|| of.iter().find(|it| !it.status.is_terminal())).or(of.first()).copied()
+}
+
+/// Payments in the order in which they are to be taken in: those that have ended first, since an order takes an open one
+/// where it has no other; then the oldest first. Stripe lists the newest first, and tells no order within one second.
+fn in_order(seen: &[IntentSnapshot]) -> Vec<&IntentSnapshot> {
+    let mut seen: Vec<_> = seen.iter().rev().collect();
+    seen.sort_by_key(|it| !it.status.is_terminal());
+    seen
 }

@@ -54,6 +54,8 @@ pub struct Provider {
 struct State {
     intents: BTreeMap<String, IntentSnapshot>,
     made: Vec<String>,
+    /// When each of those was made.
+    made_at: BTreeMap<String, Timestamp>,
     refunds: Vec<RefundSnapshot>,
     disputes: Vec<Dispute>,
     events: Vec<ProviderEvent>,
@@ -360,6 +362,7 @@ impl PaymentGateway for Provider {
             let mut snapshot = IntentSnapshot::new(id.clone(), new.order, new.amount, now);
             snapshot.revision = Some(new.revision);
             state.made.push(id.to_string());
+            state.made_at.insert(id.to_string(), now);
             state.intents.insert(id.to_string(), snapshot.clone());
             state.tell("payment_intent", ProviderNews::Intent(Box::new(snapshot.clone())), now);
             Ok(snapshot)
@@ -451,8 +454,11 @@ impl ProviderRecords for Provider {
         Ok(EventPage { last: events.last().map(|it| (it.id.clone(), it.created_at)), more, events })
     }
 
-    async fn intents(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
-        Ok(Page::last(self.state().intents.values().cloned().collect()))
+    /// Of those that somebody else has made it is not known when.
+    async fn intents(&self, _after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
+        let state = self.state();
+        let is_listed = |id: &str| state.made_at.get(id).is_none_or(|it| *it >= since);
+        Ok(Page::last(state.intents.values().filter(|it| is_listed(it.intent.as_str())).cloned().collect()))
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
@@ -473,8 +479,9 @@ impl ProviderRecords for Provider {
         Ok(Page::last(self.refunds_now()))
     }
 
+    /// The newest first.
     async fn refunds_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
-        Ok(Page::last(self.refunds_now().into_iter().filter(|it| it.intent == *intent).collect()))
+        Ok(Page::last(self.refunds_now().into_iter().rev().filter(|it| it.intent == *intent).collect()))
     }
 
     async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {

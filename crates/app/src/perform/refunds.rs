@@ -93,18 +93,22 @@ impl App {
         intent: &IntentId,
         order: Order,
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
-        let (mut order, mut unknown, mut after) = (order, Vec::new(), None);
+        let (mut order, mut unknown, mut refunds, mut after) = (order, Vec::new(), Vec::new(), None);
         loop {
             let page = self.records.refunds_of(intent, after.as_deref()).await?;
-            for refund in &page.items {
-                order = self.take_refund(refund, &Along::from("poll", None)).await?;
-            }
+            refunds.extend(page.items);
             unknown.extend(page.unknown);
             after = page.next;
             if after.is_none() {
-                return Ok((order, unknown));
+                break;
             }
         }
+        // What came back first: a later refund may have given the same money back again.
+        refunds.sort_by_key(|it| it.status.holds_money());
+        for refund in &refunds {
+            order = self.take_refund(refund, &Along::from("poll", None)).await?;
+        }
+        Ok((order, unknown))
     }
 
     /// Takes in what the provider says of a refund, of a payment that is known.

@@ -2,6 +2,7 @@
 //! them.
 
 mod capture;
+mod catch_up;
 mod check_payment;
 mod create_payment_intent;
 mod doubt;
