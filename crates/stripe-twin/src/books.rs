@@ -19,6 +19,10 @@ pub struct IntentView<'a> {
     pub capturable: i64,
     /// ISO 4217, lower case.
     pub currency: &'a str,
+    /// `automatic`, `automatic_async` or `manual`.
+    pub capture_method: &'a str,
+    /// When it was made, in seconds from 1970.
+    pub created: i64,
     /// Its maker's notes.
     pub metadata: &'a BTreeMap<String, String>,
 }
@@ -34,6 +38,8 @@ pub struct RefundView<'a> {
     pub amount: i64,
     /// Like `pending`.
     pub status: &'a str,
+    /// When it was made, in seconds from 1970.
+    pub created: i64,
     /// Its maker's notes.
     pub metadata: &'a BTreeMap<String, String>,
 }
@@ -61,6 +67,8 @@ impl Twin {
             received: it.amount_received,
             capturable: it.amount_capturable,
             currency: &it.currency,
+            capture_method: &it.capture_method,
+            created: it.created,
             metadata: &it.metadata,
         })
     }
@@ -72,6 +80,7 @@ impl Twin {
             intent: &it.intent,
             amount: it.amount,
             status: &it.status,
+            created: it.created,
             metadata: &it.metadata,
         })
     }
