@@ -1,9 +1,9 @@
 //! What the people of a run do: customers, the shop, operators, banks, and somebody at Stripe's dashboard.
 
 use paywright_app::{
-    Access, App, CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError,
-    IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderNews, RefundPaymentError,
-    StoreError,
+    Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
+    EditOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderNews,
+    RefundPaymentError, StoreError,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Currency, IntentStatus, LineItem, Money, NewOrder, NewRefund, OrderEdit, OrderId, Text,
@@ -37,6 +37,8 @@ pub(crate) enum Act {
     Capture(Option<i64>),
     /// The shop gives this much back, or all that is left. Each is a request of its own.
     Refund(Option<i64>),
+    /// The shop gives this much back, under this key: all that have the same key are one request, repeated.
+    RefundAs(&'static str, i64),
     /// As [`Act::Refund`], by a caller that names no key.
     RefundWithoutKey(i64),
     /// Somebody does something at Stripe.
@@ -212,6 +214,7 @@ impl Person {
             Act::Cancel => self.cancel().await,
             Act::Capture(minor) => self.capture(minor).await,
             Act::Refund(minor) => self.refund(minor, Some(format!("refund {} {index}", self.number))).await,
+            Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
             Act::At(deed) => {
                 self.world.turn(Call::Act, deed.name()).await;
@@ -354,13 +357,24 @@ impl Person {
 
     async fn edit(&self, edit: OrderEdit) {
         let Some(order) = self.order() else { return };
+        let changes_total = edit.lines.is_some();
         let ask = |app: App| -> BoxFuture<'static, _> {
             let edit = edit.clone();
             Box::pin(async move { app.edit_order(&OrderRef::Id(order), &Access::All, edit).await })
         };
         let is_definite =
             |error: &EditOrderError| matches!(error, EditOrderError::Refused(_) | EditOrderError::NotFound);
-        drop(self.insist(self.tries, ask, is_definite).await);
+        let edited = self.insist(self.tries, ask, is_definite).await;
+        // Whoever asked before a restore has died with its process.
+        let is_told = |it: &Changed| match it {
+            Changed::Done(order) => order.payable_intent().is_none_or(|it| it.amount == order.total),
+            Changed::UnderWay(_) => false,
+        };
+        if edited.is_ok_and(|it| changes_total && is_told(&it))
+            && let Some(restored) = &mut self.world.core().books.restored
+        {
+            restored.is_edit_lost = false;
+        }
     }
 
     async fn cancel(&self) {
@@ -401,7 +415,9 @@ impl Person {
         let is_keyless = key.is_none();
         match self.insist(tries, ask, is_definite).await {
             Ok(refunded) => {
-                self.world.core().books.told_refunds.insert(refunded.refund.number);
+                let made = (refunded.order.id, refunded.refund.number);
+                let amount = minor.unwrap_or_else(|| refunded.refund.amount.minor());
+                self.world.core().books.told_refunds.insert(made, amount);
             }
             Err(Some(RefundPaymentError::Store(StoreError::Unavailable(_)))) if is_keyless => {
                 // It was told that nothing was changed: then there is no refund.

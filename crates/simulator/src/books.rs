@@ -44,8 +44,8 @@ pub(crate) struct Books {
     pub(crate) placements: BTreeSet<String>,
     /// How many refunds were wanted, by the keys of the requests.
     pub(crate) refunds: BTreeSet<String>,
-    /// The refunds that callers were told of, by their numbers.
-    pub(crate) told_refunds: BTreeSet<u32>,
+    /// The refunds that callers were told of, by their numbers, with the amount that was asked for.
+    pub(crate) told_refunds: BTreeMap<(OrderId, u32), i64>,
     /// Whether somebody else has changed what an intent asks for, or had money paid for the order.
     pub(crate) is_meddled_with: bool,
     /// What paid each order, as it was seen first.
@@ -54,6 +54,33 @@ pub(crate) struct Books {
     pub(crate) leases: Leases,
     /// What somebody found who was told something untrue.
     pub(crate) broken: Option<Violation>,
+    /// What a restore from a backup has changed of all this; `None` before the first.
+    pub(crate) restored: Option<Restored>,
+}
+
+/// What became of the books with a restore from a backup.
+#[derive(Debug, Default)]
+pub(crate) struct Restored {
+    /// Whether what Stripe has was taken in after every restore.
+    pub(crate) is_recovered: bool,
+    /// What had paid an order that the backup has as unpaid, or has not.
+    pub(crate) paid_before: BTreeMap<OrderId, IntentId>,
+    /// Whether an edit was lost: Stripe may ask for something else than the order is, until it is edited again.
+    pub(crate) is_edit_lost: bool,
+    /// Whether that was so at any time.
+    pub(crate) was_edit_lost: bool,
+}
+
+impl Books {
+    /// Whether Stripe may ask for something else than the order is, for an edit that a restore has lost.
+    pub(crate) fn is_edit_lost(&self) -> bool {
+        self.restored.as_ref().is_some_and(|it| it.is_edit_lost)
+    }
+
+    /// Whether that was so at any time.
+    pub(crate) fn has_lost_an_edit(&self) -> bool {
+        self.restored.as_ref().is_some_and(|it| it.was_edit_lost)
+    }
 }
 
 /// Who is at which task, as those know who were given it.
@@ -72,6 +99,11 @@ impl Leases {
             self.broken = Some(Violation::of("lease", detail));
         }
         self.held.insert(key, (lease.owner, task.taken, lease.until));
+    }
+
+    /// Everybody who was given a task is dead.
+    pub(crate) fn clear(&mut self) {
+        self.held.clear();
     }
 
     /// Whoever was given a task lets go of it.

@@ -95,7 +95,10 @@ impl Story {
             Ending::Broken(violation) => Some(violation),
             Ending::Rest | Ending::Known => None,
         };
-        let title = format!("{title}: {}; {:?}, then {:?}", plan.name, plan.before, plan.people);
+        let mut title = format!("{title}: {}; {:?}, then {:?}", plan.name, plan.before, plan.people);
+        if plan.restores_max > 0 {
+            title = format!("{title}; after a restore {:?}", plan.after);
+        }
         let explanation = run.explanation().map_or_else(Vec::new, |it| {
             let timeline = it.timeline.into_iter().map(|it| format!("{} {}", it.at, it.sentence));
             let next = it.next.into_iter().map(|it| format!("next: {} {}", it.at, it.sentence));

@@ -16,6 +16,8 @@ mod luck;
 mod mutants;
 mod plan;
 mod ports;
+mod restored;
+mod restores;
 mod shrink;
 mod simulation;
 mod store;

@@ -3,6 +3,7 @@
 use paywright_domain::CaptureMethod;
 
 use crate::acts::{Act, Deed, VISA};
+use crate::restores::RESTORES;
 
 /// A story that goes wrong elsewhere.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,10 @@ pub(crate) struct Workload {
     pub(crate) webhooks: Option<bool>,
     /// Whether unpaid orders expire, and after how many seconds.
     pub(crate) expires: Option<u32>,
+    /// What one more person does after each restore from a backup.
+    pub(crate) after: &'static [Act],
+    /// Whether what Stripe has is taken in after a restore, before a process starts.
+    pub(crate) recovers: bool,
 }
 
 pub(crate) const PAY: Act = Act::At(Deed::Pay(VISA));
@@ -24,7 +29,7 @@ const DECLINED: Act = Act::At(Deed::Pay("pm_card_chargeDeclined"));
 const ASKS_THE_CUSTOMER: Act = Act::At(Deed::Pay("pm_card_threeDSecure2Required"));
 const TAKES_TIME: Act = Act::At(Deed::Pay("pm_usBankAccount_processing"));
 const REFUND_PENDS: Act = Act::At(Deed::Pay("pm_card_pendingRefund"));
-const REFUND_FAILS: Act = Act::At(Deed::Pay("pm_card_refundFail"));
+pub(crate) const REFUND_FAILS: Act = Act::At(Deed::Pay("pm_card_refundFail"));
 pub(crate) const PLACED: &[Act] = &[Act::Place];
 pub(crate) const SHOWN: &[Act] = &[Act::Place, Act::Ask];
 pub(crate) const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
@@ -32,7 +37,8 @@ pub(crate) const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
 pub(crate) const PAID: &[Act] = &[Act::Place, Act::Ask, PAY, Act::Check];
 
 pub(crate) const fn story(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
-    Workload { name, before, people, capture: CaptureMethod::Automatic, webhooks: None, expires: None }
+    let capture = CaptureMethod::Automatic;
+    Workload { name, before, people, capture, webhooks: None, expires: None, after: &[], recovers: true }
 }
 
 pub(crate) const fn manual(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
@@ -214,6 +220,9 @@ const ANYTHING: &[Act] = &[
     Act::RotateKey,
 ];
 
+/// In one of so many runs a backup is restored.
+const RESTORED_EVERY: u64 = 6;
+
 /// How likely things are, in proportion to each other. What is 0 does not happen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Menu {
@@ -237,6 +246,10 @@ pub(crate) struct Menu {
     pub(crate) power_cut: u32,
     /// That time passes, by each of several amounts.
     pub(crate) pass: u32,
+    /// That a backup is taken, where there is none.
+    pub(crate) backup: u32,
+    /// That it is restored.
+    pub(crate) restore: u32,
 }
 
 /// How long an answer of the store is waited for: twice that is more than a request waits in all.
@@ -248,6 +261,12 @@ pub(crate) struct Plan {
     pub(crate) name: &'static str,
     pub(crate) before: Vec<Act>,
     pub(crate) people: Vec<Vec<Act>>,
+    /// What one more person does after each restore.
+    pub(crate) after: Vec<Act>,
+    /// How often the backup is restored at most.
+    pub(crate) restores_max: u32,
+    /// Whether what Stripe has is taken in after a restore, before a process starts.
+    pub(crate) recovers: bool,
     pub(crate) capture: CaptureMethod,
     pub(crate) webhooks: bool,
     pub(crate) expires: Option<u32>,
@@ -273,18 +292,22 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The run of a seed: one of the stories, or people who do things at random; and what may go wrong in it, which is
-    /// not everything at once, so that each kind of trouble has runs to itself.
+    /// not everything at once, so that each kind of trouble has runs to itself. In one of [`RESTORED_EVERY`] a backup is
+    /// restored.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let mut plan = match rng.usize(0..WORKLOADS.len() + WORKLOADS.len() / 3) {
-            story if story < WORKLOADS.len() => WORKLOADS.get(story).map(Self::told).unwrap_or_default(),
-            _ => Self::at_random(&mut rng),
+        let mut plan = if seed % RESTORED_EVERY == RESTORED_EVERY / 2 {
+            Self::restored(&mut rng)
+        } else {
+            Self::any_story(&mut rng)
         };
         plan.webhooks = plan.webhooks && rng.u32(0..5) > 0;
         plan.processes = rng.usize(1..=2);
         plan.listing_lag_seconds = if rng.u32(0..4) == 0 { 20 } else { 0 };
         plan.step_micros = rng.choice([0, 1000, 400_000, 1_500_000]).unwrap_or(1000);
-        plan.unknown_seconds = if seed.is_multiple_of(2) { 0 } else { UNKNOWN_SECONDS };
+        // Those with a restore are all odd.
+        let half = if plan.restores_max > 0 { seed / RESTORED_EVERY } else { seed };
+        plan.unknown_seconds = if half.is_multiple_of(2) { 0 } else { UNKNOWN_SECONDS };
         plan.tries = rng.choice([4, 4, 1]).unwrap_or(1);
         plan.mishaps_max = rng.u32(0..6);
         let mut perhaps = |weight: u32| if rng.u32(0..3) == 0 { 0 } else { weight };
@@ -299,8 +322,28 @@ impl Plan {
             leave: perhaps(4),
             power_cut: perhaps(1),
             pass: perhaps(3),
+            backup: 15,
+            restore: 8,
         };
         plan
+    }
+
+    fn any_story(rng: &mut fastrand::Rng) -> Self {
+        match rng.usize(0..WORKLOADS.len() + WORKLOADS.len() / 3) {
+            story if story < WORKLOADS.len() => WORKLOADS.get(story).map(Self::told).unwrap_or_default(),
+            _ => Self::at_random(rng),
+        }
+    }
+
+    /// A story of a restore, or any other with one in it.
+    fn restored(rng: &mut fastrand::Rng) -> Self {
+        let restores_max = rng.choice([1, 1, 2]).unwrap_or(1);
+        let told = rng.choice(RESTORES).filter(|_| rng.u32(0..3) > 0).map(Self::told);
+        let plan = told.unwrap_or_else(|| {
+            let after = (0..rng.usize(1..=4)).filter_map(|_| rng.choice(ANYTHING).copied()).collect();
+            Self { after, ..Self::any_story(rng) }
+        });
+        Self { restores_max, ..plan }
     }
 
     /// A story, without trouble.
@@ -309,6 +352,8 @@ impl Plan {
             name: workload.name,
             before: workload.before.to_vec(),
             people: workload.people.iter().map(|it| it.to_vec()).collect(),
+            after: workload.after.to_vec(),
+            recovers: workload.recovers,
             capture: workload.capture,
             webhooks: workload.webhooks.unwrap_or(true),
             expires: workload.expires,
@@ -338,6 +383,9 @@ impl Default for Plan {
             name: "nothing",
             before: Vec::new(),
             people: Vec::new(),
+            after: Vec::new(),
+            restores_max: 0,
+            recovers: true,
             capture: CaptureMethod::Automatic,
             webhooks: true,
             expires: None,
@@ -361,6 +409,8 @@ impl Default for Plan {
                 leave: 0,
                 power_cut: 0,
                 pass: 0,
+                backup: 0,
+                restore: 0,
             },
         }
     }

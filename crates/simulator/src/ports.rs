@@ -209,20 +209,20 @@ impl ProviderRecords for Outside {
         self.list("list events", |stripe, now| stripe.list_events(after, since, now)).await
     }
 
-    async fn intents(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
-        self.list("list intents", |stripe, now| stripe.list_intents(after, now)).await
+    async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
+        self.list("list intents", |stripe, now| stripe.list_intents(after, since, now)).await
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
         self.list("look at the order of an intent", |stripe, _| Ok(stripe.recorded_order(intent))).await
     }
 
-    async fn refunds(&self, after: Option<&str>, _since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
-        self.list("list refunds", |stripe, _| stripe.list_refunds(None, after)).await
+    async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
+        self.list("list refunds", |stripe, _| stripe.list_refunds(Err(since), after)).await
     }
 
     async fn refunds_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
-        self.list("list refunds of intent", |stripe, _| stripe.list_refunds(Some(intent), after)).await
+        self.list("list refunds of intent", |stripe, _| stripe.list_refunds(Ok(intent), after)).await
     }
 
     /// No use case that is simulated reads them.

@@ -34,7 +34,7 @@ impl Broken {
     /// What there is to read: first of all how many steps, then how many of them are unusual.
     fn size(&self) -> (u32, usize, usize) {
         let unusual = self.choices.iter().filter(|it| **it != 0).count();
-        let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>();
+        let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>() + self.plan.after.len();
         (self.steps, unusual, acts + self.plan.processes)
     }
 
@@ -93,6 +93,12 @@ impl Shrinker {
                 plans.push(smaller);
             }
         }
+        for act in 0..plan.after.len() {
+            let mut smaller = plan.clone();
+            smaller.after.remove(act);
+            plans.push(smaller);
+        }
+        plans.push(Plan { restores_max: plan.restores_max.min(1), ..plan.clone() });
         plans.push(Plan { processes: 1, ..plan.clone() });
         plans.push(Plan { mishaps_max: plan.mishaps_max.saturating_sub(1), ..plan.clone() });
         plans

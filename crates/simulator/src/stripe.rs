@@ -8,7 +8,7 @@ use paywright_domain::{
     CaptureMethod, Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, LostOrder,
     Money, OrderId, OrderNumber, Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
 };
-use paywright_stripe_twin::{Event, Method, Params, Request, Response, Twin};
+use paywright_stripe_twin::{Event, IntentView, Method, Params, RefundView, Request, Response, Twin};
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
@@ -166,17 +166,29 @@ impl Stripe {
         let found = self.twin.intents().find(|it| it.id == intent.as_str())?;
         let id = found.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId)?;
         let number = OrderNumber::parse(found.metadata.get("order_number")?).ok()?;
-        let order = LostOrder { id, number, customer: None, capture: CaptureMethod::Automatic, email: None };
+        let capture = match found.capture_method {
+            "manual" => CaptureMethod::Manual,
+            _ => CaptureMethod::Automatic,
+        };
+        let order = LostOrder { id, number, customer: None, capture, email: None };
         Some(RecordedOrder { order, names_installation: true })
     }
 
+    /// Refunds of one intent, or those that were made since a moment, the newest first.
     pub(crate) fn list_refunds(
         &self,
-        of: Option<&IntentId>,
+        of: Result<&IntentId, Timestamp>,
         after: Option<&str>,
     ) -> Result<Page<RefundSnapshot>, GatewayError> {
-        let wanted = |it: &RefundSnapshot| of.is_none_or(|intent| it.intent == *intent);
-        let found = self.twin.refunds().filter_map(|it| {
+        let is_listed = |it: &RefundView<'_>| match of {
+            Ok(intent) => it.intent == intent.as_str(),
+            Err(since) => it.created >= since.unix_seconds(),
+        };
+        let mut listed: Vec<_> = self.twin.refunds().filter(is_listed).collect();
+        if of.is_err() {
+            listed.sort_by_key(|it| std::cmp::Reverse((it.created, it.id)));
+        }
+        let found = listed.into_iter().filter_map(|it| {
             let currency = self.twin.intents().find(|intent| intent.id == it.intent)?.currency.parse().ok()?;
             Some(RefundSnapshot {
                 id: RefundId::new(it.id).ok()?,
@@ -189,7 +201,7 @@ impl Stripe {
                 request: it.metadata.get("request_digest").and_then(|it| it.parse().ok()),
             })
         });
-        page(&found.filter(wanted).collect::<Vec<_>>(), after, |it| it.id.as_str())
+        page(&found.collect::<Vec<_>>(), after, |it| it.id.as_str())
     }
 
     pub(crate) fn list_disputes(&self, of: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError> {
@@ -209,12 +221,17 @@ impl Stripe {
         page(&found.collect::<Vec<_>>(), after, |it| it.id.as_str())
     }
 
+    /// Intents that were made since a moment, the newest first.
     pub(crate) fn list_intents(
         &self,
         after: Option<&str>,
+        since: Timestamp,
         now: Timestamp,
     ) -> Result<Page<IntentSnapshot>, GatewayError> {
-        let found = self.twin.intents().filter_map(|it| {
+        let is_listed = |it: &IntentView<'_>| it.created >= since.unix_seconds();
+        let mut listed: Vec<_> = self.twin.intents().filter(is_listed).collect();
+        listed.sort_by_key(|it| std::cmp::Reverse((it.created, it.id)));
+        let found = listed.into_iter().filter_map(|it| {
             let currency: Currency = it.currency.parse().ok()?;
             let order = it.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId)?;
             let amount = Money::from_wire(it.amount, currency).ok()?;

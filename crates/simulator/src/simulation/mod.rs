@@ -3,6 +3,7 @@
 
 mod deeds;
 mod rest;
+mod restore;
 mod telling;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use crate::luck::{Call, Luck};
 use crate::plan::Plan;
 use crate::store::Tables;
 use crate::world::{ActorId, BEGINNING_SECONDS, BoxFuture, Core, Process, Waiting, World};
+use restore::Backup;
 
 /// How much time the scheduler may let pass at once, in seconds: past a retry, a request, a lease.
 const PASSES: [u32; 3] = [3, 95, 185];
@@ -65,6 +67,10 @@ enum Step {
     PowerCut,
     /// Time passes.
     Pass(u32),
+    /// A backup is taken.
+    Backup,
+    /// Every process dies, and the store is what it was when the backup was taken.
+    Restore,
 }
 
 struct Actor {
@@ -84,6 +90,8 @@ pub(crate) struct Simulation<'a> {
     /// Who takes each process's step, while one is taken.
     workers: Vec<Option<ActorId>>,
     mishaps: u32,
+    backup: Option<Backup>,
+    restores: u32,
     pub(crate) steps: u32,
     /// What happened, a line a step, if somebody wants to read it.
     pub(crate) trace: Option<Vec<String>>,
@@ -114,7 +122,8 @@ impl<'a> Simulation<'a> {
         }
         let workers = vec![None; plan.processes];
         let (actors, trace, seen) = (Vec::new(), None, None);
-        Self { world, plan, choices, actors, workers, mishaps: 0, steps: 0, trace, seen, known_choices: 0 }
+        let (mishaps, backup, restores, steps, known_choices) = (0, None, 0, 0, 0);
+        Self { world, plan, choices, actors, workers, mishaps, backup, restores, steps, trace, seen, known_choices }
     }
 
     /// Has the run tell what happens.
@@ -237,6 +246,12 @@ impl<'a> Simulation<'a> {
                 add(Step::Work(*process), menu.work);
             }
         }
+        if self.restores < self.plan.restores_max {
+            match self.backup {
+                None => add(Step::Backup, menu.backup),
+                Some(_) => add(Step::Restore, menu.restore),
+            }
+        }
         if !may_go_wrong {
             return;
         }
@@ -333,6 +348,14 @@ impl<'a> Simulation<'a> {
             Step::Pass(seconds) => {
                 self.world.core().pass(seconds);
                 true
+            }
+            Step::Backup => {
+                self.take_backup();
+                false
+            }
+            Step::Restore => {
+                self.restore();
+                false
             }
         };
         self.mishaps += u32::from(is_mishap);

@@ -47,7 +47,7 @@ impl Simulation<'_> {
     /// Where every message comes they alone tell how each payment stands, in whatever order they come; as far as
     /// Stripe's whole seconds tell the moments of any two apart.
     fn hear_what_is_told(&mut self) -> Result<(), Violation> {
-        let is_undisturbed = self.mishaps == 0 && self.world.core().stripe.key_version == 0;
+        let is_undisturbed = self.mishaps == 0 && self.restores == 0 && self.world.core().stripe.key_version == 0;
         if !(self.plan.webhooks && is_undisturbed) {
             return Ok(());
         }

@@ -77,6 +77,8 @@ impl Simulation<'_> {
             }
             Step::PowerCut => "the power fails".to_owned(),
             Step::Pass(seconds) => format!("{seconds} s pass"),
+            Step::Backup => "a backup is taken".to_owned(),
+            Step::Restore => "the backup is restored".to_owned(),
         };
         let line = format!("{:>3} {} {what}", self.steps, core.now);
         drop(core);

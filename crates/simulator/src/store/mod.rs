@@ -57,6 +57,17 @@ impl MemoryStore {
         disk.tables = tables;
     }
 
+    /// Takes a backup: how much of the journal it has.
+    pub fn backup(&self) -> usize {
+        self.disk().journal.len()
+    }
+
+    /// Restores a backup: whatever was written since is gone.
+    pub fn restore(&self, backup: usize) {
+        self.disk().journal.truncate(backup);
+        self.power_cut();
+    }
+
     /// Makes an order's row unreadable, behind the port's back.
     pub fn damage(&self, order: OrderId) {
         self.write(move |tables| tables.damage(order));

@@ -1,0 +1,121 @@
+//! Stories of a restore from a backup: the database is what it was some time ago, and Stripe is not.
+
+use paywright_domain::CaptureMethod;
+
+use crate::acts::{Act, Deed};
+use crate::plan::{PAID, PAY, PAYING, PLACED, REFUND_FAILS, SHOWN, Workload, story};
+
+const fn restored(
+    name: &'static str,
+    before: &'static [Act],
+    people: &'static [&'static [Act]],
+    after: &'static [Act],
+) -> Workload {
+    Workload { after, ..story(name, before, people) }
+}
+
+/// Stories of a restore from a backup, which is taken at any moment while people do things.
+pub(crate) const RESTORES: &[Workload] = &[
+    restored(
+        "placed since the backup",
+        &[],
+        &[&[Act::Place, Act::Ask, PAY, Act::Check], &[Act::Place, Act::Ask]],
+        &[Act::Place, Act::Ask, PAY, Act::Check],
+    ),
+    restored(
+        "placed and refunded since the backup",
+        &[],
+        &[&[Act::Place, Act::Ask, PAY, Act::Check, Act::RefundAs("a", 300)]],
+        &[Act::Place, Act::RefundAs("a", 300), Act::RefundAs("b", 500)],
+    ),
+    restored(
+        "shown since the backup",
+        PLACED,
+        &[&[Act::Ask, PAY, Act::Check], &[Act::Ask]],
+        &[Act::Ask, PAY, Act::Check],
+    ),
+    restored(
+        "paid since the backup",
+        &[Act::Place, Act::Ask, Act::Wait(4000)],
+        &[&[PAY, Act::Check, Act::RefundAs("a", 300)]],
+        &[Act::Check, Act::RefundAs("a", 300), Act::RefundAs("b", 500)],
+    ),
+    restored(
+        "refunded since the backup",
+        PAID,
+        &[&[Act::RefundAs("a", 300), Act::RefundAs("b", 200)], &[Act::Refund(Some(100))]],
+        &[Act::RefundAs("a", 300), Act::RefundAs("c", 250), Act::Refund(None)],
+    ),
+    restored(
+        "refunds that came back since the backup",
+        &[Act::Place, Act::Ask, REFUND_FAILS, Act::Check],
+        &[&[Act::RefundAs("a", 300), Act::RefundAs("b", 200)]],
+        &[Act::RefundAs("a", 300), Act::RefundAs("c", 250)],
+    ),
+    restored(
+        "refunded at the dashboard since the backup",
+        PAID,
+        &[&[Act::RefundAs("a", 300)], &[Act::At(Deed::Refund(400))]],
+        &[Act::RefundAs("a", 300), Act::RefundAs("b", 300)],
+    ),
+    restored(
+        "edited since the backup",
+        SHOWN,
+        &[&[Act::Edit(700), Act::Ask], &[Act::Edit(1300)]],
+        &[Act::Ask, Act::Edit(900), Act::Ask, PAY, Act::Check],
+    ),
+    restored("canceled since the backup", SHOWN, &[&[Act::Cancel], &[PAY]], &[Act::Ask, PAY, Act::Check]),
+    restored(
+        "paid twice since the backup",
+        PLACED,
+        &[&[Act::Ask, PAY, Act::At(Deed::SecondIntent)]],
+        &[Act::Check, Act::Refund(None)],
+    ),
+    restored(
+        "placed and paid twice since the backup",
+        &[],
+        &[&[Act::Place, Act::Ask, PAY, Act::At(Deed::SecondIntent), Act::Check], &[Act::Place]],
+        &[Act::Place, Act::Check, Act::Refund(None)],
+    ),
+    restored(
+        "placed and canceled since the backup",
+        &[],
+        &[&[Act::Place, Act::Ask, Act::Cancel], &[Act::Place, Act::Ask, PAY]],
+        &[Act::Place, Act::Ask, PAY, Act::Check],
+    ),
+    restored(
+        "placed and edited since the backup",
+        &[],
+        &[&[Act::Place, Act::Ask, Act::Edit(700), Act::Ask, PAY, Act::Check]],
+        &[Act::Place, Act::Edit(900), Act::Ask, PAY, Act::Check],
+    ),
+    restored(
+        "disputed since the backup",
+        PAID,
+        &[&[Act::At(Deed::Dispute), Act::At(Deed::CloseDispute(false))], &[Act::RefundAs("a", 100)]],
+        &[Act::RefundAs("a", 100), Act::Refund(None)],
+    ),
+    Workload {
+        capture: CaptureMethod::Manual,
+        ..restored(
+            "captured since the backup",
+            PAYING,
+            &[&[Act::Check, Act::Capture(Some(700)), Act::RefundAs("a", 200)]],
+            &[Act::Capture(Some(700)), Act::RefundAs("a", 200), Act::RefundAs("b", 100)],
+        )
+    },
+    Workload {
+        capture: CaptureMethod::Manual,
+        ..restored(
+            "authorised since the backup",
+            &[],
+            &[&[Act::Place, Act::Ask, PAY, Act::Check, Act::Capture(None)]],
+            &[Act::Place, Act::Check, Act::Capture(None), Act::Refund(Some(100))],
+        )
+    },
+    // Nobody knows that it was restored: what the books say of amounts and sums must hold by itself.
+    Workload {
+        recovers: false,
+        ..restored("restored and not recovered", PAID, &[&[Act::RefundAs("a", 300)]], &[Act::RefundAs("b", 200)])
+    },
+];
