@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::deadline::Deadline;
 use crate::{
-    ApiKey, CartRef, Carts, Changes, Clock, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease,
-    LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent,
-    RecordedFact, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
+    ApiKey, CartRef, Carts, Changes, Clock, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
+    Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent,
+    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -116,6 +116,10 @@ impl Store for Remembering<dyn Store> {
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         self.doubt.read(self.port.release_task(release)).await
+    }
+
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        self.doubt.read(self.port.reschedule_tasks(late)).await
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {

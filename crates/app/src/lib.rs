@@ -31,6 +31,7 @@ mod ports;
 mod readiness;
 mod recover;
 mod refund_payment;
+mod reschedule;
 mod run_due_tasks;
 mod schedule;
 mod settle_from_provider;
@@ -64,15 +65,16 @@ pub use ports::ids_and_clock::{Bell, Clock, Ids};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
-    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, IdempotencyKey, IdempotencyRecord, Installation, Lease,
-    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact, ScheduledTask,
-    Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
+    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, DiskFull, IdempotencyKey, IdempotencyRecord, Installation,
+    LateTasks, Lease, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact,
+    Rescheduled, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
 pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
+pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
 pub use work_id::WorkId;
@@ -143,6 +145,8 @@ pub struct App {
     owner: Uuid,
     /// Whether this process has walked the provider's messages yet.
     has_walked: Arc<AtomicBool>,
+    /// Whether this process has looked for tasks that are due too late yet.
+    has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
     readiness: Arc<readiness::Readiness>,
@@ -168,6 +172,7 @@ impl App {
             settings,
             owner,
             has_walked: Arc::default(),
+            has_rescheduled: Arc::default(),
             known_keys: Arc::default(),
             asked: Arc::default(),
             readiness: Arc::default(),

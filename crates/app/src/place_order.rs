@@ -89,7 +89,7 @@ impl App {
                     if let Some(request) = &request
                         && let Some(lost) = self.store.lost_order(id).await?
                     {
-                        return self.recovered_placement(request, lost).await;
+                        return self.recovered_placement(request, lost, &order).await;
                     }
                     // The number may be taken.
                     now = self.clock.now();
@@ -113,8 +113,11 @@ impl App {
         &self,
         request: &IdempotentRequest,
         lost: OrderId,
+        wanted: &Order,
     ) -> Result<PlacedOrder, PlaceOrderError> {
         match self.store.order(&OrderRef::Id(lost)).await? {
+            // The fingerprint of the first request is lost; what it came to is not.
+            Some(found) if found.value.total != wanted.total => Err(PlaceOrderError::KeyReused),
             Some(found) => Ok(PlacedOrder::Before { order: lost, answer: (request.answer)(&found.value) }),
             None => Err(PlaceOrderError::Lost(lost)),
         }

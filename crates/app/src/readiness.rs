@@ -1,5 +1,7 @@
 //! Whether the store keeps what is committed: asked for by many, looked at now and then.
 
+use std::sync::Arc;
+
 use futures_util::lock::Mutex;
 use paywright_domain::Timestamp;
 
@@ -9,9 +11,12 @@ use crate::ports::store::StoreError;
 /// How long a look is good for, in seconds. Load balancers ask often, and anybody may: each look is a write.
 const FRESH_SECONDS: u32 = 1;
 
+/// What a look has found wrong.
+type Look = Result<(), Arc<StoreError>>;
+
 /// The last look at the store: when it was, and what was wrong. One looks at a time; who asks meanwhile waits for that.
 #[derive(Default)]
-pub(crate) struct Readiness(Mutex<Option<(Timestamp, Result<(), String>)>>);
+pub(crate) struct Readiness(Mutex<Option<(Timestamp, Look)>>);
 
 impl App {
     /// Whether requests can be served: the store reads and writes, and its schema is this version's. Looks once a second
@@ -22,12 +27,15 @@ impl App {
         let found = match &*last {
             Some((then, found)) if *then <= now && now < then.plus_seconds(FRESH_SECONDS) => found.clone(),
             _ => {
-                let found = self.store.probe().await.map_err(|error| error.to_string());
+                let found = self.store.probe().await.map_err(Arc::new);
                 *last = Some((now, found.clone()));
                 found
             }
         };
         drop(last);
-        found.map_err(|problem| StoreError::Unavailable(problem.into()))
+        found.map_err(|error| {
+            let is_full = error.is_disk_full();
+            if is_full { StoreError::disk_full(error.into()) } else { StoreError::Unavailable(error.into()) }
+        })
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
-    CancelReason, Epoch, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, OrderState, RefundError, Timestamp,
+    CancelReason, Epoch, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderNumber, OrderState,
+    Refund, RefundError, RefundOrigin, Timestamp,
 };
 use uuid::Uuid;
 
@@ -221,19 +222,31 @@ impl App {
     ) -> Result<Order, PerformError> {
         let id = record.order.id;
         if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
-            let now = self.clock.now();
-            let decision = Order::recreate(record.order.clone(), payment, now);
-            let decision = decision.map_err(|error| PerformError::Misfit(error.to_string()))?;
-            let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
-            match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
-                // It is there, by another who recovers at the same time, or by a commit that was not answered.
-                Ok(()) | Err(StoreError::Conflict | StoreError::Unknown(_)) => {}
-                Err(error @ (StoreError::Unavailable(_) | StoreError::Corrupt(_))) => return Err(error.into()),
+            let mut lost = record.order.clone();
+            self.place_lost(&lost, payment).await?;
+            if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
+                // Its number was given to another order, by a repeat of its request before the recovery.
+                let now = self.clock.now();
+                lost.number = OrderNumber::of(self.ids.order_id(now), now);
+                self.place_lost(&lost, payment).await?;
             }
         }
         match self.catch_up(seen).await? {
             Some(order) => Ok(order),
             None => self.order_by_id(id).await,
+        }
+    }
+
+    async fn place_lost(&self, lost: &LostOrder, payment: &IntentSnapshot) -> Result<(), PerformError> {
+        let now = self.clock.now();
+        let decision = Order::recreate(lost.clone(), payment, now);
+        let decision = decision.map_err(|error| PerformError::Misfit(error.to_string()))?;
+        let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
+        match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
+            // It is there, by another who recovers at the same time, or by a commit that was not answered; or its number
+            // is taken.
+            Ok(()) | Err(StoreError::Conflict | StoreError::Unknown(_)) => Ok(()),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Corrupt(_))) => Err(error.into()),
         }
     }
 
@@ -256,9 +269,15 @@ impl App {
                 }
             };
         }
-        // One key, so that a second run finds the refund of the first.
-        let key = IdempotencyKey { scope: Uuid::nil(), key: format!("recover:{id}") };
+        // One key, so that a second run finds the refund of the first; another where that one came to nothing.
+        let failed = |it: &&Refund| it.origin == RefundOrigin::Shop && !it.status.holds_money();
+        let failed = order.refunds.iter().filter(failed).count();
+        let key = IdempotencyKey { scope: Uuid::nil(), key: format!("recover:{id}:{failed}") };
         match self.refund_payment(&OrderRef::Id(id), &Access::All, &NewRefund::default(), Some((key, [0; 32]))).await {
+            Ok(refunded) if !refunded.refund.status.holds_money() => {
+                let failure = refunded.refund.failure.unwrap_or_else(|| refunded.refund.status.to_string());
+                Err(PerformError::Misfit(format!("the money was not given back ({failure})")))
+            }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
             Err(RefundPaymentError::Store(error) | RefundPaymentError::Get(GetOrderError::Store(error))) => {
                 Err(error.into())

@@ -59,7 +59,12 @@ impl App {
             let Versioned { version, value: order } = self.load(which, access).await?;
             // A restore from a backup has lost the record of the key, and found the refund at Stripe.
             if let Some(refund) = new.request.and_then(|it| order.refund_requested_by(it)).cloned() {
-                return Ok(Refunded { order, refund, replayed: true });
+                let is_same = new.amount.is_none_or(|it| it == refund.amount);
+                return if is_same {
+                    Ok(Refunded { order, refund, replayed: true })
+                } else {
+                    Err(RefundPaymentError::KeyReused)
+                };
             }
             let now = self.clock.now();
             let (decision, number) = match order.refund(new, now) {

@@ -27,7 +27,8 @@ impl App {
         done.into_iter().collect::<Result<(), StoreError>>()?;
         let events = self.run_parked_events(&lease).await?;
         let walked = self.back_fill(&lease).await?;
-        Ok(tasks.len() + events + usize::from(walked))
+        let rescheduled = self.reschedule(&lease).await?;
+        Ok(tasks.len() + events + usize::from(walked) + usize::from(rescheduled))
     }
 
     async fn run_task(&self, leased: &LeasedTask) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! When what is to be done: the one place that knows how long anything waits.
 
-use paywright_domain::{Decision, Order, RefundOrigin, Task, Timestamp};
+use paywright_domain::{Decision, Order, REFUND_ATTEMPTS_MAX, RefundOrigin, Task, TaskKind, Timestamp};
 
 use crate::ports::store::EVENT_WAIT_SECONDS_MAX;
 use crate::{App, Changes, Mark, Version};
@@ -37,6 +37,26 @@ pub(crate) const HOPELESS_SECONDS: u32 = 86_400;
 /// How soon a refund is asked for anew that the balance could not cover, in seconds, times the attempt.
 pub(crate) const BALANCE_SECONDS: u32 = 3600;
 
+/// The longest time after which an order can be set to be given up, in seconds: a hundred years.
+pub const EXPIRE_SECONDS_MAX: u32 = 876_000 * 3600;
+
+/// The longest wait before an open intent, or a refund under way, is looked at again, in seconds.
+const POLL_SECONDS_MAX: u32 = longest(longest(last(&POLL_SECONDS), last(&REFUND_POLL_SECONDS)), HOPELESS_SECONDS);
+
+/// The longest wait before a refund is asked for anew, in seconds.
+const BALANCE_SECONDS_MAX: u32 = BALANCE_SECONDS * REFUND_ATTEMPTS_MAX;
+
+const fn longest(one: u32, other: u32) -> u32 {
+    if one > other { one } else { other }
+}
+
+const fn last(steps: &[u32]) -> u32 {
+    match steps.last() {
+        Some(last) => *last,
+        None => 0,
+    }
+}
+
 fn step(steps: &[u32], taken: u32) -> Option<u32> {
     usize::try_from(taken).ok().and_then(|index| steps.get(index)).copied()
 }
@@ -65,6 +85,20 @@ impl App {
             Task::ExpireOrder => self.settings.expire_after_seconds,
         };
         after.map(|seconds| now.plus_seconds(seconds))
+    }
+
+    /// How long a task of a kind waits at the most before it is due, in seconds.
+    pub(crate) fn longest_wait_seconds(&self, kind: TaskKind) -> u32 {
+        let (_, retry) = RETRY_SECONDS;
+        let longest = match kind {
+            TaskKind::CreateIntent | TaskKind::UpdateIntent | TaskKind::CancelIntent | TaskKind::CaptureIntent => retry,
+            TaskKind::Refund => POLL_SECONDS_MAX.max(BALANCE_SECONDS_MAX),
+            TaskKind::PollIntent => POLL_SECONDS_MAX,
+            TaskKind::WatchAuthorization => AUTHORIZATION_WATCH_SECONDS,
+            // An order that was placed under another setting keeps its time.
+            TaskKind::ExpireOrder => EXPIRE_SECONDS_MAX,
+        };
+        longest.max(self.settings.patience_seconds)
     }
 
     /// Until when what is taken at `now` is held: a task may be several calls to the provider.

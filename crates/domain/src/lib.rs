@@ -91,6 +91,6 @@ pub use storefront::{
     CountryProblem, Coupon, CouponCode, Discount, LineId, Percent, PercentProblem, PriceProblem, Prices, ShippingRate,
     TaxRate, Terms, TermsProblem, Variant, VariantId, VariantProblem,
 };
-pub use task::{Decision, Task, TaskKey};
+pub use task::{Decision, Task, TaskKey, TaskKind};
 pub use text::{Email, Text, TextProblem};
 pub use timestamp::{NotATimestamp, Timestamp, TimestampOutOfRange};

@@ -81,6 +81,11 @@ impl TaskKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of its task's kind.
+    pub fn kind(&self) -> &str {
+        self.0.split_once(':').map_or(self.as_str(), |(kind, _)| kind)
+    }
 }
 
 impl fmt::Display for TaskKey {
@@ -89,21 +94,82 @@ impl fmt::Display for TaskKey {
     }
 }
 
+/// The kinds of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskKind {
+    /// [`Task::CreateIntent`].
+    CreateIntent,
+    /// [`Task::UpdateIntent`].
+    UpdateIntent,
+    /// [`Task::CancelIntent`].
+    CancelIntent,
+    /// [`Task::CaptureIntent`].
+    CaptureIntent,
+    /// [`Task::Refund`].
+    Refund,
+    /// [`Task::PollIntent`].
+    PollIntent,
+    /// [`Task::WatchAuthorization`].
+    WatchAuthorization,
+    /// [`Task::ExpireOrder`].
+    ExpireOrder,
+}
+
+impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::CreateIntent,
+        Self::UpdateIntent,
+        Self::CancelIntent,
+        Self::CaptureIntent,
+        Self::Refund,
+        Self::PollIntent,
+        Self::WatchAuthorization,
+        Self::ExpireOrder,
+    ];
+
+    /// The beginning of the keys of its tasks, up to the first colon.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateIntent => "create_intent",
+            Self::UpdateIntent => "update_intent",
+            Self::CancelIntent => "cancel_intent",
+            Self::CaptureIntent => "capture_intent",
+            Self::Refund => "refund",
+            Self::PollIntent => "poll_intent",
+            Self::WatchAuthorization => "watch_authorization",
+            Self::ExpireOrder => "expire_order",
+        }
+    }
+}
+
 impl Task {
+    /// Its kind.
+    pub const fn kind(&self) -> TaskKind {
+        match self {
+            Self::CreateIntent { .. } => TaskKind::CreateIntent,
+            Self::UpdateIntent { .. } => TaskKind::UpdateIntent,
+            Self::CancelIntent { .. } => TaskKind::CancelIntent,
+            Self::CaptureIntent { .. } => TaskKind::CaptureIntent,
+            Self::Refund { .. } => TaskKind::Refund,
+            Self::PollIntent { .. } => TaskKind::PollIntent,
+            Self::WatchAuthorization { .. } => TaskKind::WatchAuthorization,
+            Self::ExpireOrder => TaskKind::ExpireOrder,
+        }
+    }
+
     /// What the task is called within its order: a pure function of what it does, so that deciding the same
     /// twice makes one task.
     pub fn key(&self) -> TaskKey {
+        let kind = self.kind().name();
         TaskKey(match self {
-            Self::CreateIntent { request } => {
-                format!("create_intent:{}:{}", request.revision, request.attempt)
+            Self::CreateIntent { request } => format!("{kind}:{}:{}", request.revision, request.attempt),
+            Self::UpdateIntent { operation } | Self::CancelIntent { operation } | Self::CaptureIntent { operation } => {
+                format!("{kind}:{operation}")
             }
-            Self::UpdateIntent { operation } => format!("update_intent:{operation}"),
-            Self::CancelIntent { operation } => format!("cancel_intent:{operation}"),
-            Self::CaptureIntent { operation } => format!("capture_intent:{operation}"),
-            Self::Refund { refund } => format!("refund:{refund}"),
-            Self::PollIntent { intent } => format!("poll_intent:{intent}"),
-            Self::WatchAuthorization { intent } => format!("watch_authorization:{intent}"),
-            Self::ExpireOrder => "expire_order".to_owned(),
+            Self::Refund { refund } => format!("{kind}:{refund}"),
+            Self::PollIntent { intent } | Self::WatchAuthorization { intent } => format!("{kind}:{intent}"),
+            Self::ExpireOrder => kind.to_owned(),
         })
     }
 }

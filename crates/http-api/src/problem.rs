@@ -7,8 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
-    CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
-    GetOrderError, PlaceOrderError, RefundPaymentError, SettleFromProviderError, StoreError, WebhookError,
+    CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
+    GatewayError, GetOrderError, PlaceOrderError, RefundPaymentError, SettleFromProviderError, StoreError,
+    WebhookError,
 };
 use paywright_domain::{
     CancelError, CaptureError, ContentError, EditError, NotNow, PaymentState, RefundError, RequestIntentError,
@@ -188,7 +189,11 @@ impl From<StoreError> for Problem {
             StoreError::Conflict => Self::conflict("busy", "the order is being changed by others; try again").later(1),
             StoreError::Unavailable(cause) => {
                 tracing::error!(%cause, "the store is unavailable");
-                let detail = "the store cannot be used now; nothing was changed";
+                let detail = if cause.is::<DiskFull>() {
+                    "the disk of the store is full: it can be read and not be written to; nothing was changed"
+                } else {
+                    "the store cannot be used now; nothing was changed"
+                };
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).later(2)
             }
             StoreError::Unknown(cause) => {
@@ -445,6 +450,7 @@ mod tests {
             (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
             (GatewayError::Spent(line()).into(), 503, "payment_provider_failed"),
             (GatewayError::NotUnderstood("the line went dead".into()).into(), 503, "payment_provider_failed"),
+            (StoreError::disk_full(line()).into(), 503, "store_unavailable"),
         ] {
             let response = problem.respond(None);
             assert_eq!(response.status().as_u16(), status, "{code}");

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use paywright_testkit::Cluster;
+use reqwest::Method;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
+use crate::program::{answer, two_lines};
 use crate::report::Outcome;
 use crate::shop::{Shop, blocking, pause};
 
@@ -75,7 +78,41 @@ pub(crate) async fn full_on_sqlite() -> Outcome {
         disk.empty();
         shop.recovered(Instant::now()).await;
     }
+    start_without_room(&disk, &mut shop).await;
+    disk.empty();
+    shop.recovered(Instant::now()).await;
     shop.count().await
+}
+
+/// Stops the process and starts it again where there is no room: it serves for reading, says why it takes no orders, and a
+/// key that is revoked then is refused.
+async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
+    let (_, made, _) = shop.served.run(&["keys", "create", "--name", "leaked", "--scope", "orders:read"]);
+    let id = made.split_whitespace().nth(1).unwrap().to_owned();
+    let leaked = made.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
+    let process = shop.processes[0].take().unwrap();
+    spawn_blocking(|| process.terminate()).await.unwrap();
+    disk.fill();
+    shop.serve(0).await;
+    let api = shop.served.replicas[0].1.clone();
+    let call = async |method: Method, url: &str, key: &str| {
+        let request = shop.served.http.request(method, url).header("x-api-key", key);
+        answer(request.header("content-type", "application/json").body(two_lines().to_string())).await
+    };
+    for (method, url) in
+        [(Method::GET, api.replace("/api/v1/shop", "/readyz")), (Method::POST, format!("{api}/orders"))]
+    {
+        let told = call(method, &url, &shop.served.key).await;
+        assert_eq!((told.status, told.code()), (503, "store_unavailable"), "{told:?}");
+        let detail = told.body["error"]["detail"].as_str().unwrap();
+        assert!(detail.contains("disk of the store is full"), "{detail}");
+    }
+    let list = format!("{api}/orders");
+    assert_eq!(call(Method::GET, &list, &leaked).await.status, 200, "what is there is read");
+    let (revoked, _, said) = shop.served.run(&["keys", "revoke", &id]);
+    assert!(revoked, "{said}");
+    pause(1100..=1100).await;
+    assert_eq!(call(Method::GET, &list, &leaked).await.status, 401, "a key is revoked without room");
 }
 
 /// PostgreSQL may end itself when it cannot write its log; then it is started again as soon as there is room.

@@ -26,6 +26,8 @@ pub(crate) struct Counts {
     pub(crate) unknown: usize,
     /// Calls that failed where none may.
     pub(crate) failed: usize,
+    /// What else was measured.
+    pub(crate) notes: Vec<String>,
     /// How often each refusal and each open answer was given.
     pub(crate) codes: BTreeMap<String, usize>,
 }
@@ -142,18 +144,21 @@ impl Report {
         }
         write!(text, " failed calls where none may {}\n  answers other than done: {:?}", counts.failed, counts.codes)
             .unwrap();
+        for note in &counts.notes {
+            write!(text, "\n  {note}").unwrap();
+        }
         text
     }
 
     fn json(&self) -> Value {
         let cells: serde_json::Map<String, Value> =
             COLUMNS.iter().zip(self.cells()).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect();
-        let codes = match &self.outcome {
-            Outcome::Counted { counts, .. } => json!(counts.codes),
-            Outcome::Failed(_) | Outcome::LeftOut(_) => Value::Null,
+        let (codes, notes) = match &self.outcome {
+            Outcome::Counted { counts, .. } => (json!(counts.codes), json!(counts.notes)),
+            Outcome::Failed(_) | Outcome::LeftOut(_) => (Value::Null, Value::Null),
         };
         let (name, what, seconds, holds) = (self.name, self.what, self.seconds, self.holds());
-        json!({ "drill": name, "what": what, "seconds": seconds, "holds": holds, "cells": cells, "codes": codes })
+        json!({ "drill": name, "what": what, "seconds": seconds, "holds": holds, "cells": cells, "codes": codes, "notes": notes })
     }
 }
 

@@ -45,8 +45,12 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts `replicas` processes on a database, and a twin.
     pub(crate) async fn open(database: &str, replicas: usize, webhooks: bool, more: &str) -> Self {
-        let settings = format!("{IMPATIENT}\n{more}");
-        let mut served = Served::start_with(database, replicas, webhooks, "5", &settings).await;
+        Self::open_as(database, replicas, webhooks, &format!("{IMPATIENT}\n{more}")).await
+    }
+
+    /// As [`Self::open`], with these settings alone.
+    pub(crate) async fn open_as(database: &str, replicas: usize, webhooks: bool, settings: &str) -> Self {
+        let mut served = Served::start_with(database, replicas, webhooks, "5", settings).await;
         let processes = served.replicas.iter_mut().map(|it| it.0.take()).collect();
         Self {
             served: Arc::new(served),
@@ -183,6 +187,11 @@ impl Shop {
     async fn counted(mut self) -> Outcome {
         self.placed_more().await;
         self.quiet().await;
+        self.counted_at_rest().await
+    }
+
+    /// Waits for rest and counts, where no load is left.
+    pub(crate) async fn counted_at_rest(self) -> Outcome {
         let repeated = self.repeat_some().await;
         let (found, rest) = Found::at_rest(&self.served, &self.customer()).await;
         let mut counts = Counts::of(&self.ledger.entries(), &found);

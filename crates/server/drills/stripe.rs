@@ -1,10 +1,13 @@
 //! A Stripe that is not there, or fails at everything.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::ledger;
+use crate::load::Caller;
 use crate::program::answer;
 use crate::report::Outcome;
 use crate::shop::{Shop, pause};
@@ -31,6 +34,61 @@ pub(crate) async fn freeze() -> Outcome {
         shop.recovered(Instant::now()).await;
     }
     shop.count().await
+}
+
+/// How many orders are placed and paid in a second, and for how many seconds.
+const RATE: u64 = 50;
+const LOAD_SECONDS: u64 = 120;
+const WALK_EVERY_SECONDS: u64 = 30;
+/// How many orders are being paid at once: a machine that is too slow places fewer in a second.
+const UNDER_WAY_MAX: usize = 64;
+/// Events on a page.
+const PAGE: u64 = 100;
+/// The most pages of one walk.
+const PAGES_MAX: u64 = 20;
+
+/// On a file, with webhooks and without limits of its own on calls to Stripe. Nothing fails: what is measured is how often
+/// Stripe's list of events is asked for.
+pub(crate) async fn back_fill_load() -> Outcome {
+    let settings = format!(
+        "stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = {WALK_EVERY_SECONDS}"
+    );
+    let shop = Shop::open_as("sqlite:orders.db", 1, true, &settings).await;
+    let caller = Arc::new(Caller {
+        customer: shop.customer(),
+        name: String::new(),
+        repeats: false,
+        ledger: Arc::clone(&shop.ledger),
+        stop: Arc::default(),
+    });
+    let begun = Instant::now();
+    let mut beat = tokio::time::interval(Duration::from_millis(1000 / RATE));
+    let mut buying = JoinSet::new();
+    for n in 0..RATE * LOAD_SECONDS {
+        beat.tick().await;
+        while buying.len() >= UNDER_WAY_MAX {
+            buying.join_next().await;
+        }
+        let caller = Arc::clone(&caller);
+        buying.spawn(async move { caller.buy_one(format!("load-{n}")).await });
+    }
+    buying.join_all().await;
+    let seconds = begun.elapsed().as_secs();
+    let url = format!("{}/_twin/requests", shop.served.twin_url);
+    let calls = answer(shop.served.http.get(url)).await.body["GET /v1/events"].as_u64().unwrap_or_default();
+    let events = u64::try_from(shop.served.listed("/v1/events").await.len()).unwrap();
+    let (orders, a_minute) = (RATE * LOAD_SECONDS / seconds, calls * 60 / seconds);
+    let note =
+        format!("{orders} orders a second for {seconds} s; {events} events; GET /v1/events {a_minute} times a minute");
+    println!("  {note}");
+    let mut outcome = shop.counted_at_rest().await;
+    if let Outcome::Counted { counts, .. } = &mut outcome {
+        counts.notes.push(note);
+        // Each event is read once when it has settled; those of the last minute again by each walk, up to its limit.
+        let needed = events.div_ceil(PAGE) + (seconds / WALK_EVERY_SECONDS + 2) * PAGES_MAX;
+        counts.failed = usize::from(calls > needed);
+    }
+    outcome
 }
 
 fn troubles() -> [Value; 6] {

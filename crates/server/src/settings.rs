@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, Environment, File};
+use paywright_app::EXPIRE_SECONDS_MAX;
 use paywright_domain::{Currency, Policies, Policy};
 use paywright_http_api::Tokens;
 use paywright_payments_stripe::{ClientSettings, Pace};
@@ -162,8 +163,7 @@ pub(crate) struct Payments {
 const MARGIN_SECONDS: u64 = 5;
 /// Thirty days.
 const EXPIRE_AFTER_HOURS: u32 = 30 * 24;
-/// A hundred years.
-const EXPIRE_AFTER_HOURS_MAX: u32 = 876_000;
+const EXPIRE_AFTER_HOURS_MAX: u32 = EXPIRE_SECONDS_MAX / 3600;
 
 impl Default for Payments {
     fn default() -> Self {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use paywright_app::{
     ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
-    Installation, IssuedIntent, IssuedRefund, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue,
-    NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, ReceivedEvent,
-    RecordedFact, RecordedOrder, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark,
+    MarkDue, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
+    ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
@@ -380,6 +380,10 @@ impl Store for Stored {
         self.world.core().books.leases.end(release);
         self.must_have_moved(release.again_at, || format!("task {}", release.key));
         self.write(Call::Write, "release task", self.store.release_task(release)).await
+    }
+
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        self.write(Call::Write, "reschedule tasks", self.store.reschedule_tasks(late)).await
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {

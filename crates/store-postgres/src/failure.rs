@@ -136,6 +136,33 @@ impl Failure {
         }
     }
 
+    /// Whether the server had no room to make a table or an index longer (SQLSTATE 53100). That is found while the statement
+    /// runs and never in its commit, so that nothing was written. A disk that is full at the commit ends the server
+    /// instead, and leaves the outcome open.
+    ///
+    /// diesel passes on no SQLSTATE, so the text tells: `mdextend` and `mdzeroextend` alone have it (PostgreSQL,
+    /// `src/backend/storage/smgr/md.c`). A server that speaks another language than English leaves the outcome open.
+    fn is_a_full_disk(&self) -> bool {
+        self.says("could not extend file ")
+    }
+
+    /// Whether it is an error of the server whose text begins so. One that comes in a commit, or afterwards, is a warning
+    /// or ends the connection; only what cannot be either may be looked for here.
+    fn says(&self, beginning: &str) -> bool {
+        match self {
+            Self::Database(DatabaseError(DatabaseErrorKind::Unknown, said)) => said.message().starts_with(beginning),
+            Self::Database(_)
+            | Self::BadRow { .. }
+            | Self::Connection(_)
+            | Self::Pool(_)
+            | Self::Replaced
+            | Self::NoConnection(_)
+            | Self::LeftWaiting(_)
+            | Self::Schema
+            | Self::TimedOut(_) => false,
+        }
+    }
+
     /// What a failed statement that writes means. Where the database has refused it, nothing was written; where
     /// its answer did not come, nobody knows.
     #[expect(clippy::wildcard_enum_match_arm, reason = "diesel's errors are many, and those not named leave it open")]
@@ -144,6 +171,9 @@ impl Failure {
             CheckViolation, ForeignKeyViolation, NotNullViolation, ReadOnlyTransaction, SerializationFailure,
             UniqueViolation,
         };
+        if self.is_a_full_disk() {
+            return StoreError::disk_full(Box::new(self));
+        }
         match &self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
             Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::LeftWaiting(_) | Self::Schema => {
@@ -153,6 +183,8 @@ impl Failure {
                 UniqueViolation | ForeignKeyViolation | SerializationFailure => StoreError::Conflict,
                 CheckViolation | NotNullViolation => StoreError::Corrupt(Box::new(self)),
                 ReadOnlyTransaction => StoreError::Unavailable(Box::new(self)),
+                // A statement that waits for itself is ended while it runs, long before its commit.
+                _ if self.says("deadlock detected") => StoreError::Conflict,
                 _ => StoreError::Unknown(Box::new(self)),
             },
             Self::Database(_) | Self::TimedOut(_) | Self::Replaced => StoreError::Unknown(Box::new(self)),
@@ -174,6 +206,38 @@ impl Failure {
             | Self::NoConnection(_)
             | Self::LeftWaiting(_)
             | Self::Schema => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of the server for what may come at a commit or after it, a full disk included, leave the outcome open.
+    #[test]
+    fn only_what_is_found_before_the_commit_is_told_as_a_refusal() {
+        for (said, told) in [
+            ("could not extend file \"base/5/16402\": No space left on device", "full"),
+            ("could not extend file \"base/5/16402\": wrote only 4096 of 8192 bytes at block 7", "full"),
+            ("deadlock detected", "conflict"),
+            ("could not write to file \"pg_wal/xlogtemp.7\": No space left on device", "unknown"),
+            ("could not write to log file 000000010000000000000003: No space left on device", "unknown"),
+            ("could not resize shared memory segment \"/PostgreSQL.1\": No space left on device", "unknown"),
+            ("canceling statement due to statement timeout", "unknown"),
+            ("canceling statement due to user request", "unknown"),
+            ("terminating connection due to administrator command", "unknown"),
+            ("out of memory", "unknown"),
+            ("kein Platz mehr", "unknown"),
+        ] {
+            let failed = DatabaseError(DatabaseErrorKind::Unknown, Box::new(said.to_owned()));
+            let found = match Failure::from(failed).of_write() {
+                error if error.is_disk_full() => "full",
+                StoreError::Conflict => "conflict",
+                StoreError::Unknown(_) => "unknown",
+                StoreError::Unavailable(_) | StoreError::Corrupt(_) => "other",
+            };
+            assert_eq!(found, told, "{said}");
         }
     }
 }

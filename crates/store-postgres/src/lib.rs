@@ -35,9 +35,9 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::task::AbortHandle;
@@ -54,7 +54,7 @@ use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{
-    ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, StoredTaskRow, pg_time,
+    ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, RescheduledRow, StoredTaskRow, pg_time,
 };
 use crate::statement::{Fixed, Statement};
 pub use crate::timeline::{Known, Refusal};
@@ -341,6 +341,12 @@ impl Store for PostgresStore {
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         self.wrote(queue::ReleaseTask::of(release)).await
+    }
+
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        let rows: Result<Vec<RescheduledRow>, Failure> = self.written(queue::RescheduleTasks::of(late)).await;
+        let row = rows.map_err(Failure::of_write)?.into_iter().next();
+        row.map_or(Ok(Rescheduled::default()), RescheduledRow::restore).map_err(Failure::of_write)
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {

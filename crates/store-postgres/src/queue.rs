@@ -3,8 +3,8 @@
 
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{EventClosing, Lease, Mark, ReceivedEvent, TaskRelease};
+use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{EventClosing, LateTasks, Lease, Mark, ReceivedEvent, TaskRelease};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -179,6 +179,44 @@ impl Fixed for ReleaseTask<'_> {
         to.value::<BigInt, _>(&self.taken)?;
         to.value::<Nullable<Timestamptz>, _>(&self.again_at)?;
         to.value::<Nullable<SqlText>, _>(&self.release.error)
+    }
+}
+
+/// Makes tasks due that are due too late (`reschedule_tasks.sql`).
+pub(crate) struct RescheduleTasks {
+    after: PgTimestamp,
+    limit: i64,
+    kinds: Vec<&'static str>,
+    due_max: Vec<PgTimestamp>,
+    now: PgTimestamp,
+}
+
+impl RescheduleTasks {
+    pub(crate) fn of(late: &LateTasks) -> Self {
+        Self {
+            after: pg_time(late.after),
+            limit: i64::from(late.limit),
+            kinds: late.due_max.iter().map(|(kind, _)| kind.name()).collect(),
+            due_max: late.due_max.iter().map(|(_, due_max)| pg_time(*due_max)).collect(),
+            now: pg_time(late.now),
+        }
+    }
+}
+
+impl Fixed for RescheduleTasks {
+    type Id = Self;
+    type Columns = (Nullable<Timestamptz>, BigInt);
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/reschedule_tasks.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.after)?;
+        to.value::<BigInt, _>(&self.limit)?;
+        to.value::<Array<SqlText>, _>(&self.kinds)?;
+        to.value::<Array<Timestamptz>, _>(&self.due_max)?;
+        to.value::<Timestamptz, _>(&self.now)
     }
 }
 

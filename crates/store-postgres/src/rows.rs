@@ -8,8 +8,8 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Record, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Scope, StoredTask, Version,
-    Versioned,
+    ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Rescheduled, Scope, StoredTask,
+    Version, Versioned,
 };
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
@@ -439,6 +439,19 @@ impl LeasedTaskRow {
             task: column("payload").json(&self.payload)?,
             taken: column("taken").count(self.taken)?,
         })
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct RescheduledRow {
+    next: Option<PgTimestamp>,
+    count: i64,
+}
+
+impl RescheduledRow {
+    pub(crate) fn restore(self) -> Result<Rescheduled, Failure> {
+        let next = self.next.map(|it| Column("tasks", "due_at").time(it)).transpose()?;
+        Ok(Rescheduled { count: Column("tasks", "count").count(self.count)?, next })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -11,6 +12,9 @@ use thiserror::Error;
 
 use crate::failure::OpenError;
 use crate::setup;
+
+/// Copies of this process so far.
+static COPIES: AtomicU32 = AtomicU32::new(0);
 
 /// Why there is no copy.
 #[derive(Debug, Error)]
@@ -55,10 +59,9 @@ pub fn backup(path: &str, to: &Path) -> Result<u64, BackupError> {
     }
     let mut db = setup::open_for_copying(path)?;
     let mut partial = to.as_os_str().to_owned();
-    partial.push(".partial");
+    // A name that no other copy has, and that is no file of anybody's.
+    partial.push(format!(".partial-{}-{}", std::process::id(), COPIES.fetch_add(1, Ordering::Relaxed)));
     let partial = PathBuf::from(partial);
-    // Left behind by a copy that was interrupted.
-    drop(fs::remove_file(&partial));
     // SQLite writes into an empty file as it is, with the rights that it has.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
     let copied = copy(&mut db, &partial).and_then(|()| {

@@ -66,6 +66,25 @@ pub(crate) enum Failure {
     Stopped,
 }
 
+impl Failure {
+    /// Whether SQLite says that there is no room for what is written. Its texts are part of its API.
+    pub(crate) fn is_a_full_disk(&self) -> bool {
+        matches!(self, Self::Database(error) if error.to_string().contains(NO_ROOM))
+    }
+
+    /// As [`Self::is_a_full_disk`], or that the `-shm` cannot grow: SQLite has no other text for that than for a disk
+    /// that is broken.
+    pub(crate) fn may_be_a_full_disk(&self) -> bool {
+        matches!(self, Self::Database(error) if DISK.iter().any(|it| error.to_string().contains(it)))
+    }
+}
+
+/// What SQLite says where a write meets a disk without room.
+const NO_ROOM: &str = "database or disk is full";
+
+/// What it may say where there is no room, at a write or when it opens a file.
+pub(crate) const DISK: [&str; 3] = [NO_ROOM, "disk I/O error", "unable to open database file"];
+
 impl From<diesel::result::Error> for Failure {
     fn from(error: diesel::result::Error) -> Self {
         Self::Database(Arc::new(error))
@@ -75,6 +94,9 @@ impl From<diesel::result::Error> for Failure {
 impl From<Failure> for StoreError {
     #[expect(clippy::wildcard_enum_match_arm, reason = "diesel's errors are many, and two of them are conflicts")]
     fn from(failure: Failure) -> Self {
+        if failure.is_a_full_disk() {
+            return Self::disk_full(Box::new(failure));
+        }
         match &failure {
             Failure::StaleVersion => Self::Conflict,
             Failure::Database(error) => match error.as_ref() {

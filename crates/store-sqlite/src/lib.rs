@@ -11,6 +11,7 @@ mod installation;
 mod probe;
 mod queue;
 mod read;
+mod reserve;
 mod rows;
 mod schema;
 mod setup;
@@ -23,9 +24,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -81,6 +82,7 @@ impl SqliteStore {
             move || setup::open_for_writing(&path, options)
         })?;
         let readers = place.map(|place| {
+            place.reserve().fill();
             Arc::new(Readers {
                 path: path.to_owned(),
                 place,
@@ -175,6 +177,11 @@ impl Store for SqliteStore {
         self.writer.run(move |db| queue::release_task(db, &release)).await
     }
 
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        let late = late.clone();
+        self.writer.run(move |db| queue::reschedule_tasks(db, &late)).await
+    }
+
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         self.read_many(move |db| read::tasks(db, order)).await
     }
@@ -228,7 +235,7 @@ impl Store for SqliteStore {
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.writer.run(move |db| write::revoke_api_key(db, id, at)).await
+        self.writer.run_by_reserve(move |db| write::revoke_api_key(db, id, at)).await
     }
 
     async fn installation(&self) -> Result<Installation, StoreError> {
@@ -257,6 +264,10 @@ impl Store for SqliteStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.run(probe::run).await?;
+        // There is room: what was used of the reserve is kept again.
+        if let Some(readers) = &self.readers {
+            readers.place.reserve().fill();
+        }
         self.read(|_| Ok(())).await
     }
 

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 use crate::failure::Failure;
+use crate::reserve::Reserve;
 use crate::setup;
 
 /// A file as the file system knows it, whatever its name is. SQLite goes on writing to a file that was moved away or
@@ -35,6 +36,11 @@ impl Place {
         }
         let Ok(found) = fs::metadata(&path) else { return Err(Failure::Moved(path)) };
         Ok(Some(Self { device: found.dev(), inode: found.ino(), path }))
+    }
+
+    /// The reserve beside the file.
+    pub(crate) fn reserve(&self) -> Reserve {
+        Reserve::beside(&self.path)
     }
 
     /// Refuses to go on where another file, or none, has come to be at the path.

@@ -2,8 +2,11 @@
 //! time, and let go of by whoever has taken it. Each function runs inside a savepoint of the group's transaction.
 
 use diesel::prelude::*;
-use paywright_app::{EventClosing, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, ReceivedEvent, TaskRelease, Verdict};
-use paywright_domain::{OrderId, Timestamp};
+use paywright_app::{
+    EventClosing, LateTasks, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, ReceivedEvent, Rescheduled, TaskRelease,
+    Verdict,
+};
+use paywright_domain::{OrderId, TaskKey, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -76,6 +79,28 @@ pub(crate) fn release_task(db: &mut SqliteConnection, release: &TaskRelease) -> 
             .execute(db)?,
     };
     Ok(released > 0)
+}
+
+pub(crate) fn reschedule_tasks(db: &mut SqliteConnection, late: &LateTasks) -> Result<Rescheduled, Failure> {
+    let page: Vec<(Vec<u8>, String, i64)> = tasks::table
+        .filter(tasks::due_at.gt(late.after.unix_micros()))
+        .order(tasks::due_at)
+        .limit(i64::from(late.limit))
+        .select((tasks::order_id, tasks::key, tasks::due_at))
+        .load(db)?;
+    let time = |micros| Column("tasks", "due_at").time(micros);
+    let more = page.len() >= usize::from(late.limit);
+    let next = page.last().filter(|_| more).map(|it| time(it.2)).transpose()?;
+    let mut done = Rescheduled { count: 0, next };
+    for (order, key, due_at) in page {
+        let due_at = time(due_at)?;
+        if late.is_late(&TaskKey::stored(key.clone()), due_at) {
+            let task = tasks::table.find((order.as_slice(), key.as_str()));
+            diesel::update(task).set(tasks::due_at.eq(late.now.unix_micros())).execute(db)?;
+            done.count += 1;
+        }
+    }
+    Ok(done)
 }
 
 pub(crate) fn record_event(db: &mut SqliteConnection, event: &ReceivedEvent) -> Result<bool, Failure> {

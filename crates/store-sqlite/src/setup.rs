@@ -1,5 +1,7 @@
 //! Opening a file: whose it is, how far it is migrated, and how it is to be written.
 
+use std::path::Path;
+
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
@@ -7,7 +9,8 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::failure::{Failure, OpenError};
+use crate::failure::{DISK, Failure, OpenError};
+use crate::reserve::Reserve;
 use crate::{IN_MEMORY, Options};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -26,7 +29,22 @@ struct Number {
     value: i64,
 }
 
+/// Opens a file, or makes it. Where there is no room on its disk, by what is kept in reserve: then it is open for reading,
+/// and for whatever may use the rest.
 pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
+    let name = path.strip_prefix("file:").unwrap_or(path).split('?').next().unwrap_or(path);
+    let reserve = Reserve::beside(Path::new(name));
+    match open_at_once(path, options) {
+        Err(OpenError::Unusable { reason, .. }) if DISK.iter().any(|it| reason.contains(it)) && reserve.free() => {
+            let opened = open_at_once(path, options);
+            reserve.fill();
+            opened
+        }
+        opened => opened,
+    }
+}
+
+fn open_at_once(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
     let mut db = SqliteConnection::establish(path).map_err(|error| explain(path, &error))?;
     let explain = |error: diesel::result::Error| explain(path, &error);
     db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"))
@@ -35,7 +53,8 @@ pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteCon
     // Fails at once where the file cannot be written; and only one process at a time migrates it.
     db.batch_execute("BEGIN IMMEDIATE").map_err(explain)?;
     let migrated = migrate(&mut db, path);
-    db.batch_execute(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(explain)?;
+    // A file that is up to date is opened without writing to its disk, which may be full.
+    db.batch_execute(if matches!(migrated, Ok(true)) { "COMMIT" } else { "ROLLBACK" }).map_err(explain)?;
     migrated?;
     if path != IN_MEMORY {
         db.batch_execute("PRAGMA journal_mode = WAL;").map_err(explain)?;
@@ -103,15 +122,18 @@ fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> 
     Err(CheckError::Refused(OpenError::OtherProgram { path: path.to_owned() }))
 }
 
-fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
+/// Makes what is missing, and says whether anything was.
+fn migrate(db: &mut SqliteConnection, path: &str) -> Result<bool, OpenError> {
     let applied = db.applied_migrations().map_err(|error| explain(path, &error))?;
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|error| explain(path, &error))?;
     if let Some(unknown) = applied.iter().find(|it| !known.iter().any(|known| known.name().version() == **it)) {
         return Err(OpenError::NewerSchema { path: path.to_owned(), migration: unknown.to_string() });
     }
+    let mut pending = false;
     for migration in known {
         let version = migration.name().version().as_owned();
         if !applied.contains(&version) {
+            pending = true;
             // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
             migration.run(db).map_err(|error| explain(path, &error))?;
             diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
@@ -120,7 +142,8 @@ fn migrate(db: &mut SqliteConnection, path: &str) -> Result<(), OpenError> {
                 .map_err(|error| explain(path, &error))?;
         }
     }
-    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))
+    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))?;
+    Ok(pending)
 }
 
 /// Whether every migration that this version knows was made.

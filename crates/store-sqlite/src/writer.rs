@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::{Failure, OpenError};
 use crate::probe::Place;
+use crate::reserve::Reserve;
 
 /// The most writes of one transaction.
 const GROUP_MAX: usize = 64;
@@ -14,9 +15,15 @@ const GROUP_MAX: usize = 64;
 const WAITING_MAX: usize = 1024;
 
 /// Runs inside the group's transaction, or is told why there is none.
-type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) -> Ran + Send>;
+type Run = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) -> Ran + Send>;
 /// Tells the caller, when the group's fate is known.
 type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+
+struct Job {
+    run: Run,
+    /// Whether it may use the room that is kept in reserve.
+    by_reserve: bool,
+}
 
 struct Ran {
     answer: Answer,
@@ -40,7 +47,10 @@ impl Writer {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || write_groups(connection, place.as_ref(), waiting, reopen))
+            .spawn(move || {
+                let reserve = place.as_ref().map(Place::reserve);
+                Groups { db: connection, place, reserve, reopen }.write_all(waiting);
+            })
             .map_err(|error| OpenError::Unusable { path: "the writer thread".into(), reason: error.to_string() })?;
         Ok(Self { jobs })
     }
@@ -51,8 +61,27 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
+        Ok(self.attempt(work, false).await?)
+    }
+
+    /// As [`Self::run`]; where there is no room on the disk, by what is kept in reserve.
+    pub(crate) async fn run_by_reserve<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Copy + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.attempt(work, false).await {
+            Err(failure) if failure.may_be_a_full_disk() => Ok(self.attempt(work, true).await?),
+            done => Ok(done?),
+        }
+    }
+
+    async fn attempt<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+        by_reserve: bool,
+    ) -> Result<T, Failure> {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(move |db| {
+        let run: Run = Box::new(move |db| {
             if tell.is_closed() {
                 return Ran { answer: Box::new(|_| ()), broken: None };
             }
@@ -64,8 +93,8 @@ impl Writer {
             let answer = Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
             Ran { answer, broken }
         });
-        self.jobs.send(job).await.map_err(|_| Failure::Stopped)?;
-        Ok(told.await.map_err(|_| Failure::Stopped)??)
+        self.jobs.send(Job { run, by_reserve }).await.map_err(|_| Failure::Stopped)?;
+        told.await.map_err(|_| Failure::Stopped)?
     }
 }
 
@@ -92,38 +121,65 @@ fn in_savepoint<T>(
     }
 }
 
-fn write_groups(
-    mut db: SqliteConnection,
-    place: Option<&Place>,
-    mut waiting: mpsc::Receiver<Job>,
-    reopen: impl Fn() -> Result<SqliteConnection, OpenError>,
-) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+/// The thread that writes.
+struct Groups<R> {
+    db: SqliteConnection,
+    place: Option<Place>,
+    reserve: Option<Reserve>,
+    reopen: R,
+}
+
+impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
+    fn write_all(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+            // Those who may use the reserve first, and alone: orders would take the room.
+            let (by_reserve, others): (Vec<_>, Vec<_>) = group.drain(..).partition(|it| it.by_reserve);
+            if !by_reserve.is_empty() {
+                self.write(by_reserve, self.reserve.clone().as_ref());
+            }
+            if !others.is_empty() {
+                self.write(others, None);
+            }
+        }
+    }
+
+    /// Writes a group in one transaction, and answers after its commit. The `reserve` is freed for it once nobody else can
+    /// write.
+    fn write(&mut self, group: Vec<Job>, reserve: Option<&Reserve>) {
+        let place = self.place.as_ref().map_or(Ok(()), Place::check);
+        let mut fate = place.and_then(|()| Ok(self.db.batch_execute("BEGIN IMMEDIATE")?));
+        let freed = reserve.filter(|it| fate.is_ok() && it.free());
         let mut answers = Vec::with_capacity(group.len());
-        let mut fate = place.map_or(Ok(()), Place::check).and_then(|()| Ok(db.batch_execute("BEGIN IMMEDIATE")?));
-        for job in group.drain(..) {
-            let ran = job(fate.clone().map(|()| &mut db));
+        for job in group {
+            let ran = (job.run)(fate.clone().map(|()| &mut self.db));
             answers.push(ran.answer);
             if let Some(failure) = ran.broken {
                 fate = Err(failure);
             }
         }
         if fate.is_ok() {
-            fate = db.batch_execute("COMMIT").map_err(Failure::from);
+            fate = self.db.batch_execute("COMMIT").map_err(Failure::from);
+        }
+        if let Some(reserve) = freed {
+            reserve.fill();
         }
         if let Err(failure) = &fate {
             tracing::error!(%failure, writes = answers.len(), "a group of writes was rolled back");
-            // An error here means that SQLite has rolled back already, unless the connection is of no use.
-            if db.batch_execute("ROLLBACK").is_err() && db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err() {
-                match reopen() {
-                    Ok(fresh) => db = fresh,
-                    Err(error) => tracing::error!(%error, "the store cannot be opened again"),
-                }
-            }
+            self.roll_back();
         }
         for answer in answers {
             answer(fate.clone());
+        }
+    }
+
+    /// An error here means that SQLite has rolled back already, unless the connection is of no use.
+    fn roll_back(&mut self) {
+        if self.db.batch_execute("ROLLBACK").is_err() && self.db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err() {
+            match (self.reopen)() {
+                Ok(fresh) => self.db = fresh,
+                Err(error) => tracing::error!(%error, "the store cannot be opened again"),
+            }
         }
     }
 }

@@ -149,6 +149,33 @@ async fn a_full_disk_refuses_the_next_order_and_loses_none() {
     roomy.commit(first(placed + 1)).await.unwrap();
 }
 
+/// What is up to date is opened without a write: the `-wal` has nothing in it afterwards.
+#[tokio::test]
+async fn a_file_that_is_up_to_date_is_opened_without_writing() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    drop(open(&path).unwrap());
+    let beside = beside(&path);
+    let log = || std::fs::metadata(folder.path().join("orders.db-wal")).map_or(0, |it| it.len());
+    let before = (std::fs::read(&path).unwrap(), log());
+    let store = open(&path).unwrap();
+    assert!(store.order(&OrderRef::Id(order_id(1))).await.unwrap().is_none());
+    assert_eq!((std::fs::read(&path).unwrap(), log()), before);
+    drop(beside);
+}
+
+#[tokio::test]
+async fn a_reserve_is_kept_beside_a_file_and_completed_when_there_is_room() {
+    let folder = TempDir::new().unwrap();
+    let reserve = folder.path().join("orders.db-reserve");
+    let size = || std::fs::metadata(&reserve).unwrap().len();
+    let store = open(&path_in(&folder)).unwrap();
+    assert_eq!(size(), 512 * 1024);
+    std::fs::write(&reserve, "").unwrap();
+    store.probe().await.unwrap();
+    assert_eq!(size(), 512 * 1024);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
     let folder = TempDir::new().unwrap();

@@ -1,6 +1,6 @@
 //! The twin behind HTTP.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -28,6 +28,8 @@ use crate::objects::{Event, WebhookEndpoint};
 use crate::params::Params;
 use crate::twin::{Method, Request, Response, Twin};
 
+/// The most kinds of requests that are counted.
+const REQUEST_KINDS_MAX: usize = 1000;
 /// The largest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long an event that was put back waits for a later one.
@@ -90,6 +92,8 @@ struct Shared {
 struct Inner {
     twin: Twin,
     faults: Faults,
+    /// How often each method and the first two parts of each path were asked for.
+    requests: BTreeMap<String, u64>,
     /// Idempotency keys of requests that are being worked on.
     in_flight: HashSet<String>,
     /// Events that wait for later ones.
@@ -219,6 +223,16 @@ impl Shared {
     }
 }
 
+impl Inner {
+    fn count(&mut self, method: &str, path: &str) {
+        let parts: Vec<_> = path.split('/').take(3).collect();
+        let kind = format!("{method} {}", parts.join("/"));
+        if self.requests.len() < REQUEST_KINDS_MAX || self.requests.contains_key(&kind) {
+            *self.requests.entry(kind).or_default() += 1;
+        }
+    }
+}
+
 async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Text>, Dropped> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
@@ -235,6 +249,11 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
         "DELETE" => Method::Delete,
         _ => return Ok(refuse(&Refusal::url(head.method.as_str(), &path))),
     };
+    if path == "/_twin/requests" {
+        let requests = json!(shared.lock().requests);
+        return Ok(respond(200, Vec::new(), &requests, false));
+    }
+    shared.lock().count(head.method.as_str(), &path);
     if path == "/_twin/faults" {
         return Ok(set_faults(&shared, method, &body));
     }

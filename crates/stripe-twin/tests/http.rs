@@ -116,6 +116,17 @@ async fn a_key_is_good_for_a_repeat_by_another_user_agent() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_by_what_they_ask_for() {
+    let twin = start(options()).await;
+    for path in ["/v1/events?limit=1", "/v1/events", "/v1/refunds", "/_twin/requests"] {
+        twin.http.get(format!("{}{path}", twin.base)).bearer_auth("sk_test_x").send().await.unwrap();
+    }
+    let counted = twin.http.get(format!("{}/_twin/requests", twin.base)).send().await.unwrap().text().await.unwrap();
+    let counted: Value = serde_json::from_str(&counted).unwrap();
+    assert_eq!(counted, serde_json::json!({ "GET /v1/events": 2, "GET /v1/refunds": 1 }));
+}
+
+#[tokio::test]
 async fn faults_are_set_counted_and_cleared() {
     let twin = start(options()).await;
     let fault = r#"{"kind":"status_before","status":503,"path":"/v1/payment_intents","times":2}"#;

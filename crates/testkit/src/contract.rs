@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Lease, LeasedEvent, Mark, MarkDue,
-    OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Scope, Store, StoreError, StoredTask, TaskRelease, Verdict,
-    Version, Versioned,
+    ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks, Lease, LeasedEvent, Mark,
+    MarkDue, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError, StoredTask,
+    TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
     IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
-    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task,
+    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task, TaskKind,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -54,6 +54,7 @@ macro_rules! store_contract {
             of_racing_requests_with_one_key_one_wins
             a_task_is_leased_once_until_its_lease_expires
             a_lease_or_a_time_later_than_any_can_be_holds_up_nothing
+            a_task_that_is_due_later_than_any_of_its_kind_can_be_is_due
             a_finished_task_is_gone
             a_task_decided_twice_is_one_task
             only_the_holder_of_a_lease_lets_go_of_a_task
@@ -411,6 +412,31 @@ pub async fn a_lease_or_a_time_later_than_any_can_be_holds_up_nothing(subject: &
     store.record_event(&parked("evt_2", ahead)).await.unwrap();
     store.record_event(&parked("evt_3", NOW + 86_400)).await.unwrap();
     assert_eq!(events(4, NOW + 40).await, 1, "nothing is due so late, but what waits for a day waits");
+}
+
+/// A clock that ran two days ahead for a moment has written its time. It is looked at in pages.
+pub async fn a_task_that_is_due_later_than_any_of_its_kind_can_be_is_due(subject: &impl Subject) {
+    let store = subject.store();
+    let mut tasks = Vec::new();
+    for (n, due) in (1..).zip([NOW + 600, NOW + 900, NOW + 901, NOW + 2 * 86_400, NOW + 400 * 86_400]) {
+        let (order, task) = with_task(&*store, n, due).await;
+        tasks.push((order.id, task, 1));
+    }
+    let look = |after, limit, kind| {
+        let due_max = vec![(kind, at(NOW + 900)), (TaskKind::ExpireOrder, at(NOW))];
+        let (store, late) = (Arc::clone(&store), LateTasks { now: at(NOW), due_max, after: at(after), limit });
+        async move { store.reschedule_tasks(&late).await.unwrap() }
+    };
+    let of = |count, next: Option<i64>| Rescheduled { count, next: next.map(at) };
+    let create = TaskKind::CreateIntent;
+    assert_eq!(look(NOW, 10, TaskKind::Refund).await, of(0, None), "they are of another kind");
+    assert_eq!(lease(&*store, 1, NOW, NOW + 100).await, []);
+    assert_eq!(look(NOW, 3, create).await, of(1, Some(NOW + 901)));
+    assert_eq!(look(NOW + 901, 1, create).await, of(1, Some(NOW + 2 * 86_400)));
+    assert_eq!(look(NOW + 2 * 86_400, 2, create).await, of(1, None), "the last page");
+    let late = &tasks[2..];
+    assert_eq!(lease(&*store, 1, NOW, NOW + 100).await, late, "and those that wait as long as any may go on waiting");
+    assert_eq!(look(NOW, 10, create).await, of(0, None));
 }
 
 /// In the commit that its outcome is in.

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    CustomerId, Decision, Epoch, Fact, InstallationId, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp,
+    CustomerId, Decision, Epoch, Fact, InstallationId, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, TaskKind,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -43,6 +44,10 @@ pub trait Store: Send + Sync {
     /// Lets go of a task: ends it, or has it due again later. Says whether it was still held by this very
     /// lease; if another has taken it since, nothing is changed.
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError>;
+
+    /// Looks at tasks that are not due yet, those due first first, and makes those due now that are due later than a task
+    /// of their kind can be.
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError>;
 
     /// Reads the tasks of an order, the one due first first.
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError>;
@@ -128,6 +133,26 @@ pub enum StoreError {
     /// A stored row is not what any step could have written: a person must look.
     #[error("a stored row is corrupt: {0}")]
     Corrupt(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// Cause of a [`StoreError::Unavailable`]: the store has no room for what is written.
+#[derive(Debug, Error)]
+#[error("the disk of the database is full: {0}")]
+pub struct DiskFull(#[source] Box<dyn StdError + Send + Sync>);
+
+impl StoreError {
+    /// The store has no room for what is written; with room again it may be used.
+    pub fn disk_full(cause: Box<dyn StdError + Send + Sync>) -> Self {
+        Self::Unavailable(Box::new(DiskFull(cause)))
+    }
+
+    /// Whether nothing was changed since there is no room for it.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Unavailable(cause) => cause.is::<DiskFull>(),
+            Self::Conflict | Self::Unknown(_) | Self::Corrupt(_) => false,
+        }
+    }
 }
 
 /// How often an order was written.
@@ -326,6 +351,35 @@ impl MarkDue {
         let latest = now.plus_seconds(period_seconds.saturating_add(CLOCK_TOLERANCE_SECONDS));
         Self { by: now, latest }
     }
+}
+
+/// Tasks that are due later than any of their kind can be: a clock that ran ahead has written them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateTasks {
+    /// This moment: they become due now.
+    pub now: Timestamp,
+    /// The latest moment at which a task of each kind can be due, whoever wrote it.
+    pub due_max: Vec<(TaskKind, Timestamp)>,
+    /// Tasks due until then are not looked at.
+    pub after: Timestamp,
+    /// How many are looked at, at most.
+    pub limit: u16,
+}
+
+impl LateTasks {
+    /// Whether a task that is due at `due_at` is one of them. One of an unknown kind is not: it may be a newer version's.
+    pub fn is_late(&self, key: &TaskKey, due_at: Timestamp) -> bool {
+        self.due_max.iter().any(|(kind, due_max)| kind.name() == key.kind() && due_at > *due_max)
+    }
+}
+
+/// What came of a look at tasks that are not due yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rescheduled {
+    /// How many are due now that were not.
+    pub count: u32,
+    /// When the last one that was looked at was due, where there may be more after it.
+    pub next: Option<Timestamp>,
 }
 
 /// A task that its owner holds.

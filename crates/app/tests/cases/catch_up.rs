@@ -1,6 +1,6 @@
 //! A recovery after a restore, where Stripe knows more of an order than the backup.
 
-use paywright_app::{Access, LostOrderPolicy, OrderRef, Recovery};
+use paywright_app::{Access, LostOrderDecision, OrderRef, Recovery};
 use paywright_domain::{
     IntentId, IntentSnapshot, IntentStatus, LineItem, NewRefund, Order, OrderEdit, PaymentState, RefundStatus,
 };
@@ -19,7 +19,7 @@ impl Shop {
 
     async fn recovers(&self) -> Recovery {
         let backup = at(NOW).plus_seconds(LATER);
-        self.app.recover(backup, |_| LostOrderPolicy::List).await.unwrap()
+        self.app.recover(backup, |_| None).await.unwrap()
     }
 }
 
@@ -90,7 +90,7 @@ async fn the_open_payment_is_taken_in_after_those_that_have_ended() {
     shop.provider().change(&first, |it| it.status = IntentStatus::Canceled);
     let made = IntentSnapshot::new(second.clone(), order.id, order.total, at(NOW));
     shop.provider().adds(IntentSnapshot { revision: Some(1), ..made });
-    shop.app.recover(at(NOW), |_| LostOrderPolicy::List).await.unwrap();
+    shop.app.recover(at(NOW), |_| None).await.unwrap();
     let shown = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
     assert_eq!(shown.order.payable_intent().map(|it| &it.id), Some(&second));
     assert_eq!(shop.provider().made_now(), 1, "no second one was asked for");
@@ -106,7 +106,7 @@ async fn a_lost_order_is_made_again_of_its_own_payment() {
     let other = IntentSnapshot::new(IntentId::new("pi_0").unwrap(), order.id, usd(700), at(NOW));
     let other = IntentSnapshot { revision: None, status: IntentStatus::Succeeded, received: usd(700), ..other };
     shop.provider().adds(other);
-    let recovery = shop.app.recover(at(NOW), |_| LostOrderPolicy::Recreate).await.unwrap();
+    let recovery = shop.app.recover(at(NOW), |_| Some(LostOrderDecision::Recreate)).await.unwrap();
     let lost = &recovery.lost[0];
     assert_eq!((&lost.payment.intent, lost.order.as_ref().map(|it| it.total)), (&own, Some(order.total)));
 }

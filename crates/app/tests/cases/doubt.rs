@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Installation, Lease,
-    LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder, ReceivedEvent,
-    RecordedFact, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Installation,
+    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder,
+    ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
@@ -81,6 +81,9 @@ impl Store for Doubtful {
     }
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         self.store.release_task(release).await
+    }
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        self.store.reschedule_tasks(late).await
     }
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         self.store.tasks(order).await

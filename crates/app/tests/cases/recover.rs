@@ -12,8 +12,8 @@ fn request(key: &str) -> IdempotentRequest {
     IdempotentRequest { key, fingerprint: [1; 32], answer: |order: &Order| order.number.to_string() }
 }
 
-fn refund_key() -> Option<(IdempotencyKey, [u8; 32])> {
-    Some((IdempotencyKey { scope: Uuid::from_u128(1), key: "refund".into() }, [2; 32]))
+fn refund_key() -> (IdempotencyKey, [u8; 32]) {
+    (IdempotencyKey { scope: Uuid::from_u128(1), key: "refund".into() }, [2; 32])
 }
 
 fn of(minor: i64) -> NewRefund {
@@ -48,7 +48,7 @@ fn all(order: OrderId) -> OrderRef {
 async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
     let shop = Shop::open().await;
     let order = shop.paid_under("k").await;
-    let refunded = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), refund_key()).await.unwrap();
+    let refunded = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), Some(refund_key())).await.unwrap();
     let (shop, _kept) = shop.gone_back().await;
 
     let listed = shop.recover(None).await;
@@ -70,7 +70,7 @@ async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
     }
     let repeated = shop.app.place_order(new_order(), Some(request("k"))).await.unwrap();
     assert!(matches!(repeated, PlacedOrder::Before { order: id, .. } if id == order.id), "{repeated:?}");
-    let repeated = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), refund_key()).await.unwrap();
+    let repeated = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), Some(refund_key())).await.unwrap();
     assert_eq!((repeated.replayed, repeated.refund.provider_id), (true, refunded.refund.provider_id));
     let other = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), None).await.unwrap();
     assert_eq!((other.replayed, other.refund.status.name()), (false, "succeeded"));

@@ -69,6 +69,38 @@ async fn without_any_webhook_a_payment_becomes_known() {
     assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "nothing is left to be done");
 }
 
+/// A clock that ran two days ahead for a moment does not put anything off for two days, nor does its process's end.
+#[tokio::test]
+async fn a_task_that_is_due_later_than_it_can_be_is_done() {
+    let settings = Settings { expire_after_seconds: Some(365 * DAY), ..Settings::default() };
+    for restarted in [false, true] {
+        let shop = Shop::open_with(settings).await;
+        shop.after(0).await;
+        shop.clock.advance_seconds(2 * DAY);
+        let (order, _) = shop.payable().await;
+        shop.clock.set_back_seconds(2 * DAY);
+        let (shop, wait) = if restarted { (shop.another(), 0) } else { (shop, 300) };
+        shop.after(wait).await;
+        let poll = shop.store.tasks(order.id).await.unwrap().remove(0);
+        assert!(poll.task.key().as_str().starts_with("poll_intent:"), "{poll:?}");
+        let now = paywright_app::Clock::now(&*shop.clock);
+        assert!((now..now.plus_seconds(300)).contains(&poll.due_at), "restarted: {restarted}, {poll:?}");
+        assert_eq!(poll.taken, 1, "it was done");
+    }
+}
+
+/// An order that may be paid for a year is not given up before, whatever the clock was.
+#[tokio::test]
+async fn an_order_keeps_the_time_that_it_expires_at() {
+    let shop = Shop::open_with(Settings { expire_after_seconds: Some(365 * DAY), ..Settings::default() }).await;
+    let order = shop.placed().await;
+    for _ in 0..3 {
+        shop.after(DAY).await;
+    }
+    assert_eq!(shop.order(&order).await.state.name(), "open");
+    assert_eq!(shop.tasks(&order).await, ["expire_order"]);
+}
+
 #[tokio::test]
 async fn an_open_intent_is_looked_at_less_and_less_often() {
     let shop = Shop::open().await;

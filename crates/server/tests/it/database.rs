@@ -12,8 +12,8 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Dev, PATIENCE, answer, command, two_lines};
-use crate::served::Served;
+use crate::program::{Dev, PATIENCE, Process, answer, command, two_lines};
+use crate::served::{Served, free_ports};
 
 /// What came back of a placement: its status, its code, after how many seconds to come again, the order's id.
 #[derive(Debug)]
@@ -119,6 +119,30 @@ async fn a_disk_that_is_full_is_said_and_used_again_when_there_is_room() {
     dev.process.limit_files("unlimited");
     assert_eq!(ready_in_the_end(&ready, 200).await, 200, "there is room again");
     dev.place().await;
+}
+
+/// As on a disk without room: the process opens a file that is up to date without writing to it.
+#[tokio::test]
+async fn a_process_starts_for_reading_where_nothing_can_be_written() {
+    let served = Served::start("sqlite:orders.db", 1, false, "0").await;
+    let placed = place_in_the_end(&served, "cart-1").await;
+    let address = format!("127.0.0.1:{}", free_ports(1)[0]);
+    let script = format!("trap '' XFSZ; exec \"$0\" serve --bind {address}");
+    let mut limited = Command::new("prlimit");
+    limited.args(["--fsize=0:0", "sh", "-c", &script]).arg(command(&[], served.folder()).get_program());
+    limited.current_dir(served.folder()).env_remove("RUST_LOG");
+    let process = Process::start(limited);
+    process.printed(|it| it.contains("serves at"));
+    let call = async |method, path: &str, body: &str| {
+        let request = served.http.request(method, format!("http://{address}{path}")).header("x-api-key", &served.key);
+        answer(request.header("content-type", "application/json").body(body.to_owned())).await
+    };
+    let refused = call(Method::POST, "/api/v1/shop/orders", &two_lines().to_string()).await;
+    assert_eq!((refused.status, refused.code()), (503, "store_unavailable"), "{refused:?}");
+    let read = call(Method::GET, &format!("/api/v1/shop/orders/{placed}"), "").await;
+    assert_eq!((read.status, read.body["data"]["id"].as_str()), (200, Some(placed.as_str())), "{read:?}");
+    let ready = call(Method::GET, "/readyz", "").await;
+    assert_eq!((ready.status, ready.code()), (503, "store_unavailable"), "{ready:?}");
 }
 
 /// What is answered once a look at the store is not shared any more with those before.

@@ -107,11 +107,6 @@ impl Served {
         served
     }
 
-    /// The folder of its settings, and of its file.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Starts the `n`th of them, once more after it was killed.
     pub(crate) fn serve(&self, n: usize) -> Process {
         self.serve_in(n, &[])
@@ -125,6 +120,11 @@ impl Served {
         let process = Process::start(command);
         process.printed(|it| it.contains("serves at"));
         process
+    }
+
+    /// Where they run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The first of them, as the tests of one process know it.

@@ -220,7 +220,7 @@ async fn two_shops_on_one_account_leave_each_others_objects_alone() {
         assert_eq!(payout.body["outcome"], "ignored", "{payout:?}");
     }
     account.until_settled().await;
-    let ids = account.audited(began);
+    let ids = account.audited(&began);
     assert_ne!(ids[0], ids[1]);
     for (shop, others) in [(first, &intents[1]), (second, &intents[0])] {
         let looks: Vec<_> = others.iter().map(|it| shop.looks_at(it)).collect();
@@ -261,7 +261,7 @@ fn now() -> String {
 
 impl Served {
     /// The customer pays a cart by the saved card, and cannot by one of the other shop. The customer's name at Stripe.
-    async fn pays_by_saved_card(&self, card: &str, other: &str) -> String {
+    async fn pays_by_saved_card(&self, saved: &str, other: &str) -> String {
         let made = self.storefront(Method::POST, "/cart", None, &json!({})).await;
         let cart = made.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{made:?}"));
         let call = async |method: Method, path: &str, body: Value| {
@@ -279,10 +279,10 @@ impl Served {
         let by = |card: &str| json!({ "payment_intent": { "off_session": false, "stripe_payment_method_id": card } });
         let refused = self.storefront(Method::POST, "/stripe/payment_intents", Some(cart), &by(other)).await;
         assert_eq!(refused.status, 422, "{refused:?}");
-        let issued = call(Method::POST, "/stripe/payment_intents", by(card)).await;
+        let issued = call(Method::POST, "/stripe/payment_intents", by(saved)).await;
         let attributes = &issued["data"]["attributes"];
         assert!(attributes["ephemeral_key_secret"].as_str().unwrap().starts_with("ek_"));
-        self.pay(attributes["stripe_id"].as_str().unwrap(), card).await;
+        self.pay(attributes["stripe_id"].as_str().unwrap(), saved).await;
         call(Method::PATCH, "/checkout/complete", json!({})).await;
         attributes["customer_id"].as_str().unwrap().to_owned()
     }
@@ -290,7 +290,7 @@ impl Served {
 
 impl Account {
     /// Audits both shops, and recovers both as after a restore. Their installation ids.
-    fn audited(&self, since: String) -> Vec<String> {
+    fn audited(&self, since: &str) -> Vec<String> {
         let mut ids = Vec::new();
         for shop in &self.shops {
             let (same, printed, said) = shop.run(&["audit"]);
@@ -299,7 +299,7 @@ impl Account {
             ids.push(id.to_owned());
         }
         for shop in &self.shops {
-            let (complete, printed, said) = shop.run(&["recover", "--since", &since]);
+            let (complete, printed, said) = shop.run(&["recover", "--since", since]);
             assert!(
                 complete && printed.contains("Stripe lists 4 payment intents of this installation"),
                 "{printed}{said}"

@@ -1,7 +1,7 @@
 //! A restore from a backup, by the procedure in the documents: everything is stopped, the backup is put in place, what
 //! Stripe has is taken in, and everything starts again.
 
-use paywright_app::{LostOrderPolicy, PerformError, Recovery};
+use paywright_app::{LostOrderDecision, PerformError, Recovery};
 use paywright_domain::Timestamp;
 
 use super::{Simulation, Step};
@@ -61,7 +61,7 @@ impl Simulation<'_> {
         let world = self.world.clone();
         let recovery = async move {
             let recovered = world.inside(0, false, |app| -> BoxFuture<'static, _> {
-                Box::pin(async move { app.recover(since, |_| LostOrderPolicy::Recreate).await })
+                Box::pin(async move { app.recover(since, |_| Some(LostOrderDecision::Recreate)).await })
             });
             let problem = problem_of(recovered.await);
             if let Some(problem) = problem {

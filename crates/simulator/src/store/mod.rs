@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Store, StoreError, StoredTask,
-    TaskRelease, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
@@ -104,6 +104,11 @@ impl Store for MemoryStore {
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         let release = release.clone();
         Ok(self.write(move |it| it.release_task(&release)))
+    }
+
+    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
+        let late = late.clone();
+        Ok(self.write(move |it| it.reschedule_tasks(&late)))
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, StoreError, StoredTask,
-    TaskRelease, Verdict, Version, Versioned,
+    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    StoreError, StoredTask, TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -192,6 +192,24 @@ impl Tables {
             }
         }
         true
+    }
+
+    pub(crate) fn reschedule_tasks(&mut self, late: &LateTasks) -> Rescheduled {
+        let later = self.tasks.iter().filter(|(_, row)| row.due_at > late.after);
+        let mut page: Vec<_> = later.map(|(key, row)| (row.due_at, key.clone())).collect();
+        page.sort();
+        let more = page.len() >= usize::from(late.limit);
+        page.truncate(usize::from(late.limit));
+        let mut done = Rescheduled { count: 0, next: page.last().filter(|_| more).map(|it| it.0) };
+        for (due_at, key) in page {
+            if late.is_late(&key.1, due_at)
+                && let Some(row) = self.tasks.get_mut(&key)
+            {
+                row.due_at = late.now;
+                done.count += 1;
+            }
+        }
+        done
     }
 
     pub(crate) fn tasks(&self, order: OrderId) -> Vec<StoredTask> {

@@ -1,0 +1,26 @@
+-- Looks at tasks that are not due yet, in the order of their times, and makes those due now that are due later than any of
+-- their kind can be: one row, which says when the last one was due, where there may be more, and how many are due now.
+-- What another transaction is taking or ending at this moment is passed over.
+WITH page AS (
+    SELECT order_id, key, due_at
+    FROM tasks
+    WHERE due_at > $1::timestamptz
+    ORDER BY due_at
+    LIMIT $2::bigint
+), late AS MATERIALIZED (
+    SELECT page.order_id, page.key
+    FROM page
+    JOIN unnest($3::text[], $4::timestamptz[]) AS longest (kind, due_max) ON split_part(page.key, ':', 1) = longest.kind
+    WHERE page.due_at > longest.due_max
+), free AS (
+    SELECT tasks.order_id, tasks.key
+    FROM late JOIN tasks ON tasks.order_id = late.order_id AND tasks.key = late.key
+    FOR UPDATE OF tasks SKIP LOCKED
+), rescheduled AS (
+    UPDATE tasks
+    SET due_at = $5::timestamptz
+    FROM free
+    WHERE tasks.order_id = free.order_id AND tasks.key = free.key
+    RETURNING tasks.key
+)
+SELECT CASE WHEN count(*) >= $2 THEN max(due_at) END, (SELECT count(*) FROM rescheduled) FROM page
