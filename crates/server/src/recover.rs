@@ -32,7 +32,7 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let recovery = app.recover(options.since, |it| options.decision(it)).await?;
     say(&format!("Installation {installation}: epoch {} begins.", recovery.epoch));
     say(&format!(
-        "Stripe lists {} payment intents of this installation since five minutes before {}.",
+        "Stripe lists {} payment intents of this installation, from a week before {} on.",
         recovery.intents, options.since
     ));
     let complete = tell(&recovery);
@@ -88,6 +88,9 @@ fn tell(recovery: &Recovery) -> bool {
     };
     let updated = recovery.updated.iter().map(|it| format!("{}: {}", it.number, state_of(it)));
     group("Brought up to date", updated.collect());
+    let lost_orders = recovery.lost.iter().filter_map(|it| it.order.as_ref());
+    let differing: Vec<_> = recovery.updated.iter().chain(lost_orders).filter_map(differing).collect();
+    group("An edit was lost: repeat it, or edit the order anew, before it is paid", differing);
     let lost =
         |wanted: &dyn Fn(&RecoveredOrder) -> bool| recovery.lost.iter().filter(|it| wanted(it)).map(line).collect();
     let is_changed = |it: &RecoveredOrder| it.order.is_some() && (it.order != it.before || it.problem.is_some());
@@ -109,6 +112,13 @@ fn tell(recovery: &Recovery) -> bool {
          or number. `all` leaves out payments that do not name this installation.",
     );
     false
+}
+
+/// What an order and its payment ask for, where Stripe was told of an edit that the restore has lost.
+fn differing(order: &Order) -> Option<String> {
+    let intent = order.payable_intent().filter(|it| it.amount != order.total && order.operation.is_none())?;
+    let (here, there) = (order.total.to_decimal(), intent.amount.to_decimal());
+    Some(format!("{}: {here} here, and {there} asked for by {}", order.number, intent.id))
 }
 
 fn line(lost: &RecoveredOrder) -> String {

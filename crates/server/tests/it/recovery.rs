@@ -141,6 +141,8 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
     let mut shop = Restorable::start(database).await;
     let old = shop.paid("old").await;
     assert_eq!(shop.refund(&old, "1.00", "first").await.status, 201);
+    let kept = shop.place("kept").await.body["data"]["id"].as_str().unwrap().to_owned();
+    shop.intent_of(&kept).await;
     shop.back_up();
     let refunded = shop.refund(&old, "5.00", "second").await.body["data"].clone();
     let (paid, unpaid) = (shop.paid("paid").await, shop.place("unpaid").await.body["data"].clone());
@@ -148,12 +150,17 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
     let open = shop.intent_of(&unpaid_id).await;
     let unheard = shop.place("unheard").await.body["data"]["id"].as_str().unwrap().to_owned();
     let number = shop.read(&paid).await["number"].as_str().unwrap().to_owned();
+    let edit = json!({ "line_items": [{ "name": "Bone", "amount": 900, "quantity": 1 }] });
+    let edited = shop.served.call(Method::PATCH, &format!("/orders/{kept}"), &edit).await;
+    assert_eq!(edited.body["data"]["amount"], "9.00", "{edited:?}");
 
     shop.go_back();
     let [_, _, list, recreate, _, audit] = steps();
     let (complete, printed) = shop.sh(&list);
     assert!(!complete, "two orders are missing: {printed}");
-    for expected in [&paid, &number, &unpaid_id, "No order is missing", "Brought up to date (1)"] {
+    let told = "An edit was lost: repeat it, or edit the order anew, before it is paid (1)";
+    assert!(printed.contains(told) && printed.contains("124.50 here, and 9.00 asked for by pi_"), "{printed}");
+    for expected in [&paid, &number, &unpaid_id, "No order is missing", "Brought up to date (2)"] {
         assert_eq!(printed.contains(expected), expected != "No order is missing", "{expected}: {printed}");
     }
     assert!(!printed.contains(&unheard), "{printed}");
@@ -181,6 +188,10 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
     assert_eq!(shop.intent_of(&unpaid_id).await, open);
     shop.served.pay(&open, "pm_card_visa").await;
     shop.served.until_paid(&unpaid_id).await;
+
+    // The lost edit is made again.
+    let edited = shop.served.call(Method::PATCH, &format!("/orders/{kept}"), &edit).await;
+    assert_eq!((edited.status, &edited.body["data"]["amount"]), (200, &json!("9.00")), "{edited:?}");
 
     let repeated = shop.refund(&old, "5.00", "second").await;
     assert_eq!((repeated.status, repeated.replayed, &repeated.body["data"]["id"]), (201, true, &refunded["id"]));
