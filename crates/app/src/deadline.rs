@@ -7,11 +7,11 @@ use paywright_domain::Timestamp;
 
 use crate::{Clock, StoreError};
 
-/// How long a request may have waited for the store when it begins another call to it, in seconds. A call itself ends
-/// after ten seconds at the most, so that no caller waits for the store for longer than twenty.
+/// Longest wait for the store, in seconds, after which a request begins no other call to it. A call itself ends after ten
+/// seconds at the most, so that no caller waits for the store for longer than twenty.
 pub const STORE_WAIT_SECONDS: u32 = 10;
 
-/// How long a request has waited for the store. What it waits for the provider is not counted: the provider's answer is
+/// Time that a request has waited for the store. The wait for the provider is not counted: the provider's answer is
 /// stored however late it comes.
 pub(crate) struct Deadline {
     clock: Arc<dyn Clock>,

@@ -56,7 +56,7 @@ pub(crate) fn outcome(event: &ReceivedEvent) {
     }
 }
 
-/// What is told of a commit. Taken before the commit, which consumes the changes.
+/// Fields that are logged of a commit. Taken before the commit, which consumes the changes.
 pub(crate) struct Change {
     order: String,
     number: String,

@@ -23,7 +23,7 @@ const OPEN_SECONDS: u32 = 7 * 86_400;
 /// Source of what is learned, in the facts of an order.
 const SOURCE: &str = "recover";
 
-/// What came of a recovery.
+/// Result of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// The epoch that began with it.
@@ -41,11 +41,11 @@ pub struct Recovery {
 pub struct RecoveredOrder {
     /// Its id.
     pub id: OrderId,
-    /// What its payment tells of it; `None` where that is not enough to make it again.
+    /// The order as its payment tells of it; `None` where that is not enough to make it again.
     pub record: Option<RecordedOrder>,
     /// Its payment, as Stripe lists it: the one that succeeded, if one has.
     pub payment: IntentSnapshot,
-    /// What was decided about it, by this run or an earlier one.
+    /// The decision on it, of this run or an earlier one.
     pub decision: Option<LostOrderDecision>,
     /// The order as it was here when this run began; `None` where it was not.
     pub before: Option<Order>,

@@ -14,7 +14,7 @@ pub struct LostOrder {
     pub id: OrderId,
     /// Its number, from there too.
     pub number: OrderNumber,
-    /// Whose it was.
+    /// Customer whose order it was.
     pub customer: Option<CustomerId>,
     /// When its money was to move.
     pub capture: CaptureMethod,

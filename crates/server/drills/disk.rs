@@ -54,6 +54,13 @@ impl SmallDisk {
     fn empty(&self) {
         std::fs::remove_file(self.filler()).unwrap();
     }
+
+    /// Leaves no room for a while.
+    async fn full_for_a_while(&self) {
+        self.fill();
+        pause(FULL_MS..=FULL_MS).await;
+        self.empty();
+    }
 }
 
 impl Drop for SmallDisk {
@@ -73,9 +80,7 @@ pub(crate) async fn full_on_sqlite() -> Outcome {
     shop.load().await;
     for _ in 0..ROUNDS {
         pause(1000..=2000).await;
-        disk.fill();
-        pause(FULL_MS..=FULL_MS).await;
-        disk.empty();
+        disk.full_for_a_while().await;
         shop.recovered(Instant::now()).await;
     }
     start_without_room(&disk, &mut shop).await;
@@ -130,9 +135,7 @@ pub(crate) async fn full_on_postgres() -> Outcome {
     shop.load().await;
     for _ in 0..ROUNDS {
         pause(1000..=2000).await;
-        disk.fill();
-        pause(FULL_MS..=FULL_MS).await;
-        disk.empty();
+        disk.full_for_a_while().await;
         if !cluster.is_running() {
             blocking(&cluster, Cluster::start).await;
         }

@@ -58,7 +58,7 @@ pub struct NewIntent {
     pub order: OrderId,
     /// Its name for people.
     pub number: OrderNumber,
-    /// Whose it is, in the shop's own terms.
+    /// Customer whose order it is, in the shop's own terms.
     pub customer: Option<CustomerId>,
     /// The revision of it.
     pub revision: u32,

@@ -37,7 +37,7 @@ pub trait ProviderRecords: Send + Sync {
 /// An order as the provider knows it by one of its intents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedOrder {
-    /// What is known of it.
+    /// The order, as far as it is known.
     pub order: LostOrder,
     /// Whether the intent says that it is of this installation. One from before installations had names may be of another
     /// one on the same account.

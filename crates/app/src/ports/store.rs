@@ -114,7 +114,7 @@ pub trait Store: Send + Sync {
     /// is one that this version can work on.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// What an operator should change of the store now, in whole sentences without secrets.
+    /// Settings or states of the store that an operator should change now, in whole sentences without secrets.
     fn warnings(&self) -> Vec<String>;
 }
 
@@ -314,7 +314,7 @@ pub struct Lease {
     pub limit: u16,
 }
 
-/// How long a process may stand still between looking at its clock and asking the store, in seconds.
+/// Longest standstill of a process between looking at its clock and asking the store, in seconds.
 const STANDSTILL_SECONDS: u32 = 3600;
 
 /// Largest difference between the clocks of two processes on one store, in seconds.
@@ -362,7 +362,7 @@ pub struct LateTasks {
     pub due_max: Vec<(TaskKind, Timestamp)>,
     /// Tasks due until then are not looked at.
     pub after: Timestamp,
-    /// How many are looked at, at most.
+    /// Most tasks that are looked at.
     pub limit: u16,
 }
 
@@ -373,10 +373,10 @@ impl LateTasks {
     }
 }
 
-/// What came of a look at tasks that are not due yet.
+/// Result of a look at tasks that are not due yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rescheduled {
-    /// How many are due now that were not.
+    /// Number of tasks that are due now and were not.
     pub count: u32,
     /// When the last one that was looked at was due, where there may be more after it.
     pub next: Option<Timestamp>,
@@ -471,12 +471,12 @@ impl IdempotencyKey {
     }
 }
 
-/// What is to be done about an order that a restore has lost. The first decision stands.
+/// Decision on an order that a restore has lost. The first one stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostOrderDecision {
-    /// It is made again, of what its payment says.
+    /// Makes it again, of what its payment says.
     Recreate,
-    /// It is made again, and what was paid is given back; it is canceled where nothing was.
+    /// Makes it again and gives back what was paid; cancels it where nothing was.
     Refund,
 }
 
