@@ -192,6 +192,12 @@ impl App {
         Self { store, doubt: Some(doubt), ..self.clone() }
     }
 
+    /// The same use cases for callers of another gateway to the provider: one with another share of its rate.
+    #[must_use]
+    pub fn through(&self, gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self { gateway, ..self.clone() }
+    }
+
     /// The same use cases for those whom nobody waits for: customers come first at the provider.
     #[must_use]
     pub fn in_background(&self) -> Self {

@@ -5,9 +5,12 @@
 
 mod auth;
 mod body;
+mod connection;
 mod demo;
 mod health;
+mod listener;
 mod problem;
+mod receiving;
 mod requests;
 mod shop;
 mod shutdown;
@@ -22,7 +25,9 @@ use paywright_app::{App, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
 pub use demo::Demo;
+pub use listener::{ListenOptions, serve};
 use problem::Problem;
+pub use receiving::Bodies;
 pub use requests::identify;
 pub use shutdown::Shutdown;
 
@@ -43,6 +48,8 @@ pub struct Api {
     pub webhooks: Arc<dyn Webhooks>,
     /// Tells whose orders a caller may see.
     pub tokens: Arc<Tokens>,
+    /// The memory that request bodies share.
+    pub bodies: Bodies,
     /// Whether the process is stopping.
     pub shutdown: Shutdown,
 }

@@ -102,6 +102,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).later(1)
     }
 
+    /// There is too much to do at once.
+    pub(crate) fn server_busy(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", detail).later(1)
+    }
+
     pub(crate) fn unauthorized(code: &'static str, detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }

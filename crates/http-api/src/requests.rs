@@ -1,14 +1,15 @@
 //! What is common to all requests: a name in the logs, a line in them, bodies within limits, and an end.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::PayloadError;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 use paywright_app::WorkId;
 use paywright_domain::OrderId;
@@ -17,8 +18,9 @@ use tracing::{Instrument, Span};
 
 use crate::Api;
 use crate::body::JsonBody;
+use crate::connection::Line;
 use crate::problem::{FieldProblem, Problem};
-use crate::shutdown::ShuttingDown;
+use crate::receiving::limited;
 
 /// The largest JSON body that is read, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -41,13 +43,25 @@ pub async fn identify(
     let span = span_of(&id);
     let (method, path) = (request.method().clone(), path_to_log(&request));
     let begun = Instant::now();
-    let shutdown = request.app_data::<Data<Api>>().map(|it| it.shutdown.clone()).unwrap_or_default();
+    let api = request.app_data::<Data<Api>>();
+    let (shutdown, bodies) = api.map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
+    let line = request.conn_data::<Arc<Line>>().cloned();
     let body = request.take_payload();
-    request.set_payload(shutdown.bound(body));
+    if let Some(line) = &line {
+        line.head_arrived(!matches!(body, Payload::None));
+    }
+    // Held until the request is answered.
+    let memory = bodies.hold_nothing(request.path());
+    request.set_payload(limited(body, Rc::clone(&memory), line.clone(), &shutdown));
     let work = WorkId::Request(id.clone());
     let is_probe = PROBES.contains(&request.path());
     let answer = async move {
-        let response = next.call(request).await?;
+        let response = next.call(request).await;
+        drop(memory);
+        if let Some(line) = line {
+            line.answered();
+        }
+        let response = response?;
         let refused = response.response().error().and_then(|it| it.as_error::<Problem>());
         if let Some(problem) = refused {
             Span::current().record("code", problem.code());
@@ -121,21 +135,6 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
         tracing::error!(%error, "a use case did not come to its end");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
     })
-}
-
-/// Reads a whole body, if it is not too large.
-pub(crate) async fn read_body(payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
-    match payload.to_bytes_limited(bytes_max).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.as_error::<PayloadError>().is_some_and(ShuttingDown::is_cause_of) => {
-            Err(Problem::shutting_down("the body did not arrive before the process shut down; nothing was changed"))
-        }
-        Ok(Err(error)) => Err(Problem::bad_request("body_incomplete", format!("the body did not arrive: {error}"))),
-        Err(_) => {
-            let detail = format!("the body must have at most {bytes_max} bytes");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
-        }
-    }
 }
 
 /// Reads a body as JSON of the expected form, and names the field where it is not.

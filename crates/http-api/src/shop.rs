@@ -19,7 +19,8 @@ use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
 use crate::body::{CancelBody, CaptureBody, EditBody, OrderBody, RefundBody};
 use crate::problem::Problem;
-use crate::requests::{JSON_BYTES_MAX, log_order, parse_json, parse_json_if_any, read_body, to_the_end};
+use crate::receiving::read_body;
+use crate::requests::{JSON_BYTES_MAX, log_order, parse_json, parse_json_if_any, to_the_end};
 use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
 /// The most characters of an `Idempotency-Key`.
@@ -58,7 +59,7 @@ fn success(status: StatusCode, message: &'static str, data: impl serde::Serializ
 /// `POST /orders`: places an order. With an `Idempotency-Key`, a repeat gets the first one's answer.
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
-    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let new = parse_json::<OrderBody>(&request, &body)?.into_new_order()?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
         key: IdempotencyKey { scope: key.id, key: text },
@@ -169,7 +170,7 @@ pub(crate) async fn edit(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = parse_json::<EditBody>(&request, &read_body(payload, JSON_BYTES_MAX).await?)?;
+    let body = parse_json::<EditBody>(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?)?;
     // An order's currency never changes, so that it may be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = body.into_edit(currency)?;
@@ -196,7 +197,7 @@ pub(crate) async fn cancel(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let reason = parse_json_if_any::<CancelBody>(&request, &body)?.into_reason()?;
     let app = api.app.for_request();
     let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
@@ -211,7 +212,7 @@ pub(crate) async fn capture(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
-    let body = read_body(payload, JSON_BYTES_MAX).await?;
+    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let body = parse_json_if_any::<CaptureBody>(&request, &body)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = body.into_amount(currency)?;
@@ -230,7 +231,7 @@ pub(crate) async fn refund(
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
     let (which, access) = (order_ref(&order)?, customer_if_any(&api, &request)?);
-    let raw = read_body(payload, JSON_BYTES_MAX).await?;
+    let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let body = parse_json_if_any::<RefundBody>(&request, &raw)?;
     let found = api.app.get_order(&which, &access).await?;
     let new = body.into_refund(found.total.currency())?;

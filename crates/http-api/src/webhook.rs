@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::Api;
 use crate::problem::Problem;
-use crate::requests::{read_body, to_the_end};
+use crate::receiving::read_body;
+use crate::requests::to_the_end;
 
 /// The largest event that is read, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -21,10 +22,10 @@ const KEPT_HEADERS: [&str; 4] = ["stripe-signature", "user-agent", "content-type
 const HEADER_CHARS_MAX: usize = 500;
 
 pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
-    let body = read_body(payload, EVENT_BYTES_MAX).await?;
     let signature = request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
     let signature = signature
         .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
+    let body = read_body(&request, payload, EVENT_BYTES_MAX).await?;
     let event = api.webhooks.open(&body, signature, api.app.now())?;
     let headers = kept(request.headers());
     let app = api.app.for_request();

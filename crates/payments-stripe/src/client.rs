@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::API_VERSION;
 use crate::error::{ApiError, ErrorEnvelope, NoAnswer, NotSent, StripeError};
-use crate::limiter::{Limiter, Pace, Urgency};
+use crate::limiter::{Caller, Limiter, Pace};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
 
@@ -79,7 +79,7 @@ pub struct Client {
     http: reqwest::Client,
     settings: ClientSettings,
     limiter: Arc<Limiter>,
-    urgency: Urgency,
+    caller: Caller,
     pub(crate) stripe_time: Arc<StripeTime>,
 }
 
@@ -133,13 +133,19 @@ impl Client {
         }
         let http = http.build()?;
         let limiter = Arc::new(Limiter::new(settings.pace));
-        Ok(Self { http, settings, limiter, urgency: Urgency::Customer, stripe_time: Arc::default() })
+        Ok(Self { http, settings, limiter, caller: Caller::Application, stripe_time: Arc::default() })
     }
 
-    /// The same client for those whom nobody waits for: requests of customers go before theirs.
+    /// The same client for committed tasks, which nobody waits for.
     #[must_use]
     pub fn in_background(&self) -> Self {
-        Self { urgency: Urgency::Background, ..self.clone() }
+        Self { caller: Caller::Worker, ..self.clone() }
+    }
+
+    /// The same client for shoppers, who have a share of the rate that leaves others theirs.
+    #[must_use]
+    pub fn for_shoppers(&self) -> Self {
+        Self { caller: Caller::Shopper, ..self.clone() }
     }
 
     /// Sends a request that changes something. Every attempt carries the same `key`, so that it is done at
@@ -205,13 +211,18 @@ impl Client {
         // Once an attempt may have reached Stripe, no later one can make the outcome known by failing.
         let mut unknown: Option<NoAnswer> = None;
         loop {
-            if let Err(queue) = self.limiter.wait(&call.endpoint, self.urgency).await {
-                return Err(match unknown {
-                    Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
-                    None => StripeError::NotSent(NotSent::Queue { call: call.name(), queue }),
-                });
-            }
-            let lost = match self.attempt(call, request()).await {
+            let leave = match self.limiter.wait(&call.endpoint, self.caller).await {
+                Ok(leave) => leave,
+                Err(queue) => {
+                    return Err(match unknown {
+                        Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
+                        None => StripeError::NotSent(NotSent::Queue { call: call.name(), queue }),
+                    });
+                }
+            };
+            let attempted = self.attempt(call, request()).await;
+            drop(leave);
+            let lost = match attempted {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Refusal(error) => {
                     if error.status == StatusCode::TOO_MANY_REQUESTS {

@@ -46,6 +46,12 @@ impl StripeGateway {
         Self { client: self.client.in_background(), ..*self }
     }
 
+    /// The same gateway for shoppers, who have a share of Stripe's rate that leaves others theirs.
+    #[must_use]
+    pub fn for_shoppers(&self) -> Self {
+        Self { client: self.client.for_shoppers(), ..*self }
+    }
+
     pub(crate) const fn client(&self) -> &Client {
         &self.client
     }

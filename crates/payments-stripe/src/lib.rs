@@ -27,7 +27,7 @@ pub use error::{ApiError, ErrorBody, StripeError};
 pub use events::StripeWebhooks;
 pub use gateway::StripeGateway;
 pub use id::{BadId, StripeId};
-pub use limiter::{Pace, QueueTooLong};
+pub use limiter::{CALLS_IN_FLIGHT_MAX, Pace, QueueTooLong};
 pub use objects::{
     BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, EventData, Expandable, List, PaymentIntent,
     PaymentMethod, Refund, SetupIntent,

@@ -52,6 +52,15 @@ impl Stores {
 }
 
 impl Database {
+    /// The most connections or files that it has open at once.
+    pub(crate) fn connections(&self) -> u16 {
+        match self {
+            // A writer and four readers, each with the file and its log, and room for a backup.
+            Self::Sqlite { .. } => 32,
+            Self::Postgres { connections, .. } => *connections,
+        }
+    }
+
     /// Opens it for `lanes` threads, and does about its schema what is to be done.
     pub(crate) async fn open(&self, lanes: usize, migrate: Migrate) -> Result<Stores, Failure> {
         match self {

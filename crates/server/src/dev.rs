@@ -17,11 +17,11 @@ use crate::cli::DevOptions;
 use crate::database::Database;
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
-use crate::settings::Payments;
+use crate::settings::{CONNECTIONS, Payments};
 use crate::stop::{StopSignals, stop_asked};
 use crate::twin::endpoint;
 use crate::world::{now, random_bytes, unix_seconds};
-use crate::{Failure, demo, say};
+use crate::{Failure, demo, descriptors, say};
 
 const DATABASE_FILE: &str = "orders.db";
 const TWIN_FILE: &str = "twin.json";
@@ -131,9 +131,12 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let customer = CustomerId::new(CUSTOMER)?;
     let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
     let twin = tokio::spawn(twin.run(stop_asked()));
+    let workers = workers(0);
+    let open_files_max = descriptors::raise_limit();
+    let connections = descriptors::connections_max(CONNECTIONS, open_files_max, database.connections(), workers)?;
     let signals = StopSignals::new()?;
     say(&calls(folder, address, twin_address, key.expose(), &token));
-    answer(service, listener, workers(0), signals).await?;
+    answer(service, listener, workers, connections, signals).await?;
     twin.await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod backup;
 mod cli;
 mod database;
 mod demo;
+mod descriptors;
 mod dev;
 mod explain;
 mod health;

@@ -4,11 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpServer};
 use paywright_app::{App, Ports, Store, Storefront};
 use paywright_domain::{Currency, InstallationId};
-use paywright_http_api::{Api, Demo, Shutdown, Tokens, configure, identify};
+use paywright_http_api::{Api, Bodies, Demo, ListenOptions, Shutdown, Tokens, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
 
@@ -18,7 +16,7 @@ use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_when_asked};
 use crate::worker::{Doorbell, Worker};
 use crate::world::{self, RandomIds, SystemClock};
-use crate::{Failure, say};
+use crate::{Failure, descriptors, say};
 
 /// All that a service needs to be told.
 pub(crate) struct Wiring {
@@ -71,9 +69,12 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     }
     let service = wire(wiring)?;
     let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
+    let open_files_max = descriptors::raise_limit();
+    let connections =
+        descriptors::connections_max(settings.http.connections, open_files_max, database.connections(), workers)?;
     let signals = StopSignals::new()?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
-    answer(service, listener, workers, signals).await
+    answer(service, listener, workers, connections, signals).await
 }
 
 /// How many threads serve, where `set` says so or leaves it open.
@@ -89,14 +90,16 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(orders, &gateway, settings, &bell);
+    let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
-        storefront: Storefront::new(app.clone(), carts, prices, Arc::new(gateway), wiring.currency),
+        storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency),
         app,
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
+        bodies: Bodies::default(),
         shutdown: Shutdown::default(),
     };
     Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds, drain: wiring.drain })
@@ -142,20 +145,14 @@ pub(crate) async fn answer(
     service: Service,
     listener: TcpListener,
     workers: usize,
+    connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
     let Service { api, bell, keep_carts_seconds, drain } = service;
     let shutdown = api.shutdown.clone();
     let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts_seconds);
-    let server = HttpServer::new(move || {
-        let api = api.clone();
-        WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api))
-    })
-    .workers(workers)
-    .disable_signals()
-    .shutdown_timeout(FINISH_SECONDS)
-    .listen(listener)?
-    .run();
+    let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
+    let server = serve(api, listener, options)?;
     let handle = server.handle();
     let stopped = tokio::spawn(async move {
         drain_when_asked(signals, &shutdown, drain).await;

@@ -38,9 +38,14 @@ pub(crate) struct Http {
     pub(crate) bind: String,
     /// How many threads serve; as many as there are cores if 0.
     pub(crate) workers: usize,
+    /// The most connections of clients at once.
+    pub(crate) connections: usize,
     /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds.
     drain_seconds: u64,
 }
+
+/// With the 32 KiB of a half-sent head or body that a connection may hold, 128 MiB at most.
+pub(crate) const CONNECTIONS: usize = 4096;
 
 /// Two checks of a load balancer that checks every two seconds, and one second more.
 pub(crate) const DRAIN_SECONDS: u64 = 5;
@@ -49,7 +54,7 @@ const DRAIN_SECONDS_MAX: u64 = 300;
 
 impl Default for Http {
     fn default() -> Self {
-        Self { bind: "127.0.0.1:8080".into(), workers: 0, drain_seconds: DRAIN_SECONDS }
+        Self { bind: "127.0.0.1:8080".into(), workers: 0, connections: CONNECTIONS, drain_seconds: DRAIN_SECONDS }
     }
 }
 

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use crate::body::Check;
-use crate::requests::{JSON_BYTES_MAX, read_body};
+use crate::receiving::read_body;
+use crate::requests::JSON_BYTES_MAX;
 
 /// Names and values, as they came.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ impl Params {
     /// Those of a request with its body.
     pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
         let mut params = Self::of_query(request)?;
-        let body = read_body(payload, JSON_BYTES_MAX).await?;
+        let body = read_body(request, payload, JSON_BYTES_MAX).await?;
         if !body.is_empty() {
             let parsed = serde_json::from_slice(&body);
             let object: Option<Map<String, Value>> =

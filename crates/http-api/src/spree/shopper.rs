@@ -35,8 +35,13 @@ impl FromRequest for Call {
         Box::pin(async move {
             let body = body.await.map_err(|problem| Refusal::bad_request(problem.to_string()))?;
             let api = request.app_data::<Data<Api>>().ok_or_else(Refusal::not_found)?;
+            // Refused before the body is received: a bearer that is not one, and a call of customers without one.
+            let bearer = bearer_of(api, &request)?;
+            if bearer.is_none() && is_of_customers(&request) {
+                return Err(Refusal::not_allowed());
+            }
             let params = Params::read(&request, body).await?;
-            let shopper = shopper(api, &request, &params)?;
+            let shopper = shopper(api, &request, bearer, &params)?;
             let show = Show::of(&params, answered_by(&request))?;
             Ok(Self { params, shopper, show })
         })
@@ -65,19 +70,31 @@ fn answered_by(request: &HttpRequest) -> &'static str {
     }
 }
 
-fn shopper(api: &Api, request: &HttpRequest, params: &Params) -> Result<Shopper, Refusal> {
+/// Whether only customers may call this.
+fn is_of_customers(request: &HttpRequest) -> bool {
+    let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
+    path.starts_with("/account/") || path == "/stripe/setup_intents"
+}
+
+/// What the bearer token of a request opens, if it has one.
+fn bearer_of(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
+    let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
+    let access = bearer(header).and_then(|it| api.tokens.access(it, api.app.now()));
+    access.map(Some).ok_or_else(Refusal::token_invalid)
+}
+
+fn shopper(api: &Api, request: &HttpRequest, bearer: Option<Access>, params: &Params) -> Result<Shopper, Refusal> {
     let header = |name: &&str| request.headers().get(*name).and_then(|it| it.to_str().ok()).map(str::to_owned);
     let token = match TOKEN_HEADERS.iter().find_map(header) {
         Some(token) => Some(token),
         None => params.text("order_token")?,
     };
     let mut shopper = Shopper { opened: token.and_then(|it| api.tokens.opened(&it)), ..Shopper::default() };
-    if let Some(header) = request.headers().get(AUTHORIZATION) {
-        match bearer(header).and_then(|it| api.tokens.access(it, api.app.now())) {
-            Some(Access::Customer(customer)) => shopper.customer = Some(customer),
-            Some(Access::Order(order)) => shopper.opened = shopper.opened.or(Some(Opened::Order(order))),
-            Some(Access::All) | None => return Err(Refusal::token_invalid()),
-        }
+    match bearer {
+        Some(Access::Customer(customer)) => shopper.customer = Some(customer),
+        Some(Access::Order(order)) => shopper.opened = shopper.opened.or(Some(Opened::Order(order))),
+        Some(Access::All) => return Err(Refusal::token_invalid()),
+        None => {}
     }
     if let Some(currency) = params.text("currency")? {
         let problem = |_| Refusal::failed("Currency not supported");

@@ -20,7 +20,7 @@ use paywright_app::{
     WebhookError, Webhooks,
 };
 use paywright_domain::{Currency, CustomerId, Timestamp};
-use paywright_http_api::{Api, ApiKeyText, Shutdown, Tokens, configure, identify};
+use paywright_http_api::{Api, ApiKeyText, Bodies, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
@@ -130,6 +130,7 @@ impl Service {
             app,
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
+            bodies: Bodies::default(),
             shutdown: Shutdown::default(),
         };
         let mut service = Self { api, store, clock, cards: wallet, key: String::new() };

@@ -6,6 +6,7 @@
     reason = "a test that cannot set itself up fails"
 )]
 
+mod attacks;
 mod balancer;
 mod borders;
 mod by_itself;

@@ -24,6 +24,15 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     command
 }
 
+/// As [`command`], where the system allows the program no more than so many open files.
+pub(crate) fn command_with_open_files(open_files: u32, arguments: &[&str], folder: &Path) -> Command {
+    let limit = format!("--nofile={open_files}:{open_files}");
+    let mut limited = Command::new("prlimit");
+    limited.arg(limit).arg(env!("CARGO_BIN_EXE_paywright")).args(arguments).current_dir(folder).stdin(Stdio::null());
+    limited.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", folder.join("timeline.json"));
+    limited
+}
+
 /// Runs a command to its end: whether it did what it should, what it printed, what it said of it.
 pub(crate) fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &Path) -> (bool, String, String) {
     let mut command = command(arguments, folder);

@@ -8,7 +8,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Dev, Process, address_of, answer, client, command, run};
+use crate::program::{Dev, Process, address_of, answer, client, command, command_with_open_files, run};
 
 /// Processes that share a database.
 pub(crate) struct Served {
@@ -120,6 +120,20 @@ impl Served {
         let process = Process::start(command);
         process.printed(|it| it.contains("serves at"));
         process
+    }
+
+    /// As [`Self::serve`], where the system allows it no more than so many open files.
+    pub(crate) fn serve_with_open_files(&self, n: usize, open_files: u32) -> Process {
+        let address = format!("127.0.0.1:{}", self.ports[n]);
+        let process =
+            Process::start(command_with_open_files(open_files, &["serve", "--bind", &address], self.folder.path()));
+        process.printed(|it| it.contains("serves at"));
+        process
+    }
+
+    /// The address that the `n`th of them listens at.
+    pub(crate) fn address(&self, n: usize) -> String {
+        format!("127.0.0.1:{}", self.ports[n])
     }
 
     /// Where they run.

@@ -1,0 +1,338 @@
+//! Connections within limits. Each has a deadline by which its next request must have arrived, and there are never more
+//! than a limit: a new one takes the place of the one that has kept the service waiting for longest.
+//!
+//! actix-web has a deadline for the first request of a connection alone, and beyond its limit of connections it accepts
+//! nobody, so that whoever holds them all stops the service.
+
+use std::collections::HashMap;
+use std::io::{self, Error, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long the head of the first request of a connection may take. The client is told so: 408.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much later a connection without a whole head is closed, if the client does not take that answer.
+const HEAD_MARGIN: Duration = Duration::from_secs(2);
+/// How long an answer may take to be read by its client, and the head of the next request to arrive after it.
+const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often full connections are logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The open connections of the process, up to a limit.
+pub(crate) struct Connections {
+    limit: usize,
+    next_id: AtomicU64,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    lines: HashMap<u64, Arc<Line>>,
+    /// Closed before their time, or refused, since the last line of the log about it.
+    displaced: u64,
+    logged_at: Option<Instant>,
+}
+
+/// One connection, as its socket and the requests on it see it.
+pub(crate) struct Line {
+    stage: Mutex<(Stage, Instant)>,
+    is_displaced: AtomicBool,
+    /// Wakes whoever reads and writes the connection.
+    waker: AtomicWaker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was asked yet.
+    FirstHead,
+    /// A head is there, and its body is being received: [`crate::receiving`] limits it.
+    Body,
+    /// A whole request is being answered.
+    Handling,
+    /// A request was answered.
+    NextHead,
+}
+
+impl Connections {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, next_id: AtomicU64::new(0), open: Mutex::default() })
+    }
+
+    /// Takes in a new connection. At the limit the one that has kept the service waiting for longest is closed for it;
+    /// where all are being answered, the new one is refused.
+    pub(crate) fn admit<Io>(self: &Arc<Self>, io: Io) -> io::Result<Connection<Io>> {
+        let line = Arc::new(Line::new(Instant::now()));
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut open = lock(&self.open);
+        if open.lines.len() >= self.limit {
+            let longest = open.lines.iter().filter_map(|(id, it)| Some((it.waiting_since()?, *id))).min();
+            let displaced = longest.and_then(|(_, id)| open.lines.remove(&id));
+            open.note_displaced(self.limit);
+            match displaced {
+                Some(other) => other.displace(),
+                None => return Err(Error::new(ErrorKind::ConnectionRefused, "too many connections")),
+            }
+        }
+        open.lines.insert(id, Arc::clone(&line));
+        drop(open);
+        let timer = Box::pin(tokio::time::sleep(HEAD_TIMEOUT + HEAD_MARGIN));
+        Ok(Connection { io, timer, line, id, all: Arc::clone(self) })
+    }
+
+    /// Closes the connections on which no request is being received or answered.
+    pub(crate) fn close_waiting(&self) {
+        let waiting = |it: &Arc<Line>| matches!(lock(&it.stage).0, Stage::FirstHead | Stage::NextHead);
+        let mut open = lock(&self.open);
+        open.lines.values().filter(|it| waiting(it)).for_each(|it| it.displace());
+        open.lines.retain(|_, it| !it.is_displaced.load(Ordering::Acquire));
+    }
+}
+
+impl Open {
+    fn note_displaced(&mut self, limit: usize) {
+        self.displaced += 1;
+        if self.logged_at.is_none_or(|it| it.elapsed() >= LOG_INTERVAL) {
+            let connections = std::mem::take(&mut self.displaced);
+            tracing::warn!(
+                limit,
+                connections,
+                "the limit of connections is reached: those that kept the service waiting for longest were closed"
+            );
+            self.logged_at = Some(Instant::now());
+        }
+    }
+}
+
+impl Line {
+    fn new(now: Instant) -> Self {
+        Self {
+            stage: Mutex::new((Stage::FirstHead, now)),
+            is_displaced: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// The head of a request has arrived.
+    pub(crate) fn head_arrived(&self, has_body: bool) {
+        let mut stage = lock(&self.stage);
+        // A body prolongs the wait that began before its head.
+        stage.0 = if has_body { Stage::Body } else { Stage::Handling };
+    }
+
+    /// The body of the request has arrived.
+    pub(crate) fn body_arrived(&self) {
+        lock(&self.stage).0 = Stage::Handling;
+    }
+
+    /// The request has its answer, which is still to be written.
+    pub(crate) fn answered(&self) {
+        *lock(&self.stage) = (Stage::NextHead, Instant::now());
+    }
+
+    /// Since when the client has kept the service waiting; not while the service is at work.
+    fn waiting_since(&self) -> Option<Instant> {
+        let (stage, since) = *lock(&self.stage);
+        match stage {
+            Stage::FirstHead | Stage::Body | Stage::NextHead => Some(since),
+            Stage::Handling => None,
+        }
+    }
+
+    /// When the connection is closed if its client does not go on.
+    fn deadline(&self) -> Option<Instant> {
+        let (stage, since) = *lock(&self.stage);
+        match stage {
+            Stage::FirstHead => Some(since + HEAD_TIMEOUT + HEAD_MARGIN),
+            Stage::NextHead => Some(since + NEXT_HEAD_TIMEOUT),
+            Stage::Body | Stage::Handling => None,
+        }
+    }
+
+    fn displace(&self) {
+        self.is_displaced.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// A socket whose reads and writes fail once its deadline has passed, or once another connection has its place.
+pub(crate) struct Connection<Io> {
+    io: Io,
+    /// Set to a deadline of the past or of now: moved on where it goes off too early.
+    timer: Pin<Box<Sleep>>,
+    line: Arc<Line>,
+    id: u64,
+    all: Arc<Connections>,
+}
+
+impl<Io> Connection<Io> {
+    pub(crate) fn line(&self) -> Arc<Line> {
+        Arc::clone(&self.line)
+    }
+
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        self.line.waker.register(context.waker());
+        if self.line.is_displaced.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::ConnectionAborted, "closed by the service"));
+        }
+        let Some(deadline) = self.line.deadline() else { return Ok(()) };
+        while self.timer.as_mut().poll(context).is_ready() {
+            if deadline <= Instant::now() {
+                return Err(Error::new(ErrorKind::TimedOut, "no request arrived in time"));
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Ok(())
+    }
+}
+
+impl<Io> Drop for Connection<Io> {
+    fn drop(&mut self) {
+        lock(&self.all.open).lines.remove(&self.id);
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.check(context)?;
+        Pin::new(&mut this.io).poll_read(context, into)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.check(context)?;
+        Pin::new(&mut this.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.check(context)?;
+        Pin::new(&mut this.io).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+    }
+}
+
+/// What a lock guards here is a value of its own: whole also where a holder panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// A connection of one of them, with its client's end.
+    fn connection(all: &Arc<Connections>) -> (Connection<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(64);
+        (all.admit(ours).unwrap(), theirs)
+    }
+
+    async fn read(connection: &mut Connection<DuplexStream>) -> io::Result<u8> {
+        connection.read_u8().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dripped_head_is_cut_off_at_its_deadline_also_after_an_answer() {
+        let all = Connections::new(8);
+        let (mut connection, mut client) = connection(&all);
+        let mut received = 0;
+        let began = Instant::now();
+        let error = loop {
+            client.write_u8(b'x').await.unwrap();
+            match read(&mut connection).await {
+                Ok(_) => received += 1,
+                Err(error) => break error,
+            }
+            advance(Duration::from_secs(1)).await;
+        };
+        assert_eq!((error.kind(), received), (ErrorKind::TimedOut, 12));
+        assert_eq!(began.elapsed(), HEAD_TIMEOUT + HEAD_MARGIN);
+
+        let (mut connection, mut client) = self::connection(&all);
+        let line = connection.line();
+        line.head_arrived(false);
+        advance(Duration::from_secs(3600)).await;
+        client.write_u8(b'x').await.unwrap();
+        read(&mut connection).await.expect("a use case may take its time");
+        line.answered();
+        let began = Instant::now();
+        let waited = timeout(NEXT_HEAD_TIMEOUT + TICK, read(&mut connection)).await.unwrap();
+        assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), NEXT_HEAD_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+        let all = Connections::new(8);
+        let (mut connection, _client) = connection(&all);
+        connection.line().head_arrived(false);
+        connection.line().answered();
+        let written = timeout(NEXT_HEAD_TIMEOUT + TICK, connection.write_all(&[0; 65])).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_limit_a_new_connection_displaces_the_one_that_kept_the_service_waiting_for_longest() {
+        let all = Connections::new(3);
+        let (mut handled, _first) = connection(&all);
+        handled.line().head_arrived(false);
+        advance(TICK).await;
+        let (mut half_sent, _second) = connection(&all);
+        half_sent.line().head_arrived(true);
+        advance(TICK).await;
+        let (mut fresh, _third) = connection(&all);
+        advance(TICK).await;
+
+        let (new, _fourth) = connection(&all);
+        assert_eq!(read(&mut half_sent).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert!(timeout(TICK, read(&mut handled)).await.is_err(), "its request is being answered");
+        assert!(timeout(TICK, read(&mut fresh)).await.is_err(), "it is not the one that waited for longest");
+
+        // Where all are being answered, nobody is cut off.
+        fresh.line().head_arrived(false);
+        new.line().head_arrived(false);
+        assert_eq!(all.admit(duplex(1).0).err().map(|it| it.kind()), Some(ErrorKind::ConnectionRefused));
+        drop(handled);
+        assert!(all.admit(duplex(1).0).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_closes_the_connections_that_wait_for_a_head() {
+        let all = Connections::new(8);
+        let (mut waiting, _first) = connection(&all);
+        let (mut handled, _second) = connection(&all);
+        handled.line().head_arrived(false);
+        all.close_waiting();
+        assert_eq!(read(&mut waiting).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert!(timeout(TICK, read(&mut handled)).await.is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! The listener: accepts connections, within limits, and answers what comes on them.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::App as WebApp;
+use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
+use tokio::net::TcpStream;
+
+use crate::connection::{Connection, Connections, HEAD_TIMEOUT};
+use crate::requests::identify;
+use crate::{Api, configure};
+
+/// How long a connection without a request is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long a client that was refused may go on sending what it had begun.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many connections each thread may have beyond the limit of all: those that are being closed for others.
+const CLOSING_MAX: usize = 256;
+
+/// How a process listens.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenOptions {
+    /// Threads that serve.
+    pub workers: usize,
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// How long requests under way may take once the process stops, in seconds.
+    pub finish_seconds: u64,
+}
+
+/// Answers on a listener. The server runs once it is polled; it is stopped by its handle.
+pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Result<Server> {
+    let connections = Connections::new(options.connections_max);
+    let builder = ServerBuilder::new()
+        .workers(options.workers)
+        .max_concurrent_connections(options.connections_max.saturating_add(CLOSING_MAX))
+        .disable_signals()
+        .shutdown_timeout(options.finish_seconds);
+    let stopping = builder.graceful_shutdown_signal();
+    let closed = api.shutdown.closed();
+    let waiting = std::sync::Arc::clone(&connections);
+    tokio::spawn(async move {
+        closed.await;
+        waiting.close_waiting();
+    });
+    let server = builder.listen("http", listener, move || {
+        let (api, connections, stopping) = (api.clone(), std::sync::Arc::clone(&connections), stopping.clone());
+        let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
+        let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .on_connect_ext(|connection: &Connection<TcpStream>, data| {
+                data.insert(connection.line());
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(move |socket: TcpStream| {
+            let peer = socket.peer_addr().ok();
+            let admitted = connections.admit(socket).map(|it| (it, peer)).map_err(DispatchError::Io);
+            async move { admitted }
+        })
+        .and_then(http)
+    })?;
+    Ok(server.run())
+}

@@ -1,0 +1,80 @@
+//! File descriptors: as many as the system allows, and some of them kept from clients.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::Failure;
+
+/// Kept for calls to Stripe, all of them at once, each on a connection of its own.
+const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
+/// Kept for files, listeners, signals and the runtime.
+const FOR_THE_PROCESS: u64 = 64;
+/// Kept for each thread that serves, and its questions to the store.
+const FOR_EACH_WORKER: u64 = 8;
+/// The fewest connections of clients that are worth a start.
+const CLIENTS_MIN: u64 = 16;
+
+/// Raises the limit of open files to what the system allows this process, and returns the limit that holds.
+pub(crate) fn raise_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current.unwrap_or(u64::MAX);
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised");
+            current.unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// How many clients may be connected at once: `wanted`, or fewer where the limit of open files leaves no more beside those
+/// that the store (`store_connections`) and Stripe need.
+pub(crate) fn connections_max(
+    wanted: usize,
+    open_files_max: u64,
+    store_connections: u16,
+    workers: usize,
+) -> Result<usize, Failure> {
+    let for_workers = FOR_EACH_WORKER.saturating_mul(u64::try_from(workers).unwrap_or(u64::MAX));
+    let kept = FOR_STRIPE + FOR_THE_PROCESS + u64::from(store_connections) + for_workers;
+    let left = open_files_max.saturating_sub(kept);
+    if left < CLIENTS_MIN {
+        return Err(format!(
+            "the limit of open files is {open_files_max}, and {kept} are needed for the store and for Stripe: raise it to \
+             {} or more (`ulimit -n`, or `LimitNOFILE=` of systemd)",
+            kept + CLIENTS_MIN
+        )
+        .into());
+    }
+    let connections = usize::try_from(left).unwrap_or(usize::MAX).min(wanted);
+    if connections < wanted {
+        tracing::warn!(
+            connections,
+            wanted,
+            open_files_max,
+            "the limit of open files leaves fewer connections than http.connections says"
+        );
+    }
+    Ok(connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_get_what_the_store_and_stripe_leave() {
+        assert_eq!(connections_max(4096, 1_048_576, 16, 2).ok(), Some(4096));
+        assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 64 - 16 - 16));
+        let refused = connections_max(4096, 224 + 15, 16, 2).unwrap_err().to_string();
+        assert!(refused.contains("raise it to 240"), "{refused}");
+    }
+
+    #[test]
+    fn the_limit_is_raised_to_what_the_system_allows() {
+        let allowed = getrlimit(Resource::Nofile).maximum;
+        assert_eq!(raise_limit(), allowed.unwrap_or(u64::MAX));
+        assert_eq!(getrlimit(Resource::Nofile).current, allowed);
+    }
+}

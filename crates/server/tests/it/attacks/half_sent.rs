@@ -1,0 +1,157 @@
+//! Clients that begin a request and do not finish it, more of them than the program may have connections.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Client;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::program::{PATIENCE, answer, two_lines};
+use crate::served::Served;
+
+/// What the system allows the program: some 270 connections beside those of the store and of Stripe.
+const OPEN_FILES: u32 = 512;
+/// How many of each kind attack at once.
+const EACH: usize = 120;
+
+const HALF_A_HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: sh";
+const HALF_A_BODY: &[u8] = b"POST /api/v2/storefront/cart HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n\
+    Content-Length: 500\r\n\r\n{";
+const HALF_AN_EVENT: &[u8] = b"POST /webhooks/stripe HTTP/1.1\r\nHost: shop\r\nStripe-Signature: t=1,v1=00\r\n\
+    Content-Length: 1000000\r\n\r\n";
+const NO_SIGNATURE: &[u8] = b"POST /webhooks/stripe HTTP/1.1\r\nHost: shop\r\nContent-Length: 1000000\r\n\r\n";
+const HUGE: &[u8] =
+    b"POST /api/v2/storefront/cart HTTP/1.1\r\nHost: shop\r\nContent-Length: 10000000000\r\n\r\n{\"quantity\":";
+const CHUNKED: &[u8] =
+    b"POST /api/v1/shop/orders HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
+const WHOLE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
+
+/// How a client attacks: what it sends at once, how much it adds to that, and what it drips from then on.
+#[derive(Clone, Copy)]
+struct Attack {
+    name: &'static str,
+    first: &'static [u8],
+    more_bytes: usize,
+    drips: bool,
+}
+
+const ATTACKS: [Attack; 8] = [
+    Attack { name: "half a head", first: HALF_A_HEAD, more_bytes: 0, drips: false },
+    Attack { name: "a dripped head", first: HALF_A_HEAD, more_bytes: 0, drips: true },
+    Attack { name: "half a body", first: HALF_A_BODY, more_bytes: 0, drips: false },
+    Attack { name: "a dripped body", first: HALF_A_BODY, more_bytes: 0, drips: true },
+    Attack { name: "900 kB of an event", first: HALF_AN_EVENT, more_bytes: 900_000, drips: false },
+    Attack { name: "900 kB without a signature", first: NO_SIGNATURE, more_bytes: 900_000, drips: false },
+    Attack { name: "a length of 10 GB", first: HUGE, more_bytes: 0, drips: true },
+    Attack { name: "an endless chunked body", first: CHUNKED, more_bytes: 0, drips: true },
+];
+
+/// What a client was told: a status, or that its connection was closed.
+async fn attack(address: String, attack: Attack) -> (&'static str, String) {
+    let outcome = async {
+        let mut socket = TcpStream::connect(address).await.ok()?;
+        socket.write_all(attack.first).await.ok()?;
+        for _ in 0..attack.more_bytes / 10_000 {
+            socket.write_all(&[b'x'; 10_000]).await.ok()?;
+        }
+        let mut told = Vec::new();
+        loop {
+            match timeout(Duration::from_millis(500), socket.read_buf(&mut told)).await {
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(_)) => {}
+                Err(_) if attack.drips => drop(socket.write_all(b"x").await),
+                Err(_) => {}
+            }
+        }
+        Some(String::from_utf8_lossy(&told).into_owned())
+    };
+    let told = outcome.await.unwrap_or_default();
+    let status = told.split(' ').nth(1).map_or_else(|| "closed".to_owned(), str::to_owned);
+    (attack.name, status)
+}
+
+/// Asks and sells until the attackers are gone; how often.
+async fn sells_meanwhile(served: &Served, until: impl Fn() -> bool) -> usize {
+    let mut answered = 0;
+    while !until() {
+        // On connections of their own: nobody's was there before the attack.
+        let http = Client::builder().timeout(PATIENCE).no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let health = answer(http.get(format!("http://{}/healthz", served.address(0)))).await;
+        assert_eq!(health.status, 200, "{health:?}");
+        let order = http.post(format!("http://{}/api/v1/shop/orders", served.address(0)));
+        let order = order.header("x-api-key", &served.key).header("content-type", "application/json");
+        let placed = answer(order.body(two_lines().to_string())).await;
+        assert_eq!(placed.status, 201, "{placed:?}");
+        answered += 2;
+        sleep(Duration::from_millis(50)).await;
+    }
+    answered
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_sent_requests_do_not_keep_the_service_from_others_and_are_ended() {
+    let mut served = Served::start("sqlite:orders.db", 1, false, "0").await;
+    served.replicas[0].0.take().unwrap().terminate();
+    let process = served.serve_with_open_files(0, OPEN_FILES);
+    let mut attackers = JoinSet::new();
+    for kind in ATTACKS {
+        for _ in 0..EACH {
+            attackers.spawn(attack(served.address(0), kind));
+        }
+    }
+    let mut told: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let left = std::sync::atomic::AtomicUsize::new(attackers.len());
+    let gather = async {
+        while let Some(one) = attackers.join_next().await {
+            *told.entry(one.unwrap()).or_default() += 1;
+            left.store(attackers.len(), std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    let is_over = || left.load(std::sync::atomic::Ordering::Relaxed) == 0;
+    let ((), answered) = tokio::join!(gather, sells_meanwhile(&served, is_over));
+    println!("{} attackers, {answered} requests of others answered meanwhile", ATTACKS.len() * EACH);
+    told.iter().for_each(|((kind, status), many)| println!("{kind}: {status} {many} times"));
+    // Who is not displaced is told so.
+    let of = |kind, status: &str| told.get(&(kind, status.to_owned())).copied().unwrap_or_default();
+    assert!(of("half a body", "408") + of("half a head", "408") > 0, "{told:?}");
+    assert!(of("a length of 10 GB", "413") > 0 && of("900 kB without a signature", "400") > 0, "{told:?}");
+    assert_eq!(
+        told.keys().filter(|(_, it)| !["closed", "400", "401", "408", "413", "503"].contains(&it.as_str())).count(),
+        0,
+        "{told:?}"
+    );
+    assert!(!process.logged().contains("panicked"), "{}", process.logged());
+
+    // A stop does not wait for those who begin now.
+    let held: Vec<_> = (0..100).map(|_| TcpStream::connect(served.address(0))).collect();
+    let mut held: Vec<_> = futures_util::future::join_all(held).await.into_iter().map(Result::unwrap).collect();
+    for (n, socket) in held.iter_mut().enumerate() {
+        let first = [HALF_A_HEAD, HALF_A_BODY, HALF_AN_EVENT, WHOLE][n % 4];
+        socket.write_all(first).await.unwrap();
+    }
+    assert_eq!(spawn_blocking(|| process.terminate()).await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn the_head_of_a_second_request_has_a_deadline_too() {
+    let mut served = Served::start("sqlite:orders.db", 1, false, "0").await;
+    let process = served.replicas[0].0.take().unwrap();
+    let mut socket = TcpStream::connect(served.address(0)).await.unwrap();
+    socket.write_all(WHOLE).await.unwrap();
+    let mut told = [0; 4096];
+    assert!(socket.read(&mut told).await.unwrap() > 0);
+    let began = Instant::now();
+    loop {
+        assert!(began.elapsed() < PATIENCE * 4, "the connection is kept for as long as its head drips");
+        let is_written = socket.write_all(b"G").await.is_ok();
+        match timeout(Duration::from_millis(500), socket.read(&mut told)).await {
+            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(_)) | Err(_) if !is_written => break,
+            Ok(Ok(_)) | Err(_) => {}
+        }
+    }
+    drop(process);
+}
