@@ -63,7 +63,7 @@ impl App {
             let order_id = found.value.id;
             let now = self.clock.now();
             let (asking, issued) = match found.value.request_intent(now)? {
-                IntentPlan::Existing(intent) => (None, self.gateway.intent(&intent).await?),
+                IntentPlan::Existing(intent) => (None, self.read_intent(&intent, found.version).await?),
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
                         let changes = self.changes(found.version, *decision, now);

@@ -22,6 +22,7 @@ mod explain;
 mod fixtures;
 mod foreign;
 mod get_order;
+mod intent_reads;
 mod keys;
 mod list_orders;
 mod log;
@@ -149,6 +150,7 @@ pub struct App {
     has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     asked: Arc<asked::Asked>,
+    reads: Arc<intent_reads::IntentReads>,
     readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
     foreign: Arc<foreign::ForeignIntents>,
@@ -175,6 +177,7 @@ impl App {
             has_rescheduled: Arc::default(),
             known_keys: Arc::default(),
             asked: Arc::default(),
+            reads: Arc::default(),
             readiness: Arc::default(),
             warnings: Arc::default(),
             foreign: Arc::default(),

@@ -69,6 +69,37 @@ async fn many_calls_at_once_send_one_key_and_get_one_intent() {
     assert_eq!(shop.order(&order).await.intents.len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_who_ask_for_one_intent_at_once_or_within_a_second_cost_one_read_at_stripe() {
+    let reads = Arc::new(AtomicU32::new(0));
+    let mut gateway = issuing_gateway(at(NOW));
+    gateway.expect_intent().returning({
+        let reads = Arc::clone(&reads);
+        move |id| {
+            reads.fetch_add(1, Ordering::SeqCst);
+            // Longer than it takes the others to come.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let mut read = first_answer(id);
+            read.snapshot.intent = id.clone();
+            Ok(read)
+        }
+    });
+    let shop = Arc::new(Shop::with(gateway).await);
+    let order = shop.placed().await;
+    let id = order.id;
+    let ask = move |shop: Arc<Shop>| async move { shop.app.create_payment_intent(&by_id(id), &Access::All).await };
+    ask(Arc::clone(&shop)).await.unwrap();
+    let at_once: Vec<_> = (0..20).map(|_| tokio::spawn(ask(Arc::clone(&shop)))).collect();
+    for asked in at_once {
+        asked.await.unwrap().unwrap();
+    }
+    ask(Arc::clone(&shop)).await.unwrap();
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    shop.clock.advance_seconds(1);
+    ask(Arc::clone(&shop)).await.unwrap();
+    assert_eq!(reads.load(Ordering::SeqCst), 2, "after a second it is asked again");
+}
+
 #[tokio::test]
 async fn an_unknown_outcome_is_asked_again_with_the_same_key() {
     let mut gateway = MockGateway::new();

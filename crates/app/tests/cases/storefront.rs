@@ -340,6 +340,7 @@ async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
     assert_eq!(front.opened(&guest).await.order, None);
     // It was paid a moment ago, and no message has told so yet.
     front.shop.provider().pay(&order.payable_intent().unwrap().id);
+    front.shop.clock.advance_seconds(1);
     let shown = front.storefront.shown_intent(&signed_in, Some(&name)).await.unwrap();
     assert!(matches!(shown.order.state, OrderState::Paid { .. }));
 }

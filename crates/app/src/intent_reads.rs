@@ -1,0 +1,103 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use paywright_domain::{IntentId, Timestamp};
+
+use crate::{ATTEMPTS_MAX, App, GatewayError, IssuedIntent, Version};
+
+/// How long the answer to a read of an intent is given to others who ask for it, in seconds. An order that has changed
+/// since is read anew.
+const FRESH_SECONDS: u32 = 1;
+/// How many answers are kept before those that are not fresh are dropped.
+const KEPT_MAX: usize = 1024;
+
+/// Reads of payment intents that callers wait for. Of many at once for one intent, one asks the provider, and its answer
+/// serves the others: a page that is reloaded, or a client that never stops asking, takes no more than that of the
+/// provider's rate. An optimisation only: what is decided on goes through `Order::settle` in either case.
+#[derive(Debug, Default)]
+pub(crate) struct IntentReads(Mutex<HashMap<IntentId, Read>>);
+
+#[derive(Debug)]
+enum Read {
+    /// Somebody is asking.
+    InFlight,
+    /// What was answered to somebody who had this version of the order.
+    Answered { version: Version, at: Timestamp, issued: Box<IssuedIntent> },
+}
+
+/// A read that is under way. Dropping it without an answer lets the next caller ask.
+struct Reading<'a> {
+    reads: &'a IntentReads,
+    intent: &'a IntentId,
+}
+
+enum Turn<'a> {
+    Ask(Reading<'a>),
+    Wait,
+    Answered(Box<IssuedIntent>),
+}
+
+impl IntentReads {
+    fn kept(&self) -> MutexGuard<'_, HashMap<IntentId, Read>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn<'a>(&'a self, intent: &'a IntentId, version: Version, now: Timestamp) -> Turn<'a> {
+        let is_fresh = |at: Timestamp| now < at.plus_seconds(FRESH_SECONDS);
+        let mut kept = self.kept();
+        match kept.get(intent) {
+            Some(Read::InFlight) => return Turn::Wait,
+            Some(Read::Answered { version: of, at, issued }) if *of == version && is_fresh(*at) => {
+                return Turn::Answered(issued.clone());
+            }
+            Some(Read::Answered { .. }) | None => {}
+        }
+        if kept.len() >= KEPT_MAX {
+            kept.retain(|_, it| match it {
+                Read::InFlight => true,
+                Read::Answered { at, .. } => is_fresh(*at),
+            });
+        }
+        kept.insert(intent.clone(), Read::InFlight);
+        Turn::Ask(Reading { reads: self, intent })
+    }
+}
+
+impl Reading<'_> {
+    fn answered(self, version: Version, at: Timestamp, issued: &IssuedIntent) {
+        let answered = Read::Answered { version, at, issued: Box::new(issued.clone()) };
+        self.reads.kept().insert(self.intent.clone(), answered);
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut kept = self.reads.kept();
+        if matches!(kept.get(self.intent), Some(Read::InFlight)) {
+            kept.remove(self.intent);
+        }
+    }
+}
+
+impl App {
+    /// Reads an intent for a caller who has `version` of its order, or takes the answer that somebody else got a moment
+    /// ago. [`GatewayError::InFlight`] if somebody is asking for longer than is waited for.
+    pub(crate) async fn read_intent(&self, intent: &IntentId, version: Version) -> Result<IssuedIntent, GatewayError> {
+        for attempt in 1..=ATTEMPTS_MAX {
+            match self.reads.turn(intent, version, self.clock.now()) {
+                Turn::Answered(issued) => return Ok(*issued),
+                Turn::Wait => self.clock.pause(attempt).await,
+                Turn::Ask(reading) => {
+                    let asked_at = self.clock.now();
+                    let issued = self.gateway.intent(intent).await?;
+                    // Without its secret it serves nobody who wants to pay.
+                    if issued.client_secret.is_some() {
+                        reading.answered(version, asked_at, &issued);
+                    }
+                    return Ok(issued);
+                }
+            }
+        }
+        Err(GatewayError::InFlight)
+    }
+}
