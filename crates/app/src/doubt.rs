@@ -257,6 +257,15 @@ impl Carts for Remembering<dyn Carts> {
         self.doubt.read(self.port.left_carts(after, before, limit)).await
     }
 
+    async fn empty_guest_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        self.doubt.read(self.port.empty_guest_carts(after, before, limit)).await
+    }
+
     async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
         self.doubt.write(self.port.remove_cart(expected, id)).await
     }

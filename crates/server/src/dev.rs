@@ -20,6 +20,7 @@ use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{CONNECTIONS, Payments};
 use crate::stop::{StopSignals, stop_asked};
 use crate::twin::endpoint;
+use crate::worker::KeepCarts;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
 
@@ -122,7 +123,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         publishable_key: None,
         // A storefront that is being written may be served from anywhere.
         allowed_origins: vec!["*".into()],
-        keep_carts_seconds: None,
+        keep_carts: KeepCarts::default(),
         demo: true,
         drain: Duration::ZERO,
     })?;

@@ -14,7 +14,7 @@ use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_when_asked};
-use crate::worker::{Doorbell, Worker};
+use crate::worker::{Doorbell, KeepCarts, Worker};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
@@ -31,8 +31,7 @@ pub(crate) struct Wiring {
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
-    /// How long carts that were left are kept; for ever if `None`.
-    pub(crate) keep_carts_seconds: Option<u32>,
+    pub(crate) keep_carts: KeepCarts,
     pub(crate) demo: bool,
     /// How long new connections are still taken once a stop was asked for.
     pub(crate) drain: Duration,
@@ -42,7 +41,7 @@ pub(crate) struct Wiring {
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) bell: Arc<Doorbell>,
-    keep_carts_seconds: Option<u32>,
+    keep_carts: KeepCarts,
     drain: Duration,
 }
 
@@ -60,7 +59,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         currency: settings.storefront.currency()?,
         publishable_key: settings.stripe.publishable_key.clone(),
         allowed_origins: settings.storefront.origins()?,
-        keep_carts_seconds: settings.storefront.keep_carts_seconds()?,
+        keep_carts: settings.storefront.keep_carts()?,
         demo: settings.storefront.demo,
         drain: settings.http.drain()?,
     };
@@ -102,7 +101,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         bodies: Bodies::default(),
         shutdown: Shutdown::default(),
     };
-    Ok(Service { api, bell, keep_carts_seconds: wiring.keep_carts_seconds, drain: wiring.drain })
+    Ok(Service { api, bell, keep_carts: wiring.keep_carts, drain: wiring.drain })
 }
 
 /// Stripe, as the use cases of one installation see it.
@@ -148,9 +147,9 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, bell, keep_carts_seconds, drain } = service;
+    let Service { api, bell, keep_carts, drain } = service;
     let shutdown = api.shutdown.clone();
-    let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts_seconds);
+    let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::Failure;
 use crate::database::Database;
+use crate::worker::KeepCarts;
 
 const DEFAULT_FILE: &str = "paywright.toml";
 
@@ -223,6 +224,11 @@ const KEEP_CARTS_DAYS: u32 = 90;
 /// A hundred years.
 const KEEP_CARTS_DAYS_MAX: u32 = 36_500;
 
+/// Two hours.
+const KEEP_EMPTY_CARTS_MINUTES: u32 = 120;
+/// A year.
+const KEEP_EMPTY_CARTS_MINUTES_MAX: u32 = 365 * 24 * 60;
+
 /// What a storefront is offered.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -233,23 +239,40 @@ pub(crate) struct Storefront {
     allowed_origins: String,
     /// For how many days a cart that nobody changes is kept; for ever if 0.
     keep_carts_days: u32,
+    /// For how many minutes a guest's cart without lines is kept; as any other if 0.
+    keep_empty_carts_minutes: u32,
     /// Whether `/demo` is there: a shop front to look at.
     pub(crate) demo: bool,
 }
 
 impl Default for Storefront {
     fn default() -> Self {
-        Self { currency: "usd".into(), allowed_origins: String::new(), keep_carts_days: KEEP_CARTS_DAYS, demo: false }
+        Self {
+            currency: "usd".into(),
+            allowed_origins: String::new(),
+            keep_carts_days: KEEP_CARTS_DAYS,
+            keep_empty_carts_minutes: KEEP_EMPTY_CARTS_MINUTES,
+            demo: false,
+        }
     }
 }
 
 impl Storefront {
-    /// How long carts that were left are kept; for ever if `None`.
-    pub(crate) fn keep_carts_seconds(&self) -> Result<Option<u32>, Failure> {
+    /// How long carts that were left are kept.
+    pub(crate) fn keep_carts(&self) -> Result<KeepCarts, Failure> {
         if self.keep_carts_days > KEEP_CARTS_DAYS_MAX {
             return Err(format!("storefront.keep_carts_days must be at most {KEEP_CARTS_DAYS_MAX}").into());
         }
-        Ok((self.keep_carts_days > 0).then(|| self.keep_carts_days.saturating_mul(24 * 3600)))
+        if self.keep_empty_carts_minutes > KEEP_EMPTY_CARTS_MINUTES_MAX {
+            return Err(
+                format!("storefront.keep_empty_carts_minutes must be at most {KEEP_EMPTY_CARTS_MINUTES_MAX}").into()
+            );
+        }
+        let for_ever_if_0 = |many: u32, seconds_each: u32| (many > 0).then(|| many.saturating_mul(seconds_each));
+        Ok(KeepCarts {
+            all: for_ever_if_0(self.keep_carts_days, 24 * 3600),
+            empty: for_ever_if_0(self.keep_empty_carts_minutes, 60),
+        })
     }
 
     /// Origins as browsers write them: without a path.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bell, Storefront};
+use paywright_app::{App, Bell, Storefront, StorefrontError};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -39,17 +39,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts it. Carts that were left are kept for `keep_carts_seconds`, or for ever.
-    pub(crate) fn start(
-        app: &App,
-        storefront: &Storefront,
-        bell: &Arc<Doorbell>,
-        keep_carts_seconds: Option<u32>,
-    ) -> Self {
+    /// Starts it. Carts are kept for as long as `keep` says.
+    pub(crate) fn start(app: &App, storefront: &Storefront, bell: &Arc<Doorbell>, keep: KeepCarts) -> Self {
         let (stop, stopped) = watch::channel(false);
         let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(bell), stopped.clone())));
-        let tidying = keep_carts_seconds.map(|kept| tokio::spawn(tidy(storefront.clone(), kept, stopped.clone())));
-        Self { hands: hands.chain(tidying).collect(), stop }
+        let tidying = tokio::spawn(tidy(storefront.clone(), keep, stopped.clone()));
+        Self { hands: hands.chain([tidying]).collect(), stop }
     }
 
     /// Lets every step that has begun come to its end, for so long at most. What is cut off then is as after a kill:
@@ -94,17 +89,38 @@ async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>)
     }
 }
 
-/// Forgets carts that were left, a page at a time.
-async fn tidy(storefront: Storefront, keep_seconds: u32, mut stopped: watch::Receiver<bool>) {
+/// How long carts that nobody changes are kept, in seconds; for ever if `None`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct KeepCarts {
+    pub(crate) all: Option<u32>,
+    /// Those of guests that have nothing in them.
+    pub(crate) empty: Option<u32>,
+}
+
+/// Forgets carts that were left, a page of each walk at a time.
+async fn tidy(storefront: Storefront, keep: KeepCarts, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
-        match storefront.forget_left_carts(keep_seconds).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "carts that were left cannot be forgotten now"),
+        let mut more = false;
+        if let Some(seconds) = keep.empty {
+            more |= goes_on(storefront.forget_empty_carts(seconds).await);
+        }
+        if let Some(seconds) = keep.all {
+            more |= goes_on(storefront.forget_left_carts(seconds).await);
+        }
+        if more {
+            continue;
         }
         tokio::select! {
             () = tokio::time::sleep(TIDY) => {}
             _ = stopped.changed() => {}
         }
     }
+}
+
+/// Whether a walk has more pages.
+fn goes_on(page: Result<bool, StorefrontError>) -> bool {
+    page.unwrap_or_else(|error| {
+        tracing::warn!(%error, "carts that were left cannot be forgotten now");
+        false
+    })
 }

@@ -238,6 +238,16 @@ struct LeftCarts {
     limit: i64,
 }
 
+impl LeftCarts {
+    fn of(after: Option<CartId>, before: Timestamp, limit: u16) -> Self {
+        Self { after: after.map_or(Uuid::nil(), |it| it.0), before: pg_time(before), limit: i64::from(limit) }
+    }
+}
+
+fn carts_of(rows: Result<Vec<(i64, String)>, Failure>) -> Result<Vec<Versioned<Cart>>, StoreError> {
+    rows.and_then(|rows| rows.into_iter().map(cart).collect()).map_err(Failure::of_read)
+}
+
 impl Fixed for LeftCarts {
     type Id = Self;
     type Columns = CartColumns;
@@ -253,6 +263,24 @@ impl Fixed for LeftCarts {
         to.value::<SqlUuid, _>(&self.after)?;
         to.value::<Timestamptz, _>(&self.before)?;
         to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+struct EmptyGuestCarts(LeftCarts);
+
+impl Fixed for EmptyGuestCarts {
+    type Id = Self;
+    type Columns = CartColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT version, payload::text FROM carts WHERE is_open AND customer IS NULL ",
+            "AND payload -> 'lines' = '[]'::jsonb AND id > $1 AND updated_at < $2 ORDER BY id LIMIT $3"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.0.bind(to)
     }
 }
 
@@ -437,10 +465,16 @@ impl Carts for PostgresStore {
         before: Timestamp,
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        let after = after.map_or(Uuid::nil(), |it| it.0);
-        let question = LeftCarts { after, before: pg_time(before), limit: i64::from(limit) };
-        let rows: Result<Vec<(i64, String)>, Failure> = self.rows(question).await;
-        rows.and_then(|rows| rows.into_iter().map(cart).collect()).map_err(Failure::of_read)
+        carts_of(self.rows(LeftCarts::of(after, before, limit)).await)
+    }
+
+    async fn empty_guest_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        carts_of(self.rows(EmptyGuestCarts(LeftCarts::of(after, before, limit))).await)
     }
 
     async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {

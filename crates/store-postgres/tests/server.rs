@@ -94,7 +94,8 @@ async fn a_schema_of_another_version_is_refused_by_name() {
         async move { PostgresStore::open(&url, options).await.map(drop) }
     };
     let error = with(Migrate::Check).await.unwrap_err();
-    assert!(matches!(&error, OpenError::OlderSchema { missing: 4, .. }), "{error}");
+    let all = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres")).unwrap().count();
+    assert!(matches!(&error, OpenError::OlderSchema { missing, .. } if *missing == all), "{error}");
     assert!(error.to_string().contains("paywright migrate"), "{error}");
     with(Migrate::Off).await.unwrap();
     assert_eq!(
@@ -311,7 +312,8 @@ async fn a_schema_that_lost_something_takes_no_orders() {
         admin.batch_execute(&format!("ALTER TABLE elsewhere RENAME TO {table}")).await.unwrap();
         store.probe().await.unwrap();
     }
-    admin.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%4'").await.unwrap();
+    let last = "SELECT max(version) FROM __diesel_schema_migrations";
+    admin.batch_execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = ({last})")).await.unwrap();
     assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
 }
 

@@ -1,7 +1,9 @@
 //! Carts, the price list, and who customers are at the provider.
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel::upsert::excluded;
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::{
@@ -198,6 +200,30 @@ impl Carts for SqliteStore {
                 .limit(i64::from(limit))
                 .select((carts::version, carts::payload));
             let rows: Vec<(i64, String)> = left.load(db)?;
+            rows.into_iter().map(cart).collect()
+        })
+        .await
+    }
+
+    async fn empty_guest_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        let after = after.map_or(Uuid::nil(), |it| it.0);
+        self.read_many(move |db| {
+            let empty = carts::table
+                .filter(carts::is_open)
+                .filter(carts::customer.is_null())
+                // As the index says it.
+                .filter(sql::<Bool>("json_array_length(payload, '$.lines') = 0"))
+                .filter(carts::id.gt(after.as_bytes().as_slice()))
+                .filter(carts::updated_at.lt(before.unix_micros()))
+                .order(carts::id)
+                .limit(i64::from(limit))
+                .select((carts::version, carts::payload));
+            let rows: Vec<(i64, String)> = empty.load(db)?;
             rows.into_iter().map(cart).collect()
         })
         .await

@@ -35,6 +35,7 @@ macro_rules! storefront_contract {
             of_racing_changes_of_a_cart_one_wins
             a_customers_open_cart_is_the_newest_in_its_currency
             carts_that_were_left_are_found_by_age_and_forgotten
+            empty_carts_of_guests_are_found_by_themselves
             a_customer_is_one_customer_at_the_provider
         }
     };
@@ -254,6 +255,23 @@ pub async fn carts_that_were_left_are_found_by_age_and_forgotten(shelf: &impl Sh
     carts.remove_cart(Version(1), first).await.unwrap();
     assert!(matches!(carts.remove_cart(Version(1), first).await, Err(StoreError::Conflict)), "it is gone");
     assert_eq!(carts.cart(CartRef::Id(first)).await.unwrap(), None);
+}
+
+/// Neither those with lines nor those of customers.
+pub async fn empty_carts_of_guests_are_found_by_themselves(shelf: &impl Shelf) {
+    let carts = shelf.carts();
+    let ada = CustomerId::new("ada").unwrap();
+    for (n, customer) in [(1, None), (2, Some("ada")), (3, None), (4, None)] {
+        carts.commit_cart(Version::NEW, &cart(n, customer, Currency::Usd)).await.unwrap();
+    }
+    let filled = cart(3, None, Currency::Usd).with_more(&variant("v1", 500), 1).unwrap();
+    carts.commit_cart(Version(1), &filled).await.unwrap();
+    let owned = cart(4, None, Currency::Usd).owned_by(ada).unwrap();
+    carts.commit_cart(Version(1), &owned).await.unwrap();
+    let found = carts.empty_guest_carts(None, at(NOW + 100), 10).await.unwrap();
+    assert_eq!(found.iter().map(|it| it.value.id).collect::<Vec<_>>(), [CartId(order_id(1).0)]);
+    assert!(carts.empty_guest_carts(None, at(NOW), 10).await.unwrap().is_empty(), "not before they are left");
+    assert!(carts.empty_guest_carts(Some(CartId(order_id(1).0)), at(NOW + 100), 10).await.unwrap().is_empty());
 }
 
 /// The first that was kept stands, for real money and for tests.

@@ -60,6 +60,14 @@ pub trait Carts: Send + Sync {
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError>;
 
+    /// As [`Self::left_carts`], of guests' carts without lines alone.
+    async fn empty_guest_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError>;
+
     /// Forgets a cart. [`StoreError::Conflict`] if it is not there in the version `expected`.
     async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError>;
 

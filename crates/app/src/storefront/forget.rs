@@ -4,37 +4,73 @@ use uuid::Uuid;
 use super::{Storefront, StorefrontError};
 use crate::{Lease, Mark, MarkDue, StoreError, Versioned};
 
-/// The name of the mark that says how far the walk along the carts has come.
-const MARK: &str = "left_carts";
 /// How long one page may take before another process may walk on, in seconds.
 const LEASE_SECONDS: u32 = 60;
-/// How often the walk begins, in seconds: every day.
-const EVERY_SECONDS: u32 = 24 * 3600;
 /// How many carts are looked at on one page.
 const PAGE: u16 = 200;
+
+/// The carts that a walk goes along.
+#[derive(Debug, Clone, Copy)]
+enum Walk {
+    /// All that nobody has changed for long.
+    Left,
+    /// Those of guests without lines.
+    Empty,
+}
+
+impl Walk {
+    /// The name of the stored place that the walk has come to.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left_carts",
+            Self::Empty => "empty_carts",
+        }
+    }
+
+    /// How often it begins.
+    const fn every_seconds(self) -> u32 {
+        match self {
+            Self::Left => 24 * 3600,
+            Self::Empty => 5 * 60,
+        }
+    }
+}
 
 impl Storefront {
     /// Forgets carts that nobody has changed for `kept_seconds`, with the addresses in them: those whose order was never
     /// placed, or was given up. Those whose order was paid stay, as what the order was made from; those whose order can
     /// still be paid wait for its end. A page of one walk; says whether there is more of it. Of many processes one walks.
     pub async fn forget_left_carts(&self, kept_seconds: u32) -> Result<bool, StorefrontError> {
-        let now = self.app.clock.now();
+        self.walk(Walk::Left, kept_seconds).await
+    }
+
+    /// As [`Self::forget_left_carts`], of guests' carts without lines alone: anybody can make any number of them.
+    pub async fn forget_empty_carts(&self, kept_seconds: u32) -> Result<bool, StorefrontError> {
+        self.walk(Walk::Empty, kept_seconds).await
+    }
+
+    async fn walk(&self, walk: Walk, kept_seconds: u32) -> Result<bool, StorefrontError> {
+        let (now, name, every) = (self.app.clock.now(), walk.name(), walk.every_seconds());
         let lease = Lease { owner: self.app.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: PAGE };
-        let Some(mark) = self.app.store.take_mark(MARK, &lease, MarkDue::now(now, EVERY_SECONDS)).await? else {
+        let Some(mark) = self.app.store.take_mark(name, &lease, MarkDue::now(now, every)).await? else {
             return Ok(false);
         };
         let before = mark.value;
         let after = before.as_deref().and_then(|it| Uuid::try_parse(it).ok()).map(CartId);
-        let page = self.carts.left_carts(after, now.minus_seconds(kept_seconds), PAGE).await?;
+        let unchanged_since = now.minus_seconds(kept_seconds);
+        let page = match walk {
+            Walk::Left => self.carts.left_carts(after, unchanged_since, PAGE).await?,
+            Walk::Empty => self.carts.empty_guest_carts(after, unchanged_since, PAGE).await?,
+        };
         let more = page.len() == usize::from(PAGE);
         let value = page.last().filter(|_| more).map(|it| it.value.id.to_string());
         for left in page {
             self.forget(left, now).await?;
         }
         let mark = Mark { value };
-        let more = self.app.goes_on(MARK, more, before.as_deref(), &mark);
-        let again = if more { now } else { now.plus_seconds(EVERY_SECONDS) };
-        self.app.store.move_mark(MARK, self.app.owner, &mark, again).await?;
+        let more = self.app.goes_on(name, more, before.as_deref(), &mark);
+        let again = if more { now } else { now.plus_seconds(every) };
+        self.app.store.move_mark(name, self.app.owner, &mark, again).await?;
         Ok(more)
     }
 

@@ -378,6 +378,27 @@ async fn what_was_left_is_forgotten_and_what_was_paid_is_kept() {
 }
 
 #[tokio::test]
+async fn an_empty_cart_of_a_guest_is_forgotten_soon_and_no_other() {
+    const HOUR: u32 = 3600;
+    let front = Front::open().await;
+    let new = async |customer: Option<&str>| {
+        let customer = customer.map(|it| CustomerId::new(it).unwrap());
+        let shopper = Shopper { customer, ..Shopper::default() };
+        let made = front.storefront.create_cart(&shopper, Ok).await.unwrap();
+        Shopper { opened: Some(Opened::Cart(made.cart.id)), ..shopper }
+    };
+    let (empty, of_customer) = (new(None).await, new(Some("ada")).await);
+    let filled = front.with_bones(None).await;
+    front.storefront.forget_empty_carts(2 * HOUR).await.unwrap();
+    front.opened(&empty).await;
+    front.shop.clock.advance_seconds(2 * HOUR + 1);
+    front.storefront.forget_empty_carts(2 * HOUR).await.unwrap();
+    assert_eq!(front.storefront.opened(&empty).await.unwrap(), None);
+    front.opened(&of_customer).await;
+    assert_eq!(front.opened(&filled).await.cart.item_count(), 2);
+}
+
+#[tokio::test]
 async fn a_saved_card_is_shown_to_its_owner_and_forgotten_by_its_owner_alone() {
     let front = Front::open().await;
     let (ada, eve) = (CustomerId::new("ada").unwrap(), CustomerId::new("eve").unwrap());

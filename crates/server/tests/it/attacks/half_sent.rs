@@ -61,9 +61,8 @@ async fn attack(address: String, attack: Attack) -> (&'static str, String) {
         loop {
             match timeout(Duration::from_millis(500), socket.read_buf(&mut told)).await {
                 Ok(Ok(0) | Err(_)) => break,
-                Ok(Ok(_)) => {}
                 Err(_) if attack.drips => drop(socket.write_all(b"x").await),
-                Err(_) => {}
+                Ok(Ok(_)) | Err(_) => {}
             }
         }
         Some(String::from_utf8_lossy(&told).into_owned())
@@ -113,7 +112,9 @@ async fn half_sent_requests_do_not_keep_the_service_from_others_and_are_ended() 
     let is_over = || left.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let ((), answered) = tokio::join!(gather, sells_meanwhile(&served, is_over));
     println!("{} attackers, {answered} requests of others answered meanwhile", ATTACKS.len() * EACH);
-    told.iter().for_each(|((kind, status), many)| println!("{kind}: {status} {many} times"));
+    for ((kind, status), many) in &told {
+        println!("{kind}: {status} {many} times");
+    }
     // Who is not displaced is told so.
     let of = |kind, status: &str| told.get(&(kind, status.to_owned())).copied().unwrap_or_default();
     assert!(of("half a body", "408") + of("half a head", "408") > 0, "{told:?}");
