@@ -3,7 +3,9 @@
 use paywright_domain::{Decision, Order, Timestamp};
 
 use crate::ports::inbox::ReceivedEvent;
-use crate::{ATTEMPTS_MAX, Access, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned, log};
+use crate::{
+    ATTEMPTS_MAX, Access, Actor, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned, log,
+};
 
 /// Why an order was not changed.
 pub(crate) enum ChangeError<E> {
@@ -29,7 +31,7 @@ pub(crate) struct Along {
 impl Along {
     /// News from `source`, which the provider has told in the answer to `request`.
     pub(crate) fn from(source: &str, request: Option<String>) -> Self {
-        let cause = Cause { source: source.to_owned(), event: None, request };
+        let cause = Cause { source: source.to_owned(), request, ..Cause::default() };
         Self { cause: Some(cause), ..Self::default() }
     }
 }
@@ -78,8 +80,10 @@ impl App {
         }
     }
 
-    /// Commits, logs the change, and wakes the worker if there is something to be done at once.
-    pub(crate) async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+    /// Commits with the actor of the work under way, logs the change, and wakes the worker if there is something to be
+    /// done at once. Every use case commits here, so that none can forget who asked.
+    pub(crate) async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
+        changes.cause = Cause::with_actor(changes.cause, Actor::current());
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
         let change = log::Change::of(&changes);
         let committed = self.store.commit(changes).await;

@@ -6,6 +6,7 @@
 //! [`Clock`] and [`Ids`] alone, so that a simulator can stand in for all of it.
 
 mod access;
+mod actor;
 mod asked;
 mod audit;
 mod back_fill;
@@ -48,6 +49,7 @@ use paywright_domain::Policies;
 use uuid::Uuid;
 
 pub use access::Access;
+pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
@@ -78,7 +80,7 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
-pub use work_id::WorkId;
+pub use work_id::{Work, WorkId};
 
 /// How often a use case decides again after another writer came first.
 pub const ATTEMPTS_MAX: u32 = 16;

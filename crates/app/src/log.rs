@@ -5,7 +5,7 @@
 use paywright_domain::{Cart, Fact, IntentId, Order};
 use tracing::{Span, field};
 
-use crate::{Changes, OrderRef, ProviderNews, ReceivedEvent, StoreError};
+use crate::{Actor, Changes, OrderRef, ProviderNews, ReceivedEvent, StoreError};
 
 /// The slot of a span's field that is recorded later.
 pub(crate) const LATER: field::Empty = field::Empty;
@@ -66,6 +66,7 @@ pub(crate) struct Change {
     source: Option<String>,
     event: Option<String>,
     stripe_request: Option<String>,
+    actor: Option<Actor>,
 }
 
 impl Change {
@@ -85,22 +86,49 @@ impl Change {
             source: Some(cause.source).filter(|it| !it.is_empty()),
             event: cause.event,
             stripe_request: cause.request,
+            actor: cause.actor,
         }
     }
 
     /// Logs what came of the commit: a line for each change with facts, and for each whose outcome is not known. A failure
     /// that changed nothing is logged by whoever handles it.
     pub(crate) fn log(self, committed: &Result<(), StoreError>) {
-        let Self { order, number, version, facts, intent, source, event, stripe_request } = self;
+        let Self { order, number, version, facts, intent, source, event, stripe_request, actor } = self;
+        let operator = actor.as_ref().and_then(Actor::operator);
+        let actor = actor.as_ref().map(Actor::kind);
         match committed {
             Ok(()) if facts.is_empty() => {
-                tracing::debug!(order, number, version, intent, source, event, stripe_request, "order read again");
+                tracing::debug!(
+                    order,
+                    number,
+                    version,
+                    intent,
+                    source,
+                    event,
+                    stripe_request,
+                    actor,
+                    operator,
+                    "order read again"
+                );
             }
             Ok(()) => {
-                tracing::info!(order, number, version, facts, intent, source, event, stripe_request, "order changed");
+                tracing::info!(
+                    order,
+                    number,
+                    version,
+                    facts,
+                    intent,
+                    source,
+                    event,
+                    stripe_request,
+                    actor,
+                    operator,
+                    "order changed"
+                );
             }
             Err(StoreError::Unknown(error)) => tracing::warn!(
-                order, number, version, facts, intent, source, event, stripe_request, %error, "order perhaps changed"
+                order, number, version, facts, intent, source, event, stripe_request, actor, operator, %error,
+                "order perhaps changed"
             ),
             Err(StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_)) => {}
         }

@@ -56,7 +56,8 @@ impl App {
             order: None,
             due_at: None,
         };
-        let cause = Cause { source: via.to_owned(), event: Some(received.id.clone()), request: event.request };
+        let event_id = Some(received.id.clone());
+        let cause = Cause { source: via.to_owned(), event: event_id, request: event.request, ..Cause::default() };
         let along = Along { cause: Some(cause), received: Some(received.clone()), idempotency: None };
         let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
         log::event(&received);
@@ -215,7 +216,7 @@ impl App {
     }
 
     async fn look_again(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
-        let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), request: None };
+        let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), ..Cause::default() };
         let along = Along { cause: Some(cause), ..Along::default() };
         let later = |reason: String, seconds: u32| {
             (Verdict::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))

@@ -1,11 +1,12 @@
-//! Id of the work under way: what a log line and a request to the provider are found by.
+//! The work under way: its id, by which a log line and a request to the provider are found, and who asked for it.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
 
 use paywright_domain::{OrderId, TaskKey};
+
+use crate::Actor;
 
 /// Id of the work under way. The provider is told it in a header, which is no part of what an idempotency key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,46 +37,92 @@ impl fmt::Display for WorkId {
     }
 }
 
+/// Work under way: its id, and who asked for it once that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    id: WorkId,
+    actor: Option<Actor>,
+}
+
 thread_local! {
-    /// Id of the work that this thread polls at this moment.
-    static CURRENT: RefCell<Option<WorkId>> = const { RefCell::new(None) };
+    /// The work that this thread polls at this moment.
+    static CURRENT: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
 
 impl WorkId {
     /// Id of the work that is being polled, if it has one.
     pub fn current() -> Option<Self> {
+        CURRENT.with_borrow(|it| it.as_ref().map(|it| it.id.clone()))
+    }
+
+    /// Runs `work` under this id. A task that `work` spawns does not inherit it. A request has no actor until one is
+    /// recorded.
+    pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        let actor = match &self {
+            Self::Request(_) => None,
+            Self::Event(_) => Some(Actor::Stripe),
+            Self::Task { .. } | Self::Background(_) => Some(Actor::Worker),
+        };
+        Work { id: self, actor }.scope(work)
+    }
+}
+
+impl Actor {
+    /// Who asked for the work that is being polled, if that is known.
+    pub fn current() -> Option<Self> {
+        CURRENT.with_borrow(|it| it.as_ref().and_then(|it| it.actor.clone()))
+    }
+
+    /// Records who asked for the work that is being polled: everything that it commits from now on names this actor.
+    pub fn record(self) {
+        CURRENT.with_borrow_mut(|it| {
+            if let Some(work) = it {
+                work.actor = Some(self);
+            }
+        });
+    }
+}
+
+impl Work {
+    /// Work of this id, on behalf of `actor`.
+    pub fn by(actor: Actor, id: WorkId) -> Self {
+        Self { id, actor: Some(actor) }
+    }
+
+    /// The work that is being polled, to be continued by a task that it spawns.
+    pub fn current() -> Option<Self> {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Runs `work` under this id. A task that `work` spawns does not inherit it.
-    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
-        let mut id = Some(self);
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            let mut polled = Polled { before: CURRENT.replace(id.take()), id: &mut id };
+    /// Runs `work` as this work. A task that `work` spawns does not inherit it.
+    pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        let mut current = Some(self);
+        // What a use case holds on to is much: boxed here once, no caller's future has it twice.
+        let mut work = Box::pin(work);
+        poll_fn(move |context| {
+            let mut polled = Polled { before: CURRENT.replace(current.take()), current: &mut current };
             let poll = work.as_mut().poll(context);
             polled.end();
             poll
         })
-        .await
     }
 }
 
-/// One poll of a scope. At its end, by a panic too, the thread has the id that it had before.
+/// One poll of a scope. At its end, by a panic too, the thread has the work that it had before.
 struct Polled<'a> {
-    before: Option<WorkId>,
-    id: &'a mut Option<WorkId>,
+    before: Option<Work>,
+    current: &'a mut Option<Work>,
 }
 
 impl Polled<'_> {
     fn end(&mut self) {
-        *self.id = CURRENT.replace(self.before.take());
+        *self.current = CURRENT.replace(self.before.take());
     }
 }
 
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
-        if self.id.is_none() {
+        if self.current.is_none() {
             self.end();
         }
     }
@@ -83,6 +130,7 @@ impl Drop for Polled<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
     use futures_util::future::join;
@@ -135,5 +183,34 @@ mod tests {
         });
         assert!(broken.is_err());
         assert_eq!(WorkId::current(), None);
+    }
+
+    #[test]
+    fn who_asks_is_recorded_for_one_work_alone_and_goes_along_when_it_is_continued() {
+        let key = |name: &str| Actor::ApiKey { key: uuid::Uuid::nil(), key_name: name.to_owned() };
+        let work = |name: &'static str| {
+            request(name).scope(async move {
+                let before = Actor::current();
+                a_moment().await;
+                key(name).record();
+                a_moment().await;
+                let by_worker = WorkId::Background("inner").scope(async { Actor::current() }).await;
+                (before, Actor::current(), by_worker, Work::current())
+            })
+        };
+        let mut both = pin!(join(work("a"), work("b")));
+        let mut context = Context::from_waker(Waker::noop());
+        let (a, b) = loop {
+            assert_eq!(Actor::current(), None, "nothing is left behind between two polls");
+            if let Poll::Ready(found) = both.as_mut().poll(&mut context) {
+                break found;
+            }
+        };
+        for (name, (before, after, by_worker, continued)) in [("a", a), ("b", b)] {
+            assert_eq!((before, after, by_worker), (None, Some(key(name)), Some(Actor::Worker)));
+            assert_eq!(continued, Some(Work::by(key(name), request(name))));
+        }
+        key("c").record();
+        assert_eq!(Actor::current(), None, "without work there is nobody to record");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use paywright_app::{Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
+use paywright_app::{Actor, Cause, Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
 use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
 use paywright_testkit::postgres::{Database, connect};
 use paywright_testkit::{Cluster, at, changes, edit_of_lines, order_id, place, request_intent};
@@ -708,4 +708,21 @@ impl Gate {
     fn pass_new(&self) {
         self.is_open.store(true, Ordering::SeqCst);
     }
+}
+
+#[tokio::test]
+async fn a_cause_of_before_actors_comes_back_without_one() {
+    let database = Database::empty().await;
+    let store = open(&database.url()).await.unwrap();
+    let actor = Actor::ApiKey { key: Uuid::from_u128(7), key_name: "shop".into() };
+    let cause = Cause { source: "answer".into(), actor: Some(actor), ..Cause::default() };
+    store.commit(Changes { cause: Some(cause), ..first(1) }).await.unwrap();
+    let new = r#"{"source":"answer","actor":{"kind":"api_key","key":"00000000-0000-0000-0000-000000000007","key_name":"shop"}}"#;
+    let old = r#"{"source":"answer","request":"req_1"}"#;
+    let put = format!("UPDATE facts SET cause = '{old}' WHERE cause = '{new}'::jsonb");
+    let put = database.client().await.execute(&put, &[]).await.unwrap();
+    assert_eq!(put, 1, "an actor is stored in this form");
+    let facts = store.facts(order_id(1)).await.unwrap();
+    let old = Cause { source: "answer".into(), request: Some("req_1".into()), ..Cause::default() };
+    assert!(!facts.is_empty() && facts.iter().all(|it| it.cause.as_ref() == Some(&old)), "{facts:?}");
 }

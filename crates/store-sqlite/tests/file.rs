@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use paywright_app::{Changes, Lease, OrderRef, Store, StoreError, Version};
+use paywright_app::{Actor, Cause, Changes, Lease, OrderRef, Store, StoreError, Version};
 use paywright_store_sqlite::{IN_MEMORY, OpenError, Options, SqliteStore};
 use paywright_testkit::{at, changes, order_id, place, request_intent};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 fn path_in(folder: &TempDir) -> String {
     folder.path().join("orders.db").to_str().unwrap().to_owned()
@@ -268,4 +269,22 @@ async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_lett
     drop(db);
     let store = Arc::new(open(&path).unwrap());
     paywright_testkit::requests_of_the_version_before_are_repeated_to_the_letter(store).await;
+}
+
+#[tokio::test]
+async fn a_cause_of_before_actors_comes_back_without_one() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let store = open(&path).unwrap();
+    let actor = Actor::ApiKey { key: Uuid::from_u128(7), key_name: "shop".into() };
+    let cause = Cause { source: "answer".into(), actor: Some(actor), ..Cause::default() };
+    store.commit(Changes { cause: Some(cause), ..first(1) }).await.unwrap();
+    let new = r#"{"source":"answer","actor":{"kind":"api_key","key":"00000000-0000-0000-0000-000000000007","key_name":"shop"}}"#;
+    let old = r#"{"source":"answer","request":"req_1"}"#;
+    let put = diesel::sql_query(format!("UPDATE facts SET cause = '{old}' WHERE cause = '{new}'"));
+    let put = put.execute(&mut beside(&path)).unwrap();
+    assert_eq!(put, 1, "an actor is stored in this form");
+    let facts = store.facts(order_id(1)).await.unwrap();
+    let old = Cause { source: "answer".into(), request: Some("req_1".into()), ..Cause::default() };
+    assert!(!facts.is_empty() && facts.iter().all(|it| it.cause.as_ref() == Some(&old)), "{facts:?}");
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks, Lease, LeasedEvent, Mark,
-    MarkDue, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError, StoredTask,
-    TaskRelease, Verdict, Version, Versioned,
+    Actor, ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks, Lease, LeasedEvent,
+    Mark, MarkDue, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError,
+    StoredTask, TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
@@ -61,6 +61,7 @@ macro_rules! store_contract {
             of_racing_refunds_no_more_goes_back_than_came
             what_is_told_of_refunds_and_disputes_comes_back
             a_cause_is_kept_with_its_facts
+            who_asked_is_kept_with_a_fact
             a_message_is_kept_once_with_what_it_changes
             a_parked_message_waits_for_its_time_and_for_one_at_a_time
             messages_that_are_done_with_are_forgotten
@@ -586,7 +587,7 @@ pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
     let open = news(&order, "pi_1", IntentStatus::RequiresPaymentMethod);
     let issued = order.settle(&open, &Policies::DEFAULT, at(NOW)).unwrap();
     let order = issued.order.clone();
-    let cause = Cause { source: "answer".into(), event: None, request: Some("req_1".into()) };
+    let cause = Cause { source: "answer".into(), request: Some("req_1".into()), ..Cause::default() };
     store.commit(Changes { cause: Some(cause.clone()), ..then(2, issued) }).await.unwrap();
     let causes: Vec<_> = store.facts(order.id).await.unwrap().into_iter().map(|it| it.cause).collect();
     assert_eq!(causes, [None, None, Some(cause)]);
@@ -595,6 +596,28 @@ pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
     store.commit(then(3, begun)).await.unwrap();
     assert_eq!(stored(&*store, 1).await.value, after);
     assert!(after.operation.is_some());
+}
+
+/// Each kind of actor, in the cause of an order's first fact.
+pub async fn who_asked_is_kept_with_a_fact(subject: &impl Subject) {
+    let store = subject.store();
+    let actors = [
+        Actor::ApiKey { key: Uuid::from_u128(7), key_name: "Kasse \u{1F6D2} \"1\"".into() },
+        Actor::Operator { operator: "root".into() },
+        Actor::Customer,
+        Actor::CartToken,
+        Actor::OrderToken,
+        Actor::Stripe,
+        Actor::Worker,
+    ];
+    for (id, actor) in (1..).zip(actors) {
+        let cause = Some(Cause { actor: Some(actor), ..Cause::default() });
+        let placed = place(id);
+        let order = placed.order.id;
+        store.commit(Changes { cause: cause.clone(), ..first(placed) }).await.unwrap();
+        let facts = store.facts(order).await.unwrap();
+        assert!(!facts.is_empty() && facts.iter().all(|it| it.cause == cause), "{cause:?}: {facts:?}");
+    }
 }
 
 fn message(id: &str, verdict: Verdict) -> ReceivedEvent {

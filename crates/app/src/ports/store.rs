@@ -12,6 +12,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
+use crate::Actor;
 
 /// Where orders are kept. One `commit` is one transaction, and no transaction outlives a call.
 ///
@@ -239,7 +240,8 @@ pub struct Changes {
 /// What made something happen, for whoever asks later.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cause {
-    /// Where the news came from: `webhook`, `back_fill`, `answer`, `poll`, `worker`.
+    /// Where the news came from: `webhook`, `back_fill`, `answer`, `poll`, `worker`. Empty where nobody but the actor made
+    /// it happen.
     pub source: String,
     /// The provider's name for its message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,6 +249,20 @@ pub struct Cause {
     /// The provider's name for the request that it answered, or that caused its message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// Who asked for the change; unknown of what was stored before actors were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+}
+
+impl Cause {
+    /// `cause` with who asked: Stripe for what one of its events brought, else `current`.
+    pub(crate) fn with_actor(cause: Option<Self>, current: Option<Actor>) -> Option<Self> {
+        let is_by_event = cause.as_ref().is_some_and(|it| it.event.is_some());
+        match if is_by_event { Some(Actor::Stripe) } else { current } {
+            None => cause,
+            actor @ Some(_) => Some(Self { actor, ..cause.unwrap_or_default() }),
+        }
+    }
 }
 
 impl Changes {

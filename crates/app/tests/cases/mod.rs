@@ -1,6 +1,7 @@
 //! The use cases over a real store, with only the provider scripted. Each store's test program runs all of
 //! them.
 
+mod actors;
 mod capture;
 mod catch_up;
 mod check_payment;

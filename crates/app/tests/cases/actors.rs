@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+
+use paywright_app::{Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderNews, Work, WorkId};
+use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId};
+use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
+use uuid::Uuid;
+
+use crate::{NOW, PATIENCE, Shop, news};
+
+fn key(name: &str) -> Actor {
+    Actor::ApiKey { key: Uuid::from_u128(7), key_name: name.to_owned() }
+}
+
+async fn by<T>(actor: Actor, work: impl Future<Output = T>) -> T {
+    Work::by(actor, WorkId::Request("a".to_owned())).scope(work).await
+}
+
+impl Shop {
+    /// The last facts of an order, each with who asked for it.
+    async fn last_facts(&self, order: &Order, count: usize) -> Vec<(&'static str, Option<Actor>)> {
+        let facts = self.store.facts(order.id).await.unwrap();
+        let all = facts.iter().map(|it| (it.fact.kind(), it.cause.as_ref().and_then(|it| it.actor.clone())));
+        all.skip(facts.len() - count).collect()
+    }
+}
+
+/// What a request may do about money, by name.
+async fn ask(app: &App, what: &str, order: OrderId) {
+    let which = OrderRef::Id(order);
+    match what {
+        "edit" => drop(app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap()),
+        "cancel" => drop(app.cancel_order(&which, &Access::All, CancelReason::Duplicate).await.unwrap()),
+        "capture" => drop(app.capture_payment(&which, &Access::All, None).await.unwrap()),
+        _ => {
+            let refund = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
+            app.refund_payment(&which, &Access::All, &refund, None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_names_the_key_that_asked_for_it_also_when_the_worker_makes_it() {
+    for (what, asked, done) in [
+        ("edit", "operation.requested", ["order.edited"].as_slice()),
+        ("cancel", "operation.requested", &["payment_intent.changed", "order.canceled"]),
+        ("capture", "operation.requested", &["payment_intent.changed", "order.paid"]),
+        ("refund", "refund.requested", &["refund.changed"]),
+    ] {
+        for trouble in [None, Some(Trouble::LostBefore)] {
+            let shop = Shop::open().await;
+            let order = match what {
+                "refund" => shop.paid().await,
+                "capture" => {
+                    shop.provider().holds_money();
+                    let (_, intent) = shop.payable().await;
+                    shop.provider().pay(&intent);
+                    shop.app.settle_from_provider(&shop.provider().intent_now(&intent)).await.unwrap()
+                }
+                _ => shop.payable().await.0,
+            };
+            shop.provider().will(trouble);
+            by(key("till"), ask(&shop.app, what, order.id)).await;
+            shop.another().after(PATIENCE).await;
+            let performer = if trouble.is_some() { Actor::Worker } else { key("till") };
+            let expected: Vec<_> = std::iter::once((asked, Some(key("till"))))
+                .chain(done.iter().map(|it| (*it, Some(performer.clone()))))
+                .collect();
+            assert_eq!(shop.last_facts(&order, expected.len()).await, expected, "{what} {trouble:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_told_apart_and_stripe_from_all_of_them() {
+    let shop = Shop::open().await;
+    let PlacedOrder::Now(order) = by(key("shop"), shop.app.place_order(new_order(), None)).await.unwrap() else {
+        panic!("a first request places an order")
+    };
+    let which = OrderRef::Id(order.id);
+    let made = by(Actor::CartToken, shop.app.create_payment_intent(&which, &Access::All)).await.unwrap();
+    let intent = made.order.payable_intent().unwrap().id.clone();
+    shop.provider().pay(&intent);
+    let event = ProviderEvent {
+        id: "evt_1".into(),
+        kind: "payment_intent.succeeded".into(),
+        created_at: at(NOW),
+        livemode: false,
+        request: None,
+        news: ProviderNews::Intent(Box::new(news(&order, &intent, IntentStatus::Succeeded))),
+        foreign: None,
+        other_version: None,
+    };
+    // Whoever delivers an event: what it brought is Stripe's word.
+    by(key("shop"), shop.app.take_event(event, "webhook", BTreeMap::new())).await.unwrap();
+    let stripe = || Some(Actor::Stripe);
+    assert_eq!(
+        shop.last_facts(&order, 5).await,
+        [
+            ("order.placed", Some(key("shop"))),
+            ("payment_intent.requested", Some(Actor::CartToken)),
+            ("payment_intent.created", Some(Actor::CartToken)),
+            ("payment_intent.changed", stripe()),
+            ("order.paid", stripe()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_a_recovery_makes_again_names_the_operator() {
+    let shop = Shop::open().await;
+    let order = shop.paid().await;
+    let (store, _kept) = crate::fresh_store().await;
+    let shop = shop.another_over(store);
+    let operator = || Actor::Operator { operator: "ada".to_owned() };
+    let recreate = |_: &paywright_app::RecordedOrder| Some(paywright_app::LostOrderDecision::Recreate);
+    let recovery =
+        Work::by(operator(), WorkId::Background("recover")).scope(shop.app.recover(at(NOW - 3600), recreate));
+    assert_eq!(recovery.await.unwrap().lost.len(), 1);
+    let facts = shop.store.facts(order.id).await.unwrap();
+    assert!(!facts.is_empty());
+    for fact in facts {
+        let cause = fact.cause.unwrap();
+        assert_eq!((cause.source.as_str(), cause.actor), ("recover", Some(operator())), "{:?}", fact.fact);
+    }
+}
