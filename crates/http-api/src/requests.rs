@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
-use paywright_app::WorkId;
+use paywright_app::{Work, WorkId};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 use crate::Api;
 use crate::body::JsonBody;
 use crate::connection::Line;
+use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::{FieldProblem, Problem};
 use crate::receiving::limited;
 
@@ -41,7 +42,7 @@ pub async fn identify(
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
     let span = span_of(&id);
-    let (method, path) = (request.method().clone(), path_to_log(&request));
+    let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
     let begun = Instant::now();
     let api = request.app_data::<Data<Api>>();
     let (shutdown, bodies) = api.map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
@@ -89,12 +90,6 @@ pub async fn identify(
     work.scope(answer).instrument(span).await
 }
 
-/// The path without its query, and up to the secret of a client secret that somebody took for an id.
-fn path_to_log(request: &ServiceRequest) -> String {
-    let path = request.path();
-    path.split_once("_secret_").map_or(path, |(before, _)| before).to_owned()
-}
-
 /// The span that every line about a request inherits: its id, and what the use cases record once they know it.
 fn span_of(id: &str) -> Span {
     tracing::error_span!(
@@ -116,19 +111,21 @@ pub(crate) fn log_order(id: OrderId, number: &str) {
     Span::current().record("order", display(id)).record("number", number);
 }
 
+/// Whether a caller's request id may be logged and sent on: it is plain, and no secret that somebody took for one.
 fn is_plain(text: &str) -> bool {
     (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+        && !holds_secret(text)
 }
 
-/// Runs a use case to its end, whatever becomes of the client's connection: a task of its own, which inherits the span and
-/// the id of the request.
+/// Runs a use case to its end, whatever becomes of the client's connection: a task of its own, which inherits the span,
+/// the id and the actor of the request.
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
     let work = work.in_current_span();
-    let spawned = match WorkId::current() {
-        Some(id) => actix_web::rt::spawn(id.scope(work)),
+    let spawned = match Work::current() {
+        Some(request) => actix_web::rt::spawn(request.scope(work)),
         None => actix_web::rt::spawn(work),
     };
     spawned.await.map_err(|error| {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
+use paywright_http_api::without_secrets;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -58,11 +59,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, masked(format!("{value:?}")).into());
+        self.put(field, masked(&format!("{value:?}")).into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, masked(value.to_owned()).into());
+        self.put(field, masked(value).into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -78,18 +79,19 @@ impl Visit for Fields {
     }
 }
 
-/// A text without the words in it that must not be logged: an e-mail address, which Stripe repeats when it refuses one, a
-/// client secret, or an address with a password. None should get here; what does, ends here.
-fn masked(text: String) -> String {
-    let is_secret = |word: &str| word.contains('@') || word.contains("_secret_");
-    if !is_secret(&text) {
-        return text;
+/// A text without what must not be logged: keys, tokens and client secrets, and words with an `@` in them, which are e-mail
+/// addresses, that Stripe repeats when it refuses one, or addresses with a password. None should get here; what does,
+/// ends here.
+fn masked(text: &str) -> String {
+    let text = without_secrets(text);
+    if !text.contains('@') {
+        return text.into_owned();
     }
     let ends_word = |it: char| it.is_whitespace() || "\"'(),;".contains(it);
     let words = text.split_inclusive(ends_word).map(|with_end| {
         let word = with_end.trim_end_matches(ends_word);
         let end = with_end.strip_prefix(word).unwrap_or_default();
-        if is_secret(word) { format!("{MASK}{end}") } else { with_end.to_owned() }
+        if word.contains('@') { format!("{MASK}{end}") } else { with_end.to_owned() }
     });
     words.collect()
 }
@@ -177,15 +179,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_address_and_no_client_secret_is_logged_whoever_says_it() {
+    fn no_address_and_no_secret_is_logged_whoever_says_it() {
         for (text, expected) in [
             ("Invalid email address: zoë@example.com", "Invalid email address: ***"),
             ("it was \"a@b.co\", and is not", "it was \"***\", and is not"),
-            ("no such intent: pi_1_secret_2", "no such intent: ***"),
+            ("no such intent: pi_1_secret_2", "no such intent: pi_1***"),
+            ("the header was pwk_00ff", "the header was ***"),
+            ("pwc_1_x of ada@example.com", "*** of ***"),
             ("cannot connect to postgres://user:pass@host/db", "cannot connect to ***"),
             ("a plain sentence", "a plain sentence"),
         ] {
-            assert_eq!(masked(text.to_owned()), expected);
+            assert_eq!(masked(text), expected);
         }
     }
 }
