@@ -5,6 +5,7 @@
 
 mod auth;
 mod body;
+mod client_address;
 mod connection;
 mod demo;
 mod health;
@@ -25,6 +26,7 @@ use actix_web::{HttpResponse, web};
 use paywright_app::{App, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
+pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
 pub use listener::{ListenOptions, serve};
 pub use masking::without_secrets;
@@ -54,6 +56,8 @@ pub struct Api {
     pub bodies: Bodies,
     /// Whether the process is stopping.
     pub shutdown: Shutdown,
+    /// Proxies that are believed what they say of a client.
+    pub trusted_proxies: Arc<TrustedProxies>,
 }
 
 /// Puts every route in its place. Wrap the application in [`identify`] too.

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 use crate::Api;
 use crate::body::JsonBody;
 use crate::connection::Line;
+use crate::client_address::ClientAddress;
 use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::{FieldProblem, Problem};
 use crate::receiving::limited;
@@ -41,10 +42,11 @@ pub async fn identify(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
-    let span = span_of(&id);
+    let api = request.app_data::<Data<Api>>().cloned();
+    let client = api.as_ref().and_then(|it| ClientAddress::keep(&request, request.peer_addr(), &it.trusted_proxies));
+    let span = span_of(&id, client);
     let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
     let begun = Instant::now();
-    let api = request.app_data::<Data<Api>>();
     let (shutdown, bodies) = api.map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
     let line = request.conn_data::<Arc<Line>>().cloned();
     let body = request.take_payload();
@@ -90,11 +92,13 @@ pub async fn identify(
     work.scope(answer).instrument(span).await
 }
 
-/// The span that every line about a request inherits: its id, and what the use cases record once they know it.
-fn span_of(id: &str) -> Span {
+/// The span that every line about a request inherits: its id, its client, and what the use cases record once they
+/// know it.
+fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
     tracing::error_span!(
         "request",
         request = id,
+        client = client.map(display),
         code = Empty,
         order = Empty,
         number = Empty,

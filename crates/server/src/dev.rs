@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
 use paywright_domain::{Currency, CustomerId};
-use paywright_http_api::{Api, ApiKeyText, Tokens};
+use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
@@ -126,6 +126,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         keep_carts: KeepCarts::default(),
         demo: true,
         drain: Duration::ZERO,
+        trusted_proxies: TrustedProxies::default(),
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     admit(api, &key).await?;

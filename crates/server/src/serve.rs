@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{App, Ports, Store, Storefront};
 use paywright_domain::{Currency, InstallationId};
-use paywright_http_api::{Api, Bodies, Demo, ListenOptions, Shutdown, Tokens, serve};
+use paywright_http_api::{Api, Bodies, Demo, ListenOptions, Shutdown, Tokens, TrustedProxies, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
 
@@ -35,6 +35,8 @@ pub(crate) struct Wiring {
     pub(crate) demo: bool,
     /// How long new connections are still taken once a stop was asked for.
     pub(crate) drain: Duration,
+    /// Proxies that are believed what they say of a client.
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 /// A service that is wired and does not answer yet.
@@ -49,6 +51,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers));
     let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
+    let trusted_proxies = settings.http.trusted_proxies()?;
     let wiring = Wiring {
         stores: database.open(workers, options.migrate.into()).await?,
         stripe,
@@ -62,6 +65,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         keep_carts: settings.storefront.keep_carts()?,
         demo: settings.storefront.demo,
         drain: settings.http.drain()?,
+        trusted_proxies,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -100,6 +104,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
         bodies: Bodies::default(),
         shutdown: Shutdown::default(),
+        trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
     Ok(Service { api, bell, keep_carts: wiring.keep_carts, drain: wiring.drain })
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::{Config, Environment, File};
 use paywright_app::EXPIRE_SECONDS_MAX;
 use paywright_domain::{Currency, Policies, Policy};
-use paywright_http_api::Tokens;
+use paywright_http_api::{Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -43,6 +43,8 @@ pub(crate) struct Http {
     pub(crate) connections: usize,
     /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds.
     drain_seconds: u64,
+    /// Addresses and networks of proxies whose `X-Forwarded-*` is believed, separated by commas.
+    trusted_proxies: String,
 }
 
 /// With the 32 KiB of a half-sent head or body that a connection may hold, 128 MiB at most.
@@ -55,7 +57,13 @@ const DRAIN_SECONDS_MAX: u64 = 300;
 
 impl Default for Http {
     fn default() -> Self {
-        Self { bind: "127.0.0.1:8080".into(), workers: 0, connections: CONNECTIONS, drain_seconds: DRAIN_SECONDS }
+        Self {
+            bind: "127.0.0.1:8080".into(),
+            workers: 0,
+            connections: CONNECTIONS,
+            drain_seconds: DRAIN_SECONDS,
+            trusted_proxies: String::new(),
+        }
     }
 }
 
@@ -66,6 +74,11 @@ impl Http {
             return Err(format!("http.drain_seconds must be at most {DRAIN_SECONDS_MAX}").into());
         }
         Ok(Duration::from_secs(self.drain_seconds))
+    }
+
+    /// Proxies that are believed what they say of a client.
+    pub(crate) fn trusted_proxies(&self) -> Result<TrustedProxies, Failure> {
+        Ok(self.trusted_proxies.parse().map_err(|error| format!("http.trusted_proxies: {error}"))?)
     }
 }
 

@@ -87,11 +87,8 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
         shown.push(order_resource(&api, order).await?);
     }
     let mut document = call.show.many(&shown)?;
-    let connection = request.connection_info();
-    let link = |page: usize| {
-        let path = request.path();
-        format!("{}://{}{path}?page={page}&per_page={per_page}", connection.scheme(), connection.host())
-    };
+    let (origin, path) = (api.trusted_proxies.origin(&request), request.path());
+    let link = |page: usize| format!("{origin}{path}?page={page}&per_page={per_page}");
     if let Some(document) = document.as_object_mut() {
         let meta = json!({ "count": shown.len(), "total_count": total, "total_pages": pages });
         document.insert("meta".to_owned(), meta);

@@ -132,6 +132,7 @@ impl Service {
             tokens,
             bodies: Bodies::default(),
             shutdown: Shutdown::default(),
+            trusted_proxies: Arc::default(),
         };
         let mut service = Self { api, store, clock, cards: wallet, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;

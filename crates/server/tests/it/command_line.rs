@@ -31,6 +31,11 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![database, key, token, ("PAYWRIGHT__PAYMENTS__EXPIRE_AFTER_HOURS", "876001")], "must be at most 876000"),
         (vec![database, key, token, ("PAYWRIGHT__AUTH__LEEWAY_SECONDS", "301")], "leeway_seconds must be at most 300"),
         (vec![database, key, token, ("PAYWRIGHT__HTTP__DRAIN_SECONDS", "301")], "drain_seconds must be at most 300"),
+        (
+            vec![database, key, token, ("PAYWRIGHT__HTTP__TRUSTED_PROXIES", "::1, lb")],
+            "http.trusted_proxies: entry 2 must",
+        ),
+        (vec![database, key, token, ("PAYWRIGHT__HTTP__TRUSTED_PROXIES", "0.0.0.0/0")], "entry 1 holds every address"),
     ] {
         let (done, printed, said) = run(&["serve"], &settings, folder.path());
         assert!(!done && printed.is_empty(), "{settings:?}: {printed}");
