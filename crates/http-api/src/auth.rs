@@ -9,7 +9,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use paywright_app::{Access, ApiKey, Opened, Scope, StoreError};
+use paywright_app::{Access, Actor, ApiKey, Opened, Scope, StoreError};
 use paywright_domain::{CartId, CustomerId, OrderId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::problem::Problem;
+use crate::requests::asked_by;
 
 const KEY_PREFIX: &str = "pwk_";
 const ORDER_TOKEN_PREFIX: &str = "pwo_";
@@ -218,9 +219,10 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
-/// The key with this text, if it is taken now.
+/// The key with this text, if it is taken now. From here on the request is known to be its holder's.
 pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, StoreError> {
-    api.app.authenticate(&digest(text)).await
+    let found = api.app.authenticate(&digest(text)).await?;
+    Ok(found.inspect(|it| asked_by(Actor::ApiKey { key: it.id, key_name: it.name.clone() })))
 }
 
 /// The token of an `Authorization` header of the scheme `Bearer`, which is written in any case (RFC 9110, section

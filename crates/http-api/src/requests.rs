@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
-use paywright_app::{Work, WorkId};
+use paywright_app::{Actor, Work, WorkId};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
@@ -92,13 +92,15 @@ pub async fn identify(
     work.scope(answer).instrument(span).await
 }
 
-/// The span that every line about a request inherits: its id, its client, and what the use cases record once they
-/// know it.
+/// The span that every line about a request inherits: its id, its client, and what is recorded once it is known.
 fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
     tracing::error_span!(
         "request",
         request = id,
         client = client.map(display),
+        actor = Empty,
+        key = Empty,
+        key_name = Empty,
         code = Empty,
         order = Empty,
         number = Empty,
@@ -113,6 +115,16 @@ fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
 /// Records which order a request is about, where no use case has read it.
 pub(crate) fn log_order(id: OrderId, number: &str) {
     Span::current().record("order", display(id)).record("number", number);
+}
+
+/// Records who asks: for the log lines about the request, and for the facts that it leads to.
+pub(crate) fn asked_by(actor: Actor) {
+    let span = Span::current();
+    span.record("actor", actor.kind());
+    if let Some((key, name)) = actor.api_key() {
+        span.record("key", display(key)).record("key_name", name);
+    }
+    actor.record();
 }
 
 /// Whether a caller's request id may be logged and sent on: it is plain, and no secret that somebody took for one.

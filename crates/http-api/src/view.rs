@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::{Explanation, Moment, NextStep, OrderPage};
+use paywright_app::{Actor, Explanation, Moment, NextStep, OrderPage};
 use paywright_domain::{
     Anomaly, Dispute, IntentId, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund, RefundId,
     RefundReason,
@@ -265,6 +265,28 @@ struct MomentView<'a> {
     source: Option<&'a str>,
     stripe_event: Option<&'a str>,
     stripe_request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<ActorView<'a>>,
+}
+
+/// Who asked for it.
+#[derive(Serialize)]
+struct ActorView<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<&'a str>,
+}
+
+impl<'a> ActorView<'a> {
+    fn of(actor: &'a Actor) -> Self {
+        let (key, key_name) = actor.api_key().unzip();
+        let key = key.map(|it| it.to_string());
+        Self { kind: actor.kind(), key, key_name, operator: actor.operator() }
+    }
 }
 
 #[derive(Serialize)]
@@ -277,15 +299,23 @@ struct NextView<'a> {
 }
 
 impl<'a> ExplanationView<'a> {
+    /// As a customer may read it: keys and operators are the shop's own.
+    pub(crate) fn without_actors(explanation: &'a Explanation) -> Self {
+        let mut view = Self::of(explanation);
+        view.timeline.iter_mut().for_each(|it| it.actor = None);
+        view
+    }
+
     pub(crate) fn of(explanation: &'a Explanation) -> Self {
         let order = &explanation.order;
         let moment = |it: &'a Moment| MomentView {
             at: it.at.to_string(),
             kind: it.kind,
             what: &it.sentence,
-            source: it.cause.as_ref().map(|it| it.source.as_str()),
+            source: it.cause.as_ref().map(|it| it.source.as_str()).filter(|it| !it.is_empty()),
             stripe_event: it.cause.as_ref().and_then(|it| it.event.as_deref()),
             stripe_request: it.cause.as_ref().and_then(|it| it.request.as_deref()),
+            actor: it.cause.as_ref().and_then(|it| it.actor.as_ref()).map(ActorView::of),
         };
         let next = |it: &'a NextStep| NextView {
             at: it.at.to_string(),

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::Actor;
 use serde_json::json;
 
 use crate::Api;
 use crate::problem::Problem;
 use crate::receiving::read_body;
-use crate::requests::to_the_end;
+use crate::requests::{asked_by, to_the_end};
 
 /// The largest event that is read, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -27,6 +28,7 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
         .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
     let body = read_body(&request, payload, EVENT_BYTES_MAX).await?;
     let event = api.webhooks.open(&body, signature, api.app.now())?;
+    asked_by(Actor::Stripe);
     let headers = kept(request.headers());
     let app = api.app.for_request();
     let verdict = to_the_end(async move { app.take_event(event, "webhook", headers).await }).await??;

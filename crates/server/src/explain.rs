@@ -25,7 +25,9 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     say("\nWhat happened:");
     for moment in &explained.timeline {
         let cause = moment.cause.as_ref().map_or_else(String::new, |it| {
-            let names = [Some(it.source.as_str()), it.event.as_deref(), it.request.as_deref()];
+            let actor = it.actor.as_ref().map(|it| format!("by {it}"));
+            let source = Some(it.source.as_str()).filter(|it| !it.is_empty());
+            let names = [source, it.event.as_deref(), it.request.as_deref(), actor.as_deref()];
             format!("  [{}]", names.into_iter().flatten().collect::<Vec<_>>().join(", "))
         });
         say(&format!("{}  {}{cause}", moment.at, moment.sentence));

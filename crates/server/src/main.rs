@@ -12,6 +12,7 @@ mod explain;
 mod health;
 mod keys;
 mod migrate;
+mod operator;
 mod prices;
 mod recover;
 mod serve;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use paywright_app::{LostOrderDecision, RecordedOrder, RecoveredOrder, Recovery};
+use paywright_app::{LostOrderDecision, RecordedOrder, RecoveredOrder, Recovery, Work, WorkId};
 use paywright_domain::Order;
 
 use crate::cli::RecoverOptions;
 use crate::database::Stores;
+use crate::operator::operator;
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::Doorbell;
@@ -29,7 +30,8 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let Stores { orders: store, installation, .. } = database.open_for_a_look().await?;
     let limits = settings.payments.into_settings(&stripe)?;
     let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
-    let recovery = app.recover(options.since, |it| options.decision(it)).await?;
+    let work = Work::by(operator(), WorkId::Background("recover"));
+    let recovery = work.scope(app.recover(options.since, |it| options.decision(it))).await?;
     say(&format!("Installation {installation}: epoch {} begins.", recovery.epoch));
     say(&format!(
         "Stripe lists {} payment intents of this installation, from a week before {} on.",

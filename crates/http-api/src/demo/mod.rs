@@ -90,5 +90,7 @@ pub(crate) async fn explain(api: Data<Api>, call: Call) -> Result<HttpResponse, 
         None => return Err(Problem::no_such_path().into()),
     };
     let explanation = api.app.explain(&OrderRef::Id(order), &Access::Order(order)).await.map_err(Problem::from)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ExplanationView::of(&explanation)))
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(ExplanationView::without_actors(&explanation)))
 }

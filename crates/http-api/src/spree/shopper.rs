@@ -5,7 +5,7 @@ use std::pin::Pin;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
-use paywright_app::{Access, Opened, Shopper};
+use paywright_app::{Access, Actor, Opened, Shopper};
 use paywright_domain::CustomerId;
 
 use super::STOREFRONT;
@@ -14,6 +14,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
 use crate::auth::bearer;
+use crate::requests::asked_by;
 
 /// Where the token of a cart is looked for; the first that is there stands.
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
@@ -42,6 +43,9 @@ impl FromRequest for Call {
             }
             let params = Params::read(&request, body).await?;
             let shopper = shopper(api, &request, bearer, &params)?;
+            if let Some(actor) = actor(&shopper) {
+                asked_by(actor);
+            }
             let show = Show::of(&params, answered_by(&request))?;
             Ok(Self { params, shopper, show })
         })
@@ -81,6 +85,16 @@ fn bearer_of(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
     let access = bearer(header).and_then(|it| api.tokens.access(it, api.app.now()));
     access.map(Some).ok_or_else(Refusal::token_invalid)
+}
+
+/// Who asks, by what the shopper has shown; nobody yet where that is nothing. Which customer it is stays with the order.
+fn actor(shopper: &Shopper) -> Option<Actor> {
+    match (&shopper.customer, shopper.opened) {
+        (Some(_), _) => Some(Actor::Customer),
+        (None, Some(Opened::Cart(_))) => Some(Actor::CartToken),
+        (None, Some(Opened::Order(_))) => Some(Actor::OrderToken),
+        (None, None) => None,
+    }
 }
 
 fn shopper(api: &Api, request: &HttpRequest, bearer: Option<Access>, params: &Params) -> Result<Shopper, Refusal> {

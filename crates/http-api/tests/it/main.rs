@@ -8,6 +8,7 @@ mod refusals;
 mod shop;
 mod spree;
 mod webhooks;
+mod who;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ mod include;
 mod owner;
 mod taxes;
 mod wallet;
+mod who;
 
 use actix_web::http::Method;
 use paywright_app::{PriceList, Scope, Storefront};

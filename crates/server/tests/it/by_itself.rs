@@ -200,6 +200,7 @@ async fn an_order_is_explained_by_any_of_its_names() {
         let why = format!("It is not paid: the last attempt by {intent} failed: Your card was declined.");
         assert!(told.starts_with(&format!("{order} (")) && told.contains(&why), "{told}");
         assert!(told.contains("[webhook, evt_") && told.contains(", req_"), "{told}");
+        assert!(told.contains(", by Stripe]") && told.contains("[by API key shop ("), "{told}");
         assert!(told.contains(&format!("Stripe is asked how {intent} stands")), "{told}");
     }
     for (name, expected) in

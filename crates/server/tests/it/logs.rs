@@ -13,20 +13,20 @@ use crate::secrets::storefront;
 use crate::served::Served;
 
 /// The lines of a log of JSON.
-fn lines(log: &str) -> Vec<Value> {
+pub(crate) fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|it| serde_json::from_str(it).unwrap_or_else(|error| panic!("{error}: {it}"))).collect()
 }
 
-fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+pub(crate) fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
     lines.iter().filter(|it| it["message"] == message).collect()
 }
 
-fn text<'a>(line: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(line: &'a Value, field: &str) -> &'a str {
     line[field].as_str().unwrap_or_default()
 }
 
 /// The log, once every request in it has ended.
-async fn settled_log(dev: &Dev) -> String {
+pub(crate) async fn settled_log(dev: &Dev) -> String {
     let begun = Instant::now();
     loop {
         let log = dev.process.logged();
@@ -39,7 +39,7 @@ async fn settled_log(dev: &Dev) -> String {
 }
 
 /// A sale by requests with ids of their own.
-async fn sale(dev: &Dev) -> (Value, String) {
+pub(crate) async fn sale(dev: &Dev) -> (Value, String) {
     let placing = dev.http.post(format!("{}/orders", dev.api)).header("x-api-key", &dev.key);
     let placing = placing.header("content-type", "application/json").header("x-request-id", "sale-1");
     let order = answer(placing.body(two_lines().to_string())).await.body["data"].clone();

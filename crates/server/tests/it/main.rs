@@ -29,3 +29,4 @@ mod spree;
 mod standby;
 mod stopping;
 mod two_installations;
+mod who;

@@ -184,6 +184,10 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
         assert_eq!((repeated.status, repeated.replayed, &repeated.body["data"]["id"]), (201, true, &json!(order)));
     }
     assert_ne!(shop.place("unheard").await.body["data"]["id"], json!(unheard), "Stripe never heard of it");
+    let operator = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let explained = shop.served.call(Method::GET, &format!("/orders/{paid}/explain"), &Value::Null).await.body;
+    let actor = &explained["data"]["timeline"][0]["actor"];
+    assert_eq!(*actor, json!({ "kind": "operator", "operator": operator.trim() }), "{explained}");
     // The page that the customer has open still pays.
     assert_eq!(shop.intent_of(&unpaid_id).await, open);
     shop.served.pay(&open, "pm_card_visa").await;

@@ -1,0 +1,19 @@
+//! Who runs a command: kept with what it changes.
+
+use std::os::unix::fs::MetadataExt;
+
+use paywright_app::Actor;
+
+/// Most characters of a name that are kept.
+const NAME_CHARS_MAX: usize = 64;
+
+/// The operator of this process, by the name of the operating system's user; by the number where the user has no name.
+pub(crate) fn operator() -> Actor {
+    let name = whoami::username().ok().filter(|it| !it.trim().is_empty());
+    let operator = name.unwrap_or_else(|| match std::fs::metadata("/proc/self") {
+        Ok(of_process) => format!("uid {}", of_process.uid()),
+        Err(_) => "unknown".to_owned(),
+    });
+    let is_plain = |it: &char| !it.is_control();
+    Actor::Operator { operator: operator.chars().filter(is_plain).take(NAME_CHARS_MAX).collect() }
+}
