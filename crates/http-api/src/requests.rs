@@ -18,8 +18,8 @@ use tracing::{Instrument, Span};
 
 use crate::Api;
 use crate::body::JsonBody;
-use crate::connection::Line;
 use crate::client_address::ClientAddress;
+use crate::connection::Line;
 use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::{FieldProblem, Problem};
 use crate::receiving::limited;

@@ -59,7 +59,7 @@ pub(crate) async fn stop_asked() {
 #[cfg(test)]
 mod tests {
     use super::FINISH_SECONDS;
-    use crate::settings::DRAIN_SECONDS;
+    use crate::settings::http::DRAIN_SECONDS;
 
     /// What a runtime waits beyond the longest stop, in seconds.
     const MARGIN_SECONDS: u64 = 5;
