@@ -33,6 +33,8 @@ pub enum Migrate {
     /// Bring it up to what this version needs.
     #[default]
     Auto,
+    /// Make all of it in a database that has nothing of it yet, and refuse any other schema than this version's.
+    Create,
     /// Refuse to start on any other schema than this version's.
     Check,
     /// Start whatever it is: while a newer version is being rolled out.
@@ -59,6 +61,7 @@ pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: M
         let mut schema = Schema { db: AsyncConnectionWrapper::from(connection), place };
         match migrate {
             Migrate::Auto => schema.bring_up(),
+            Migrate::Create => schema.create(),
             Migrate::Check => schema.check(),
             Migrate::Off => Ok(0),
         }
@@ -92,14 +95,33 @@ impl Schema {
         if self.pending()?.is_empty() {
             return Ok(0);
         }
-        self.run(WAIT_FOR_TURN)?;
-        let turn = self.db.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"));
-        turn.map_err(|error| failed(&self.place, &format!("another process is still migrating it: {error}")))?;
-        self.run(WAIT_FOR_TABLES)?;
+        self.take_turn()?;
         // Another process may have made them meanwhile, and a newer version more than that.
         if self.pending()?.is_empty() {
             return Ok(0);
         }
+        self.make_pending()
+    }
+
+    /// Makes all of the schema where there is nothing of it, when it is this process's turn; leaves any other alone.
+    fn create(&mut self) -> Result<usize, OpenError> {
+        if self.pending()?.is_empty() {
+            return Ok(0);
+        }
+        // Another process may be making it, and have made a part.
+        self.take_turn()?;
+        if self.pending()?.len() == known(&self.place)?.len() { self.make_pending() } else { self.check() }
+    }
+
+    /// Waits until no other process migrates. The turn ends with the connection.
+    fn take_turn(&mut self) -> Result<(), OpenError> {
+        self.run(WAIT_FOR_TURN)?;
+        let turn = self.db.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"));
+        turn.map_err(|error| failed(&self.place, &format!("another process is still migrating it: {error}")))?;
+        self.run(WAIT_FOR_TABLES)
+    }
+
+    fn make_pending(&mut self) -> Result<usize, OpenError> {
         let made = self.db.run_pending_migrations(MIGRATIONS).map_err(|error| failed(&self.place, &error))?;
         for migration in &made {
             tracing::info!(%migration, "the database was migrated");
@@ -118,8 +140,7 @@ impl Schema {
         } else {
             Vec::new()
         };
-        let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|error| failed(place, &error))?;
-        let mut known: Vec<String> = known.iter().map(|it| it.name().version().to_string()).collect();
+        let mut known = known(place)?;
         if let Some(unknown) = applied.iter().find(|it| !known.contains(&it.version)) {
             return Err(OpenError::NewerSchema { place: place.clone(), migration: unknown.version.clone() });
         }
@@ -130,6 +151,12 @@ impl Schema {
     fn run(&mut self, sql: &str) -> Result<(), OpenError> {
         self.db.batch_execute(sql).map_err(|error| failed(&self.place, &error))
     }
+}
+
+/// The migrations of this version.
+fn known(place: &str) -> Result<Vec<String>, OpenError> {
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|error| failed(place, &error))?;
+    Ok(known.iter().map(|it| it.name().version().to_string()).collect())
 }
 
 fn failed(place: &str, error: &dyn std::fmt::Display) -> OpenError {

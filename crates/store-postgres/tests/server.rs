@@ -104,13 +104,37 @@ async fn a_schema_of_another_version_is_refused_by_name() {
     );
     with(Migrate::Auto).await.unwrap();
     with(Migrate::Check).await.unwrap();
+    with(Migrate::Create).await.unwrap();
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
     database.client().await.batch_execute(newer).await.unwrap();
-    for migrate in [Migrate::Auto, Migrate::Check] {
+    for migrate in [Migrate::Auto, Migrate::Check, Migrate::Create] {
         let error = with(migrate).await.unwrap_err();
         assert!(matches!(&error, OpenError::NewerSchema { migration, .. } if migration == "29990101000001"), "{error}");
     }
     with(Migrate::Off).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_makes_an_empty_database_once_and_migrates_no_older_one() {
+    let database = Database::empty().await;
+    let create = || {
+        let (url, options) = (database.url(), Options { migrate: Migrate::Create, ..Options::default() });
+        async move { PostgresStore::open(&url, options).await.map(drop) }
+    };
+    // The second waits until the first has made all of it.
+    let (left, right) = tokio::join!(create(), create());
+    left.unwrap();
+    right.unwrap();
+    let applied = async || {
+        let count = "SELECT count(*) FROM __diesel_schema_migrations";
+        database.client().await.query_one(count, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    assert_eq!(applied().await, 4);
+    let older = "DELETE FROM __diesel_schema_migrations WHERE version LIKE '2026%4'";
+    database.client().await.batch_execute(older).await.unwrap();
+    let error = create().await.unwrap_err();
+    assert!(matches!(&error, OpenError::OlderSchema { missing: 1, .. }), "{error}");
+    assert_eq!(applied().await, 3);
 }
 
 /// Pain 25: while processes are replaced one by one, the version before works on this schema. Its statements are in

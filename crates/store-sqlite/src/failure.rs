@@ -31,6 +31,28 @@ pub enum OpenError {
         /// The first migration that this version does not know.
         migration: String,
     },
+    /// It was migrated by an older version, or not at all, and we were told not to migrate it.
+    #[error("{path} lacks {missing} migration(s), first {migration}: run `paywright migrate`")]
+    OlderSchema {
+        /// Which file.
+        path: String,
+        /// How many.
+        missing: usize,
+        /// The first one.
+        migration: String,
+    },
+    /// It is not there, and we were told to make none.
+    #[error("{path} is not there: no new database is made here (`paywright migrate` makes one)")]
+    Missing {
+        /// Which file.
+        path: String,
+    },
+    /// It is a folder, a device or the like: what is written there may be lost.
+    #[error("{path} is not a regular file: give the path of a file")]
+    NotAFile {
+        /// Which one.
+        path: String,
+    },
     /// It cannot be written to.
     #[error("{path} is read-only: Paywright must be able to write to it")]
     ReadOnly {

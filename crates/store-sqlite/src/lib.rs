@@ -8,6 +8,7 @@
 mod backup;
 mod failure;
 mod installation;
+mod place;
 mod probe;
 mod queue;
 mod read;
@@ -38,6 +39,20 @@ pub use crate::failure::OpenError;
 use crate::probe::Place;
 use crate::writer::Writer;
 
+/// What is done about the schema when a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Migrate {
+    /// Bring it up to what this version needs.
+    #[default]
+    Auto,
+    /// Make all of it where there is no file or an empty one, and refuse any other schema than this version's.
+    Create,
+    /// Refuse any other schema than this version's.
+    Check,
+    /// Take whatever it is.
+    Off,
+}
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -46,11 +61,13 @@ pub struct Options {
     /// The size in bytes that the file may grow to; what would make it larger is refused as if the disk were
     /// full.
     pub bytes_max: Option<u64>,
+    /// What is done about its schema.
+    pub migrate: Migrate,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 4, bytes_max: None }
+        Self { readers: 4, bytes_max: None, migrate: Migrate::Auto }
     }
 }
 
@@ -72,7 +89,9 @@ struct Readers {
 pub const IN_MEMORY: &str = ":memory:";
 
 impl SqliteStore {
-    /// Opens the file at `path`, making or migrating it as needed; or, for [`IN_MEMORY`], none.
+    /// Opens the file at `path`, making or migrating it as [`Options::migrate`] says; or, for [`IN_MEMORY`], none. A file
+    /// that is made can be read by its owner alone; of one that is there, the rights of all other users but the group's
+    /// are taken away.
     pub fn open(path: &str, options: Options) -> Result<Self, OpenError> {
         let mut connection = setup::open_for_writing(path, options)?;
         let place = Place::of(&mut connection)

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::failure::{DISK, Failure, OpenError};
 use crate::reserve::Reserve;
-use crate::{IN_MEMORY, Options};
+use crate::{IN_MEMORY, Migrate, Options, place};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
@@ -45,14 +45,21 @@ pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteCon
 }
 
 fn open_at_once(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
+    place::prepare(path, options.migrate)?;
     let mut db = SqliteConnection::establish(path).map_err(|error| explain(path, &error))?;
     let explain = |error: diesel::result::Error| explain(path, &error);
     db.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}; PRAGMA foreign_keys = ON;"))
         .map_err(explain)?;
     check_owner(&mut db, path).map_err(|error| error.unwrap_or_else(explain))?;
-    // Fails at once where the file cannot be written; and only one process at a time migrates it.
+    place::close_to_others(path);
+    // Only one process at a time migrates it.
     db.batch_execute("BEGIN IMMEDIATE").map_err(explain)?;
-    let migrated = migrate(&mut db, path);
+    // Fails where the file cannot be written. In one that is up to date it is not committed.
+    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(explain)?;
+    let migrated = match options.migrate {
+        Migrate::Off => Ok(false),
+        Migrate::Auto | Migrate::Create | Migrate::Check => migrate(&mut db, path, options.migrate),
+    };
     // A file that is up to date is opened without writing to its disk, which may be full.
     db.batch_execute(if matches!(migrated, Ok(true)) { "COMMIT" } else { "ROLLBACK" }).map_err(explain)?;
     migrated?;
@@ -122,28 +129,33 @@ fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> 
     Err(CheckError::Refused(OpenError::OtherProgram { path: path.to_owned() }))
 }
 
-/// Makes what is missing, and says whether anything was.
-fn migrate(db: &mut SqliteConnection, path: &str) -> Result<bool, OpenError> {
+/// Makes what is missing, if that is to be done, and says whether anything was.
+fn migrate(db: &mut SqliteConnection, path: &str, mode: Migrate) -> Result<bool, OpenError> {
     let applied = db.applied_migrations().map_err(|error| explain(path, &error))?;
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|error| explain(path, &error))?;
     if let Some(unknown) = applied.iter().find(|it| !known.iter().any(|known| known.name().version() == **it)) {
         return Err(OpenError::NewerSchema { path: path.to_owned(), migration: unknown.to_string() });
     }
-    let mut pending = false;
-    for migration in known {
-        let version = migration.name().version().as_owned();
-        if !applied.contains(&version) {
-            pending = true;
-            // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
-            migration.run(db).map_err(|error| explain(path, &error))?;
-            diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
-                .bind::<Text, _>(version.to_string())
-                .execute(db)
-                .map_err(|error| explain(path, &error))?;
-        }
+    let pending: Vec<_> = known.iter().filter(|it| !applied.contains(&it.name().version().as_owned())).collect();
+    let Some(first) = pending.first() else { return Ok(false) };
+    let may_be_made = match mode {
+        Migrate::Auto => true,
+        Migrate::Create => applied.is_empty(),
+        Migrate::Check | Migrate::Off => false,
+    };
+    if !may_be_made {
+        let (path, migration) = (path.to_owned(), first.name().version().to_string());
+        return Err(OpenError::OlderSchema { path, missing: pending.len(), migration });
     }
-    db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(|error| explain(path, &error))?;
-    Ok(pending)
+    for migration in pending {
+        // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
+        migration.run(db).map_err(|error| explain(path, &error))?;
+        diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
+            .bind::<Text, _>(migration.name().version().to_string())
+            .execute(db)
+            .map_err(|error| explain(path, &error))?;
+    }
+    Ok(true)
 }
 
 /// Whether every migration that this version knows was made.

@@ -1,12 +1,14 @@
 //! What can be wrong with a file, and what the store says then.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use paywright_app::{Actor, Cause, Changes, Lease, OrderRef, Store, StoreError, Version};
-use paywright_store_sqlite::{IN_MEMORY, OpenError, Options, SqliteStore};
+use paywright_store_sqlite::{IN_MEMORY, Migrate, OpenError, Options, SqliteStore};
 use paywright_testkit::{at, changes, order_id, place, request_intent};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -287,4 +289,116 @@ async fn a_cause_of_before_actors_comes_back_without_one() {
     let facts = store.facts(order_id(1)).await.unwrap();
     let old = Cause { source: "answer".into(), request: Some("req_1".into()), ..Cause::default() };
     assert!(!facts.is_empty() && facts.iter().all(|it| it.cause.as_ref() == Some(&old)), "{facts:?}");
+}
+
+/// How many migrations there are.
+fn migrations() -> usize {
+    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite")).unwrap().count()
+}
+
+fn open_with(path: &str, migrate: Migrate) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(path, Options { migrate, ..Options::default() })
+}
+
+#[tokio::test]
+async fn a_file_is_made_or_migrated_only_where_that_was_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    for migrate in [Migrate::Check, Migrate::Off] {
+        let error = open_with(&path, migrate).err().unwrap();
+        assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
+        assert!(!std::fs::exists(&path).unwrap(), "{migrate:?}");
+    }
+    std::fs::write(&path, "").unwrap();
+    let error = open_with(&path, Migrate::Check).err().unwrap();
+    assert!(matches!(error, OpenError::OlderSchema { missing, .. } if missing == migrations()), "{error:?}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing is made");
+    drop(open_with(&path, Migrate::Create).unwrap());
+    for migrate in [Migrate::Check, Migrate::Create, Migrate::Off] {
+        drop(open_with(&path, migrate).unwrap());
+    }
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
+    beside(&path).batch_execute(newer).unwrap();
+    for migrate in [Migrate::Auto, Migrate::Check, Migrate::Create] {
+        let error = open_with(&path, migrate).err().unwrap();
+        assert!(matches!(error, OpenError::NewerSchema { .. }), "{migrate:?}: {error:?}");
+    }
+    drop(open_with(&path, Migrate::Off).unwrap());
+}
+
+#[tokio::test]
+async fn an_older_file_is_left_as_it_was_unless_it_is_to_be_migrated() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let mut db = beside(&path);
+    db.batch_execute(include_str!("../../../migrations/sqlite/2026-11-21-000001_initial/up.sql")).unwrap();
+    db.batch_execute(
+        "CREATE TABLE __diesel_schema_migrations (version TEXT PRIMARY KEY NOT NULL, run_on TIMESTAMP);
+         INSERT INTO __diesel_schema_migrations (version) VALUES ('20261121000001');
+         PRAGMA application_id = 1348565367;",
+    )
+    .unwrap();
+    drop(db);
+    let before = std::fs::read(&path).unwrap();
+    for migrate in [Migrate::Check, Migrate::Create] {
+        let error = open_with(&path, migrate).err().unwrap();
+        assert!(
+            matches!(error, OpenError::OlderSchema { missing, .. } if missing == migrations() - 1),
+            "{migrate:?}: {error:?}"
+        );
+        assert!(error.to_string().contains("run `paywright migrate`"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{migrate:?}");
+    }
+    drop(open_with(&path, Migrate::Auto).unwrap());
+    drop(open_with(&path, Migrate::Check).unwrap());
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_can_read_a_new_database() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let store = open(&path).unwrap();
+    store.commit(first(1)).await.unwrap();
+    let mode = |end: &str| std::fs::metadata(format!("{path}{end}")).unwrap().permissions().mode() & 0o777;
+    for end in ["", "-wal", "-shm", "-reserve"] {
+        assert_eq!(mode(end), 0o600, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn the_rights_of_others_on_an_older_database_are_taken_away() {
+    let folder = TempDir::new().unwrap();
+    let path = path_in(&folder);
+    let store = open(&path).unwrap();
+    store.commit(first(1)).await.unwrap();
+    let set = |end: &str, mode| {
+        std::fs::set_permissions(format!("{path}{end}"), Permissions::from_mode(mode)).unwrap();
+    };
+    let mode = |end: &str| std::fs::metadata(format!("{path}{end}")).unwrap().permissions().mode() & 0o777;
+    for end in ["", "-wal", "-shm"] {
+        set(end, 0o644);
+    }
+    let _second = open(&path).unwrap();
+    for end in ["", "-wal", "-shm"] {
+        assert_eq!(mode(end), 0o640, "a group may have a right on purpose: {end}");
+    }
+    drop(store);
+    let other = folder.path().join("other.db");
+    beside(other.to_str().unwrap()).batch_execute("CREATE TABLE bookmarks (url TEXT)").unwrap();
+    std::fs::set_permissions(&other, Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(open(other.to_str().unwrap()), Err(OpenError::OtherProgram { .. })));
+    assert_eq!(
+        std::fs::metadata(&other).unwrap().permissions().mode() & 0o777,
+        0o644,
+        "another program's is left alone"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    for path in [folder.path().to_str().unwrap(), "/dev/null", "/dev/zero"] {
+        let error = open(path).err().unwrap();
+        assert!(matches!(error, OpenError::NotAFile { .. }), "{path}: {error:?}");
+    }
 }
