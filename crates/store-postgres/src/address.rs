@@ -50,6 +50,10 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let bad = |problem: String| OpenError::Address { problem };
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        if base.matches('@').count() > 1 {
+            // A part of the password would be taken for the host, and shown.
+            return Err(bad("it has more than one @: write one in a name or a password as %40".into()));
+        }
         let (mut mode, mut authorities, mut rest) = (None, None, Serializer::new(String::new()));
         for (name, value) in parse(query.as_bytes()) {
             match name.as_ref() {
@@ -61,7 +65,11 @@ impl Address {
         }
         // The server reads a `+` as it is.
         let rest = rest.finish().replace('+', "%20");
-        let mut config = Config::from_str(&format!("{base}?{rest}")).map_err(|error| bad(with_causes(&error)))?;
+        let mut config = Config::from_str(&format!("{base}?{rest}")).map_err(|error| {
+            // What is named may be the rest of a password with a `?` in it.
+            let named = if query.contains('@') { "an option is wrong".into() } else { with_causes(&error) };
+            bad(format!("{named} (write @, :, / and ? in a name or a password as %40, %3A, %2F and %3F)"))
+        })?;
         let signed = if authorities.is_some() { Trust::Signed } else { Trust::Anyone };
         let (mode, trust) = match mode.as_deref() {
             Some("disable") => (SslMode::Disable, Trust::Anyone),
@@ -261,7 +269,16 @@ mod tests {
             (address.to_string(), address.config.get_options()),
             ("/run/postgresql:5432/shop".into(), Some("-c jit=on"))
         );
-        let bad = Address::parse("postgres://ada:secret@db:port/shop").err().map(|it| it.to_string()).unwrap();
-        assert!(!bad.contains("secret"), "{bad}");
+        for (url, says) in [
+            ("postgres://ada:secret@db:port/shop", "invalid value for option `port`"),
+            ("postgres://ada:x@secret@db/shop", "more than one @"),
+            ("postgres://ada:x@y/secret@db/shop", "more than one @"),
+            ("postgres://ada:5432?secret@db/shop", "an option is wrong"),
+            ("postgres://ada:x?secret@db/shop", "an option is wrong"),
+            ("postgres://ada:x@db/shop?sslmod=require", "unknown option `sslmod`"),
+        ] {
+            let said = Address::parse(url).err().map(|it| it.to_string()).unwrap();
+            assert!(said.contains(says) && !said.contains("secret"), "{url}: {said}");
+        }
     }
 }
