@@ -6,7 +6,7 @@ use std::sync::Arc;
 use paywright_domain::{Epoch, Timestamp};
 
 use crate::cli::AuditOptions;
-use crate::database::Stores;
+use crate::database::{Schema, Stores};
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
 use crate::worker::Doorbell;
@@ -19,7 +19,7 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let Stores { orders: store, installation, .. } = database.open_for_a_look().await?;
+    let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
     let epoch = store.installation().await?.epoch;
     let limits = settings.payments.into_settings(&stripe)?;
     let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();

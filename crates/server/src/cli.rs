@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_domain::Timestamp;
-use paywright_store_postgres::Migrate;
 
 /// Orders in, money exactly once: a self-hosted order-and-payment service.
 #[derive(Debug, Parser)]
@@ -128,7 +128,7 @@ pub(crate) struct ServeOptions {
     /// Where to listen, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
-    /// What to do about the schema of a PostgreSQL database first.
+    /// What to do about the schema of the database first.
     #[arg(long, value_enum, default_value_t = MigrateMode::Auto)]
     pub(crate) migrate: MigrateMode,
 }
@@ -143,12 +143,12 @@ pub(crate) enum MigrateMode {
     Off,
 }
 
-impl From<MigrateMode> for Migrate {
+impl From<MigrateMode> for Schema {
     fn from(mode: MigrateMode) -> Self {
         match mode {
-            MigrateMode::Auto => Self::Auto,
+            MigrateMode::Auto => Self::Migrate,
             MigrateMode::Check => Self::Check,
-            MigrateMode::Off => Self::Off,
+            MigrateMode::Off => Self::Any,
         }
     }
 }

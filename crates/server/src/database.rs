@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::InstallationId;
-use paywright_store_postgres::{Known, Migrate, PostgresStore};
+use paywright_store_postgres::{Known, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -31,6 +31,41 @@ pub(crate) enum Database {
         /// Where the highest timeline is remembered; `None` to compare nothing.
         timeline_file: Option<PathBuf>,
     },
+}
+
+/// What is done about the schema of a database when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It is brought up to date.
+    Migrate,
+    /// It is made where there is nothing of it, and must be this version's elsewhere.
+    Create,
+    /// It must be this version's.
+    Check,
+    /// It is taken as it is.
+    Any,
+}
+
+impl From<Schema> for paywright_store_postgres::Migrate {
+    fn from(schema: Schema) -> Self {
+        match schema {
+            Schema::Migrate => Self::Auto,
+            Schema::Create => Self::Create,
+            Schema::Check => Self::Check,
+            Schema::Any => Self::Off,
+        }
+    }
+}
+
+impl From<Schema> for paywright_store_sqlite::Migrate {
+    fn from(schema: Schema) -> Self {
+        match schema {
+            Schema::Migrate => Self::Auto,
+            Schema::Create => Self::Create,
+            Schema::Check => Self::Check,
+            Schema::Any => Self::Off,
+        }
+    }
 }
 
 /// All that a database keeps, by port.
@@ -62,33 +97,19 @@ impl Database {
     }
 
     /// Opens it for `lanes` threads, and does about its schema what is to be done.
-    pub(crate) async fn open(&self, lanes: usize, migrate: Migrate) -> Result<Stores, Failure> {
+    pub(crate) async fn open(&self, lanes: usize, schema: Schema) -> Result<Stores, Failure> {
         match self {
             Self::Sqlite { path } => {
-                if migrate != Migrate::Auto {
-                    return Err(
-                        "a file is always brought up to date when it is opened: --migrate is for PostgreSQL".into()
-                    );
-                }
-                Stores::of(SqliteStore::open(path, paywright_store_sqlite::Options::default())?).await
+                let options = paywright_store_sqlite::Options { migrate: schema.into(), ..Default::default() };
+                Stores::of(SqliteStore::open(path, options)?).await
             }
             Self::Postgres { url, connections, wait, timeline_file } => {
                 let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
                 let (connections, wait, timeline_file) = (*connections, *wait, timeline_file.clone());
+                let migrate = schema.into();
                 let options = paywright_store_postgres::Options { connections, lanes, wait, migrate, timeline_file };
                 Stores::of(PostgresStore::open(url.expose_secret(), options).await?).await
             }
-        }
-    }
-
-    /// Opens it for a look. A server's schema is left as it is, since others may be serving from it.
-    pub(crate) async fn open_for_a_look(&self) -> Result<Stores, Failure> {
-        match self {
-            Self::Sqlite { path } if !Path::new(path).exists() => {
-                Err(format!("{path} is not there: this command makes no new database").into())
-            }
-            Self::Sqlite { .. } => self.open(1, Migrate::Auto).await,
-            Self::Postgres { .. } => self.open(1, Migrate::Check).await,
         }
     }
 
@@ -108,7 +129,7 @@ impl Database {
     pub(crate) async fn migrate(&self) -> Result<String, Failure> {
         match self {
             Self::Sqlite { .. } => {
-                drop(self.open(1, Migrate::Auto).await?);
+                drop(self.open(1, Schema::Migrate).await?);
                 Ok("The file is up to date.".into())
             }
             Self::Postgres { url, timeline_file, .. } => {

@@ -8,13 +8,12 @@ use paywright_app::{Scope, StoreError};
 use paywright_domain::{Currency, CustomerId};
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
-use paywright_store_postgres::Migrate;
 use paywright_stripe_twin::{Options, Server, StartError};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::DevOptions;
-use crate::database::Database;
+use crate::database::{Database, Schema};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{CONNECTIONS, Payments};
@@ -106,7 +105,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     })?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
-    let stores = database.open(1, Migrate::Auto).await?;
+    let stores = database.open(1, Schema::Migrate).await?;
     demo::stock(&stores.prices).await?;
     let service = wire(Wiring {
         stores,

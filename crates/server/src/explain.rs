@@ -3,6 +3,7 @@
 use paywright_app::{OrderRef, OrderRefError, explain_order};
 
 use crate::cli::ExplainOptions;
+use crate::database::Schema;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
@@ -13,7 +14,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
         OrderRefError::Malformed => error.to_string(),
     })?;
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open_for_a_look().await?.orders;
+    let store = database.open(1, Schema::Check).await?.orders;
     let found = store.order(&which).await?.ok_or_else(unknown)?;
     let explained = explain_order(&*store, found.value).await?;
     let order = &explained.order;

@@ -2,9 +2,9 @@
 
 use paywright_app::{ApiKey, Scope};
 use paywright_http_api::ApiKeyText;
-use paywright_store_postgres::Migrate;
 
 use crate::cli::{KeysCommand, KeysOptions};
+use crate::database::Schema;
 use crate::settings::Settings;
 use crate::world::{now, random_bytes};
 use crate::{Failure, say};
@@ -15,7 +15,12 @@ const DAYS_MAX: u32 = 36_500;
 
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    let store = database.open(1, Migrate::Auto).await?.orders;
+    // The first command of a new shop may make the database; none but `migrate` and `serve` changes one that is there.
+    let schema = match &options.command {
+        KeysCommand::Create { .. } => Schema::Create,
+        KeysCommand::List | KeysCommand::Revoke { .. } => Schema::Check,
+    };
+    let store = database.open(1, schema).await?.orders;
     match options.command {
         KeysCommand::Create { name, scopes, days } => {
             let text = ApiKeyText::from_random(random_bytes()?);

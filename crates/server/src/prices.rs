@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
-use paywright_store_postgres::Migrate;
 
 use crate::cli::{PricesCommand, PricesOptions};
+use crate::database::Schema;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
         PricesCommand::Import { file } => {
             let text = read(&file)?;
             let variants = variants(&text).map_err(|problems| not_imported(&file, &problems))?;
-            database.open(1, Migrate::Auto).await?.prices.put_variants(&variants).await?;
+            database.open(1, Schema::Create).await?.prices.put_variants(&variants).await?;
             say(&format!(
                 "{} variants are on the price list. Carts have their prices from their next change on.",
                 variants.len()
@@ -33,7 +33,7 @@ pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
             let terms: Terms =
                 serde_json::from_str(&read(&file)?).map_err(|problem| format!("{}: {problem}", file.display()))?;
             terms.check()?;
-            database.open(1, Migrate::Auto).await?.prices.put_terms(&terms).await?;
+            database.open(1, Schema::Create).await?.prices.put_terms(&terms).await?;
             let Terms { shipping, taxes, coupons } = &terms;
             say(&format!(
                 "Terms of sale: {} ways to ship, {} taxes, {} coupons.",

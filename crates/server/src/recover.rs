@@ -6,7 +6,7 @@ use paywright_app::{LostOrderDecision, RecordedOrder, RecoveredOrder, Recovery, 
 use paywright_domain::Order;
 
 use crate::cli::RecoverOptions;
-use crate::database::Stores;
+use crate::database::{Schema, Stores};
 use crate::operator::operator;
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
@@ -27,7 +27,7 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     }
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
-    let Stores { orders: store, installation, .. } = database.open_for_a_look().await?;
+    let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.into_settings(&stripe)?;
     let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
     let work = Work::by(operator(), WorkId::Background("recover"));

@@ -1,5 +1,7 @@
 //! What the commands say, and what they need.
 
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::sqlite::SqliteConnection;
 use paywright_app::KEY_BELIEVED_SECONDS;
 use paywright_testkit::postgres::Database;
 use reqwest::{Client, Method};
@@ -83,11 +85,121 @@ async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_t
         let ready = format!("{}/readyz", address_of(&serve));
         assert_eq!(client().get(ready).send().await.unwrap().status(), 200, "{mode}");
     }
-    let file = [("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), settings[1], settings[2]];
-    let (done, printed, _) = run(&["migrate"], &file, folder.path());
-    assert!(done && printed.contains("up to date"), "{printed}");
-    let (done, _, said) = run(&["serve", "--migrate=off"], &file, folder.path());
-    assert!(!done && said.contains("--migrate is for PostgreSQL"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_is_migrated_when_asked_or_at_the_start_and_left_alone_when_told_so() {
+    let folder = TempDir::new().unwrap();
+    let settings = [
+        ("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"),
+        ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x"),
+        ("PAYWRIGHT__AUTH__TOKEN_SECRET", SECRET),
+    ];
+    for mode in ["--migrate=check", "--migrate=off"] {
+        let (done, _, said) = run(&["serve", mode, "--bind", "127.0.0.1:0"], &settings, folder.path());
+        assert!(!done && said.contains("orders.db is not there") && said.contains("`paywright migrate`"), "{said}");
+    }
+    let (done, printed, said) = run(&["migrate"], &settings, folder.path());
+    assert!(done && printed.contains("up to date"), "{printed}{said}");
+    forget_last_migration(&folder);
+    let (done, _, said) = run(&["serve", "--migrate=check", "--bind", "127.0.0.1:0"], &settings, folder.path());
+    assert!(
+        !done && said.contains("orders.db lacks 1 migration(s)") && said.contains("run `paywright migrate`"),
+        "{said}"
+    );
+    remember_last_migration(&folder);
+    for mode in ["--migrate=check", "--migrate=off", "--migrate=auto"] {
+        let mut command = command(&["serve", mode, "--bind", "127.0.0.1:0"], folder.path());
+        command.envs(settings);
+        let serve = Process::start(command);
+        let ready = format!("{}/readyz", address_of(&serve));
+        assert_eq!(client().get(ready).send().await.unwrap().status(), 200, "{mode}");
+    }
+}
+
+/// The last migration of this version.
+const LAST_MIGRATION: &str = "20261125000004";
+
+fn in_file(folder: &TempDir, sql: &str) {
+    let mut db = SqliteConnection::establish(folder.path().join("orders.db").to_str().unwrap()).unwrap();
+    db.batch_execute(sql).unwrap();
+}
+
+/// Makes a file look like one that the version before has left.
+fn forget_last_migration(folder: &TempDir) {
+    in_file(folder, &format!("DELETE FROM __diesel_schema_migrations WHERE version = '{LAST_MIGRATION}'"));
+}
+
+fn remember_last_migration(folder: &TempDir) {
+    in_file(folder, &format!("INSERT INTO __diesel_schema_migrations (version) VALUES ('{LAST_MIGRATION}')"));
+}
+
+/// Every command that opens a database, but `migrate` and `serve`. `serve` of an older version may be running meanwhile.
+const COMMANDS: [&[&str]; 7] = [
+    &["keys", "create", "--name", "x", "--scope", "orders:read"],
+    &["keys", "list"],
+    &["keys", "revoke", "0195ead7-0001-7000-8000-000000000001"],
+    &["prices", "import", "prices.csv"],
+    &["explain", "ORD-20250331-000001"],
+    &["audit"],
+    &["recover", "--since", "2026-01-01T00:00:00Z"],
+];
+
+#[tokio::test]
+async fn no_command_but_migrate_and_serve_changes_the_schema_of_a_database() {
+    let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
+    std::fs::write(folder.path().join("prices.csv"), "id,name,price_usd\nmug,Mug,9.50\n").unwrap();
+    let url = database.url();
+    let with = |url| [("PAYWRIGHT__DATABASE__URL", url), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x")];
+    let (server, file) = (with(url.as_str()), with("sqlite:orders.db"));
+    let server_sql = async |sql: &str| database.client().await.batch_execute(sql).await.unwrap();
+    for settings in [&server, &file] {
+        assert!(run(&["migrate"], settings, folder.path()).0);
+    }
+    forget_last_migration(&folder);
+    server_sql(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{LAST_MIGRATION}'")).await;
+    for settings in [&server, &file] {
+        for command in COMMANDS {
+            let (done, _, said) = run(command, settings, folder.path());
+            assert!(!done && said.contains("lacks 1 migration(s)"), "{command:?}: {said}");
+            assert!(said.contains("run `paywright migrate`"), "{command:?}: {said}");
+        }
+    }
+    // A copy is a copy, also of what the version before has left.
+    let (done, printed, said) = run(&["backup", "copy.db"], &file, folder.path());
+    assert!(done, "{printed}{said}");
+    remember_last_migration(&folder);
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
+    in_file(&folder, newer);
+    server_sql(&format!("{newer}, ('{LAST_MIGRATION}')")).await;
+    for settings in [&server, &file] {
+        for command in COMMANDS {
+            let (done, _, said) = run(command, settings, folder.path());
+            assert!(!done && said.contains("was migrated by a newer version"), "{command:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_command_of_a_new_shop_makes_its_database_and_a_reading_one_does_not() {
+    let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
+    std::fs::write(folder.path().join("prices.csv"), "id,name,price_usd\nmug,Mug,9.50\n").unwrap();
+    let url = database.url();
+    for url in [url.as_str(), "sqlite:orders.db"] {
+        let settings = [("PAYWRIGHT__DATABASE__URL", url), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_x")];
+        for command in [COMMANDS[1], COMMANDS[2], COMMANDS[4], COMMANDS[5], COMMANDS[6]] {
+            let (done, _, said) = run(command, &settings, folder.path());
+            assert!(!done && said.contains("`paywright migrate`"), "{command:?}: {said}");
+        }
+        assert!(!folder.path().join("orders.db").exists(), "nothing was made");
+        let (done, printed, said) = run(COMMANDS[0], &settings, folder.path());
+        assert!(done && printed.contains("pwk_"), "{url}: {said}");
+        let (done, printed, said) = run(&["keys", "list"], &settings, folder.path());
+        assert!(done && printed.contains("active"), "{url}: {said}");
+    }
+    let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:other.db")];
+    let (done, _, said) = run(&["prices", "import", "prices.csv"], &settings, folder.path());
+    assert!(done, "{said}");
 }
 
 #[test]
