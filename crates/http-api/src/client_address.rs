@@ -28,19 +28,19 @@ pub struct TrustedProxies(Vec<IpNet>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TrustedProxiesError {
     /// It is neither an address nor a network.
-    #[error("entry {entry} must be an address or a network, like 10.0.0.0/8 or ::1")]
+    #[error("must be addresses and networks, like 10.0.0.0/8 or ::1: entry {entry} is none")]
     Malformed {
         /// Its place.
         entry: usize,
     },
     /// It holds every address, so that anybody could claim any.
-    #[error("entry {entry} holds every address: name the networks that the proxies are in")]
+    #[error("must be the networks that the proxies are in: entry {entry} holds every address")]
     Everybody {
         /// Its place.
         entry: usize,
     },
     /// It is a network of IPv4 addresses, written as IPv6.
-    #[error("entry {entry} is a network of IPv4 addresses written as IPv6: write it as IPv4")]
+    #[error("must have networks of IPv4 addresses written as IPv4: entry {entry} is written as IPv6")]
     Mapped {
         /// Its place.
         entry: usize,

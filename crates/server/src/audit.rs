@@ -21,7 +21,7 @@ pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
     let epoch = store.installation().await?.epoch;
-    let limits = settings.payments.into_settings(&stripe)?;
+    let limits = settings.payments.into_settings(&stripe);
     let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
     let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
     let audit = app.audit(since).await?;

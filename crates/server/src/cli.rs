@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::database::Schema;
+use crate::settings::BindAddress;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_domain::Timestamp;
 
@@ -127,7 +128,7 @@ pub(crate) struct ServeOptions {
     pub(crate) settings: SettingsOptions,
     /// Where to listen, instead of `http.bind`.
     #[arg(long)]
-    pub(crate) bind: Option<String>,
+    pub(crate) bind: Option<BindAddress>,
     /// What to do about the schema of the database first.
     #[arg(long, value_enum, default_value_t = MigrateMode::Auto)]
     pub(crate) migrate: MigrateMode,
@@ -188,7 +189,7 @@ pub(crate) struct HealthOptions {
     pub(crate) settings: SettingsOptions,
     /// Where the process listens, instead of `http.bind`.
     #[arg(long)]
-    pub(crate) bind: Option<String>,
+    pub(crate) bind: Option<BindAddress>,
 }
 
 #[derive(Debug, Args)]

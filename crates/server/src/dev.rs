@@ -16,7 +16,7 @@ use crate::cli::DevOptions;
 use crate::database::{Database, Schema};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
-use crate::settings::{CONNECTIONS, Payments};
+use crate::settings::{Http, Payments};
 use crate::stop::{StopSignals, stop_asked};
 use crate::twin::endpoint;
 use crate::worker::KeepCarts;
@@ -134,7 +134,8 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let twin = tokio::spawn(twin.run(stop_asked()));
     let workers = workers(0);
     let open_files_max = descriptors::raise_limit();
-    let connections = descriptors::connections_max(CONNECTIONS, open_files_max, database.connections(), workers)?;
+    let connections =
+        descriptors::connections_max(Http::default().connections(), open_files_max, database.connections(), workers)?;
     let signals = StopSignals::new()?;
     say(&calls(folder, address, twin_address, key.expose(), &token));
     answer(service, listener, workers, connections, signals).await?;

@@ -28,7 +28,7 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
-    let limits = settings.payments.into_settings(&stripe)?;
+    let limits = settings.payments.into_settings(&stripe);
     let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
     let work = Work::by(operator(), WorkId::Background("recover"));
     let recovery = work.scope(app.recover(options.since, |it| options.decision(it))).await?;

@@ -49,32 +49,33 @@ pub(crate) struct Service {
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
-    let (database, workers) = (settings.database()?, workers(settings.http.workers));
+    let (database, workers) = (settings.database()?, workers(settings.http.workers()));
     let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
-    let trusted_proxies = settings.http.trusted_proxies()?;
+    let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
+    let open_files_max = descriptors::raise_limit();
+    let connections =
+        descriptors::connections_max(settings.http.connections(), open_files_max, database.connections(), workers)?;
     let wiring = Wiring {
+        // Opened, and perhaps migrated, once all settings were found right.
         stores: database.open(workers, options.migrate.into()).await?,
         stripe,
         payments: settings.payments.clone(),
-        webhook_secrets: settings.webhook_secrets()?,
+        webhook_secrets,
         token_secret,
-        token_leeway_seconds: settings.auth.leeway_seconds()?,
-        currency: settings.storefront.currency()?,
-        publishable_key: settings.stripe.publishable_key.clone(),
-        allowed_origins: settings.storefront.origins()?,
-        keep_carts: settings.storefront.keep_carts()?,
+        token_leeway_seconds: settings.auth.leeway_seconds(),
+        currency: settings.storefront.currency,
+        publishable_key,
+        allowed_origins: settings.storefront.allowed_origins.0.clone(),
+        keep_carts: settings.storefront.keep_carts(),
         demo: settings.storefront.demo,
-        drain: settings.http.drain()?,
-        trusted_proxies,
+        drain: settings.http.drain(),
+        trusted_proxies: settings.http.trusted_proxies.clone(),
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
     let service = wire(wiring)?;
-    let listener = listen(options.bind.as_deref().unwrap_or(&settings.http.bind))?;
-    let open_files_max = descriptors::raise_limit();
-    let connections =
-        descriptors::connections_max(settings.http.connections, open_files_max, database.connections(), workers)?;
+    let listener = listen(options.bind.as_ref().unwrap_or(&settings.http.bind).as_str())?;
     let signals = StopSignals::new()?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
     answer(service, listener, workers, connections, signals).await
@@ -89,7 +90,7 @@ pub(crate) fn workers(set: usize) -> usize {
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let bell = Arc::<Doorbell>::default();
     let Stores { orders, carts, prices, installation } = wiring.stores;
-    let settings = wiring.payments.into_settings(&wiring.stripe)?;
+    let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(orders, &gateway, settings, &bell);

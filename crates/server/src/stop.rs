@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn compose_and_the_docs_wait_for_the_longest_stop() {
-        let total = DRAIN_SECONDS + FINISH_SECONDS + MARGIN_SECONDS;
+        let total = u64::from(DRAIN_SECONDS) + FINISH_SECONDS + MARGIN_SECONDS;
         let compose = include_str!("../../../docker-compose.yml");
         assert!(compose.contains(&format!("stop_grace_period: {total}s")), "{total}");
         let docs = include_str!("../../../docs/operations.md");

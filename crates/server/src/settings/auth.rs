@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::Failure;
 use crate::settings::Settings;
 use crate::settings::secrets::secret;
+use crate::settings::values::Within;
 
 /// Five minutes: a longer tolerance would mostly keep expired tokens alive.
 const LEEWAY_SECONDS_MAX: u32 = 300;
@@ -19,31 +20,33 @@ pub(crate) struct Auth {
     token_secret: Option<SecretString>,
     token_secret_file: Option<PathBuf>,
     /// Tolerance for the clock of the shop that signs tokens, in seconds.
-    leeway_seconds: u32,
+    leeway_seconds: Within<0, LEEWAY_SECONDS_MAX>,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { token_secret: None, token_secret_file: None, leeway_seconds: Tokens::LEEWAY_SECONDS }
+        let leeway_seconds = Within::nearest(Tokens::LEEWAY_SECONDS);
+        Self { token_secret: None, token_secret_file: None, leeway_seconds }
     }
 }
 
 impl Auth {
     /// Tolerance for the clock of the shop that signs tokens, in seconds.
-    pub(crate) fn leeway_seconds(&self) -> Result<u32, Failure> {
-        if self.leeway_seconds > LEEWAY_SECONDS_MAX {
-            return Err(format!("auth.leeway_seconds must be at most {LEEWAY_SECONDS_MAX}").into());
-        }
-        Ok(self.leeway_seconds)
+    pub(crate) fn leeway_seconds(&self) -> u32 {
+        self.leeway_seconds.get()
     }
 }
 
 impl Settings {
+    /// The secret that tokens are signed with.
     pub(crate) fn token_secret(&self) -> Result<SecretString, Failure> {
-        let found = secret(self.auth.token_secret.as_ref(), self.auth.token_secret_file.as_deref())?;
-        Ok(found.ok_or(
+        let Auth { token_secret, token_secret_file: file, .. } = &self.auth;
+        let found = secret("auth.token_secret", token_secret.as_ref(), file.as_deref())?;
+        let found = found.ok_or(
             "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET (or ..._FILE) to a text of at least 32 random bytes (openssl rand -hex 32), \
              which the shop signs its customers' tokens with",
-        )?)
+        )?;
+        Tokens::new(&found.text).map_err(|problem| format!("{}: {problem}", found.setting))?;
+        Ok(found.text)
     }
 }

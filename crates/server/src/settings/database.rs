@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::Failure;
 use crate::database::Database;
 use crate::settings::Settings;
-use crate::settings::secrets::secret;
+use crate::settings::secrets::{Secret, secret};
+use crate::settings::values::Within;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,9 +20,9 @@ pub(crate) struct DatabaseSettings {
     url: Option<SecretString>,
     url_file: Option<PathBuf>,
     /// The most connections to PostgreSQL of this process.
-    connections: u16,
+    connections: Within<1, 10_000>,
     /// How long a request waits for one of them, in milliseconds.
-    wait_ms: u64,
+    wait_ms: Within<10, 60_000>,
     /// The file that the highest timeline of PostgreSQL is remembered in; empty to compare nothing.
     timeline_file: Option<PathBuf>,
 }
@@ -44,7 +45,13 @@ fn timeline_file(set: Option<&Path>, state_directory: Option<&OsStr>) -> Option<
 
 impl Default for DatabaseSettings {
     fn default() -> Self {
-        Self { url: None, url_file: None, connections: 16, wait_ms: 2_000, timeline_file: None }
+        Self {
+            url: None,
+            url_file: None,
+            connections: Within::nearest(16),
+            wait_ms: Within::nearest(2_000),
+            timeline_file: None,
+        }
     }
 }
 
@@ -52,26 +59,44 @@ impl Settings {
     /// The database that orders are kept in.
     pub(crate) fn database(&self) -> Result<Database, Failure> {
         let DatabaseSettings { url, url_file, connections, wait_ms, timeline_file: file } = &self.database;
-        let Some(url) = secret(url.as_ref(), url_file.as_deref())? else {
+        let Some(Secret { text: url, setting }) = secret("database.url", url.as_ref(), url_file.as_deref())? else {
             let set = "set PAYWRIGHT__DATABASE__URL (or ..._FILE), for example to \
                        postgres://paywright@localhost/paywright or to sqlite:/var/lib/paywright/orders.db";
             return Err(format!("no database is set: {set}").into());
         };
         if let Some(path) = url.expose_secret().strip_prefix("sqlite:") {
-            return Ok(Database::Sqlite { path: path.strip_prefix("//").unwrap_or(path).to_owned() });
+            return Ok(Database::Sqlite { path: sqlite_path(&setting, path)? });
         }
         let is_postgres = ["postgres://", "postgresql://"].iter().any(|it| url.expose_secret().starts_with(it));
         if !is_postgres {
             // Not the address itself: it may hold a password.
-            return Err("PAYWRIGHT__DATABASE__URL must begin with postgres:// or sqlite:".into());
-        }
-        if *connections == 0 {
-            return Err("database.connections must be at least 1".into());
+            return Err(format!("{setting} must begin with postgres:// or sqlite:").into());
         }
         let file = timeline_file(file.as_deref(), std::env::var_os("STATE_DIRECTORY").as_deref());
-        let wait = Duration::from_millis(*wait_ms);
-        Ok(Database::Postgres { url, connections: *connections, wait, timeline_file: file })
+        let wait = Duration::from_millis(wait_ms.get().into());
+        let connections = u16::try_from(connections.get()).unwrap_or(u16::MAX);
+        Ok(Database::Postgres { url, connections, wait, timeline_file: file })
     }
+}
+
+/// The path of a SQLite file, of what follows `sqlite:`. What SQLite would read as a database without a file, or as a file
+/// of another name or mode, is refused.
+fn sqlite_path(setting: &str, rest: &str) -> Result<String, Failure> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let problem = if path.trim().is_empty() {
+        "names no file: SQLite would forget all orders at the end"
+    } else if path.starts_with(':') {
+        "must be the path of a file: a database in memory forgets all orders at the end"
+    } else if path.contains('?') {
+        "must be a path alone, without a ? and options"
+    } else if path.starts_with("file:") {
+        "must be a path alone, without file:"
+    } else if path.contains('\0') {
+        "must be a path, and no path has a NUL in it"
+    } else {
+        return Ok(path.to_owned());
+    };
+    Err(format!("{setting} {problem}; write it like sqlite:/var/lib/paywright/orders.db").into())
 }
 
 #[cfg(test)]
@@ -79,7 +104,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::path::{Path, PathBuf};
 
-    use super::timeline_file;
+    use super::{sqlite_path, timeline_file};
 
     #[test]
     fn the_timeline_is_remembered_where_the_setting_or_systemd_says() {
@@ -90,6 +115,23 @@ mod tests {
         ] {
             let got = timeline_file(set.map(Path::new), state.map(OsStr::new));
             assert_eq!(got, expected.map(PathBuf::from), "{set:?} {state:?}");
+        }
+    }
+    #[test]
+    fn an_address_without_a_file_is_refused() {
+        for (rest, path) in [
+            ("orders.db", "orders.db"),
+            ("/var/lib/orders.db", "/var/lib/orders.db"),
+            ("///var/lib/orders.db", "/var/lib/orders.db"),
+            ("//orders.db", "orders.db"),
+        ] {
+            assert_eq!(sqlite_path("a.url", rest).unwrap(), path);
+        }
+        for bad in
+            ["", " ", "//", ":memory:", "//:memory:", "q.db?mode=ro", "q.db?", "file:q.db", "file::memory:", "q\0.db"]
+        {
+            let said = sqlite_path("a.url", bad).unwrap_err().to_string();
+            assert!(said.starts_with("a.url ") && !said.contains("q.db"), "{bad}: {said}");
         }
     }
 }

@@ -5,54 +5,56 @@ use std::time::Duration;
 use paywright_http_api::TrustedProxies;
 use serde::Deserialize;
 
-use crate::Failure;
+use crate::settings::values::{BindAddress, Within, parsed};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Http {
     /// Where to listen.
-    pub(crate) bind: String,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) bind: BindAddress,
     /// How many threads serve; as many as there are cores if 0.
-    pub(crate) workers: usize,
+    workers: Within<0, 1024>,
     /// The most connections of clients at once.
-    pub(crate) connections: usize,
-    /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds.
-    drain_seconds: u64,
+    connections: Within<16, 1_000_000>,
+    /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds. At most five
+    /// minutes, the default of a common load balancer.
+    drain_seconds: Within<0, 300>,
     /// Addresses and networks of proxies whose `X-Forwarded-*` is believed, separated by commas.
-    trusted_proxies: String,
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 /// With the 32 KiB of a half-sent head or body that a connection may hold, 128 MiB at most.
-pub(crate) const CONNECTIONS: usize = 4096;
+const CONNECTIONS: u32 = 4096;
 
 /// Two checks of a load balancer that checks every two seconds, and one second more.
-pub(crate) const DRAIN_SECONDS: u64 = 5;
-/// Five minutes, the default of a common load balancer.
-const DRAIN_SECONDS_MAX: u64 = 300;
-
+pub(crate) const DRAIN_SECONDS: u32 = 5;
 impl Default for Http {
     fn default() -> Self {
         Self {
-            bind: "127.0.0.1:8080".into(),
-            workers: 0,
-            connections: CONNECTIONS,
-            drain_seconds: DRAIN_SECONDS,
-            trusted_proxies: String::new(),
+            bind: BindAddress::default(),
+            workers: Within::nearest(0),
+            connections: Within::nearest(CONNECTIONS),
+            drain_seconds: Within::nearest(DRAIN_SECONDS),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
 
 impl Http {
-    /// How long new connections are still taken once a stop was asked for.
-    pub(crate) fn drain(&self) -> Result<Duration, Failure> {
-        if self.drain_seconds > DRAIN_SECONDS_MAX {
-            return Err(format!("http.drain_seconds must be at most {DRAIN_SECONDS_MAX}").into());
-        }
-        Ok(Duration::from_secs(self.drain_seconds))
+    /// How many threads serve; as many as there are cores if 0.
+    pub(crate) fn workers(&self) -> usize {
+        usize::try_from(self.workers.get()).unwrap_or_default()
     }
 
-    /// Proxies that are believed what they say of a client.
-    pub(crate) fn trusted_proxies(&self) -> Result<TrustedProxies, Failure> {
-        Ok(self.trusted_proxies.parse().map_err(|error| format!("http.trusted_proxies: {error}"))?)
+    /// The most connections of clients at once.
+    pub(crate) fn connections(&self) -> usize {
+        usize::try_from(self.connections.get()).unwrap_or(usize::MAX)
+    }
+
+    /// How long new connections are still taken once a stop was asked for.
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.get().into())
     }
 }

@@ -4,30 +4,34 @@
 mod auth;
 mod database;
 pub(crate) mod http;
+mod names;
 mod payments;
 mod secrets;
+mod source;
 mod storefront;
 mod stripe;
+mod stripe_keys;
+mod values;
 
 use std::path::Path;
 
-use config::{Config, Environment, File};
 use serde::Deserialize;
+use toml::{Table, Value};
 
 use crate::Failure;
 use crate::settings::auth::Auth;
 use crate::settings::database::DatabaseSettings;
-pub(crate) use crate::settings::http::CONNECTIONS;
-use crate::settings::http::Http;
+pub(crate) use crate::settings::http::Http;
+use crate::settings::names::{nearest_variable, shown};
 pub(crate) use crate::settings::payments::Payments;
+use crate::settings::secrets::is_for_everybody;
+use crate::settings::source::Found;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
+pub(crate) use crate::settings::values::BindAddress;
 
-const DEFAULT_FILE: &str = "paywright.toml";
-
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) database: DatabaseSettings,
@@ -37,12 +41,127 @@ pub(crate) struct Settings {
     pub(crate) storefront: Storefront,
 }
 
+/// Settings that are secrets, where they are given as texts.
+const SECRETS: [(&str, &str); 4] =
+    [("database", "url"), ("stripe", "secret_key"), ("stripe", "webhook_secrets"), ("auth", "token_secret")];
+
 impl Settings {
-    /// Reads the file that is named, or else `paywright.toml` if there is one.
+    /// Reads the file that is named, or else `paywright.toml` if there is one; and the environment. Warns of what looks
+    /// like a setting and is not read, and of a file with secrets that everybody can read.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
-        let file = File::from(named.unwrap_or(Path::new(DEFAULT_FILE))).required(named.is_some());
-        let environment = Environment::with_prefix("PAYWRIGHT").prefix_separator("__").separator("__");
-        let read = Config::builder().add_source(file).add_source(environment).build().and_then(Config::try_deserialize);
-        Ok(read.map_err(|error| format!("the settings cannot be read: {error}"))?)
+        let Found { table, file, unread } = source::read(named, std::env::vars_os())?;
+        for name in unread {
+            let nearest = nearest_variable(&name);
+            tracing::warn!("the variable {} is not read: the nearest one that is read is {nearest}", shown(&name));
+        }
+        if let Some((path, table)) = file
+            && has_secrets(&table)
+            && is_for_everybody(&path)
+        {
+            let file = path.display();
+            tracing::warn!(
+                "every user of this machine can read {file}, which has secrets in it: take that right away (chmod o-r)"
+            );
+        }
+        Self::parse(table)
+    }
+
+    fn parse(table: Table) -> Result<Self, Failure> {
+        let read = serde_path_to_error::deserialize(Value::Table(table));
+        Ok(read.map_err(|error| format!("{} {}", error.path(), requirement(error.inner().message())))?)
+    }
+}
+
+/// The requirement that a value does not meet, from the words of serde or of a type of ours: without the value, which
+/// serde repeats and which may be a secret.
+fn requirement(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("must be {expected}"),
+        None if message.starts_with("must ") => message.to_owned(),
+        None => "cannot be read".to_owned(),
+    }
+}
+
+/// Whether a settings file has a secret in it. The address of a SQLite file is none.
+fn has_secrets(table: &Table) -> bool {
+    SECRETS.iter().any(|(section, key)| {
+        let text = table.get(*section).and_then(|it| it.get(key)).and_then(Value::as_str).unwrap_or_default();
+        !text.is_empty() && !text.starts_with("sqlite:")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Settings, Failure> {
+        Settings::parse(text.parse().unwrap())
+    }
+
+    #[test]
+    fn every_number_has_a_range_that_is_told_without_the_value() {
+        for (setting, min, max) in [
+            ("http.workers", 0, 1024),
+            ("http.drain_seconds", 0, 300),
+            ("database.connections", 1, 10_000),
+            ("database.wait_ms", 10, 60_000),
+            ("stripe.endpoint_per_second", 0, 10_000),
+            ("stripe.account_per_second", 0, 10_000),
+            ("stripe.queue_wait_ms", 10, 60_000),
+            ("stripe.attempt_timeout_ms", 100, 300_000),
+            ("stripe.deadline_ms", 100, 600_000),
+            ("payments.expire_after_hours", 0, 876_000),
+            ("payments.back_fill_seconds", 1, 86_400),
+            ("auth.leeway_seconds", 0, 300),
+            ("storefront.keep_carts_days", 0, 36_500),
+        ] {
+            let says = format!("{setting} must be a whole number from {min} to {max}");
+            for good in [min, max] {
+                assert!(parsed(&format!("{setting} = {good}")).is_ok(), "{setting} {good}");
+                assert!(parsed(&format!("{setting} = \"{good}\"")).is_ok(), "{setting} {good}");
+            }
+            for bad in [min - 1, max + 1] {
+                assert_eq!(parsed(&format!("{setting} = {bad}")).unwrap_err().to_string(), says, "{bad}");
+            }
+            for bad in ["\"hush\"", "\"\"", "1.5", "true", "[1]", "\"99999999999999999999\""] {
+                assert_eq!(parsed(&format!("{setting} = {bad}")).unwrap_err().to_string(), says, "{bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_told_by_its_setting_and_not_repeated() {
+        for (text, says) in [
+            ("stripe.secret_key = 12345", "stripe.secret_key must be a string"),
+            ("stripe.secret_key = [\"12345, expected 12345\"]", "stripe.secret_key must be a string"),
+            ("stripe.secret_key.text = \"12345\"", "stripe.secret_key must be a string"),
+            ("database.url_file = 12345", "database.url_file must be path string"),
+            ("stripe.api_base = \"12345\"", "stripe.api_base must be an http:// or https:// address"),
+            ("stripe.api_base = 12345", "stripe.api_base must be a text"),
+            ("http.bind = \"12345\"", "http.bind must be a host and a port"),
+            ("payments.second_payment = \"12345\"", "payments.second_payment must be `refund` or `hold_for_review`"),
+            ("payments.amount_differs = 12345", "payments.amount_differs must be "),
+            ("storefront.currency = \"12345\"", "storefront.currency must be the three-letter"),
+            ("storefront.demo = \"12345\"", "storefront.demo must be true or false"),
+            ("storefront.demo = 12345", "storefront.demo must be true or false"),
+            ("storefront.allowed_origins = \"12345\"", "storefront.allowed_origins must be origins"),
+        ] {
+            let said = parsed(text).unwrap_err().to_string();
+            assert!(said.starts_with(says) && !said.contains("12345"), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn only_a_file_with_a_secret_in_it_is_kept_from_others() {
+        for (text, expected) in [
+            ("", false),
+            ("database.url = \"sqlite:orders.db\"", false),
+            ("auth.token_secret_file = \"token\"", false),
+            ("stripe.secret_key = \"\"", false),
+            ("database.url = \"postgres://ada:hush@db/shop\"", true),
+            ("stripe.webhook_secrets = \"whsec_hush\"", true),
+        ] {
+            assert_eq!(has_secrets(&text.parse().unwrap()), expected, "{text}");
+        }
     }
 }

@@ -6,10 +6,18 @@ use std::time::Duration;
 use paywright_payments_stripe::{ClientSettings, Pace};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Host;
 
 use crate::Failure;
 use crate::settings::Settings;
-use crate::settings::secrets::secret;
+use crate::settings::secrets::{Secret, secret};
+use crate::settings::stripe_keys::{self, Mode};
+use crate::settings::values::{ApiBase, Within, flag, parsed};
+
+/// The host of Stripe's API. Its other hosts (uploads, Connect's OAuth) are not called.
+const STRIPE_HOST: &str = "api.stripe.com";
+/// The most webhook secrets: two for each of some endpoints.
+const WEBHOOK_SECRETS_MAX: usize = 16;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,66 +27,196 @@ pub(crate) struct Stripe {
     /// Separated by commas where there are two, while one is rolled.
     webhook_secrets: Option<SecretString>,
     webhook_secrets_file: Option<PathBuf>,
-    /// `pk_…`: storefronts are told it, and it is no secret.
-    pub(crate) publishable_key: Option<String>,
+    /// `pk_…`: storefronts are told it, and it is no secret. Not shown before it was checked: it may be one by mistake.
+    publishable_key: Option<SecretString>,
     /// Another address than Stripe's: the twin's.
-    api_base: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    api_base: ApiBase,
+    /// Whether a key of live mode may be sent to another host than Stripe's: a proxy of the shop's own.
+    #[serde(deserialize_with = "flag")]
+    allow_live_key_at_other_host: bool,
     /// How many requests of one endpoint this process sends in a second at most; any number if 0.
-    endpoint_per_second: u32,
+    endpoint_per_second: Within<0, 10_000>,
     /// How many requests this process sends in a second at most; any number if 0.
-    account_per_second: u32,
+    account_per_second: Within<0, 10_000>,
     /// How long a customer's request waits for its turn, in milliseconds, before it is answered with 503.
-    queue_wait_ms: u64,
+    queue_wait_ms: Within<10, 60_000>,
     /// How long one attempt at a request may take, in milliseconds.
-    attempt_timeout_ms: u64,
+    attempt_timeout_ms: Within<100, 300_000>,
     /// How long all attempts at it may take, in milliseconds.
-    deadline_ms: u64,
+    deadline_ms: Within<100, 600_000>,
 }
 
 impl Default for Stripe {
     fn default() -> Self {
         let pace = Pace::default();
-        let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
-        let patience = ClientSettings::new(SecretString::default());
+        let milliseconds = |it: Duration| u32::try_from(it.as_millis()).unwrap_or(u32::MAX);
+        let client = ClientSettings::new(SecretString::default());
         Self {
             secret_key: None,
             secret_key_file: None,
             webhook_secrets: None,
             webhook_secrets_file: None,
             publishable_key: None,
-            api_base: None,
-            endpoint_per_second: pace.endpoint,
-            account_per_second: pace.account,
-            queue_wait_ms: milliseconds(pace.customer_wait),
-            attempt_timeout_ms: milliseconds(patience.attempt_timeout),
-            deadline_ms: milliseconds(patience.deadline),
+            api_base: ApiBase::default(),
+            allow_live_key_at_other_host: false,
+            endpoint_per_second: Within::nearest(pace.endpoint),
+            account_per_second: Within::nearest(pace.account),
+            queue_wait_ms: Within::nearest(milliseconds(pace.customer_wait)),
+            attempt_timeout_ms: Within::nearest(milliseconds(client.attempt_timeout)),
+            deadline_ms: Within::nearest(milliseconds(client.deadline)),
         }
+    }
+}
+
+impl Stripe {
+    /// The secret key, which is of the mode of the publishable one and is sent to no other host by mistake.
+    fn checked_key(&self) -> Result<SecretString, Failure> {
+        let key = secret("stripe.secret_key", self.secret_key.as_ref(), self.secret_key_file.as_deref())?;
+        let Secret { text, setting } = key.ok_or(
+            "no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY (or ..._FILE) to an sk_test_, sk_live_, rk_test_ or \
+             rk_live_ key",
+        )?;
+        let mode = stripe_keys::secret_key(&setting, text.expose_secret())?;
+        if let Some((_, other)) = self.checked_publishable_key()?
+            && other != mode
+        {
+            let (mode, other) = (mode.name(), other.name());
+            return Err(format!("{setting} is of {mode} mode, and stripe.publishable_key of {other} mode").into());
+        }
+        match mode {
+            Mode::Live => self.check_live_host(&setting)?,
+            Mode::Test => {}
+        }
+        Ok(text)
+    }
+
+    fn checked_publishable_key(&self) -> Result<Option<(String, Mode)>, Failure> {
+        let key = self.publishable_key.as_ref().map(|it| it.expose_secret().trim()).filter(|it| !it.is_empty());
+        key.map(|it| Ok((it.to_owned(), stripe_keys::publishable_key("stripe.publishable_key", it)?))).transpose()
+    }
+
+    /// Refuses to send the live key of `setting` where others could read it.
+    fn check_live_host(&self, setting: &str) -> Result<(), Failure> {
+        let base = self.api_base.url();
+        let is_here = match base.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if base.host_str() != Some(STRIPE_HOST) && !self.allow_live_key_at_other_host {
+            return Err(format!(
+                "{setting} is of live mode, and stripe.api_base is not https://{STRIPE_HOST}: the key is sent there only if \
+                 stripe.allow_live_key_at_other_host is true"
+            )
+            .into());
+        }
+        if base.scheme() != "https" && !is_here {
+            return Err(format!("{setting} is of live mode, and is sent by https only: stripe.api_base is http").into());
+        }
+        Ok(())
     }
 }
 
 impl Settings {
     /// How Stripe is reached.
     pub(crate) fn stripe_client(&self) -> Result<ClientSettings, Failure> {
-        let Stripe { secret_key, secret_key_file, api_base, .. } = &self.stripe;
-        let key = secret(secret_key.as_ref(), secret_key_file.as_deref())?;
-        let key =
-            key.ok_or("no Stripe key is set: set PAYWRIGHT__STRIPE__SECRET_KEY (or ..._FILE) to an sk_ or rk_ key")?;
-        let mut client = ClientSettings::new(key);
-        client.pace.endpoint = self.stripe.endpoint_per_second;
-        client.pace.account = self.stripe.account_per_second;
-        client.pace.customer_wait = Duration::from_millis(self.stripe.queue_wait_ms);
-        client.attempt_timeout = Duration::from_millis(self.stripe.attempt_timeout_ms);
-        client.deadline = Duration::from_millis(self.stripe.deadline_ms);
-        if let Some(base) = api_base {
-            base.trim_end_matches('/').clone_into(&mut client.base_url);
-        }
+        let stripe = &self.stripe;
+        let milliseconds = |it: u32| Duration::from_millis(it.into());
+        let mut client = ClientSettings::new(stripe.checked_key()?);
+        stripe.api_base.as_str().clone_into(&mut client.base_url);
+        client.pace.endpoint = stripe.endpoint_per_second.get();
+        client.pace.account = stripe.account_per_second.get();
+        client.pace.customer_wait = milliseconds(stripe.queue_wait_ms.get());
+        client.attempt_timeout = milliseconds(stripe.attempt_timeout_ms.get());
+        client.deadline = milliseconds(stripe.deadline_ms.get());
         Ok(client)
     }
 
+    /// The key that storefronts are told.
+    pub(crate) fn publishable_key(&self) -> Result<Option<String>, Failure> {
+        Ok(self.stripe.checked_publishable_key()?.map(|(key, _)| key))
+    }
+
+    /// The secrets that webhooks may be signed with.
     pub(crate) fn webhook_secrets(&self) -> Result<Vec<SecretString>, Failure> {
-        let all = secret(self.stripe.webhook_secrets.as_ref(), self.stripe.webhook_secrets_file.as_deref())?;
-        let Some(all) = all else { return Ok(Vec::new()) };
-        let texts = all.expose_secret().split(',').map(str::trim).filter(|it| !it.is_empty());
-        Ok(texts.map(SecretString::from).collect())
+        let Stripe { webhook_secrets, webhook_secrets_file: file, .. } = &self.stripe;
+        let Some(Secret { text, setting }) =
+            secret("stripe.webhook_secrets", webhook_secrets.as_ref(), file.as_deref())?
+        else {
+            return Ok(Vec::new());
+        };
+        let secrets: Vec<&str> = text.expose_secret().split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+        if secrets.len() > WEBHOOK_SECRETS_MAX {
+            return Err(format!("{setting} must have at most {WEBHOOK_SECRETS_MAX} secrets").into());
+        }
+        secrets.iter().try_for_each(|it| stripe_keys::webhook_secret(&setting, it))?;
+        Ok(secrets.into_iter().map(SecretString::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(key: &str, more: &str) -> String {
+        let text = format!("stripe.secret_key = \"{key}\"\n{more}");
+        let settings = Settings::parse(text.parse().unwrap()).unwrap();
+        settings.stripe_client().map_or_else(|error| error.to_string(), |it| format!("sent to {}", it.base_url))
+    }
+
+    #[test]
+    fn a_live_key_is_sent_to_stripe_alone_unless_a_setting_allows_another_host() {
+        let other_host = "stripe.secret_key is of live mode, and stripe.api_base is not https://api.stripe.com";
+        let plain = "stripe.secret_key is of live mode, and is sent by https only";
+        for (base, allowed, expected) in [
+            ("https://api.stripe.com", false, "sent to https://api.stripe.com"),
+            ("https://API.stripe.com:443/", false, "sent to https://api.stripe.com"),
+            ("http://api.stripe.com", false, plain),
+            ("http://api.stripe.com", true, plain),
+            ("https://api.stripe.com.evil.example", false, other_host),
+            ("https://files.stripe.com", false, other_host),
+            ("http://127.0.0.1:4242", false, other_host),
+            ("https://proxy.example/stripe", false, other_host),
+            ("https://proxy.example/stripe", true, "sent to https://proxy.example/stripe"),
+            ("http://proxy.example", true, plain),
+            ("http://127.0.0.1:4242", true, "sent to http://127.0.0.1:4242"),
+            ("http://[::1]:4242", true, "sent to http://[::1]:4242"),
+        ] {
+            let more = format!("stripe.api_base = \"{base}\"\nstripe.allow_live_key_at_other_host = {allowed}");
+            for key in ["sk_live_hush", "rk_live_hush"] {
+                let said = told(key, &more);
+                assert!(said.starts_with(expected) && !said.contains("hush"), "{base} {allowed}: {said}");
+            }
+            assert!(told("sk_test_hush", &more).starts_with("sent to "), "{base}");
+        }
+    }
+
+    #[test]
+    fn both_keys_are_of_one_mode() {
+        for (key, publishable, expected) in [
+            ("sk_test_x", "pk_test_x", "sent to"),
+            ("rk_live_x", "pk_live_x", "sent to"),
+            ("sk_live_x", " ", "sent to"),
+            ("sk_live_x", "pk_test_x", "stripe.secret_key is of live mode, and stripe.publishable_key of test mode"),
+            ("rk_test_x", "pk_live_x", "stripe.secret_key is of test mode, and stripe.publishable_key of live mode"),
+            ("sk_test_x", "sk_test_x", "stripe.publishable_key must begin with pk_test_ or pk_live_"),
+        ] {
+            let said = told(key, &format!("stripe.publishable_key = \"{publishable}\""));
+            assert!(said.starts_with(expected), "{key} {publishable}: {said}");
+        }
+    }
+
+    #[test]
+    fn webhook_secrets_are_a_few_and_each_is_checked() {
+        let found = |text: &str| {
+            let table = format!("stripe.webhook_secrets = \"{text}\"").parse().unwrap();
+            Settings::parse(table).unwrap().webhook_secrets().map(|it| it.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(found(" , "), Ok(0));
+        assert_eq!(found("whsec_a, whsec_b,"), Ok(2));
+        assert!(found("whsec_a,hush").unwrap_err().starts_with("stripe.webhook_secrets must begin with whsec_"));
+        assert!(found(&"whsec_a,".repeat(17)).unwrap_err().contains("at most 16"));
     }
 }

@@ -24,6 +24,7 @@ mod rolling_restart;
 mod sale;
 mod secrets;
 mod served;
+mod settings;
 mod split_brain;
 mod spree;
 mod standby;

@@ -1,0 +1,164 @@
+//! Where settings come from: a file, and variables over it. What is wrong is said by its name and place, and never
+//! with a value, which may be a secret.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+use toml::{Table, Value};
+
+use crate::Failure;
+use crate::settings::names::{PREFIX, nearest_setting, nearest_variable, sections, settings, shown, variable};
+
+const DEFAULT_FILE: &str = "paywright.toml";
+/// What the name of a variable begins with that is meant for us.
+const OURS: &str = "PAYWRIGHT";
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) table: Table,
+    /// The file, if there is one.
+    pub(super) file: Option<(PathBuf, Table)>,
+    /// Variables that look like ours and are not read.
+    pub(super) unread: Vec<String>,
+}
+
+/// Reads the file that is named, or else the usual one if there is one, and puts variables over it.
+pub(super) fn read(
+    named: Option<&Path>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Found, Failure> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let mut found = match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let table = parse(path, &text)?;
+            Found { table: table.clone(), file: Some((path.to_owned(), table)), unread: Vec::new() }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Found::default(),
+        Err(error) => return Err(format!("the settings in {} cannot be read: {error}", path.display()).into()),
+    };
+    for (name, value) in variables {
+        found.set(&name.to_string_lossy(), value)?;
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// Takes in a variable, if it is one of ours.
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
+        let upper = name.to_uppercase();
+        let Some((section, key)) = settings().find(|(section, key)| variable(section, key) == upper) else {
+            if upper.starts_with(PREFIX) {
+                let (name, nearest) = (shown(name), nearest_variable(name));
+                return Err(format!("{name} is no setting: the nearest one is {nearest}").into());
+            }
+            if upper.starts_with(OURS) {
+                self.unread.push(name.to_owned());
+            }
+            return Ok(());
+        };
+        let value = value.into_string().map_err(|_| format!("{name} must be text in UTF-8"))?;
+        let section = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(section) = section {
+            section.insert(key.to_owned(), Value::String(value));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a file, all of whose names must be settings.
+fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
+    let file = path.display();
+    if let Err(error) = DeTable::parse(text) {
+        // The parser's own words alone: with the line, it would print a secret.
+        let (line, column) = position(text, error.span().map_or(0, |it| it.start));
+        return Err(format!("{file} is not TOML: line {line}, column {column}: {}", error.message()).into());
+    }
+    let table: Table = text.parse().map_err(|_| format!("{file} has a number or a date that is out of range"))?;
+    for (section, value) in &table {
+        let known = sections().into_iter().find(|(name, _)| name == section);
+        let unknown = |name: &str| {
+            let (name, nearest) = (shown(name), nearest_setting(name));
+            format!("{file}: {name} is no setting: the nearest one is {nearest}")
+        };
+        match (known, value) {
+            (Some((_, keys)), Value::Table(set)) => {
+                if let Some(wrong) = set.keys().find(|it| !keys.contains(&it.as_str())) {
+                    return Err(unknown(&format!("{section}.{wrong}")).into());
+                }
+            }
+            (None, value) => {
+                let key = value.as_table().and_then(|it| it.keys().next());
+                let name = key.map_or_else(|| section.clone(), |key| format!("{section}.{key}"));
+                return Err(unknown(&name).into());
+            }
+            (Some(_), _) => {
+                return Err(format!("{file}: {section} must be a section of settings, not one value").into());
+            }
+        }
+    }
+    Ok(table)
+}
+
+/// Line and column of a byte, from 1.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_by_line_and_column_without_its_text() {
+        let file = Path::new("shop.toml");
+        for (text, says) in [
+            ("[stripe]\nsecret_key = sk_test_hush\n", "shop.toml is not TOML: line 2, column 14: "),
+            ("[stripe]\nsecret_key = \"sk_test_hush\n", "shop.toml is not TOML: line 2, column "),
+            ("secret_key: sk_test_hush", "shop.toml is not TOML: line 1, column "),
+            ("[auth]\ntoken_secret = \"hush\"\ntoken_secret = \"hush\"\n", "shop.toml is not TOML: line 3, column 1: "),
+            ("[auth]\ntoken_secret = 99999999999999999999999999\n", "out of range"),
+            (
+                "[stripe]\nsecretkey = \"hush\"\n",
+                "stripe.secretkey is no setting: the nearest one is stripe.secret_key",
+            ),
+            (
+                "[strip]\nsecret_key = \"hush\"\n",
+                "strip.secret_key is no setting: the nearest one is stripe.secret_key",
+            ),
+            ("secret_key = \"hush\"", "secret_key is no setting: the nearest one is stripe.secret_key"),
+            ("stripe = \"hush\"", "stripe must be a section"),
+        ] {
+            let said = parse(file, text).unwrap_err().to_string();
+            assert!(said.starts_with("shop.toml") && said.contains(says), "{text}: {said}");
+            assert!(!said.contains("hush") && !said.contains("9999") && !said.contains('\n'), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn variables_go_over_the_file_and_those_that_are_not_read_are_noticed() {
+        let mut found = Found { table: parse(Path::new("f"), "http.workers = 2").unwrap(), ..Found::default() };
+        for (name, value) in variables(&[
+            ("PAYWRIGHT__HTTP__WORKERS", "3"),
+            ("paywright__stripe__api_base", "x"),
+            ("PAYWRIGHT_STRIPE_SECRET_KEY", "hush"),
+            ("PAYWRIGHT", "hush"),
+            ("RUST_LOG", "info"),
+        ]) {
+            found.set(&name.to_string_lossy(), value).unwrap();
+        }
+        let expected: Table = "http.workers = \"3\"\nstripe.api_base = \"x\"".parse().unwrap();
+        assert_eq!(found.table, expected);
+        assert_eq!(found.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
+        let said = found.set("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
+        assert!(said.starts_with("PAYWRIGHT__STRIPE__COLOR is no setting") && !said.contains("hush"), "{said}");
+    }
+}

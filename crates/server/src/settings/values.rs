@@ -1,0 +1,265 @@
+//! Values of settings, right by their type. What is refused is said without the value, which may be a secret.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+/// A whole number of at least `MIN` and at most `MAX`: a number of the file, or the text of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Within<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Within<MIN, MAX> {
+    /// The number, or the nearest one that is allowed.
+    pub(crate) const fn nearest(number: u32) -> Self {
+        Self(if number < MIN {
+            MIN
+        } else if number > MAX {
+            MAX
+        } else {
+            number
+        })
+    }
+
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Number::<MIN, MAX>)
+    }
+}
+
+struct Number<const MIN: u32, const MAX: u32>;
+
+impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
+    type Value = Within<MIN, MAX>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {MIN} to {MAX}")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        let number = u32::try_from(number).ok().filter(|it| (MIN..=MAX).contains(it));
+        number.map(Within).ok_or_else(|| E::invalid_value(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        match text.trim().parse() {
+            Ok(number) => self.visit_i64(number),
+            Err(_) => Err(E::invalid_value(Unexpected::Other("a text"), &self)),
+        }
+    }
+}
+
+/// Reads `true` or `false`, or the text of a variable that means one of them.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Flag;
+    impl Visitor<'_> for Flag {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true or false")
+        }
+
+        fn visit_bool<E: Error>(self, flag: bool) -> Result<bool, E> {
+            Ok(flag)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+            match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" | "on" | "yes" => Ok(true),
+                "false" | "0" | "off" | "no" => Ok(false),
+                _ => Err(E::invalid_value(Unexpected::Other("a text"), &self)),
+            }
+        }
+    }
+    deserializer.deserialize_any(Flag)
+}
+
+/// Reads a text as what its type parses. The type's error begins with "must", and does not repeat the text.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    struct Parsed<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.trim().parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Parsed(PhantomData))
+}
+
+/// Where to listen: a host name or an IP address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BindAddress(String);
+
+impl BindAddress {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for BindAddress {
+    fn default() -> Self {
+        Self("127.0.0.1:8080".into())
+    }
+}
+
+impl FromStr for BindAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_name = |it: &str| {
+            !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+        };
+        let named = text.rsplit_once(':').is_some_and(|(host, port)| is_name(host) && port.parse::<u16>().is_ok());
+        if named || text.parse::<SocketAddr>().is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("must be a host and a port, like 127.0.0.1:8080 or [::1]:8080")
+    }
+}
+
+/// Stripe itself.
+#[expect(clippy::expect_used, reason = "the address is a constant, and every test that starts the program reads it")]
+static STRIPE: LazyLock<Url> = LazyLock::new(|| Url::parse("https://api.stripe.com").expect("an address"));
+
+/// The address of Stripe's API, or of what stands in for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiBase(Url);
+
+impl ApiBase {
+    /// Without a slash at the end.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    pub(super) const fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl Default for ApiBase {
+    fn default() -> Self {
+        Self(STRIPE.clone())
+    }
+}
+
+impl FromStr for ApiBase {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |it: &Url| {
+            matches!(it.scheme(), "http" | "https")
+                && it.has_host()
+                && it.username().is_empty()
+                && it.password().is_none()
+                && it.query().is_none()
+                && it.fragment().is_none()
+        };
+        let url = Url::parse(text).ok().filter(plain);
+        url.map(Self).ok_or("must be an http:// or https:// address with nothing but a host, a port and a path")
+    }
+}
+
+/// Origins as browsers write them: scheme, host, and a port if it is not the scheme's own; or `*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origins(pub(crate) Vec<String>);
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let origins = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let origins: Vec<String> = origins.map(str::to_owned).collect();
+        match origins.iter().position(|it| it != "*" && !is_origin(it)) {
+            None => Ok(Self(origins)),
+            Some(wrong) => Err(format!(
+                "must be origins as browsers write them, like https://shop.example, separated by commas, or *: number {} \
+                 is not",
+                wrong + 1
+            )),
+        }
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let url = Url::parse(text).ok().filter(|it| matches!(it.scheme(), "http" | "https"));
+    url.is_some_and(|it| it.origin().ascii_serialization() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_listen_at_has_a_host_and_a_port() {
+        for good in ["127.0.0.1:8080", "0.0.0.0:0", "[::]:8080", "localhost:80", "pay.example:65535"] {
+            assert_eq!(good.parse::<BindAddress>().unwrap().as_str(), good);
+        }
+        for bad in ["", "8080", ":8080", "127.0.0.1", "::1:8080", "localhost:65536", "http://localhost:80", "a b:80"] {
+            assert!(bad.parse::<BindAddress>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_api_base_has_a_scheme_and_a_host_and_no_more_than_a_path() {
+        for (good, read) in [
+            ("https://api.stripe.com", "https://api.stripe.com"),
+            ("http://127.0.0.1:4242/", "http://127.0.0.1:4242"),
+            ("https://proxy.example/stripe/", "https://proxy.example/stripe"),
+        ] {
+            assert_eq!(good.parse::<ApiBase>().unwrap().as_str(), read);
+        }
+        for bad in [
+            "",
+            "api.stripe.com",
+            "127.0.0.1:4242",
+            "localhost:4242",
+            "ftp://api.stripe.com",
+            "https://",
+            "https://api.stripe.com?x=1",
+            "https://api.stripe.com#x",
+            "https://api.stripe.com@evil.example",
+            "https://u:p@api.stripe.com",
+            "https://api.stripe.com:99999",
+        ] {
+            assert!(bad.parse::<ApiBase>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_those_that_browsers_send() {
+        for good in ["", "*", "https://shop.example", "http://localhost:3000, https://xn--bcher-kva.example,"] {
+            assert!(good.parse::<Origins>().is_ok(), "{good}");
+        }
+        for bad in [
+            "shop.example",
+            "https://shop.example/",
+            "https://shop.example/cart",
+            "https://Shop.example",
+            "https://shop.example:443",
+            "https://shop.example:99999",
+            "https://b\u{fc}cher.example",
+            "https://u@shop.example",
+            "ftp://shop.example",
+            "https://:443",
+            "null",
+        ] {
+            let refused = format!("*,{bad}").parse::<Origins>().unwrap_err();
+            assert!(refused.ends_with("number 2 is not"), "{bad}: {refused}");
+        }
+    }
+}
