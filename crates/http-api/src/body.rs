@@ -1,262 +1,143 @@
-//! What callers send, and the way from there into the domain. Every problem of a body is named at once.
-
-use std::collections::BTreeMap;
-use std::fmt::Display;
+//! What callers of the shop dialect send, and the way from there into the domain. Every problem of a body is named at
+//! once.
 
 use paywright_domain::{
     Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentId, LineItem, Metadata,
-    Money, NewOrder, NewRefund, OrderEdit, RefundReason, Text,
+    Money, NewOrder, NewRefund, OrderEdit, QUANTITY_MAX, RefundReason, Text,
 };
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::Problem;
+use crate::reader::{FieldProblems, Fields, Reader, Reason, integer, string};
 
-/// What a body of JSON is read as.
-pub(crate) trait JsonBody: DeserializeOwned {
-    /// The code of a refusal of its fields.
-    const INVALID: &'static str;
+/// The code of a refusal of the fields of an order, an edit or a cancellation.
+pub(crate) const INVALID_ORDER: &str = "invalid_order";
+/// The code of a refusal of the fields of a capture.
+pub(crate) const INVALID_CAPTURE: &str = "invalid_capture";
+/// The code of a refusal of the fields of a refund.
+pub(crate) const INVALID_REFUND: &str = "invalid_refund";
+
+const ORDER: [&str; 7] = ["currency", "customer", "email", "line_items", "adjustments", "capture", "metadata"];
+const EDIT: [&str; 4] = ["line_items", "adjustments", "email", "metadata"];
+const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
+const ADJUSTMENT: [&str; 3] = ["kind", "label", "amount"];
+
+/// Reads an order to be placed.
+pub(crate) fn new_order(body: &Fields) -> Result<NewOrder, Problem> {
+    let mut problems = FieldProblems::default();
+    let new = read_order(&mut Reader::new(body, &ORDER, &mut problems));
+    problems.done(new).map_err(|it| Problem::invalid(INVALID_ORDER, it))
 }
 
-impl JsonBody for OrderBody {
-    const INVALID: &'static str = "invalid_order";
+fn read_order(order: &mut Reader<'_>) -> Option<NewOrder> {
+    let currency = order.required("currency", |it| Ok(string(it)?.parse::<Currency>()?));
+    let customer = order.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
+    let email = order.optional("email", |it| Ok(Email::new(string(it)?)?));
+    let lines = order.required_list("line_items", &LINE, |it| line(it, currency));
+    let adjustments = order.list("adjustments", &ADJUSTMENT, |it| adjustment(it, currency));
+    let capture = order.optional("capture", |it| match string(it)? {
+        "automatic" => Ok(CaptureMethod::Automatic),
+        "manual" => Ok(CaptureMethod::Manual),
+        _ => Err("must be automatic or manual".into()),
+    });
+    let metadata = metadata(order);
+    Some(NewOrder {
+        customer,
+        email,
+        lines: lines?,
+        adjustments: adjustments.unwrap_or_default(),
+        capture: capture.unwrap_or(CaptureMethod::Automatic),
+        metadata: metadata.unwrap_or_default(),
+        ..NewOrder::empty(currency?)
+    })
 }
 
-impl JsonBody for EditBody {
-    const INVALID: &'static str = OrderBody::INVALID;
+/// Reads an edit of an order in `currency`.
+pub(crate) fn order_edit(body: &Fields, currency: Currency) -> Result<OrderEdit, Problem> {
+    let mut problems = FieldProblems::default();
+    let edit = read_edit(&mut Reader::new(body, &EDIT, &mut problems), currency);
+    problems.done(Some(edit)).map_err(|it| Problem::invalid(INVALID_ORDER, it))
 }
 
-impl JsonBody for CancelBody {
-    const INVALID: &'static str = OrderBody::INVALID;
+fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
+    let lines = edit.list("line_items", &LINE, |it| line(it, Some(currency)));
+    let adjustments = edit.list("adjustments", &ADJUSTMENT, |it| adjustment(it, Some(currency)));
+    let email = edit.optional("email", |it| Ok(Email::new(string(it)?)?));
+    // Null takes the address away.
+    let email = if edit.names("email") { Some(email) } else { None };
+    OrderEdit { lines, adjustments, email, metadata: metadata(edit), ..OrderEdit::default() }
 }
 
-impl JsonBody for CaptureBody {
-    const INVALID: &'static str = "invalid_capture";
+/// A line. Without a currency, the form of its amount is checked all the same.
+fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
+    let name = line.required("name", |it| Ok(Text::<1, 250>::new(string(it)?)?));
+    let amount = line.required("amount", |it| match money(it, currency)? {
+        Some(amount) if amount.is_zero() => Err("must be at least 1".into()),
+        amount => Ok(amount),
+    });
+    let quantity = line.required("quantity", |it| {
+        let quantity = u32::try_from(integer(it)?).ok().filter(|it| (1..=QUANTITY_MAX).contains(it));
+        Ok(quantity.ok_or_else(|| format!("must be 1 to {QUANTITY_MAX}"))?)
+    });
+    let description = line.optional("description", |it| Ok(Text::new(string(it)?)?));
+    let sku = line.optional("sku", |it| Ok(Text::new(string(it)?)?));
+    let mut item = LineItem::new(name?, amount??, quantity?).map_err(|problem| line.note_here(problem)).ok()?;
+    (item.description, item.sku) = (description.unwrap_or_default(), sku);
+    Some(item)
 }
 
-impl JsonBody for RefundBody {
-    const INVALID: &'static str = "invalid_refund";
+fn adjustment(adjustment: &mut Reader<'_>, currency: Option<Currency>) -> Option<Adjustment> {
+    let kind = adjustment.required("kind", |it| {
+        Ok(AdjustmentKind::named(string(it)?).ok_or("must be discount, shipping, tax or tax_included")?)
+    });
+    let label = adjustment.required("label", |it| Ok(Text::new(string(it)?)?));
+    let amount = adjustment.required("amount", |it| money(it, currency));
+    Some(Adjustment { kind: kind?, label: label?, amount: amount?? })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OrderBody {
-    currency: String,
-    customer: Option<String>,
-    email: Option<String>,
-    line_items: Vec<LineBody>,
-    #[serde(default)]
-    adjustments: Vec<AdjustmentBody>,
-    capture: Option<String>,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
+/// An amount in minor units of ISO 4217.
+fn money(value: &Value, currency: Option<Currency>) -> Result<Option<Money>, Reason> {
+    let minor = integer(value)?;
+    Ok(currency.map(|it| Money::new(minor, it)).transpose()?)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineBody {
-    name: String,
-    /// Minor units of ISO 4217.
-    amount: i64,
-    quantity: i64,
-    #[serde(default)]
-    description: String,
-    sku: Option<String>,
+fn metadata(body: &mut Reader<'_>) -> Option<Metadata> {
+    let entries = body.entries("metadata", |key, value| Ok((Text::new(key)?, Text::new(string(value)?)?)))?;
+    Some(entries.into_iter().collect())
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdjustmentBody {
-    kind: String,
-    label: String,
-    /// Minor units of ISO 4217.
-    amount: i64,
+/// An amount in major units; all that there is, if it is absent.
+fn amount(body: &mut Reader<'_>, currency: Currency) -> Option<Money> {
+    body.optional("amount", |it| Ok(Money::parse_decimal(string(it)?, currency)?))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EditBody {
-    line_items: Option<Vec<LineBody>>,
-    adjustments: Option<Vec<AdjustmentBody>>,
-    #[serde(default)]
-    email: Change,
-    metadata: Option<BTreeMap<String, String>>,
+/// Reads why an order is cancelled.
+pub(crate) fn cancel_reason(body: &Fields) -> Result<CancelReason, Problem> {
+    let mut problems = FieldProblems::default();
+    let reason = Reader::new(body, &["reason"], &mut problems).optional("reason", |it| {
+        let known = CancelReason::named(string(it)?);
+        Ok(known.ok_or("must be duplicate, fraudulent, requested_by_customer or abandoned")?)
+    });
+    let reason = reason.unwrap_or(CancelReason::RequestedByCustomer);
+    problems.done(Some(reason)).map_err(|it| Problem::invalid(INVALID_ORDER, it))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CancelBody {
-    reason: Option<String>,
+/// Reads how much is captured; all that is authorised, if nothing is said.
+pub(crate) fn capture_amount(body: &Fields, currency: Currency) -> Result<Option<Money>, Problem> {
+    let mut problems = FieldProblems::default();
+    let amount = amount(&mut Reader::new(body, &["amount"], &mut problems), currency);
+    problems.done(Some(amount)).map_err(|it| Problem::invalid(INVALID_CAPTURE, it))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CaptureBody {
-    /// A decimal in major units; all that is authorised if absent.
-    amount: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RefundBody {
-    /// A decimal in major units; all that is left if absent.
-    amount: Option<String>,
-    reason: Option<String>,
-    payment_intent: Option<String>,
-}
-
-/// A field that may be absent, null or a text.
-#[derive(Debug, Default)]
-enum Change {
-    #[default]
-    Absent,
-    Cleared,
-    Set(String),
-}
-
-impl<'de> Deserialize<'de> for Change {
-    /// Is not asked where the field is absent.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.map_or(Self::Cleared, Self::Set))
-    }
-}
-
-/// The problems of one body, gathered while it is read.
-#[derive(Default)]
-pub(crate) struct Check(pub(crate) Vec<FieldProblem>);
-
-impl Check {
-    pub(crate) fn note(&mut self, field: impl Into<String>, problem: &dyn Display) {
-        self.0.push(FieldProblem { field: field.into(), problem: problem.to_string() });
-    }
-
-    pub(crate) fn take<T, E: Display>(&mut self, field: impl Into<String>, value: Result<T, E>) -> Option<T> {
-        value.map_err(|problem| self.note(field, &problem)).ok()
-    }
-
-    fn lines(&mut self, bodies: Vec<LineBody>, currency: Currency) -> Vec<LineItem> {
-        let read = |(index, body): (usize, LineBody)| {
-            let at = |field: &str| format!("line_items[{index}].{field}");
-            let amount = self.take(at("amount"), Money::new(body.amount, currency));
-            // What is no quantity at all is 0 here, which the domain refuses in its own words.
-            let quantity = u32::try_from(body.quantity).unwrap_or(0);
-            let description = self.take(at("description"), Text::new(body.description));
-            let sku = body.sku.map(|it| self.take(at("sku"), Text::new(it)));
-            let line = LineItem::new(body.name, amount?, quantity);
-            let mut line = line.map_err(|problem| self.note(format!("line_items[{index}]"), &problem)).ok()?;
-            line.description = description?;
-            line.sku = sku.flatten();
-            Some(line)
-        };
-        bodies.into_iter().enumerate().filter_map(read).collect()
-    }
-
-    fn adjustments(&mut self, bodies: Vec<AdjustmentBody>, currency: Currency) -> Vec<Adjustment> {
-        let read = |(index, body): (usize, AdjustmentBody)| {
-            let at = |field: &str| format!("adjustments[{index}].{field}");
-            let kind = AdjustmentKind::named(&body.kind);
-            let kind = self.take(at("kind"), kind.ok_or("must be discount, shipping, tax or tax_included"));
-            let label = self.take(at("label"), Text::new(body.label));
-            let amount = self.take(at("amount"), Money::new(body.amount, currency));
-            Some(Adjustment { kind: kind?, label: label?, amount: amount? })
-        };
-        bodies.into_iter().enumerate().filter_map(read).collect()
-    }
-
-    fn metadata(&mut self, entries: BTreeMap<String, String>) -> Metadata {
-        let read = |(key, value): (String, String)| {
-            let at = format!("metadata.{key}");
-            let key = self.take(at.clone(), Text::new(key));
-            let value = self.take(at, Text::new(value));
-            Some((key?, value?))
-        };
-        entries.into_iter().filter_map(read).collect()
-    }
-
-    fn amount(&mut self, text: Option<String>, currency: Currency) -> Option<Money> {
-        text.and_then(|it| self.take("amount", Money::parse_decimal(&it, currency)))
-    }
-
-    /// What was read of a `B`, if all of it could be.
-    fn done<B: JsonBody, T>(self, value: T) -> Result<T, Problem> {
-        if self.0.is_empty() { Ok(value) } else { Err(Problem::invalid::<B>(self.0)) }
-    }
-}
-
-impl OrderBody {
-    pub(crate) fn into_new_order(self) -> Result<NewOrder, Problem> {
-        let mut check = Check::default();
-        let Some(currency) = check.take("currency", self.currency.parse::<Currency>()) else {
-            return Err(Problem::invalid::<Self>(check.0));
-        };
-        let capture = match self.capture.as_deref() {
-            None | Some("automatic") => CaptureMethod::Automatic,
-            Some("manual") => CaptureMethod::Manual,
-            Some(_) => {
-                check.note("capture", &"must be automatic or manual");
-                CaptureMethod::Automatic
-            }
-        };
-        let new = NewOrder {
-            customer: self.customer.and_then(|it| check.take("customer", CustomerId::new(it))),
-            email: self.email.and_then(|it| check.take("email", Email::new(it))),
-            lines: check.lines(self.line_items, currency),
-            adjustments: check.adjustments(self.adjustments, currency),
-            capture,
-            metadata: check.metadata(self.metadata),
-            ..NewOrder::empty(currency)
-        };
-        check.done::<Self, _>(new)
-    }
-}
-
-impl EditBody {
-    /// Amounts are in the order's own currency.
-    pub(crate) fn into_edit(self, currency: Currency) -> Result<OrderEdit, Problem> {
-        let mut check = Check::default();
-        let edit = OrderEdit {
-            lines: self.line_items.map(|it| check.lines(it, currency)),
-            adjustments: self.adjustments.map(|it| check.adjustments(it, currency)),
-            email: match self.email {
-                Change::Absent => None,
-                Change::Cleared => Some(None),
-                Change::Set(text) => check.take("email", Email::new(text)).map(Some),
-            },
-            metadata: self.metadata.map(|it| check.metadata(it)),
-            ..OrderEdit::default()
-        };
-        check.done::<Self, _>(edit)
-    }
-}
-
-impl CancelBody {
-    pub(crate) fn into_reason(self) -> Result<CancelReason, Problem> {
-        let Some(text) = self.reason else { return Ok(CancelReason::RequestedByCustomer) };
-        let known = CancelReason::named(&text);
-        known.ok_or_else(|| {
-            let problem = "must be duplicate, fraudulent, requested_by_customer or abandoned".into();
-            Problem::invalid::<Self>(vec![FieldProblem { field: "reason".into(), problem }])
-        })
-    }
-}
-
-impl CaptureBody {
-    pub(crate) fn into_amount(self, currency: Currency) -> Result<Option<Money>, Problem> {
-        let mut check = Check::default();
-        let amount = check.amount(self.amount, currency);
-        check.done::<Self, _>(amount)
-    }
-}
-
-impl RefundBody {
-    pub(crate) fn into_refund(self, currency: Currency) -> Result<NewRefund, Problem> {
-        let mut check = Check::default();
-        let reason = self.reason.and_then(|it| {
-            let known = RefundReason::named(&it);
-            check.take("reason", known.ok_or("must be duplicate, fraudulent or requested_by_customer"))
-        });
-        let intent = self.payment_intent.and_then(|it| check.take("payment_intent", IntentId::new(it)));
-        let amount = check.amount(self.amount, currency);
-        check.done::<Self, _>(NewRefund { amount, intent, reason, request: None })
-    }
+/// Reads a refund.
+pub(crate) fn new_refund(body: &Fields, currency: Currency) -> Result<NewRefund, Problem> {
+    let mut problems = FieldProblems::default();
+    let mut refund = Reader::new(body, &["amount", "reason", "payment_intent"], &mut problems);
+    let reason = refund.optional("reason", |it| {
+        Ok(RefundReason::named(string(it)?).ok_or("must be duplicate, fraudulent or requested_by_customer")?)
+    });
+    let intent = refund.optional("payment_intent", |it| Ok(IntentId::new(string(it)?)?));
+    let amount = amount(&mut refund, currency);
+    let new = NewRefund { amount, intent, reason, request: None };
+    problems.done(Some(new)).map_err(|it| Problem::invalid(INVALID_REFUND, it))
 }

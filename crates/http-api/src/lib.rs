@@ -12,11 +12,13 @@ mod health;
 mod listener;
 mod masking;
 mod problem;
+mod reader;
 mod receiving;
 mod requests;
 mod shop;
 mod shutdown;
 mod spree;
+mod terms;
 mod view;
 mod webhook;
 
@@ -34,6 +36,7 @@ use problem::Problem;
 pub use receiving::Bodies;
 pub use requests::identify;
 pub use shutdown::Shutdown;
+pub use terms::parse_terms;
 
 /// What the handlers need. Cheap to clone: all of it is shared.
 #[derive(Clone)]

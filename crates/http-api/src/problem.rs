@@ -17,7 +17,8 @@ use paywright_domain::{
 };
 use serde::Serialize;
 
-use crate::body::{JsonBody, OrderBody};
+use crate::body::INVALID_ORDER;
+use crate::reader::{FieldProblem, FieldProblems, sentence};
 
 /// A request that was not done, and why. What is refused has changed nothing, unless the detail says that it
 /// is unknown.
@@ -26,16 +27,9 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    fields: Vec<FieldProblem>,
+    fields: FieldProblems,
     /// In seconds.
     retry_after: Option<u32>,
-}
-
-/// What is wrong with one field.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct FieldProblem {
-    pub(crate) field: String,
-    pub(crate) problem: String,
 }
 
 #[derive(Serialize)]
@@ -56,7 +50,7 @@ struct ErrorView<'a> {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), fields: Vec::new(), retry_after: None }
+        Self { status, code, detail: sentence(detail.into()), fields: FieldProblems::default(), retry_after: None }
     }
 
     /// Its status here.
@@ -116,9 +110,18 @@ impl Problem {
     }
 
     /// What is wrong with the fields of a body.
-    pub(crate) fn invalid<B: JsonBody>(fields: Vec<FieldProblem>) -> Self {
-        let detail = fields.iter().map(|it| format!("{} {}", it.field, it.problem)).collect::<Vec<_>>().join("; ");
-        Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, B::INVALID, detail) }
+    pub(crate) fn invalid(code: &'static str, fields: FieldProblems) -> Self {
+        Self::of_fields(StatusCode::UNPROCESSABLE_ENTITY, code, fields)
+    }
+
+    /// What is wrong with the parameters of a query.
+    pub(crate) fn query(fields: FieldProblems) -> Self {
+        Self::of_fields(StatusCode::BAD_REQUEST, "query_malformed", fields)
+    }
+
+    fn of_fields(status: StatusCode, code: &'static str, fields: FieldProblems) -> Self {
+        let detail = fields.told(|it| format!("{} {}", it.field(), it.problem())).join("; ");
+        Self { fields, ..Self::new(status, code, detail) }
     }
 
     fn content(error: &ContentError) -> Self {
@@ -131,17 +134,16 @@ impl Problem {
             ContentError::Total(_) | ContentError::NotChargeable(_) => "amount",
         };
         Self {
-            fields: vec![FieldProblem { field: field.into(), problem: error.to_string() }],
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, OrderBody::INVALID, error.to_string())
+            fields: FieldProblem::new(field, error).into(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, INVALID_ORDER, error.to_string())
         }
     }
 
     /// An amount that is asked for and cannot be had.
     fn amount(error: &dyn fmt::Display) -> Self {
-        let problem = error.to_string();
         Self {
-            fields: vec![FieldProblem { field: "amount".into(), problem: problem.clone() }],
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount", problem)
+            fields: FieldProblem::new("amount", error).into(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount", error.to_string())
         }
     }
 
@@ -166,7 +168,7 @@ impl Problem {
             status if status.is_server_error() => "Not possible now",
             _ => "The request is not valid",
         };
-        let error = ErrorView { code: self.code, detail: &self.detail, fields: &self.fields, request_id };
+        let error = ErrorView { code: self.code, detail: &self.detail, fields: self.fields.listed(), request_id };
         response.json(Envelope { message, error })
     }
 }

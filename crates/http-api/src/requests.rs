@@ -6,22 +6,21 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage};
 use paywright_app::{Actor, Work, WorkId};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
 use crate::Api;
-use crate::body::JsonBody;
 use crate::client_address::ClientAddress;
 use crate::connection::Line;
 use crate::masking::{holds_secret, path_without_secrets};
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::Problem;
 use crate::receiving::limited;
 
 /// The largest JSON body that is read, in bytes.
@@ -148,31 +147,4 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
         tracing::error!(%error, "a use case did not come to its end");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
     })
-}
-
-/// Reads a body as JSON of the expected form, and names the field where it is not.
-pub(crate) fn parse_json<T: JsonBody>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        let detail = "the Content-Type must be application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_not_supported", detail));
-    }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let problem = error.into_inner();
-        if problem.is_data() {
-            Problem::invalid::<T>(vec![FieldProblem { field, problem: problem.to_string() }])
-        } else {
-            Problem::bad_request("json_malformed", format!("the body is not JSON: {problem}"))
-        }
-    })?;
-    json.end().map_err(|error| Problem::bad_request("json_malformed", format!("the body is not JSON: {error}")))?;
-    Ok(parsed)
-}
-
-/// As [`parse_json`], of a body that need not be there.
-pub(crate) fn parse_json_if_any<T: JsonBody + Default>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
-    if body.is_empty() { Ok(T::default()) } else { parse_json(request, body) }
 }

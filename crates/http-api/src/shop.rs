@@ -2,10 +2,10 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{Data, Path, Payload, Query};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
-    Access, Changed, GetOrderError, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, OrderRefError,
+    Access, App, Changed, GetOrderError, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, OrderRefError,
     PlacedOrder, Scope,
 };
 use paywright_domain::{CustomerId, Order, OrderId};
@@ -17,10 +17,13 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::auth::{application, customer, customer_if_any};
-use crate::body::{CancelBody, CaptureBody, EditBody, OrderBody, RefundBody};
+use crate::body::{
+    INVALID_CAPTURE, INVALID_ORDER, INVALID_REFUND, cancel_reason, capture_amount, new_order, new_refund, order_edit,
+};
 use crate::problem::Problem;
+use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, log_order, parse_json, parse_json_if_any, to_the_end};
+use crate::requests::{JSON_BYTES_MAX, log_order, to_the_end};
 use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
 /// The most characters of an `Idempotency-Key`.
@@ -60,7 +63,7 @@ fn success(status: StatusCode, message: &'static str, data: impl serde::Serializ
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
-    let new = parse_json::<OrderBody>(&request, &body)?.into_new_order()?;
+    let new = new_order(&parse_json(&request, &body, INVALID_ORDER)?)?;
     let idempotent = idempotency_key(&request)?.map(|text| IdempotentRequest {
         key: IdempotencyKey { scope: key.id, key: text },
         fingerprint: Sha256::digest(&body).into(),
@@ -119,22 +122,36 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Err(Problem::bad_request("idempotency_key_malformed", detail))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    customer: Option<String>,
-    cursor: Option<String>,
-    limit: Option<u16>,
+/// What is asked of a list of orders.
+struct ListQuery {
+    customer: Option<CustomerId>,
+    older_than: Option<OrderId>,
+    limit: u16,
+}
+
+impl ListQuery {
+    fn read(query: &Fields) -> Result<Self, Problem> {
+        let mut problems = FieldProblems::default();
+        let mut it = Reader::new(query, &["customer", "cursor", "limit"], &mut problems);
+        let customer = it.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
+        let older_than = it.optional("cursor", |it| {
+            let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be a next_cursor of an answer")?;
+            Ok(OrderId(cursor))
+        });
+        let limit = it.optional("limit", |it| {
+            let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
+            Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
+        });
+        let query = Self { customer, older_than, limit: limit.unwrap_or(PAGE_DEFAULT) };
+        problems.done(Some(query)).map_err(Problem::query)
+    }
 }
 
 /// `GET /orders?customer=&cursor=&limit=`: the newest first.
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
-    let query = Query::<ListQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?
-        .into_inner();
-    let asked = query.customer.map(CustomerId::new).transpose();
-    let asked = asked.map_err(|error| Problem::bad_request("query_malformed", format!("customer {error}")))?;
+    let query = ListQuery::read(&parse_query(&request)?)?;
+    let asked = query.customer;
     let customer = match customer_if_any(&api, &request)? {
         Access::All => asked,
         Access::Customer(own) if asked.as_ref().is_none_or(|it| *it == own) => Some(own),
@@ -143,14 +160,7 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
             return Err(Problem::new(StatusCode::FORBIDDEN, "list_not_allowed", detail));
         }
     };
-    let older_than = query.cursor.map(|it| Uuid::try_parse(&it).map(OrderId)).transpose();
-    let older_than =
-        older_than.map_err(|_| Problem::bad_request("query_malformed", "cursor must be a next_cursor of an answer"))?;
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=paywright_app::App::PAGE_MAX).contains(&limit) {
-        let detail = format!("limit must be 1 to {}", paywright_app::App::PAGE_MAX);
-        return Err(Problem::bad_request("query_malformed", detail));
-    }
+    let (older_than, limit) = (query.older_than, query.limit);
     let page = api.app.list_orders(OrderQuery { customer, older_than, limit }).await?;
     Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
 }
@@ -170,10 +180,10 @@ pub(crate) async fn edit(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
-    let body = parse_json::<EditBody>(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?)?;
+    let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_ORDER)?;
     // An order's currency never changes, so that it may be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
-    let edit = body.into_edit(currency)?;
+    let edit = order_edit(&body, currency)?;
     let app = api.app.for_request();
     let changed = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
     Ok(changed_order(&changed, "Order updated successfully"))
@@ -198,7 +208,7 @@ pub(crate) async fn cancel(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
-    let reason = parse_json_if_any::<CancelBody>(&request, &body)?.into_reason()?;
+    let reason = cancel_reason(&parse_json_if_any(&request, &body, INVALID_ORDER)?)?;
     let app = api.app.for_request();
     let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
     Ok(changed_order(&changed, "Order canceled successfully"))
@@ -213,9 +223,9 @@ pub(crate) async fn capture(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
-    let body = parse_json_if_any::<CaptureBody>(&request, &body)?;
+    let body = parse_json_if_any(&request, &body, INVALID_CAPTURE)?;
     let currency = api.app.get_order(&which, &access).await?.total.currency();
-    let amount = body.into_amount(currency)?;
+    let amount = capture_amount(&body, currency)?;
     let app = api.app.for_request();
     let changed = to_the_end(async move { app.capture_payment(&which, &access, amount).await }).await??;
     Ok(changed_order(&changed, "Payment captured successfully"))
@@ -232,9 +242,9 @@ pub(crate) async fn refund(
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
     let (which, access) = (order_ref(&order)?, customer_if_any(&api, &request)?);
     let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
-    let body = parse_json_if_any::<RefundBody>(&request, &raw)?;
+    let body = parse_json_if_any(&request, &raw, INVALID_REFUND)?;
     let found = api.app.get_order(&which, &access).await?;
-    let new = body.into_refund(found.total.currency())?;
+    let new = new_refund(&body, found.total.currency())?;
     let idempotent = idempotency_key(&request)?.map(|text| {
         // The order belongs to the request, by whichever of its names.
         let digest = Sha256::new_with_prefix(found.id.0.as_bytes()).chain_update(&raw).finalize();

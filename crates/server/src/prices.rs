@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
+use paywright_http_api::parse_terms;
 
 use crate::cli::{PricesCommand, PricesOptions};
 use crate::database::Schema;
@@ -14,6 +15,8 @@ use crate::{Failure, say};
 const LINES_MAX: usize = 100_000;
 /// How many problems of a file are named.
 const PROBLEMS_SHOWN_MAX: usize = 20;
+/// How many characters of a column's name a problem repeats.
+const NAME_CHARS_SHOWN_MAX: usize = 100;
 /// What begins the name of a column of prices: `price_usd`.
 const PRICE: &str = "price_";
 
@@ -30,9 +33,7 @@ pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
             ));
         }
         PricesCommand::Terms { file } => {
-            let terms: Terms =
-                serde_json::from_str(&read(&file)?).map_err(|problem| format!("{}: {problem}", file.display()))?;
-            terms.check()?;
+            let terms = parse_terms(read(&file)?.as_bytes()).map_err(|problems| not_imported(&file, &problems))?;
             database.open(1, Schema::Create).await?.prices.put_terms(&terms).await?;
             let Terms { shipping, taxes, coupons } = &terms;
             say(&format!(
@@ -69,10 +70,10 @@ pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
         if place >= LINES_MAX {
             return Err(vec![format!("a file has at most {LINES_MAX} lines")]);
         }
-        match record.map_err(|problem| problem.to_string()).and_then(|it| variant(&it, &columns)) {
+        match record.map_err(|problem| vec![problem.to_string()]).and_then(|it| variant(&it, &columns)) {
             Ok(variant) if ids.insert(variant.id.clone()) => found.push(variant),
             Ok(variant) => problems.push(format!("line {line}: {} is there twice", variant.id)),
-            Err(problem) => problems.push(format!("line {line}: {problem}")),
+            Err(of_line) => problems.extend(of_line.iter().map(|it| format!("line {line}: {it}"))),
         }
     }
     if found.is_empty() && problems.is_empty() {
@@ -82,6 +83,7 @@ pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
 }
 
 /// What a column is about.
+#[derive(PartialEq, Eq)]
 enum Column {
     Id,
     Sku,
@@ -89,6 +91,11 @@ enum Column {
     Description,
     Active,
     Price(Currency),
+}
+
+/// The name of a column as far as a problem repeats it.
+fn shown(name: &str) -> String {
+    name.chars().take(NAME_CHARS_SHOWN_MAX).collect()
 }
 
 fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
@@ -100,8 +107,9 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
         "active" => Ok(Column::Active),
         other => match other.strip_prefix(PRICE).map(str::parse) {
             Some(Ok(currency)) => Ok(Column::Price(currency)),
-            Some(Err(problem)) => Err(format!("line 1: {name}: the currency {problem}")),
+            Some(Err(problem)) => Err(format!("line 1: {}: the currency {problem}", shown(name))),
             None => {
+                let name = shown(name);
                 Err(format!("line 1: {name} is none of id, name, sku, description, active, price_usd and the like"))
             }
         },
@@ -109,6 +117,7 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
     let (mut columns, mut problems) = (Vec::new(), Vec::new());
     for name in headers {
         match column(name) {
+            Ok(column) if columns.contains(&column) => problems.push(format!("line 1: {} is there twice", shown(name))),
             Ok(column) => columns.push(column),
             Err(problem) => problems.push(problem),
         }
@@ -125,32 +134,41 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
     if problems.is_empty() { Ok(columns) } else { Err(problems) }
 }
 
-fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, String> {
+/// Reads a line, or gives every problem of it.
+fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, Vec<String>> {
+    let mut problems = Vec::new();
     let (mut id, mut name) = (None, None);
-    let (mut sku, mut description, mut active, mut prices) = (None, Text::default(), true, Vec::new());
+    let (mut sku, mut description, mut active, mut prices) = (None, None, true, Vec::new());
     for (column, text) in columns.iter().zip(record) {
-        let named = |field: &str, problem: &dyn std::fmt::Display| format!("{field} {problem}");
         match column {
-            Column::Id => id = Some(VariantId::new(text).map_err(|it| named("id", &it))?),
-            Column::Name => name = Some(Text::new(text).map_err(|it| named("name", &it))?),
+            Column::Id => id = noted(&mut problems, "id", VariantId::new(text)),
+            Column::Name => name = noted(&mut problems, "name", Text::new(text)),
             Column::Sku | Column::Price(_) if text.is_empty() => {}
-            Column::Sku => sku = Some(Text::new(text).map_err(|it| named("sku", &it))?),
-            Column::Description => description = Text::new(text).map_err(|it| named("description", &it))?,
-            Column::Active => {
-                active = match text.to_ascii_lowercase().as_str() {
-                    "" | "true" | "yes" | "1" => true,
-                    "false" | "no" | "0" => false,
-                    _ => return Err("active must be true or false".to_owned()),
-                };
-            }
+            Column::Sku => sku = noted(&mut problems, "sku", Text::new(text)),
+            Column::Description => description = noted(&mut problems, "description", Text::new(text)),
+            Column::Active => match text.to_ascii_lowercase().as_str() {
+                "" | "true" | "yes" | "1" => active = true,
+                "false" | "no" | "0" => active = false,
+                _ => problems.push("active must be true or false".to_owned()),
+            },
             Column::Price(currency) => {
                 let field = format!("{PRICE}{}", currency.code());
-                prices.push(Variant::parse_price(text, *currency).map_err(|it| named(&field, &it))?);
+                prices.extend(noted(&mut problems, &field, Variant::parse_price(text, *currency)));
             }
         }
     }
-    let (id, name) = (id.ok_or("id is missing")?, name.ok_or("name is missing")?);
-    Ok(Variant { id, sku, name, description, prices: prices.into_iter().collect::<Prices>(), active })
+    match (id, name) {
+        (Some(id), Some(name)) if problems.is_empty() => {
+            let prices = prices.into_iter().collect::<Prices>();
+            Ok(Variant { id, sku, name, description: description.unwrap_or_default(), prices, active })
+        }
+        (Some(_) | None, Some(_) | None) => Err(problems),
+    }
+}
+
+/// The value of a field, or none and its problem noted.
+fn noted<T, E: std::fmt::Display>(problems: &mut Vec<String>, field: &str, value: Result<T, E>) -> Option<T> {
+    value.map_err(|problem| problems.push(format!("{field} {problem}"))).ok()
 }
 
 #[cfg(test)]
@@ -167,7 +185,8 @@ mod tests {
         assert_eq!((read[0].name.as_str(), read[0].prices.price_in(Currency::Eur).unwrap().minor()), ("Mug", 1150));
         assert_eq!((read[1].name.as_str(), read[1].active, &read[1].sku), ("Cap, blue", false, &None));
         assert_eq!(read[1].prices.price_in(Currency::Eur), None);
-        let wrong = "id,name,price_usd\nmug,Mug,12.001\nmug!,Mug,1\ncap,,1\nhat,Hat,0\nhat,Hat,1\nhat,Hat,2\nx,X\n";
+        let wrong =
+            "id,name,price_usd\nmug,Mug,12.001\nmug!,Mug,1\ncap,,1\nhat,Hat,0\nhat,Hat,1\nhat,Hat,2\nx,X\n!,,z\n";
         let problems = variants(wrong).unwrap_err();
         let said = [
             "line 2: price_usd",
@@ -176,6 +195,9 @@ mod tests {
             "line 5: price_usd must be more",
             "line 7: hat is there twice",
             "line 8:",
+            "line 9: id must be",
+            "line 9: name must",
+            "line 9: price_usd must be a decimal",
         ];
         assert_eq!(problems.len(), said.len(), "{problems:?}");
         for (problem, said) in problems.iter().zip(said) {
@@ -187,6 +209,7 @@ mod tests {
         assert_eq!(variants(fractions).unwrap_err(), [why]);
         let columns = variants("id,prize_usd\n").unwrap_err();
         assert!(columns[0].contains("prize_usd is none of") && columns[1].contains("no column name"), "{columns:?}");
+        assert_eq!(variants("id,name,price_usd,PRICE_USD\n").unwrap_err(), ["line 1: PRICE_USD is there twice"]);
         assert!(variants("id,name,price_usd\n").unwrap_err()[0].contains("no lines"));
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::cart;
 use super::document::{Resource, answer};
+use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
 use super::run;
@@ -67,16 +68,33 @@ async fn order_resource(api: &Api, order: &Order) -> Result<Resource, Refusal> {
     Ok(resources::order(order, cart.as_ref(), &token, api.publishable_key.as_deref())?)
 }
 
+/// Which of a customer's orders are asked for, and in which order.
+struct PageQuery {
+    page: u32,
+    per_page: u32,
+    oldest_first: bool,
+}
+
+impl PageQuery {
+    fn of(params: &Params) -> Result<Self, Refusal> {
+        let page = params.count("page")?.unwrap_or(1).max(1);
+        let per_page = params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
+        let oldest_first = match params.text("sort")?.as_deref() {
+            None | Some("-completed_at" | "-created_at") => false,
+            Some("completed_at" | "created_at") => true,
+            Some(_) => return Err(Refusal::bad_request("sort must be completed_at or -completed_at")),
+        };
+        Ok(Self { page, per_page, oldest_first })
+    }
+}
+
 /// `GET /account/orders?page=&per_page=&sort=`.
 pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let page = call.params.count("page")?.unwrap_or(1).max(1);
-    let per_page = call.params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
+    let PageQuery { page, per_page, oldest_first } = PageQuery::of(&call.params)?;
     let mut orders = complete_orders(&api, &customer).await?;
-    match call.params.text("sort")?.as_deref() {
-        None | Some("-completed_at" | "-created_at") => {}
-        Some("completed_at" | "created_at") => orders.reverse(),
-        Some(_) => return Err(Refusal::bad_request("sort must be completed_at or -completed_at")),
+    if oldest_first {
+        orders.reverse();
     }
     let total = orders.len();
     let per = usize::try_from(per_page).unwrap_or(usize::MAX);
@@ -86,7 +104,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
     for order in orders.iter().skip((place - 1).saturating_mul(per)).take(per) {
         shown.push(order_resource(&api, order).await?);
     }
-    let mut document = call.show.many(&shown)?;
+    let mut document = call.show.many(&shown);
     let (origin, path) = (api.trusted_proxies.origin(&request), request.path());
     let link = |page: usize| format!("{origin}{path}?page={page}&per_page={per_page}");
     if let Some(document) = document.as_object_mut() {
@@ -110,7 +128,7 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
         Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),
         Err(error @ GetOrderError::Store(_)) => return Err(Problem::from(error).into()),
     };
-    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order).await?)?))
+    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order).await?)))
 }
 
 /// The saved cards of whoever calls, the default one first: it is the newest.
@@ -122,20 +140,20 @@ async fn cards(api: &Api, call: &Call) -> Result<Vec<Resource>, Refusal> {
 /// `GET /account/credit_cards`.
 pub(super) async fn credit_cards(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &call.show.many(&cards)?))
+    Ok(answer(StatusCode::OK, &call.show.many(&cards)))
 }
 
 /// `GET /account/credit_cards/default`.
 pub(super) async fn default_credit_card(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &call.show.one(cards.first().ok_or_else(Refusal::not_found)?)?))
+    Ok(answer(StatusCode::OK, &call.show.one(cards.first().ok_or_else(Refusal::not_found)?)))
 }
 
 /// `GET /account/credit_cards/{card}`.
 pub(super) async fn credit_card(api: Data<Api>, call: Call, card: Path<String>) -> Result<HttpResponse, Refusal> {
     let cards = cards(&api, &call).await?;
     let found = cards.iter().find(|it| it.id == *card).ok_or_else(Refusal::not_found)?;
-    Ok(answer(StatusCode::OK, &call.show.one(found)?))
+    Ok(answer(StatusCode::OK, &call.show.one(found)))
 }
 
 /// `DELETE /account/credit_cards/{card}`.

@@ -21,7 +21,7 @@ pub(super) async fn cart(
     session: &Session,
     show: &Show,
 ) -> Result<HttpResponse, Refusal> {
-    Ok(answer(status, &show.one(&resource(api, session, show).await?)?))
+    Ok(answer(status, &show.one(&resource(api, session, show).await?)))
 }
 
 pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Result<super::document::Resource, Refusal> {
@@ -129,14 +129,16 @@ pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<Ht
 
 /// `GET /cart/estimate_shipping_rates?country_iso=`.
 pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
+    let given = call.params.text("country_iso")?.map(|it| it.parse::<CountryCode>()).transpose();
+    let given = given.map_err(|problem| call.params.problem("country_iso", problem))?;
     let cart = api.storefront.current(&call.shopper).await?.cart;
-    let country: CountryCode = match call.params.text("country_iso")? {
-        Some(text) => text.parse().map_err(|problem| Refusal::invalid("country_iso", format!("{problem}")))?,
+    let country = match given {
+        Some(country) => country,
         None => cart.shipping_address.as_ref().map(|it| it.country).ok_or_else(|| Refusal::missing("country_iso"))?,
     };
     let terms = api.storefront.terms().await?;
     let rates = resources::shipping_rates(&cart, &Address::of(country), &terms)?;
-    Ok(answer(StatusCode::OK, &call.show.many(&rates)?))
+    Ok(answer(StatusCode::OK, &call.show.many(&rates)))
 }
 
 /// `PATCH /cart/associate`: `guest_order_token`, and a customer's bearer token.

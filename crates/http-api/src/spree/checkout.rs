@@ -16,6 +16,7 @@ use super::run;
 use super::shopper::Call;
 use super::sold::Sold;
 use crate::Api;
+use crate::reader::FieldProblems;
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Default)]
@@ -45,27 +46,14 @@ struct Edit {
 }
 
 impl Edit {
+    /// Reads all fields, and then what they name.
     fn of(params: &Params) -> Result<Self, Refusal> {
-        let mut edit = Self { keeps_step: params.flag("do_not_change_state"), ..Self::default() };
-        let order = params.under("order")?.unwrap_or_default();
-        if let Some(email) = order.text("email")? {
-            edit.email = Some(Email::new(email).map_err(|problem| Refusal::invalid("email", problem.to_string()))?);
-        }
-        if order.names("special_instructions") {
-            let text = order.text("special_instructions")?.filter(|it| !it.trim().is_empty());
-            let problem =
-                |problem: paywright_domain::TextProblem| Refusal::invalid("special_instructions", problem.to_string());
-            edit.special_instructions = Change::To(text.map(Text::new).transpose().map_err(problem)?);
-        }
-        edit.billing_address = address(&order, "bill_address")?;
-        edit.shipping_address = address(&order, "ship_address")?;
-        (edit.use_billing, edit.use_shipping) = (order.flag("use_billing"), order.flag("use_shipping"));
+        let mut problems = FieldProblems::default();
+        let given = Self::fields(params, &mut problems);
+        let mut edit = problems.done(given)?;
+        let order = params.under_root("order")?.unwrap_or_default();
         if let Some(code) = order.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
             edit.coupon = Some(coupon(&code)?);
-        }
-        // There is one shipment: the last that is said of it stands.
-        for shipment in order.each("shipments_attributes")? {
-            edit.shipping_rate = shipment.text("selected_shipping_rate_id")?.or(edit.shipping_rate);
         }
         for payment in order.each("payments_attributes")? {
             check_payment_method(&payment)?;
@@ -81,6 +69,41 @@ impl Edit {
             edit.payment_method = Some(card);
         }
         Ok(edit)
+    }
+
+    /// Reads the fields that stand for themselves, and notes every problem of them.
+    fn fields(params: &Params, problems: &mut FieldProblems) -> Option<Self> {
+        let keeps_step = problems.keep(params.flag("do_not_change_state"));
+        let order = problems.keep(params.under_root("order"))?.unwrap_or_default();
+        let email = problems.keep(order.text("email")).flatten();
+        let email = email.and_then(|it| problems.take("email", Email::new(it)));
+        let special_instructions = if order.names("special_instructions") {
+            let text = problems.keep(order.text("special_instructions")).flatten();
+            let text = text.filter(|it| !it.trim().is_empty());
+            Change::To(text.and_then(|it| problems.take("special_instructions", Text::new(it))))
+        } else {
+            Change::None
+        };
+        let billing_address = problems.merge(address(&order, "bill_address"));
+        let shipping_address = problems.merge(address(&order, "ship_address"));
+        let use_billing = problems.keep(order.flag("use_billing"));
+        let use_shipping = problems.keep(order.flag("use_shipping"));
+        // There is one shipment: the last that is said of it stands.
+        let mut shipping_rate = None;
+        for shipment in problems.keep(order.each("shipments_attributes"))? {
+            shipping_rate = problems.keep(shipment.text("selected_shipping_rate_id")).flatten().or(shipping_rate);
+        }
+        Some(Self {
+            email,
+            special_instructions,
+            billing_address: billing_address?,
+            shipping_address: shipping_address?,
+            use_billing: use_billing?,
+            use_shipping: use_shipping?,
+            shipping_rate,
+            keeps_step: keeps_step?,
+            ..Self::default()
+        })
     }
 
     fn apply(&self, before: &Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
@@ -119,14 +142,15 @@ impl Edit {
 }
 
 /// An address in full, or `CLEAR` in the place of the name of a saved one. We keep no saved ones.
-fn address(order: &Params, name: &str) -> Result<Change<Address>, Refusal> {
-    match order.text(&format!("{name}_id"))?.as_deref() {
+fn address(order: &Params, name: &str) -> Result<Change<Address>, FieldProblems> {
+    let id = format!("{name}_id");
+    match order.text(&id)?.as_deref() {
         Some("CLEAR") => return Ok(Change::To(None)),
-        Some(_) => return Err(Refusal::invalid(&format!("{name}_id"), "is not known: give the whole address")),
+        Some(_) => return Err(order.problem(&id, "is not known: give the whole address").into()),
         None => {}
     }
     let Some(given) = order.under(&format!("{name}_attributes"))? else { return Ok(Change::None) };
-    Ok(Change::To(Some(given.address(name)?)))
+    Ok(Change::To(Some(given.at(name).address()?)))
 }
 
 fn check_payment_method(params: &Params) -> Result<(), Refusal> {
@@ -167,7 +191,7 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
     let goal = call.params.text("state")?;
     let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
     let goal = goal.map(|it| CheckoutStep::named(&it).ok_or_else(unknown)).transpose()?;
-    let or_first = call.params.flag("quick_checkout");
+    let or_first = call.params.flag("quick_checkout")?;
     let rate = call.params.text("shipping_method_id")?.map(|id| RateChoice { id, or_first });
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.advance(&shopper, goal, rate.as_ref()).await }).await?;
@@ -183,7 +207,7 @@ pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse,
 
 /// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
 pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let any_step = call.params.flag("skip_state");
+    let any_step = call.params.flag("skip_state")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let (session, unsold) = run(async move { storefront.drop_unsold(&shopper).await }).await?;
     let mut messages: Vec<String> =
@@ -194,7 +218,7 @@ pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse,
     if messages.is_empty() {
         return cart(&api, StatusCode::OK, &session, &call.show).await;
     }
-    let mut document = call.show.one(&resource(&api, &session, &call.show).await?)?;
+    let mut document = call.show.one(&resource(&api, &session, &call.show).await?);
     if let Some(document) = document.as_object_mut() {
         document.insert("meta".to_owned(), json!({ "messages": messages }));
     }
@@ -205,7 +229,7 @@ pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse,
 pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     api.storefront.current(&call.shopper).await?;
     let method = resources::payment_method(api.publishable_key.as_deref());
-    Ok(answer(StatusCode::OK, &call.show.many(&[method])?))
+    Ok(answer(StatusCode::OK, &call.show.many(&[method])))
 }
 
 /// `GET /checkout/shipping_rates`: the shipment, with the ways to ship it.
@@ -214,7 +238,7 @@ pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpRes
     let terms = api.storefront.terms().await?;
     let shipments: Vec<_> = resources::shipment(&cart, &Sold::of_cart(&cart)?, Some(&terms))?.into_iter().collect();
     let show = call.show.including(&["shipping_rates", "stock_location", "line_items"]);
-    Ok(answer(StatusCode::OK, &show.many(&shipments)?))
+    Ok(answer(StatusCode::OK, &show.many(&shipments)))
 }
 
 /// `PATCH /checkout/select_shipping_method`: `shipping_method_id`.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::MEDIA_TYPE;
 use super::params::Params;
 use super::refusal::Refusal;
+use crate::reader::echo;
 
 /// One resource with those it refers to.
 #[derive(Debug, Clone)]
@@ -81,18 +82,17 @@ impl Resource {
         shown
     }
 
-    /// Gathers what a path of names leads to.
-    fn gather(&self, path: &[&str], show: &Show, into: &mut Included) -> Result<(), Refusal> {
-        let Some((first, rest)) = path.split_first() else { return Ok(()) };
-        let found = self.relations.iter().find(|(name, _)| name == first);
-        let (_, relation) = found.ok_or_else(|| not_a_relationship(first, self.kind))?;
-        for resource in relation.resources() {
-            if into.seen.insert((resource.kind, resource.id.clone())) {
-                into.shown.push(resource.shown(show));
+    /// Gathers what a path of names leads to. That each is a relationship was checked when the request was read.
+    fn gather(&self, path: &[&str], show: &Show, into: &mut Included) {
+        let Some((first, rest)) = path.split_first() else { return };
+        for (_, relation) in self.relations.iter().filter(|(name, _)| name == first) {
+            for resource in relation.resources() {
+                if into.seen.insert((resource.kind, resource.id.clone())) {
+                    into.shown.push(resource.shown(show));
+                }
+                resource.gather(rest, show, into);
             }
-            resource.gather(rest, show, into)?;
         }
-        Ok(())
     }
 }
 
@@ -102,7 +102,7 @@ struct Included {
     shown: Vec<Value>,
 }
 
-/// How much is to be shown.
+/// How much is to be shown. It is checked when it is made, before anything is done, so that showing cannot fail.
 #[derive(Debug, Default)]
 pub(super) struct Show {
     include: Vec<String>,
@@ -162,7 +162,7 @@ fn check_path(kind: &str, path: &str) -> Result<(), Refusal> {
 }
 
 fn not_a_relationship(name: &str, kind: &str) -> Refusal {
-    Refusal::bad_request(format!("{name} is not specified as a relationship on {kind}"))
+    Refusal::bad_request(format!("{} is not specified as a relationship on {kind}", echo(name)))
 }
 
 impl Show {
@@ -178,7 +178,7 @@ impl Show {
         include.iter().try_for_each(|it| check_path(kind, it))?;
         let mut fields = BTreeMap::new();
         for (kind, wanted) in params.under("fields")?.unwrap_or_default().entries() {
-            let no_text = || Refusal::bad_request(format!("fields[{kind}] must be names, like number,token"));
+            let no_text = || Refusal::bad_request(format!("fields[{}] must be names, like number,token", echo(kind)));
             let wanted: Vec<String> = wanted.as_str().map(names).ok_or_else(no_text)?;
             fields.insert(kind.to_owned(), wanted.into_iter().collect());
         }
@@ -186,7 +186,7 @@ impl Show {
     }
 
     /// The same, and these too.
-    pub(super) fn including(mut self, names: &[&str]) -> Self {
+    pub(super) fn including(mut self, names: &[&'static str]) -> Self {
         self.include.extend(names.iter().map(|it| (*it).to_owned()));
         self
     }
@@ -197,26 +197,28 @@ impl Show {
     }
 
     /// A document of one resource.
-    pub(super) fn one(&self, resource: &Resource) -> Result<Value, Refusal> {
+    pub(super) fn one(&self, resource: &Resource) -> Value {
         self.document(&resource.shown(self), std::slice::from_ref(resource))
     }
 
     /// A document of many.
-    pub(super) fn many(&self, resources: &[Resource]) -> Result<Value, Refusal> {
+    pub(super) fn many(&self, resources: &[Resource]) -> Value {
         self.document(&resources.iter().map(|it| it.shown(self)).collect(), resources)
     }
 
-    fn document(&self, data: &Value, resources: &[Resource]) -> Result<Value, Refusal> {
+    fn document(&self, data: &Value, resources: &[Resource]) -> Value {
         let mut document = json!({ "data": data });
         if !self.include.is_empty() {
             let mut included = Included::default();
             for path in &self.include {
                 let path: Vec<&str> = path.split('.').collect();
-                resources.iter().try_for_each(|it| it.gather(&path, self, &mut included))?;
+                for resource in resources {
+                    resource.gather(&path, self, &mut included);
+                }
             }
             document.as_object_mut().and_then(|it| it.insert("included".into(), Value::Array(included.shown)));
         }
-        Ok(document)
+        document
     }
 }
 

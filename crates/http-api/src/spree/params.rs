@@ -2,17 +2,53 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
-use paywright_domain::{Address, CountryCode, Metadata, Text, TextProblem};
+use paywright_domain::{Address, CountryCode, Metadata, Text};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use crate::body::Check;
+use crate::reader::{self, FieldProblem, FieldProblems, Fields, NotRead, Reader, Reason};
 use crate::receiving::read_body;
 use crate::requests::JSON_BYTES_MAX;
 
-/// Names and values, as they came.
+/// Names and values, as they came, with the path that leads to them.
 #[derive(Debug, Default)]
-pub(super) struct Params(Map<String, Value>);
+pub(super) struct Params {
+    path: String,
+    fields: Fields,
+}
+
+/// Takes a text. A number is taken as one, since ids are given either way.
+pub(super) fn text(value: &Value) -> Result<String, Reason> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("must be a string".into()),
+    }
+}
+
+/// Takes a number of pieces or pages, as a number or a text. Below 0 counts as 0, and what is too large as the largest:
+/// both are beyond the limits of every field, which names them.
+fn count(value: &Value) -> Result<u32, Reason> {
+    let text = text(value).map_err(|_| "must be an integer")?;
+    let (is_negative, digits) = text.trim().strip_prefix('-').map_or((false, text.trim()), |it| (true, it));
+    if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+        return Err("must be an integer".into());
+    }
+    Ok(if is_negative { 0 } else { digits.parse().unwrap_or(u32::MAX) })
+}
+
+/// Takes yes or no, in the ways in which forms write it.
+fn flag(value: &Value) -> Result<bool, Reason> {
+    if let Value::Bool(flag) = value {
+        return Ok(*flag);
+    }
+    let text = text(value).map_err(|_| "must be true or false")?;
+    match text.as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
+        _ => Err("must be true or false".into()),
+    }
+}
 
 impl Params {
     /// Those of a request with its body.
@@ -20,10 +56,15 @@ impl Params {
         let mut params = Self::of_query(request)?;
         let body = read_body(request, payload, JSON_BYTES_MAX).await?;
         if !body.is_empty() {
-            let parsed = serde_json::from_slice(&body);
-            let object: Option<Map<String, Value>> =
-                parsed.map_err(|problem| Refusal::bad_request(format!("the body is not a JSON object: {problem}")))?;
-            params.0.extend(object.unwrap_or_default());
+            match reader::parse(&body) {
+                Ok(Value::Object(fields)) => params.fields.extend(fields),
+                Ok(Value::Null) => {}
+                Ok(_) => return Err(Refusal::bad_request("the body must be a JSON object")),
+                Err(NotRead::Malformed(error)) => {
+                    return Err(Refusal::bad_request(format!("the body is not JSON: {error}")));
+                }
+                Err(NotRead::Invalid(problems)) => return Err(problems.into()),
+            }
         }
         Ok(params)
     }
@@ -45,34 +86,54 @@ impl Params {
                 None => drop(params.insert(name, Value::String(value))),
             }
         }
-        Ok(Self(params))
+        Ok(Self { path: String::new(), fields: params })
+    }
+
+    /// The path of one of them.
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// What is wrong with one of them.
+    pub(super) fn problem(&self, name: &str, problem: impl std::fmt::Display) -> FieldProblem {
+        FieldProblem::new(self.path_of(name), problem)
+    }
+
+    /// Reads them with every problem noted.
+    pub(super) fn reader<'a>(&'a self, problems: &'a mut FieldProblems) -> Reader<'a> {
+        Reader::open(self.path.clone(), &self.fields, problems)
+    }
+
+    /// As [`Self::reader`], where other fields than those `known` are problems too.
+    pub(super) fn reader_of<'a>(&'a self, known: &[&str], problems: &'a mut FieldProblems) -> Reader<'a> {
+        Reader::at(self.path.clone(), &self.fields, known, problems)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|it| !it.is_null())
+        self.fields.get(name).filter(|it| !it.is_null())
     }
 
     /// Whether it is there, be it as null.
     pub(super) fn names(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.contains_key(name)
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// A text. A number is taken as one, since ids are given either way.
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(_) => Err(Refusal::invalid(name, "is invalid")),
+    fn one<T>(&self, name: &str, read: fn(&Value) -> Result<T, Reason>) -> Result<Option<T>, FieldProblem> {
+        let mut problems = FieldProblems::default();
+        let value = self.reader(&mut problems).optional(name, read);
+        match problems.into_first() {
+            Some(problem) => Err(problem),
+            None => Ok(value),
         }
+    }
+
+    /// A text.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, FieldProblem> {
+        self.one(name, text)
     }
 
     /// A text that must be there.
@@ -81,97 +142,104 @@ impl Params {
     }
 
     /// A whole number.
-    pub(super) fn count(&self, name: &str) -> Result<Option<u32>, Refusal> {
-        let text = self.text(name)?;
-        // What is no quantity at all is 0 here, which is refused in its own words.
-        Ok(text.map(|it| it.trim().parse().unwrap_or(0)))
+    pub(super) fn count(&self, name: &str) -> Result<Option<u32>, FieldProblem> {
+        self.one(name, count)
     }
 
-    /// Yes or no.
-    pub(super) fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|it| matches!(it, Value::Bool(true)) || it.as_str() == Some("true"))
+    /// Yes or no; no if it is absent.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, FieldProblem> {
+        Ok(self.one(name, flag)?.unwrap_or_default())
     }
 
     /// What is under a name.
-    pub(super) fn under(&self, name: &str) -> Result<Option<Self>, Refusal> {
+    pub(super) fn under(&self, name: &str) -> Result<Option<Self>, FieldProblem> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(Self(object.clone()))),
-            Some(_) => Err(Refusal::invalid(name, "is invalid")),
+            Some(Value::Object(fields)) => Ok(Some(Self { path: self.path_of(name), fields: fields.clone() })),
+            Some(_) => Err(self.problem(name, "must be an object")),
         }
+    }
+
+    /// What is under a root, whose own name is no part of a path: `order[email]` is `email`.
+    pub(super) fn under_root(&self, name: &str) -> Result<Option<Self>, FieldProblem> {
+        Ok(self.under(name)?.map(|it| it.at("")))
+    }
+
+    /// The same under another path.
+    pub(super) fn at(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
     }
 
     /// What is under a root that must have something in it.
     pub(super) fn root(&self, name: &str) -> Result<Self, Refusal> {
-        match self.under(name) {
-            Ok(Some(root)) if !root.is_empty() => Ok(root),
-            Ok(_) | Err(_) => Err(Refusal::missing(name)),
-        }
+        let root = self.under_root(name)?;
+        root.filter(|it| !it.fields.is_empty()).ok_or_else(|| Refusal::missing(name))
     }
 
     /// Each of a list of objects.
-    pub(super) fn each(&self, name: &str) -> Result<Vec<Self>, Refusal> {
-        let wrong = || Refusal::invalid(name, "is invalid");
+    pub(super) fn each(&self, name: &str) -> Result<Vec<Self>, FieldProblem> {
         let Some(list) = self.get(name) else { return Ok(Vec::new()) };
-        let object = |it: &Value| it.as_object().cloned().map(Self).ok_or_else(wrong);
-        list.as_array().ok_or_else(wrong)?.iter().map(object).collect()
+        let list = list.as_array().ok_or_else(|| self.problem(name, "must be an array"))?;
+        let object = |(place, it): (usize, &Value)| {
+            let path = format!("{}[{place}]", self.path_of(name));
+            match it.as_object() {
+                Some(fields) => Ok(Self { path, fields: fields.clone() }),
+                None => Err(FieldProblem::new(path, "must be an object")),
+            }
+        };
+        list.iter().enumerate().map(object).collect()
     }
 
     /// The shop's own notes: texts, numbers and yes or no.
-    pub(super) fn metadata(&self, name: &str) -> Result<Metadata, Refusal> {
-        let Some(notes) = self.under(name)? else { return Ok(Metadata::new()) };
-        let note = |(key, value): (&str, &Value)| {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(_) | Value::Bool(_) => value.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return Err(Refusal::invalid(name, "is invalid")),
-            };
-            let problem = |problem: TextProblem| Refusal::invalid(name, problem.to_string());
-            Ok((Text::new(key).map_err(problem)?, Text::new(text).map_err(problem)?))
-        };
-        notes.entries().map(note).collect()
+    pub(super) fn metadata(&self, name: &str) -> Result<Metadata, FieldProblems> {
+        let mut problems = FieldProblems::default();
+        let notes = self.reader(&mut problems).entries(name, |key, value| {
+            let flag = value.as_bool().map(|it| Ok(it.to_string()));
+            let text = flag.unwrap_or_else(|| text(value));
+            let text = text.map_err(|_| "must be a string, a number, true or false")?;
+            Ok((Text::new(key)?, Text::new(text)?))
+        });
+        problems.done(Some(notes.unwrap_or_default().into_iter().collect()))
     }
 
-    /// An address, with every problem of it named under `name`.
-    pub(super) fn address(&self, name: &str) -> Result<Address, Refusal> {
-        let mut check = Check::default();
-        let country = match self.text("country_iso").ok().flatten().map(|it| it.parse::<CountryCode>()) {
-            Some(Ok(country)) if super::country::is_known(country) => Ok(country),
-            Some(_) => Err("must be the two letters of a country, like DE"),
-            None => Err("can't be blank"),
-        };
-        let address = check.take(format!("{name}.country_iso"), country).map(|country| Address {
-            first_name: self.bounded(name, "firstname", &mut check),
-            last_name: self.bounded(name, "lastname", &mut check),
-            company: self.bounded(name, "company", &mut check),
-            address1: self.bounded(name, "address1", &mut check),
-            address2: self.bounded(name, "address2", &mut check),
-            city: self.bounded(name, "city", &mut check),
-            zipcode: self.bounded(name, "zipcode", &mut check),
-            state: self.bounded(name, "state_name", &mut check),
-            country,
-            phone: self.bounded(name, "phone", &mut check),
-            label: self.bounded(name, "label", &mut check),
-            is_quick: self.flag("quick_checkout"),
+    /// An address, with every problem of it named.
+    pub(super) fn address(&self) -> Result<Address, FieldProblems> {
+        let mut problems = FieldProblems::default();
+        let mut it = self.reader(&mut problems);
+        if it.get("country_iso").is_none() {
+            it.note("country_iso", "can't be blank");
+        }
+        let country = it.optional("country_iso", |it| {
+            let country = text(it)?.parse::<CountryCode>().ok().filter(|it| super::country::is_known(*it));
+            Ok(country.ok_or("must be the two letters of a country, like DE")?)
         });
-        if let Some(address) = address.as_ref().filter(|_| check.0.is_empty()) {
+        let address = Address {
+            first_name: bounded(&mut it, "firstname"),
+            last_name: bounded(&mut it, "lastname"),
+            company: bounded(&mut it, "company"),
+            address1: bounded(&mut it, "address1"),
+            address2: bounded(&mut it, "address2"),
+            city: bounded(&mut it, "city"),
+            zipcode: bounded(&mut it, "zipcode"),
+            state: bounded(&mut it, "state_name"),
+            phone: bounded(&mut it, "phone"),
+            label: bounded(&mut it, "label"),
+            is_quick: it.optional("quick_checkout", flag).unwrap_or_default(),
+            country: match country {
+                Some(country) => country,
+                None => return Err(problems),
+            },
+        };
+        if problems.is_empty() {
             for field in address.missing_when_given() {
-                check.note(format!("{name}.{}", field.name()), &"can't be blank");
+                problems.keep::<()>(Err(self.problem(field.name(), "can't be blank")));
             }
         }
-        match address {
-            Some(address) if check.0.is_empty() => Ok(address),
-            Some(_) | None => Err(Refusal::all_invalid(check.0)),
-        }
+        problems.done(Some(address))
     }
+}
 
-    /// A text of an address, or none with its problem noted.
-    fn bounded<const MAX: usize>(&self, address: &str, field: &str, check: &mut Check) -> Text<0, MAX> {
-        let at = format!("{address}.{field}");
-        let Ok(text) = self.text(field) else {
-            check.note(at, &"is invalid");
-            return Text::default();
-        };
-        check.take(at, Text::new(text.unwrap_or_default())).unwrap_or_default()
-    }
+/// A text of an address; an empty one where it is absent, or refused, which is noted.
+fn bounded<const MAX: usize>(address: &mut Reader<'_>, field: &str) -> Text<0, MAX> {
+    address.optional(field, |it| Ok(Text::new(text(it)?)?)).unwrap_or_default()
 }

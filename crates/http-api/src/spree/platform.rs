@@ -7,18 +7,19 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Scope, Storefront};
-use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
-use serde_json::{Value, json};
+use paywright_domain::{Currency, Terms, Text, Variant, VariantId};
+use serde_json::json;
 
 use super::document::{Resource, Show, answer};
-use super::params::Params;
+use super::params::{Params, text};
 use super::refusal::Refusal;
 use crate::Api;
 use crate::auth::{bearer, key_of};
-use crate::body::Check;
+use crate::reader::{FieldProblems, Reader, boolean};
+use crate::terms::{TERMS, read_terms};
 
 /// How many variants a page has if nothing is said.
-const PAGE_DEFAULT: u32 = 100;
+const PAGE_DEFAULT: u16 = 100;
 
 /// Lets an application in whose key may do what `scope` says: the key is in `X-API-Key`, or a bearer token.
 async fn admit(api: &Api, request: &HttpRequest, scope: Scope) -> Result<(), Refusal> {
@@ -39,72 +40,76 @@ fn resource(variant: &Variant) -> Resource {
     Resource { kind: "variant", id: variant.id.to_string(), attributes, relations: Vec::new() }
 }
 
-/// `GET /variants?after=&per_page=`: by id.
-pub(super) async fn variants(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesRead).await?;
-    let params = Params::of_query(&request)?;
-    let after = params.text("after")?.map(VariantId::new).transpose();
-    let after = after.map_err(|problem| Refusal::invalid("after", problem.to_string()))?;
-    let limit = params.count("per_page")?.unwrap_or(PAGE_DEFAULT);
-    let limit = u16::try_from(limit).ok().filter(|it| (1..=Storefront::VARIANTS_MAX).contains(it));
-    let too_many = || Refusal::invalid("per_page", format!("must be 1 to {}", Storefront::VARIANTS_MAX));
-    let found = api.storefront.variants(after.as_ref(), limit.ok_or_else(too_many)?).await?;
-    let shown: Vec<_> = found.iter().map(resource).collect();
-    Ok(answer(StatusCode::OK, &Show::of(&params, "variant")?.many(&shown)?))
+/// A request of an application. All that shapes its answer is checked before anything is done.
+struct PriceCall {
+    params: Params,
+    show: Show,
 }
 
-fn id_of(text: &str) -> Result<VariantId, Refusal> {
-    VariantId::new(text).map_err(|problem| Refusal::invalid("id", problem.to_string()))
+impl PriceCall {
+    /// Admits the application, and then reads its request.
+    async fn read(api: &Api, request: &HttpRequest, payload: Payload, scope: Scope) -> Result<Self, Refusal> {
+        admit(api, request, scope).await?;
+        let params = Params::read(request, payload).await?;
+        let show = Show::of(&params, "variant")?;
+        Ok(Self { params, show })
+    }
+}
+
+/// `GET /variants?after=&per_page=`: by id.
+pub(super) async fn variants(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    let call = PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
+    let mut problems = FieldProblems::default();
+    let mut it = call.params.reader(&mut problems);
+    let after = it.optional("after", |it| Ok(VariantId::new(text(it)?)?));
+    let limit = it.optional("per_page", |it| {
+        let limit = text(it)?.trim().parse().ok().filter(|it| (1..=Storefront::VARIANTS_MAX).contains(it));
+        Ok(limit.ok_or_else(|| format!("must be 1 to {}", Storefront::VARIANTS_MAX))?)
+    });
+    let limit = problems.done(Some(limit.unwrap_or(PAGE_DEFAULT)))?;
+    let found = api.storefront.variants(after.as_ref(), limit).await?;
+    let shown: Vec<_> = found.iter().map(resource).collect();
+    Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
 /// `GET /variants/{variant}`.
-pub(super) async fn variant(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesRead).await?;
-    let found = api.storefront.variant(&id_of(&id).map_err(|_| Refusal::not_found())?).await?;
-    Ok(answer(StatusCode::OK, &Show::default().one(&resource(&found))?))
+pub(super) async fn variant(
+    api: Data<Api>,
+    request: HttpRequest,
+    payload: Payload,
+    id: Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let call = PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
+    let found = api.storefront.variant(&VariantId::new(id.as_str()).map_err(|_| Refusal::not_found())?).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&resource(&found))))
 }
 
-/// Reads a variant's prices; what is wrong with them is noted under `at`.
-fn prices(check: &mut Check, at: &str, params: &Params) -> Prices {
-    let Some(Some(given)) = check.take(format!("{at}prices"), params.under("prices")) else {
-        check.note(format!("{at}prices"), &"must be amounts by currency, like {\"USD\": \"56.00\"}");
-        return Prices::default();
-    };
-    let mut prices = Vec::new();
-    for (code, amount) in given.entries() {
-        let field = format!("{at}prices.{code}");
-        let Some(currency) = check.take(field.as_str(), code.parse::<Currency>()) else { continue };
-        match amount.as_str() {
-            Some(text) => prices.extend(check.take(field, Variant::parse_price(text, currency))),
-            None => check.note(field, &"must be a text, like \"56.00\""),
-        }
-    }
-    prices.into_iter().collect()
-}
+/// The fields of a variant.
+const VARIANT: [&str; 6] = ["id", "sku", "name", "description", "active", "prices"];
 
-/// Reads a variant; what is wrong with it is noted under `at`.
-fn read_variant(check: &mut Check, at: &str, params: &Params, id: VariantId) -> Option<Variant> {
-    let named = |field: &str| format!("{at}{field}");
-    for (name, _) in params.entries() {
-        if !["id", "sku", "name", "description", "active", "prices"].contains(&name) {
-            check.note(named(name), &"is not a field of a variant");
-        }
-    }
-    let mut text = |field: &str| check.take(named(field), params.text(field)).flatten();
-    let (sku, name, description) = (text("sku"), text("name"), text("description"));
-    let sku = check.take(named("sku"), sku.filter(|it| !it.is_empty()).map(Text::new).transpose());
-    let name = check.take(named("name"), Text::new(name.unwrap_or_default()));
-    let description = check.take(named("description"), Text::new(description.unwrap_or_default()));
-    let active = match params.get("active") {
-        None => Some(true),
-        Some(Value::Bool(active)) => Some(*active),
-        Some(_) => {
-            check.note(named("active"), &"must be true or false");
-            None
-        }
-    };
-    let prices = prices(check, at, params);
-    Some(Variant { id, sku: sku?, name: name?, description: description?, prices, active: active? })
+/// Reads a variant: its id is in the path of a request, or among its fields.
+fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
+    let id = id.or_else(|| it.required("id", |it| Ok(VariantId::new(text(it)?)?)));
+    let sku = it.optional("sku", |it| match text(it)? {
+        sku if sku.is_empty() => Ok(None),
+        sku => Ok(Some(Text::new(sku)?)),
+    });
+    let name = it.required("name", |it| Ok(Text::new(text(it)?)?));
+    let description = it.optional("description", |it| Ok(Text::new(text(it)?)?));
+    let active = it.optional("active", boolean);
+    let prices = it.required_entries("prices", |code, amount| {
+        let currency: Currency = code.parse()?;
+        let amount = amount.as_str().ok_or("must be a string, like \"56.00\"")?;
+        Ok(Variant::parse_price(amount, currency)?)
+    });
+    Some(Variant {
+        id: id?,
+        sku: sku.flatten(),
+        name: name?,
+        description: description.unwrap_or_default(),
+        prices: prices?.into_iter().collect(),
+        active: active.unwrap_or(true),
+    })
 }
 
 /// `PUT /variants/{variant}`: puts it on the list, or writes it over.
@@ -114,17 +119,14 @@ pub(super) async fn put_variant(
     payload: Payload,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesWrite).await?;
-    let params = Params::read(&request, payload).await?.root("variant")?;
-    let mut check = Check::default();
-    let id = id_of(&id)?;
-    match read_variant(&mut check, "", &params, id) {
-        Some(variant) if check.0.is_empty() => {
-            api.storefront.put_variants(std::slice::from_ref(&variant)).await?;
-            Ok(answer(StatusCode::OK, &Show::default().one(&resource(&variant))?))
-        }
-        Some(_) | None => Err(Refusal::all_invalid(check.0)),
-    }
+    let call = PriceCall::read(&api, &request, payload, Scope::PricesWrite).await?;
+    let given = call.params.root("variant")?;
+    let mut problems = FieldProblems::default();
+    let id = problems.take("id", VariantId::new(id.as_str()));
+    let read = read_variant(&mut given.reader_of(&VARIANT, &mut problems), id);
+    let variant = problems.done(read)?;
+    api.storefront.put_variants(std::slice::from_ref(&variant)).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&resource(&variant))))
 }
 
 /// `PUT /variants`: puts many on the list, all or none.
@@ -133,38 +135,30 @@ pub(super) async fn put_variants(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesWrite).await?;
-    let given = Params::read(&request, payload).await?.each("variants")?;
-    if given.is_empty() {
+    let call = PriceCall::read(&api, &request, payload, Scope::PricesWrite).await?;
+    let mut problems = FieldProblems::default();
+    let read = call.params.reader(&mut problems).list("variants", &VARIANT, |it| read_variant(it, None));
+    let variants = problems.done(Some(read.unwrap_or_default()))?;
+    if variants.is_empty() {
         return Err(Refusal::missing("variants"));
     }
-    if given.len() > usize::from(Storefront::VARIANTS_MAX) {
+    if variants.len() > usize::from(Storefront::VARIANTS_MAX) {
         return Err(Refusal::invalid("variants", format!("must be at most {}", Storefront::VARIANTS_MAX)));
-    }
-    let (mut variants, mut check) = (Vec::new(), Check::default());
-    for (place, params) in given.iter().enumerate() {
-        let at = format!("variants[{place}].");
-        let id = check.take(format!("{at}id"), params.text("id")).flatten().unwrap_or_default();
-        if let Some(id) = check.take(format!("{at}id"), VariantId::new(id)) {
-            variants.extend(read_variant(&mut check, &at, params, id));
-        }
-    }
-    if !check.0.is_empty() {
-        return Err(Refusal::all_invalid(check.0));
     }
     api.storefront.put_variants(&variants).await?;
     let shown: Vec<_> = variants.iter().map(resource).collect();
-    Ok(answer(StatusCode::OK, &Show::default().many(&shown)?))
+    Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
 /// `DELETE /variants/{variant}`.
 pub(super) async fn remove_variant(
     api: Data<Api>,
     request: HttpRequest,
+    payload: Payload,
     id: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesWrite).await?;
-    api.storefront.remove_variant(&id_of(&id).map_err(|_| Refusal::not_found())?).await?;
+    PriceCall::read(&api, &request, payload, Scope::PricesWrite).await?;
+    api.storefront.remove_variant(&VariantId::new(id.as_str()).map_err(|_| Refusal::not_found())?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -174,20 +168,20 @@ fn terms_answer(terms: &Terms) -> HttpResponse {
 }
 
 /// `GET /terms`.
-pub(super) async fn terms(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesRead).await?;
+pub(super) async fn terms(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
+    PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
     Ok(terms_answer(&api.storefront.terms().await?))
 }
 
 /// `PUT /terms`: replaces shipping, taxes and coupons.
 pub(super) async fn put_terms(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    admit(&api, &request, Scope::PricesWrite).await?;
-    let params = Params::read(&request, payload).await?;
-    let given = params.get("terms").cloned().ok_or_else(|| Refusal::missing("terms"))?;
-    let terms: Terms = serde_path_to_error::deserialize(given).map_err(|error| {
-        let field = error.path().to_string();
-        Refusal::invalid(&format!("terms.{field}"), error.into_inner().to_string())
-    })?;
+    let call = PriceCall::read(&api, &request, payload, Scope::PricesWrite).await?;
+    if call.params.get("terms").is_none() {
+        return Err(Refusal::missing("terms"));
+    }
+    let mut problems = FieldProblems::default();
+    let read = call.params.reader(&mut problems).object("terms", &TERMS, |it| Some(read_terms(it)));
+    let terms = problems.done(read)?;
     api.storefront.put_terms(&terms).await?;
     Ok(terms_answer(&terms))
 }

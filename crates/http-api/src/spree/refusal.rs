@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;
 use super::amount::code;
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::Problem;
+use crate::reader::{FieldProblem, FieldProblems, sentence};
 
 /// A request that was not done, and why.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     error: String,
     /// What is wrong with which field; `base` is the whole.
-    fields: Vec<FieldProblem>,
+    fields: FieldProblems,
     /// What is shown all the same.
     body: Option<Value>,
     /// In seconds.
@@ -31,7 +32,8 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), fields: Vec::new(), body: None, retry_after: None }
+        let (error, fields) = (sentence(error.into()), FieldProblems::default());
+        Self { status, error, fields, body: None, retry_after: None }
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
@@ -68,17 +70,16 @@ impl Refusal {
     }
 
     /// What is wrong with a field.
-    pub(crate) fn invalid(field: &str, problem: impl Into<String>) -> Self {
-        Self::all_invalid(vec![FieldProblem { field: field.to_owned(), problem: problem.into() }])
+    pub(crate) fn invalid(field: &str, problem: impl fmt::Display) -> Self {
+        FieldProblem::new(field, problem).into()
     }
 
     /// What is wrong with some fields, said as a sentence too.
-    pub(crate) fn all_invalid(fields: Vec<FieldProblem>) -> Self {
-        let said = |FieldProblem { field, problem }: &FieldProblem| match field.as_str() {
-            "base" => problem.clone(),
-            field => format!("{} {problem}", words(field)),
-        };
-        let texts: Vec<String> = fields.iter().map(said).collect();
+    pub(crate) fn all_invalid(fields: FieldProblems) -> Self {
+        let texts = fields.told(|it| match it.field() {
+            "base" => it.problem().to_owned(),
+            field => format!("{} {}", words(field), it.problem()),
+        });
         let error = match texts.as_slice() {
             [] => String::new(),
             [one] => one.clone(),
@@ -105,9 +106,9 @@ impl Refusal {
         let mut body = json!({ "error": self.error });
         if !self.fields.is_empty() {
             let mut fields = Map::new();
-            for FieldProblem { field, problem } in &self.fields {
-                let problems = fields.entry(field.clone()).or_insert_with(|| json!([]));
-                problems.as_array_mut().into_iter().for_each(|it| it.push(json!(problem)));
+            for it in self.fields.listed() {
+                let problems = fields.entry(it.field()).or_insert_with(|| json!([]));
+                problems.as_array_mut().into_iter().for_each(|all| all.push(json!(it.problem())));
             }
             body.as_object_mut().and_then(|it| it.insert("errors".into(), Value::Object(fields)));
         }
@@ -136,6 +137,18 @@ impl ResponseError for Refusal {
     }
     fn error_response(&self) -> HttpResponse {
         self.respond()
+    }
+}
+
+impl From<FieldProblem> for Refusal {
+    fn from(problem: FieldProblem) -> Self {
+        Self::all_invalid(problem.into())
+    }
+}
+
+impl From<FieldProblems> for Refusal {
+    fn from(problems: FieldProblems) -> Self {
+        Self::all_invalid(problems)
     }
 }
 
@@ -206,7 +219,7 @@ impl From<CartError> for Refusal {
 /// In Spree's words, which clients show.
 fn missing(error: CheckoutError) -> FieldProblem {
     let blank = "can't be blank";
-    let of = |field: &str, problem: &str| FieldProblem { field: field.to_owned(), problem: problem.to_owned() };
+    let of = |field: &str, problem: &str| FieldProblem::new(field, problem);
     match error {
         CheckoutError::NoLines => {
             of("base", "There are no items for this order. Please add an item to the order to continue.")
@@ -226,7 +239,7 @@ fn missing(error: CheckoutError) -> FieldProblem {
 
 impl From<CheckoutError> for Refusal {
     fn from(error: CheckoutError) -> Self {
-        Self::all_invalid(vec![missing(error)])
+        missing(error).into()
     }
 }
 

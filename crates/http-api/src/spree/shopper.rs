@@ -19,11 +19,13 @@ use crate::requests::asked_by;
 /// Where the token of a cart is looked for; the first that is there stands.
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
 
-/// A request of a storefront.
+/// A request of a storefront. All that shapes its answer is checked when it is read, before anything is done.
 pub(crate) struct Call {
     pub(super) params: Params,
     pub(super) shopper: Shopper,
     pub(super) show: Show,
+    /// The version of Stripe's API that an app's SDK speaks: it is handed on with the ephemeral key's making.
+    pub(super) stripe_version: Option<String>,
 }
 
 impl FromRequest for Call {
@@ -47,9 +49,29 @@ impl FromRequest for Call {
                 asked_by(actor);
             }
             let show = Show::of(&params, answered_by(&request))?;
-            Ok(Self { params, shopper, show })
+            let stripe_version = stripe_version(&request)?;
+            Ok(Self { params, shopper, show, stripe_version })
         })
     }
+}
+
+/// The most characters of a `Stripe-Version`.
+const STRIPE_VERSION_CHARS_MAX: usize = 100;
+
+/// Reads `Stripe-Version`: a date, and after it the names of a release and of betas.
+fn stripe_version(request: &HttpRequest) -> Result<Option<String>, Refusal> {
+    let Some(header) = request.headers().get("stripe-version") else { return Ok(None) };
+    let text = header.to_str().unwrap_or_default();
+    let is_date = |it: &str| {
+        let places = it.bytes().enumerate();
+        it.len() == 10
+            && places.into_iter().all(|(at, it)| if [4, 7].contains(&at) { it == b'-' } else { it.is_ascii_digit() })
+    };
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-._; =".contains(&it);
+    if text.len() <= STRIPE_VERSION_CHARS_MAX && text.get(..10).is_some_and(is_date) && text.bytes().all(is_plain) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(Refusal::bad_request("Stripe-Version must be a version of Stripe's API, like 2026-05-27.dahlia"))
 }
 
 impl Call {

@@ -1,9 +1,9 @@
 //! `/stripe`: payment intents of carts and orders, and setup intents of customers.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Paying, Wish};
+use paywright_app::{GatewayError, Paying, Wish};
 use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -15,31 +15,22 @@ use super::resources;
 use super::run;
 use super::shopper::Call;
 use crate::Api;
-
-/// The version of Stripe's API that an app's SDK speaks: it is handed on with the ephemeral key's making.
-fn sdk_version(request: &HttpRequest) -> Result<Option<String>, Refusal> {
-    let Some(header) = request.headers().get("stripe-version") else { return Ok(None) };
-    let text = header.to_str().unwrap_or_default();
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._; =".contains(&it);
-    if (1..=100).contains(&text.len()) && text.bytes().all(plain) {
-        return Ok(Some(text.to_owned()));
-    }
-    Err(Refusal::bad_request("Stripe-Version must be a version of Stripe's API, like 2026-05-27.dahlia"))
-}
+use crate::reader::FieldProblems;
 
 /// What is wanted of an intent: `payment_intent` with at least something in it.
 fn wish(params: &Params) -> Result<Wish, Refusal> {
     let root = params.root("payment_intent")?;
-    if root.flag("off_session") {
-        let problem = "must be false: the customer's browser or app confirms the payment";
-        return Err(Refusal::invalid("off_session", problem));
+    let mut problems = FieldProblems::default();
+    if problems.keep(root.flag("off_session")) == Some(true) {
+        problems.note("off_session", "must be false: the customer's browser or app confirms the payment");
     }
-    let invalid =
-        |_| Refusal::invalid("stripe_payment_method_id", "must be a payment method of Stripe, like pm_1Q2w3E");
-    let method = root.text("stripe_payment_method_id")?.map(PaymentMethodId::new).transpose().map_err(invalid)?;
+    let method = problems.keep(root.text("stripe_payment_method_id")).flatten().map(PaymentMethodId::new).transpose();
+    let method = method.map_err(|_| "must be a payment method of Stripe, like pm_1Q2w3E");
+    let method = problems.take("stripe_payment_method_id", method).flatten();
+    let amount = problems.keep(root.text("amount")).flatten();
     // Nothing, and 0, stand for the amount that is due.
-    let amount = root.text("amount")?.filter(|it| !it.chars().all(|it| matches!(it, '0' | '.' | ' ')));
-    Ok(Wish { payment_method: method, amount })
+    let amount = amount.filter(|it| !it.chars().all(|it| matches!(it, '0' | '.' | ' ')));
+    Ok(problems.done(Some(Wish { payment_method: method, amount }))?)
 }
 
 /// An intent as it is shown. The customer's own bearer token also gets a key for the customer's app; the token of a
@@ -54,44 +45,43 @@ async fn intent(
     let is_own = caller.is_some() && paying.order.customer.as_ref() == caller;
     let customer = paying.order.payer.customer.as_ref().filter(|_| is_own);
     let key = match customer {
-        Some(customer) => Some(api.storefront.ephemeral_key(customer, version).await?),
+        Some(customer) => match api.storefront.ephemeral_key(customer, version).await {
+            Ok(key) => Some(key),
+            // Stripe alone knows which versions it has. The intent stands by then: it is shown without a key.
+            Err(error @ GatewayError::Refused(_)) => {
+                tracing::warn!(%error, "Stripe refused to make an ephemeral key");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
         None => None,
     };
     let key = key.as_ref().map(secrecy::ExposeSecret::expose_secret);
     let secret = paying.client_secret.as_ref().map(secrecy::ExposeSecret::expose_secret);
     let resource = resources::payment_intent(&paying.order, secret, key);
-    Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)?))
+    Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)))
 }
 
 /// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
-pub(super) async fn create(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
+pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let wish = wish(&call.params)?;
-    // Checked before anything is done.
-    let version = sdk_version(&request)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
-    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents`: the order's current intent, without naming it.
-pub(super) async fn current(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
-    let version = sdk_version(&request)?;
+pub(super) async fn current(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
-    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents/{id}`, by our id or by Stripe's.
-pub(super) async fn show(
-    api: Data<Api>,
-    request: HttpRequest,
-    call: Call,
-    id: Path<String>,
-) -> Result<HttpResponse, Refusal> {
-    let version = sdk_version(&request)?;
+pub(super) async fn show(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
-    intent(&api, &paying, &call.show, caller.as_ref(), version.as_deref()).await
+    intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
 /// `PATCH /stripe/payment_intents/{id}`.
@@ -110,8 +100,8 @@ pub(super) async fn confirm(api: Data<Api>, call: Call, id: Path<String>) -> Res
 }
 
 /// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.
-pub(super) async fn setup_intent(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
-    let (customer, version) = (call.customer()?, sdk_version(&request)?);
+pub(super) async fn setup_intent(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
+    let (customer, version) = (call.customer()?, call.stripe_version);
     let storefront = api.storefront.for_request();
     let saving = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
     let body = json!({

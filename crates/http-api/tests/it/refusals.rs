@@ -31,26 +31,40 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
     let many = |count: usize| vec![json!({ "name": "x", "amount": 1, "quantity": 1 }); count];
     let notes: serde_json::Map<_, _> = (0..21).map(|it| (format!("k{it}"), json!("v"))).collect();
     for (name, body, field, says) in [
-        ("a zero amount", line("amount", json!(0)), "line_items[0]", "at least 1"),
+        ("a zero amount", line("amount", json!(0)), "line_items[0].amount", "must be at least 1"),
         ("a negative amount", line("amount", json!(-1)), "line_items[0].amount", "negative"),
         ("a huge amount", line("amount", json!(1_000_000_000_000_i64)), "line_items[0].amount", "999999999999"),
-        ("beyond all integers", line("amount", json!(1e30)), "line_items[0].amount", "i64"),
-        ("a fraction", line("amount", json!(56.5)), "line_items[0].amount", "i64"),
-        ("an amount in words", line("amount", json!("56")), "line_items[0].amount", "i64"),
-        ("a zero quantity", line("quantity", json!(0)), "line_items[0]", "1 to 10000"),
-        ("a negative quantity", line("quantity", json!(-2)), "line_items[0]", "1 to 10000"),
-        ("a huge quantity", line("quantity", json!(10_001)), "line_items[0]", "1 to 10000"),
-        ("no name", line("name", json!("")), "line_items[0]", "at least 1 character"),
-        ("a long name", line("name", json!("x".repeat(251))), "line_items[0]", "at most 250"),
-        ("a control character", line("name", json!("a\u{7}")), "line_items[0]", "control"),
+        ("beyond all integers", line("amount", json!(1e30)), "line_items[0].amount", "must be an integer"),
+        (
+            "beyond 64 bits",
+            line("amount", json!(u64::MAX)),
+            "line_items[0].amount",
+            "must be at most 999999999999 minor units",
+        ),
+        ("a fraction", line("amount", json!(56.5)), "line_items[0].amount", "must be an integer"),
+        ("an amount in words", line("amount", json!("56")), "line_items[0].amount", "must be an integer"),
+        ("no amount", line("amount", Value::Null), "line_items[0].amount", "is missing"),
+        ("a zero quantity", line("quantity", json!(0)), "line_items[0].quantity", "must be 1 to 10000"),
+        ("a negative quantity", line("quantity", json!(-2)), "line_items[0].quantity", "must be 1 to 10000"),
+        ("a huge quantity", line("quantity", json!(10_001)), "line_items[0].quantity", "must be 1 to 10000"),
+        ("a quantity in words", line("quantity", json!("2")), "line_items[0].quantity", "must be an integer"),
+        ("no name", line("name", json!("")), "line_items[0].name", "at least 1 character"),
+        ("a long name", line("name", json!("x".repeat(251))), "line_items[0].name", "at most 250"),
+        ("a control character", line("name", json!("a\u{7}")), "line_items[0].name", "control"),
         ("a long description", line("description", json!("x".repeat(1001))), "line_items[0].description", "1000"),
-        ("an unknown field of a line", line("price", json!(1)), "line_items[0].price", "unknown field"),
-        ("an unknown field", with(|it| it["color"] = json!("red")), "color", "unknown field"),
+        ("an unknown field of a line", line("price", json!(1)), "line_items[0].price", "is not a known field"),
+        ("an unknown field", with(|it| it["color"] = json!("red")), "color", "is not a known field"),
         ("no lines", with(|it| it["line_items"] = json!([])), "line_items", "at least one line"),
-        ("no line_items", with(|it| drop(it.as_object_mut().unwrap().remove("line_items"))), ".", "line_items"),
+        (
+            "no line_items",
+            with(|it| drop(it.as_object_mut().unwrap().remove("line_items"))),
+            "line_items",
+            "is missing",
+        ),
         ("too many lines", with(|it| it["line_items"] = json!(many(201))), "line_items", "at most 200"),
         ("an unknown currency", with(|it| it["currency"] = json!("xxx")), "currency", "ISO 4217"),
-        ("no currency", with(|it| it["currency"] = Value::Null), "currency", "string"),
+        ("no currency", with(|it| it["currency"] = Value::Null), "currency", "is missing"),
+        ("a currency that is no string", with(|it| it["currency"] = json!(1)), "currency", "must be a string"),
         ("below Stripe's minimum", with(|it| it["line_items"] = json!(many(49))), "amount", "at least 0.50 usd"),
         ("above Stripe's maximum", line("amount", json!(60_000_000)), "amount", "at most 999999.99 usd"),
         ("an odd customer", with(|it| it["customer"] = json!("a b")), "customer", "255"),
@@ -124,7 +138,106 @@ async fn every_problem_of_a_body_is_named_at_once() {
     ] });
     let refused = service.call(Method::POST, ORDERS, &body).await;
     let fields: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
-    assert_eq!(fields, ["email", "line_items[0].amount", "line_items[1]"]);
+    assert_eq!(fields, ["email", "line_items[0].amount", "line_items[1].name"]);
+}
+
+/// Whatever is wrong: a missing field, another type, a value beyond its limit, an unknown field.
+#[actix_web::test]
+async fn problems_of_every_kind_are_named_together_in_words_of_json() {
+    let service = Service::with(MockGateway::new()).await;
+    let body = json!({ "customer": 7, "email": "ada", "line_items": [
+        { "name": ["x"], "amount": "1", "quantity": 0, "price": 1 }, ["Mug", 1, 1], { "name": "Mug" },
+    ], "adjustments": { "kind": "tax" }, "metadata": [["k", "v"]], "capture": true });
+    let refused = service.call(Method::POST, ORDERS, &body).await;
+    assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{refused:?}");
+    let fields: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(said).collect();
+    let expected = [
+        "currency is missing",
+        "customer must be a string",
+        "email must be an e-mail address like ada@example.com",
+        "line_items[0].price is not a known field",
+        "line_items[0].name must be a string",
+        "line_items[0].amount must be an integer",
+        "line_items[0].quantity must be 1 to 10000",
+        "line_items[1] must be an object",
+        "line_items[2].amount is missing",
+        "line_items[2].quantity is missing",
+        "adjustments must be an array",
+        "capture must be a string",
+        "metadata must be an object",
+    ];
+    assert_eq!(fields, expected);
+    assert!(refused.body["error"]["detail"].as_str().unwrap().ends_with("line_items[2].quantity is missing; 3 more"));
+    let twice = br#"{"currency": "usd", "metadata": {"k": "a", "k": "b"}, "line_items": []}"#;
+    let headers = [("x-api-key", service.key.as_str()), ("content-type", "application/json")];
+    let refused = service.send(Method::POST, ORDERS, &headers, twice).await;
+    assert_eq!(said(&refused.body["error"]["fields"][0]), "metadata.k is there twice", "{refused:?}");
+    assert_eq!(stored(&service).await, 0);
+}
+
+fn said(problem: &Value) -> String {
+    format!("{} {}", problem["field"].as_str().unwrap(), problem["problem"].as_str().unwrap())
+}
+
+/// An array with the values of an object, in the order in which its fields are documented.
+#[actix_web::test]
+async fn an_array_is_no_object_in_any_body() {
+    let service = Service::with(MockGateway::new()).await;
+    let placed = service.placed().await;
+    let path = format!("{ORDERS}/{}", placed["id"].as_str().unwrap());
+    let before = service.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    let line = json!({ "name": "Mug", "amount": 1200, "quantity": 1 });
+    for (method, path, body, code, field) in [
+        (Method::POST, ORDERS, json!(["usd", "cus-ada", null, [line], [], null, {}]), "invalid_order", "body"),
+        (
+            Method::POST,
+            ORDERS,
+            json!({ "currency": "usd", "line_items": [["Mug", 1200, 1]] }),
+            "invalid_order",
+            "line_items[0]",
+        ),
+        (Method::POST, ORDERS, json!({ "currency": "usd", "line_items": line }), "invalid_order", "line_items"),
+        (Method::PATCH, path.as_str(), json!([null, null, null, { "k": "v" }]), "invalid_order", "body"),
+        (Method::PATCH, path.as_str(), json!({ "metadata": [["k", "v"]] }), "invalid_order", "metadata"),
+        (Method::POST, &format!("{path}/cancel"), json!(["fraudulent"]), "invalid_order", "body"),
+        (Method::POST, &format!("{path}/cancel"), Value::String("fraudulent".into()), "invalid_order", "body"),
+        (Method::POST, &format!("{path}/capture"), json!(["1.00"]), "invalid_capture", "body"),
+        (Method::POST, &format!("{path}/refunds"), json!([]), "invalid_refund", "body"),
+    ] {
+        let refused = service.call(method.clone(), path, &body).await;
+        let answered = (refused.status, refused.code(), refused.body["error"]["fields"][0]["field"].as_str());
+        assert_eq!(answered, (422, code, Some(field)), "{method} {path} {body}: {refused:?}");
+    }
+    let after = service.store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    assert_eq!(after, before);
+}
+
+#[actix_web::test]
+async fn a_query_is_refused_with_its_fields() {
+    let service = Service::with(MockGateway::new()).await;
+    for (query, fields) in [
+        ("limit=0", &["limit must be 1 to 100"][..]),
+        ("limit=x", &["limit must be 1 to 100"]),
+        ("limit=1&limit=2", &["limit is there twice"]),
+        (
+            "color=red&cursor=x&limit=101&customer=a%20b",
+            &[
+                "color is not a known field",
+                "customer must be 1 to 255 letters, digits or any of `_-.:@|`",
+                "cursor must be a next_cursor of an answer",
+                "limit must be 1 to 100",
+            ],
+        ),
+    ] {
+        let refused = service.call(Method::GET, &format!("{ORDERS}?{query}"), &Value::Null).await;
+        assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{refused:?}");
+        let named: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(said).collect();
+        assert_eq!(named, fields, "{query}");
+    }
+    let refused = service.send(Method::GET, "/readyz?verbose&verbose", &[], b"").await;
+    assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{refused:?}");
+    assert_eq!(said(&refused.body["error"]["fields"][0]), "verbose is there twice");
+    assert_eq!(service.send(Method::GET, "/readyz?verbose", &[], b"").await.status, 200);
 }
 
 #[actix_web::test]
@@ -136,7 +249,7 @@ async fn a_request_that_is_not_one_is_refused() {
     for (name, body, media_type, status, code) in [
         ("malformed JSON", "{\"currency\":", json_type, 400, "json_malformed"),
         ("no body", "", json_type, 400, "json_malformed"),
-        ("two documents", "{} {}", json_type, 422, "invalid_order"),
+        ("two documents", "{} {}", json_type, 400, "json_malformed"),
         ("not UTF-8 said", good.as_str(), Some("application/x-www-form-urlencoded"), 415, "content_type_not_supported"),
         ("no content type", good.as_str(), None, 415, "content_type_not_supported"),
         ("over the limit", large.as_str(), json_type, 413, "body_too_large"),

@@ -101,7 +101,29 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
         (&post, "/cart/add_item", json!({}), 400, "param is missing or the value is empty: variant_id"),
         (&post, "/cart/add_item", json!({ "variant_id": "none" }), 404, NOT_FOUND),
         (&post, "/cart/add_item", json!({ "variant_id": "a b" }), 404, NOT_FOUND),
-        (&post, "/cart/add_item", json!({ "variant_id": ["bone"] }), 422, "Variant id is invalid"),
+        (&post, "/cart/add_item", json!({ "variant_id": ["bone"] }), 422, "Variant id must be a string"),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": "two" }),
+            422,
+            "Quantity must be an integer",
+        ),
+        (&post, "/cart/add_item", json!({ "variant_id": "bone", "quantity": 1.5 }), 422, "Quantity must be an integer"),
+        (&post, "/cart/add_item", json!(["bone", 1]), 400, "the body must be a JSON object"),
+        (&post, "/cart", json!({ "public_metadata": [["k", "v"]] }), 422, "Public metadata must be an object"),
+        (&patch, "/checkout", json!({ "order": ["ada@example.com"] }), 422, "Order must be an object"),
+        (&patch, "/checkout", order(json!({ "use_billing": "maybe" })), 422, "Use billing must be true or false"),
+        (
+            &patch,
+            "/checkout",
+            order(json!({ "email": 7, "special_instructions": [], "shipments_attributes": [["post"]],
+                "ship_address_attributes": { "country_iso": "ZZ", "city": {} } })),
+            422,
+            "Email must be an e-mail address like ada@example.com, Special instructions must be a string, \
+             Ship address country iso must be the two letters of a country, like DE, \
+             Ship address city must be a string, and Shipments attributes[0] must be an object",
+        ),
         (
             &post,
             "/cart/add_item",
@@ -485,5 +507,21 @@ async fn the_price_list_is_for_applications_of_the_shop() {
         (422, true),
         "{refused:?}"
     );
+    for (wrong, field) in [
+        (json!([[], [], []]), "terms"),
+        (json!({ "shipping": [["post", "Post", [], {}]] }), "terms.shipping[0]"),
+        (json!({ "shipping": {} }), "terms.shipping"),
+        (json!({ "coupons": [{ "code": "x", "name": "X", "discount": ["10"] }] }), "terms.coupons[0].discount"),
+        (json!({ "taxes": [{ "name": "VAT", "country": "DE", "percent": 19 }] }), "terms.taxes[0].percent"),
+        (json!({ "coupon": [] }), "terms.coupon"),
+    ] {
+        let refused = call(&put, "/terms", &key, &json!({ "terms": wrong })).await;
+        assert_eq!((refused.status, refused.body["errors"][field].is_array()), (422, true), "{field}: {refused:?}");
+    }
+    for wrong in [json!([["v9", "V"]]), json!({ "id": "v9" }), json!([{ "id": "v9", "name": "V", "prices": [] }])] {
+        let refused = call(&put, "/variants", &key, &json!({ "variants": wrong })).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+    }
+    assert_eq!(call(&get, "/variants/v9", &reader, &Value::Null).await.status, 404);
     assert_eq!(call(&get, "/terms", &reader, &Value::Null).await.body, kept.body, "what was refused changed nothing");
 }

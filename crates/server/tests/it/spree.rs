@@ -118,5 +118,11 @@ fn a_price_list_is_imported_whole_or_not_at_all() {
     assert!(done && printed.contains("3 ways to ship, 3 taxes, 2 coupons"), "{printed}{said}");
     write("terms.json", r#"{ "taxes": [{ "name": "VAT", "country": "DE", "percent": "119" }] }"#);
     let (done, _, said) = run(&["prices", "terms", "terms.json"], &settings, folder.path());
-    assert!(!done && said.contains("terms.json: must be a percentage"), "{said}");
+    assert!(!done && said.contains("nothing of terms.json was imported"), "{said}");
+    assert!(said.contains("taxes[0].percent must be a percentage"), "{said}");
+    write("terms.json", r#"{ "taxes": [["VAT", "DE", "19"]], "coupons": {}, "shipping": [{ "id": "post" }] }"#);
+    let (done, _, said) = run(&["prices", "terms", "terms.json"], &settings, folder.path());
+    for problem in ["taxes[0] must be an object", "coupons must be an array", "shipping[0].name is missing"] {
+        assert!(!done && said.contains(problem), "{said}");
+    }
 }

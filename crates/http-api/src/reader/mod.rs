@@ -1,0 +1,332 @@
+//! The one way from JSON, and from a query, to typed values: for both dialects and for files. Every problem is found,
+//! each with the path of its field, in the words of JSON.
+
+mod json;
+mod problems;
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Query;
+pub(crate) use problems::{FieldProblem, FieldProblems, echo, sentence};
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// The fields of an object, by name.
+pub(crate) type Fields = Map<String, Value>;
+
+/// The reason for which a value is refused, worded without the name of its field.
+#[derive(Debug)]
+pub(crate) struct Reason(String);
+
+impl<E: std::fmt::Display> From<E> for Reason {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Why a text is no object of JSON.
+#[derive(Debug)]
+pub(crate) enum NotRead {
+    /// It is not JSON.
+    Malformed(serde_json::Error),
+    /// It is JSON, and some of it is wrong.
+    Invalid(FieldProblems),
+}
+
+/// Reads a text that must be JSON in which no object has a name twice.
+pub(crate) fn parse(text: &[u8]) -> Result<Value, NotRead> {
+    let mut problems = FieldProblems::default();
+    let value = json::parse(text, &mut problems).map_err(NotRead::Malformed)?;
+    problems.done(Some(value)).map_err(NotRead::Invalid)
+}
+
+/// Reads a body that must be an object of JSON. `invalid` is the code of a refusal of its fields.
+pub(crate) fn parse_json(request: &HttpRequest, body: &[u8], invalid: &'static str) -> Result<Fields, Problem> {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let detail = "the Content-Type must be application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_not_supported", detail));
+    }
+    match parse(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Problem::invalid(invalid, FieldProblem::new("body", "must be an object").into())),
+        Err(NotRead::Malformed(error)) => {
+            Err(Problem::bad_request("json_malformed", format!("the body is not JSON: {error}")))
+        }
+        Err(NotRead::Invalid(problems)) => Err(Problem::invalid(invalid, problems)),
+    }
+}
+
+/// As [`parse_json`], of a body that need not be there.
+pub(crate) fn parse_json_if_any(request: &HttpRequest, body: &[u8], invalid: &'static str) -> Result<Fields, Problem> {
+    if body.is_empty() { Ok(Fields::new()) } else { parse_json(request, body, invalid) }
+}
+
+/// Reads a query, in which each name stands once at most.
+pub(crate) fn parse_query(request: &HttpRequest) -> Result<Fields, Problem> {
+    let query = Query::<Vec<(String, String)>>::from_query(request.query_string())
+        .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?;
+    let (mut fields, mut problems) = (Fields::new(), FieldProblems::default());
+    for (name, value) in query.into_inner() {
+        if fields.contains_key(&name) {
+            problems.note(&name, "is there twice");
+        }
+        fields.insert(name, Value::String(value));
+    }
+    problems.done(Some(fields)).map_err(Problem::query)
+}
+
+/// Takes a string.
+pub(crate) fn string(value: &Value) -> Result<&str, Reason> {
+    Ok(value.as_str().ok_or("must be a string")?)
+}
+
+/// Takes an integer. One above `i64::MAX` counts as that, which is beyond the limit of every field: the field names it.
+pub(crate) fn integer(value: &Value) -> Result<i64, Reason> {
+    let large = || value.is_u64().then_some(i64::MAX);
+    Ok(value.as_i64().or_else(large).ok_or("must be an integer")?)
+}
+
+/// Takes `true` or `false`.
+pub(crate) fn boolean(value: &Value) -> Result<bool, Reason> {
+    Ok(value.as_bool().ok_or("must be true or false")?)
+}
+
+/// An object that is being read, with the path that leads to it. What is wrong is noted as it is met.
+pub(crate) struct Reader<'a> {
+    path: String,
+    fields: &'a Fields,
+    problems: &'a mut FieldProblems,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads an object that is the root. Fields other than those `known` are noted.
+    pub(crate) fn new(fields: &'a Fields, known: &[&str], problems: &'a mut FieldProblems) -> Self {
+        Self::at(String::new(), fields, known, problems)
+    }
+
+    /// Reads an object to which a path leads.
+    pub(crate) fn at(path: String, fields: &'a Fields, known: &[&str], problems: &'a mut FieldProblems) -> Self {
+        let mut reader = Self::open(path, fields, problems);
+        for name in fields.keys().filter(|it| !known.contains(&it.as_str())) {
+            reader.note(name, "is not a known field");
+        }
+        reader
+    }
+
+    /// Reads an object that may have other fields than those that are read.
+    pub(crate) const fn open(path: String, fields: &'a Fields, problems: &'a mut FieldProblems) -> Self {
+        Self { path, fields, problems }
+    }
+
+    /// The path of a field of it.
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Notes what is wrong with a field.
+    pub(crate) fn note(&mut self, name: &str, problem: impl std::fmt::Display) {
+        let path = self.path_of(name);
+        self.problems.note(path, problem);
+    }
+
+    /// Notes what is wrong with the object itself.
+    pub(crate) fn note_here(&mut self, problem: impl std::fmt::Display) {
+        self.problems.note(&self.path, problem);
+    }
+
+    /// The value of a field; null is the same as none.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.fields.get(name).filter(|it| !it.is_null())
+    }
+
+    /// Whether a field is there, be it as null.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    /// A field that may be absent. `None` also where its value is refused, which is noted.
+    pub(crate) fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
+        read(self.get(name)?).map_err(|Reason(problem)| self.note(name, problem)).ok()
+    }
+
+    /// A field that must be there.
+    pub(crate) fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
+        if self.is_there(name) { self.optional(name, read) } else { None }
+    }
+
+    /// Whether a field that must be there is.
+    fn is_there(&mut self, name: &str) -> bool {
+        let is_there = self.get(name).is_some();
+        if !is_there {
+            self.note(name, "is missing");
+        }
+        is_there
+    }
+
+    /// A field that must be an array of objects with the fields `known`; `None` where it is absent.
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        mut read: impl FnMut(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Some(items) = self.get(name)?.as_array() else {
+            self.note(name, "must be an array");
+            return None;
+        };
+        let mut list = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            let path = format!("{}[{place}]", self.path_of(name));
+            match item.as_object() {
+                Some(fields) => list.extend(read(&mut Reader::at(path, fields, known, self.problems))),
+                None => self.problems.note(path, "must be an object"),
+            }
+        }
+        Some(list)
+    }
+
+    /// As [`Self::list`], of one that must be there.
+    pub(crate) fn required_list<T>(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        read: impl FnMut(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.is_there(name) { self.list(name, known, read) } else { None }
+    }
+
+    /// A field that must be an object with the fields `known`.
+    pub(crate) fn object<T>(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<T> {
+        if !self.is_there(name) {
+            return None;
+        }
+        let path = self.path_of(name);
+        let fields = self.get(name).and_then(Value::as_object);
+        if fields.is_none() {
+            self.problems.note(&path, "must be an object");
+        }
+        read(&mut Reader::at(path, fields?, known, self.problems))
+    }
+
+    /// A field that must be an object whose names are the caller's own; `None` where it is absent.
+    pub(crate) fn entries<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str, &Value) -> Result<T, Reason>,
+    ) -> Option<Vec<T>> {
+        let Some(fields) = self.get(name)?.as_object() else {
+            self.note(name, "must be an object");
+            return None;
+        };
+        let mut list = Vec::new();
+        for (key, value) in fields {
+            let path = format!("{}.{key}", self.path_of(name));
+            let entry = read(key, value).map_err(|Reason(problem)| problem);
+            list.extend(self.problems.take(path, entry));
+        }
+        Some(list)
+    }
+
+    /// As [`Self::entries`], of one that must be there.
+    pub(crate) fn required_entries<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str, &Value) -> Result<T, Reason>,
+    ) -> Option<Vec<T>> {
+        if self.is_there(name) { self.entries(name, read) } else { None }
+    }
+
+    /// A field that must be an array of plain values; `None` where it is absent.
+    pub(crate) fn values<T>(&mut self, name: &str, read: impl Fn(&Value) -> Result<T, Reason>) -> Option<Vec<T>> {
+        let Some(items) = self.get(name)?.as_array() else {
+            self.note(name, "must be an array");
+            return None;
+        };
+        let mut list = Vec::new();
+        for (place, item) in items.iter().enumerate() {
+            let path = format!("{}[{place}]", self.path_of(name));
+            let value = read(item).map_err(|Reason(problem)| problem);
+            list.extend(self.problems.take(path, value));
+        }
+        Some(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invalid(text: &str) -> Vec<String> {
+        match parse(text.as_bytes()) {
+            Err(NotRead::Invalid(problems)) => problems.lines(),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_that_an_object_has_twice_is_refused_wherever_it_is() {
+        assert_eq!(invalid("{\"a\":1,\"a\":1}"), ["a is there twice"]);
+        let nested = "{\"a\":[{\"b\":{\"c\":1,\"d\":2,\"c\":3}},{\"e\":1,\"e\":2}]}";
+        assert_eq!(invalid(nested), ["a[0].b.c is there twice", "a[1].e is there twice"]);
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let text = "{\"a\":[1,-2,18446744073709551615,0.5,1e3,null,true,\"x\\u00e9\\ud83d\\ude00\"],\"b\":{}}";
+        assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        for wrong in ["", "{", "[1,]", "{} {}", "{\"a\":1e999}", "nul", "{\"a\":\"\\ud800\"}", &"[".repeat(1000)] {
+            assert!(matches!(parse(wrong.as_bytes()), Err(NotRead::Malformed(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_named_by_its_path_in_words_of_json() {
+        let Ok(Value::Object(fields)) = parse(
+            br#"{"text": 1, "whole": 1.5, "large": 18446744073709551615, "flag": "yes", "none": null, "odd": 1,
+                "list": [{"whole": "1"}, [], {"odd": 2}], "object": [], "entries": {"k": 1}, "values": ["x", 2]}"#,
+        ) else {
+            panic!("an object")
+        };
+        let mut problems = FieldProblems::default();
+        let known = ["text", "whole", "large", "flag", "none", "list", "object", "entries", "values"];
+        let mut it = Reader::new(&fields, &known, &mut problems);
+        it.optional("text", |it| Ok(string(it)?.to_owned()));
+        it.optional("whole", integer);
+        assert_eq!(it.optional("large", integer), Some(i64::MAX));
+        it.optional("flag", boolean);
+        assert_eq!(it.optional("none", integer), None);
+        it.required("none", integer);
+        it.list("list", &["whole"], |it| it.required("whole", integer));
+        it.object("object", &[], |_| Some(()));
+        it.object("none", &[], |_| Some(()));
+        it.entries("entries", |_, value| Ok(string(value)?.to_owned()));
+        it.values("values", |value| Ok(string(value)?.to_owned()));
+        it.required_list("whole", &[], |_| Some(()));
+        let expected = [
+            "odd is not a known field",
+            "text must be a string",
+            "whole must be an integer",
+            "flag must be true or false",
+            "none is missing",
+            "list[0].whole must be an integer",
+            "list[1] must be an object",
+            "list[2].odd is not a known field",
+            "list[2].whole is missing",
+            "object must be an object",
+            "none is missing",
+            "entries.k must be a string",
+            "values[1] must be a string",
+            "whole must be an array",
+        ];
+        assert_eq!(problems.lines(), expected);
+    }
+}
