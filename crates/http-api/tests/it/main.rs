@@ -7,6 +7,7 @@ mod payment;
 mod refusals;
 mod shop;
 mod spree;
+mod unchanged;
 mod webhooks;
 mod who;
 

@@ -1,0 +1,200 @@
+//! Shops in which something can be done, and all that there is to change in them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use paywright_domain::IntentId;
+use paywright_http_api::{ApiKeyText, Demo};
+use paywright_store_sqlite::{Options, SqliteStore};
+use paywright_testkit::{HandClock, Provider, at};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::routes::Dialect;
+use crate::{NOW, ORDERS, Service, order};
+
+const STORE: &str = "/api/v2/storefront";
+const PLATFORM: &str = "/api/v2/platform";
+
+/// How far things have got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// An order of the shop.
+    Placed,
+    /// One that was paid at Stripe, which is not known yet.
+    Paying,
+    /// One that was paid.
+    Paid,
+    /// One whose money is held.
+    Authorized,
+    /// A customer's cart with an address.
+    Address,
+    /// One that can be paid.
+    Cart,
+    /// One with a coupon.
+    Coupon,
+    /// A guest's cart, and a customer without one.
+    Guest,
+    /// A cart with a payment intent.
+    Intent,
+    /// One that was paid at Stripe, which is not known yet.
+    IntentPaid,
+    /// One that is an order.
+    Complete,
+}
+
+/// A service over a file, with the names of what is in it.
+pub(super) struct World {
+    pub(super) service: Service,
+    provider: Provider,
+    folder: TempDir,
+    names: BTreeMap<&'static str, String>,
+    bearer: String,
+}
+
+/// The key that may do nothing.
+pub(super) fn powerless_key() -> &'static str {
+    // Made of the bytes 7: see `World::of`.
+    "pwk_0707070707070707070707070707070707070707070707070707070707070707"
+}
+
+impl World {
+    pub(super) async fn of(stage: Stage) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = SqliteStore::open(folder.path().join("orders.db").to_str().unwrap(), Options::default()).unwrap();
+        let clock = Arc::new(HandClock::at(at(NOW)));
+        let provider = Provider::by(&clock);
+        let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
+        let mut service = Service::of(store, gateway, records, clock, crate::webhooks::event).await;
+        service.api.demo = Some(Demo { stripe_url: "http://127.0.0.1:4242".to_owned() });
+        assert_eq!(service.key_with(7, &[]).await, powerless_key());
+        assert_eq!(ApiKeyText::from_random([7; 32]).expose(), powerless_key());
+        let bearer = format!("Bearer {}", service.token("ada"));
+        let mut world = Self { service, provider, folder, names: BTreeMap::new(), bearer };
+        match stage {
+            Stage::Placed | Stage::Paying | Stage::Paid | Stage::Authorized => world.sell(stage).await,
+            Stage::Address
+            | Stage::Cart
+            | Stage::Coupon
+            | Stage::Guest
+            | Stage::Intent
+            | Stage::IntentPaid
+            | Stage::Complete => world.fill(stage).await,
+        }
+        world
+    }
+
+    /// Everything that a call can change: the bytes of the database and of its log, and the calls that Stripe got.
+    pub(super) fn state(&self) -> (Vec<Option<Vec<u8>>>, Vec<String>, Vec<String>) {
+        let files = ["orders.db", "orders.db-wal"].map(|it| std::fs::read(PathBuf::from(self.folder.path()).join(it)));
+        (files.map(Result::ok).to_vec(), self.provider.calls(), self.service.cards.keys())
+    }
+
+    /// A text with the names in braces replaced.
+    pub(super) fn named(&self, text: &str) -> String {
+        self.names.iter().fold(text.to_owned(), |text, (name, it)| text.replace(&format!("{{{name}}}"), it))
+    }
+
+    /// What a good request says of its caller.
+    pub(super) fn headers(&self, dialect: Dialect) -> Vec<(String, String)> {
+        let token = self.names.get("token").map(|it| ("x-spree-order-token", it.as_str()));
+        let bearer = ("authorization", self.bearer.as_str());
+        let (key, json) = (("x-api-key", self.service.key.as_str()), ("content-type", "application/json"));
+        let headers = match dialect {
+            Dialect::Shop => vec![key, bearer, json],
+            Dialect::Storefront => [bearer, json].into_iter().chain(token).collect(),
+            Dialect::Platform => vec![key, json],
+            Dialect::Other => [("stripe-signature", "good")].into_iter().chain(token).collect(),
+        };
+        headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn name(&mut self, name: &'static str, value: &Value) {
+        self.names.insert(name, value.as_str().unwrap().to_owned());
+    }
+
+    async fn sell(&mut self, stage: Stage) {
+        let mut body = order();
+        body["customer"] = json!("ada");
+        if stage == Stage::Authorized {
+            body["capture"] = json!("manual");
+            self.provider.holds_money();
+        }
+        let placed = self.service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
+        self.name("order", &placed["id"]);
+        if stage == Stage::Placed {
+            return;
+        }
+        let path = self.named("/api/v1/shop/orders/{order}/payment");
+        let headers = [("x-api-key", self.service.key.as_str()), ("authorization", self.bearer.as_str())];
+        let made = self.service.send(Method::POST, &format!("{path}-intent"), &headers, b"").await;
+        self.name("intent", &made.body["data"]["id"]);
+        self.provider.pay(&IntentId::new(self.named("{intent}")).unwrap());
+        if stage != Stage::Paying {
+            let answer = self.service.call(Method::POST, &path, &Value::Null).await;
+            let expected = if stage == Stage::Paid { 200 } else { 409 };
+            assert!(answer.status == expected || stage == Stage::Authorized, "{answer:?}");
+        }
+    }
+
+    /// Calls as the customer, with the token of the cart if there is one.
+    async fn store(&self, method: Method, path: &str, body: &Value) -> Value {
+        let headers = self.headers(Dialect::Storefront);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = self.service.send(method, &format!("{STORE}{path}"), &headers, body.to_string().as_bytes()).await;
+        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+        answer.body
+    }
+
+    async fn fill(&mut self, stage: Stage) {
+        let variant = |id: &str, price: &str| json!({ "id": id, "name": id, "prices": { "usd": price, "eur": price } });
+        let variants = json!({ "variants": [variant("bone", "10.00"), variant("toy", "25.00")] });
+        let terms = json!({ "terms": paywright_testkit::storefront_contract::terms() });
+        for (path, body) in [("/variants", variants), ("/terms", terms)] {
+            let put = self.service.call(Method::PUT, &format!("{PLATFORM}{path}"), &body).await;
+            assert_eq!(put.status, 200, "{put:?}");
+        }
+        for (name, value) in [("variant", "toy"), ("code", "ten"), ("card", "pm_ada")] {
+            self.names.insert(name, value.to_owned());
+        }
+        self.store(Method::POST, "/stripe/setup_intents", &json!({})).await;
+        self.service.cards.save("cus_ada", "pm_ada");
+        if stage == Stage::Guest {
+            let made = self.service.send(Method::POST, &format!("{STORE}/cart"), &[], b"{}").await;
+            return self.name("guest", &made.body["data"]["attributes"]["token"]);
+        }
+        let made = self.store(Method::POST, "/cart", &json!({})).await["data"].clone();
+        self.name("token", &made["attributes"]["token"]);
+        self.name("number", &made["attributes"]["number"]);
+        self.name("cart", &made["id"]);
+        for id in ["bone", "toy"] {
+            self.store(Method::POST, "/cart/add_item", &json!({ "variant_id": id })).await;
+        }
+        if stage == Stage::Coupon {
+            self.store(Method::PATCH, "/cart/apply_coupon_code", &json!({ "coupon_code": "ten" })).await;
+        }
+        let address = json!({ "country_iso": "US", "firstname": "Ada", "lastname": "Lovelace", "city": "New York",
+            "address1": "1 Analytical Way", "zipcode": "10001", "state_name": "New York", "phone": "555-0100" });
+        let order = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address } });
+        self.store(Method::PATCH, "/checkout", &order).await;
+        if stage == Stage::Address {
+            return;
+        }
+        let cart = self.store(Method::PATCH, "/checkout/advance", &json!({ "state": "payment" })).await;
+        self.name("line", &cart["data"]["relationships"]["line_items"]["data"][0]["id"]);
+        if matches!(stage, Stage::Intent | Stage::IntentPaid | Stage::Complete) {
+            let wish = json!({ "payment_intent": { "off_session": false } });
+            let made = self.store(Method::POST, "/stripe/payment_intents", &wish).await;
+            self.name("intent", &made["data"]["attributes"]["stripe_id"]);
+        }
+        if matches!(stage, Stage::IntentPaid | Stage::Complete) {
+            self.provider.pay(&IntentId::new(self.named("{intent}")).unwrap());
+        }
+        if stage == Stage::Complete {
+            let done = self.store(Method::PATCH, "/checkout/complete", &json!({})).await;
+            self.name("number", &done["data"]["attributes"]["number"]);
+        }
+    }
+}
