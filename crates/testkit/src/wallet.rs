@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
-use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::{CustomerId, IntentError, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
 /// What a provider keeps of customers, for one test: it remembers keys as Stripe does.
@@ -18,6 +18,7 @@ struct State {
     cards: Vec<(ProviderCustomerId, SavedCard)>,
     secrets: u32,
     keys: Vec<String>,
+    unknown_version: Option<String>,
 }
 
 impl Cards {
@@ -37,6 +38,11 @@ impl Cards {
             name: Some("Ada".into()),
         };
         self.state.lock().unwrap().cards.insert(0, (ProviderCustomerId::new(customer).unwrap(), saved));
+    }
+
+    /// Refuses to make ephemeral keys for this version, as Stripe does where it does not know one.
+    pub fn does_not_know(&self, version: &str) {
+        self.state.lock().unwrap().unknown_version = Some(version.to_owned());
     }
 
     /// Every idempotency key that it was given.
@@ -71,6 +77,9 @@ impl Wallet for Cards {
         key: &str,
     ) -> Result<SecretString, GatewayError> {
         self.note(key);
+        if version.is_some() && version == self.state.lock().unwrap().unknown_version.as_deref() {
+            return Err(GatewayError::Refused(IntentError::default()));
+        }
         Ok(self.secret(&format!("ek_{customer}_{}", version.unwrap_or("ours"))))
     }
 
