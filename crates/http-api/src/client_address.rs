@@ -69,6 +69,11 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
+    /// Whether there are any.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `address` is a trusted proxy.
     fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|it| it.contains(&address))
@@ -154,6 +159,13 @@ impl ClientAddress {
                 IpNet::V6(Ipv6Net::new(it, IPV6_CLIENT_PREFIX).map_or(whole, |it| it.trunc()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(address)
     }
 }
 

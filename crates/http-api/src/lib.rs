@@ -12,6 +12,7 @@ mod health;
 mod listener;
 mod masking;
 mod problem;
+mod rate_limits;
 mod reader;
 mod receiving;
 mod requests;
@@ -33,6 +34,7 @@ pub use demo::Demo;
 pub use listener::{ListenOptions, serve};
 pub use masking::without_secrets;
 use problem::Problem;
+pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};
 pub use receiving::Bodies;
 pub use requests::identify;
 pub use shutdown::Shutdown;
@@ -57,6 +59,8 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// The memory that request bodies share.
     pub bodies: Bodies,
+    /// How often carts and addresses may call.
+    pub rate_limits: RateLimits,
     /// Whether the process is stopping.
     pub shutdown: Shutdown,
     /// Proxies that are believed what they say of a client.

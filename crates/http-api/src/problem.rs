@@ -96,6 +96,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).later(1)
     }
 
+    /// A rate limit was reached.
+    pub(crate) fn too_many_requests(what: &str, retry_after_seconds: u32) -> Self {
+        let detail = format!("{what}; nothing was changed");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).later(retry_after_seconds)
+    }
+
     /// There is too much to do at once.
     pub(crate) fn server_busy(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", detail).later(1)
@@ -165,6 +171,7 @@ impl Problem {
             StatusCode::FORBIDDEN => "Not allowed",
             StatusCode::NOT_FOUND => "Not found",
             StatusCode::CONFLICT => "Not possible as things stand",
+            StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not possible now",
             _ => "The request is not valid",
         };

@@ -21,6 +21,7 @@ use crate::client_address::ClientAddress;
 use crate::connection::Line;
 use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::Problem;
+use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
 
 /// The largest JSON body that is read, in bytes.
@@ -46,7 +47,8 @@ pub async fn identify(
     let span = span_of(&id, client);
     let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
     let begun = Instant::now();
-    let (shutdown, bodies) = api.map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
+    let (shutdown, bodies) = api.as_ref().map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
+    let rate_limits = api.map_or_else(RateLimits::none, |it| it.rate_limits.clone());
     let line = request.conn_data::<Arc<Line>>().cloned();
     let body = request.take_payload();
     if let Some(line) = &line {
@@ -64,7 +66,9 @@ pub async fn identify(
             line.answered();
         }
         let response = response?;
-        let refused = response.response().error().and_then(|it| it.as_error::<Problem>());
+        let is_wrong = response.status() == StatusCode::UNAUTHORIZED;
+        let too_many = is_wrong.then(|| rate_limits.wrong_credentials(client).err()).flatten().map(Problem::from);
+        let refused = too_many.as_ref().or(response.response().error().and_then(|it| it.as_error::<Problem>()));
         if let Some(problem) = refused {
             Span::current().record("code", problem.code());
         }

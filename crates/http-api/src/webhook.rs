@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::Actor;
+use paywright_app::{Actor, WebhookError};
 use serde_json::json;
 
 use crate::Api;
+use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::receiving::read_body;
 use crate::requests::{asked_by, to_the_end};
@@ -27,7 +28,11 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
     let signature = signature
         .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
     let body = read_body(&request, payload, EVENT_BYTES_MAX).await?;
-    let event = api.webhooks.open(&body, signature, api.app.now())?;
+    let event = api.webhooks.open(&body, signature, api.app.now());
+    if matches!(event, Err(WebhookError::BadSignature(_))) {
+        api.rate_limits.wrong_credentials(ClientAddress::of(&request))?;
+    }
+    let event = event?;
     asked_by(Actor::Stripe);
     let headers = kept(request.headers());
     let app = api.app.for_request();

@@ -16,7 +16,7 @@ use crate::cli::DevOptions;
 use crate::database::{Database, Schema};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
-use crate::settings::{Http, Payments};
+use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_asked};
 use crate::twin::endpoint;
 use crate::worker::KeepCarts;
@@ -126,6 +126,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         demo: true,
         drain: Duration::ZERO,
         trusted_proxies: TrustedProxies::default(),
+        rate_limits: Limits::default().rate_limits(ClientsSeen::OneServer),
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     admit(api, &key).await?;

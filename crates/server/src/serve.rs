@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paywright_app::{App, Ports, Store, Storefront};
 use paywright_domain::{Currency, InstallationId};
-use paywright_http_api::{Api, Bodies, Demo, ListenOptions, Shutdown, Tokens, TrustedProxies, serve};
+use paywright_http_api::{Api, Bodies, Demo, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use secrecy::SecretString;
 
@@ -37,6 +37,7 @@ pub(crate) struct Wiring {
     pub(crate) drain: Duration,
     /// Proxies that are believed what they say of a client.
     pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) rate_limits: RateLimits,
 }
 
 /// A service that is wired and does not answer yet.
@@ -70,6 +71,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         demo: settings.storefront.demo,
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),
+        rate_limits: settings.limits.rate_limits(settings.clients_seen()),
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -104,6 +106,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
         bodies: Bodies::default(),
+        rate_limits: wiring.rate_limits,
         shutdown: Shutdown::default(),
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };

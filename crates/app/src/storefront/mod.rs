@@ -43,7 +43,7 @@ pub struct Storefront {
 }
 
 /// What a token opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Opened {
     /// A cart, and the order that it becomes.
     Cart(CartId),

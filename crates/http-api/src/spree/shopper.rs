@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
@@ -14,6 +15,9 @@ use super::params::Params;
 use super::refusal::Refusal;
 use crate::Api;
 use crate::auth::bearer;
+use crate::client_address::ClientAddress;
+use crate::problem::Problem;
+use crate::rate_limits::{self, CallKind};
 use crate::requests::asked_by;
 
 /// Where the token of a cart is looked for; the first that is there stands.
@@ -38,6 +42,8 @@ impl FromRequest for Call {
         Box::pin(async move {
             let body = body.await.map_err(|problem| Refusal::bad_request(problem.to_string()))?;
             let api = request.app_data::<Data<Api>>().ok_or_else(Refusal::not_found)?;
+            let kind = kind_of(&request);
+            api.rate_limits.storefront_call(ClientAddress::of(&request), kind).map_err(Problem::from)?;
             // Refused before the body is received: a bearer that is not one, and a call of customers without one.
             let bearer = bearer_of(api, &request)?;
             if bearer.is_none() && is_of_customers(&request) {
@@ -47,6 +53,9 @@ impl FromRequest for Call {
             let shopper = shopper(api, &request, bearer, &params)?;
             if let Some(actor) = actor(&shopper) {
                 asked_by(actor);
+            }
+            if let Some(counted) = counted_as(&shopper) {
+                api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
             let show = Show::of(&params, answered_by(&request))?;
             let stripe_version = stripe_version(&request)?;
@@ -94,6 +103,24 @@ fn answered_by(request: &HttpRequest) -> &'static str {
         _ if begins("/account/credit_cards") => "credit_card",
         _ => "cart",
     }
+}
+
+/// What a call does, as far as rate limits tell calls apart.
+fn kind_of(request: &HttpRequest) -> CallKind {
+    let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
+    match path {
+        "/cart" if request.method() == Method::POST => CallKind::NewCart,
+        "/cart/apply_coupon_code" => CallKind::Coupon,
+        "/checkout/complete" | "/checkout/create_payment" => CallKind::Payment,
+        _ if path.starts_with("/stripe/") || path.starts_with("/account/credit_cards") => CallKind::Payment,
+        _ => CallKind::Other,
+    }
+}
+
+/// Whose calls a call is counted with: of the token, or of the customer where there is none.
+fn counted_as(shopper: &Shopper) -> Option<rate_limits::Shopper> {
+    let customer = || shopper.customer.clone().map(rate_limits::Shopper::Customer);
+    shopper.opened.map(rate_limits::Shopper::Holder).or_else(customer)
 }
 
 /// Whether only customers may call this.

@@ -22,7 +22,7 @@ use paywright_app::{
     WebhookError, Webhooks,
 };
 use paywright_domain::{Currency, CustomerId, Timestamp};
-use paywright_http_api::{Api, ApiKeyText, Bodies, Shutdown, Tokens, configure, identify};
+use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
@@ -133,6 +133,7 @@ impl Service {
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
             bodies: Bodies::default(),
+            rate_limits: RateLimits::none(),
             shutdown: Shutdown::default(),
             trusted_proxies: Arc::default(),
         };

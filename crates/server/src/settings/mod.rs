@@ -4,6 +4,7 @@
 mod auth;
 mod database;
 pub(crate) mod http;
+mod limits;
 mod names;
 mod payments;
 mod secrets;
@@ -22,6 +23,7 @@ use crate::Failure;
 use crate::settings::auth::Auth;
 use crate::settings::database::DatabaseSettings;
 pub(crate) use crate::settings::http::Http;
+pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
 use crate::settings::names::{nearest_variable, shown};
 pub(crate) use crate::settings::payments::Payments;
 use crate::settings::secrets::is_for_everybody;
@@ -39,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) payments: Payments,
     pub(crate) auth: Auth,
     pub(crate) storefront: Storefront,
+    pub(crate) limits: Limits,
 }
 
 /// Settings that are secrets, where they are given as texts.
@@ -64,6 +67,17 @@ impl Settings {
             );
         }
         Self::parse(table)
+    }
+
+    /// How shoppers are told apart by their addresses.
+    pub(crate) fn clients_seen(&self) -> ClientsSeen {
+        if !self.http.trusted_proxies.is_empty() {
+            ClientsSeen::ByProxy
+        } else if self.storefront.allowed_origins.0.is_empty() {
+            ClientsSeen::OneServer
+        } else {
+            ClientsSeen::Directly
+        }
     }
 
     fn parse(table: Table) -> Result<Self, Failure> {
@@ -102,6 +116,7 @@ mod tests {
     fn every_number_has_a_range_that_is_told_without_the_value() {
         for (setting, min, max) in [
             ("http.workers", 0, 1024),
+            ("http.connections", 16, 1_000_000),
             ("http.drain_seconds", 0, 300),
             ("database.connections", 1, 10_000),
             ("database.wait_ms", 10, 60_000),
@@ -114,6 +129,9 @@ mod tests {
             ("payments.back_fill_seconds", 1, 86_400),
             ("auth.leeway_seconds", 0, 300),
             ("storefront.keep_carts_days", 0, 36_500),
+            ("storefront.keep_empty_carts_minutes", 0, 525_600),
+            ("limits.cart_per_minute", 0, 1_000_000),
+            ("limits.address_wrong_credentials_per_minute", 0, 1_000_000),
         ] {
             let says = format!("{setting} must be a whole number from {min} to {max}");
             for good in [min, max] {

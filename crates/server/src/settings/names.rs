@@ -8,6 +8,7 @@ use strsim::damerau_levenshtein;
 use crate::settings::auth::Auth;
 use crate::settings::database::DatabaseSettings;
 use crate::settings::http::Http;
+use crate::settings::limits::Limits;
 use crate::settings::payments::Payments;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
@@ -20,7 +21,7 @@ const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 6] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 7] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -28,6 +29,7 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 6] {
         ("payments", keys_of::<Payments>()),
         ("auth", keys_of::<Auth>()),
         ("storefront", keys_of::<Storefront>()),
+        ("limits", keys_of::<Limits>()),
     ]
 }
 

@@ -1,10 +1,12 @@
 //! Where settings come from: a file, and variables over it. What is wrong is said by its name and place, and never
 //! with a value, which may be a secret.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use config::{Config, Environment, File, FileFormat};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
@@ -31,25 +33,43 @@ pub(super) fn read(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Found, Failure> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    let mut found = match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let table = parse(path, &text)?;
-            Found { table: table.clone(), file: Some((path.to_owned(), table)), unread: Vec::new() }
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Found::default(),
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => None,
         Err(error) => return Err(format!("the settings in {} cannot be read: {error}", path.display()).into()),
     };
+    let file = text.as_ref().map(|it| Ok::<_, Failure>((path.to_owned(), parse(path, it)?))).transpose()?;
+    let mut ours = Variables::default();
     for (name, value) in variables {
-        found.set(&name.to_string_lossy(), value)?;
+        ours.take(&name.to_string_lossy(), value)?;
     }
-    Ok(found)
+    let table = layered(text.unwrap_or_default(), ours.read)?;
+    Ok(Found { table, file, unread: ours.unread })
 }
 
-impl Found {
+/// The settings of a file with variables over them. Both were checked: an error of this would show a value.
+fn layered(text: String, variables: HashMap<String, String>) -> Result<Table, Failure> {
+    let prefix = PREFIX.trim_end_matches('_');
+    let variables = Environment::with_prefix(prefix).prefix_separator("__").separator("__").source(Some(variables));
+    let file = File::from_str(&text, FileFormat::Toml);
+    let built = Config::builder().add_source(file).add_source(variables).build();
+    let table = built.and_then(Config::try_deserialize);
+    Ok(table.map_err(|_| "the settings of the file and of the environment do not go together")?)
+}
+
+/// Variables that are meant for us.
+#[derive(Debug, Default)]
+struct Variables {
+    read: HashMap<String, String>,
+    /// Those that look like ours and are not read.
+    unread: Vec<String>,
+}
+
+impl Variables {
     /// Takes in a variable, if it is one of ours.
-    fn set(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
+    fn take(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
         let upper = name.to_uppercase();
-        let Some((section, key)) = settings().find(|(section, key)| variable(section, key) == upper) else {
+        if !settings().any(|(section, key)| variable(section, key) == upper) {
             if upper.starts_with(PREFIX) {
                 let (name, nearest) = (shown(name), nearest_variable(name));
                 return Err(format!("{name} is no setting: the nearest one is {nearest}").into());
@@ -58,12 +78,9 @@ impl Found {
                 self.unread.push(name.to_owned());
             }
             return Ok(());
-        };
-        let value = value.into_string().map_err(|_| format!("{name} must be text in UTF-8"))?;
-        let section = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(section) = section {
-            section.insert(key.to_owned(), Value::String(value));
         }
+        let value = value.into_string().map_err(|_| format!("{name} must be text in UTF-8"))?;
+        self.read.insert(upper, value);
         Ok(())
     }
 }
@@ -145,7 +162,7 @@ mod tests {
 
     #[test]
     fn variables_go_over_the_file_and_those_that_are_not_read_are_noticed() {
-        let mut found = Found { table: parse(Path::new("f"), "http.workers = 2").unwrap(), ..Found::default() };
+        let mut ours = Variables::default();
         for (name, value) in variables(&[
             ("PAYWRIGHT__HTTP__WORKERS", "3"),
             ("paywright__stripe__api_base", "x"),
@@ -153,12 +170,13 @@ mod tests {
             ("PAYWRIGHT", "hush"),
             ("RUST_LOG", "info"),
         ]) {
-            found.set(&name.to_string_lossy(), value).unwrap();
+            ours.take(&name.to_string_lossy(), value).unwrap();
         }
-        let expected: Table = "http.workers = \"3\"\nstripe.api_base = \"x\"".parse().unwrap();
-        assert_eq!(found.table, expected);
-        assert_eq!(found.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
-        let said = found.set("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
+        let expected: Table = "http.workers = \"3\"\nhttp.bind = \"x\"\nstripe.api_base = \"x\"".parse().unwrap();
+        let file = "http.workers = 2\nhttp.bind = \"x\"".to_owned();
+        assert_eq!(layered(file, ours.read.clone()).unwrap(), expected);
+        assert_eq!(ours.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
+        let said = ours.take("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
         assert!(said.starts_with("PAYWRIGHT__STRIPE__COLOR is no setting") && !said.contains("hush"), "{said}");
     }
 }

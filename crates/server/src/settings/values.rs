@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use ipnet::IpNet;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -99,6 +100,21 @@ pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(d
         }
     }
     deserializer.deserialize_str(Parsed(PhantomData))
+}
+
+/// Addresses and networks, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);
+
+impl FromStr for Networks {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let entries = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let network = |it: &str| it.parse::<IpNet>().ok().or_else(|| it.parse::<IpAddr>().ok().map(IpNet::from));
+        let networks: Option<Vec<_>> = entries.map(network).collect();
+        networks.map(Self).ok_or("must be addresses and networks, like 10.0.0.0/8 or ::1, separated by commas")
+    }
 }
 
 /// Where to listen: a host name or an IP address, and a port.

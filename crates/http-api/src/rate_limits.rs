@@ -1,0 +1,295 @@
+//! Rate limits: how often a cart, and a client address, may call. Calls by API key, webhooks with a good signature and
+//! health checks are not limited.
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use ipnet::IpNet;
+use paywright_app::Opened;
+use paywright_domain::CustomerId;
+
+use crate::client_address::ClientAddress;
+use crate::problem::Problem;
+
+/// Calls in a minute; any number if `None`. Ten seconds' worth, and ten at least, may come at once.
+pub type PerMinute = Option<NonZeroU32>;
+
+/// The fewest calls that may come at once under any limit.
+const BURST_MIN: u32 = 10;
+/// How many callers are remembered before those who have been quiet are forgotten.
+const CALLERS_KEPT: usize = 16_384;
+
+/// Calls in a minute of one cart: of its token, or of its customer where there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct CartLimits {
+    /// All of them.
+    pub calls: PerMinute,
+    /// Those that may ask Stripe.
+    pub payment_calls: PerMinute,
+    /// Tries of coupon codes.
+    pub coupons: PerMinute,
+}
+
+/// Calls in a minute of one client address (of one /64 network for IPv6).
+#[derive(Debug, Clone)]
+pub struct AddressLimits {
+    /// All calls of the storefront.
+    pub calls: PerMinute,
+    /// New carts.
+    pub new_carts: PerMinute,
+    /// Tries of coupon codes.
+    pub coupons: PerMinute,
+    /// Wrong API keys, tokens and webhook signatures.
+    pub wrong_credentials: PerMinute,
+    /// Addresses that have no limits: servers that call for many shoppers.
+    pub exempt: Vec<IpNet>,
+}
+
+/// Networks that no shopper calls from over the Internet (RFC 1918, RFC 4193, RFC 4291): whoever does is a proxy, or a
+/// server of the shop.
+pub fn private_networks() -> Vec<IpNet> {
+    let all = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"];
+    all.iter().filter_map(|it| it.parse().ok()).collect()
+}
+
+const fn per_minute(calls: u32) -> PerMinute {
+    NonZeroU32::new(calls)
+}
+
+impl Default for CartLimits {
+    fn default() -> Self {
+        Self { calls: per_minute(600), payment_calls: per_minute(120), coupons: per_minute(30) }
+    }
+}
+
+impl Default for AddressLimits {
+    fn default() -> Self {
+        Self {
+            calls: per_minute(1200),
+            new_carts: per_minute(60),
+            coupons: per_minute(60),
+            wrong_credentials: per_minute(60),
+            exempt: Vec::new(),
+        }
+    }
+}
+
+/// What a call of the storefront does, as far as limits tell calls apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    NewCart,
+    Coupon,
+    Payment,
+    Other,
+}
+
+/// Whose calls are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Shopper {
+    Holder(Opened),
+    Customer(CustomerId),
+}
+
+/// The limits of a process. Clones share their counts.
+#[derive(Clone)]
+pub struct RateLimits(Arc<Limits>);
+
+struct Limits {
+    cart_calls: Limit<Shopper>,
+    cart_payment_calls: Limit<Shopper>,
+    cart_coupons: Limit<Shopper>,
+    by_address: Option<ByAddress>,
+}
+
+struct ByAddress {
+    calls: Limit<IpNet>,
+    new_carts: Limit<IpNet>,
+    coupons: Limit<IpNet>,
+    wrong_credentials: Limit<IpNet>,
+    exempt: Vec<IpNet>,
+}
+
+/// A limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany {
+    /// What there were too many of, in words.
+    what: &'static str,
+    retry_after_seconds: u32,
+}
+
+impl From<TooMany> for Problem {
+    fn from(too_many: TooMany) -> Self {
+        Self::too_many_requests(too_many.what, too_many.retry_after_seconds)
+    }
+}
+
+impl RateLimits {
+    /// Makes limits of carts, and of addresses where each shopper is known to have one of their own.
+    pub fn new(cart: CartLimits, address: Option<AddressLimits>) -> Self {
+        let by_address = address.map(|it| ByAddress {
+            calls: Limit::new(it.calls, "too many calls from this address"),
+            new_carts: Limit::new(it.new_carts, "too many new carts from this address"),
+            coupons: Limit::new(it.coupons, "too many coupon codes were tried from this address"),
+            wrong_credentials: Limit::new(
+                it.wrong_credentials,
+                "too many wrong keys, tokens or signatures from this address",
+            ),
+            exempt: it.exempt,
+        });
+        Self(Arc::new(Limits {
+            cart_calls: Limit::new(cart.calls, "too many calls for this cart"),
+            cart_payment_calls: Limit::new(cart.payment_calls, "too many calls about the payment of this cart"),
+            cart_coupons: Limit::new(cart.coupons, "too many coupon codes were tried for this cart"),
+            by_address,
+        }))
+    }
+
+    /// Makes no limits.
+    pub fn none() -> Self {
+        Self::new(CartLimits { calls: None, payment_calls: None, coupons: None }, None)
+    }
+
+    /// Counts a call of the storefront from an address, before its body is read.
+    pub(crate) fn storefront_call(&self, client: Option<ClientAddress>, kind: CallKind) -> Result<(), TooMany> {
+        let Some((limits, network)) = self.of(client) else { return Ok(()) };
+        limits.calls.count(&network)?;
+        match kind {
+            CallKind::NewCart => limits.new_carts.count(&network),
+            CallKind::Coupon => limits.coupons.count(&network),
+            CallKind::Payment | CallKind::Other => Ok(()),
+        }
+    }
+
+    /// Counts a call for a cart.
+    pub(crate) fn cart_call(&self, shopper: &Shopper, kind: CallKind) -> Result<(), TooMany> {
+        self.0.cart_calls.count(shopper)?;
+        match kind {
+            CallKind::Coupon => self.0.cart_coupons.count(shopper),
+            CallKind::Payment => self.0.cart_payment_calls.count(shopper),
+            CallKind::NewCart | CallKind::Other => Ok(()),
+        }
+    }
+
+    /// Counts a call that was refused for a wrong key, token or signature.
+    pub(crate) fn wrong_credentials(&self, client: Option<ClientAddress>) -> Result<(), TooMany> {
+        self.of(client).map_or(Ok(()), |(limits, network)| limits.wrong_credentials.count(&network))
+    }
+
+    fn of(&self, client: Option<ClientAddress>) -> Option<(&ByAddress, IpNet)> {
+        let (limits, network) = (self.0.by_address.as_ref()?, client?.network());
+        (!limits.exempt.iter().any(|it| it.contains(&network))).then_some((limits, network))
+    }
+}
+
+/// The calls of each key, held to one rate.
+struct Limit<K: Hash + Eq + Clone> {
+    rate: Option<RateLimiter<K, HashMapStateStore<K>, DefaultClock>>,
+    what: &'static str,
+    clock: DefaultClock,
+    tidy_at: AtomicUsize,
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    fn new(rate: PerMinute, what: &'static str) -> Self {
+        let clock = DefaultClock::default();
+        let quota = |it: NonZeroU32| {
+            let burst = NonZeroU32::new(it.get() / 6).filter(|it| it.get() > BURST_MIN);
+            Quota::per_minute(it).allow_burst(burst.or(NonZeroU32::new(BURST_MIN)).unwrap_or(it))
+        };
+        let rate = rate.map(|it| RateLimiter::hashmap_with_clock(quota(it), clock.clone()));
+        Self { rate, what, clock, tidy_at: AtomicUsize::new(CALLERS_KEPT) }
+    }
+
+    fn count(&self, key: &K) -> Result<(), TooMany> {
+        let Some(rate) = &self.rate else { return Ok(()) };
+        if rate.len() >= self.tidy_at.load(Ordering::Relaxed) {
+            rate.retain_recent();
+            rate.shrink_to_fit();
+            // Those who are left have called within the last seconds: their number is bounded by how fast we answer.
+            self.tidy_at.store(rate.len().saturating_mul(2).max(CALLERS_KEPT), Ordering::Relaxed);
+        }
+        rate.check_key(key).map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.clock.now());
+            let seconds = wait.saturating_add(Duration::from_millis(999)).as_secs();
+            TooMany { what: self.what, retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::CartId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn cart(n: u128) -> Shopper {
+        Shopper::Holder(Opened::Cart(CartId(Uuid::from_u128(n))))
+    }
+
+    fn address(text: &str) -> Option<ClientAddress> {
+        Some(ClientAddress::from(text.parse::<std::net::IpAddr>().unwrap()))
+    }
+
+    /// How many of many calls at once get through.
+    fn passes(call: impl Fn() -> Result<(), TooMany>) -> usize {
+        (0..5000).take_while(|_| call().is_ok()).count()
+    }
+
+    #[test]
+    fn each_cart_has_a_rate_of_its_own_and_a_lower_one_for_calls_that_may_ask_stripe() {
+        let limits = RateLimits::new(CartLimits::default(), None);
+        for (n, kind, expected) in [
+            (1, CallKind::Other, 100),
+            (2, CallKind::Payment, 20),
+            (3, CallKind::Coupon, 10),
+            (4, CallKind::NewCart, 100),
+        ] {
+            assert_eq!(passes(|| limits.cart_call(&cart(n), kind)), expected, "{kind:?}");
+        }
+        let refused = limits.cart_call(&cart(1), CallKind::Other).unwrap_err();
+        assert_eq!(refused, TooMany { what: "too many calls for this cart", retry_after_seconds: 1 });
+    }
+
+    #[test]
+    fn without_limits_of_addresses_one_server_calls_for_all_shoppers() {
+        let limits = RateLimits::new(CartLimits::default(), None);
+        assert_eq!(passes(|| limits.storefront_call(address("203.0.113.7"), CallKind::NewCart)), 5000);
+    }
+
+    #[test]
+    fn each_address_has_rates_of_its_own_and_exempt_ones_have_none() {
+        let exempt = vec!["198.51.100.0/24".parse().unwrap()];
+        let limits = RateLimits::new(CartLimits::default(), Some(AddressLimits { exempt, ..AddressLimits::default() }));
+        for (text, kind, expected) in [
+            ("203.0.113.7", CallKind::NewCart, 10),
+            ("203.0.113.8", CallKind::Coupon, 10),
+            ("203.0.113.9", CallKind::Other, 200),
+            ("198.51.100.4", CallKind::NewCart, 5000),
+            ("2001:db8::1", CallKind::NewCart, 10),
+            // Another address of the same network, which one client may have.
+            ("2001:db8::2", CallKind::NewCart, 0),
+            ("2001:db8:0:1::1", CallKind::NewCart, 10),
+        ] {
+            assert_eq!(passes(|| limits.storefront_call(address(text), kind)), expected, "{text} {kind:?}");
+        }
+        assert_eq!(passes(|| limits.wrong_credentials(address("203.0.113.7"))), 10);
+    }
+
+    #[test]
+    fn callers_who_have_been_quiet_are_forgotten() {
+        // So fast that each caller is forgotten at once.
+        let limit = Limit::new(per_minute(u32::MAX), "too many");
+        for n in 0..3 * CALLERS_KEPT {
+            limit.count(&n).unwrap();
+        }
+        let kept = limit.rate.as_ref().unwrap().len();
+        assert!(kept <= CALLERS_KEPT, "{kept}");
+    }
+}
