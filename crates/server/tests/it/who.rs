@@ -154,6 +154,19 @@ async fn the_client_is_whom_a_trusted_proxy_names_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_key_that_may_not_do_what_it_asks_for_is_named() {
+    let served = shop(None, false, "").await;
+    let (done, printed, told) = served.run(&["keys", "create", "--name", "reader", "--scope", "orders:read"]);
+    assert!(done, "{told}");
+    let key = printed.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();
+    let request = served.http.post(format!("{}/orders", served.replicas[0].1)).header("x-api-key", &key);
+    assert_eq!(answer(request.header("x-request-id", "may-not").body("{}")).await.code(), "scope_missing");
+    let log = settled_log(&served.into_dev()).await;
+    let line = log.lines().find(|it| it.contains("request=may-not")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains(" status=403 ") && line.contains(" key_name=reader ") && !line.contains("pwk_"), "{line}");
+}
+
+#[tokio::test]
 async fn an_order_is_explained_with_the_key_that_asked_after_the_key_was_revoked() {
     let shop = shop(None, false, "").await;
     let (number, _) = shop.payable(&two_lines()).await;
