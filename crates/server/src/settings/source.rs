@@ -43,15 +43,15 @@ pub(super) fn read(
     for (name, value) in variables {
         ours.take(&name.to_string_lossy(), value)?;
     }
-    let table = layered(text.unwrap_or_default(), ours.read)?;
+    let table = layered(text.as_deref().unwrap_or_default(), ours.read)?;
     Ok(Found { table, file, unread: ours.unread })
 }
 
 /// The settings of a file with variables over them. Both were checked: an error of this would show a value.
-fn layered(text: String, variables: HashMap<String, String>) -> Result<Table, Failure> {
+fn layered(text: &str, variables: HashMap<String, String>) -> Result<Table, Failure> {
     let prefix = PREFIX.trim_end_matches('_');
     let variables = Environment::with_prefix(prefix).prefix_separator("__").separator("__").source(Some(variables));
-    let file = File::from_str(&text, FileFormat::Toml);
+    let file = File::from_str(text, FileFormat::Toml);
     let built = Config::builder().add_source(file).add_source(variables).build();
     let table = built.and_then(Config::try_deserialize);
     Ok(table.map_err(|_| "the settings of the file and of the environment do not go together")?)
@@ -173,7 +173,7 @@ mod tests {
             ours.take(&name.to_string_lossy(), value).unwrap();
         }
         let expected: Table = "http.workers = \"3\"\nhttp.bind = \"x\"\nstripe.api_base = \"x\"".parse().unwrap();
-        let file = "http.workers = 2\nhttp.bind = \"x\"".to_owned();
+        let file = "http.workers = 2\nhttp.bind = \"x\"";
         assert_eq!(layered(file, ours.read.clone()).unwrap(), expected);
         assert_eq!(ours.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
         let said = ours.take("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
