@@ -20,7 +20,8 @@ const PAGES_MAX: u32 = 20;
 /// How long messages are kept that are done with, in seconds: longer than Stripe lists them.
 const KEPT_SECONDS: u32 = 45 * 86_400;
 
-const MARK: &str = "back_fill";
+/// Source of events that were listed, and name of the mark.
+pub(crate) const BACK_FILL: &str = "back_fill";
 
 impl App {
     /// Walks the provider's messages on from the mark that the last walk has left, if that is due and nobody else
@@ -31,10 +32,10 @@ impl App {
         let first = !self.has_walked.load(Ordering::Relaxed);
         let due = MarkDue::now(lease.now, self.settings.back_fill_seconds);
         let due = if first { MarkDue { by: due.latest, ..due } } else { due };
-        let Some(mut mark) = self.store.take_mark(MARK, lease, due).await? else { return Ok(false) };
+        let Some(mut mark) = self.store.take_mark(BACK_FILL, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
         let before = mark.value.clone();
-        let more = match WorkId::Background(MARK).scope(self.walk(&mut mark)).await {
+        let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut mark)).await {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),
             Err(Interrupted::Gateway(error)) => {
@@ -42,13 +43,13 @@ impl App {
                 false
             }
         };
-        let more = self.goes_on(MARK, more, before.as_deref(), &mark);
+        let more = self.goes_on(BACK_FILL, more, before.as_deref(), &mark);
         if let Some(warning) = self.clock_warning() {
             tracing::warn!("{warning}");
         }
         let now = self.clock.now();
         let again = if more { 0 } else { self.settings.back_fill_seconds };
-        self.store.move_mark(MARK, lease.owner, &mark, now.plus_seconds(again)).await?;
+        self.store.move_mark(BACK_FILL, lease.owner, &mark, now.plus_seconds(again)).await?;
         if !more {
             self.store.forget_events(now.minus_seconds(KEPT_SECONDS)).await?;
         }
@@ -102,7 +103,7 @@ impl App {
             intent = log::LATER,
         );
         async {
-            self.take_event(event, "back_fill", BTreeMap::new()).await?;
+            self.take_event(event, BACK_FILL, BTreeMap::new()).await?;
             tracing::info!("no webhook had told this");
             Ok(())
         }

@@ -2,7 +2,11 @@ use paywright_domain::{IntentStatus, Order, PaymentState};
 use secrecy::SecretString;
 use thiserror::Error;
 
-use crate::{Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef, SettleFromProviderError};
+use crate::perform::PerformError;
+use crate::{
+    Access, App, Cause, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef, SettleFromProviderError,
+    StoreError,
+};
 
 /// An order with the intent that says most about its payment.
 #[derive(Debug, Clone)]
@@ -38,6 +42,17 @@ pub enum CheckPaymentError {
     Request(#[from] CreatePaymentIntentError),
 }
 
+impl From<PerformError> for CheckPaymentError {
+    fn from(error: PerformError) -> Self {
+        match error {
+            PerformError::Gateway(error) => error.into(),
+            PerformError::Store(error) => GetOrderError::Store(error).into(),
+            // Of an order that was loaded a moment ago, with its intent.
+            error @ PerformError::Misfit(_) => GetOrderError::Store(StoreError::Corrupt(Box::new(error))).into(),
+        }
+    }
+}
+
 impl App {
     /// Takes a payment system's word that an order is paid as what it is, a hint: asks the provider, and
     /// settles by its answer.
@@ -60,6 +75,9 @@ impl App {
     /// Asks the provider how the payment stands, and settles by its answer.
     async fn look_at_payment(&self, which: &OrderRef, access: &Access) -> Result<CheckedPayment, CheckPaymentError> {
         let order = self.load(which, access).await?.value;
+        if order.paid_by().is_some() {
+            return self.confirmed(order).await;
+        }
         let issued = match (order.leading_intent(), order.requested) {
             (Some(intent), _) if intent.is_payable() || order.requested.is_none() => {
                 self.gateway.intent(&intent.id).await?
@@ -70,12 +88,30 @@ impl App {
             }
         };
         let order = self.settle_answer("callback", &issued).await?;
+        // It may have been paid meanwhile by an event: that is not Stripe's answer.
+        let CheckedPayment { order, .. } = self.confirmed(order).await?;
         Ok(CheckedPayment { order, client_secret: issued.client_secret })
+    }
+
+    /// An order as the provider's own answer has it. Where it was read since it was paid, what is stored is that answer.
+    async fn confirmed(&self, order: Order) -> Result<CheckedPayment, CheckPaymentError> {
+        match order.paid_by().filter(|it| it.awaits_confirmation()).map(|it| it.id.clone()) {
+            Some(intent) => {
+                let read = self.read_payment(order.id, &intent, &Cause::of("callback")).await?;
+                Ok(CheckedPayment { order: read.order, client_secret: read.client_secret })
+            }
+            None => Ok(CheckedPayment { order, client_secret: None }),
+        }
     }
 }
 
+/// Whether it is paid, by the provider's own answer.
 fn has_been_paid(order: &Order) -> bool {
-    match order.payment_state() {
+    order.paid_by().is_some_and(|it| !it.awaits_confirmation()) && is_paid_state(order.payment_state())
+}
+
+const fn is_paid_state(state: PaymentState) -> bool {
+    match state {
         PaymentState::Paid | PaymentState::PartiallyRefunded | PaymentState::Refunded | PaymentState::Disputed => true,
         PaymentState::Unpaid
         | PaymentState::RequiresAction

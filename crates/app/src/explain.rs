@@ -118,6 +118,11 @@ fn because(order: &Order) -> Vec<String> {
                 let (requested, made) = (money(requested), money(made));
                 format!("Stripe has a refund of {made} under the name of refund {refund}, which is of {requested}")
             }
+            AnomalyKind::PaymentNotConfirmed { told, received } => format!(
+                "An event told that {} was received by {intent}, and Stripe answered that {} was",
+                money(told),
+                money(received)
+            ),
             AnomalyKind::AuthorizationExpiring => {
                 format!("What {intent} holds is released within a day if it is not captured")
             }
@@ -139,6 +144,13 @@ fn because(order: &Order) -> Vec<String> {
         let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let done = match it.policy {
             Policy::Tell => String::new(),
+            Policy::HoldForReview if matches!(it.kind, AnomalyKind::PaymentNotConfirmed { .. }) => {
+                if it.intent.as_ref().is_some_and(|it| order.is_not_confirmed(it)) {
+                    "; send no goods until Stripe confirms the payment".to_owned()
+                } else {
+                    "; what is due has been received since".to_owned()
+                }
+            }
             Policy::HoldForReview
                 if !matches!(it.kind, AnomalyKind::WrongLivemode { .. })
                     && it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
@@ -161,6 +173,11 @@ fn because(order: &Order) -> Vec<String> {
 fn standing(order: &Order) -> String {
     match (&order.state, order.payment_state()) {
         (OrderState::Paid { by, at }, state) => {
+            if !order.is_paid() {
+                return format!(
+                    "It counts as not paid: an event told at {at} that {by} was paid, and Stripe has not received what is due."
+                );
+            }
             let received = order.intent(by).map_or(order.total, |it| it.received);
             let paid = format!("It was paid: {} came by {by} at {at}", money(received));
             match state {
@@ -255,6 +272,9 @@ fn sentence(fact: &Fact) -> String {
             format!("The {name} was dropped: {}.", error(reason))
         }
         Fact::AuthorizationEnded { intent } => format!("The money that {intent} held was released."),
+        Fact::PaymentConfirmed { intent, received } => {
+            format!("Stripe confirmed that {} was received by {intent}.", money(*received))
+        }
         Fact::ProceedsKnown { intent, gross, fee } => {
             format!("Of {intent}, {} came to the balance at Stripe, which keeps {}.", money(*gross), money(*fee))
         }
@@ -311,6 +331,9 @@ impl NextStep {
                 Some(_) => format!("Stripe is asked how refund {refund} stands."),
             },
             Task::PollIntent { intent } => format!("Stripe is asked how {intent} stands, if no webhook tells before."),
+            Task::ConfirmPayment { intent } => {
+                format!("Stripe is asked whether it has received the payment {intent} that an event told of.")
+            }
             Task::WatchAuthorization { intent } => {
                 format!("A person is told that what {intent} holds will be released a day later.")
             }

@@ -63,7 +63,9 @@ pub use keys::KEY_BELIEVED_SECONDS;
 pub use list_orders::OrderPage;
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
-pub use ports::gateway::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
+pub use ports::gateway::{
+    GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
+};
 pub use ports::ids_and_clock::{Bell, Clock, Ids};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};

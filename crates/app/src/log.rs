@@ -143,6 +143,7 @@ fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
         | Fact::IntentChanged { intent, .. }
         | Fact::OperationRequested { intent, .. }
         | Fact::AuthorizationEnded { intent }
+        | Fact::PaymentConfirmed { intent, .. }
         | Fact::ProceedsKnown { intent, .. }
         | Fact::RefundRequested { intent, .. }
         | Fact::DisputeOpened { intent, .. } => Some(intent),

@@ -9,6 +9,10 @@ use crate::{App, Changes, Mark, Version};
 /// then on. In seconds.
 const POLL_SECONDS: [u32; 11] = [30, 60, 120, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
 
+/// How long after an event has told of a payment Stripe is asked for it, in seconds: a moment later the callback has
+/// asked as a rule, or what came of the payment on the balance is read in the same request.
+const CONFIRM_SECONDS: u32 = 2;
+
 /// When a refund that is under way is looked at, in seconds: banks take days.
 const REFUND_POLL_SECONDS: [u32; 7] = [60, 600, 3600, 10_800, 21_600, 43_200, 86_400];
 
@@ -81,6 +85,7 @@ impl App {
                 Some(RefundOrigin::Provider) => Some(self.refund_poll_seconds(0)),
             },
             Task::PollIntent { .. } => Some(self.poll_seconds(0)),
+            Task::ConfirmPayment { .. } => Some(CONFIRM_SECONDS),
             Task::WatchAuthorization { .. } => Some(AUTHORIZATION_WATCH_SECONDS),
             Task::ExpireOrder => self.settings.expire_after_seconds,
         };
@@ -93,7 +98,7 @@ impl App {
         let longest = match kind {
             TaskKind::CreateIntent | TaskKind::UpdateIntent | TaskKind::CancelIntent | TaskKind::CaptureIntent => retry,
             TaskKind::Refund => POLL_SECONDS_MAX.max(BALANCE_SECONDS_MAX),
-            TaskKind::PollIntent => POLL_SECONDS_MAX,
+            TaskKind::PollIntent | TaskKind::ConfirmPayment => POLL_SECONDS_MAX,
             TaskKind::WatchAuthorization => AUTHORIZATION_WATCH_SECONDS,
             // An order that was placed under another setting keeps its time.
             TaskKind::ExpireOrder => EXPIRE_SECONDS_MAX,

@@ -9,6 +9,7 @@ use paywright_domain::{
 };
 use tracing::Instrument;
 
+use crate::back_fill::BACK_FILL;
 use crate::change::{Along, ChangeError};
 use crate::perform::PerformError;
 use crate::{
@@ -50,7 +51,7 @@ impl App {
             received_at: now,
             via,
             headers,
-            news: event.news,
+            news: if via == BACK_FILL { event.news } else { event.news.delivered_by_webhook() },
             verdict: Verdict::Applied,
             error: None,
             order: None,
@@ -133,6 +134,9 @@ impl App {
                 Err(
                     error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)),
                 ) => Ok(Taken::Foreign(error.to_string())),
+                Err(error @ SettleFromProviderError::Settle(SettleError::NotConfirmed)) => {
+                    Ok(Taken::ToBeRead(error.to_string()))
+                }
                 Err(error @ SettleFromProviderError::UnknownOrder) => not_yet(&error),
                 Err(SettleFromProviderError::Store(error)) => Err(error),
             },
@@ -251,7 +255,13 @@ impl App {
     /// As [`Self::offer`], with a look at the provider for what the message does not say.
     async fn offer_again(&self, news: &ProviderNews, along: &Along) -> Result<Taken, PerformError> {
         let intent: &IntentId = match news {
-            ProviderNews::Intent(_) | ProviderNews::Nothing => return Ok(self.offer(news, along).await?),
+            ProviderNews::Nothing => return Ok(self.offer(news, along).await?),
+            ProviderNews::Intent(snapshot) => {
+                return match self.offer(news, along).await? {
+                    Taken::ToBeRead(_) => self.read_known_payment(&snapshot.intent, along).await,
+                    taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
+                };
+            }
             ProviderNews::Proceeds(intent) if self.is_known(intent).await? => {
                 return self.learn_proceeds(intent, along).await;
             }
@@ -278,7 +288,7 @@ impl App {
             Err(
                 error @ (SettleFromProviderError::Foreign
                 | SettleFromProviderError::UnknownOrder
-                | SettleFromProviderError::Settle(SettleError::NotOurs)),
+                | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed)),
             ) => return Ok(Taken::NotYet(error.to_string())),
         };
         match news {
@@ -304,12 +314,27 @@ impl App {
         Ok(self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_some())
     }
 
-    /// Reads what came of a payment on the shop's balance.
+    /// Reads what came of a payment on the shop's balance, unless it is known since the payment was confirmed.
     async fn learn_proceeds(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
-        let Some(proceeds) = self.gateway.proceeds(intent).await? else {
+        let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+        let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
+        let has_proceeds = |order: &Order| order.intent(intent).is_some_and(|it| it.proceeds.is_some());
+        if has_proceeds(&order) {
+            return Ok(Taken::By(order.id));
+        }
+        let cause = along.cause.clone().unwrap_or_default();
+        let order = self.read_payment(order.id, intent, &cause).await?.order;
+        if !has_proceeds(&order) {
             return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
-        };
-        let decide = |order: &Order, now| Some(order.proceeds_known(intent, proceeds, now));
-        Ok(self.change_payer(intent, along, decide).await?)
+        }
+        Ok(Taken::By(order.id))
+    }
+
+    /// Reads a payment that an order knows.
+    async fn read_known_payment(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
+        let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+        let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
+        let cause = along.cause.clone().unwrap_or_default();
+        Ok(Taken::By(self.read_payment(order.id, intent, &cause).await?.order.id))
     }
 }

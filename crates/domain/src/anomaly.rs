@@ -73,6 +73,13 @@ pub enum AnomalyKind {
         /// Amount of the refund that Stripe has made.
         made: Money,
     },
+    /// Stripe has less of a payment than an event told: none at all where it does not know the payment.
+    PaymentNotConfirmed {
+        /// What an event told to be received.
+        told: Money,
+        /// What Stripe has answered to be received.
+        received: Money,
+    },
     /// Money that is authorised and not captured will be released within a day.
     AuthorizationExpiring,
     /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorisation was
@@ -157,7 +164,7 @@ impl Policies {
             AnomalyKind::SecondPayment { .. } => self.second_payment,
             AnomalyKind::AmountDiffers { .. } => self.amount_differs,
             AnomalyKind::WrongCurrency { .. } => self.wrong_currency,
-            AnomalyKind::WrongLivemode { .. } => Policy::HoldForReview,
+            AnomalyKind::WrongLivemode { .. } | AnomalyKind::PaymentNotConfirmed { .. } => Policy::HoldForReview,
             AnomalyKind::RefundFailed { .. }
             | AnomalyKind::RefundDelayed { .. }
             | AnomalyKind::RefundDiffers { .. }
@@ -191,6 +198,7 @@ impl AnomalyKind {
             Self::RefundFailed { .. } => "refund_failed",
             Self::RefundDelayed { .. } => "refund_delayed",
             Self::RefundDiffers { .. } => "refund_differs",
+            Self::PaymentNotConfirmed { .. } => "payment_not_confirmed",
             Self::AuthorizationExpiring => "authorization_expiring",
             Self::PartiallyCaptured { .. } => "partially_captured",
             Self::CaptureFailed => "capture_failed",

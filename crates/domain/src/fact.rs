@@ -101,6 +101,14 @@ pub enum Fact {
         /// By which intent.
         intent: IntentId,
     },
+    /// Stripe has answered that a payment was received that only an event had told of.
+    #[cfg_attr(feature = "serde", serde(rename = "payment_intent.confirmed"))]
+    PaymentConfirmed {
+        /// By which intent.
+        intent: IntentId,
+        /// What was received.
+        received: Money,
+    },
     /// What came of a payment on the shop's balance at Stripe is known.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.proceeds_known"))]
     ProceedsKnown {
@@ -188,6 +196,7 @@ impl Fact {
             Self::OperationRequested { .. } => "operation.requested",
             Self::OperationDropped { .. } => "operation.dropped",
             Self::AuthorizationEnded { .. } => "payment_intent.authorization_ended",
+            Self::PaymentConfirmed { .. } => "payment_intent.confirmed",
             Self::ProceedsKnown { .. } => "payment_intent.proceeds_known",
             Self::RefundRequested { .. } => "refund.requested",
             Self::RefundChanged { .. } => "refund.changed",

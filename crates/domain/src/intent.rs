@@ -134,6 +134,18 @@ impl IntentError {
     }
 }
 
+/// How a snapshot of an intent has come here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum SnapshotSource {
+    /// In an event that was delivered by a webhook: whoever has the secret of the endpoint can make one.
+    #[default]
+    Webhook,
+    /// In Stripe's answer to a request with the account's key, a listed event included.
+    Answer,
+}
+
 /// What Stripe says of an intent at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -162,10 +174,13 @@ pub struct IntentSnapshot {
     pub as_of: Timestamp,
     /// When it was so, at the latest: Stripe dates events and creations in whole seconds.
     pub as_of_max: Timestamp,
+    /// How it came here. What was stored before this was known counts as delivered by a webhook.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub source: SnapshotSource,
 }
 
 impl IntentSnapshot {
-    /// What Stripe says of an intent that was just made for the first revision of `order`, in test mode.
+    /// What Stripe answers of an intent that was just made for the first revision of `order`, in test mode.
     pub fn new(intent: IntentId, order: OrderId, amount: Money, as_of: Timestamp) -> Self {
         Self {
             intent,
@@ -179,7 +194,14 @@ impl IntentSnapshot {
             livemode: false,
             as_of,
             as_of_max: as_of,
+            source: SnapshotSource::Answer,
         }
+    }
+
+    /// The same, as a webhook has delivered it.
+    #[must_use]
+    pub fn delivered_by_webhook(self) -> Self {
+        Self { source: SnapshotSource::Webhook, ..self }
     }
 
     /// The same, as it stood at some moment of the second that begins at `as_of`.
@@ -213,8 +235,11 @@ pub struct PaymentIntent {
     pub amount: Money,
     /// Where it stands.
     pub status: IntentStatus,
-    /// The most that was ever seen received.
+    /// The most that was ever seen received, or what Stripe has answered where an event had told of more.
     pub received: Money,
+    /// When Stripe itself has answered that this was received; `None` as long as only events told it, and in what was
+    /// stored before this was known.
+    pub confirmed_at: Option<Timestamp>,
     /// What is authorised and may be captured.
     pub capturable: Money,
     /// What the shop has asked to be taken of it, where that is for the shop to say: what pays the order then.
@@ -238,6 +263,7 @@ impl PaymentIntent {
             amount: snapshot.amount,
             status: IntentStatus::RequiresPaymentMethod,
             received: Money::zero(snapshot.amount.currency()),
+            confirmed_at: None,
             capturable: Money::zero(snapshot.amount.currency()),
             capture_asked: None,
             proceeds: None,
@@ -255,6 +281,29 @@ impl PaymentIntent {
     /// Whether money may still come by it.
     pub const fn is_payable(&self) -> bool {
         !self.status.is_terminal()
+    }
+
+    /// Whether it has succeeded by the word of events alone: Stripe has not been asked since.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.status == IntentStatus::Succeeded && self.confirmed_at.is_none()
+    }
+
+    /// When Stripe itself has confirmed what this intent of `order` has received by now, if `snapshot` was the last to
+    /// tell of it, and the intent was as `before`. An event that tells of more is to be confirmed anew.
+    pub(crate) fn confirmed_by(
+        &self,
+        snapshot: &IntentSnapshot,
+        before: &Self,
+        order: OrderId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let is_all = snapshot.status == IntentStatus::Succeeded && snapshot.received == self.received;
+        let is_more = self.received.minor() > before.received.minor();
+        match snapshot.source {
+            SnapshotSource::Answer if is_all && snapshot.order == Some(order) => self.confirmed_at.or(Some(now)),
+            SnapshotSource::Webhook if is_more => None,
+            SnapshotSource::Answer | SnapshotSource::Webhook => self.confirmed_at,
+        }
     }
 
     /// Whether older news could take back what is known: it is open, and something was tried. Then the moment at which

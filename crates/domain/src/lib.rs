@@ -42,6 +42,7 @@
 
 mod anomaly;
 mod breakdown;
+mod confirm;
 mod content;
 mod currency;
 mod dispute;
@@ -75,7 +76,7 @@ pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
 };
 pub use installation::{Epoch, InstallationId};
-pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds};
+pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds, SnapshotSource};
 pub use lost::{LostOrder, RecreateError};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};

@@ -159,6 +159,7 @@ impl Order {
     pub fn edit(&self, edit: OrderEdit, now: Timestamp) -> Result<Decision, EditError> {
         match &self.state {
             OrderState::Open => {}
+            OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
             OrderState::Paid { .. } => return Err(EditError::Paid),
             OrderState::Canceled { .. } => return Err(EditError::Canceled),
         }
@@ -196,6 +197,7 @@ impl Order {
     pub fn cancel(&self, reason: CancelReason, now: Timestamp) -> Result<Decision, CancelError> {
         match &self.state {
             OrderState::Open => {}
+            OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
             OrderState::Paid { .. } => return Err(CancelError::Paid),
             OrderState::Canceled { .. } => return Ok(Decision::unchanged(self.clone())),
         }
@@ -220,6 +222,7 @@ impl Order {
         let is_asked = |asked: Money| amount.is_none_or(|it| it == asked);
         match &self.state {
             OrderState::Open => {}
+            OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
             OrderState::Paid { by, .. } => {
                 let Some(captured) = self.intent(by).and_then(|it| it.capture_asked) else {
                     return Err(CaptureError::Paid);
@@ -466,13 +469,15 @@ impl Decision {
     /// another one paid the order, or that was made for it elsewhere after its end. What the bank has in its hands
     /// cannot be given up.
     pub(crate) fn close_what_is_left(&mut self, now: Timestamp) {
-        let reason = match self.order.state {
+        let reason = match &self.order.state {
             OrderState::Open => return,
             OrderState::Paid { .. } => CancelReason::Duplicate,
             OrderState::Canceled { .. } => CancelReason::Abandoned,
         };
         let left = self.order.payable_intent().filter(|it| it.status != IntentStatus::Processing);
-        if let Some(intent) = left.map(|it| it.id.clone()).filter(|_| self.order.operation.is_none()) {
+        let Some(intent) = left.map(|it| it.id.clone()).filter(|_| self.order.operation.is_none()) else { return };
+        // The word of an event is no reason to take from the customer what can be paid.
+        if !self.waits_for_confirmation() {
             self.begin(intent, OperationKind::Cancel { reason }, now);
         }
     }

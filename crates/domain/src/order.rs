@@ -336,6 +336,9 @@ impl Order {
             Policy::HoldForReview => match anomaly.kind {
                 // Its money is not ours to count, nor to give back.
                 AnomalyKind::WrongLivemode { .. } => true,
+                AnomalyKind::PaymentNotConfirmed { told, .. } => {
+                    anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, told) || self.has_late_money(it))
+                }
                 AnomalyKind::PaidAfterCancel { .. }
                 | AnomalyKind::SecondPayment { .. }
                 | AnomalyKind::AmountDiffers { .. }
@@ -364,16 +367,31 @@ impl Order {
         matches!(self.state, OrderState::Open) && self.payment_state() == PaymentState::Processing
     }
 
+    /// Whether it is paid, and Stripe has not answered otherwise since: goods may be sent.
+    pub fn is_paid(&self) -> bool {
+        self.paid_by().is_some_and(|it| !self.is_not_confirmed(&it.id))
+    }
+
     /// Whether its customer has nothing more to do: it is paid, or awaits its money. Goods are sent for a paid one alone.
     pub fn is_complete(&self) -> bool {
-        matches!(self.state, OrderState::Paid { .. }) || self.awaits_money()
+        self.is_paid() || self.awaits_money()
+    }
+
+    /// Its status in the eyes of a client: one that was paid by the word of an event, and not by Stripe's, is open.
+    pub fn status_name(&self) -> &'static str {
+        match &self.state {
+            OrderState::Paid { .. } if !self.is_paid() => OrderState::Open.name(),
+            state @ (OrderState::Open | OrderState::Paid { .. } | OrderState::Canceled { .. }) => state.name(),
+        }
     }
 
     /// How the payment stands in the eyes of a client.
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {
             OrderState::Paid { by, .. } => {
-                if self.is_disputed(by) {
+                if self.is_not_confirmed(by) {
+                    PaymentState::Review
+                } else if self.is_disputed(by) {
                     PaymentState::Disputed
                 } else if self.refunded_of(by) == 0 {
                     PaymentState::Paid

@@ -489,7 +489,7 @@ impl Decision {
         }
     }
 
-    fn move_refund(&mut self, number: u32, status: RefundStatus, failure: Option<String>) {
+    pub(crate) fn move_refund(&mut self, number: u32, status: RefundStatus, failure: Option<String>) {
         let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) else { return };
         let before = refund.status;
         refund.status = status;

@@ -62,6 +62,7 @@ impl Order {
     pub fn request_intent(&self, now: Timestamp) -> Result<IntentPlan, RequestIntentError> {
         match &self.state {
             OrderState::Open => {}
+            OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(RequestIntentError::HeldForReview),
             OrderState::Paid { .. } => return Err(RequestIntentError::Paid),
             OrderState::Canceled { .. } => return Err(RequestIntentError::Canceled),
         }

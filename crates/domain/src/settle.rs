@@ -2,7 +2,7 @@ use thiserror::Error;
 
 use crate::{
     Anomaly, AnomalyKind, CaptureMethod, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Money, Order,
-    OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason, Task, Timestamp,
+    OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason, SnapshotSource, Task, Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -11,6 +11,9 @@ pub enum SettleError {
     /// The intent is not one of this order's, and nothing says that it became one.
     #[error("the intent does not belong to the order")]
     NotOurs,
+    /// A webhook tells of a payment that Stripe did not confirm when it was read: it must be read again.
+    #[error("the payment was not confirmed by Stripe before, and must be read again")]
+    NotConfirmed,
 }
 
 impl Order {
@@ -41,7 +44,11 @@ impl Order {
             Some(intent) => intent.clone(),
             None => decision.adopt(snapshot, now),
         };
-        let after = before.fold(snapshot);
+        if snapshot.source == SnapshotSource::Webhook && self.is_not_confirmed(&snapshot.intent) {
+            return Err(SettleError::NotConfirmed);
+        }
+        let mut after = before.fold(snapshot);
+        after.confirmed_at = after.confirmed_by(snapshot, &before, self.id, now);
         let is_so_still = known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() });
         if is_so_still && !after.may_be_taken_back() {
             // No news, and not worth a write each time somebody looks.
@@ -55,12 +62,17 @@ impl Order {
                 last_error: after.last_error.clone(),
             });
         }
+        if before.awaits_confirmation() && !after.awaits_confirmation() {
+            decision.facts.push(Fact::PaymentConfirmed { intent: after.id.clone(), received: after.received });
+        }
         decision.watch(known, &after);
         if let Some(place) = decision.order.data.intents.iter_mut().find(|it| it.id == after.id) {
             *place = after.clone();
         }
         decision.resolve_operation(&after, now);
-        if after.status == IntentStatus::Succeeded {
+        // That Stripe has confirmed what was known is no other money.
+        let is_confirmed_alone = after == (PaymentIntent { confirmed_at: after.confirmed_at, ..before });
+        if after.status == IntentStatus::Succeeded && !is_confirmed_alone {
             decision.take_money(&after, *policies, now);
         }
         decision.close_what_is_left(now);
@@ -141,7 +153,8 @@ impl Decision {
         if held(after) && !before.is_some_and(held) {
             self.tasks.push(Task::WatchAuthorization { intent: intent() });
         }
-        if after.status.is_terminal() {
+        self.watch_confirmation(before, after);
+        if after.status.is_terminal() && before.is_none_or(PaymentIntent::is_payable) {
             // Stripe would answer the old key with the intent that has just ended.
             self.order.data.attempt += 1;
             if was_open {
@@ -160,7 +173,7 @@ impl Decision {
     /// that is canceled or paid, or is not what is due, is for the policies; the rest pays the order. What is due
     /// is the total, or what the shop has asked to be captured of it, or what somebody else who holds the account has
     /// captured of it.
-    fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
+    pub(crate) fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
         let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
         let misfit = if received.currency() == expected.currency() {
             match &self.order.state {
@@ -168,6 +181,11 @@ impl Decision {
                 OrderState::Paid { by, .. } if *by == intent.id => {
                     // It grew after it had paid the order.
                     (received != expected).then_some(AnomalyKind::AmountDiffers { expected, received })
+                }
+                OrderState::Paid { by, .. } if self.order.is_not_confirmed(by) && received == expected => {
+                    // Nothing came by the one that an event had told of. The order was told to be paid once.
+                    self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
+                    None
                 }
                 OrderState::Paid { .. } => Some(AnomalyKind::SecondPayment { received }),
                 OrderState::Open if received == expected => {
@@ -220,7 +238,7 @@ impl Decision {
     }
 
     /// Records an anomaly, once for its intent and kind, and says whether this is the first time.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         intent: IntentId,
         kind: AnomalyKind,
@@ -239,7 +257,7 @@ impl Decision {
     }
 
     /// Dates the order if something happened to it.
-    fn at(mut self, now: Timestamp) -> Self {
+    pub(crate) fn at(mut self, now: Timestamp) -> Self {
         if !self.facts.is_empty() {
             self.order.data.updated_at = now;
         }

@@ -58,6 +58,11 @@ pub enum Task {
         /// Which.
         intent: IntentId,
     },
+    /// Read a payment at Stripe that an event told of.
+    ConfirmPayment {
+        /// Its intent.
+        intent: IntentId,
+    },
     /// Tell that authorised money is about to be released.
     WatchAuthorization {
         /// By which intent it is held.
@@ -109,6 +114,8 @@ pub enum TaskKind {
     Refund,
     /// [`Task::PollIntent`].
     PollIntent,
+    /// [`Task::ConfirmPayment`].
+    ConfirmPayment,
     /// [`Task::WatchAuthorization`].
     WatchAuthorization,
     /// [`Task::ExpireOrder`].
@@ -117,13 +124,14 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CreateIntent,
         Self::UpdateIntent,
         Self::CancelIntent,
         Self::CaptureIntent,
         Self::Refund,
         Self::PollIntent,
+        Self::ConfirmPayment,
         Self::WatchAuthorization,
         Self::ExpireOrder,
     ];
@@ -137,6 +145,7 @@ impl TaskKind {
             Self::CaptureIntent => "capture_intent",
             Self::Refund => "refund",
             Self::PollIntent => "poll_intent",
+            Self::ConfirmPayment => "confirm_payment",
             Self::WatchAuthorization => "watch_authorization",
             Self::ExpireOrder => "expire_order",
         }
@@ -153,6 +162,7 @@ impl Task {
             Self::CaptureIntent { .. } => TaskKind::CaptureIntent,
             Self::Refund { .. } => TaskKind::Refund,
             Self::PollIntent { .. } => TaskKind::PollIntent,
+            Self::ConfirmPayment { .. } => TaskKind::ConfirmPayment,
             Self::WatchAuthorization { .. } => TaskKind::WatchAuthorization,
             Self::ExpireOrder => TaskKind::ExpireOrder,
         }
@@ -168,7 +178,9 @@ impl Task {
                 format!("{kind}:{operation}")
             }
             Self::Refund { refund } => format!("{kind}:{refund}"),
-            Self::PollIntent { intent } | Self::WatchAuthorization { intent } => format!("{kind}:{intent}"),
+            Self::PollIntent { intent } | Self::ConfirmPayment { intent } | Self::WatchAuthorization { intent } => {
+                format!("{kind}:{intent}")
+            }
             Self::ExpireOrder => kind.to_owned(),
         })
     }

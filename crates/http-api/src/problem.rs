@@ -387,6 +387,9 @@ impl From<SettleFromProviderError> for Problem {
             | SettleFromProviderError::Settle(SettleError::NotOurs) => {
                 Self::new(StatusCode::NOT_FOUND, "payment_intent_unknown", error.to_string())
             }
+            SettleFromProviderError::Settle(SettleError::NotConfirmed) => {
+                Self::conflict("order_in_review", error.to_string())
+            }
             SettleFromProviderError::Store(error) => error.into(),
         }
     }

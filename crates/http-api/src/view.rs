@@ -115,6 +115,8 @@ struct IntentView<'a> {
     amount: String,
     amount_received: String,
     amount_capturable: String,
+    /// When Stripe itself has confirmed what was received.
+    confirmed_at: Option<String>,
     balance: Option<BalanceView>,
     /// For the customer: never the bank's own reason, which may be that the card is stolen.
     last_error: Option<LastErrorView<'a>>,
@@ -327,7 +329,7 @@ impl<'a> ExplanationView<'a> {
         Self {
             id: order.id.to_string(),
             number: order.number.as_str(),
-            status: order.state.name(),
+            status: order.status_name(),
             payment_status: order.payment_state().name(),
             because: &explanation.because,
             timeline: explanation.timeline.iter().map(moment).collect(),
@@ -349,6 +351,7 @@ impl<'a> IntentView<'a> {
                 gross: it.gross.to_decimal(),
                 fee: it.fee.to_decimal(),
             }),
+            confirmed_at: intent.confirmed_at.map(|it| it.to_string()),
             last_error: intent
                 .last_error
                 .as_ref()
@@ -361,6 +364,7 @@ impl<'a> OrderView<'a> {
     pub(crate) fn of(order: &'a Order) -> Self {
         let (paid_at, canceled_at, cancel_reason) = match &order.state {
             OrderState::Open => (None, None, None),
+            OrderState::Paid { .. } if !order.is_paid() => (None, None, None),
             OrderState::Paid { at, .. } => (Some(at.to_string()), None, None),
             OrderState::Canceled { reason, at } => (None, Some(at.to_string()), Some(reason.name())),
         };
@@ -371,7 +375,7 @@ impl<'a> OrderView<'a> {
         Self {
             id: order.id.to_string(),
             number: order.number.as_str(),
-            status: order.state.name(),
+            status: order.status_name(),
             payment_status: order.payment_state().name(),
             amount: order.total.to_decimal(),
             currency: order.total.currency().code(),

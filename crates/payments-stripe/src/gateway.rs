@@ -1,10 +1,9 @@
 //! The client behind the ports of the use cases. It translates and decides nothing.
 
 use async_trait::async_trait;
-use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund};
+use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment};
 use paywright_domain::{
-    CancelReason, CaptureMethod, InstallationId, IntentError, IntentId, Money, Payer, Proceeds, RefundId, RefundReason,
-    Timestamp,
+    CancelReason, CaptureMethod, InstallationId, IntentError, IntentId, Money, Payer, RefundId, RefundReason, Timestamp,
 };
 use reqwest::StatusCode;
 
@@ -149,11 +148,14 @@ impl PaymentGateway for StripeGateway {
         self.issued(intent, asked_at).map_err(read)
     }
 
-    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
+    async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError> {
+        let asked_at = (self.now)();
         let expand = vec!["latest_charge.balance_transaction"];
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
-        proceeds_of(&intent.value).map_err(|problem| GatewayError::NotUnderstood(problem.to_string()))
+        let proceeds = proceeds_of(&intent.value);
+        let proceeds = proceeds.map_err(|problem| GatewayError::NotUnderstood(problem.to_string()))?;
+        Ok(ReadPayment { issued: self.issued(intent, asked_at).map_err(read)?, proceeds })
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {

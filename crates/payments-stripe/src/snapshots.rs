@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use paywright_domain::{
     Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Proceeds,
-    RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+    RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource, Timestamp,
 };
 use thiserror::Error;
 
@@ -60,6 +60,7 @@ pub(crate) fn snapshot_of(
         livemode: intent.livemode,
         as_of,
         as_of_max: as_of,
+        source: SnapshotSource::Answer,
     })
 }
 

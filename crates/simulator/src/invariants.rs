@@ -166,6 +166,7 @@ fn everything_is_told_once(order: &Order) -> Checked {
         | AnomalyKind::AmountDiffers { .. }
         | AnomalyKind::WrongCurrency { .. }
         | AnomalyKind::WrongLivemode { .. }
+        | AnomalyKind::PaymentNotConfirmed { .. }
         | AnomalyKind::AuthorizationExpiring
         | AnomalyKind::PartiallyCaptured { .. }
         | AnomalyKind::CaptureFailed

@@ -9,11 +9,12 @@ use paywright_app::{
     ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
     Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark,
     MarkDue, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
-    ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
+    Versioned,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
-    Proceeds, RefundId, RefundSnapshot, Timestamp,
+    RefundId, RefundSnapshot, Timestamp,
 };
 use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
@@ -155,9 +156,11 @@ impl PaymentGateway for Outside {
         issued(&answer, asked_at)
     }
 
-    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
+    async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError> {
+        let asked_at = self.world.now();
         let expand = form([("expand.0", "latest_charge.balance_transaction".to_owned())]);
-        Ok(proceeds(&self.get("look at proceeds", &format!("/v1/payment_intents/{id}"), expand).await?))
+        let answer = self.get("read payment", &format!("/v1/payment_intents/{id}"), expand).await?;
+        Ok(ReadPayment { issued: issued(&answer, asked_at)?, proceeds: proceeds(&answer) })
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {

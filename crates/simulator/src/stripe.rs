@@ -6,7 +6,8 @@ use paywright_app::{
 };
 use paywright_domain::{
     CaptureMethod, Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, LostOrder,
-    Money, OrderId, OrderNumber, Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, Timestamp,
+    Money, OrderId, OrderNumber, Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource,
+    Timestamp,
 };
 use paywright_stripe_twin::{Event, IntentView, Method, Params, RefundView, Request, Response, Twin};
 use secrecy::SecretString;
@@ -325,6 +326,7 @@ fn read_intent(json: &Value, as_of: Timestamp) -> Option<IntentSnapshot> {
         livemode: json.get("livemode") == Some(&Value::Bool(true)),
         as_of,
         as_of_max: as_of,
+        source: SnapshotSource::Answer,
     })
 }
 

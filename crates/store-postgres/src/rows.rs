@@ -117,6 +117,7 @@ type IntentColumns = (
     Nullable<SqlText>,
     Timestamptz,
     Timestamptz,
+    Nullable<Timestamptz>,
 );
 type RefundColumns = (
     BigInt,
@@ -176,7 +177,7 @@ type LineRow = (String, String, Option<String>, i64, i64);
 /// Kind, label, amount.
 type AdjustmentRow = (String, String, i64);
 /// Provider's id, revision, currency, amount, status, received, capturable, capture asked, the balance's currency, gross
-/// and fee, last error, as of, created at.
+/// and fee, last error, as of, created at, confirmed at.
 type IntentRow = (
     String,
     i64,
@@ -192,6 +193,7 @@ type IntentRow = (
     Option<String>,
     PgTimestamp,
     PgTimestamp,
+    Option<PgTimestamp>,
 );
 /// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at, epoch, request.
 type RefundRow = (
@@ -286,8 +288,23 @@ fn adjustment((kind, label, amount): AdjustmentRow, currency: Currency) -> Resul
 }
 
 fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
-    let (id, revision, currency, amount, status, received, capturable, asked, balance, gross, fee, error, as_of, made) =
-        row;
+    let (
+        id,
+        revision,
+        currency,
+        amount,
+        status,
+        received,
+        capturable,
+        asked,
+        balance,
+        gross,
+        fee,
+        error,
+        as_of,
+        made,
+        confirmed,
+    ) = row;
     let column = |name| Column("payment_intents", name);
     let currency: Currency = column("currency").read(currency.parse())?;
     let proceeds = match (balance, gross, fee) {
@@ -305,6 +322,7 @@ fn intent(row: IntentRow) -> Result<PaymentIntent, Failure> {
         amount: column("amount").money(amount, currency)?,
         status: column("status").found(status.parse().ok())?,
         received: column("received").money(received, currency)?,
+        confirmed_at: confirmed.map(|it| column("confirmed_at").time(it)).transpose()?,
         capturable: column("capturable").money(capturable, currency)?,
         capture_asked: asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
         proceeds,

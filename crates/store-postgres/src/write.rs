@@ -295,6 +295,7 @@ struct Intents<'a> {
     last_errors: Vec<Option<String>>,
     as_of: Vec<PgTimestamp>,
     created_at: Vec<PgTimestamp>,
+    confirmed_at: Vec<Option<PgTimestamp>>,
 }
 
 impl<'a> Intents<'a> {
@@ -320,6 +321,7 @@ impl<'a> Intents<'a> {
                 .collect::<Result<_, _>>()?,
             as_of: intents.iter().map(|it| pg_time(it.as_of)).collect(),
             created_at: intents.iter().map(|it| pg_time(it.created_at)).collect(),
+            confirmed_at: intents.iter().map(|it| it.confirmed_at.map(pg_time)).collect(),
         })
     }
 
@@ -338,7 +340,8 @@ impl<'a> Intents<'a> {
         to.value::<Array<Nullable<BigInt>>, _>(&self.balance_fees)?;
         to.value::<Array<Nullable<SqlText>>, _>(&self.last_errors)?;
         to.value::<Array<Timestamptz>, _>(&self.as_of)?;
-        to.value::<Array<Timestamptz>, _>(&self.created_at)
+        to.value::<Array<Timestamptz>, _>(&self.created_at)?;
+        to.value::<Array<Nullable<Timestamptz>>, _>(&self.confirmed_at)
     }
 }
 

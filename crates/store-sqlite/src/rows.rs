@@ -290,6 +290,7 @@ pub(crate) struct IntentRow {
     balance_gross: Option<i64>,
     balance_fee: Option<i64>,
     refunded: i64,
+    confirmed_at: Option<i64>,
 }
 
 impl IntentRow {
@@ -312,6 +313,7 @@ impl IntentRow {
             balance_gross: intent.proceeds.map(|it| it.gross.minor()),
             balance_fee: intent.proceeds.map(|it| it.fee.minor()),
             refunded: order.refunded_of(&intent.id),
+            confirmed_at: intent.confirmed_at.map(Timestamp::unix_micros),
         })
     }
 
@@ -332,6 +334,7 @@ impl IntentRow {
             amount: column("amount").money(self.amount, currency)?,
             status: column("status").found(self.status.parse().ok())?,
             received: column("received").money(self.received, currency)?,
+            confirmed_at: self.confirmed_at.map(|it| column("confirmed_at").time(it)).transpose()?,
             capturable: column("capturable").money(self.capturable, currency)?,
             capture_asked: self.capture_asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
             proceeds,

@@ -72,6 +72,7 @@ table! {
         balance_gross -> Nullable<BigInt>,
         balance_fee -> Nullable<BigInt>,
         refunded -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use paywright_app::{App, Clock, GatewayError, Ports, Settings, Store};
+use paywright_app::{App, Clock, GatewayError, IssuedIntent, Ports, ReadPayment, Settings, Store};
+use paywright_domain::{IntentSnapshot, IntentStatus, OrderId};
 
-use crate::{CountedIds, CountingBell, HandClock, MockGateway, NoRecords, at};
+use crate::{CountedIds, CountingBell, HandClock, MockGateway, NoRecords, at, usd};
 
 /// Does what a store has left to be done, whose orders 1 to 3 have an intent to be made, an edit and a refund. Each is
 /// asked for under the key of before, with the parameters of before: the provider may have seen the request already.
@@ -30,6 +31,14 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
     gateway.expect_create_refund().returning(move |new, key| {
         noted(key, format!("{:?} {:?} {} {}", new.epoch, new.request, new.name, new.amount.minor()));
         Err(busy())
+    });
+    // What was paid before Stripe was asked after each payment is read before its first refund.
+    gateway.expect_payment().times(1).returning(|id| {
+        let order = OrderId("0195ead7-0003-7000-8000-000000000003".parse().unwrap());
+        let asked = IntentSnapshot::new(id.clone(), order, usd(500), at(1));
+        let snapshot = IntentSnapshot { status: IntentStatus::Succeeded, received: usd(500), ..asked };
+        let issued = IssuedIntent { snapshot, client_secret: None, request: None };
+        Ok(ReadPayment { issued, proceeds: None })
     });
     let gateway = Arc::new(gateway);
     let clock = Arc::new(HandClock::at(at(1_743_415_050)));

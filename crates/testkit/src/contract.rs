@@ -17,7 +17,8 @@ use paywright_app::{
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
     IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
-    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, Task, TaskKind,
+    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource,
+    Task, TaskKind,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ macro_rules! store_contract {
             an_order_of_before_todays_limits_comes_back
             a_notice_about_no_intent_comes_back
             every_state_of_an_order_comes_back
+            what_stripe_has_confirmed_of_a_payment_comes_back
             an_order_is_found_by_id_number_and_any_of_its_intents
             what_is_not_there_is_none
             a_stale_version_writes_nothing
@@ -202,6 +204,30 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
     let after = canceled.order.clone();
     store.commit(then(1, canceled)).await.unwrap();
     assert_eq!(stored(&*store, 2).await.value, after);
+}
+
+/// A payment that an event told of, that Stripe did not confirm when it was read, and that it confirmed later.
+pub async fn what_stripe_has_confirmed_of_a_payment_comes_back(subject: &impl Subject) {
+    let store = subject.store();
+    let order = place(1).order;
+    store.commit(first(place(1))).await.unwrap();
+    let told = news(&order, "pi_1", IntentStatus::Succeeded);
+    let answer = IntentSnapshot { source: SnapshotSource::Answer, ..told.clone() };
+    let paid = order.settle(&told.delivered_by_webhook(), &Policies::DEFAULT, at(NOW)).unwrap();
+    let read = |order: &Order, answer: Option<&IntentSnapshot>, seconds| {
+        order.payment_read(&IntentId::new("pi_1").unwrap(), answer, &Policies::DEFAULT, at(NOW + seconds)).unwrap()
+    };
+    let held = read(&paid.order, None, 1);
+    let confirmed = read(&held.order, Some(&answer), 2);
+    for (version, decision, confirmed_at) in [(1, paid, None), (2, held, None), (3, confirmed, Some(at(NOW + 2)))] {
+        let after = decision.order.clone();
+        store.commit(then(version, decision)).await.unwrap();
+        let stored = stored(&*store, 1).await.value;
+        assert_eq!((stored.intents[0].confirmed_at, &stored), (confirmed_at, &after));
+        let tasks = store.tasks(order.id).await.unwrap();
+        let is_to_be_read = tasks.iter().any(|it| it.task.key().as_str() == "confirm_payment:pi_1");
+        assert_eq!(is_to_be_read, confirmed_at.is_none());
+    }
 }
 
 /// By each of its names.

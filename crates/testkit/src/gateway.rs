@@ -1,11 +1,9 @@
 use async_trait::async_trait;
 use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderRecords,
-    ProviderRefund, RecordedOrder,
+    ProviderRefund, ReadPayment, RecordedOrder,
 };
-use paywright_domain::{
-    CancelReason, Dispute, IntentId, IntentSnapshot, Money, Proceeds, RefundId, RefundSnapshot, Timestamp,
-};
+use paywright_domain::{CancelReason, Dispute, IntentId, IntentSnapshot, Money, RefundId, RefundSnapshot, Timestamp};
 use secrecy::SecretString;
 
 mockall::mock! {
@@ -16,7 +14,7 @@ mockall::mock! {
     impl PaymentGateway for Gateway {
         async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
-        async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError>;
+        async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError>;
         async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str) -> Result<IssuedIntent, GatewayError>;
         async fn capture_intent(&self, id: &IntentId, amount: Money, order: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use paywright_app::{
     Clock, EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderEvent,
-    ProviderNews, ProviderRecords, ProviderRefund, RecordedOrder,
+    ProviderNews, ProviderRecords, ProviderRefund, ReadPayment, RecordedOrder,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, LostOrder, Money,
@@ -68,6 +68,7 @@ struct State {
     /// The code that a request with an e-mail address is refused with.
     refuses_emails: Option<&'static str>,
     walked: u32,
+    reads: u32,
     clock_ahead: Option<i64>,
 }
 
@@ -133,6 +134,11 @@ impl Provider {
     /// How many intents were made.
     pub fn made_now(&self) -> usize {
         self.state().made.len()
+    }
+
+    /// How often an intent was read.
+    pub fn reads(&self) -> u32 {
+        self.state().reads
     }
 
     /// How many pages of messages were read.
@@ -371,14 +377,17 @@ impl PaymentGateway for Provider {
 
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
         let now = self.clock.now();
+        self.state().reads += 1;
         let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
         Ok(self.issued(IntentSnapshot { as_of: now, as_of_max: now, ..found }))
     }
 
-    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError> {
-        let found = self.state().intents.get(id.as_str()).cloned().ok_or(GatewayError::NotFound)?;
-        let fee = Money::new(found.received.minor() / 100, found.received.currency()).unwrap();
-        Ok((!found.received.is_zero()).then_some(Proceeds { gross: found.received, fee }))
+    async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError> {
+        let issued = self.intent(id).await?;
+        let received = issued.snapshot.received;
+        let fee = Money::new(received.minor() / 100, received.currency()).unwrap();
+        let proceeds = (!received.is_zero()).then_some(Proceeds { gross: received, fee });
+        Ok(ReadPayment { issued, proceeds })
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {

@@ -1,6 +1,7 @@
 //! The third beat: doing outside what was committed. Each task ends in news that is decided on like any other,
 //! or is tried again; whoever does it, a request or a worker, does the same.
 
+mod confirm;
 mod disputes;
 mod refunds;
 
@@ -56,7 +57,9 @@ impl From<SettleFromProviderError> for PerformError {
             SettleFromProviderError::Store(error) => Self::Store(error),
             SettleFromProviderError::Foreign
             | SettleFromProviderError::UnknownOrder
-            | SettleFromProviderError::Settle(SettleError::NotOurs) => Self::Misfit(error.to_string()),
+            | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed) => {
+                Self::Misfit(error.to_string())
+            }
         }
     }
 }
@@ -93,6 +96,7 @@ impl App {
             }
             Task::Refund { refund } => self.see_refund_through(id, *refund, taken).await,
             Task::PollIntent { intent } => self.poll(id, intent, taken).await,
+            Task::ConfirmPayment { intent } => self.confirm(id, intent, taken).await,
             Task::WatchAuthorization { intent } => {
                 self.decide(id, |order, now| order.authorization_expires(intent, now)).await?;
                 Ok(Then::Done)

@@ -1,7 +1,7 @@
 //! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot,
+    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot, RefundStatus,
 };
 
 use super::{PerformError, Then};
@@ -13,6 +13,10 @@ impl App {
     /// Has a refund made that Stripe has not been asked for, or looks how it stands.
     pub(super) async fn see_refund_through(&self, id: OrderId, number: u32, taken: u32) -> Result<Then, PerformError> {
         let order = self.order_by_id(id).await?;
+        let order = match order.refund_numbered(number) {
+            Some(refund) if refund.provider_id.is_none() => self.confirm_before_refund(&order, refund).await?,
+            Some(_) | None => order,
+        };
         let Some(refund) = order.refund_numbered(number).filter(|it| !it.status.is_settled()) else {
             return Ok(Then::Done);
         };
@@ -41,6 +45,10 @@ impl App {
     /// Asks Stripe for a refund. Where it refuses, or fails, its list tells whether the money went back all the same.
     pub(crate) async fn make_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
         let (id, number, attempt) = (order.id, refund.number, refund.attempt);
+        let order = &self.confirm_before_refund(order, refund).await?;
+        let Some(refund) = order.refund_numbered(number).filter(|it| it.status == RefundStatus::Requested) else {
+            return Ok(order.clone());
+        };
         let key = refund.idempotency_key(id);
         let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
             Ok(issued) => {

@@ -19,8 +19,8 @@ pub trait PaymentGateway: Send + Sync {
     /// Reads how an intent stands now.
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
 
-    /// Reads what came of an intent's payment on the shop's balance, if that is known there.
-    async fn proceeds(&self, id: &IntentId) -> Result<Option<Proceeds>, GatewayError>;
+    /// Reads how an intent stands now, and what came of its payment on the shop's balance, if that is known there.
+    async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError>;
 
     /// Makes an intent ask for other content. As for every call with a key: the same request for the same key.
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
@@ -124,6 +124,15 @@ pub struct IssuedIntent {
     pub client_secret: Option<SecretString>,
     /// The provider's name for the request that it answered.
     pub request: Option<String>,
+}
+
+/// A payment as the provider answered.
+#[derive(Debug, Clone)]
+pub struct ReadPayment {
+    /// Its intent.
+    pub issued: IssuedIntent,
+    /// What came of it on the shop's balance; none where that is not known yet.
+    pub proceeds: Option<Proceeds>,
 }
 
 /// What is to be given back: a pure function of a stored refund.

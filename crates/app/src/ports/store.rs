@@ -265,6 +265,13 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// News from `source`, without a name of the provider's.
+    pub(crate) fn of(source: &str) -> Self {
+        Self { source: source.to_owned(), ..Self::default() }
+    }
+}
+
 impl Changes {
     /// All that `decision` says, decided at `at` on version `expected`. `due_at` says when each of its tasks
     /// becomes due for anybody; those that it gives no time are not kept.

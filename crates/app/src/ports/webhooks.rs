@@ -86,6 +86,20 @@ pub enum ProviderNews {
 }
 
 impl ProviderNews {
+    /// The same, as a webhook has delivered it: not the provider's answer to a request of ours.
+    #[must_use]
+    pub fn delivered_by_webhook(self) -> Self {
+        match self {
+            Self::Intent(snapshot) => Self::Intent(Box::new(snapshot.delivered_by_webhook())),
+            news @ (Self::Refund(_)
+            | Self::Dispute(_)
+            | Self::Notice { .. }
+            | Self::Proceeds(_)
+            | Self::Look(_)
+            | Self::Nothing) => news,
+        }
+    }
+
     /// The intent that it is about.
     pub fn intent(&self) -> Option<&IntentId> {
         match self {

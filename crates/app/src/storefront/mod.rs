@@ -87,7 +87,7 @@ impl Session {
 
     /// Whether it is paid.
     pub fn is_paid(&self) -> bool {
-        self.order.as_ref().is_some_and(|it| matches!(it.state, OrderState::Paid { .. }))
+        self.order.as_ref().is_some_and(Order::is_paid)
     }
 
     /// Whether the bank has its payment in its hands. It may fail, and can be paid again then.

@@ -197,7 +197,16 @@ impl Storefront {
             }
         }
         match self.app.check_payment(&which, &Access::All).await {
-            Ok(checked) => Ok(checked.into()),
+            Ok(checked) => {
+                // What is stored says that it is paid, and has no secret.
+                let paid_by =
+                    checked.order.paid_by().filter(|_| checked.client_secret.is_none()).map(|it| it.id.clone());
+                let client_secret = match paid_by {
+                    Some(intent) => self.app.gateway.intent(&intent).await?.client_secret,
+                    None => checked.client_secret,
+                };
+                Ok(Paying { order: checked.order, client_secret })
+            }
             Err(CheckPaymentError::NotCompleted { .. }) => Err(StorefrontError::NoIntent),
             Err(error) => Err(error.into()),
         }

@@ -83,6 +83,7 @@ async fn a_message_that_comes_before_its_order_waits_for_it() {
         received: usd(12_185),
         ..IntentSnapshot::new(IntentId::new("pi_early").unwrap(), order_id(1), usd(12_185), at(NOW))
     };
+    shop.provider().adds(early.clone());
     assert_eq!(take(&shop, event("evt_1", of_intent(early))).await, Verdict::Parked);
     shop.after(60).await;
     let order = shop.placed().await;

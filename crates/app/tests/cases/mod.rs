@@ -5,6 +5,7 @@ mod actors;
 mod capture;
 mod catch_up;
 mod check_payment;
+mod confirm_payment;
 mod create_payment_intent;
 mod doubt;
 mod edit_and_cancel;

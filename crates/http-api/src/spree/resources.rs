@@ -146,7 +146,7 @@ fn state(order: &Order, step: CheckoutStep) -> &'static str {
 /// When it was paid; of an order that awaits its money, when it was placed.
 fn completed_at(order: &Order) -> Option<String> {
     match order.state {
-        OrderState::Paid { at, .. } => Some(time(at)),
+        OrderState::Paid { at, .. } => order.is_paid().then(|| time(at)),
         OrderState::Open => order.awaits_money().then(|| time(order.placed_at)),
         OrderState::Canceled { .. } => None,
     }
@@ -157,6 +157,7 @@ fn payment_state(order: &Order) -> &'static str {
     match &order.state {
         OrderState::Canceled { .. } => "void",
         OrderState::Open => "balance_due",
+        OrderState::Paid { .. } if !order.is_paid() => "balance_due",
         OrderState::Paid { by, .. } if order.left_of(by).minus(order.total).is_err() => "balance_due",
         OrderState::Paid { by, .. } if order.left_of(by) != order.total => "credit_owed",
         OrderState::Paid { .. } => "paid",

@@ -3,6 +3,7 @@
 
 mod checkout;
 mod delayed;
+mod forged;
 mod include;
 mod owner;
 mod taxes;

@@ -50,6 +50,37 @@ async fn an_event_pays_its_order_however_often_it_comes() {
     assert_eq!(shown.body["data"]["payment_status"], "paid");
 }
 
+/// The secret of the endpoint was stolen: what is signed by it is no proof of a payment.
+#[actix_web::test]
+async fn an_event_of_a_payment_that_stripe_does_not_have_is_found_out_by_the_callback() {
+    let (service, _) = Service::open().await;
+    let order = service.placed().await;
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    assert_eq!(deliver(&service, Some("good"), b"1").await.status, 200);
+    for _ in 0..2 {
+        let refused = service.call(Method::POST, &format!("{path}/payment"), &Value::Null).await;
+        assert_eq!((refused.status, refused.code()), (409, "payment_not_completed"), "{refused:?}");
+    }
+    let shown = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
+    assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("open"), &json!("review")));
+    assert_eq!((&shown["paid_at"], &shown["payment_intent"]["amount_received"]), (&Value::Null, &json!("0.00")));
+    let anomaly = &shown["anomalies"][0];
+    assert_eq!((&anomaly["kind"], &anomaly["policy"]), (&json!("payment_not_confirmed"), &json!("hold_for_review")));
+    for (method, more, body, code) in [
+        (Method::POST, "/cancel", Value::Null, "order_in_review"),
+        (Method::PATCH, "", json!({ "email": "ada@example.com" }), "order_in_review"),
+        (Method::POST, "/capture", Value::Null, "order_in_review"),
+        (Method::POST, "/refunds", Value::Null, "payment_not_received"),
+    ] {
+        let refused = service.call(method, &format!("{path}{more}"), &body).await;
+        assert_eq!((refused.status, refused.code()), (409, code), "{more}: {refused:?}");
+    }
+    let explained = service.call(Method::GET, &format!("{path}/explain"), &Value::Null).await.body["data"].clone();
+    let because = explained["because"].to_string();
+    assert_eq!(explained["status"], "open");
+    assert!(because.contains("It counts as not paid") && because.contains("send no goods"), "{because}");
+}
+
 /// Pains 11 and 20: whatever is acknowledged is kept, with what became of it.
 #[actix_web::test]
 async fn every_event_is_kept_before_it_is_acknowledged() {

@@ -16,6 +16,7 @@ mod customer;
 mod database;
 mod every_trouble;
 mod faults;
+mod forged;
 mod logs;
 mod program;
 mod recovery;

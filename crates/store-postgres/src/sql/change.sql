@@ -13,25 +13,27 @@ WITH changed AS (
 ), issued AS (
     INSERT INTO payment_intents AS stored (
         order_id, position, provider_id, revision, currency, amount, status, received, capturable, refunded,
-        capture_asked, balance_currency, balance_gross, balance_fee, last_error, as_of, created_at
+        capture_asked, balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, confirmed_at
     )
     SELECT
         id, ordinality - 1, provider_id, it.revision, currency, amount, status, received, capturable, refunded,
-        capture_asked, balance_currency, balance_gross, balance_fee, last_error::jsonb, as_of, created_at
+        capture_asked, balance_currency, balance_gross, balance_fee, last_error::jsonb, as_of, created_at,
+        confirmed_at
     FROM changed, unnest(
         $21::text[], $22::bigint[], $23::text[], $24::bigint[], $25::text[], $26::bigint[],
         $27::bigint[], $28::bigint[], $29::bigint[], $30::text[], $31::bigint[], $32::bigint[],
-        $33::text[], $34::timestamptz[], $35::timestamptz[]
+        $33::text[], $34::timestamptz[], $35::timestamptz[], $36::timestamptz[]
     ) WITH ORDINALITY AS it (
         provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked,
-        balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, ordinality
+        balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, confirmed_at, ordinality
     )
     ON CONFLICT (order_id, provider_id) DO UPDATE
     SET status = excluded.status, received = excluded.received, capturable = excluded.capturable,
         amount = excluded.amount, currency = excluded.currency, revision = excluded.revision,
         refunded = excluded.refunded, capture_asked = excluded.capture_asked,
         balance_currency = excluded.balance_currency, balance_gross = excluded.balance_gross,
-        balance_fee = excluded.balance_fee, last_error = excluded.last_error, as_of = excluded.as_of
+        balance_fee = excluded.balance_fee, last_error = excluded.last_error, as_of = excluded.as_of,
+        confirmed_at = excluded.confirmed_at
     WHERE (
         stored.status, stored.received, stored.capturable, stored.amount, stored.currency, stored.revision,
         stored.refunded, stored.as_of
@@ -42,25 +44,26 @@ WITH changed AS (
         OR stored.capture_asked IS DISTINCT FROM excluded.capture_asked
         OR stored.balance_gross IS DISTINCT FROM excluded.balance_gross
         OR stored.last_error IS DISTINCT FROM excluded.last_error
+        OR stored.confirmed_at IS DISTINCT FROM excluded.confirmed_at
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $36::timestamptz, $37::jsonb
-    FROM changed, unnest($38::text[], $39::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, $37::timestamptz, $38::jsonb
+    FROM changed, unnest($39::text[], $40::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($40::text[], $41::text[], $42::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest($41::text[], $42::text[], $43::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($43::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($44::text[])
 ), received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
     SELECT
-        $44::text, $45::text, $46::timestamptz, $47::timestamptz, $48::text, $49::jsonb,
-        $50::jsonb, $51::text, $52::text, $53::uuid, $54::timestamptz
+        $45::text, $46::text, $47::timestamptz, $48::timestamptz, $49::text, $50::jsonb,
+        $51::jsonb, $52::text, $53::text, $54::uuid, $55::timestamptz
     FROM changed
-    WHERE $44 IS NOT NULL
+    WHERE $45 IS NOT NULL
     ON CONFLICT DO NOTHING
 )

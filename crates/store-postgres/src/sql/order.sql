@@ -14,7 +14,7 @@ SELECT
     ARRAY(
         SELECT ROW (
             provider_id, revision, currency, amount, status, received, capturable, capture_asked, balance_currency,
-            balance_gross, balance_fee, last_error::text, as_of, created_at
+            balance_gross, balance_fee, last_error::text, as_of, created_at, confirmed_at
         )
         FROM payment_intents WHERE order_id = orders.id ORDER BY position
     ),

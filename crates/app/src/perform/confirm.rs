@@ -1,0 +1,105 @@
+//! Payments that an event told of, read at the provider.
+
+use paywright_domain::{IntentId, IntentStatus, Order, OrderId, PaymentIntent, Refund, RefundOrigin};
+use secrecy::SecretString;
+
+use super::{PerformError, Then};
+use crate::schedule::HOPELESS_SECONDS;
+use crate::{Access, App, Cause, Changes, GatewayError, OrderRef, ReadPayment, Versioned};
+
+/// A payment that was read, and its order as it is then.
+pub(crate) struct PaymentReadNow {
+    pub(crate) order: Order,
+    /// Status at the provider; none where it has no such payment of the order.
+    pub(crate) status: Option<IntentStatus>,
+    pub(crate) client_secret: Option<SecretString>,
+}
+
+impl App {
+    /// Reads a payment at the provider and takes in what it answers, what came of it on the balance included.
+    ///
+    /// The order is loaded before the provider is asked, and the commit names that version: an answer that has less than
+    /// an event told is newer than that event. Where the order has changed meanwhile, the payment is read again, unless it
+    /// has succeeded.
+    pub(crate) async fn read_payment(
+        &self,
+        id: OrderId,
+        intent: &IntentId,
+        cause: &Cause,
+    ) -> Result<PaymentReadNow, PerformError> {
+        let mut attempt = 1;
+        let mut succeeded: Option<ReadPayment> = None;
+        loop {
+            let Versioned { version, value: order } = self.load(&OrderRef::Id(id), &Access::All).await?;
+            let read = match succeeded.take() {
+                Some(read) => Some(read),
+                None => self.payment_now(intent).await?,
+            };
+            let now = self.clock.now();
+            let snapshot = read.as_ref().map(|it| &it.issued.snapshot);
+            let status = snapshot.filter(|it| it.order == Some(id)).map(|it| it.status);
+            let mut decision = order
+                .payment_read(intent, snapshot, &self.settings.policies, now)
+                .map_err(|error| PerformError::Misfit(error.to_string()))?;
+            if let Some(proceeds) = read.as_ref().and_then(|it| it.proceeds).filter(|_| status.is_some()) {
+                let known = decision.order.proceeds_known(intent, proceeds, now);
+                decision.order = known.order;
+                decision.facts.extend(known.facts);
+            }
+            let client_secret = read.as_ref().and_then(|it| it.issued.client_secret.clone());
+            if decision.order == order {
+                return Ok(PaymentReadNow { order, status, client_secret });
+            }
+            let request = read.as_ref().and_then(|it| it.issued.request.clone());
+            let after = decision.order.clone();
+            let cause = Cause { request, ..cause.clone() };
+            let changes = Changes { cause: Some(cause), ..self.changes(version, decision, now) };
+            match self.commit(changes).await {
+                Ok(()) => return Ok(PaymentReadNow { order: after, status, client_secret }),
+                Err(error) => self.again_after(error, &mut attempt).await?,
+            }
+            // Nothing follows a success: that answer is as good for what the order is by now.
+            succeeded = read.filter(|it| it.issued.snapshot.status == IntentStatus::Succeeded);
+        }
+    }
+
+    /// A payment as it stands at the provider; none where the provider has no such payment of this installation.
+    async fn payment_now(&self, intent: &IntentId) -> Result<Option<ReadPayment>, PerformError> {
+        match self.gateway.payment(intent).await {
+            Ok(read) => Ok(Some(read)),
+            Err(GatewayError::NotFound | GatewayError::Foreign(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a payment that only events have told of. One that the provider does not confirm is read again as long as
+    /// money may still come by it.
+    pub(super) async fn confirm(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<Then, PerformError> {
+        let order = self.order_by_id(id).await?;
+        if !order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation) {
+            return Ok(Then::Done);
+        }
+        let read = self.read_payment(id, intent, &Cause::of("worker")).await?;
+        let awaits = read.order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation);
+        Ok(match read.status {
+            Some(_) if !awaits => Then::Done,
+            Some(IntentStatus::Canceled) => Then::Done,
+            Some(_) => Then::Again(self.poll_seconds(taken)),
+            // Only another key of the account can change that.
+            None => Then::Again(HOPELESS_SECONDS),
+        })
+    }
+
+    /// Reads a payment that is to be refunded, and the one that made it a second one, where only events have told of
+    /// them: the money of one that was not received cannot go back, and that of the only one must not.
+    pub(super) async fn confirm_before_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
+        let first = order.paid_by().filter(|_| refund.origin == RefundOrigin::Policy);
+        let both = order.intent(&refund.intent).into_iter().chain(first);
+        let unread = both.filter(|it| it.awaits_confirmation()).map(|it| it.id.clone()).collect::<Vec<_>>();
+        let mut order = order.clone();
+        for intent in unread {
+            order = self.read_payment(order.id, &intent, &Cause::of("worker")).await?.order;
+        }
+        Ok(order)
+    }
+}

@@ -1,0 +1,34 @@
+//! An event of a payment that Stripe does not have.
+
+use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
+use serde_json::{Value, json};
+
+use super::*;
+
+#[actix_web::test]
+async fn a_cart_that_a_forged_event_told_to_be_paid_is_not_complete() {
+    let (service, provider) = open_with_provider().await;
+    let token = service.cart_to_pay().await;
+    let wish = json!({ "payment_intent": { "off_session": false } });
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await.body["data"].clone();
+    let id = IntentId::new(made["attributes"]["stripe_id"].as_str().unwrap()).unwrap();
+    let true_one = provider.intent_now(&id);
+    let told = IntentSnapshot { status: IntentStatus::Succeeded, received: true_one.amount, ..true_one };
+    service.api.app.settle_from_provider(&told.delivered_by_webhook()).await.unwrap();
+    let confirm = format!("/stripe/payment_intents/{id}/confirm");
+    for path in [confirm.as_str(), "/checkout/complete", confirm.as_str()] {
+        let refused = service.store(Method::PATCH, path, &token, &json!({})).await;
+        assert_eq!((refused.status, &refused.body["error"]), (422, &json!("Payment is under review")), "{path}");
+    }
+    let shown = service.shown(&token).await["attributes"].clone();
+    let states = ["state", "payment_state", "completed_at"].map(|it| shown[it].clone());
+    assert_eq!(states, [json!("payment"), json!("balance_due"), Value::Null]);
+    // The customer pays what is still open at Stripe.
+    provider.pay(&id);
+    let reads = provider.reads();
+    for path in [confirm.as_str(), "/checkout/complete", confirm.as_str()] {
+        let paid = service.store(Method::PATCH, path, &token, &json!({})).await;
+        assert_eq!(paid.status, 200, "{path}: {paid:?}");
+    }
+    assert_eq!(provider.reads(), reads + 1, "what Stripe has confirmed is stored");
+}
