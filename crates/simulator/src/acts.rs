@@ -2,11 +2,12 @@
 
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
-    EditOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderNews,
-    RefundPaymentError, StoreError,
+    EditOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent,
+    ProviderNews, RefundPaymentError, StoreError,
 };
 use paywright_domain::{
-    CancelReason, CaptureMethod, Currency, IntentStatus, LineItem, Money, NewOrder, NewRefund, OrderEdit, OrderId, Text,
+    CancelReason, CaptureMethod, Currency, IntentId, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder,
+    NewRefund, OrderEdit, OrderId, Text,
 };
 use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
@@ -45,10 +46,21 @@ pub(crate) enum Act {
     At(Deed),
     /// A message of the other mode arrives that says that the intent succeeded.
     OtherMode,
+    /// Somebody who has the secret of the webhooks sends an event that says that the order was paid.
+    Forge(Forgery),
     /// Time passes, in seconds.
     Wait(u32),
     /// Stripe's key is rotated; processes know it when they start anew.
     RotateKey,
+}
+
+/// The payment that a forged event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forgery {
+    /// The newest intent of the order.
+    OfItsIntent,
+    /// An intent that Stripe does not have.
+    OfNoIntent,
 }
 
 /// Something that somebody does at Stripe without us: a customer, a bank, the dashboard, another program.
@@ -230,6 +242,10 @@ impl Person {
                 self.world.turn(Call::Act, "send a message of the other mode").await;
                 self.send_message_of_other_mode();
             }
+            Act::Forge(forgery) => {
+                self.world.turn(Call::Act, "forge an event").await;
+                self.send_forged_event(forgery);
+            }
             Act::Wait(seconds) => {
                 self.world.turn(Call::LongPause, "wait").await;
                 self.world.core().pass(seconds);
@@ -266,6 +282,38 @@ impl Person {
         // It is in no list of this mode.
         core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
         core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
+    }
+
+    /// It is signed as Stripe signs, and says that all that is due was received.
+    fn send_forged_event(&self, forgery: Forgery) {
+        let mut core = self.world.core();
+        let Some(order) = core.books.order else { return };
+        let now = core.now;
+        let name = order.to_string();
+        let newest = core.stripe.twin.intents().filter(|it| it.metadata.get("order_id") == Some(&name)).last();
+        let id = match (forgery, newest.map(|it| it.id.to_owned())) {
+            (Forgery::OfItsIntent, Some(id)) => id,
+            (Forgery::OfItsIntent, None) | (Forgery::OfNoIntent, _) => "pi_forged".to_owned(),
+        };
+        let total = self.world.store.read(|it| it.orders.get(&order).map(|it| it.value.total));
+        let (Ok(intent), Some(total)) = (IntentId::new(id), total) else { return };
+        let asked = IntentSnapshot::new(intent, order, total, now);
+        let told = IntentSnapshot { status: IntentStatus::Succeeded, received: total, ..asked };
+        let event = ProviderEvent {
+            id: format!("evt_forged_{}", core.draw()),
+            kind: "payment_intent.succeeded".to_owned(),
+            created_at: now,
+            livemode: false,
+            request: None,
+            news: ProviderNews::Intent(Box::new(told)),
+            foreign: None,
+            other_version: None,
+        };
+        let place = core.stripe.events.len();
+        // It is in no list of Stripe's.
+        core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
+        core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
+        core.books.is_forged = true;
     }
 
     fn order(&self) -> Option<OrderId> {

@@ -48,6 +48,8 @@ pub(crate) struct Books {
     pub(crate) told_refunds: BTreeMap<(OrderId, u32), i64>,
     /// Whether somebody else has changed what an intent asks for, or had money paid for the order.
     pub(crate) is_meddled_with: bool,
+    /// Whether somebody has sent an event that Stripe has not made.
+    pub(crate) is_forged: bool,
     /// What paid each order, as it was seen first.
     pub(crate) paid_by: BTreeMap<OrderId, IntentId>,
     /// Who is at which task.

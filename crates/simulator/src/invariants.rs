@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::Verdict;
 use paywright_domain::{
-    Anomaly, AnomalyKind, Fact, IntentStatus, Order, OrderState, Policy, RefundOrigin, RefundStatus, Timestamp,
+    Anomaly, AnomalyKind, Fact, IntentId, IntentStatus, Order, OrderState, PaymentIntent, Policy, RefundOrigin,
+    RefundStatus, Timestamp,
 };
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
@@ -85,12 +86,18 @@ fn paid_means_settled(order: &Order, twin: &Twin, books: &mut Books) -> Checked 
             None => Ok(()),
         };
     };
+    let has_money = |id: &IntentId| twin.intents().any(|it| it.id == id.as_str() && it.received > 0);
     let first = books.paid_by.entry(order.id).or_insert_with(|| by.clone());
     if first != by {
-        return fail("I2", format!("the order was paid by {first}, and now by {by}"));
+        if !books.is_forged || has_money(first) {
+            return fail("I2", format!("the order was paid by {first}, and now by {by}"));
+        }
+        *first = by.clone();
     }
     let Some(intent) = order.intent(by) else { return fail("I2", format!("{by} paid, and is not known")) };
-    if !twin.intents().any(|it| it.id == by.as_str() && it.received > 0) {
+    // What an event has told is believed until Stripe has been read.
+    let is_to_be_read = books.is_forged && intent.awaits_confirmation();
+    if !has_money(by) && !is_to_be_read {
         return fail("I2", format!("the order is paid by {by}, and Stripe has no money of it"));
     }
     let expected = intent.capture_asked.unwrap_or(order.total);
@@ -242,6 +249,11 @@ pub(crate) fn unrest(tables: &Tables, twin: &Twin, books: &Books) -> Option<Unre
             let detail = format!("an operation is under way: {} {}", operation.kind.name(), operation.number);
             return on_its_way(detail, operation.since, WORKED_SECONDS);
         }
+        let unread = |it: &&PaymentIntent| it.awaits_confirmation() && !order.is_not_confirmed(&it.id);
+        if let Some(intent) = order.intents.iter().find(unread) {
+            let detail = format!("{} has succeeded by the word of an event, and Stripe was not asked", intent.id);
+            return on_its_way(detail, order.updated_at, WORKED_SECONDS);
+        }
         if let Some(refund) = order.refunds.iter().find(|it| it.status == RefundStatus::Requested) {
             let detail = format!("refund {} was asked for, and nobody knows whether it was made", refund.number);
             return on_its_way(detail, refund.requested_at, WORKED_SECONDS);
@@ -261,6 +273,9 @@ pub(crate) fn told(tables: &Tables, twin: &Twin, books: &Books, tells_apart: boo
     let orders = tables.orders.values().map(|it| &it.value);
     for (order, known) in orders.flat_map(|order| order.intents.iter().map(move |it| (order, it))) {
         let Some(made) = twin.intents().find(|it| it.id == known.id.as_str()) else { continue };
+        if books.is_forged {
+            continue;
+        }
         let (id, here, there) = (made.id, known.status, made.status);
         if tells_apart && here.name() != there {
             return fail("I4", format!("{id} is {here} here and {there} at Stripe, and every message came"));
@@ -284,6 +299,9 @@ fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
             }
             return unknown(format!("Stripe has {}, and its order does not know it", made.id));
         };
+        if books.is_forged && order.is_not_confirmed(&known.id) && known.received.minor() == made.received {
+            continue;
+        }
         if known.status.name() != made.status {
             return unknown(format!("{} is {} here and {} at Stripe", made.id, known.status, made.status));
         }
@@ -299,7 +317,8 @@ fn everything_is_known(order: &Order, twin: &Twin, books: &Books) -> Checked {
         }
     }
     for intent in &order.intents {
-        if !twin.intents().any(|it| it.id == intent.id.as_str()) {
+        let is_known_to_be_forged = books.is_forged && order.is_not_confirmed(&intent.id);
+        if !is_known_to_be_forged && !twin.intents().any(|it| it.id == intent.id.as_str()) {
             return unknown(format!("{} is known here and not to Stripe", intent.id));
         }
     }
@@ -327,7 +346,9 @@ pub(crate) fn at_rest(tables: &Tables, twin: &Twin, books: &Books) -> Checked {
     for stored in tables.orders.values() {
         let order = &stored.value;
         what_is_kept_is_what_is_due(order, twin)?;
+        what_is_shown_as_paid_is_paid(order, twin)?;
         if !matches!(order.state, OrderState::Open)
+            && !order.is_held_for_review()
             // What the bank has in its hands cannot be given up.
             && let Some(payable) = made_for(twin, order).find(|it| is_payable(it) && it.status != "processing")
         {
@@ -349,6 +370,17 @@ pub(crate) fn at_rest(tables: &Tables, twin: &Twin, books: &Books) -> Checked {
         }
     }
     restored::at_rest(tables, books)
+}
+
+/// I2: whoever forges events makes no order look paid once Stripe was asked.
+fn what_is_shown_as_paid_is_paid(order: &Order, twin: &Twin) -> Checked {
+    let is_it = |it: &IntentView<'_>, by: &PaymentIntent| it.id == by.id.as_str() && it.received > 0;
+    match order.paid_by().filter(|_| order.is_paid()) {
+        Some(by) if !twin.intents().any(|it| is_it(&it, by)) => {
+            fail("I2", format!("the order is shown as paid by {}, and Stripe has no money of it", by.id))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// I1 and I2, by Stripe's books.

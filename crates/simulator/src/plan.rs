@@ -2,7 +2,7 @@
 
 use paywright_domain::CaptureMethod;
 
-use crate::acts::{Act, Deed, VISA};
+use crate::acts::{Act, Deed, Forgery, VISA};
 use crate::restores::RESTORES;
 
 /// A story that goes wrong elsewhere.
@@ -179,6 +179,26 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     manual("a day passes over a capture", PAID, &[&[Act::Capture(Some(700))], &[Act::Wait(90_000)]]),
 ];
 
+/// Stories in which the secret of the webhooks was stolen.
+pub(crate) const FORGED: &[Workload] = &[
+    story("forged event", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), Act::Check], &[Act::Check, Act::Check]]),
+    story("forged event that nobody asks after", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent)]]),
+    story("forged event before the payment", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), PAY, Act::Check]]),
+    story("forged event while paying", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent), Act::Check], &[PAY, Act::Check]]),
+    story("forged intent", PLACED, &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[Act::Ask, Act::Check]]),
+    story("forged intent while paying", SHOWN, &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[PAY, Act::Check]]),
+    story(
+        "forged intent of a paid order",
+        PAID,
+        &[&[Act::Forge(Forgery::OfNoIntent), Act::Check], &[Act::Refund(Some(300)), Act::Check]],
+    ),
+    story("forged event and a refund", SHOWN, &[&[Act::Forge(Forgery::OfItsIntent)], &[Act::Refund(None), Act::Check]]),
+    story("forged event after a cancellation", SHOWN, &[&[Act::Cancel, Act::Forge(Forgery::OfNoIntent)], &[PAY]]),
+];
+
+/// In one of so many runs events are forged.
+const FORGED_EVERY: u64 = 24;
+
 /// What people do at random.
 const ANYTHING: &[Act] = &[
     Act::Ask,
@@ -298,6 +318,8 @@ impl Plan {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
         let mut plan = if seed % RESTORED_EVERY == RESTORED_EVERY / 2 {
             Self::restored(&mut rng)
+        } else if seed % FORGED_EVERY == FORGED_EVERY - 1 {
+            rng.choice(FORGED).map(Self::told).unwrap_or_default()
         } else {
             Self::any_story(&mut rng)
         };
