@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::database::Schema;
-use crate::settings::BindAddress;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_domain::Timestamp;
 
@@ -128,7 +127,7 @@ pub(crate) struct ServeOptions {
     pub(crate) settings: SettingsOptions,
     /// Where to listen, instead of `http.bind`.
     #[arg(long)]
-    pub(crate) bind: Option<BindAddress>,
+    pub(crate) bind: Option<String>,
     /// What to do about the schema of the database first.
     #[arg(long, value_enum, default_value_t = MigrateMode::Auto)]
     pub(crate) migrate: MigrateMode,
@@ -189,7 +188,7 @@ pub(crate) struct HealthOptions {
     pub(crate) settings: SettingsOptions,
     /// Where the process listens, instead of `http.bind`.
     #[arg(long)]
-    pub(crate) bind: Option<BindAddress>,
+    pub(crate) bind: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,8 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
 pub(crate) fn run(options: &HealthOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
-    let bind = options.bind.as_ref().unwrap_or(&settings.http.bind).as_str();
+    let bind = settings.http.bind(options.bind.as_deref())?;
+    let bind = bind.as_str();
     let address = bind.to_socket_addrs().ok().and_then(|mut it| it.next());
     let address = reachable(address.ok_or_else(|| format!("no address is known for {bind}"))?);
     let answer = ask(address).map_err(|error| format!("nobody answers at http://{address}/readyz: {error}"))?;

@@ -51,6 +51,7 @@ pub(crate) struct Service {
 pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, workers) = (settings.database()?, workers(settings.http.workers()));
+    let bind = settings.http.bind(options.bind.as_deref())?;
     let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
     let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
     let open_files_max = descriptors::raise_limit();
@@ -77,7 +78,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
     }
     let service = wire(wiring)?;
-    let listener = listen(options.bind.as_ref().unwrap_or(&settings.http.bind).as_str())?;
+    let listener = listen(bind.as_str())?;
     let signals = StopSignals::new()?;
     say(&format!("Paywright serves at http://{}", listener.local_addr()?));
     answer(service, listener, workers, connections, signals).await

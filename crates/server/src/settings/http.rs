@@ -5,6 +5,7 @@ use std::time::Duration;
 use paywright_http_api::TrustedProxies;
 use serde::Deserialize;
 
+use crate::Failure;
 use crate::settings::values::{BindAddress, Within, parsed};
 
 #[derive(Debug, Deserialize)]
@@ -12,7 +13,7 @@ use crate::settings::values::{BindAddress, Within, parsed};
 pub(crate) struct Http {
     /// Where to listen.
     #[serde(deserialize_with = "parsed")]
-    pub(crate) bind: BindAddress,
+    bind: BindAddress,
     /// How many threads serve; as many as there are cores if 0.
     workers: Within<0, 1024>,
     /// The most connections of clients at once.
@@ -43,6 +44,12 @@ impl Default for Http {
 }
 
 impl Http {
+    /// Where to listen: where the option `--bind` says, or else the setting.
+    pub(crate) fn bind(&self, option: Option<&str>) -> Result<BindAddress, Failure> {
+        let option = option.map(|it| it.parse().map_err(|problem| format!("--bind {problem}"))).transpose()?;
+        Ok(option.unwrap_or_else(|| self.bind.clone()))
+    }
+
     /// How many threads serve; as many as there are cores if 0.
     pub(crate) fn workers(&self) -> usize {
         usize::try_from(self.workers.get()).unwrap_or_default()

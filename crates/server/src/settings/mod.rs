@@ -30,7 +30,6 @@ use crate::settings::secrets::is_for_everybody;
 use crate::settings::source::Found;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
-pub(crate) use crate::settings::values::BindAddress;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

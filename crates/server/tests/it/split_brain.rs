@@ -68,7 +68,7 @@ async fn no_acknowledged_order_is_placed_again_on_a_primary_that_was_replaced() 
         said
     };
     // It comes to its end also where it would take the database.
-    let serve = ["serve", "--bind", "no address"];
+    let serve = ["serve", "--bind", "192.0.2.1:1"];
     for arguments in [&serve[..], &["migrate"], &["keys", "list"], &["database", "trust-timeline"]] {
         assert!(refused(arguments).contains("both take writes"));
     }

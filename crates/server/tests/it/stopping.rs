@@ -150,5 +150,5 @@ async fn the_health_command_tells_a_process_that_is_ready_from_one_that_stops_an
     let (ready, _, said) = health();
     assert!(!ready && said.contains("nobody answers at http://127.0.0.1"), "{said}");
     let (ready, _, said) = run(&["health", "--bind", "here"], &[], folder.path());
-    assert!(!ready && said.contains("here is no address like 127.0.0.1:8080"), "{said}");
+    assert!(!ready && said.contains("--bind must be a host and a port, like 127.0.0.1:8080"), "{said}");
 }
