@@ -324,6 +324,10 @@ test('the Stripe paths answer in their shapes', async () => {
   await pay(patched, 'pm_card_visa')
   const confirmed = await stripe('post', `payment_intents/${stripe_id}/confirm`, { order_token })
   const repeated = await stripe('patch', `payment_intents/${stripe_id}/confirm`, { order_token })
+  assert.equal(confirmed.data.attributes.client_secret, client_secret)
+  // What Stripe has confirmed is told from what is stored, and a client secret is not stored.
+  assert.equal(repeated.data.attributes.client_secret, null)
+  repeated.data.attributes.client_secret = client_secret
   assert.deepEqual(repeated, confirmed, 'a repeat is told the same')
 
   assert.equal((await stripeRefusal('post', 'setup_intents', { order_token }))[0], 403)

@@ -199,10 +199,12 @@ impl Storefront {
         match self.app.check_payment(&which, &Access::All).await {
             Ok(checked) => {
                 // What is stored says that it is paid, and has no secret.
-                let paid_by =
-                    checked.order.paid_by().filter(|_| checked.client_secret.is_none()).map(|it| it.id.clone());
+                let paid_by = checked.order.paid_by().filter(|_| checked.client_secret.is_none());
                 let client_secret = match paid_by {
-                    Some(intent) => self.app.gateway.intent(&intent).await?.client_secret,
+                    Some(paid) => {
+                        let stored = self.app.find(&[which], &Access::All).await?.ok_or(StorefrontError::NoIntent)?;
+                        self.app.read_intent(&paid.id, stored.version).await?.client_secret
+                    }
                     None => checked.client_secret,
                 };
                 Ok(Paying { order: checked.order, client_secret })
