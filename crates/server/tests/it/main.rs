@@ -21,6 +21,7 @@ mod logs;
 mod program;
 mod recovery;
 mod replicas;
+mod reverse_proxy;
 mod rolling_restart;
 mod sale;
 mod secrets;
