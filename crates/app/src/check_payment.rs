@@ -2,10 +2,11 @@ use paywright_domain::{IntentStatus, Order, PaymentState};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::intent_reads::Freshness;
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, CreatePaymentIntentError, GatewayError, GetOrderError, OrderRef, SettleFromProviderError,
-    StoreError,
+    StoreError, Versioned,
 };
 
 /// An order with the intent that says most about its payment.
@@ -74,13 +75,13 @@ impl App {
 
     /// Asks the provider how the payment stands, and settles by its answer.
     async fn look_at_payment(&self, which: &OrderRef, access: &Access) -> Result<CheckedPayment, CheckPaymentError> {
-        let order = self.load(which, access).await?.value;
+        let Versioned { version, value: order } = self.load(which, access).await?;
         if order.paid_by().is_some() {
             return self.confirmed(order).await;
         }
         let issued = match (order.leading_intent(), order.requested) {
             (Some(intent), _) if intent.is_payable() || order.requested.is_none() => {
-                self.gateway.intent(&intent.id).await?
+                self.read_intent(&intent.id, version, Freshness::AfterTheCall).await?
             }
             (_, Some(request)) => self.perform_create_intent(&order, request).await?,
             (_, None) => {

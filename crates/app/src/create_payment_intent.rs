@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 
 use crate::change::ChangeError;
+use crate::intent_reads::Freshness;
 use crate::{
     ATTEMPTS_MAX, Access, App, GatewayError, GetOrderError, IssuedIntent, NewIntent, OrderRef, SettleFromProviderError,
     StoreError,
@@ -63,7 +64,9 @@ impl App {
             let order_id = found.value.id;
             let now = self.clock.now();
             let (asking, issued) = match found.value.request_intent(now)? {
-                IntentPlan::Existing(intent) => (None, self.read_intent(&intent, found.version).await?),
+                IntentPlan::Existing(intent) => {
+                    (None, self.read_intent(&intent, found.version, Freshness::WithinASecond).await?)
+                }
                 IntentPlan::Create { request, decision } => {
                     if let Some(decision) = decision {
                         let changes = self.changes(found.version, *decision, now);

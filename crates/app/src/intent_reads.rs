@@ -11,6 +11,15 @@ const FRESH_SECONDS: u32 = 1;
 /// How many answers are kept before those that are not fresh are dropped.
 const KEPT_MAX: usize = 1024;
 
+/// Which answer serves a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// One that somebody with the same version of the order got within the last second.
+    WithinASecond,
+    /// One that was asked for after the caller came: a payment is to be found out that was made just before.
+    AfterTheCall,
+}
+
 /// Reads of payment intents that callers wait for. Of many at once for one intent, one asks the provider, and its answer
 /// serves the others: a page that is reloaded, or a client that never stops asking, takes no more than that of the
 /// provider's rate. An optimisation only: what is decided on goes through `Order::settle` in either case.
@@ -42,12 +51,24 @@ impl IntentReads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turn<'a>(&'a self, intent: &'a IntentId, version: Version, now: Timestamp) -> Turn<'a> {
+    /// What a caller does who came at `came_at` with this version of the order.
+    fn turn<'a>(
+        &'a self,
+        intent: &'a IntentId,
+        version: Version,
+        freshness: Freshness,
+        came_at: Timestamp,
+        now: Timestamp,
+    ) -> Turn<'a> {
         let is_fresh = |at: Timestamp| now < at.plus_seconds(FRESH_SECONDS);
+        let serves = |of: Version, at: Timestamp| match freshness {
+            Freshness::WithinASecond => of == version && is_fresh(at),
+            Freshness::AfterTheCall => at > came_at,
+        };
         let mut kept = self.kept();
         match kept.get(intent) {
             Some(Read::InFlight) => return Turn::Wait,
-            Some(Read::Answered { version: of, at, issued }) if *of == version && is_fresh(*at) => {
+            Some(Read::Answered { version: of, at, issued }) if serves(*of, *at) => {
                 return Turn::Answered(issued.clone());
             }
             Some(Read::Answered { .. }) | None => {}
@@ -80,11 +101,17 @@ impl Drop for Reading<'_> {
 }
 
 impl App {
-    /// Reads an intent for a caller who has `version` of its order, or takes the answer that somebody else got a moment
-    /// ago. [`GatewayError::InFlight`] if somebody is asking for longer than is waited for.
-    pub(crate) async fn read_intent(&self, intent: &IntentId, version: Version) -> Result<IssuedIntent, GatewayError> {
+    /// Reads an intent for a caller who has `version` of its order, or takes the answer that somebody else got.
+    /// [`GatewayError::InFlight`] if somebody is asking for longer than is waited for.
+    pub(crate) async fn read_intent(
+        &self,
+        intent: &IntentId,
+        version: Version,
+        freshness: Freshness,
+    ) -> Result<IssuedIntent, GatewayError> {
+        let came_at = self.clock.now();
         for attempt in 1..=ATTEMPTS_MAX {
-            match self.reads.turn(intent, version, self.clock.now()) {
+            match self.reads.turn(intent, version, freshness, came_at, self.clock.now()) {
                 Turn::Answered(issued) => return Ok(*issued),
                 Turn::Wait => self.clock.pause(attempt).await,
                 Turn::Ask(reading) => {

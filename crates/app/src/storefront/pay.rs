@@ -4,6 +4,7 @@ use paywright_domain::{
 use secrecy::SecretString;
 
 use super::{Opened, Session, Shopper, Storefront, StorefrontError};
+use crate::intent_reads::Freshness;
 use crate::{
     ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GatewayError, GetOrderError,
     OrderRef, PayableIntent, StoreError, Version,
@@ -203,7 +204,7 @@ impl Storefront {
                 let client_secret = match paid_by {
                     Some(paid) => {
                         let stored = self.app.find(&[which], &Access::All).await?.ok_or(StorefrontError::NoIntent)?;
-                        self.app.read_intent(&paid.id, stored.version).await?.client_secret
+                        self.app.read_intent(&paid.id, stored.version, Freshness::WithinASecond).await?.client_secret
                     }
                     None => checked.client_secret,
                 };

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use paywright_app::{Access, CheckPaymentError, GatewayError, IssuedIntent, OrderRef};
 use paywright_domain::{IntentStatus, PaymentState};
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway, place};
@@ -67,4 +70,34 @@ async fn a_hint_finds_an_intent_whose_answer_was_lost() {
     assert!(shop.app.create_payment_intent(&which, &Access::All).await.is_err());
     let checked = shop.app.check_payment(&which, &Access::All).await.unwrap();
     assert_eq!(checked.order.payment_state(), PaymentState::Paid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hints_for_one_order_at_once_are_one_read_at_stripe_at_a_time() {
+    let (reading, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let mut gateway = issuing_gateway(at(NOW));
+    gateway.expect_intent().returning({
+        let (reading, most) = (Arc::clone(&reading), Arc::clone(&most));
+        move |id| {
+            most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            reading.fetch_sub(1, Ordering::SeqCst);
+            let snapshot = news(&place(1).order, id, IntentStatus::RequiresPaymentMethod);
+            Ok(IssuedIntent { snapshot, client_secret: Some("x".into()), request: None })
+        }
+    });
+    let shop = Arc::new(Shop::with(gateway).await);
+    let id = shop.placed().await.id;
+    shop.app.create_payment_intent(&OrderRef::Id(id), &Access::All).await.unwrap();
+    let hints: Vec<_> = (0..8)
+        .map(|_| {
+            let shop = Arc::clone(&shop);
+            tokio::spawn(async move { shop.app.check_payment(&OrderRef::Id(id), &Access::All).await })
+        })
+        .collect();
+    for hint in hints {
+        let told = hint.await.unwrap();
+        assert!(matches!(told, Err(CheckPaymentError::NotCompleted { .. })), "{told:?}");
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 1);
 }

@@ -5,3 +5,4 @@ mod half_sent;
 mod matrix;
 mod mutated;
 mod state;
+mod strangers;
