@@ -62,11 +62,17 @@ pub(crate) struct Change {
     number: String,
     version: u32,
     facts: String,
+    operation: Option<String>,
     intent: Option<String>,
     source: Option<String>,
     event: Option<String>,
     stripe_request: Option<String>,
     actor: Option<Actor>,
+}
+
+/// The name of the operation that a fact says was asked for.
+fn operation_of(fact: &Fact) -> Option<String> {
+    if let Fact::OperationRequested { name, .. } = fact { Some(name.clone()) } else { None }
 }
 
 impl Change {
@@ -82,6 +88,7 @@ impl Change {
             number: order.number.to_string(),
             version: changes.expected.next().0,
             facts: changes.facts.iter().map(Fact::kind).collect::<Vec<_>>().join(","),
+            operation: changes.facts.iter().find_map(operation_of),
             intent: intent.map(ToString::to_string),
             source: Some(cause.source).filter(|it| !it.is_empty()),
             event: cause.event,
@@ -93,7 +100,7 @@ impl Change {
     /// Logs what came of the commit: a line for each change with facts, and for each whose outcome is not known. A failure
     /// that changed nothing is logged by whoever handles it.
     pub(crate) fn log(self, committed: &Result<(), StoreError>) {
-        let Self { order, number, version, facts, intent, source, event, stripe_request, actor } = self;
+        let Self { order, number, version, facts, operation, intent, source, event, stripe_request, actor } = self;
         let operator = actor.as_ref().and_then(Actor::operator);
         let actor = actor.as_ref().map(Actor::kind);
         match committed {
@@ -117,6 +124,7 @@ impl Change {
                     number,
                     version,
                     facts,
+                    operation,
                     intent,
                     source,
                     event,
@@ -127,7 +135,7 @@ impl Change {
                 );
             }
             Err(StoreError::Unknown(error)) => tracing::warn!(
-                order, number, version, facts, intent, source, event, stripe_request, actor, operator, %error,
+                order, number, version, facts, operation, intent, source, event, stripe_request, actor, operator, %error,
                 "order perhaps changed"
             ),
             Err(StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_)) => {}

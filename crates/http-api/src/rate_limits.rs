@@ -13,6 +13,7 @@ use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
 use paywright_app::Opened;
 use paywright_domain::CustomerId;
+use tracing::Span;
 
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
@@ -120,11 +121,14 @@ struct ByAddress {
 pub(crate) struct TooMany {
     /// What there were too many of, in words.
     what: &'static str,
+    /// The setting of the limit.
+    limit: &'static str,
     retry_after_seconds: u32,
 }
 
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
+        Span::current().record("limit", too_many.limit);
         Self::too_many_requests(too_many.what, too_many.retry_after_seconds)
     }
 }
@@ -133,19 +137,36 @@ impl RateLimits {
     /// Makes limits of carts, and of addresses where each shopper is known to have one of their own.
     pub fn new(cart: CartLimits, address: Option<AddressLimits>) -> Self {
         let by_address = address.map(|it| ByAddress {
-            calls: Limit::new(it.calls, "too many calls from this address"),
-            new_carts: Limit::new(it.new_carts, "too many new carts from this address"),
-            coupons: Limit::new(it.coupons, "too many coupon codes were tried from this address"),
+            calls: Limit::new(it.calls, "limits.address_per_minute", "too many calls from this address"),
+            new_carts: Limit::new(
+                it.new_carts,
+                "limits.address_carts_per_minute",
+                "too many new carts from this address",
+            ),
+            coupons: Limit::new(
+                it.coupons,
+                "limits.address_coupons_per_minute",
+                "too many coupon codes were tried from this address",
+            ),
             wrong_credentials: Limit::new(
                 it.wrong_credentials,
+                "limits.address_wrong_credentials_per_minute",
                 "too many wrong keys, tokens or signatures from this address",
             ),
             exempt: it.exempt,
         });
         Self(Arc::new(Limits {
-            cart_calls: Limit::new(cart.calls, "too many calls for this cart"),
-            cart_payment_calls: Limit::new(cart.payment_calls, "too many calls about the payment of this cart"),
-            cart_coupons: Limit::new(cart.coupons, "too many coupon codes were tried for this cart"),
+            cart_calls: Limit::new(cart.calls, "limits.cart_per_minute", "too many calls for this cart"),
+            cart_payment_calls: Limit::new(
+                cart.payment_calls,
+                "limits.cart_payment_per_minute",
+                "too many calls about the payment of this cart",
+            ),
+            cart_coupons: Limit::new(
+                cart.coupons,
+                "limits.cart_coupons_per_minute",
+                "too many coupon codes were tried for this cart",
+            ),
             by_address,
         }))
     }
@@ -159,11 +180,12 @@ impl RateLimits {
     pub(crate) fn storefront_call(&self, client: Option<ClientAddress>, kind: CallKind) -> Result<(), TooMany> {
         let Some((limits, network)) = self.of(client) else { return Ok(()) };
         limits.calls.count(&network)?;
-        match kind {
-            CallKind::NewCart => limits.new_carts.count(&network),
-            CallKind::Coupon => limits.coupons.count(&network),
-            CallKind::Payment | CallKind::Other => Ok(()),
-        }
+        if kind == CallKind::NewCart { limits.new_carts.count(&network) } else { Ok(()) }
+    }
+
+    /// Counts a try of a coupon code that the cart's own limits let pass.
+    pub(crate) fn coupon_tried(&self, client: Option<ClientAddress>) -> Result<(), TooMany> {
+        self.of(client).map_or(Ok(()), |(limits, network)| limits.coupons.count(&network))
     }
 
     /// Counts a call for a cart.
@@ -190,20 +212,22 @@ impl RateLimits {
 /// The calls of each key, held to one rate.
 struct Limit<K: Hash + Eq + Clone> {
     rate: Option<RateLimiter<K, HashMapStateStore<K>, DefaultClock>>,
+    /// The setting of it.
+    name: &'static str,
     what: &'static str,
     clock: DefaultClock,
     tidy_at: AtomicUsize,
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
-    fn new(rate: PerMinute, what: &'static str) -> Self {
+    fn new(rate: PerMinute, name: &'static str, what: &'static str) -> Self {
         let clock = DefaultClock::default();
         let quota = |it: NonZeroU32| {
             let burst = NonZeroU32::new(it.get() / 6).filter(|it| it.get() > BURST_MIN);
             Quota::per_minute(it).allow_burst(burst.or(NonZeroU32::new(BURST_MIN)).unwrap_or(it))
         };
         let rate = rate.map(|it| RateLimiter::hashmap_with_clock(quota(it), clock.clone()));
-        Self { rate, what, clock, tidy_at: AtomicUsize::new(CALLERS_KEPT) }
+        Self { rate, name, what, clock, tidy_at: AtomicUsize::new(CALLERS_KEPT) }
     }
 
     fn count(&self, key: &K) -> Result<(), TooMany> {
@@ -217,7 +241,11 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         rate.check_key(key).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
             let seconds = wait.saturating_add(Duration::from_millis(999)).as_secs();
-            TooMany { what: self.what, retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
+            TooMany {
+                what: self.what,
+                limit: self.name,
+                retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+            }
         })
     }
 }
@@ -254,7 +282,7 @@ mod tests {
             assert_eq!(passes(|| limits.cart_call(&cart(n), kind)), expected, "{kind:?}");
         }
         let refused = limits.cart_call(&cart(1), CallKind::Other).unwrap_err();
-        assert_eq!(refused, TooMany { what: "too many calls for this cart", retry_after_seconds: 1 });
+        assert_eq!((refused.limit, refused.retry_after_seconds), ("limits.cart_per_minute", 1));
     }
 
     #[test]
@@ -269,7 +297,7 @@ mod tests {
         let limits = RateLimits::new(CartLimits::default(), Some(AddressLimits { exempt, ..AddressLimits::default() }));
         for (text, kind, expected) in [
             ("203.0.113.7", CallKind::NewCart, 10),
-            ("203.0.113.8", CallKind::Coupon, 10),
+            ("203.0.113.8", CallKind::Coupon, 200),
             ("203.0.113.9", CallKind::Other, 200),
             ("198.51.100.4", CallKind::NewCart, 5000),
             ("2001:db8::1", CallKind::NewCart, 10),
@@ -280,12 +308,13 @@ mod tests {
             assert_eq!(passes(|| limits.storefront_call(Some(address(text)), kind)), expected, "{text} {kind:?}");
         }
         assert_eq!(passes(|| limits.wrong_credentials(Some(address("203.0.113.7")))), 10);
+        assert_eq!(passes(|| limits.coupon_tried(Some(address("203.0.113.8")))), 10);
     }
 
     #[test]
     fn callers_who_have_been_quiet_are_forgotten() {
         // So fast that each caller is forgotten at once.
-        let limit = Limit::new(per_minute(u32::MAX), "too many");
+        let limit = Limit::new(per_minute(u32::MAX), "limits.x", "too many");
         for n in 0..3 * CALLERS_KEPT {
             limit.count(&n).unwrap();
         }

@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, ResponseError};
 use paywright_app::{Actor, Work, WorkId};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
@@ -23,6 +23,7 @@ use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::Problem;
 use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
+use crate::spree::Refusal;
 
 /// The largest JSON body that is read, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -30,6 +31,8 @@ pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The paths by which it is asked every few seconds whether the process is well: a success is no news.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// The paths of the Spree dialect, whose refusals have a shape of their own.
+const SPREE_PATHS: [&str; 3] = ["/api/v2/storefront", "/api/v2/platform", "/spree_oauth"];
 /// The most characters of a request id that a caller may give.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -58,6 +61,7 @@ pub async fn identify(
     let memory = bodies.hold_nothing(request.path());
     request.set_payload(limited(body, Rc::clone(&memory), line.clone(), &shutdown));
     let work = WorkId::Request(id.clone());
+    let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let is_probe = PROBES.contains(&request.path());
     let answer = async move {
         let response = next.call(request).await;
@@ -69,10 +73,11 @@ pub async fn identify(
         let is_wrong = response.status() == StatusCode::UNAUTHORIZED;
         let too_many = is_wrong.then(|| rate_limits.wrong_credentials(client).err()).flatten().map(Problem::from);
         let refused = too_many.as_ref().or(response.response().error().and_then(|it| it.as_error::<Problem>()));
-        if let Some(problem) = refused {
-            Span::current().record("code", problem.code());
+        let of_spree = response.response().error().and_then(|it| it.as_error::<Refusal>()).and_then(Refusal::code);
+        if let Some(code) = refused.map(Problem::code).or(of_spree) {
+            Span::current().record("code", code);
         }
-        let worded = refused.map(|it| it.respond(Some(&id)));
+        let worded = refused.map(|it| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) });
         let mut response = match worded {
             Some(worded) => response.into_response(worded),
             None => response.map_into_boxed_body(),
@@ -105,6 +110,7 @@ fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
         key = Empty,
         key_name = Empty,
         code = Empty,
+        limit = Empty,
         order = Empty,
         number = Empty,
         intent = Empty,

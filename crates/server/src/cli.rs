@@ -237,7 +237,7 @@ pub(crate) enum KeysCommand {
     /// Take a key back for good.
     Revoke {
         /// Its id, as `list` shows it.
-        id: uuid::Uuid,
+        id: String,
     },
 }
 

@@ -174,41 +174,41 @@ fn calls(folder: &Path, api: SocketAddr, twin: SocketAddr, key: &str, token: &st
 Everything is kept in {folder} (`paywright dev --fresh` starts over). Ctrl-C stops.
 A shop front to look at is at http://{api}/demo; it speaks Spree's storefront API (docs/spree.md).
 
-Paste this into another shell to make a sale. First, who you are:
+Paste all of this into another shell to make a sale, or a part at a time:
 
 API=http://{api}/api/v1/shop TWIN=http://{twin}
 KEY={key}
 TOKEN={token}
 
-1. Place an order of two lines:
+# 1. Place an order of two lines:
 
 ORDER=$(curl -sSw '\n' $API/orders -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{
   "currency": "usd", "customer": "{CUSTOMER}", "email": "ada@example.com",
   "line_items": [{{"name": "Main product 2", "amount": 5600, "quantity": 2}}, {{"name": "Leash", "amount": 1250, "quantity": 1}}]
 }}' | tee /dev/stderr | grep -o 'ORD-[0-9A-Z-]*')
 
-2. Get its payment intent:
+# 2. Get its payment intent:
 
 INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key: $KEY" \
   -H "Authorization: Bearer $TOKEN" | tee /dev/stderr | grep -o 'pi_[0-9a-z]*' | head -1)
 
-3. Pay it with a test card, as the customer's browser would (also: pm_card_chargeDeclined):
+# 3. Pay it with a test card, as a browser would (also: pm_card_chargeDeclined):
 
 curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa | grep '"status"'
 
-4. Read the order back a moment later: the webhook has marked it as paid.
+# 4. Read the order back a moment later: the webhook has marked it as paid.
 
 sleep 1; curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
 
-5. A payment system may say so itself; Stripe is asked before it is believed:
+# 5. A payment system may say so itself; Stripe is asked before it is believed:
 
 curl -sSw '\n' -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
 
-6. Give a part of the money back:
+# 6. Give a part of the money back:
 
 curl -sSw '\n' $API/orders/$ORDER/refunds -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{"amount": "12.50"}}'
 
-7. Ask what happened, and why:
+# 7. Ask what happened, and why:
 
 curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what":"[^"]*"'
 "#

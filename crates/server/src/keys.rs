@@ -13,6 +13,9 @@ const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 /// The longest life of a key or a token, in days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
+/// The longest name of a key, in characters.
+const NAME_CHARS_MAX: usize = 100;
+
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
     // The first command of a new shop may make the database; none but `migrate` and `serve` changes one that is there.
@@ -42,6 +45,9 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
             }
         }
         KeysCommand::Revoke { id } => {
+            // What was given is not repeated: it may be the key itself.
+            let id = uuid::Uuid::try_parse(&id)
+                .map_err(|_| "a key is revoked by its id, as `paywright keys list` shows it, and not by its text")?;
             if !store.revoke_api_key(id, now()).await? {
                 return Err(format!("there is no key {id}: `paywright keys list` shows all").into());
             }
@@ -62,6 +68,12 @@ pub(crate) fn new_key(
     scopes: Vec<Scope>,
     days: Option<u32>,
 ) -> Result<ApiKey, Failure> {
+    if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(format!(
+            "a key's name must have 1 to {NAME_CHARS_MAX} characters, none of them a control character"
+        )
+        .into());
+    }
     let created_at = now();
     let mut id = [0; 16];
     for (byte, random) in id.iter_mut().zip(random_bytes()?) {

@@ -28,12 +28,19 @@ pub(crate) struct Refusal {
     body: Option<Value>,
     /// In seconds.
     retry_after: Option<u32>,
+    /// The code that the other dialect has for it, for the log.
+    code: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         let (error, fields) = (sentence(error.into()), FieldProblems::default());
-        Self { status, error, fields, body: None, retry_after: None }
+        Self { status, error, fields, body: None, retry_after: None, code: None }
+    }
+
+    /// The code that the other dialect has for it.
+    pub(crate) const fn code(&self) -> Option<&'static str> {
+        self.code
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
@@ -156,12 +163,20 @@ impl From<FieldProblems> for Refusal {
 /// be seen is not there.
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
+        Self::of(&problem)
+    }
+}
+
+impl Refusal {
+    /// What the other dialect refuses, in the shape of this one.
+    pub(crate) fn of(problem: &Problem) -> Self {
         let status = match problem.status() {
             StatusCode::CONFLICT => StatusCode::UNPROCESSABLE_ENTITY,
             StatusCode::NOT_FOUND => return Self::not_found(),
             status => status,
         };
-        Self { retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
+        let code = Some(problem.code());
+        Self { code, retry_after: problem.retry_after(), ..Self::new(status, problem.detail()) }
     }
 }
 

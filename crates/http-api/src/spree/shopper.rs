@@ -57,6 +57,9 @@ impl FromRequest for Call {
             if let Some(counted) = counted_as(&shopper) {
                 api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
+            if kind == CallKind::Coupon {
+                api.rate_limits.coupon_tried(ClientAddress::of(&request)).map_err(Problem::from)?;
+            }
             let show = Show::of(&params, answered_by(&request))?;
             let stripe_version = stripe_version(&request)?;
             Ok(Self { params, shopper, show, stripe_version })

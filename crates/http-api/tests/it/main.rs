@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 mod auth;
+mod limits;
 mod money_back;
 mod payment;
 mod refusals;
@@ -31,6 +32,9 @@ use uuid::Uuid;
 
 pub(crate) const NOW: i64 = 1_743_415_050;
 pub(crate) const ORDERS: &str = "/api/v1/shop/orders";
+
+/// Where requests come from (RFC 5737).
+const CLIENT: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 1);
 
 /// A service of one test.
 pub(crate) struct Service {
@@ -166,7 +170,7 @@ impl Service {
         let api = self.api.clone();
         let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
         let app = test::init_service(app).await;
-        let mut request = test::TestRequest::with_uri(path).method(method);
+        let mut request = test::TestRequest::with_uri(path).method(method).peer_addr((CLIENT, 40_000).into());
         for header in headers {
             request = request.insert_header(*header);
         }

@@ -154,6 +154,7 @@ mod tests {
             ("stripe.secret_key.text = \"12345\"", "stripe.secret_key must be a string"),
             ("database.url_file = 12345", "database.url_file must be path string"),
             ("stripe.api_base = \"12345\"", "stripe.api_base must be an http:// or https:// address"),
+            ("stripe.api_base = \"https://api.stripe.com/v1/\"", "stripe.api_base must not end in /v1"),
             ("stripe.api_base = 12345", "stripe.api_base must be a text"),
             ("http.bind = \"12345\"", "http.bind must be a host and a port"),
             ("payments.second_payment = \"12345\"", "payments.second_payment must be `refund` or `hold_for_review`"),

@@ -186,6 +186,9 @@ impl FromStr for ApiBase {
                 && it.fragment().is_none()
         };
         let url = Url::parse(text).ok().filter(plain);
+        if url.as_ref().is_some_and(|it| it.path().trim_end_matches('/').ends_with("/v1")) {
+            return Err("must not end in /v1, which is added to it");
+        }
         url.map(Self).ok_or("must be an http:// or https:// address with nothing but a host, a port and a path")
     }
 }

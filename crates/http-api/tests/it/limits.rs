@@ -1,0 +1,78 @@
+use actix_web::http::Method;
+use paywright_http_api::{AddressLimits, CartLimits, RateLimits};
+use serde_json::{Value, json};
+
+use crate::{Answer, ORDERS, Service};
+
+const CART: &str = "/api/v2/storefront/cart";
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A service whose shoppers have addresses of their own.
+async fn limited() -> Service {
+    let (mut service, _) = Service::open().await;
+    service.api.rate_limits = RateLimits::new(CartLimits::default(), Some(AddressLimits::default()));
+    service
+}
+
+/// Calls until the answer is another one; how many there were, and what came then.
+async fn until_refused(status: u16, call: impl AsyncFn() -> Answer) -> (usize, Answer) {
+    for n in 0..1000 {
+        let answer = call().await;
+        if answer.status != status {
+            return (n, answer);
+        }
+    }
+    panic!("there is no limit");
+}
+
+#[actix_web::test]
+async fn the_eleventh_new_cart_of_an_address_at_once_is_refused_in_the_shape_of_its_dialect() {
+    let service = limited().await;
+    let (made, refused) = until_refused(201, async || service.send(Method::POST, CART, &[JSON], b"{}").await).await;
+    assert_eq!((made, refused.status), (10, 429), "{refused:?}");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.body, json!({ "error": "too many new carts from this address; nothing was changed" }));
+}
+
+#[actix_web::test]
+async fn wrong_credentials_of_an_address_are_refused_in_the_shape_of_each_dialect_and_good_ones_go_on() {
+    let service = limited().await;
+    let order = service.placed().await;
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let wrong_key = [("x-api-key", "pwk_wrong")];
+    let (_, refused) = until_refused(401, async || service.send(Method::GET, &path, &wrong_key, b"").await).await;
+    assert_eq!((refused.status, refused.code()), (429, "rate_limited"), "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    let wrong_token = [("authorization", "Bearer wrong")];
+    let refused = service.send(Method::GET, "/api/v2/storefront/account/orders", &wrong_token, b"").await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert!(refused.body["error"].is_string(), "{refused:?}");
+    let forged = [("stripe-signature", "forged")];
+    let refused = service.send(Method::POST, "/webhooks/stripe", &forged, b"{}").await;
+    assert_eq!((refused.status, refused.code()), (429, "rate_limited"), "{refused:?}");
+    assert_eq!(service.call(Method::GET, &path, &Value::Null).await.status, 200, "a good key is not limited");
+}
+
+#[actix_web::test]
+async fn coupon_codes_that_the_carts_own_limit_refuses_do_not_count_for_the_address() {
+    let service = limited().await;
+    let try_one = async |token: &str| {
+        let headers = [JSON, ("x-spree-order-token", token)];
+        let path = "/api/v2/storefront/cart/apply_coupon_code";
+        service.send(Method::PATCH, path, &headers, br#"{"coupon_code": "GUESS"}"#).await
+    };
+    let new_cart = async || {
+        let made = service.send(Method::POST, CART, &[JSON], b"{}").await;
+        made.body["data"]["attributes"]["token"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (new_cart().await, new_cart().await);
+    let (tried, refused) = until_refused(422, async || try_one(&first).await).await;
+    assert_eq!((tried, refused.status), (10, 429), "{refused:?}");
+    assert!(refused.body["error"].as_str().unwrap().contains("for this cart"), "{refused:?}");
+    for _ in 0..50 {
+        try_one(&first).await;
+    }
+    let refused = try_one(&second).await;
+    assert_eq!(refused.status, 429, "ten were tried from this address: {refused:?}");
+    assert!(refused.body["error"].as_str().unwrap().contains("from this address"), "{refused:?}");
+}
