@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::io::{self, Error, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -22,6 +22,11 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_MARGIN: Duration = Duration::from_secs(2);
 /// How long an answer may take to be read by its client, and the head of the next request to arrive after it.
 const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most requests of one connection that may come at once, before their answers are read (RFC 9112, section 9.3.2).
+/// Nobody who means well sends as many.
+const PIPELINED_MAX: u32 = 16;
+/// How much of a connection is read at a time while a head is awaited, in bytes: so much is taken apart in one go.
+const HEAD_READ_BYTES: usize = 1024;
 /// How often full connections are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -43,6 +48,8 @@ struct Open {
 /// One connection, as its socket and the requests on it see it.
 pub(crate) struct Line {
     stage: Mutex<(Stage, Instant)>,
+    /// How many heads have come since the connection was read last.
+    heads_of_read: AtomicU32,
     is_displaced: AtomicBool,
     /// Wakes whoever reads and writes the connection.
     waker: AtomicWaker,
@@ -83,7 +90,7 @@ impl Connections {
         open.lines.insert(id, Arc::clone(&line));
         drop(open);
         let timer = Box::pin(tokio::time::sleep(HEAD_TIMEOUT + HEAD_MARGIN));
-        Ok(Connection { io, timer, line, id, all: Arc::clone(self) })
+        Ok(Connection { io, timer, line, is_turn_over: false, id, all: Arc::clone(self) })
     }
 
     /// Closes the connections on which no request is being received or answered.
@@ -114,16 +121,26 @@ impl Line {
     fn new(now: Instant) -> Self {
         Self {
             stage: Mutex::new((Stage::FirstHead, now)),
+            heads_of_read: AtomicU32::new(0),
             is_displaced: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
 
-    /// The head of a request has arrived.
-    pub(crate) fn head_arrived(&self, has_body: bool) {
-        let mut stage = lock(&self.stage);
+    /// The head of a request has arrived. Done when it may be answered: of several that came at once the later ones let
+    /// other connections go first, and a connection with too many of them is closed.
+    pub(crate) async fn head_arrived(&self, has_body: bool) {
         // A body prolongs the wait that began before its head.
-        stage.0 = if has_body { Stage::Body } else { Stage::Handling };
+        lock(&self.stage).0 = if has_body { Stage::Body } else { Stage::Handling };
+        let earlier = self.heads_of_read.fetch_add(1, Ordering::Relaxed);
+        if earlier >= PIPELINED_MAX {
+            self.displace();
+            // The next read or write of the connection fails, and ends this.
+            std::future::pending::<()>().await;
+        }
+        if earlier > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The body of the request has arrived.
@@ -134,6 +151,12 @@ impl Line {
     /// The request has its answer, which is still to be written.
     pub(crate) fn answered(&self) {
         *lock(&self.stage) = (Stage::NextHead, Instant::now());
+        // What came meanwhile is read now.
+        self.waker.wake();
+    }
+
+    fn stage(&self) -> Stage {
+        lock(&self.stage).0
     }
 
     /// Since when the client has kept the service waiting; not while the service is at work.
@@ -167,6 +190,8 @@ pub(crate) struct Connection<Io> {
     /// Set to a deadline of the past or of now: moved on where it goes off too early.
     timer: Pin<Box<Sleep>>,
     line: Arc<Line>,
+    /// Whether the last read has left something, which is for the next turn of the connection.
+    is_turn_over: bool,
     id: u64,
     all: Arc<Connections>,
 }
@@ -202,7 +227,30 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check(context)?;
-        Pin::new(&mut this.io).poll_read(context, into)
+        match this.line.stage() {
+            Stage::Body => Pin::new(&mut this.io).poll_read(context, into),
+            // The next request waits in the socket until this one is answered.
+            Stage::Handling => Poll::Pending,
+            Stage::FirstHead | Stage::NextHead => this.poll_read_head(context, into),
+        }
+    }
+}
+
+impl<Io: AsyncRead + Unpin> Connection<Io> {
+    /// Reads a little, and then lets what was read be answered before more is.
+    fn poll_read_head(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.is_turn_over) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut bytes = [0; HEAD_READ_BYTES];
+        let room = into.remaining().min(HEAD_READ_BYTES);
+        let mut part = ReadBuf::new(bytes.get_mut(..room).unwrap_or_default());
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut part))?;
+        self.line.heads_of_read.store(0, Ordering::Relaxed);
+        self.is_turn_over = part.filled().len() == HEAD_READ_BYTES;
+        into.put_slice(part.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -279,11 +327,15 @@ mod tests {
 
         let (mut connection, mut client) = self::connection(&all);
         let line = connection.line();
-        line.head_arrived(false);
+        line.head_arrived(false).await;
         advance(Duration::from_secs(3600)).await;
         client.write_u8(b'x').await.unwrap();
-        read(&mut connection).await.expect("a use case may take its time");
+        assert!(
+            timeout(TICK, read(&mut connection)).await.is_err(),
+            "the next request waits, and for as long as it takes"
+        );
         line.answered();
+        read(&mut connection).await.unwrap();
         let began = Instant::now();
         let waited = timeout(NEXT_HEAD_TIMEOUT + TICK, read(&mut connection)).await.unwrap();
         assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -294,7 +346,7 @@ mod tests {
     async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         let all = Connections::new(8);
         let (mut connection, _client) = connection(&all);
-        connection.line().head_arrived(false);
+        connection.line().head_arrived(false).await;
         connection.line().answered();
         let written = timeout(NEXT_HEAD_TIMEOUT + TICK, connection.write_all(&[0; 65])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
@@ -304,10 +356,10 @@ mod tests {
     async fn at_the_limit_a_new_connection_displaces_the_one_that_kept_the_service_waiting_for_longest() {
         let all = Connections::new(3);
         let (mut handled, _first) = connection(&all);
-        handled.line().head_arrived(false);
+        handled.line().head_arrived(false).await;
         advance(TICK).await;
         let (mut half_sent, _second) = connection(&all);
-        half_sent.line().head_arrived(true);
+        half_sent.line().head_arrived(true).await;
         advance(TICK).await;
         let (mut fresh, _third) = connection(&all);
         advance(TICK).await;
@@ -318,11 +370,33 @@ mod tests {
         assert!(timeout(TICK, read(&mut fresh)).await.is_err(), "it is not the one that waited for longest");
 
         // Where all are being answered, nobody is cut off.
-        fresh.line().head_arrived(false);
-        new.line().head_arrived(false);
+        fresh.line().head_arrived(false).await;
+        new.line().head_arrived(false).await;
         assert_eq!(all.admit(duplex(1).0).err().map(|it| it.kind()), Some(ErrorKind::ConnectionRefused));
         drop(handled);
         assert!(all.admit(duplex(1).0).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_sends_too_many_requests_at_once_is_closed_and_others_go_first() {
+        let all = Connections::new(8);
+        let (mut connection, mut client) = connection(&all);
+        client.write_all(&[b'x'; 64]).await.unwrap();
+        let mut read = [0; 64];
+        let length = connection.read(&mut read).await.unwrap();
+        assert_eq!(length, 64);
+        let line = connection.line();
+        for n in 0..PIPELINED_MAX {
+            let mut arriving = std::pin::pin!(line.head_arrived(false));
+            let first = std::future::poll_fn(|it| Poll::Ready(arriving.as_mut().poll(it))).await;
+            assert_eq!(first.is_pending(), n > 0, "all but the first let others go first: {n}");
+            if n > 0 {
+                arriving.await;
+            }
+            line.answered();
+        }
+        assert!(timeout(TICK, line.head_arrived(false)).await.is_err(), "it is answered no more");
+        assert_eq!(connection.read(&mut read).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test(start_paused = true)]
@@ -330,7 +404,7 @@ mod tests {
         let all = Connections::new(8);
         let (mut waiting, _first) = connection(&all);
         let (mut handled, _second) = connection(&all);
-        handled.line().head_arrived(false);
+        handled.line().head_arrived(false).await;
         all.close_waiting();
         assert_eq!(read(&mut waiting).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         assert!(timeout(TICK, read(&mut handled)).await.is_err());

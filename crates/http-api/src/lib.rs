@@ -31,7 +31,7 @@ use paywright_app::{App, Storefront, Webhooks};
 pub use auth::{ApiKeyText, Tokens, TokensError};
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
 pub use demo::Demo;
-pub use listener::{ListenOptions, serve};
+pub use listener::{CLOSING_MAX, ListenOptions, serve};
 pub use masking::without_secrets;
 use problem::Problem;
 pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_networks};

@@ -21,8 +21,9 @@ use crate::{Api, configure};
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long a client that was refused may go on sending what it had begun.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many connections each thread may have beyond the limit of all: those that are being closed for others.
-const CLOSING_MAX: usize = 256;
+/// How many connections each thread may have beyond its part of the limit: those that are being closed for others. No
+/// more are accepted, so that a burst of connections takes no descriptors from the store and from Stripe.
+pub const CLOSING_MAX: u16 = 32;
 
 /// How a process listens.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,9 @@ pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Res
     let connections = Connections::new(options.connections_max);
     let builder = ServerBuilder::new()
         .workers(options.workers)
-        .max_concurrent_connections(options.connections_max.saturating_add(CLOSING_MAX))
+        .max_concurrent_connections(
+            options.connections_max.div_ceil(options.workers.max(1)).saturating_add(CLOSING_MAX.into()),
+        )
         .disable_signals()
         .shutdown_timeout(options.finish_seconds);
     let stopping = builder.graceful_shutdown_signal();

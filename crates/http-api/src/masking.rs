@@ -44,7 +44,7 @@ pub(crate) fn holds_secret(text: &str) -> bool {
 /// A path as it is logged: without secrets and without segments that look like e-mail addresses, also where they are
 /// percent-encoded. A path without any stays as it came.
 pub(crate) fn path_without_secrets(path: &str) -> String {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let decoded = decoded(path);
     if !decoded.contains('@') && !may_hold_secret(&decoded) {
         return path.to_owned();
     }
@@ -52,10 +52,30 @@ pub(crate) fn path_without_secrets(path: &str) -> String {
     decoded.split('/').map(without_address).collect::<Vec<_>>().join("/")
 }
 
+/// How often a path is decoded: whoever encodes twice hides a token from a log, and finds nothing by it.
+const DECODED_MAX: usize = 4;
+
+fn decoded(path: &str) -> String {
+    let mut text = path.to_owned();
+    for _ in 0..DECODED_MAX {
+        let once = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if once == text {
+            break;
+        }
+        text = once;
+    }
+    text
+}
+
 fn may_hold_secret(text: &str) -> bool {
     // Most texts have no underscore, which all but a JWT need.
-    let is_marked = || SECRET_PREFIXES.iter().chain(&[CLIENT_SECRET_MARK]).any(|it| text.contains(it));
+    let is_marked = || text.contains(CLIENT_SECRET_MARK) || SECRET_PREFIXES.iter().any(|it| find(text, it).is_some());
     text.contains('_') && is_marked() || text.contains(JWT_PREFIX)
+}
+
+/// Where a mark begins in a text, in whichever case it is written.
+fn find(text: &str, mark: &str) -> Option<usize> {
+    text.as_bytes().windows(mark.len()).position(|it| it.eq_ignore_ascii_case(mark.as_bytes()))
 }
 
 fn is_token_char(it: char) -> bool {
@@ -65,8 +85,8 @@ fn is_token_char(it: char) -> bool {
 /// Where the secret in a run of token characters begins.
 fn secret_begins(token: &str) -> Option<usize> {
     let jwt = token.find(JWT_PREFIX).filter(|_| token.split('.').count() == 3);
-    let marks = SECRET_PREFIXES.iter().chain(&[CLIENT_SECRET_MARK]).filter_map(|it| token.find(it));
-    marks.chain(jwt).min()
+    let prefixes = SECRET_PREFIXES.iter().filter_map(|it| find(token, it));
+    prefixes.chain(token.find(CLIENT_SECRET_MARK)).chain(jwt).min()
 }
 
 #[cfg(test)]
@@ -83,6 +103,7 @@ mod tests {
             ("/cart/pwc_0195ead7_AbC-d_e/items?order_token=pwo_1_x&page=2", "/cart/***/items?order_token=***&page=2"),
             ("\"pwo_1_x\", (pwk_2); pwc_3.", "\"***\", (***); ***"),
             ("mine:pwk_00ff", "mine:***"),
+            ("PWK_00ff and Pwc_1_x", "*** and ***"),
             ("x-pwk_00ff", "x-***"),
             ("no such intent: pi_1_secret_2", "no such intent: pi_1***"),
             ("seti_1_secret_2/cancel", "seti_1***/cancel"),
@@ -105,6 +126,8 @@ mod tests {
             ("/orders/a%20b", "/orders/a%20b"),
             ("/orders/pwc%5F1_x/cancel", "/orders/***/cancel"),
             ("/orders/%70wo_1_x", "/orders/***"),
+            ("/orders/%2570wo_1_x", "/orders/***"),
+            ("/orders/%252570wo_1_x", "/orders/***"),
             ("/orders/pi_1%5Fsecret%5F2", "/orders/pi_1***"),
             ("/customers/ada%40example.com/orders", "/customers/***/orders"),
             ("/customers/ada@example.com", "/customers/***"),

@@ -55,7 +55,7 @@ pub async fn identify(
     let line = request.conn_data::<Arc<Line>>().cloned();
     let body = request.take_payload();
     if let Some(line) = &line {
-        line.head_arrived(!matches!(body, Payload::None));
+        line.head_arrived(!matches!(body, Payload::None)).await;
     }
     // Held until the request is answered.
     let memory = bodies.hold_nothing(request.path());

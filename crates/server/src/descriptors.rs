@@ -2,13 +2,15 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use paywright_http_api::CLOSING_MAX;
+
 use crate::Failure;
 
 /// Kept for calls to Stripe, all of them at once, each on a connection of its own.
 const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
 /// Kept for files, listeners, signals and the runtime.
 const FOR_THE_PROCESS: u64 = 64;
-/// Kept for each thread that serves, and its questions to the store.
+/// Kept for each thread that serves, for its questions to the store. Beside them [`CLOSING_MAX`] connections are being closed.
 const FOR_EACH_WORKER: u64 = 8;
 /// The fewest connections of clients that are worth a start.
 const CLIENTS_MIN: u64 = 16;
@@ -36,7 +38,8 @@ pub(crate) fn connections_max(
     store_connections: u16,
     workers: usize,
 ) -> Result<usize, Failure> {
-    let for_workers = FOR_EACH_WORKER.saturating_mul(u64::try_from(workers).unwrap_or(u64::MAX));
+    let for_workers =
+        (FOR_EACH_WORKER + u64::from(CLOSING_MAX)).saturating_mul(u64::try_from(workers).unwrap_or(u64::MAX));
     let kept = FOR_STRIPE + FOR_THE_PROCESS + u64::from(store_connections) + for_workers;
     let left = open_files_max.saturating_sub(kept);
     if left < CLIENTS_MIN {
@@ -66,9 +69,9 @@ mod tests {
     #[test]
     fn clients_get_what_the_store_and_stripe_leave() {
         assert_eq!(connections_max(4096, 1_048_576, 16, 2).ok(), Some(4096));
-        assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 64 - 16 - 16));
-        let refused = connections_max(4096, 224 + 15, 16, 2).unwrap_err().to_string();
-        assert!(refused.contains("raise it to 240"), "{refused}");
+        assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 64 - 16 - 2 * (8 + 32)));
+        let refused = connections_max(4096, 288 + 15, 16, 2).unwrap_err().to_string();
+        assert!(refused.contains("raise it to 304"), "{refused}");
     }
 
     #[test]

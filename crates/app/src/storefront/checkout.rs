@@ -1,4 +1,4 @@
-use paywright_domain::{CartError, CheckoutError, CheckoutStep};
+use paywright_domain::{CartError, CheckoutError, CheckoutStep, Order, PaymentIntent};
 
 use super::{Session, Shopper, Storefront, StorefrontError};
 use crate::{Access, CheckPaymentError, OrderRef};
@@ -54,7 +54,9 @@ impl Storefront {
     /// Asking again for what is complete says so again.
     pub async fn complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let session = self.opened_or_newest(shopper).await?;
-        if session.is_paid() {
+        // Where only an event has told of the payment, Stripe is asked below.
+        let is_told = session.order.as_ref().and_then(Order::paid_by).is_some_and(PaymentIntent::awaits_confirmation);
+        if session.is_paid() && !is_told {
             return Ok(session);
         }
         if session.is_canceled() {

@@ -99,7 +99,8 @@ impl<'de> Visitor<'de> for Node<'_> {
             let path = Path::Field(self.path, &name);
             let value = fields.next_value_seed(Node { path: &path, problems: &mut *self.problems })?;
             if read.contains_key(&name) {
-                self.problems.note(path.to_string(), "is there twice");
+                let path = path.to_string();
+                self.problems.note_foreign(&path, &path, "is there twice");
             }
             read.insert(name, value);
         }

@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Query;
 pub(crate) use problems::{FieldProblem, FieldProblems, echo, sentence};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
@@ -42,6 +43,18 @@ pub(crate) fn parse(text: &[u8]) -> Result<Value, NotRead> {
     problems.done(Some(value)).map_err(NotRead::Invalid)
 }
 
+/// Why a text is not JSON, without the parser's own words.
+pub(crate) fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof if text.trim_ascii().is_empty() => "the body is missing: it must be a JSON object".to_owned(),
+        Category::Eof => "the body is not JSON: it ends too early".to_owned(),
+        Category::Io | Category::Syntax | Category::Data => {
+            format!("the body is not JSON: line {line}, column {column}")
+        }
+    }
+}
+
 /// Reads a body that must be an object of JSON. `invalid` is the code of a refusal of its fields.
 pub(crate) fn parse_json(request: &HttpRequest, body: &[u8], invalid: &'static str) -> Result<Fields, Problem> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -53,9 +66,7 @@ pub(crate) fn parse_json(request: &HttpRequest, body: &[u8], invalid: &'static s
     match parse(body) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Problem::invalid(invalid, FieldProblem::new("body", "must be an object").into())),
-        Err(NotRead::Malformed(error)) => {
-            Err(Problem::bad_request("json_malformed", format!("the body is not JSON: {error}")))
-        }
+        Err(NotRead::Malformed(error)) => Err(Problem::bad_request("json_malformed", not_json(body, &error))),
         Err(NotRead::Invalid(problems)) => Err(Problem::invalid(invalid, problems)),
     }
 }
@@ -110,9 +121,10 @@ impl<'a> Reader<'a> {
 
     /// Reads an object to which a path leads.
     pub(crate) fn at(path: String, fields: &'a Fields, known: &[&str], problems: &'a mut FieldProblems) -> Self {
-        let mut reader = Self::open(path, fields, problems);
+        let reader = Self::open(path, fields, problems);
         for name in fields.keys().filter(|it| !known.contains(&it.as_str())) {
-            reader.note(name, "is not a known field");
+            let path = reader.path_of(name);
+            reader.problems.note_foreign(path, name, "is not a known field");
         }
         reader
     }
@@ -230,8 +242,10 @@ impl<'a> Reader<'a> {
         let mut list = Vec::new();
         for (key, value) in fields {
             let path = format!("{}.{key}", self.path_of(name));
-            let entry = read(key, value).map_err(|Reason(problem)| problem);
-            list.extend(self.problems.take(path, entry));
+            match read(key, value) {
+                Ok(entry) => list.push(entry),
+                Err(Reason(problem)) => self.problems.note_foreign(path, key, problem),
+            }
         }
         Some(list)
     }

@@ -11,6 +11,9 @@ pub(crate) const LISTED_MAX: usize = 50;
 const TOLD_MAX: usize = 10;
 /// The most characters of a caller's input that a refusal repeats, and of a path to a field.
 const ECHO_CHARS_MAX: usize = 100;
+/// The most characters that the names of one request have together that are the caller's own and not ours: each may be told
+/// twice, in the list and in the sentence. The others are counted.
+const FOREIGN_CHARS_MAX: usize = 100;
 /// The most characters of what is wrong with one field, and of a refusal's sentence.
 const PROBLEM_CHARS_MAX: usize = 200;
 const SENTENCE_CHARS_MAX: usize = 2_000;
@@ -63,8 +66,10 @@ impl FieldProblem {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldProblems {
     listed: Vec<FieldProblem>,
-    /// How many were found beyond [`LISTED_MAX`].
+    /// How many were found beyond [`LISTED_MAX`], or with names beyond [`FOREIGN_CHARS_MAX`].
     unlisted: usize,
+    /// How many characters the caller's own names have that are listed.
+    foreign_chars: usize,
 }
 
 impl FieldProblems {
@@ -74,6 +79,18 @@ impl FieldProblems {
             self.listed.push(FieldProblem::new(field, problem));
         } else {
             self.unlisted += 1;
+        }
+    }
+
+    /// As [`Self::note`], of a field whose `name` is the caller's own: it is listed as long as such names are few.
+    pub(crate) fn note_foreign(&mut self, path: impl AsRef<str>, name: &str, problem: impl Display) {
+        let chars = name.chars().count().min(ECHO_CHARS_MAX);
+        let is_one_too_many = self.foreign_chars > 0 && self.foreign_chars + chars > FOREIGN_CHARS_MAX;
+        if is_one_too_many {
+            self.unlisted += 1;
+        } else {
+            self.foreign_chars += chars;
+            self.note(path, problem);
         }
     }
 
@@ -106,6 +123,7 @@ impl FieldProblems {
             Ok(value) => Some(value),
             Err(others) => {
                 self.unlisted += others.unlisted;
+                self.foreign_chars += others.foreign_chars;
                 self.extend(others.listed);
                 None
             }
@@ -185,6 +203,18 @@ mod tests {
         assert_eq!((lines.len(), lines.last().unwrap().as_str()), (LISTED_MAX + 1, "and 950 more"));
         let few: FieldProblems = [FieldProblem::new("email", "is missing")].into_iter().collect();
         assert_eq!(few.lines(), ["email is missing"]);
+    }
+
+    #[test]
+    fn a_callers_own_names_are_listed_as_long_as_they_are_few() {
+        let mut problems = FieldProblems::default();
+        for n in 0..60 {
+            let name = format!("{n:02}{}", "x".repeat(28));
+            problems.note_foreign(format!("metadata.{name}"), &name, "is not a known field");
+        }
+        assert_eq!((problems.listed().len(), problems.unlisted), (3, 57));
+        problems.note("email", "is missing");
+        assert_eq!(problems.listed().len(), 4, "ours are listed all the same");
     }
 
     #[test]

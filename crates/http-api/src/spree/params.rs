@@ -61,7 +61,7 @@ impl Params {
                 Ok(Value::Null) => {}
                 Ok(_) => return Err(Refusal::bad_request("the body must be a JSON object")),
                 Err(NotRead::Malformed(error)) => {
-                    return Err(Refusal::bad_request(format!("the body is not JSON: {error}")));
+                    return Err(Refusal::bad_request(reader::not_json(&body, &error)));
                 }
                 Err(NotRead::Invalid(problems)) => return Err(problems.into()),
             }

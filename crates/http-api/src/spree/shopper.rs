@@ -54,6 +54,7 @@ impl FromRequest for Call {
             if let Some(actor) = actor(&shopper) {
                 asked_by(actor);
             }
+            let kind = if tries_coupon(&params)? { CallKind::Coupon } else { kind };
             if let Some(counted) = counted_as(&shopper) {
                 api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
@@ -113,11 +114,15 @@ fn kind_of(request: &HttpRequest) -> CallKind {
     let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
     match path {
         "/cart" if request.method() == Method::POST => CallKind::NewCart,
-        "/cart/apply_coupon_code" => CallKind::Coupon,
         "/checkout/complete" | "/checkout/create_payment" => CallKind::Payment,
         _ if path.starts_with("/stripe/") || path.starts_with("/account/credit_cards") => CallKind::Payment,
         _ => CallKind::Other,
     }
+}
+
+/// Whether a call tries a coupon code, by whichever path.
+fn tries_coupon(params: &Params) -> Result<bool, Refusal> {
+    Ok(params.names("coupon_code") || params.under("order")?.is_some_and(|it| it.names("coupon_code")))
 }
 
 /// Whose calls a call is counted with: of the token, or of the customer where there is none.

@@ -15,7 +15,7 @@ pub(crate) struct Http {
     #[serde(deserialize_with = "parsed")]
     bind: BindAddress,
     /// How many threads serve; as many as there are cores if 0.
-    workers: Within<0, 1024>,
+    workers: Within<0, 512>,
     /// The most connections of clients at once.
     connections: Within<16, 1_000_000>,
     /// How long new connections are still taken once a stop was asked for and `/readyz` is 503, in seconds. At most five

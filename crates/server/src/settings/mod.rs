@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn every_number_has_a_range_that_is_told_without_the_value() {
         for (setting, min, max) in [
-            ("http.workers", 0, 1024),
+            ("http.workers", 0, 512),
             ("http.connections", 16, 1_000_000),
             ("http.drain_seconds", 0, 300),
             ("database.connections", 1, 10_000),

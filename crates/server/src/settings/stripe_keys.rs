@@ -33,7 +33,12 @@ pub(super) fn secret_key(setting: &str, text: &str) -> Result<Mode, Failure> {
 /// Checks the publishable key of `setting`.
 pub(super) fn publishable_key(setting: &str, text: &str) -> Result<Mode, Failure> {
     let prefixes = [("pk_test_", Mode::Test), ("pk_live_", Mode::Live)];
-    checked(setting, text, &prefixes, ": every visitor of a storefront is told it, so it must not be a secret key")
+    let why = ": every visitor of a storefront is told it, so it must not be a secret key";
+    let mode = checked(setting, text, &prefixes, why)?;
+    if ["sk_", "rk_", "whsec_"].iter().any(|it| text.contains(it)) {
+        return Err(format!("{setting} has a secret key in it, and every visitor of a storefront is told it").into());
+    }
+    Ok(mode)
 }
 
 /// Checks one of the webhook secrets of `setting`. It does not tell its mode.
@@ -98,9 +103,16 @@ mod tests {
     fn a_publishable_key_is_never_a_secret() {
         assert_eq!(publishable_key("a.key", "pk_live_x").unwrap(), Mode::Live);
         assert_eq!(publishable_key("a.key", "pk_test_x").unwrap(), Mode::Test);
-        for text in
-            ["sk_live_hush", "sk_test_hush", "rk_live_hush", "whsec_hush", "pk_hush", "pk_live_", "pk_test_h ush"]
-        {
+        for text in [
+            "sk_live_hush",
+            "sk_test_hush",
+            "rk_live_hush",
+            "whsec_hush",
+            "pk_hush",
+            "pk_live_",
+            "pk_test_h ush",
+            "pk_test_a,sk_live_hush",
+        ] {
             let said = publishable_key("a.key", text).unwrap_err().to_string();
             assert!(said.starts_with("a.key ") && !said.contains("hush"), "{text}: {said}");
         }

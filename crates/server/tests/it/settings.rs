@@ -38,8 +38,8 @@ fn refused(command: &[&str], wrong: &[(&'static str, &'static str)], says: &str)
 #[test]
 fn serve_refuses_a_setting_that_cannot_be_right_before_it_touches_the_database() {
     for (name, value, says) in [
-        ("PAYWRIGHT__HTTP__WORKERS", "99999", "http.workers must be a whole number from 0 to 1024"),
-        ("PAYWRIGHT__HTTP__WORKERS", "hush", "http.workers must be a whole number from 0 to 1024"),
+        ("PAYWRIGHT__HTTP__WORKERS", "99999", "http.workers must be a whole number from 0 to 512"),
+        ("PAYWRIGHT__HTTP__WORKERS", "hush", "http.workers must be a whole number from 0 to 512"),
         ("PAYWRIGHT__HTTP__BIND", "hush", "http.bind must be a host and a port"),
         ("PAYWRIGHT__HTTP__DRAIN_SECONDS", "301", "http.drain_seconds must be a whole number from 0 to 300"),
         ("PAYWRIGHT__DATABASE__CONNECTIONS", "0", "database.connections must be a whole number from 1 to 10000"),
@@ -153,7 +153,7 @@ fn a_settings_file_is_told_by_line_and_column_and_never_shown() {
         ("[stripe]\nsecret_key = sk_test_hush\n", "paywright.toml is not TOML: line 2, column 14"),
         ("[auth]\ntoken_secret = \"hush\n", "paywright.toml is not TOML: line 2, column "),
         ("[stripe]\nsecret_key = [\"hush\"]\n", "stripe.secret_key must be a string"),
-        ("[http]\nworkers = \"hush\"\n", "http.workers must be a whole number from 0 to 1024"),
+        ("[http]\nworkers = \"hush\"\n", "http.workers must be a whole number from 0 to 512"),
         (
             "[stripe]\nsecretkey = \"hush\"\n",
             "paywright.toml: stripe.secretkey is no setting: the nearest one is stripe.secret_key",

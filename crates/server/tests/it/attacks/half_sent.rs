@@ -156,3 +156,33 @@ async fn the_head_of_a_second_request_has_a_deadline_too() {
     }
     drop(process);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_requests_sent_at_once_do_not_go_before_those_of_others() {
+    const CONNECTIONS: usize = 50;
+    const REQUESTS: usize = 600;
+    let mut served = Served::start("sqlite:orders.db", 1, false, "0").await;
+    let process = served.replicas[0].0.take().unwrap();
+    let path = "/api/v2/storefront/checkout/payment_methods";
+    let requests = format!("GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n").repeat(REQUESTS);
+    let mut sockets = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut socket = TcpStream::connect(served.address(0)).await.unwrap();
+        socket.write_all(requests.as_bytes()).await.unwrap();
+        sockets.push(socket);
+    }
+    let answered = || process.logged().lines().filter(|it| it.contains(path)).count();
+    let mut most = 0;
+    for _ in 0..5 {
+        let before = answered();
+        let once = std::sync::atomic::AtomicBool::new(false);
+        sells_meanwhile(&served, || once.swap(true, std::sync::atomic::Ordering::Relaxed)).await;
+        most = most.max(answered() - before);
+    }
+    let all = CONNECTIONS * REQUESTS;
+    println!("of {all} requests sent at once {most} were answered during one sale of others at most");
+    // Where each connection is answered to its end before the next, a sale waits for nearly all of them.
+    assert!(most < all / 4, "{most}");
+    drop(sockets);
+    assert_eq!(spawn_blocking(|| process.terminate()).await.unwrap(), Some(0));
+}
