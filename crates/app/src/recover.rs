@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
-    CancelReason, Epoch, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderNumber, OrderState,
-    Refund, RefundError, RefundOrigin, Timestamp,
+    CancelReason, Epoch, IntentId, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderNumber,
+    OrderState, Refund, RefundError, RefundOrigin, Timestamp,
 };
 use uuid::Uuid;
 
 use crate::change::Along;
 use crate::perform::PerformError;
 use crate::{
-    Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GetOrderError, IdempotencyKey,
-    LostOrderDecision, OrderRef, RecordedOrder, RefundPaymentError, SettleFromProviderError, StoreError, Version,
+    Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GatewayError, GetOrderError,
+    IdempotencyKey, LostOrderDecision, OrderRef, RecordedOrder, RefundPaymentError, SettleFromProviderError,
+    StoreError, Version,
 };
 
 /// How long before the backup payments are looked at that may still have been open then, in seconds: an authorisation
@@ -147,6 +148,7 @@ impl App {
     /// Takes in what Stripe lists of one order's payments, with their refunds and disputes. Gives the
     /// order as it is then; `None` where the order takes none of the payments.
     async fn catch_up(&self, seen: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
+        self.catch_up_open(seen).await?;
         let along = Along::from(SOURCE, None);
         let mut last = None;
         for intent in in_order(seen) {
@@ -159,6 +161,24 @@ impl App {
             });
         }
         Ok(last)
+    }
+
+    /// Reads the payments that are open as far as the backup knows, and that are not among those `seen`: they may be older
+    /// than the list goes back, and have ended since. As long as one seems open, its order takes no other.
+    async fn catch_up_open(&self, seen: &[IntentSnapshot]) -> Result<(), PerformError> {
+        let Some(id) = seen.iter().find_map(|it| it.order) else { return Ok(()) };
+        let Some(order) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { return Ok(()) };
+        let is_seen = |id: &IntentId| seen.iter().any(|it| it.intent == *id);
+        let open = order.value.intents.iter().filter(|it| !it.status.is_terminal() && !is_seen(&it.id));
+        for intent in open {
+            match self.gateway.intent(&intent.id).await {
+                Ok(read) => drop(self.catch_up_payment(&read.snapshot).await?),
+                // Of another account: nothing can be known of it.
+                Err(GatewayError::NotFound | GatewayError::Foreign(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Takes in refunds of payments from before `since`, and what became of the payments: the backup may be from before

@@ -1,7 +1,9 @@
 use paywright_app::{
     Access, IdempotencyKey, IdempotentRequest, LostOrderDecision, OrderRef, PlaceOrderError, PlacedOrder, RecordedOrder,
 };
-use paywright_domain::{Epoch, IntentPlan, NewRefund, Order, OrderId, PaymentState};
+use paywright_domain::{
+    Epoch, IntentId, IntentPlan, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, PaymentState,
+};
 use paywright_testkit::{at, new_order, usd};
 use uuid::Uuid;
 
@@ -120,4 +122,24 @@ async fn the_first_decision_on_a_lost_order_stands() {
     assert_eq!(later.lost[0].decision, Some(LostOrderDecision::Recreate));
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
     assert_eq!(shop.provider().refunds_now().len(), 0);
+}
+
+/// An authorisation that ended before the recovery's list of payments begins, and the payment that took its place.
+#[tokio::test]
+async fn a_payment_that_ended_since_the_backup_makes_room_for_the_one_after_it_however_old_it_is() {
+    const DAYS: u32 = 9;
+    let shop = Shop::open().await;
+    let order = shop.placed().await;
+    let made = shop.app.create_payment_intent(&all(order.id), &Access::All).await.unwrap();
+    let first = made.order.payable_intent().unwrap().clone();
+    shop.clock.advance_seconds(DAYS * 24 * 3600);
+    let now = NOW + i64::from(DAYS) * 24 * 3600;
+    shop.provider().change(&first.id, |it| it.status = IntentStatus::Canceled);
+    let later = IntentId::new("pi_later").unwrap();
+    let asked = IntentSnapshot::new(later.clone(), order.id, order.total, at(now));
+    shop.provider().adds(IntentSnapshot { revision: Some(1), ..asked });
+    shop.app.recover(at(now - 60), |_: &RecordedOrder| None).await.unwrap();
+    let known = shop.order(&order).await;
+    assert_eq!(known.intent(&first.id).map(|it| it.status), Some(IntentStatus::Canceled));
+    assert_eq!(known.payable_intent().map(|it| &it.id), Some(&later));
 }
