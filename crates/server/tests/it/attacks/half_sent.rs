@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::program::{PATIENCE, answer, two_lines};
 use crate::served::Served;
 
-/// What the system allows the program: some 270 connections beside those of the store and of Stripe.
+/// What the system allows the program: some 200 connections beside those of the store and of Stripe.
 const OPEN_FILES: u32 = 512;
 /// How many of each kind attack at once.
 const EACH: usize = 120;
