@@ -1,4 +1,4 @@
-//! Who asks for a change: kept with each fact, so that it can be told later.
+//! Actors: whoever asks for a change, kept with each fact so that it can be told later.
 
 use std::fmt;
 

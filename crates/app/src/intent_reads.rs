@@ -5,10 +5,10 @@ use paywright_domain::{IntentId, Timestamp};
 
 use crate::{ATTEMPTS_MAX, App, GatewayError, IssuedIntent, Version};
 
-/// How long the answer to a read of an intent is given to others who ask for it, in seconds. An order that has changed
+/// Age up to which an answer to a read of an intent is given to others who ask for it, in seconds. An order that has changed
 /// since is read anew.
 const FRESH_SECONDS: u32 = 1;
-/// How many answers are kept before those that are not fresh are dropped.
+/// Number of answers that are kept before those that are not fresh are dropped.
 const KEPT_MAX: usize = 1024;
 
 /// Which answer serves a caller.
@@ -30,7 +30,7 @@ pub(crate) struct IntentReads(Mutex<HashMap<IntentId, Read>>);
 enum Read {
     /// Somebody is asking.
     InFlight,
-    /// What was answered to somebody who had this version of the order.
+    /// Answer to a caller who had this version of the order.
     Answered { version: Version, at: Timestamp, issued: Box<IssuedIntent> },
 }
 
@@ -51,7 +51,7 @@ impl IntentReads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a caller does who came at `came_at` with this version of the order.
+    /// Next step of a caller who came at `came_at` with this version of the order.
     fn turn<'a>(
         &'a self,
         intent: &'a IntentId,

@@ -11,7 +11,7 @@ use crate::ports::store::StoreError;
 /// How long a look is good for, in seconds. Load balancers ask often, and anybody may: each look is a write.
 const FRESH_SECONDS: u32 = 1;
 
-/// What a look has found wrong.
+/// Fault that a look has found.
 type Look = Result<(), Arc<StoreError>>;
 
 /// The last look at the store: when it was, and what was wrong. One looks at a time; who asks meanwhile waits for that.

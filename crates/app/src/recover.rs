@@ -17,7 +17,7 @@ use crate::{
     StoreError, Version,
 };
 
-/// How long before the backup payments are looked at that may still have been open then, in seconds: an authorisation
+/// Time before the backup from which on payments are read that may have been open then, in seconds: an authorisation
 /// lasts a week.
 const OPEN_SECONDS: u32 = 7 * 86_400;
 

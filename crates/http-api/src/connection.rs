@@ -16,18 +16,18 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How long the head of the first request of a connection may take. The client is told so: 408.
+/// Limit for the head of the first request of a connection. The client is told so: 408.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much later a connection without a whole head is closed, if the client does not take that answer.
+/// Time after that at which a connection without a whole head is closed, if the client does not take the answer.
 const HEAD_MARGIN: Duration = Duration::from_secs(2);
-/// How long an answer may take to be read by its client, and the head of the next request to arrive after it.
+/// Limit for an answer to be read by its client and the head of the next request to arrive after it.
 const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most requests of one connection that may come at once, before their answers are read (RFC 9112, section 9.3.2).
 /// Nobody who means well sends as many.
 const PIPELINED_MAX: u32 = 16;
-/// How much of a connection is read at a time while a head is awaited, in bytes: so much is taken apart in one go.
+/// Bytes that are read of a connection at a time while a head is awaited: as many are taken apart in one go.
 const HEAD_READ_BYTES: usize = 1024;
-/// How often full connections are logged.
+/// Shortest time between two log lines about full connections.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The open connections of the process, up to a limit.
@@ -67,6 +67,17 @@ enum Stage {
     NextHead,
 }
 
+impl Stage {
+    /// Moment at which the connection is closed if its client does not go on from this stage, which began at `since`.
+    fn deadline(self, since: Instant) -> Option<Instant> {
+        match self {
+            Self::FirstHead => Some(since + HEAD_TIMEOUT + HEAD_MARGIN),
+            Self::NextHead => Some(since + NEXT_HEAD_TIMEOUT),
+            Self::Body | Self::Handling => None,
+        }
+    }
+}
+
 impl Connections {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, next_id: AtomicU64::new(0), open: Mutex::default() })
@@ -95,10 +106,13 @@ impl Connections {
 
     /// Closes the connections on which no request is being received or answered.
     pub(crate) fn close_waiting(&self) {
-        let waiting = |it: &Arc<Line>| matches!(lock(&it.stage).0, Stage::FirstHead | Stage::NextHead);
-        let mut open = lock(&self.open);
-        open.lines.values().filter(|it| waiting(it)).for_each(|it| it.displace());
-        open.lines.retain(|_, it| !it.is_displaced.load(Ordering::Acquire));
+        lock(&self.open).lines.retain(|_, line| {
+            let is_waiting = matches!(lock(&line.stage).0, Stage::FirstHead | Stage::NextHead);
+            if is_waiting {
+                line.displace();
+            }
+            !is_waiting
+        });
     }
 }
 
@@ -155,26 +169,12 @@ impl Line {
         self.waker.wake();
     }
 
-    fn stage(&self) -> Stage {
-        lock(&self.stage).0
-    }
-
     /// Since when the client has kept the service waiting; not while the service is at work.
     fn waiting_since(&self) -> Option<Instant> {
         let (stage, since) = *lock(&self.stage);
         match stage {
             Stage::FirstHead | Stage::Body | Stage::NextHead => Some(since),
             Stage::Handling => None,
-        }
-    }
-
-    /// When the connection is closed if its client does not go on.
-    fn deadline(&self) -> Option<Instant> {
-        let (stage, since) = *lock(&self.stage);
-        match stage {
-            Stage::FirstHead => Some(since + HEAD_TIMEOUT + HEAD_MARGIN),
-            Stage::NextHead => Some(since + NEXT_HEAD_TIMEOUT),
-            Stage::Body | Stage::Handling => None,
         }
     }
 
@@ -187,7 +187,7 @@ impl Line {
 /// A socket whose reads and writes fail once its deadline has passed, or once another connection has its place.
 pub(crate) struct Connection<Io> {
     io: Io,
-    /// Set to a deadline of the past or of now: moved on where it goes off too early.
+    /// Timer of a deadline, perhaps of an earlier stage: moved on where it goes off too early.
     timer: Pin<Box<Sleep>>,
     line: Arc<Line>,
     /// Whether the last read has left something, which is for the next turn of the connection.
@@ -201,19 +201,21 @@ impl<Io> Connection<Io> {
         Arc::clone(&self.line)
     }
 
-    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    /// Fails once the deadline has passed or another connection has this one's place; gives the stage otherwise.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<Stage> {
         self.line.waker.register(context.waker());
         if self.line.is_displaced.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::ConnectionAborted, "closed by the service"));
         }
-        let Some(deadline) = self.line.deadline() else { return Ok(()) };
+        let (stage, since) = *lock(&self.line.stage);
+        let Some(deadline) = stage.deadline(since) else { return Ok(stage) };
         while self.timer.as_mut().poll(context).is_ready() {
             if deadline <= Instant::now() {
                 return Err(Error::new(ErrorKind::TimedOut, "no request arrived in time"));
             }
             self.timer.as_mut().reset(deadline);
         }
-        Ok(())
+        Ok(stage)
     }
 }
 
@@ -226,8 +228,7 @@ impl<Io> Drop for Connection<Io> {
 impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.check(context)?;
-        match this.line.stage() {
+        match this.check(context)? {
             Stage::Body => Pin::new(&mut this.io).poll_read(context, into),
             // The next request waits in the socket until this one is answered.
             Stage::Handling => Poll::Pending,

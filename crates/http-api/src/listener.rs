@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -17,22 +18,22 @@ use crate::connection::{Connection, Connections, HEAD_TIMEOUT};
 use crate::requests::identify;
 use crate::{Api, configure};
 
-/// How long a connection without a request is kept.
+/// Time for which a connection without a request is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long a client that was refused may go on sending what it had begun.
+/// Time for which a client that was refused may go on sending what it had begun.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many connections each thread may have beyond its part of the limit: those that are being closed for others. No
+/// Connections that each thread may have beyond its part of the limit: those that are being closed for others. No
 /// more are accepted, so that a burst of connections takes no descriptors from the store and from Stripe.
 pub const CLOSING_MAX: u16 = 32;
 
-/// How a process listens.
+/// Options of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenOptions {
     /// Threads that serve.
     pub workers: usize,
     /// The most connections at once.
     pub connections_max: usize,
-    /// How long requests under way may take once the process stops, in seconds.
+    /// Time that requests under way have once the process stops, in seconds.
     pub finish_seconds: u64,
 }
 
@@ -48,13 +49,13 @@ pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Res
         .shutdown_timeout(options.finish_seconds);
     let stopping = builder.graceful_shutdown_signal();
     let closed = api.shutdown.closed();
-    let waiting = std::sync::Arc::clone(&connections);
+    let waiting = Arc::clone(&connections);
     tokio::spawn(async move {
         closed.await;
         waiting.close_waiting();
     });
     let server = builder.listen("http", listener, move || {
-        let (api, connections, stopping) = (api.clone(), std::sync::Arc::clone(&connections), stopping.clone());
+        let (api, connections, stopping) = (api.clone(), Arc::clone(&connections), stopping.clone());
         let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let http = HttpService::build()

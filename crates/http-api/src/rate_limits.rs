@@ -23,7 +23,7 @@ pub type PerMinute = Option<NonZeroU32>;
 
 /// The fewest calls that may come at once under any limit.
 const BURST_MIN: u32 = 10;
-/// How many callers are remembered before those who have been quiet are forgotten.
+/// Number of callers that are remembered before those who have been quiet are forgotten.
 const CALLERS_KEPT: usize = 16_384;
 
 /// Calls in a minute of one cart: of its token, or of its customer where there is none.
@@ -81,7 +81,7 @@ impl Default for AddressLimits {
     }
 }
 
-/// What a call of the storefront does, as far as limits tell calls apart.
+/// Kind of a call of the storefront, as far as limits tell calls apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallKind {
     NewCart,
@@ -90,7 +90,7 @@ pub(crate) enum CallKind {
     Other,
 }
 
-/// Whose calls are counted together.
+/// Caller whose calls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Shopper {
     Holder(Opened),
@@ -119,7 +119,7 @@ struct ByAddress {
 /// A limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMany {
-    /// What there were too many of, in words.
+    /// Sentence of what there were too many of.
     what: &'static str,
     /// The setting of the limit.
     limit: &'static str,

@@ -22,13 +22,13 @@ use crate::connection::Line;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
 
-/// How long a body may take.
+/// Limit for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a body may stay below [`BYTES_PER_SECOND_MIN`].
+/// Time for which a body may stay below [`BYTES_PER_SECOND_MIN`].
 const SLOW_BODY_GRACE: Duration = Duration::from_secs(5);
 /// The lowest mean rate of a body.
 const BYTES_PER_SECOND_MIN: usize = 1024;
-/// How often the rate is looked at while nothing arrives.
+/// Interval at which the rate is looked at while nothing arrives.
 const RATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The bytes of each body that need no memory of [`BodyMemory`]: with the limit of connections they are bounded already,
@@ -59,7 +59,7 @@ impl Bodies {
 #[derive(Debug, Clone, Default)]
 struct BodyMemory(Arc<AtomicUsize>);
 
-/// What one body has of it, until its request is answered.
+/// Part of it that one body has, until its request is answered.
 #[derive(Debug)]
 pub(crate) struct HeldMemory {
     all: BodyMemory,

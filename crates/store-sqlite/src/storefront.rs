@@ -125,6 +125,22 @@ impl PriceList for SqliteStore {
     }
 }
 
+type CartsQuery =
+    carts::BoxedQuery<'static, diesel::sqlite::Sqlite, (diesel::sql_types::BigInt, diesel::sql_types::Text)>;
+
+/// Open carts that nobody has changed since `before`, by id, from the one after `after` on.
+fn unchanged_carts(after: Option<CartId>, before: Timestamp, limit: u16) -> CartsQuery {
+    let after = after.map_or(Uuid::nil(), |it| it.0).as_bytes().to_vec();
+    carts::table
+        .select((carts::version, carts::payload))
+        .filter(carts::is_open)
+        .filter(carts::id.gt(after))
+        .filter(carts::updated_at.lt(before.unix_micros()))
+        .order(carts::id)
+        .limit(i64::from(limit))
+        .into_boxed()
+}
+
 #[async_trait]
 impl Carts for SqliteStore {
     async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
@@ -190,19 +206,7 @@ impl Carts for SqliteStore {
         before: Timestamp,
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        let after = after.map_or(Uuid::nil(), |it| it.0);
-        self.read_many(move |db| {
-            let left = carts::table
-                .filter(carts::is_open)
-                .filter(carts::id.gt(after.as_bytes().as_slice()))
-                .filter(carts::updated_at.lt(before.unix_micros()))
-                .order(carts::id)
-                .limit(i64::from(limit))
-                .select((carts::version, carts::payload));
-            let rows: Vec<(i64, String)> = left.load(db)?;
-            rows.into_iter().map(cart).collect()
-        })
-        .await
+        self.read_many(move |db| unchanged_carts(after, before, limit).load(db)?.into_iter().map(cart).collect()).await
     }
 
     async fn empty_guest_carts(
@@ -211,20 +215,12 @@ impl Carts for SqliteStore {
         before: Timestamp,
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        let after = after.map_or(Uuid::nil(), |it| it.0);
         self.read_many(move |db| {
-            let empty = carts::table
-                .filter(carts::is_open)
+            let empty = unchanged_carts(after, before, limit)
                 .filter(carts::customer.is_null())
                 // As the index says it.
-                .filter(sql::<Bool>("json_array_length(payload, '$.lines') = 0"))
-                .filter(carts::id.gt(after.as_bytes().as_slice()))
-                .filter(carts::updated_at.lt(before.unix_micros()))
-                .order(carts::id)
-                .limit(i64::from(limit))
-                .select((carts::version, carts::payload));
-            let rows: Vec<(i64, String)> = empty.load(db)?;
-            rows.into_iter().map(cart).collect()
+                .filter(sql::<Bool>("json_array_length(payload, '$.lines') = 0"));
+            empty.load(db)?.into_iter().map(cart).collect()
         })
         .await
     }

@@ -131,7 +131,7 @@ pub struct IssuedIntent {
 pub struct ReadPayment {
     /// Its intent.
     pub issued: IssuedIntent,
-    /// What came of it on the shop's balance; none where that is not known yet.
+    /// Proceeds on the shop's balance; none where they are not known yet.
     pub proceeds: Option<Proceeds>,
 }
 

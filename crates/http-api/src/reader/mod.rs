@@ -83,7 +83,7 @@ pub(crate) fn parse_query(request: &HttpRequest) -> Result<Fields, Problem> {
     let (mut fields, mut problems) = (Fields::new(), FieldProblems::default());
     for (name, value) in query.into_inner() {
         if fields.contains_key(&name) {
-            problems.note(&name, "is there twice");
+            problems.note_foreign(&name, &name, "is there twice");
         }
         fields.insert(name, Value::String(value));
     }
