@@ -17,9 +17,9 @@ pub(crate) enum ChangeError<E> {
     Store(StoreError),
 }
 
-/// What is committed along with a decision.
+/// Cause, inbox event and idempotency record that are committed together with a decision.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Along {
+pub(crate) struct CommitContext {
     /// What made it happen.
     pub(crate) cause: Option<Cause>,
     /// The message that it takes in.
@@ -28,7 +28,7 @@ pub(crate) struct Along {
     pub(crate) idempotency: Option<IdempotencyRecord>,
 }
 
-impl Along {
+impl CommitContext {
     /// News from `source`, which the provider has told in the answer to `request`.
     pub(crate) fn from(source: &str, request: Option<String>) -> Self {
         let cause = Cause { source: source.to_owned(), request, ..Cause::default() };
@@ -37,33 +37,33 @@ impl Along {
 }
 
 impl App {
-    /// As [`Self::change_along`], with nothing along.
+    /// As [`Self::change_with_context`], with no context.
     pub(crate) async fn change<E>(
         &self,
         names: &[OrderRef],
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
     ) -> Result<Order, ChangeError<E>> {
-        self.change_along(names, access, |order, now| Ok((decide(order, now)?, Along::default()))).await
+        self.change_with_context(names, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
     }
 
     /// Decides on the order that one of `names` finds, commits the decision, and gives the order as it is
     /// then. Where another writer came first, or the store did not say whether it committed, it decides again on
     /// what is there by then, [`ATTEMPTS_MAX`] times at most. Of a decision that changes nothing, only the message
     /// that it takes in is kept.
-    pub(crate) async fn change_along<E>(
+    pub(crate) async fn change_with_context<E>(
         &self,
         names: &[OrderRef],
         access: &Access,
-        decide: impl Fn(&Order, Timestamp) -> Result<(Decision, Along), E> + Send + Sync,
+        decide: impl Fn(&Order, Timestamp) -> Result<(Decision, CommitContext), E> + Send + Sync,
     ) -> Result<Order, ChangeError<E>> {
         let mut attempt = 1;
         loop {
             let found = self.find(names, access).await.map_err(ChangeError::Store)?;
             let Versioned { version, value: order } = found.ok_or(ChangeError::NotFound)?;
             let now = self.clock.now();
-            let (decision, along) = decide(&order, now).map_err(ChangeError::Refused)?;
-            let received = along.received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
+            let (decision, context) = decide(&order, now).map_err(ChangeError::Refused)?;
+            let received = context.received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
             if decision.order == order {
                 if let Some(event) = &received {
                     self.store.record_event(event).await.map_err(ChangeError::Store)?;
@@ -71,7 +71,7 @@ impl App {
                 return Ok(order);
             }
             let after = decision.order.clone();
-            let Along { idempotency, cause, .. } = along;
+            let CommitContext { idempotency, cause, .. } = context;
             let changes = Changes { idempotency, cause, received, ..self.changes(version, decision, now) };
             match self.commit(changes).await {
                 Ok(()) => return Ok(after),

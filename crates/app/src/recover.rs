@@ -9,7 +9,7 @@ use paywright_domain::{
 };
 use uuid::Uuid;
 
-use crate::change::Along;
+use crate::change::CommitContext;
 use crate::perform::PerformError;
 use crate::{
     Access, App, CLOCK_TOLERANCE_SECONDS, CancelOrderError, Cause, Changes, GatewayError, GetOrderError,
@@ -136,7 +136,7 @@ impl App {
 
     /// Takes in how one payment stands; `None` where its order does not take it.
     async fn catch_up_payment(&self, intent: &IntentSnapshot) -> Result<Option<Order>, PerformError> {
-        match self.settle(intent, &Along::from(SOURCE, None)).await {
+        match self.settle(intent, &CommitContext::from(SOURCE, None)).await {
             Ok(order) => Ok(Some(order)),
             // It is of another program, or was given up before it brought anything.
             Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => Ok(None),
@@ -149,12 +149,12 @@ impl App {
     /// order as it is then; `None` where the order takes none of the payments.
     async fn catch_up(&self, seen: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
         self.catch_up_open(seen).await?;
-        let along = Along::from(SOURCE, None);
+        let context = CommitContext::from(SOURCE, None);
         let mut last = None;
         for intent in in_order(seen) {
             let Some(order) = self.catch_up_payment(intent).await? else { continue };
             let (order, _) = self.read_refunds(&intent.intent, order).await?;
-            last = Some(match self.import_disputes(&intent.intent, &along).await {
+            last = Some(match self.import_disputes(&intent.intent, &context).await {
                 Ok((order, _)) => order,
                 Err(PerformError::Misfit(_)) => order,
                 Err(error) => return Err(error),

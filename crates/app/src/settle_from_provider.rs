@@ -1,7 +1,7 @@
 use paywright_domain::{IntentSnapshot, Order, SettleError};
 use thiserror::Error;
 
-use crate::change::{Along, ChangeError};
+use crate::change::{ChangeError, CommitContext};
 use crate::{Access, App, IssuedIntent, OrderRef, StoreError};
 
 /// Why news was not taken in.
@@ -27,7 +27,7 @@ impl App {
     ///
     /// Its order is the one that ever issued the intent, or else the one that its metadata names.
     pub async fn settle_from_provider(&self, news: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
-        self.settle(news, &Along::default()).await
+        self.settle(news, &CommitContext::default()).await
     }
 
     /// Takes in what the provider has answered, for whatever was asked from `source`.
@@ -36,15 +36,19 @@ impl App {
         source: &str,
         issued: &IssuedIntent,
     ) -> Result<Order, SettleFromProviderError> {
-        self.settle(&issued.snapshot, &Along::from(source, issued.request.clone())).await
+        self.settle(&issued.snapshot, &CommitContext::from(source, issued.request.clone())).await
     }
 
-    pub(crate) async fn settle(&self, news: &IntentSnapshot, along: &Along) -> Result<Order, SettleFromProviderError> {
+    pub(crate) async fn settle(
+        &self,
+        news: &IntentSnapshot,
+        context: &CommitContext,
+    ) -> Result<Order, SettleFromProviderError> {
         let by_metadata = news.order.map(OrderRef::Id);
         let names: Vec<_> = [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
         let policies = self.settings.policies;
-        let decide = |order: &Order, now| Ok((order.settle(news, &policies, now)?, along.clone()));
-        self.change_along(&names, &Access::All, decide).await.map_err(|error| match error {
+        let decide = |order: &Order, now| Ok((order.settle(news, &policies, now)?, context.clone()));
+        self.change_with_context(&names, &Access::All, decide).await.map_err(|error| match error {
             ChangeError::NotFound if news.order.is_none() => SettleFromProviderError::Foreign,
             ChangeError::NotFound => SettleFromProviderError::UnknownOrder,
             ChangeError::Refused(error) => SettleFromProviderError::Settle(error),

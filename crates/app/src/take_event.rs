@@ -10,7 +10,7 @@ use paywright_domain::{
 use tracing::Instrument;
 
 use crate::back_fill::BACK_FILL;
-use crate::change::{Along, ChangeError};
+use crate::change::{ChangeError, CommitContext};
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, EventClosing, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion,
@@ -59,7 +59,7 @@ impl App {
         };
         let event_id = Some(received.id.clone());
         let cause = Cause { source: via.to_owned(), event: event_id, request: event.request, ..Cause::default() };
-        let along = Along { cause: Some(cause), received: Some(received.clone()), idempotency: None };
+        let context = CommitContext { cause: Some(cause), received: Some(received.clone()), idempotency: None };
         let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
         log::event(&received);
         if let Some(ForeignEvent { reason, intent }) = self.foreign_event(event.livemode, event.foreign) {
@@ -88,7 +88,7 @@ impl App {
             news @ (ProviderNews::Intent(_)
             | ProviderNews::Refund(_)
             | ProviderNews::Dispute(_)
-            | ProviderNews::Notice { .. }) => match self.offer(news, &along).await? {
+            | ProviderNews::Notice { .. }) => match self.offer(news, &context).await? {
                 Taken::By(_) => {
                     log::outcome(&received);
                     return Ok(Verdict::Applied);
@@ -126,10 +126,10 @@ impl App {
     }
 
     /// Offers news to the order that it is about.
-    async fn offer(&self, news: &ProviderNews, along: &Along) -> Result<Taken, StoreError> {
+    async fn offer(&self, news: &ProviderNews, context: &CommitContext) -> Result<Taken, StoreError> {
         let not_yet = |reason: &dyn std::fmt::Display| Ok(Taken::NotYet(reason.to_string()));
         match news {
-            ProviderNews::Intent(snapshot) => match self.settle(snapshot, along).await {
+            ProviderNews::Intent(snapshot) => match self.settle(snapshot, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
                 Err(
                     error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)),
@@ -140,7 +140,7 @@ impl App {
                 Err(error @ SettleFromProviderError::UnknownOrder) => not_yet(&error),
                 Err(SettleFromProviderError::Store(error)) => Err(error),
             },
-            ProviderNews::Refund(refund) => match self.refund_news(refund, along).await {
+            ProviderNews::Refund(refund) => match self.refund_news(refund, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
                 Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
                 Err(ChangeError::Refused(error @ (RefundNewsError::NotOurs | RefundNewsError::AheadOfMoney))) => {
@@ -148,7 +148,7 @@ impl App {
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
-            ProviderNews::Dispute(dispute) => match self.dispute_news(dispute, along).await {
+            ProviderNews::Dispute(dispute) => match self.dispute_news(dispute, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
                 Err(ChangeError::NotFound | ChangeError::Refused(DisputeNewsError::NotOurs)) => {
                     not_yet(&UNKNOWN_INTENT)
@@ -160,7 +160,7 @@ impl App {
             },
             ProviderNews::Notice { intent, kind, reason } => {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
-                self.change_payer(intent, along, decide).await
+                self.change_payer(intent, context, decide).await
             }
             ProviderNews::Look(_) | ProviderNews::Proceeds(_) | ProviderNews::Nothing => {
                 not_yet(&"there is nothing in it to take in")
@@ -168,20 +168,24 @@ impl App {
         }
     }
 
-    async fn dispute_news(&self, news: &Dispute, along: &Along) -> Result<Order, ChangeError<DisputeNewsError>> {
-        let decide = |order: &Order, now| Ok((order.dispute_news(news, now)?, along.clone()));
-        self.change_along(&[OrderRef::Intent(news.intent.clone())], &Access::All, decide).await
+    async fn dispute_news(
+        &self,
+        news: &Dispute,
+        context: &CommitContext,
+    ) -> Result<Order, ChangeError<DisputeNewsError>> {
+        let decide = |order: &Order, now| Ok((order.dispute_news(news, now)?, context.clone()));
+        self.change_with_context(&[OrderRef::Intent(news.intent.clone())], &Access::All, decide).await
     }
 
     /// Decides on the order that an intent belongs to; nothing is decided on one that does not know it.
     async fn change_payer(
         &self,
         intent: &IntentId,
-        along: &Along,
+        context: &CommitContext,
         decide: impl Fn(&Order, Timestamp) -> Option<Decision> + Send + Sync,
     ) -> Result<Taken, StoreError> {
-        let decide = |order: &Order, now| decide(order, now).map(|it| (it, along.clone())).ok_or(());
-        match self.change_along(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
+        let decide = |order: &Order, now| decide(order, now).map(|it| (it, context.clone())).ok_or(());
+        match self.change_with_context(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
             Ok(order) => Ok(Taken::By(order.id)),
             Err(ChangeError::NotFound | ChangeError::Refused(())) => Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())),
             Err(ChangeError::Store(error)) => Err(error),
@@ -221,7 +225,7 @@ impl App {
 
     async fn look_again(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
         let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), ..Cause::default() };
-        let along = Along { cause: Some(cause), ..Along::default() };
+        let context = CommitContext { cause: Some(cause), ..CommitContext::default() };
         let later = |reason: String, seconds: u32| {
             (Verdict::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
         };
@@ -232,7 +236,7 @@ impl App {
             }
             later(reason, self.parked_seconds(event.taken))
         };
-        let (verdict, error, order, again_at) = match self.offer_again(&event.news, &along).await {
+        let (verdict, error, order, again_at) = match self.offer_again(&event.news, &context).await {
             Ok(Taken::By(order)) => (Verdict::Applied, None, Some(order), None),
             Ok(Taken::Foreign(reason)) => (Verdict::Foreign, Some(reason), None, None),
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
@@ -253,17 +257,17 @@ impl App {
     }
 
     /// As [`Self::offer`], with a look at the provider for what the message does not say.
-    async fn offer_again(&self, news: &ProviderNews, along: &Along) -> Result<Taken, PerformError> {
+    async fn offer_again(&self, news: &ProviderNews, context: &CommitContext) -> Result<Taken, PerformError> {
         let intent: &IntentId = match news {
-            ProviderNews::Nothing => return Ok(self.offer(news, along).await?),
+            ProviderNews::Nothing => return Ok(self.offer(news, context).await?),
             ProviderNews::Intent(snapshot) => {
-                return match self.offer(news, along).await? {
-                    Taken::ToBeRead(_) => self.read_known_payment(&snapshot.intent, along).await,
+                return match self.offer(news, context).await? {
+                    Taken::ToBeRead(_) => self.read_known_payment(&snapshot.intent, context).await,
                     taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
                 };
             }
             ProviderNews::Proceeds(intent) if self.is_known(intent).await? => {
-                return self.learn_proceeds(intent, along).await;
+                return self.learn_proceeds(intent, context).await;
             }
             ProviderNews::Refund(refund) => &refund.intent,
             ProviderNews::Dispute(dispute) => &dispute.intent,
@@ -281,7 +285,7 @@ impl App {
             Err(GatewayError::Foreign(reason)) => return foreign(reason),
             issued => issued?,
         };
-        let seen = Along { received: None, ..along.clone() };
+        let seen = CommitContext { received: None, ..context.clone() };
         let order = match self.settle(&issued.snapshot, &seen).await {
             Ok(order) => order,
             Err(SettleFromProviderError::Store(error)) => return Err(error.into()),
@@ -298,13 +302,13 @@ impl App {
                 unknown.extend(disputes);
                 Ok(unknown.first().map_or(Taken::By(order.id), |it| Taken::NotYet(it.to_string())))
             }
-            ProviderNews::Dispute(_) => match self.offer(news, along).await? {
+            ProviderNews::Dispute(_) => match self.offer(news, context).await? {
                 Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, &seen).await?.0.id)),
                 taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
             },
-            ProviderNews::Proceeds(_) => self.learn_proceeds(intent, along).await,
+            ProviderNews::Proceeds(_) => self.learn_proceeds(intent, context).await,
             ProviderNews::Refund(_) | ProviderNews::Notice { .. } | ProviderNews::Intent(_) | ProviderNews::Nothing => {
-                Ok(self.offer(news, along).await?)
+                Ok(self.offer(news, context).await?)
             }
         }
     }
@@ -315,14 +319,14 @@ impl App {
     }
 
     /// Reads what came of a payment on the shop's balance, unless it is known since the payment was confirmed.
-    async fn learn_proceeds(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
+    async fn learn_proceeds(&self, intent: &IntentId, context: &CommitContext) -> Result<Taken, PerformError> {
         let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
         let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
         let has_proceeds = |order: &Order| order.intent(intent).is_some_and(|it| it.proceeds.is_some());
         if has_proceeds(&order) {
             return Ok(Taken::By(order.id));
         }
-        let cause = along.cause.clone().unwrap_or_default();
+        let cause = context.cause.clone().unwrap_or_default();
         let order = self.read_payment(order.id, intent, &cause).await?.order;
         if !has_proceeds(&order) {
             return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
@@ -331,10 +335,10 @@ impl App {
     }
 
     /// Reads a payment that an order knows.
-    async fn read_known_payment(&self, intent: &IntentId, along: &Along) -> Result<Taken, PerformError> {
+    async fn read_known_payment(&self, intent: &IntentId, context: &CommitContext) -> Result<Taken, PerformError> {
         let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
         let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
-        let cause = along.cause.clone().unwrap_or_default();
+        let cause = context.cause.clone().unwrap_or_default();
         Ok(Taken::By(self.read_payment(order.id, intent, &cause).await?.order.id))
     }
 }

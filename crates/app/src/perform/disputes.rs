@@ -3,7 +3,7 @@
 use paywright_domain::{Dispute, IntentId, Order};
 
 use super::PerformError;
-use crate::change::Along;
+use crate::change::CommitContext;
 use crate::{Access, App, Changes, OrderRef, UnknownStatus, Versioned};
 
 impl App {
@@ -15,7 +15,7 @@ impl App {
     pub(crate) async fn import_disputes(
         &self,
         intent: &IntentId,
-        along: &Along,
+        context: &CommitContext,
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
         let mut attempt = 1;
         loop {
@@ -29,7 +29,7 @@ impl App {
                 return Ok((order, unknown));
             }
             let after = decision.order.clone();
-            let changes = Changes { cause: along.cause.clone(), ..self.changes(version, decision, now) };
+            let changes = Changes { cause: context.cause.clone(), ..self.changes(version, decision, now) };
             match self.commit(changes).await {
                 Ok(()) => return Ok((after, unknown)),
                 Err(error) => self.again_after(error, &mut attempt).await?,

@@ -5,7 +5,7 @@ use paywright_domain::{
 };
 
 use super::{PerformError, Then};
-use crate::change::{Along, ChangeError};
+use crate::change::{ChangeError, CommitContext};
 use crate::schedule::BALANCE_SECONDS;
 use crate::{Access, App, GatewayError, OrderRef, ProviderRefund, UnknownStatus};
 
@@ -22,7 +22,7 @@ impl App {
         };
         let order = if let Some(provider_id) = &refund.provider_id {
             let issued = self.gateway.refund(provider_id).await?;
-            self.take_refund(&issued.snapshot, &Along::from("poll", issued.request)).await?
+            self.take_refund(&issued.snapshot, &CommitContext::from("poll", issued.request)).await?
         } else {
             // Somebody may have made it and not heard the answer, longer ago than its key is remembered.
             let order = self.import_refunds(&refund.intent, &order).await?;
@@ -52,7 +52,7 @@ impl App {
         let key = refund.idempotency_key(id);
         let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
             Ok(issued) => {
-                let order = self.take_refund(&issued.snapshot, &Along::from("answer", issued.request)).await?;
+                let order = self.take_refund(&issued.snapshot, &CommitContext::from("answer", issued.request)).await?;
                 if order.refund_numbered(number).is_none_or(|it| it.provider_id.is_some() || it.attempt != attempt) {
                     return Ok(order);
                 }
@@ -114,14 +114,18 @@ impl App {
         // What came back first: a later refund may have given the same money back again.
         refunds.sort_by_key(|it| it.status.holds_money());
         for refund in &refunds {
-            order = self.take_refund(refund, &Along::from("poll", None)).await?;
+            order = self.take_refund(refund, &CommitContext::from("poll", None)).await?;
         }
         Ok((order, unknown))
     }
 
     /// Takes in what the provider says of a refund, of a payment that is known.
-    pub(crate) async fn take_refund(&self, news: &RefundSnapshot, along: &Along) -> Result<Order, PerformError> {
-        self.refund_news(news, along).await.map_err(|error| match error {
+    pub(crate) async fn take_refund(
+        &self,
+        news: &RefundSnapshot,
+        context: &CommitContext,
+    ) -> Result<Order, PerformError> {
+        self.refund_news(news, context).await.map_err(|error| match error {
             ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
             ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
             ChangeError::Store(error) => PerformError::Store(error),
@@ -131,10 +135,10 @@ impl App {
     pub(crate) async fn refund_news(
         &self,
         news: &RefundSnapshot,
-        along: &Along,
+        context: &CommitContext,
     ) -> Result<Order, ChangeError<RefundNewsError>> {
         let names = [OrderRef::Intent(news.intent.clone())];
-        let decide = |order: &Order, now| Ok((order.refund_news(news, now)?, along.clone()));
-        self.change_along(&names, &Access::All, decide).await
+        let decide = |order: &Order, now| Ok((order.refund_news(news, now)?, context.clone()));
+        self.change_with_context(&names, &Access::All, decide).await
     }
 }
