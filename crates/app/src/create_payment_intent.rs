@@ -63,7 +63,7 @@ impl App {
             let found = self.load(which, access).await?;
             let order_id = found.value.id;
             let now = self.clock.now();
-            let (asking, issued) = match found.value.request_intent(now)? {
+            let (guard, issued) = match found.value.request_intent(now)? {
                 IntentPlan::Existing(intent) => {
                     (None, self.read_intent(&intent, found.version, Freshness::WithinASecond).await?)
                 }
@@ -75,13 +75,13 @@ impl App {
                             continue;
                         }
                     }
-                    let asking = self.asked.begin(order_id, request);
-                    let issued = match &asking {
+                    let guard = self.in_flight.begin(order_id, request);
+                    let issued = match &guard {
                         Some(_) => self.perform_create_intent(&found.value, request).await,
                         None => Err(GatewayError::InFlight.into()),
                     };
                     match issued {
-                        // Somebody else is asking the very same: what they learn will be stored.
+                        // Somebody else is guard the very same: what they learn will be stored.
                         Err(CreatePaymentIntentError::Gateway(GatewayError::InFlight)) if attempt < ATTEMPTS_MAX => {
                             self.clock.pause(attempt).await;
                             attempt += 1;
@@ -100,13 +100,13 @@ impl App {
                             attempt += 1;
                             continue;
                         }
-                        issued => (asking, issued?),
+                        issued => (guard, issued?),
                     }
                 }
             };
             let order = self.settle_answer("answer", &issued).await?;
             // Now that it is stored, whoever waited for it reads it.
-            drop(asking);
+            drop(guard);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
                 // What was learned is stored. Without its secret nobody can pay it: a repeat reads it again.
                 let no_secret = || GatewayError::Spent("a payment intent without its client secret".into());

@@ -7,7 +7,6 @@
 
 mod access;
 mod actor;
-mod asked;
 mod audit;
 mod back_fill;
 mod cancel_order;
@@ -23,6 +22,7 @@ mod explain;
 mod fixtures;
 mod foreign;
 mod get_order;
+mod in_flight;
 mod intent_reads;
 mod keys;
 mod list_orders;
@@ -153,7 +153,7 @@ pub struct App {
     /// Whether this process has looked for tasks that are due too late yet.
     has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
-    asked: Arc<asked::Asked>,
+    in_flight: Arc<in_flight::InFlightRequests>,
     reads: Arc<intent_reads::IntentReads>,
     readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
@@ -180,7 +180,7 @@ impl App {
             has_walked: Arc::default(),
             has_rescheduled: Arc::default(),
             known_keys: Arc::default(),
-            asked: Arc::default(),
+            in_flight: Arc::default(),
             reads: Arc::default(),
             readiness: Arc::default(),
             warnings: Arc::default(),
