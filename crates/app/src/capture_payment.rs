@@ -44,15 +44,15 @@ impl App {
             }
         };
         let Some((number, asked)) = captures(&order) else { return Ok(Changed::Done(order)) };
-        let tried = self.operate_now(order, number).await;
-        match (&tried.order.state, tried.refusal) {
+        let outcome = self.operate_now(order, number).await;
+        match (&outcome.order.state, outcome.refusal) {
             // It may be another capture that has paid it.
-            (OrderState::Paid { .. }, _) => match tried.order.capture(Some(asked), self.clock.now()) {
-                Ok(_) => Ok(Changed::Done(tried.order)),
+            (OrderState::Paid { .. }, _) => match outcome.order.capture(Some(asked), self.clock.now()) {
+                Ok(_) => Ok(Changed::Done(outcome.order)),
                 Err(error) => Err(CapturePaymentError::Refused(error)),
             },
             (OrderState::Canceled { .. }, _) => Err(CapturePaymentError::Refused(CaptureError::Canceled)),
-            (OrderState::Open, _) if captures(&tried.order).is_some() => Ok(Changed::UnderWay(tried.order)),
+            (OrderState::Open, _) if captures(&outcome.order).is_some() => Ok(Changed::UnderWay(outcome.order)),
             (OrderState::Open, Some(error)) => Err(CapturePaymentError::Provider(error)),
             (OrderState::Open, None) => Err(CapturePaymentError::Refused(CaptureError::NotAuthorized)),
         }

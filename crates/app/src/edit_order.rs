@@ -91,8 +91,8 @@ impl App {
                 return Ok(Changed::Done(order));
             }
         };
-        let tried = self.operate_now(order, number).await;
-        let order = tried.order;
+        let outcome = self.operate_now(order, number).await;
+        let order = outcome.order;
         if order.operation.as_ref().is_some_and(|it| it.number == number) {
             return Ok(Changed::UnderWay(order));
         }
@@ -100,7 +100,7 @@ impl App {
             _ if order.revision >= revision => Ok(Changed::Done(order)),
             OrderState::Paid { .. } => Err(EditOrderError::Refused(EditError::Paid)),
             OrderState::Canceled { .. } => Err(EditOrderError::Refused(EditError::Canceled)),
-            OrderState::Open => Err(match tried.refusal {
+            OrderState::Open => Err(match outcome.refusal {
                 Some(error) if error.code.as_deref() != Some(UNEXPECTED_STATE) => EditOrderError::Provider(error),
                 Some(_) | None => EditOrderError::Refused(NotNow::PaymentInProgress.into()),
             }),

@@ -43,11 +43,11 @@ pub(crate) enum Then {
     Again(u32),
 }
 
-/// An order after an operation on its intent was tried.
+/// Outcome of an operation on a PaymentIntent: the order afterwards, and the error of Stripe if it refused.
 #[derive(Debug)]
-pub(crate) struct Tried {
+pub(crate) struct OperationOutcome {
     pub(crate) order: Order,
-    /// What Stripe said where it said no.
+    /// Error that Stripe answered with, if it refused the operation.
     pub(crate) refusal: Option<IntentError>,
 }
 
@@ -90,8 +90,8 @@ impl App {
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
                 // Somebody may have done it and not heard the answer, so long ago that Stripe has forgotten the key:
                 // what was done cannot be done again, and is looked at when Stripe says so.
-                let tried = self.operate(id, *operation).await?;
-                let is_under_way = tried.order.operation.as_ref().is_some_and(|it| it.number == *operation);
+                let outcome = self.operate(id, *operation).await?;
+                let is_under_way = outcome.order.operation.as_ref().is_some_and(|it| it.number == *operation);
                 Ok(if is_under_way { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
             }
             Task::Refund { refund } => self.see_refund_through(id, *refund, taken).await,
@@ -106,10 +106,10 @@ impl App {
     }
 
     /// Does the operation that an order's state says is under way under this number, if it still is.
-    pub(crate) async fn operate(&self, id: OrderId, number: u32) -> Result<Tried, PerformError> {
+    pub(crate) async fn operate(&self, id: OrderId, number: u32) -> Result<OperationOutcome, PerformError> {
         let order = self.order_by_id(id).await?;
         let Some(operation) = order.operation.clone().filter(|it| it.number == number) else {
-            return Ok(Tried { order, refusal: None });
+            return Ok(OperationOutcome { order, refusal: None });
         };
         let (intent, key) = (&operation.intent, operation.idempotency_key(id));
         let answer = match &operation.kind {
@@ -167,18 +167,18 @@ impl App {
                         |order: &Order, now| order.notice(intent, AnomalyKind::CaptureFailed, reason.clone(), now);
                     self.decide(id, notice).await?;
                 }
-                Ok(Tried { order, refusal: Some(error) })
+                Ok(OperationOutcome { order, refusal: Some(error) })
             }
-            refusal => Ok(Tried { order, refusal }),
+            refusal => Ok(OperationOutcome { order, refusal }),
         }
     }
 
     /// Does an operation that was committed a moment ago. Whatever goes wrong is no failure of the request any
     /// more: the worker goes on with it.
-    pub(crate) async fn operate_now(&self, order: Order, number: u32) -> Tried {
+    pub(crate) async fn operate_now(&self, order: Order, number: u32) -> OperationOutcome {
         self.operate(order.id, number).await.unwrap_or_else(|error| {
             tracing::warn!(operation = number, %error, "left to the worker");
-            Tried { order, refusal: None }
+            OperationOutcome { order, refusal: None }
         })
     }
 
