@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use paywright_domain::Timestamp;
 use tracing::Instrument;
 
-use crate::perform::{PerformError, Then};
+use crate::perform::{NextRun, PerformError};
 use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkId, log};
 
 /// How many tasks one step does at once.
@@ -42,22 +42,22 @@ impl App {
 
     async fn run_task_in_span(&self, leased: &LeasedTask) -> Result<(), StoreError> {
         let key = leased.task.key();
-        let (then, error) = match self.perform(leased.order, &leased.task, leased.taken).await {
-            Ok(then) => (then, None),
+        let (next_run, error) = match self.perform(leased.order, &leased.task, leased.taken).await {
+            Ok(next_run) => (next_run, None),
             Err(error) => {
-                let then = Then::Again(self.retry_seconds(leased.taken));
+                let next_run = NextRun::Again(self.retry_seconds(leased.taken));
                 if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
                     tracing::info!(%error, "a task waits");
                 } else {
                     let tries = leased.taken;
                     tracing::warn!(tries, %error, "a task was not done");
                 }
-                (then, Some(error.to_string()))
+                (next_run, Some(error.to_string()))
             }
         };
-        let again_at = match then {
-            Then::Done => None,
-            Then::Again(seconds) => Some(self.clock.now().plus_seconds(seconds.max(AGAIN_SECONDS_MIN))),
+        let again_at = match next_run {
+            NextRun::Done => None,
+            NextRun::Again(seconds) => Some(self.clock.now().plus_seconds(seconds.max(AGAIN_SECONDS_MIN))),
         };
         let release = TaskRelease { owner: self.owner, order: leased.order, key, taken: leased.taken, again_at, error };
         // One that the commit has finished, or that another has taken since, is no longer ours to release.

@@ -3,7 +3,7 @@
 use paywright_domain::{IntentId, IntentStatus, Order, OrderId, PaymentIntent, Refund, RefundOrigin};
 use secrecy::SecretString;
 
-use super::{PerformError, Then};
+use super::{NextRun, PerformError};
 use crate::schedule::HOPELESS_SECONDS;
 use crate::{Access, App, Cause, Changes, GatewayError, OrderRef, ReadPayment, Versioned};
 
@@ -74,19 +74,19 @@ impl App {
 
     /// Reads a payment that only events have told of. One that the provider does not confirm is read again as long as
     /// money may still come by it.
-    pub(super) async fn confirm(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<Then, PerformError> {
+    pub(super) async fn confirm(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = self.order_by_id(id).await?;
         if !order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation) {
-            return Ok(Then::Done);
+            return Ok(NextRun::Done);
         }
         let read = self.read_payment(id, intent, &Cause::of("worker")).await?;
         let awaits = read.order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation);
         Ok(match read.status {
-            Some(_) if !awaits => Then::Done,
-            Some(IntentStatus::Canceled) => Then::Done,
-            Some(_) => Then::Again(self.poll_seconds(taken)),
+            Some(_) if !awaits => NextRun::Done,
+            Some(IntentStatus::Canceled) => NextRun::Done,
+            Some(_) => NextRun::Again(self.poll_seconds(taken)),
             // Only another key of the account can change that.
-            None => Then::Again(HOPELESS_SECONDS),
+            None => NextRun::Again(HOPELESS_SECONDS),
         })
     }
 

@@ -34,12 +34,12 @@ pub enum PerformError {
     Misfit(String),
 }
 
-/// What is to become of a task.
+/// When a task that was performed runs again, if at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// Nothing: it is done.
+pub(crate) enum NextRun {
+    /// Never: the task is done.
     Done,
-    /// It is due again in so many seconds.
+    /// After this many seconds.
     Again(u32),
 }
 
@@ -76,30 +76,30 @@ impl From<GetOrderError> for PerformError {
 impl App {
     /// Does a task that a worker has taken for the `taken`th time. The order decides whether there is still
     /// something to be done.
-    pub(crate) async fn perform(&self, id: OrderId, task: &Task, taken: u32) -> Result<Then, PerformError> {
+    pub(crate) async fn perform(&self, id: OrderId, task: &Task, taken: u32) -> Result<NextRun, PerformError> {
         match task {
             Task::CreateIntent { request } => {
                 let order = self.order_by_id(id).await?;
                 if order.requested != Some(*request) {
-                    return Ok(Then::Done);
+                    return Ok(NextRun::Done);
                 }
                 self.learn_of_request(&order, *request, "worker").await?;
                 let is_out = self.order_by_id(id).await?.requested == Some(*request);
-                Ok(if is_out { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
+                Ok(if is_out { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
             }
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
                 // Somebody may have done it and not heard the answer, so long ago that Stripe has forgotten the key:
                 // what was done cannot be done again, and is looked at when Stripe says so.
                 let outcome = self.operate(id, *operation).await?;
                 let is_under_way = outcome.order.operation.as_ref().is_some_and(|it| it.number == *operation);
-                Ok(if is_under_way { Then::Again(self.retry_seconds(taken)) } else { Then::Done })
+                Ok(if is_under_way { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
             }
             Task::Refund { refund } => self.see_refund_through(id, *refund, taken).await,
             Task::PollIntent { intent } => self.poll(id, intent, taken).await,
             Task::ConfirmPayment { intent } => self.confirm(id, intent, taken).await,
             Task::WatchAuthorization { intent } => {
                 self.decide(id, |order, now| order.authorization_expires(intent, now)).await?;
-                Ok(Then::Done)
+                Ok(NextRun::Done)
             }
             Task::ExpireOrder => self.expire(id).await,
         }
@@ -188,21 +188,21 @@ impl App {
         Ok(self.settle_answer(source, &issued).await?)
     }
 
-    async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<Then, PerformError> {
+    async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = match self.look(intent, "poll").await {
             Ok(order) => order,
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
                 self.decide(id, |order, now| order.notice(intent, AnomalyKind::IntentLost, None, now)).await?;
-                return Ok(Then::Again(HOPELESS_SECONDS));
+                return Ok(NextRun::Again(HOPELESS_SECONDS));
             }
             Err(error) => return Err(error),
         };
         let is_open = order.intent(intent).is_some_and(paywright_domain::PaymentIntent::is_payable);
-        Ok(if is_open { Then::Again(self.poll_seconds(taken)) } else { Then::Done })
+        Ok(if is_open { NextRun::Again(self.poll_seconds(taken)) } else { NextRun::Done })
     }
 
     /// Gives up an order that nobody has paid. Money that is held or on its way is for somebody else to decide on.
-    async fn expire(&self, id: OrderId) -> Result<Then, PerformError> {
+    async fn expire(&self, id: OrderId) -> Result<NextRun, PerformError> {
         use paywright_domain::PaymentState::{Authorized, Processing, Review};
         let order = self.order_by_id(id).await?;
         // Stripe would release what is held without a word: what nobody has told yet must be known first.
@@ -221,7 +221,7 @@ impl App {
         }
         let order = self.order_by_id(id).await?;
         let is_open = matches!(order.state, OrderState::Open);
-        Ok(if is_open { Then::Again(EXPIRE_AGAIN_SECONDS) } else { Then::Done })
+        Ok(if is_open { NextRun::Again(EXPIRE_AGAIN_SECONDS) } else { NextRun::Done })
     }
 
     /// Learns what became of an intent that was asked for, where the answer is out: what an edit or a cancellation

@@ -4,21 +4,26 @@ use paywright_domain::{
     Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot, RefundStatus,
 };
 
-use super::{PerformError, Then};
+use super::{NextRun, PerformError};
 use crate::change::{ChangeError, CommitContext};
 use crate::schedule::BALANCE_SECONDS;
 use crate::{Access, App, GatewayError, OrderRef, ProviderRefund, UnknownStatus};
 
 impl App {
     /// Has a refund made that Stripe has not been asked for, or looks how it stands.
-    pub(super) async fn see_refund_through(&self, id: OrderId, number: u32, taken: u32) -> Result<Then, PerformError> {
+    pub(super) async fn see_refund_through(
+        &self,
+        id: OrderId,
+        number: u32,
+        taken: u32,
+    ) -> Result<NextRun, PerformError> {
         let order = self.order_by_id(id).await?;
         let order = match order.refund_numbered(number) {
             Some(refund) if refund.provider_id.is_none() => self.confirm_before_refund(&order, refund).await?,
             Some(_) | None => order,
         };
         let Some(refund) = order.refund_numbered(number).filter(|it| !it.status.is_settled()) else {
-            return Ok(Then::Done);
+            return Ok(NextRun::Done);
         };
         let order = if let Some(provider_id) = &refund.provider_id {
             let issued = self.gateway.refund(provider_id).await?;
@@ -32,13 +37,13 @@ impl App {
             }
         };
         Ok(match order.refund_numbered(number) {
-            Some(refund) if refund.status.is_settled() => Then::Done,
-            Some(refund) if refund.provider_id.is_some() => Then::Again(self.refund_poll_seconds(taken)),
+            Some(refund) if refund.status.is_settled() => NextRun::Done,
+            Some(refund) if refund.provider_id.is_some() => NextRun::Again(self.refund_poll_seconds(taken)),
             Some(refund) if refund.failure.as_deref() == Some("provider_failed") => {
-                Then::Again(self.retry_seconds(refund.attempt))
+                NextRun::Again(self.retry_seconds(refund.attempt))
             }
-            Some(refund) => Then::Again(BALANCE_SECONDS.saturating_mul(refund.attempt.saturating_sub(1).max(1))),
-            None => Then::Done,
+            Some(refund) => NextRun::Again(BALANCE_SECONDS.saturating_mul(refund.attempt.saturating_sub(1).max(1))),
+            None => NextRun::Done,
         })
     }
 
