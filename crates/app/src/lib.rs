@@ -81,7 +81,9 @@ pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
-pub use storefront::{Opened, Paying, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError, Wish};
+pub use storefront::{
+    Opened, Paying, PaymentIntentParams, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError,
+};
 pub use work_id::{Work, WorkId};
 
 /// How often a use case decides again after another writer came first.

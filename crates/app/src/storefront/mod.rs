@@ -23,7 +23,7 @@ use paywright_domain::{
 use thiserror::Error;
 
 pub use checkout::RateChoice;
-pub use pay::{Paying, Wish};
+pub use pay::{Paying, PaymentIntentParams};
 pub use saved_cards::Saving;
 
 use crate::doubt::Remembering;

@@ -10,12 +10,12 @@ use crate::{
     OrderRef, PayableIntent, StoreError, Version,
 };
 
-/// What a storefront wants of a payment intent.
+/// Parameters of a PaymentIntent request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wish {
-    /// The means of payment that was chosen.
+pub struct PaymentIntentParams {
+    /// PaymentMethod that the customer chose.
     pub payment_method: Option<PaymentMethodId>,
-    /// The amount that the customer was shown: it must be the one that is due.
+    /// Amount that the customer was shown, as a decimal in major units; refused if it is not the amount due.
     pub amount: Option<String>,
 }
 
@@ -43,12 +43,16 @@ impl From<CheckedPayment> for Paying {
 impl Storefront {
     /// The one intent that the shopper's cart can be paid by, made if there is none: the order is placed, or made what
     /// the cart says, before the provider is asked.
-    pub async fn payment_intent(&self, shopper: &Shopper, wish: &Wish) -> Result<Paying, StorefrontError> {
+    pub async fn payment_intent(
+        &self,
+        shopper: &Shopper,
+        params: &PaymentIntentParams,
+    ) -> Result<Paying, StorefrontError> {
         if let Some(order) = self.order_alone(shopper).await? {
-            return self.intent_of_order(order, wish).await;
+            return self.intent_of_order(order, params).await;
         }
         for _ in 0..ATTEMPTS_MAX {
-            let session = self.prepared(shopper, wish).await?;
+            let session = self.prepared(shopper, params).await?;
             if session.order.is_none() {
                 self.place(&session).await?;
             }
@@ -86,7 +90,7 @@ impl Storefront {
 
     /// The cart as it is to be paid: its checkout complete, its customer known at the provider, everything in it to be
     /// had, the amount the one that was named, and the means of payment the one that was chosen.
-    async fn prepared(&self, shopper: &Shopper, wish: &Wish) -> Result<Session, StorefrontError> {
+    async fn prepared(&self, shopper: &Shopper, params: &PaymentIntentParams) -> Result<Session, StorefrontError> {
         if let Some(customer) = &self.current(shopper).await?.cart.customer {
             self.provider_customer(customer).await?;
         }
@@ -99,10 +103,10 @@ impl Storefront {
         if let Some(name) = session.cart.unsold().next() {
             return Err(StorefrontError::Unsold(name.to_owned()));
         }
-        check_amount(wish, session.cart.totals().map_err(CartError::Total)?.due)?;
-        match &wish.payment_method {
+        check_amount(params, session.cart.totals().map_err(CartError::Total)?.due)?;
+        match &params.payment_method {
             Some(_) => {
-                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(wish.payment_method.clone()))).await
+                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(params.payment_method.clone()))).await
             }
             None => Ok(session),
         }
@@ -150,16 +154,16 @@ impl Storefront {
         }
     }
 
-    async fn intent_of_order(&self, order: Order, wish: &Wish) -> Result<Paying, StorefrontError> {
-        check_amount(wish, order.total)?;
+    async fn intent_of_order(&self, order: Order, params: &PaymentIntentParams) -> Result<Paying, StorefrontError> {
+        check_amount(params, order.total)?;
         let which = OrderRef::Id(order.id);
-        if let Some(method) = &wish.payment_method {
+        if let Some(method) = &params.payment_method {
             let payer = Payer { payment_method: Some(method.clone()), ..order.payer.clone() };
             let edit = OrderEdit { payer: Some(payer), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
         let made = self.app.create_payment_intent(&which, &Access::All).await;
-        if is_refused(&made) && wish.payment_method.is_some() {
+        if is_refused(&made) && params.payment_method.is_some() {
             let edit = OrderEdit { payer: Some(order.payer.clone()), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
@@ -216,13 +220,18 @@ impl Storefront {
     }
 
     /// Chooses a means of payment for an intent that is there.
-    pub async fn update_intent(&self, shopper: &Shopper, named: &str, wish: &Wish) -> Result<Paying, StorefrontError> {
+    pub async fn update_intent(
+        &self,
+        shopper: &Shopper,
+        named: &str,
+        params: &PaymentIntentParams,
+    ) -> Result<Paying, StorefrontError> {
         let order = self.order_to_show(shopper, Some(named)).await?;
         match order.state {
             OrderState::Open => {
                 // Of this order's cart, and not of another one that the customer has begun since.
                 let holder = Shopper { opened: Some(Opened::Order(order.id)), ..shopper.clone() };
-                self.payment_intent(&holder, wish).await
+                self.payment_intent(&holder, params).await
             }
             OrderState::Paid { .. } | OrderState::Canceled { .. } => Err(StorefrontError::NoCart),
         }
@@ -244,7 +253,7 @@ fn is_refused(made: &Result<PayableIntent, CreatePaymentIntentError>) -> bool {
     matches!(made, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
 }
 
-fn check_amount(wish: &Wish, due: Money) -> Result<(), StorefrontError> {
+fn check_amount(params: &PaymentIntentParams, due: Money) -> Result<(), StorefrontError> {
     let is_due = |text: &String| Money::parse_decimal(text, due.currency()) == Ok(due);
-    if wish.amount.as_ref().is_none_or(is_due) { Ok(()) } else { Err(StorefrontError::NotTheAmountDue { due }) }
+    if params.amount.as_ref().is_none_or(is_due) { Ok(()) } else { Err(StorefrontError::NotTheAmountDue { due }) }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use paywright_app::{
-    CartRef, Carts, Opened, OrderQuery, OrderRef, PriceList, Session, Settings, Shopper, Storefront, StorefrontError,
-    Wish,
+    CartRef, Carts, Opened, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper,
+    Storefront, StorefrontError,
 };
 use paywright_domain::{
     CartError, Currency, CustomerId, EditError, Email, IntentStatus, NotNow, Order, OrderState, PaymentMethodId,
@@ -56,7 +56,7 @@ impl Front {
     }
 
     async fn pay(&self, shopper: &Shopper) -> Result<Order, StorefrontError> {
-        self.storefront.payment_intent(shopper, &Wish::default()).await.map(|it| it.order)
+        self.storefront.payment_intent(shopper, &PaymentIntentParams::default()).await.map(|it| it.order)
     }
 
     async fn opened(&self, shopper: &Shopper) -> Session {
@@ -113,14 +113,14 @@ async fn an_amount_that_is_not_due_is_refused_and_nothing_is_placed() {
     let shopper = front.with_bones(None).await;
     let method = Some(PaymentMethodId::new("pm_1").unwrap());
     for wrong in ["19.99", "2000", "-20", "x", "20.001"] {
-        let wish = Wish { payment_method: method.clone(), amount: Some(wrong.to_owned()) };
-        let refused = front.storefront.payment_intent(&shopper, &wish).await.unwrap_err();
+        let params = PaymentIntentParams { payment_method: method.clone(), amount: Some(wrong.to_owned()) };
+        let refused = front.storefront.payment_intent(&shopper, &params).await.unwrap_err();
         assert!(matches!(refused, StorefrontError::NotTheAmountDue { due } if due == usd(2000)), "{wrong}: {refused}");
     }
     assert!(front.orders().await.is_empty());
     assert_eq!(front.opened(&shopper).await.cart.payment_method, None);
-    let wish = Wish { payment_method: method.clone(), amount: Some("20.0".to_owned()) };
-    let paying = front.storefront.payment_intent(&shopper, &wish).await.unwrap();
+    let params = PaymentIntentParams { payment_method: method.clone(), amount: Some("20.0".to_owned()) };
+    let paying = front.storefront.payment_intent(&shopper, &params).await.unwrap();
     assert_eq!(paying.order.payer.payment_method, method);
 }
 
@@ -312,8 +312,9 @@ async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the
     let alone = Shopper { opened: Some(Opened::Order(order.id)), ..Shopper::default() };
     for shopper in [cart, alone] {
         front.shop.provider().will([Trouble::Refuses("resource_missing")]);
-        let wish = Wish { payment_method: Some(PaymentMethodId::new("pm_none").unwrap()), amount: None };
-        let refused = front.storefront.payment_intent(&shopper, &wish).await.unwrap_err();
+        let params =
+            PaymentIntentParams { payment_method: Some(PaymentMethodId::new("pm_none").unwrap()), amount: None };
+        let refused = front.storefront.payment_intent(&shopper, &params).await.unwrap_err();
         assert!(matches!(refused, StorefrontError::Intent(_)), "{refused}");
         let made = front.pay(&shopper).await.unwrap();
         assert_eq!(made.payer.payment_method, order.payer.payment_method.clone().filter(|_| made.id == order.id));
@@ -334,9 +335,9 @@ async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
     let signed_in = Shopper { customer: Some(ada), ..Shopper::default() };
     let newest = front.storefront.current(&signed_in).await.unwrap().cart.id;
     assert_eq!(guest.opened, Some(Opened::Cart(newest)), "the other cart is the newest");
-    let wish = Wish { payment_method: Some(PaymentMethodId::new("pm_1").unwrap()), amount: None };
-    let updated = front.storefront.update_intent(&signed_in, &name, &wish).await.unwrap();
-    assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &wish.payment_method));
+    let params = PaymentIntentParams { payment_method: Some(PaymentMethodId::new("pm_1").unwrap()), amount: None };
+    let updated = front.storefront.update_intent(&signed_in, &name, &params).await.unwrap();
+    assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &params.payment_method));
     assert_eq!(front.opened(&guest).await.order, None);
     // It was paid a moment ago, and no message has told so yet.
     front.shop.provider().pay(&order.payable_intent().unwrap().id);

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use paywright_app::{RateChoice, StorefrontError, Wish};
+use paywright_app::{PaymentIntentParams, RateChoice, StorefrontError};
 use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
 use serde_json::json;
 
@@ -260,7 +260,10 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
     check_payment_method(&call.params)?;
     let saved = call.params.text("source_id")?.map(|it| card_id(&it)).transpose()?;
     let source = call.params.under("source_attributes")?.unwrap_or_default();
-    let wish = Wish { payment_method: saved.clone().or(profile(&source)?), amount: call.params.text("amount")? };
+    let wanted = PaymentIntentParams {
+        payment_method: saved.clone().or(profile(&source)?),
+        amount: call.params.text("amount")?,
+    };
     if saved.is_some() {
         call.customer()?;
     }
@@ -269,7 +272,7 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
         if let Some(card) = &saved {
             storefront.check_saved_card(&shopper, card).await?;
         }
-        storefront.payment_intent(&shopper, &wish).await?;
+        storefront.payment_intent(&shopper, &wanted).await?;
         storefront.current(&shopper).await
     })
     .await?;

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{GatewayError, Paying, Wish};
+use paywright_app::{GatewayError, Paying, PaymentIntentParams};
 use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::Api;
 use crate::reader::FieldProblems;
 
 /// What is wanted of an intent: `payment_intent` with at least something in it.
-fn wish(params: &Params) -> Result<Wish, Refusal> {
+fn intent_params(params: &Params) -> Result<PaymentIntentParams, Refusal> {
     let root = params.root("payment_intent")?;
     let mut problems = FieldProblems::default();
     if problems.keep(root.flag("off_session")) == Some(true) {
@@ -30,7 +30,7 @@ fn wish(params: &Params) -> Result<Wish, Refusal> {
     let amount = problems.keep(root.text("amount")).flatten();
     // Nothing, and 0, stand for the amount that is due.
     let amount = amount.filter(|it| !it.chars().all(|it| matches!(it, '0' | '.' | ' ')));
-    Ok(problems.done(Some(Wish { payment_method: method, amount }))?)
+    Ok(problems.done(Some(PaymentIntentParams { payment_method: method, amount }))?)
 }
 
 /// An intent as it is shown. The customer's own bearer token also gets a key for the customer's app; the token of a
@@ -64,9 +64,9 @@ async fn intent(
 
 /// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let wish = wish(&call.params)?;
+    let wanted = intent_params(&call.params)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
-    let paying = run(async move { storefront.payment_intent(&shopper, &wish).await }).await?;
+    let paying = run(async move { storefront.payment_intent(&shopper, &wanted).await }).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
@@ -86,9 +86,9 @@ pub(super) async fn show(api: Data<Api>, call: Call, id: Path<String>) -> Result
 
 /// `PATCH /stripe/payment_intents/{id}`.
 pub(super) async fn update(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
-    let wish = wish(&call.params)?;
+    let wanted = intent_params(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let paying = run(async move { storefront.update_intent(&shopper, &id, &wish).await }).await?;
+    let paying = run(async move { storefront.update_intent(&shopper, &id, &wanted).await }).await?;
     intent(&api, &paying, &call.show, None, None).await
 }
 

@@ -72,7 +72,7 @@ async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
     assert!(matches!(front.shop.order(&first).await.state, OrderState::Canceled { .. }));
     // Neither by the name of the intent: nothing that is not complete can be paid.
     for name in [intent.to_string(), first.id.to_string()] {
-        let updated = front.storefront.update_intent(&shopper, &name, &Wish::default()).await;
+        let updated = front.storefront.update_intent(&shopper, &name, &PaymentIntentParams::default()).await;
         assert!(matches!(updated, Err(StorefrontError::NoIntent | StorefrontError::NotReady(_))), "{updated:?}");
     }
     assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NotReady(_))));
