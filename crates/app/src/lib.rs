@@ -82,7 +82,7 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    Opened, Paying, PaymentIntentParams, RateChoice, Saving, Session, Shopper, Storefront, StorefrontError,
+    CardSetup, Opened, Paying, PaymentIntentParams, RateChoice, Session, Shopper, Storefront, StorefrontError,
 };
 pub use work_id::{Work, WorkId};
 

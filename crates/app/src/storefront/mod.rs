@@ -24,7 +24,7 @@ use thiserror::Error;
 
 pub use checkout::RateChoice;
 pub use pay::{Paying, PaymentIntentParams};
-pub use saved_cards::Saving;
+pub use saved_cards::CardSetup;
 
 use crate::doubt::Remembering;
 use crate::{

@@ -10,7 +10,7 @@ const CUSTOMER_KEYS_MAX: u32 = 3;
 
 /// What an app needs to save a means of payment without paying.
 #[derive(Debug, Clone)]
-pub struct Saving {
+pub struct CardSetup {
     /// Who the customer is at the provider.
     pub customer: ProviderCustomerId,
     /// What lets an app see what is saved.
@@ -49,11 +49,11 @@ impl Storefront {
     }
 
     /// What an app needs to save a means of payment of `customer`.
-    pub async fn save_card(&self, customer: &CustomerId, version: Option<&str>) -> Result<Saving, StorefrontError> {
+    pub async fn save_card(&self, customer: &CustomerId, version: Option<&str>) -> Result<CardSetup, StorefrontError> {
         let customer = self.provider_customer(customer).await?;
         let ephemeral_key = self.ephemeral_key(&customer, version).await?;
         let setup_intent = self.wallet.setup_intent(&customer, &self.fresh_key("setup")).await?;
-        Ok(Saving { customer, ephemeral_key, setup_intent })
+        Ok(CardSetup { customer, ephemeral_key, setup_intent })
     }
 
     /// The saved cards of a customer, the newest first.
