@@ -82,7 +82,7 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    CardSetup, Opened, Paying, PaymentIntentParams, RateChoice, Session, Shopper, Storefront, StorefrontError,
+    CardSetup, Paying, PaymentIntentParams, RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject,
 };
 pub use work_id::{Work, WorkId};
 

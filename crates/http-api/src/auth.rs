@@ -9,7 +9,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use paywright_app::{Access, Actor, ApiKey, Opened, Scope, StoreError};
+use paywright_app::{Access, Actor, ApiKey, Scope, StoreError, TokenSubject};
 use paywright_domain::{CartId, CustomerId, OrderId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -149,9 +149,9 @@ impl Tokens {
     }
 
     /// What a token of a cart or of an order opens.
-    pub(crate) fn opened(&self, token: &str) -> Option<Opened> {
-        let cart = || self.carts.read(token).map(|it| Opened::Cart(CartId(it)));
-        self.orders.read(token).map(|it| Opened::Order(OrderId(it))).or_else(cart)
+    pub(crate) fn subject(&self, token: &str) -> Option<TokenSubject> {
+        let cart = || self.carts.read(token).map(|it| TokenSubject::Cart(CartId(it)));
+        self.orders.read(token).map(|it| TokenSubject::Order(OrderId(it))).or_else(cart)
     }
 
     pub(crate) fn access(&self, token: &str, now: Timestamp) -> Option<Access> {

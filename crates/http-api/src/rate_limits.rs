@@ -11,7 +11,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
-use paywright_app::Opened;
+use paywright_app::TokenSubject;
 use paywright_domain::CustomerId;
 use tracing::Span;
 
@@ -93,7 +93,7 @@ pub(crate) enum CallKind {
 /// Caller whose calls are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Shopper {
-    Holder(Opened),
+    Holder(TokenSubject),
     Customer(CustomerId),
 }
 
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     fn cart(n: u128) -> Shopper {
-        Shopper::Holder(Opened::Cart(CartId(Uuid::from_u128(n))))
+        Shopper::Holder(TokenSubject::Cart(CartId(Uuid::from_u128(n))))
     }
 
     fn address(text: &str) -> ClientAddress {

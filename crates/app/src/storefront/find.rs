@@ -1,6 +1,6 @@
 use paywright_domain::{Cart, CartError, CustomerId, Fact, IntentStatus, Order, OrderId, OrderState, Timestamp};
 
-use super::{Opened, Session, Shopper, Storefront, StorefrontError};
+use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::{
     ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, MarkDue, OrderQuery, OrderRef, StoreError, Version,
     Versioned, log,
@@ -112,9 +112,9 @@ impl Storefront {
     /// The cart that the shopper's token opens, whatever has become of it. To another customer than its owner it does
     /// not exist: [`StorefrontError::NoCart`].
     pub async fn opened(&self, shopper: &Shopper) -> Result<Option<Session>, StorefrontError> {
-        let which = match shopper.opened {
-            Some(Opened::Cart(id)) => CartRef::Id(id),
-            Some(Opened::Order(order)) => CartRef::Order(order),
+        let which = match shopper.subject {
+            Some(TokenSubject::Cart(id)) => CartRef::Id(id),
+            Some(TokenSubject::Order(order)) => CartRef::Order(order),
             None => return Ok(None),
         };
         match self.carts.cart(which).await? {

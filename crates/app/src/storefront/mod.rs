@@ -42,9 +42,9 @@ pub struct Storefront {
     currency: Currency,
 }
 
-/// What a token opens.
+/// Cart or order that a storefront token gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Opened {
+pub enum TokenSubject {
     /// A cart, and the order that it becomes.
     Cart(CartId),
     /// An order, whatever it was made from.
@@ -54,8 +54,8 @@ pub enum Opened {
 /// Who shops: the holder of a token, a customer, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shopper {
-    /// What its token opens.
-    pub opened: Option<Opened>,
+    /// Cart or order that the request's token gives access to.
+    pub subject: Option<TokenSubject>,
     /// Whose bearer token it has.
     pub customer: Option<CustomerId>,
     /// The currency that it asks for.
@@ -65,7 +65,7 @@ pub struct Shopper {
 impl Shopper {
     /// The same customer, without a token.
     fn without_token(&self) -> Self {
-        Self { opened: None, ..self.clone() }
+        Self { subject: None, ..self.clone() }
     }
 }
 

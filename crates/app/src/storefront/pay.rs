@@ -3,7 +3,7 @@ use paywright_domain::{
 };
 use secrecy::SecretString;
 
-use super::{Opened, Session, Shopper, Storefront, StorefrontError};
+use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::intent_reads::Freshness;
 use crate::{
     ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GatewayError, GetOrderError,
@@ -136,8 +136,8 @@ impl Storefront {
 
     /// The order that the shopper's token opens, where it was not made from a cart.
     async fn order_alone(&self, shopper: &Shopper) -> Result<Option<Order>, StorefrontError> {
-        match shopper.opened {
-            Some(Opened::Order(id)) if self.cart_of(id).await?.is_none() => {
+        match shopper.subject {
+            Some(TokenSubject::Order(id)) if self.cart_of(id).await?.is_none() => {
                 let found = self.app.get_order(&OrderRef::Id(id), &Access::Order(id)).await;
                 let of_bearer = shopper.customer.clone().map(Access::Customer);
                 match found {
@@ -150,7 +150,7 @@ impl Storefront {
                     Err(GetOrderError::Store(error)) => Err(error.into()),
                 }
             }
-            Some(Opened::Order(_) | Opened::Cart(_)) | None => Ok(None),
+            Some(TokenSubject::Order(_) | TokenSubject::Cart(_)) | None => Ok(None),
         }
     }
 
@@ -230,7 +230,7 @@ impl Storefront {
         match order.state {
             OrderState::Open => {
                 // Of this order's cart, and not of another one that the customer has begun since.
-                let holder = Shopper { opened: Some(Opened::Order(order.id)), ..shopper.clone() };
+                let holder = Shopper { subject: Some(TokenSubject::Order(order.id)), ..shopper.clone() };
                 self.payment_intent(&holder, params).await
             }
             OrderState::Paid { .. } | OrderState::Canceled { .. } => Err(StorefrontError::NoCart),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use paywright_app::{
-    CartRef, Carts, Opened, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper,
-    Storefront, StorefrontError,
+    CartRef, Carts, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper, Storefront,
+    StorefrontError, TokenSubject,
 };
 use paywright_domain::{
     CartError, Currency, CustomerId, EditError, Email, IntentStatus, NotNow, Order, OrderState, PaymentMethodId,
@@ -44,7 +44,7 @@ impl Front {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
         let session = self.storefront.create_cart(&shopper, Ok).await.unwrap();
-        let shopper = Shopper { opened: Some(Opened::Cart(session.cart.id)), ..shopper };
+        let shopper = Shopper { subject: Some(TokenSubject::Cart(session.cart.id)), ..shopper };
         self.add(&shopper, "bone", 2).await.unwrap();
         let email = Email::new("ada@example.com").unwrap();
         self.storefront.change(&shopper, |cart, _, _| Ok(cart.with_email(email.clone()))).await.unwrap();
@@ -309,7 +309,7 @@ async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the
     let front = Front::open().await;
     let cart = front.with_bones(None).await;
     let order = front.shop.placed().await;
-    let alone = Shopper { opened: Some(Opened::Order(order.id)), ..Shopper::default() };
+    let alone = Shopper { subject: Some(TokenSubject::Order(order.id)), ..Shopper::default() };
     for shopper in [cart, alone] {
         front.shop.provider().will([Trouble::Refuses("resource_missing")]);
         let params =
@@ -334,7 +334,7 @@ async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
     front.storefront.associate(&guest, &ada).await.unwrap();
     let signed_in = Shopper { customer: Some(ada), ..Shopper::default() };
     let newest = front.storefront.current(&signed_in).await.unwrap().cart.id;
-    assert_eq!(guest.opened, Some(Opened::Cart(newest)), "the other cart is the newest");
+    assert_eq!(guest.subject, Some(TokenSubject::Cart(newest)), "the other cart is the newest");
     let params = PaymentIntentParams { payment_method: Some(PaymentMethodId::new("pm_1").unwrap()), amount: None };
     let updated = front.storefront.update_intent(&signed_in, &name, &params).await.unwrap();
     assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &params.payment_method));
@@ -386,7 +386,7 @@ async fn an_empty_cart_of_a_guest_is_forgotten_soon_and_no_other() {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
         let made = front.storefront.create_cart(&shopper, Ok).await.unwrap();
-        Shopper { opened: Some(Opened::Cart(made.cart.id)), ..shopper }
+        Shopper { subject: Some(TokenSubject::Cart(made.cart.id)), ..shopper }
     };
     let (empty, of_customer) = (new(None).await, new(Some("ada")).await);
     let filled = front.with_bones(None).await;

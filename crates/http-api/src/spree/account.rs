@@ -25,7 +25,7 @@ const ORDERS_MAX: usize = 1000;
 
 /// `GET /order_status/{number}`: a placed order, for the holder of its cart's token, and for its customer.
 pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
-    let session = match (call.shopper.opened, &call.shopper.customer) {
+    let session = match (call.shopper.subject, &call.shopper.customer) {
         (None, Some(customer)) => {
             let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
             api.storefront.of_customer(&which, customer).await?

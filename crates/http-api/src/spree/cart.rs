@@ -145,8 +145,9 @@ pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Resul
 pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let token = call.params.text("guest_order_token")?;
-    let opened = token.and_then(|it| api.tokens.opened(&it)).or(call.shopper.opened).ok_or_else(Refusal::not_found)?;
-    let guest = Shopper { opened: Some(opened), ..Shopper::default() };
+    let subject =
+        token.and_then(|it| api.tokens.subject(&it)).or(call.shopper.subject).ok_or_else(Refusal::not_found)?;
+    let guest = Shopper { subject: Some(subject), ..Shopper::default() };
     let storefront = api.storefront.for_request();
     let session = run(async move { storefront.associate(&guest, &customer).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
-use paywright_app::{Access, Actor, Opened, Shopper};
+use paywright_app::{Access, Actor, Shopper, TokenSubject};
 use paywright_domain::CustomerId;
 
 use super::STOREFRONT;
@@ -128,7 +128,7 @@ fn tries_coupon(params: &Params) -> Result<bool, Refusal> {
 /// Whose calls a call is counted with: of the token, or of the customer where there is none.
 fn counted_as(shopper: &Shopper) -> Option<rate_limits::Shopper> {
     let customer = || shopper.customer.clone().map(rate_limits::Shopper::Customer);
-    shopper.opened.map(rate_limits::Shopper::Holder).or_else(customer)
+    shopper.subject.map(rate_limits::Shopper::Holder).or_else(customer)
 }
 
 /// Whether only customers may call this.
@@ -146,10 +146,10 @@ fn bearer_of(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal
 
 /// Who asks, by what the shopper has shown; nobody yet where that is nothing. Which customer it is stays with the order.
 fn actor(shopper: &Shopper) -> Option<Actor> {
-    match (&shopper.customer, shopper.opened) {
+    match (&shopper.customer, shopper.subject) {
         (Some(_), _) => Some(Actor::Customer),
-        (None, Some(Opened::Cart(_))) => Some(Actor::CartToken),
-        (None, Some(Opened::Order(_))) => Some(Actor::OrderToken),
+        (None, Some(TokenSubject::Cart(_))) => Some(Actor::CartToken),
+        (None, Some(TokenSubject::Order(_))) => Some(Actor::OrderToken),
         (None, None) => None,
     }
 }
@@ -160,10 +160,10 @@ fn shopper(api: &Api, request: &HttpRequest, bearer: Option<Access>, params: &Pa
         Some(token) => Some(token),
         None => params.text("order_token")?,
     };
-    let mut shopper = Shopper { opened: token.and_then(|it| api.tokens.opened(&it)), ..Shopper::default() };
+    let mut shopper = Shopper { subject: token.and_then(|it| api.tokens.subject(&it)), ..Shopper::default() };
     match bearer {
         Some(Access::Customer(customer)) => shopper.customer = Some(customer),
-        Some(Access::Order(order)) => shopper.opened = shopper.opened.or(Some(Opened::Order(order))),
+        Some(Access::Order(order)) => shopper.subject = shopper.subject.or(Some(TokenSubject::Order(order))),
         Some(Access::All) => return Err(Refusal::token_invalid()),
         None => {}
     }

@@ -20,7 +20,7 @@ impl Front {
 async fn an_order_that_awaits_its_money_is_complete_and_not_paid() {
     let front = Front::open().await;
     let shopper = front.with_bones(Some("ada")).await;
-    let bearer = Shopper { opened: None, ..shopper.clone() };
+    let bearer = Shopper { subject: None, ..shopper.clone() };
     let order = front.pay(&shopper).await.unwrap();
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
@@ -64,7 +64,7 @@ async fn a_bank_debit_that_fails_leaves_the_cart_to_be_paid_again() {
         assert!(!front.storefront.was_completed(&order).await.unwrap(), "before the customer has paid");
         front.bank_says(&intent, IntentStatus::Processing).await;
         front.storefront.complete(&shopper).await.unwrap();
-        let who = if by_token { shopper } else { Shopper { opened: None, ..shopper } };
+        let who = if by_token { shopper } else { Shopper { subject: None, ..shopper } };
         front.bank_says(&intent, IntentStatus::RequiresPaymentMethod).await;
         let refused = front.storefront.complete(&who).await;
         assert!(matches!(refused, Err(StorefrontError::Check(_))), "{refused:?}");

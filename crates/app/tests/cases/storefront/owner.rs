@@ -34,8 +34,8 @@ async fn a_customers_cart_is_none_for_another_customer() {
     let own = front.with_bones(Some("ada")).await;
     let order = front.pay(&own).await.unwrap();
     let before = front.opened(&own).await;
-    for opened in [own.opened, Some(Opened::Order(order.id))] {
-        let eve = Shopper { opened, ..customer("eve") };
+    for subject in [own.subject, Some(TokenSubject::Order(order.id))] {
+        let eve = Shopper { subject, ..customer("eve") };
         assert!(matches!(front.storefront.opened(&eve).await, Err(StorefrontError::NoCart)));
         assert!(matches!(front.storefront.current(&eve).await, Err(StorefrontError::NoCart)));
         assert!(matches!(front.add(&eve, "toy", 1).await, Err(StorefrontError::NoCart)));
@@ -44,10 +44,10 @@ async fn a_customers_cart_is_none_for_another_customer() {
         let name = order.id.to_string();
         assert!(matches!(front.storefront.confirm_intent(&eve, &name).await, Err(StorefrontError::NoCart)));
         assert!(matches!(front.storefront.shown_intent(&eve, None).await, Err(StorefrontError::NoCart)));
-        let holder = Shopper { opened, ..Shopper::default() };
+        let holder = Shopper { subject, ..Shopper::default() };
         assert_eq!(front.opened(&holder).await, before, "who holds the token and is no other customer may use it");
     }
-    let made = front.storefront.create_cart(&Shopper { opened: own.opened, ..customer("eve") }, Ok).await.unwrap();
+    let made = front.storefront.create_cart(&Shopper { subject: own.subject, ..customer("eve") }, Ok).await.unwrap();
     assert_ne!(made.cart.id, before.cart.id);
     assert_eq!(front.opened(&own).await, before);
 }
@@ -76,7 +76,7 @@ async fn a_customer_finds_what_is_complete_without_its_token() {
     let own = front.with_bones(None).await;
     front.storefront.associate(&own, &CustomerId::new("ada").unwrap()).await.unwrap();
     front.shop.clock.advance_seconds(60);
-    let order = front.pay(&Shopper { opened: own.opened, ..left.clone() }).await.unwrap();
+    let order = front.pay(&Shopper { subject: own.subject, ..left.clone() }).await.unwrap();
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().pay(&intent);
     front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
