@@ -90,7 +90,7 @@ impl App {
         change.log(&committed);
         committed?;
         if urgent {
-            self.bell.ring();
+            self.waker.wake();
         }
         Ok(())
     }

@@ -66,7 +66,7 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
-pub use ports::ids_and_clock::{Bell, Clock, Ids};
+pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
@@ -105,7 +105,7 @@ pub struct Ports {
     /// Fresh names.
     pub ids: Arc<dyn Ids>,
     /// Wakes the worker.
-    pub bell: Arc<dyn Bell>,
+    pub waker: Arc<dyn WorkerWaker>,
 }
 
 /// What a shop may choose.
@@ -146,7 +146,7 @@ pub struct App {
     records: Arc<dyn ProviderRecords>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    bell: Arc<dyn Bell>,
+    waker: Arc<dyn WorkerWaker>,
     settings: Settings,
     /// Who this process is where it holds leases.
     owner: Uuid,
@@ -167,7 +167,7 @@ pub struct App {
 impl App {
     /// Puts the use cases on their ports.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        let Ports { store, gateway, background, records, clock, ids, bell } = ports;
+        let Ports { store, gateway, background, records, clock, ids, waker } = ports;
         let owner = ids.owner();
         Self {
             store,
@@ -176,7 +176,7 @@ impl App {
             records,
             clock,
             ids,
-            bell,
+            waker,
             settings,
             owner,
             has_walked: Arc::default(),

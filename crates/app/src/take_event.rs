@@ -104,7 +104,7 @@ impl App {
         };
         self.store.record_event(&kept).await?;
         if kept.due_at.is_some_and(|it| it <= now) {
-            self.bell.ring();
+            self.waker.wake();
         }
         log::outcome(&kept);
         Ok(kept.verdict)

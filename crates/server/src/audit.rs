@@ -9,7 +9,7 @@ use crate::cli::AuditOptions;
 use crate::database::{Schema, Stores};
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
-use crate::worker::Doorbell;
+use crate::worker::WorkerSignal;
 use crate::world::now;
 use crate::{Failure, say};
 
@@ -22,7 +22,8 @@ pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
     let epoch = store.installation().await?.epoch;
     let limits = settings.payments.into_settings(&stripe);
-    let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
+    let app =
+        use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<WorkerSignal>::default()).in_background();
     let since = now().minus_seconds(options.days.saturating_mul(SECONDS_PER_DAY));
     let audit = app.audit(since).await?;
     say(&match epoch {

@@ -10,7 +10,7 @@ use crate::database::{Schema, Stores};
 use crate::operator::operator;
 use crate::serve::{gateway, use_cases};
 use crate::settings::Settings;
-use crate::worker::Doorbell;
+use crate::worker::WorkerSignal;
 use crate::world::now;
 use crate::{Failure, say};
 
@@ -29,7 +29,8 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
     let Stores { orders: store, installation, .. } = database.open(1, Schema::Check).await?;
     let limits = settings.payments.into_settings(&stripe);
-    let app = use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<Doorbell>::default()).in_background();
+    let app =
+        use_cases(store, &gateway(stripe, installation)?, limits, &Arc::<WorkerSignal>::default()).in_background();
     let work = Work::by(operator(), WorkId::Background("recover"));
     let recovery = work.scope(app.recover(options.since, |it| options.decision(it))).await?;
     say(&format!("Installation {installation}: epoch {} begins.", recovery.epoch));

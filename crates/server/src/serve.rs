@@ -14,7 +14,7 @@ use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_when_asked};
-use crate::worker::{Doorbell, KeepCarts, Worker};
+use crate::worker::{KeepCarts, Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
@@ -43,7 +43,7 @@ pub(crate) struct Wiring {
 /// A service that is wired and does not answer yet.
 pub(crate) struct Service {
     pub(crate) api: Api,
-    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) waker: Arc<WorkerSignal>,
     keep_carts: KeepCarts,
     drain: Duration,
 }
@@ -91,12 +91,12 @@ pub(crate) fn workers(set: usize) -> usize {
 
 /// Puts the adapters behind the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
-    let bell = Arc::<Doorbell>::default();
+    let waker = Arc::<WorkerSignal>::default();
     let Stores { orders, carts, prices, installation } = wiring.stores;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
-    let app = use_cases(orders, &gateway, settings, &bell);
+    let app = use_cases(orders, &gateway, settings, &waker);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency),
@@ -111,7 +111,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         shutdown: Shutdown::default(),
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
-    Ok(Service { api, bell, keep_carts: wiring.keep_carts, drain: wiring.drain })
+    Ok(Service { api, waker, keep_carts: wiring.keep_carts, drain: wiring.drain })
 }
 
 /// Stripe, as the use cases of one installation see it.
@@ -124,7 +124,7 @@ pub(crate) fn use_cases(
     store: Arc<dyn Store>,
     gateway: &StripeGateway,
     settings: paywright_app::Settings,
-    bell: &Arc<Doorbell>,
+    waker: &Arc<WorkerSignal>,
 ) -> App {
     let background = gateway.in_background();
     let ports = Ports {
@@ -134,7 +134,7 @@ pub(crate) fn use_cases(
         records: Arc::new(background),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        bell: Arc::<Doorbell>::clone(bell),
+        waker: Arc::<WorkerSignal>::clone(waker),
     };
     App::new(ports, settings)
 }
@@ -157,9 +157,9 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, bell, keep_carts, drain } = service;
+    let Service { api, waker, keep_carts, drain } = service;
     let shutdown = api.shutdown.clone();
-    let worker = Worker::start(&api.app, &api.storefront, &bell, keep_carts);
+    let worker = Worker::start(&api.app, &api.storefront, &waker, keep_carts);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Bell, Storefront, StorefrontError};
+use paywright_app::{App, Storefront, StorefrontError, WorkerWaker};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -24,10 +24,10 @@ const TIDY: Duration = Duration::from_secs(60);
 
 /// Wakes the worker of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Doorbell(Notify);
+pub(crate) struct WorkerSignal(Notify);
 
-impl Bell for Doorbell {
-    fn ring(&self) {
+impl WorkerWaker for WorkerSignal {
+    fn wake(&self) {
         self.0.notify_one();
     }
 }
@@ -40,9 +40,9 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts it. Carts are kept for as long as `keep` says.
-    pub(crate) fn start(app: &App, storefront: &Storefront, bell: &Arc<Doorbell>, keep: KeepCarts) -> Self {
+    pub(crate) fn start(app: &App, storefront: &Storefront, waker: &Arc<WorkerSignal>, keep: KeepCarts) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(bell), stopped.clone())));
+        let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(waker), stopped.clone())));
         let tidying = tokio::spawn(tidy(storefront.clone(), keep, stopped.clone()));
         Self { hands: hands.chain([tidying]).collect(), stop }
     }
@@ -62,7 +62,7 @@ impl Worker {
     }
 }
 
-async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>) {
+async fn work(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let step = {
             let app = app.clone();
@@ -82,7 +82,7 @@ async fn work(app: App, bell: Arc<Doorbell>, mut stopped: watch::Receiver<bool>)
             }
         };
         tokio::select! {
-            () = bell.0.notified() => {}
+            () = waker.0.notified() => {}
             () = tokio::time::sleep(wait.mul_f32(fastrand::f32().mul_add(0.5, 0.5))) => {}
             _ = stopped.changed() => {}
         }

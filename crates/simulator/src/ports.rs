@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Bell, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
+    ApiKey, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
     Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark,
     MarkDue, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
     ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
-    Versioned,
+    Versioned, WorkerWaker,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
@@ -46,7 +46,7 @@ impl Outside {
             records: Arc::new(outside()),
             clock: Arc::new(outside()),
             ids: Arc::new(outside()),
-            bell: Arc::new(outside()),
+            waker: Arc::new(outside()),
         }
     }
 
@@ -270,10 +270,10 @@ impl Ids for Outside {
     }
 }
 
-impl Bell for Outside {
-    fn ring(&self) {
+impl WorkerWaker for Outside {
+    fn wake(&self) {
         if let Some(process) = self.world.core().processes.get_mut(self.process) {
-            process.is_rung = true;
+            process.is_woken = true;
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Process {
     /// How often it was started.
     pub(crate) generation: u32,
     /// Whether there is something to be done at once.
-    pub(crate) is_rung: bool,
+    pub(crate) is_woken: bool,
     /// The key that it asks Stripe with.
     pub(crate) key_version: u32,
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use paywright_app::{App, Clock, GatewayError, IssuedIntent, Ports, ReadPayment, Settings, Store};
 use paywright_domain::{IntentSnapshot, IntentStatus, OrderId};
 
-use crate::{CountedIds, CountingBell, HandClock, MockGateway, NoRecords, at, usd};
+use crate::{CountedIds, CountingWaker, HandClock, MockGateway, NoRecords, at, usd};
 
 /// Does what a store has left to be done, whose orders 1 to 3 have an intent to be made, an edit and a refund. Each is
 /// asked for under the key of before, with the parameters of before: the provider may have seen the request already.
@@ -49,7 +49,7 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
         records: Arc::new(NoRecords),
         clock: Arc::<HandClock>::clone(&clock),
         ids: Arc::new(CountedIds::default()),
-        bell: Arc::new(CountingBell::default()),
+        waker: Arc::new(CountingWaker::default()),
     };
     // A restore since then gives new requests another key, and these none.
     store.begin_epoch(paywright_domain::Epoch(7)).await.unwrap();

@@ -27,4 +27,4 @@ pub use gateway::{MockGateway, NoRecords, issued, issuing_gateway};
 pub use provider::{Provider, Trouble};
 pub use samples::{at, changes, edit_of_lines, new_order, order_id, place, request_intent, usd};
 pub use wallet::Cards;
-pub use world::{CountedIds, CountingBell, HandClock};
+pub use world::{CountedIds, CountingWaker, HandClock};

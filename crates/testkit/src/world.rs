@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paywright_app::{Bell, Clock, Ids};
+use paywright_app::{Clock, Ids, WorkerWaker};
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
@@ -64,17 +64,17 @@ impl Ids for CountedIds {
 
 /// A bell that counts.
 #[derive(Debug, Default)]
-pub struct CountingBell(AtomicU32);
+pub struct CountingWaker(AtomicU32);
 
-impl CountingBell {
+impl CountingWaker {
     /// How often it was rung.
-    pub fn rung(&self) -> u32 {
+    pub fn woken(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl Bell for CountingBell {
-    fn ring(&self) {
+impl WorkerWaker for CountingWaker {
+    fn wake(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -30,8 +30,8 @@ pub trait Ids: Send + Sync {
     fn spread(&self, seconds: u32) -> u32;
 }
 
-/// Wakes those who do committed tasks, where there is one to be done at once.
-pub trait Bell: Send + Sync {
-    /// There is something to be done.
-    fn ring(&self);
+/// Wakes the worker when a committed task is due immediately.
+pub trait WorkerWaker: Send + Sync {
+    /// Wakes the worker, which then looks for due tasks.
+    fn wake(&self);
 }

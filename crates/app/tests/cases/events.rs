@@ -227,7 +227,7 @@ async fn a_hint_is_followed_by_a_look() {
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
     assert_eq!(take(&shop, event("evt_1", ProviderNews::Look(intent))).await, Verdict::Parked);
-    assert_eq!(shop.bell.rung(), 1);
+    assert_eq!(shop.waker.woken(), 1);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Refunded);
 }

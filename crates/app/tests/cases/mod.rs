@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, ProviderRecords, Settings, Store};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
-use paywright_testkit::{CountedIds, CountingBell, HandClock, NoRecords, Provider, at, new_order};
+use paywright_testkit::{CountedIds, CountingWaker, HandClock, NoRecords, Provider, at, new_order};
 
 use crate::Kept;
 
@@ -36,7 +36,7 @@ pub(crate) struct Shop {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<HandClock>,
-    pub(crate) bell: Arc<CountingBell>,
+    pub(crate) waker: Arc<CountingWaker>,
     provider: Option<Provider>,
     _kept: Option<Kept>,
 }
@@ -92,7 +92,7 @@ impl Shop {
         clock: Arc<HandClock>,
         settings: Settings,
     ) -> Self {
-        let bell = Arc::new(CountingBell::default());
+        let waker = Arc::new(CountingWaker::default());
         let ports = Ports {
             store: Arc::clone(&store),
             background: Arc::clone(&gateway),
@@ -100,9 +100,9 @@ impl Shop {
             records,
             clock: Arc::<HandClock>::clone(&clock),
             ids: Arc::new(CountedIds::default()),
-            bell: Arc::<CountingBell>::clone(&bell),
+            waker: Arc::<CountingWaker>::clone(&waker),
         };
-        Self { app: App::new(ports, settings), store, clock, bell, provider: None, _kept: None }
+        Self { app: App::new(ports, settings), store, clock, waker, provider: None, _kept: None }
     }
 
     pub(crate) fn provider(&self) -> &Provider {

@@ -220,7 +220,7 @@ async fn a_second_payment_goes_back_by_itself_and_once() {
     for _ in 0..3 {
         shop.app.settle_from_provider(&second).await.unwrap();
     }
-    assert_eq!(shop.bell.rung(), 1, "the worker is woken for it");
+    assert_eq!(shop.waker.woken(), 1, "the worker is woken for it");
     shop.after(0).await;
     shop.after(86_400).await;
     let after = shop.order(&order).await;

@@ -25,7 +25,7 @@ use paywright_app::{
 use paywright_domain::{Currency, CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{Cards, CountedIds, CountingBell, HandClock, NoRecords, Provider, at};
+use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, at};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -121,7 +121,7 @@ impl Service {
             records,
             clock: hands,
             ids: Arc::new(CountedIds::default()),
-            bell: Arc::new(CountingBell::default()),
+            waker: Arc::new(CountingWaker::default()),
         };
         let app = App::new(ports, Settings::default());
         let wallet = Cards::default();

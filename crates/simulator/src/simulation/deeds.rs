@@ -24,7 +24,7 @@ impl Simulation<'_> {
         let mut core = self.world.core();
         let key_version = core.stripe.key_version;
         if let Some(place) = core.processes.get_mut(process) {
-            *place = Process { app: Some(app), generation: place.generation + 1, is_rung: true, key_version };
+            *place = Process { app: Some(app), generation: place.generation + 1, is_woken: true, key_version };
         }
     }
 
@@ -51,7 +51,7 @@ impl Simulation<'_> {
         let step = async move {
             let now = world.now();
             if let Some(process) = world.core().processes.get_mut(process) {
-                process.is_rung = false;
+                process.is_woken = false;
             }
             let work = world.inside(process, false, |app| -> BoxFuture<'static, _> {
                 Box::pin(async move { app.in_background().run_due_tasks(now).await })
@@ -59,7 +59,7 @@ impl Simulation<'_> {
             if matches!(work.await, Ok(Ok(done)) if done > 0)
                 && let Some(process) = world.core().processes.get_mut(process)
             {
-                process.is_rung = true;
+                process.is_woken = true;
             }
         };
         let actor = self.add(|| format!("worker {process}"), Box::pin(step));

@@ -284,8 +284,8 @@ impl<'a> Simulation<'a> {
     /// Whether a process's worker is idle and there is something for it to do.
     fn has_work(&self, core: &Core, process: usize) -> bool {
         let is_idle = self.workers.get(process).is_some_and(Option::is_none);
-        let is_rung = core.processes.get(process).is_some_and(|it| it.is_rung);
-        is_idle && (is_rung || self.world.store.read(Tables::next_due).is_none_or(|it| it <= core.now))
+        let is_woken = core.processes.get(process).is_some_and(|it| it.is_woken);
+        is_idle && (is_woken || self.world.store.read(Tables::next_due).is_none_or(|it| it <= core.now))
     }
 
     /// Takes one step, and checks what must always hold.
