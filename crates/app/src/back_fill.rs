@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tracing::Instrument;
 
-use crate::{App, GatewayError, Lease, Mark, MarkDue, ProviderEvent, StoreError, WorkId, log};
+use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreError, WorkId, log};
 
 /// How far a walk without a mark goes back, in seconds: as long as Stripe lists a message ("List all events").
 const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
@@ -30,12 +30,12 @@ impl App {
     pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
         // The first walk of a process is due at once: nobody may have been there for a while.
         let first = !self.has_walked.load(Ordering::Relaxed);
-        let due = MarkDue::now(lease.now, self.settings.back_fill_seconds);
-        let due = if first { MarkDue { by: due.latest, ..due } } else { due };
-        let Some(mut mark) = self.store.take_mark(BACK_FILL, lease, due).await? else { return Ok(false) };
+        let due = CursorDue::now(lease.now, self.settings.back_fill_seconds);
+        let due = if first { CursorDue { by: due.latest, ..due } } else { due };
+        let Some(mut cursor) = self.store.lease_cursor(BACK_FILL, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
-        let before = mark.value.clone();
-        let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut mark)).await {
+        let before = cursor.value.clone();
+        let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut cursor)).await {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),
             Err(Interrupted::Gateway(error)) => {
@@ -43,23 +43,23 @@ impl App {
                 false
             }
         };
-        let more = self.goes_on(BACK_FILL, more, before.as_deref(), &mark);
+        let more = self.goes_on(BACK_FILL, more, before.as_deref(), &cursor);
         if let Some(warning) = self.clock_warning() {
             tracing::warn!("{warning}");
         }
         let now = self.clock.now();
         let again = if more { 0 } else { self.settings.back_fill_seconds };
-        self.store.move_mark(BACK_FILL, lease.owner, &mark, now.plus_seconds(again)).await?;
+        self.store.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
         if !more {
             self.store.forget_events(now.minus_seconds(KEPT_SECONDS)).await?;
         }
         Ok(more)
     }
 
-    async fn walk(&self, mark: &mut Mark) -> Result<bool, Interrupted> {
+    async fn walk(&self, cursor: &mut Cursor) -> Result<bool, Interrupted> {
         let began = self.clock.now();
         let since = began.minus_seconds(FIRST_WALK_SECONDS);
-        let mut place = mark.value.clone();
+        let mut place = cursor.value.clone();
         for _ in 0..PAGES_MAX {
             let page = match self.records.events(place.as_deref(), since).await {
                 Err(GatewayError::NotFound) if place.is_some() => {
@@ -78,7 +78,7 @@ impl App {
             }
             let Some((last, created_at)) = page.last else { return Ok(false) };
             if created_at.plus_seconds(SETTLED_SECONDS) <= began {
-                mark.value = Some(last.clone());
+                cursor.value = Some(last.clone());
             }
             place = Some(last);
             if !page.more {
@@ -87,7 +87,7 @@ impl App {
         }
         // On a busy account the messages of the last moments alone are more than one walk reads: the mark stays before
         // them, and the next period goes on from there.
-        Ok(mark.value == place)
+        Ok(cursor.value == place)
     }
 
     /// Takes in an event that no webhook has brought, and logs that: it has no request whose line would.

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::deadline::Deadline;
 use crate::{
-    ApiKey, CartRef, Carts, Changes, Clock, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
-    Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PriceList, ReceivedEvent,
-    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
+    ApiKey, CartRef, Carts, Changes, Clock, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
+    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, PriceList,
+    ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -146,12 +146,18 @@ impl Store for Remembering<dyn Store> {
         self.doubt.read(self.port.forget_events(before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
-        self.doubt.read(self.port.take_mark(name, lease, due)).await
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
+        self.doubt.read(self.port.lease_cursor(name, lease, due)).await
     }
 
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        self.doubt.read(self.port.move_mark(name, owner, mark, due_at)).await
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.doubt.read(self.port.move_cursor(name, owner, cursor, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

@@ -70,8 +70,8 @@ pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
-    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, DiskFull, IdempotencyKey, IdempotencyRecord, Installation,
-    LateTasks, Lease, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, OrderRefError, RecordedFact,
+    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, Cursor, CursorDue, DiskFull, IdempotencyKey, IdempotencyRecord,
+    Installation, LateTasks, Lease, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, OrderRefError, RecordedFact,
     Rescheduled, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use paywright_domain::{TaskKind, Timestamp};
 
-use crate::{App, CLOCK_TOLERANCE_SECONDS, LateTasks, Lease, Mark, MarkDue, StoreError};
+use crate::{App, CLOCK_TOLERANCE_SECONDS, Cursor, CursorDue, LateTasks, Lease, StoreError};
 
 /// How many tasks that are not due yet are looked at in one step.
 const LOOKED_AT_MAX: u16 = 5000;
@@ -17,20 +17,20 @@ impl App {
     pub(crate) async fn reschedule(&self, lease: &Lease) -> Result<bool, StoreError> {
         // As for the walk along the provider's messages: the first look of a process is due at once.
         let first = !self.has_rescheduled.load(Ordering::Relaxed);
-        let due = MarkDue::now(lease.now, self.settings.back_fill_seconds);
-        let due = if first { MarkDue { by: due.latest, ..due } } else { due };
-        let Some(mark) = self.store.take_mark(MARK, lease, due).await? else { return Ok(false) };
+        let due = CursorDue::now(lease.now, self.settings.back_fill_seconds);
+        let due = if first { CursorDue { by: due.latest, ..due } } else { due };
+        let Some(cursor) = self.store.lease_cursor(MARK, lease, due).await? else { return Ok(false) };
         self.has_rescheduled.store(true, Ordering::Relaxed);
-        let before = mark.value;
+        let before = cursor.value;
         let done = self.store.reschedule_tasks(&self.late_tasks(lease.now, before.as_deref())).await?;
         if done.count > 0 {
             let tasks = done.count;
             tracing::warn!(tasks, "tasks were due later than any can be, by a clock that ran ahead: they are due now");
         }
-        let mark = Mark { value: done.next.map(|it| it.unix_micros().to_string()) };
-        let more = self.goes_on(MARK, done.next.is_some(), before.as_deref(), &mark);
+        let cursor = Cursor { value: done.next.map(|it| it.unix_micros().to_string()) };
+        let more = self.goes_on(MARK, done.next.is_some(), before.as_deref(), &cursor);
         let again = if more { 0 } else { self.settings.back_fill_seconds };
-        self.store.move_mark(MARK, lease.owner, &mark, self.clock.now().plus_seconds(again)).await?;
+        self.store.move_cursor(MARK, lease.owner, &cursor, self.clock.now().plus_seconds(again)).await?;
         Ok(more || done.count > 0)
     }
 

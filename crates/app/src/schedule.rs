@@ -3,7 +3,7 @@
 use paywright_domain::{Decision, Order, REFUND_ATTEMPTS_MAX, RefundOrigin, Task, TaskKind, Timestamp};
 
 use crate::ports::store::EVENT_WAIT_SECONDS_MAX;
-use crate::{App, Changes, Mark, Version};
+use crate::{App, Changes, Cursor, Version};
 
 /// When an open intent is looked at: the wait before the first look, the second, and so on; the last one from
 /// then on. In seconds.
@@ -142,7 +142,7 @@ impl App {
 
     /// Whether a step that walks along a mark goes on at once: where it says that there is more, and has moved the mark.
     /// One that has not would find the same again. It waits for its period, and is logged once.
-    pub(crate) fn goes_on(&self, step: &str, says_more: bool, before: Option<&str>, after: &Mark) -> bool {
+    pub(crate) fn goes_on(&self, step: &str, says_more: bool, before: Option<&str>, after: &Cursor) -> bool {
         let has_moved = before != after.value.as_deref();
         if says_more && !has_moved {
             self.warnings.warn(format!("The step {step} says that there is more to do and has not moved: it waits."));

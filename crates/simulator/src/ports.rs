@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, Clock, EventClosing, EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids,
-    Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark,
-    MarkDue, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
+    ApiKey, Changes, Clock, Cursor, CursorDue, EventClosing, EventPage, GatewayError, IdempotencyKey,
+    IdempotencyRecord, Ids, Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask,
+    LostOrderDecision, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
     ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
     Versioned, WorkerWaker,
 };
@@ -414,15 +414,21 @@ impl Store for Stored {
         self.write(Call::Write, "forget events", self.store.forget_events(before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
-        self.write(Call::Write, "take mark", self.store.take_mark(name, lease, due)).await
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
+        self.write(Call::Write, "take mark", self.store.lease_cursor(name, lease, due)).await
     }
 
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        if self.store.read(|it| it.is_at(name, mark)) {
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.store.read(|it| it.is_at(name, cursor)) {
             self.must_have_moved(Some(due_at), || format!("mark {name}"));
         }
-        self.write(Call::Write, "move mark", self.store.move_mark(name, owner, mark, due_at)).await
+        self.write(Call::Write, "move mark", self.store.move_cursor(name, owner, cursor, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

@@ -35,8 +35,8 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
+    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
     Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
@@ -377,19 +377,25 @@ impl Store for PostgresStore {
         Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
-        let take = queue::TakeMark {
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
+        let take = queue::LeaseCursor {
             name: name.to_owned(),
             claim: Claim::of(lease),
             due_by: pg_time(due.by),
             due_max: pg_time(due.latest),
         };
         let rows: Vec<Option<String>> = self.written(take).await.map_err(Failure::of_write)?;
-        Ok(rows.into_iter().next().map(|value| Mark { value }))
+        Ok(rows.into_iter().next().map(|value| Cursor { value }))
     }
 
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        self.wrote(queue::MoveMark { name, owner, mark, due_at: pg_time(due_at) }).await
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.wrote(queue::MoveCursor { name, owner, cursor, due_at: pg_time(due_at) }).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

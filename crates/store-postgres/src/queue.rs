@@ -4,7 +4,7 @@
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{EventClosing, LateTasks, Lease, Mark, ReceivedEvent, TaskRelease};
+use paywright_app::{Cursor, EventClosing, LateTasks, Lease, ReceivedEvent, TaskRelease};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -283,20 +283,20 @@ impl Fixed for ForgetEvents {
     }
 }
 
-/// Takes a mark (`take_mark.sql`).
-pub(crate) struct TakeMark {
+/// Takes a mark (`lease_cursor.sql`).
+pub(crate) struct LeaseCursor {
     pub(crate) name: String,
     pub(crate) claim: Claim,
     pub(crate) due_by: PgTimestamp,
     pub(crate) due_max: PgTimestamp,
 }
 
-impl Fixed for TakeMark {
+impl Fixed for LeaseCursor {
     type Id = Self;
     type Columns = Nullable<SqlText>;
 
     fn text() -> &'static Text {
-        text!(include_str!("sql/take_mark.sql"))
+        text!(include_str!("sql/lease_cursor.sql"))
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
@@ -311,15 +311,15 @@ impl Fixed for TakeMark {
 }
 
 /// Moves a mark, and lets go of it.
-pub(crate) struct MoveMark<'a> {
+pub(crate) struct MoveCursor<'a> {
     pub(crate) name: &'a str,
     pub(crate) owner: Uuid,
-    pub(crate) mark: &'a Mark,
+    pub(crate) cursor: &'a Cursor,
     pub(crate) due_at: PgTimestamp,
 }
 
-impl Fixed for MoveMark<'_> {
-    type Id = MoveMark<'static>;
+impl Fixed for MoveCursor<'_> {
+    type Id = MoveCursor<'static>;
     type Columns = ();
 
     fn text() -> &'static Text {
@@ -330,7 +330,7 @@ impl Fixed for MoveMark<'_> {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.mark.value)?;
+        to.value::<Nullable<SqlText>, _>(&self.cursor.value)?;
         to.value::<Timestamptz, _>(&self.due_at)?;
         to.value::<SqlText, _>(&self.name)?;
         to.value::<SqlUuid, _>(&self.owner)

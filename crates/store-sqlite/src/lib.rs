@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
+    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
     Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
@@ -229,14 +229,20 @@ impl Store for SqliteStore {
         self.writer.run(move |db| queue::forget_events(db, before)).await
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
-        self.writer.run(move |db| queue::take_mark(db, &name, &lease, due)).await
+        self.writer.run(move |db| queue::lease_cursor(db, &name, &lease, due)).await
     }
 
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        let (name, mark) = (name.to_owned(), mark.clone());
-        self.writer.run(move |db| queue::move_mark(db, &name, owner, &mark, due_at)).await
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (name, cursor) = (name.to_owned(), cursor.clone());
+        self.writer.run(move |db| queue::move_cursor(db, &name, owner, &cursor, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

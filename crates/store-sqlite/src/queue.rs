@@ -3,8 +3,8 @@
 
 use diesel::prelude::*;
 use paywright_app::{
-    EventClosing, LateTasks, Lease, LeasedEvent, LeasedTask, Mark, MarkDue, ReceivedEvent, Rescheduled, TaskRelease,
-    Verdict,
+    Cursor, CursorDue, EventClosing, LateTasks, Lease, LeasedEvent, LeasedTask, ReceivedEvent, Rescheduled,
+    TaskRelease, Verdict,
 };
 use paywright_domain::{OrderId, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -176,12 +176,12 @@ pub(crate) fn forget_events(db: &mut SqliteConnection, before: Timestamp) -> Res
     Ok(forgotten)
 }
 
-pub(crate) fn take_mark(
+pub(crate) fn lease_cursor(
     db: &mut SqliteConnection,
     name: &str,
     lease: &Lease,
-    due: MarkDue,
-) -> Result<Option<Mark>, Failure> {
+    due: CursorDue,
+) -> Result<Option<Cursor>, Failure> {
     let now = lease.now.unix_micros();
     diesel::insert_into(marks::table)
         .values((marks::name.eq(name), marks::due_at.eq(now)))
@@ -205,20 +205,20 @@ pub(crate) fn take_mark(
     if taken == 0 {
         return Ok(None);
     }
-    Ok(Some(Mark { value: marks::table.find(name).select(marks::value).first(db)? }))
+    Ok(Some(Cursor { value: marks::table.find(name).select(marks::value).first(db)? }))
 }
 
-pub(crate) fn move_mark(
+pub(crate) fn move_cursor(
     db: &mut SqliteConnection,
     name: &str,
     owner: Uuid,
-    mark: &Mark,
+    cursor: &Cursor,
     due_at: Timestamp,
 ) -> Result<bool, Failure> {
     let held = marks::table.find(name).filter(marks::leased_by.eq(owner.as_bytes().as_slice()));
     let moved = diesel::update(held)
         .set((
-            marks::value.eq(mark.value.as_deref()),
+            marks::value.eq(cursor.value.as_deref()),
             marks::due_at.eq(due_at.unix_micros()),
             marks::leased_by.eq(None::<Vec<u8>>),
             marks::leased_until.eq(None::<i64>),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Actor, ApiKey, Cause, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks, Lease, LeasedEvent,
-    Mark, MarkDue, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError,
+    Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks,
+    Lease, LeasedEvent, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError,
     StoredTask, TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{
@@ -733,31 +733,32 @@ pub async fn messages_that_are_done_with_are_forgotten(subject: &impl Subject) {
 pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subject) {
     let store = subject.store();
     let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 1 };
-    let due = |by| MarkDue::now(at(by), 600);
+    let due = |by| CursorDue::now(at(by), 600);
     let (left, right) = (lease(1, NOW, NOW + 10), lease(2, NOW, NOW + 10));
-    let (left, right) = join!(store.take_mark("walk", &left, due(NOW)), store.take_mark("walk", &right, due(NOW)));
+    let (left, right) =
+        join!(store.lease_cursor("walk", &left, due(NOW)), store.lease_cursor("walk", &right, due(NOW)));
     let (left, right) = (left.unwrap(), right.unwrap());
-    let first = Mark { value: None };
+    let first = Cursor { value: None };
     assert!(left.as_ref().xor(right.as_ref()) == Some(&first), "{left:?} {right:?}");
     let (winner, loser) = if left.is_some() { (1, 2) } else { (2, 1) };
-    let moved = Mark { value: Some("evt_7".into()) };
+    let moved = Cursor { value: Some("evt_7".into()) };
     let owner = Uuid::from_u128;
-    assert!(!store.move_mark("walk", owner(loser), &moved, at(NOW + 50)).await.unwrap());
-    assert!(store.move_mark("walk", owner(winner), &moved, at(NOW + 50)).await.unwrap());
-    assert!(!store.move_mark("walk", owner(winner), &first, at(NOW)).await.unwrap(), "it was let go of");
-    let take = async |owner, now, until| store.take_mark("walk", &lease(owner, now, until), due(now)).await;
+    assert!(!store.move_cursor("walk", owner(loser), &moved, at(NOW + 50)).await.unwrap());
+    assert!(store.move_cursor("walk", owner(winner), &moved, at(NOW + 50)).await.unwrap());
+    assert!(!store.move_cursor("walk", owner(winner), &first, at(NOW)).await.unwrap(), "it was let go of");
+    let take = async |owner, now, until| store.lease_cursor("walk", &lease(owner, now, until), due(now)).await;
     assert_eq!(take(1, NOW + 49, NOW + 60).await.unwrap(), None);
     assert_eq!(take(1, NOW + 50, NOW + 60).await.unwrap(), Some(moved.clone()));
     assert_eq!(take(2, NOW + 59, NOW + 70).await.unwrap(), None, "held");
     assert_eq!(take(2, NOW + 60, NOW + 70).await.unwrap(), Some(moved), "its holder is gone");
-    assert!(store.move_mark("walk", owner(2), &first, at(NOW + 500)).await.unwrap());
+    assert!(store.move_cursor("walk", owner(2), &first, at(NOW + 500)).await.unwrap());
     let early = lease(1, NOW + 70, NOW + 80);
-    assert_eq!(store.take_mark("walk", &early, due(NOW + 500)).await.unwrap(), Some(first.clone()), "due by then");
+    assert_eq!(store.lease_cursor("walk", &early, due(NOW + 500)).await.unwrap(), Some(first.clone()), "due by then");
     // A clock that ran two days ahead for a moment has moved it, and another one has taken it.
     let ahead = NOW + 2 * 86_400;
-    assert!(store.move_mark("walk", owner(1), &first, at(ahead)).await.unwrap());
+    assert!(store.move_cursor("walk", owner(1), &first, at(ahead)).await.unwrap());
     assert_eq!(take(2, NOW + 90, NOW + 100).await.unwrap(), Some(first.clone()), "nothing is due as late as that");
-    assert!(store.move_mark("walk", owner(2), &first, at(NOW + 90)).await.unwrap());
+    assert!(store.move_cursor("walk", owner(2), &first, at(NOW + 90)).await.unwrap());
     assert!(take(1, ahead, ahead + 10).await.unwrap().is_some());
     assert_eq!(take(2, NOW + 100, NOW + 110).await.unwrap(), Some(first), "nobody holds it for as long as that");
 }

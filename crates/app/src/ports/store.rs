@@ -72,10 +72,16 @@ pub trait Store: Send + Sync {
 
     /// Takes the mark with this name, if it is due and nobody holds it; it is made where there is none. One that is due
     /// later than it can be, or held for longer, was moved by a clock that ran ahead: it is due, and free.
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError>;
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError>;
 
     /// Moves a mark that `owner` holds, and lets go of it until it is due again. Says whether it was held.
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError>;
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Finds an application's key by the SHA-256 digest of its text.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
@@ -361,14 +367,14 @@ impl Lease {
 
 /// When a mark may be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MarkDue {
+pub struct CursorDue {
     /// Moment by which the mark has to be due.
     pub by: Timestamp,
     /// The latest moment at which it can be due, whoever moved it.
     pub latest: Timestamp,
 }
 
-impl MarkDue {
+impl CursorDue {
     /// A mark that is moved on by `period_seconds` each time, and is due by `now`.
     pub fn now(now: Timestamp, period_seconds: u32) -> Self {
         let latest = now.plus_seconds(period_seconds.saturating_add(CLOCK_TOLERANCE_SECONDS));
@@ -448,10 +454,10 @@ pub struct StoredTask {
     pub error: Option<String>,
 }
 
-/// How far a walk along the provider's own records has come.
+/// Position in a list that is walked in steps, such as Stripe's events; stored under a name, leased by one at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mark {
-    /// The last thing seen; `None` before the first.
+pub struct Cursor {
+    /// Last item seen; `None` before the first.
     pub value: Option<String>,
 }
 

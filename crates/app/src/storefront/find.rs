@@ -2,8 +2,8 @@ use paywright_domain::{Cart, CartError, CustomerId, Fact, IntentStatus, Order, O
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::{
-    ATTEMPTS_MAX, Access, App, CartRef, GetOrderError, Lease, Mark, MarkDue, OrderQuery, OrderRef, StoreError, Version,
-    Versioned, log,
+    ATTEMPTS_MAX, Access, App, CartRef, Cursor, CursorDue, GetOrderError, Lease, OrderQuery, OrderRef, StoreError,
+    Version, Versioned, log,
 };
 
 /// How many carts of a customer that turn out to be done with are closed on the way to one that is not.
@@ -15,7 +15,7 @@ const CREATION_SECONDS: u32 = 30;
 const CREATION_MARKS: u32 = 1024;
 
 /// The mark that is held while a cart of `customer` is made.
-fn creation_mark(customer: &CustomerId) -> String {
+fn cart_creation_lock(customer: &CustomerId) -> String {
     // FNV-1a: any spread will do, as long as every process has the same.
     let hash = customer
         .as_str()
@@ -44,7 +44,7 @@ impl Storefront {
             }
         };
         let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, fill).await };
-        let (name, owner) = (creation_mark(customer), self.app.ids.owner());
+        let (name, owner) = (cart_creation_lock(customer), self.app.ids.owner());
         let mut attempt = 1;
         loop {
             match self.current(shopper).await {
@@ -53,9 +53,9 @@ impl Storefront {
             }
             let now = self.app.clock.now();
             let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
-            if self.app.store.take_mark(&name, &lease, MarkDue::now(now, 0)).await?.is_some() {
+            if self.app.store.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
                 let made = self.current_or_new(shopper, fill).await;
-                if let Err(error) = self.app.store.move_mark(&name, owner, &Mark::default(), now).await {
+                if let Err(error) = self.app.store.move_cursor(&name, owner, &Cursor::default(), now).await {
                     tracing::warn!(%error, "a mark is held until its lease ends");
                 }
                 return made;

@@ -2,7 +2,7 @@ use paywright_domain::{CartId, OrderState, Timestamp};
 use uuid::Uuid;
 
 use super::{Storefront, StorefrontError};
-use crate::{Lease, Mark, MarkDue, StoreError, Versioned};
+use crate::{Cursor, CursorDue, Lease, StoreError, Versioned};
 
 /// How long one page may take before another process may walk on, in seconds.
 const LEASE_SECONDS: u32 = 60;
@@ -52,10 +52,10 @@ impl Storefront {
     async fn walk(&self, walk: Walk, kept_seconds: u32) -> Result<bool, StorefrontError> {
         let (now, name, every) = (self.app.clock.now(), walk.name(), walk.every_seconds());
         let lease = Lease { owner: self.app.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: PAGE };
-        let Some(mark) = self.app.store.take_mark(name, &lease, MarkDue::now(now, every)).await? else {
+        let Some(cursor) = self.app.store.lease_cursor(name, &lease, CursorDue::now(now, every)).await? else {
             return Ok(false);
         };
-        let before = mark.value;
+        let before = cursor.value;
         let after = before.as_deref().and_then(|it| Uuid::try_parse(it).ok()).map(CartId);
         let unchanged_since = now.minus_seconds(kept_seconds);
         let page = match walk {
@@ -67,10 +67,10 @@ impl Storefront {
         for left in page {
             self.forget(left, now).await?;
         }
-        let mark = Mark { value };
-        let more = self.app.goes_on(name, more, before.as_deref(), &mark);
+        let cursor = Cursor { value };
+        let more = self.app.goes_on(name, more, before.as_deref(), &cursor);
         let again = if more { now } else { now.plus_seconds(every) };
-        self.app.store.move_mark(name, self.app.owner, &mark, again).await?;
+        self.app.store.move_cursor(name, self.app.owner, &cursor, again).await?;
         Ok(more)
     }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest, Installation,
-    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, PlacedOrder,
+    Access, ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest,
+    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, PlacedOrder,
     ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
@@ -103,11 +103,17 @@ impl Store for Doubtful {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.store.forget_events(before).await
     }
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
-        self.store.take_mark(name, lease, due).await
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
+        self.store.lease_cursor(name, lease, due).await
     }
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        self.store.move_mark(name, owner, mark, due_at).await
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.store.move_cursor(name, owner, cursor, due_at).await
     }
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         self.store.api_key(digest).await

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
+    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
     Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
 use paywright_domain::{Epoch, Order, OrderId, Timestamp};
@@ -138,14 +138,20 @@ impl Store for MemoryStore {
         Ok(self.write(move |it| it.forget_events(before)))
     }
 
-    async fn take_mark(&self, name: &str, lease: &Lease, due: MarkDue) -> Result<Option<Mark>, StoreError> {
+    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
-        Ok(self.write(move |it| it.take_mark(&name, &lease, due)))
+        Ok(self.write(move |it| it.lease_cursor(&name, &lease, due)))
     }
 
-    async fn move_mark(&self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> Result<bool, StoreError> {
-        let (name, mark) = (name.to_owned(), mark.clone());
-        Ok(self.write(move |it| it.move_mark(&name, owner, &mark, due_at)))
+    async fn move_cursor(
+        &self,
+        name: &str,
+        owner: Uuid,
+        cursor: &Cursor,
+        due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (name, cursor) = (name.to_owned(), cursor.clone());
+        Ok(self.write(move |it| it.move_cursor(&name, owner, &cursor, due_at)))
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, Mark, MarkDue, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
+    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
+    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
     StoreError, StoredTask, TaskRelease, Verdict, Version, Versioned,
 };
 use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
@@ -23,7 +23,7 @@ pub struct Tables {
     pub(crate) tasks: BTreeMap<(OrderId, TaskKey), TaskRow>,
     idempotency: BTreeMap<(Uuid, String), IdempotencyRecord>,
     pub(crate) events: BTreeMap<String, EventRow>,
-    marks: BTreeMap<String, MarkRow>,
+    cursors: BTreeMap<String, CursorRow>,
     keys: BTreeMap<Uuid, ApiKey>,
     damaged: BTreeSet<OrderId>,
     epoch: Epoch,
@@ -55,8 +55,8 @@ pub(crate) struct EventRow {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct MarkRow {
-    mark: Mark,
+struct CursorRow {
+    cursor: Cursor,
     due_at: Timestamp,
     held: Option<Held>,
 }
@@ -290,26 +290,26 @@ impl Tables {
         u64::try_from(old.len()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn take_mark(&mut self, name: &str, lease: &Lease, due: MarkDue) -> Option<Mark> {
-        let new = || MarkRow { mark: Mark::default(), due_at: lease.now, held: None };
-        let row = self.marks.entry(name.to_owned()).or_insert_with(new);
+    pub(crate) fn lease_cursor(&mut self, name: &str, lease: &Lease, due: CursorDue) -> Option<Cursor> {
+        let new = || CursorRow { cursor: Cursor::default(), due_at: lease.now, held: None };
+        let row = self.cursors.entry(name.to_owned()).or_insert_with(new);
         let is_due = row.due_at <= due.by || row.due_at > due.latest;
         if !is_due || !is_free_for(row.held, lease) {
             return None;
         }
         row.held = Some(Held { by: lease.owner, until: lease.until });
-        Some(row.mark.clone())
+        Some(row.cursor.clone())
     }
 
     /// Whether the mark says this already.
-    pub(crate) fn is_at(&self, name: &str, mark: &Mark) -> bool {
-        self.marks.get(name).is_some_and(|it| it.mark == *mark)
+    pub(crate) fn is_at(&self, name: &str, cursor: &Cursor) -> bool {
+        self.cursors.get(name).is_some_and(|it| it.cursor == *cursor)
     }
 
-    pub(crate) fn move_mark(&mut self, name: &str, owner: Uuid, mark: &Mark, due_at: Timestamp) -> bool {
-        let held = self.marks.get_mut(name).filter(|it| it.held.is_some_and(|it| it.by == owner));
+    pub(crate) fn move_cursor(&mut self, name: &str, owner: Uuid, cursor: &Cursor, due_at: Timestamp) -> bool {
+        let held = self.cursors.get_mut(name).filter(|it| it.held.is_some_and(|it| it.by == owner));
         let Some(row) = held else { return false };
-        *row = MarkRow { mark: mark.clone(), due_at, held: None };
+        *row = CursorRow { cursor: cursor.clone(), due_at, held: None };
         true
     }
 
@@ -372,7 +372,7 @@ impl Tables {
         let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
         let parked = self.events.values().filter(|it| it.event.verdict == Verdict::Parked);
         let events = parked.filter_map(|it| Some(free_at(it.event.due_at?, it.held)));
-        let marks = self.marks.values().map(|it| free_at(it.due_at, it.held));
-        tasks.chain(events).chain(marks).min()
+        let cursors = self.cursors.values().map(|it| free_at(it.due_at, it.held));
+        tasks.chain(events).chain(cursors).min()
     }
 }

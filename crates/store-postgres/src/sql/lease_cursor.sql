@@ -1,7 +1,7 @@
--- Takes a mark that is due and free, making it where there is none: one row, or none. One that is not due is not even
+-- Takes a cursor that is due and free, making it where there is none: one row, or none. One that is not due is not even
 -- locked, since it is asked for every second. One that is due later than it can be ($6), or held for longer ($7), was
 -- moved by a clock that ran ahead.
-INSERT INTO marks AS mark (name, due_at, leased_by, leased_until)
+INSERT INTO marks AS cursor (name, due_at, leased_by, leased_until)
 SELECT $1::text, $2::timestamptz, $3::uuid, $4::timestamptz
 WHERE NOT EXISTS (
     SELECT FROM marks
@@ -13,6 +13,6 @@ WHERE NOT EXISTS (
 )
 ON CONFLICT (name) DO UPDATE
 SET leased_by = excluded.leased_by, leased_until = excluded.leased_until
-WHERE (mark.due_at <= $5 OR mark.due_at > $6)
-    AND (mark.leased_until IS NULL OR mark.leased_until <= $2 OR mark.leased_until > $7)
+WHERE (cursor.due_at <= $5 OR cursor.due_at > $6)
+    AND (cursor.leased_until IS NULL OR cursor.leased_until <= $2 OR cursor.leased_until > $7)
 RETURNING value
