@@ -67,7 +67,7 @@ pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
 pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
-pub use ports::inbox::{EventClosing, LeasedEvent, ReceivedEvent, Verdict};
+pub use ports::inbox::{EventClosing, EventStatus, LeasedEvent, ReceivedEvent};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
     ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, Cursor, CursorDue, DiskFull, IdempotencyKey, IdempotencyRecord,

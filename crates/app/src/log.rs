@@ -50,7 +50,7 @@ pub(crate) fn event(event: &ReceivedEvent) {
 /// Records what became of an event.
 pub(crate) fn outcome(event: &ReceivedEvent) {
     let span = Span::current();
-    span.record("outcome", event.verdict.name());
+    span.record("outcome", event.status.name());
     if let Some(reason) = &event.error {
         span.record("reason", reason);
     }

@@ -13,8 +13,8 @@ use crate::back_fill::BACK_FILL;
 use crate::change::{ChangeError, CommitContext};
 use crate::perform::PerformError;
 use crate::{
-    Access, App, Cause, EventClosing, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef, OtherVersion,
-    ProviderEvent, ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, Verdict, WorkId, log,
+    Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef,
+    OtherVersion, ProviderEvent, ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, WorkId, log,
 };
 
 /// Why news waits that names an intent of no order.
@@ -42,7 +42,7 @@ impl App {
         event: ProviderEvent,
         via: &'static str,
         headers: BTreeMap<String, String>,
-    ) -> Result<Verdict, StoreError> {
+    ) -> Result<EventStatus, StoreError> {
         let now = self.clock.now();
         let received = ReceivedEvent {
             id: event.id,
@@ -52,7 +52,7 @@ impl App {
             via,
             headers,
             news: if via == BACK_FILL { event.news } else { event.news.delivered_by_webhook() },
-            verdict: Verdict::Applied,
+            status: EventStatus::Applied,
             error: None,
             order: None,
             due_at: None,
@@ -60,16 +60,16 @@ impl App {
         let event_id = Some(received.id.clone());
         let cause = Cause { source: via.to_owned(), event: event_id, request: event.request, ..Cause::default() };
         let context = CommitContext { cause: Some(cause), received: Some(received.clone()), idempotency: None };
-        let keep = |verdict, error: Option<String>| ReceivedEvent { verdict, error, ..received.clone() };
+        let keep = |status, error: Option<String>| ReceivedEvent { status, error, ..received.clone() };
         log::event(&received);
         if let Some(ForeignEvent { reason, intent }) = self.foreign_event(event.livemode, event.foreign) {
             if let Some(intent) = intent {
                 self.foreign.add(intent);
             }
-            let kept = keep(Verdict::Foreign, Some(reason));
+            let kept = keep(EventStatus::Foreign, Some(reason));
             self.store.record_event(&kept).await?;
             log::outcome(&kept);
-            return Ok(Verdict::Foreign);
+            return Ok(EventStatus::Foreign);
         }
         if let Some(OtherVersion { version, expected }) = event.other_version.filter(|_| via == "webhook") {
             self.warnings.warn(format!(
@@ -78,12 +78,12 @@ impl App {
             ));
         }
         let of_others = || received.news.intent().is_some_and(|it| self.foreign.contains(it));
-        let foreign = || keep(Verdict::Foreign, Some(NOT_OURS.to_owned()));
+        let foreign = || keep(EventStatus::Foreign, Some(NOT_OURS.to_owned()));
         let kept = match &received.news {
-            ProviderNews::Nothing => keep(Verdict::Ignored, None),
+            ProviderNews::Nothing => keep(EventStatus::Ignored, None),
             ProviderNews::Look(_) | ProviderNews::Proceeds(_) if of_others() => foreign(),
             ProviderNews::Look(_) | ProviderNews::Proceeds(_) => {
-                ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, None) }
+                ReceivedEvent { due_at: Some(now), ..keep(EventStatus::Parked, None) }
             }
             news @ (ProviderNews::Intent(_)
             | ProviderNews::Refund(_)
@@ -91,15 +91,17 @@ impl App {
             | ProviderNews::Notice { .. }) => match self.offer(news, &context).await? {
                 Taken::By(_) => {
                     log::outcome(&received);
-                    return Ok(Verdict::Applied);
+                    return Ok(EventStatus::Applied);
                 }
-                Taken::Foreign(reason) => keep(Verdict::Foreign, Some(reason)),
+                Taken::Foreign(reason) => keep(EventStatus::Foreign, Some(reason)),
                 Taken::NotYet(_) if of_others() => foreign(),
                 Taken::NotYet(reason) => {
                     let due_at = now.plus_seconds(self.parked_seconds(0));
-                    ReceivedEvent { due_at: Some(due_at), ..keep(Verdict::Parked, Some(reason)) }
+                    ReceivedEvent { due_at: Some(due_at), ..keep(EventStatus::Parked, Some(reason)) }
                 }
-                Taken::ToBeRead(reason) => ReceivedEvent { due_at: Some(now), ..keep(Verdict::Parked, Some(reason)) },
+                Taken::ToBeRead(reason) => {
+                    ReceivedEvent { due_at: Some(now), ..keep(EventStatus::Parked, Some(reason)) }
+                }
             },
         };
         self.store.record_event(&kept).await?;
@@ -107,7 +109,7 @@ impl App {
             self.waker.wake();
         }
         log::outcome(&kept);
-        Ok(kept.verdict)
+        Ok(kept.status)
     }
 
     /// Why an event concerns no order here, if it says so by itself. One of the other mode is told to the operator:
@@ -227,21 +229,21 @@ impl App {
         let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), ..Cause::default() };
         let context = CommitContext { cause: Some(cause), ..CommitContext::default() };
         let later = |reason: String, seconds: u32| {
-            (Verdict::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
+            (EventStatus::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
         };
         let unsettled = |reason: String| {
             if Self::waited_in_vain(event.received_at, event.taken, self.clock.now()) {
                 tracing::error!(reason, "an event was given up");
-                return (Verdict::GivenUp, Some(reason), None, None);
+                return (EventStatus::GivenUp, Some(reason), None, None);
             }
             later(reason, self.parked_seconds(event.taken))
         };
-        let (verdict, error, order, again_at) = match self.offer_again(&event.news, &context).await {
-            Ok(Taken::By(order)) => (Verdict::Applied, None, Some(order), None),
-            Ok(Taken::Foreign(reason)) => (Verdict::Foreign, Some(reason), None, None),
+        let (status, error, order, again_at) = match self.offer_again(&event.news, &context).await {
+            Ok(Taken::By(order)) => (EventStatus::Applied, None, Some(order), None),
+            Ok(Taken::Foreign(reason)) => (EventStatus::Foreign, Some(reason), None, None),
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
                 let reason = "the payment provider does not know its payment intent";
-                (Verdict::Foreign, Some(reason.to_owned()), None, None)
+                (EventStatus::Foreign, Some(reason.to_owned()), None, None)
             }
             Ok(Taken::NotYet(reason) | Taken::ToBeRead(reason)) => unsettled(reason),
             Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Misfit(_))) => {
@@ -253,7 +255,7 @@ impl App {
             Err(PerformError::Store(error)) => return Err(error),
         };
         let (owner, id, taken) = (self.owner, event.id.clone(), event.taken);
-        Ok(EventClosing { owner, id, taken, verdict, error, order, again_at })
+        Ok(EventClosing { owner, id, taken, status, error, order, again_at })
     }
 
     /// As [`Self::offer`], with a look at the provider for what the message does not say.

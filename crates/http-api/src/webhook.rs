@@ -36,8 +36,8 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
     asked_by(Actor::Stripe);
     let headers = kept(request.headers());
     let app = api.app.for_request();
-    let verdict = to_the_end(async move { app.take_event(event, "webhook", headers).await }).await??;
-    Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": verdict.name() })))
+    let status = to_the_end(async move { app.take_event(event, "webhook", headers).await }).await??;
+    Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": status.name() })))
 }
 
 fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {

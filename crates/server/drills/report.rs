@@ -134,8 +134,8 @@ impl Report {
 
     /// Plain text of two lines.
     pub(crate) fn text(&self) -> String {
-        let verdict = if self.holds() { "holds" } else { "DOES NOT HOLD" };
-        let mut text = format!("{verdict} after {} s:", self.seconds);
+        let status = if self.holds() { "holds" } else { "DOES NOT HOLD" };
+        let mut text = format!("{status} after {} s:", self.seconds);
         let Outcome::Counted { counts, .. } = &self.outcome else {
             return format!("{text} {}", self.cells().concat());
         };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_app::Verdict;
+use paywright_app::EventStatus;
 use paywright_domain::{
     Anomaly, AnomalyKind, Fact, IntentId, IntentStatus, Order, OrderState, PaymentIntent, Policy, RefundOrigin,
     RefundStatus, Timestamp,
@@ -259,7 +259,7 @@ pub(crate) fn unrest(tables: &Tables, twin: &Twin, books: &Books) -> Option<Unre
             return on_its_way(detail, refund.requested_at, WORKED_SECONDS);
         }
     }
-    if let Some(row) = tables.events.values().find(|it| it.event.verdict == Verdict::Parked) {
+    if let Some(row) = tables.events.values().find(|it| it.event.status == EventStatus::Parked) {
         let (id, error) = (&row.event.id, &row.event.error);
         let detail = format!("message {id} ({}) waits: {error:?}", row.event.kind);
         return on_its_way(detail, row.event.received_at, KNOWN_SECONDS);

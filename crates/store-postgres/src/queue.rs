@@ -31,7 +31,7 @@ impl<'a> EventColumns<'a> {
             received_at: pg_time(event.received_at),
             headers: to_json(&event.headers)?,
             news: to_json(&event.news)?,
-            verdict: event.verdict.name(),
+            verdict: event.status.name(),
             order: event.order.map(|it| it.0),
             due_at: event.due_at.map(pg_time),
         })
@@ -234,7 +234,7 @@ impl<'a> CloseEvent<'a> {
         Self {
             closing,
             taken: i64::from(closing.taken),
-            verdict: closing.verdict.name(),
+            verdict: closing.status.name(),
             order: closing.order.map(|it| it.0),
             again_at: closing.again_at.map(pg_time),
         }

@@ -3,8 +3,8 @@
 
 use diesel::prelude::*;
 use paywright_app::{
-    Cursor, CursorDue, EventClosing, LateTasks, Lease, LeasedEvent, LeasedTask, ReceivedEvent, Rescheduled,
-    TaskRelease, Verdict,
+    Cursor, CursorDue, EventClosing, EventStatus, LateTasks, Lease, LeasedEvent, LeasedTask, ReceivedEvent,
+    Rescheduled, TaskRelease,
 };
 use paywright_domain::{OrderId, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -112,7 +112,7 @@ pub(crate) fn record_event(db: &mut SqliteConnection, event: &ReceivedEvent) -> 
 pub(crate) fn lease_events(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedEvent>, Failure> {
     let now = lease.now.unix_micros();
     let rows: Vec<EventRow> = webhook_inbox::table
-        .filter(webhook_inbox::verdict.eq(Verdict::Parked.name()))
+        .filter(webhook_inbox::verdict.eq(EventStatus::Parked.name()))
         .filter(webhook_inbox::due_at.le(now).or(webhook_inbox::due_at.gt(lease.event_due_max().unix_micros())))
         .filter(
             webhook_inbox::leased_until
@@ -150,7 +150,7 @@ pub(crate) fn close_event(db: &mut SqliteConnection, closing: &EventClosing) -> 
     }
     let closed = diesel::update(held())
         .set((
-            webhook_inbox::verdict.eq(closing.verdict.name()),
+            webhook_inbox::verdict.eq(closing.status.name()),
             webhook_inbox::error.eq(closing.error.as_deref()),
             webhook_inbox::due_at.eq(closing.again_at.map(Timestamp::unix_micros)),
             webhook_inbox::leased_by.eq(None::<Vec<u8>>),
@@ -163,7 +163,7 @@ pub(crate) fn close_event(db: &mut SqliteConnection, closing: &EventClosing) -> 
 pub(crate) fn forget_events(db: &mut SqliteConnection, before: Timestamp) -> Result<u64, Failure> {
     let old: Vec<String> = webhook_inbox::table
         .filter(webhook_inbox::received_at.lt(before.unix_micros()))
-        .filter(webhook_inbox::verdict.ne(Verdict::Parked.name()))
+        .filter(webhook_inbox::verdict.ne(EventStatus::Parked.name()))
         .order(webhook_inbox::received_at)
         .select(webhook_inbox::event_id)
         .limit(FORGOTTEN_MAX)

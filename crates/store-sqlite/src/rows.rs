@@ -564,7 +564,7 @@ impl EventRow {
             via: event.via.to_owned(),
             headers: to_json(&event.headers)?,
             news: to_json(&event.news)?,
-            verdict: event.verdict.name().to_owned(),
+            verdict: event.status.name().to_owned(),
             error: event.error.clone(),
             order_id: event.order.map(|it| it.0.as_bytes().to_vec()),
             due_at: event.due_at.map(Timestamp::unix_micros),

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, LateTasks,
-    Lease, LeasedEvent, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store, StoreError,
-    StoredTask, TaskRelease, Verdict, Version, Versioned,
+    Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyRecord,
+    LateTasks, Lease, LeasedEvent, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store,
+    StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
@@ -431,11 +431,11 @@ pub async fn a_lease_or_a_time_later_than_any_can_be_holds_up_nothing(subject: &
         let store = Arc::clone(&store);
         async move { store.lease_events(&lease).await.unwrap().len() }
     };
-    store.record_event(&message("evt_1", Verdict::Parked)).await.unwrap();
+    store.record_event(&message("evt_1", EventStatus::Parked)).await.unwrap();
     assert_eq!(events(1, ahead).await, 1);
     assert_eq!(events(2, NOW + 20).await, 1, "nobody holds it so long");
     assert_eq!(events(3, NOW + 30).await, 0, "a lease as long as any is held");
-    let parked = |id: &str, due| ReceivedEvent { due_at: Some(at(due)), ..message(id, Verdict::Parked) };
+    let parked = |id: &str, due| ReceivedEvent { due_at: Some(at(due)), ..message(id, EventStatus::Parked) };
     store.record_event(&parked("evt_2", ahead)).await.unwrap();
     store.record_event(&parked("evt_3", NOW + 86_400)).await.unwrap();
     assert_eq!(events(4, NOW + 40).await, 1, "nothing is due so late, but what waits for a day waits");
@@ -646,7 +646,7 @@ pub async fn who_asked_is_kept_with_a_fact(subject: &impl Subject) {
     }
 }
 
-fn message(id: &str, verdict: Verdict) -> ReceivedEvent {
+fn message(id: &str, status: EventStatus) -> ReceivedEvent {
     ReceivedEvent {
         id: id.into(),
         kind: "payment_intent.succeeded".into(),
@@ -655,10 +655,10 @@ fn message(id: &str, verdict: Verdict) -> ReceivedEvent {
         via: "webhook",
         headers: [("user-agent".to_owned(), "é".to_owned())].into(),
         news: ProviderNews::Look(IntentId::new("pi_1").unwrap()),
-        verdict,
+        status,
         error: Some("why".into()),
         order: None,
-        due_at: (verdict == Verdict::Parked).then(|| at(NOW + 10)),
+        due_at: (status == EventStatus::Parked).then(|| at(NOW + 10)),
     }
 }
 
@@ -668,7 +668,7 @@ pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject)
     let (order, _) = with_task(&*store, 1, NOW).await;
     let succeeded = news(&order, "pi_1", IntentStatus::Succeeded);
     let with_message = |version, decision| Changes {
-        received: Some(ReceivedEvent { order: Some(order.id), ..message("evt_1", Verdict::Applied) }),
+        received: Some(ReceivedEvent { order: Some(order.id), ..message("evt_1", EventStatus::Applied) }),
         ..then(version, decision)
     };
     let decide = || order.settle(&succeeded, &Policies::DEFAULT, at(NOW)).unwrap();
@@ -677,8 +677,8 @@ pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject)
     assert!(store.known_events(&ids).await.unwrap().is_empty());
     store.commit(with_message(2, decide())).await.unwrap();
     assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
-    assert!(!store.record_event(&message("evt_1", Verdict::Ignored)).await.unwrap());
-    assert!(store.record_event(&message("evt_2", Verdict::Ignored)).await.unwrap());
+    assert!(!store.record_event(&message("evt_1", EventStatus::Ignored)).await.unwrap());
+    assert!(store.record_event(&message("evt_2", EventStatus::Ignored)).await.unwrap());
     let paid = stored(&*store, 1).await.value;
     let second = paid.settle(&news(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW)).unwrap();
     store.commit(with_message(3, second)).await.unwrap();
@@ -688,40 +688,42 @@ pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject)
 /// And is closed by whoever holds it.
 pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: &impl Subject) {
     let store = subject.store();
-    store.record_event(&message("evt_1", Verdict::Parked)).await.unwrap();
-    store.record_event(&message("evt_2", Verdict::Ignored)).await.unwrap();
+    store.record_event(&message("evt_1", EventStatus::Parked)).await.unwrap();
+    store.record_event(&message("evt_2", EventStatus::Ignored)).await.unwrap();
     let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 10 };
     assert_eq!(store.lease_events(&lease(1, NOW + 9, NOW + 20)).await.unwrap(), []);
     let (left, right) = (lease(1, NOW + 10, NOW + 20), lease(2, NOW + 10, NOW + 20));
     let (left, right) = join!(store.lease_events(&left), store.lease_events(&right));
     let taken = [left.unwrap(), right.unwrap()].concat();
-    let parked = message("evt_1", Verdict::Parked);
+    let parked = message("evt_1", EventStatus::Parked);
     let expected =
         LeasedEvent { id: parked.id, kind: parked.kind, received_at: parked.received_at, news: parked.news, taken: 1 };
     assert_eq!(taken, [expected]);
     assert_eq!(store.lease_events(&lease(3, NOW + 20, NOW + 30)).await.unwrap().len(), 1, "the lease was over");
-    let closing = |owner, taken, verdict, again_at| EventClosing {
+    let closing = |owner, taken, status, again_at| EventClosing {
         owner: Uuid::from_u128(owner),
         id: "evt_1".into(),
         taken,
-        verdict,
+        status,
         error: None,
         order: None,
         again_at,
     };
-    assert!(!store.close_event(&closing(1, 1, Verdict::Applied, None)).await.unwrap());
-    assert!(store.close_event(&closing(3, 2, Verdict::Parked, Some(at(NOW + 50)))).await.unwrap());
+    assert!(!store.close_event(&closing(1, 1, EventStatus::Applied, None)).await.unwrap());
+    assert!(store.close_event(&closing(3, 2, EventStatus::Parked, Some(at(NOW + 50)))).await.unwrap());
     assert_eq!(store.lease_events(&lease(3, NOW + 49, NOW + 60)).await.unwrap(), []);
     assert_eq!(store.lease_events(&lease(3, NOW + 50, NOW + 60)).await.unwrap().len(), 1);
-    assert!(store.close_event(&closing(3, 3, Verdict::Foreign, None)).await.unwrap());
+    assert!(store.close_event(&closing(3, 3, EventStatus::Foreign, None)).await.unwrap());
     assert_eq!(store.lease_events(&lease(3, NOW + 500, NOW + 600)).await.unwrap(), []);
 }
 
 /// But never one that waits.
 pub async fn messages_that_are_done_with_are_forgotten(subject: &impl Subject) {
     let store = subject.store();
-    for (id, verdict) in [("evt_1", Verdict::Parked), ("evt_2", Verdict::Applied), ("evt_3", Verdict::Foreign)] {
-        store.record_event(&message(id, verdict)).await.unwrap();
+    for (id, status) in
+        [("evt_1", EventStatus::Parked), ("evt_2", EventStatus::Applied), ("evt_3", EventStatus::Foreign)]
+    {
+        store.record_event(&message(id, status)).await.unwrap();
     }
     assert_eq!(store.forget_events(at(NOW + 1)).await.unwrap(), 0);
     assert_eq!(store.forget_events(at(NOW + 2)).await.unwrap(), 2);

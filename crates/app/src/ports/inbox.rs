@@ -25,7 +25,7 @@ pub struct ReceivedEvent {
     /// What it says of an order.
     pub news: ProviderNews,
     /// What became of it.
-    pub verdict: Verdict,
+    pub status: EventStatus,
     /// Why, where it was not simply taken in.
     pub error: Option<String>,
     /// The order that it is about, once that is known.
@@ -34,9 +34,9 @@ pub struct ReceivedEvent {
     pub due_at: Option<Timestamp>,
 }
 
-/// What became of a message.
+/// Status of an event in the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum EventStatus {
     /// It was taken into its order, which may have known it already.
     Applied,
     /// Its type concerns no order.
@@ -45,12 +45,12 @@ pub enum Verdict {
     Foreign,
     /// It waits: for an order that is not known yet, or for a look at the provider.
     Parked,
-    /// It waited in vain.
+    /// It was given up after its last attempt; the error says why.
     GivenUp,
 }
 
-impl Verdict {
-    /// Every verdict.
+impl EventStatus {
+    /// Every status.
     pub const ALL: [Self; 5] = [Self::Applied, Self::Ignored, Self::Foreign, Self::Parked, Self::GivenUp];
 
     /// Its name in stored rows and in answers.
@@ -90,7 +90,7 @@ pub struct EventClosing {
     /// How often it had been taken.
     pub taken: u32,
     /// What became of it.
-    pub verdict: Verdict,
+    pub status: EventStatus,
     /// Why.
     pub error: Option<String>,
     /// The order that it is about, if that is known now.

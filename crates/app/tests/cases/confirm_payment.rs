@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, CheckPaymentError, Lease, OrderRef, ProviderEvent, ProviderNews, Verdict, Version};
+use paywright_app::{Access, CheckPaymentError, EventStatus, Lease, OrderRef, ProviderEvent, ProviderNews, Version};
 use paywright_domain::{
     CancelReason, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order, OrderData, PaymentState, RefundError,
     RefundStatus, Timestamp,
@@ -11,7 +11,7 @@ use paywright_testkit::{at, changes};
 
 use crate::{NOW, Shop, news};
 
-async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static str) -> Verdict {
+async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static str) -> EventStatus {
     let event = ProviderEvent {
         id: id.into(),
         kind: "payment_intent.succeeded".into(),
@@ -26,8 +26,8 @@ async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static 
 }
 
 async fn forge(shop: &Shop, order: &Order, intent: &IntentId) {
-    let verdict = deliver(shop, "evt_forged", news(order, intent, IntentStatus::Succeeded), "webhook").await;
-    assert_eq!(verdict, Verdict::Applied);
+    let status = deliver(shop, "evt_forged", news(order, intent, IntentStatus::Succeeded), "webhook").await;
+    assert_eq!(status, EventStatus::Applied);
 }
 
 /// Whether the callback says that the order is paid.
@@ -77,7 +77,7 @@ async fn a_payment_that_an_event_told_is_read_once_and_repeated_callbacks_read_n
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
     let told = shop.provider().intent_now(&intent);
-    assert_eq!(deliver(&shop, "evt_1", told, "webhook").await, Verdict::Applied);
+    assert_eq!(deliver(&shop, "evt_1", told, "webhook").await, EventStatus::Applied);
     assert_eq!(shop.provider().reads(), 0, "an event asks nobody");
     shop.after(3).await;
     assert_eq!(shop.provider().reads(), 1);
@@ -155,8 +155,8 @@ async fn money_that_comes_after_a_forged_event_makes_the_order_paid() {
             "callback" => assert_eq!(check(&shop, &order).await, Ok(())),
             "webhook" => {
                 let told = shop.provider().intent_now(&intent);
-                let verdict = deliver(&shop, "evt_true", told, "webhook").await;
-                assert_eq!(verdict, Verdict::Parked, "it is read again");
+                let status = deliver(&shop, "evt_true", told, "webhook").await;
+                assert_eq!(status, EventStatus::Parked, "it is read again");
                 shop.after(0).await;
             }
             _ => shop.after(86_400).await,

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, EventPage, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page, ProviderEvent,
-    ProviderNews, ProviderRecords, RecordedOrder, Settings, Verdict,
+    Access, EventPage, EventStatus, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page,
+    ProviderEvent, ProviderNews, ProviderRecords, RecordedOrder, Settings,
 };
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
@@ -30,7 +30,7 @@ fn event(id: &str, news: ProviderNews) -> ProviderEvent {
     }
 }
 
-async fn take(shop: &Shop, event: ProviderEvent) -> Verdict {
+async fn take(shop: &Shop, event: ProviderEvent) -> EventStatus {
     shop.app.take_event(event, "webhook", BTreeMap::new()).await.unwrap()
 }
 
@@ -58,13 +58,13 @@ async fn every_message_is_kept_with_what_became_of_it() {
     let paid = of_intent(news(&order, &intent, IntentStatus::Succeeded));
     let foreign =
         IntentSnapshot { order: None, ..news(&order, &IntentId::new("pi_x").unwrap(), IntentStatus::Succeeded) };
-    for (id, news, verdict) in [
-        ("evt_1", paid.clone(), Verdict::Applied),
-        ("evt_1", paid, Verdict::Applied),
-        ("evt_2", ProviderNews::Nothing, Verdict::Ignored),
-        ("evt_3", of_intent(foreign), Verdict::Foreign),
+    for (id, news, status) in [
+        ("evt_1", paid.clone(), EventStatus::Applied),
+        ("evt_1", paid, EventStatus::Applied),
+        ("evt_2", ProviderNews::Nothing, EventStatus::Ignored),
+        ("evt_3", of_intent(foreign), EventStatus::Foreign),
     ] {
-        assert_eq!(take(&shop, event(id, news)).await, verdict, "{id}");
+        assert_eq!(take(&shop, event(id, news)).await, status, "{id}");
         assert_eq!(shop.store.known_events(&[id.to_owned()]).await.unwrap(), [id]);
     }
     let facts = shop.store.facts(order.id).await.unwrap();
@@ -84,14 +84,14 @@ async fn a_message_that_comes_before_its_order_waits_for_it() {
         ..IntentSnapshot::new(IntentId::new("pi_early").unwrap(), order_id(1), usd(12_185), at(NOW))
     };
     shop.provider().adds(early.clone());
-    assert_eq!(take(&shop, event("evt_1", of_intent(early))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", of_intent(early))).await, EventStatus::Parked);
     shop.after(60).await;
     let order = shop.placed().await;
     assert_eq!(order.id, order_id(1), "the order that it names");
     shop.after(3600).await;
     assert_eq!(shop.order(&order).await.state.name(), "paid");
     let lone = IntentSnapshot::new(IntentId::new("pi_lone").unwrap(), order_id(77), usd(500), at(NOW));
-    assert_eq!(take(&shop, event("evt_2", of_intent(lone))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_2", of_intent(lone))).await, EventStatus::Parked);
     for _ in 0..12 {
         shop.after(86_400).await;
     }
@@ -103,12 +103,12 @@ async fn a_dispute_is_followed_and_stops_refunds() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
-    assert_eq!(take(&shop, event("evt_1", opened)).await, Verdict::Applied);
+    assert_eq!(take(&shop, event("evt_1", opened)).await, EventStatus::Applied);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Disputed);
     let refund = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &NewRefund::default(), None).await;
     assert!(refund.is_err(), "{refund:?}");
     let won = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::Won)));
-    assert_eq!(take(&shop, event("evt_2", won)).await, Verdict::Applied);
+    assert_eq!(take(&shop, event("evt_2", won)).await, EventStatus::Applied);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
 }
 
@@ -120,7 +120,7 @@ async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
     let order = shop.paid().await;
     let told = |status| ProviderNews::Dispute(Box::new(dispute(&order, status)));
     shop.provider().dispute(dispute(&order, Lost));
-    assert_eq!(take(&shop, event("evt_told_1", told(Lost))).await, Verdict::Applied);
+    assert_eq!(take(&shop, event("evt_told_1", told(Lost))).await, EventStatus::Applied);
     for (id, now, event_says, expected) in [
         ("evt_told_2", Won, Won, PaymentState::Paid),
         ("evt_told_3", Won, NeedsResponse, PaymentState::Paid),
@@ -128,9 +128,9 @@ async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
         ("evt_told_5", Won, Lost, PaymentState::Disputed),
     ] {
         shop.provider().dispute(dispute(&order, now));
-        let verdict = take(&shop, event(id, told(event_says))).await;
+        let status = take(&shop, event(id, told(event_says))).await;
         let contradicts = shop.order(&order).await.disputes[0].status != event_says;
-        assert_eq!(verdict == Verdict::Parked, contradicts, "{id}");
+        assert_eq!(status == EventStatus::Parked, contradicts, "{id}");
         if id != "evt_told_5" {
             shop.after(0).await;
         }
@@ -149,7 +149,7 @@ async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of
             other_version: Some(OtherVersion { version: "2024-06-20".to_owned(), expected: "2026-05-27.dahlia" }),
             ..event(id, ProviderNews::Look(intent.clone()))
         };
-        assert_eq!(take(&shop, old).await, Verdict::Parked);
+        assert_eq!(take(&shop, old).await, EventStatus::Parked);
     }
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
@@ -168,8 +168,8 @@ async fn a_warning_of_the_bank_is_told_once() {
         kind: AnomalyKind::EarlyFraudWarning,
         reason: Some(reason.into()),
     };
-    assert_eq!(take(&shop, event("evt_1", notice("unauthorized_use_of_card"))).await, Verdict::Applied);
-    assert_eq!(take(&shop, event("evt_2", notice("other"))).await, Verdict::Applied);
+    assert_eq!(take(&shop, event("evt_1", notice("unauthorized_use_of_card"))).await, EventStatus::Applied);
+    assert_eq!(take(&shop, event("evt_2", notice("other"))).await, EventStatus::Applied);
     let after = shop.order(&order).await;
     assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["early_fraud_warning"]);
     assert_eq!(after.payment_state(), PaymentState::Paid);
@@ -181,7 +181,7 @@ async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent.clone()))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent.clone()))).await, EventStatus::Parked);
     shop.after(0).await;
     let proceeds = shop.order(&order).await.paid_by().and_then(|it| it.proceeds).unwrap();
     assert_eq!((proceeds.gross, proceeds.fee), (order.total, usd(121)));
@@ -196,7 +196,7 @@ async fn a_look_that_fails_is_taken_again_soon() {
     gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
     let shop = Shop::with(gateway).await;
     let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
-    assert_eq!(take(&shop, event("evt_1", look)).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     for seconds in [0, 2, 4, 8, 16, 32, 64] {
         shop.after(seconds).await;
     }
@@ -211,7 +211,7 @@ async fn a_message_is_not_given_up_while_stripe_cannot_be_asked() {
     gateway.expect_intent().returning(|_| Err(GatewayError::Misconfigured("the key was rotated".to_owned())));
     let shop = Shop::with(gateway).await;
     let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
-    assert_eq!(take(&shop, event("evt_1", look)).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     shop.after(5 * 86_400).await;
     shop.after(5 * 86_400).await;
     let now = at(NOW + 11 * 86_400);
@@ -226,7 +226,7 @@ async fn a_hint_is_followed_by_a_look() {
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Look(intent))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Look(intent))).await, EventStatus::Parked);
     assert_eq!(shop.waker.woken(), 1);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Refunded);
@@ -238,18 +238,18 @@ async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
     let (open, intent) = shop.payable().await;
     let live = IntentSnapshot { livemode: true, ..news(&open, &intent, IntentStatus::Succeeded) };
     let live = ProviderEvent { livemode: true, ..event("evt_1", of_intent(live)) };
-    assert_eq!(take(&shop, live).await, Verdict::Foreign);
+    assert_eq!(take(&shop, live).await, EventStatus::Foreign);
     let connected = ProviderEvent {
         foreign: Some("it is of the connected account acct_1".to_owned().into()),
         ..event("evt_2", of_intent(news(&open, &intent, IntentStatus::Succeeded)))
     };
-    assert_eq!(take(&shop, connected).await, Verdict::Foreign);
+    assert_eq!(take(&shop, connected).await, EventStatus::Foreign);
     assert_eq!(shop.order(&open).await, open);
 
     let order = shop.paid().await;
     let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
     let live = ProviderEvent { livemode: true, ..event("evt_3", opened) };
-    assert_eq!(take(&shop, live).await, Verdict::Foreign);
+    assert_eq!(take(&shop, live).await, EventStatus::Foreign);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
     let warnings = shop.app.warnings();
     assert!(warnings.len() == 1 && warnings[0].contains("live mode"), "told once: {warnings:?}");
@@ -265,7 +265,7 @@ async fn what_concerns_another_program_is_kept_and_let_be() {
         IntentSnapshot { intent: foreign.clone(), order: None, ..news(&order, &intent, IntentStatus::Succeeded) };
     shop.provider().adds(theirs);
     let refund = shop.provider().refund_at_dashboard(&foreign, usd(100));
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Refund(Box::new(refund)))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Refund(Box::new(refund)))).await, EventStatus::Parked);
     shop.after(5).await;
     assert_eq!(shop.order(&order).await.refunds, []);
     assert!(shop.store.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
@@ -332,12 +332,12 @@ async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
         gateway.expect_intent().times(1).returning(move |_| answered());
         let shop = Shop::with(gateway).await;
         for (n, news) in untold(&theirs).into_iter().enumerate() {
-            assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, Verdict::Parked);
+            assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, EventStatus::Parked);
         }
         shop.after(5).await;
         assert_eq!(waiting(&shop).await, [""; 0]);
         for (n, news) in untold(&theirs).into_iter().enumerate() {
-            assert_eq!(take(&shop, event(&format!("evt_later_{n}"), news)).await, Verdict::Foreign);
+            assert_eq!(take(&shop, event(&format!("evt_later_{n}"), news)).await, EventStatus::Foreign);
         }
     }
 }
@@ -349,12 +349,12 @@ async fn of_a_payment_that_named_another_installation_stripe_is_not_asked() {
     let theirs = IntentId::new("pi_theirs").unwrap();
     let foreign = ForeignEvent { reason: "it is of the installation B".into(), intent: Some(theirs.clone()) };
     let created = ProviderEvent { foreign: Some(foreign), ..event("evt_created", ProviderNews::Nothing) };
-    assert_eq!(take(&shop, created).await, Verdict::Foreign);
+    assert_eq!(take(&shop, created).await, EventStatus::Foreign);
     for (n, news) in untold(&theirs).into_iter().enumerate() {
-        assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, Verdict::Foreign);
+        assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, EventStatus::Foreign);
     }
     let another = take(&shop, event("evt_other", of_refund(&IntentId::new("pi_other").unwrap()))).await;
-    assert_eq!(another, Verdict::Parked, "it may be of an order whose payment is not known yet");
+    assert_eq!(another, EventStatus::Parked, "it may be of an order whose payment is not known yet");
 }
 
 /// The fee's event may come before the answer that made the payment.
@@ -364,7 +364,7 @@ async fn a_fee_that_is_told_before_its_payment_is_known_is_read_all_the_same() {
     let order = shop.placed().await;
     let intent = IntentId::new("pi_early").unwrap();
     shop.provider().adds(news(&order, &intent, IntentStatus::Succeeded));
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent))).await, Verdict::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent))).await, EventStatus::Parked);
     shop.after(0).await;
     let paid = shop.order(&order).await;
     assert_eq!(paid.payment_state(), PaymentState::Paid);

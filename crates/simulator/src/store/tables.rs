@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
-    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
-    StoreError, StoredTask, TaskRelease, Verdict, Version, Versioned,
+    ApiKey, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyRecord, Installation,
+    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact,
+    Rescheduled, StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
@@ -241,7 +241,7 @@ impl Tables {
 
     pub(crate) fn lease_events(&mut self, lease: &Lease) -> Vec<LeasedEvent> {
         let is_due = |it: &EventRow| {
-            it.event.verdict == Verdict::Parked
+            it.event.status == EventStatus::Parked
                 && it.event.due_at.is_some_and(|due| due <= lease.now || due > lease.event_due_max())
                 && is_free_for(it.held, lease)
         };
@@ -270,7 +270,7 @@ impl Tables {
         if row.held.is_none_or(|it| it.by != closing.owner) || row.taken != closing.taken {
             return false;
         }
-        row.event.verdict = closing.verdict;
+        row.event.status = closing.status;
         row.event.error.clone_from(&closing.error);
         row.event.due_at = closing.again_at;
         row.event.order = closing.order.or(row.event.order);
@@ -279,7 +279,7 @@ impl Tables {
     }
 
     pub(crate) fn forget_events(&mut self, before: Timestamp) -> u64 {
-        let done_with = |it: &&EventRow| it.event.received_at < before && it.event.verdict != Verdict::Parked;
+        let done_with = |it: &&EventRow| it.event.received_at < before && it.event.status != EventStatus::Parked;
         let mut old: Vec<_> =
             self.events.values().filter(done_with).map(|it| (it.event.received_at, it.event.id.clone())).collect();
         old.sort();
@@ -370,7 +370,7 @@ impl Tables {
     /// When the next thing here is due for a worker: a task, a message, a walk.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
-        let parked = self.events.values().filter(|it| it.event.verdict == Verdict::Parked);
+        let parked = self.events.values().filter(|it| it.event.status == EventStatus::Parked);
         let events = parked.filter_map(|it| Some(free_at(it.event.due_at?, it.held)));
         let cursors = self.cursors.values().map(|it| free_at(it.due_at, it.held));
         tasks.chain(events).chain(cursors).min()
