@@ -430,7 +430,7 @@ mod tests {
             name: asked.refund_numbered(number).map(|it| it.name(asked.id)),
             ..refund("re_1", 100, RefundStatus::Succeeded)
         };
-        let refunded = asked.refund_news(&named, at(5)).unwrap().order;
+        let refunded = asked.update_refund(&named, at(5)).unwrap().order;
         let with = |refunds: Vec<RefundSnapshot>| AtProvider { refunds, ..theirs(&[good()]) };
         let disputed = AtProvider { disputes: vec![dispute()], ..theirs(&[good()]) };
         let late = at(10 + i64::from(ON_ITS_WAY_SECONDS));
@@ -500,7 +500,7 @@ mod tests {
             ("a dispute", order(), disputed.clone(), at(9), vec![DisputeClass]),
             (
                 "a dispute that is known",
-                order().dispute_news(&dispute(), at(5)).unwrap().order,
+                order().update_dispute(&dispute(), at(5)).unwrap().order,
                 disputed,
                 at(9),
                 vec![],

@@ -360,8 +360,8 @@ mod tests {
         IntentSnapshot { status, received, capturable, ..asked }
     }
 
-    fn settled(order: &Order, news: &IntentSnapshot) -> Order {
-        order.settle(news, &Policies::DEFAULT, at(3)).unwrap().order
+    fn settled(order: &Order, update: &IntentSnapshot) -> Order {
+        order.settle(update, &Policies::DEFAULT, at(3)).unwrap().order
     }
 
     fn issued(status: IntentStatus) -> Order {
@@ -390,7 +390,7 @@ mod tests {
             let new = NewRefund { amount, ..NewRefund::default() };
             paid.refund(&new, at(4)).unwrap().0.order
         };
-        let disputed = paid.dispute_news(&dispute(), at(4)).unwrap().order;
+        let disputed = paid.update_dispute(&dispute(), at(4)).unwrap().order;
         let canceling = issued(IntentStatus::RequiresAction).cancel(CancelReason::Duplicate, at(4)).unwrap().order;
         let manual = NewOrder {
             capture: CaptureMethod::Manual,

@@ -5,7 +5,7 @@
 use paywright_domain::{Cart, Fact, IntentId, Order};
 use tracing::{Span, field};
 
-use crate::{Actor, Changes, OrderRef, ProviderNews, ReceivedEvent, StoreError};
+use crate::{Actor, Changes, OrderRef, ProviderUpdate, ReceivedEvent, StoreError};
 
 /// The slot of a span's field that is recorded later.
 pub(crate) const LATER: field::Empty = field::Empty;
@@ -37,12 +37,14 @@ pub(crate) fn about_cart(cart: &Cart) {
 pub(crate) fn event(event: &ReceivedEvent) {
     let span = Span::current();
     span.record("event", &event.id).record("event_type", &event.kind);
-    let intent = match &event.news {
-        ProviderNews::Intent(snapshot) => &snapshot.intent,
-        ProviderNews::Refund(refund) => &refund.intent,
-        ProviderNews::Dispute(dispute) => &dispute.intent,
-        ProviderNews::Notice { intent, .. } | ProviderNews::Proceeds(intent) | ProviderNews::Look(intent) => intent,
-        ProviderNews::Nothing => return,
+    let intent = match &event.update {
+        ProviderUpdate::Intent(snapshot) => &snapshot.intent,
+        ProviderUpdate::Refund(refund) => &refund.intent,
+        ProviderUpdate::Dispute(dispute) => &dispute.intent,
+        ProviderUpdate::Notice { intent, .. } | ProviderUpdate::Proceeds(intent) | ProviderUpdate::Look(intent) => {
+            intent
+        }
+        ProviderUpdate::Nothing => return,
     };
     span.record("intent", field::display(intent));
 }

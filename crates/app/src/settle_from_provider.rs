@@ -26,8 +26,8 @@ impl App {
     /// may come any number of times, in any order, from several sides at once.
     ///
     /// Its order is the one that ever issued the intent, or else the one that its metadata names.
-    pub async fn settle_from_provider(&self, news: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
-        self.settle(news, &CommitContext::default()).await
+    pub async fn settle_from_provider(&self, update: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
+        self.settle(update, &CommitContext::default()).await
     }
 
     /// Takes in what the provider has answered, for whatever was asked from `source`.
@@ -41,15 +41,15 @@ impl App {
 
     pub(crate) async fn settle(
         &self,
-        news: &IntentSnapshot,
+        update: &IntentSnapshot,
         context: &CommitContext,
     ) -> Result<Order, SettleFromProviderError> {
-        let by_metadata = news.order.map(OrderRef::Id);
-        let names: Vec<_> = [OrderRef::Intent(news.intent.clone())].into_iter().chain(by_metadata).collect();
+        let by_metadata = update.order.map(OrderRef::Id);
+        let names: Vec<_> = [OrderRef::Intent(update.intent.clone())].into_iter().chain(by_metadata).collect();
         let policies = self.settings.policies;
-        let decide = |order: &Order, now| Ok((order.settle(news, &policies, now)?, context.clone()));
+        let decide = |order: &Order, now| Ok((order.settle(update, &policies, now)?, context.clone()));
         self.change_with_context(&names, &Access::All, decide).await.map_err(|error| match error {
-            ChangeError::NotFound if news.order.is_none() => SettleFromProviderError::Foreign,
+            ChangeError::NotFound if update.order.is_none() => SettleFromProviderError::Foreign,
             ChangeError::NotFound => SettleFromProviderError::UnknownOrder,
             ChangeError::Refused(error) => SettleFromProviderError::Settle(error),
             ChangeError::Store(error) => SettleFromProviderError::Store(error),

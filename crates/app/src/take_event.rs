@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use paywright_domain::{
-    Decision, Dispute, DisputeNewsError, IntentId, Order, OrderId, RefundNewsError, SettleError, Timestamp,
+    Decision, Dispute, DisputeUpdateError, IntentId, Order, OrderId, RefundUpdateError, SettleError, Timestamp,
 };
 use tracing::Instrument;
 
@@ -14,7 +14,7 @@ use crate::change::{ChangeError, CommitContext};
 use crate::perform::PerformError;
 use crate::{
     Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef,
-    OtherVersion, ProviderEvent, ProviderNews, ReceivedEvent, SettleFromProviderError, StoreError, WorkId, log,
+    OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, WorkId, log,
 };
 
 /// Why news waits that names an intent of no order.
@@ -51,7 +51,7 @@ impl App {
             received_at: now,
             via,
             headers,
-            news: if via == BACK_FILL { event.news } else { event.news.delivered_by_webhook() },
+            update: if via == BACK_FILL { event.update } else { event.update.delivered_by_webhook() },
             status: EventStatus::Applied,
             error: None,
             order: None,
@@ -77,18 +77,18 @@ impl App {
                  read from Stripe again, which is slower: set the endpoint's version to {expected}."
             ));
         }
-        let of_others = || received.news.intent().is_some_and(|it| self.foreign.contains(it));
+        let of_others = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
         let foreign = || keep(EventStatus::Foreign, Some(NOT_OURS.to_owned()));
-        let kept = match &received.news {
-            ProviderNews::Nothing => keep(EventStatus::Ignored, None),
-            ProviderNews::Look(_) | ProviderNews::Proceeds(_) if of_others() => foreign(),
-            ProviderNews::Look(_) | ProviderNews::Proceeds(_) => {
+        let kept = match &received.update {
+            ProviderUpdate::Nothing => keep(EventStatus::Ignored, None),
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if of_others() => foreign(),
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) => {
                 ReceivedEvent { due_at: Some(now), ..keep(EventStatus::Parked, None) }
             }
-            news @ (ProviderNews::Intent(_)
-            | ProviderNews::Refund(_)
-            | ProviderNews::Dispute(_)
-            | ProviderNews::Notice { .. }) => match self.offer(news, &context).await? {
+            update @ (ProviderUpdate::Intent(_)
+            | ProviderUpdate::Refund(_)
+            | ProviderUpdate::Dispute(_)
+            | ProviderUpdate::Notice { .. }) => match self.offer(update, &context).await? {
                 Taken::By(_) => {
                     log::outcome(&received);
                     return Ok(EventStatus::Applied);
@@ -128,10 +128,10 @@ impl App {
     }
 
     /// Offers news to the order that it is about.
-    async fn offer(&self, news: &ProviderNews, context: &CommitContext) -> Result<Taken, StoreError> {
+    async fn offer(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Taken, StoreError> {
         let not_yet = |reason: &dyn std::fmt::Display| Ok(Taken::NotYet(reason.to_string()));
-        match news {
-            ProviderNews::Intent(snapshot) => match self.settle(snapshot, context).await {
+        match update {
+            ProviderUpdate::Intent(snapshot) => match self.settle(snapshot, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
                 Err(
                     error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)),
@@ -142,41 +142,41 @@ impl App {
                 Err(error @ SettleFromProviderError::UnknownOrder) => not_yet(&error),
                 Err(SettleFromProviderError::Store(error)) => Err(error),
             },
-            ProviderNews::Refund(refund) => match self.refund_news(refund, context).await {
+            ProviderUpdate::Refund(refund) => match self.update_refund(refund, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
                 Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
-                Err(ChangeError::Refused(error @ (RefundNewsError::NotOurs | RefundNewsError::AheadOfMoney))) => {
+                Err(ChangeError::Refused(error @ (RefundUpdateError::NotOurs | RefundUpdateError::AheadOfMoney))) => {
                     not_yet(&error)
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
-            ProviderNews::Dispute(dispute) => match self.dispute_news(dispute, context).await {
+            ProviderUpdate::Dispute(dispute) => match self.update_dispute(dispute, context).await {
                 Ok(order) => Ok(Taken::By(order.id)),
-                Err(ChangeError::NotFound | ChangeError::Refused(DisputeNewsError::NotOurs)) => {
+                Err(ChangeError::NotFound | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
                     not_yet(&UNKNOWN_INTENT)
                 }
-                Err(ChangeError::Refused(error @ DisputeNewsError::ContradictsDecision)) => {
+                Err(ChangeError::Refused(error @ DisputeUpdateError::ContradictsDecision)) => {
                     Ok(Taken::ToBeRead(error.to_string()))
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
-            ProviderNews::Notice { intent, kind, reason } => {
+            ProviderUpdate::Notice { intent, kind, reason } => {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
                 self.change_payer(intent, context, decide).await
             }
-            ProviderNews::Look(_) | ProviderNews::Proceeds(_) | ProviderNews::Nothing => {
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) | ProviderUpdate::Nothing => {
                 not_yet(&"there is nothing in it to take in")
             }
         }
     }
 
-    async fn dispute_news(
+    async fn update_dispute(
         &self,
-        news: &Dispute,
+        update: &Dispute,
         context: &CommitContext,
-    ) -> Result<Order, ChangeError<DisputeNewsError>> {
-        let decide = |order: &Order, now| Ok((order.dispute_news(news, now)?, context.clone()));
-        self.change_with_context(&[OrderRef::Intent(news.intent.clone())], &Access::All, decide).await
+    ) -> Result<Order, ChangeError<DisputeUpdateError>> {
+        let decide = |order: &Order, now| Ok((order.update_dispute(update, now)?, context.clone()));
+        self.change_with_context(&[OrderRef::Intent(update.intent.clone())], &Access::All, decide).await
     }
 
     /// Decides on the order that an intent belongs to; nothing is decided on one that does not know it.
@@ -199,7 +199,7 @@ impl App {
         let events = self.store.lease_events(lease).await?;
         let mut by_intent: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for event in &events {
-            by_intent.entry(event.news.intent()).or_default().push(event);
+            by_intent.entry(event.update.intent()).or_default().push(event);
         }
         let look = async |event: &LeasedEvent| -> Result<(), StoreError> {
             let span = tracing::error_span!(
@@ -238,7 +238,7 @@ impl App {
             }
             later(reason, self.parked_seconds(event.taken))
         };
-        let (status, error, order, again_at) = match self.offer_again(&event.news, &context).await {
+        let (status, error, order, again_at) = match self.offer_again(&event.update, &context).await {
             Ok(Taken::By(order)) => (EventStatus::Applied, None, Some(order), None),
             Ok(Taken::Foreign(reason)) => (EventStatus::Foreign, Some(reason), None, None),
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
@@ -259,21 +259,23 @@ impl App {
     }
 
     /// As [`Self::offer`], with a look at the provider for what the message does not say.
-    async fn offer_again(&self, news: &ProviderNews, context: &CommitContext) -> Result<Taken, PerformError> {
-        let intent: &IntentId = match news {
-            ProviderNews::Nothing => return Ok(self.offer(news, context).await?),
-            ProviderNews::Intent(snapshot) => {
-                return match self.offer(news, context).await? {
+    async fn offer_again(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Taken, PerformError> {
+        let intent: &IntentId = match update {
+            ProviderUpdate::Nothing => return Ok(self.offer(update, context).await?),
+            ProviderUpdate::Intent(snapshot) => {
+                return match self.offer(update, context).await? {
                     Taken::ToBeRead(_) => self.read_known_payment(&snapshot.intent, context).await,
                     taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
                 };
             }
-            ProviderNews::Proceeds(intent) if self.is_known(intent).await? => {
+            ProviderUpdate::Proceeds(intent) if self.is_known(intent).await? => {
                 return self.learn_proceeds(intent, context).await;
             }
-            ProviderNews::Refund(refund) => &refund.intent,
-            ProviderNews::Dispute(dispute) => &dispute.intent,
-            ProviderNews::Notice { intent, .. } | ProviderNews::Look(intent) | ProviderNews::Proceeds(intent) => intent,
+            ProviderUpdate::Refund(refund) => &refund.intent,
+            ProviderUpdate::Dispute(dispute) => &dispute.intent,
+            ProviderUpdate::Notice { intent, .. } | ProviderUpdate::Look(intent) | ProviderUpdate::Proceeds(intent) => {
+                intent
+            }
         };
         if self.foreign.contains(intent) {
             return Ok(Taken::Foreign(NOT_OURS.to_owned()));
@@ -297,21 +299,22 @@ impl App {
                 | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed)),
             ) => return Ok(Taken::NotYet(error.to_string())),
         };
-        match news {
-            ProviderNews::Look(_) => {
+        match update {
+            ProviderUpdate::Look(_) => {
                 let (order, mut unknown) = self.read_refunds(intent, order).await?;
                 let disputes = self.import_disputes(intent, &seen).await?.1;
                 unknown.extend(disputes);
                 Ok(unknown.first().map_or(Taken::By(order.id), |it| Taken::NotYet(it.to_string())))
             }
-            ProviderNews::Dispute(_) => match self.offer(news, context).await? {
+            ProviderUpdate::Dispute(_) => match self.offer(update, context).await? {
                 Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, &seen).await?.0.id)),
                 taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
             },
-            ProviderNews::Proceeds(_) => self.learn_proceeds(intent, context).await,
-            ProviderNews::Refund(_) | ProviderNews::Notice { .. } | ProviderNews::Intent(_) | ProviderNews::Nothing => {
-                Ok(self.offer(news, context).await?)
-            }
+            ProviderUpdate::Proceeds(_) => self.learn_proceeds(intent, context).await,
+            ProviderUpdate::Refund(_)
+            | ProviderUpdate::Notice { .. }
+            | ProviderUpdate::Intent(_)
+            | ProviderUpdate::Nothing => Ok(self.offer(update, context).await?),
         }
     }
 

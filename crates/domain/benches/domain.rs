@@ -33,12 +33,12 @@ fn decisions(criterion: &mut Criterion) {
     else {
         return;
     };
-    let mut news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, requested.order.total, now);
-    let issued = requested.order.settle(&news, &Policies::DEFAULT, now).unwrap().order;
-    news.status = IntentStatus::Succeeded;
-    news.received = issued.total;
+    let mut update = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), id, requested.order.total, now);
+    let issued = requested.order.settle(&update, &Policies::DEFAULT, now).unwrap().order;
+    update.status = IntentStatus::Succeeded;
+    update.received = issued.total;
     criterion.bench_function("settle an order of 2 lines", |it| {
-        it.iter(|| black_box(&issued).settle(black_box(&news), &Policies::DEFAULT, now).unwrap());
+        it.iter(|| black_box(&issued).settle(black_box(&update), &Policies::DEFAULT, now).unwrap());
     });
     criterion.bench_function("share 999,999,999,999 out over 50 lines", |it| {
         let amount = Money::new(Money::MINOR_MAX, Currency::Eur).unwrap();

@@ -132,7 +132,7 @@ pub struct Dispute {
 
 /// Why an event of a dispute is not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum DisputeNewsError {
+pub enum DisputeUpdateError {
     /// It is of an intent that is not this order's.
     #[error("the disputed payment intent does not belong to the order")]
     NotOurs,
@@ -144,31 +144,31 @@ pub enum DisputeNewsError {
 
 impl Order {
     /// Takes in what an event of Stripe says of a dispute. The same may be said any number of times, in any order.
-    pub fn dispute_news(&self, news: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
-        if self.intent(&news.intent).is_none() {
-            return Err(DisputeNewsError::NotOurs);
+    pub fn update_dispute(&self, update: &Dispute, now: Timestamp) -> Result<Decision, DisputeUpdateError> {
+        if self.intent(&update.intent).is_none() {
+            return Err(DisputeUpdateError::NotOurs);
         }
-        let Some(known) = self.disputes.iter().find(|it| it.id == news.id) else {
-            return Ok(self.dispute_opened(news, now));
+        let Some(known) = self.disputes.iter().find(|it| it.id == update.id) else {
+            return Ok(self.dispute_opened(update, now));
         };
-        if known.status.is_decided() && known.status != news.status {
-            return Err(DisputeNewsError::ContradictsDecision);
+        if known.status.is_decided() && known.status != update.status {
+            return Err(DisputeUpdateError::ContradictsDecision);
         }
         let mut next = known.clone();
-        if news.status.rank() > known.status.rank() {
-            next.status = news.status;
-            next.amount = news.amount;
-            next.due_by = news.due_by.or(known.due_by);
+        if update.status.rank() > known.status.rank() {
+            next.status = update.status;
+            next.amount = update.amount;
+            next.due_by = update.due_by.or(known.due_by);
         }
-        next.withdrawn |= news.withdrawn;
-        next.reinstated |= news.reinstated;
+        next.withdrawn |= update.withdrawn;
+        next.reinstated |= update.reinstated;
         Ok(self.dispute_changed(&next, now))
     }
 
     /// Takes in how disputes stand at Stripe, as they were read from there after this order was read from its store.
     /// Unlike an event this may undo a decision of the bank that is known: the commit must name the version of this
     /// order, so that nothing newer is overwritten.
-    pub fn disputes_read(&self, read: &[Dispute], now: Timestamp) -> Result<Decision, DisputeNewsError> {
+    pub fn disputes_read(&self, read: &[Dispute], now: Timestamp) -> Result<Decision, DisputeUpdateError> {
         let mut decision = Decision::unchanged(self.clone());
         for dispute in read {
             let next = decision.order.dispute_read(dispute, now)?;
@@ -178,9 +178,9 @@ impl Order {
         Ok(decision)
     }
 
-    fn dispute_read(&self, read: &Dispute, now: Timestamp) -> Result<Decision, DisputeNewsError> {
+    fn dispute_read(&self, read: &Dispute, now: Timestamp) -> Result<Decision, DisputeUpdateError> {
         if self.intent(&read.intent).is_none() {
-            return Err(DisputeNewsError::NotOurs);
+            return Err(DisputeUpdateError::NotOurs);
         }
         let Some(known) = self.disputes.iter().find(|it| it.id == read.id) else {
             return Ok(self.dispute_opened(read, now));
@@ -251,11 +251,11 @@ mod tests {
     fn paid() -> Order {
         let order = placed();
         let asked = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
-        let news = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
-        order.settle(&news, &Policies::DEFAULT, at(301)).unwrap().order
+        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order
     }
 
-    fn news(status: DisputeStatus) -> Dispute {
+    fn update(status: DisputeStatus) -> Dispute {
         Dispute {
             id: DisputeId::new("du_1").unwrap(),
             intent: IntentId::new("pi_1").unwrap(),
@@ -279,10 +279,11 @@ mod tests {
             (vec![WarningNeedsResponse, WarningClosed], PaymentState::Paid),
             (vec![WarningNeedsResponse, NeedsResponse], PaymentState::Disputed),
         ] {
-            let order = told.iter().fold(paid(), |order, it| order.dispute_news(&news(*it), at(400)).unwrap().order);
+            let order =
+                told.iter().fold(paid(), |order, it| order.update_dispute(&update(*it), at(400)).unwrap().order);
             assert_eq!(order.payment_state(), state, "{told:?}");
             let last = *told.last().unwrap();
-            let again = order.dispute_news(&news(last), at(401)).unwrap();
+            let again = order.update_dispute(&update(last), at(401)).unwrap();
             assert_eq!(again, Decision::unchanged(order));
         }
     }
@@ -293,34 +294,34 @@ mod tests {
         for (known, told) in
             [(Lost, Won), (Won, Lost), (Won, NeedsResponse), (Lost, UnderReview), (Prevented, NeedsResponse)]
         {
-            let order = paid().dispute_news(&news(known), at(400)).unwrap().order;
-            assert_eq!(order.dispute_news(&news(told), at(401)), Err(DisputeNewsError::ContradictsDecision));
+            let order = paid().update_dispute(&update(known), at(400)).unwrap().order;
+            assert_eq!(order.update_dispute(&update(told), at(401)), Err(DisputeUpdateError::ContradictsDecision));
             for read in [known, told] {
-                let decided = order.disputes_read(&[news(read)], at(402)).unwrap();
+                let decided = order.disputes_read(&[update(read)], at(402)).unwrap();
                 assert_eq!(decided.order.disputes[0].status, read);
                 assert_eq!(decided.facts.is_empty(), read == known, "{known} read as {read}");
             }
         }
-        let foreign = Dispute { intent: IntentId::new("pi_2").unwrap(), ..news(Won) };
-        assert_eq!(paid().disputes_read(&[foreign], at(401)), Err(DisputeNewsError::NotOurs));
+        let foreign = Dispute { intent: IntentId::new("pi_2").unwrap(), ..update(Won) };
+        assert_eq!(paid().disputes_read(&[foreign], at(401)), Err(DisputeUpdateError::NotOurs));
         assert_eq!(paid().disputes_read(&[], at(401)), Ok(Decision::unchanged(paid())));
     }
 
     #[test]
     fn a_dispute_that_is_lost_and_then_won_leaves_the_order_paid() {
-        let lost = paid().dispute_news(&news(DisputeStatus::Lost), at(400)).unwrap().order;
+        let lost = paid().update_dispute(&update(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(lost.payment_state(), PaymentState::Disputed);
-        let won = lost.disputes_read(&[news(DisputeStatus::Won)], at(401)).unwrap().order;
+        let won = lost.disputes_read(&[update(DisputeStatus::Won)], at(401)).unwrap().order;
         assert_eq!(won.payment_state(), PaymentState::Paid);
         assert!(won.refund(&NewRefund::default(), at(402)).is_ok());
     }
 
     #[test]
     fn only_what_is_disputed_and_not_returned_cannot_be_refunded() {
-        let part = |status| Dispute { amount: usd(4000), ..news(status) };
+        let part = |status| Dispute { amount: usd(4000), ..update(status) };
         let refund = |minor: Option<i64>| NewRefund { amount: minor.map(usd), ..NewRefund::default() };
         for status in [DisputeStatus::NeedsResponse, DisputeStatus::Lost] {
-            let order = paid().dispute_news(&part(status), at(400)).unwrap().order;
+            let order = paid().update_dispute(&part(status), at(400)).unwrap().order;
             let disputed = RefundError::Disputed { undisputed: usd(7500) };
             assert_eq!(order.refund(&refund(Some(7501)), at(401)), Err(disputed), "{status}");
             let (rest, _) = order.refund(&refund(None), at(402)).unwrap();
@@ -328,26 +329,26 @@ mod tests {
             let disputed = RefundError::Disputed { undisputed: usd(0) };
             assert_eq!(rest.order.refund(&refund(Some(1)), at(403)), Err(disputed), "{status}");
             let returned = Dispute { reinstated: true, ..part(status) };
-            let order = order.dispute_news(&returned, at(404)).unwrap().order;
+            let order = order.update_dispute(&returned, at(404)).unwrap().order;
             assert!(order.refund(&refund(Some(11_500)), at(405)).is_ok(), "{status}");
         }
         // What was refunded before is not disputed twice.
         let (refunded, _) = paid().refund(&refund(Some(10_000)), at(399)).unwrap();
-        let order = refunded.order.dispute_news(&part(DisputeStatus::Lost), at(400)).unwrap().order;
+        let order = refunded.order.update_dispute(&part(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(order.undisputed_of(&part(DisputeStatus::Lost).intent), usd(0));
     }
 
     #[test]
     fn what_is_disputed_is_not_refunded_and_money_put_back_is_not_yet_a_win() {
-        let order = paid().dispute_news(&news(DisputeStatus::NeedsResponse), at(400)).unwrap().order;
+        let order = paid().update_dispute(&update(DisputeStatus::NeedsResponse), at(400)).unwrap().order;
         let disputed = RefundError::Disputed { undisputed: usd(0) };
         assert_eq!(order.refund(&NewRefund::default(), at(401)), Err(disputed));
-        let back = Dispute { reinstated: true, ..news(DisputeStatus::NeedsResponse) };
-        let order = order.dispute_news(&back, at(402)).unwrap().order;
+        let back = Dispute { reinstated: true, ..update(DisputeStatus::NeedsResponse) };
+        let order = order.update_dispute(&back, at(402)).unwrap().order;
         assert_eq!((order.payment_state(), order.disputes[0].reinstated), (PaymentState::Disputed, true));
-        let won = order.dispute_news(&news(DisputeStatus::Won), at(403)).unwrap().order;
+        let won = order.update_dispute(&update(DisputeStatus::Won), at(403)).unwrap().order;
         assert!(won.refund(&NewRefund::default(), at(404)).is_ok());
-        let foreign = Dispute { intent: IntentId::new("pi_2").unwrap(), ..news(DisputeStatus::Won) };
-        assert_eq!(won.dispute_news(&foreign, at(405)), Err(DisputeNewsError::NotOurs));
+        let foreign = Dispute { intent: IntentId::new("pi_2").unwrap(), ..update(DisputeStatus::Won) };
+        assert_eq!(won.update_dispute(&foreign, at(405)), Err(DisputeUpdateError::NotOurs));
     }
 }

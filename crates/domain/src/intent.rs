@@ -456,29 +456,29 @@ mod tests {
     proptest! {
         #[test]
         fn news_in_any_order_and_number_gives_the_same_end_and_money(
-            mut news in prop::collection::vec((0_usize..7, 0_i64..50), 1..12),
+            mut update in prop::collection::vec((0_usize..7, 0_i64..50), 1..12),
             seed in any::<prop::sample::Index>(),
         ) {
             // One intent has one end: drop the other one where both were drawn.
             let end = if seed.index(2) == 0 { IntentStatus::Succeeded } else { IntentStatus::Canceled };
-            let snapshots = |news: &[(usize, i64)]| -> Vec<IntentSnapshot> {
-                news.iter().map(|&(status, at)| {
+            let snapshots = |update: &[(usize, i64)]| -> Vec<IntentSnapshot> {
+                update.iter().map(|&(status, at)| {
                     let status = IntentStatus::ALL[status];
                     let status = if status.is_terminal() { end } else { status };
                     snapshot(status, at)
                 }).collect()
             };
-            let result = |news: &[IntentSnapshot]| {
-                let first = PaymentIntent::first_seen(&news[0], 1, Timestamp::EPOCH);
-                let last = news.iter().fold(first, |intent, it| intent.fold(it));
+            let result = |update: &[IntentSnapshot]| {
+                let first = PaymentIntent::first_seen(&update[0], 1, Timestamp::EPOCH);
+                let last = update.iter().fold(first, |intent, it| intent.fold(it));
                 (last.status.rank(), last.status.is_terminal().then_some(last.status), last.received)
             };
-            let forward = result(&snapshots(&news));
-            let mut doubled = snapshots(&news);
-            doubled.extend(snapshots(&news));
+            let forward = result(&snapshots(&update));
+            let mut doubled = snapshots(&update);
+            doubled.extend(snapshots(&update));
             prop_assert_eq!(result(&doubled), forward);
-            news.reverse();
-            prop_assert_eq!(result(&snapshots(&news)), forward);
+            update.reverse();
+            prop_assert_eq!(result(&snapshots(&update)), forward);
         }
     }
 }

@@ -70,7 +70,7 @@ pub use content::{
     QUANTITY_MAX, Totals,
 };
 pub use currency::{Currency, UnknownCurrency};
-pub use dispute::{Dispute, DisputeNewsError, DisputeStatus};
+pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
 pub use fact::Fact;
 pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
@@ -82,8 +82,8 @@ pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
 pub use refund::{
-    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundNewsError, RefundOrigin, RefundReason, RefundSnapshot,
-    RefundStatus,
+    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundOrigin, RefundReason, RefundSnapshot, RefundStatus,
+    RefundUpdateError,
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;

@@ -536,8 +536,8 @@ mod tests {
         settled(&requested.order, &seen(&requested.order, status)).order
     }
 
-    fn settled(order: &Order, news: &IntentSnapshot) -> Decision {
-        order.settle(news, &Policies::DEFAULT, at(400)).unwrap()
+    fn settled(order: &Order, update: &IntentSnapshot) -> Decision {
+        order.settle(update, &Policies::DEFAULT, at(400)).unwrap()
     }
 
     fn kinds(decision: &Decision) -> Vec<&'static str> {
@@ -557,8 +557,8 @@ mod tests {
         // Old news is not taken for the answer.
         let told_again = settled(&begun, &IntentSnapshot { as_of: at(501), as_of_max: at(501), ..lost }).order;
         assert!(told_again.operation.is_some());
-        let news = IntentSnapshot { amount: usd(600), revision: Some(4), ..seen(&order, OPEN) };
-        let done = settled(&begun, &news).order;
+        let update = IntentSnapshot { amount: usd(600), revision: Some(4), ..seen(&order, OPEN) };
+        let done = settled(&begun, &update).order;
         assert_eq!((done.total, done.revision, done.intents[0].amount), (usd(600), 4, usd(600)));
     }
 
@@ -672,14 +672,14 @@ mod tests {
         assert_eq!(again, Decision::unchanged(begun.clone()), "asking twice is asking once");
         let other = begun.capture(Some(usd(4000)), at(302));
         assert_eq!(other, Err(CaptureError::NotNow(NotNow::OperationUnderWay("capture"))));
-        let news = IntentSnapshot { received: usd(5000), ..seen(&order, IntentStatus::Succeeded) };
-        let paid = settled(&begun, &news).order;
+        let update = IntentSnapshot { received: usd(5000), ..seen(&order, IntentStatus::Succeeded) };
+        let paid = settled(&begun, &update).order;
         assert_eq!((paid.state.name(), paid.anomalies.len()), ("paid", 0));
         assert_eq!(paid.capture(Some(usd(5000)), at(500)), Ok(Decision::unchanged(paid.clone())));
         assert_eq!(paid.capture(None, at(500)), Ok(Decision::unchanged(paid.clone())));
         assert_eq!(paid.capture(Some(usd(1)), at(500)), Err(CaptureError::OtherAmountCaptured { captured: usd(5000) }));
         // The same money without the shop's word is not what was due.
-        let unasked = settled(&order, &news).order;
+        let unasked = settled(&order, &update).order;
         assert_eq!((unasked.state.name(), unasked.is_held_for_review()), ("open", true));
     }
 
@@ -760,8 +760,9 @@ mod tests {
             |order: &Order| order.edit(edit(600), at(302)).unwrap(),
         ] {
             let begun = begin(&issued(OPEN)).order;
-            let settle =
-                |order: &Order, news: &IntentSnapshot| order.settle(news, &Policies::DEFAULT, at(303)).unwrap().order;
+            let settle = |order: &Order, update: &IntentSnapshot| {
+                order.settle(update, &Policies::DEFAULT, at(303)).unwrap().order
+            };
             let paid = settle(&begun, &elsewhere(&begun, IntentStatus::Succeeded));
             assert_eq!(paid.operation, begun.operation, "Stripe has not answered yet");
             for end in [seen(&begun, IntentStatus::Canceled), edited(&begun, IntentStatus::Canceled, usd(600))] {
@@ -781,8 +782,8 @@ mod tests {
         let closed = paid.order.settle(&seen(&order, IntentStatus::Canceled), &Policies::DEFAULT, at(303)).unwrap();
         assert_eq!((&closed.order.state, &closed.order.operation), (&paid.order.state, &None));
         // What the bank has in its hands waits for the bank.
-        let news = seen(&order, IntentStatus::Processing);
-        let processing = order.settle(&news, &Policies::DEFAULT, at(302)).unwrap().order;
+        let update = seen(&order, IntentStatus::Processing);
+        let processing = order.settle(&update, &Policies::DEFAULT, at(302)).unwrap().order;
         let paid = processing.settle(&elsewhere(&order, IntentStatus::Succeeded), &Policies::DEFAULT, at(303)).unwrap();
         assert_eq!(paid.order.operation, None);
         let later = IntentSnapshot { as_of: at(400), as_of_max: at(400), ..seen(&order, IntentStatus::RequiresAction) };
@@ -802,17 +803,17 @@ mod tests {
     fn a_capture_takes_what_is_due_and_no_more_than_that() {
         let authorised = |capturable: i64| {
             let order = issued(OPEN);
-            let news = IntentSnapshot {
+            let update = IntentSnapshot {
                 amount: usd(capturable),
                 capturable: usd(capturable),
                 ..seen(&order, IntentStatus::RequiresCapture)
             };
-            settled(&order, &news).order
+            settled(&order, &update).order
         };
         let captured = |order: &Order, amount: i64| {
-            let news =
+            let update =
                 IntentSnapshot { amount: usd(amount), received: usd(amount), ..seen(order, IntentStatus::Succeeded) };
-            settled(order, &news).order
+            settled(order, &update).order
         };
         let more = authorised(12_000);
         assert_eq!(more.capture(Some(usd(11_501)), at(401)), Err(CaptureError::Amount { capturable: usd(11_500) }));

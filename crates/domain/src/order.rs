@@ -502,18 +502,18 @@ pub(crate) mod tests {
             (Succeeded, false, true),
             (Canceled, false, false),
         ] {
-            let mut news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
-            news.status = status;
-            news.received = if status == Succeeded { order.total } else { usd(0) };
-            let settled = order.settle(&news, &Policies::DEFAULT, at(300)).unwrap();
+            let mut update = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
+            update.status = status;
+            update.received = if status == Succeeded { order.total } else { usd(0) };
+            let settled = order.settle(&update, &Policies::DEFAULT, at(300)).unwrap();
             assert_eq!((settled.order.awaits_money(), settled.order.is_complete()), (awaits_money, is_complete));
             let is_paid = settled.facts.iter().any(|it| matches!(it, Fact::OrderPaid { .. }));
             assert_eq!(is_paid, status == Succeeded, "{status:?}");
         }
         let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
-        let news = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), canceled.id, canceled.total, at(300));
+        let update = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), canceled.id, canceled.total, at(300));
         let late =
-            canceled.settle(&IntentSnapshot { status: Processing, ..news }, &Policies::DEFAULT, at(300)).unwrap();
+            canceled.settle(&IntentSnapshot { status: Processing, ..update }, &Policies::DEFAULT, at(300)).unwrap();
         assert!(!late.order.is_complete(), "what was given up awaits nothing");
     }
 }

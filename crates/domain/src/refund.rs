@@ -263,7 +263,7 @@ pub struct RefundSnapshot {
 
 /// Why news of a refund is not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum RefundNewsError {
+pub enum RefundUpdateError {
     /// It is of an intent that is not this order's.
     #[error("the refunded payment intent does not belong to the order")]
     NotOurs,
@@ -311,30 +311,30 @@ impl Order {
     /// Takes in what Stripe says of a refund: of one of ours, by its provider id or by its name and amount, or of one that
     /// was made elsewhere. The same may be said any number of times, in any order. The amount that was requested here
     /// never changes by it.
-    pub fn refund_news(&self, news: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundNewsError> {
+    pub fn update_refund(&self, update: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundUpdateError> {
         let mut decision = Decision::unchanged(self.clone());
-        let intent = self.intent(&news.intent).ok_or(RefundNewsError::NotOurs)?;
-        let by_id = self.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&news.id));
+        let intent = self.intent(&update.intent).ok_or(RefundUpdateError::NotOurs)?;
+        let by_id = self.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&update.id));
         let named = self
             .refunds
             .iter()
-            .find(|it| it.provider_id.is_none() && news.name.as_deref() == Some(it.name(self.id).as_str()));
-        let known = by_id.or_else(|| named.filter(|it| it.amount == news.amount));
+            .find(|it| it.provider_id.is_none() && update.name.as_deref() == Some(it.name(self.id).as_str()));
+        let known = by_id.or_else(|| named.filter(|it| it.amount == update.amount));
         // A restored database used the name again: that is another refund than the one that Stripe has made.
         let differs = named.filter(|_| known.is_none());
-        if by_id.is_some_and(|it| news.status.rank() <= it.status.rank()) {
+        if by_id.is_some_and(|it| update.status.rank() <= it.status.rank()) {
             return Ok(decision);
         }
-        let takes_money = news.status.holds_money() && !known.is_some_and(|it| it.status.holds_money());
-        let of_policy = if takes_money { decision.make_room(news)? } else { None };
-        let number = known.map_or_else(|| decision.import_refund(news, now), |it| it.number);
-        decision.take_refund_news(number, news, now);
+        let takes_money = update.status.holds_money() && !known.is_some_and(|it| it.status.holds_money());
+        let of_policy = if takes_money { decision.make_room(update)? } else { None };
+        let number = known.map_or_else(|| decision.import_refund(update, now), |it| it.number);
+        decision.apply_refund_update(number, update, now);
         if let Some(Refund { number: refund, amount: requested, .. }) = differs.cloned() {
-            let kind = AnomalyKind::RefundDiffers { refund, requested, made: news.amount };
-            decision.tell(intent.id.clone(), kind, Some(news.id.as_str().to_owned()), now);
+            let kind = AnomalyKind::RefundDiffers { refund, requested, made: update.amount };
+            decision.tell(intent.id.clone(), kind, Some(update.id.as_str().to_owned()), now);
         }
         if decision.order.received_beyond_refunds(&intent.id).is_none() {
-            return Err(RefundNewsError::AheadOfMoney);
+            return Err(RefundUpdateError::AheadOfMoney);
         }
         let rest = decision.order.left_of(&intent.id);
         if let Some(of_policy) = of_policy.filter(|_| !rest.is_zero()) {
@@ -404,14 +404,14 @@ impl Decision {
     /// made all of them: it never gives back more than came. Should it turn out that one that was given up was made,
     /// its own news says so. Gives the one that a policy had decided on, if it is among them: what is left of its money
     /// goes back all the same.
-    fn make_room(&mut self, news: &RefundSnapshot) -> Result<Option<Refund>, RefundNewsError> {
+    fn make_room(&mut self, update: &RefundSnapshot) -> Result<Option<Refund>, RefundUpdateError> {
         let mut of_policy = None;
-        while self.order.left_of(&news.intent).minus(news.amount).is_err() {
+        while self.order.left_of(&update.intent).minus(update.amount).is_err() {
             let undone = |it: &&Refund| {
-                it.intent == news.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
+                it.intent == update.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
             };
             let superseded = self.order.refunds.iter().rev().find(undone).cloned();
-            let superseded = superseded.ok_or(RefundNewsError::AheadOfMoney)?;
+            let superseded = superseded.ok_or(RefundUpdateError::AheadOfMoney)?;
             self.move_refund(superseded.number, RefundStatus::Failed, Some("superseded".into()));
             if superseded.origin == RefundOrigin::Policy {
                 of_policy = Some(superseded);
@@ -421,10 +421,10 @@ impl Decision {
     }
 
     /// Puts a refund of somebody else's making into the order.
-    fn import_refund(&mut self, news: &RefundSnapshot, now: Timestamp) -> u32 {
-        let number = self.add_refund(news.intent.clone(), news.amount, news.reason, RefundOrigin::Provider, now);
-        self.mark_refund(number, news.request);
-        if !news.status.is_settled() {
+    fn import_refund(&mut self, update: &RefundSnapshot, now: Timestamp) -> u32 {
+        let number = self.add_refund(update.intent.clone(), update.amount, update.reason, RefundOrigin::Provider, now);
+        self.mark_refund(number, update.request);
+        if !update.status.is_settled() {
             self.tasks.push(Task::Refund { refund: number });
         }
         number
@@ -478,14 +478,14 @@ impl Decision {
         }
     }
 
-    fn take_refund_news(&mut self, number: u32, news: &RefundSnapshot, now: Timestamp) {
+    fn apply_refund_update(&mut self, number: u32, update: &RefundSnapshot, now: Timestamp) {
         if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
-            refund.provider_id = Some(news.id.clone());
+            refund.provider_id = Some(update.id.clone());
         }
-        self.move_refund(number, news.status, news.failure.clone());
-        if news.status == RefundStatus::Failed {
+        self.move_refund(number, update.status, update.failure.clone());
+        if update.status == RefundStatus::Failed {
             let kind = AnomalyKind::RefundFailed { refund: number };
-            self.tell(news.intent.clone(), kind, news.failure.clone(), now);
+            self.tell(update.intent.clone(), kind, update.failure.clone(), now);
         }
     }
 
@@ -517,15 +517,15 @@ mod tests {
     fn paid() -> Order {
         let order = placed();
         let asked = IntentSnapshot::new(intent(), order.id, order.total, at(300));
-        let news = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
-        order.settle(&news, &Policies::DEFAULT, at(301)).unwrap().order
+        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order
     }
 
     fn of(minor: i64) -> NewRefund {
         NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
     }
 
-    fn news(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
+    fn update(id: &str, name: Option<String>, minor: i64, status: RefundStatus) -> RefundSnapshot {
         let id = RefundId::new(id).unwrap();
         RefundSnapshot {
             id,
@@ -569,14 +569,15 @@ mod tests {
     fn a_refund_is_known_by_its_name_until_stripe_has_given_it_one() {
         let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
         let name = name_of(&asked.order, number);
-        let done = asked.order.refund_news(&news("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
+        let done =
+            asked.order.update_refund(&update("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
         assert_eq!((statuses(&done.order), done.finished), (vec![RefundStatus::Pending], vec![]));
-        let done = done.order.refund_news(&news("re_1", None, 6000, RefundStatus::Succeeded), at(402)).unwrap();
+        let done = done.order.update_refund(&update("re_1", None, 6000, RefundStatus::Succeeded), at(402)).unwrap();
         assert_eq!(statuses(&done.order), [RefundStatus::Succeeded]);
         assert_eq!(done.finished, [Task::Refund { refund: 1 }.key()]);
         // Late and repeated news change nothing.
         for status in [RefundStatus::Pending, RefundStatus::Succeeded] {
-            let late = done.order.refund_news(&news("re_1", None, 6000, status), at(403)).unwrap();
+            let late = done.order.update_refund(&update("re_1", None, 6000, status), at(403)).unwrap();
             assert_eq!(late, Decision::unchanged(done.order.clone()));
         }
     }
@@ -599,8 +600,9 @@ mod tests {
     fn a_refund_that_the_bank_sends_back_is_undone_in_the_books_and_told() {
         let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
         let name = Some(name_of(&asked.order, number));
-        let order = asked.order.refund_news(&news("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
-        let failed = order.refund_news(&news("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
+        let order =
+            asked.order.update_refund(&update("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
+        let failed = order.update_refund(&update("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
         assert_eq!(failed.order.payment_state(), PaymentState::Paid);
         assert_eq!(failed.order.left_of(&intent()), usd(11_500));
         let kinds: Vec<_> = failed.order.anomalies.iter().map(|it| (it.kind, it.policy.name())).collect();
@@ -611,30 +613,30 @@ mod tests {
 
     #[test]
     fn a_refund_made_at_stripe_is_imported_and_takes_the_place_of_one_that_was_not_made() {
-        let dashboard = news("re_9", None, 11_500, RefundStatus::Succeeded);
-        let imported = paid().refund_news(&dashboard, at(400)).unwrap();
+        let dashboard = update("re_9", None, 11_500, RefundStatus::Succeeded);
+        let imported = paid().update_refund(&dashboard, at(400)).unwrap();
         assert_eq!(imported.order.refunds[0].origin, RefundOrigin::Provider);
         assert_eq!((imported.tasks.len(), imported.order.payment_state()), (0, PaymentState::Refunded));
-        let again = imported.order.refund_news(&dashboard, at(401)).unwrap();
+        let again = imported.order.update_refund(&dashboard, at(401)).unwrap();
         assert_eq!(again, Decision::unchanged(imported.order));
 
         let (ours, _) = paid().refund(&of(6000), at(400)).unwrap();
-        let both = ours.order.refund_news(&dashboard, at(401)).unwrap();
+        let both = ours.order.update_refund(&dashboard, at(401)).unwrap();
         assert_eq!(statuses(&both.order), [RefundStatus::Failed, RefundStatus::Succeeded]);
         assert_eq!(both.order.refunds[0].failure.as_deref(), Some("superseded"));
         assert!(both.finished.contains(&Task::Refund { refund: 1 }.key()));
-        let pending = paid().refund_news(&news("re_8", None, 100, RefundStatus::Pending), at(400)).unwrap();
+        let pending = paid().update_refund(&update("re_8", None, 100, RefundStatus::Pending), at(400)).unwrap();
         assert_eq!(pending.tasks, [Task::Refund { refund: 1 }], "it is watched until its end");
     }
 
     #[test]
     fn news_of_a_refund_before_that_of_its_payment_wait() {
         let order = placed();
-        let dashboard = news("re_9", None, 11_500, RefundStatus::Succeeded);
-        assert_eq!(order.refund_news(&dashboard, at(400)), Err(RefundNewsError::NotOurs));
+        let dashboard = update("re_9", None, 11_500, RefundStatus::Succeeded);
+        assert_eq!(order.update_refund(&dashboard, at(400)), Err(RefundUpdateError::NotOurs));
         let open = IntentSnapshot::new(intent(), order.id, order.total, at(300));
         let order = order.settle(&open, &Policies::DEFAULT, at(301)).unwrap().order;
-        assert_eq!(order.refund_news(&dashboard, at(400)), Err(RefundNewsError::AheadOfMoney));
+        assert_eq!(order.update_refund(&dashboard, at(400)), Err(RefundUpdateError::AheadOfMoney));
     }
 
     #[test]
@@ -673,10 +675,10 @@ mod tests {
                         let number = u32::from(which) + 1;
                         let amount = order.refund_numbered(number).map_or(minor, |it| it.amount.minor());
                         let name = Some(name_of(&order, number));
-                        let news = news(&format!("re_{which}"), name, amount, RefundStatus::ALL[status]);
-                        order.refund_news(&news, at(400)).ok()
+                        let update = update(&format!("re_{which}"), name, amount, RefundStatus::ALL[status]);
+                        order.update_refund(&update, at(400)).ok()
                     }
-                    _ => order.refund_news(&news(&format!("re_x{which}"), None, minor, RefundStatus::ALL[status]), at(400)).ok(),
+                    _ => order.update_refund(&update(&format!("re_x{which}"), None, minor, RefundStatus::ALL[status]), at(400)).ok(),
                 };
                 let Some(decided) = decided else { continue };
                 order = Order::restore((*decided.order).clone()).map_err(|it| TestCaseError::fail(it.to_string()))?;
@@ -697,9 +699,9 @@ mod tests {
         let order = order.settle(&second, &Policies::DEFAULT, at(400)).unwrap().order;
         let ours = order.refunds.last().unwrap().clone();
         assert_eq!((ours.origin, ours.amount), (RefundOrigin::Policy, order.total));
-        let part = news("re_9", None, 300, RefundStatus::Succeeded);
+        let part = update("re_9", None, 300, RefundStatus::Succeeded);
         let part = RefundSnapshot { intent: second.intent.clone(), ..part };
-        let decided = order.refund_news(&part, at(401)).unwrap();
+        let decided = order.update_refund(&part, at(401)).unwrap();
         let order = decided.order;
         let [before, elsewhere, rest] = order.refunds.as_slice() else { panic!("{:?}", order.refunds) };
         assert_eq!((before.status, before.failure.as_deref()), (RefundStatus::Failed, Some("superseded")));
@@ -718,10 +720,11 @@ mod tests {
         let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();
         let name = Some(name_of(&second.order, number));
         let order =
-            second.order.refund_news(&news("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
+            second.order.update_refund(&update("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
         assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "what is newest is given up first");
         let (third, _) = order.refund(&NewRefund::default(), at(403)).unwrap();
-        let made = third.order.refund_news(&news("re_2", name, 2000, RefundStatus::Succeeded), at(404)).unwrap().order;
+        let made =
+            third.order.update_refund(&update("re_2", name, 2000, RefundStatus::Succeeded), at(404)).unwrap().order;
         // By now nothing tells which of the others Stripe has made, if any.
         assert_eq!(statuses(&made), [Failed, Succeeded, Succeeded, Failed]);
         assert_eq!(made.left_of(&intent()), usd(11_500 - 5000));

@@ -348,7 +348,8 @@ mod tests {
             as_of_max: at(second + 1),
             ..seen(&issued(), "pi_1", status, usd(0))
         };
-        let settle = |order: &Order, news: &IntentSnapshot| order.settle(news, &Policies::DEFAULT, at(400)).unwrap();
+        let settle =
+            |order: &Order, update: &IntentSnapshot| order.settle(update, &Policies::DEFAULT, at(400)).unwrap();
         let first = settle(&issued(), &at_second(IntentStatus::Processing, 310)).order;
         let second = settle(&first, &at_second(IntentStatus::Processing, 330));
         assert_eq!((second.facts.len(), second.order.updated_at), (0, first.updated_at));
@@ -553,20 +554,20 @@ mod tests {
             amount_differs: Policy::HoldForReview,
             wrong_currency: Policy::HoldForReview,
         };
-        for (order, news, name) in [
+        for (order, update, name) in [
             (canceled(), success(&canceled(), "pi_9"), "paid_after_cancel"),
             (paid(), success(&paid(), "pi_9"), "second_payment"),
             (issued(), IntentSnapshot { received: usd(1), ..success(&issued(), "pi_1") }, "amount_differs"),
             (issued(), IntentSnapshot { amount: eur, received: eur, ..success(&issued(), "pi_1") }, "wrong_currency"),
         ] {
-            let kept = order.settle(&news, &hold, at(400)).unwrap();
+            let kept = order.settle(&update, &hold, at(400)).unwrap();
             assert_eq!((anomalies(&kept.order), kept.order.is_held_for_review()), (vec![name], true));
             assert_eq!(policy_refunds(&kept), []);
-            let returned = order.settle(&news, &refund, at(400)).unwrap();
+            let returned = order.settle(&update, &refund, at(400)).unwrap();
             assert_eq!((anomalies(&returned.order), returned.order.is_held_for_review()), (vec![name], false));
-            assert_eq!(policy_refunds(&returned), [(news.intent.clone(), news.received)], "{name}");
+            assert_eq!(policy_refunds(&returned), [(update.intent.clone(), update.received)], "{name}");
             // It names the intent that it undoes, and happens once whatever is told again.
-            let again = returned.order.settle(&news, &refund, at(401)).unwrap();
+            let again = returned.order.settle(&update, &refund, at(401)).unwrap();
             assert_eq!(again, Decision::unchanged(returned.order));
         }
     }
@@ -574,8 +575,8 @@ mod tests {
     #[test]
     fn an_order_that_waits_for_a_person_goes_on_when_the_money_has_gone_back() {
         let order = issued();
-        let news = IntentSnapshot { received: usd(1000), ..success(&order, "pi_1") };
-        let held = order.settle(&news, &Policies::DEFAULT, at(301)).unwrap().order;
+        let update = IntentSnapshot { received: usd(1000), ..success(&order, "pi_1") };
+        let held = order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order;
         let (refunded, _) = held.refund(&crate::NewRefund::default(), at(302)).unwrap();
         assert_eq!(refunded.order.payment_state(), PaymentState::Unpaid);
         let IntentPlan::Create { request, .. } = refunded.order.request_intent(at(303)).unwrap() else {
@@ -609,11 +610,11 @@ mod tests {
         /// I2 and I5 over any news: paid iff a settled intent of the amount is there, and said once.
         #[test]
         fn any_news_in_any_order_pays_once_and_only_with_the_right_money(
-            news in prop::collection::vec((0_usize..7, 1_usize..3, 0_i64..3, 0_i64..60), 1..20),
+            update in prop::collection::vec((0_usize..7, 1_usize..3, 0_i64..3, 0_i64..60), 1..20),
         ) {
             let mut order = issued();
             let mut paid = 0;
-            for (status, intent, money, time) in news {
+            for (status, intent, money, time) in update {
                 let status = IntentStatus::ALL[status];
                 let received = if status == IntentStatus::Succeeded { usd(11_499 + money) } else { usd(0) };
                 let snapshot = IntentSnapshot {

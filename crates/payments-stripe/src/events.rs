@@ -1,6 +1,6 @@
 //! What Stripe's events say, whichever way they come.
 
-use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderNews, WebhookError, Webhooks};
+use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
 use paywright_domain::{AnomalyKind, InstallationId, IntentId, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -78,13 +78,13 @@ pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, Web
         (Some(account), _) => Said::Foreign(format!("it is of the connected account {account}").into()),
         (None, other_version) => match (of_another(&event.kind, &event.data.object, owner), other_version) {
             (Some(foreign), _) => Said::Foreign(foreign),
-            (None, Some(_)) => Said::News(news_of_ids(&event.kind, &event.data.object)),
+            (None, Some(_)) => Said::Update(news_of_ids(&event.kind, &event.data.object)),
             (None, None) => said(&event.kind, event.data.object, created_at, owner)?,
         },
     };
-    let (news, foreign) = match said {
-        Said::News(news) => (news, None),
-        Said::Foreign(foreign) => (ProviderNews::Nothing, Some(foreign)),
+    let (update, foreign) = match said {
+        Said::Update(update) => (update, None),
+        Said::Foreign(foreign) => (ProviderUpdate::Nothing, Some(foreign)),
     };
     Ok(ProviderEvent {
         id: event.id.to_string(),
@@ -92,7 +92,7 @@ pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, Web
         created_at,
         livemode: event.livemode,
         request: event.request.and_then(|it| it.id),
-        news,
+        update,
         foreign,
         other_version: other_version.map(|version| OtherVersion { version, expected: crate::API_VERSION }),
     })
@@ -108,7 +108,7 @@ fn other_version(version: Option<&str>) -> Option<String> {
 
 /// What an event says.
 enum Said {
-    News(ProviderNews),
+    Update(ProviderUpdate),
     /// It is of an object that no order here can have.
     Foreign(ForeignEvent),
 }
@@ -123,15 +123,15 @@ fn of_another(kind: &str, object: &Value, owner: Owner) -> Option<ForeignEvent> 
 /// of those of its charges tell nothing new.
 fn said(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Result<Said, WebhookError> {
     if kind.starts_with("payment_intent.") {
-        let news = |it: &PaymentIntent| {
+        let update = |it: &PaymentIntent| {
             let snapshot = snapshot_of(it, created_at, owner)?.within_second(created_at);
-            Ok(Some(ProviderNews::Intent(Box::new(snapshot))))
+            Ok(Some(ProviderUpdate::Intent(Box::new(snapshot))))
         };
-        return read(kind, object, news);
+        return read(kind, object, update);
     }
     if is_refund(kind) {
         return read(kind, object, |it: &objects::Refund| {
-            Ok(refund_of(it, owner)?.map(|it| ProviderNews::Refund(Box::new(it))))
+            Ok(refund_of(it, owner)?.map(|it| ProviderUpdate::Refund(Box::new(it))))
         });
     }
     if let Some(what) = kind.strip_prefix("charge.dispute.") {
@@ -142,7 +142,7 @@ fn said(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Resul
                 dispute.withdrawn |= what == "funds_withdrawn";
                 dispute.reinstated |= what == "funds_reinstated";
             }
-            Ok(Some(ProviderNews::Dispute(Box::new(dispute))))
+            Ok(Some(ProviderUpdate::Dispute(Box::new(dispute))))
         });
     }
     let word = |name: &str| object.get(name).and_then(Value::as_str).map(|it| it.replace('\0', ""));
@@ -152,14 +152,14 @@ fn said(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Resul
         "review.closed" => word("closed_reason"),
         _ => None,
     };
-    Ok(Said::News(match news_of_ids(kind, &object) {
-        ProviderNews::Notice { intent, kind, .. } => ProviderNews::Notice { intent, kind, reason },
-        news @ (ProviderNews::Intent(_)
-        | ProviderNews::Refund(_)
-        | ProviderNews::Dispute(_)
-        | ProviderNews::Proceeds(_)
-        | ProviderNews::Look(_)
-        | ProviderNews::Nothing) => news,
+    Ok(Said::Update(match news_of_ids(kind, &object) {
+        ProviderUpdate::Notice { intent, kind, .. } => ProviderUpdate::Notice { intent, kind, reason },
+        update @ (ProviderUpdate::Intent(_)
+        | ProviderUpdate::Refund(_)
+        | ProviderUpdate::Dispute(_)
+        | ProviderUpdate::Proceeds(_)
+        | ProviderUpdate::Look(_)
+        | ProviderUpdate::Nothing) => update,
     }))
 }
 
@@ -172,20 +172,22 @@ fn is_refund(kind: &str) -> bool {
 fn read<T: DeserializeOwned>(
     kind: &str,
     object: Value,
-    news: impl FnOnce(&T) -> Result<Option<ProviderNews>, Unreadable>,
+    update: impl FnOnce(&T) -> Result<Option<ProviderUpdate>, Unreadable>,
 ) -> Result<Said, WebhookError> {
     let ids = news_of_ids(kind, &object);
     let problem = match serde_json::from_value::<T>(object) {
-        Ok(object) => match news(&object) {
-            Ok(news) => return Ok(Said::News(news.unwrap_or(ProviderNews::Nothing))),
+        Ok(object) => match update(&object) {
+            Ok(update) => return Ok(Said::Update(update.unwrap_or(ProviderUpdate::Nothing))),
             Err(Unreadable::Foreign(reason)) => return Ok(Said::Foreign(reason.into())),
             Err(problem @ Unreadable::Status(_)) => problem.to_string(),
         },
-        Err(_) if ids == ProviderNews::Nothing => return Err(unreadable(&"its object has not the shape of its type")),
+        Err(_) if ids == ProviderUpdate::Nothing => {
+            return Err(unreadable(&"its object has not the shape of its type"));
+        }
         Err(problem) => problem.to_string(),
     };
     tracing::warn!(event_type = kind, problem, "the object of an event is read from Stripe");
-    Ok(Said::News(ids))
+    Ok(Said::Update(ids))
 }
 
 /// The intent that the object of an event is, or is of.
@@ -196,23 +198,23 @@ fn intent_of(kind: &str, object: &Value) -> Option<IntentId> {
 }
 
 /// What an event says by its type and the ids in it alone.
-fn news_of_ids(kind: &str, object: &Value) -> ProviderNews {
+fn news_of_ids(kind: &str, object: &Value) -> ProviderUpdate {
     let of_intent =
-        |news: &dyn Fn(IntentId) -> ProviderNews| intent_of(kind, object).map_or(ProviderNews::Nothing, news);
-    let notice = |kind| of_intent(&|intent| ProviderNews::Notice { intent, kind, reason: None });
+        |update: &dyn Fn(IntentId) -> ProviderUpdate| intent_of(kind, object).map_or(ProviderUpdate::Nothing, update);
+    let notice = |kind| of_intent(&|intent| ProviderUpdate::Notice { intent, kind, reason: None });
     match kind {
         // The charge says how much went back in all, and not by which refunds; or that what it held is lost.
-        "charge.refunded" | "charge.expired" => of_intent(&ProviderNews::Look),
+        "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::Look),
         // The fee is known once the charge has its balance transaction.
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
-            of_intent(&ProviderNews::Proceeds)
+            of_intent(&ProviderUpdate::Proceeds)
         }
         "radar.early_fraud_warning.created" => notice(AnomalyKind::EarlyFraudWarning),
         "review.opened" => notice(AnomalyKind::UnderReview),
         "review.closed" => notice(AnomalyKind::ReviewClosed),
         _ if kind.starts_with("payment_intent.") || kind.starts_with("charge.dispute.") || is_refund(kind) => {
-            of_intent(&ProviderNews::Look)
+            of_intent(&ProviderUpdate::Look)
         }
-        _ => ProviderNews::Nothing,
+        _ => ProviderUpdate::Nothing,
     }
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use hmac::{Hmac, KeyInit, Mac};
-use paywright_app::{ProviderEvent, ProviderNews, WebhookError, Webhooks};
+use paywright_app::{ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
 use paywright_domain::{AnomalyKind, DisputeStatus, InstallationId, IntentStatus, RefundStatus, Timestamp};
 use paywright_payments_stripe::StripeWebhooks;
 use secrecy::SecretString;
@@ -46,15 +46,15 @@ fn an_intents_event_is_read_as_of_its_second() {
         format!("{:#} \n", event("payment_intent.succeeded", &intent(|it| it["description"] = json!("Zoë ☕"))));
     let opened = open(pretty.as_bytes()).unwrap();
     assert_eq!((opened.id.as_str(), opened.kind.as_str()), ("evt_1", "payment_intent.succeeded"));
-    let ProviderNews::Intent(news) = opened.news else { panic!("it is about an intent") };
-    assert_eq!((news.status, news.received.minor(), news.revision), (IntentStatus::Succeeded, 11_200, Some(3)));
-    assert_eq!(news.order.map(|it| it.to_string()).as_deref(), Some("0195ead7-0000-7000-8000-000000000009"));
+    let ProviderUpdate::Intent(update) = opened.update else { panic!("it is about an intent") };
+    assert_eq!((update.status, update.received.minor(), update.revision), (IntentStatus::Succeeded, 11_200, Some(3)));
+    assert_eq!(update.order.map(|it| it.to_string()).as_deref(), Some("0195ead7-0000-7000-8000-000000000009"));
     let second = (NOW - 7) * 1_000_000;
-    assert_eq!((news.as_of.unix_micros(), news.as_of_max.unix_micros()), (second, second + 999_999));
+    assert_eq!((update.as_of.unix_micros(), update.as_of_max.unix_micros()), (second, second + 999_999));
 }
 
-fn news(kind: &str, object: &Value) -> ProviderNews {
-    open(event(kind, object).to_string().as_bytes()).unwrap().news
+fn update(kind: &str, object: &Value) -> ProviderUpdate {
+    open(event(kind, object).to_string().as_bytes()).unwrap().update
 }
 
 /// Each type of event that asks for something is understood.
@@ -70,14 +70,14 @@ fn each_type_says_what_it_is_about() {
         "canceled",
         "created",
     ] {
-        let read = news(&format!("payment_intent.{kind}"), &self::intent(|_| ()));
-        assert!(matches!(&read, ProviderNews::Intent(it) if it.intent == intent()), "{kind}");
+        let read = update(&format!("payment_intent.{kind}"), &self::intent(|_| ()));
+        assert!(matches!(&read, ProviderUpdate::Intent(it) if it.intent == intent()), "{kind}");
     }
     let refund = json!({ "id": "re_1", "object": "refund", "amount": 500, "currency": "usd", "status": "failed",
         "payment_intent": "pi_1", "charge": "ch_1", "created": NOW, "failure_reason": "expired_or_canceled_card",
         "metadata": { "refund_id": "o:1" } });
     for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
-        let ProviderNews::Refund(read) = news(kind, &refund) else { panic!("{kind}") };
+        let ProviderUpdate::Refund(read) = update(kind, &refund) else { panic!("{kind}") };
         assert_eq!(
             (read.intent.clone(), read.status, read.name.as_deref()),
             (intent(), RefundStatus::Failed, Some("o:1"))
@@ -98,31 +98,31 @@ fn each_type_says_what_it_is_about() {
         ("funds_withdrawn", json!([]), (true, false)),
         ("funds_reinstated", json!([]), (false, true)),
     ] {
-        let ProviderNews::Dispute(read) = news(&format!("charge.dispute.{kind}"), &dispute(movements)) else {
+        let ProviderUpdate::Dispute(read) = update(&format!("charge.dispute.{kind}"), &dispute(movements)) else {
             panic!("{kind}")
         };
         assert_eq!((read.status, read.withdrawn, read.reinstated), (DisputeStatus::NeedsResponse, moved.0, moved.1));
         assert_eq!(read.due_by.map(Timestamp::unix_seconds), Some(NOW + 60));
     }
     for kind in ["charge.refunded", "charge.expired"] {
-        let read = news(kind, &json!({ "id": "ch_1", "object": "charge", "payment_intent": "pi_1" }));
-        assert_eq!(read, ProviderNews::Look(intent()), "{kind}");
-        assert_eq!(news(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderNews::Nothing);
+        let read = update(kind, &json!({ "id": "ch_1", "object": "charge", "payment_intent": "pi_1" }));
+        assert_eq!(read, ProviderUpdate::Look(intent()), "{kind}");
+        assert_eq!(update(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderUpdate::Nothing);
     }
     for (kind, word, told) in [
         ("radar.early_fraud_warning.created", "fraud_type", AnomalyKind::EarlyFraudWarning),
         ("review.opened", "reason", AnomalyKind::UnderReview),
         ("review.closed", "closed_reason", AnomalyKind::ReviewClosed),
     ] {
-        let read = news(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", word: "rule" }));
-        assert_eq!(read, ProviderNews::Notice { intent: intent(), kind: told, reason: Some("rule".into()) });
+        let read = update(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", word: "rule" }));
+        assert_eq!(read, ProviderUpdate::Notice { intent: intent(), kind: told, reason: Some("rule".into()) });
     }
     let charge =
         |transaction: Value| json!({ "id": "ch_1", "payment_intent": "pi_1", "balance_transaction": transaction });
-    assert_eq!(news("charge.updated", &charge(json!("txn_1"))), ProviderNews::Proceeds(intent()));
-    assert_eq!(news("charge.updated", &charge(Value::Null)), ProviderNews::Nothing);
+    assert_eq!(update("charge.updated", &charge(json!("txn_1"))), ProviderUpdate::Proceeds(intent()));
+    assert_eq!(update("charge.updated", &charge(Value::Null)), ProviderUpdate::Nothing);
     for kind in ["charge.succeeded", "customer.created", "payout.paid", "something.new"] {
-        assert_eq!(news(kind, &json!({ "id": "x" })), ProviderNews::Nothing, "{kind}");
+        assert_eq!(update(kind, &json!({ "id": "x" })), ProviderUpdate::Nothing, "{kind}");
     }
 }
 
@@ -160,8 +160,8 @@ fn objects(change: &dyn Fn(&mut Value)) -> [(&'static str, Value); 3] {
     ]
 }
 
-fn look() -> ProviderNews {
-    ProviderNews::Look(paywright_domain::IntentId::new("pi_1").unwrap())
+fn look() -> ProviderUpdate {
+    ProviderUpdate::Look(paywright_domain::IntentId::new("pi_1").unwrap())
 }
 
 /// Stripe's enumerations are open, and a field may get another shape: the object is read from Stripe.
@@ -170,7 +170,7 @@ fn an_object_of_an_unknown_status_or_shape_is_to_be_read() {
     for (field, value) in [("status", json!("appeal_under_moonlight")), ("amount", json!({ "value": "5.00" }))] {
         for (kind, object) in objects(&|it| it[field] = value.clone()) {
             let opened = open(event(kind, &object).to_string().as_bytes()).unwrap();
-            assert_eq!((opened.news, opened.foreign), (look(), None), "{kind}: {field}");
+            assert_eq!((opened.update, opened.foreign), (look(), None), "{kind}: {field}");
         }
     }
 }
@@ -183,7 +183,7 @@ fn an_amount_that_no_order_can_have_is_foreign() {
             it["amount"] = json!(amount);
         }) {
             let opened = open(event(kind, &object).to_string().as_bytes()).unwrap();
-            assert_eq!(opened.news, ProviderNews::Nothing, "{kind}");
+            assert_eq!(opened.update, ProviderUpdate::Nothing, "{kind}");
             assert!(opened.foreign.is_some(), "{kind}: {currency} {amount}");
         }
     }
@@ -195,7 +195,7 @@ fn an_event_of_a_connected_account_is_foreign() {
         let mut told = event(kind, &object);
         told["account"] = json!("acct_theirs");
         let opened = open(told.to_string().as_bytes()).unwrap();
-        assert_eq!(opened.news, ProviderNews::Nothing, "{kind}");
+        assert_eq!(opened.update, ProviderUpdate::Nothing, "{kind}");
         assert_eq!(opened.foreign.map(|it| it.reason).as_deref(), Some("it is of the connected account acct_theirs"));
     }
 }
@@ -232,7 +232,7 @@ fn an_event_that_names_another_installation_is_foreign_in_any_version_and_status
                 told["api_version"] = json!(version);
                 let opened = signed(&told.to_string(), Some(OURS));
                 let foreign = opened.foreign.unwrap_or_else(|| panic!("{kind} {version} {status}"));
-                assert_eq!(opened.news, ProviderNews::Nothing);
+                assert_eq!(opened.update, ProviderUpdate::Nothing);
                 assert_eq!(foreign.reason, format!("it is of the installation {THEIRS}"));
                 assert_eq!(
                     foreign.intent.as_ref().map(paywright_domain::IntentId::as_str),
@@ -259,7 +259,7 @@ fn of_an_event_of_another_version_only_the_type_and_the_ids_are_taken() {
             let opened = open(told.to_string().as_bytes()).unwrap();
             let named = version.as_str().unwrap_or("(none)");
             assert_eq!(
-                (opened.news, opened.other_version.map(|it| it.version).as_deref()),
+                (opened.update, opened.other_version.map(|it| it.version).as_deref()),
                 (look(), Some(named)),
                 "{kind}"
             );
@@ -269,7 +269,7 @@ fn of_an_event_of_another_version_only_the_type_and_the_ids_are_taken() {
         let mut told = event("payment_intent.succeeded", &intent(|_| ()));
         told["api_version"] = json!(version);
         let opened = open(told.to_string().as_bytes()).unwrap();
-        assert!(matches!(opened.news, ProviderNews::Intent(_)) && opened.other_version.is_none(), "{version}");
+        assert!(matches!(opened.update, ProviderUpdate::Intent(_)) && opened.other_version.is_none(), "{version}");
     }
 }
 

@@ -3,7 +3,7 @@
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
     EditOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent,
-    ProviderNews, RefundPaymentError, StoreError,
+    ProviderUpdate, RefundPaymentError, StoreError,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Currency, IntentId, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder,
@@ -261,15 +261,15 @@ impl Person {
     fn send_message_of_other_mode(&self) {
         let mut core = self.world.core();
         let now = core.now;
-        let newest = core.stripe.events.iter().rev().find_map(|(it, _)| match &it.news {
-            ProviderNews::Intent(snapshot) if snapshot.order.is_some() => Some((it.clone(), snapshot.clone())),
-            ProviderNews::Intent(_)
-            | ProviderNews::Refund(_)
-            | ProviderNews::Dispute(_)
-            | ProviderNews::Notice { .. }
-            | ProviderNews::Proceeds(_)
-            | ProviderNews::Look(_)
-            | ProviderNews::Nothing => None,
+        let newest = core.stripe.events.iter().rev().find_map(|(it, _)| match &it.update {
+            ProviderUpdate::Intent(snapshot) if snapshot.order.is_some() => Some((it.clone(), snapshot.clone())),
+            ProviderUpdate::Intent(_)
+            | ProviderUpdate::Refund(_)
+            | ProviderUpdate::Dispute(_)
+            | ProviderUpdate::Notice { .. }
+            | ProviderUpdate::Proceeds(_)
+            | ProviderUpdate::Look(_)
+            | ProviderUpdate::Nothing => None,
         });
         let Some((mut event, mut snapshot)) = newest else { return };
         snapshot.status = IntentStatus::Succeeded;
@@ -277,7 +277,7 @@ impl Person {
         snapshot.livemode = true;
         event.id = format!("evt_live_{}", core.draw());
         event.livemode = true;
-        event.news = ProviderNews::Intent(snapshot);
+        event.update = ProviderUpdate::Intent(snapshot);
         let place = core.stripe.events.len();
         // It is in no list of this mode.
         core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
@@ -305,7 +305,7 @@ impl Person {
             created_at: now,
             livemode: false,
             request: None,
-            news: ProviderNews::Intent(Box::new(told)),
+            update: ProviderUpdate::Intent(Box::new(told)),
             foreign: None,
             other_version: None,
         };

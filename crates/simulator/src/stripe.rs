@@ -2,7 +2,7 @@
 //! the client that speaks to the real one; both read the same documents.
 
 use paywright_app::{
-    EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderNews, RecordedOrder,
+    EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderUpdate, RecordedOrder,
 };
 use paywright_domain::{
     CaptureMethod, Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, LostOrder,
@@ -361,22 +361,22 @@ fn read_dispute(json: &Value, kind: &str) -> Option<Dispute> {
 fn read_event(event: &Event) -> Option<ProviderEvent> {
     let created_at = Timestamp::from_unix_seconds(event.created).ok()?;
     let object = &event.object;
-    let of_intent = |news: fn(IntentId) -> ProviderNews| {
+    let of_intent = |update: fn(IntentId) -> ProviderUpdate| {
         let intent = text(object, "payment_intent").and_then(|it| IntentId::new(it).ok());
-        intent.map_or(ProviderNews::Nothing, news)
+        intent.map_or(ProviderUpdate::Nothing, update)
     };
-    let news = match event.kind.as_str() {
+    let update = match event.kind.as_str() {
         kind if kind.starts_with("payment_intent.") => {
             let snapshot = read_intent(object, created_at)?;
-            ProviderNews::Intent(Box::new(snapshot.within_second(created_at)))
+            ProviderUpdate::Intent(Box::new(snapshot.within_second(created_at)))
         }
-        kind if kind.starts_with("refund.") => ProviderNews::Refund(Box::new(read_refund(object)?)),
-        kind if kind.starts_with("charge.dispute.") => ProviderNews::Dispute(Box::new(read_dispute(object, kind)?)),
-        "charge.refunded" | "charge.expired" => of_intent(ProviderNews::Look),
+        kind if kind.starts_with("refund.") => ProviderUpdate::Refund(Box::new(read_refund(object)?)),
+        kind if kind.starts_with("charge.dispute.") => ProviderUpdate::Dispute(Box::new(read_dispute(object, kind)?)),
+        "charge.refunded" | "charge.expired" => of_intent(ProviderUpdate::Look),
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
-            of_intent(ProviderNews::Proceeds)
+            of_intent(ProviderUpdate::Proceeds)
         }
-        _ => ProviderNews::Nothing,
+        _ => ProviderUpdate::Nothing,
     };
     Some(ProviderEvent {
         id: event.id.clone(),
@@ -384,7 +384,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
         created_at,
         livemode: false,
         request: event.request.clone(),
-        news,
+        update,
         foreign: None,
         other_version: None,
     })

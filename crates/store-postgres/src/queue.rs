@@ -30,7 +30,7 @@ impl<'a> EventColumns<'a> {
             created_at: pg_time(event.created_at),
             received_at: pg_time(event.received_at),
             headers: to_json(&event.headers)?,
-            news: to_json(&event.news)?,
+            news: to_json(&event.update)?,
             verdict: event.status.name(),
             order: event.order.map(|it| it.0),
             due_at: event.due_at.map(pg_time),

@@ -434,7 +434,7 @@ impl LeasedEventRow {
         let column = |name| Column("webhook_inbox", name);
         Ok(LeasedEvent {
             received_at: column("received_at").time(self.received_at)?,
-            news: column("news").json(&self.news)?,
+            update: column("news").json(&self.news)?,
             taken: column("taken").count(self.taken)?,
             id: self.id,
             kind: self.kind,

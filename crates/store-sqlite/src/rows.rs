@@ -563,7 +563,7 @@ impl EventRow {
             received_at: event.received_at.unix_micros(),
             via: event.via.to_owned(),
             headers: to_json(&event.headers)?,
-            news: to_json(&event.news)?,
+            news: to_json(&event.update)?,
             verdict: event.status.name().to_owned(),
             error: event.error.clone(),
             order_id: event.order.map(|it| it.0.as_bytes().to_vec()),
@@ -578,7 +578,7 @@ impl EventRow {
         let column = |name| Column("webhook_inbox", name);
         Ok(LeasedEvent {
             received_at: column("received_at").time(self.received_at)?,
-            news: column("news").json(&self.news)?,
+            update: column("news").json(&self.news)?,
             taken: column("taken").count(self.taken)?,
             id: self.event_id,
             kind: self.kind,

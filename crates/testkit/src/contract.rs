@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paywright_app::{
     Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyRecord,
-    LateTasks, Lease, LeasedEvent, OrderQuery, OrderRef, ProviderNews, ReceivedEvent, Rescheduled, Scope, Store,
+    LateTasks, Lease, LeasedEvent, OrderQuery, OrderRef, ProviderUpdate, ReceivedEvent, Rescheduled, Scope, Store,
     StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 use paywright_domain::{
@@ -109,7 +109,7 @@ pub(crate) fn requested(order: &Order) -> Decision {
     crate::request_intent(order, at(NOW))
 }
 
-fn news(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
+fn update(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
     let asked = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
     let received = if status == IntentStatus::Succeeded { order.total } else { Money::zero(order.total.currency()) };
     IntentSnapshot { status, received, revision: Some(order.revision), ..asked }
@@ -183,20 +183,22 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
     order = commit(requested(&order)).await;
     let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
     let declined =
-        IntentSnapshot { last_error: Some(error), ..news(&order, "pi_1", IntentStatus::RequiresPaymentMethod) };
+        IntentSnapshot { last_error: Some(error), ..update(&order, "pi_1", IntentStatus::RequiresPaymentMethod) };
     order = commit(order.settle(&declined, &Policies::DEFAULT, at(NOW + 2)).unwrap()).await;
     order =
-        commit(order.settle(&news(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW + 3)).unwrap())
+        commit(order.settle(&update(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW + 3)).unwrap())
             .await;
     order = commit(requested(&order)).await;
-    let authorised = IntentSnapshot { capturable: usd(700), ..news(&order, "pi_2", IntentStatus::RequiresCapture) };
+    let authorised = IntentSnapshot { capturable: usd(700), ..update(&order, "pi_2", IntentStatus::RequiresCapture) };
     order = commit(order.settle(&authorised, &Policies::DEFAULT, at(NOW + 4)).unwrap()).await;
-    order =
-        commit(order.settle(&news(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap())
-            .await;
-    order =
-        commit(order.settle(&news(&order, "pi_3", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 6)).unwrap())
-            .await;
+    order = commit(
+        order.settle(&update(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap(),
+    )
+    .await;
+    order = commit(
+        order.settle(&update(&order, "pi_3", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 6)).unwrap(),
+    )
+    .await;
     assert_eq!((order.intents.len(), order.anomalies.len(), order.state.name()), (3, 1, "paid"));
 
     let canceled = place(2).order.cancel(CancelReason::Abandoned, at(NOW + 7)).unwrap();
@@ -211,7 +213,7 @@ pub async fn what_stripe_has_confirmed_of_a_payment_comes_back(subject: &impl Su
     let store = subject.store();
     let order = place(1).order;
     store.commit(first(place(1))).await.unwrap();
-    let told = news(&order, "pi_1", IntentStatus::Succeeded);
+    let told = update(&order, "pi_1", IntentStatus::Succeeded);
     let answer = IntentSnapshot { source: SnapshotSource::Answer, ..told.clone() };
     let paid = order.settle(&told.delivered_by_webhook(), &Policies::DEFAULT, at(NOW)).unwrap();
     let read = |order: &Order, answer: Option<&IntentSnapshot>, seconds| {
@@ -236,10 +238,10 @@ pub async fn an_order_is_found_by_id_number_and_any_of_its_intents(subject: &imp
     store.commit(first(place(1))).await.unwrap();
     store.commit(first(place(2))).await.unwrap();
     let order = place(1).order;
-    let issued = order.settle(&news(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW)).unwrap();
+    let issued = order.settle(&update(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW)).unwrap();
     let order = issued.order.clone();
     store.commit(then(1, issued)).await.unwrap();
-    let second = order.settle(&news(&order, "pi_2", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
+    let second = order.settle(&update(&order, "pi_2", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
     store.commit(then(2, second)).await.unwrap();
     let intent = |id: &str| OrderRef::Intent(IntentId::new(id).unwrap());
     for name in [by_id(1), OrderRef::Number(order.number.clone()), intent("pi_1"), intent("pi_2")] {
@@ -470,7 +472,7 @@ pub async fn a_task_that_is_due_later_than_any_of_its_kind_can_be_is_due(subject
 pub async fn a_finished_task_is_gone(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW).await;
-    let done = order.settle(&news(&order, "pi_1", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
+    let done = order.settle(&update(&order, "pi_1", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
     assert_eq!(done.finished, [task.key()]);
     store.commit(then(2, done)).await.unwrap();
     let left: Vec<_> = store.tasks(order.id).await.unwrap().into_iter().map(|it| it.task).collect();
@@ -526,7 +528,7 @@ pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject
 pub(crate) async fn paid(store: &dyn Store, n: u32) -> Order {
     store.commit(first(place(n))).await.unwrap();
     let order = place(n).order;
-    let paid = order.settle(&news(&order, &format!("pi_{n}"), IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW));
+    let paid = order.settle(&update(&order, &format!("pi_{n}"), IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW));
     let paid = paid.unwrap();
     let after = paid.order.clone();
     store.commit(then(1, paid)).await.unwrap();
@@ -587,9 +589,9 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
         failure: None,
         request: None,
     };
-    order = commit(order.refund_news(&refund("re_1", Some(name), RefundStatus::Pending), at(NOW + 3)).unwrap()).await;
-    order = commit(order.refund_news(&refund("re_2", None, RefundStatus::Succeeded), at(NOW + 4)).unwrap()).await;
-    order = commit(order.refund_news(&refund("re_1", None, RefundStatus::Failed), at(NOW + 5)).unwrap()).await;
+    order = commit(order.update_refund(&refund("re_1", Some(name), RefundStatus::Pending), at(NOW + 3)).unwrap()).await;
+    order = commit(order.update_refund(&refund("re_2", None, RefundStatus::Succeeded), at(NOW + 4)).unwrap()).await;
+    order = commit(order.update_refund(&refund("re_1", None, RefundStatus::Failed), at(NOW + 5)).unwrap()).await;
     let dispute = |status, due_by| Dispute {
         id: DisputeId::new("du_1").unwrap(),
         intent: IntentId::new("pi_1").unwrap(),
@@ -601,8 +603,8 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
         reinstated: status == DisputeStatus::Won,
     };
     let opened = dispute(DisputeStatus::NeedsResponse, Some(at(NOW + 900)));
-    order = commit(order.dispute_news(&opened, at(NOW + 6)).unwrap()).await;
-    order = commit(order.dispute_news(&dispute(DisputeStatus::Won, None), at(NOW + 7)).unwrap()).await;
+    order = commit(order.update_dispute(&opened, at(NOW + 6)).unwrap()).await;
+    order = commit(order.update_dispute(&dispute(DisputeStatus::Won, None), at(NOW + 7)).unwrap()).await;
     assert_eq!((order.refunds.len(), order.disputes.len(), order.anomalies.len()), (2, 1, 2));
 }
 
@@ -610,7 +612,7 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
 pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
-    let open = news(&order, "pi_1", IntentStatus::RequiresPaymentMethod);
+    let open = update(&order, "pi_1", IntentStatus::RequiresPaymentMethod);
     let issued = order.settle(&open, &Policies::DEFAULT, at(NOW)).unwrap();
     let order = issued.order.clone();
     let cause = Cause { source: "answer".into(), request: Some("req_1".into()), ..Cause::default() };
@@ -654,7 +656,7 @@ fn message(id: &str, status: EventStatus) -> ReceivedEvent {
         received_at: at(NOW + 1),
         via: "webhook",
         headers: [("user-agent".to_owned(), "é".to_owned())].into(),
-        news: ProviderNews::Look(IntentId::new("pi_1").unwrap()),
+        update: ProviderUpdate::Look(IntentId::new("pi_1").unwrap()),
         status,
         error: Some("why".into()),
         order: None,
@@ -666,7 +668,7 @@ fn message(id: &str, status: EventStatus) -> ReceivedEvent {
 pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
-    let succeeded = news(&order, "pi_1", IntentStatus::Succeeded);
+    let succeeded = update(&order, "pi_1", IntentStatus::Succeeded);
     let with_message = |version, decision| Changes {
         received: Some(ReceivedEvent { order: Some(order.id), ..message("evt_1", EventStatus::Applied) }),
         ..then(version, decision)
@@ -680,7 +682,7 @@ pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject)
     assert!(!store.record_event(&message("evt_1", EventStatus::Ignored)).await.unwrap());
     assert!(store.record_event(&message("evt_2", EventStatus::Ignored)).await.unwrap());
     let paid = stored(&*store, 1).await.value;
-    let second = paid.settle(&news(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW)).unwrap();
+    let second = paid.settle(&update(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW)).unwrap();
     store.commit(with_message(3, second)).await.unwrap();
     assert_eq!(stored(&*store, 1).await.version, Version(4), "a message that is known holds nothing up");
 }
@@ -696,8 +698,13 @@ pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: 
     let (left, right) = join!(store.lease_events(&left), store.lease_events(&right));
     let taken = [left.unwrap(), right.unwrap()].concat();
     let parked = message("evt_1", EventStatus::Parked);
-    let expected =
-        LeasedEvent { id: parked.id, kind: parked.kind, received_at: parked.received_at, news: parked.news, taken: 1 };
+    let expected = LeasedEvent {
+        id: parked.id,
+        kind: parked.kind,
+        received_at: parked.received_at,
+        update: parked.update,
+        taken: 1,
+    };
     assert_eq!(taken, [expected]);
     assert_eq!(store.lease_events(&lease(3, NOW + 20, NOW + 30)).await.unwrap().len(), 1, "the lease was over");
     let closing = |owner, taken, status, again_at| EventClosing {
@@ -811,7 +818,7 @@ pub async fn a_list_of_one_customer_shows_no_others(subject: &impl Subject) {
 pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
-    let paid = order.settle(&news(&order, "pi_1", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap();
+    let paid = order.settle(&update(&order, "pi_1", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap();
     let decided = paid.facts.clone();
     let mut changes = then(2, paid);
     changes.at = at(NOW + 5);

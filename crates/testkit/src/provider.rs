@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use paywright_app::{
     Clock, EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderEvent,
-    ProviderNews, ProviderRecords, ProviderRefund, ReadPayment, RecordedOrder,
+    ProviderRecords, ProviderRefund, ProviderUpdate, ReadPayment, RecordedOrder,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, LostOrder, Money,
@@ -177,7 +177,7 @@ impl Provider {
         let intent = state.intents.get_mut(id.as_str()).unwrap();
         change(intent);
         let snapshot = IntentSnapshot { as_of: now, as_of_max: now, ..intent.clone() };
-        state.tell("payment_intent", ProviderNews::Intent(Box::new(snapshot)), now);
+        state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot)), now);
     }
 
     /// Somebody at the dashboard gives money back.
@@ -196,8 +196,8 @@ impl Provider {
         if status == RefundStatus::Failed {
             refund.failure = Some("expired_or_canceled_card".into());
         }
-        let news = ProviderNews::Refund(Box::new(refund.clone()));
-        state.tell("refund", news, now);
+        let update = ProviderUpdate::Refund(Box::new(refund.clone()));
+        state.tell("refund", update, now);
     }
 
     /// A card holder disputes, or the bank decides on it.
@@ -206,7 +206,7 @@ impl Provider {
         let mut state = self.state();
         state.disputes.retain(|it| it.id != dispute.id);
         state.disputes.push(dispute.clone());
-        state.tell("dispute", ProviderNews::Dispute(Box::new(dispute)), now);
+        state.tell("dispute", ProviderUpdate::Dispute(Box::new(dispute)), now);
     }
 
     /// Every message so far: a test delivers them, or leaves that to the walk along them.
@@ -298,7 +298,7 @@ impl Provider {
             }
             change(intent);
             let snapshot = IntentSnapshot { as_of: now, as_of_max: now, ..intent.clone() };
-            state.tell("payment_intent", ProviderNews::Intent(Box::new(snapshot.clone())), now);
+            state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
             Ok(snapshot)
         })
     }
@@ -313,14 +313,14 @@ impl State {
         }
     }
 
-    fn tell(&mut self, kind: &str, news: ProviderNews, now: Timestamp) {
+    fn tell(&mut self, kind: &str, update: ProviderUpdate, now: Timestamp) {
         self.events.push(ProviderEvent {
             id: format!("evt_{}", self.events.len() + 1),
             kind: format!("{kind}.changed"),
             created_at: now,
             livemode: false,
             request: None,
-            news,
+            update,
             foreign: None,
             other_version: None,
         });
@@ -351,7 +351,7 @@ impl State {
             request,
         };
         self.refunds.push(refund.clone());
-        self.tell("refund", ProviderNews::Refund(Box::new(refund.clone())), now);
+        self.tell("refund", ProviderUpdate::Refund(Box::new(refund.clone())), now);
         Ok(refund)
     }
 }
@@ -370,7 +370,7 @@ impl PaymentGateway for Provider {
             state.made.push(id.to_string());
             state.made_at.insert(id.to_string(), now);
             state.intents.insert(id.to_string(), snapshot.clone());
-            state.tell("payment_intent", ProviderNews::Intent(Box::new(snapshot.clone())), now);
+            state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
             Ok(snapshot)
         })
     }

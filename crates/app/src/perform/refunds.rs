@@ -1,7 +1,8 @@
 //! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundNewsError, RefundSnapshot, RefundStatus,
+    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundSnapshot, RefundStatus,
+    RefundUpdateError,
 };
 
 use super::{NextRun, PerformError};
@@ -127,23 +128,23 @@ impl App {
     /// Takes in what the provider says of a refund, of a payment that is known.
     pub(crate) async fn take_refund(
         &self,
-        news: &RefundSnapshot,
+        update: &RefundSnapshot,
         context: &CommitContext,
     ) -> Result<Order, PerformError> {
-        self.refund_news(news, context).await.map_err(|error| match error {
+        self.update_refund(update, context).await.map_err(|error| match error {
             ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
             ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
             ChangeError::Store(error) => PerformError::Store(error),
         })
     }
 
-    pub(crate) async fn refund_news(
+    pub(crate) async fn update_refund(
         &self,
-        news: &RefundSnapshot,
+        update: &RefundSnapshot,
         context: &CommitContext,
-    ) -> Result<Order, ChangeError<RefundNewsError>> {
-        let names = [OrderRef::Intent(news.intent.clone())];
-        let decide = |order: &Order, now| Ok((order.refund_news(news, now)?, context.clone()));
+    ) -> Result<Order, ChangeError<RefundUpdateError>> {
+        let names = [OrderRef::Intent(update.intent.clone())];
+        let decide = |order: &Order, now| Ok((order.update_refund(update, now)?, context.clone()));
         self.change_with_context(&names, &Access::All, decide).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
-use super::webhooks::ProviderNews;
+use super::webhooks::ProviderUpdate;
 
 /// A message of the provider, kept without the secrets that it may have carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct ReceivedEvent {
     /// What came with it, as far as it may help to find out what happened.
     pub headers: BTreeMap<String, String>,
     /// What it says of an order.
-    pub news: ProviderNews,
+    pub update: ProviderUpdate,
     /// What became of it.
     pub status: EventStatus,
     /// Why, where it was not simply taken in.
@@ -75,7 +75,7 @@ pub struct LeasedEvent {
     /// When it came first.
     pub received_at: Timestamp,
     /// What it says.
-    pub news: ProviderNews,
+    pub update: ProviderUpdate,
     /// How often it was taken, this time included.
     pub taken: u32,
 }

@@ -23,7 +23,7 @@ pub struct ProviderEvent {
     /// The provider's name for the request that caused it, if one did.
     pub request: Option<String>,
     /// What it says.
-    pub news: ProviderNews,
+    pub update: ProviderUpdate,
     /// Why it concerns no order of this installation, where it says so by itself: it is of another account, of another
     /// installation, or of an amount that no order can have.
     pub foreign: Option<ForeignEvent>,
@@ -60,7 +60,7 @@ pub struct OtherVersion {
 /// What a message says, as far as it concerns an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ProviderNews {
+pub enum ProviderUpdate {
     /// How an intent stood when the message was made.
     Intent(Box<IntentSnapshot>),
     /// How a refund stood when the message was made.
@@ -85,18 +85,18 @@ pub enum ProviderNews {
     Nothing,
 }
 
-impl ProviderNews {
+impl ProviderUpdate {
     /// The same, as a webhook has delivered it: not the provider's answer to a request of ours.
     #[must_use]
     pub fn delivered_by_webhook(self) -> Self {
         match self {
             Self::Intent(snapshot) => Self::Intent(Box::new(snapshot.delivered_by_webhook())),
-            news @ (Self::Refund(_)
+            update @ (Self::Refund(_)
             | Self::Dispute(_)
             | Self::Notice { .. }
             | Self::Proceeds(_)
             | Self::Look(_)
-            | Self::Nothing) => news,
+            | Self::Nothing) => update,
         }
     }
 

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderNews, Work, WorkId};
+use paywright_app::{Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, Work, WorkId};
 use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId};
 use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
 use uuid::Uuid;
 
-use crate::{NOW, PATIENCE, Shop, news};
+use crate::{NOW, PATIENCE, Shop, update};
 
 fn key(name: &str) -> Actor {
     Actor::ApiKey { key: Uuid::from_u128(7), key_name: name.to_owned() }
@@ -86,7 +86,7 @@ async fn each_request_is_told_apart_and_stripe_from_all_of_them() {
         created_at: at(NOW),
         livemode: false,
         request: None,
-        news: ProviderNews::Intent(Box::new(news(&order, &intent, IntentStatus::Succeeded))),
+        update: ProviderUpdate::Intent(Box::new(update(&order, &intent, IntentStatus::Succeeded))),
         foreign: None,
         other_version: None,
     };

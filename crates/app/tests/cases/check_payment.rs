@@ -5,13 +5,17 @@ use paywright_app::{Access, CheckPaymentError, GatewayError, IssuedIntent, Order
 use paywright_domain::{IntentStatus, PaymentState};
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway, place};
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
 /// A gateway that makes intents and then reads them in `status`.
 fn gateway_reading(status: IntentStatus) -> MockGateway {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().returning(move |id| {
-        Ok(IssuedIntent { snapshot: news(&place(1).order, id, status), client_secret: Some("x".into()), request: None })
+        Ok(IssuedIntent {
+            snapshot: update(&place(1).order, id, status),
+            client_secret: Some("x".into()),
+            request: None,
+        })
     });
     gateway
 }
@@ -82,7 +86,7 @@ async fn hints_for_one_order_at_once_are_one_read_at_stripe_at_a_time() {
             most.fetch_max(reading.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             std::thread::sleep(std::time::Duration::from_millis(5));
             reading.fetch_sub(1, Ordering::SeqCst);
-            let snapshot = news(&place(1).order, id, IntentStatus::RequiresPaymentMethod);
+            let snapshot = update(&place(1).order, id, IntentStatus::RequiresPaymentMethod);
             Ok(IssuedIntent { snapshot, client_secret: Some("x".into()), request: None })
         }
     });

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, CheckPaymentError, EventStatus, Lease, OrderRef, ProviderEvent, ProviderNews, Version};
+use paywright_app::{Access, CheckPaymentError, EventStatus, Lease, OrderRef, ProviderEvent, ProviderUpdate, Version};
 use paywright_domain::{
     CancelReason, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order, OrderData, PaymentState, RefundError,
     RefundStatus, Timestamp,
 };
 use paywright_testkit::{at, changes};
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
 async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static str) -> EventStatus {
     let event = ProviderEvent {
@@ -18,7 +18,7 @@ async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static 
         created_at: at(NOW),
         livemode: false,
         request: None,
-        news: ProviderNews::Intent(Box::new(snapshot)),
+        update: ProviderUpdate::Intent(Box::new(snapshot)),
         foreign: None,
         other_version: None,
     };
@@ -26,7 +26,7 @@ async fn deliver(shop: &Shop, id: &str, snapshot: IntentSnapshot, via: &'static 
 }
 
 async fn forge(shop: &Shop, order: &Order, intent: &IntentId) {
-    let status = deliver(shop, "evt_forged", news(order, intent, IntentStatus::Succeeded), "webhook").await;
+    let status = deliver(shop, "evt_forged", update(order, intent, IntentStatus::Succeeded), "webhook").await;
     assert_eq!(status, EventStatus::Applied);
 }
 
@@ -232,13 +232,13 @@ async fn a_payment_is_read_again_where_the_provider_did_not_answer() {
             return Err(paywright_app::GatewayError::Busy("429".into()));
         }
         let order = paywright_testkit::place(1).order;
-        let snapshot = news(&order, id, IntentStatus::Succeeded);
+        let snapshot = update(&order, id, IntentStatus::Succeeded);
         let issued = paywright_app::IssuedIntent { snapshot, client_secret: None, request: Some("req_1".into()) };
         Ok(paywright_app::ReadPayment { issued, proceeds: None })
     });
     let shop = Shop::with(gateway).await;
     let (order, intent) = shop.payable().await;
-    deliver(&shop, "evt_1", news(&order, &intent, IntentStatus::Succeeded), "webhook").await;
+    deliver(&shop, "evt_1", update(&order, &intent, IntentStatus::Succeeded), "webhook").await;
     let tasks = async |now: Timestamp| shop.store.lease_tasks(&lease(now)).await.unwrap();
     assert!(tasks(at(NOW)).await.is_empty(), "a moment later the callback has asked as a rule");
     shop.after(3).await;

@@ -6,7 +6,7 @@ use paywright_domain::{CustomerId, IntentError, IntentStatus, OrderId, RequestIn
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway};
 use secrecy::ExposeSecret;
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
 fn by_id(id: OrderId) -> OrderRef {
     OrderRef::Id(id)
@@ -35,7 +35,7 @@ async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
 fn first_answer(id: &paywright_domain::IntentId) -> IssuedIntent {
     let order = paywright_testkit::place(1).order;
     IssuedIntent {
-        snapshot: news(&order, id, IntentStatus::RequiresPaymentMethod),
+        snapshot: update(&order, id, IntentStatus::RequiresPaymentMethod),
         client_secret: Some("x".into()),
         request: None,
     }
@@ -147,7 +147,7 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent {
-            snapshot: news(&order, id, IntentStatus::Canceled),
+            snapshot: update(&order, id, IntentStatus::Canceled),
             client_secret: Some("x".into()),
             request: None,
         })
@@ -166,7 +166,7 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
         Ok(IssuedIntent {
-            snapshot: news(&order, id, IntentStatus::Succeeded),
+            snapshot: update(&order, id, IntentStatus::Succeeded),
             client_secret: Some("x".into()),
             request: None,
         })

@@ -13,7 +13,7 @@ use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, Orde
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
 /// Leaves the outcome of its first commits open: those before `done` were made, those after it up to `lost` were
 /// not, and later ones are answered. It may be `gone` after the first of them: then nothing is answered any more.
@@ -207,7 +207,7 @@ async fn a_payment_in_doubt_is_one_intent_and_one_payment() {
         let made = paying.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
         let intent = made.order.payable_intent().unwrap().id.clone();
         let settling = in_doubt(&shop, way);
-        settling.app.settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
+        settling.app.settle_from_provider(&update(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
         let facts = shop.facts(&order).await;
         assert_eq!(facts.iter().filter(|it| **it == "order.paid").count(), 1, "{way:?}: {facts:?}");
         assert_eq!(shop.order(&order).await.intents.len(), 1, "{way:?}");

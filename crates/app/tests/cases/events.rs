@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use paywright_app::{
     Access, EventPage, EventStatus, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page,
-    ProviderEvent, ProviderNews, ProviderRecords, RecordedOrder, Settings,
+    ProviderEvent, ProviderRecords, ProviderUpdate, RecordedOrder, Settings,
 };
 use paywright_domain::{
     AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
@@ -14,9 +14,9 @@ use paywright_domain::{
 use paywright_testkit::{HandClock, MockGateway, NoRecords, at, issuing_gateway, order_id, usd};
 use uuid::Uuid;
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
-fn event(id: &str, news: ProviderNews) -> ProviderEvent {
+fn event(id: &str, update: ProviderUpdate) -> ProviderEvent {
     let (created_at, request) = (at(NOW), Some("req_9".to_owned()));
     ProviderEvent {
         id: id.into(),
@@ -24,7 +24,7 @@ fn event(id: &str, news: ProviderNews) -> ProviderEvent {
         created_at,
         livemode: false,
         request,
-        news,
+        update,
         foreign: None,
         other_version: None,
     }
@@ -34,8 +34,8 @@ async fn take(shop: &Shop, event: ProviderEvent) -> EventStatus {
     shop.app.take_event(event, "webhook", BTreeMap::new()).await.unwrap()
 }
 
-fn of_intent(snapshot: IntentSnapshot) -> ProviderNews {
-    ProviderNews::Intent(Box::new(snapshot))
+fn of_intent(snapshot: IntentSnapshot) -> ProviderUpdate {
+    ProviderUpdate::Intent(Box::new(snapshot))
 }
 
 fn dispute(order: &Order, status: DisputeStatus) -> Dispute {
@@ -55,16 +55,16 @@ fn dispute(order: &Order, status: DisputeStatus) -> Dispute {
 async fn every_message_is_kept_with_what_became_of_it() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
-    let paid = of_intent(news(&order, &intent, IntentStatus::Succeeded));
+    let paid = of_intent(update(&order, &intent, IntentStatus::Succeeded));
     let foreign =
-        IntentSnapshot { order: None, ..news(&order, &IntentId::new("pi_x").unwrap(), IntentStatus::Succeeded) };
-    for (id, news, status) in [
+        IntentSnapshot { order: None, ..update(&order, &IntentId::new("pi_x").unwrap(), IntentStatus::Succeeded) };
+    for (id, update, status) in [
         ("evt_1", paid.clone(), EventStatus::Applied),
         ("evt_1", paid, EventStatus::Applied),
-        ("evt_2", ProviderNews::Nothing, EventStatus::Ignored),
+        ("evt_2", ProviderUpdate::Nothing, EventStatus::Ignored),
         ("evt_3", of_intent(foreign), EventStatus::Foreign),
     ] {
-        assert_eq!(take(&shop, event(id, news)).await, status, "{id}");
+        assert_eq!(take(&shop, event(id, update)).await, status, "{id}");
         assert_eq!(shop.store.known_events(&[id.to_owned()]).await.unwrap(), [id]);
     }
     let facts = shop.store.facts(order.id).await.unwrap();
@@ -102,12 +102,12 @@ async fn a_message_that_comes_before_its_order_waits_for_it() {
 async fn a_dispute_is_followed_and_stops_refunds() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
-    let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
+    let opened = ProviderUpdate::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
     assert_eq!(take(&shop, event("evt_1", opened)).await, EventStatus::Applied);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Disputed);
     let refund = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &NewRefund::default(), None).await;
     assert!(refund.is_err(), "{refund:?}");
-    let won = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::Won)));
+    let won = ProviderUpdate::Dispute(Box::new(dispute(&order, DisputeStatus::Won)));
     assert_eq!(take(&shop, event("evt_2", won)).await, EventStatus::Applied);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
 }
@@ -118,7 +118,7 @@ async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
     use DisputeStatus::{Lost, NeedsResponse, Won};
     let shop = Shop::open().await;
     let order = shop.paid().await;
-    let told = |status| ProviderNews::Dispute(Box::new(dispute(&order, status)));
+    let told = |status| ProviderUpdate::Dispute(Box::new(dispute(&order, status)));
     shop.provider().dispute(dispute(&order, Lost));
     assert_eq!(take(&shop, event("evt_told_1", told(Lost))).await, EventStatus::Applied);
     for (id, now, event_says, expected) in [
@@ -147,7 +147,7 @@ async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of
     for id in ["evt_1", "evt_2"] {
         let old = ProviderEvent {
             other_version: Some(OtherVersion { version: "2024-06-20".to_owned(), expected: "2026-05-27.dahlia" }),
-            ..event(id, ProviderNews::Look(intent.clone()))
+            ..event(id, ProviderUpdate::Look(intent.clone()))
         };
         assert_eq!(take(&shop, old).await, EventStatus::Parked);
     }
@@ -163,7 +163,7 @@ async fn a_warning_of_the_bank_is_told_once() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
-    let notice = |reason: &str| ProviderNews::Notice {
+    let notice = |reason: &str| ProviderUpdate::Notice {
         intent: intent.clone(),
         kind: AnomalyKind::EarlyFraudWarning,
         reason: Some(reason.into()),
@@ -181,7 +181,7 @@ async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent.clone()))).await, EventStatus::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Proceeds(intent.clone()))).await, EventStatus::Parked);
     shop.after(0).await;
     let proceeds = shop.order(&order).await.paid_by().and_then(|it| it.proceeds).unwrap();
     assert_eq!((proceeds.gross, proceeds.fee), (order.total, usd(121)));
@@ -195,7 +195,7 @@ async fn a_look_that_fails_is_taken_again_soon() {
     gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
     gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
     let shop = Shop::with(gateway).await;
-    let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
+    let look = ProviderUpdate::Look(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     for seconds in [0, 2, 4, 8, 16, 32, 64] {
         shop.after(seconds).await;
@@ -210,7 +210,7 @@ async fn a_message_is_not_given_up_while_stripe_cannot_be_asked() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().returning(|_| Err(GatewayError::Misconfigured("the key was rotated".to_owned())));
     let shop = Shop::with(gateway).await;
-    let look = ProviderNews::Look(IntentId::new("pi_1").unwrap());
+    let look = ProviderUpdate::Look(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     shop.after(5 * 86_400).await;
     shop.after(5 * 86_400).await;
@@ -226,7 +226,7 @@ async fn a_hint_is_followed_by_a_look() {
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Look(intent))).await, EventStatus::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Look(intent))).await, EventStatus::Parked);
     assert_eq!(shop.waker.woken(), 1);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Refunded);
@@ -236,18 +236,18 @@ async fn a_hint_is_followed_by_a_look() {
 async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
     let shop = Shop::open().await;
     let (open, intent) = shop.payable().await;
-    let live = IntentSnapshot { livemode: true, ..news(&open, &intent, IntentStatus::Succeeded) };
+    let live = IntentSnapshot { livemode: true, ..update(&open, &intent, IntentStatus::Succeeded) };
     let live = ProviderEvent { livemode: true, ..event("evt_1", of_intent(live)) };
     assert_eq!(take(&shop, live).await, EventStatus::Foreign);
     let connected = ProviderEvent {
         foreign: Some("it is of the connected account acct_1".to_owned().into()),
-        ..event("evt_2", of_intent(news(&open, &intent, IntentStatus::Succeeded)))
+        ..event("evt_2", of_intent(update(&open, &intent, IntentStatus::Succeeded)))
     };
     assert_eq!(take(&shop, connected).await, EventStatus::Foreign);
     assert_eq!(shop.order(&open).await, open);
 
     let order = shop.paid().await;
-    let opened = ProviderNews::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
+    let opened = ProviderUpdate::Dispute(Box::new(dispute(&order, DisputeStatus::NeedsResponse)));
     let live = ProviderEvent { livemode: true, ..event("evt_3", opened) };
     assert_eq!(take(&shop, live).await, EventStatus::Foreign);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
@@ -262,17 +262,17 @@ async fn what_concerns_another_program_is_kept_and_let_be() {
     let (order, intent) = shop.payable().await;
     let foreign = IntentId::new("pi_theirs").unwrap();
     let theirs =
-        IntentSnapshot { intent: foreign.clone(), order: None, ..news(&order, &intent, IntentStatus::Succeeded) };
+        IntentSnapshot { intent: foreign.clone(), order: None, ..update(&order, &intent, IntentStatus::Succeeded) };
     shop.provider().adds(theirs);
     let refund = shop.provider().refund_at_dashboard(&foreign, usd(100));
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Refund(Box::new(refund)))).await, EventStatus::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Refund(Box::new(refund)))).await, EventStatus::Parked);
     shop.after(5).await;
     assert_eq!(shop.order(&order).await.refunds, []);
     assert!(shop.store.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
 }
 
-fn of_refund(intent: &IntentId) -> ProviderNews {
-    ProviderNews::Refund(Box::new(RefundSnapshot {
+fn of_refund(intent: &IntentId) -> ProviderUpdate {
+    ProviderUpdate::Refund(Box::new(RefundSnapshot {
         id: RefundId::new("re_1").unwrap(),
         name: None,
         intent: intent.clone(),
@@ -285,8 +285,8 @@ fn of_refund(intent: &IntentId) -> ProviderNews {
 }
 
 /// All that is told of a payment without saying whose it is.
-fn untold(intent: &IntentId) -> Vec<ProviderNews> {
-    let notice = |kind| ProviderNews::Notice { intent: intent.clone(), kind, reason: None };
+fn untold(intent: &IntentId) -> Vec<ProviderUpdate> {
+    let notice = |kind| ProviderUpdate::Notice { intent: intent.clone(), kind, reason: None };
     let dispute = Dispute {
         id: DisputeId::new("du_1").unwrap(),
         intent: intent.clone(),
@@ -299,11 +299,11 @@ fn untold(intent: &IntentId) -> Vec<ProviderNews> {
     };
     vec![
         of_refund(intent),
-        ProviderNews::Dispute(Box::new(dispute)),
+        ProviderUpdate::Dispute(Box::new(dispute)),
         notice(AnomalyKind::EarlyFraudWarning),
         notice(AnomalyKind::UnderReview),
-        ProviderNews::Look(intent.clone()),
-        ProviderNews::Proceeds(intent.clone()),
+        ProviderUpdate::Look(intent.clone()),
+        ProviderUpdate::Proceeds(intent.clone()),
     ]
 }
 
@@ -320,7 +320,7 @@ async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
     let (order, own) = Shop::open().await.payable().await;
     let theirs = IntentId::new("pi_theirs").unwrap();
     let snapshot =
-        IntentSnapshot { intent: theirs.clone(), order: None, ..news(&order, &own, IntentStatus::Succeeded) };
+        IntentSnapshot { intent: theirs.clone(), order: None, ..update(&order, &own, IntentStatus::Succeeded) };
     let issued = move || IssuedIntent { snapshot: snapshot.clone(), client_secret: None, request: None };
     let answers: [Box<dyn Fn() -> Result<IssuedIntent, GatewayError> + Send>; 2] = [
         Box::new(move || Ok(issued())),
@@ -331,13 +331,13 @@ async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
         let mut gateway = MockGateway::new();
         gateway.expect_intent().times(1).returning(move |_| answered());
         let shop = Shop::with(gateway).await;
-        for (n, news) in untold(&theirs).into_iter().enumerate() {
-            assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, EventStatus::Parked);
+        for (n, update) in untold(&theirs).into_iter().enumerate() {
+            assert_eq!(take(&shop, event(&format!("evt_{n}"), update)).await, EventStatus::Parked);
         }
         shop.after(5).await;
         assert_eq!(waiting(&shop).await, [""; 0]);
-        for (n, news) in untold(&theirs).into_iter().enumerate() {
-            assert_eq!(take(&shop, event(&format!("evt_later_{n}"), news)).await, EventStatus::Foreign);
+        for (n, update) in untold(&theirs).into_iter().enumerate() {
+            assert_eq!(take(&shop, event(&format!("evt_later_{n}"), update)).await, EventStatus::Foreign);
         }
     }
 }
@@ -348,10 +348,10 @@ async fn of_a_payment_that_named_another_installation_stripe_is_not_asked() {
     let shop = Shop::with(MockGateway::new()).await;
     let theirs = IntentId::new("pi_theirs").unwrap();
     let foreign = ForeignEvent { reason: "it is of the installation B".into(), intent: Some(theirs.clone()) };
-    let created = ProviderEvent { foreign: Some(foreign), ..event("evt_created", ProviderNews::Nothing) };
+    let created = ProviderEvent { foreign: Some(foreign), ..event("evt_created", ProviderUpdate::Nothing) };
     assert_eq!(take(&shop, created).await, EventStatus::Foreign);
-    for (n, news) in untold(&theirs).into_iter().enumerate() {
-        assert_eq!(take(&shop, event(&format!("evt_{n}"), news)).await, EventStatus::Foreign);
+    for (n, update) in untold(&theirs).into_iter().enumerate() {
+        assert_eq!(take(&shop, event(&format!("evt_{n}"), update)).await, EventStatus::Foreign);
     }
     let another = take(&shop, event("evt_other", of_refund(&IntentId::new("pi_other").unwrap()))).await;
     assert_eq!(another, EventStatus::Parked, "it may be of an order whose payment is not known yet");
@@ -363,8 +363,8 @@ async fn a_fee_that_is_told_before_its_payment_is_known_is_read_all_the_same() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     let intent = IntentId::new("pi_early").unwrap();
-    shop.provider().adds(news(&order, &intent, IntentStatus::Succeeded));
-    assert_eq!(take(&shop, event("evt_1", ProviderNews::Proceeds(intent))).await, EventStatus::Parked);
+    shop.provider().adds(update(&order, &intent, IntentStatus::Succeeded));
+    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Proceeds(intent))).await, EventStatus::Parked);
     shop.after(0).await;
     let paid = shop.order(&order).await;
     assert_eq!(paid.payment_state(), PaymentState::Paid);

@@ -164,7 +164,7 @@ impl Shop {
 }
 
 /// What the provider says of an intent of `order`.
-pub(crate) fn news(order: &Order, intent: &IntentId, status: IntentStatus) -> IntentSnapshot {
+pub(crate) fn update(order: &Order, intent: &IntentId, status: IntentStatus) -> IntentSnapshot {
     let asked = IntentSnapshot::new(intent.clone(), order.id, order.total, at(NOW + 10));
     let paid = status == IntentStatus::Succeeded;
     IntentSnapshot { status, received: if paid { order.total } else { Money::zero(order.total.currency()) }, ..asked }

@@ -4,7 +4,7 @@ use paywright_app::{Access, OrderRef, SettleFromProviderError};
 use paywright_domain::{Fact, IntentId, IntentStatus, OrderState, PaymentState};
 use paywright_testkit::{at, issuing_gateway, order_id, usd};
 
-use crate::{NOW, Shop, news};
+use crate::{NOW, Shop, update};
 
 async fn issued(shop: &Shop) -> (paywright_domain::Order, IntentId) {
     let order = shop.placed().await;
@@ -19,7 +19,7 @@ async fn the_same_event_any_number_of_times_pays_once() {
     let (order, intent) = issued(&shop).await;
     let deliveries: Vec<_> = (0..64)
         .map(|_| {
-            let (shop, event) = (Arc::clone(&shop), news(&order, &intent, IntentStatus::Succeeded));
+            let (shop, event) = (Arc::clone(&shop), update(&order, &intent, IntentStatus::Succeeded));
             tokio::spawn(async move { shop.app.settle_from_provider(&event).await.unwrap() })
         })
         .collect();
@@ -41,7 +41,7 @@ async fn events_in_any_order_end_paid() {
         let shop = Shop::with(issuing_gateway(at(NOW))).await;
         let (order, intent) = issued(&shop).await;
         for status in sequence {
-            shop.app.settle_from_provider(&news(&order, &intent, status)).await.unwrap();
+            shop.app.settle_from_provider(&update(&order, &intent, status)).await.unwrap();
         }
         assert_eq!(shop.order(&order).await.state, OrderState::Paid { by: intent, at: at(NOW) }, "{sequence:?}");
     }
@@ -56,7 +56,7 @@ async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
     let lost = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
     assert!(lost.is_err());
     let intent = IntentId::new("pi_lost").unwrap();
-    let paid = shop.app.settle_from_provider(&news(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
+    let paid = shop.app.settle_from_provider(&update(&order, &intent, IntentStatus::Succeeded)).await.unwrap();
     assert_eq!((paid.payment_state(), paid.requested), (PaymentState::Paid, None));
 }
 
@@ -64,7 +64,7 @@ async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
 async fn foreign_and_unknown_intents_change_nothing() {
     let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, _) = issued(&shop).await;
-    let mut foreign = news(&order, &IntentId::new("pi_foreign").unwrap(), IntentStatus::Succeeded);
+    let mut foreign = update(&order, &IntentId::new("pi_foreign").unwrap(), IntentStatus::Succeeded);
     foreign.order = None;
     let told = shop.app.settle_from_provider(&foreign).await;
     assert!(matches!(told, Err(SettleFromProviderError::Foreign)), "{told:?}");
@@ -78,7 +78,7 @@ async fn foreign_and_unknown_intents_change_nothing() {
 async fn money_of_another_amount_is_held_and_said_once() {
     let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, intent) = issued(&shop).await;
-    let mut short = news(&order, &intent, IntentStatus::Succeeded);
+    let mut short = update(&order, &intent, IntentStatus::Succeeded);
     short.received = usd(1);
     for _ in 0..2 {
         let held = shop.app.settle_from_provider(&short).await.unwrap();

@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{ProviderEvent, ProviderNews, Store};
+use paywright_app::{ProviderEvent, ProviderUpdate, Store};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
 use paywright_testkit::{MockGateway, at, order_id, usd};
 use serde_json::{Value, json};
@@ -9,16 +9,16 @@ use crate::{Answer, NOW, ORDERS, Service};
 /// The event of a test: its body names the order by its number, and nothing else.
 pub(crate) fn event(body: &[u8]) -> ProviderEvent {
     let text = std::str::from_utf8(body).unwrap_or_default();
-    let news = match text.parse::<u32>() {
+    let update = match text.parse::<u32>() {
         Ok(n) => {
             let intent = IntentId::new("pi_1").unwrap();
             let mut snapshot = IntentSnapshot::new(intent, order_id(n), usd(11_200), at(NOW));
             snapshot.order = snapshot.order.filter(|_| n > 0);
             snapshot.status = IntentStatus::Succeeded;
             snapshot.received = usd(11_200);
-            ProviderNews::Intent(Box::new(snapshot))
+            ProviderUpdate::Intent(Box::new(snapshot))
         }
-        Err(_) => ProviderNews::Nothing,
+        Err(_) => ProviderUpdate::Nothing,
     };
     ProviderEvent {
         id: format!("evt_{text}"),
@@ -26,7 +26,7 @@ pub(crate) fn event(body: &[u8]) -> ProviderEvent {
         created_at: at(NOW),
         livemode: false,
         request: None,
-        news,
+        update,
         foreign: None,
         other_version: None,
     }

@@ -258,7 +258,7 @@ impl Tables {
                 id,
                 kind: event.kind.clone(),
                 received_at: event.received_at,
-                news: event.news.clone(),
+                update: event.update.clone(),
                 taken: row.taken,
             })
         });
