@@ -88,7 +88,9 @@ impl App {
                             continue;
                         }
                         // It was not made, and that is known now: the next request has another key.
-                        Err(CreatePaymentIntentError::Gateway(GatewayError::Spent(_))) if attempt < ATTEMPTS_MAX => {
+                        Err(CreatePaymentIntentError::Gateway(GatewayError::KeyExhausted(_)))
+                            if attempt < ATTEMPTS_MAX =>
+                        {
                             attempt += 1;
                             continue;
                         }
@@ -109,7 +111,7 @@ impl App {
             drop(guard);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
                 // What was learned is stored. Without its secret nobody can pay it: a repeat reads it again.
-                let no_secret = || GatewayError::Spent("a payment intent without its client secret".into());
+                let no_secret = || GatewayError::KeyExhausted("a payment intent without its client secret".into());
                 let client_secret = issued.client_secret.ok_or_else(no_secret)?;
                 return Ok(PayableIntent { order, client_secret });
             }
@@ -125,7 +127,7 @@ impl App {
 
     /// Performs the committed task of asking for an intent. A definite refusal is committed, so that the next
     /// caller asks anew, and so is a failure that the provider would only repeat, once its records show that it made
-    /// nothing ([`GatewayError::Spent`]). Anything less definite leaves the request out, to be repeated.
+    /// nothing ([`GatewayError::KeyExhausted`]). Anything less definite leaves the request out, to be repeated.
     pub(crate) async fn perform_create_intent(
         &self,
         order: &Order,
@@ -143,13 +145,13 @@ impl App {
                 self.commit_refusal(order.id, request, &error).await?;
                 Err(GatewayError::Refused(error).into())
             }
-            Err(GatewayError::Spent(cause)) => {
+            Err(GatewayError::KeyExhausted(cause)) => {
                 if let Some(made) = self.look_for_intent(order, request, asked_at).await? {
                     return Ok(made);
                 }
                 let code = Some("provider_failed".to_owned());
                 self.commit_refusal(order.id, request, &IntentError { code, ..IntentError::default() }).await?;
-                Err(GatewayError::Spent(cause).into())
+                Err(GatewayError::KeyExhausted(cause).into())
             }
             Err(
                 error @ (GatewayError::NotFound

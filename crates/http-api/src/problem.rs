@@ -345,7 +345,7 @@ impl From<GatewayError> for Problem {
                     "the payment provider does not know this order's payment intent; are key and order of one mode?";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
             }
-            GatewayError::Spent(cause) => {
+            GatewayError::KeyExhausted(cause) => {
                 tracing::error!(%cause, "the payment provider fails at a request and repeats that");
                 let detail = "the payment provider failed; repeating this request is safe and gives one payment";
                 unavailable("payment_provider_failed", detail)
@@ -465,7 +465,7 @@ mod tests {
             (GatewayError::Busy("the line went dead".into()).into(), 503, "payment_provider_busy"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
             (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
-            (GatewayError::Spent(line()).into(), 503, "payment_provider_failed"),
+            (GatewayError::KeyExhausted(line()).into(), 503, "payment_provider_failed"),
             (GatewayError::NotUnderstood("the line went dead".into()).into(), 503, "payment_provider_failed"),
             (StoreError::disk_full(line()).into(), 503, "store_unavailable"),
         ] {

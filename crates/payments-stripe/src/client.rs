@@ -102,7 +102,7 @@ enum Attempt<T> {
     /// Not sent, or not known; may be repeated with the same key.
     Again(Lost),
     /// Stripe failed, and a repeat would be told the same.
-    Spent(ApiError),
+    KeyExhausted(ApiError),
 }
 
 enum Lost {
@@ -182,7 +182,7 @@ impl Client {
         let read = self.send(&Call::new("GET", &path), || self.http.request(Method::GET, &url)).await;
         // A question has no key to be remembered by: it may be asked again as if it were new.
         read.map_err(|error| match error {
-            StripeError::Spent(error) => {
+            StripeError::KeyExhausted(error) => {
                 StripeError::Unknown { call: error.call.clone(), attempts: 1, cause: NoAnswer::Server(error) }
             }
             error @ (StripeError::Api(_) | StripeError::Unknown { .. } | StripeError::NotSent(_)) => error,
@@ -230,7 +230,7 @@ impl Client {
                     }
                     return Err(StripeError::Api(error));
                 }
-                Attempt::Spent(error) => return Err(StripeError::Spent(error)),
+                Attempt::KeyExhausted(error) => return Err(StripeError::KeyExhausted(error)),
                 Attempt::Again(lost) => lost,
             };
             let wait = self.wait_before(attempts);
@@ -337,7 +337,7 @@ impl Call {
             Err(StripeError::Api(error)) if error.status == StatusCode::CONFLICT => {
                 tracing::debug!(call, ms, stripe_request = error.request_id, "Stripe is still answering");
             }
-            Err(StripeError::Api(error) | StripeError::Spent(error)) => {
+            Err(StripeError::Api(error) | StripeError::KeyExhausted(error)) => {
                 let ApiError { status, body, request_id, .. } = error;
                 let (code, param, reason) = (&body.code, &body.param, &body.message);
                 let (status, stripe_request) = (status.as_u16(), request_id);
@@ -372,7 +372,7 @@ fn after_failure<T>(error: ApiError, should_retry: Option<&str>, replayed: bool)
     if error.status.is_server_error() {
         // Stripe saves a 500 under its key and repeats it; still, what was done before it is not known.
         return if replayed || should_retry == Some("false") {
-            Attempt::Spent(error)
+            Attempt::KeyExhausted(error)
         } else {
             Attempt::Again(Lost::Unknown(NoAnswer::Server(error)))
         };

@@ -29,7 +29,7 @@ pub enum StripeError {
     /// Stripe failed, and repeats that for as long as it remembers the key. Whether the work was done must be looked
     /// up; a repeat with the same key is safe and tells nothing.
     #[error("Stripe failed, and repeats that for this key: {0}")]
-    Spent(ApiError),
+    KeyExhausted(ApiError),
     /// The request was never sent.
     #[error("the request was not sent: {0}")]
     NotSent(NotSent),

@@ -126,7 +126,7 @@ impl PaymentGateway for StripeGateway {
             // Something that the request names is not there: a definite no, like any other.
             GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
             error @ (GatewayError::Refused(_)
-            | GatewayError::Spent(_)
+            | GatewayError::KeyExhausted(_)
             | GatewayError::Busy(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)
@@ -278,7 +278,7 @@ pub(crate) fn gateway_error(error: StripeError) -> GatewayError {
     match error {
         StripeError::Api(error) => refusal(&error),
         StripeError::Unknown { .. } => GatewayError::Unknown(Box::new(error)),
-        StripeError::Spent(error) => GatewayError::Spent(Box::new(error)),
+        StripeError::KeyExhausted(error) => GatewayError::KeyExhausted(Box::new(error)),
         // No attempt reached Stripe: it may be asked again as if nothing had been.
         StripeError::NotSent(reason @ (NotSent::NoConnection { .. } | NotSent::Queue { .. })) => {
             GatewayError::Busy(reason.to_string())
@@ -296,7 +296,7 @@ fn refusal(error: &ApiError) -> GatewayError {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
         // The key was first used with other parameters, by a version of this program that sent others. What came of
         // that is to be looked up, as after a failure that Stripe repeats; this key will not tell.
-        _ if is_key_reuse => GatewayError::Spent(Box::new(error.clone())),
+        _ if is_key_reuse => GatewayError::KeyExhausted(Box::new(error.clone())),
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
             let mut refusal = intent_error(&error.body);

@@ -37,7 +37,7 @@ fn list_error(error: StripeError) -> GatewayError {
         GatewayError::Refused(_) | GatewayError::NotFound if !is_missing => GatewayError::Misconfigured(text),
         error @ (GatewayError::Refused(_)
         | GatewayError::NotFound
-        | GatewayError::Spent(_)
+        | GatewayError::KeyExhausted(_)
         | GatewayError::Busy(_)
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)
@@ -225,7 +225,7 @@ fn forgotten(error: GatewayError) -> GatewayError {
         GatewayError::Refused(refusal) if refusal.code.as_deref() == Some("resource_missing") => GatewayError::NotFound,
         error @ (GatewayError::Refused(_)
         | GatewayError::NotFound
-        | GatewayError::Spent(_)
+        | GatewayError::KeyExhausted(_)
         | GatewayError::Busy(_)
         | GatewayError::InFlight
         | GatewayError::Misconfigured(_)

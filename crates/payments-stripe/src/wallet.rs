@@ -22,7 +22,7 @@ fn customer_id(id: &ProviderCustomerId) -> Result<StripeId, GatewayError> {
 
 /// The secret that an app needs. It may be null in Stripe's answer, which the key then stands for.
 fn secret(found: Option<SecretString>, what: &str) -> Result<SecretString, GatewayError> {
-    found.ok_or_else(|| GatewayError::Spent(format!("{what} without its secret").into()))
+    found.ok_or_else(|| GatewayError::KeyExhausted(format!("{what} without its secret").into()))
 }
 
 /// What of a saved means of payment is shown, if it is a card.

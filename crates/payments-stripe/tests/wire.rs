@@ -378,7 +378,7 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
     }
     let hopeless = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
     let (sent, result) = outcome(hopeless.clone(), hopeless).await;
-    assert!(sent == 1 && matches!(result, Err(StripeError::Spent(_))), "told not to: {result:?}");
+    assert!(sent == 1 && matches!(result, Err(StripeError::KeyExhausted(_))), "told not to: {result:?}");
     // A question has no key.
     let (server, client) = stripe().await;
     answers(&server, ResponseTemplate::new(500).insert_header("stripe-should-retry", "false")).await;
@@ -387,7 +387,7 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
     // A failure that was saved is repeated for as long as the key is remembered.
     let saved = ResponseTemplate::new(500).insert_header("idempotent-replayed", "true");
     let (sent, result) = outcome(ResponseTemplate::new(500), saved).await;
-    assert!(sent == 2 && matches!(result, Err(StripeError::Spent(_))), "{result:?}");
+    assert!(sent == 2 && matches!(result, Err(StripeError::KeyExhausted(_))), "{result:?}");
     // An unknown outcome is not made known by a later attempt that does not get through.
     let busy = api_error(409, &json!({ "type": "idempotency_error" }));
     let (_, result) = outcome(ResponseTemplate::new(500), busy).await;
@@ -427,7 +427,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::NotUnderstood(_) => "not understood",
         GatewayError::Foreign(_) => "foreign",
         GatewayError::Unknown(_) => "unknown",
-        GatewayError::Spent(_) => "spent",
+        GatewayError::KeyExhausted(_) => "spent",
     };
     let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
     for (template, expected) in [
@@ -699,7 +699,7 @@ async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {
         } else {
             gateway.ephemeral_key(&customer, None, "k").await
         };
-        assert!(matches!(made, Err(GatewayError::Spent(_))), "{made:?}");
+        assert!(matches!(made, Err(GatewayError::KeyExhausted(_))), "{made:?}");
     }
 }
 

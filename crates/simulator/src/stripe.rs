@@ -282,9 +282,9 @@ fn sorted(response: Response) -> Result<Response, GatewayError> {
         404 => Err(GatewayError::NotFound),
         409 => Err(GatewayError::InFlight),
         429 => Err(GatewayError::Busy("Stripe answered 429".to_owned())),
-        500.. => Err(GatewayError::Spent("500".into())),
+        500.. => Err(GatewayError::KeyExhausted("500".into())),
         _ if error.and_then(|it| text(it, "type")) == Some("idempotency_error") => {
-            Err(GatewayError::Spent("the key was first used with other parameters".into()))
+            Err(GatewayError::KeyExhausted("the key was first used with other parameters".into()))
         }
         _ => Err(GatewayError::Refused(error.map(read_error).unwrap_or_default())),
     }

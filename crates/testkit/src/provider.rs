@@ -265,7 +265,7 @@ impl Provider {
         }
         match saved {
             Saved::Refusal(error) => Err(GatewayError::Refused(error)),
-            Saved::Failure => Err(GatewayError::Spent("500".into())),
+            Saved::Failure => Err(GatewayError::KeyExhausted("500".into())),
             saved @ (Saved::Intent(_) | Saved::Refund(_)) => Ok(saved),
         }
     }

@@ -134,11 +134,11 @@ impl App {
                 (order, None)
             }
             Err(GatewayError::Refused(error)) => (self.look(intent, "answer").await?, Some(error)),
-            Err(GatewayError::Spent(cause)) => {
+            Err(GatewayError::KeyExhausted(cause)) => {
                 let order = self.look(intent, "answer").await?;
                 if !is_done(&order) {
                     self.decide(id, |order, _| order.operation_again(number)).await?;
-                    return Err(GatewayError::Spent(cause).into());
+                    return Err(GatewayError::KeyExhausted(cause).into());
                 }
                 (order, None)
             }
@@ -241,7 +241,7 @@ impl App {
                 Ok(())
             }
             // Recorded: whoever wants to pay asks anew.
-            Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_) | GatewayError::Spent(_))) => Ok(()),
+            Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_) | GatewayError::KeyExhausted(_))) => Ok(()),
             Err(CreatePaymentIntentError::Gateway(error)) => Err(error.into()),
             Err(CreatePaymentIntentError::Store(error)) => Err(error.into()),
             Err(CreatePaymentIntentError::Get(error)) => Err(error.into()),

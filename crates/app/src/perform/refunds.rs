@@ -69,7 +69,7 @@ impl App {
             Err(GatewayError::NotFound) => {
                 IntentError { code: Some("resource_missing".to_owned()), ..IntentError::default() }
             }
-            Err(GatewayError::Spent(_)) => {
+            Err(GatewayError::KeyExhausted(_)) => {
                 IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
             }
             Err(

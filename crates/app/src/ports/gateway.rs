@@ -188,7 +188,7 @@ pub enum GatewayError {
     /// remembers the key with other parameters. Whether it was carried out must be looked up; if it was not, only
     /// another key can bring it about.
     #[error("the payment provider takes this idempotency key for no other answer: {0}")]
-    Spent(#[source] Box<dyn StdError + Send + Sync>),
+    KeyExhausted(#[source] Box<dyn StdError + Send + Sync>),
     /// The provider did nothing and wants to be asked later: by this answer to this call.
     #[error("the payment provider is busy: {0}")]
     Busy(String),

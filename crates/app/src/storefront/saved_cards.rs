@@ -31,7 +31,7 @@ impl Storefront {
         let mut attempt = 1;
         let made = loop {
             match self.wallet.create_customer(customer, &format!("customer:{key}:{attempt}")).await {
-                Err(GatewayError::Spent(_)) if attempt < CUSTOMER_KEYS_MAX => attempt += 1,
+                Err(GatewayError::KeyExhausted(_)) if attempt < CUSTOMER_KEYS_MAX => attempt += 1,
                 made => break made?,
             }
         };

@@ -198,7 +198,7 @@ impl From<GatewayError> for Refusal {
         match error {
             GatewayError::Refused(error) => Self::failed(error.message.or(error.code).unwrap_or_default()),
             error @ (GatewayError::NotFound
-            | GatewayError::Spent(_)
+            | GatewayError::KeyExhausted(_)
             | GatewayError::Busy(_)
             | GatewayError::InFlight
             | GatewayError::Misconfigured(_)

@@ -129,7 +129,7 @@ async fn each_trouble_at_the_provider_has_its_answer() {
         (|| GatewayError::Busy("429".into()), 503, "payment_provider_busy", true),
         (|| GatewayError::Misconfigured("sk_test_hush".into()), 503, "payment_provider_misconfigured", false),
         (|| GatewayError::Unknown("hush".into()), 503, "payment_provider_unreachable", true),
-        (|| GatewayError::Spent("hush".into()), 503, "payment_provider_failed", true),
+        (|| GatewayError::KeyExhausted("hush".into()), 503, "payment_provider_failed", true),
     ] {
         let service = Service::with(failing(error)).await;
         let order = service.placed().await;
