@@ -37,7 +37,7 @@ impl From<PerformError> for CancelOrderError {
         match error {
             PerformError::Gateway(error) => Self::Gateway(error),
             PerformError::Store(error) => Self::Store(error),
-            PerformError::Misfit(_) => Self::Refused(NotNow::IntentRequested.into()),
+            PerformError::Unmatched(_) => Self::Refused(NotNow::IntentRequested.into()),
         }
     }
 }

@@ -49,7 +49,7 @@ impl From<PerformError> for CheckPaymentError {
             PerformError::Gateway(error) => error.into(),
             PerformError::Store(error) => GetOrderError::Store(error).into(),
             // Of an order that was loaded a moment ago, with its intent.
-            error @ PerformError::Misfit(_) => GetOrderError::Store(StoreError::Corrupt(Box::new(error))).into(),
+            error @ PerformError::Unmatched(_) => GetOrderError::Store(StoreError::Corrupt(Box::new(error))).into(),
         }
     }
 }

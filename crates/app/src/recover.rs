@@ -141,7 +141,7 @@ impl App {
             // It is of another program, or was given up before it brought anything.
             Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => Ok(None),
             Err(SettleFromProviderError::Store(error)) => Err(error.into()),
-            Err(error @ SettleFromProviderError::UnknownOrder) => Err(PerformError::Misfit(error.to_string())),
+            Err(error @ SettleFromProviderError::UnknownOrder) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 
@@ -156,7 +156,7 @@ impl App {
             let (order, _) = self.read_refunds(&intent.intent, order).await?;
             last = Some(match self.import_disputes(&intent.intent, &context).await {
                 Ok((order, _)) => order,
-                Err(PerformError::Misfit(_)) => order,
+                Err(PerformError::Unmatched(_)) => order,
                 Err(error) => return Err(error),
             });
         }
@@ -214,7 +214,7 @@ impl App {
         decide: &(impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync),
     ) -> Result<RecoveredOrder, PerformError> {
         let Some(payment) = leading(seen).cloned() else {
-            return Err(PerformError::Misfit(format!("Stripe lists no payment of the order {id}")));
+            return Err(PerformError::Unmatched(format!("Stripe lists no payment of the order {id}")));
         };
         let record = self.records.recorded_order(&payment.intent).await?;
         let wanted = record.as_ref().and_then(decide);
@@ -227,7 +227,7 @@ impl App {
         let problem = match done {
             Ok(()) => None,
             Err(PerformError::Store(error)) => return Err(error.into()),
-            Err(error @ (PerformError::Gateway(_) | PerformError::Misfit(_))) => Some(error.to_string()),
+            Err(error @ (PerformError::Gateway(_) | PerformError::Unmatched(_))) => Some(error.to_string()),
         };
         let order = self.find(&[OrderRef::Id(id)], &Access::All).await?.map(|it| it.value);
         Ok(RecoveredOrder { id, record, payment, decision, before, order, problem })
@@ -260,7 +260,7 @@ impl App {
     async fn place_lost(&self, lost: &LostOrder, payment: &IntentSnapshot) -> Result<(), PerformError> {
         let now = self.clock.now();
         let decision = Order::recreate(lost.clone(), payment, now);
-        let decision = decision.map_err(|error| PerformError::Misfit(error.to_string()))?;
+        let decision = decision.map_err(|error| PerformError::Unmatched(error.to_string()))?;
         let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
         match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
             // It is there, by another who recovers at the same time, or by a commit that was not answered; or its number
@@ -285,7 +285,7 @@ impl App {
                 Err(CancelOrderError::Store(error)) => Err(error.into()),
                 Err(CancelOrderError::Gateway(error)) => Err(error.into()),
                 Err(error @ (CancelOrderError::NotFound | CancelOrderError::Refused(_))) => {
-                    Err(PerformError::Misfit(error.to_string()))
+                    Err(PerformError::Unmatched(error.to_string()))
                 }
             };
         }
@@ -296,7 +296,7 @@ impl App {
         match self.refund_payment(&OrderRef::Id(id), &Access::All, &NewRefund::default(), Some((key, [0; 32]))).await {
             Ok(refunded) if !refunded.refund.status.holds_money() => {
                 let failure = refunded.refund.failure.unwrap_or_else(|| refunded.refund.status.to_string());
-                Err(PerformError::Misfit(format!("the money was not given back ({failure})")))
+                Err(PerformError::Unmatched(format!("the money was not given back ({failure})")))
             }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
             Err(RefundPaymentError::Store(error) | RefundPaymentError::Get(GetOrderError::Store(error))) => {
@@ -306,7 +306,7 @@ impl App {
                 error @ (RefundPaymentError::Refused(_)
                 | RefundPaymentError::KeyReused
                 | RefundPaymentError::Get(GetOrderError::NotFound)),
-            ) => Err(PerformError::Misfit(error.to_string())),
+            ) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 }

@@ -246,7 +246,7 @@ impl App {
                 (EventStatus::Foreign, Some(reason.to_owned()), None, None)
             }
             Ok(Taken::NotYet(reason) | Taken::ToBeRead(reason)) => unsettled(reason),
-            Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Misfit(_))) => {
+            Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Unmatched(_))) => {
                 unsettled(error.to_string())
             }
             // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long, nor to

@@ -40,7 +40,7 @@ impl App {
             let status = snapshot.filter(|it| it.order == Some(id)).map(|it| it.status);
             let mut decision = order
                 .payment_read(intent, snapshot, &self.settings.policies, now)
-                .map_err(|error| PerformError::Misfit(error.to_string()))?;
+                .map_err(|error| PerformError::Unmatched(error.to_string()))?;
             if let Some(proceeds) = read.as_ref().and_then(|it| it.proceeds).filter(|_| status.is_some()) {
                 let known = decision.order.proceeds_known(intent, proceeds, now);
                 decision.order = known.order;

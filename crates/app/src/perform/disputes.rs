@@ -20,11 +20,11 @@ impl App {
         let mut attempt = 1;
         loop {
             let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
-            let unknown_intent = || PerformError::Misfit("no order knows the disputed payment intent".into());
+            let unknown_intent = || PerformError::Unmatched("no order knows the disputed payment intent".into());
             let Versioned { version, value: order } = found.ok_or_else(unknown_intent)?;
             let (disputes, unknown) = self.disputes_now(intent).await?;
             let now = self.clock.now();
-            let decision = order.disputes_read(&disputes, now).map_err(|it| PerformError::Misfit(it.to_string()))?;
+            let decision = order.disputes_read(&disputes, now).map_err(|it| PerformError::Unmatched(it.to_string()))?;
             if decision.order == order {
                 return Ok((order, unknown));
             }

@@ -31,7 +31,7 @@ pub enum PerformError {
     Store(#[from] StoreError),
     /// What the provider said fits no order.
     #[error("what the payment provider answered does not fit the order: {0}")]
-    Misfit(String),
+    Unmatched(String),
 }
 
 /// When a task that was performed runs again, if at all.
@@ -58,7 +58,7 @@ impl From<SettleFromProviderError> for PerformError {
             SettleFromProviderError::Foreign
             | SettleFromProviderError::UnknownOrder
             | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed) => {
-                Self::Misfit(error.to_string())
+                Self::Unmatched(error.to_string())
             }
         }
     }
@@ -68,7 +68,7 @@ impl From<GetOrderError> for PerformError {
     fn from(error: GetOrderError) -> Self {
         match error {
             GetOrderError::Store(error) => Self::Store(error),
-            GetOrderError::NotFound => Self::Misfit(error.to_string()),
+            GetOrderError::NotFound => Self::Unmatched(error.to_string()),
         }
     }
 }
@@ -216,7 +216,7 @@ impl App {
                 Ok(_) | Err(CancelOrderError::Refused(_)) => {}
                 Err(CancelOrderError::Store(error)) => return Err(error.into()),
                 Err(CancelOrderError::Gateway(error)) => return Err(error.into()),
-                Err(error @ CancelOrderError::NotFound) => return Err(PerformError::Misfit(error.to_string())),
+                Err(error @ CancelOrderError::NotFound) => return Err(PerformError::Unmatched(error.to_string())),
             }
         }
         let order = self.order_by_id(id).await?;
@@ -246,7 +246,7 @@ impl App {
             Err(CreatePaymentIntentError::Store(error)) => Err(error.into()),
             Err(CreatePaymentIntentError::Get(error)) => Err(error.into()),
             Err(CreatePaymentIntentError::Settle(error)) => Err(error.into()),
-            Err(error @ CreatePaymentIntentError::Request(_)) => Err(PerformError::Misfit(error.to_string())),
+            Err(error @ CreatePaymentIntentError::Request(_)) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 

@@ -132,8 +132,8 @@ impl App {
         context: &CommitContext,
     ) -> Result<Order, PerformError> {
         self.update_refund(update, context).await.map_err(|error| match error {
-            ChangeError::NotFound => PerformError::Misfit("no order knows the refunded payment intent".into()),
-            ChangeError::Refused(error) => PerformError::Misfit(error.to_string()),
+            ChangeError::NotFound => PerformError::Unmatched("no order knows the refunded payment intent".into()),
+            ChangeError::Refused(error) => PerformError::Unmatched(error.to_string()),
             ChangeError::Store(error) => PerformError::Store(error),
         })
     }
