@@ -122,7 +122,7 @@ pub struct Settings {
     pub back_fill_seconds: u32,
     /// How long a request to the provider takes at the most, with all its retries, in seconds. So long a committed
     /// task is left to the request that committed it, before it is due for anybody.
-    pub patience_seconds: u32,
+    pub provider_timeout_seconds: u32,
 }
 
 impl Default for Settings {
@@ -132,7 +132,7 @@ impl Default for Settings {
             policies: Policies::DEFAULT,
             expire_after_seconds: None,
             back_fill_seconds: 300,
-            patience_seconds: 90,
+            provider_timeout_seconds: 90,
         }
     }
 }

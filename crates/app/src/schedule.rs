@@ -78,9 +78,9 @@ impl App {
             Task::CreateIntent { .. }
             | Task::UpdateIntent { .. }
             | Task::CancelIntent { .. }
-            | Task::CaptureIntent { .. } => Some(self.settings.patience_seconds),
+            | Task::CaptureIntent { .. } => Some(self.settings.provider_timeout_seconds),
             Task::Refund { refund } => match order.refund_numbered(*refund).map(|it| it.origin) {
-                Some(RefundOrigin::Shop) => Some(self.settings.patience_seconds),
+                Some(RefundOrigin::Shop) => Some(self.settings.provider_timeout_seconds),
                 Some(RefundOrigin::Policy) | None => Some(0),
                 Some(RefundOrigin::Provider) => Some(self.refund_poll_seconds(0)),
             },
@@ -103,12 +103,12 @@ impl App {
             // An order that was placed under another setting keeps its time.
             TaskKind::ExpireOrder => EXPIRE_SECONDS_MAX,
         };
-        longest.max(self.settings.patience_seconds)
+        longest.max(self.settings.provider_timeout_seconds)
     }
 
     /// Until when what is taken at `now` is held: a task may be several calls to the provider.
     pub(crate) fn lease_until(&self, now: Timestamp) -> Timestamp {
-        now.plus_seconds(self.settings.patience_seconds.saturating_mul(2))
+        now.plus_seconds(self.settings.provider_timeout_seconds.saturating_mul(2))
     }
 
     /// How long to wait before an open intent is looked at, after `looks` looks.

@@ -5,7 +5,7 @@ mod cases;
 
 use std::sync::Arc;
 
-use cases::{NOW, PATIENCE, Shop, update};
+use cases::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::postgres::Database;
 

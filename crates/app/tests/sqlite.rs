@@ -5,7 +5,7 @@ mod cases;
 
 use std::sync::Arc;
 
-use cases::{NOW, PATIENCE, Shop, update};
+use cases::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 
 /// What must outlive the store: nothing.

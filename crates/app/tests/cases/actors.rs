@@ -5,7 +5,7 @@ use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId};
 use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
 use uuid::Uuid;
 
-use crate::{NOW, PATIENCE, Shop, update};
+use crate::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 
 fn key(name: &str) -> Actor {
     Actor::ApiKey { key: Uuid::from_u128(7), key_name: name.to_owned() }
@@ -60,7 +60,7 @@ async fn a_change_names_the_key_that_asked_for_it_also_when_the_worker_makes_it(
             };
             shop.provider().will(trouble);
             by(key("till"), ask(&shop.app, what, order.id)).await;
-            shop.another().after(PATIENCE).await;
+            shop.another().after(PROVIDER_TIMEOUT_SECONDS).await;
             let performer = if trouble.is_some() { Actor::Worker } else { key("till") };
             let expected: Vec<_> = std::iter::once((asked, Some(key("till"))))
                 .chain(done.iter().map(|it| (*it, Some(performer.clone()))))

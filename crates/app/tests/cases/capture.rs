@@ -2,7 +2,7 @@ use paywright_app::{Access, CapturePaymentError, Changed, OrderRef};
 use paywright_domain::{CancelReason, CaptureError, IntentStatus, Money, Order};
 use paywright_testkit::{Trouble, usd};
 
-use crate::{PATIENCE, Shop};
+use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
 
 const DAY: u32 = 86_400;
 
@@ -39,7 +39,7 @@ async fn a_capture_is_done_once_after_every_kind_of_trouble() {
         let (shop, order) = authorized().await;
         shop.provider().will([trouble]);
         shop.app.capture_payment(&OrderRef::Id(order.id), &Access::All, Some(usd(5000))).await.unwrap();
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         let received = after.paid_by().map(|it| it.received);
         assert_eq!((received, after.anomalies.len()), (Some(usd(5000)), 0), "{trouble:?}");

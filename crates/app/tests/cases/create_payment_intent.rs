@@ -226,7 +226,7 @@ async fn a_refused_address_whose_answer_was_lost_is_left_out_by_the_next_who_ask
     shop.provider().will([paywright_testkit::Trouble::LostAfter]);
     let order = shop.placed().await;
     assert!(shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.is_err());
-    shop.after(crate::PATIENCE).await;
+    shop.after(crate::PROVIDER_TIMEOUT_SECONDS).await;
     let known = shop.order(&order).await;
     assert_eq!((known.requested, known.anomalies.len()), (None, 1), "the worker has found out");
     let made = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();

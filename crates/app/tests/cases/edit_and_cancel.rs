@@ -2,7 +2,7 @@ use paywright_app::{Access, CancelOrderError, Changed, EditOrderError, OrderRef}
 use paywright_domain::{CancelError, CancelReason, CustomerId, EditError, IntentStatus, NotNow};
 use paywright_testkit::{MockGateway, Trouble, edit_of_lines, usd};
 
-use crate::{PATIENCE, Shop};
+use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
 
 #[tokio::test]
 async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
@@ -55,7 +55,7 @@ async fn whichever_amount_a_customer_pays_during_an_edit_the_order_is_paid() {
         let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await.unwrap();
         assert!(matches!(edited, Changed::UnderWay(_)), "{edited:?}");
         shop.provider().pay(&intent);
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         assert_eq!((after.state.name(), after.anomalies.len()), ("paid", 0), "{trouble:?}");
         assert_eq!(after.total, total.unwrap_or(order.total), "{trouble:?}");
@@ -84,7 +84,7 @@ async fn an_edit_goes_on_after_every_kind_of_trouble() {
         let (order, intent) = shop.payable().await;
         shop.provider().will([trouble]);
         shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await.unwrap();
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         assert_eq!((after.total, after.revision, &after.operation), (usd(700), 2, &None), "{trouble:?}");
         assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");
@@ -102,7 +102,7 @@ async fn an_order_is_canceled_at_stripe_first() {
         let is_gone = shop.provider().intent_now(&intent).status == IntentStatus::Canceled;
         let canceled = asked.unwrap().order().state.name() == "canceled";
         assert!(is_gone || !canceled, "{trouble:?}");
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         assert_eq!(shop.order(&order).await.state.name(), "canceled", "{trouble:?}");
         assert_eq!(shop.provider().intent_now(&intent).status, IntentStatus::Canceled, "{trouble:?}");
         assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "{trouble:?}");
@@ -158,7 +158,7 @@ async fn an_edit_goes_on_without_an_address_that_stripe_refuses() {
         let edit = paywright_domain::OrderEdit { email, ..new_amount() };
         let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit.clone()).await.unwrap();
         assert_eq!(matches!(edited, Changed::Done(_)), trouble.is_none(), "{trouble:?}");
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         assert_eq!((after.total, &after.operation), (usd(700), &None), "{trouble:?}");
         assert_eq!(after.email.as_ref().map(paywright_domain::Email::as_str), Some("bob@example.com"));

@@ -29,7 +29,7 @@ use crate::Kept;
 pub(crate) const NOW: i64 = 1_743_415_050;
 
 /// How long a committed task is left to its request, by default.
-pub(crate) const PATIENCE: u32 = 90;
+pub(crate) const PROVIDER_TIMEOUT_SECONDS: u32 = 90;
 
 /// A shop of one test.
 pub(crate) struct Shop {

@@ -7,7 +7,7 @@ use paywright_domain::{
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
 
-use crate::{PATIENCE, Shop};
+use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
 
 fn of(minor: i64) -> NewRefund {
     NewRefund { amount: Some(usd(minor)), ..NewRefund::default() }
@@ -28,7 +28,7 @@ async fn a_refund_is_made_once_after_every_kind_of_trouble() {
         let order = shop.paid().await;
         shop.provider().will(trouble);
         shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
-        shop.after(PATIENCE).await;
+        shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         assert_eq!(statuses(&after), ["succeeded"], "{trouble:?}");
         assert_eq!(shop.provider().refunds_now().len(), 1, "{trouble:?}");
@@ -43,8 +43,8 @@ async fn a_refund_is_made_once_after_every_kind_of_trouble() {
 async fn a_refund_whose_process_died_is_made_by_another() {
     const TWO_DAYS: u32 = 2 * 86_400;
     for (trouble, pause) in [
-        (Trouble::LostBefore, PATIENCE),
-        (Trouble::LostAfter, PATIENCE),
+        (Trouble::LostBefore, PROVIDER_TIMEOUT_SECONDS),
+        (Trouble::LostAfter, PROVIDER_TIMEOUT_SECONDS),
         (Trouble::LostBefore, TWO_DAYS),
         (Trouble::LostAfter, TWO_DAYS),
     ] {
@@ -74,7 +74,7 @@ async fn a_refund_of_another_amount_under_the_name_of_ours_is_kept_beside_it() {
     shop.provider().create_refund(&refund, &key).await.unwrap();
     let made = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(700), None).await.unwrap();
     assert_eq!((made.refund.amount, made.refund.number), (usd(700), 1));
-    shop.after(PATIENCE).await;
+    shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     let after = shop.order(&order).await;
     let amounts: Vec<_> = after.refunds.iter().map(|it| (it.amount, it.status.name(), it.origin.name())).collect();
     assert_eq!(amounts, [(usd(700), "succeeded", "shop"), (usd(500), "succeeded", "provider")]);
@@ -153,7 +153,7 @@ async fn a_refund_that_stays_pending_is_watched_to_its_end() {
     let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
     assert_eq!(asked.refund.status, RefundStatus::Pending);
     assert_eq!(shop.tasks(&order).await, ["refund:1"]);
-    shop.after(PATIENCE).await;
+    shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Succeeded);
     shop.after(86_400).await;
     assert_eq!(statuses(&shop.order(&order).await), ["succeeded"]);

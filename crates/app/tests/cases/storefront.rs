@@ -16,7 +16,7 @@ use paywright_domain::{
 use paywright_testkit::storefront_contract::{terms, variant};
 use paywright_testkit::{Cards, Trouble, usd};
 
-use crate::{Kind, PATIENCE, Shop};
+use crate::{Kind, PROVIDER_TIMEOUT_SECONDS, Shop};
 
 /// A storefront of one test, with bones at 10.00 and toys at 25.00 on its shelves.
 struct Front {
@@ -202,7 +202,7 @@ async fn a_change_whose_answer_is_lost_is_the_carts_and_the_orders_or_neither() 
         let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
         front.shop.provider().will([trouble]);
         let changed = front.add(&shopper, "toy", 1).await;
-        front.shop.after(PATIENCE).await;
+        front.shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let session = front.opened(&shopper).await;
         let (cart, order) = (session.cart.totals().unwrap().due, session.order.unwrap().total);
         assert_eq!((changed.is_ok(), cart, order), (true, usd(4500), usd(4500)), "{trouble:?}");
@@ -300,7 +300,7 @@ async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid()
     let cart = front.opened(&shopper).await.cart;
     assert_eq!((cart.item_count(), cart.order), (2, first.id), "as it was");
     front.shop.provider().pay(&first.payable_intent().unwrap().id);
-    front.shop.after(PATIENCE).await;
+    front.shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     assert!(front.opened(&shopper).await.is_complete(), "and paid, if that came first");
 }
 

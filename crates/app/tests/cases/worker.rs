@@ -4,14 +4,14 @@ use paywright_app::{Access, Changed, CreatePaymentIntentError, GatewayError, Ord
 use paywright_domain::{CancelReason, IntentError, IntentStatus, TaskKey};
 use paywright_testkit::{MockGateway, Trouble, at, edit_of_lines};
 
-use crate::{NOW, PATIENCE, Shop};
+use crate::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop};
 
 const DAY: u32 = 86_400;
 
 #[tokio::test]
 async fn an_intent_that_was_asked_for_is_made_by_whoever_is_left() {
     for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::Busy] {
-        for pause in [PATIENCE, 2 * DAY] {
+        for pause in [PROVIDER_TIMEOUT_SECONDS, 2 * DAY] {
             let shop = Shop::open().await;
             let order = shop.placed().await;
             shop.provider().will([trouble]);
@@ -38,7 +38,7 @@ async fn the_provider_is_asked_in_the_name_of_the_task() {
     let which = OrderRef::Id(order.id);
     let by_request = shop.app.create_payment_intent(&which, &Access::All);
     WorkId::Request("a".into()).scope(by_request).await.unwrap_err();
-    shop.app.run_due_tasks(at(NOW).plus_seconds(PATIENCE)).await.unwrap();
+    shop.app.run_due_tasks(at(NOW).plus_seconds(PROVIDER_TIMEOUT_SECONDS)).await.unwrap();
     let key = TaskKey::stored("create_intent:1:1".into());
     let expected = [WorkId::Request("a".into()), WorkId::Task { order: order.id, key }];
     assert_eq!(*seen.lock().unwrap(), expected.map(Some));
@@ -159,11 +159,16 @@ async fn a_lease_ends_with_its_holder() {
     let order = shop.placed().await;
     shop.provider().will([Trouble::LostBefore]);
     shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap_err();
-    shop.clock.advance_seconds(PATIENCE);
+    shop.clock.advance_seconds(PROVIDER_TIMEOUT_SECONDS);
     let now = paywright_app::Clock::now(&*shop.clock);
-    let dead = paywright_app::Lease { owner: uuid::Uuid::max(), now, until: now.plus_seconds(2 * PATIENCE), limit: 10 };
+    let dead = paywright_app::Lease {
+        owner: uuid::Uuid::max(),
+        now,
+        until: now.plus_seconds(2 * PROVIDER_TIMEOUT_SECONDS),
+        limit: 10,
+    };
     assert_eq!(shop.store.lease_tasks(&dead).await.unwrap().len(), 1);
-    shop.after(2 * PATIENCE - 1).await;
+    shop.after(2 * PROVIDER_TIMEOUT_SECONDS - 1).await;
     assert!(shop.order(&order).await.requested.is_some(), "held by one who may still be at it");
     shop.after(1).await;
     assert_eq!(shop.order(&order).await.intents.len(), 1);
@@ -175,7 +180,7 @@ async fn a_refusal_is_recorded_and_the_next_attempt_is_another() {
     let order = shop.placed().await;
     shop.provider().will([Trouble::LostBefore, Trouble::Refuses("amount_too_small")]);
     shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap_err();
-    shop.after(PATIENCE).await;
+    shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     let after = shop.order(&order).await;
     assert_eq!((after.requested, after.attempt), (None, 2));
     assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
@@ -204,7 +209,7 @@ async fn a_task_that_fails_is_tried_again_later_and_later() {
     let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit_of_lines(700)).await.unwrap();
     assert!(matches!(edited, Changed::UnderWay(_)));
     let mut tries = Vec::new();
-    shop.clock.advance_seconds(PATIENCE);
+    shop.clock.advance_seconds(PROVIDER_TIMEOUT_SECONDS);
     for _ in 0..3 {
         shop.after(0).await;
         let tasks = shop.store.tasks(order.id).await.unwrap();
@@ -228,7 +233,7 @@ async fn a_task_that_cannot_succeed_ends_with_a_reason() {
     shop.provider().will([Trouble::LostBefore]);
     shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await.unwrap();
     shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
-    shop.after(PATIENCE).await;
+    shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     let after = shop.order(&order).await;
     assert_eq!((after.payment_state().name(), &after.operation), ("processing", &None));
     let facts = shop.store.facts(order.id).await.unwrap();

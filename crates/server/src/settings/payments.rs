@@ -89,7 +89,7 @@ impl Payments {
             },
             expire_after_seconds: expires.map(|hours| hours.saturating_mul(3600)),
             back_fill_seconds: self.back_fill_seconds.get(),
-            patience_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
+            provider_timeout_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
         }
     }
 }
