@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::connect::{Pooled, Source};
 use crate::failure::Failure;
 use crate::in_time;
-use crate::statement::{Fixed, Statement};
+use crate::statement::{PreparedStatement, Statement};
 
 /// Asks a question, and takes all of its answer.
 pub(crate) fn ask<T, R>(
@@ -30,7 +30,7 @@ pub(crate) fn ask<T, R>(
     question: T,
 ) -> Pin<Box<dyn Future<Output = QueryResult<Vec<R>>> + Send + '_>>
 where
-    T: Fixed + 'static,
+    T: PreparedStatement + 'static,
     T::Columns: Send,
     R: FromSqlRow<T::Columns, Pg> + Send + 'static,
 {
@@ -56,7 +56,7 @@ impl Shared {
     /// Asks a question; once more over a new connection if the line was dead, since asking changes nothing.
     pub(crate) async fn ask<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
-        T: Fixed + Clone + Send + 'static,
+        T: PreparedStatement + Clone + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
@@ -71,7 +71,7 @@ impl Shared {
     /// Asks a question.
     pub(crate) async fn ask_once<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
-        T: Fixed + Send + 'static,
+        T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {

@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::Column;
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 /// Id and epoch.
 #[derive(Clone)]
 pub(crate) struct Read;
 
-impl Fixed for Read {
+impl PreparedStatement for Read {
     type Id = Self;
     type Columns = (SqlUuid, BigInt);
 
@@ -38,7 +38,7 @@ pub(crate) fn restore(row: Option<(Uuid, i64)>) -> Result<Installation, Failure>
 /// Goes on to a later epoch.
 pub(crate) struct BeginEpoch(pub(crate) i64);
 
-impl Fixed for BeginEpoch {
+impl PreparedStatement for BeginEpoch {
     type Id = Self;
     type Columns = ();
 
@@ -57,7 +57,7 @@ pub(crate) struct AddLostOrder {
     pub(crate) at: PgTimestamp,
 }
 
-impl Fixed for AddLostOrder {
+impl PreparedStatement for AddLostOrder {
     type Id = Self;
     type Columns = ();
 
@@ -78,7 +78,7 @@ impl Fixed for AddLostOrder {
 #[derive(Clone)]
 pub(crate) struct LostOrder(pub(crate) Uuid);
 
-impl Fixed for LostOrder {
+impl PreparedStatement for LostOrder {
     type Id = Self;
     type Columns = SqlUuid;
 
@@ -97,7 +97,7 @@ pub(crate) struct DecideOnLostOrder {
     pub(crate) decision: Option<&'static str>,
 }
 
-impl Fixed for DecideOnLostOrder {
+impl PreparedStatement for DecideOnLostOrder {
     type Id = Self;
     type Columns = Nullable<SqlText>;
 

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::ask::Shared;
 use crate::failure::Failure;
 use crate::pool::Lent;
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 /// How often the server is asked whether what was given up is still at work there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -147,7 +147,7 @@ impl Drop for InUse {
 #[derive(Clone)]
 struct AtWork;
 
-impl Fixed for AtWork {
+impl PreparedStatement for AtWork {
     type Id = Self;
     type Columns = BigInt;
 

@@ -56,7 +56,7 @@ use crate::queue::{Claim, EventColumns};
 use crate::rows::{
     ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, RescheduledRow, StoredTaskRow, pg_time,
 };
-use crate::statement::{Fixed, Statement};
+use crate::statement::{PreparedStatement, Statement};
 pub use crate::timeline::{Known, Refusal};
 pub use crate::timeline_file::TimelineFileError;
 use crate::timelines::Timelines;
@@ -164,7 +164,7 @@ impl PostgresStore {
     /// for a commit for ever.
     async fn rows<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
-        T: Fixed + Send + 'static,
+        T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
@@ -174,7 +174,7 @@ impl PostgresStore {
     /// Runs a statement that writes and answers with rows.
     async fn written<T, R>(&self, statement: T) -> Result<Vec<R>, Failure>
     where
-        T: Fixed + Send + 'static,
+        T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
@@ -184,7 +184,7 @@ impl PostgresStore {
 
     async fn answered<T, R>(&self, statement: T) -> Result<Vec<R>, Failure>
     where
-        T: Fixed + Send + 'static,
+        T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
@@ -199,7 +199,7 @@ impl PostgresStore {
     /// Asks for one row at most.
     async fn row<T, R>(&self, question: T) -> Result<Option<R>, Failure>
     where
-        T: Fixed + Clone + Send + 'static,
+        T: PreparedStatement + Clone + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
@@ -207,7 +207,7 @@ impl PostgresStore {
     }
 
     /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
-    async fn write<T: Fixed + Send>(&self, statement: T) -> Result<usize, Failure> {
+    async fn write<T: PreparedStatement + Send>(&self, statement: T) -> Result<usize, Failure> {
         self.left.check()?;
         let mut connection = self.connection().await?;
         let lent = connection.get()?;
@@ -226,7 +226,7 @@ impl PostgresStore {
     }
 
     /// Runs a statement that writes, and says whether it wrote anything.
-    async fn wrote<T: Fixed + Send>(&self, statement: T) -> Result<bool, StoreError> {
+    async fn wrote<T: PreparedStatement + Send>(&self, statement: T) -> Result<bool, StoreError> {
         self.write(statement).await.map(|rows| rows > 0).map_err(Failure::of_write)
     }
 }

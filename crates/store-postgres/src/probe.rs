@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text as SqlText};
 
 use crate::migrate;
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 /// What this version keeps its rows in.
 const TABLES: &[&str] = &[
@@ -42,7 +42,7 @@ impl Probe {
     }
 }
 
-impl Fixed for Probe {
+impl PreparedStatement for Probe {
     type Id = Self;
     type Columns = Bool;
 

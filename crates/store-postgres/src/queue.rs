@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::{pg_time, to_json};
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 /// A message of the provider.
 pub(crate) struct EventColumns<'a> {
@@ -70,7 +70,7 @@ impl<'a> EventColumns<'a> {
 /// Keeps a message (`record_event.sql`).
 pub(crate) struct RecordEvent<'a>(pub(crate) EventColumns<'a>);
 
-impl Fixed for RecordEvent<'_> {
+impl PreparedStatement for RecordEvent<'_> {
     type Id = RecordEvent<'static>;
     type Columns = ();
 
@@ -115,7 +115,7 @@ impl Claim {
 /// Takes tasks (`lease_tasks.sql`).
 pub(crate) struct LeaseTasks(pub(crate) Claim);
 
-impl Fixed for LeaseTasks {
+impl PreparedStatement for LeaseTasks {
     type Id = Self;
     type Columns = (SqlUuid, SqlText, BigInt);
 
@@ -133,7 +133,7 @@ impl Fixed for LeaseTasks {
 /// Takes parked messages (`lease_events.sql`).
 pub(crate) struct LeaseEvents(pub(crate) Claim);
 
-impl Fixed for LeaseEvents {
+impl PreparedStatement for LeaseEvents {
     type Id = Self;
     type Columns = (SqlText, SqlText, Timestamptz, SqlText, BigInt);
 
@@ -164,7 +164,7 @@ impl<'a> ReleaseTask<'a> {
     }
 }
 
-impl Fixed for ReleaseTask<'_> {
+impl PreparedStatement for ReleaseTask<'_> {
     type Id = ReleaseTask<'static>;
     type Columns = ();
 
@@ -203,7 +203,7 @@ impl RescheduleTasks {
     }
 }
 
-impl Fixed for RescheduleTasks {
+impl PreparedStatement for RescheduleTasks {
     type Id = Self;
     type Columns = (Nullable<Timestamptz>, BigInt);
 
@@ -241,7 +241,7 @@ impl<'a> CloseEvent<'a> {
     }
 }
 
-impl Fixed for CloseEvent<'_> {
+impl PreparedStatement for CloseEvent<'_> {
     type Id = CloseEvent<'static>;
     type Columns = ();
 
@@ -267,7 +267,7 @@ impl Fixed for CloseEvent<'_> {
 /// Forgets messages that are done with, a few thousand at a time.
 pub(crate) struct ForgetEvents(pub(crate) PgTimestamp);
 
-impl Fixed for ForgetEvents {
+impl PreparedStatement for ForgetEvents {
     type Id = Self;
     type Columns = ();
 
@@ -291,7 +291,7 @@ pub(crate) struct LeaseCursor {
     pub(crate) due_max: PgTimestamp,
 }
 
-impl Fixed for LeaseCursor {
+impl PreparedStatement for LeaseCursor {
     type Id = Self;
     type Columns = Nullable<SqlText>;
 
@@ -318,7 +318,7 @@ pub(crate) struct MoveCursor<'a> {
     pub(crate) due_at: PgTimestamp,
 }
 
-impl Fixed for MoveCursor<'_> {
+impl PreparedStatement for MoveCursor<'_> {
     type Id = MoveCursor<'static>;
     type Columns = ();
 

@@ -6,12 +6,12 @@ use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text as SqlText, Timest
 use uuid::Uuid;
 
 use crate::rows::OrderColumns;
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 #[derive(Clone)]
 pub(crate) struct OrderById(pub(crate) Uuid);
 
-impl Fixed for OrderById {
+impl PreparedStatement for OrderById {
     type Id = Self;
     type Columns = OrderColumns;
 
@@ -27,7 +27,7 @@ impl Fixed for OrderById {
 #[derive(Clone)]
 pub(crate) struct OrderByNumber(pub(crate) String);
 
-impl Fixed for OrderByNumber {
+impl PreparedStatement for OrderByNumber {
     type Id = Self;
     type Columns = OrderColumns;
 
@@ -43,7 +43,7 @@ impl Fixed for OrderByNumber {
 #[derive(Clone)]
 pub(crate) struct OrderByIntent(pub(crate) String);
 
-impl Fixed for OrderByIntent {
+impl PreparedStatement for OrderByIntent {
     type Id = Self;
     type Columns = OrderColumns;
 
@@ -62,7 +62,7 @@ pub(crate) struct Orders {
     pub(crate) limit: i64,
 }
 
-impl Fixed for Orders {
+impl PreparedStatement for Orders {
     type Id = Self;
     type Columns = OrderColumns;
 
@@ -82,7 +82,7 @@ pub(crate) struct OrdersOfCustomer {
     pub(crate) page: Orders,
 }
 
-impl Fixed for OrdersOfCustomer {
+impl PreparedStatement for OrdersOfCustomer {
     type Id = Self;
     type Columns = OrderColumns;
 
@@ -98,7 +98,7 @@ impl Fixed for OrdersOfCustomer {
 
 pub(crate) struct Facts(pub(crate) Uuid);
 
-impl Fixed for Facts {
+impl PreparedStatement for Facts {
     type Id = Self;
     type Columns = (BigInt, SqlText, Timestamptz, Nullable<SqlText>);
 
@@ -115,7 +115,7 @@ impl Fixed for Facts {
 
 pub(crate) struct Tasks(pub(crate) Uuid);
 
-impl Fixed for Tasks {
+impl PreparedStatement for Tasks {
     type Id = Self;
     type Columns = (SqlText, Timestamptz, BigInt, Nullable<Timestamptz>, Nullable<SqlText>);
 
@@ -134,7 +134,7 @@ impl Fixed for Tasks {
 /// Which of these messages are known.
 pub(crate) struct KnownEvents(pub(crate) Vec<String>);
 
-impl Fixed for KnownEvents {
+impl PreparedStatement for KnownEvents {
     type Id = Self;
     type Columns = SqlText;
 
@@ -153,7 +153,7 @@ pub(crate) struct IdempotencyRecordOf {
     pub(crate) key: String,
 }
 
-impl Fixed for IdempotencyRecordOf {
+impl PreparedStatement for IdempotencyRecordOf {
     type Id = Self;
     type Columns = (Binary, SqlUuid, SqlText, Timestamptz);
 
@@ -172,7 +172,7 @@ type ApiKeyColumns = (SqlUuid, SqlText, Binary, SqlText, Timestamptz, Nullable<T
 #[derive(Clone)]
 pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
 
-impl Fixed for ApiKeyOf {
+impl PreparedStatement for ApiKeyOf {
     type Id = Self;
     type Columns = ApiKeyColumns;
 
@@ -187,7 +187,7 @@ impl Fixed for ApiKeyOf {
 
 pub(crate) struct ApiKeys;
 
-impl Fixed for ApiKeys {
+impl PreparedStatement for ApiKeys {
     type Id = Self;
     type Columns = ApiKeyColumns;
 

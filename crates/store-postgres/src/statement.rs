@@ -7,8 +7,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
 
-/// A statement: its text, what it is given, what it answers.
-pub(crate) trait Fixed {
+/// Statement with a constant text: the text, its parameters, the columns that it returns.
+pub(crate) trait PreparedStatement {
     /// What tells it from every other statement: itself, for ever.
     type Id: 'static;
     /// The columns that it answers with.
@@ -84,16 +84,16 @@ impl<'b> Binder<'_, '_, 'b> {
 /// What diesel runs.
 pub(crate) struct Statement<T>(pub(crate) T);
 
-impl<T: Fixed> Query for Statement<T> {
+impl<T: PreparedStatement> Query for Statement<T> {
     type SqlType = T::Columns;
 }
 
-impl<T: Fixed> QueryId for Statement<T> {
+impl<T: PreparedStatement> QueryId for Statement<T> {
     type QueryId = T::Id;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<T: Fixed> QueryFragment<Pg> for Statement<T> {
+impl<T: PreparedStatement> QueryFragment<Pg> for Statement<T> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let Text(parts) = T::text();
         let mut binder = Binder { pass: &mut pass, parts: parts.iter() };

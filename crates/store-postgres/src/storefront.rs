@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::rows::{Column, pg_time, to_json};
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 type VariantColumns = (SqlText, Nullable<SqlText>, SqlText, SqlText, SqlText, Bool);
 /// Id, SKU, name, description, prices, active.
@@ -37,7 +37,7 @@ fn variants_of(rows: Result<Vec<VariantRow>, Failure>) -> Result<Vec<Variant>, S
 
 struct VariantsOf(Vec<String>);
 
-impl Fixed for VariantsOf {
+impl PreparedStatement for VariantsOf {
     type Id = Self;
     type Columns = VariantColumns;
 
@@ -55,7 +55,7 @@ struct VariantsAfter {
     limit: i64,
 }
 
-impl Fixed for VariantsAfter {
+impl PreparedStatement for VariantsAfter {
     type Id = Self;
     type Columns = VariantColumns;
 
@@ -101,7 +101,7 @@ impl PutVariants {
     }
 }
 
-impl Fixed for PutVariants {
+impl PreparedStatement for PutVariants {
     type Id = Self;
     type Columns = ();
 
@@ -128,7 +128,7 @@ impl Fixed for PutVariants {
 
 struct RemoveVariant(String);
 
-impl Fixed for RemoveVariant {
+impl PreparedStatement for RemoveVariant {
     type Id = Self;
     type Columns = ();
 
@@ -144,7 +144,7 @@ impl Fixed for RemoveVariant {
 #[derive(Clone)]
 struct SalesTerms;
 
-impl Fixed for SalesTerms {
+impl PreparedStatement for SalesTerms {
     type Id = Self;
     type Columns = SqlText;
 
@@ -159,7 +159,7 @@ impl Fixed for SalesTerms {
 
 struct PutTerms(String);
 
-impl Fixed for PutTerms {
+impl PreparedStatement for PutTerms {
     type Id = Self;
     type Columns = ();
 
@@ -180,7 +180,7 @@ type CartColumns = (BigInt, SqlText);
 #[derive(Clone)]
 struct CartById(Uuid);
 
-impl Fixed for CartById {
+impl PreparedStatement for CartById {
     type Id = Self;
     type Columns = CartColumns;
 
@@ -196,7 +196,7 @@ impl Fixed for CartById {
 #[derive(Clone)]
 struct CartByOrder(Uuid);
 
-impl Fixed for CartByOrder {
+impl PreparedStatement for CartByOrder {
     type Id = Self;
     type Columns = CartColumns;
 
@@ -215,7 +215,7 @@ struct OpenCart {
     currency: &'static str,
 }
 
-impl Fixed for OpenCart {
+impl PreparedStatement for OpenCart {
     type Id = Self;
     type Columns = CartColumns;
 
@@ -248,7 +248,7 @@ fn carts_of(rows: Result<Vec<(i64, String)>, Failure>) -> Result<Vec<Versioned<C
     rows.and_then(|rows| rows.into_iter().map(cart).collect()).map_err(Failure::of_read)
 }
 
-impl Fixed for LeftCarts {
+impl PreparedStatement for LeftCarts {
     type Id = Self;
     type Columns = CartColumns;
 
@@ -268,7 +268,7 @@ impl Fixed for LeftCarts {
 
 struct EmptyGuestCarts(LeftCarts);
 
-impl Fixed for EmptyGuestCarts {
+impl PreparedStatement for EmptyGuestCarts {
     type Id = Self;
     type Columns = CartColumns;
 
@@ -289,7 +289,7 @@ struct RemoveCart {
     expected: i64,
 }
 
-impl Fixed for RemoveCart {
+impl PreparedStatement for RemoveCart {
     type Id = Self;
     type Columns = ();
 
@@ -324,7 +324,7 @@ struct CommitCart<'a> {
     updated_at: PgTimestamp,
 }
 
-impl Fixed for CommitCart<'_> {
+impl PreparedStatement for CommitCart<'_> {
     type Id = CommitCart<'static>;
     type Columns = ();
 
@@ -357,7 +357,7 @@ struct ProviderCustomerOf {
     customer: String,
 }
 
-impl Fixed for ProviderCustomerOf {
+impl PreparedStatement for ProviderCustomerOf {
     type Id = Self;
     type Columns = SqlText;
 
@@ -377,7 +377,7 @@ struct KeepProviderCustomer<'a> {
     id: &'a str,
 }
 
-impl Fixed for KeepProviderCustomer<'_> {
+impl PreparedStatement for KeepProviderCustomer<'_> {
     type Id = KeepProviderCustomer<'static>;
     type Columns = ();
 

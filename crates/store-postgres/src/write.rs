@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::queue::EventColumns;
 use crate::rows::{pg_time, to_json};
-use crate::statement::{Binder, Fixed, Text, text};
+use crate::statement::{Binder, PreparedStatement, Text, text};
 
 /// A first commit (`place.sql`).
 pub(crate) struct Place<'a> {
@@ -100,7 +100,7 @@ impl<'a> Commit<'a> {
     }
 }
 
-impl Fixed for Place<'_> {
+impl PreparedStatement for Place<'_> {
     type Id = Place<'static>;
     type Columns = ();
 
@@ -124,7 +124,7 @@ impl Fixed for Place<'_> {
     }
 }
 
-impl Fixed for Change<'_> {
+impl PreparedStatement for Change<'_> {
     type Id = Change<'static>;
     type Columns = ();
 
@@ -148,7 +148,7 @@ impl Fixed for Change<'_> {
     }
 }
 
-impl Fixed for ChangeAll<'_> {
+impl PreparedStatement for ChangeAll<'_> {
     type Id = ChangeAll<'static>;
     type Columns = ();
 
@@ -558,7 +558,7 @@ impl<'a> AddApiKey<'a> {
     }
 }
 
-impl Fixed for AddApiKey<'_> {
+impl PreparedStatement for AddApiKey<'_> {
     type Id = AddApiKey<'static>;
     type Columns = ();
 
@@ -592,7 +592,7 @@ impl RevokeApiKey {
     }
 }
 
-impl Fixed for RevokeApiKey {
+impl PreparedStatement for RevokeApiKey {
     type Id = Self;
     type Columns = ();
 
