@@ -10,12 +10,12 @@ use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::postgres::Database;
 
 /// What must outlive the store.
-type Kept = Database;
+type DatabaseGuard = Database;
 
 /// The store of these tests.
 type Kind = PostgresStore;
 
-async fn fresh_store() -> (Arc<Kind>, Kept) {
+async fn fresh_store() -> (Arc<Kind>, DatabaseGuard) {
     let database = Database::migrated(async |url| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0)).await;
     (Arc::new(PostgresStore::open(&database.url(), Options::default()).await.unwrap()), database)
 }

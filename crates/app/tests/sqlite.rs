@@ -9,12 +9,12 @@ use cases::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 
 /// What must outlive the store: nothing.
-type Kept = ();
+type DatabaseGuard = ();
 
 /// The store of these tests.
 type Kind = SqliteStore;
 
 #[expect(clippy::unused_async, reason = "other stores take their time")]
-async fn fresh_store() -> (Arc<Kind>, Kept) {
+async fn fresh_store() -> (Arc<Kind>, DatabaseGuard) {
     (Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap()), ())
 }

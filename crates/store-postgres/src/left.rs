@@ -61,8 +61,8 @@ impl Left {
     }
 
     /// Keeps a connection until its statement has ended, or is known not to be at work on the server that is used now.
-    async fn keep(self: Arc<Self>, shared: Arc<Shared>, mut kept: Kept) {
-        let Some(connection) = kept.connection.as_mut() else { return };
+    async fn keep(self: Arc<Self>, shared: Arc<Shared>, mut left_connection: LeftConnection) {
+        let Some(connection) = left_connection.connection.as_mut() else { return };
         // PostgreSQL takes one statement after the other: this one is answered when that has ended.
         let ended = std::pin::pin!(connection.connection.batch_execute("SELECT 1"));
         let none_at_work = std::pin::pin!(async {
@@ -83,19 +83,19 @@ impl Left {
 }
 
 /// A connection that was given up. It is counted until it is dropped, and is not used again.
-struct Kept {
+struct LeftConnection {
     connection: Option<Lent>,
     left: Arc<Left>,
 }
 
-impl Kept {
+impl LeftConnection {
     fn of(connection: Lent, left: Arc<Left>) -> Self {
         left.count.fetch_add(1, Ordering::SeqCst);
         Self { connection: Some(connection), left }
     }
 }
 
-impl Drop for Kept {
+impl Drop for LeftConnection {
     fn drop(&mut self) {
         drop(self.connection.take().map(Lent::take));
         self.left.count.fetch_sub(1, Ordering::SeqCst);
@@ -135,8 +135,8 @@ impl Drop for InUse {
         match Handle::try_current() {
             Ok(runtime) => {
                 tracing::warn!("a statement that the database has not answered is left to it");
-                let kept = Kept::of(connection, Arc::clone(&self.left));
-                drop(runtime.spawn(Arc::clone(&self.left).keep(Arc::clone(&self.shared), kept)));
+                let left_connection = LeftConnection::of(connection, Arc::clone(&self.left));
+                drop(runtime.spawn(Arc::clone(&self.left).keep(Arc::clone(&self.shared), left_connection)));
             }
             Err(_) => drop(Lent::take(connection)),
         }

@@ -28,7 +28,7 @@ pub(crate) struct Place<'a> {
     columns: OrderColumns<'a>,
     content: Content<'a>,
     events: Events<'a>,
-    kept: Kept<'a>,
+    idempotency: IdempotencyColumns<'a>,
 }
 
 /// A later commit (`change.sql`) as most are: the content stays as it is, and all money fits.
@@ -49,7 +49,7 @@ pub(crate) struct ChangeAll<'a> {
     refunds: Refunds<'a>,
     disputes: Disputes<'a>,
     anomalies: Anomalies<'a>,
-    kept: Kept<'a>,
+    idempotency: IdempotencyColumns<'a>,
     content: Content<'a>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Commit<'a> {
     pub(crate) fn of(changes: &'a Changes) -> Result<Self, Failure> {
         let order = &changes.order;
         let (columns, events) = (OrderColumns::of(order)?, Events::of(changes)?);
-        let kept = Kept::of(changes);
+        let idempotency = IdempotencyColumns::of(changes);
         if changes.expected == Version::NEW {
             return Ok(Self::Place(Box::new(Place {
                 id: order.id.0,
@@ -76,7 +76,7 @@ impl<'a> Commit<'a> {
                 columns,
                 content: Content::of(order),
                 events,
-                kept,
+                idempotency,
             })));
         }
         let edits = changes.edits_content();
@@ -96,7 +96,7 @@ impl<'a> Commit<'a> {
         }
         let (anomalies, content) = (Anomalies::of(order)?, Content::of(order));
         let (refunds, disputes) = (Refunds::of(order), Disputes::of(order));
-        Ok(Self::ChangeAll(Box::new(ChangeAll { change, refunds, disputes, anomalies, kept, content })))
+        Ok(Self::ChangeAll(Box::new(ChangeAll { change, refunds, disputes, anomalies, idempotency, content })))
     }
 }
 
@@ -109,9 +109,9 @@ impl PreparedStatement for Place<'_> {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.kept.bind_key(to)?;
+        self.idempotency.bind_key(to)?;
         to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<Nullable<SqlText>, _>(&self.kept.answer)?;
+        to.value::<Nullable<SqlText>, _>(&self.idempotency.answer)?;
         to.value::<Timestamptz, _>(&self.events.at)?;
         to.value::<SqlText, _>(&self.number)?;
         to.value::<SqlText, _>(&self.currency)?;
@@ -161,8 +161,8 @@ impl PreparedStatement for ChangeAll<'_> {
         self.refunds.bind(to)?;
         self.disputes.bind(to)?;
         self.anomalies.bind(to)?;
-        self.kept.bind_key(to)?;
-        to.value::<Nullable<SqlText>, _>(&self.kept.answer)?;
+        self.idempotency.bind_key(to)?;
+        to.value::<Nullable<SqlText>, _>(&self.idempotency.answer)?;
         self.content.bind(to)
     }
 }
@@ -510,15 +510,15 @@ impl<'a> Events<'a> {
     }
 }
 
-/// An idempotency record; its moment is that of the commit.
-struct Kept<'a> {
+/// Columns of the idempotency record in a commit; its time is that of the commit.
+struct IdempotencyColumns<'a> {
     scope: Option<Uuid>,
     key: Option<&'a str>,
     fingerprint: Option<&'a [u8]>,
     answer: Option<&'a str>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> IdempotencyColumns<'a> {
     fn of(changes: &'a Changes) -> Self {
         let record = changes.idempotency.as_ref();
         Self {

@@ -24,7 +24,7 @@ use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, P
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
 use paywright_testkit::{CountedIds, CountingWaker, HandClock, NoRecords, Provider, at, new_order};
 
-use crate::Kept;
+use crate::DatabaseGuard;
 
 pub(crate) const NOW: i64 = 1_743_415_050;
 
@@ -38,14 +38,14 @@ pub(crate) struct Shop {
     pub(crate) clock: Arc<HandClock>,
     pub(crate) waker: Arc<CountingWaker>,
     provider: Option<Provider>,
-    _kept: Option<Kept>,
+    _guard: Option<DatabaseGuard>,
 }
 
 impl Shop {
     /// Over a provider whose answers the test scripts.
     pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
-        let (store, kept) = crate::fresh_store().await;
-        Self { _kept: Some(kept), ..Self::over(store, gateway) }
+        let (store, guard) = crate::fresh_store().await;
+        Self { _guard: Some(guard), ..Self::over(store, gateway) }
     }
 
     /// Another process on the same store.
@@ -60,16 +60,16 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(settings: Settings) -> Self {
-        let (store, kept) = crate::fresh_store().await;
-        Self::open_on(store, kept, settings)
+        let (store, guard) = crate::fresh_store().await;
+        Self::open_on(store, guard, settings)
     }
 
     /// Over a provider that remembers, on a store that the test knows.
-    pub(crate) fn open_on(store: Arc<crate::Kind>, kept: Kept, settings: Settings) -> Self {
+    pub(crate) fn open_on(store: Arc<crate::Kind>, guard: DatabaseGuard, settings: Settings) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         let provider = Provider::by(&clock);
         let shop = Self::of(store, Arc::new(provider.clone()), Arc::new(provider.clone()), clock, settings);
-        Self { _kept: Some(kept), provider: Some(provider), ..shop }
+        Self { _guard: Some(guard), provider: Some(provider), ..shop }
     }
 
     /// Another process on the same provider, over `store`.
@@ -102,7 +102,7 @@ impl Shop {
             ids: Arc::new(CountedIds::default()),
             waker: Arc::<CountingWaker>::clone(&waker),
         };
-        Self { app: App::new(ports, settings), store, clock, waker, provider: None, _kept: None }
+        Self { app: App::new(ports, settings), store, clock, waker, provider: None, _guard: None }
     }
 
     pub(crate) fn provider(&self) -> &Provider {

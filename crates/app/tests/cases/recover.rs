@@ -32,7 +32,7 @@ impl Shop {
     }
 
     /// The same shop after its database has gone back to a backup that has no order.
-    async fn gone_back(&self) -> (Self, crate::Kept) {
+    async fn gone_back(&self) -> (Self, crate::DatabaseGuard) {
         let (store, kept) = crate::fresh_store().await;
         (self.another_over(store), kept)
     }
