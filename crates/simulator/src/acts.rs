@@ -13,7 +13,7 @@ use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
 
 use crate::books::Violation;
-use crate::luck::Call;
+use crate::fault::Call;
 use crate::stripe::{Delivery, form};
 use crate::world::{BoxFuture, Core, Unheard, World};
 

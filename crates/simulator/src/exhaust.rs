@@ -51,7 +51,7 @@ pub fn exhaust(story: &str) -> Option<Exhausted> {
         messages_max: 2,
         tries: 2,
         pause_millis: 0,
-        mishaps_max: 1,
+        faults_max: 1,
         menu: Menu { kill: 1, work: 0, start: 0, ..Plan::default().menu },
         ..Plan::told(workload)
     };

@@ -253,7 +253,7 @@ pub(crate) struct Menu {
     /// That a worker takes a step.
     pub(crate) work: u32,
     /// That a call meets each of its mishaps.
-    pub(crate) mishap: u32,
+    pub(crate) fault: u32,
     /// That a message is delivered twice, or is lost.
     pub(crate) disturb: u32,
     /// That a process is killed.
@@ -304,7 +304,7 @@ pub(crate) struct Plan {
     /// How long the store takes over a commit whose outcome stays open, in seconds.
     pub(crate) unknown_seconds: u32,
     /// How much may go wrong.
-    pub(crate) mishaps_max: u32,
+    pub(crate) faults_max: u32,
     /// After how many steps everything goes well.
     pub(crate) steps_max: u32,
     pub(crate) menu: Menu,
@@ -331,13 +331,13 @@ impl Plan {
         let half = if plan.restores_max > 0 { seed / RESTORED_EVERY } else { seed };
         plan.unknown_seconds = if half.is_multiple_of(2) { 0 } else { UNKNOWN_SECONDS };
         plan.tries = rng.choice([4, 4, 1]).unwrap_or(1);
-        plan.mishaps_max = rng.u32(0..6);
+        plan.faults_max = rng.u32(0..6);
         let mut perhaps = |weight: u32| if rng.u32(0..3) == 0 { 0 } else { weight };
         plan.menu = Menu {
             go: 60,
             deliver: 40,
             work: 30,
-            mishap: perhaps(4),
+            fault: perhaps(4),
             disturb: perhaps(5),
             kill: perhaps(5),
             start: 60,
@@ -418,13 +418,13 @@ impl Default for Plan {
             tries: 4,
             pause_millis: 50,
             unknown_seconds: 0,
-            mishaps_max: 0,
+            faults_max: 0,
             steps_max: 400,
             menu: Menu {
                 go: 1,
                 deliver: 1,
                 work: 1,
-                mishap: 0,
+                fault: 0,
                 disturb: 0,
                 kill: 0,
                 start: 1,

@@ -20,7 +20,7 @@ use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
 
 use crate::books::Violation;
-use crate::luck::{Call, Luck};
+use crate::fault::{Call, Fault};
 use crate::store::MemoryStore;
 use crate::stripe::{Stripe, created, form, given_back, is_replayed, issued, proceeds, reached};
 use crate::world::World;
@@ -51,17 +51,17 @@ impl Outside {
     }
 
     /// Waits for a turn at Stripe, and refuses what comes with an old key.
-    async fn at_stripe(&self, call: Call, name: &'static str) -> Result<Luck, GatewayError> {
-        let luck = self.world.turn(call, name).await;
+    async fn at_stripe(&self, call: Call, name: &'static str) -> Result<Fault, GatewayError> {
+        let fault = self.world.turn(call, name).await;
         let mut core = self.world.core();
-        if luck == Luck::Slow {
+        if fault == Fault::Slow {
             core.pass(SLOW_SECONDS);
         }
         let ours = core.processes.get(self.process).map(|it| it.key_version);
         if ours != Some(core.stripe.key_version) {
             return Err(GatewayError::Misconfigured("the key was rotated".to_owned()));
         }
-        Ok(luck)
+        Ok(fault)
     }
 
     /// Asks Stripe, and notes what came of it, in the words of `told`.
@@ -69,24 +69,24 @@ impl Outside {
         &self,
         call: Call,
         name: &'static str,
-        ask: impl FnOnce(&mut Stripe, Luck, Timestamp) -> Result<T, GatewayError> + Send,
+        ask: impl FnOnce(&mut Stripe, Fault, Timestamp) -> Result<T, GatewayError> + Send,
         told: impl Fn(&T) -> String + Send,
     ) -> Result<T, GatewayError> {
-        let answer = self.at_stripe(call, name).await.and_then(|luck| {
+        let answer = self.at_stripe(call, name).await.and_then(|fault| {
             let mut core = self.world.core();
             let now = core.now;
-            ask(&mut core.stripe, luck, now)
+            ask(&mut core.stripe, fault, now)
         });
         self.world.learn(|| answer.as_ref().map_or_else(|error| format!("{error:?}"), told));
         answer
     }
 
     async fn post(&self, name: &'static str, path: &str, params: Params, key: &str) -> Result<Response, GatewayError> {
-        self.ask(Call::Ask, name, |stripe, luck, now| stripe.post(path, params, key, luck, now), short).await
+        self.ask(Call::Ask, name, |stripe, fault, now| stripe.post(path, params, key, fault, now), short).await
     }
 
     async fn get(&self, name: &'static str, path: &str, params: Params) -> Result<Response, GatewayError> {
-        self.ask(Call::Look, name, |stripe, luck, now| stripe.get(path, params, luck, now), short).await
+        self.ask(Call::Look, name, |stripe, fault, now| stripe.get(path, params, fault, now), short).await
     }
 
     /// Does something to an intent; a saved answer is followed by a look at how it stands by now.
@@ -109,7 +109,7 @@ impl Outside {
         name: &'static str,
         read: impl FnOnce(&Stripe, Timestamp) -> Result<T, GatewayError> + Send,
     ) -> Result<T, GatewayError> {
-        let read = |stripe: &mut Stripe, luck, now| reached(luck).and_then(|()| read(stripe, now));
+        let read = |stripe: &mut Stripe, fault, now| reached(fault).and_then(|()| read(stripe, now));
         self.ask(Call::Look, name, read, |it| format!("{it:?}")).await
     }
 }
@@ -303,8 +303,8 @@ impl Stored {
         name: &'static str,
         read: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let luck = self.world.turn(Call::Read, name).await;
-        let done = if luck == Luck::Fine { read.await } else { Err(down()) };
+        let fault = self.world.turn(Call::Read, name).await;
+        let done = if fault == Fault::None { read.await } else { Err(down()) };
         self.world.learn(|| format!("{done:?}"));
         done
     }
@@ -322,22 +322,22 @@ impl Stored {
             StoreError::Unknown("the connection broke".into())
         };
         let done = match self.world.turn(call, name).await {
-            Luck::Fine => write.await,
-            Luck::Conflict => Err(StoreError::Conflict),
-            Luck::UnknownUndone => Err(unknown()),
-            Luck::UnknownDone => match write.await {
+            Fault::None => write.await,
+            Fault::Conflict => Err(StoreError::Conflict),
+            Fault::UnknownUndone => Err(unknown()),
+            Fault::UnknownDone => match write.await {
                 Ok(_) => Err(unknown()),
                 refused @ Err(_) => refused,
             },
-            Luck::Down
-            | Luck::Slow
-            | Luck::LostBefore
-            | Luck::LostAfter
-            | Luck::Late
-            | Luck::FailsBefore
-            | Luck::FailsAfter
-            | Luck::Busy
-            | Luck::InFlight => Err(down()),
+            Fault::Down
+            | Fault::Slow
+            | Fault::LostBefore
+            | Fault::LostAfter
+            | Fault::Late
+            | Fault::FailsBefore
+            | Fault::FailsAfter
+            | Fault::Busy
+            | Fault::InFlight => Err(down()),
         };
         self.world.learn(|| format!("{done:?}"));
         done
@@ -348,8 +348,8 @@ impl Stored {
 impl Store for Stored {
     /// What is learned of it is its version: that tells the rest.
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
-        let luck = self.world.turn(Call::Read, "read order").await;
-        let found = if luck == Luck::Fine { self.store.order(which).await } else { Err(down()) };
+        let fault = self.world.turn(Call::Read, "read order").await;
+        let found = if fault == Fault::None { self.store.order(which).await } else { Err(down()) };
         let state = |it: &Versioned<Order>| (it.version.0, it.value.state.name(), it.value.payment_state().name());
         self.world.learn(|| format!("{:?}", found.as_ref().map(|it| it.as_ref().map(state))));
         found

@@ -100,7 +100,7 @@ impl Shrinker {
         }
         plans.push(Plan { restores_max: plan.restores_max.min(1), ..plan.clone() });
         plans.push(Plan { processes: 1, ..plan.clone() });
-        plans.push(Plan { mishaps_max: plan.mishaps_max.saturating_sub(1), ..plan.clone() });
+        plans.push(Plan { faults_max: plan.faults_max.saturating_sub(1), ..plan.clone() });
         plans
     }
 

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::luck::Luck;
+use crate::fault::Fault;
 
 /// How many things a list shows at once: few, so that there are pages.
 const PAGE: usize = 8;
@@ -105,26 +105,26 @@ impl Stripe {
         path: &str,
         params: Params,
         key: &str,
-        luck: Luck,
+        fault: Fault,
         now: Timestamp,
     ) -> Result<Response, GatewayError> {
         let request = request(Method::Post, path, params, Some(key));
         let lost = |what: &str| Err(GatewayError::Unknown(what.into()));
-        let response = match luck {
-            Luck::Fine | Luck::Slow => self.handle(&request, now, None),
-            Luck::LostBefore => return lost("lost on the way there"),
-            Luck::Late => {
+        let response = match fault {
+            Fault::None | Fault::Slow => self.handle(&request, now, None),
+            Fault::LostBefore => return lost("lost on the way there"),
+            Fault::Late => {
                 self.late.push(request);
                 return lost("it takes too long");
             }
-            Luck::LostAfter => {
+            Fault::LostAfter => {
                 self.handle(&request, now, None);
                 return lost("lost on the way back");
             }
-            Luck::FailsBefore => self.at_twin(now, |twin| twin.fail_before(&request, now.unix_seconds(), 500)),
-            Luck::FailsAfter => self.handle(&request, now, Some(500)),
-            Luck::InFlight => return Err(GatewayError::InFlight),
-            Luck::Busy | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
+            Fault::FailsBefore => self.at_twin(now, |twin| twin.fail_before(&request, now.unix_seconds(), 500)),
+            Fault::FailsAfter => self.handle(&request, now, Some(500)),
+            Fault::InFlight => return Err(GatewayError::InFlight),
+            Fault::Busy | Fault::Conflict | Fault::Down | Fault::UnknownUndone | Fault::UnknownDone => {
                 return Err(GatewayError::Busy("the connection was refused".to_owned()));
             }
         };
@@ -136,10 +136,10 @@ impl Stripe {
         &mut self,
         path: &str,
         params: Params,
-        luck: Luck,
+        fault: Fault,
         now: Timestamp,
     ) -> Result<Response, GatewayError> {
-        reached(luck)?;
+        reached(fault)?;
         sorted(self.handle(&request(Method::Get, path, params, None), now, None))
     }
 
@@ -261,13 +261,13 @@ fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Re
 }
 
 /// Whether a question of this luck is answered.
-pub(crate) fn reached(luck: Luck) -> Result<(), GatewayError> {
-    match luck {
-        Luck::Fine | Luck::Slow => Ok(()),
-        Luck::LostBefore | Luck::LostAfter | Luck::Late | Luck::FailsBefore | Luck::FailsAfter => {
+pub(crate) fn reached(fault: Fault) -> Result<(), GatewayError> {
+    match fault {
+        Fault::None | Fault::Slow => Ok(()),
+        Fault::LostBefore | Fault::LostAfter | Fault::Late | Fault::FailsBefore | Fault::FailsAfter => {
             Err(GatewayError::Unknown("no answer".into()))
         }
-        Luck::Busy | Luck::InFlight | Luck::Conflict | Luck::Down | Luck::UnknownUndone | Luck::UnknownDone => {
+        Fault::Busy | Fault::InFlight | Fault::Conflict | Fault::Down | Fault::UnknownUndone | Fault::UnknownDone => {
             Err(GatewayError::Busy("the connection was refused".to_owned()))
         }
     }

@@ -11,7 +11,7 @@ use paywright_app::App;
 use paywright_domain::Timestamp;
 
 use crate::books::Books;
-use crate::luck::{Call, Luck};
+use crate::fault::{Call, Fault};
 use crate::store::MemoryStore;
 use crate::stripe::Stripe;
 
@@ -80,7 +80,7 @@ pub(crate) struct Core {
     pub(crate) said: Option<String>,
     /// What each actor has learned, if states are to be told apart.
     pub(crate) learned: Option<Vec<u64>>,
-    granted: Option<(u32, Luck)>,
+    granted: Option<(u32, Fault)>,
     turns: u32,
     drawn: u32,
 }
@@ -176,8 +176,8 @@ impl World {
     }
 
     /// Lets `call` happen, when its actor is polled next.
-    pub(crate) fn grant(&self, turn: u32, luck: Luck) {
-        self.core().granted = Some((turn, luck));
+    pub(crate) fn grant(&self, turn: u32, fault: Fault) {
+        self.core().granted = Some((turn, fault));
     }
 
     /// Does something in a process. Its end is not heard of if the process dies, or if the caller leaves.
@@ -209,9 +209,9 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Future for Turn<'_> {
-    type Output = Luck;
+    type Output = Fault;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Luck> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Fault> {
         let mut core = self.world.core();
         let Some(turn) = self.number else {
             let turn = core.turn();
@@ -222,12 +222,12 @@ impl Future for Turn<'_> {
             return Poll::Pending;
         };
         match core.granted.take_if(|(granted, _)| *granted == turn) {
-            Some((_, luck)) => {
+            Some((_, fault)) => {
                 core.waiting.retain(|it| it.turn != turn);
                 core.is_touched |= self.call.changes_something();
                 drop(core);
                 self.number = None;
-                Poll::Ready(luck)
+                Poll::Ready(fault)
             }
             None => Poll::Pending,
         }

@@ -14,8 +14,8 @@ use paywright_domain::Timestamp;
 use crate::acts::{Act, Person};
 use crate::books::Violation;
 use crate::choices::Choices;
+use crate::fault::{Call, Fault};
 use crate::invariants;
-use crate::luck::{Call, Luck};
 use crate::plan::Plan;
 use crate::store::Tables;
 use crate::world::{ActorId, BEGINNING_SECONDS, BoxFuture, Core, Process, Waiting, World};
@@ -46,7 +46,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// A call happens.
-    Go(Waiting, Luck),
+    Go(Waiting, Fault),
     /// A message arrives at a process.
     Deliver(usize, usize),
     /// A message arrives, and will arrive again.
@@ -89,7 +89,7 @@ pub(crate) struct Simulation<'a> {
     actors: Vec<Actor>,
     /// Who takes each process's step, while one is taken.
     workers: Vec<Option<ActorId>>,
-    mishaps: u32,
+    faults: u32,
     backup: Option<Backup>,
     restores: u32,
     pub(crate) steps: u32,
@@ -122,8 +122,8 @@ impl<'a> Simulation<'a> {
         }
         let workers = vec![None; plan.processes];
         let (actors, trace, seen) = (Vec::new(), None, None);
-        let (mishaps, backup, restores, steps, known_choices) = (0, None, 0, 0, 0);
-        Self { world, plan, choices, actors, workers, mishaps, backup, restores, steps, trace, seen, known_choices }
+        let (faults, backup, restores, steps, known_choices) = (0, None, 0, 0, 0);
+        Self { world, plan, choices, actors, workers, faults, backup, restores, steps, trace, seen, known_choices }
     }
 
     /// Has the run tell what happens.
@@ -169,7 +169,7 @@ impl<'a> Simulation<'a> {
     /// Whoever waits goes on, one after the other, and nothing else happens.
     fn go_on_undisturbed(&mut self) -> Result<(), Violation> {
         while let Some(waiting) = self.first_waiting() {
-            self.take(Step::Go(waiting, Luck::Fine))?;
+            self.take(Step::Go(waiting, Fault::None))?;
         }
         Ok(())
     }
@@ -210,7 +210,7 @@ impl<'a> Simulation<'a> {
         };
         let menu = &self.plan.menu;
         let core = self.world.core();
-        let may_go_wrong = self.mishaps < self.plan.mishaps_max;
+        let may_go_wrong = self.faults < self.plan.faults_max;
         let (pauses, calls): (Vec<&Waiting>, Vec<&Waiting>) =
             core.waiting.iter().partition(|it| it.call == Call::Pause);
         let nobody_waits = core.inside.is_empty() && core.stripe.late.is_empty();
@@ -218,7 +218,7 @@ impl<'a> Simulation<'a> {
         // A pause is longer than a step of somebody else.
         let is_over = |it: &&&Waiting| it.since < self.steps || calls.is_empty();
         for waiting in calls.iter().filter(may_go).chain(pauses.iter().filter(is_over)) {
-            add(Step::Go(**waiting, Luck::Fine), menu.go);
+            add(Step::Go(**waiting, Fault::None), menu.go);
         }
         let up = |process: &usize| core.processes.get(*process).is_some_and(|it| it.app.is_some());
         let processes: Vec<usize> = (0..core.processes.len()).filter(up).collect();
@@ -256,8 +256,8 @@ impl<'a> Simulation<'a> {
             return;
         }
         for waiting in &calls {
-            for luck in waiting.call.mishaps() {
-                add(Step::Go(**waiting, *luck), menu.mishap);
+            for fault in waiting.call.faults() {
+                add(Step::Go(**waiting, *fault), menu.fault);
             }
         }
         for delivery in &on_their_way {
@@ -293,11 +293,11 @@ impl<'a> Simulation<'a> {
         self.steps += 1;
         self.world.core().steps = self.steps;
         self.say(step);
-        let is_mishap = match step {
-            Step::Go(waiting, luck) => {
-                self.world.grant(waiting.turn, luck);
+        let is_fault = match step {
+            Step::Go(waiting, fault) => {
+                self.world.grant(waiting.turn, fault);
                 self.poll(waiting.actor);
-                luck != Luck::Fine
+                fault != Fault::None
             }
             Step::Deliver(place, process) => {
                 self.deliver(place, process, false);
@@ -358,7 +358,7 @@ impl<'a> Simulation<'a> {
                 false
             }
         };
-        self.mishaps += u32::from(is_mishap);
+        self.faults += u32::from(is_fault);
         self.finish_saying();
         let mut core = self.world.core();
         let micros = core.now.unix_micros() + self.plan.step_micros;

@@ -5,8 +5,8 @@ use paywright_domain::{Order, OrderId, OrderState, PaymentState, Timestamp};
 use super::{Simulation, Step};
 use crate::acts::{Act, Deed, VISA};
 use crate::books::Violation;
+use crate::fault::Fault;
 use crate::invariants;
-use crate::luck::Luck;
 use crate::store::Tables;
 use crate::world::Process;
 
@@ -47,7 +47,7 @@ impl Simulation<'_> {
     /// Where every message comes they alone tell how each payment stands, in whatever order they come; as far as
     /// Stripe's whole seconds tell the moments of any two apart.
     fn hear_what_is_told(&mut self) -> Result<(), Violation> {
-        let is_undisturbed = self.mishaps == 0 && self.restores == 0 && self.world.core().stripe.key_version == 0;
+        let is_undisturbed = self.faults == 0 && self.restores == 0 && self.world.core().stripe.key_version == 0;
         if !(self.plan.webhooks && is_undisturbed) {
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Simulation<'_> {
     fn do_what_is_due(&mut self, steps_max: u32) -> Result<(), Violation> {
         while self.steps < steps_max {
             if let Some(waiting) = self.first_waiting() {
-                self.take(Step::Go(waiting, Luck::Fine))?;
+                self.take(Step::Go(waiting, Fault::None))?;
                 continue;
             }
             let core = self.world.core();

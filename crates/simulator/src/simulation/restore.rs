@@ -6,7 +6,7 @@ use paywright_domain::Timestamp;
 
 use super::{Simulation, Step};
 use crate::books::Violation;
-use crate::luck::Luck;
+use crate::fault::Fault;
 use crate::restored;
 use crate::world::{BoxFuture, Unheard};
 
@@ -72,8 +72,8 @@ impl Simulation<'_> {
         loop {
             let waiting = self.world.core().waiting.iter().find(|it| it.actor == actor).copied();
             let Some(waiting) = waiting else { break };
-            self.say(Step::Go(waiting, Luck::Fine));
-            self.world.grant(waiting.turn, Luck::Fine);
+            self.say(Step::Go(waiting, Fault::None));
+            self.world.grant(waiting.turn, Fault::None);
             self.poll(actor);
             self.finish_saying();
         }

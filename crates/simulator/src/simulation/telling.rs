@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use paywright_app::{Explanation, OrderRef, Store, explain_order};
 
 use super::{Simulation, Step};
-use crate::luck::Luck;
+use crate::fault::Fault;
 use crate::world::ActorId;
 
 impl Simulation<'_> {
@@ -30,7 +30,7 @@ impl Simulation<'_> {
             let back: Vec<_> = twin.refunds().collect();
             write!(state, "{:?} {:?} {:?} {:?}", tables.orders, tables.tasks, money, back)?;
             write!(state, "{:?} {waiting:?} {under_way:?} {up:?}", tables.events)?;
-            write!(state, "{:?} {} {:?}", core.learned, self.mishaps, core.now)
+            write!(state, "{:?} {} {:?}", core.learned, self.faults, core.now)
         });
         written.is_ok() && !seen.insert(state.0.finish())
     }
@@ -57,8 +57,8 @@ impl Simulation<'_> {
             delivery.and_then(|it| core.stripe.events.get(it.event)).map_or("", |(it, _)| it.kind.as_str())
         };
         let what = match step {
-            Step::Go(waiting, Luck::Fine) => format!("{}: {}", name(waiting.actor), waiting.name),
-            Step::Go(waiting, luck) => format!("{}: {}, {luck:?}", name(waiting.actor), waiting.name),
+            Step::Go(waiting, Fault::None) => format!("{}: {}", name(waiting.actor), waiting.name),
+            Step::Go(waiting, fault) => format!("{}: {}, {fault:?}", name(waiting.actor), waiting.name),
             Step::Deliver(place, process) => format!("{} arrives at process {process}", kind(place)),
             Step::DeliverTwice(place, process) => {
                 format!("{} arrives at process {process}, to come again", kind(place))

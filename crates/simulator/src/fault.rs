@@ -2,9 +2,9 @@
 
 /// The ways in which a call can go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Luck {
+pub(crate) enum Fault {
     /// It is done and answered.
-    Fine,
+    None,
     /// Another writer is said to have come first. Of a commit.
     Conflict,
     /// The store cannot be reached.
@@ -61,23 +61,23 @@ impl Call {
         }
     }
 
-    /// What may befall it beside [`Luck::Fine`].
-    pub(crate) const fn mishaps(self) -> &'static [Luck] {
+    /// What may befall it beside [`Fault::None`].
+    pub(crate) const fn faults(self) -> &'static [Fault] {
         match self {
-            Self::Read => &[Luck::Down],
-            Self::Write => &[Luck::Down, Luck::UnknownUndone, Luck::UnknownDone],
-            Self::Commit => &[Luck::Conflict, Luck::Down, Luck::UnknownUndone, Luck::UnknownDone],
+            Self::Read => &[Fault::Down],
+            Self::Write => &[Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
+            Self::Commit => &[Fault::Conflict, Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
             Self::Ask => &[
-                Luck::LostAfter,
-                Luck::LostBefore,
-                Luck::FailsAfter,
-                Luck::FailsBefore,
-                Luck::Late,
-                Luck::Busy,
-                Luck::InFlight,
-                Luck::Slow,
+                Fault::LostAfter,
+                Fault::LostBefore,
+                Fault::FailsAfter,
+                Fault::FailsBefore,
+                Fault::Late,
+                Fault::Busy,
+                Fault::InFlight,
+                Fault::Slow,
             ],
-            Self::Look => &[Luck::LostBefore, Luck::Busy, Luck::Slow],
+            Self::Look => &[Fault::LostBefore, Fault::Busy, Fault::Slow],
             Self::Pause | Self::LongPause | Self::Act => &[],
         }
     }
