@@ -43,7 +43,7 @@ pub(crate) enum Act {
     /// As [`Act::Refund`], by a caller that names no key.
     RefundWithoutKey(i64),
     /// Somebody does something at Stripe.
-    At(Deed),
+    At(ExternalAction),
     /// A message of the other mode arrives that says that the intent succeeded.
     OtherMode,
     /// Somebody who has the secret of the webhooks sends an event that says that the order was paid.
@@ -65,7 +65,7 @@ pub(crate) enum Forgery {
 
 /// Something that somebody does at Stripe without us: a customer, a bank, the dashboard, another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum ExternalAction {
     /// The customer pays what the page shows, by this card.
     Pay(&'static str),
     /// The customer answers the bank's question.
@@ -98,7 +98,7 @@ pub(crate) enum Deed {
     RefundDecided(bool),
 }
 
-impl Deed {
+impl ExternalAction {
     const fn name(self) -> &'static str {
         match self {
             Self::Pay(card) => card,
@@ -228,12 +228,12 @@ impl Person {
             Act::Refund(minor) => self.refund(minor, Some(format!("refund {} {index}", self.number))).await,
             Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
-            Act::At(deed) => {
-                self.world.turn(Call::Act, deed.name()).await;
+            Act::At(action) => {
+                self.world.turn(Call::Act, action.name()).await;
                 let mut core = self.world.core();
-                let Some((path, params)) = deed.request(&core) else { return };
+                let Some((path, params)) = action.request(&core) else { return };
                 let now = core.now;
-                core.books.is_meddled_with |= deed.meddles();
+                core.books.is_meddled_with |= action.meddles();
                 let answer = core.stripe.act(&path, params, now);
                 drop(core);
                 self.world.learn(|| answer.status.to_string());

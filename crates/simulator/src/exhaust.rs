@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::acts::{Act, Deed};
+use crate::acts::{Act, ExternalAction};
 use crate::choices::Choices;
 use crate::explore::Story;
 use crate::plan::{Menu, PAID, PAY, PAYING, PLACED, Plan, SHOWN, Workload, manual, story};
@@ -21,7 +21,7 @@ const SMALL: &[Workload] = &[
     story("paying: check, edit", PAYING, &[&[Act::Check], &[Act::Edit(700)]]),
     story("paying: check, cancel", PAYING, &[&[Act::Check], &[Act::Cancel]]),
     story("refund, refund", PAID, &[&[Act::Refund(Some(600))], &[Act::Refund(Some(600))]]),
-    story("refund, refund at the dashboard", PAID, &[&[Act::Refund(None)], &[Act::At(Deed::Refund(300))]]),
+    story("refund, refund at the dashboard", PAID, &[&[Act::Refund(None)], &[Act::At(ExternalAction::Refund(300))]]),
     manual("capture, capture", PAID, &[&[Act::Capture(None)], &[Act::Capture(Some(700))]]),
     manual("capture, cancel", PAID, &[&[Act::Capture(None)], &[Act::Cancel]]),
 ];

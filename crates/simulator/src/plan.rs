@@ -2,7 +2,7 @@
 
 use paywright_domain::CaptureMethod;
 
-use crate::acts::{Act, Deed, Forgery, VISA};
+use crate::acts::{Act, ExternalAction, Forgery, VISA};
 use crate::restores::RESTORES;
 
 /// A story that goes wrong elsewhere.
@@ -24,12 +24,12 @@ pub(crate) struct Workload {
     pub(crate) recovers: bool,
 }
 
-pub(crate) const PAY: Act = Act::At(Deed::Pay(VISA));
-const DECLINED: Act = Act::At(Deed::Pay("pm_card_chargeDeclined"));
-const ASKS_THE_CUSTOMER: Act = Act::At(Deed::Pay("pm_card_threeDSecure2Required"));
-const TAKES_TIME: Act = Act::At(Deed::Pay("pm_usBankAccount_processing"));
-const REFUND_PENDS: Act = Act::At(Deed::Pay("pm_card_pendingRefund"));
-pub(crate) const REFUND_FAILS: Act = Act::At(Deed::Pay("pm_card_refundFail"));
+pub(crate) const PAY: Act = Act::At(ExternalAction::Pay(VISA));
+const DECLINED: Act = Act::At(ExternalAction::Pay("pm_card_chargeDeclined"));
+const ASKS_THE_CUSTOMER: Act = Act::At(ExternalAction::Pay("pm_card_threeDSecure2Required"));
+const TAKES_TIME: Act = Act::At(ExternalAction::Pay("pm_usBankAccount_processing"));
+const REFUND_PENDS: Act = Act::At(ExternalAction::Pay("pm_card_pendingRefund"));
+pub(crate) const REFUND_FAILS: Act = Act::At(ExternalAction::Pay("pm_card_refundFail"));
 pub(crate) const PLACED: &[Act] = &[Act::Place];
 pub(crate) const SHOWN: &[Act] = &[Act::Place, Act::Ask];
 pub(crate) const PAYING: &[Act] = &[Act::Place, Act::Ask, PAY];
@@ -73,51 +73,62 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     story(
         "refund while a dispute opens",
         PAID,
-        &[&[Act::Refund(Some(400)), Act::Refund(None)], &[Act::At(Deed::Dispute), Act::At(Deed::CloseDispute(true))]],
+        &[
+            &[Act::Refund(Some(400)), Act::Refund(None)],
+            &[Act::At(ExternalAction::Dispute), Act::At(ExternalAction::CloseDispute(true))],
+        ],
     ),
     story(
         "lost dispute",
         PAID,
-        &[&[Act::Refund(Some(100))], &[Act::At(Deed::Dispute), Act::At(Deed::CloseDispute(false))]],
+        &[&[Act::Refund(Some(100))], &[Act::At(ExternalAction::Dispute), Act::At(ExternalAction::CloseDispute(false))]],
     ),
     story(
         "dispute decided anew",
         PAID,
         &[
             &[
-                Act::At(Deed::Dispute),
-                Act::At(Deed::GiveEvidence),
-                Act::At(Deed::CloseDispute(false)),
-                Act::At(Deed::DecideAnew(true)),
-                Act::At(Deed::DecideAnew(false)),
-                Act::At(Deed::DecideAnew(true)),
+                Act::At(ExternalAction::Dispute),
+                Act::At(ExternalAction::GiveEvidence),
+                Act::At(ExternalAction::CloseDispute(false)),
+                Act::At(ExternalAction::DecideAnew(true)),
+                Act::At(ExternalAction::DecideAnew(false)),
+                Act::At(ExternalAction::DecideAnew(true)),
             ],
             &[Act::Refund(Some(300)), Act::Refund(None)],
         ],
     ),
-    story("evidence of a dispute", PAID, &[&[Act::At(Deed::Dispute), Act::At(Deed::GiveEvidence)], &[Act::Check]]),
+    story(
+        "evidence of a dispute",
+        PAID,
+        &[&[Act::At(ExternalAction::Dispute), Act::At(ExternalAction::GiveEvidence)], &[Act::Check]],
+    ),
     manual(
         "capture at the dashboard",
         PAYING,
-        &[&[Act::At(Deed::Capture(400)), Act::Refund(Some(100))], &[Act::Check, Act::Capture(Some(700))]],
+        &[&[Act::At(ExternalAction::Capture(400)), Act::Refund(Some(100))], &[Act::Check, Act::Capture(Some(700))]],
     ),
     manual(
         "capture of all at the dashboard",
         PAYING,
-        &[&[Act::At(Deed::Capture(1000))], &[Act::Check, Act::Capture(Some(700)), Act::Refund(Some(100))]],
+        &[&[Act::At(ExternalAction::Capture(1000))], &[Act::Check, Act::Capture(Some(700)), Act::Refund(Some(100))]],
     ),
     story(
         "dashboard refund",
         PAID,
-        &[&[Act::At(Deed::Refund(300)), Act::At(Deed::Refund(300))], &[Act::Refund(Some(600))], &[Act::Refund(None)]],
+        &[
+            &[Act::At(ExternalAction::Refund(300)), Act::At(ExternalAction::Refund(300))],
+            &[Act::Refund(Some(600))],
+            &[Act::Refund(None)],
+        ],
     ),
-    story("dashboard refund before we know", SHOWN, &[&[PAY, Act::At(Deed::Refund(300))], &[Act::Ask]]),
+    story("dashboard refund before we know", SHOWN, &[&[PAY, Act::At(ExternalAction::Refund(300))], &[Act::Ask]]),
     story(
         "refund takes its time",
         &[Act::Place, Act::Ask, REFUND_PENDS, Act::Check],
         &[
-            &[Act::Refund(Some(600)), Act::At(Deed::RefundDecided(false)), Act::Refund(None)],
-            &[Act::At(Deed::RefundDecided(true))],
+            &[Act::Refund(Some(600)), Act::At(ExternalAction::RefundDecided(false)), Act::Refund(None)],
+            &[Act::At(ExternalAction::RefundDecided(true))],
         ],
     ),
     story(
@@ -130,7 +141,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         "3-D Secure left and resumed",
         SHOWN,
         &[
-            &[ASKS_THE_CUSTOMER, Act::At(Deed::Answer(false)), ASKS_THE_CUSTOMER, Act::At(Deed::Answer(true))],
+            &[
+                ASKS_THE_CUSTOMER,
+                Act::At(ExternalAction::Answer(false)),
+                ASKS_THE_CUSTOMER,
+                Act::At(ExternalAction::Answer(true)),
+            ],
             &[Act::Check, Act::Ask],
             &[Act::Edit(700)],
         ],
@@ -138,10 +154,10 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     story(
         "the bank takes its time",
         SHOWN,
-        &[&[TAKES_TIME, Act::At(Deed::BankDecides(true))], &[Act::Cancel], &[Act::Edit(700)]],
+        &[&[TAKES_TIME, Act::At(ExternalAction::BankDecides(true))], &[Act::Cancel], &[Act::Edit(700)]],
     ),
-    story("the bank is asked twice", SHOWN, &[&[TAKES_TIME, Act::At(Deed::BankDecides(false)), TAKES_TIME]]),
-    story("the bank says no", SHOWN, &[&[TAKES_TIME, Act::At(Deed::BankDecides(false)), PAY], &[Act::Check]]),
+    story("the bank is asked twice", SHOWN, &[&[TAKES_TIME, Act::At(ExternalAction::BankDecides(false)), TAKES_TIME]]),
+    story("the bank says no", SHOWN, &[&[TAKES_TIME, Act::At(ExternalAction::BankDecides(false)), PAY], &[Act::Check]]),
     Workload {
         webhooks: Some(false),
         ..story("webhooks off", PLACED, &[&[Act::Ask, PAY], &[Act::Wait(60), Act::Refund(Some(300))]])
@@ -159,20 +175,24 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     story(
         "somebody meddles with the amount",
         SHOWN,
-        &[&[PAY, Act::Check], &[Act::At(Deed::OtherAmount(700))], &[Act::Edit(1300)]],
+        &[&[PAY, Act::Check], &[Act::At(ExternalAction::OtherAmount(700))], &[Act::Edit(1300)]],
     ),
-    story("somebody meddles with the currency", SHOWN, &[&[PAY, Act::Check], &[Act::At(Deed::OtherCurrency)]]),
-    story("cancel at the dashboard", SHOWN, &[&[PAY], &[Act::At(Deed::Cancel)], &[Act::Ask, PAY]]),
-    story("second payment", SHOWN, &[&[PAY, Act::Refund(Some(300))], &[Act::At(Deed::SecondIntent)]]),
-    story("second payment while asking", PLACED, &[&[Act::Ask, Act::Check], &[Act::At(Deed::SecondIntent)]]),
-    story("paid after cancel", SHOWN, &[&[Act::Cancel], &[Act::At(Deed::SecondIntent)]]),
-    story("other programs and modes", SHOWN, &[&[Act::At(Deed::Foreign), Act::OtherMode], &[PAY]]),
+    story(
+        "somebody meddles with the currency",
+        SHOWN,
+        &[&[PAY, Act::Check], &[Act::At(ExternalAction::OtherCurrency)]],
+    ),
+    story("cancel at the dashboard", SHOWN, &[&[PAY], &[Act::At(ExternalAction::Cancel)], &[Act::Ask, PAY]]),
+    story("second payment", SHOWN, &[&[PAY, Act::Refund(Some(300))], &[Act::At(ExternalAction::SecondIntent)]]),
+    story("second payment while asking", PLACED, &[&[Act::Ask, Act::Check], &[Act::At(ExternalAction::SecondIntent)]]),
+    story("paid after cancel", SHOWN, &[&[Act::Cancel], &[Act::At(ExternalAction::SecondIntent)]]),
+    story("other programs and modes", SHOWN, &[&[Act::At(ExternalAction::Foreign), Act::OtherMode], &[PAY]]),
     story("a day passes", PLACED, &[&[Act::Ask, PAY], &[Act::Wait(90_000)]]),
     story("a day passes over a request", PLACED, &[&[Act::Ask], &[Act::Wait(90_000), Act::Edit(700)], &[Act::Ask]]),
     story(
         "a day passes, and another intent pays",
         PLACED,
-        &[&[Act::Ask], &[Act::Wait(90_000), Act::At(Deed::SecondIntent)]],
+        &[&[Act::Ask], &[Act::Wait(90_000), Act::At(ExternalAction::SecondIntent)]],
     ),
     story("a day passes over an edit", SHOWN, &[&[Act::Edit(700)], &[Act::Wait(90_000)], &[PAY]]),
     story("a day passes over a refund", PAID, &[&[Act::Refund(Some(300))], &[Act::Wait(90_000)]]),
@@ -208,11 +228,11 @@ const ANYTHING: &[Act] = &[
     PAY,
     DECLINED,
     ASKS_THE_CUSTOMER,
-    Act::At(Deed::Answer(true)),
-    Act::At(Deed::Answer(false)),
+    Act::At(ExternalAction::Answer(true)),
+    Act::At(ExternalAction::Answer(false)),
     TAKES_TIME,
-    Act::At(Deed::BankDecides(true)),
-    Act::At(Deed::BankDecides(false)),
+    Act::At(ExternalAction::BankDecides(true)),
+    Act::At(ExternalAction::BankDecides(false)),
     Act::Edit(700),
     Act::Edit(1300),
     Act::Edit(1000),
@@ -224,16 +244,16 @@ const ANYTHING: &[Act] = &[
     Act::Refund(Some(800)),
     Act::Refund(None),
     Act::RefundWithoutKey(200),
-    Act::At(Deed::Refund(300)),
-    Act::At(Deed::Cancel),
-    Act::At(Deed::Dispute),
-    Act::At(Deed::GiveEvidence),
-    Act::At(Deed::CloseDispute(true)),
-    Act::At(Deed::DecideAnew(false)),
-    Act::At(Deed::Capture(400)),
-    Act::At(Deed::RefundDecided(false)),
-    Act::At(Deed::SecondIntent),
-    Act::At(Deed::OtherAmount(900)),
+    Act::At(ExternalAction::Refund(300)),
+    Act::At(ExternalAction::Cancel),
+    Act::At(ExternalAction::Dispute),
+    Act::At(ExternalAction::GiveEvidence),
+    Act::At(ExternalAction::CloseDispute(true)),
+    Act::At(ExternalAction::DecideAnew(false)),
+    Act::At(ExternalAction::Capture(400)),
+    Act::At(ExternalAction::RefundDecided(false)),
+    Act::At(ExternalAction::SecondIntent),
+    Act::At(ExternalAction::OtherAmount(900)),
     Act::Wait(100),
     Act::Wait(4000),
     Act::Wait(90_000),

@@ -2,7 +2,7 @@
 
 use paywright_domain::CaptureMethod;
 
-use crate::acts::{Act, Deed};
+use crate::acts::{Act, ExternalAction};
 use crate::plan::{PAID, PAY, PAYING, PLACED, REFUND_FAILS, SHOWN, Workload, story};
 
 const fn restored(
@@ -55,7 +55,7 @@ pub(crate) const RESTORES: &[Workload] = &[
     restored(
         "refunded at the dashboard since the backup",
         PAID,
-        &[&[Act::RefundAs("a", 300)], &[Act::At(Deed::Refund(400))]],
+        &[&[Act::RefundAs("a", 300)], &[Act::At(ExternalAction::Refund(400))]],
         &[Act::RefundAs("a", 300), Act::RefundAs("b", 300)],
     ),
     restored(
@@ -68,13 +68,13 @@ pub(crate) const RESTORES: &[Workload] = &[
     restored(
         "paid twice since the backup",
         PLACED,
-        &[&[Act::Ask, PAY, Act::At(Deed::SecondIntent)]],
+        &[&[Act::Ask, PAY, Act::At(ExternalAction::SecondIntent)]],
         &[Act::Check, Act::Refund(None)],
     ),
     restored(
         "placed and paid twice since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, PAY, Act::At(Deed::SecondIntent), Act::Check], &[Act::Place]],
+        &[&[Act::Place, Act::Ask, PAY, Act::At(ExternalAction::SecondIntent), Act::Check], &[Act::Place]],
         &[Act::Place, Act::Check, Act::Refund(None)],
     ),
     restored(
@@ -92,7 +92,10 @@ pub(crate) const RESTORES: &[Workload] = &[
     restored(
         "disputed since the backup",
         PAID,
-        &[&[Act::At(Deed::Dispute), Act::At(Deed::CloseDispute(false))], &[Act::RefundAs("a", 100)]],
+        &[
+            &[Act::At(ExternalAction::Dispute), Act::At(ExternalAction::CloseDispute(false))],
+            &[Act::RefundAs("a", 100)],
+        ],
         &[Act::RefundAs("a", 100), Act::Refund(None)],
     ),
     Workload {

@@ -3,7 +3,7 @@
 use paywright_domain::{Order, OrderId, OrderState, PaymentState, Timestamp};
 
 use super::{Simulation, Step};
-use crate::acts::{Act, Deed, VISA};
+use crate::acts::{Act, ExternalAction, VISA};
 use crate::books::Violation;
 use crate::fault::Fault;
 use crate::invariants;
@@ -113,7 +113,7 @@ impl Simulation<'_> {
         let order = self.world.core().books.order;
         let Some(order) = order.filter(|it| self.is_order(*it, is_payable)) else { return Ok(()) };
         // As somebody does who comes back to the page.
-        self.add_person(vec![Act::Ask, Act::At(Deed::Pay(VISA)), Act::Check, Act::Capture(None)]);
+        self.add_person(vec![Act::Ask, Act::At(ExternalAction::Pay(VISA)), Act::Check, Act::Capture(None)]);
         self.go_on_undisturbed()?;
         self.come_to_rest()?;
         let is_done = |it: &Order| !matches!(it.state, OrderState::Open) || it.payment_state() == PaymentState::Review;
