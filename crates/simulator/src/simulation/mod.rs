@@ -4,7 +4,7 @@
 mod deeds;
 mod rest;
 mod restore;
-mod telling;
+mod trace;
 
 use std::collections::HashSet;
 use std::task::{Context, Waker};
