@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
     AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Order, OrderId, PaymentIntent, RefundId,
-    RefundSnapshot, RefundStatus, Timestamp,
+    RefundSnapshot, RefundStatus, Timestamp, variant_names,
 };
 
 use crate::perform::PerformError;
@@ -68,23 +68,21 @@ pub enum DifferenceClass {
     Unfinished,
 }
 
-impl DifferenceClass {
+variant_names! {
     /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UnknownOrder => "unknown_order",
-            Self::UnknownIntent => "unknown_intent",
-            Self::MissingIntent => "missing_intent",
-            Self::Status => "status",
-            Self::Received => "received",
-            Self::Overpaid => "overpaid",
-            Self::UnknownRefund => "unknown_refund",
-            Self::MissingRefund => "missing_refund",
-            Self::Refund => "refund",
-            Self::Dispute => "dispute",
-            Self::UnknownStatus => "unknown_status",
-            Self::Unfinished => "unfinished",
-        }
+    DifferenceClass {
+        UnknownOrder => "unknown_order",
+        UnknownIntent => "unknown_intent",
+        MissingIntent => "missing_intent",
+        Status => "status",
+        Received => "received",
+        Overpaid => "overpaid",
+        UnknownRefund => "unknown_refund",
+        MissingRefund => "missing_refund",
+        Refund => "refund",
+        Dispute => "dispute",
+        UnknownStatus => "unknown_status",
+        Unfinished => "unfinished",
     }
 }
 

@@ -117,23 +117,13 @@ pub enum AdjustmentKind {
     TaxIncluded,
 }
 
-impl AdjustmentKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Discount, Self::Shipping, Self::Tax, Self::TaxIncluded];
-
-    /// The kind of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Its name in the API and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Discount => "discount",
-            Self::Shipping => "shipping",
-            Self::Tax => "tax",
-            Self::TaxIncluded => "tax_included",
-        }
+    AdjustmentKind {
+        Discount => "discount",
+        Shipping => "shipping",
+        Tax => "tax",
+        TaxIncluded => "tax_included",
     }
 }
 

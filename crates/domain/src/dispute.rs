@@ -30,33 +30,21 @@ pub enum DisputeStatus {
     Prevented,
 }
 
-impl DisputeStatus {
-    /// Every status.
-    pub const ALL: [Self; 8] = [
-        Self::WarningNeedsResponse,
-        Self::WarningUnderReview,
-        Self::WarningClosed,
-        Self::NeedsResponse,
-        Self::UnderReview,
-        Self::Won,
-        Self::Lost,
-        Self::Prevented,
-    ];
-
+variant_names! {
     /// The name that Stripe gives it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WarningNeedsResponse => "warning_needs_response",
-            Self::WarningUnderReview => "warning_under_review",
-            Self::WarningClosed => "warning_closed",
-            Self::NeedsResponse => "needs_response",
-            Self::UnderReview => "under_review",
-            Self::Won => "won",
-            Self::Lost => "lost",
-            Self::Prevented => "prevented",
-        }
+    DisputeStatus {
+        WarningNeedsResponse => "warning_needs_response",
+        WarningUnderReview => "warning_under_review",
+        WarningClosed => "warning_closed",
+        NeedsResponse => "needs_response",
+        UnderReview => "under_review",
+        Won => "won",
+        Lost => "lost",
+        Prevented => "prevented",
     }
+}
 
+impl DisputeStatus {
     /// Whether the money is the card holder's, for now or for good.
     pub const fn takes_money(self) -> bool {
         match self {
@@ -104,7 +92,7 @@ impl fmt::Display for DisputeStatus {
 impl FromStr for DisputeStatus {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(())
+        Self::named(text).ok_or(())
     }
 }
 

@@ -40,6 +40,9 @@
 //! # }
 //! ```
 
+#[macro_use]
+mod variant_names;
+
 mod anomaly;
 mod breakdown;
 mod confirm;

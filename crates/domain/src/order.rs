@@ -32,16 +32,17 @@ pub enum OrderState {
     },
 }
 
-impl OrderState {
+variant_names! {
     /// Its name in the API and in stored rows.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Paid { .. } => "paid",
-            Self::Canceled { .. } => "canceled",
-        }
+    OrderState {
+        Open => "open",
+        Paid => "paid",
+        Canceled => "canceled",
+        ..
     }
+}
 
+impl OrderState {
     /// Puts a state together again from the parts that a store keeps: its name, and what it is about. `None` if
     /// no state has these parts.
     pub fn of_parts(
@@ -74,23 +75,13 @@ pub enum CancelReason {
     Abandoned,
 }
 
-impl CancelReason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer, Self::Abandoned];
-
-    /// The reason of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Its name at Stripe, in the API and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Duplicate => "duplicate",
-            Self::Fraudulent => "fraudulent",
-            Self::RequestedByCustomer => "requested_by_customer",
-            Self::Abandoned => "abandoned",
-        }
+    CancelReason {
+        Duplicate => "duplicate",
+        Fraudulent => "fraudulent",
+        RequestedByCustomer => "requested_by_customer",
+        Abandoned => "abandoned",
     }
 }
 
@@ -117,20 +108,18 @@ pub enum PaymentState {
     Review,
 }
 
-impl PaymentState {
+variant_names! {
     /// Its name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unpaid => "unpaid",
-            Self::RequiresAction => "requires_action",
-            Self::Processing => "processing",
-            Self::Authorized => "authorized",
-            Self::Paid => "paid",
-            Self::PartiallyRefunded => "partially_refunded",
-            Self::Refunded => "refunded",
-            Self::Disputed => "disputed",
-            Self::Review => "review",
-        }
+    PaymentState {
+        Unpaid => "unpaid",
+        RequiresAction => "requires_action",
+        Processing => "processing",
+        Authorized => "authorized",
+        Paid => "paid",
+        PartiallyRefunded => "partially_refunded",
+        Refunded => "refunded",
+        Disputed => "disputed",
+        Review => "review",
     }
 }
 

@@ -122,33 +122,18 @@ pub enum TaskKind {
     ExpireOrder,
 }
 
-impl TaskKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::CreateIntent,
-        Self::UpdateIntent,
-        Self::CancelIntent,
-        Self::CaptureIntent,
-        Self::Refund,
-        Self::PollIntent,
-        Self::ConfirmPayment,
-        Self::WatchAuthorization,
-        Self::ExpireOrder,
-    ];
-
+variant_names! {
     /// The beginning of the keys of its tasks, up to the first colon.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CreateIntent => "create_intent",
-            Self::UpdateIntent => "update_intent",
-            Self::CancelIntent => "cancel_intent",
-            Self::CaptureIntent => "capture_intent",
-            Self::Refund => "refund",
-            Self::PollIntent => "poll_intent",
-            Self::ConfirmPayment => "confirm_payment",
-            Self::WatchAuthorization => "watch_authorization",
-            Self::ExpireOrder => "expire_order",
-        }
+    TaskKind {
+        CreateIntent => "create_intent",
+        UpdateIntent => "update_intent",
+        CancelIntent => "cancel_intent",
+        CaptureIntent => "capture_intent",
+        Refund => "refund",
+        PollIntent => "poll_intent",
+        ConfirmPayment => "confirm_payment",
+        WatchAuthorization => "watch_authorization",
+        ExpireOrder => "expire_order",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::{OrderId, Timestamp, variant_names};
 use uuid::Uuid;
 
 use super::webhooks::ProviderUpdate;
@@ -49,19 +49,14 @@ pub enum EventStatus {
     GivenUp,
 }
 
-impl EventStatus {
-    /// Every status.
-    pub const ALL: [Self; 5] = [Self::Applied, Self::Ignored, Self::Foreign, Self::Parked, Self::GivenUp];
-
+variant_names! {
     /// Its name in stored rows and in answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Ignored => "ignored",
-            Self::Foreign => "foreign",
-            Self::Parked => "parked",
-            Self::GivenUp => "given_up",
-        }
+    EventStatus {
+        Applied => "applied",
+        Ignored => "ignored",
+        Foreign => "foreign",
+        Parked => "parked",
+        GivenUp => "given_up",
     }
 }
 

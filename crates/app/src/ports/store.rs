@@ -5,7 +5,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use paywright_domain::{
     CustomerId, Decision, Epoch, Fact, InstallationId, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, TaskKind,
-    Timestamp,
+    Timestamp, variant_names,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -509,18 +509,11 @@ pub enum LostOrderDecision {
     Refund,
 }
 
-impl LostOrderDecision {
+variant_names! {
     /// Its name in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recreate => "recreate",
-            Self::Refund => "refund",
-        }
-    }
-
-    /// The decision of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Recreate, Self::Refund].into_iter().find(|it| it.name() == name)
+    LostOrderDecision {
+        Recreate => "recreate",
+        Refund => "refund",
     }
 }
 
@@ -589,20 +582,14 @@ pub enum Scope {
     PricesWrite,
 }
 
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 5] =
-        [Self::OrdersRead, Self::OrdersWrite, Self::PaymentsWrite, Self::PricesRead, Self::PricesWrite];
-
+variant_names! {
     /// Its name in settings, in answers and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OrdersRead => "orders:read",
-            Self::OrdersWrite => "orders:write",
-            Self::PaymentsWrite => "payments:write",
-            Self::PricesRead => "prices:read",
-            Self::PricesWrite => "prices:write",
-        }
+    Scope {
+        OrdersRead => "orders:read",
+        OrdersWrite => "orders:write",
+        PaymentsWrite => "payments:write",
+        PricesRead => "prices:read",
+        PricesWrite => "prices:write",
     }
 }
 
@@ -620,6 +607,6 @@ pub struct UnknownScope;
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(UnknownScope)
+        Self::named(text).ok_or(UnknownScope)
     }
 }

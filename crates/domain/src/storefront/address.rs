@@ -96,16 +96,14 @@ pub enum AddressField {
     State,
 }
 
-impl AddressField {
+variant_names! {
     /// Its name in Spree's API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FirstName => "firstname",
-            Self::LastName => "lastname",
-            Self::Street => "address1",
-            Self::City => "city",
-            Self::State => "state",
-        }
+    AddressField {
+        FirstName => "firstname",
+        LastName => "lastname",
+        Street => "address1",
+        City => "city",
+        State => "state",
     }
 }
 

@@ -20,23 +20,13 @@ pub enum CheckoutStep {
     Payment,
 }
 
-impl CheckoutStep {
-    /// Every step, in order.
-    pub const ALL: [Self; 4] = [Self::Cart, Self::Address, Self::Delivery, Self::Payment];
-
-    /// The step of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Its name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cart => "cart",
-            Self::Address => "address",
-            Self::Delivery => "delivery",
-            Self::Payment => "payment",
-        }
+    CheckoutStep {
+        Cart => "cart",
+        Address => "address",
+        Delivery => "delivery",
+        Payment => "payment",
     }
 }
 

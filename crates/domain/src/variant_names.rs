@@ -1,0 +1,59 @@
+/// Gives each variant of an enum the name under which it is stored and shown.
+///
+/// ```
+/// # use paywright_domain::variant_names;
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// enum Colour { Red, DarkBlue }
+/// variant_names! {
+///     /// Name in stored rows.
+///     Colour { Red => "red", DarkBlue => "dark_blue" }
+/// }
+/// assert_eq!(Colour::DarkBlue.name(), "dark_blue");
+/// assert_eq!(Colour::named("red"), Some(Colour::Red));
+/// assert_eq!(Colour::named("green"), None);
+/// assert_eq!(Colour::ALL, [Colour::Red, Colour::DarkBlue]);
+/// ```
+///
+/// The doc comment becomes that of `name`. An enum whose variants carry data has no `ALL` and no `named`, and says so
+/// with `..`; the compiler refuses a variant without a name in both forms:
+///
+/// ```
+/// # use paywright_domain::variant_names;
+/// enum Shape { Point, Circle { radius: u32 } }
+/// variant_names! {
+///     /// Name in logs.
+///     Shape { Point => "point", Circle => "circle", .. }
+/// }
+/// assert_eq!(Shape::Circle { radius: 2 }.name(), "circle");
+/// ```
+#[macro_export]
+macro_rules! variant_names {
+    ($(#[$doc:meta])+ $Enum:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {
+        impl $Enum {
+            /// Every variant, in the order of their declaration.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
+
+            $(#[$doc])+
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $name,)+
+                }
+            }
+
+            /// The variant with this name, as [`Self::name`] gives it.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|it| it.name() == name)
+            }
+        }
+    };
+    ($(#[$doc:meta])+ $Enum:ident { $($Variant:ident => $name:literal),+, .. }) => {
+        impl $Enum {
+            $(#[$doc])+
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Variant { .. } => $name,)+
+                }
+            }
+        }
+    };
+}
