@@ -176,7 +176,7 @@ async fn the_statements_of_the_version_before_work_on_this_schema() {
 
 /// A task of a newer version's, which this one cannot read, holds up no other.
 #[tokio::test]
-async fn what_cannot_be_read_holds_up_nothing_else() {
+async fn an_unreadable_task_does_not_block_other_tasks() {
     let database = migrated().await;
     let store = open(&database.url()).await.unwrap();
     store.commit(first(1)).await.unwrap();
@@ -191,7 +191,7 @@ async fn what_cannot_be_read_holds_up_nothing_else() {
 
 /// Refunds that the version before had recorded and nobody made, and intents that it did not look at.
 #[tokio::test]
-async fn what_the_version_before_left_to_be_done_is_done() {
+async fn tasks_of_the_previous_version_are_performed() {
     let database = Database::empty().await;
     let db = database.client().await;
     db.batch_execute(include_str!("../../../migrations/postgres/2026-11-21-000001_initial/up.sql")).await.unwrap();
@@ -230,7 +230,7 @@ async fn what_the_version_before_left_to_be_done_is_done() {
 }
 
 #[tokio::test]
-async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_letter() {
+async fn requests_from_before_epochs_are_repeated_unchanged() {
     let database = Database::empty().await;
     for sql in [
         include_str!("../../../migrations/postgres/2026-11-21-000001_initial/up.sql"),
@@ -327,7 +327,7 @@ async fn a_session_that_turns_read_only_is_left() {
 }
 
 #[tokio::test]
-async fn a_schema_that_lost_something_takes_no_orders() {
+async fn no_order_is_written_to_a_schema_with_a_missing_table() {
     let database = migrated().await;
     let store = PostgresStore::open(&database.url(), Options::default()).await.unwrap();
     let admin = database.client().await;
@@ -737,7 +737,7 @@ impl Gate {
 }
 
 #[tokio::test]
-async fn a_cause_of_before_actors_comes_back_without_one() {
+async fn a_cause_from_before_actors_is_read_without_an_actor() {
     let database = Database::empty().await;
     let store = open(&database.url()).await.unwrap();
     let actor = Actor::ApiKey { key: Uuid::from_u128(7), key_name: "shop".into() };

@@ -1,4 +1,4 @@
-//! Copies of a file that is in use.
+//! Backup: a copy of a database file while it is in use.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,30 +13,30 @@ use thiserror::Error;
 use crate::failure::OpenError;
 use crate::setup;
 
-/// Copies of this process so far.
+/// Number of copies that this process has made so far.
 static COPIES: AtomicU32 = AtomicU32::new(0);
 
-/// Why there is no copy.
+/// Why no copy was made.
 #[derive(Debug, Error)]
 pub enum BackupError {
     /// The database cannot be read.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// There is something in the copy's place. It is left alone.
-    #[error("{} is there already: a backup replaces nothing", .0.display())]
+    /// The path of the copy exists already. It was left unchanged.
+    #[error("{} exists already: a backup never replaces a file", .0.display())]
     Exists(PathBuf),
     /// SQLite could not write the copy.
     #[error("the database cannot be copied: {0}")]
     Copy(#[from] diesel::result::Error),
-    /// What was copied is not what SQLite would have written.
+    /// The copy failed SQLite's integrity check.
     #[error("the copy is damaged: {0}")]
     Damaged(String),
-    /// The copy cannot be put in its place.
+    /// The copy cannot be moved to its path.
     #[error("{}: {source}", .path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
@@ -47,11 +47,11 @@ struct Check {
     integrity_check: String,
 }
 
-/// Copies the database at `path` to a new file `to`, as it is at one moment, while others read and write it; says how many
-/// bytes the copy has. The copy appears whole, after it was checked, or not at all. It has no `-wal` file beside it, and
-/// nobody but its owner may read it.
+/// Copies the database at `path` to a new file `to`, as of one moment, while others read and write it. Returns the size
+/// of the copy in bytes. The copy appears complete and checked, or not at all. It has no `-wal` file beside it, and only
+/// its owner may read it.
 ///
-/// SQLite makes it by `VACUUM INTO`, in one read transaction ("VACUUM", section 3).
+/// Uses SQLite's `VACUUM INTO`, which works in one read transaction ("VACUUM", section 3).
 pub fn backup(path: &str, to: &Path) -> Result<u64, BackupError> {
     let failed = |source| BackupError::File { path: to.to_owned(), source };
     if to.symlink_metadata().is_ok() {
@@ -59,14 +59,14 @@ pub fn backup(path: &str, to: &Path) -> Result<u64, BackupError> {
     }
     let mut db = setup::open_for_copying(path)?;
     let mut partial = to.as_os_str().to_owned();
-    // A name that no other copy has, and that is no file of anybody's.
+    // A temporary name that no other copy and no existing file has.
     partial.push(format!(".partial-{}-{}", std::process::id(), COPIES.fetch_add(1, Ordering::Relaxed)));
     let partial = PathBuf::from(partial);
-    // SQLite writes into an empty file as it is, with the rights that it has.
+    // SQLite writes into an existing empty file and keeps its permissions.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
     let copied = copy(&mut db, &partial).and_then(|()| {
         File::open(&partial).and_then(|it| it.sync_all()).map_err(failed)?;
-        // As a link, which does not replace what has come to be there meanwhile.
+        // A hard link fails if the path exists meanwhile; a rename would replace it.
         fs::hard_link(&partial, to).map_err(failed)?;
         let folder = to.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|it| it.sync_all()).map_err(failed)?;

@@ -6,70 +6,70 @@ use diesel::result::Error::DatabaseError;
 use paywright_app::StoreError;
 use thiserror::Error;
 
-/// Why a file cannot be used as a store. It is left as it was.
+/// Why a file cannot be used as a store. The file is left unchanged.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// It is not of SQLite.
-    #[error("{path} is not an SQLite database: give another file, or move this one away")]
+    /// The file is not an SQLite database.
+    #[error("{path} is not an SQLite database: give the path of another file, or move this one away")]
     NotADatabase {
-        /// Which file.
+        /// Path of the file.
         path: String,
     },
-    /// It is of SQLite, but another program's.
+    /// The file is an SQLite database of another program.
     #[error("{path} is the database of another program: give another file")]
     OtherProgram {
-        /// Which file.
+        /// Path of the file.
         path: String,
     },
-    /// A newer version of Paywright has migrated it.
+    /// A newer version of Paywright has migrated the file.
     #[error(
         "{path} was migrated by a newer version of Paywright ({migration}): start that version, or give another file"
     )]
     NewerSchema {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// The first migration that this version does not know.
+        /// First migration that this version does not know.
         migration: String,
     },
-    /// It was migrated by an older version, or not at all, and we were told not to migrate it.
+    /// The file was migrated by an older version, or not at all, and migrating it was not requested.
     #[error("{path} lacks {missing} migration(s), first {migration}: run `paywright migrate`")]
     OlderSchema {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// How many.
+        /// Number of missing migrations.
         missing: usize,
-        /// The first one.
+        /// First missing migration.
         migration: String,
     },
-    /// It is not there, and we were told to make none.
-    #[error("{path} is not there: no new database is made here (`paywright migrate` makes one)")]
+    /// The file does not exist, and creating one was not requested.
+    #[error("{path} does not exist, and this command creates no database: run `paywright migrate`")]
     Missing {
-        /// Which file.
+        /// Path of the file.
         path: String,
     },
-    /// It is a folder, a device or the like: what is written there may be lost.
+    /// The path is a directory, a device or the like, where what is written may be lost.
     #[error("{path} is not a regular file: give the path of a file")]
     NotAFile {
-        /// Which one.
+        /// Path that was given.
         path: String,
     },
-    /// It cannot be written to.
+    /// The file cannot be written.
     #[error("{path} is read-only: Paywright must be able to write to it")]
     ReadOnly {
-        /// Which file.
+        /// Path of the file.
         path: String,
     },
-    /// It cannot be opened or made.
+    /// The file cannot be opened or created.
     #[error("{path} cannot be opened: {reason}")]
     Unusable {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// What SQLite says.
+        /// Error of SQLite.
         reason: String,
     },
 }
 
-/// What goes wrong inside: ours, so that diesel's errors stay in this crate.
+/// Error inside this crate; it keeps diesel's errors from crossing the port.
 #[derive(Debug, Clone, Error)]
 pub(crate) enum Failure {
     #[error("the version is stale")]
@@ -80,7 +80,7 @@ pub(crate) enum Failure {
     BadRow { table: &'static str, column: &'static str, problem: String },
     #[error("the file cannot be opened: {0}")]
     Connection(Arc<diesel::ConnectionError>),
-    #[error("the file has not the schema of this version: a table or a migration is missing")]
+    #[error("the file does not have the schema of this version: a table or a migration is missing")]
     Schema,
     #[error("{} is not the file that was opened: put it back, or start the server again", .0.display())]
     Moved(PathBuf),
@@ -89,22 +89,22 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whether SQLite says that there is no room for what is written. Its texts are part of its API.
+    /// Whether SQLite reports that the disk is full. Its error texts are part of its API.
     pub(crate) fn is_a_full_disk(&self) -> bool {
         matches!(self, Self::Database(error) if error.to_string().contains(NO_ROOM))
     }
 
-    /// As [`Self::is_a_full_disk`], or that the `-shm` cannot grow: SQLite has no other text for that than for a disk
-    /// that is broken.
+    /// As [`Self::is_a_full_disk`], or that the `-shm` file cannot grow: for that SQLite has only the text that it also
+    /// uses for a broken disk.
     pub(crate) fn may_be_a_full_disk(&self) -> bool {
         matches!(self, Self::Database(error) if DISK.iter().any(|it| error.to_string().contains(it)))
     }
 }
 
-/// What SQLite says where a write meets a disk without room.
+/// Text of SQLite for a write to a full disk.
 const NO_ROOM: &str = "database or disk is full";
 
-/// What it may say where there is no room, at a write or when it opens a file.
+/// Texts of SQLite that may mean a full disk, on a write or when it opens a file.
 pub(crate) const DISK: [&str; 3] = [NO_ROOM, "disk I/O error", "unable to open database file"];
 
 impl From<diesel::result::Error> for Failure {

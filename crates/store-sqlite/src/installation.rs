@@ -1,4 +1,4 @@
-//! Which installation's orders these are, and which of them a restore has lost.
+//! Installation id and epoch of the file, and the orders that a restore has lost.
 
 use diesel::prelude::*;
 use paywright_app::{Installation, LostOrderDecision};
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::rows::Column;
 use crate::schema::{installation, lost_orders};
 
-/// Bytes of the time in an order's id; what follows is its tail.
+/// Number of bytes of the time in an order's id; the bytes after it are its tail.
 const TIME_BYTES: usize = 6;
 
 pub(crate) fn read(db: &mut SqliteConnection) -> Result<Installation, Failure> {
@@ -17,7 +17,7 @@ pub(crate) fn read(db: &mut SqliteConnection) -> Result<Installation, Failure> {
     Ok(Installation { id: InstallationId(column("id").uuid(&id)?), epoch: Epoch(column("epoch").count(epoch)?) })
 }
 
-/// The epoch alone, for an order that is read.
+/// Reads the epoch alone, for loading an order.
 pub(crate) fn epoch(db: &mut SqliteConnection) -> Result<Epoch, Failure> {
     let epoch: i64 = installation::table.select(installation::epoch).first(db)?;
     Ok(Epoch(Column("installation", "epoch").count(epoch)?))

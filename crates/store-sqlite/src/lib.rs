@@ -1,9 +1,9 @@
-//! The embedded store: one SQLite file, nothing to set up.
+//! Embedded store: one SQLite file, no server to set up.
 //!
-//! All writes go to one thread, which runs those that wait together in one transaction and answers after its
-//! commit (group commit): each is durable when it is answered, one `fsync` serves many, and no writer ever
-//! meets `SQLITE_BUSY` from another of this process. Reads go to a small pool of connections that cannot
-//! write; WAL lets them see the last commit while the next is being made.
+//! All writes go to one thread, which runs the waiting ones together in one transaction and answers after its
+//! commit (group commit): each is durable when it is answered, one `fsync` serves many, and no write of this process
+//! causes `SQLITE_BUSY` for another. Reads use a small pool of read-only connections; in WAL mode they see the last
+//! commit while the next is being made.
 
 mod backup;
 mod failure;
@@ -39,29 +39,28 @@ pub use crate::failure::OpenError;
 use crate::probe::Place;
 use crate::writer::Writer;
 
-/// What is done about the schema when a file is opened.
+/// Treatment of the schema when a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Migrate {
-    /// Bring it up to what this version needs.
+    /// Migrates the file to the schema of this version.
     #[default]
     Auto,
-    /// Make all of it where there is no file or an empty one, and refuse any other schema than this version's.
+    /// Creates the schema in a missing or empty file, and refuses a file with another version's schema.
     Create,
-    /// Refuse any other schema than this version's.
+    /// Refuses a file with another version's schema.
     Check,
-    /// Take whatever it is.
+    /// Accepts any schema.
     Off,
 }
 
-/// How a file is opened.
+/// Options for opening a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How many long reads (lists) run at once.
+    /// Number of long reads (lists) that run at once.
     pub readers: u8,
-    /// The size in bytes that the file may grow to; what would make it larger is refused as if the disk were
-    /// full.
+    /// Maximum size of the file in bytes; a write that would exceed it is refused as if the disk were full.
     pub bytes_max: Option<u64>,
-    /// What is done about its schema.
+    /// Treatment of its schema.
     pub migrate: Migrate,
 }
 
@@ -71,13 +70,13 @@ impl Default for Options {
     }
 }
 
-/// Orders in one SQLite file.
+/// Store of orders in one SQLite file.
 pub struct SqliteStore {
     writer: Writer,
     readers: Option<Arc<Readers>>,
 }
 
-/// Connections that cannot write, made when first needed.
+/// Pool of read-only connections, opened when first needed.
 struct Readers {
     path: String,
     place: Place,
@@ -85,13 +84,13 @@ struct Readers {
     permits: Semaphore,
 }
 
-/// The path of a database that lives in memory and ends with its store.
+/// Path that stands for a database in memory, which ends with its store.
 pub const IN_MEMORY: &str = ":memory:";
 
 impl SqliteStore {
-    /// Opens the file at `path`, making or migrating it as [`Options::migrate`] says; or, for [`IN_MEMORY`], none. A file
-    /// that is made can be read by its owner alone; of one that is there, the rights of all other users but the group's
-    /// are taken away.
+    /// Opens the file at `path`, creating or migrating it as [`Options::migrate`] says; for [`IN_MEMORY`] no file. Only
+    /// its owner may read a file that is created here; on an existing one, permissions of users outside its group are
+    /// removed.
     pub fn open(path: &str, options: Options) -> Result<Self, OpenError> {
         let mut connection = setup::open_for_writing(path, options)?;
         let place = Place::of(&mut connection)
@@ -112,9 +111,8 @@ impl SqliteStore {
         Ok(Self { writer, readers })
     }
 
-    /// Reads a few rows, on the thread that asks: in WAL a read never waits for a writer, and what it reads is
-    /// mostly in memory, so that handing it to another thread would cost more than the read
-    /// (`docs/performance.md`).
+    /// Reads a few rows on the calling thread. In WAL mode a read never waits for a writer and its pages are mostly in
+    /// memory, so handing it to another thread would cost more than the read (`docs/performance.md`).
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
@@ -125,7 +123,7 @@ impl SqliteStore {
         }
     }
 
-    /// Reads what may be many rows, on a thread of its own.
+    /// Reads a list that may be long, on a blocking thread.
     async fn read_many<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
@@ -133,8 +131,8 @@ impl SqliteStore {
         let Some(readers) = self.readers.clone() else {
             return self.writer.run(work).await;
         };
-        // The permit is held by this call, not by the blocking work: at the worst a dropped call lets one
-        // read more run than there are permits.
+        // This call holds the permit, not the blocking work: a dropped call can let one read more run than there are
+        // permits.
         let _permit = readers.permits.acquire().await.map_err(|_| Failure::Stopped)?;
         let done = tokio::task::spawn_blocking({
             let readers = Arc::clone(&readers);
@@ -145,13 +143,13 @@ impl SqliteStore {
 }
 
 impl Readers {
-    /// Runs `work` on an idle connection, or on a new one. There are never more than threads that read.
+    /// Runs `work` on an idle connection, or on a new one. There are never more connections than reading threads.
     fn run<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>) -> Result<T, Failure> {
         let idle = self.idle.lock().map_err(|_| Failure::Stopped)?.pop();
         let mut connection = if let Some(connection) = idle {
             connection
         } else {
-            // SQLite would make a file where there is none.
+            // Without this flag SQLite would create a missing file.
             self.place.check()?;
             setup::open_for_reading(&self.path)?
         };
@@ -289,7 +287,7 @@ impl Store for SqliteStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.run(probe::run).await?;
-        // There is room: what was used of the reserve is kept again.
+        // The disk has room: restore what was used of the reserve.
         if let Some(readers) = &self.readers {
             readers.place.reserve().fill();
         }

@@ -1,4 +1,4 @@
-//! Preparing the path of a database: whether there is a regular file, and who may read it.
+//! Preparation of a database's path: checks that it is a regular file, and restricts who may read it.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::failure::OpenError;
 use crate::{IN_MEMORY, Migrate};
 
-/// Rights of a new file: its owner reads and writes it. SQLite gives the `-wal` and the `-shm` the rights of the file
+/// Permissions of a new file: its owner reads and writes it. SQLite gives the `-wal` and the `-shm` those of the file
 /// itself ("findCreateFileMode" in `os_unix.c`).
 const PRIVATE: u32 = 0o600;
-/// Rights of all users but the owner and the group.
+/// Permissions of users who are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 
-/// Makes a file where there is none and one may be made, so that nobody else can read it; refuses what is no regular file.
+/// Creates a missing file, if that is allowed, readable by its owner only; refuses a path that is no regular file.
 /// A URI of SQLite is left to SQLite.
 pub(crate) fn prepare(path: &str, migrate: Migrate) -> Result<(), OpenError> {
     if path == IN_MEMORY || path.starts_with("file:") {
@@ -35,7 +35,7 @@ pub(crate) fn prepare(path: &str, migrate: Migrate) -> Result<(), OpenError> {
     }
 }
 
-/// Makes an empty file, unless another process has made one meanwhile.
+/// Creates an empty file, unless another process has created one meanwhile.
 fn make(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
@@ -43,7 +43,7 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes away what other users may do with a database of ours.
+/// Removes the permissions of other users on an existing database.
 pub(crate) fn close_to_others(path: &str) {
     if path != IN_MEMORY && !path.starts_with("file:") {
         for end in ["", "-wal", "-shm"] {
@@ -59,7 +59,7 @@ fn close_file(file: &Path) {
         return;
     }
     match fs::set_permissions(file, Permissions::from_mode(mode & !OTHERS)) {
-        Ok(()) => tracing::warn!("{}: other users could read it, and no longer can", file.display()),
+        Ok(()) => tracing::warn!("{}: removed the permissions of other users, who could read it", file.display()),
         Err(error) => tracing::warn!("{}: other users can read it: {error}", file.display()),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether an order would be kept: what is asked for `GET /readyz`; and whether the file is still in its place.
+//! Readiness check for `GET /readyz`: whether an order could be stored, and whether the file is still at its path.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::reserve::Reserve;
 use crate::setup;
 
-/// A file as the file system knows it, whatever its name is. SQLite goes on writing to a file that was moved away or
-/// deleted; what was written there would be lost to whoever opens the path next.
+/// Identity of a file in its file system, whatever its name. SQLite keeps writing to a file that was moved or deleted;
+/// the next process that opens the path would not see what was written there.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     path: PathBuf,
@@ -27,7 +27,7 @@ struct File {
 }
 
 impl Place {
-    /// Where the file behind `db` is; `None` for a database in memory.
+    /// Path and identity of the file behind `db`; `None` for a database in memory.
     pub(crate) fn of(db: &mut SqliteConnection) -> Result<Option<Self>, Failure> {
         let main = "SELECT coalesce(file, '') AS file FROM pragma_database_list WHERE name = 'main'";
         let path = PathBuf::from(diesel::sql_query(main).get_result::<File>(db)?.file);
@@ -38,12 +38,12 @@ impl Place {
         Ok(Some(Self { device: found.dev(), inode: found.ino(), path }))
     }
 
-    /// The reserve beside the file.
+    /// Reserve beside the file.
     pub(crate) fn reserve(&self) -> Reserve {
         Reserve::beside(&self.path)
     }
 
-    /// Refuses to go on where another file, or none, has come to be at the path.
+    /// Fails if another file, or none, is at the path now.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         match fs::metadata(&self.path) {
             Ok(found) if (found.dev(), found.ino()) == (self.device, self.inode) => Ok(()),
@@ -52,10 +52,10 @@ impl Place {
     }
 }
 
-/// Writes a row of its own where orders are written, and looks whether the schema is one that this version can work on.
+/// Writes a test row to the file of orders, and checks that the schema is one that this version can work with.
 pub(crate) fn run(db: &mut SqliteConnection) -> Result<(), Failure> {
-    // 64 KiB, more than an order takes, so that what is left of a disk holds one; and others each time, since SQLite does
-    // not write what is there already.
+    // 64 KiB, more than an order takes, so a disk that has room for this has room for an order. Random each time,
+    // because SQLite does not write unchanged bytes.
     let write = "REPLACE INTO marks (name, due_at, value) VALUES ('probe', 0, hex(randomblob(32768)))";
     diesel::sql_query(write).execute(db)?;
     let tables = "SELECT 19 - count(*) AS value FROM sqlite_schema WHERE type = 'table' AND name IN (

@@ -1,5 +1,5 @@
-//! What waits: tasks, the provider's messages, and marks along its records. Each is taken by one at a time, for a
-//! time, and let go of by whoever has taken it. Each function runs inside a savepoint of the group's transaction.
+//! Tasks, stored events and cursors, which one worker at a time holds under a lease and then releases. Each function
+//! runs inside a savepoint of the group's transaction.
 
 use diesel::prelude::*;
 use paywright_app::{
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::rows::{Column, EventRow, TaskRow};
 use crate::schema::{marks, tasks, webhook_inbox};
 
-/// The most messages that are forgotten at once.
+/// Maximum number of events that are deleted at once.
 const FORGOTTEN_MAX: i64 = 5000;
 
 pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedTask>, Failure> {
@@ -48,14 +48,14 @@ pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Ve
     readable(rows.into_iter().map(take))
 }
 
-/// Those of the rows that were taken which can be read. The others may be of a newer version, which takes them when
-/// this lease is over; they must not hold up the rest.
+/// Leased rows that can be read. The others may be of a newer version, which takes them when this lease ends; they must
+/// not block the rest.
 fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Result<Vec<T>, Failure> {
     let mut readable = Vec::new();
     for row in rows {
         match row {
             Ok(row) => readable.push(row),
-            Err(error @ Failure::BadRow { .. }) => tracing::error!(%error, "what waits cannot be read"),
+            Err(error @ Failure::BadRow { .. }) => tracing::error!(%error, "a leased row cannot be read"),
             Err(error) => return Err(error),
         }
     }

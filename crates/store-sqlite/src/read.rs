@@ -1,5 +1,5 @@
-//! Reading. Each function runs on one connection and sees one moment: the statements of an order are in one
-//! read transaction, so that a commit between them is not seen by half.
+//! Reads. Each function runs on one connection and sees the database as of one moment: the statements for one order are
+//! in one read transaction, so a commit between them is never seen in part.
 
 use diesel::prelude::*;
 use paywright_app::{
@@ -52,7 +52,7 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
     })
 }
 
-/// Reads the rest of an order.
+/// Reads the other rows of an order.
 fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, Failure> {
     let id = row.id.as_slice();
     let lines: Vec<LineRow> =
@@ -126,7 +126,7 @@ pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure
     rows.into_iter().map(ApiKeyRow::restore).collect()
 }
 
-/// Runs `work` on one moment of the database. A savepoint, since on the writer's own connection there is a
+/// Runs `work` on the database as of one moment. Uses a savepoint, because the writer's own connection is in a
 /// transaction already.
 fn snapshot<T>(
     db: &mut SqliteConnection,

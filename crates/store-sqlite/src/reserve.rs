@@ -1,34 +1,34 @@
-//! Room on the disk that is kept for what must be possible where there is no other: opening the file, and revoking a key.
+//! Disk space in reserve for what must work on a full disk: opening the file, and revoking a key.
 //!
 //! SQLite needs 32 KiB beside a file to open it at all (its `-shm`), and some pages in the `-wal` for each commit. A file
-//! of its own holds as much; it is deleted to make room, and written again as far as there is room.
+//! of its own holds that space; it is deleted to free it, and written again as far as the disk has room.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Size of the reserve in bytes: opening the file, and some thirty revocations.
+/// Size of the reserve in bytes: enough to open the file and to revoke some thirty keys.
 const BYTES: u64 = 512 * 1024;
 
-/// The reserve beside a database file.
+/// Reserve file beside a database file.
 #[derive(Debug, Clone)]
 pub(crate) struct Reserve(PathBuf);
 
 impl Reserve {
-    /// Beside the file at `database`.
+    /// Reserve beside the file at `database`.
     pub(crate) fn beside(database: &Path) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push("-reserve");
         Self(path.into())
     }
 
-    /// Deletes it. Says whether there was one.
+    /// Deletes the reserve. Returns whether there was one.
     pub(crate) fn free(&self) -> bool {
         fs::remove_file(&self.0).is_ok()
     }
 
-    /// Writes what is missing of it, as far as there is room. Failing that is no failure of anything else.
+    /// Writes the missing part of the reserve, as far as there is room. A failure is ignored: nothing depends on it now.
     pub(crate) fn fill(&self) {
         let Ok(mut file) = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.0) else { return };
         let written = file.metadata().map_or(0, |it| it.len());
@@ -41,7 +41,7 @@ impl Reserve {
     }
 }
 
-/// Bytes that a file system cannot make smaller: a linear congruential generator (Knuth's MMIX).
+/// Bytes that a file system cannot compress, from a linear congruential generator (Knuth's MMIX).
 struct Noise(u64);
 
 impl Noise {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserve_is_made_once_and_completed_where_it_is_short() {
+    fn a_reserve_is_written_once_and_completed_when_short() {
         let folder = std::env::temp_dir().join(format!("paywright-reserve-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let reserve = Reserve::beside(&folder.join("orders.db"));

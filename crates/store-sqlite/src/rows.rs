@@ -1,4 +1,4 @@
-//! Rows, and the two ways between them and the domain. A row that the domain could not have made is
+//! Conversion between rows and the domain, both ways. A row that the domain could not have produced is
 //! [`Failure::BadRow`], never a guess.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::schema::{
     refunds, tasks, webhook_inbox,
 };
 
-/// Reads one column: names it in what goes wrong.
+/// Reader of one column, whose errors name the table and the column.
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
 
 impl Column {
@@ -33,7 +33,7 @@ impl Column {
     }
 
     pub(crate) fn found<T>(&self, value: Option<T>) -> Result<T, Failure> {
-        value.ok_or_else(|| self.bad(&"is not a value that is ever written"))
+        value.ok_or_else(|| self.bad(&"is a value that is never written"))
     }
 
     pub(crate) fn uuid(&self, bytes: &[u8]) -> Result<Uuid, Failure> {
@@ -61,8 +61,8 @@ impl Column {
     }
 }
 
-/// Writes what a column keeps as JSON. The values are our own plain data, for which this cannot fail; if it
-/// did, nothing would be written.
+/// Converts a value to the JSON of its column. These are our own plain data, for which this cannot fail; if it did,
+/// nothing would be written.
 pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Column("(any)", "payload").read(serde_json::to_string(value))
 }
@@ -137,7 +137,7 @@ impl OrderRow {
         })
     }
 
-    /// Puts an order together again from all its rows.
+    /// Restores an order from all its rows.
     pub(crate) fn restore(
         self,
         lines: Vec<LineRow>,
@@ -195,7 +195,7 @@ impl OrderRow {
     }
 }
 
-/// What belongs to an order's payments.
+/// Rows of an order's payments.
 pub(crate) struct PaymentRows {
     pub(crate) intents: Vec<IntentRow>,
     pub(crate) refunds: Vec<RefundRow>,
@@ -474,7 +474,7 @@ impl AnomalyRow {
         Ok(Self {
             order_id: order.0.as_bytes().to_vec(),
             position: position(index)?,
-            // Empty where it is about no intent: the column takes no NULL.
+            // Empty if it concerns no PaymentIntent: the column is NOT NULL.
             intent_id: anomaly.intent.as_ref().map_or("", IntentId::as_str).to_owned(),
             name: anomaly.kind.name().to_owned(),
             payload: to_json(&anomaly.kind)?,

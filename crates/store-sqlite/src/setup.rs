@@ -1,4 +1,4 @@
-//! Opening a file: whose it is, how far it is migrated, and how it is to be written.
+//! Opening of a file: checks which program it belongs to, migrates it, and configures the connection.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 /// `PRAGMA application_id` of our files: "Payw" in ASCII.
 const APPLICATION_ID: i64 = 0x5061_7977;
 
-/// How long to wait for a writer of another process, a `paywright keys` beside a server say.
+/// Time to wait for a writer of another process, such as `paywright keys` beside a server, in milliseconds.
 const BUSY_MILLISECONDS: u32 = 5_000;
 
 const PAGE_BYTES: u64 = 4096;
@@ -29,8 +29,8 @@ struct Number {
     value: i64,
 }
 
-/// Opens a file, or makes it. Where there is no room on its disk, by what is kept in reserve: then it is open for reading,
-/// and for whatever may use the rest.
+/// Opens or creates a file. On a full disk it uses the reserve: the file is then open for reading, and for writes that may
+/// use the rest of the reserve.
 pub(crate) fn open_for_writing(path: &str, options: Options) -> Result<SqliteConnection, OpenError> {
     let name = path.strip_prefix("file:").unwrap_or(path).split('?').next().unwrap_or(path);
     let reserve = Reserve::beside(Path::new(name));
@@ -54,13 +54,13 @@ fn open_at_once(path: &str, options: Options) -> Result<SqliteConnection, OpenEr
     place::close_to_others(path);
     // Only one process at a time migrates it.
     db.batch_execute("BEGIN IMMEDIATE").map_err(explain)?;
-    // Fails where the file cannot be written. In one that is up to date it is not committed.
+    // Fails if the file cannot be written. Rolled back below if the schema is up to date.
     db.batch_execute(&format!("PRAGMA application_id = {APPLICATION_ID};")).map_err(explain)?;
     let migrated = match options.migrate {
         Migrate::Off => Ok(false),
         Migrate::Auto | Migrate::Create | Migrate::Check => migrate(&mut db, path, options.migrate),
     };
-    // A file that is up to date is opened without writing to its disk, which may be full.
+    // An up-to-date file is opened without a write, because its disk may be full.
     db.batch_execute(if matches!(migrated, Ok(true)) { "COMMIT" } else { "ROLLBACK" }).map_err(explain)?;
     migrated?;
     if path != IN_MEMORY {
@@ -74,7 +74,7 @@ fn open_at_once(path: &str, options: Options) -> Result<SqliteConnection, OpenEr
     Ok(db)
 }
 
-/// Opens a file of ours that is there, to be copied.
+/// Opens an existing database of Paywright for a copy.
 pub(crate) fn open_for_copying(path: &str) -> Result<SqliteConnection, OpenError> {
     if let Err(error) = std::fs::metadata(path) {
         return Err(explain(path, &error));
@@ -94,7 +94,7 @@ pub(crate) fn open_for_reading(path: &str) -> Result<SqliteConnection, Failure> 
     Ok(db)
 }
 
-/// Trait glue: a check fails as an [`OpenError`] of its own, or with an error of SQLite to be explained.
+/// Failure of a check: an [`OpenError`], or an error of SQLite that is still to be explained.
 enum CheckError {
     Refused(OpenError),
     Sqlite(diesel::result::Error),
@@ -115,7 +115,7 @@ impl From<diesel::result::Error> for CheckError {
     }
 }
 
-/// Asks for one number, which `sql` calls `value`.
+/// Runs `sql` and returns the one number in its column `value`.
 pub(crate) fn number(db: &mut SqliteConnection, sql: &str) -> QueryResult<i64> {
     Ok(diesel::sql_query(sql).get_result::<Number>(db)?.value)
 }
@@ -129,7 +129,7 @@ fn check_owner(db: &mut SqliteConnection, path: &str) -> Result<(), CheckError> 
     Err(CheckError::Refused(OpenError::OtherProgram { path: path.to_owned() }))
 }
 
-/// Makes what is missing, if that is to be done, and says whether anything was.
+/// Runs the missing migrations, if [`Migrate`] allows it, and returns whether there were any.
 fn migrate(db: &mut SqliteConnection, path: &str, mode: Migrate) -> Result<bool, OpenError> {
     let applied = db.applied_migrations().map_err(|error| explain(path, &error))?;
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(|error| explain(path, &error))?;
@@ -148,7 +148,7 @@ fn migrate(db: &mut SqliteConnection, path: &str, mode: Migrate) -> Result<bool,
         return Err(OpenError::OlderSchema { path, missing: pending.len(), migration });
     }
     for migration in pending {
-        // Not by `run_pending_migrations`: that opens a transaction a migration, and this is one already.
+        // `run_pending_migrations` would open a transaction for each migration, and this is one already.
         migration.run(db).map_err(|error| explain(path, &error))?;
         diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
             .bind::<Text, _>(migration.name().version().to_string())
@@ -158,15 +158,15 @@ fn migrate(db: &mut SqliteConnection, path: &str, mode: Migrate) -> Result<bool,
     Ok(true)
 }
 
-/// Whether every migration that this version knows was made.
+/// Whether every migration that this version knows was run.
 pub(crate) fn is_migrated(db: &mut SqliteConnection) -> bool {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).unwrap_or_default();
     let applied = db.applied_migrations().unwrap_or_default();
     known.iter().all(|it| applied.contains(&it.name().version().as_owned()))
 }
 
-/// Says what an error means for the file. SQLite gives diesel no code that tells these apart, but its texts
-/// for them are part of its API.
+/// Converts an error of SQLite to what it means for the file. Diesel passes no code that distinguishes these, but
+/// SQLite's texts for them are part of its API.
 fn explain(path: &str, error: &dyn std::fmt::Display) -> OpenError {
     let (path, reason) = (path.to_owned(), error.to_string());
     if reason.contains("not a database") {

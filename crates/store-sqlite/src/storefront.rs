@@ -1,4 +1,4 @@
-//! Carts, the price list, and who customers are at the provider.
+//! Carts, the price list, and the ids of customers at Stripe.
 
 use async_trait::async_trait;
 use diesel::dsl::sql;
@@ -128,7 +128,7 @@ impl PriceList for SqliteStore {
 type CartsQuery =
     carts::BoxedQuery<'static, diesel::sqlite::Sqlite, (diesel::sql_types::BigInt, diesel::sql_types::Text)>;
 
-/// Open carts that nobody has changed since `before`, by id, from the one after `after` on.
+/// Reads open carts that were last changed before `before`, ordered by id, after the id `after`.
 fn unchanged_carts(after: Option<CartId>, before: Timestamp, limit: u16) -> CartsQuery {
     let after = after.map_or(Uuid::nil(), |it| it.0).as_bytes().to_vec();
     carts::table
@@ -218,7 +218,7 @@ impl Carts for SqliteStore {
         self.read_many(move |db| {
             let empty = unchanged_carts(after, before, limit)
                 .filter(carts::customer.is_null())
-                // As the index says it.
+                // Written exactly as in the partial index, so that SQLite uses it.
                 .filter(sql::<Bool>("json_array_length(payload, '$.lines') = 0"));
             empty.load(db)?.into_iter().map(cart).collect()
         })

@@ -1,4 +1,4 @@
-//! Writing. Each function runs inside a savepoint of the group's transaction: its failure undoes it whole.
+//! Writes. Each function runs inside a savepoint of the group's transaction, which a failure rolls back.
 
 use diesel::prelude::*;
 use paywright_app::{ApiKey, Changes, Version};
@@ -37,7 +37,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         }
         diesel::update(orders::table.find(id)).set(&row).execute(db)?;
         if stored_revision != i64::from(order.revision) {
-            // The content of one revision never changes, so that it is written once.
+            // The content of one revision never changes, so it is written once.
             diesel::delete(order_lines::table.filter(order_lines::order_id.eq(id))).execute(db)?;
             diesel::delete(order_adjustments::table.filter(order_adjustments::order_id.eq(id))).execute(db)?;
             insert_content(db, order)?;
@@ -93,7 +93,8 @@ fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
     Ok(())
 }
 
-/// Intents, refunds and disputes change in place and are never taken away; anomalies are only ever added.
+/// Writes PaymentIntents, refunds and disputes, which are updated in place and never deleted, and anomalies, which are
+/// only added.
 fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
     for (index, intent) in order.intents.iter().enumerate() {
         let row = IntentRow::of(order, index, intent)?;

@@ -1,4 +1,4 @@
-//! The one thread that writes, and its group commit.
+//! Writer thread and its group commit.
 
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
@@ -9,25 +9,25 @@ use crate::failure::{Failure, OpenError};
 use crate::probe::Place;
 use crate::reserve::Reserve;
 
-/// The most writes of one transaction.
+/// Maximum number of writes in one transaction.
 const GROUP_MAX: usize = 64;
-/// The most writes that wait; a caller beyond it waits for its place.
+/// Maximum number of queued writes; further callers wait for a place in the queue.
 const WAITING_MAX: usize = 1024;
 
-/// Runs inside the group's transaction, or is told why there is none.
+/// Write that runs inside the group's transaction, or receives the reason why there is none.
 type Run = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) -> Ran + Send>;
-/// Tells the caller, when the group's fate is known.
+/// Answer to the caller, sent after the group was committed or rolled back.
 type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
 struct Job {
     run: Run,
-    /// Whether it may use the room that is kept in reserve.
+    /// Whether the write may use the disk space in reserve.
     by_reserve: bool,
 }
 
 struct Ran {
     answer: Answer,
-    /// Why the group's transaction is no more, if it is.
+    /// Error that ended the group's transaction, if it has ended.
     broken: Option<Failure>,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on `connection`. It ends when the writer is dropped and all that waited is done.
-    /// Nothing is written while the file is not at its `place`. `reopen` gives another connection after one that could not
-    /// even roll back.
+    /// Starts the thread on `connection`. It ends when the writer is dropped and all queued writes are done.
+    /// Nothing is written while the file is not at its `place`. `reopen` opens another connection if one could not even
+    /// roll back.
     pub(crate) fn start(
         connection: SqliteConnection,
         place: Option<Place>,
@@ -55,8 +55,8 @@ impl Writer {
         Ok(Self { jobs })
     }
 
-    /// Runs `work` in the next group. It is durable when this returns `Ok`; after an error nothing of it is
-    /// there. A caller that has gone before its turn is skipped.
+    /// Runs `work` in the next group. Its writes are durable when this returns `Ok`; after an error none of them exists.
+    /// A write whose caller was dropped before its turn is skipped.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
@@ -64,7 +64,7 @@ impl Writer {
         Ok(self.attempt(work, false).await?)
     }
 
-    /// As [`Self::run`]; where there is no room on the disk, by what is kept in reserve.
+    /// As [`Self::run`], using the reserve if the disk is full.
     pub(crate) async fn run_by_reserve<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Copy + Send + 'static,
@@ -89,7 +89,7 @@ impl Writer {
                 Ok(db) => in_savepoint(db, work),
                 Err(failure) => (Err(failure), None),
             };
-            // The caller may have gone; what was done is done all the same.
+            // The caller may have been dropped; the write stays.
             let answer = Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
             Ran { answer, broken }
         });
@@ -98,11 +98,11 @@ impl Writer {
     }
 }
 
-/// Runs `work` so that its failure undoes it alone. The second part says why the whole transaction is no
-/// more, where it is not: SQLite rolls everything back by itself when the disk is full, say.
+/// Runs `work` in a savepoint, so that its failure rolls back this write only. The second value is the error that ended
+/// the whole transaction, if one did: SQLite rolls everything back by itself on a full disk, for example.
 ///
-/// By hand, not by diesel's transaction manager, which takes that for a broken connection. Nobody else ever
-/// gets this connection.
+/// Uses SQL instead of diesel's transaction manager, which would treat that as a broken connection. No other code gets
+/// this connection.
 fn in_savepoint<T>(
     db: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
@@ -115,13 +115,13 @@ fn in_savepoint<T>(
     let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     let broken = db.batch_execute(end).err().map(Failure::from);
     match (result, broken) {
-        // A failure of the work itself says more than the missing savepoint after it.
+        // The error of the work itself says more than that of the missing savepoint after it.
         (Ok(_), Some(failure)) | (Err(failure), Some(_)) => (Err(failure.clone()), Some(failure)),
         (result, None) => (result, None),
     }
 }
 
-/// The thread that writes.
+/// State of the writer thread.
 struct Groups<R> {
     db: SqliteConnection,
     place: Option<Place>,
@@ -133,7 +133,7 @@ impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
     fn write_all(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-            // Those who may use the reserve first, and alone: orders would take the room.
+            // Writes that may use the reserve go first and alone: orders would use up the space.
             let (by_reserve, others): (Vec<_>, Vec<_>) = group.drain(..).partition(|it| it.by_reserve);
             if !by_reserve.is_empty() {
                 self.write(by_reserve, self.reserve.clone().as_ref());
@@ -144,8 +144,8 @@ impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
         }
     }
 
-    /// Writes a group in one transaction, and answers after its commit. The `reserve` is freed for it once nobody else can
-    /// write.
+    /// Writes a group in one transaction, and answers after its commit. The `reserve` is freed inside the transaction,
+    /// when no other process can write.
     fn write(&mut self, group: Vec<Job>, reserve: Option<&Reserve>) {
         let place = self.place.as_ref().map_or(Ok(()), Place::check);
         let mut fate = place.and_then(|()| Ok(self.db.batch_execute("BEGIN IMMEDIATE")?));
@@ -173,12 +173,12 @@ impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
         }
     }
 
-    /// An error here means that SQLite has rolled back already, unless the connection is of no use.
+    /// Rolls back. An error means that SQLite has rolled back already, unless the connection is broken.
     fn roll_back(&mut self) {
         if self.db.batch_execute("ROLLBACK").is_err() && self.db.batch_execute("BEGIN IMMEDIATE; ROLLBACK").is_err() {
             match (self.reopen)() {
                 Ok(fresh) => self.db = fresh,
-                Err(error) => tracing::error!(%error, "the store cannot be opened again"),
+                Err(error) => tracing::error!(%error, "the database file cannot be reopened"),
             }
         }
     }

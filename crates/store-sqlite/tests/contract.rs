@@ -1,4 +1,4 @@
-//! The contract of every store, kept by SQLite in a file.
+//! Contract of every store, tested on SQLite in a file.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::sync::Arc;

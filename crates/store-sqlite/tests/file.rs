@@ -1,4 +1,4 @@
-//! What can be wrong with a file, and what the store says then.
+//! Faults of a database file, and the errors of the store.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::fs::Permissions;
@@ -21,7 +21,7 @@ fn open(path: &str) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(path, Options::default())
 }
 
-/// A connection beside the store's, which waits while a store that was dropped is still closing its file.
+/// Connection beside the store's; it waits while a dropped store is still closing its file.
 fn beside(path: &str) -> SqliteConnection {
     let mut db = SqliteConnection::establish(path).unwrap();
     db.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
@@ -40,7 +40,7 @@ async fn a_store_in_memory_needs_no_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn a_file_that_is_no_database_is_refused_and_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let text = "Dear diary, this is not a database. ".repeat(200);
@@ -51,7 +51,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn another_programs_database_is_refused_and_left_alone() {
+async fn another_programs_database_is_refused_and_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let mut db = beside(&path);
@@ -85,9 +85,9 @@ async fn a_file_that_cannot_be_written_is_refused() {
     assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
 }
 
-/// SQLite itself would go on writing to the file that was moved away.
+/// SQLite itself would keep writing to the moved file.
 #[tokio::test]
-async fn a_file_that_was_moved_away_takes_no_orders() {
+async fn no_order_is_written_to_a_file_that_was_moved() {
     let folder = TempDir::new().unwrap();
     let (path, elsewhere) = (path_in(&folder), folder.path().join("elsewhere.db"));
     let store = open(&path).unwrap();
@@ -101,7 +101,7 @@ async fn a_file_that_was_moved_away_takes_no_orders() {
     refused(store.probe().await);
     refused(store.order(&OrderRef::Id(order_id(1))).await.map(drop));
     assert!(!std::fs::exists(&path).unwrap(), "nobody made another");
-    // Another file in its place is not it.
+    // Another file at the path is not accepted either.
     std::fs::write(&path, "").unwrap();
     refused(store.commit(first(2)).await);
     std::fs::rename(&elsewhere, &path).unwrap();
@@ -113,7 +113,7 @@ async fn a_file_that_was_moved_away_takes_no_orders() {
 }
 
 #[tokio::test]
-async fn a_schema_that_lost_something_takes_no_orders() {
+async fn no_order_is_written_to_a_schema_with_a_missing_table() {
     let folder = TempDir::new().unwrap();
     let store = open(&path_in(&folder)).unwrap();
     store.probe().await.unwrap();
@@ -141,18 +141,18 @@ async fn a_full_disk_refuses_the_next_order_and_loses_none() {
     };
     assert!(matches!(&error, StoreError::Unavailable(cause) if cause.to_string().contains("full")), "{error:?}");
     assert!(placed > 10, "{placed}");
-    // Those that were answered are there, the refused one is not, and reading goes on.
+    // The answered orders are stored, the refused one is not, and reads still work.
     for n in 1..=placed {
         assert!(store.order(&OrderRef::Id(order_id(n))).await.unwrap().is_some(), "{n}");
     }
     assert_eq!(store.order(&OrderRef::Id(order_id(placed + 1))).await.unwrap(), None);
-    // With room again, writing goes on where it stopped.
+    // Once the disk has room, writes work again.
     drop(store);
     let roomy = open(&path_in(&folder)).unwrap();
     roomy.commit(first(placed + 1)).await.unwrap();
 }
 
-/// What is up to date is opened without a write: the `-wal` has nothing in it afterwards.
+/// An up-to-date file is opened without a write: its `-wal` is empty afterwards.
 #[tokio::test]
 async fn a_file_that_is_up_to_date_is_opened_without_writing() {
     let folder = TempDir::new().unwrap();
@@ -168,7 +168,7 @@ async fn a_file_that_is_up_to_date_is_opened_without_writing() {
 }
 
 #[tokio::test]
-async fn a_reserve_is_kept_beside_a_file_and_completed_when_there_is_room() {
+async fn a_reserve_is_kept_beside_a_file_and_completed_when_the_disk_has_room() {
     let folder = TempDir::new().unwrap();
     let reserve = folder.path().join("orders.db-reserve");
     let size = || std::fs::metadata(&reserve).unwrap().len();
@@ -180,7 +180,7 @@ async fn a_reserve_is_kept_beside_a_file_and_completed_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
+async fn a_disk_that_fills_during_a_group_commit_gives_each_caller_its_own_result() {
     let folder = TempDir::new().unwrap();
     let options = Options { bytes_max: Some(400 * 1024), ..Options::default() };
     let store = std::sync::Arc::new(SqliteStore::open(&path_in(&folder), options).unwrap());
@@ -200,9 +200,9 @@ async fn a_group_in_which_the_disk_fills_up_answers_each_caller_truly() {
     assert!(refused > 0, "the limit is never met");
 }
 
-/// A task of a newer version's, which this one cannot read, holds up no other.
+/// A task of a newer version cannot be read by this one; the other tasks are still performed.
 #[tokio::test]
-async fn what_cannot_be_read_holds_up_nothing_else() {
+async fn an_unreadable_task_does_not_block_other_tasks() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let store = open(&path).unwrap();
@@ -217,9 +217,9 @@ async fn what_cannot_be_read_holds_up_nothing_else() {
     assert_eq!(taken.iter().map(|it| it.task.key().to_string()).collect::<Vec<_>>(), ["create_intent:1:1"]);
 }
 
-/// Refunds that the version before had recorded and nobody made, and intents that it did not look at.
+/// Refunds that the previous version had recorded but not made, and PaymentIntents that it did not poll.
 #[tokio::test]
-async fn what_the_version_before_left_to_be_done_is_done() {
+async fn tasks_of_the_previous_version_are_performed() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let mut db = beside(&path);
@@ -256,7 +256,7 @@ async fn what_the_version_before_left_to_be_done_is_done() {
 }
 
 #[tokio::test]
-async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_letter() {
+async fn requests_from_before_epochs_are_repeated_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let mut db = beside(&path);
@@ -274,7 +274,7 @@ async fn what_the_version_before_epochs_asked_for_is_asked_for_again_to_the_lett
 }
 
 #[tokio::test]
-async fn a_cause_of_before_actors_comes_back_without_one() {
+async fn a_cause_from_before_actors_is_read_without_an_actor() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let store = open(&path).unwrap();
@@ -291,7 +291,7 @@ async fn a_cause_of_before_actors_comes_back_without_one() {
     assert!(!facts.is_empty() && facts.iter().all(|it| it.cause.as_ref() == Some(&old)), "{facts:?}");
 }
 
-/// How many migrations there are.
+/// Number of migrations.
 fn migrations() -> usize {
     std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite")).unwrap().count()
 }
@@ -301,7 +301,7 @@ fn open_with(path: &str, migrate: Migrate) -> Result<SqliteStore, OpenError> {
 }
 
 #[tokio::test]
-async fn a_file_is_made_or_migrated_only_where_that_was_asked_for() {
+async fn a_file_is_created_or_migrated_only_on_request() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     for migrate in [Migrate::Check, Migrate::Off] {
@@ -327,7 +327,7 @@ async fn a_file_is_made_or_migrated_only_where_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn an_older_file_is_left_as_it_was_unless_it_is_to_be_migrated() {
+async fn an_older_file_is_unchanged_unless_it_is_migrated() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let mut db = beside(&path);
@@ -354,7 +354,7 @@ async fn an_older_file_is_left_as_it_was_unless_it_is_to_be_migrated() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_owner_can_read_a_new_database() {
+async fn only_the_owner_can_read_a_new_database() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let store = open(&path).unwrap();
@@ -366,7 +366,7 @@ async fn nobody_but_the_owner_can_read_a_new_database() {
 }
 
 #[tokio::test]
-async fn the_rights_of_others_on_an_older_database_are_taken_away() {
+async fn permissions_of_others_on_an_older_database_are_removed() {
     let folder = TempDir::new().unwrap();
     let path = path_in(&folder);
     let store = open(&path).unwrap();
@@ -395,7 +395,7 @@ async fn the_rights_of_others_on_an_older_database_are_taken_away() {
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_refused() {
+async fn a_path_that_is_no_regular_file_is_refused() {
     let folder = TempDir::new().unwrap();
     for path in [folder.path().to_str().unwrap(), "/dev/null", "/dev/zero"] {
         let error = open(path).err().unwrap();
