@@ -1,4 +1,4 @@
-//! The address of a database: a `postgres://` URL as libpq has them, and what of it is ours to do.
+//! Address of a database: a `postgres://` URL in libpq's form, and the parts of it that this crate handles itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,43 +15,43 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::failure::OpenError;
 
-/// How long to wait for a connection to be made.
+/// Timeout for establishing a connection.
 const CONNECT_SECONDS: u64 = 5;
-/// After how long a silent network is taken for a dead one.
+/// Time without an answer after which a network connection counts as dead.
 const SILENCE_SECONDS: u64 = 10;
 
-/// How long the servers of a name are looked up.
+/// Timeout for resolving a host name.
 const RESOLVE: Duration = Duration::from_secs(1);
-/// The port of a server where none is named.
+/// Default port of a server.
 const PORT: u16 = 5432;
 
-/// What a certificate must show before we speak.
+/// Check of the server's certificate, as `sslmode` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Nothing: the line is encrypted, the other end is whoever answers.
+    /// No check: the connection is encrypted, the server is not authenticated.
     Anyone,
-    /// That an authority we trust has signed it.
+    /// A trusted authority has signed the certificate.
     Signed,
-    /// That, and that it was made for the host we asked for.
+    /// A trusted authority has signed the certificate, and it is valid for the host.
     SignedForHost,
 }
 
-/// An address that was read. It shows itself without its password.
+/// Parsed address. Its `Display` and `Debug` omit the password.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) config: Config,
     pub(crate) trust: Trust,
-    /// A PEM file of authorities; the system's own if `None`.
+    /// PEM file of trusted authorities; the system's list if `None`.
     pub(crate) authorities: Option<PathBuf>,
 }
 
 impl Address {
-    /// Reads a URL. `sslmode` and `sslrootcert` mean what they mean to libpq (PostgreSQL 17, section 32.19).
+    /// Parses a URL. `sslmode` and `sslrootcert` have libpq's meaning (PostgreSQL 17, section 32.19).
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let bad = |problem: String| OpenError::Address { problem };
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         if base.matches('@').count() > 1 {
-            // A part of the password would be taken for the host, and shown.
+            // A part of the password would be parsed as the host, and shown.
             return Err(bad("it has more than one @: write one in a name or a password as %40".into()));
         }
         let (mut mode, mut authorities, mut rest) = (None, None, Serializer::new(String::new()));
@@ -63,10 +63,10 @@ impl Address {
                 _ => drop(rest.append_pair(&name, &value)),
             }
         }
-        // The server reads a `+` as it is.
+        // The server takes a `+` literally.
         let rest = rest.finish().replace('+', "%20");
         let mut config = Config::from_str(&format!("{base}?{rest}")).map_err(|error| {
-            // What is named may be the rest of a password with a `?` in it.
+            // The unknown parameter may be the rest of a password that contains a `?`.
             let named = if query.contains('@') { "an option is wrong".into() } else { with_causes(&error) };
             bad(format!("{named} (write @, :, / and ? in a name or a password as %40, %3A, %2F and %3F)"))
         })?;
@@ -89,18 +89,18 @@ impl Address {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(SILENCE_SECONDS));
         }
-        // Each host is asked what it is (`connect.rs`).
+        // Every host is queried for its role instead (`connect.rs`).
         config.target_session_attrs(TargetSessionAttrs::Any);
         Ok(Self { config, trust, authorities })
     }
 
-    /// An address for each of its hosts.
+    /// Splits the address into one for each of its hosts.
     pub(crate) fn hosts(&self) -> Vec<Self> {
         let count = self.config.get_hosts().len().max(self.config.get_hostaddrs().len());
         (0..count).map(|n| Self { config: self.config_of(n), ..self.clone() }).collect()
     }
 
-    /// An address for each server that the name of its one host may lead to.
+    /// Splits the address into one for each IP address that its host name resolves to.
     pub(crate) async fn servers(&self) -> Vec<Self> {
         let port = self.config.get_ports().first().copied().unwrap_or(PORT);
         match self.config.get_hosts() {
@@ -113,7 +113,7 @@ impl Address {
         }
     }
 
-    /// This, if the name leads to one server or to none that is known, or this at each of them.
+    /// This address, if the name resolves to at most one IP address; otherwise one for each.
     fn at_each_of(&self, found: &BTreeSet<IpAddr>) -> Vec<Self> {
         if found.len() < 2 {
             return vec![self.clone()];
@@ -126,7 +126,7 @@ impl Address {
         found.iter().map(at).collect()
     }
 
-    /// The configuration with its `n`th host alone.
+    /// Configuration with the `n`th host only.
     fn config_of(&self, n: usize) -> Config {
         let (from, mut to) = (&self.config, Config::new());
         match from.get_hosts().get(n) {
@@ -196,7 +196,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// An error with all that led to it, in one line.
+/// Formats an error and its sources in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -255,7 +255,7 @@ mod tests {
             let found = found.iter().map(|it| it.parse().unwrap()).collect();
             let servers = host.at_each_of(&found);
             assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
-            // The name stays, which a certificate is made for.
+            // The host name stays, because the certificate is checked against it.
             assert!(servers.iter().all(|it| it.config.get_hosts() == host.config.get_hosts()));
         }
     }

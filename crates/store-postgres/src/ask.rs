@@ -1,9 +1,9 @@
-//! Questions, and the connection that most of them share.
+//! Read queries, and the connection that most of them share.
 //!
-//! A question that reads a few rows by an index is answered faster than a connection changes hands. So those of one
-//! lane go over one connection, each without waiting for the answers of those before it: what is asked at the same
-//! moment is sent together, answered in one go and wakes nobody twice. Commits cannot share one so, since each
-//! waits for the disk; they have a pool.
+//! A query that reads a few rows by an index is answered faster than a pool hands over a connection. So the queries of
+//! one lane share one connection and are pipelined: none waits for the answers of those before it, and queries of the
+//! same moment are sent and answered together. Commits cannot share a connection like that, because each waits for the
+//! disk; they use a pool.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::in_time;
 use crate::statement::{PreparedStatement, Statement};
 
-/// Asks a question, and takes all of its answer.
+/// Runs a query and collects all of its rows.
 pub(crate) fn ask<T, R>(
     mut connection: &AsyncPgConnection,
     question: T,
@@ -41,7 +41,7 @@ where
     })
 }
 
-/// A connection that is made when it is first needed, and again when it has broken.
+/// Connection that is established when first needed, and again after it has broken.
 pub(crate) struct Shared {
     source: Source,
     wait: Duration,
@@ -53,7 +53,7 @@ impl Shared {
         Self { source, wait, connection: Mutex::new(None) }
     }
 
-    /// Asks a question; once more over a new connection if the line was dead, since asking changes nothing.
+    /// Runs a query; repeats it once over a new connection if the connection was dead, since a read changes nothing.
     pub(crate) async fn ask<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: PreparedStatement + Clone + Send + 'static,
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// Asks a question.
+    /// Runs a query.
     pub(crate) async fn ask_once<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: PreparedStatement + Send + 'static,
@@ -97,7 +97,7 @@ impl Shared {
         timeout(self.wait, made).await.unwrap_or(Err(Failure::NoConnection(self.wait)))
     }
 
-    /// Lets go of a connection, unless another has taken its place already.
+    /// Drops a connection, unless another has replaced it already.
     async fn forget(&self, broken: &Arc<Pooled>) {
         let mut shared = self.connection.lock().await;
         if shared.as_ref().is_some_and(|it| Arc::ptr_eq(it, broken)) {

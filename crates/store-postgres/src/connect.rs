@@ -1,4 +1,4 @@
-//! Making a connection: which of the hosts it goes to, and how every connection of ours is set.
+//! Establishing a connection: the choice among the hosts, and the settings of every connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,9 @@ use crate::failure::OpenError;
 use crate::timeline::{Moment, Server, only_writer};
 use crate::timelines::Timelines;
 
-/// Every statement of ours finds its rows by an index, so that one plan serves all parameters: it is made once,
-/// and not by the size that a table had when the shop opened (`docs/performance.md` says why). Rows
-/// of money are on disk when a commit is answered, whatever the database's own setting says. And nothing runs
-/// for longer than a caller waits.
+/// Settings of every connection. Every statement finds its rows by an index, so one generic plan serves all parameters
+/// and does not depend on the size of a table when it was made (`docs/performance.md`). A commit is on disk when it is
+/// answered, whatever the database's own setting is. No statement runs for longer than a caller waits.
 const SESSION: &str = "
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
@@ -32,8 +31,8 @@ const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 ";
 
-/// What a server is. All of these functions may be called by any role. The control file of a primary has the timeline of
-/// its last checkpoint, which may be from before its promotion; the name of its log file has the one that it writes.
+/// Query for a server's role and timeline. Any role may call these functions. The control file of a primary has the
+/// timeline of its last checkpoint, which may be from before its promotion; the name of its WAL file has the current one.
 const IDENTITY: &str = "
     SELECT
         (SELECT system_identifier FROM pg_control_system())::text AS system,
@@ -46,17 +45,17 @@ const IDENTITY: &str = "
         END AS timeline
 ";
 
-/// The same where nothing is compared.
+/// The same query if timelines are not compared.
 const WRITES: &str = "
     SELECT '' AS system, '' AS started, 0::bigint AS timeline,
         NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writes
 ";
 
-/// How long a server may take to answer once it is connected to.
+/// Timeout for a server's answer after it is connected.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// How long the other hosts are waited for when one that takes writes has answered a running process: a host that is off
-/// must not hold up a failover.
+/// Time to wait for the other hosts after one that accepts writes has answered a running process: a host that is down
+/// must not delay a failover.
 const OTHERS: Duration = Duration::from_millis(300);
 
 #[derive(QueryableByName)]
@@ -71,25 +70,25 @@ struct IdentityRow {
     timeline: i64,
 }
 
-/// A server that has answered, with the connection to it.
+/// Server that has answered, with the connection to it.
 pub(crate) struct Reached {
     server: Server,
     connection: AsyncPgConnection,
 }
 
-/// A connection that is set, with the timeline of its server; 0 where nothing is compared.
+/// Configured connection, with the timeline of its server; 0 if timelines are not compared.
 pub(crate) struct Pooled {
     pub(crate) connection: AsyncPgConnection,
     pub(crate) timeline: u32,
 }
 
-/// Where connections come from.
+/// Source of connections: the addresses, and what is known of the servers' timelines.
 #[derive(Clone)]
 pub(crate) struct Source {
     address: Address,
     hosts: Vec<Address>,
     tls: MakeRustlsConnect,
-    /// What is known of the servers; `None` where nothing is compared.
+    /// Known timelines of the servers; `None` if they are not compared.
     timelines: Option<Arc<Timelines>>,
 }
 
@@ -108,12 +107,12 @@ impl Source {
         self.timelines.as_deref()
     }
 
-    /// Whether a higher timeline has become known since a connection to this one was made.
+    /// Whether a higher timeline has become known than that of a connection.
     pub(crate) fn is_replaced(&self, timeline: u32) -> bool {
         self.timelines.as_ref().is_some_and(|it| it.is_replaced(timeline))
     }
 
-    /// A connection for the pool.
+    /// Establishes a connection for the pool.
     pub(crate) async fn pooled(&self) -> Result<Pooled, OpenError> {
         let Reached { server, mut connection } = self.chosen(Moment::Running).await?;
         let set = connection.batch_execute(SESSION).await;
@@ -121,17 +120,17 @@ impl Source {
         Ok(Pooled { connection, timeline: server.timeline })
     }
 
-    /// The first connection, to see whether there can be any.
+    /// Establishes the first connection, which shows whether the database can be used.
     pub(crate) async fn establish(&self) -> Result<AsyncPgConnection, OpenError> {
         Ok(self.chosen(Moment::Start).await?.connection)
     }
 
-    /// Looks which servers there are now, and remembers the highest timeline of them.
+    /// Queries the servers again, and remembers their highest timeline.
     pub(crate) async fn look(&self) -> Result<(), OpenError> {
         self.chosen(Moment::Running).await.map(drop)
     }
 
-    /// Connects to the server that is to be written to.
+    /// Connects to the server that accepts writes.
     async fn chosen(&self, moment: Moment) -> Result<Reached, OpenError> {
         let (mut reached, missed) = self.reach_all(moment).await;
         let servers: Vec<Server> = reached.iter().map(|it| it.server.clone()).collect();
@@ -146,7 +145,7 @@ impl Source {
         }
     }
 
-    /// The one server that takes writes, for a person who trusts it on purpose.
+    /// The one server that accepts writes, for `paywright database trust-timeline`.
     pub(crate) async fn writer(&self) -> Result<Server, OpenError> {
         let (reached, missed) = self.reach_all(Moment::Start).await;
         if reached.is_empty() {
@@ -156,7 +155,7 @@ impl Source {
         only_writer(&servers)?.ok_or_else(|| OpenError::ReadOnly { place: self.place() })
     }
 
-    /// Connects to every server that the hosts lead to, at once.
+    /// Connects to all servers of all hosts, in parallel.
     async fn reach_all(&self, moment: Moment) -> (Vec<Reached>, Vec<OpenError>) {
         let servers = join_all(self.hosts.iter().map(Address::servers)).await.concat();
         let mut waiting: FuturesUnordered<_> = servers.iter().map(|it| self.reach(it)).collect();
@@ -184,7 +183,7 @@ impl Source {
         }
     }
 
-    /// Connects to a host and asks what it is.
+    /// Connects to a host and queries its role and timeline.
     async fn reach(&self, host: &Address) -> Result<Reached, OpenError> {
         let limit = host.config.get_connect_timeout().copied().unwrap_or_default().saturating_add(ANSWER);
         let reached = timeout(limit, self.connect(host)).await;
@@ -213,9 +212,9 @@ impl Source {
         Ok(Reached { server, connection })
     }
 
-    /// Says what it means that no host could be used.
+    /// Picks the error to report if no host could be used.
     fn none_of(&self, mut missed: Vec<OpenError>) -> OpenError {
-        // A server that answers says more than a host that does not.
+        // The error of a server that answers says more than that of a host that does not.
         missed.sort_by_key(|it| matches!(it, OpenError::Unreachable { .. }));
         match missed.into_iter().next() {
             Some(OpenError::Unreachable { reason, .. }) => OpenError::Unreachable { place: self.place(), reason },
@@ -225,7 +224,7 @@ impl Source {
     }
 }
 
-/// Says what it means that no connection came about.
+/// Converts a failure to connect to what it means for the operator.
 fn explain(place: &str, error: &tokio_postgres::Error) -> OpenError {
     let place = place.to_owned();
     match error.as_db_error() {

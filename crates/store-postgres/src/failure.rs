@@ -9,95 +9,95 @@ use thiserror::Error;
 use crate::timeline::Refusal;
 use crate::timeline_file::TimelineFileError;
 
-/// Why a database cannot be used as a store. It is left as it was.
+/// Why a database cannot be used as a store. The database is left unchanged.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The address cannot be read. What is wrong with it is said without its password.
+    /// The address cannot be parsed. The problem is described without the password.
     #[error("the database address cannot be read: {problem}")]
     Address {
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
-    /// Nobody answers there.
+    /// No server answers at the address.
     #[error("no PostgreSQL answers at {place}: {reason}")]
     Unreachable {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// What the network says.
+        /// Error of the network.
         reason: String,
     },
-    /// It answers, and does not let us in: a wrong password, no such database, too many connections.
+    /// The server refuses the connection: wrong password, no such database, too many connections.
     #[error("PostgreSQL at {place} refuses the connection: {reason}")]
     Refused {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// What it says.
+        /// Error of the server.
         reason: String,
     },
-    /// It cannot be written to: a standby, or a primary that is set so.
+    /// The server is read-only: a standby, or a primary that is configured so.
     #[error("PostgreSQL at {place} is read-only (a standby?): give the address of the primary")]
     ReadOnly {
-        /// Where.
+        /// Host, port and database.
         place: String,
     },
-    /// It does not say which timeline it is on.
+    /// The server does not report its timeline.
     #[error(
-        "PostgreSQL at {place} does not say its system identifier and timeline: {reason}. The role of Paywright must be \
+        "PostgreSQL at {place} does not report its system identifier and timeline: {reason}. The role of Paywright must be \
          able to call pg_control_system, pg_control_checkpoint, pg_control_recovery, pg_walfile_name and \
-         pg_current_wal_lsn; where there are none, set `database.timeline_file` to an empty text"
+         pg_current_wal_lsn; if the server does not have these functions, set `database.timeline_file` to an empty text"
     )]
     NoTimeline {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// What it says.
+        /// Error of the server.
         reason: String,
     },
-    /// It was replaced by a promotion, is another cluster, or takes writes beside another.
+    /// The server was replaced by a promotion, is another cluster, or accepts writes beside another server.
     #[error(transparent)]
     Refusal(#[from] Refusal),
-    /// Its timeline cannot be remembered.
+    /// The timeline file cannot be used.
     #[error(transparent)]
     TimelineFile(#[from] TimelineFileError),
-    /// It is older than we know how to use.
-    #[error("PostgreSQL at {place} is of version {version}: Paywright needs {} or later", crate::VERSION_MIN)]
+    /// The server is older than [`crate::VERSION_MIN`].
+    #[error("PostgreSQL at {place} has version {version}: Paywright needs {} or later", crate::VERSION_MIN)]
     TooOld {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// Its version.
+        /// Version of the server.
         version: String,
     },
-    /// A newer version of Paywright has migrated it.
+    /// A newer version of Paywright has migrated the database.
     #[error(
         "the database at {place} was migrated by a newer version of Paywright ({migration}): start that version, or, \
          while the new one is being rolled out, start this one with --migrate=off"
     )]
     NewerSchema {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// The first migration that this version does not know.
+        /// First migration that this version does not know.
         migration: String,
     },
-    /// It was not migrated yet, and we were told not to.
+    /// The database is not migrated yet, and migrating it was not requested.
     #[error("the database at {place} lacks {missing} migration(s), first {migration}: run `paywright migrate`")]
     OlderSchema {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// How many.
+        /// Number of missing migrations.
         missing: usize,
-        /// The first one.
+        /// First missing migration.
         migration: String,
     },
-    /// A migration was not made. Those before it were.
+    /// A migration failed. The migrations before it were run.
     #[error("the database at {place} cannot be migrated: {reason}")]
     Migration {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// What PostgreSQL says.
+        /// Error of PostgreSQL.
         reason: String,
     },
 }
 
-/// What goes wrong inside: ours, so that diesel's errors stay in this crate.
+/// Error inside this crate; it keeps diesel's errors from crossing the port.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -112,16 +112,16 @@ pub(crate) enum Failure {
     Replaced,
     #[error("no connection to the database was free within {0:?}")]
     NoConnection(Duration),
-    #[error("{0} commits wait for the database already (for a synchronous standby?): no more are sent")]
-    LeftWaiting(usize),
-    #[error("the database has not the schema of this version: a table or a migration is missing")]
+    #[error("{0} commits are waiting for the database (for a synchronous standby?): no more are sent")]
+    TooManyAbandoned(usize),
+    #[error("the database does not have the schema of this version: a table or a migration is missing")]
     Schema,
     #[error("the database did not answer within {0:?}")]
     TimedOut(Duration),
 }
 
 impl Failure {
-    /// What a failed question means.
+    /// Converts the failure of a read.
     pub(crate) fn of_read(self) -> StoreError {
         match self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
@@ -129,25 +129,25 @@ impl Failure {
             | Self::Connection(_)
             | Self::Pool(_)
             | Self::NoConnection(_)
-            | Self::LeftWaiting(_)
+            | Self::TooManyAbandoned(_)
             | Self::Schema
             | Self::Replaced
             | Self::TimedOut(_) => StoreError::Unavailable(Box::new(self)),
         }
     }
 
-    /// Whether the server had no room to make a table or an index longer (SQLSTATE 53100). That is found while the statement
-    /// runs and never in its commit, so that nothing was written. A disk that is full at the commit ends the server
-    /// instead, and leaves the outcome open.
+    /// Whether the server had no disk space to extend a table or an index (SQLSTATE 53100). It reports that while the
+    /// statement runs and never in its commit, so nothing was written. A disk that is full at the commit stops the server
+    /// instead, and leaves the outcome unknown.
     ///
-    /// diesel passes on no SQLSTATE, so the text tells: `mdextend` and `mdzeroextend` alone have it (PostgreSQL,
-    /// `src/backend/storage/smgr/md.c`). A server that speaks another language than English leaves the outcome open.
+    /// Diesel passes no SQLSTATE, so this compares the text, which only `mdextend` and `mdzeroextend` use (PostgreSQL,
+    /// `src/backend/storage/smgr/md.c`). With a server language other than English the outcome stays unknown.
     fn is_a_full_disk(&self) -> bool {
         self.says("could not extend file ")
     }
 
-    /// Whether it is an error of the server whose text begins so. One that comes in a commit, or afterwards, is a warning
-    /// or ends the connection; only what cannot be either may be looked for here.
+    /// Whether the server's error text starts like this. Use it only for errors that cannot occur in or after a commit:
+    /// those are warnings, or end the connection.
     fn says(&self, beginning: &str) -> bool {
         match self {
             Self::Database(DatabaseError(DatabaseErrorKind::Unknown, said)) => said.message().starts_with(beginning),
@@ -157,14 +157,14 @@ impl Failure {
             | Self::Pool(_)
             | Self::Replaced
             | Self::NoConnection(_)
-            | Self::LeftWaiting(_)
+            | Self::TooManyAbandoned(_)
             | Self::Schema
             | Self::TimedOut(_) => false,
         }
     }
 
-    /// What a failed statement that writes means. Where the database has refused it, nothing was written; where
-    /// its answer did not come, nobody knows.
+    /// Converts the failure of a write. If the database refused it, nothing was written; if no answer arrived, the outcome
+    /// is unknown.
     #[expect(clippy::wildcard_enum_match_arm, reason = "diesel's errors are many, and those not named leave it open")]
     pub(crate) fn of_write(self) -> StoreError {
         use DatabaseErrorKind::{
@@ -176,14 +176,14 @@ impl Failure {
         }
         match &self {
             Self::BadRow { .. } => StoreError::Corrupt(Box::new(self)),
-            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::LeftWaiting(_) | Self::Schema => {
+            Self::Connection(_) | Self::Pool(_) | Self::NoConnection(_) | Self::TooManyAbandoned(_) | Self::Schema => {
                 StoreError::Unavailable(Box::new(self))
             }
             Self::Database(DatabaseError(kind, _)) => match kind {
                 UniqueViolation | ForeignKeyViolation | SerializationFailure => StoreError::Conflict,
                 CheckViolation | NotNullViolation => StoreError::Corrupt(Box::new(self)),
                 ReadOnlyTransaction => StoreError::Unavailable(Box::new(self)),
-                // A statement that waits for itself is ended while it runs, long before its commit.
+                // PostgreSQL cancels a deadlocked statement while it runs, long before its commit.
                 _ if self.says("deadlock detected") => StoreError::Conflict,
                 _ => StoreError::Unknown(Box::new(self)),
             },
@@ -191,8 +191,8 @@ impl Failure {
         }
     }
 
-    /// Whether the connection that failed so is of no more use. A refusal says nothing of it, but that the server
-    /// has become one that takes no writes; and where a refusal was the server's last word, the next finds out.
+    /// Whether the connection must be closed after this failure. A refused statement leaves the connection usable, unless
+    /// the server has become read-only; if the server closed it after the refusal, the next statement finds out.
     pub(crate) fn ends_connection(&self) -> bool {
         use DatabaseErrorKind::{ClosedConnection, ReadOnlyTransaction, UnableToSendCommand};
         match self {
@@ -204,7 +204,7 @@ impl Failure {
             | Self::Connection(_)
             | Self::Pool(_)
             | Self::NoConnection(_)
-            | Self::LeftWaiting(_)
+            | Self::TooManyAbandoned(_)
             | Self::Schema => false,
         }
     }
@@ -214,7 +214,7 @@ impl Failure {
 mod tests {
     use super::*;
 
-    /// Words of the server for what may come at a commit or after it, a full disk included, leave the outcome open.
+    /// Errors of the server that may occur at or after a commit, a full disk included, leave the outcome unknown.
     #[test]
     fn only_what_is_found_before_the_commit_is_told_as_a_refusal() {
         for (said, told) in [

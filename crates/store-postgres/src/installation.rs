@@ -1,4 +1,4 @@
-//! Which installation's orders these are, and which of them a restore has lost.
+//! Installation id and epoch of the database, and the orders that a restore has lost.
 
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::rows::Column;
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
-/// Id and epoch.
+/// Query for the installation id and the epoch.
 #[derive(Clone)]
 pub(crate) struct Read;
 
@@ -28,14 +28,14 @@ impl PreparedStatement for Read {
     }
 }
 
-/// Reads what [`Read`] answers.
+/// Converts the row of [`Read`].
 pub(crate) fn restore(row: Option<(Uuid, i64)>) -> Result<Installation, Failure> {
     let column = |name| Column("installation", name);
     let (id, epoch) = column("(row)").found(row)?;
     Ok(Installation { id: InstallationId(id), epoch: Epoch(column("epoch").count(epoch)?) })
 }
 
-/// Goes on to a later epoch.
+/// Statement that raises the epoch.
 pub(crate) struct BeginEpoch(pub(crate) i64);
 
 impl PreparedStatement for BeginEpoch {
@@ -51,7 +51,7 @@ impl PreparedStatement for BeginEpoch {
     }
 }
 
-/// Keeps the id of an order that is not here.
+/// Statement that records the id of a lost order.
 pub(crate) struct AddLostOrder {
     pub(crate) order: Uuid,
     pub(crate) at: PgTimestamp,
@@ -74,7 +74,7 @@ impl PreparedStatement for AddLostOrder {
     }
 }
 
-/// The lost order whose id ends as this one.
+/// Query for the lost order whose id has the same tail.
 #[derive(Clone)]
 pub(crate) struct LostOrder(pub(crate) Uuid);
 
@@ -91,7 +91,7 @@ impl PreparedStatement for LostOrder {
     }
 }
 
-/// Keeps what is to be done about a lost order, unless that was decided before.
+/// Statement that records the decision on a lost order, unless one was recorded before.
 pub(crate) struct DecideOnLostOrder {
     pub(crate) order: Uuid,
     pub(crate) decision: Option<&'static str>,
@@ -114,7 +114,7 @@ impl PreparedStatement for DecideOnLostOrder {
     }
 }
 
-/// Reads a decision.
+/// Converts a stored decision.
 pub(crate) fn decision(name: Option<String>) -> Result<Option<LostOrderDecision>, Failure> {
     let column = Column("lost_orders", "decision");
     name.map(|it| column.found(LostOrderDecision::named(&it))).transpose()

@@ -1,15 +1,15 @@
-//! The store for production: PostgreSQL 13 or later, over tokio-postgres, without libpq.
+//! Store for production: PostgreSQL 13 or later, over tokio-postgres, without libpq.
 //!
-//! A commit is one statement, so that it is one round trip, one transaction, and nothing to be left open by a
-//! caller who goes away. Loading an order is one statement too. All statements have a text that never changes:
-//! each is parsed and planned once a connection.
+//! A commit is one statement: one round trip and one transaction, which a caller that is dropped cannot leave open.
+//! Loading an order is one statement too. The texts of all statements are constant: each is parsed and planned once for
+//! each connection.
 
+mod abandoned;
 mod address;
 mod ask;
 mod connect;
 mod failure;
 mod installation;
-mod left;
 mod migrate;
 mod pool;
 mod probe;
@@ -44,11 +44,11 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::abandoned::{AbandonedConnections, InUse};
 use crate::ask::{Shared, ask};
 use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
-use crate::left::{InUse, Left};
 pub use crate::migrate::Migrate;
 use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
@@ -62,31 +62,31 @@ pub use crate::timeline_file::TimelineFileError;
 use crate::timelines::Timelines;
 use crate::write::Commit;
 
-/// The oldest major version of PostgreSQL that we use.
+/// Oldest supported major version of PostgreSQL.
 const VERSION_MIN: u32 = 13;
 
-/// How long an answer of the database is waited for: longer than it may work on one (`statement_timeout`), so
-/// that this only ends what the network has lost.
+/// Timeout for an answer of the database. It is longer than `statement_timeout`, so it only ends what the network has
+/// lost.
 const ANSWER: Duration = Duration::from_secs(8);
 
-/// How often it is looked which server is the primary.
+/// Interval of the check which server is the primary.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How a database is used.
+/// Options for using a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The most connections, over all lanes; each lane has two at least. 4 to 8 for each core of the database
-    /// serve best.
+    /// Maximum number of connections, over all lanes; each lane has at least two. 4 to 8 for each core of the database
+    /// server work best.
     pub connections: u16,
-    /// How many threads use the store. Each has connections of its own, so that an answer wakes the thread that
-    /// waits for it; 1 for one pool that all share.
+    /// Number of threads that use the store. Each has connections of its own, so an answer wakes the thread that waits for
+    /// it; 1 for one pool that all threads share.
     pub lanes: u16,
-    /// How long to wait for a connection when all are in use.
+    /// Timeout for a free connection when all are in use.
     pub wait: Duration,
-    /// What is done about the schema first.
+    /// Treatment of the schema at the start.
     pub migrate: Migrate,
-    /// The file that the highest timeline of the database is remembered in, so that no server is written to that was
-    /// replaced by a promotion; `None` to compare nothing.
+    /// File that remembers the highest timeline of the database, so that nothing is written to a server that a promotion
+    /// has replaced; `None` to compare no timelines.
     pub timeline_file: Option<PathBuf>,
 }
 
@@ -97,48 +97,48 @@ impl Default for Options {
     }
 }
 
-/// Orders in a PostgreSQL database.
+/// Store of orders in a PostgreSQL database.
 pub struct PostgresStore {
     lanes: Vec<Lane>,
-    left: Arc<Left>,
+    abandoned: Arc<AbandonedConnections>,
     wait: Duration,
     source: Source,
     _watch: Option<Watch>,
 }
 
-/// The connections of one thread.
+/// Connections of one thread.
 struct Lane {
     shared: Arc<Shared>,
     pool: Pool,
 }
 
 impl PostgresStore {
-    /// Connects to the database at `url`, a `postgres://` URL as libpq has them, and migrates it if so told.
+    /// Connects to the database at `url`, a `postgres://` URL in libpq's form, and treats its schema as the options say.
     pub async fn open(url: &str, options: Options) -> Result<Self, OpenError> {
         let source = source(url, options.timeline_file)?;
-        // Fails here rather than at the first order where there is no database.
+        // Fails here, not at the first order, if the database cannot be used.
         migrate::run(source.establish().await?, source.place(), options.migrate).await?;
         let lanes = options.lanes.clamp(1, options.connections.max(1));
-        // One of each lane's is shared by its questions.
+        // One connection of each lane is shared by its reads.
         let pooled = usize::from((options.connections / lanes).saturating_sub(1).max(1));
         let lane = |_| {
             let shared = Arc::new(Shared::of(source.clone(), options.wait));
             Ok(Lane { shared, pool: Connections::pool(&source, pooled)? })
         };
-        let left = Arc::new(Left::of(pooled * usize::from(lanes)));
+        let abandoned = Arc::new(AbandonedConnections::of(pooled * usize::from(lanes)));
         let lanes = (0..lanes).map(lane).collect::<Result<_, OpenError>>()?;
-        Ok(Self { lanes, left, wait: options.wait, _watch: Watch::of(&source), source })
+        Ok(Self { lanes, abandoned, wait: options.wait, _watch: Watch::of(&source), source })
     }
 
-    /// Migrates the database at `url`, and says how many migrations that took. The server is compared with what
-    /// `timeline_file` remembers, as by [`Self::open`].
+    /// Migrates the database at `url`, and returns the number of migrations that were run. The server is compared with the
+    /// timeline in `timeline_file`, as by [`Self::open`].
     pub async fn migrate(url: &str, timeline_file: Option<&Path>) -> Result<usize, OpenError> {
         let source = source(url, timeline_file.map(Path::to_owned))?;
         migrate::run(source.establish().await?, source.place(), Migrate::Auto).await
     }
 
-    /// Remembers the timeline of the server at `url` that takes writes as the highest of this installation, whatever
-    /// `timeline_file` holds; gives what is remembered now, and what was before if that can be read.
+    /// Writes the timeline of the server at `url` that accepts writes to `timeline_file` as the highest of this installation,
+    /// whatever the file contains. Returns the new content, and the old one if it can be read.
     pub async fn trust_timeline(url: &str, timeline_file: &Path) -> Result<(Known, Option<Known>), OpenError> {
         let timelines = Arc::new(Timelines::remembered_in(timeline_file.to_owned()));
         let source = Source::of(url, Some(Arc::clone(&timelines)))?;
@@ -155,30 +155,34 @@ impl PostgresStore {
     async fn connection(&self) -> Result<InUse, Failure> {
         let lane = self.lane()?;
         match timeout(self.wait, lane.pool.get()).await {
-            Ok(connection) => Ok(InUse::of(connection?, &self.left, &lane.shared)),
+            Ok(connection) => Ok(InUse::of(connection?, &self.abandoned, &lane.shared)),
             Err(_) => Err(Failure::NoConnection(self.wait)),
         }
     }
 
-    /// Asks for what may be many rows, over a connection of its own; over the shared one while others may be waiting
-    /// for a commit for ever.
+    /// Reads rows that may be many, over a pooled connection; over the shared one while commits may be waiting without
+    /// end.
     async fn rows<T, R>(&self, question: T) -> Result<Vec<R>, Failure>
     where
         T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
-        if self.left.is_any() { self.lane()?.shared.ask_once(question).await } else { self.answered(question).await }
+        if self.abandoned.is_any() {
+            self.lane()?.shared.ask_once(question).await
+        } else {
+            self.answered(question).await
+        }
     }
 
-    /// Runs a statement that writes and answers with rows.
+    /// Runs a write that returns rows.
     async fn written<T, R>(&self, statement: T) -> Result<Vec<R>, Failure>
     where
         T: PreparedStatement + Send + 'static,
         T::Columns: Send,
         R: FromSqlRow<T::Columns, Pg> + Send + 'static,
     {
-        self.left.check()?;
+        self.abandoned.check()?;
         self.answered(statement).await
     }
 
@@ -196,7 +200,7 @@ impl PostgresStore {
         answer
     }
 
-    /// Asks for one row at most.
+    /// Reads at most one row.
     async fn row<T, R>(&self, question: T) -> Result<Option<R>, Failure>
     where
         T: PreparedStatement + Clone + Send + 'static,
@@ -206,9 +210,9 @@ impl PostgresStore {
         Ok(self.lane()?.shared.ask(question).await?.pop())
     }
 
-    /// Runs a statement that writes, to the end of its transaction, and says how many rows it answered with.
+    /// Runs a write to the end of its transaction, and returns the number of rows that it returned.
     async fn write<T: PreparedStatement + Send>(&self, statement: T) -> Result<usize, Failure> {
-        self.left.check()?;
+        self.abandoned.check()?;
         let mut connection = self.connection().await?;
         let lent = connection.get()?;
         let answer = in_time(Statement(statement).execute(&mut lent.connection)).await;
@@ -219,25 +223,25 @@ impl PostgresStore {
 }
 
 impl PostgresStore {
-    /// What a statement has answered. What a server writes that is known to be replaced by now is lost with it: the caller
-    /// looks again, at the one that has replaced it.
+    /// Passes on the result of a statement, unless its server is known to be replaced by now: then what it wrote is lost
+    /// with it, and the caller reads again from the server that replaced it.
     fn of_this_timeline<T>(&self, connection: &Lent, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.is_ok() && self.source.is_replaced(connection.timeline) { Err(Failure::Replaced) } else { answer }
     }
 
-    /// Runs a statement that writes, and says whether it wrote anything.
+    /// Runs a write, and returns whether it wrote anything.
     async fn wrote<T: PreparedStatement + Send>(&self, statement: T) -> Result<bool, StoreError> {
         self.write(statement).await.map(|rows| rows > 0).map_err(Failure::of_write)
     }
 }
 
-/// Those of the rows that were taken which can be read. The others may be of a newer version, which takes them when
-/// this lease is over; they must not hold up the rest.
+/// Leased rows that can be read. The others may be of a newer version, which takes them when this lease ends; they must
+/// not block the rest.
 fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Vec<T> {
-    rows.filter_map(|row| row.map_err(|error| tracing::error!(%error, "what waits cannot be read")).ok()).collect()
+    rows.filter_map(|row| row.map_err(|error| tracing::error!(%error, "a leased row cannot be read")).ok()).collect()
 }
 
-/// Waits for an answer of the database, for [`ANSWER`] at most.
+/// Waits for an answer of the database, at most [`ANSWER`].
 async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Result<T, Failure> {
     match timeout(ANSWER, answer).await {
         Ok(answer) => Ok(answer?),
@@ -245,7 +249,7 @@ async fn in_time<T>(answer: impl Future<Output = diesel::QueryResult<T>>) -> Res
     }
 }
 
-/// Which lane this thread goes in: the next one, from its first question on.
+/// Number of this thread's lane, assigned at its first use of the store.
 fn lane() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -262,8 +266,8 @@ fn source(url: &str, timeline_file: Option<PathBuf>) -> Result<Source, OpenError
     Source::of(url, timeline_file.map(|path| Arc::new(Timelines::remembered_in(path))))
 }
 
-/// Looks now and then which server is the primary: connections to one that was replaced may last for days, and one name
-/// or address may lead to another server tomorrow.
+/// Checks periodically which server is the primary: connections to a replaced one may last for days, and a name or an
+/// address may later belong to another server.
 struct Watch(AbortHandle);
 
 impl Watch {
@@ -272,7 +276,7 @@ impl Watch {
         let watching = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(LOOK).await;
-                // What is wrong is logged and warned of where it is found; and without a server, by every request.
+                // Problems are logged where they are found; a missing server fails every request anyway.
                 drop(source.look().await);
             }
         });

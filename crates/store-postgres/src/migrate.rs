@@ -13,31 +13,31 @@ use crate::failure::OpenError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Names the lock that is held while the schema changes: "Payw" in ASCII.
+/// Number of the advisory lock that is held while the schema changes: "Payw" in ASCII.
 const LOCK: i64 = 0x5061_7977;
 
-/// A migration waits for the locks it needs for a few seconds at most: what waits behind it is every customer.
-/// For the process that migrates before us we wait longer, since that is nobody's trouble but ours.
+/// Lock timeouts. A migration waits only a few seconds for the locks of its tables, because all requests queue behind it.
+/// It waits longer for another process's migration, which blocks no requests.
 const WAIT_FOR_TURN: &str = "SET lock_timeout = '60s'";
 const WAIT_FOR_TABLES: &str = "SET lock_timeout = '5s'; SET statement_timeout = '15min'";
 
-/// The last migration that this version knows.
+/// Last migration that this version knows.
 pub(crate) fn newest() -> String {
     let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).unwrap_or_default();
     known.iter().map(|it| it.name().version().to_string()).max().unwrap_or_default()
 }
 
-/// What is done about the schema at the start.
+/// Treatment of the schema at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Migrate {
-    /// Bring it up to what this version needs.
+    /// Migrates the database to the schema of this version.
     #[default]
     Auto,
-    /// Make all of it in a database that has nothing of it yet, and refuse any other schema than this version's.
+    /// Creates the schema in an empty database, and refuses another version's schema.
     Create,
-    /// Refuse to start on any other schema than this version's.
+    /// Refuses another version's schema.
     Check,
-    /// Start whatever it is: while a newer version is being rolled out.
+    /// Accepts any schema, for a rollout of a newer version.
     Off,
 }
 
@@ -53,8 +53,8 @@ struct Exists {
     exists: bool,
 }
 
-/// Does what is to be done about the schema over a connection that this takes up, and says how many migrations
-/// were made.
+/// Checks or migrates the schema over `connection`, which it consumes, and returns the number of migrations that were
+/// run.
 pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: Migrate) -> Result<usize, OpenError> {
     let panicked = OpenError::Migration { place: place.clone(), reason: "it did not come to its end".into() };
     let work = move || {
@@ -66,18 +66,18 @@ pub(crate) async fn run(connection: AsyncPgConnection, place: String, migrate: M
             Migrate::Off => Ok(0),
         }
     };
-    // The migrations are diesel's, which waits for each; so this is a thread that may wait.
+    // Diesel runs migrations synchronously, so this needs a blocking thread.
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(panicked))
 }
 
-/// The schema of a database.
+/// Schema of a database.
 struct Schema {
     db: AsyncConnectionWrapper<AsyncPgConnection>,
     place: String,
 }
 
 impl Schema {
-    /// Refuses a schema that is older or newer than this version's.
+    /// Fails if the schema is older or newer than this version's.
     fn check(&mut self) -> Result<usize, OpenError> {
         let pending = self.pending()?;
         match pending.first() {
@@ -90,30 +90,30 @@ impl Schema {
         }
     }
 
-    /// Makes what is missing, when it is this process's turn. The lock ends with the connection.
+    /// Runs the missing migrations, under the advisory lock, which ends with the connection.
     fn bring_up(&mut self) -> Result<usize, OpenError> {
         if self.pending()?.is_empty() {
             return Ok(0);
         }
         self.take_turn()?;
-        // Another process may have made them meanwhile, and a newer version more than that.
+        // Another process may have run them meanwhile, and a newer version more than these.
         if self.pending()?.is_empty() {
             return Ok(0);
         }
         self.make_pending()
     }
 
-    /// Makes all of the schema where there is nothing of it, when it is this process's turn; leaves any other alone.
+    /// Creates the schema in an empty database, under the advisory lock; leaves any other unchanged.
     fn create(&mut self) -> Result<usize, OpenError> {
         if self.pending()?.is_empty() {
             return Ok(0);
         }
-        // Another process may be making it, and have made a part.
+        // Another process may be creating it, and may have created a part.
         self.take_turn()?;
         if self.pending()?.len() == known(&self.place)?.len() { self.make_pending() } else { self.check() }
     }
 
-    /// Waits until no other process migrates. The turn ends with the connection.
+    /// Takes the advisory lock, which waits until no other process migrates. It ends with the connection.
     fn take_turn(&mut self) -> Result<(), OpenError> {
         self.run(WAIT_FOR_TURN)?;
         let turn = self.db.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"));
@@ -129,7 +129,7 @@ impl Schema {
         Ok(made.len())
     }
 
-    /// The migrations that this version knows and the database has not seen. An unknown one is a newer version's.
+    /// Migrations of this version that the database lacks. Fails on a migration that only a newer version knows.
     fn pending(&mut self) -> Result<Vec<String>, OpenError> {
         let Self { db, place } = self;
         let exists = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS exists";
@@ -153,7 +153,7 @@ impl Schema {
     }
 }
 
-/// The migrations of this version.
+/// Migrations of this version.
 fn known(place: &str) -> Result<Vec<String>, OpenError> {
     let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|error| failed(place, &error))?;
     Ok(known.iter().map(|it| it.name().version().to_string()).collect())

@@ -1,4 +1,4 @@
-//! The pool of connections that commits take turns on.
+//! Pool of connections for commits.
 
 use deadpool::managed::{Manager, Metrics, Object, Pool as ManagedPool, RecycleError, RecycleResult};
 use diesel_async::pooled_connection::PoolableConnection;
@@ -6,16 +6,16 @@ use diesel_async::pooled_connection::PoolableConnection;
 use crate::connect::{Pooled, Source};
 use crate::failure::OpenError;
 
-/// Connections to the server that is written to.
+/// Pool of connections to the server that accepts writes.
 pub(crate) type Pool = ManagedPool<Connections>;
-/// A connection that goes back to its pool.
+/// Borrowed connection that returns to its pool when dropped.
 pub(crate) type Lent = Object<Connections>;
 
-/// Makes connections, and knows which are of no more use.
+/// Manager that establishes connections and rejects broken ones.
 pub(crate) struct Connections(Source);
 
 impl Connections {
-    /// A pool of so many.
+    /// Creates a pool of at most `size` connections.
     pub(crate) fn pool(source: &Source, connections: usize) -> Result<Pool, OpenError> {
         let built = Pool::builder(Self(source.clone())).max_size(connections).build();
         built.map_err(|error| OpenError::Refused { place: source.place(), reason: error.to_string() })
@@ -30,8 +30,8 @@ impl Manager for Connections {
         self.0.pooled().await
     }
 
-    /// A connection that has broken is known as such without asking: asking would cost a round trip each time. So is one
-    /// to a server that was replaced by a promotion.
+    /// Rejects a broken connection, and one to a server that a promotion has replaced, without a query: that would cost a
+    /// round trip each time.
     async fn recycle(&self, pooled: &mut Pooled, _: &Metrics) -> RecycleResult<OpenError> {
         if pooled.connection.is_broken() {
             return Err(RecycleError::message("the connection has broken"));

@@ -1,4 +1,4 @@
-//! Whether an order would be kept: what is asked for `GET /readyz`.
+//! Readiness check for `GET /readyz`: whether an order could be stored.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text as SqlText};
@@ -6,7 +6,7 @@ use diesel::sql_types::{Array, Bool, Text as SqlText};
 use crate::migrate;
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
-/// What this version keeps its rows in.
+/// Tables of this version.
 const TABLES: &[&str] = &[
     "anomalies",
     "api_keys",
@@ -29,14 +29,14 @@ const TABLES: &[&str] = &[
     "webhook_inbox",
 ];
 
-/// Writes a row, and asks whether the schema is one that this version can work on (`probe.sql`).
+/// Statement that writes a test row, and checks that this version can work with the schema (`probe.sql`).
 pub(crate) struct Probe {
     migration: String,
     tables: &'static [&'static str],
 }
 
 impl Probe {
-    /// For the schema that this version knows.
+    /// Probe for the schema of this version.
     pub(crate) fn of_this_version() -> Self {
         Self { migration: migrate::newest(), tables: TABLES }
     }

@@ -1,5 +1,4 @@
-//! What waits: tasks, the provider's messages, and marks along its records. Each is taken by one at a time, for a
-//! time, and let go of by whoever has taken it.
+//! Tasks, stored events and cursors, which one worker at a time holds under a lease and then releases.
 
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
@@ -11,7 +10,7 @@ use crate::failure::Failure;
 use crate::rows::{pg_time, to_json};
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
-/// A message of the provider.
+/// Columns of a stored event.
 pub(crate) struct EventColumns<'a> {
     event: &'a ReceivedEvent,
     created_at: PgTimestamp,
@@ -51,7 +50,7 @@ impl<'a> EventColumns<'a> {
         to.value::<Nullable<Timestamptz>, _>(&self.due_at)
     }
 
-    /// The same parameters for no message.
+    /// Binds the same parameters as NULL, for a commit without an event.
     pub(crate) fn bind_none(to: &mut Binder<'_, '_, '_>) -> QueryResult<()> {
         let none = || &None::<&str>;
         let never = || &None::<PgTimestamp>;
@@ -67,7 +66,7 @@ impl<'a> EventColumns<'a> {
     }
 }
 
-/// Keeps a message (`record_event.sql`).
+/// Statement that stores an event (`record_event.sql`).
 pub(crate) struct RecordEvent<'a>(pub(crate) EventColumns<'a>);
 
 impl PreparedStatement for RecordEvent<'_> {
@@ -83,7 +82,7 @@ impl PreparedStatement for RecordEvent<'_> {
     }
 }
 
-/// A lease, with its times as PostgreSQL counts them.
+/// Parameters of a lease, with PostgreSQL's timestamps.
 pub(crate) struct Claim {
     now: PgTimestamp,
     limit: i64,
@@ -112,7 +111,7 @@ impl Claim {
     }
 }
 
-/// Takes tasks (`lease_tasks.sql`).
+/// Statement that leases due tasks (`lease_tasks.sql`).
 pub(crate) struct LeaseTasks(pub(crate) Claim);
 
 impl PreparedStatement for LeaseTasks {
@@ -130,7 +129,7 @@ impl PreparedStatement for LeaseTasks {
     }
 }
 
-/// Takes parked messages (`lease_events.sql`).
+/// Statement that leases due parked events (`lease_events.sql`).
 pub(crate) struct LeaseEvents(pub(crate) Claim);
 
 impl PreparedStatement for LeaseEvents {
@@ -149,7 +148,7 @@ impl PreparedStatement for LeaseEvents {
     }
 }
 
-/// Lets go of a task: ends it, or has it due again.
+/// Statement that releases a task: deletes it, or sets when it is due again.
 pub(crate) struct ReleaseTask<'a> {
     release: &'a TaskRelease,
     key: &'a str,
@@ -182,7 +181,7 @@ impl PreparedStatement for ReleaseTask<'_> {
     }
 }
 
-/// Makes tasks due that are due too late (`reschedule_tasks.sql`).
+/// Statement that makes overly late tasks due now (`reschedule_tasks.sql`).
 pub(crate) struct RescheduleTasks {
     after: PgTimestamp,
     limit: i64,
@@ -220,7 +219,7 @@ impl PreparedStatement for RescheduleTasks {
     }
 }
 
-/// Says what became of a message.
+/// Statement that stores the status of a leased event.
 pub(crate) struct CloseEvent<'a> {
     closing: &'a EventClosing,
     taken: i64,
@@ -264,7 +263,7 @@ impl PreparedStatement for CloseEvent<'_> {
     }
 }
 
-/// Forgets messages that are done with, a few thousand at a time.
+/// Statement that deletes closed events, a few thousand at a time.
 pub(crate) struct ForgetEvents(pub(crate) PgTimestamp);
 
 impl PreparedStatement for ForgetEvents {
@@ -283,7 +282,7 @@ impl PreparedStatement for ForgetEvents {
     }
 }
 
-/// Takes a mark (`lease_cursor.sql`).
+/// Statement that leases a cursor (`lease_cursor.sql`).
 pub(crate) struct LeaseCursor {
     pub(crate) name: String,
     pub(crate) claim: Claim,
@@ -310,7 +309,7 @@ impl PreparedStatement for LeaseCursor {
     }
 }
 
-/// Moves a mark, and lets go of it.
+/// Statement that moves a cursor and releases it.
 pub(crate) struct MoveCursor<'a> {
     pub(crate) name: &'a str,
     pub(crate) owner: Uuid,

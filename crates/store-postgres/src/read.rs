@@ -1,5 +1,5 @@
-//! What is read: each question is one statement. Questions own what they name, since diesel would otherwise have
-//! their lifetimes be those of the answers.
+//! Read queries, each one statement. A query owns its parameters, because diesel would otherwise tie their lifetimes to
+//! those of the rows.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
@@ -56,7 +56,7 @@ impl PreparedStatement for OrderByIntent {
     }
 }
 
-/// A page of all orders, the newest first.
+/// Query for a page of all orders, newest first.
 pub(crate) struct Orders {
     pub(crate) older_than: Uuid,
     pub(crate) limit: i64,
@@ -76,7 +76,7 @@ impl PreparedStatement for Orders {
     }
 }
 
-/// A page of a customer's orders, the newest first.
+/// Query for a page of a customer's orders, newest first.
 pub(crate) struct OrdersOfCustomer {
     pub(crate) customer: String,
     pub(crate) page: Orders,
@@ -131,7 +131,7 @@ impl PreparedStatement for Tasks {
     }
 }
 
-/// Which of these messages are known.
+/// Query for those of the given event ids that are stored.
 pub(crate) struct KnownEvents(pub(crate) Vec<String>);
 
 impl PreparedStatement for KnownEvents {

@@ -1,4 +1,4 @@
-//! Rows, and the two ways between them and the domain. A row that the domain could not have made is
+//! Conversion between rows and the domain, both ways. A row that the domain could not have produced is
 //! [`Failure::BadRow`], never a guess.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 
-/// Reads one column: names it in what goes wrong.
+/// Reader of one column, whose errors name the table and the column.
 #[derive(Clone, Copy)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -55,20 +55,20 @@ impl Column {
     }
 }
 
-/// From 1970 to 2000, where PostgreSQL counts from.
+/// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const MICROS_TO_2000: i64 = 946_684_800_000_000;
 
 pub(crate) fn pg_time(at: Timestamp) -> PgTimestamp {
     PgTimestamp(at.unix_micros().saturating_sub(MICROS_TO_2000))
 }
 
-/// Writes what a column keeps as JSON. The values are our own plain data, for which this cannot fail; if it
-/// did, nothing would be written.
+/// Converts a value to the JSON of its column. These are our own plain data, for which this cannot fail; if it did,
+/// nothing would be written.
 pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Column("(any)", "payload").read(serde_json::to_string(value))
 }
 
-/// The columns that `order.sql` answers with.
+/// Columns that `order.sql` returns.
 pub(crate) type OrderColumns = (
     SqlUuid,
     SqlText,
@@ -136,7 +136,7 @@ type RefundColumns = (
 );
 type DisputeColumns = (SqlText, SqlText, SqlText, BigInt, SqlText, SqlText, Nullable<Timestamptz>, Bool, Bool);
 
-/// An order with all that belongs to it.
+/// Row of an order with its lines, payments, refunds, disputes and anomalies.
 #[derive(Queryable)]
 pub(crate) struct OrderRow {
     id: Uuid,
@@ -172,12 +172,12 @@ pub(crate) struct OrderRow {
     anomalies: Vec<AnomalyRow>,
 }
 
-/// Name, description, SKU, unit amount, quantity.
+/// Columns of a line: name, description, SKU, unit amount, quantity.
 type LineRow = (String, String, Option<String>, i64, i64);
-/// Kind, label, amount.
+/// Columns of an adjustment: kind, label, amount.
 type AdjustmentRow = (String, String, i64);
-/// Provider's id, revision, currency, amount, status, received, capturable, capture asked, the balance's currency, gross
-/// and fee, last error, as of, created at, confirmed at.
+/// Columns of a PaymentIntent: Stripe's id, revision, currency, amount, status, received, capturable, requested capture,
+/// currency, gross and fee on the balance, last error, as of, created at, confirmed at.
 type IntentRow = (
     String,
     i64,
@@ -195,7 +195,8 @@ type IntentRow = (
     PgTimestamp,
     Option<PgTimestamp>,
 );
-/// Number, intent, provider's id, currency, amount, reason, origin, status, attempt, failure, requested at, epoch, request.
+/// Columns of a refund: number, intent, Stripe's id, currency, amount, reason, origin, status, attempt, failure,
+/// requested at, epoch, request.
 type RefundRow = (
     i64,
     String,
@@ -211,9 +212,9 @@ type RefundRow = (
     Option<i64>,
     Option<Uuid>,
 );
-/// Provider's id, intent, currency, amount, status, reason, due by, withdrawn, reinstated.
+/// Columns of a dispute: Stripe's id, intent, currency, amount, status, reason, due by, withdrawn, reinstated.
 type DisputeRow = (String, String, String, i64, String, String, Option<PgTimestamp>, bool, bool);
-/// Provider's id, payload, policy, reason, found at.
+/// Columns of an anomaly: Stripe's id of the intent, payload, policy, reason, found at.
 type AnomalyRow = (String, String, String, Option<String>, PgTimestamp);
 
 impl OrderRow {

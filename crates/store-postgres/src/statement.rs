@@ -1,5 +1,5 @@
-//! Statements whose text never changes. PostgreSQL parses and plans each once a connection, and diesel finds
-//! the prepared statement again by its type, whatever its parameters are.
+//! Statements with a constant text. PostgreSQL parses and plans each once for each connection; diesel finds the prepared
+//! statement by its Rust type, whatever its parameters are.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -9,24 +9,24 @@ use diesel::sql_types::HasSqlType;
 
 /// Statement with a constant text: the text, its parameters, the columns that it returns.
 pub(crate) trait PreparedStatement {
-    /// What tells it from every other statement: itself, for ever.
+    /// Type by which diesel finds the prepared statement: the statement itself with a `'static` lifetime.
     type Id: 'static;
-    /// The columns that it answers with.
+    /// SQL types of the columns that it returns.
     type Columns;
 
-    /// Its text.
+    /// Text of the statement.
     fn text() -> &'static Text;
 
-    /// Gives its parameters, `$1` first.
+    /// Binds its parameters, `$1` first.
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()>;
 }
 
-/// The text of a statement, cut where a parameter is named for the first time. The parameters must be named
-/// first in the order of their numbers; after that they may be named again anywhere.
+/// Text of a statement, split at the first occurrence of each parameter. The first occurrences must be in the order of
+/// the parameters' numbers; later occurrences may be anywhere.
 pub(crate) struct Text(Vec<&'static str>);
 
 impl Text {
-    /// Cuts `text`.
+    /// Splits `text`.
     pub(crate) fn of(text: &'static str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -47,7 +47,7 @@ impl Text {
     }
 }
 
-/// Names the text of a statement, cut once for the life of the process.
+/// Defines the text of a statement, split once for the life of the process.
 macro_rules! text {
     ($($part:expr),+ $(,)?) => {{
         static TEXT: std::sync::LazyLock<$crate::statement::Text> =
@@ -57,14 +57,14 @@ macro_rules! text {
 }
 pub(crate) use text;
 
-/// Takes the parameters of a statement, one after the other.
+/// Receiver of a statement's parameters, in their order.
 pub(crate) struct Binder<'p, 'a, 'b> {
     pass: &'p mut AstPass<'a, 'b, Pg>,
     parts: std::slice::Iter<'static, &'static str>,
 }
 
 impl<'b> Binder<'_, '_, 'b> {
-    /// Gives the next parameter, of the SQL type `S`.
+    /// Binds the next parameter, of the SQL type `S`.
     pub(crate) fn value<S, T>(&mut self, value: &'b T) -> QueryResult<()>
     where
         Pg: HasSqlType<S>,
@@ -81,7 +81,7 @@ impl<'b> Binder<'_, '_, 'b> {
     }
 }
 
-/// What diesel runs.
+/// Wrapper of a statement that diesel can run.
 pub(crate) struct Statement<T>(pub(crate) T);
 
 impl<T: PreparedStatement> Query for Statement<T> {

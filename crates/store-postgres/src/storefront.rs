@@ -1,4 +1,4 @@
-//! Carts, the price list, and who customers are at the provider.
+//! Carts, the price list, and the ids of customers at Stripe.
 
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
@@ -16,7 +16,7 @@ use crate::rows::{Column, pg_time, to_json};
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
 type VariantColumns = (SqlText, Nullable<SqlText>, SqlText, SqlText, SqlText, Bool);
-/// Id, SKU, name, description, prices, active.
+/// Columns of a variant: id, SKU, name, description, prices, active.
 type VariantRow = (String, Option<String>, String, String, String, bool);
 
 fn variant((id, sku, name, description, prices, active): VariantRow) -> Result<Variant, Failure> {
@@ -60,7 +60,7 @@ impl PreparedStatement for VariantsAfter {
     type Columns = VariantColumns;
 
     fn text() -> &'static Text {
-        // By code points, so that pages are the same whatever the database's language is.
+        // Ordered by code points, so that pages do not depend on the database's locale.
         text!(
             "SELECT id, sku, name, description, prices::text, active FROM variants ",
             "WHERE id > $1 COLLATE \"C\" ORDER BY id COLLATE \"C\" LIMIT $2"
@@ -73,7 +73,7 @@ impl PreparedStatement for VariantsAfter {
     }
 }
 
-/// Variants, column by column.
+/// Variants, as one array for each column.
 #[derive(Default)]
 struct PutVariants {
     ids: Vec<String>,
@@ -85,7 +85,7 @@ struct PutVariants {
 }
 
 impl PutVariants {
-    /// A statement writes a row once: of two of one id, the later stands.
+    /// Removes duplicates, because a statement can write a row only once: of two with one id the later is kept.
     fn of(variants: &[Variant]) -> Result<Self, Failure> {
         let mut columns = Self::default();
         let last: std::collections::BTreeMap<_, _> = variants.iter().map(|it| (&it.id, it)).collect();
@@ -312,7 +312,7 @@ fn cart_of(row: Result<Option<(i64, String)>, Failure>) -> Result<Option<Version
     row.and_then(|it| it.map(cart).transpose()).map_err(Failure::of_read)
 }
 
-/// Writes a cart: one row, or none if it is there in another version.
+/// Statement that writes a cart: one row, or none if another version is stored.
 struct CommitCart<'a> {
     id: Uuid,
     expected: i64,

@@ -1,33 +1,33 @@
-//! The timeline of a PostgreSQL server: which of several is the primary, and which was one once.
+//! Timeline of a PostgreSQL server, which shows the current primary among several, and former ones.
 //!
 //! A promotion, and a restore to a point in time, begin a new timeline of the same cluster. A primary with a lower
-//! timeline than was ever seen has been replaced: what it is given is lost.
+//! timeline than the highest one seen has been replaced: writes to it are lost.
 
 use thiserror::Error;
 
-/// What a server says of itself.
+/// Role and timeline that a server reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// Its host, port and database.
+    /// Host, port and database.
     pub(crate) place: String,
-    /// The system identifier of its cluster: the same on a primary and all of its standbys.
+    /// System identifier of the cluster: the same on a primary and all of its standbys.
     pub(crate) system: String,
-    /// When it was started: tells one server under two names from two servers.
+    /// Start time of the server, which shows whether two names belong to one server.
     pub(crate) started: String,
-    /// Whether it takes writes.
+    /// Whether the server accepts writes.
     pub(crate) writes: bool,
-    /// The timeline that it writes, or has replayed.
+    /// Timeline that a primary writes, or a standby has replayed.
     pub(crate) timeline: u32,
 }
 
-/// The highest timeline that was ever seen of a cluster.
+/// Highest timeline that was seen of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// The system identifier of the cluster.
+    /// System identifier of the cluster.
     pub system: String,
-    /// The timeline.
+    /// Number of the timeline.
     pub timeline: u32,
-    /// The host, port and database that it was seen at first.
+    /// Host, port and database where it was first seen.
     pub seen_at: String,
 }
 
@@ -36,7 +36,7 @@ impl Known {
         Self { system: server.system.clone(), timeline: server.timeline, seen_at: server.place.clone() }
     }
 
-    /// This, or what one of these servers has of the same cluster, if that is higher.
+    /// The highest of this timeline and those of `servers` of the same cluster.
     fn raised_by(self, servers: &[Server]) -> Self {
         let same = servers.iter().filter(|it| it.system == self.system);
         match same.max_by_key(|it| it.timeline) {
@@ -46,25 +46,25 @@ impl Known {
     }
 }
 
-/// Why no server of those that were reached is written to.
+/// Why none of the reached servers is used for writes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// One that was a primary once.
+    /// The server is a former primary.
     #[error(
-        "PostgreSQL at {place} takes writes on timeline {seen}, and timeline {} was seen at {}: it was replaced by a \
-         promotion, and what it is given is lost. Give the address of the promoted server. If this one is right, take \
-         the other out of database.url, run `paywright database trust-timeline`, and restart",
+        "PostgreSQL at {place} accepts writes on timeline {seen}, but timeline {} was seen at {}: it was replaced by a \
+         promotion, and writes to it would be lost. Give the address of the promoted server. If this one is right, remove \
+         the other from database.url, run `paywright database trust-timeline`, and restart",
         known.timeline, known.seen_at
     )]
     OldTimeline {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// Its timeline.
+        /// Timeline of the server.
         seen: u32,
-        /// The highest one.
+        /// Highest timeline that was seen.
         known: Known,
     },
-    /// One of another cluster.
+    /// The server belongs to another cluster.
     #[error(
         "PostgreSQL at {place} is another cluster than the one of this installation: its system identifier is {seen}, \
          and {} (timeline {}) is remembered of {}. After pg_upgrade, or if the orders were moved there, run \
@@ -73,17 +73,17 @@ pub enum Refusal {
         known.system, known.timeline, known.seen_at
     )]
     OtherCluster {
-        /// Where.
+        /// Host, port and database.
         place: String,
-        /// Its system identifier.
+        /// System identifier of the server.
         seen: String,
-        /// The cluster of this installation.
+        /// Cluster and timeline of this installation.
         known: Known,
     },
-    /// More than one.
-    #[error("{} both take writes: stop all but the right one, or keep clients from it, and start again", listed(.0))]
+    /// More than one server accepts writes.
+    #[error("{} both accept writes: stop all but the right one, or block clients from it, and restart", listed(.0))]
     TwoWriters(
-        /// Where, with the timeline of each.
+        /// Host, port and database of each, with its timeline.
         Vec<(String, u32)>,
     ),
 }
@@ -93,35 +93,35 @@ fn listed(servers: &[(String, u32)]) -> String {
     each.collect::<Vec<_>>().join(" and ")
 }
 
-/// When a server is chosen.
+/// Moment at which a server is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// At the start of a process: two servers that take writes are for a person to sort out.
+    /// Start of a process: if two servers accept writes, a person must decide.
     Start,
-    /// While it runs: the higher timeline goes.
+    /// While the process runs: the higher timeline is used.
     Running,
 }
 
-/// What is to be done about the servers that were reached.
+/// Choice among the servers that were reached.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Judgement {
-    /// The highest timeline, to be remembered before anything is written.
+pub(crate) struct Selection {
+    /// Highest timeline, to be remembered before anything is written.
     pub(crate) newest: Option<Known>,
-    /// The server to write to, by its position; `None` if none takes writes.
+    /// Position of the server to write to; `None` if none accepts writes.
     pub(crate) choice: Result<Option<usize>, Refusal>,
 }
 
-impl Judgement {
+impl Selection {
     const fn refused(refusal: Refusal) -> Self {
         Self { newest: None, choice: Err(refusal) }
     }
 }
 
 /// Chooses the server to write to.
-pub(crate) fn judge(servers: &[Server], known: Option<&Known>, moment: Moment) -> Judgement {
+pub(crate) fn select_server(servers: &[Server], known: Option<&Known>, moment: Moment) -> Selection {
     let writers = distinct_writers(servers);
     if moment == Moment::Start && writers.len() > 1 {
-        return Judgement::refused(two(&writers));
+        return Selection::refused(two(&writers));
     }
     let ours = |it: &&(usize, &Server)| known.is_none_or(|known| known.system == it.1.system);
     let mut right: Vec<_> = writers.iter().filter(ours).copied().collect();
@@ -129,10 +129,10 @@ pub(crate) fn judge(servers: &[Server], known: Option<&Known>, moment: Moment) -
     let (position, best) = match (right.as_slice(), writers.first(), known) {
         ([], Some((_, other)), Some(known)) => {
             let (place, seen) = (other.place.clone(), other.system.clone());
-            return Judgement::refused(Refusal::OtherCluster { place, seen, known: known.clone() });
+            return Selection::refused(Refusal::OtherCluster { place, seen, known: known.clone() });
         }
-        ([], ..) => return Judgement { newest: known.cloned().map(|it| it.raised_by(servers)), choice: Ok(None) },
-        ([first, second, ..], ..) if first.1.timeline == second.1.timeline => return Judgement::refused(two(&right)),
+        ([], ..) => return Selection { newest: known.cloned().map(|it| it.raised_by(servers)), choice: Ok(None) },
+        ([first, second, ..], ..) if first.1.timeline == second.1.timeline => return Selection::refused(two(&right)),
         ([first, ..], ..) => *first,
     };
     let newest = known.cloned().unwrap_or_else(|| Known::of(best)).raised_by(servers);
@@ -141,10 +141,10 @@ pub(crate) fn judge(servers: &[Server], known: Option<&Known>, moment: Moment) -
     } else {
         Ok(Some(position))
     };
-    Judgement { newest: Some(newest), choice }
+    Selection { newest: Some(newest), choice }
 }
 
-/// The server that takes writes, if that is one.
+/// Returns the one server that accepts writes, if any.
 pub(crate) fn only_writer(servers: &[Server]) -> Result<Option<Server>, Refusal> {
     match distinct_writers(servers).as_slice() {
         [] => Ok(None),
@@ -157,7 +157,7 @@ fn two(writers: &[(usize, &Server)]) -> Refusal {
     Refusal::TwoWriters(writers.iter().map(|(_, it)| (it.place.clone(), it.timeline)).collect())
 }
 
-/// Servers that take writes, each once, however many names it has.
+/// Servers that accept writes, each once, even if it has several names.
 fn distinct_writers(servers: &[Server]) -> Vec<(usize, &Server)> {
     let mut distinct: Vec<(usize, &Server)> = Vec::new();
     for (position, server) in servers.iter().enumerate().filter(|it| it.1.writes) {
@@ -181,9 +181,9 @@ mod tests {
         Known { system: "7".into(), timeline, seen_at: "before".into() }
     }
 
-    /// What is chosen or refused, in a word, and the timeline that is remembered then.
+    /// Choice or refusal as one word, with the timeline that is remembered.
     fn told(servers: &[Server], known: Option<&Known>, moment: Moment) -> (String, Option<u32>) {
-        let judgement = judge(servers, known, moment);
+        let judgement = select_server(servers, known, moment);
         let word = match judgement.choice {
             Ok(None) => "none".into(),
             Ok(Some(position)) => servers[position].place.clone(),
@@ -212,7 +212,7 @@ mod tests {
             (vec![&behind, &new], Some(1), start, "new", Some(2)),
             (vec![&standby], Some(1), start, "none", Some(2)),
             (vec![&standby], None, start, "none", None),
-            // A standby that follows a promoted server shows that there is one.
+            // A standby on a higher timeline shows that another server was promoted.
             (vec![&old, &standby], None, start, "old old 1 2", Some(2)),
             (vec![&old, &standby], Some(1), running, "old old 1 2", Some(2)),
             (vec![&old, &new], None, start, "two old new", None),
@@ -243,10 +243,12 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_server_both_timelines_and_the_command() {
-        let old = judge(&[server("db1:5432/shop", "7", true, 1)], Some(&known(2)), Moment::Start).choice.unwrap_err();
-        let other = judge(&[server("db1:5432/shop", "8", true, 1)], Some(&known(2)), Moment::Start).choice.unwrap_err();
+        let old =
+            select_server(&[server("db1:5432/shop", "7", true, 1)], Some(&known(2)), Moment::Start).choice.unwrap_err();
+        let other =
+            select_server(&[server("db1:5432/shop", "8", true, 1)], Some(&known(2)), Moment::Start).choice.unwrap_err();
         for (sentence, words) in [
-            (old.to_string(), ["db1:5432/shop takes writes on timeline 1", "timeline 2 was seen at before"]),
+            (old.to_string(), ["db1:5432/shop accepts writes on timeline 1", "timeline 2 was seen at before"]),
             (other.to_string(), ["system identifier is 8", "7 (timeline 2)"]),
         ] {
             assert!(words.iter().all(|it| sentence.contains(it)), "{sentence}");

@@ -1,4 +1,4 @@
-//! The file that the highest timeline is remembered in, outside the database: a database that was replaced cannot know.
+//! File that remembers the highest timeline outside the database, because a replaced database does not know that it was.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -9,54 +9,54 @@ use thiserror::Error;
 
 use crate::timeline::{Known, Refusal, Server};
 
-/// The longest file that is read, in bytes.
+/// Maximum size of the file in bytes.
 const BYTES_MAX: u64 = 4096;
 
-/// Why a timeline is not remembered.
+/// Why a timeline cannot be remembered.
 #[derive(Debug, Error)]
 pub enum TimelineFileError {
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error(
         "the timeline file {} cannot be read: {error}. The user that Paywright runs as must be able to read and \
          write it, and its folder (`database.timeline_file`)",
         path.display()
     )]
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
-    /// The file holds something else.
+    /// The file has other content.
     #[error(
-        "the timeline file {} is damaged: {problem}. See which server is the primary, give its address alone, and \
-         run `paywright database trust-timeline` to write the file anew",
+        "the timeline file {} is damaged: {problem}. Find out which server is the primary, set only its address, and \
+         run `paywright database trust-timeline` to write the file again",
         path.display()
     )]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
     /// The file cannot be written.
     #[error(
-        "the timeline file {} cannot be written: {error}. Set `database.timeline_file` to a path on a disk that is \
-         kept and that the user of Paywright may write to, or to an empty text to do without the protection from a \
+        "the timeline file {} cannot be written: {error}. Set `database.timeline_file` to a path on a persistent disk \
+         that the user of Paywright may write to, or to an empty text to run without the protection from a \
          replaced primary",
         path.display()
     )]
     Unwritable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         #[source]
         error: std::io::Error,
     },
 }
 
-/// The file's content.
+/// Content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
     system_identifier: String,
@@ -64,7 +64,7 @@ struct Content {
     seen_at: String,
 }
 
-/// A file that need not be there yet.
+/// Timeline file, which need not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct TimelineFile(PathBuf);
 
@@ -73,7 +73,7 @@ impl TimelineFile {
         Self(path)
     }
 
-    /// Reads what is remembered; `None` if there is no file.
+    /// Reads the remembered timeline; `None` if there is no file.
     pub(crate) fn read(&self) -> Result<Option<Known>, TimelineFileError> {
         let path = || self.0.clone();
         let text = match fs::metadata(&self.0) {
@@ -98,8 +98,8 @@ impl TimelineFile {
         }
     }
 
-    /// Remembers a timeline that is higher than what the file holds, and gives what it holds then. Processes that do so
-    /// at once take turns. What is given may be higher, or of another cluster.
+    /// Writes a timeline that is higher than the one in the file, and returns the file's content then, which may be higher,
+    /// or of another cluster. Concurrent processes take turns.
     pub(crate) fn raise(&self, to: &Known) -> Result<Known, TimelineFileError> {
         let unwritable = |error| TimelineFileError::Unwritable { path: self.0.clone(), error };
         let stays = |there: &Known| there.system != to.system || there.timeline >= to.timeline;
@@ -115,7 +115,7 @@ impl TimelineFile {
         Ok(to.clone())
     }
 
-    /// Remembers this, whatever was remembered before.
+    /// Writes this timeline, whatever the file contains.
     pub(crate) fn replace(&self, by: &Known) -> Result<(), TimelineFileError> {
         let written = File::open(self.folder()).and_then(|folder| {
             folder.lock()?;
@@ -124,7 +124,7 @@ impl TimelineFile {
         written.map_err(|error| TimelineFileError::Unwritable { path: self.0.clone(), error })
     }
 
-    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    /// Replaces the file atomically: a crash leaves the old or the new content.
     fn write(&self, folder: &File, known: &Known) -> std::io::Result<()> {
         let content = Content {
             system_identifier: known.system.clone(),
@@ -150,7 +150,7 @@ impl TimelineFile {
     }
 }
 
-/// Whether a server may be written to, by what the file holds after it was raised.
+/// Whether a server may be used for writes, by the content of the file after it was raised.
 pub(crate) fn fits(server: &Server, held: &Known) -> Result<(), Refusal> {
     let place = server.place.clone();
     if held.system != server.system {
@@ -170,7 +170,7 @@ mod tests {
         Known { system: system.into(), timeline, seen_at: "db1:5432/shop".into() }
     }
 
-    /// A file in a folder of one test.
+    /// Timeline file in a directory of one test.
     fn file(test: &str) -> (PathBuf, TimelineFile) {
         let folder = std::env::temp_dir().join(format!("paywright-timeline-{test}-{}", std::process::id()));
         drop(fs::remove_dir_all(&folder));
@@ -193,8 +193,8 @@ mod tests {
         }
         file.replace(&known("8", 1)).unwrap();
         assert_eq!(file.read().unwrap(), Some(known("8", 1)));
-        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
-        assert_eq!(left, ["timeline.json"], "nothing is left beside it");
+        let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(files, ["timeline.json"], "nothing is left beside it");
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -1,27 +1,27 @@
-//! What a process knows of the timelines of its servers: in memory, and in a file that outlives it.
+//! Known timelines of the servers: in memory, and in a file that outlives the process.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::failure::OpenError;
-use crate::timeline::{Known, Moment, Refusal, Server, judge};
+use crate::timeline::{Known, Moment, Refusal, Server, select_server};
 use crate::timeline_file::{TimelineFile, TimelineFileError, fits};
 
-/// The highest timeline that was seen, and what an operator should know of it.
+/// Highest timeline that was seen, and warnings for the operator.
 pub(crate) struct Timelines {
     file: TimelineFile,
     known: Mutex<Option<Known>>,
-    /// The timeline of `known`, for a look at each statement.
+    /// Number of `known`'s timeline, which every statement checks.
     newest: AtomicU32,
     troubles: Mutex<Troubles>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Troubles {
-    /// Why the last connection was refused.
+    /// Reason why the last connection was refused.
     refused: Option<String>,
-    /// Why the last timeline is not in the file.
+    /// Reason why the last timeline is not in the file.
     not_remembered: Option<String>,
 }
 
@@ -35,26 +35,26 @@ impl Timelines {
         }
     }
 
-    /// Whether a higher timeline than this is known.
+    /// Whether a timeline higher than this one is known.
     pub(crate) fn is_replaced(&self, timeline: u32) -> bool {
         timeline < self.newest.load(Ordering::Acquire)
     }
 
-    /// What an operator should change, in sentences.
+    /// Warnings for the operator, as sentences.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let Troubles { refused, not_remembered } = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
         refused.into_iter().chain(not_remembered).collect()
     }
 
-    /// Chooses the server to write to, by its position, after what is to be remembered was remembered; `None` if none of
-    /// them takes writes.
+    /// Chooses the server to write to and returns its position, after the highest timeline was remembered; `None` if none
+    /// accepts writes.
     pub(crate) async fn choose(
         self: &Arc<Self>,
         servers: Vec<Server>,
         moment: Moment,
     ) -> Result<Option<usize>, OpenError> {
         let this = Arc::clone(self);
-        // The file is read and written by a thread that may wait for the disk.
+        // The file is read and written on a blocking thread.
         let chosen = tokio::task::spawn_blocking(move || this.choose_blocking(&servers, moment)).await;
         let gone = |_| OpenError::Unreachable { place: String::new(), reason: "the process is ending".into() };
         let chosen = chosen.unwrap_or_else(|error| Err(gone(error)));
@@ -75,10 +75,10 @@ impl Timelines {
 
     fn choose_blocking(&self, servers: &[Server], moment: Moment) -> Result<Option<usize>, OpenError> {
         let known = self.known(moment)?;
-        let judgement = judge(servers, known.as_ref(), moment);
+        let judgement = select_server(servers, known.as_ref(), moment);
         if let Some(newest) = judgement.newest {
             let held = self.remember(newest, moment)?;
-            // Another process may have seen more meanwhile.
+            // Another process may have seen a higher timeline meanwhile.
             if let Ok(Some(position)) = &judgement.choice
                 && let Some(server) = servers.get(*position)
             {
@@ -88,7 +88,7 @@ impl Timelines {
         Ok(judgement.choice?)
     }
 
-    /// What this process and the file know. Both are of one cluster.
+    /// The higher of what this process and the file know, of one cluster.
     fn known(&self, moment: Moment) -> Result<Option<Known>, OpenError> {
         let own = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let held = match (self.file.read(), moment) {
@@ -109,8 +109,8 @@ impl Timelines {
         }
     }
 
-    /// Remembers a timeline, and gives the one that is known then. A process that runs goes on without its file, since it
-    /// remembers for itself; one that starts does not.
+    /// Remembers a timeline, and returns the one that is known then. A running process continues without its file, since it
+    /// remembers in memory; a starting one fails.
     fn remember(&self, newest: Known, moment: Moment) -> Result<Known, OpenError> {
         let held = match (self.file.raise(&newest), moment) {
             (Ok(held), _) => {
@@ -128,7 +128,7 @@ impl Timelines {
             Some(known) if known.system != held.system || known.timeline >= held.timeline => return Ok(known.clone()),
             Some(before) => {
                 let (from, to) = (before.timeline, held.timeline);
-                tracing::warn!(from, to, at = %held.seen_at, "the database has a new timeline: it was promoted");
+                tracing::warn!(from, to, at = %held.seen_at, "the database has a new timeline after a promotion");
             }
             None => {}
         }
@@ -148,7 +148,7 @@ impl Timelines {
         troubles.not_remembered = sentence;
     }
 
-    /// Remembers this server's timeline, whatever was remembered before; gives what that was, if it could be read.
+    /// Remembers this server's timeline, whatever was remembered before; returns that, if it could be read.
     pub(crate) fn trust(&self, server: &Server) -> Result<Option<Known>, TimelineFileError> {
         let before = self.file.read().unwrap_or_default();
         self.file.replace(&Known::of(server))?;

@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::address::{Address, Trust};
 use crate::failure::OpenError;
 
-/// What makes TLS connections to `address`.
+/// Connector for TLS connections to `address`.
 pub(crate) fn connector(address: &Address) -> Result<MakeRustlsConnect, OpenError> {
     let bad = |problem: String| OpenError::Address { problem };
     let provider = Arc::new(ring::default_provider());
@@ -47,13 +47,13 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
                 roots.add(certificate).map_err(|error| unreadable(&error))?;
             }
         }
-        // The system's list may hold what cannot be read; what can be is trusted.
+        // The system's list may contain unreadable certificates; the readable ones are trusted.
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
     Ok(roots)
 }
 
-/// Checks as much as `sslmode` asks for. What the other end signs in the handshake is checked always.
+/// Certificate verifier for `sslmode`. The signatures of the handshake are always checked.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -72,7 +72,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(certificate, intermediates, host, ocsp_response, now) {
-            // The chain is checked before the name.
+            // rustls checks the chain before the name.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.for_host => Ok(ServerCertVerified::assertion()),

@@ -1,4 +1,4 @@
-//! What is written: each commit is one statement, so that it is one round trip and one transaction.
+//! Writes. Each commit is one statement, so it is one round trip and one transaction.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::queue::EventColumns;
 use crate::rows::{pg_time, to_json};
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
-/// A first commit (`place.sql`).
+/// First commit of an order (`place.sql`).
 pub(crate) struct Place<'a> {
     id: Uuid,
     number: &'a str,
@@ -31,7 +31,8 @@ pub(crate) struct Place<'a> {
     idempotency: IdempotencyColumns<'a>,
 }
 
-/// A later commit (`change.sql`) as most are: the content stays as it is, and all money fits.
+/// Later commit of the usual kind (`change.sql`): the content is unchanged, and there are no refunds, disputes or
+/// anomalies.
 pub(crate) struct Change<'a> {
     id: Uuid,
     expected: i64,
@@ -43,7 +44,7 @@ pub(crate) struct Change<'a> {
     received: Option<EventColumns<'a>>,
 }
 
-/// Any later commit (`change.sql` and `rest.sql`).
+/// Later commit of any kind (`change.sql` and `rest.sql`).
 pub(crate) struct ChangeAll<'a> {
     change: Change<'a>,
     refunds: Refunds<'a>,
@@ -53,7 +54,7 @@ pub(crate) struct ChangeAll<'a> {
     content: Content<'a>,
 }
 
-/// The statement that a commit is.
+/// Statement of a commit.
 pub(crate) enum Commit<'a> {
     Place(Box<Place<'a>>),
     Change(Box<Change<'a>>),
@@ -167,7 +168,7 @@ impl PreparedStatement for ChangeAll<'_> {
     }
 }
 
-/// The columns of an order that change.
+/// Columns of an order that may change.
 struct OrderColumns<'a> {
     customer: Option<&'a str>,
     email: Option<&'a str>,
@@ -239,7 +240,7 @@ impl<'a> OrderColumns<'a> {
     }
 }
 
-/// Lines and adjustments, column by column.
+/// Lines and adjustments, as one array for each column.
 struct Content<'a> {
     names: Vec<&'a str>,
     descriptions: Vec<&'a str>,
@@ -278,7 +279,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Every intent, column by column.
+/// PaymentIntents, as one array for each column.
 struct Intents<'a> {
     ids: Vec<&'a str>,
     revisions: Vec<i64>,
@@ -345,7 +346,7 @@ impl<'a> Intents<'a> {
     }
 }
 
-/// Every refund, column by column.
+/// Refunds, as one array for each column.
 struct Refunds<'a> {
     numbers: Vec<i64>,
     intents: Vec<&'a str>,
@@ -399,7 +400,7 @@ impl<'a> Refunds<'a> {
     }
 }
 
-/// Every dispute, column by column.
+/// Disputes, as one array for each column.
 struct Disputes<'a> {
     ids: Vec<&'a str>,
     intents: Vec<&'a str>,
@@ -441,7 +442,7 @@ impl<'a> Disputes<'a> {
     }
 }
 
-/// Every anomaly, column by column.
+/// Anomalies, as one array for each column.
 struct Anomalies<'a> {
     intents: Vec<&'a str>,
     names: Vec<&'a str>,
@@ -455,7 +456,7 @@ impl<'a> Anomalies<'a> {
     fn of(order: &'a Order) -> Result<Self, Failure> {
         let anomalies = &order.anomalies;
         Ok(Self {
-            // Empty where it is about no intent: the column takes no NULL.
+            // Empty if it concerns no PaymentIntent: the column is NOT NULL.
             intents: anomalies.iter().map(|it| it.intent.as_ref().map_or("", IntentId::as_str)).collect(),
             names: anomalies.iter().map(|it| it.kind.name()).collect(),
             payloads: anomalies.iter().map(|it| to_json(&it.kind)).collect::<Result<_, _>>()?,
@@ -475,7 +476,7 @@ impl<'a> Anomalies<'a> {
     }
 }
 
-/// What happened and what is to be done, column by column.
+/// Facts and tasks, as one array for each column.
 struct Events<'a> {
     at: PgTimestamp,
     cause: Option<String>,
@@ -580,7 +581,7 @@ impl PreparedStatement for AddApiKey<'_> {
     }
 }
 
-/// The first revocation stands.
+/// Statement that revokes a key; the first revocation is kept.
 pub(crate) struct RevokeApiKey {
     at: PgTimestamp,
     id: Uuid,

@@ -1,4 +1,4 @@
-//! The contract of every store, kept by PostgreSQL.
+//! Contract of every store, tested on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use paywright_testkit::postgres::Database;
 use paywright_testkit::storefront_contract::Shelf;
 
 struct Shop {
-    // The store goes first: its connections would hold the database.
+    // The store is dropped first, because its connections would keep the database in use.
     store: Arc<PostgresStore>,
     database: Database,
 }

@@ -1,4 +1,4 @@
-//! Several servers, of which one is promoted: what is written where.
+//! Several servers, one of which is promoted: which server is written to.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use paywright_store_postgres::{OpenError, Options, PostgresStore, Refusal, Timel
 use paywright_testkit::postgres::connect;
 use paywright_testkit::{Cluster, at, changes, order_id, place, url_of_all};
 
-/// How long anything may take before it is given up: far more than it takes.
+/// Timeout of every wait, far longer than any takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn first(n: u32) -> Changes {
     changes(Version::NEW, place(n), at(1), at(1))
 }
 
-/// A file of one test, which goes with it.
+/// Temporary file of one test.
 struct Remembered(PathBuf);
 
 impl Remembered {
@@ -57,7 +57,7 @@ fn rand() -> u128 {
     u128::from(random) << 64 | u128::from(std::process::id())
 }
 
-/// A primary that has a standby, which has all that it has.
+/// A primary with a standby that has caught up.
 async fn pair() -> (Cluster, Cluster) {
     let primary = Cluster::of_one_test(&[]);
     primary.start();
@@ -66,7 +66,7 @@ async fn pair() -> (Cluster, Cluster) {
     (primary, standby)
 }
 
-/// Waits until a standby has all that its primary has.
+/// Waits until a standby has caught up with its primary.
 async fn caught_up(primary: &Cluster, standby: &Cluster) {
     let (primary, standby) = (connect(&primary.url("postgres")).await, connect(&standby.url("postgres")).await);
     let wanted: String = primary.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap().get(0);
@@ -89,7 +89,7 @@ async fn end_connections(cluster: &Cluster) {
     db.query(end, &[]).await.unwrap();
 }
 
-/// Commits until it is answered that it was done.
+/// Commits repeatedly until a commit succeeds.
 async fn commit_in_the_end(store: &PostgresStore, n: u32) {
     let begun = Instant::now();
     loop {
@@ -102,7 +102,7 @@ async fn commit_in_the_end(store: &PostgresStore, n: u32) {
 }
 
 #[tokio::test]
-async fn a_primary_that_was_replaced_gets_nothing_from_whoever_has_seen_the_promotion() {
+async fn nothing_is_written_to_a_replaced_primary_after_the_promotion_was_seen() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     let both = url_of_all(&[&old, &new], "postgres");
     let store = remembered.open(&both).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_primary_that_was_replaced_gets_nothing_from_whoever_has_seen_the_prom
     commit_in_the_end(&store, 2).await;
     assert!(remembered.text().contains("\"timeline\": 2"), "{}", remembered.text());
 
-    // The old primary is back, and the first in the URL.
+    // The old primary is running again, and is the first in the URL.
     old.start();
     end_connections(&new).await;
     commit_in_the_end(&store, 3).await;
@@ -124,7 +124,7 @@ async fn a_primary_that_was_replaced_gets_nothing_from_whoever_has_seen_the_prom
         assert!(error.to_string().contains(cluster.host().to_str().unwrap()), "{error}");
     }
 
-    // The promoted one cannot be reached: nothing is written to the old one, by no process.
+    // The promoted server cannot be reached: no process writes to the old one.
     new.stop("fast");
     for url in [&both, &old.url("postgres")] {
         let error = remembered.refused(url).await.to_string();
@@ -146,7 +146,7 @@ async fn a_primary_that_was_replaced_gets_nothing_from_whoever_has_seen_the_prom
     assert!(store.warnings().concat().contains("timeline 2 was seen"), "{:?}", store.warnings());
     assert_eq!(orders(&old).await, 1);
 
-    // Back again, and the old one fenced: all goes on, and what was answered is there.
+    // The promoted server is reachable again and the old one is fenced: commits work, and answered ones are stored.
     new.start();
     old.stop("fast");
     commit_in_the_end(&store, 4).await;
@@ -155,9 +155,9 @@ async fn a_primary_that_was_replaced_gets_nothing_from_whoever_has_seen_the_prom
     assert_eq!(orders(&new).await, 4);
 }
 
-/// A promotion while nobody has fenced the old primary: its connections are good, and it answers.
+/// A promotion without fencing of the old primary: its connections still work, and it answers.
 #[tokio::test]
-async fn a_running_process_finds_a_promotion_and_leaves_the_old_primary() {
+async fn a_running_process_detects_a_promotion_and_leaves_the_old_primary() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     let store = remembered.open(&url_of_all(&[&old, &new], "postgres")).await.unwrap();
     store.commit(first(0)).await.unwrap();
@@ -180,9 +180,9 @@ async fn a_running_process_finds_a_promotion_and_leaves_the_old_primary() {
     assert_eq!(orders(&old).await, on_the_old_one, "it gets nothing more");
 }
 
-/// The old primary answers that it has committed, when the promotion is known already.
+/// The old primary reports a commit after the promotion is known.
 #[tokio::test]
-async fn what_a_replaced_primary_answers_last_is_unknown_and_looked_up_at_the_promoted_one() {
+async fn the_last_answer_of_a_replaced_primary_is_unknown_and_read_from_the_promoted_one() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     let store = Arc::new(remembered.open(&url_of_all(&[&old, &new], "postgres")).await.unwrap());
     store.commit(first(1)).await.unwrap();
@@ -212,13 +212,13 @@ async fn what_a_replaced_primary_answers_last_is_unknown_and_looked_up_at_the_pr
 }
 
 #[tokio::test]
-async fn two_servers_that_take_writes_are_refused_at_the_first_start() {
+async fn two_servers_that_accept_writes_are_refused_at_the_first_start() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     new.promote();
     let error = remembered.refused(&url_of_all(&[&old, &new], "postgres")).await;
     assert!(matches!(&error, OpenError::Refusal(Refusal::TwoWriters(_))), "{error}");
     assert!(!remembered.file().exists(), "nothing is remembered of them");
-    // Kept from writing, as an operator may do at once, the old one is no writer.
+    // Made read-only, as an operator may do, the old primary does not accept writes.
     let fence = "ALTER SYSTEM SET default_transaction_read_only = on";
     let admin = connect(&old.url("postgres")).await;
     admin.batch_execute(fence).await.unwrap();
@@ -232,11 +232,11 @@ async fn two_servers_that_take_writes_are_refused_at_the_first_start() {
     };
     store.commit(first(1)).await.unwrap();
     assert_eq!((orders(&old).await, orders(&new).await), (0, 1));
-    // One server under two names is one.
+    // One server under two names counts once.
     remembered.open(&url_of_all(&[&new, &new], "postgres")).await.unwrap();
 }
 
-/// Another server that follows the promoted one shows that there is one, also to who has seen none of it.
+/// A standby of the promoted server shows the promotion, also to a process that has not seen it.
 #[tokio::test]
 async fn a_standby_of_the_promoted_server_shows_that_a_primary_was_replaced() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
@@ -250,7 +250,7 @@ async fn a_standby_of_the_promoted_server_shows_that_a_primary_was_replaced() {
 }
 
 #[tokio::test]
-async fn another_cluster_and_a_lower_timeline_are_used_when_they_are_trusted_on_purpose() {
+async fn another_cluster_and_a_lower_timeline_are_used_after_trust_timeline() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     new.promote();
     drop(remembered.open(&new.url("postgres")).await.unwrap());
@@ -272,7 +272,7 @@ async fn another_cluster_and_a_lower_timeline_are_used_when_they_are_trusted_on_
 }
 
 #[tokio::test]
-async fn a_timeline_file_that_cannot_be_used_is_named_and_written_anew_on_purpose() {
+async fn an_unusable_timeline_file_is_named_and_rewritten_by_trust_timeline() {
     let remembered = Remembered::new();
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
@@ -292,7 +292,7 @@ async fn a_timeline_file_that_cannot_be_used_is_named_and_written_anew_on_purpos
     assert!(matches!(&error, OpenError::TimelineFile(TimelineFileError::Unwritable { .. })), "{error}");
     assert!(error.to_string().contains("database.timeline_file"), "{error}");
 
-    // A process that runs remembers for itself, goes on, and says so.
+    // A running process remembers in memory, continues, and warns.
     std::fs::write(remembered.file(), "nonsense").unwrap();
     store.commit(first(1)).await.unwrap();
     end_connections(&cluster).await;
@@ -301,7 +301,7 @@ async fn a_timeline_file_that_cannot_be_used_is_named_and_written_anew_on_purpos
 }
 
 #[tokio::test]
-async fn a_role_that_owns_its_schema_and_nothing_else_can_tell_timelines() {
+async fn a_role_that_owns_only_its_schema_can_read_timelines() {
     let remembered = Remembered::new();
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
@@ -311,7 +311,7 @@ async fn a_role_that_owns_its_schema_and_nothing_else_can_tell_timelines() {
     let url = cluster.url("shop").replace("postgres@", "shop@");
     remembered.open(&url).await.unwrap().commit(first(1)).await.unwrap();
     assert!(remembered.text().contains("\"timeline\": 1"), "{}", remembered.text());
-    // Where somebody has taken a function away, it is named.
+    // A function that was revoked is named.
     let admin = connect(&cluster.url("shop")).await;
     admin.batch_execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC").await.unwrap();
     let error = remembered.refused(&url).await;
@@ -320,14 +320,14 @@ async fn a_role_that_owns_its_schema_and_nothing_else_can_tell_timelines() {
     PostgresStore::open(&url, Options::default()).await.unwrap().commit(first(2)).await.unwrap();
 }
 
-/// A host that answers nothing holds up neither a start for long nor a failover.
+/// A host that does not answer delays a start only briefly, and no failover.
 #[tokio::test]
-async fn a_host_that_is_silent_does_not_keep_a_process_from_the_others() {
+async fn a_silent_host_does_not_block_the_other_hosts() {
     let ((old, new), remembered) = (pair().await, Remembered::new());
     let store = remembered.open(&url_of_all(&[&old, &new], "postgres")).await.unwrap();
     store.commit(first(1)).await.unwrap();
     caught_up(&old, &new).await;
-    // Its processes stand still: connections to it are made by the kernel, and never answered.
+    // Its processes are stopped: the kernel accepts connections, and nothing answers.
     let parent = old.pid().to_string();
     let run = |program: &str, arguments: &[&str]| {
         drop(std::process::Command::new(program).args(arguments).status());

@@ -1,4 +1,4 @@
-//! What can be wrong with a server, and what the store does then.
+//! Faults of a server, and the store's reaction.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot set itself up fails")]
 
 use std::collections::BTreeMap;
@@ -26,19 +26,19 @@ async fn open(url: &str) -> Result<PostgresStore, OpenError> {
     PostgresStore::open(url, Options::default()).await
 }
 
-/// A cluster of one test that runs.
+/// Running cluster of one test.
 fn cluster(settings: &[&str]) -> Cluster {
     let cluster = Cluster::of_one_test(settings);
     cluster.start();
     cluster
 }
 
-/// A port that nobody listens on.
+/// A port without a listener.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// One of everything: a placement, a change, an edit, and each way to read.
+/// Runs each kind of call once: a placement, a change, an edit, and each read.
 async fn a_round(store: &PostgresStore, n: u32) {
     store.commit(first(n)).await.unwrap();
     let edited = place(n).order.edit(edit_of_lines(900), at(2)).unwrap();
@@ -65,7 +65,7 @@ async fn each_call_is_one_statement_that_is_parsed_once() {
     a_round(&store, 2).await;
     let log = cluster.logged().split_off(before.len());
     let lines = |what: &str| log.lines().filter(|it| it.contains(what)).count();
-    // Ten calls: nothing is parsed, nothing is sent beside them, and each is sent once.
+    // Ten calls: nothing is parsed, each is sent once, and nothing else is sent.
     let kinds = ["  parse ", "  bind ", "  execute ", "  statement: "];
     assert_eq!(kinds.map(lines), [0, 10, 10, 0], "{log}");
     assert!(before.contains("  parse "), "the log would show it");
@@ -115,13 +115,13 @@ async fn a_schema_of_another_version_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_command_makes_an_empty_database_once_and_migrates_no_older_one() {
+async fn a_command_creates_the_schema_of_an_empty_database_once_and_migrates_no_older_one() {
     let database = Database::empty().await;
     let create = || {
         let (url, options) = (database.url(), Options { migrate: Migrate::Create, ..Options::default() });
         async move { PostgresStore::open(&url, options).await.map(drop) }
     };
-    // The second waits until the first has made all of it.
+    // The second waits until the first has created the schema.
     let (left, right) = tokio::join!(create(), create());
     left.unwrap();
     right.unwrap();
@@ -139,10 +139,10 @@ async fn a_command_makes_an_empty_database_once_and_migrates_no_older_one() {
     assert_eq!(usize::try_from(applied().await).unwrap(), all - 1);
 }
 
-/// Pain 25: while processes are replaced one by one, the version before works on this schema. Its statements are in
-/// `version_before/`; each release puts its own there.
+/// During a rolling update the previous version works on this schema. Its statements are in `version_before/`; each
+/// release puts its own there.
 #[tokio::test]
-async fn the_statements_of_the_version_before_work_on_this_schema() {
+async fn the_statements_of_the_previous_version_work_on_this_schema() {
     let database = migrated().await;
     let db = database.client().await;
     let (change, rest) = (include_str!("version_before/change.sql"), include_str!("version_before/rest.sql"));
@@ -155,7 +155,7 @@ async fn the_statements_of_the_version_before_work_on_this_schema() {
     ] {
         db.prepare(&statement).await.unwrap_or_else(|error| panic!("{error:?}: {statement}"));
     }
-    // And what they leave out has a default that this version reads.
+    // Columns that they do not write have defaults that this version reads.
     let store = open(&database.url()).await.unwrap();
     store.commit(first(1)).await.unwrap();
     db.batch_execute(
@@ -174,7 +174,7 @@ async fn the_statements_of_the_version_before_work_on_this_schema() {
     assert_eq!(store.facts(order_id(1)).await.unwrap().len(), 2);
 }
 
-/// A task of a newer version's, which this one cannot read, holds up no other.
+/// A task of a newer version cannot be read by this one; the other tasks are still performed.
 #[tokio::test]
 async fn an_unreadable_task_does_not_block_other_tasks() {
     let database = migrated().await;
@@ -189,7 +189,7 @@ async fn an_unreadable_task_does_not_block_other_tasks() {
     assert_eq!(taken.iter().map(|it| it.task.key().to_string()).collect::<Vec<_>>(), ["create_intent:1:1"]);
 }
 
-/// Refunds that the version before had recorded and nobody made, and intents that it did not look at.
+/// Refunds that the previous version had recorded but not made, and PaymentIntents that it did not poll.
 #[tokio::test]
 async fn tasks_of_the_previous_version_are_performed() {
     let database = Database::empty().await;
@@ -245,9 +245,9 @@ async fn requests_from_before_epochs_are_repeated_unchanged() {
 }
 
 #[tokio::test]
-async fn a_migration_that_fails_leaves_the_database_as_it_was() {
+async fn a_failed_migration_leaves_the_database_unchanged() {
     let database = Database::empty().await;
-    // A table of another program in the way.
+    // A table of another program has the name of one of ours.
     database.client().await.batch_execute("CREATE TABLE facts (bookmark text)").await.unwrap();
     let error = open(&database.url()).await.err().unwrap();
     assert!(matches!(&error, OpenError::Migration { reason, .. } if reason.contains("facts")), "{error}");
@@ -256,7 +256,7 @@ async fn a_migration_that_fails_leaves_the_database_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_used_is_named_without_its_password() {
+async fn an_unusable_server_is_named_without_its_password() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.write("pg_hba.conf", "local all ada scram-sha-256\nlocal all postgres trust\n");
     cluster.start();
@@ -281,7 +281,7 @@ async fn a_server_that_cannot_be_used_is_named_without_its_password() {
 }
 
 #[tokio::test]
-async fn a_standby_is_refused_at_the_start_and_a_primary_that_becomes_one_takes_no_orders() {
+async fn a_standby_is_refused_at_the_start_and_a_demoted_primary_gets_no_orders() {
     let cluster = cluster(&[]);
     let store = open(&cluster.url("postgres")).await.unwrap();
     store.commit(first(1)).await.unwrap();
@@ -292,19 +292,19 @@ async fn a_standby_is_refused_at_the_start_and_a_primary_that_becomes_one_takes_
     assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
     let refused = store.commit(first(2)).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))), "{refused:?}");
-    // Promoted again, it takes them, without anybody starting anything.
+    // Promoted again, it accepts orders without a restart.
     connect(&cluster.url("postgres")).await.batch_execute("SELECT pg_promote()").await.unwrap();
     store.commit(first(2)).await.unwrap();
     assert!(store.order(&by_id(1)).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_session_that_turns_read_only_is_left() {
+async fn a_session_that_becomes_read_only_is_closed() {
     let database = migrated().await;
     let options = Options { connections: 1, ..Options::default() };
     let store = PostgresStore::open(&database.url(), options).await.unwrap();
     store.commit(first(1)).await.unwrap();
-    // As after a failover: what was the primary refuses writes on the connections that are still there.
+    // As after a failover: the former primary refuses writes on existing connections.
     let name: String = database.client().await.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
     let admin = database.client().await;
     let pid = "SELECT pid FROM pg_stat_activity WHERE application_name = 'paywright' AND datname = current_database()";
@@ -348,7 +348,7 @@ async fn migrated() -> Database {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
+async fn a_caller_gets_an_error_in_time_when_all_connections_are_in_use() {
     let database = migrated().await;
     let options = Options { connections: 2, wait: Duration::from_millis(200), ..Options::default() };
     let store = Arc::new(PostgresStore::open(&database.url(), options).await.unwrap());
@@ -360,7 +360,7 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
         let store = Arc::clone(&store);
         async move { store.commit(changes(Version(1), request_intent(&place(1).order, at(2)), at(3), at(3))).await }
     });
-    // Until the first caller has the connection.
+    // Wait until the first caller has the connection.
     let mut n = 1;
     let told = loop {
         n += 1;
@@ -376,10 +376,10 @@ async fn when_all_connections_are_in_use_the_next_caller_is_told_so_in_time() {
     assert!(store.order(&by_id(1)).await.unwrap().is_some());
 }
 
-/// Commits go on while the server crashes and comes back. Whoever was told `Ok` finds the order; whoever was told
-/// nothing finds it whole or not at all; and nobody has to open the store again.
+/// Commits continue while the server crashes and restarts. An order whose commit returned `Ok` is stored; one without an
+/// answer is stored completely or not at all; the store need not be reopened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_crashes_loses_nothing_that_was_answered() {
+async fn a_server_crash_loses_no_answered_commit() {
     let cluster = Arc::new(cluster(&[]));
     let store = Arc::new(open(&cluster.url("postgres")).await.unwrap());
     let stop = Arc::new(AtomicBool::new(false));
@@ -443,7 +443,7 @@ async fn a_server_that_crashes_loses_nothing_that_was_answered() {
 }
 
 #[tokio::test]
-async fn the_tables_refuse_what_the_domain_would_never_write() {
+async fn the_tables_refuse_rows_that_the_domain_never_writes() {
     let database = migrated().await;
     let store = open(&database.url()).await.unwrap();
     store.commit(first(1)).await.unwrap();
@@ -495,7 +495,7 @@ async fn the_tables_refuse_what_the_domain_would_never_write() {
     }
 }
 
-/// A certificate of an authority of our own.
+/// Test authority that signs certificates.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -510,7 +510,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A certificate for a host, with its key.
+    /// Certificate for a host, with its key.
     fn certify(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
@@ -519,7 +519,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
+async fn a_remote_server_is_connected_over_tls_as_sslmode_says() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let folder = std::env::temp_dir().join(format!("paywright-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -532,7 +532,7 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     let port = free_port();
     let listen = ["listen_addresses = '127.0.0.1'", &format!("port = {port}"), "ssl = on"];
     let cluster = Cluster::of_one_test(&listen);
-    // No address of ours but its name is in the certificate.
+    // The certificate contains the name, not the IP address.
     let (certificate, key) = ours.certify("localhost");
     cluster.write("server.crt", &certificate);
     cluster.write("server.key", &key);
@@ -576,12 +576,12 @@ async fn a_remote_server_is_spoken_to_over_tls_as_sslmode_says() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// Commits from here on wait for a standby that does not exist.
+/// Makes all later commits wait for a standby that does not exist.
 async fn lose_the_standby(cluster: &Cluster) {
     let admin = connect(&cluster.url("postgres")).await;
     admin.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
     admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
-    // A process of the server takes the setting in for all commits, some moments after the sessions do: until one waits.
+    // The server applies the setting to commits some moments after the sessions see it: wait until one commit waits.
     loop {
         let one = connect(&cluster.url("postgres")).await;
         let commit = tokio::spawn(async move {
@@ -608,7 +608,7 @@ async fn do_without_the_standby(cluster: &Cluster) {
     admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
 }
 
-/// What waits for a standby is never canceled: PostgreSQL would report a success that is on no standby.
+/// A commit that waits for a standby is never canceled: PostgreSQL would report a success that is on no standby.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_sent() {
     let cluster = cluster(&[]);
@@ -616,7 +616,7 @@ async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_
     let store = Arc::new(PostgresStore::open(&cluster.url("postgres"), options).await.unwrap());
     store.commit(first(1)).await.unwrap();
     lose_the_standby(&cluster).await;
-    // Of four connections two may wait.
+    // Two of four connections may wait.
     let commits: Vec<_> = (2..4)
         .map(|n| {
             let store = Arc::clone(&store);
@@ -634,7 +634,7 @@ async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_
         assert!(is_refused, "{told:?}");
     }
     assert!(store.probe().await.is_err(), "it takes no orders");
-    // Reading goes on, of one and of many, and what nobody knows of is not shown.
+    // Reads of one order and of lists still work, and do not show the waiting commits.
     assert!(store.order(&by_id(1)).await.unwrap().is_some());
     assert_eq!(store.orders(&OrderQuery { customer: None, older_than: None, limit: 9 }).await.unwrap().len(), 1);
     let admin = connect(&cluster.url("postgres")).await;
@@ -659,9 +659,9 @@ async fn commits_that_wait_for_a_standby_keep_their_connections_and_no_more_are_
     }
 }
 
-/// As after a failover: the server that is used now works at nothing of what was given up, so that nothing waits for it.
+/// As after a failover: none of the abandoned statements runs on the current server, so nothing waits for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_given_up_on_another_server_holds_up_nothing() {
+async fn statements_abandoned_on_a_former_server_block_no_commit() {
     let cluster = cluster(&[]);
     let gate = Gate::before(cluster.host().join(".s.PGSQL.5432")).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres?tcp_user_timeout=600", gate.port);
@@ -671,7 +671,7 @@ async fn what_was_given_up_on_another_server_holds_up_nothing() {
     gate.freeze();
     let told = store.commit(first(2)).await;
     assert!(matches!(told, Err(StoreError::Unknown(_))), "{told:?}");
-    // New connections reach a server that answers; those that are there never get a word again.
+    // New connections reach a server that answers; existing ones never get an answer again.
     gate.pass_new();
     let begun = Instant::now();
     while let Err(error) = store.commit(first(3)).await {
@@ -685,7 +685,7 @@ async fn open_with(url: &str, options: Options) -> PostgresStore {
     PostgresStore::open(url, options).await.unwrap()
 }
 
-/// A line to a server that can be frozen: what is sent from then on over the connections there are is lost.
+/// Proxy to a server that can be frozen: from then on everything sent over existing connections is lost.
 struct Gate {
     port: u16,
     is_open: Arc<AtomicBool>,
@@ -727,7 +727,7 @@ impl Gate {
     fn freeze(&self) {
         self.is_open.store(false, Ordering::SeqCst);
         self.generation.fetch_add(1, Ordering::SeqCst);
-        // Until every line has noticed.
+        // Wait until every connection has noticed.
         std::thread::sleep(Duration::from_millis(50));
     }
 

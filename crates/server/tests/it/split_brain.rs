@@ -70,7 +70,7 @@ async fn no_acknowledged_order_is_placed_again_on_a_primary_that_was_replaced() 
     // It comes to its end also where it would take the database.
     let serve = ["serve", "--bind", "192.0.2.1:1"];
     for arguments in [&serve[..], &["migrate"], &["keys", "list"], &["database", "trust-timeline"]] {
-        assert!(refused(arguments).contains("both take writes"));
+        assert!(refused(arguments).contains("both accept writes"));
     }
     // Started again while the promoted one is away.
     new.stop("fast");

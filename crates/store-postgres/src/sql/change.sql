@@ -1,5 +1,5 @@
--- Changes an order: one row, or none if it is in another version, or in another revision where its content
--- stays. What seldom comes with a change is in `rest.sql`; a statement ends with that, or with no more than
+-- Changes an order: returns one row, or none if its version differs, or if its revision differs and the content is
+-- not written. Rare parts of a change are in `rest.sql`; a statement ends with those, or with
 -- `SELECT FROM changed`.
 WITH changed AS (
     UPDATE orders

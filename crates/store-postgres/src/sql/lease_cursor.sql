@@ -1,6 +1,6 @@
--- Takes a cursor that is due and free, making it where there is none: one row, or none. One that is not due is not even
--- locked, since it is asked for every second. One that is due later than it can be ($6), or held for longer ($7), was
--- moved by a clock that ran ahead.
+-- Leases a cursor that is due and free, creating a missing one: returns one row, or none. A cursor that is not due is
+-- not locked, since this runs every second. A due time later than possible ($6), or a lease that is longer ($7), comes
+-- from a clock that ran ahead, and is ignored.
 INSERT INTO marks AS cursor (name, due_at, leased_by, leased_until)
 SELECT $1::text, $2::timestamptz, $3::uuid, $4::timestamptz
 WHERE NOT EXISTS (

@@ -1,5 +1,5 @@
--- Takes parked messages that are due. A lease that ends, or a time that is, later than any can be is of a clock that ran
--- ahead. What another transaction is taking at this moment is passed over.
+-- Leases parked events that are due. A lease or a due time later than possible comes from a clock that ran ahead, and is
+-- ignored. Rows that another transaction has locked are skipped.
 WITH free AS (
     SELECT event_id
     FROM webhook_inbox

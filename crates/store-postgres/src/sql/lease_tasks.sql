@@ -1,4 +1,5 @@
--- Takes tasks that are due. A lease that ends later than any can was taken by a clock that ran ahead. What another transaction is taking at this moment is passed over, not waited for.
+-- Leases tasks that are due. A lease that ends later than possible comes from a clock that ran ahead, and is ignored.
+-- Rows that another transaction has locked are skipped.
 WITH free AS (
     SELECT order_id, key
     FROM tasks

@@ -1,4 +1,4 @@
--- Reads whole orders, each with all that belongs to it. The caller says which.
+-- Reads complete orders. The caller appends the condition.
 SELECT
     id, number, version, customer, email, currency, total, capture, metadata::text, livemode, revision, attempt,
     state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, requested_epoch, operations,

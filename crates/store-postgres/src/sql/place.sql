@@ -1,6 +1,5 @@
--- Places an order: one row, or none if the idempotency key is taken, or belongs to an
--- order that was lost. A taken id or number is an error, which
--- undoes the whole.
+-- Places an order: returns one row, or none if the idempotency key is taken, or belongs to a lost order. A taken id or
+-- number is an error, which rolls back the statement.
 WITH kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
     SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::text, $6::timestamptz

@@ -1,5 +1,5 @@
--- Writes a row of its own, as an order would be, and says whether the schema is one that this version can work on:
--- its newest migration was made, and no table is missing.
+-- Writes a test row, and returns whether this version can work with the schema: its newest migration was run, and no
+-- table is missing.
 WITH written AS (
     INSERT INTO marks (name, due_at) VALUES ('probe', now())
     ON CONFLICT (name) DO UPDATE SET due_at = now()

@@ -1,4 +1,4 @@
--- Keeps a message that changes no order now: one row, or none if it is known.
+-- Stores an event that changes no order now: returns one row, or none if the event is stored already.
 INSERT INTO webhook_inbox (
     event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
 )

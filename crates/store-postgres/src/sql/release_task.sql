@@ -1,4 +1,4 @@
--- Ends a task, or has it due again: one row, or none if the lease is no longer this one.
+-- Deletes a task, or sets when it is due again: returns one row, or none if the lease is another one now.
 WITH held AS (
     SELECT order_id, key
     FROM tasks

@@ -1,6 +1,6 @@
--- Looks at tasks that are not due yet, in the order of their times, and makes those due now that are due later than any of
--- their kind can be: one row, which says when the last one was due, where there may be more, and how many are due now.
--- What another transaction is taking or ending at this moment is passed over.
+-- Checks tasks that are not due yet, in the order of their due times, and makes those due now that are due later than
+-- their kind allows: returns one row with the due time of the last one, if there may be more, and the number of tasks
+-- that became due. Rows that another transaction has locked are skipped.
 WITH page AS (
     SELECT order_id, key, due_at
     FROM tasks

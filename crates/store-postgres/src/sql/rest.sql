@@ -1,5 +1,4 @@
--- Goes on after `change.sql`: refunds, disputes, anomalies, an idempotency record, and the content, written over
--- the old.
+-- Continues `change.sql`: refunds, disputes, anomalies, an idempotency record, and the content, which replaces the old.
 , given_back AS (
     INSERT INTO refunds (
         order_id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure,
