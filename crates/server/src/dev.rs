@@ -84,25 +84,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         .map_err(|failure| format!("{failure}: give another port with --port, or 0 for any"))?;
     let address = listener.local_addr()?;
     let webhooks = format!("http://{address}/webhooks/stripe");
-    let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
-    if options.no_webhooks {
-        // Registered for nothing: it takes the place of the one that an earlier start may have left.
-        endpoint.enabled_events.clear();
-    }
-    let twin = Server::bind(
-        on_this_machine(options.twin_port),
-        Options {
-            state_file: Some(folder.join(TWIN_FILE)),
-            latency: Duration::from_millis(options.twin_latency_ms),
-            endpoints: vec![endpoint],
-            clock: unix_seconds,
-        },
-    )
-    .await
-    .map_err(|error| match error {
-        StartError::Listen { .. } => format!("{error}: give another port with --twin-port, or 0 for any").into(),
-        StartError::State { .. } | StartError::Http(_) => Failure::from(error),
-    })?;
+    let twin = start_twin(&options, webhooks, &secrets).await?;
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
     let stores = database.open(1, Schema::Migrate).await?;
@@ -142,6 +124,30 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     answer(service, listener, workers, connections, signals).await?;
     twin.await?;
     Ok(())
+}
+
+/// Starts the twin, with its state in the folder and with the webhook endpoint of this process.
+async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -> Result<Server, Failure> {
+    let folder = options.dir.as_path();
+    let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
+    if options.no_webhooks {
+        // Registered for nothing: it takes the place of the one that an earlier start may have left.
+        endpoint.enabled_events.clear();
+    }
+    Server::bind(
+        on_this_machine(options.twin_port),
+        Options {
+            state_file: Some(folder.join(TWIN_FILE)),
+            latency: Duration::from_millis(options.twin_latency_ms),
+            endpoints: vec![endpoint],
+            clock: unix_seconds,
+        },
+    )
+    .await
+    .map_err(|error| match error {
+        StartError::Listen { .. } => format!("{error}: give another port with --twin-port, or 0 for any").into(),
+        StartError::State { .. } | StartError::Http(_) => Failure::from(error),
+    })
 }
 
 fn start_over(folder: &Path) -> Result<(), Failure> {

@@ -17,38 +17,63 @@ use crate::schema::{
     refunds, tasks,
 };
 
+/// Writes a commit to all its tables.
 pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
+    if changes.expected == Version::NEW {
+        insert_order(db, changes)?;
+    } else {
+        update_order(db, changes)?;
+    }
+    insert_facts(db, changes)?;
+    write_tasks(db, changes)?;
+    if let Some(record) = &changes.idempotency {
+        diesel::insert_into(idempotency_records::table).values(&IdempotencyRow::of(record)).execute(db)?;
+    }
+    if let Some(event) = &changes.received {
+        queue::record_event(db, event)?;
+    }
+    Ok(())
+}
+
+/// Version that the order has after the commit.
+fn next_version(changes: &Changes) -> i64 {
+    i64::from(changes.expected.next().0)
+}
+
+fn insert_order(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
+    let order = &changes.order;
+    if changes.idempotency.is_some() && installation::lost_order(db, order.id)?.is_some() {
+        return Err(Failure::StaleVersion);
+    }
+    diesel::insert_into(orders::table).values(&OrderRow::of(order, next_version(changes))?).execute(db)?;
+    insert_content(db, order)
+}
+
+fn update_order(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
     let order = &changes.order;
     let id = order.id.0.as_bytes().as_slice();
-    let version = i64::from(changes.expected.next().0);
-    let row = OrderRow::of(order, version)?;
-    if changes.expected == Version::NEW {
-        if changes.idempotency.is_some() && installation::lost_order(db, order.id)?.is_some() {
-            return Err(Failure::StaleVersion);
-        }
-        diesel::insert_into(orders::table).values(&row).execute(db)?;
-        insert_content(db, order)?;
-    } else {
-        let stored: Option<(i64, i64)> =
-            orders::table.find(id).select((orders::version, orders::revision)).first(db).optional()?;
-        let (stored_version, stored_revision) = stored.ok_or(Failure::StaleVersion)?;
-        if stored_version != i64::from(changes.expected.0) {
-            return Err(Failure::StaleVersion);
-        }
-        diesel::update(orders::table.find(id)).set(&row).execute(db)?;
-        if stored_revision != i64::from(order.revision) {
-            // The content of one revision never changes, so it is written once.
-            diesel::delete(order_lines::table.filter(order_lines::order_id.eq(id))).execute(db)?;
-            diesel::delete(order_adjustments::table.filter(order_adjustments::order_id.eq(id))).execute(db)?;
-            insert_content(db, order)?;
-        }
-        write_payments(db, order)?;
+    let stored: Option<(i64, i64)> =
+        orders::table.find(id).select((orders::version, orders::revision)).first(db).optional()?;
+    let (version, revision) = stored.ok_or(Failure::StaleVersion)?;
+    if version != i64::from(changes.expected.0) {
+        return Err(Failure::StaleVersion);
     }
+    diesel::update(orders::table.find(id)).set(&OrderRow::of(order, next_version(changes))?).execute(db)?;
+    if revision != i64::from(order.revision) {
+        // The content of one revision never changes, so it is written once.
+        diesel::delete(order_lines::table.filter(order_lines::order_id.eq(id))).execute(db)?;
+        diesel::delete(order_adjustments::table.filter(order_adjustments::order_id.eq(id))).execute(db)?;
+        insert_content(db, order)?;
+    }
+    write_payments(db, order)
+}
+
+fn insert_facts(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
     let cause = changes.cause.as_ref().map(to_json).transpose()?;
     for (index, fact) in changes.facts.iter().enumerate() {
         let row = FactRow {
-            order_id: id.to_vec(),
-            version,
+            order_id: changes.order.id.0.as_bytes().to_vec(),
+            version: next_version(changes),
             position: position(index)?,
             kind: fact.kind().to_owned(),
             payload: to_json(fact)?,
@@ -57,6 +82,12 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         };
         diesel::insert_into(facts::table).values(&row).execute(db)?;
     }
+    Ok(())
+}
+
+/// Inserts new tasks, and deletes finished ones.
+fn write_tasks(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
+    let id = changes.order.id.0.as_bytes().as_slice();
     for scheduled in &changes.tasks {
         let row = TaskRow {
             order_id: id.to_vec(),
@@ -72,12 +103,6 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
     }
     for key in &changes.finished {
         diesel::delete(tasks::table.find((id, key.as_str()))).execute(db)?;
-    }
-    if let Some(record) = &changes.idempotency {
-        diesel::insert_into(idempotency_records::table).values(&IdempotencyRow::of(record)).execute(db)?;
-    }
-    if let Some(event) = &changes.received {
-        queue::record_event(db, event)?;
     }
     Ok(())
 }
