@@ -91,9 +91,10 @@ pub use refund::{
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;
 pub use storefront::{
-    Address, AddressField, Cart, CartData, CartError, CartId, CartLine, CheckoutError, CheckoutStep, CountryCode,
-    CountryProblem, Coupon, CouponCode, Discount, LineId, Percent, PercentProblem, PriceProblem, Prices, ShippingRate,
-    TaxRate, Terms, TermsProblem, Variant, VariantId, VariantProblem,
+    Address, AddressField, Cart, CartData, CartError, CartId, CartLine, CheckoutEdit, CheckoutError, CheckoutStep,
+    CountryCode, CountryProblem, Coupon, CouponCode, Discount, FieldEdit, LineId, PaymentMethodChoice, Percent,
+    PercentProblem, PriceProblem, Prices, ShippingRate, TaxRate, Terms, TermsProblem, Variant, VariantId,
+    VariantProblem,
 };
 pub use task::{Decision, Task, TaskKey, TaskKind};
 pub use text::{Email, Text, TextProblem};

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Address, AddressField, Cart, Terms};
+use super::{Address, AddressField, Cart, CartId, Terms};
 use crate::Timestamp;
 
 /// How far the customer of a cart has come. What comes after is the order's: paid, canceled.
@@ -138,6 +138,11 @@ impl Cart {
     pub(super) fn step_that_holds(&self, terms: &Terms) -> CheckoutStep {
         let first_lacking = CheckoutStep::ALL.into_iter().find(|&it| !self.lacks(it, terms).is_empty());
         self.step.min(first_lacking.unwrap_or(CheckoutStep::Payment))
+    }
+
+    /// Id of the cart's one shipment, which is the cart's own; `None` without a shipping address.
+    pub fn shipment(&self) -> Option<CartId> {
+        self.shipping_address.as_ref().map(|_| self.id)
     }
 
     /// One step on. The first way to ship is chosen where none is. To be priced again, as after every change.
