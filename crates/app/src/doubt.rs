@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use crate::deadline::Deadline;
 use crate::{
-    ApiKey, CartRef, Carts, Changes, Clock, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
-    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, PriceList,
-    ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
+    ApiKey, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey,
+    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
+    OrderRef, PriceList, ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version,
+    Versioned,
 };
 
 /// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
@@ -96,6 +97,14 @@ impl Store for Remembering<dyn Store> {
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         self.doubt.read(self.port.orders(query)).await
+    }
+
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        self.doubt.read(self.port.completed_orders(query)).await
+    }
+
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.doubt.read(self.port.count_completed_orders(customer)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -70,9 +70,10 @@ pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, EventStatus, LeasedEvent, ReceivedEvent};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{
-    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, Cursor, CursorDue, DiskFull, IdempotencyKey, IdempotencyRecord,
-    Installation, LateTasks, Lease, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, OrderRefError, RecordedFact,
-    Rescheduled, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease, UnknownScope, Version, Versioned,
+    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, CompletedOrdersQuery, Cursor, CursorDue, DiskFull, IdempotencyKey,
+    IdempotencyRecord, Installation, LateTasks, Lease, LeasedTask, LostOrderDecision, OrderQuery, OrderRef,
+    OrderRefError, RecordedFact, Rescheduled, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease,
+    UnknownScope, Version, Versioned,
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
@@ -82,7 +83,8 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    CardSetup, Paying, PaymentIntentParams, RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject,
+    AccountOrder, AccountOrders, CardSetup, OrdersPage, Paying, PaymentIntentParams, RateChoice, Session, Shopper,
+    Storefront, StorefrontError, TokenSubject, is_completed,
 };
 pub use work_id::{Work, WorkId};
 

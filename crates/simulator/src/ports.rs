@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, Clock, Cursor, CursorDue, EventClosing, EventPage, GatewayError, IdempotencyKey,
-    IdempotencyRecord, Ids, Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask,
-    LostOrderDecision, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund,
-    ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
-    Versioned, WorkerWaker,
+    ApiKey, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventPage, GatewayError,
+    IdempotencyKey, IdempotencyRecord, Ids, Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords,
+    ProviderRefund, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError,
+    StoredTask, TaskRelease, Versioned, WorkerWaker,
 };
 use paywright_domain::{
-    CancelReason, CaptureMethod, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order, OrderId,
-    RefundId, RefundSnapshot, Timestamp,
+    CancelReason, CaptureMethod, CustomerId, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order,
+    OrderId, RefundId, RefundSnapshot, Timestamp,
 };
 use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
@@ -357,6 +357,14 @@ impl Store for Stored {
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         self.read("read orders", self.store.orders(query)).await
+    }
+
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        self.read("read completed orders", self.store.completed_orders(query)).await
+    }
+
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.read("count completed orders", self.store.count_completed_orders(customer)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

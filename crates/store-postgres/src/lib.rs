@@ -35,11 +35,11 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
-    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
-    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
-    Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
+    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
+    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
-use paywright_domain::{Epoch, Order, OrderId, Timestamp};
+use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -54,7 +54,8 @@ use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{
-    ApiKeyRow, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, RescheduledRow, StoredTaskRow, pg_time,
+    ApiKeyRow, Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, RescheduledRow, StoredTaskRow,
+    pg_time,
 };
 use crate::statement::{PreparedStatement, Statement};
 pub use crate::timeline::{Known, Refusal};
@@ -290,6 +291,11 @@ impl Drop for Watch {
     }
 }
 
+fn whole_orders(rows: Result<Vec<OrderRow>, Failure>) -> Result<Vec<Order>, StoreError> {
+    let orders = rows.and_then(|rows| rows.into_iter().map(|it| Ok(it.restore()?.value)).collect());
+    orders.map_err(Failure::of_read)
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
@@ -311,8 +317,24 @@ impl Store for PostgresStore {
             }
             None => self.rows(page).await,
         };
-        let orders = rows.and_then(|rows| rows.into_iter().map(|it| Ok(it.restore()?.value)).collect());
-        orders.map_err(Failure::of_read)
+        whole_orders(rows)
+    }
+
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        let customer = query.customer.as_str().to_owned();
+        let (offset, limit) = (i64::try_from(query.offset).unwrap_or(i64::MAX), i64::from(query.limit));
+        whole_orders(if query.oldest_first {
+            self.rows(read::CompletedOrders::<true> { customer, offset, limit }).await
+        } else {
+            self.rows(read::CompletedOrders::<false> { customer, offset, limit }).await
+        })
+    }
+
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        let count: Result<Option<i64>, Failure> =
+            self.row(read::CountCompletedOrders(customer.as_str().to_owned())).await;
+        let count = count.and_then(|it| Column("orders", "count").read(u64::try_from(it.unwrap_or_default())));
+        count.map_err(Failure::of_read)
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -96,6 +96,59 @@ impl PreparedStatement for OrdersOfCustomer {
     }
 }
 
+/// A page of the orders that a customer has completed. Its ids are found first: what belongs to an order is read of
+/// those on the page alone.
+pub(crate) struct CompletedOrders<const OLDEST_FIRST: bool> {
+    pub(crate) customer: String,
+    pub(crate) offset: i64,
+    pub(crate) limit: i64,
+}
+
+impl<const OLDEST_FIRST: bool> PreparedStatement for CompletedOrders<OLDEST_FIRST> {
+    type Id = Self;
+    type Columns = OrderColumns;
+
+    fn text() -> &'static Text {
+        if OLDEST_FIRST {
+            text!(
+                include_str!("sql/order.sql"),
+                "WHERE id = ANY (ARRAY(SELECT id\n",
+                include_str!("sql/completed_orders.sql"),
+                "ORDER BY id OFFSET $2 LIMIT $3)) ORDER BY id"
+            )
+        } else {
+            text!(
+                include_str!("sql/order.sql"),
+                "WHERE id = ANY (ARRAY(SELECT id\n",
+                include_str!("sql/completed_orders.sql"),
+                "ORDER BY id DESC OFFSET $2 LIMIT $3)) ORDER BY id DESC"
+            )
+        }
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.customer)?;
+        to.value::<BigInt, _>(&self.offset)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct CountCompletedOrders(pub(crate) String);
+
+impl PreparedStatement for CountCompletedOrders {
+    type Id = Self;
+    type Columns = BigInt;
+
+    fn text() -> &'static Text {
+        text!("SELECT count(*)\n", include_str!("sql/completed_orders.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlText, _>(&self.0)
+    }
+}
+
 pub(crate) struct Facts(pub(crate) Uuid);
 
 impl PreparedStatement for Facts {
@@ -200,5 +253,35 @@ impl PreparedStatement for ApiKeys {
 
     fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_testkit::postgres::Database;
+
+    use super::*;
+    use crate::PostgresStore;
+
+    /// Plans of [`crate::connect`]'s session settings.
+    #[tokio::test]
+    async fn completed_orders_are_found_by_indexes() {
+        let migrate = async |url: &str| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0);
+        let database = Database::migrated(migrate).await;
+        let client = database.client().await;
+        client.batch_execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off").await.unwrap();
+        for (name, text, arguments) in [
+            ("newest", CompletedOrders::<false>::text(), "('ada', 0, 25)"),
+            ("oldest", CompletedOrders::<true>::text(), "('ada', 0, 25)"),
+            ("count", CountCompletedOrders::text(), "('ada')"),
+        ] {
+            client.batch_execute(&format!("PREPARE {name} AS {}", text.whole())).await.unwrap();
+            let rows = client.query(&format!("EXPLAIN EXECUTE {name} {arguments}"), &[]).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|it| it.get(0)).collect();
+            assert!(plan.iter().any(|it| it.contains("orders_of_a_customer")), "{plan:#?}");
+            // The table of the installation has one row.
+            let scanned = plan.iter().find(|it| it.contains("Seq Scan") && !it.contains("Seq Scan on installation"));
+            assert_eq!(scanned, None, "{plan:#?}");
+        }
     }
 }

@@ -47,6 +47,16 @@ impl Text {
     }
 }
 
+#[cfg(test)]
+impl Text {
+    /// The text as a whole.
+    pub(crate) fn whole(&self) -> String {
+        let mut parts = self.0.iter();
+        let first = parts.next().copied().unwrap_or_default().to_owned();
+        parts.zip(1..).fold(first, |text, (part, number)| format!("{text}${number}{part}"))
+    }
+}
+
 /// Defines the text of a statement, split once for the life of the process.
 macro_rules! text {
     ($($part:expr),+ $(,)?) => {{

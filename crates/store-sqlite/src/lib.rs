@@ -25,11 +25,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
-    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
-    Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
+    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
+    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
-use paywright_domain::{Epoch, Order, OrderId, Timestamp};
+use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -169,6 +169,16 @@ impl Store for SqliteStore {
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         let query = query.clone();
         self.read_many(move |db| read::orders(db, &query)).await
+    }
+
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        let query = query.clone();
+        self.read_many(move |db| read::completed_orders(db, &query)).await
+    }
+
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        let customer = customer.clone();
+        self.read_many(move |db| read::count_completed_orders(db, &customer)).await
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -1,11 +1,14 @@
 //! Reads. Each function runs on one connection and sees the database as of one moment: the statements for one order are
 //! in one read transaction, so a commit between them is never seen in part.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask, Version, Versioned,
+    ApiKey, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask,
+    Version, Versioned,
 };
-use paywright_domain::{Order, OrderId};
+use paywright_domain::{CustomerId, Order, OrderId};
 
 use crate::failure::Failure;
 use crate::installation;
@@ -50,6 +53,44 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
         let rows: Vec<OrderRow> = statement.load(db)?;
         rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
     })
+}
+
+/// Condition of [`paywright_app::is_completed`]: paid and confirmed, or open after a payment that was processing. Each
+/// subquery finds its rows by the order's id.
+const COMPLETED: &str = "(
+    orders.state = 'paid' AND NOT EXISTS (
+        SELECT 1 FROM anomalies
+        JOIN payment_intents ON payment_intents.order_id = orders.id AND payment_intents.id = orders.paid_by
+        WHERE anomalies.order_id = orders.id AND anomalies.intent_id = orders.paid_by
+            AND anomalies.name = 'payment_not_confirmed'
+            AND payment_intents.received < min(
+                json_extract(anomalies.payload, '$.told.minor'), ifnull(payment_intents.capture_asked, orders.total)
+            )
+    )
+    OR orders.state = 'open' AND EXISTS (
+        SELECT 1 FROM facts
+        WHERE facts.order_id = orders.id AND facts.kind = 'payment_intent.changed'
+            AND json_extract(facts.payload, '$.status') = 'processing'
+    )
+)";
+
+pub(crate) fn completed_orders(db: &mut SqliteConnection, query: &CompletedOrdersQuery) -> Result<Vec<Order>, Failure> {
+    snapshot(db, |db| {
+        let own = orders::table.filter(orders::customer.eq(query.customer.as_str())).filter(sql::<Bool>(COMPLETED));
+        let page = own.limit(i64::from(query.limit)).offset(i64::try_from(query.offset).unwrap_or(i64::MAX));
+        let rows: Vec<OrderRow> = if query.oldest_first {
+            page.order(orders::id.asc()).load(db)?
+        } else {
+            page.order(orders::id.desc()).load(db)?
+        };
+        rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
+    })
+}
+
+pub(crate) fn count_completed_orders(db: &mut SqliteConnection, customer: &CustomerId) -> Result<u64, Failure> {
+    let own = orders::table.filter(orders::customer.eq(customer.as_str())).filter(sql::<Bool>(COMPLETED));
+    let count: i64 = own.count().get_result(db)?;
+    Column("orders", "id").read(u64::try_from(count))
 }
 
 /// Reads the other rows of an order.

@@ -70,6 +70,7 @@ macro_rules! store_contract {
             a_mark_is_held_by_one_and_moves_when_it_is_due
             a_walk_through_the_list_misses_and_repeats_nothing
             a_list_of_one_customer_shows_no_others
+            the_completed_orders_of_a_customer_are_read_by_page_and_counted
             facts_are_kept_in_order_and_never_change
             a_commit_whose_caller_left_is_whole_or_absent
             a_corrupt_row_is_reported_as_such
@@ -89,6 +90,7 @@ macro_rules! store_contract {
     };
 }
 
+pub use crate::account_contract::*;
 pub use crate::installation_contract::*;
 
 pub(crate) const NOW: i64 = 1_743_415_050;
@@ -109,7 +111,7 @@ pub(crate) fn requested(order: &Order) -> Decision {
     crate::request_intent(order, at(NOW))
 }
 
-fn update(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
+pub(crate) fn update(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
     let asked = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
     let received = if status == IntentStatus::Succeeded { order.total } else { Money::zero(order.total.currency()) };
     IntentSnapshot { status, received, revision: Some(order.revision), ..asked }

@@ -9,6 +9,7 @@
     reason = "everything here runs in tests alone, and fails them by panicking"
 )]
 
+pub mod account_contract;
 mod before_epochs;
 mod cluster;
 pub mod contract;

@@ -28,6 +28,12 @@ pub trait Store: Send + Sync {
     /// when the walk began, and repeats none, whatever is placed or changed meanwhile.
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError>;
 
+    /// Reads a page of the orders that a customer has completed, as [`is_completed`](crate::is_completed) defines it.
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError>;
+
+    /// Counts the orders that a customer has completed.
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError>;
+
     /// Reads what happened to an order, oldest first.
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError>;
 
@@ -469,6 +475,19 @@ pub struct OrderQuery {
     /// Only those older than this one: the last of the page before.
     pub older_than: Option<OrderId>,
     /// How many at most.
+    pub limit: u16,
+}
+
+/// Page of a customer's completed orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletedOrdersQuery {
+    /// Customer who completed the orders.
+    pub customer: CustomerId,
+    /// Whether the oldest order comes first; otherwise the newest does.
+    pub oldest_first: bool,
+    /// Number of orders before the page.
+    pub offset: u64,
+    /// Most orders on the page.
     pub limit: u16,
 }
 

@@ -1,6 +1,6 @@
-use paywright_domain::{Cart, CartError, CustomerId, Fact, IntentStatus, Order, OrderId, OrderState, Timestamp};
+use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, OrderState, Timestamp};
 
-use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
+use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed};
 use crate::{
     ATTEMPTS_MAX, Access, App, CartRef, Cursor, CursorDue, GetOrderError, Lease, OrderQuery, OrderRef, StoreError,
     Version, Versioned, log,
@@ -176,8 +176,7 @@ impl Storefront {
         if order.is_complete() || !is_unpaid {
             return Ok(order.is_complete());
         }
-        let was_processing = |it: &Fact| matches!(it, Fact::IntentChanged { status: IntentStatus::Processing, .. });
-        Ok(self.app.store.facts(order.id).await?.iter().any(|it| was_processing(&it.fact)))
+        Ok(is_completed(order, &self.app.store.facts(order.id).await?))
     }
 
     /// The cart that an order was made from, if it was made from one.

@@ -7,6 +7,7 @@
 //! requests meet, the next change or payment makes the order what the cart says, and an order that is paid stays what
 //! it was when it was paid.
 
+mod account;
 mod change;
 mod checkout;
 mod find;
@@ -22,6 +23,7 @@ use paywright_domain::{
 };
 use thiserror::Error;
 
+pub use account::{AccountOrder, AccountOrders, OrdersPage, is_completed};
 pub use checkout::RateChoice;
 pub use pay::{Paying, PaymentIntentParams};
 pub use saved_cards::CardSetup;

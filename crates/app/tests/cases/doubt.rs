@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, IdempotentRequest,
-    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, PlacedOrder,
-    ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    Access, ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
+    IdempotentRequest, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
+    OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
+    Versioned,
 };
-use paywright_domain::{CancelReason, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
+use paywright_domain::{CancelReason, CustomerId, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
@@ -68,6 +69,12 @@ impl Store for Doubtful {
     }
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         self.store.orders(query).await
+    }
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        self.store.completed_orders(query).await
+    }
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.store.count_completed_orders(customer).await
     }
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
         self.store.facts(order).await

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord, Installation, LateTasks,
-    Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact, Rescheduled,
-    Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
+    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
+    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
 };
-use paywright_domain::{Epoch, Order, OrderId, Timestamp};
+use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
 use uuid::Uuid;
 
@@ -82,6 +82,14 @@ impl Store for MemoryStore {
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
         Ok(self.read(|it| it.orders(query)))
+    }
+
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        Ok(self.read(|it| it.completed_orders(query)))
+    }
+
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        Ok(self.read(|it| it.count_completed_orders(customer)))
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::{
-    ApiKey, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyRecord, Installation,
-    LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent, RecordedFact,
-    Rescheduled, StoreError, StoredTask, TaskRelease, Version, Versioned,
+    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey,
+    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
+    OrderRef, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskRelease, Version, Versioned,
+    is_completed,
 };
-use paywright_domain::{Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
+use paywright_domain::{CustomerId, Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
 
 /// The most messages that are forgotten at once.
@@ -100,6 +101,26 @@ impl Tables {
         };
         let newest_first = self.orders.values().rev().map(|it| &it.value);
         newest_first.filter(wanted).take(usize::from(query.limit)).map(|it| it.clone().in_epoch(self.epoch)).collect()
+    }
+
+    fn completed<'a>(&'a self, customer: &'a CustomerId) -> impl DoubleEndedIterator<Item = &'a Order> {
+        let facts = |id| self.facts.get(id).map(Vec::as_slice).unwrap_or_default();
+        let orders = self.orders.iter().map(|(id, it)| (id, &it.value));
+        let own = orders.filter(move |(_, it)| it.customer.as_ref() == Some(customer));
+        own.filter(move |(id, it)| is_completed(it, facts(id))).map(|(_, it)| it)
+    }
+
+    pub(crate) fn completed_orders(&self, query: &CompletedOrdersQuery) -> Vec<Order> {
+        let mut orders: Vec<&Order> = self.completed(&query.customer).collect();
+        if !query.oldest_first {
+            orders.reverse();
+        }
+        let page = orders.into_iter().skip(usize::try_from(query.offset).unwrap_or(usize::MAX));
+        page.take(usize::from(query.limit)).map(|it| it.clone().in_epoch(self.epoch)).collect()
+    }
+
+    pub(crate) fn count_completed_orders(&self, customer: &CustomerId) -> u64 {
+        self.completed(customer).fold(0, |count, _| count + 1)
     }
 
     pub(crate) fn facts(&self, order: OrderId) -> Vec<RecordedFact> {

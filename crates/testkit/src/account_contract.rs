@@ -1,0 +1,112 @@
+//! Cases of the contract of [`Store`](paywright_app::Store) about the orders that a customer has completed.
+
+use paywright_app::{CompletedOrdersQuery, OrderQuery, Store, is_completed};
+use paywright_domain::{
+    CancelReason, CustomerId, IntentId, IntentSnapshot, IntentStatus, NewOrder, Order, OrderId, Policies,
+};
+
+use crate::contract::{NOW, Subject, first, requested, then, update};
+use crate::{at, new_order, order_id};
+
+/// Step of an order after it was placed.
+#[derive(Clone, Copy)]
+enum Step {
+    /// An intent is created.
+    Issued,
+    /// The intent has a status, as Stripe answers.
+    Answered(IntentStatus),
+    /// An event says that the intent succeeded.
+    Told,
+    /// Stripe has no such intent.
+    Missing,
+    /// Stripe confirms that the intent succeeded.
+    Confirmed,
+    /// The order is canceled.
+    Canceled,
+}
+
+const OF_ADA: [(&[Step], bool); 10] = {
+    use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
+    use Step::{Answered, Canceled, Confirmed, Issued, Missing, Told};
+    [
+        (&[], false),
+        (&[Answered(Succeeded)], true),
+        (&[Issued, Answered(Processing)], true),
+        (&[Issued, Answered(Processing), Answered(RequiresPaymentMethod)], true),
+        (&[Issued, Answered(Processing), Answered(Ended), Canceled], false),
+        (&[Told], true),
+        (&[Told, Missing], false),
+        (&[Told, Missing, Confirmed], true),
+        (&[Issued], false),
+        (&[Answered(RequiresCapture)], false),
+    ]
+};
+
+/// Places the `n`th order for `customer` and takes it through `steps`.
+async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
+    let customer = Some(CustomerId::new(customer).unwrap());
+    let placed = Order::place(order_id(n), NewOrder { customer, ..new_order() }, at(NOW)).unwrap();
+    let mut order = placed.order.clone();
+    store.commit(first(placed)).await.unwrap();
+    let asked = requested(&order);
+    order = asked.order.clone();
+    store.commit(then(1, asked)).await.unwrap();
+    let name = format!("pi_{n}");
+    let intent = IntentId::new(name.as_str()).unwrap();
+    for (version, (step, seconds)) in (2..).zip(steps.iter().zip(1..)) {
+        let seen = |status| {
+            let moment = at(NOW + seconds);
+            IntentSnapshot { as_of: moment, as_of_max: moment, ..update(&order, &name, status) }
+        };
+        let settled = |it: &IntentSnapshot| order.settle(it, &Policies::DEFAULT, at(NOW + seconds)).unwrap();
+        let read = |it: Option<&IntentSnapshot>| {
+            order.payment_read(&intent, it, &Policies::DEFAULT, at(NOW + seconds)).unwrap()
+        };
+        let decision = match step {
+            Step::Issued => settled(&seen(IntentStatus::RequiresPaymentMethod)),
+            Step::Answered(status) => settled(&seen(*status)),
+            Step::Told => settled(&seen(IntentStatus::Succeeded).delivered_by_webhook()),
+            Step::Missing => read(None),
+            Step::Confirmed => read(Some(&seen(IntentStatus::Succeeded))),
+            Step::Canceled => order.cancel(CancelReason::Abandoned, at(NOW + seconds)).unwrap(),
+        };
+        order = decision.order.clone();
+        store.commit(then(version, decision)).await.unwrap();
+    }
+}
+
+/// Every state of an order, and the orders of another customer among them.
+pub async fn the_completed_orders_of_a_customer_are_read_by_page_and_counted(subject: &impl Subject) {
+    let store = subject.store();
+    let mut completed = Vec::new();
+    for (n, (steps, is_complete)) in (1..).zip(OF_ADA) {
+        walk(&*store, n, "ada", steps).await;
+        walk(&*store, n + 100, "bob", &[Step::Answered(IntentStatus::Succeeded)]).await;
+        completed.extend(is_complete.then_some(order_id(n)));
+    }
+    let customer = CustomerId::new("ada").unwrap();
+    let all = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: 100 };
+    let mut by_rule: Vec<OrderId> = Vec::new();
+    for order in store.orders(&all).await.unwrap().into_iter().rev() {
+        let facts = store.facts(order.id).await.unwrap();
+        by_rule.extend(is_completed(&order, &facts).then_some(order.id));
+    }
+    assert_eq!(by_rule, completed, "the rule and the table agree");
+    let newest_first: Vec<_> = completed.iter().rev().copied().collect();
+    for (oldest_first, expected) in [(true, &completed), (false, &newest_first)] {
+        for (offset, limit) in [(0, 100), (0, 2), (2, 2), (3, 1), (4, 9), (5, 9), (1_000_000_000_000, 500)] {
+            let query = CompletedOrdersQuery { customer: customer.clone(), oldest_first, offset, limit };
+            let page = store.completed_orders(&query).await.unwrap();
+            let skipped = usize::try_from(offset).unwrap();
+            let expected: Vec<_> = expected.iter().skip(skipped).take(usize::from(limit)).copied().collect();
+            assert_eq!(page.iter().map(|it| it.id).collect::<Vec<_>>(), expected, "{limit} after {offset}");
+            for order in page {
+                assert_eq!(order.customer.as_ref(), Some(&customer));
+            }
+        }
+    }
+    for (name, count) in [("ada", 5), ("bob", 10), ("eve", 0)] {
+        let counted = store.count_completed_orders(&CustomerId::new(name).unwrap()).await.unwrap();
+        assert_eq!(counted, count, "{name}");
+    }
+}
