@@ -83,8 +83,8 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    AccountOrder, AccountOrders, CardSetup, OrdersPage, Paying, PaymentIntentParams, RateChoice, Session, Shopper,
-    Storefront, StorefrontError, TokenSubject, is_completed,
+    AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, OrdersPage, Paying, PaymentIntentParams,
+    RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
 };
 pub use work_id::{Work, WorkId};
 

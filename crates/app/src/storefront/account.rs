@@ -1,9 +1,11 @@
+use std::iter;
+
 use paywright_domain::{Cart, CustomerId, Fact, IntentStatus, Order, OrderState};
 
 use secrecy::SecretString;
 
 use super::{Session, Shopper, Storefront, StorefrontError};
-use crate::{Access, CompletedOrdersQuery, GatewayError, GetOrderError, OrderRef, RecordedFact, StoreError};
+use crate::{Access, CompletedOrdersQuery, GatewayError, GetOrderError, OrderRef, RecordedFact, SavedCard, StoreError};
 
 /// Whether the customer completed the checkout of `order`, of which `facts` are stored: it is paid, its bank debit is
 /// being processed, or that debit failed and the order can be paid again.
@@ -40,6 +42,15 @@ pub struct AccountOrder {
     pub order: Order,
     /// Cart that the order was made from; `None` for an order placed by the shop.
     pub cart: Option<Cart>,
+}
+
+/// Saved card of a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountCard {
+    /// The card.
+    pub card: SavedCard,
+    /// Whether the card is the customer's default.
+    pub is_default: bool,
 }
 
 impl Storefront {
@@ -86,6 +97,21 @@ impl Storefront {
             Ok(_) | Err(GetOrderError::NotFound) => Err(StorefrontError::NoCart),
             Err(GetOrderError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// Reads the saved cards of `customer`: the default first, then the older ones.
+    pub async fn account_cards(&self, customer: &CustomerId) -> Result<Vec<AccountCard>, StorefrontError> {
+        // The default is the newest, which comes first.
+        let cards = self.saved_cards(customer).await?.into_iter().zip([true].into_iter().chain(iter::repeat(false)));
+        Ok(cards.map(|(card, is_default)| AccountCard { card, is_default }).collect())
+    }
+
+    /// Reads the saved card of `customer` with Stripe's `id`, or the default one. [`StorefrontError::NoCard`] where the
+    /// customer has no such card.
+    pub async fn account_card(&self, customer: &CustomerId, id: Option<&str>) -> Result<AccountCard, StorefrontError> {
+        let mut cards = self.account_cards(customer).await?.into_iter();
+        let found = cards.find(|it| id.map_or(it.is_default, |id| it.card.id.as_str() == id));
+        found.ok_or(StorefrontError::NoCard)
     }
 
     /// Creates an ephemeral key for an app of the order's customer, where `caller` is that customer and is known at

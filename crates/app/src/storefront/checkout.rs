@@ -1,33 +1,78 @@
-use paywright_domain::{CartError, CheckoutError, CheckoutStep, Order, PaymentIntent};
+use paywright_domain::{
+    CartError, CheckoutEdit, CheckoutError, CheckoutStep, Order, PaymentIntent, PaymentMethodChoice,
+};
 
-use super::{Session, Shopper, Storefront, StorefrontError};
+use super::{PaymentIntentParams, Session, Shopper, Storefront, StorefrontError};
 use crate::{Access, CheckPaymentError, OrderRef};
 
-/// A way to ship that is chosen.
+/// Shipping rate that a checkout chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateChoice {
-    /// The id of the shipping rate.
+    /// Id of the shipping rate.
     pub id: String,
-    /// Whether the first rate takes its place where it does not go to the address: a wallet names the rate that it has
-    /// shown for the address before.
+    /// Whether the first rate to the address is chosen where this one does not go there: a wallet names the rate that it
+    /// showed for the address before.
     pub or_first: bool,
 }
 
+/// Change of a cart that its customer should see before paying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CartChange {
+    /// A line was removed, since its variant is not sold any more. Name of the variant.
+    Removed(String),
+    /// The checkout is not at the payment step.
+    NotAtPayment,
+}
+
 impl Storefront {
-    /// One step on in the checkout.
+    /// Edits the shopper's cart at checkout. A saved card must be one of the cart's customer.
+    pub async fn edit_checkout(&self, shopper: &Shopper, edit: &CheckoutEdit) -> Result<Session, StorefrontError> {
+        self.check_choice(shopper, edit.payment_method.as_ref()).await?;
+        self.change(shopper, |cart, terms, now| Ok(cart.edited(edit, terms, now)?)).await
+    }
+
+    async fn check_choice(
+        &self,
+        shopper: &Shopper,
+        choice: Option<&PaymentMethodChoice>,
+    ) -> Result<(), StorefrontError> {
+        match choice {
+            Some(PaymentMethodChoice::Saved(card)) => self.check_saved_card(shopper, card).await,
+            Some(PaymentMethodChoice::New(_)) | None => Ok(()),
+        }
+    }
+
+    /// Chooses a shipping rate for the shopper's cart. Where `shipment` is named, it must be the cart's.
+    pub async fn choose_shipping_rate(
+        &self,
+        shopper: &Shopper,
+        shipment: Option<&str>,
+        rate: &str,
+    ) -> Result<Session, StorefrontError> {
+        self.change(shopper, |cart, terms, _| {
+            let own = cart.shipment().ok_or(StorefrontError::NoShipment)?.to_string();
+            if shipment.is_some_and(|it| it != own) {
+                return Err(StorefrontError::NoShipment);
+            }
+            Ok(cart.with_shipping_rate(rate, terms)?)
+        })
+        .await
+    }
+
+    /// Takes the checkout one step further.
     pub async fn next(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         self.check_not_processing(shopper).await?;
         self.change(shopper, |cart, terms, now| Ok(cart.next(terms, now)?)).await
     }
 
-    /// There is no next step while the bank has the payment in its hands.
+    /// Refuses a next step while the bank processes the payment.
     async fn check_not_processing(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
         let is_processing = self.opened(shopper).await?.is_some_and(|it| it.awaits_money());
         if is_processing { Err(StorefrontError::Processing) } else { Ok(()) }
     }
 
-    /// On in the checkout, to `goal` or as far as nothing is missing, with a way to ship if one is named: all of it, or
-    /// nothing.
+    /// Takes the checkout to `goal`, or as far as nothing is missing, with a shipping rate if one is named. If the goal is
+    /// not reached, nothing is changed.
     pub async fn advance(
         &self,
         shopper: &Shopper,
@@ -50,13 +95,43 @@ impl Storefront {
         .await
     }
 
-    /// To the end of the checkout, which is a payment that the provider has received, or that the bank has in its hands.
-    /// Asking again for what is complete says so again.
+    /// Prepares the shopper's cart for its payment: prices it again and removes lines that are not sold any more. Lists
+    /// what the customer should see, unless `at_any_step` a step other than the payment.
+    pub async fn validate_for_payment(
+        &self,
+        shopper: &Shopper,
+        at_any_step: bool,
+    ) -> Result<(Session, Vec<CartChange>), StorefrontError> {
+        let (session, unsold) = self.drop_unsold(shopper).await?;
+        let mut changes: Vec<CartChange> = unsold.into_iter().map(CartChange::Removed).collect();
+        if !at_any_step && session.cart.step != CheckoutStep::Payment {
+            changes.push(CartChange::NotAtPayment);
+        }
+        Ok((session, changes))
+    }
+
+    /// Chooses a payment method and creates the PaymentIntent that it is to pay; the customer's browser confirms it.
+    /// `amount` is the decimal that the customer was shown.
+    pub async fn create_payment(
+        &self,
+        shopper: &Shopper,
+        choice: Option<&PaymentMethodChoice>,
+        amount: Option<String>,
+    ) -> Result<Session, StorefrontError> {
+        self.check_choice(shopper, choice).await?;
+        let params = PaymentIntentParams { payment_method: choice.map(|it| it.id().clone()), amount };
+        self.payment_intent(shopper, &params).await?;
+        self.current(shopper).await
+    }
+
+    /// Completes the checkout, which needs a payment that Stripe has received or that the bank is processing. Repeating
+    /// this for a completed checkout succeeds again.
     pub async fn complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let session = self.opened_or_newest(shopper).await?;
-        // Where only an event has told of the payment, Stripe is asked below.
-        let is_told = session.order.as_ref().and_then(Order::paid_by).is_some_and(PaymentIntent::awaits_confirmation);
-        if session.is_paid() && !is_told {
+        // A payment known from an event alone is read from Stripe below.
+        let is_unconfirmed =
+            session.order.as_ref().and_then(Order::paid_by).is_some_and(PaymentIntent::awaits_confirmation);
+        if session.is_paid() && !is_unconfirmed {
             return Ok(session);
         }
         if session.is_canceled() {
@@ -69,7 +144,6 @@ impl Storefront {
                 Err(error) => Err(error.into()),
             };
         }
-        // Nothing was paid: what is missing is said.
         let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
         if missing.is_empty() { Err(CheckoutError::NotPaid.into()) } else { Err(StorefrontError::NotReady(missing)) }
     }

@@ -23,8 +23,8 @@ use paywright_domain::{
 };
 use thiserror::Error;
 
-pub use account::{AccountOrder, AccountOrders, OrdersPage, is_completed};
-pub use checkout::RateChoice;
+pub use account::{AccountCard, AccountOrder, AccountOrders, OrdersPage, is_completed};
+pub use checkout::{CartChange, RateChoice};
 pub use pay::{Paying, PaymentIntentParams};
 pub use saved_cards::CardSetup;
 

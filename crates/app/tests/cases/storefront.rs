@@ -1,3 +1,4 @@
+mod account;
 mod delayed;
 mod owner;
 mod ready;

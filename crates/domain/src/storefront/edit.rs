@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(edited.email, edit.email);
         assert_eq!(edited.special_instructions, Some(text));
         assert_eq!((&edited.billing_address, &edited.shipping_address), (&Some(address("AT")), &Some(address("DE"))));
-        assert_eq!(edited.shipping_rate.as_ref().map(|it| it.as_str()), Some("post"), "for the new address");
+        assert_eq!(edited.shipping_rate.as_ref().map(Text::as_str), Some("post"), "for the new address");
         assert_eq!(edited.payment_method, Some(card));
         assert_eq!(edited.edited(&CheckoutEdit::default(), &terms(), at(3)).unwrap(), edited);
         let clear = CheckoutEdit {

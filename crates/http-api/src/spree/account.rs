@@ -1,10 +1,12 @@
-//! Orders after their payment, and what a customer has saved.
+//! `/order_status` and `/account`: completed orders, and the saved cards of a customer.
+
+use std::ops::RangeInclusive;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{Access, GetOrderError, OrderQuery, OrderRef};
-use paywright_domain::{CustomerId, Order, PaymentMethodId};
+use paywright_app::{AccountOrder, OrderRef, OrdersPage, Storefront};
+use paywright_domain::PaymentMethodId;
 use serde_json::json;
 
 use super::cart;
@@ -15,103 +17,52 @@ use super::resources;
 use super::run;
 use super::shopper::Call;
 use crate::Api;
-use crate::problem::Problem;
 
-/// How many orders are on a page if nothing is said, and at most.
-const PAGE_DEFAULT: u32 = 25;
-const PAGE_MAX: u32 = 500;
-/// How many orders of a customer are looked through, the newest first.
-const ORDERS_MAX: usize = 1000;
+/// Orders on a page where the request names no number.
+const PAGE_DEFAULT: u16 = 25;
+/// Numbers that a page may have.
+const PAGE_NUMBERS: RangeInclusive<u32> = 1..=u32::MAX;
 
-/// `GET /order_status/{number}`: a placed order, for the holder of its cart's token, and for its customer.
+/// `GET /order_status/{number}`: a completed order, for the holder of its cart's token, and for its customer.
 pub(super) async fn order_status(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
-    let session = match (call.shopper.subject, &call.shopper.customer) {
-        (None, Some(customer)) => {
-            let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
-            api.storefront.of_customer(&which, customer).await?
-        }
-        (Some(_), _) | (None, None) => cart::opened(&api, &call.shopper).await?,
-    };
-    let was_completed = match &session.order {
-        Some(order) => api.storefront.was_completed(order).await?,
-        None => false,
-    };
-    if !was_completed || !session.number().as_str().eq_ignore_ascii_case(&number) {
-        return Err(Refusal::not_found());
-    }
+    let session = api.storefront.order_status(&call.shopper, &number).await?;
     cart::cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// The orders that a customer has completed, the newest first; also those whose bank debit failed afterwards.
-async fn complete_orders(api: &Api, customer: &CustomerId) -> Result<Vec<Order>, Refusal> {
-    let mut complete = Vec::new();
-    let (mut older_than, mut seen) = (None, 0);
-    loop {
-        let query = OrderQuery { customer: Some(customer.clone()), older_than, limit: paywright_app::App::PAGE_MAX };
-        let page = api.app.list_orders(query).await?;
-        seen += page.orders.len();
-        for order in page.orders {
-            if api.storefront.was_completed(&order).await? {
-                complete.push(order);
-            }
-        }
-        older_than = page.next;
-        if older_than.is_none() || seen >= ORDERS_MAX {
-            return Ok(complete);
-        }
-    }
+fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource, Refusal> {
+    let (order, cart) = (&found.order, found.cart.as_ref());
+    let token = cart.map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
+    Ok(resources::order(order, cart, &token, api.publishable_key.as_deref())?)
 }
 
-async fn order_resource(api: &Api, order: &Order) -> Result<Resource, Refusal> {
-    let cart = api.storefront.cart_of(order.id).await?;
-    let token = cart.as_ref().map_or_else(|| api.tokens.order_token(order.id), |it| api.tokens.cart_token(it.id));
-    Ok(resources::order(order, cart.as_ref(), &token, api.publishable_key.as_deref())?)
-}
-
-/// Which of a customer's orders are asked for, and in which order.
-struct PageQuery {
-    page: u32,
-    per_page: u32,
-    oldest_first: bool,
-}
-
-impl PageQuery {
-    fn of(params: &Params) -> Result<Self, Refusal> {
-        let page = params.count("page")?.unwrap_or(1).max(1);
-        let per_page = params.count("per_page")?.filter(|it| (1..=PAGE_MAX).contains(it)).unwrap_or(PAGE_DEFAULT);
-        let oldest_first = match params.text("sort")?.as_deref() {
-            None | Some("-completed_at" | "-created_at") => false,
-            Some("completed_at" | "created_at") => true,
-            Some(_) => return Err(Refusal::bad_request("sort must be completed_at or -completed_at")),
-        };
-        Ok(Self { page, per_page, oldest_first })
-    }
+/// Reads `page`, `per_page` and `sort`.
+fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
+    let number = params.integer_in("page", PAGE_NUMBERS)?.unwrap_or(1);
+    let size = params.integer_in("per_page", 1..=Storefront::ORDERS_PAGE_MAX)?.unwrap_or(PAGE_DEFAULT);
+    let oldest_first = match params.text("sort")?.as_deref() {
+        None | Some("-completed_at" | "-created_at") => false,
+        Some("completed_at" | "created_at") => true,
+        Some(_) => return Err(Refusal::bad_request("sort must be completed_at or -completed_at")),
+    };
+    Ok(OrdersPage { number, size, oldest_first })
 }
 
 /// `GET /account/orders?page=&per_page=&sort=`.
 pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
-    let PageQuery { page, per_page, oldest_first } = PageQuery::of(&call.params)?;
-    let mut orders = complete_orders(&api, &customer).await?;
-    if oldest_first {
-        orders.reverse();
-    }
-    let total = orders.len();
-    let per = usize::try_from(per_page).unwrap_or(usize::MAX);
-    let pages = total.div_ceil(per).max(1);
-    let place = usize::try_from(page).unwrap_or(usize::MAX);
-    let mut shown = Vec::new();
-    for order in orders.iter().skip((place - 1).saturating_mul(per)).take(per) {
-        shown.push(order_resource(&api, order).await?);
-    }
+    let page = orders_page(&call.params)?;
+    let found = api.storefront.completed_orders(&customer, &page).await?;
+    let shown = found.orders.iter().map(|it| order_resource(&api, it)).collect::<Result<Vec<_>, _>>()?;
+    let (number, per_page) = (u64::from(page.number), page.size);
+    let pages = found.total.div_ceil(u64::from(per_page)).max(1);
     let mut document = call.show.many(&shown);
     let (origin, path) = (api.trusted_proxies.origin(&request), request.path());
-    let link = |page: usize| format!("{origin}{path}?page={page}&per_page={per_page}");
+    let link = |page: u64| format!("{origin}{path}?page={page}&per_page={per_page}");
     if let Some(document) = document.as_object_mut() {
-        let meta = json!({ "count": shown.len(), "total_count": total, "total_pages": pages });
+        let meta = json!({ "count": shown.len(), "total_count": found.total, "total_pages": pages });
         document.insert("meta".to_owned(), meta);
         let links = json!({
-            "self": link(place), "next": link((place + 1).min(pages)), "prev": link(place.saturating_sub(1).max(1)),
+            "self": link(number), "next": link((number + 1).min(pages)), "prev": link((number - 1).max(1)),
             "last": link(pages), "first": link(1),
         });
         document.insert("links".to_owned(), links);
@@ -123,37 +74,27 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
 pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
-    let order = match api.app.get_order(&which, &Access::Customer(customer)).await {
-        Ok(order) if api.storefront.was_completed(&order).await? => order,
-        Ok(_) | Err(GetOrderError::NotFound) => return Err(Refusal::not_found()),
-        Err(error @ GetOrderError::Store(_)) => return Err(Problem::from(error).into()),
-    };
-    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order).await?)))
-}
-
-/// The saved cards of whoever calls, the default one first: it is the newest.
-async fn cards(api: &Api, call: &Call) -> Result<Vec<Resource>, Refusal> {
-    let cards = api.storefront.saved_cards(&call.customer()?).await?;
-    Ok(cards.iter().enumerate().map(|(place, it)| resources::credit_card(it, place == 0)).collect())
+    let order = api.storefront.completed_order(&which, &customer).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order)?)))
 }
 
 /// `GET /account/credit_cards`.
 pub(super) async fn credit_cards(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let cards = cards(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &call.show.many(&cards)))
+    let cards = api.storefront.account_cards(&call.customer()?).await?;
+    let shown: Vec<_> = cards.iter().map(resources::credit_card).collect();
+    Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
 /// `GET /account/credit_cards/default`.
 pub(super) async fn default_credit_card(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let cards = cards(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &call.show.one(cards.first().ok_or_else(Refusal::not_found)?)))
+    let card = api.storefront.account_card(&call.customer()?, None).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
 }
 
 /// `GET /account/credit_cards/{card}`.
 pub(super) async fn credit_card(api: Data<Api>, call: Call, card: Path<String>) -> Result<HttpResponse, Refusal> {
-    let cards = cards(&api, &call).await?;
-    let found = cards.iter().find(|it| it.id == *card).ok_or_else(Refusal::not_found)?;
-    Ok(answer(StatusCode::OK, &call.show.one(found)))
+    let card = api.storefront.account_card(&call.customer()?, Some(&card)).await?;
+    Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
 }
 
 /// `DELETE /account/credit_cards/{card}`.

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use paywright_app::{Session, Shopper, StorefrontError};
-use paywright_domain::{Address, Cart, CountryCode, CouponCode, LineId, Terms, Timestamp, VariantId};
+use paywright_domain::{Address, Cart, CountryCode, CouponCode, LineId, QUANTITY_MAX, Terms, Timestamp, VariantId};
 
 use super::document::{Show, answer};
 use super::params::Params;
@@ -68,25 +68,30 @@ fn variant_id(params: &Params) -> Result<VariantId, Refusal> {
     VariantId::new(params.required("variant_id")?).map_err(|_| Refusal::not_found())
 }
 
-/// `POST /cart/add_item`: `variant_id`, and `quantity`, 1 if it is not said.
-pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let (variant, quantity) = (variant_id(&call.params)?, call.params.count("quantity")?.unwrap_or(1));
-    if quantity == 0 {
-        return Err(no_quantity());
+/// Reads `quantity`. One below 1 is refused in Spree's words.
+fn quantity(params: &Params) -> Result<Option<u32>, Refusal> {
+    if params.is_below("quantity", 1)? {
+        return Err(not_positive());
     }
+    Ok(params.integer_in("quantity", 1..=QUANTITY_MAX)?)
+}
+
+fn not_positive() -> Refusal {
+    Refusal::failed("Quantity has to be greater than 0")
+}
+
+/// `POST /cart/add_item`: `variant_id`, and `quantity`, which is 1 by default.
+pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
+    let (variant, quantity) = (variant_id(&call.params)?, quantity(&call.params)?.unwrap_or(1));
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.add_item(&shopper, &variant, quantity).await }).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-fn no_quantity() -> Refusal {
-    Refusal::failed("Quantity has to be greater than 0")
-}
-
 /// `PATCH /cart/set_quantity`: `line_item_id` and `quantity`.
 pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let line: LineId = call.params.required("line_item_id")?.parse().map_err(Refusal::from)?;
-    let quantity = call.params.count("quantity")?.filter(|it| *it > 0).ok_or_else(no_quantity)?;
+    let quantity = quantity(&call.params)?.ok_or_else(not_positive)?;
     changed(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
 }
 

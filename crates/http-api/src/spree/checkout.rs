@@ -1,13 +1,15 @@
-//! `/checkout`: who pays, where to, how, and by what.
+//! `/checkout`: addresses, delivery, payment method and completion.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use paywright_app::{PaymentIntentParams, RateChoice, StorefrontError};
-use paywright_domain::{Address, Cart, CheckoutStep, CouponCode, Email, PaymentMethodId, Terms, Text, Timestamp};
+use paywright_app::{CartChange, RateChoice};
+use paywright_domain::{
+    Address, CheckoutEdit, CheckoutStep, Email, FieldEdit, PaymentMethodChoice, PaymentMethodId, Text,
+};
 use serde_json::json;
 
-use super::cart::{cart, changed, coupon, resource};
+use super::cart::{cart, coupon, resource};
 use super::document::answer;
 use super::params::Params;
 use super::refusal::Refusal;
@@ -18,139 +20,77 @@ use super::sold::Sold;
 use crate::Api;
 use crate::reader::FieldProblems;
 
-/// What becomes of a field.
-#[derive(Debug, Clone, Default)]
-enum Change<T> {
-    /// It stays.
-    #[default]
-    None,
-    /// It is this from now on, or nothing.
-    To(Option<T>),
+/// Reads an edit of the checkout: first every field on its own, then the coupon and the payment method.
+fn checkout_edit(params: &Params) -> Result<CheckoutEdit, Refusal> {
+    let mut problems = FieldProblems::default();
+    let given = fields(params, &mut problems);
+    let mut edit = problems.done(given)?;
+    let order = params.under_root("order")?.unwrap_or_default();
+    if let Some(code) = order.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
+        edit.coupon = Some(coupon(&code)?);
+    }
+    for payment in order.each("payments_attributes")? {
+        check_payment_method(&payment)?;
+        let source = payment.under("source_attributes")?.unwrap_or_default();
+        edit.payment_method = new_card(&source)?.or(edit.payment_method);
+    }
+    if let Some(source) = params.under("payment_source")?.unwrap_or_default().under(PAYMENT_METHOD)? {
+        edit.payment_method = new_card(&source)?.or(edit.payment_method);
+    }
+    if let Some(card) = order.text("existing_card")? {
+        edit.payment_method = Some(PaymentMethodChoice::Saved(card_id(&card)?));
+    }
+    Ok(edit)
 }
 
-/// What a checkout changes: what is `None` stays.
-#[derive(Debug, Clone, Default)]
-struct Edit {
-    email: Option<Email>,
-    special_instructions: Change<Text<1, 1000>>,
-    billing_address: Change<Address>,
-    shipping_address: Change<Address>,
-    use_billing: bool,
-    use_shipping: bool,
-    coupon: Option<CouponCode>,
-    shipping_rate: Option<String>,
-    payment_method: Option<PaymentMethodId>,
-    /// A card that must be a saved one of the cart's customer.
-    saved_card: Option<PaymentMethodId>,
-    keeps_step: bool,
+/// Reads the fields that do not depend on each other, and notes every problem of them.
+fn fields(params: &Params, problems: &mut FieldProblems) -> Option<CheckoutEdit> {
+    let keeps_step = problems.keep(params.flag("do_not_change_state"));
+    let order = problems.keep(params.under_root("order"))?.unwrap_or_default();
+    let email = problems.keep(order.text("email")).flatten();
+    let email = email.and_then(|it| problems.take("email", Email::new(it)));
+    let special_instructions = special_instructions(&order, problems);
+    let billing_address = problems.merge(address(&order, "bill_address"));
+    let shipping_address = problems.merge(address(&order, "ship_address"));
+    let use_billing = problems.keep(order.flag("use_billing"));
+    let use_shipping = problems.keep(order.flag("use_shipping"));
+    // A cart has one shipment: the last rate that is named is chosen.
+    let mut shipping_rate = None;
+    for shipment in problems.keep(order.each("shipments_attributes"))? {
+        shipping_rate = problems.keep(shipment.text("selected_shipping_rate_id")).flatten().or(shipping_rate);
+    }
+    Some(CheckoutEdit {
+        email,
+        special_instructions,
+        billing_address: billing_address?,
+        shipping_address: shipping_address?,
+        use_billing: use_billing?,
+        use_shipping: use_shipping?,
+        shipping_rate,
+        keeps_step: keeps_step?,
+        ..CheckoutEdit::default()
+    })
 }
 
-impl Edit {
-    /// Reads all fields, and then what they name.
-    fn of(params: &Params) -> Result<Self, Refusal> {
-        let mut problems = FieldProblems::default();
-        let given = Self::fields(params, &mut problems);
-        let mut edit = problems.done(given)?;
-        let order = params.under_root("order")?.unwrap_or_default();
-        if let Some(code) = order.text("coupon_code")?.filter(|it| !it.trim().is_empty()) {
-            edit.coupon = Some(coupon(&code)?);
-        }
-        for payment in order.each("payments_attributes")? {
-            check_payment_method(&payment)?;
-            let source = payment.under("source_attributes")?.unwrap_or_default();
-            edit.payment_method = profile(&source)?.or(edit.payment_method);
-        }
-        if let Some(source) = params.under("payment_source")?.unwrap_or_default().under(PAYMENT_METHOD)? {
-            edit.payment_method = profile(&source)?.or(edit.payment_method);
-        }
-        if let Some(card) = order.text("existing_card")? {
-            let card = card_id(&card)?;
-            edit.saved_card = Some(card.clone());
-            edit.payment_method = Some(card);
-        }
-        Ok(edit)
+fn special_instructions(order: &Params, problems: &mut FieldProblems) -> FieldEdit<Text<1, 1000>> {
+    if !order.names("special_instructions") {
+        return FieldEdit::Keep;
     }
-
-    /// Reads the fields that stand for themselves, and notes every problem of them.
-    fn fields(params: &Params, problems: &mut FieldProblems) -> Option<Self> {
-        let keeps_step = problems.keep(params.flag("do_not_change_state"));
-        let order = problems.keep(params.under_root("order"))?.unwrap_or_default();
-        let email = problems.keep(order.text("email")).flatten();
-        let email = email.and_then(|it| problems.take("email", Email::new(it)));
-        let special_instructions = if order.names("special_instructions") {
-            let text = problems.keep(order.text("special_instructions")).flatten();
-            let text = text.filter(|it| !it.trim().is_empty());
-            Change::To(text.and_then(|it| problems.take("special_instructions", Text::new(it))))
-        } else {
-            Change::None
-        };
-        let billing_address = problems.merge(address(&order, "bill_address"));
-        let shipping_address = problems.merge(address(&order, "ship_address"));
-        let use_billing = problems.keep(order.flag("use_billing"));
-        let use_shipping = problems.keep(order.flag("use_shipping"));
-        // There is one shipment: the last that is said of it stands.
-        let mut shipping_rate = None;
-        for shipment in problems.keep(order.each("shipments_attributes"))? {
-            shipping_rate = problems.keep(shipment.text("selected_shipping_rate_id")).flatten().or(shipping_rate);
-        }
-        Some(Self {
-            email,
-            special_instructions,
-            billing_address: billing_address?,
-            shipping_address: shipping_address?,
-            use_billing: use_billing?,
-            use_shipping: use_shipping?,
-            shipping_rate,
-            keeps_step: keeps_step?,
-            ..Self::default()
-        })
-    }
-
-    fn apply(&self, before: &Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
-        let mut cart = before.clone();
-        if let Some(email) = &self.email {
-            cart = cart.with_email(email.clone());
-        }
-        if let Change::To(text) = &self.special_instructions {
-            cart = cart.with_special_instructions(text.clone());
-        }
-        if let Change::To(address) = &self.billing_address {
-            cart = cart.with_billing_address(address.clone());
-        }
-        if let Change::To(address) = &self.shipping_address {
-            cart = cart.with_shipping_address(address.clone());
-        }
-        if self.use_billing {
-            let address = cart.billing_address.clone();
-            cart = cart.with_shipping_address(address);
-        }
-        if self.use_shipping {
-            let address = cart.shipping_address.clone();
-            cart = cart.with_billing_address(address);
-        }
-        if let Some(code) = &self.coupon {
-            cart = cart.with_coupon(code.clone(), terms, now)?;
-        }
-        if let Some(rate) = &self.shipping_rate {
-            cart = cart.with_shipping_rate(rate, terms)?;
-        }
-        if self.payment_method.is_some() {
-            cart = cart.with_payment_method(self.payment_method.clone());
-        }
-        Ok(if self.keeps_step { cart.at_step_of(before) } else { cart })
-    }
+    let text = problems.keep(order.text("special_instructions")).flatten().filter(|it| !it.trim().is_empty());
+    let text = text.and_then(|it| problems.take("special_instructions", Text::new(it)));
+    text.map_or(FieldEdit::Clear, FieldEdit::Set)
 }
 
-/// An address in full, or `CLEAR` in the place of the name of a saved one. We keep no saved ones.
-fn address(order: &Params, name: &str) -> Result<Change<Address>, FieldProblems> {
+/// Reads a whole address, or `CLEAR` in place of the id of a saved one: no saved addresses are kept.
+fn address(order: &Params, name: &str) -> Result<FieldEdit<Address>, FieldProblems> {
     let id = format!("{name}_id");
     match order.text(&id)?.as_deref() {
-        Some("CLEAR") => return Ok(Change::To(None)),
+        Some("CLEAR") => return Ok(FieldEdit::Clear),
         Some(_) => return Err(order.problem(&id, "is not known: give the whole address").into()),
         None => {}
     }
-    let Some(given) = order.under(&format!("{name}_attributes"))? else { return Ok(Change::None) };
-    Ok(Change::To(Some(given.at(name).address()?)))
+    let Some(given) = order.under(&format!("{name}_attributes"))? else { return Ok(FieldEdit::Keep) };
+    Ok(FieldEdit::Set(given.at(name).address()?))
 }
 
 fn check_payment_method(params: &Params) -> Result<(), Refusal> {
@@ -165,18 +105,18 @@ fn card_id(text: &str) -> Result<PaymentMethodId, Refusal> {
     PaymentMethodId::new(text).ok().filter(|_| is_ours).ok_or_else(|| Refusal::failed("source_not_found"))
 }
 
-/// What the browser has made of a card at Stripe.
-fn profile(source: &Params) -> Result<Option<PaymentMethodId>, Refusal> {
-    source.text("gateway_payment_profile_id")?.map(|it| card_id(&it)).transpose()
+/// Reads the PaymentMethod that the browser has created at Stripe.
+fn new_card(source: &Params) -> Result<Option<PaymentMethodChoice>, Refusal> {
+    let id = source.text("gateway_payment_profile_id")?;
+    id.map(|it| Ok(PaymentMethodChoice::New(card_id(&it)?))).transpose()
 }
 
 /// `PATCH /checkout`.
 pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let edit = Edit::of(&call.params)?;
-    if let Some(card) = &edit.saved_card {
-        api.storefront.check_saved_card(&call.shopper, card).await?;
-    }
-    changed(&api, call, move |cart, terms, now| edit.apply(&cart, terms, now)).await
+    let edit = checkout_edit(&call.params)?;
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
+    let session = run(async move { storefront.edit_checkout(&shopper, &edit).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /checkout/next`.
@@ -205,21 +145,24 @@ pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse,
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `POST /checkout/validate_order_for_payment`: takes out what is not sold any more, and says so.
-pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let any_step = call.params.flag("skip_state")?;
-    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let (session, unsold) = run(async move { storefront.drop_unsold(&shopper).await }).await?;
-    let mut messages: Vec<String> =
-        unsold.iter().map(|it| format!("{it} was removed because it was sold out")).collect();
-    if !any_step && session.cart.step != CheckoutStep::Payment {
-        messages.push("Cart changed".to_owned());
+fn message(change: &CartChange) -> String {
+    match change {
+        CartChange::Removed(name) => format!("{name} was removed because it was sold out"),
+        CartChange::NotAtPayment => "Cart changed".to_owned(),
     }
-    if messages.is_empty() {
+}
+
+/// `POST /checkout/validate_order_for_payment`: removes lines that are not sold any more, and lists them.
+pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
+    let at_any_step = call.params.flag("skip_state")?;
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
+    let (session, changes) = run(async move { storefront.validate_for_payment(&shopper, at_any_step).await }).await?;
+    if changes.is_empty() {
         return cart(&api, StatusCode::OK, &session, &call.show).await;
     }
     let mut document = call.show.one(&resource(&api, &session, &call.show).await?);
     if let Some(document) = document.as_object_mut() {
+        let messages: Vec<String> = changes.iter().map(message).collect();
         document.insert("meta".to_owned(), json!({ "messages": messages }));
     }
     Err(Refusal::showing(document))
@@ -241,40 +184,27 @@ pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpRes
     Ok(answer(StatusCode::OK, &show.many(&shipments)))
 }
 
-/// `PATCH /checkout/select_shipping_method`: `shipping_method_id`.
+/// `PATCH /checkout/select_shipping_method`: `shipping_method_id`, and `shipment_id` if the caller names it.
 pub(super) async fn select_shipping_method(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let rate = call.params.required("shipping_method_id")?;
     let shipment = call.params.text("shipment_id")?;
-    changed(&api, call, move |cart, terms, _| {
-        if cart.shipping_address.is_none() || shipment.as_ref().is_some_and(|it| *it != cart.id.to_string()) {
-            return Err(StorefrontError::NoShipment);
-        }
-        Ok(cart.with_shipping_rate(&rate, terms)?)
-    })
-    .await
+    let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
+    let session =
+        run(async move { storefront.choose_shipping_rate(&shopper, shipment.as_deref(), &rate).await }).await?;
+    cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `POST /checkout/create_payment`: chooses a card, and makes the payment intent that it is to pay. The customer's
-/// browser confirms it.
+/// `POST /checkout/create_payment`: chooses a card and creates the PaymentIntent. The customer's browser confirms it.
 pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     check_payment_method(&call.params)?;
     let saved = call.params.text("source_id")?.map(|it| card_id(&it)).transpose()?;
-    let source = call.params.under("source_attributes")?.unwrap_or_default();
-    let wanted = PaymentIntentParams {
-        payment_method: saved.clone().or(profile(&source)?),
-        amount: call.params.text("amount")?,
-    };
+    let new = new_card(&call.params.under("source_attributes")?.unwrap_or_default())?;
+    let amount = call.params.text("amount")?;
     if saved.is_some() {
         call.customer()?;
     }
+    let choice = saved.map(PaymentMethodChoice::Saved).or(new);
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move {
-        if let Some(card) = &saved {
-            storefront.check_saved_card(&shopper, card).await?;
-        }
-        storefront.payment_intent(&shopper, &wanted).await?;
-        storefront.current(&shopper).await
-    })
-    .await?;
+    let session = run(async move { storefront.create_payment(&shopper, choice.as_ref(), amount).await }).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }

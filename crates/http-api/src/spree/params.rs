@@ -1,5 +1,8 @@
 //! What a request says. Query and body are one namespace in this dialect; of the same name in both, the body's stands.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
 use paywright_domain::{Address, CountryCode, Metadata, Text};
@@ -26,15 +29,15 @@ pub(super) fn text(value: &Value) -> Result<String, Reason> {
     }
 }
 
-/// Takes a number of pieces or pages, as a number or a text. Below 0 counts as 0, and what is too large as the largest:
-/// both are beyond the limits of every field, which names them.
-fn count(value: &Value) -> Result<u32, Reason> {
+/// Reads an integer, given as a JSON number or as a string; `None` for one that an `i64` cannot hold.
+fn integer(value: &Value) -> Result<Option<i64>, Reason> {
     let text = text(value).map_err(|_| "must be an integer")?;
-    let (is_negative, digits) = text.trim().strip_prefix('-').map_or((false, text.trim()), |it| (true, it));
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
         return Err("must be an integer".into());
     }
-    Ok(if is_negative { 0 } else { digits.parse().unwrap_or(u32::MAX) })
+    Ok(text.parse().ok())
 }
 
 /// Takes yes or no, in the ways in which forms write it.
@@ -95,7 +98,7 @@ impl Params {
     }
 
     /// What is wrong with one of them.
-    pub(super) fn problem(&self, name: &str, problem: impl std::fmt::Display) -> FieldProblem {
+    pub(super) fn problem(&self, name: &str, problem: impl Display) -> FieldProblem {
         FieldProblem::new(self.path_of(name), problem)
     }
 
@@ -122,7 +125,7 @@ impl Params {
         self.fields.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    fn one<T>(&self, name: &str, read: fn(&Value) -> Result<T, Reason>) -> Result<Option<T>, FieldProblem> {
+    fn one<T>(&self, name: &str, read: impl FnOnce(&Value) -> Result<T, Reason>) -> Result<Option<T>, FieldProblem> {
         let mut problems = FieldProblems::default();
         let value = self.reader(&mut problems).optional(name, read);
         match problems.into_first() {
@@ -141,9 +144,20 @@ impl Params {
         self.text(name)?.filter(|it| !it.trim().is_empty()).ok_or_else(|| Refusal::missing(name))
     }
 
-    /// A whole number.
-    pub(super) fn count(&self, name: &str) -> Result<Option<u32>, FieldProblem> {
-        self.one(name, count)
+    /// Whether the field is an integer below `minimum`.
+    pub(super) fn is_below(&self, name: &str, minimum: i64) -> Result<bool, FieldProblem> {
+        Ok(self.one(name, integer)?.flatten().is_some_and(|it| it < minimum))
+    }
+
+    /// Reads an optional integer. One outside `range` is refused with the limits.
+    pub(super) fn integer_in<T>(&self, name: &str, range: RangeInclusive<T>) -> Result<Option<T>, FieldProblem>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
+        self.one(name, |it| {
+            let number = integer(it)?.and_then(|it| T::try_from(it).ok()).filter(|it| range.contains(it));
+            Ok(number.ok_or_else(|| format!("must be {} to {}", range.start(), range.end()))?)
+        })
     }
 
     /// Yes or no; no if it is absent.

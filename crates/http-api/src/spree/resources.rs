@@ -1,6 +1,6 @@
 //! What storefronts are shown: carts and orders with all that belongs to them.
 
-use paywright_app::{SavedCard, Session};
+use paywright_app::{AccountCard, Session};
 use paywright_domain::{
     Address, Cart, CheckoutStep, CustomerId, Email, Money, MoneyError, Order, OrderState, ShippingRate, Terms, Text,
     Timestamp,
@@ -285,11 +285,11 @@ fn address_resource(id: &str, address: &Address) -> Resource {
     Resource { kind: "address", id: id.to_owned(), attributes, relations: Vec::new() }
 }
 
-/// A saved card.
-pub(super) fn credit_card(card: &SavedCard, default: bool) -> Resource {
+/// Saved card.
+pub(super) fn credit_card(AccountCard { card, is_default }: &AccountCard) -> Resource {
     let attributes = json!({
         "cc_type": card.brand, "last_digits": card.last4, "month": card.exp_month, "year": card.exp_year,
-        "name": card.name, "default": default, "gateway_payment_profile_id": card.id.as_str(), "public_metadata": {},
+        "name": card.name, "default": is_default, "gateway_payment_profile_id": card.id.as_str(), "public_metadata": {},
     });
     let relations = vec![("payment_method", Relation::one(Some(payment_method(None))))];
     Resource { kind: "credit_card", id: card.id.as_str().to_owned(), attributes, relations }

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{GatewayError, Paying, PaymentIntentParams};
+use paywright_app::{Paying, PaymentIntentParams};
 use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -28,13 +28,19 @@ fn intent_params(params: &Params) -> Result<PaymentIntentParams, Refusal> {
     let method = method.map_err(|_| "must be a payment method of Stripe, like pm_1Q2w3E");
     let method = problems.take("stripe_payment_method_id", method).flatten();
     let amount = problems.keep(root.text("amount")).flatten();
-    // Nothing, and 0, stand for the amount that is due.
-    let amount = amount.filter(|it| !it.chars().all(|it| matches!(it, '0' | '.' | ' ')));
+    let amount = amount.filter(|it| !is_empty_or_zero(it));
     Ok(problems.done(Some(PaymentIntentParams { payment_method: method, amount }))?)
 }
 
-/// An intent as it is shown. The customer's own bearer token also gets a key for the customer's app; the token of a
-/// cart does not, since that key opens everything that the customer has saved.
+/// Whether an amount is empty or zero, which Spree's storefront sends in place of the amount due.
+fn is_empty_or_zero(amount: &str) -> bool {
+    let amount = amount.trim();
+    let (whole, fraction) = amount.split_once('.').unwrap_or((amount, "0"));
+    let is_zero = |digits: &str| !digits.is_empty() && digits.bytes().all(|it| it == b'0');
+    amount.is_empty() || (is_zero(whole) && is_zero(fraction))
+}
+
+/// Answers with an intent. By a customer's own bearer token, it has an ephemeral key for the customer's app.
 async fn intent(
     api: &Api,
     paying: &Paying,
@@ -42,22 +48,9 @@ async fn intent(
     caller: Option<&CustomerId>,
     version: Option<&str>,
 ) -> Result<HttpResponse, Refusal> {
-    let is_own = caller.is_some() && paying.order.customer.as_ref() == caller;
-    let customer = paying.order.payer.customer.as_ref().filter(|_| is_own);
-    let key = match customer {
-        Some(customer) => match api.storefront.ephemeral_key(customer, version).await {
-            Ok(key) => Some(key),
-            // Stripe alone knows which versions it has. The intent stands by then: it is shown without a key.
-            Err(error @ GatewayError::Refused(_)) => {
-                tracing::warn!(%error, "Stripe refused to make an ephemeral key");
-                None
-            }
-            Err(error) => return Err(error.into()),
-        },
-        None => None,
-    };
-    let key = key.as_ref().map(secrecy::ExposeSecret::expose_secret);
-    let secret = paying.client_secret.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let key = api.storefront.ephemeral_key_of_owner(&paying.order, caller, version).await?;
+    let key = key.as_ref().map(ExposeSecret::expose_secret);
+    let secret = paying.client_secret.as_ref().map(ExposeSecret::expose_secret);
     let resource = resources::payment_intent(&paying.order, secret, key);
     Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)))
 }

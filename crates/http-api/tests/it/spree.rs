@@ -5,6 +5,7 @@ mod checkout;
 mod delayed;
 mod forged;
 mod include;
+mod orders;
 mod owner;
 mod taxes;
 mod wallet;
@@ -143,6 +144,20 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
             &post,
             "/cart/add_item",
             json!({ "variant_id": "bone", "quantity": 10_000 }),
+            422,
+            "Quantity must be 1 to 10000",
+        ),
+        (
+            &post,
+            "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": "99999999999999999999" }),
+            422,
+            "Quantity must be 1 to 10000",
+        ),
+        (
+            &patch,
+            "/cart/set_quantity",
+            json!({ "line_item_id": line(1), "quantity": 4_294_967_296_u64 }),
             422,
             "Quantity must be 1 to 10000",
         ),
