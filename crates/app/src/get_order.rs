@@ -6,7 +6,7 @@ use crate::{Access, App, OrderRef, StoreError};
 /// Why an order is not shown.
 #[derive(Debug, Error)]
 pub enum GetOrderError {
-    /// There is none, or it is somebody else's.
+    /// No such order exists, or the caller has no access to it.
     #[error("there is no such order")]
     NotFound,
     /// The store did not answer.
@@ -15,7 +15,7 @@ pub enum GetOrderError {
 }
 
 impl App {
-    /// Reads an order that `access` permits to see.
+    /// Reads an order to which `access` is given.
     pub async fn get_order(&self, which: &OrderRef, access: &Access) -> Result<Order, GetOrderError> {
         Ok(self.load(which, access).await?.value)
     }

@@ -60,7 +60,7 @@ pub use edit_order::{Changed, EditOrderError};
 pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use get_order::GetOrderError;
 pub use keys::KEY_BELIEVED_SECONDS;
-pub use list_orders::OrderPage;
+pub use list_orders::{ListOrdersError, OrderPage};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{

@@ -8,8 +8,8 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CancelOrderError, CapturePaymentError, CheckPaymentError, CreatePaymentIntentError, DiskFull, EditOrderError,
-    GatewayError, GetOrderError, PlaceOrderError, RefundPaymentError, SettleFromProviderError, StoreError,
-    WebhookError,
+    GatewayError, GetOrderError, ListOrdersError, PlaceOrderError, RefundPaymentError, SettleFromProviderError,
+    StoreError, WebhookError,
 };
 use paywright_domain::{
     CancelError, CaptureError, ContentError, EditError, NotNow, PaymentState, RefundError, RequestIntentError,
@@ -232,6 +232,15 @@ impl From<GetOrderError> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "order_not_found", "there is no such order for this caller")
             }
             GetOrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListOrdersError> for Problem {
+    fn from(error: ListOrdersError) -> Self {
+        match error {
+            ListOrdersError::NotAllowed => Self::new(StatusCode::FORBIDDEN, "list_not_allowed", error.to_string()),
+            ListOrdersError::Store(error) => error.into(),
         }
     }
 }

@@ -122,46 +122,29 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Err(Problem::bad_request("idempotency_key_malformed", detail))
 }
 
-/// What is asked of a list of orders.
-struct ListQuery {
-    customer: Option<CustomerId>,
-    older_than: Option<OrderId>,
-    limit: u16,
-}
-
-impl ListQuery {
-    fn read(query: &Fields) -> Result<Self, Problem> {
-        let mut problems = FieldProblems::default();
-        let mut it = Reader::new(query, &["customer", "cursor", "limit"], &mut problems);
-        let customer = it.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
-        let older_than = it.optional("cursor", |it| {
-            let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be a next_cursor of an answer")?;
-            Ok(OrderId(cursor))
-        });
-        let limit = it.optional("limit", |it| {
-            let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
-            Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
-        });
-        let query = Self { customer, older_than, limit: limit.unwrap_or(PAGE_DEFAULT) };
-        problems.done(Some(query)).map_err(Problem::query)
-    }
+/// Reads the query of a list of orders.
+fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
+    let mut problems = FieldProblems::default();
+    let mut it = Reader::new(query, &["customer", "cursor", "limit"], &mut problems);
+    let customer = it.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
+    let older_than = it.optional("cursor", |it| {
+        let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be a next_cursor of an answer")?;
+        Ok(OrderId(cursor))
+    });
+    let limit = it.optional("limit", |it| {
+        let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
+        Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
+    });
+    let query = OrderQuery { customer, older_than, limit: limit.unwrap_or(PAGE_DEFAULT) };
+    problems.done(Some(query)).map_err(Problem::query)
 }
 
 /// `GET /orders?customer=&cursor=&limit=`: the newest first.
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
-    let query = ListQuery::read(&parse_query(&request)?)?;
-    let asked = query.customer;
-    let customer = match customer_if_any(&api, &request)? {
-        Access::All => asked,
-        Access::Customer(own) if asked.as_ref().is_none_or(|it| *it == own) => Some(own),
-        Access::Customer(_) | Access::Order(_) => {
-            let detail = "this token does not open this list";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "list_not_allowed", detail));
-        }
-    };
-    let (older_than, limit) = (query.older_than, query.limit);
-    let page = api.app.list_orders(OrderQuery { customer, older_than, limit }).await?;
+    let query = list_query(&parse_query(&request)?)?;
+    let access = customer_if_any(&api, &request)?;
+    let page = api.app.list_orders(query, &access).await?;
     Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
 }
 

@@ -1,4 +1,5 @@
-use paywright_app::OrderQuery;
+use paywright_app::{Access, ListOrdersError, OrderQuery};
+use paywright_domain::CustomerId;
 use paywright_testkit::{MockGateway, order_id};
 
 use crate::Shop;
@@ -12,7 +13,7 @@ async fn pages_follow_each_other_to_the_end() {
     let mut query = OrderQuery { customer: None, older_than: None, limit: 3 };
     let mut pages = Vec::new();
     loop {
-        let page = shop.app.list_orders(query.clone()).await.unwrap();
+        let page = shop.app.list_orders(query.clone(), &Access::All).await.unwrap();
         pages.push(page.orders.iter().map(|it| it.id).collect::<Vec<_>>());
         query.older_than = page.next;
         if page.next.is_none() {
@@ -21,4 +22,29 @@ async fn pages_follow_each_other_to_the_end() {
     }
     let ids = |from: u32, to: u32| (from..=to).rev().map(order_id).collect::<Vec<_>>();
     assert_eq!(pages, [ids(5, 7), ids(2, 4), ids(1, 1)]);
+}
+
+#[tokio::test]
+async fn a_customer_lists_own_orders_alone() {
+    let shop = Shop::with(MockGateway::new()).await;
+    let order = shop.placed().await;
+    let customer = |it: &str| CustomerId::new(it).unwrap();
+    let own = order.customer.clone().unwrap();
+    let list = async |of: Option<CustomerId>, access: Access| {
+        let query = OrderQuery { customer: of, older_than: None, limit: 3 };
+        shop.app.list_orders(query, &access).await.map(|it| it.orders.len())
+    };
+    let access = || Access::Customer(own.clone());
+    for (of, access, found) in [
+        (None, access(), Some(1)),
+        (Some(own.clone()), access(), Some(1)),
+        (Some(customer("eve")), access(), None),
+        (None, Access::Customer(customer("eve")), Some(0)),
+        (Some(own.clone()), Access::All, Some(1)),
+        (None, Access::Order(order.id), None),
+    ] {
+        let listed = list(of, access).await;
+        assert!(listed.is_ok() || matches!(listed, Err(ListOrdersError::NotAllowed)));
+        assert_eq!(listed.ok(), found);
+    }
 }
