@@ -1,4 +1,4 @@
-//! How long decisions take.
+//! Benchmarks of the transitions of an order and of allocating an amount.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 use std::hint::black_box;
@@ -40,7 +40,7 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("settle an order of 2 lines", |it| {
         it.iter(|| black_box(&issued).settle(black_box(&update), &Policies::DEFAULT, now).unwrap());
     });
-    criterion.bench_function("share 999,999,999,999 out over 50 lines", |it| {
+    criterion.bench_function("allocate 999,999,999,999 to 50 lines", |it| {
         let amount = Money::new(Money::MINOR_MAX, Currency::Eur).unwrap();
         let weights: Vec<u64> = (1..=50).collect();
         it.iter(|| black_box(amount).allocate(black_box(&weights)).unwrap());

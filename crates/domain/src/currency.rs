@@ -1,7 +1,7 @@
-//! The one table of currencies. Three columns say how an amount is counted, and they differ: see
-//! [`Currency::iso_exponent`], [`Currency::display_exponent`] and [`Currency::wire_exponent`]. The numbers
-//! are pinned here and never taken from the platform, so that an update of a locale library cannot change
-//! what a stored amount is worth; a test holds the ISO column against an independent list.
+//! Table of currencies with the decimals of ISO 4217, of prices on display and of Stripe's API, which differ: see
+//! [`Currency::iso_exponent`], [`Currency::display_exponent`] and [`Currency::wire_exponent`]. The numbers are
+//! constants, not read from the platform, so that an update of a locale library cannot change the value of a stored
+//! amount. A test compares the ISO column with an independent list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use thiserror::Error;
 
 macro_rules! currencies {
     ($($variant:ident $code:literal $iso:literal $display:literal $wire:literal;)*) => {
-        /// A currency that Stripe takes payments in (its presentment currencies).
+        /// Currency in which Stripe accepts payments (a presentment currency).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each variant is its ISO 4217 code")]
         pub enum Currency { $($variant),* }
 
         impl Currency {
-            /// Every currency of the table.
+            /// All currencies of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The ISO 4217 code in lower case, as Stripe writes it.
@@ -24,17 +24,17 @@ macro_rules! currencies {
                 match self { $(Self::$variant => $code),* }
             }
 
-            /// How many decimals ISO 4217 gives the minor unit. [`Money`](crate::Money) counts in these.
+            /// Number of decimals by ISO 4217. [`Money`](crate::Money) counts in these minor units.
             pub const fn iso_exponent(self) -> u32 {
                 match self { $(Self::$variant => $iso),* }
             }
 
-            /// How many decimals a price is written with: those in which every chargeable amount is exact.
+            /// Number of decimals with which a price is shown: enough for every chargeable amount to be exact.
             pub const fn display_exponent(self) -> u32 {
                 match self { $(Self::$variant => $display),* }
             }
 
-            /// How many decimals an amount has in Stripe's API ("Supported currencies": zero-decimal list,
+            /// Number of decimals of an amount in Stripe's API ("Supported currencies": zero-decimal list,
             /// three-decimal list, and the special cases ISK and UGX, which are sent with two zeroes).
             pub const fn wire_exponent(self) -> u32 {
                 match self { $(Self::$variant => $wire),* }
@@ -44,7 +44,7 @@ macro_rules! currencies {
         impl FromStr for Currency {
             type Err = UnknownCurrency;
 
-            /// Reads an ISO 4217 code of either case.
+            /// Parses an ISO 4217 code, in either case.
             fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
                 match text.to_ascii_lowercase().as_str() {
                     $($code => Ok(Self::$variant),)*
@@ -83,14 +83,14 @@ currencies! {
     Zmw "zmw" 2 2 2;
 }
 
-/// A code that is not in the table.
+/// Error of a code that is not in the table of currencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the three-letter ISO 4217 code of a currency that Stripe takes payments in")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// The step that amounts on Stripe's wire must be a multiple of: the last digit of a three-decimal
-    /// amount is 0, and the two that ISK and UGX are padded with are 00.
+    /// Smallest amount, in units of Stripe's API, of which every amount must be a multiple: 10 in three-decimal
+    /// currencies, 100 in ISK and UGX, which are sent with two zeroes, else 1.
     pub const fn wire_step(self) -> i64 {
         match self.wire_exponent() {
             3 => 10,
@@ -99,17 +99,17 @@ impl Currency {
         }
     }
 
-    /// The step, in minor units of ISO 4217, of the amounts that can be paid: what [`Self::wire_step`] is on the wire.
+    /// Smallest payable amount, in minor units of ISO 4217: the same step as [`Self::wire_step`] in other units.
     pub const fn minor_step(self) -> i64 {
         let dropped = self.iso_exponent().saturating_sub(self.wire_exponent());
         let step = 10_i64.pow(dropped);
         if self.wire_exponent() == 3 { step * 10 } else { step }
     }
 
-    /// The least that Stripe charges in this currency, in its wire units, where it publishes one ("Supported
-    /// currencies", section "Minimum charge amount by currency"). It is checked against the settlement currency, so an
-    /// amount above it may still be refused when money is converted.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe names a minimum for these few alone")]
+    /// Stripe's minimum charge in this currency, in units of its API; `None` where it publishes none ("Supported
+    /// currencies", section "Minimum charge amount by currency"). Stripe checks the minimum in the settlement currency,
+    /// so it may still refuse an amount above this one when it converts money.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe publishes a minimum for these currencies only")]
     pub const fn wire_minimum(self) -> Option<i64> {
         Some(match self {
             Self::Ars
@@ -142,12 +142,12 @@ impl Currency {
         })
     }
 
-    /// The most that Stripe charges at once in this currency, in its wire units: eight digits (API reference, `amount`
-    /// of a PaymentIntent), and more in the currencies that its page names ("Supported currencies", section "Minimum
-    /// and maximum charge amounts": 12 for IDR, 11 for LBP, 10 for COP, HUF and JPY, 9 for INR; those of LBP, HUF and
-    /// JPY are of cards). A newer edition of the page allows most cards twelve digits in every currency; the reference
-    /// does not say so, so the narrower limit stands. Networks and other means of payment may take less.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe names a higher maximum for these few alone")]
+    /// Stripe's maximum of one charge in this currency, in units of its API: eight digits (API reference, `amount` of a
+    /// PaymentIntent), and more in the currencies that its page names ("Supported currencies", section "Minimum and
+    /// maximum charge amounts": 12 for IDR, 11 for LBP, 10 for COP, HUF and JPY, 9 for INR; those of LBP, HUF and JPY
+    /// are for cards). A newer edition of the page allows most cards twelve digits in every currency; the reference
+    /// does not say so, so the narrower limit applies. Card networks and other payment methods may have lower limits.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "Stripe publishes a higher maximum for these currencies only")]
     pub const fn wire_maximum(self) -> i64 {
         match self {
             Self::Idr => 999_999_999_999,
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// Every currency whose columns are not 2, 2, 2, from the two authorities: ISO 4217 and Stripe's page.
+    /// Currencies whose columns are not 2, 2, 2, by ISO 4217 and Stripe's page "Supported currencies".
     const UNUSUAL: [(&str, u32, u32, u32); 22] = [
         ("bhd", 3, 3, 3),
         ("bif", 0, 0, 0),
@@ -218,7 +218,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_exponent_is_what_its_authority_says() {
+    fn each_exponent_is_that_of_iso_4217_or_of_stripes_page() {
         for &currency in Currency::ALL {
             let columns = (currency.iso_exponent(), currency.display_exponent(), currency.wire_exponent());
             let expected = UNUSUAL.iter().find(|it| it.0 == currency.code()).map_or((2, 2, 2), |it| (it.1, it.2, it.3));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_iso_column_is_iso_4217s() {
+    fn the_iso_column_equals_an_independent_list_of_iso_4217() {
         for &currency in Currency::ALL {
             let iso = iso_currency::Currency::from_code(&currency.code().to_uppercase());
             let exponent = iso.and_then(iso_currency::Currency::exponent).map(u32::from);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_unique_and_read_back_in_either_case() {
+    fn codes_are_unique_and_parsed_in_either_case() {
         let codes: BTreeSet<_> = Currency::ALL.iter().map(|it| it.code()).collect();
         assert_eq!(codes.len(), Currency::ALL.len());
         for &currency in Currency::ALL {
@@ -251,7 +251,7 @@ mod tests {
 
     /// "Supported currencies" as of 2026, and the API reference of `amount`.
     #[test]
-    fn limits_are_those_that_stripe_publishes() {
+    fn charge_limits_are_those_that_stripe_publishes() {
         for (code, minimum, maximum) in [
             ("usd", Some(50), 99_999_999),
             ("gbp", Some(30), 99_999_999),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn wire_amounts_have_the_steps_that_stripe_asks_for() {
+    fn amounts_at_stripe_have_the_step_of_their_currency() {
         for (currency, step) in
             [(Currency::Usd, 1), (Currency::Jpy, 1), (Currency::Kwd, 10), (Currency::Isk, 100), (Currency::Ugx, 100)]
         {

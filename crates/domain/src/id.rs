@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// Names an order. Given from outside as a version 7 UUID (RFC 9562), so that newer orders sort later.
+/// Id of an order: a version 7 UUID (RFC 9562) that the caller draws, so that newer orders sort later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OrderId(pub Uuid);
@@ -16,10 +16,10 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// The order's name for people: `ORD-YYYYMMDD-XXXXXX`, the day it was placed and 30 bits of its id's
-/// randomness in Crockford's base 32 (no I, L, O or U).
+/// Order number for people: `ORD-YYYYMMDD-XXXXXX`, the UTC day on which the order was placed and the last 30 bits of
+/// its id in Crockford's base 32 (no I, L, O or U).
 ///
-/// Two orders of one day may draw the same number; the store refuses the second, and a new id is drawn.
+/// Two orders of one day can have the same number: the store refuses the second, and the caller draws a new id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNumber(String);
 
@@ -28,7 +28,7 @@ const NUMBER_PREFIX: &str = "ORD-";
 const NUMBER_LEN: usize = "ORD-YYYYMMDD-XXXXXX".len();
 
 impl OrderNumber {
-    /// The number of an order that is named `id` on this day.
+    /// Makes the number of the order `id` from its id and the day of `placed_at`.
     pub fn of(id: OrderId, placed_at: Timestamp) -> Self {
         let random = id.0.as_u128();
         let suffix: String = (0..6_u32)
@@ -39,7 +39,7 @@ impl OrderNumber {
         Self(format!("{NUMBER_PREFIX}{}-{suffix}", placed_at.date_compact()))
     }
 
-    /// Reads a number as people type it: letters of either case.
+    /// Parses a number as people type it, with letters of either case.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let text = text.to_ascii_uppercase();
         let well_formed = text.len() == NUMBER_LEN
@@ -51,12 +51,12 @@ impl OrderNumber {
         if well_formed { Ok(Self(text)) } else { Err(IdError::NotAnOrderNumber) }
     }
 
-    /// Whether a text begins as numbers do. An order that another system numbered may be asked for here.
+    /// Whether `text` begins with `ORD-` in either case. An order number of another system may do so too.
     pub fn is_like(text: &str) -> bool {
         text.get(..NUMBER_PREFIX.len()).is_some_and(|it| it.eq_ignore_ascii_case(NUMBER_PREFIX))
     }
 
-    /// The number as printed.
+    /// The number as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -71,47 +71,51 @@ impl fmt::Display for OrderNumber {
 /// Why an id is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IdError {
-    /// Not `ORD-YYYYMMDD-XXXXXX`.
+    /// The text is not of the form `ORD-YYYYMMDD-XXXXXX`.
     #[error("must be an order number like ORD-20250331-5XZF0A")]
     NotAnOrderNumber,
-    /// Not 1 to 255 of the characters that ids are made of.
+    /// The id is empty, too long or has a character other than those allowed.
     #[error("must be 1 to {max} letters, digits or any of `_-.:@|`")]
     NotAnId {
-        /// The most characters allowed.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// Not `pi_` and then letters, digits or underscores.
-    #[error("must be a payment intent id like pi_3R8f5yQ9LjHruSyq1ofjdVY5")]
+    /// The text is not `pi_` followed by letters, digits or underscores, or is longer than 255 characters.
+    #[error("must be a PaymentIntent id like pi_3R8f5yQ9LjHruSyq1ofjdVY5")]
     NotAnIntentId,
 }
 
-/// Names a customer in the shop's own terms (the `sub` of its tokens): never a secret.
+/// Id of a customer in the shop's system, e.g. the `sub` of the shop's tokens. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CustomerId(String);
 
 impl CustomerId {
-    /// The most characters of a customer id.
+    /// Maximum number of characters of a customer id.
     pub const CHARS_MAX: usize = 255;
 
-    /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
+    /// Checks an id of 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        shops_own(text.into(), Self::CHARS_MAX).map(Self)
+        check_shop_id(text.into(), Self::CHARS_MAX).map(Self)
     }
 
-    /// The id.
+    /// The id as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A name in the shop's own terms: 1 to `max` letters, digits or any of `_-.:@|`.
-pub(crate) fn shops_own(text: String, max: usize) -> Result<String, IdError> {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it);
-    if (1..=max).contains(&text.len()) && text.bytes().all(plain) { Ok(text) } else { Err(IdError::NotAnId { max }) }
+/// Checks an id of the shop's system: 1 to `max` letters, digits or any of `_-.:@|`.
+pub(crate) fn check_shop_id(text: String, max: usize) -> Result<String, IdError> {
+    let is_allowed = |it: u8| it.is_ascii_alphanumeric() || b"_-.:@|".contains(&it);
+    if (1..=max).contains(&text.len()) && text.bytes().all(is_allowed) {
+        Ok(text)
+    } else {
+        Err(IdError::NotAnId { max })
+    }
 }
 
-/// Names a PaymentIntent at Stripe, like `pi_3R8f5yQ9LjHruSyq1ofjdVY5`.
+/// Stripe's id of a PaymentIntent, like `pi_3R8f5yQ9LjHruSyq1ofjdVY5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IntentId(String);
@@ -119,7 +123,7 @@ pub struct IntentId(String);
 impl IntentId {
     const LEN_MAX: usize = 255;
 
-    /// Takes `pi_` followed by letters, digits or underscores.
+    /// Checks an id of `pi_` followed by letters, digits or underscores, at most 255 characters in all.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
         let fits = text.len() <= Self::LEN_MAX
@@ -129,7 +133,7 @@ impl IntentId {
         if fits { Ok(Self(text)) } else { Err(IdError::NotAnIntentId) }
     }
 
-    /// The id as Stripe writes it.
+    /// The id as a string, as Stripe writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -141,8 +145,8 @@ impl fmt::Display for IntentId {
     }
 }
 
-/// Names of things at Stripe that have several prefixes: never a part of a path before an adapter has checked them.
-macro_rules! provider_names {
+/// Defines ids of Stripe objects whose prefix is not checked. An adapter must check one before it is put into a path.
+macro_rules! stripe_ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,7 +156,7 @@ macro_rules! provider_names {
         impl $name {
             const LEN_MAX: usize = 255;
 
-            /// Takes 1 to 255 letters, digits or underscores.
+            /// Checks an id of 1 to 255 letters, digits or underscores.
             pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 let fits = (1..=Self::LEN_MAX).contains(&text.len())
@@ -160,7 +164,7 @@ macro_rules! provider_names {
                 if fits { Ok(Self(text)) } else { Err(IdError::NotAnId { max: Self::LEN_MAX }) }
             }
 
-            /// The id as Stripe writes it.
+            /// The id as a string, as Stripe writes it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -174,14 +178,14 @@ macro_rules! provider_names {
     )*};
 }
 
-provider_names! {
-    /// Names a refund at Stripe, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
+stripe_ids! {
+    /// Stripe's id of a Refund, like `re_3R8f5yQ9LjHruSyq1Kq2Xw3Z`.
     RefundId,
-    /// Names a dispute at Stripe, like `du_1R8f5yQ9LjHruSyq`.
+    /// Stripe's id of a Dispute, like `du_1R8f5yQ9LjHruSyq`.
     DisputeId,
-    /// Names a customer at Stripe, like `cus_Q9uqUz6gVQFku2`.
+    /// Stripe's id of a Customer, like `cus_Q9uqUz6gVQFku2`.
     ProviderCustomerId,
-    /// Names a means of payment at Stripe, like `pm_1Qedd42ESifGlJez0IOx5AZ3`.
+    /// Stripe's id of a PaymentMethod, like `pm_1Qedd42ESifGlJez0IOx5AZ3`.
     PaymentMethodId,
 }
 
@@ -190,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_number_is_its_day_and_its_ids_last_thirty_bits() {
+    fn an_order_number_has_the_day_and_the_last_thirty_bits_of_the_id() {
         let placed_at = Timestamp::from_unix_seconds(1_743_415_050).unwrap();
         for (random, number) in [
             (0, "ORD-20250331-000000"),
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_another_system_is_like_a_number() {
+    fn an_order_number_of_another_system_is_recognised_by_its_prefix() {
         for text in ["ORD-20250331-5XZF", "ord-1", "ORD-", "ORD-ä"] {
             assert!(OrderNumber::is_like(text) && OrderNumber::parse(text).is_err(), "{text}");
         }
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_id_can_never_leave_its_place_in_a_path() {
+    fn an_intent_id_has_no_character_with_a_meaning_in_a_path() {
         for bad in ["", "pi_", "ch_1", "pi_1/refunds", "pi_1?x=1", "pi_..", "pi_ä"] {
             assert!(IntentId::new(bad).is_err(), "{bad}");
         }
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_refund_or_a_dispute_is_short_and_plain() {
+    fn a_refund_or_dispute_id_outside_of_its_limits_is_refused() {
         assert!(RefundId::new("pyr_1").is_ok() && DisputeId::new("du_1").is_ok());
         for bad in [String::new(), "re_1/x".into(), "re 1".into(), "x".repeat(256)] {
             assert!(RefundId::new(bad.clone()).is_err() && DisputeId::new(bad.clone()).is_err(), "{bad:?}");
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_id_is_short_and_plain() {
+    fn a_customer_id_outside_of_its_limits_is_refused() {
         assert!(CustomerId::new("auth0|5f7c").is_ok());
         for bad in [String::new(), "a b".into(), "a\n".into(), "x".repeat(CustomerId::CHARS_MAX + 1)] {
             assert!(CustomerId::new(bad.clone()).is_err(), "{bad:?}");

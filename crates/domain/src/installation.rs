@@ -1,11 +1,11 @@
-//! The service that keeps orders, as Stripe is told of it: which one it is, and which restored copy of its data.
+//! Identity of one database of orders, and the epochs between its restores from a backup.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// Name of one database of orders, drawn at random when the database is created. Stripe keeps it in the metadata of
-/// whatever is made, so that two installations on one Stripe account tell their objects apart.
+/// Id of one database of orders, drawn at random when the database is created. It is in the metadata of each object
+/// that the installation creates at Stripe, so that two installations on one Stripe account tell their objects apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstallationId(pub Uuid);
 
@@ -15,21 +15,21 @@ impl fmt::Display for InstallationId {
     }
 }
 
-/// A stretch of an installation's life between two restores from a backup: the second, counted from 1970, at which the
-/// restore was recovered from; 0 before the first.
+/// Period of an installation between two restores from a backup: the Unix time, in seconds, at which the last restore
+/// was recovered (`paywright recover`); 0 before the first.
 ///
-/// A restored database hands out numbers again that Stripe has seen. An idempotency key has the epoch in which its
-/// request was decided, so that the second use of a number is another request, and a request from before the backup
-/// stays the same one.
+/// A restored database assigns numbers again that Stripe has already seen in idempotency keys. A key therefore ends
+/// with the epoch in which its request was decided: the second use of a number is another request at Stripe, and a
+/// request from before the backup keeps its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(pub u32);
 
 impl Epoch {
-    /// The epoch of an installation that was never restored.
+    /// Epoch of an installation that was never restored.
     pub const FIRST: Self = Self(0);
 
-    /// End of an idempotency key of a request that was decided in this epoch: nothing in the first.
+    /// Suffix of the idempotency key of a request that was decided in `epoch`: empty in the first.
     pub(crate) fn suffix(epoch: Option<Self>) -> String {
         match epoch {
             None | Some(Self::FIRST) => String::new(),
@@ -52,10 +52,10 @@ mod tests {
         CancelReason, IntentId, IntentRequest, Operation, OperationKind, OrderId, Refund, RefundOrigin, RefundStatus,
     };
 
-    /// The most characters of a key that Stripe takes ("Idempotent requests").
+    /// Maximum length of a key at Stripe, in characters ("Idempotent requests").
     const KEY_CHARS_MAX: usize = 255;
 
-    /// Keys of one order's requests, of one epoch and with one number everywhere.
+    /// Idempotency keys of one order's requests, all with the same epoch and number.
     fn keys(order: OrderId, number: u32, epoch: Option<Epoch>) -> Vec<String> {
         let intent = || IntentId::new("pi_1").unwrap();
         let operation = |kind| Operation { number, intent: intent(), kind, since: at(1), epoch };
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_of_its_order_and_epoch_and_never_longer_than_stripe_takes() {
+    fn a_key_names_its_order_and_epoch_within_stripes_length_limit() {
         let order = OrderId(Uuid::from_u128(7));
         for key in keys(order, u32::MAX, Some(Epoch(u32::MAX))) {
             assert!(key.len() <= KEY_CHARS_MAX && key.contains(&order.to_string()), "{key}");

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::Currency;
 
-/// An amount of money: whole minor units of ISO 4217, never negative, never above [`Money::MINOR_MAX`].
+/// Amount of money in whole minor units of ISO 4217, never negative, never above [`Money::MINOR_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Unchecked"))]
@@ -28,42 +28,42 @@ impl TryFrom<Unchecked> for Money {
     }
 }
 
-/// Why an amount cannot be.
+/// Why an amount is invalid, or cannot be calculated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MoneyError {
-    /// Less than nothing.
+    /// The amount is less than zero.
     #[error("must not be negative")]
     Negative,
-    /// More minor units than [`Money::MINOR_MAX`].
+    /// The amount in minor units is more than [`Money::MINOR_MAX`].
     #[error("must be at most {} minor units", Money::MINOR_MAX)]
     TooLarge,
-    /// Two currencies in one sum.
+    /// The two amounts of a sum or difference have different currencies.
     #[error("{left} and {right} cannot be added")]
     CurrencyMismatch {
-        /// The currency of the one.
+        /// Currency of the left operand.
         left: Currency,
-        /// The currency of the other.
+        /// Currency of the right operand.
         right: Currency,
     },
-    /// Not a number with at most as many decimals as the currency has.
+    /// The text is not a decimal number, or has more decimals than the currency.
     #[error("must be a decimal number with at most {decimals} decimals")]
     NotADecimal {
-        /// The most decimals allowed.
+        /// Maximum number of decimals.
         decimals: u32,
     },
-    /// An amount that has no exact counterpart on the other side of Stripe's wire.
+    /// The amount cannot be converted exactly to or from Stripe's units.
     #[error("must be a multiple of {} {}", step.to_decimal(), step.currency())]
     Inexact {
-        /// Unit that the amount must be a multiple of.
+        /// Smallest amount; every amount must be a multiple of it.
         step: Money,
     },
-    /// A decimal or a sum above [`Money::MINOR_MAX`].
+    /// A decimal, a sum or a product is above [`Money::MINOR_MAX`].
     #[error("must be at most {} {}", maximum.to_decimal(), maximum.currency())]
     AboveMaximum {
-        /// The most.
+        /// Maximum amount, [`Money::MINOR_MAX`] in its currency.
         maximum: Money,
     },
-    /// Nothing to share by.
+    /// The weights of an allocation are all zero, or there are none.
     #[error("needs at least one weight that is not zero")]
     NoWeights,
 }
@@ -71,22 +71,22 @@ pub enum MoneyError {
 /// Why Stripe would not charge an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ChargeError {
-    /// Below the least that is charged in this currency.
+    /// The amount is below Stripe's minimum for its currency.
     #[error("must be at least {} {}", minimum.to_decimal(), minimum.currency())]
     TooSmall {
-        /// The least.
+        /// Minimum amount.
         minimum: Money,
     },
-    /// More digits than Stripe takes.
+    /// The amount is above Stripe's maximum for its currency.
     #[error("must be at most {} {}", maximum.to_decimal(), maximum.currency())]
     TooLarge {
-        /// The most.
+        /// Maximum amount.
         maximum: Money,
     },
-    /// A fraction that cards cannot be charged.
+    /// The amount has a fraction that cannot be charged in its currency.
     #[error("must be a multiple of {} {}", step.to_decimal(), step.currency())]
     Fraction {
-        /// What it must be a multiple of.
+        /// Smallest amount; every amount must be a multiple of it.
         step: Money,
     },
 }
@@ -96,10 +96,10 @@ const fn power_of_ten(exponent: u32) -> i64 {
 }
 
 impl Money {
-    /// The most minor units of one amount: twelve digits, more than Stripe takes in any currency.
+    /// Maximum of one amount, in minor units: twelve digits, the most that Stripe allows in any currency.
     pub const MINOR_MAX: i64 = 999_999_999_999;
 
-    /// Takes `minor` units of ISO 4217: cents for USD, yen for JPY, fils for KWD.
+    /// Makes an amount of `minor` units of ISO 4217: cents for USD, yen for JPY, fils for KWD.
     pub const fn new(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
         if minor < 0 {
             return Err(MoneyError::Negative);
@@ -110,7 +110,7 @@ impl Money {
         Ok(Self { minor, currency })
     }
 
-    /// Nothing, in `currency`.
+    /// Zero in `currency`.
     pub const fn zero(currency: Currency) -> Self {
         Self { minor: 0, currency }
     }
@@ -120,41 +120,42 @@ impl Money {
         self.minor
     }
 
-    /// What it is counted in.
+    /// The currency of the amount.
     pub const fn currency(self) -> Currency {
         self.currency
     }
 
-    /// Whether it is nothing.
+    /// Whether the amount is zero.
     pub const fn is_zero(self) -> bool {
         self.minor == 0
     }
 
-    /// The sum.
+    /// Adds an amount of the same currency. [`MoneyError::AboveMaximum`] if the sum is too large.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         self.within_maximum(self.minor.checked_add(other.minor))
     }
 
-    /// The difference, which must not be less than nothing.
+    /// Subtracts an amount of the same currency. [`MoneyError::Negative`] if `other` is more than this amount.
     pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         Self::new(self.minor.checked_sub(other.minor).ok_or(MoneyError::Negative)?, self.currency)
     }
 
-    /// `quantity` times the amount.
+    /// Multiplies the amount by `quantity`. [`MoneyError::AboveMaximum`] if the product is too large.
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
         self.within_maximum(self.minor.checked_mul(i64::from(quantity)))
     }
 
-    /// A sum or a product, told of in decimals where it is too large: it is nothing that a caller wrote in minor units.
+    /// Checks a sum or a product. The error names the maximum as a decimal, since no caller wrote the amount in minor
+    /// units.
     fn within_maximum(self, minor: Option<i64>) -> Result<Self, MoneyError> {
         let above = MoneyError::AboveMaximum { maximum: Self { minor: Self::MINOR_MAX, ..self } };
         minor.and_then(|it| Self::new(it, self.currency).ok()).ok_or(above)
     }
 
-    /// Shares the amount out by `weights`, to the last minor unit: each share is its exact part rounded
-    /// down, and the units left over go to the largest remainders, the earlier first among equals.
+    /// Allocates the amount by `weights`; the shares add up to it exactly. Each share is its exact part rounded down;
+    /// the remaining minor units go to the largest remainders, to the earlier of two equal ones first.
     pub fn allocate(self, weights: &[u64]) -> Result<Vec<Self>, MoneyError> {
         let sum: u128 = weights.iter().map(|&it| u128::from(it)).sum();
         if sum == 0 {
@@ -164,7 +165,7 @@ impl Money {
         let mut shares = Vec::with_capacity(weights.len());
         let mut remainders = Vec::with_capacity(weights.len());
         for (place, &weight) in weights.iter().enumerate() {
-            // At most 2^40 * 2^64: a u128 holds it.
+            // At most 2^40 * 2^64, which fits a u128.
             let exact = amount * u128::from(weight);
             shares.push(i64::try_from(exact / sum).map_err(|_| MoneyError::TooLarge)?);
             remainders.push((exact % sum, place));
@@ -183,7 +184,8 @@ impl Money {
         shares.into_iter().map(|it| Self::new(it, self.currency)).collect()
     }
 
-    /// The amount as Stripe's API counts it. [`MoneyError::Inexact`] names the amount that it must be a multiple of.
+    /// Converts the amount to the integer of Stripe's API. [`MoneyError::Inexact`] if it is not a multiple of the
+    /// smallest amount in that currency.
     pub fn to_wire(self) -> Result<i64, MoneyError> {
         let (iso, wire) = (self.currency.iso_exponent(), self.currency.wire_exponent());
         let (scale_up, scale_down) = (power_of_ten(wire.saturating_sub(iso)), power_of_ten(iso.saturating_sub(wire)));
@@ -194,7 +196,7 @@ impl Money {
         (self.minor / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)
     }
 
-    /// Reads an amount of Stripe's API. [`MoneyError::Inexact`] where it has fractions that the currency
+    /// Converts an integer of Stripe's API to an amount. [`MoneyError::Inexact`] if it has a fraction that the currency
     /// does not have (ISK and UGX).
     pub fn from_wire(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
         let (iso, wire) = (currency.iso_exponent(), currency.wire_exponent());
@@ -205,7 +207,7 @@ impl Money {
         Self::new((amount / scale_down).checked_mul(scale_up).ok_or(MoneyError::TooLarge)?, currency)
     }
 
-    /// Checks that Stripe would charge this amount, and gives it in wire units.
+    /// Converts the amount to the integer of Stripe's API, if it is within Stripe's minimum and maximum for a charge.
     pub fn to_charge(self) -> Result<i64, ChargeError> {
         let at = |wire| Self::from_wire(wire, self.currency).unwrap_or(Self::zero(self.currency));
         let least = self.currency.wire_minimum().unwrap_or(1).max(self.currency.wire_step());
@@ -227,7 +229,7 @@ impl Money {
         Ok(wire)
     }
 
-    /// Checks that it can be part of what Stripe charges: a price, which may be below the least that is charged alone.
+    /// Converts a price to the integer of Stripe's API. Unlike a total it may be below Stripe's minimum for a charge.
     pub fn to_price(self) -> Result<i64, ChargeError> {
         match self.to_charge() {
             Err(ChargeError::TooSmall { .. }) => {
@@ -242,8 +244,8 @@ impl Money {
         Self::from_wire(most / step * step, self.currency).unwrap_or(Self::zero(self.currency))
     }
 
-    /// The amount in major units as people write it, like `112.00`; with the currency's own decimals where
-    /// the usual ones would lose something.
+    /// Formats the amount in major units, like `112.00`, with the currency's usual decimals; with those of ISO 4217
+    /// where the usual ones would not be exact.
     pub fn to_decimal(self) -> String {
         let iso = self.currency.iso_exponent();
         let shown = self.currency.display_exponent();
@@ -257,7 +259,7 @@ impl Money {
         }
     }
 
-    /// Reads an amount in major units: digits, and a point with at most the currency's decimals.
+    /// Parses an amount in major units: digits, and optionally a point with at most the decimals of ISO 4217.
     pub fn parse_decimal(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let decimals = currency.iso_exponent();
         let wrong = MoneyError::NotADecimal { decimals };
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_written_and_sent_as_each_currency_asks() {
+    fn amounts_are_formatted_and_sent_by_the_exponents_of_each_currency() {
         for (minor, currency, decimal, wire) in [
             (11_200, Currency::Usd, "112.00", 11_200),
             (5, Currency::Usd, "0.05", 5),
@@ -323,18 +325,18 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_exact_counterpart_is_refused() {
+    fn an_amount_that_cannot_be_converted_exactly_is_refused() {
         let inexact = |step, currency| Err(MoneyError::Inexact { step: money(step, currency) });
         assert_eq!(money(5_124, Currency::Kwd).to_wire(), inexact(10, Currency::Kwd));
         assert_eq!(money(120_050, Currency::Mga).to_wire(), inexact(100, Currency::Mga));
         assert_eq!(Money::from_wire(550, Currency::Isk), Err(MoneyError::Inexact { step: money(1, Currency::Isk) }));
-        let told = MoneyError::Inexact { step: money(10, Currency::Kwd) }.to_string();
-        assert_eq!(told, "must be a multiple of 0.010 kwd");
+        let shown = MoneyError::Inexact { step: money(10, Currency::Kwd) }.to_string();
+        assert_eq!(shown, "must be a multiple of 0.010 kwd");
         assert_eq!(Money::from_wire(-1, Currency::Usd), Err(MoneyError::Negative));
     }
 
     #[test]
-    fn only_what_stripe_would_charge_may_be_charged() {
+    fn a_charge_is_within_stripes_minimum_maximum_and_step() {
         let usd = |minor| money(minor, Currency::Usd);
         for (amount, expected) in [
             (usd(50), Ok(50)),
@@ -359,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_what_stripe_can_charge_some_of() {
+    fn a_price_may_be_below_the_minimum_of_a_charge() {
         for (minor, currency, expected) in [
             (1, Currency::Usd, Ok(1)),
             (4_500, Currency::Kwd, Ok(4_500)),
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decimal_is_digits_with_at_most_the_currencys_decimals() {
+    fn a_decimal_has_only_digits_and_at_most_the_currencys_decimals() {
         for bad in ["", ".", "1.", ".5", "-1", "+1", "1.005", "1e3", "1,00", "0x1", " 1", "١"] {
             assert_eq!(
                 Money::parse_decimal(bad, Currency::Usd),
@@ -392,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn two_currencies_never_meet_in_one_sum() {
+    fn amounts_of_two_currencies_are_neither_added_nor_subtracted() {
         let (usd, eur) = (money(1, Currency::Usd), money(1, Currency::Eur));
         let expected = Err(MoneyError::CurrencyMismatch { left: Currency::Usd, right: Currency::Eur });
         assert_eq!(usd.plus(eur), expected);
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_units_left_over_go_to_the_largest_remainders() {
+    fn an_allocation_gives_the_remaining_units_to_the_largest_remainders() {
         let shares = |minor, weights: &[u64]| -> Vec<i64> {
             money(minor, Currency::Usd).allocate(weights).unwrap().iter().map(|it| it.minor()).collect()
         };
@@ -434,7 +436,7 @@ mod tests {
         }
 
         #[test]
-        fn an_amount_survives_the_wire_and_paper(minor in 0..=Money::MINOR_MAX, currency in any_currency()) {
+        fn an_amount_is_read_back_from_the_wire_and_from_a_decimal(minor in 0..=Money::MINOR_MAX, currency in any_currency()) {
             let amount = money(minor, currency);
             prop_assert_eq!(Money::parse_decimal(&amount.to_decimal(), currency), Ok(amount));
             match amount.to_wire() {
@@ -448,7 +450,7 @@ mod tests {
         }
 
         #[test]
-        fn arithmetic_refuses_and_never_overflows(
+        fn arithmetic_returns_an_error_and_never_overflows(
             a in 0..=Money::MINOR_MAX, b in 0..=Money::MINOR_MAX, quantity: u32, wire: i64, currency in any_currency(),
         ) {
             let (left, right) = (money(a, currency), money(b, currency));

@@ -13,28 +13,28 @@ pub struct Text<const MIN: usize, const MAX: usize>(String);
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TextProblem {
-    /// Fewer characters than needed, not counting white space around.
+    /// The text has fewer characters than the minimum, without leading and trailing white space.
     #[error("must have at least {min} characters")]
     TooShort {
-        /// The fewest characters allowed.
+        /// Minimum number of characters.
         min: usize,
     },
-    /// More characters than allowed.
+    /// The text has more characters than the maximum.
     #[error("must have at most {max} characters")]
     TooLong {
-        /// The most characters allowed.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// A control character, which no receipt can print.
+    /// The text has a control character, which a receipt cannot print.
     #[error("must not contain control characters")]
     ControlCharacter,
-    /// Not `local@domain.example`.
+    /// The text is not an e-mail address of the form `local@domain.example`.
     #[error("must be an e-mail address like ada@example.com")]
     NotAnEmail,
 }
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
-    /// Takes `text` as it is if it fits.
+    /// Checks `text` and keeps it unchanged.
     pub fn new(text: impl Into<String>) -> Result<Self, TextProblem> {
         let text = text.into();
         if text.trim().chars().count() < MIN {
@@ -49,7 +49,7 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
         Ok(Self(text))
     }
 
-    /// The text.
+    /// The text as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,19 +74,19 @@ impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
     }
 }
 
-/// An e-mail address, checked for its form alone, by the grammar of RFC 5321 and 5322 without comments, display names
-/// and domain literals: a domain has at least two labels, there is no white space, and at most 254 characters (RFC 5321,
-/// section 4.5.3.1.3, less the angle brackets; Stripe takes 512).
+/// E-mail address. Only its form is checked, by the grammar of RFC 5321 and 5322 without comments, display names and
+/// domain literals: the domain has at least two labels, and there is no white space. At most 254 characters (RFC 5321,
+/// section 4.5.3.1.3, less the angle brackets; Stripe allows 512).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Email(String);
 
 impl Email {
-    /// The most characters of an address.
+    /// Maximum number of characters of an address.
     pub const CHARS_MAX: usize = 254;
 
-    /// Takes an address of the right form, from outside.
+    /// Checks an address from a caller by the full grammar.
     pub fn new(text: impl Into<String>) -> Result<Self, TextProblem> {
         let email = Self::restore(text)?;
         let grammar = Options::default().with_required_tld().without_domain_literal().without_display_text();
@@ -96,8 +96,8 @@ impl Email {
         }
     }
 
-    /// Takes an address back from a store. What was taken before the grammar was checked has one `@` with something on
-    /// both sides.
+    /// Reads an address from a store. An address that was stored before the grammar was checked only needs one `@` with
+    /// text on both sides.
     pub fn restore(text: impl Into<String>) -> Result<Self, TextProblem> {
         let text = text.into();
         if text.chars().count() > Self::CHARS_MAX {
@@ -110,7 +110,7 @@ impl Email {
         if well_formed { Ok(Self(text)) } else { Err(TextProblem::NotAnEmail) }
     }
 
-    /// The address.
+    /// The address as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,7 +118,7 @@ impl Email {
 
 impl TryFrom<String> for Email {
     type Error = TextProblem;
-    /// From a stored form, as [`Self::restore`].
+    /// Reads an address from a store, as [`Self::restore`] does.
     fn try_from(text: String) -> Result<Self, TextProblem> {
         Self::restore(text)
     }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_counted_in_characters_and_holds_no_control_characters() {
+    fn a_text_is_counted_in_characters_and_has_no_control_characters() {
         type Name = Text<1, 4>;
         for (text, expected) in [
             ("Zoë☕", Ok(())),
@@ -184,8 +184,8 @@ mod tests {
         ] {
             assert_eq!(Email::new(text).is_ok(), ok, "{text:?}");
         }
-        for of_before in ["a@b", "x@gmail", "a@example,com", "<a@example.com>"] {
-            assert_eq!(Email::restore(of_before).map(String::from), Ok(of_before.to_owned()));
+        for stored in ["a@b", "x@gmail", "a@example,com", "<a@example.com>"] {
+            assert_eq!(Email::restore(stored).map(String::from), Ok(stored.to_owned()));
         }
         assert_eq!(Email::restore("ada"), Err(TextProblem::NotAnEmail));
         let long = format!("{}@example.com", "a".repeat(Email::CHARS_MAX));

@@ -3,25 +3,25 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::id::shops_own;
+use crate::id::check_shop_id;
 use crate::{ChargeError, Currency, IdError, LineItem, LineProblem, Money, MoneyError, Text};
 
-/// Names what is sold, in the shop's own terms.
+/// Id of a variant on the shop's price list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct VariantId(String);
 
 impl VariantId {
-    /// The most characters of one.
+    /// Maximum number of characters of a variant id.
     pub const CHARS_MAX: usize = 100;
 
-    /// Takes 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
+    /// Checks an id of 1 to [`Self::CHARS_MAX`] letters, digits or any of `_-.:@|`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-        shops_own(text.into(), Self::CHARS_MAX).map(Self)
+        check_shop_id(text.into(), Self::CHARS_MAX).map(Self)
     }
 
-    /// The id.
+    /// The id as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,41 +46,41 @@ impl From<VariantId> for String {
     }
 }
 
-/// A price in each of some currencies.
+/// Prices of one item, at most one for each currency.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "BTreeMap<String, i64>", into = "BTreeMap<String, i64>"))]
 pub struct Prices(BTreeMap<Currency, Money>);
 
 impl Prices {
-    /// The price in `currency`, if there is one.
+    /// The price in `currency`; `None` if there is none.
     pub fn price_in(&self, currency: Currency) -> Option<Money> {
         self.0.get(&currency).copied()
     }
 
-    /// Every price, by the currency's code.
+    /// All prices, in the order of the currencies.
     pub fn all(&self) -> impl Iterator<Item = Money> {
         self.0.values().copied()
     }
 
-    /// Checks that Stripe can charge each of them.
+    /// Checks that each price can be charged.
     pub fn check(&self) -> Result<(), PriceProblem> {
         self.all().try_for_each(check_price)
     }
 
-    /// Whether there is none.
+    /// Whether there is no price.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Checks a price at the way in. One that was stored before stays as it is.
+/// Checks a new price. Stored prices are not checked again.
 fn check_price(price: Money) -> Result<(), PriceProblem> {
     price.to_price().map(drop).map_err(|problem| PriceProblem::NotChargeable { price, problem })
 }
 
 impl FromIterator<Money> for Prices {
-    /// Of two prices in one currency, the later stands.
+    /// Collects prices; of two in the same currency the later is kept.
     fn from_iter<I: IntoIterator<Item = Money>>(prices: I) -> Self {
         Self(prices.into_iter().map(|it| (it.currency(), it)).collect())
     }
@@ -88,7 +88,7 @@ impl FromIterator<Money> for Prices {
 
 impl TryFrom<BTreeMap<String, i64>> for Prices {
     type Error = String;
-    /// From minor units by currency.
+    /// Reads amounts in minor units by currency code.
     fn try_from(minor: BTreeMap<String, i64>) -> Result<Self, String> {
         let price = |(code, minor): (String, i64)| {
             let currency: Currency = code.parse().map_err(|problem| format!("{code} {problem}"))?;
@@ -104,66 +104,66 @@ impl From<Prices> for BTreeMap<String, i64> {
     }
 }
 
-/// One thing on the price list.
+/// Variant of a product on the price list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
-    /// Its name in requests.
+    /// Id of the variant in requests.
     pub id: VariantId,
-    /// The shop's own name for it.
+    /// The shop's stock keeping unit (SKU).
     pub sku: Option<Text<1, 100>>,
-    /// Its name for the customer.
+    /// Name for the customer.
     pub name: Text<1, 250>,
-    /// More of it.
+    /// Description for the customer; may be empty.
     pub description: Text<0, 1000>,
-    /// What one costs.
+    /// Prices of one item.
     pub prices: Prices,
-    /// Whether it is sold now.
+    /// Whether the variant is for sale.
     pub active: bool,
 }
 
-/// Why something is not sold.
+/// Why a variant cannot be added to a cart.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VariantProblem {
-    /// It is not sold now.
+    /// The variant is not for sale.
     #[error("{name} is not available")]
     NotActive {
-        /// What.
+        /// Name of the variant.
         name: String,
     },
-    /// It has no price in the cart's currency.
+    /// The variant has no price in the cart's currency.
     #[error("{name} is not available in {}", .currency.code().to_uppercase())]
     NoPrice {
-        /// What.
+        /// Name of the variant.
         name: String,
-        /// The currency.
+        /// Currency of the cart.
         currency: Currency,
     },
-    /// No line can be made of it.
+    /// The quantity or the variant's data make no valid line.
     #[error("{0}")]
     Line(LineProblem),
 }
 
-/// Not a price.
+/// Why a price is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PriceProblem {
-    /// No amount of the currency.
+    /// The text is not an amount in the currency.
     #[error(transparent)]
     Amount(#[from] MoneyError),
-    /// Nothing.
+    /// The price is zero.
     #[error("must be more than 0")]
     Nothing,
-    /// An amount that Stripe does not charge, whatever the quantity.
+    /// Stripe cannot charge the price at any quantity.
     #[error("{problem}: {} {} cannot be charged", price.to_decimal(), price.currency())]
     NotChargeable {
-        /// The price.
+        /// Price that was refused.
         price: Money,
-        /// The reason.
+        /// Limit that it violates.
         problem: ChargeError,
     },
 }
 
 impl Variant {
-    /// Reads a price as people write it: major units, like `14.00`.
+    /// Parses a price in major units, like `14.00`.
     pub fn parse_price(text: &str, currency: Currency) -> Result<Money, PriceProblem> {
         let price = Money::parse_decimal(text, currency)?;
         if price.is_zero() {
@@ -173,7 +173,7 @@ impl Variant {
         Ok(price)
     }
 
-    /// A line of `quantity` of it, at the price of this moment.
+    /// Makes a line of `quantity` items at the present price in `currency`.
     pub fn line(&self, quantity: u32, currency: Currency) -> Result<LineItem, VariantProblem> {
         let name = || self.name.to_string();
         if !self.active {
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_that_stripe_cannot_charge_is_refused_as_it_was_written() {
+    fn a_price_that_stripe_cannot_charge_is_refused_and_quoted() {
         for (text, currency, expected) in [
             ("4.500", Currency::Kwd, Ok(4_500)),
             ("0.10", Currency::Usd, Ok(10)),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn prices_that_were_stored_are_read_as_they_are() {
+    fn stored_prices_are_read_without_a_check() {
         let stored = BTreeMap::from([("kwd".to_owned(), 4_505), ("usd".to_owned(), 100_000_000)]);
         let prices = Prices::try_from(stored.clone()).unwrap();
         assert_eq!(BTreeMap::from(prices.clone()), stored);

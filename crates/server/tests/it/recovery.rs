@@ -290,7 +290,7 @@ async fn a_backup_replaces_nothing_and_says_what_it_cannot_copy() {
         shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:typo.db paywright recover --since 2026-01-01T00:00:00Z");
     assert!(!done && printed.contains("typo.db is not there") && !shop.folder().join("typo.db").exists(), "{printed}");
     let (done, printed) = shop.sh("paywright recover --since yesterday");
-    assert!(!done && printed.contains("must be a moment like"), "{printed}");
+    assert!(!done && printed.contains("must be a time like"), "{printed}");
     // A copy is a database like any other, and nobody else may read it.
     let mode = std::fs::metadata(shop.folder().join("copy.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
