@@ -1,62 +1,62 @@
-//! An order's totals, by line and by shipping.
+//! Totals of an order, allocated to its lines and its shipping.
 
 use crate::content::Totals;
 use crate::{Adjustment, Currency, LineItem, Money, MoneyError};
 
-/// The part of an order's taxes that is due on its shipping.
+/// Taxes on the shipping price, a part of the order's taxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ShippingTax {
-    /// On top of the shipping price.
+    /// Tax added to the shipping price.
     pub added: Money,
-    /// Contained in the shipping price.
+    /// Tax contained in the shipping price.
     pub included: Money,
 }
 
 impl ShippingTax {
-    /// No tax on the shipping.
+    /// Zero in `currency`: no tax on the shipping.
     pub const fn none(currency: Currency) -> Self {
         Self { added: Money::zero(currency), included: Money::zero(currency) }
     }
 }
 
-/// The amounts of one line, or of the shipping.
+/// Amounts of one line or of the shipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Price times quantity; the price of the shipping.
+    /// Price times quantity of the line, or the shipping price.
     pub amount: Money,
-    /// Taken off.
+    /// Discount on the amount.
     pub discount: Money,
-    /// Tax on top.
+    /// Tax added to the amount.
     pub tax: Money,
-    /// Tax that the amount contains.
+    /// Tax contained in the amount.
     pub tax_included: Money,
 }
 
 impl Part {
-    /// What it adds to the total: amount and tax on top, less the discount.
+    /// Contribution to the order's total: amount plus added tax, less discount.
     pub fn total(&self) -> Result<Money, MoneyError> {
         self.amount.plus(self.tax)?.minus(self.discount)
     }
 }
 
-/// The totals of an order, shared out over its lines and its shipping. The parts add up to the totals exactly.
+/// Totals of an order, allocated to its lines and its shipping. The parts add up to the totals exactly.
 ///
-/// A discount is taken off the goods first. The tax of the goods is shared over the lines by their prices less
-/// discounts; the tax of the shipping is no line's.
+/// Discounts reduce the lines first, and the shipping after that. The tax on the lines is allocated by their prices
+/// less discounts; the tax on the shipping belongs to the shipping alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breakdown {
-    /// The totals.
+    /// Totals of the order.
     pub totals: Totals,
-    /// One part for each line, in order.
+    /// Amounts of each line, in the order of the lines.
     pub lines: Vec<Part>,
-    /// The shipping.
+    /// Amounts of the shipping.
     pub shipping: Part,
 }
 
 impl Breakdown {
-    /// Shares out what lines and adjustments come to. Where it is not known which part of the taxes is due on the
-    /// shipping, it is the shipping's share of the whole price.
+    /// Allocates the totals of lines and adjustments. Where the tax on the shipping is not known, the taxes are
+    /// allocated to lines and shipping by their prices less discounts.
     pub fn of<'a>(
         currency: Currency,
         lines: impl IntoIterator<Item = &'a LineItem> + Clone,
@@ -66,18 +66,18 @@ impl Breakdown {
         let totals = Totals::of(currency, lines.clone(), adjustments)?;
         let amounts =
             lines.into_iter().map(|it| it.unit_amount().times(it.quantity())).collect::<Result<Vec<_>, _>>()?;
-        let (off_goods, beyond_goods) = up_to(totals.discounts, totals.items)?;
-        let discounts = shared(off_goods, &amounts, &amounts)?;
+        let (off_goods, beyond_goods) = split_at(totals.discounts, totals.items)?;
+        let discounts = allocate_or(off_goods, &amounts, &amounts)?;
         let discounted: Vec<Money> =
             amounts.iter().zip(&discounts).map(|(amount, it)| amount.minus(*it)).collect::<Result<_, _>>()?;
         let known = shipping_tax
             .filter(|it| totals.taxes.minus(it.added).is_ok() && totals.taxes_included.minus(it.included).is_ok());
         let on_shipping = known.map_or_else(|| shipping_share(&totals), Ok)?;
-        let taxes = shared(totals.taxes.minus(on_shipping.added)?, &discounted, &amounts)?;
-        let included = shared(totals.taxes_included.minus(on_shipping.included)?, &discounted, &amounts)?;
-        // A discount of more than goods and shipping is taken off the taxes on top.
-        let (off_shipping, off_taxes) = up_to(beyond_goods, totals.shipping.plus(on_shipping.added)?)?;
-        let off_taxes = shared(off_taxes, &taxes, &amounts)?;
+        let taxes = allocate_or(totals.taxes.minus(on_shipping.added)?, &discounted, &amounts)?;
+        let included = allocate_or(totals.taxes_included.minus(on_shipping.included)?, &discounted, &amounts)?;
+        // A discount of more than lines and shipping reduces the added taxes.
+        let (off_shipping, off_taxes) = split_at(beyond_goods, totals.shipping.plus(on_shipping.added)?)?;
+        let off_taxes = allocate_or(off_taxes, &taxes, &amounts)?;
         let parts = amounts.into_iter().zip(discounts).zip(off_taxes).zip(taxes.into_iter().zip(included));
         let lines = parts
             .map(|(((amount, discount), more), (tax, tax_included))| {
@@ -93,27 +93,27 @@ impl Breakdown {
         Ok(Self { totals, lines, shipping })
     }
 
-    /// The tax that the prices of the lines contain.
+    /// The tax contained in the prices of the lines.
     pub fn goods_tax_included(&self) -> Result<Money, MoneyError> {
         self.totals.taxes_included.minus(self.shipping.tax_included)
     }
 }
 
-/// The part of the taxes that falls on the shipping by its share of the whole price, less discounts.
+/// Taxes on the shipping by its share of all prices less discounts.
 fn shipping_share(totals: &Totals) -> Result<ShippingTax, MoneyError> {
-    let (off_goods, rest) = up_to(totals.discounts, totals.items)?;
-    let (off_shipping, _) = up_to(rest, totals.shipping)?;
+    let (off_goods, rest) = split_at(totals.discounts, totals.items)?;
+    let (off_shipping, _) = split_at(rest, totals.shipping)?;
     let prices = [totals.items, totals.shipping];
     let discounted = [totals.items.minus(off_goods)?, totals.shipping.minus(off_shipping)?];
-    let goods = |sum| Ok(shared(sum, &discounted, &prices)?.first().copied().unwrap_or(sum));
+    let goods = |sum| Ok(allocate_or(sum, &discounted, &prices)?.first().copied().unwrap_or(sum));
     Ok(ShippingTax {
         added: totals.taxes.minus(goods(totals.taxes)?)?,
         included: totals.taxes_included.minus(goods(totals.taxes_included)?)?,
     })
 }
 
-/// As much of `sum` as `most` holds, and the rest.
-fn up_to(sum: Money, most: Money) -> Result<(Money, Money), MoneyError> {
+/// Splits `sum` into a part of at most `most` and the rest.
+fn split_at(sum: Money, most: Money) -> Result<(Money, Money), MoneyError> {
     match sum.minus(most) {
         Ok(rest) => Ok((most, rest)),
         Err(MoneyError::Negative) => Ok((sum, Money::zero(sum.currency()))),
@@ -128,14 +128,14 @@ fn up_to(sum: Money, most: Money) -> Result<(Money, Money), MoneyError> {
     }
 }
 
-/// `sum` by `weights`; by `otherwise` where they are all nothing. Nothing needs no weight.
-fn shared(sum: Money, weights: &[Money], otherwise: &[Money]) -> Result<Vec<Money>, MoneyError> {
+/// Allocates `sum` by `weights`, or by `fallback` where all of them are zero. Zero is allocated without weights.
+fn allocate_or(sum: Money, weights: &[Money], fallback: &[Money]) -> Result<Vec<Money>, MoneyError> {
     if sum.is_zero() {
         return Ok(vec![sum; weights.len()]);
     }
     let minor = |weights: &[Money]| weights.iter().map(|it| it.minor().unsigned_abs()).collect::<Vec<_>>();
     match sum.allocate(&minor(weights)) {
-        Err(MoneyError::NoWeights) => sum.allocate(&minor(otherwise)),
+        Err(MoneyError::NoWeights) => sum.allocate(&minor(fallback)),
         shares => shares,
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tax_of_the_shipping_is_no_lines() {
+    fn the_tax_on_the_shipping_is_not_allocated_to_lines() {
         use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
         let known = |added, included| Some(ShippingTax { added: eur(added), included: eur(included) });
         for (lines, adjustments, on_shipping, expected_lines, expected_shipping) in [
@@ -176,7 +176,7 @@ mod tests {
                 vec![[100, 0, 0, 16]],
                 [10_000, 0, 0, 1597],
             ),
-            // A row from before the part was stored.
+            // A row from before the tax on the shipping was stored.
             (
                 vec![(100, 1)],
                 vec![(Shipping, 10_000), (TaxIncluded, 1613)],
@@ -184,9 +184,9 @@ mod tests {
                 vec![[100, 0, 0, 16]],
                 [10_000, 0, 0, 1597],
             ),
-            // A part that is more than there is was another price's.
+            // A tax on the shipping above all taxes belongs to another price, and is ignored.
             (vec![(100, 1)], vec![(Tax, 10)], known(11, 0), vec![[100, 0, 10, 0]], [0, 0, 0, 0]),
-            // What is free has no tax.
+            // A line whose price is fully discounted has no tax.
             (
                 vec![(100, 1), (100, 1)],
                 vec![(Discount, 101), (Tax, 9)],
@@ -194,7 +194,7 @@ mod tests {
                 vec![[100, 51, 4, 0], [100, 50, 5, 0]],
                 [0, 0, 0, 0],
             ),
-            // A discount of all that there is, and more.
+            // A discount of more than lines and shipping.
             (
                 vec![(100, 2)],
                 vec![(Discount, 750), (Shipping, 500), (Tax, 100)],
@@ -212,9 +212,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever an order is made of, also by the other dialect.
+        /// Holds for all orders, also those of the shop dialect, where the tax on the shipping is not known.
         #[test]
-        fn lines_and_shipping_add_up_to_the_order(
+        fn lines_and_shipping_add_up_to_the_totals_of_the_order(
             lines in prop::collection::vec((1_i64..5_000_000, 1_u32..20), 1..6),
             adjustments in prop::collection::vec(
                 (prop::sample::select(AdjustmentKind::ALL.to_vec()), 0_i64..9_000_000), 0..8),

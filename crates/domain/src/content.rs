@@ -1,4 +1,4 @@
-//! What an order is made of, and what it comes to.
+//! Content of an order, with its checks and totals.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::{
     TextProblem,
 };
 
-/// The most of one line.
+/// Maximum quantity of one line.
 pub const QUANTITY_MAX: u32 = 10_000;
 
-/// One line of an order.
+/// Line item of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "UncheckedLine"))]
 pub struct LineItem {
-    /// What is sold, in words for the customer.
+    /// Name of the item, for the customer.
     pub name: Text<1, 250>,
-    /// More of it, or nothing.
+    /// Description of the item, for the customer; may be empty.
     pub description: Text<0, 1000>,
-    /// The shop's own name for it.
+    /// The shop's stock keeping unit (SKU) of the item.
     pub sku: Option<Text<1, 100>>,
-    /// The price of one: more than nothing.
+    /// Price of one item, more than zero.
     unit_amount: Money,
-    /// How many: 1 to [`QUANTITY_MAX`].
+    /// Number of items, 1 to [`QUANTITY_MAX`].
     quantity: u32,
 }
 
@@ -49,22 +49,22 @@ impl TryFrom<UncheckedLine> for LineItem {
     }
 }
 
-/// Why a line is refused. The field is named as in the API.
+/// Why a line is refused. The message begins with the field's name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineProblem {
-    /// The name does not fit.
+    /// The name is empty, too long or has control characters.
     #[error("name {0}")]
     Name(TextProblem),
-    /// A price of nothing.
+    /// The price is zero.
     #[error("amount must be at least 1")]
     NoAmount,
-    /// None, or more than [`QUANTITY_MAX`].
+    /// The quantity is zero or more than [`QUANTITY_MAX`].
     #[error("quantity must be 1 to {QUANTITY_MAX}")]
     Quantity,
 }
 
 impl LineItem {
-    /// A line with a name, a price and a quantity.
+    /// Makes a line with a name, a price and a quantity, and without description and SKU.
     pub fn new(name: impl Into<String>, unit_amount: Money, quantity: u32) -> Result<Self, LineProblem> {
         if unit_amount.is_zero() {
             return Err(LineProblem::NoAmount);
@@ -73,52 +73,52 @@ impl LineItem {
         Self { name, description: Text::default(), sku: None, unit_amount, quantity }.with_quantity(quantity)
     }
 
-    /// The same line with another quantity.
+    /// Returns the line with another quantity.
     pub fn with_quantity(self, quantity: u32) -> Result<Self, LineProblem> {
         let fits = (1..=QUANTITY_MAX).contains(&quantity);
         if fits { Ok(Self { quantity, ..self }) } else { Err(LineProblem::Quantity) }
     }
 
-    /// The price of one.
+    /// The price of one item.
     pub const fn unit_amount(&self) -> Money {
         self.unit_amount
     }
 
-    /// How many.
+    /// The number of items.
     pub const fn quantity(&self) -> u32 {
         self.quantity
     }
 }
 
-/// Something that changes what an order costs, beside its lines.
+/// Discount, shipping price or tax of an order, beside its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Adjustment {
-    /// What it is.
+    /// Kind of the adjustment.
     pub kind: AdjustmentKind,
-    /// What it is called on the receipt.
+    /// Label for the customer.
     pub label: Text<1, 250>,
-    /// How much; a discount of 5.00 has the amount 5.00.
+    /// Amount, never negative: a discount of 5.00 has the amount 5.00.
     pub amount: Money,
 }
 
-/// The kinds of adjustments.
+/// Kind of an adjustment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum AdjustmentKind {
-    /// Lowers the total.
+    /// Discount: lowers the total.
     Discount,
-    /// Raises the total.
+    /// Shipping price: raises the total.
     Shipping,
     /// Tax on top of the prices: raises the total.
     Tax,
-    /// Tax that the prices contain: shown, and changes nothing.
+    /// Tax that the prices contain: does not change the total.
     TaxIncluded,
 }
 
 variant_names! {
-    /// Its name in the API and in stored rows.
+    /// Name of the kind in the API and in stored rows.
     AdjustmentKind {
         Discount => "discount",
         Shipping => "shipping",
@@ -127,45 +127,44 @@ variant_names! {
     }
 }
 
-/// The shop's own notes on an order. Never sent to Stripe.
+/// Metadata that the shop sets on an order, by key. Never sent to Stripe.
 pub type Metadata = BTreeMap<Text<1, 40>, Text<0, 500>>;
 
-/// Who pays and by what, as far as that is settled before the customer pays. Nothing, if all of it is left to the
-/// moment of paying.
+/// Stripe customer and payment method for an order's PaymentIntents, as far as they are known before the customer pays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Payer {
-    /// The customer at Stripe, whose saved means of payment may be used and by whom a new one is saved.
+    /// Stripe customer whose saved payment methods can be used and to whom a new one is attached.
     pub customer: Option<ProviderCustomerId>,
-    /// The means of payment that was chosen.
+    /// Payment method that the customer chose.
     pub payment_method: Option<PaymentMethodId>,
 }
 
-/// What a shop asks for when it places an order.
+/// Content of an order to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
-    /// Whose it is; nobody's for a guest.
+    /// Customer of the order; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// Where the receipt goes.
+    /// E-mail address for the receipt.
     pub email: Option<Email>,
-    /// Who pays, as Stripe knows them.
+    /// Stripe customer and payment method.
     pub payer: Payer,
-    /// What everything in it is counted in.
+    /// Currency of all amounts of the order.
     pub currency: Currency,
-    /// What is bought: 1 to [`Order::LINES_MAX`] lines.
+    /// Line items, 1 to [`Order::LINES_MAX`].
     pub lines: Vec<LineItem>,
-    /// At most [`Order::ADJUSTMENTS_MAX`].
+    /// Discounts, shipping and taxes, at most [`Order::ADJUSTMENTS_MAX`].
     pub adjustments: Vec<Adjustment>,
-    /// When the money moves.
+    /// Capture method of the PaymentIntents.
     pub capture: CaptureMethod,
-    /// At most [`Order::METADATA_MAX`] notes.
+    /// The shop's metadata, at most [`Order::METADATA_MAX`] entries.
     pub metadata: Metadata,
-    /// Whether it is about real money.
+    /// Whether the order is paid with real money, as Stripe's `livemode`.
     pub livemode: bool,
 }
 
 impl NewOrder {
-    /// An order of nothing, to be filled.
+    /// Makes the content of a guest's order without lines, to be completed by the caller.
     pub const fn empty(currency: Currency) -> Self {
         Self {
             customer: None,
@@ -181,75 +180,75 @@ impl NewOrder {
     }
 }
 
-/// A change of an order's content: what is `None` stays.
+/// Edit of an order's content: a field that is `None` stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrderEdit {
-    /// Whose it is from now on, if it was a guest's. An order never goes from one customer to another.
+    /// New customer of a guest's order. An order of one customer is never given to another.
     pub customer: Option<CustomerId>,
-    /// All lines from now on.
+    /// New line items, in place of all present ones.
     pub lines: Option<Vec<LineItem>>,
-    /// All adjustments from now on.
+    /// New adjustments, in place of all present ones.
     pub adjustments: Option<Vec<Adjustment>>,
-    /// Where the receipt goes from now on; `Some(None)` for nowhere.
+    /// New e-mail address for the receipt; `Some(None)` removes it.
     pub email: Option<Option<Email>>,
-    /// Who pays from now on.
+    /// New Stripe customer and payment method.
     pub payer: Option<Payer>,
-    /// All notes from now on.
+    /// New metadata, in place of all present entries.
     pub metadata: Option<Metadata>,
 }
 
-/// What an edit makes of an order, where it has to wait for Stripe.
+/// Content that an edit gives an order after Stripe has updated its PaymentIntent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Content {
-    /// Whose it becomes, if it was a guest's.
+    /// New customer of a guest's order.
     #[cfg_attr(feature = "serde", serde(default))]
     pub customer: Option<CustomerId>,
-    /// What is bought.
+    /// Line items.
     pub lines: Vec<LineItem>,
-    /// What changes the total beside the lines.
+    /// Discounts, shipping and taxes.
     pub adjustments: Vec<Adjustment>,
-    /// Where the receipt goes.
+    /// E-mail address for the receipt.
     pub email: Option<Email>,
-    /// Who pays.
+    /// Stripe customer and payment method.
     #[cfg_attr(feature = "serde", serde(default))]
     pub payer: Payer,
-    /// The shop's own notes.
+    /// The shop's metadata.
     pub metadata: Metadata,
-    /// What all of it comes to.
+    /// Total of the new content.
     pub total: Money,
-    /// The revision that this content is.
+    /// Revision that the order has with this content.
     pub revision: u32,
 }
 
 /// Why an order's content is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ContentError {
-    /// An order of nothing.
+    /// The order has no lines.
     #[error("an order needs at least one line")]
     NoLines,
-    /// More than [`Order::LINES_MAX`].
+    /// The order has more than [`Order::LINES_MAX`] lines.
     #[error("an order has at most {} lines", Order::LINES_MAX)]
     TooManyLines,
-    /// More than [`Order::ADJUSTMENTS_MAX`].
+    /// The order has more than [`Order::ADJUSTMENTS_MAX`] adjustments.
     #[error("an order has at most {} adjustments", Order::ADJUSTMENTS_MAX)]
     TooManyAdjustments,
-    /// More than [`Order::METADATA_MAX`].
+    /// The order has more than [`Order::METADATA_MAX`] metadata entries.
     #[error("an order has at most {} metadata entries", Order::METADATA_MAX)]
     TooMuchMetadata,
-    /// The discounts are more than the rest.
+    /// The discounts are more than lines, shipping and added taxes together.
     #[error("discounts must not exceed the rest of the order")]
     DiscountsExceedTotal,
     /// The included taxes are more than the prices that contain them.
     #[error("tax_included must be at most {} {}, the lines less discounts plus shipping", limit.to_decimal(), limit.currency())]
     TaxIncludedExceedsPrices {
-        /// What the prices come to.
+        /// Maximum of the included taxes: lines less discounts plus shipping.
         limit: Money,
     },
-    /// The sum cannot be.
+    /// The total cannot be calculated, e.g. because it is too large.
     #[error("the total {0}")]
     Total(MoneyError),
-    /// Stripe would not charge the sum.
+    /// The total is outside of Stripe's limits for a charge.
     #[error("the total {0}")]
     NotChargeable(ChargeError),
 }
@@ -258,26 +257,26 @@ pub(crate) fn check_metadata(metadata: &Metadata) -> Result<(), ContentError> {
     if metadata.len() > Order::METADATA_MAX { Err(ContentError::TooMuchMetadata) } else { Ok(()) }
 }
 
-/// What lines and adjustments come to, part by part.
+/// Sums of the lines and of each kind of adjustment, and the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// The lines.
+    /// Sum of the lines.
     pub items: Money,
-    /// What is taken off.
+    /// Sum of the discounts.
     pub discounts: Money,
-    /// What shipping costs.
+    /// Sum of the shipping prices.
     pub shipping: Money,
-    /// Taxes on top of the prices.
+    /// Sum of the taxes that are added to the prices.
     pub taxes: Money,
-    /// Taxes that the prices contain.
+    /// Sum of the taxes that the prices contain.
     pub taxes_included: Money,
-    /// What is due: items, plus shipping, plus taxes, less discounts.
+    /// Total: items, plus shipping, plus taxes, less discounts.
     pub due: Money,
 }
 
 impl Totals {
-    /// Adds up. Whether the sum can be charged is another question. [`MoneyError::Negative`] where the discounts are more
-    /// than the rest.
+    /// Adds up lines and adjustments. [`MoneyError::Negative`] if the discounts are more than the rest. Stripe's limits
+    /// for a charge are not checked.
     pub fn of<'a>(
         currency: Currency,
         lines: impl IntoIterator<Item = &'a LineItem>,
@@ -303,8 +302,8 @@ impl Totals {
     }
 }
 
-/// What is due, which must be something that Stripe charges. For what comes in: a limit of Stripe's may have been another
-/// when an order was stored.
+/// Total of new content, checked against Stripe's limits for a charge. Not for stored orders: a limit of Stripe's may
+/// have been another when they were placed.
 pub(crate) fn chargeable_total_of(
     currency: Currency,
     lines: &[LineItem],
@@ -316,15 +315,15 @@ pub(crate) fn chargeable_total_of(
     Ok(total)
 }
 
-/// Checks that the included taxes are a part of the prices: of the lines less discounts plus shipping. For what comes in:
-/// an order that was stored before this rule may have more.
+/// Checks that the included taxes are at most the lines less discounts plus shipping. Not for stored orders: those from
+/// before this rule may have more.
 pub(crate) fn check_included_taxes(
     currency: Currency,
     lines: &[LineItem],
     adjustments: &[Adjustment],
 ) -> Result<(), ContentError> {
     let totals = Totals::of(currency, lines, adjustments).map_err(ContentError::Total)?;
-    // Discounts may be more than the prices, as far as added taxes make up for it.
+    // Discounts may exceed the prices by up to the added taxes.
     let limit = match totals.due.minus(totals.taxes) {
         Err(MoneyError::Negative) => Ok(Money::zero(currency)),
         limit => limit,
@@ -336,7 +335,7 @@ pub(crate) fn check_included_taxes(
     Ok(())
 }
 
-/// What is due: lines, plus shipping, plus added taxes, less discounts.
+/// Total of lines and adjustments: lines, plus shipping, plus added taxes, less discounts.
 pub(crate) fn total_of(
     currency: Currency,
     lines: &[LineItem],
@@ -403,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_whose_total_is_outside_of_todays_limits_is_restored_as_it_was() {
+    fn a_stored_order_whose_total_is_outside_of_stripes_present_limits_is_restored() {
         for minor in [49, 100_000_000] {
             let mut data = Order::place(OrderId(Uuid::nil()), new_order(), at(1)).unwrap().order.data;
             data.lines = vec![LineItem::new("x", usd(minor), 1).unwrap()];
@@ -411,7 +410,7 @@ mod tests {
             data.total = usd(minor);
             let order = Order::restore(data.clone()).unwrap();
             let edit = OrderEdit { metadata: Some(Metadata::new()), ..OrderEdit::default() };
-            assert!(order.edit(edit, at(2)).is_ok(), "what is due is not touched");
+            assert!(order.edit(edit, at(2)).is_ok(), "the edit does not change the total");
             let new = NewOrder { lines: data.lines, ..NewOrder::empty(Currency::Usd) };
             let placed = Order::place(OrderId(Uuid::nil()), new, at(1));
             assert!(matches!(placed, Err(ContentError::NotChargeable(_))), "{minor}");
@@ -419,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_was_stored_with_more_included_tax_than_its_prices_is_restored_and_edited_elsewhere() {
+    fn a_stored_order_with_more_included_tax_than_its_prices_is_restored_and_can_be_edited() {
         let mut data = Order::place(OrderId(Uuid::nil()), new_order(), at(1)).unwrap().order.data;
         data.adjustments = vec![adjustment(AdjustmentKind::TaxIncluded, 11_501)];
         let order = Order::restore(data.clone()).unwrap();
@@ -427,10 +426,10 @@ mod tests {
         let metadata = Some(Metadata::from([(Text::new("a").unwrap(), Text::default())]));
         assert!(
             order.edit(OrderEdit { metadata, ..OrderEdit::default() }, at(2)).is_ok(),
-            "its prices are not touched"
+            "the edit does not change the prices"
         );
         let same = OrderEdit { adjustments: Some(data.adjustments), ..OrderEdit::default() };
-        assert!(order.edit(same, at(2)).is_ok(), "what is there may be named again");
+        assert!(order.edit(same, at(2)).is_ok(), "an edit with the same adjustments is no change");
         let more = Some(vec![adjustment(AdjustmentKind::TaxIncluded, 11_502)]);
         let edited = order.edit(OrderEdit { adjustments: more, ..OrderEdit::default() }, at(2));
         let limit = ContentError::TaxIncludedExceedsPrices { limit: usd(11_500) };
@@ -465,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_price_and_a_sensible_quantity() {
+    fn a_line_without_price_or_with_a_quantity_outside_the_limits_is_refused() {
         for (minor, quantity, expected) in [
             (0, 1, Err(LineProblem::NoAmount)),
             (1, 0, Err(LineProblem::Quantity)),

@@ -1,4 +1,4 @@
-//! Payments that a card holder disputes. They are made and decided at the bank; here they are only known.
+//! Disputes of payments. The card holder's bank opens and decides them; an order records what Stripe reports of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,31 +7,31 @@ use thiserror::Error;
 
 use crate::{Decision, DisputeId, Fact, IntentId, Money, Order, Timestamp};
 
-/// Where a dispute stands, in Stripe's words.
+/// Status of a dispute, by Stripe's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum DisputeStatus {
-    /// An inquiry: the bank asks, no money has moved.
+    /// Inquiry: the bank asks for information, and no money is withdrawn.
     WarningNeedsResponse,
-    /// The answer to an inquiry is read.
+    /// Inquiry: the bank reviews the shop's response.
     WarningUnderReview,
-    /// An inquiry that came to nothing. The end.
+    /// Inquiry closed without a dispute. Final.
     WarningClosed,
-    /// Evidence is asked for.
+    /// Dispute: the bank asks for evidence.
     NeedsResponse,
-    /// Evidence is read.
+    /// Dispute: the bank reviews the evidence.
     UnderReview,
-    /// Decided for the shop. The end.
+    /// Dispute decided for the shop.
     Won,
-    /// Decided for the card holder. The end.
+    /// Dispute decided for the card holder.
     Lost,
-    /// Warded off before it began. The end.
+    /// Dispute prevented before it was opened.
     Prevented,
 }
 
 variant_names! {
-    /// The name that Stripe gives it.
+    /// Stripe's name of the status.
     DisputeStatus {
         WarningNeedsResponse => "warning_needs_response",
         WarningUnderReview => "warning_under_review",
@@ -45,7 +45,7 @@ variant_names! {
 }
 
 impl DisputeStatus {
-    /// Whether the money is the card holder's, for now or for good.
+    /// Whether the disputed money is withdrawn from the shop, provisionally or finally.
     pub const fn takes_money(self) -> bool {
         match self {
             Self::NeedsResponse | Self::UnderReview | Self::Lost => true,
@@ -57,7 +57,7 @@ impl DisputeStatus {
         }
     }
 
-    /// Whether the bank has decided. It may decide anew: a dispute that was lost can be won later, and the reverse.
+    /// Whether the bank has decided. It may change its decision: a lost dispute can be won later, and the reverse.
     pub const fn is_decided(self) -> bool {
         match self {
             Self::Won | Self::Lost | Self::Prevented => true,
@@ -69,8 +69,8 @@ impl DisputeStatus {
         }
     }
 
-    /// Its rank: events in any order end in the same status. An inquiry may become a dispute; evidence is read
-    /// after it was asked for; a decision comes last.
+    /// Rank of the status. Only a higher rank replaces a status, so that events in any order end in the same one: an
+    /// inquiry comes before a dispute, a review after the request for evidence, and a decision last.
     const fn rank(self) -> u8 {
         match self {
             Self::WarningNeedsResponse => 0,
@@ -96,42 +96,42 @@ impl FromStr for DisputeStatus {
     }
 }
 
-/// A dispute as an order remembers it, and as Stripe tells of it at one moment.
+/// Dispute of a payment, as an order records it and as an event or answer of Stripe reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dispute {
-    /// Its name at Stripe.
+    /// Stripe's id of the dispute.
     pub id: DisputeId,
-    /// The intent whose money is disputed.
+    /// Id of the PaymentIntent whose payment is disputed.
     pub intent: IntentId,
-    /// How much of it.
+    /// Disputed amount.
     pub amount: Money,
-    /// Where it stands.
+    /// Status of the dispute.
     pub status: DisputeStatus,
-    /// Why, in the bank's word.
+    /// Reason by Stripe's name, e.g. `fraudulent`.
     pub reason: String,
-    /// By when evidence must be given.
+    /// Time by which evidence must be submitted.
     pub due_by: Option<Timestamp>,
-    /// Whether the money was taken from the shop's balance.
+    /// Whether the money was withdrawn from the shop's balance at Stripe.
     pub withdrawn: bool,
-    /// Whether it was put back. That alone does not mean that the dispute was won.
+    /// Whether the money was reinstated to the balance. That alone does not mean that the dispute was won.
     pub reinstated: bool,
 }
 
-/// Why an event of a dispute is not taken in.
+/// Why an update of a dispute is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DisputeUpdateError {
-    /// It is of an intent that is not this order's.
-    #[error("the disputed payment intent does not belong to the order")]
+    /// The disputed PaymentIntent is not one of this order's.
+    #[error("the disputed PaymentIntent does not belong to the order")]
     NotOurs,
-    /// It contradicts the bank's decision that is known. Events are dated in whole seconds and come in any order, so
-    /// that only Stripe can say which holds: see [`Order::disputes_read`].
-    #[error("the event contradicts what is known of the dispute's end")]
+    /// The event contradicts the recorded decision of the bank. Events are dated in whole seconds and come in any
+    /// order, so the dispute must be read at Stripe: see [`Order::disputes_read`].
+    #[error("the event contradicts the recorded decision of the dispute")]
     ContradictsDecision,
 }
 
 impl Order {
-    /// Takes in what an event of Stripe says of a dispute. The same may be said any number of times, in any order.
+    /// Updates a dispute by an event of Stripe. Events may repeat and come in any order.
     pub fn update_dispute(&self, update: &Dispute, now: Timestamp) -> Result<Decision, DisputeUpdateError> {
         if self.intent(&update.intent).is_none() {
             return Err(DisputeUpdateError::NotOurs);
@@ -153,9 +153,9 @@ impl Order {
         Ok(self.dispute_changed(&next, now))
     }
 
-    /// Takes in how disputes stand at Stripe, as they were read from there after this order was read from its store.
-    /// Unlike an event this may undo a decision of the bank that is known: the commit must name the version of this
-    /// order, so that nothing newer is overwritten.
+    /// Updates the disputes by an answer of Stripe, which must have been read after this order was read from its store.
+    /// Unlike an event it may replace a recorded decision of the bank: the commit must name the version of this order,
+    /// so that nothing newer is overwritten.
     pub fn disputes_read(&self, read: &[Dispute], now: Timestamp) -> Result<Decision, DisputeUpdateError> {
         let mut decision = Decision::unchanged(self.clone());
         for dispute in read {
@@ -176,7 +176,7 @@ impl Order {
         let next = Dispute {
             due_by: read.due_by.or(known.due_by),
             withdrawn: known.withdrawn || read.withdrawn,
-            // Put back once and taken again: what counts is where the money is now.
+            // Reinstated money can be withdrawn again: the status says where it is now.
             reinstated: read.reinstated || (known.reinstated && !read.status.takes_money()),
             ..read.clone()
         };
@@ -213,19 +213,20 @@ impl Order {
         decision
     }
 
-    /// Whether an intent's money is the card holder's for now, or for good.
+    /// Whether a dispute of the intent is open or lost, so that its money is withdrawn from the shop.
     pub fn is_disputed(&self, intent: &IntentId) -> bool {
         self.disputes.iter().any(|it| it.intent == *intent && it.status.takes_money())
     }
 
-    /// What may be refunded of an intent's money as far as its disputes go: what is left of it, less what the bank has
-    /// taken back and not returned. Refunding that would give it twice. Whether Stripe refunds the rest while a dispute
-    /// is open is for Stripe to say.
+    /// Amount of an intent that its disputes leave refundable: what is not refunded yet, less what disputes have
+    /// withdrawn and not reinstated, which a refund would pay twice. Stripe may still refuse a refund while a dispute
+    /// is open.
     pub fn undisputed_of(&self, intent: &IntentId) -> Money {
         let left = self.left_of(intent);
-        let taken = self.disputes.iter().filter(|it| it.intent == *intent && it.status.takes_money() && !it.reinstated);
-        let rest = taken.into_iter().try_fold(left, |rest, it| rest.minus(it.amount));
-        // More is disputed than is left, where a part was refunded before: nothing is undisputed.
+        let withdrawn =
+            self.disputes.iter().filter(|it| it.intent == *intent && it.status.takes_money() && !it.reinstated);
+        let rest = withdrawn.into_iter().try_fold(left, |rest, it| rest.minus(it.amount));
+        // After a partial refund more may be disputed than is left: then nothing is refundable.
         rest.unwrap_or_else(|_| Money::zero(left.currency()))
     }
 }
@@ -238,8 +239,8 @@ mod tests {
 
     fn paid() -> Order {
         let order = placed();
-        let asked = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
-        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        let created = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
+        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
         order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order
     }
 
@@ -257,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn a_dispute_is_followed_to_its_end_in_whatever_order_the_news_come() {
+    fn a_dispute_ends_in_the_same_status_whatever_the_order_of_its_events() {
         use DisputeStatus::{Lost, NeedsResponse, UnderReview, WarningClosed, WarningNeedsResponse, Won};
-        for (told, state) in [
+        for (statuses, state) in [
             (vec![NeedsResponse], PaymentState::Disputed),
             (vec![NeedsResponse, UnderReview, Won], PaymentState::Paid),
             (vec![UnderReview, NeedsResponse], PaymentState::Disputed),
@@ -268,23 +269,23 @@ mod tests {
             (vec![WarningNeedsResponse, NeedsResponse], PaymentState::Disputed),
         ] {
             let order =
-                told.iter().fold(paid(), |order, it| order.update_dispute(&update(*it), at(400)).unwrap().order);
-            assert_eq!(order.payment_state(), state, "{told:?}");
-            let last = *told.last().unwrap();
+                statuses.iter().fold(paid(), |order, it| order.update_dispute(&update(*it), at(400)).unwrap().order);
+            assert_eq!(order.payment_state(), state, "{statuses:?}");
+            let last = *statuses.last().unwrap();
             let again = order.update_dispute(&update(last), at(401)).unwrap();
             assert_eq!(again, Decision::unchanged(order));
         }
     }
 
     #[test]
-    fn an_event_that_contradicts_a_decision_changes_nothing_and_a_read_decides() {
+    fn an_event_that_contradicts_a_decision_is_refused_and_a_read_at_stripe_decides() {
         use DisputeStatus::{Lost, NeedsResponse, Prevented, UnderReview, Won};
-        for (known, told) in
+        for (known, reported) in
             [(Lost, Won), (Won, Lost), (Won, NeedsResponse), (Lost, UnderReview), (Prevented, NeedsResponse)]
         {
             let order = paid().update_dispute(&update(known), at(400)).unwrap().order;
-            assert_eq!(order.update_dispute(&update(told), at(401)), Err(DisputeUpdateError::ContradictsDecision));
-            for read in [known, told] {
+            assert_eq!(order.update_dispute(&update(reported), at(401)), Err(DisputeUpdateError::ContradictsDecision));
+            for read in [known, reported] {
                 let decided = order.disputes_read(&[update(read)], at(402)).unwrap();
                 assert_eq!(decided.order.disputes[0].status, read);
                 assert_eq!(decided.facts.is_empty(), read == known, "{known} read as {read}");
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dispute_that_is_lost_and_then_won_leaves_the_order_paid() {
+    fn an_order_is_paid_again_when_its_lost_dispute_is_won() {
         let lost = paid().update_dispute(&update(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(lost.payment_state(), PaymentState::Disputed);
         let won = lost.disputes_read(&[update(DisputeStatus::Won)], at(401)).unwrap().order;
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_disputed_and_not_returned_cannot_be_refunded() {
+    fn only_disputed_money_that_is_not_reinstated_cannot_be_refunded() {
         let part = |status| Dispute { amount: usd(4000), ..update(status) };
         let refund = |minor: Option<i64>| NewRefund { amount: minor.map(usd), ..NewRefund::default() };
         for status in [DisputeStatus::NeedsResponse, DisputeStatus::Lost] {
@@ -320,14 +321,14 @@ mod tests {
             let order = order.update_dispute(&returned, at(404)).unwrap().order;
             assert!(order.refund(&refund(Some(11_500)), at(405)).is_ok(), "{status}");
         }
-        // What was refunded before is not disputed twice.
+        // A dispute of more than is left after a refund leaves nothing refundable.
         let (refunded, _) = paid().refund(&refund(Some(10_000)), at(399)).unwrap();
         let order = refunded.order.update_dispute(&part(DisputeStatus::Lost), at(400)).unwrap().order;
         assert_eq!(order.undisputed_of(&part(DisputeStatus::Lost).intent), usd(0));
     }
 
     #[test]
-    fn what_is_disputed_is_not_refunded_and_money_put_back_is_not_yet_a_win() {
+    fn a_disputed_payment_is_not_refunded_and_reinstated_money_does_not_end_the_dispute() {
         let order = paid().update_dispute(&update(DisputeStatus::NeedsResponse), at(400)).unwrap().order;
         let disputed = RefundError::Disputed { undisputed: usd(0) };
         assert_eq!(order.refund(&NewRefund::default(), at(401)), Err(disputed));

@@ -1,14 +1,24 @@
-//! Orders, money and payment intents as pure, total transitions.
+//! Orders, payments and money as values with pure, total transitions.
 //!
-//! Nothing here does I/O, reads a clock or draws a random number: ids and times come in, and every
-//! decision comes out as a value. A [`Decision`] is the next [`Order`], the [`Fact`]s that happened and
-//! the [`Task`]s that must now be done outside; whoever takes this crate stores all three in one
-//! transaction and only then performs the tasks.
+//! The crate models an order that is paid through Stripe PaymentIntents: it is placed, edited, paid, captured, refunded
+//! or canceled. It does no I/O, reads no clock and draws no random number: the caller passes ids and times in, and each
+//! transition returns a [`Decision`].
+//!
+//! # Overview
+//!
+//! * [`Order`] has the transitions, e.g. [`Order::place`], [`Order::request_intent`], [`Order::settle`] and
+//!   [`Order::refund`].
+//! * [`Decision`] is the next [`Order`], the [`Fact`]s that happened and the [`Task`]s to perform outside. The caller
+//!   stores all of it in one transaction and performs the tasks after the commit.
+//! * [`IntentSnapshot`], [`RefundSnapshot`] and [`Dispute`] are what an event or an answer of Stripe says of an object.
+//! * [`Money`] is an amount in integer minor units of its [`Currency`], with checked arithmetic.
+//! * [`Cart`], [`Terms`] and [`Variant`] are a storefront's cart before there is an order, its terms of sale and its
+//!   price list.
 //!
 //! # Example
 //!
-//! A shop places an order, a payment intent is made for it at Stripe, and the money that Stripe reports
-//! settles the order, once:
+//! A shop places an order, Stripe creates a PaymentIntent for it, and the money that Stripe reports pays the order,
+//! once:
 //!
 //! ```
 //! use paywright_domain::*;
@@ -22,12 +32,12 @@
 //! let placed = Order::place(id, new, now)?;
 //! assert_eq!(placed.order.total.to_decimal(), "112.00");
 //!
-//! // The intention to ask Stripe is a task that is stored before the call, with its idempotency key.
+//! // Request and task are stored before Stripe is called. The idempotency key follows from order and request.
 //! let IntentPlan::Create { request, decision } = placed.order.request_intent(now)? else { panic!() };
 //! assert_eq!(request.idempotency_key(id), format!("pi:{id}:1:1"));
 //! let requested = decision.expect("a first request changes the order").order;
 //!
-//! // What Stripe says is folded in: by its answer, a webhook, a poll; in any order, any number of times.
+//! // A snapshot may come from an answer, a webhook or a poll, in any order and any number of times.
 //! let mut seen = IntentSnapshot::new(IntentId::new("pi_1")?, id, requested.total, now);
 //! let issued = requested.settle(&seen, &Policies::DEFAULT, now)?.order;
 //! seen.status = IntentStatus::Succeeded;
@@ -35,10 +45,15 @@
 //! let paid = issued.settle(&seen, &Policies::DEFAULT, now)?;
 //! assert_eq!(paid.order.payment_state(), PaymentState::Paid);
 //! assert_eq!(paid.facts.last().map(|it| it.kind()), Some("order.paid"));
-//! assert!(paid.order.settle(&seen, &Policies::DEFAULT, now)?.facts.is_empty(), "the same news again changes nothing");
+//! assert!(paid.order.settle(&seen, &Policies::DEFAULT, now)?.facts.is_empty(), "the same snapshot changes nothing");
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Crate features
+//!
+//! * `serde` (off by default): implements `Serialize` and `Deserialize` for facts, tasks, carts, terms of sale and the
+//!   values in them. Stores and feeds have these forms: a later version reads those of an earlier one.
 
 #[macro_use]
 mod variant_names;

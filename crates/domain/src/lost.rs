@@ -1,4 +1,4 @@
-//! Orders that a restore from a backup has lost, made again of what Stripe knows of their payments.
+//! Orders that a restore from a backup has lost, created again from their PaymentIntents at Stripe.
 
 use thiserror::Error;
 
@@ -7,35 +7,35 @@ use crate::{
     OrderId, OrderNumber, Timestamp,
 };
 
-/// What Stripe knows of a lost order.
+/// Data of a lost order, as far as Stripe has it with the order's PaymentIntent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostOrder {
-    /// Its id, from the metadata of its payment.
+    /// Id of the order, from the PaymentIntent's metadata.
     pub id: OrderId,
-    /// Its number, from there too.
+    /// Number of the order, from the PaymentIntent's metadata.
     pub number: OrderNumber,
-    /// Customer whose order it was.
+    /// Customer of the order; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// When its money was to move.
+    /// Capture method of the PaymentIntent.
     pub capture: CaptureMethod,
-    /// Where its receipt went.
+    /// E-mail address for the receipt.
     pub email: Option<Email>,
 }
 
-/// Why a lost order cannot be made again.
+/// Why a lost order cannot be created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RecreateError {
-    /// Its payment asks for nothing.
-    #[error("its payment cannot be the price of anything: {0}")]
+    /// The PaymentIntent's amount cannot be the price of a line.
+    #[error("the PaymentIntent's amount cannot be the price of a line: {0}")]
     Line(#[from] LineProblem),
-    /// No order can be of that amount.
+    /// The PaymentIntent's amount cannot be the total of an order.
     #[error(transparent)]
     Content(#[from] ContentError),
 }
 
 impl Order {
-    /// Makes a lost order again, under its id and number, so that its payment `seen` settles it. What was bought is not
-    /// known any more: it has one line that says so, of the payment's amount.
+    /// Creates a lost order again, under its id and number, so that the PaymentIntent `seen` settles it. The items
+    /// bought are not known any more: the order has one line of the PaymentIntent's amount, whose name says so.
     pub fn recreate(lost: LostOrder, seen: &IntentSnapshot, now: Timestamp) -> Result<Decision, RecreateError> {
         let name = format!("Order {} as it was before a restore, by {}", lost.number, seen.intent);
         let new = NewOrder {
@@ -47,7 +47,7 @@ impl Order {
             ..NewOrder::empty(seen.amount.currency())
         };
         let mut decision = Self::place_as(lost.id, lost.number, new, now)?;
-        // The revision that the payment was made for.
+        // The revision that the PaymentIntent was created for.
         decision.order.data.revision = seen.revision.unwrap_or(1).max(1);
         Ok(decision)
     }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_order_is_settled_by_its_payment() {
+    fn a_recreated_order_is_paid_by_its_succeeded_intent() {
         let (lost, mut seen) = lost();
         seen.status = IntentStatus::Succeeded;
         seen.received = seen.amount;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unpaid_lost_order_is_paid_by_the_intent_that_its_customer_has() {
+    fn a_recreated_unpaid_order_is_paid_by_its_existing_intent() {
         let (lost, seen) = lost();
         let order = Order::recreate(lost, &seen, at(200)).unwrap().order.in_epoch(Epoch(7));
         let open = order.settle(&seen, &Policies::DEFAULT, at(201)).unwrap().order;

@@ -11,29 +11,29 @@ use crate::{
     IntentStatus, Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
 };
 
-/// Where an order stands. What a state is about is inside it.
+/// State of an order, with the data of that state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderState {
-    /// Waits for its payment.
+    /// Placed and not paid yet.
     Open,
     /// Paid in full, by a settled intent of its amount and currency.
     Paid {
-        /// The intent.
+        /// Id of the PaymentIntent that paid the order.
         by: IntentId,
-        /// When that was decided.
+        /// Time at which the payment was recorded.
         at: Timestamp,
     },
-    /// Given up.
+    /// Canceled.
     Canceled {
-        /// Why.
+        /// Reason of the cancellation.
         reason: CancelReason,
-        /// When.
+        /// Time of the cancellation.
         at: Timestamp,
     },
 }
 
 variant_names! {
-    /// Its name in the API and in stored rows.
+    /// Name of the state in the API and in stored rows.
     OrderState {
         Open => "open",
         Paid => "paid",
@@ -43,8 +43,8 @@ variant_names! {
 }
 
 impl OrderState {
-    /// Puts a state together again from the parts that a store keeps: its name, and what it is about. `None` if
-    /// no state has these parts.
+    /// Restores a state from the columns of a stored row: the state's name and its data. `None` if no state has this
+    /// combination.
     pub fn of_parts(
         name: &str,
         paid_by: Option<IntentId>,
@@ -60,23 +60,23 @@ impl OrderState {
     }
 }
 
-/// Why an order is given up; the names are those of Stripe's `cancellation_reason`.
+/// Reason of a cancellation. The names are those of Stripe's `cancellation_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum CancelReason {
-    /// It was placed twice.
+    /// The order was placed twice.
     Duplicate,
-    /// It is a fraud.
+    /// The order is fraudulent.
     Fraudulent,
-    /// The customer wants it so.
+    /// The customer asked for the cancellation.
     RequestedByCustomer,
-    /// The customer left.
+    /// The customer did not pay.
     Abandoned,
 }
 
 variant_names! {
-    /// Its name at Stripe, in the API and in stored rows.
+    /// Name of the reason at Stripe, in the API and in stored rows.
     CancelReason {
         Duplicate => "duplicate",
         Fraudulent => "fraudulent",
@@ -85,31 +85,31 @@ variant_names! {
     }
 }
 
-/// How the payment stands in the eyes of a client. Derived, never stored.
+/// State of an order's payment, as the API shows it. Derived from the order, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentState {
-    /// Nothing was paid.
+    /// No payment was received or is in progress.
     Unpaid,
-    /// The customer has something to do.
+    /// The customer must act, e.g. authenticate the payment.
     RequiresAction,
-    /// The bank has something to do.
+    /// The bank is processing the payment.
     Processing,
-    /// The money is reserved, not taken.
+    /// The payment is authorised and not captured yet.
     Authorized,
     /// Paid in full.
     Paid,
-    /// Paid, and a part of it has gone back.
+    /// Paid, and partly refunded.
     PartiallyRefunded,
-    /// Paid, and all of it has gone back.
+    /// Paid, and fully refunded.
     Refunded,
-    /// Paid, and the card holder has it back for now or for good.
+    /// Paid, and withdrawn by a dispute that is open or lost.
     Disputed,
-    /// Money came that does not fit, and a person must decide.
+    /// Held for review: money was received that does not match the order, and a person must decide.
     Review,
 }
 
 variant_names! {
-    /// Its name in the API.
+    /// Name of the payment state in the API.
     PaymentState {
         Unpaid => "unpaid",
         RequiresAction => "requires_action",
@@ -123,80 +123,82 @@ variant_names! {
     }
 }
 
-/// Everything that an order is. A store keeps these fields and hands them to [`Order::restore`].
+/// Data of an order. A store saves these fields and passes them to [`Order::restore`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderData {
-    /// Its name.
+    /// Id of the order.
     pub id: OrderId,
-    /// Its name for people.
+    /// Order number for people.
     pub number: OrderNumber,
-    /// Whose it is; nobody's for a guest.
+    /// Customer of the order; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// Where the receipt goes.
+    /// E-mail address for the receipt.
     pub email: Option<Email>,
-    /// Who pays, as Stripe knows them.
+    /// Stripe customer and payment method.
     pub payer: Payer,
-    /// What is bought.
+    /// Line items.
     pub lines: Vec<LineItem>,
-    /// What changes the total beside the lines.
+    /// Discounts, shipping and taxes.
     pub adjustments: Vec<Adjustment>,
-    /// What is due: lines, plus shipping, plus added taxes, less discounts.
+    /// Total: lines, plus shipping, plus added taxes, less discounts.
     pub total: Money,
-    /// When the money moves.
+    /// Capture method of the PaymentIntents.
     pub capture: CaptureMethod,
-    /// The shop's own notes.
+    /// The shop's metadata.
     pub metadata: Metadata,
-    /// Whether it is about real money.
+    /// Whether the order is paid with real money, as Stripe's `livemode`.
     pub livemode: bool,
-    /// Grows with every edit: a different content is a different revision.
+    /// Revision of the content: 1 when placed, and one more with each edit.
     pub revision: u32,
-    /// The number of the next intent for one revision, from 1. It grows after a definite end alone, since
-    /// Stripe answers a repeated key with the saved answer of the first.
+    /// Attempt of the next PaymentIntent request, from 1. It grows only after a request or an intent has definitely
+    /// ended, since Stripe answers a repeated idempotency key with the saved answer.
     pub attempt: u32,
-    /// Where it stands.
+    /// State of the order.
     pub state: OrderState,
-    /// What Stripe was asked for and has not answered yet.
+    /// PaymentIntent request whose outcome is not known yet.
     pub requested: Option<IntentRequest>,
-    /// How many operations on its intents there have been.
+    /// Number of operations so far, and so the number of the last one.
     pub operations: u32,
-    /// What is being done to its payable intent at this moment.
+    /// Operation on the payable intent that is under way.
     pub operation: Option<Operation>,
-    /// Every intent ever issued, oldest first.
+    /// All intents of the order, oldest first.
     pub intents: Vec<PaymentIntent>,
-    /// Every refund, oldest first.
+    /// All refunds, oldest first.
     pub refunds: Vec<Refund>,
-    /// Every dispute, oldest first.
+    /// All disputes, oldest first.
     pub disputes: Vec<Dispute>,
-    /// What was not as it should be, in the order of its coming.
+    /// All anomalies, oldest first.
     pub anomalies: Vec<Anomaly>,
-    /// When it was placed.
+    /// Time at which the order was placed.
     pub placed_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// The installation's epoch when the order was read: requests that are decided on it have this epoch. The store keeps
-    /// it for all orders at once.
+    /// Epoch of the installation when the order was read; new requests, operations and refunds have this epoch. A store
+    /// saves one epoch for all orders.
     pub epoch: Epoch,
 }
 
-/// A stored order that no transition could have made.
+/// Error of a stored order that no sequence of transitions makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CorruptOrder {
-    /// The total is not what lines and adjustments make.
+    /// The total is not that of lines and adjustments.
     #[error("the total is not the sum of the lines and adjustments")]
     Total,
-    /// Paid by an intent that is not there or has not succeeded.
-    #[error("paid by an intent that did not succeed")]
+    /// The order is paid by an intent that is missing or has not succeeded.
+    #[error("the order is paid by a PaymentIntent that is missing or has not succeeded")]
     PaidByNothing,
-    /// Two intents that a customer could pay.
-    #[error("more than one payable intent")]
+    /// The order has more than one payable intent.
+    #[error("the order has more than one payable PaymentIntent")]
     TwoPayableIntents,
-    /// Refunds of more than came.
+    /// The refunds of an intent are more than was received.
     #[error("more is refunded than was received")]
     TooMuchRefunded,
 }
 
-/// An order. Its [`OrderData`] is read through it and changes by its transitions alone, each of which gives a
-/// [`Decision`]; so whatever holds an `Order` holds one that some sequence of valid steps has made.
+/// Order of a shop's customer, with its payments, refunds and disputes.
+///
+/// The fields of [`OrderData`] are read through `Deref`. They change by the transitions only, each of which returns a
+/// [`Decision`]; so every `Order` is the result of valid transitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub(crate) data: OrderData,
@@ -210,19 +212,19 @@ impl Deref for Order {
 }
 
 impl Order {
-    /// The most lines of one order.
+    /// Maximum number of lines of one order.
     pub const LINES_MAX: usize = 200;
-    /// The most adjustments of one order.
+    /// Maximum number of adjustments of one order.
     pub const ADJUSTMENTS_MAX: usize = 50;
-    /// The most notes of one order.
+    /// Maximum number of metadata entries of one order.
     pub const METADATA_MAX: usize = 20;
 
-    /// Places an order under a fresh `id`, and the number that is made of it and of the day.
+    /// Places an order under a new `id`; its number is made from the id and the day of `now`.
     pub fn place(id: OrderId, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
         Self::place_as(id, OrderNumber::of(id, now), new, now)
     }
 
-    /// Places an order whose number was told before.
+    /// Places an order under a number that was assigned before.
     pub fn place_as(id: OrderId, number: OrderNumber, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
         let total = chargeable_total_of(new.currency, &new.lines, &new.adjustments)?;
         check_metadata(&new.metadata)?;
@@ -261,7 +263,7 @@ impl Order {
         })
     }
 
-    /// Takes an order back from a store, checking what every transition guarantees.
+    /// Restores an order from a store, and checks the invariants that every transition keeps.
     pub fn restore(data: OrderData) -> Result<Self, CorruptOrder> {
         if total_of(data.total.currency(), &data.lines, &data.adjustments) != Ok(data.total) {
             return Err(CorruptOrder::Total);
@@ -282,24 +284,24 @@ impl Order {
         Ok(order)
     }
 
-    /// The same order, as it is read in this epoch of its installation.
+    /// Returns the order with the installation's present epoch.
     #[must_use]
     pub fn in_epoch(mut self, epoch: Epoch) -> Self {
         self.data.epoch = epoch;
         self
     }
 
-    /// The intent that a customer can pay, if there is one. There is never more than one.
+    /// The intent that the customer can still pay. There is never more than one.
     pub fn payable_intent(&self) -> Option<&PaymentIntent> {
         self.intents.iter().find(|it| it.is_payable())
     }
 
-    /// The intent with this id.
+    /// Finds the intent with this id.
     pub fn intent(&self, id: &IntentId) -> Option<&PaymentIntent> {
         self.intents.iter().find(|it| it.id == *id)
     }
 
-    /// The intent that says most about the payment: the one that paid, else the payable one, else the last.
+    /// The intent to show for the payment: the one that paid the order, else the payable one, else the last.
     pub fn leading_intent(&self) -> Option<&PaymentIntent> {
         match &self.state {
             OrderState::Paid { by, .. } => self.intent(by),
@@ -307,7 +309,7 @@ impl Order {
         }
     }
 
-    /// The intent that paid it.
+    /// The intent that paid the order.
     pub fn paid_by(&self) -> Option<&PaymentIntent> {
         match &self.state {
             OrderState::Paid { by, .. } => self.intent(by),
@@ -315,7 +317,8 @@ impl Order {
         }
     }
 
-    /// Whether money came that a person must decide on. It is decided when it has gone back.
+    /// Whether the order is held for review: a person must decide on received money that does not match it. A full
+    /// refund of that money ends the hold, except where its livemode differs.
     pub fn is_held_for_review(&self) -> bool {
         self.anomalies.iter().any(|it| self.holds(it))
     }
@@ -350,23 +353,24 @@ impl Order {
         }
     }
 
-    /// Whether the bank has its payment in its hands: the customer has done all there is to do, and the money comes, or
-    /// does not, within days.
+    /// Whether the bank is processing the payment of an open order. The customer has nothing more to do, and the
+    /// payment succeeds or fails within days.
     pub fn awaits_money(&self) -> bool {
         matches!(self.state, OrderState::Open) && self.payment_state() == PaymentState::Processing
     }
 
-    /// Whether it is paid, and Stripe has not answered otherwise since: goods may be sent.
+    /// Whether the order is paid and no later answer of Stripe's contradicts that: the goods may be sent.
     pub fn is_paid(&self) -> bool {
         self.paid_by().is_some_and(|it| !self.is_not_confirmed(&it.id))
     }
 
-    /// Whether its customer has nothing more to do: it is paid, or awaits its money. Goods are sent for a paid one alone.
+    /// Whether the customer has nothing more to do: the order is paid or awaits its money. Only a paid order's goods
+    /// are sent.
     pub fn is_complete(&self) -> bool {
         self.is_paid() || self.awaits_money()
     }
 
-    /// Its status in the eyes of a client: one that was paid by the word of an event, and not by Stripe's, is open.
+    /// Name of the state, as the API shows it: an order paid by an event that Stripe's answers contradict is open.
     pub fn status_name(&self) -> &'static str {
         match &self.state {
             OrderState::Paid { .. } if !self.is_paid() => OrderState::Open.name(),
@@ -374,7 +378,7 @@ impl Order {
         }
     }
 
-    /// How the payment stands in the eyes of a client.
+    /// State of the payment, as the API shows it.
     pub fn payment_state(&self) -> PaymentState {
         match &self.state {
             OrderState::Paid { by, .. } => {
@@ -432,7 +436,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// An edit that leaves one line.
+    /// Edit to one line of this price.
     pub(crate) fn edit(minor: i64) -> OrderEdit {
         let lines = Some(vec![LineItem::new("Bone", usd(minor), 1).unwrap()]);
         OrderEdit { lines, ..OrderEdit::default() }
@@ -443,7 +447,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_edit_makes_a_new_revision_and_an_empty_edit_makes_none() {
+    fn an_edit_makes_a_new_revision_and_an_edit_without_changes_makes_none() {
         let order = placed();
         let lines = Some(vec![LineItem::new("Bone", usd(300), 2).unwrap()]);
         let edited = order.edit(OrderEdit { lines, ..OrderEdit::default() }, at(200)).unwrap();
@@ -454,7 +458,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_canceled_order_stays_canceled_and_takes_no_edit() {
+    fn a_canceled_order_stays_canceled_and_cannot_be_edited() {
         let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap();
         assert_eq!(canceled.facts, [Fact::OrderCanceled { reason: CancelReason::Abandoned }]);
         let again = canceled.order.cancel(CancelReason::Fraudulent, at(300)).unwrap();
@@ -463,7 +467,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_order_that_no_step_could_make_is_not_restored() {
+    fn an_order_that_no_transition_makes_is_not_restored() {
         let good = placed().data;
         let paid = OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(1) };
         assert!(Order::restore(good.clone()).is_ok());
@@ -478,7 +482,7 @@ pub(crate) mod tests {
             Succeeded,
         };
         let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let order = requested.order;
         assert_eq!((order.awaits_money(), order.is_complete()), (false, false));
@@ -503,6 +507,6 @@ pub(crate) mod tests {
         let update = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), canceled.id, canceled.total, at(300));
         let late =
             canceled.settle(&IntentSnapshot { status: Processing, ..update }, &Policies::DEFAULT, at(300)).unwrap();
-        assert!(!late.order.is_complete(), "what was given up awaits nothing");
+        assert!(!late.order.is_complete(), "a canceled order awaits no money");
     }
 }

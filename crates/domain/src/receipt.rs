@@ -1,12 +1,12 @@
-//! Stripe's receipt: the address that it goes to, unless Stripe does not take it.
+//! E-mail address for Stripe's receipt, which is left out once Stripe has refused it.
 
 use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, Order, Policy, Timestamp};
 
 impl Order {
-    /// The address that Stripe is given for its receipt: `email`, unless Stripe has refused it for this order before.
+    /// Value of Stripe's `receipt_email` parameter: `email`, unless Stripe has refused it for this order before.
     ///
-    /// It depends on stored data alone. A refusal is recorded together with the end of the request or operation that it
-    /// answers, so that no request that is repeated under its key ever changes.
+    /// It depends on stored data only. A refusal is recorded in the commit that ends the refused request or operation,
+    /// so that the parameters of a request never change under its idempotency key.
     pub fn receipt_email<'a>(&self, email: Option<&'a Email>) -> Option<&'a Email> {
         let is_refused = |email: &Email| {
             let mut refused = self.anomalies.iter().filter(|it| it.kind == AnomalyKind::ReceiptEmailRefused);
@@ -15,14 +15,14 @@ impl Order {
         email.filter(|it| !is_refused(it))
     }
 
-    /// Whether `error` says that Stripe does not take `email`, and the same may be asked for without it.
+    /// Whether `error` refuses the e-mail address that was sent, so that the request can be repeated without it.
     pub fn goes_on_without(&self, email: Option<&Email>, error: &IntentError) -> bool {
         error.is_of_email() && self.receipt_email(email).is_some()
     }
 }
 
 impl Decision {
-    /// Records that Stripe does not take this address. Nothing waits for it.
+    /// Records that Stripe refused this address. The order is not held for it.
     pub(crate) fn refuse_receipt_email(&mut self, email: &Email, found_at: Timestamp) {
         let anomaly = Anomaly {
             intent: None,
@@ -66,24 +66,25 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_stripe_refuses_is_left_out_of_the_next_attempt_and_told_of_once() {
+    fn a_refused_address_is_left_out_of_the_next_attempt_and_recorded_once() {
         let (order, first) = requested(&with_email("a@example,com"));
         assert_eq!(sent(&order), Some("a@example,com"));
         assert!(order.goes_on_without(order.email.as_ref(), &refusal()));
         let refused = order.intent_refused(first, refusal(), at(201));
-        let told: Vec<_> = refused.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
-        assert_eq!(told, [("receipt_email_refused", Some("a@example,com"))]);
+        let recorded: Vec<_> =
+            refused.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+        assert_eq!(recorded, [("receipt_email_refused", Some("a@example,com"))]);
         assert!(!refused.order.is_held_for_review() && refused.order.payment_state() == PaymentState::Unpaid);
         assert_eq!(refused.order.email, Some(email("a@example,com")), "the order keeps it");
         let (second, request) = requested(&refused.order);
         assert_eq!((request.attempt, sent(&second)), (first.attempt + 1, None));
-        // Stripe that refuses an address which it was not given is not asked for ever.
+        // A refusal of an address that was not sent ends the retries.
         assert!(!second.goes_on_without(second.email.as_ref(), &refusal()));
         assert_eq!(second.intent_refused(request, refusal(), at(202)).order.anomalies.len(), 1);
     }
 
     #[test]
-    fn another_refusal_and_another_address_are_another_matter() {
+    fn another_error_keeps_the_address_and_a_new_address_is_sent() {
         let (order, request) = requested(&with_email("a@example,com"));
         let declined = IntentError { code: Some("amount_too_small".into()), ..IntentError::default() };
         assert!(!order.goes_on_without(order.email.as_ref(), &declined));
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_an_intent_goes_on_without_an_address_that_stripe_refuses() {
+    fn an_edit_is_repeated_without_an_address_that_stripe_refuses() {
         let (order, _) = requested(&placed());
         let seen = IntentSnapshot::new(crate::IntentId::new("pi_1").unwrap(), order.id, order.total, at(202));
         assert_eq!(seen.status, IntentStatus::RequiresPaymentMethod);

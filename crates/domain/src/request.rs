@@ -4,61 +4,61 @@ use crate::{
     Decision, Epoch, Fact, IntentError, IntentId, Operation, OperationKind, Order, OrderId, OrderState, Task, Timestamp,
 };
 
-/// What Stripe is asked for when an order needs an intent. With the order it determines the whole request
-/// and its idempotency key, so that a crash or a race repeats the same request and gets the same intent.
+/// Committed intention to create a PaymentIntent. With the order it determines the parameters and the idempotency key,
+/// so that a repetition after a crash or a race is the same request and gets the same PaymentIntent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IntentRequest {
-    /// The order's revision that is to be paid.
+    /// Revision of the order that is to be paid.
     pub revision: u32,
-    /// Which attempt at it, from 1.
+    /// Attempt of the order, from 1; each request has another one.
     pub attempt: u32,
-    /// The epoch in which it was decided; `None` in what was stored before there were epochs.
+    /// Epoch in which the request was decided; `None` if it was stored before there were epochs.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub epoch: Option<Epoch>,
 }
 
 impl IntentRequest {
-    /// The key that Stripe is given.
+    /// Stripe's idempotency key of the request: `pi:{order}:{revision}:{attempt}`, and `:e{epoch}` after a restore.
     pub fn idempotency_key(self, order: OrderId) -> String {
         format!("pi:{order}:{}:{}{}", self.revision, self.attempt, Epoch::suffix(self.epoch))
     }
 }
 
-/// What is to be done so that a customer can pay.
+/// Next step to give a customer a PaymentIntent to pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentPlan {
-    /// There is an intent: ask Stripe for its client secret.
+    /// Read the client secret of this payable intent at Stripe.
     Existing(IntentId),
-    /// Ask Stripe for one.
+    /// Create a PaymentIntent at Stripe.
     Create {
-        /// For what.
+        /// Request to send.
         request: IntentRequest,
-        /// To be stored before Stripe is asked; `None` when an earlier call stored it and its answer is
-        /// still out.
+        /// Decision to commit before the request is sent; `None` if an earlier call has committed it and its outcome
+        /// is not known yet.
         decision: Option<Box<Decision>>,
     },
 }
 
-/// Why an order gets no intent.
+/// Why no PaymentIntent is created for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RequestIntentError {
-    /// It is paid.
+    /// The order is paid.
     #[error("the order is paid")]
     Paid,
-    /// It is canceled.
+    /// The order is canceled.
     #[error("the order is canceled")]
     Canceled,
-    /// It is being canceled at Stripe.
+    /// The order's intent is being canceled at Stripe.
     #[error("the order is being canceled")]
     BeingCanceled,
-    /// Money came that does not fit, and more would make it worse.
-    #[error("money was received for the order that does not fit it, and a person must decide first")]
+    /// The order is held for review, and must not receive more money.
+    #[error("money was received that does not match the order, and a person must decide first")]
     HeldForReview,
 }
 
 impl Order {
-    /// Decides how a customer comes to pay: by the intent there is, or by a new one.
+    /// Decides which intent the customer pays: the payable one, or a new one to be created.
     pub fn request_intent(&self, now: Timestamp) -> Result<IntentPlan, RequestIntentError> {
         match &self.state {
             OrderState::Open => {}
@@ -90,8 +90,8 @@ impl Order {
         Ok(IntentPlan::Create { request, decision: Some(Box::new(decision)) })
     }
 
-    /// Takes in that Stripe has definitely refused `request`: the next one is a new attempt, without the e-mail address
-    /// if that was refused. A refusal of a request that is no longer out changes nothing.
+    /// Records that Stripe has definitely refused `request`. The next request is a new attempt, without the e-mail
+    /// address if Stripe refused that. The refusal of a request that is no longer pending changes nothing.
     pub fn intent_refused(&self, request: IntentRequest, error: IntentError, now: Timestamp) -> Decision {
         if self.requested != Some(request) {
             return Decision::unchanged(self.clone());
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changes_before_it_is_known_whether_there_is_an_intent() {
+    fn an_order_with_a_pending_request_cannot_be_edited_or_canceled() {
         let (order, _) = requested();
         assert_eq!(order.edit(edit(600), at(201)), Err(EditError::NotNow(NotNow::IntentRequested)));
         let canceled = order.cancel(CancelReason::Duplicate, at(201));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_definite_refusal_makes_a_new_attempt() {
+    fn only_a_definite_refusal_leads_to_a_new_attempt() {
         let (order, request) = requested();
         let refused = order.intent_refused(request, IntentError::default(), at(201));
         assert_eq!((refused.order.attempt, refused.order.requested), (2, None));
@@ -156,15 +156,15 @@ mod tests {
         let late = refused.order.intent_refused(request, IntentError::default(), at(202));
         assert_eq!(late, Decision::unchanged(refused.order.clone()));
         let IntentPlan::Create { request: second, .. } = refused.order.request_intent(at(203)).unwrap() else {
-            panic!("a refused order asks again")
+            panic!("a refused request is followed by another")
         };
         assert_ne!(second.idempotency_key(order.id), request.idempotency_key(order.id));
     }
 
-    /// Pain 12: a total that goes up and back again is another revision, and never answered with what was made for
-    /// the first.
+    /// A total that is raised and lowered again is another revision: Stripe must not answer with the saved answer of
+    /// the first request.
     #[test]
-    fn a_total_that_comes_back_has_a_key_of_its_own() {
+    fn a_total_that_returns_to_an_earlier_amount_has_a_new_idempotency_key() {
         let (order, first) = requested();
         let refused = order.intent_refused(first, IntentError::default(), at(201)).order;
         let total = refused.total;
@@ -174,20 +174,20 @@ mod tests {
             up.edit(crate::OrderEdit { lines: Some(lines), ..crate::OrderEdit::default() }, at(203)).unwrap().order;
         assert_eq!((back.total, back.revision), (total, 3));
         let IntentPlan::Create { request, .. } = back.request_intent(at(204)).unwrap() else {
-            panic!("an order without a payable intent asks for one")
+            panic!("an order without a payable intent requests one")
         };
         assert_ne!(request.idempotency_key(order.id), first.idempotency_key(order.id));
         assert_eq!(request.idempotency_key(order.id), format!("pi:{}:3:2", order.id));
     }
 
     #[test]
-    fn an_intent_that_was_given_up_is_followed_by_a_new_attempt() {
+    fn a_canceled_intent_is_followed_by_a_new_attempt() {
         let (order, request) = requested();
         let mut seen = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, usd(11_500), at(202));
         seen.status = IntentStatus::Canceled;
         let ended = order.settle(&seen, &Policies::DEFAULT, at(203)).unwrap().order;
         let IntentPlan::Create { request: second, decision: Some(_) } = ended.request_intent(at(204)).unwrap() else {
-            panic!("an order without a payable intent asks for one")
+            panic!("an order without a payable intent requests one")
         };
         assert_eq!(second, IntentRequest { attempt: request.attempt + 1, ..request });
     }

@@ -2,92 +2,93 @@ use std::fmt;
 
 use crate::{Fact, IntentId, IntentRequest, Order};
 
-/// What a decision says: all of it is stored in one transaction, or none of it.
+/// Result of a transition, to be stored in one transaction or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
-    /// The order as it is from now on.
+    /// Order after the transition.
     pub order: Order,
-    /// What happened, in this order.
+    /// Facts that happened, in this order.
     pub facts: Vec<Fact>,
-    /// What must now be done outside.
+    /// Tasks to be performed after the commit.
     pub tasks: Vec<Task>,
-    /// Which earlier tasks need not be done any more.
+    /// Keys of earlier tasks that are done or no longer needed.
     pub finished: Vec<TaskKey>,
 }
 
 impl Decision {
-    /// The order as it was: nothing happened yet.
+    /// Decision that changes nothing.
     pub(crate) const fn unchanged(order: Order) -> Self {
         Self { order, facts: Vec::new(), tasks: Vec::new(), finished: Vec::new() }
     }
 }
 
-/// Something to be done outside after the commit, by an idempotency key that the task determines.
+/// Work to be done outside after the commit. A request to Stripe has an idempotency key that follows from task and
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "snake_case"))]
 pub enum Task {
-    /// Ask Stripe for an intent.
+    /// Create a PaymentIntent.
     CreateIntent {
-        /// For what.
+        /// Request to send.
         request: IntentRequest,
     },
-    /// Make an intent ask for the content that an edit gives the order.
+    /// Update a PaymentIntent to the content that an edit gives the order.
     UpdateIntent {
-        /// The number of the operation.
+        /// Number of the operation.
         operation: u32,
     },
-    /// Give an intent up.
+    /// Cancel a PaymentIntent.
     CancelIntent {
-        /// The number of the operation.
+        /// Number of the operation.
         operation: u32,
     },
-    /// Take the money that an intent holds.
+    /// Capture an authorised PaymentIntent.
     CaptureIntent {
-        /// The number of the operation.
+        /// Number of the operation.
         operation: u32,
     },
-    /// Make a refund, and see it through until it has succeeded or failed.
+    /// Create a refund, and read it until it has succeeded or failed.
     Refund {
-        /// Its number.
+        /// Number of the refund in its order.
         refund: u32,
     },
-    /// Look at an intent from time to time until its end, since no webhook may come.
+    /// Read a PaymentIntent at intervals until it is terminal, in case a webhook is missed.
     PollIntent {
-        /// Which.
+        /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Read a payment at Stripe that an event told of.
+    /// Read a PaymentIntent at Stripe to confirm the payment that an event reported.
     ConfirmPayment {
-        /// Its intent.
+        /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Tell that authorised money is about to be released.
+    /// Record that an authorisation is about to end uncaptured.
     WatchAuthorization {
-        /// By which intent it is held.
+        /// Id of the authorised PaymentIntent.
         intent: IntentId,
     },
-    /// Give up an order that nobody has paid.
+    /// Cancel an order that was not paid in time.
     ExpireOrder,
 }
 
-/// Names a task within its order. Two tasks with one key are one task.
+/// Key of a task, unique within its order. Two tasks with the same key are the same task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskKey(String);
 
 impl TaskKey {
-    /// Takes a key as a store kept it.
+    /// Restores a key from a store.
     pub fn stored(key: String) -> Self {
         Self(key)
     }
 
-    /// The key as a store keeps it.
+    /// The key as a string, as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name of its task's kind.
+    /// Name of the task's kind.
     pub fn kind(&self) -> &str {
         self.0.split_once(':').map_or(self.as_str(), |(kind, _)| kind)
     }
@@ -99,7 +100,7 @@ impl fmt::Display for TaskKey {
     }
 }
 
-/// The kinds of tasks.
+/// Kind of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
     /// [`Task::CreateIntent`].
@@ -123,7 +124,7 @@ pub enum TaskKind {
 }
 
 variant_names! {
-    /// The beginning of the keys of its tasks, up to the first colon.
+    /// Name of the kind: the part of a task's key before the first colon.
     TaskKind {
         CreateIntent => "create_intent",
         UpdateIntent => "update_intent",
@@ -138,7 +139,7 @@ variant_names! {
 }
 
 impl Task {
-    /// Its kind.
+    /// Kind of the task.
     pub const fn kind(&self) -> TaskKind {
         match self {
             Self::CreateIntent { .. } => TaskKind::CreateIntent,
@@ -153,8 +154,8 @@ impl Task {
         }
     }
 
-    /// What the task is called within its order: a pure function of what it does, so that deciding the same
-    /// twice makes one task.
+    /// Key of the task within its order. It follows from the task's fields, so that the same decision made twice leads
+    /// to one task.
     pub fn key(&self) -> TaskKey {
         let kind = self.kind().name();
         TaskKey(match self {

@@ -1,5 +1,5 @@
-//! The JSON that facts and tasks are stored and told in. Rows of this form are in databases and feeds: a change
-//! that turns one of these around needs a migration, not a new expectation.
+//! JSON form of stored facts, tasks and carts. Databases and feeds have rows of this form: a change that fails one of
+//! these tests needs a migration, not a new expectation.
 #![cfg(feature = "serde")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
@@ -23,12 +23,12 @@ fn intent() -> IntentId {
 }
 
 #[test]
-fn each_fact_has_its_form() {
+fn each_fact_of_orders_and_intents_has_its_stored_form() {
     let request = IntentRequest { revision: 1, attempt: 2, epoch: None };
     let error = IntentError { code: Some("card_declined".into()), decline_code: None, message: Some("No.".into()) };
     let money = json!({ "minor": 11_200, "currency": "usd" });
     let error_json = json!({ "code": "card_declined", "decline_code": null, "message": "No." });
-    let asked = json!({ "revision": 1, "attempt": 2 });
+    let request_json = json!({ "revision": 1, "attempt": 2 });
     let kind = AnomalyKind::AmountDiffers { expected: usd(11_200), received: usd(1) };
     for (fact, form) in [
         (Fact::OrderPlaced { total: usd(11_200) }, json!({ "kind": "order.placed", "total": money })),
@@ -44,10 +44,10 @@ fn each_fact_has_its_form() {
             Fact::OrderPaid { by: intent(), amount: usd(11_200) },
             json!({ "kind": "order.paid", "by": "pi_1", "amount": money }),
         ),
-        (Fact::IntentRequested { request }, json!({ "kind": "payment_intent.requested", "request": asked })),
+        (Fact::IntentRequested { request }, json!({ "kind": "payment_intent.requested", "request": request_json })),
         (
             Fact::IntentRefused { request, error: error.clone() },
-            json!({ "kind": "payment_intent.refused", "request": asked, "error": error_json }),
+            json!({ "kind": "payment_intent.refused", "request": request_json, "error": error_json }),
         ),
         (
             Fact::IntentCreated { intent: intent(), amount: usd(11_200) },
@@ -89,7 +89,7 @@ fn has_form(fact: &Fact, form: Value) {
 }
 
 #[test]
-fn each_fact_of_changes_refunds_and_disputes_has_its_form() {
+fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
     let error = IntentError { code: Some("x".into()), ..IntentError::default() };
     let error_json = json!({ "code": "x", "decline_code": null, "message": null });
     let money = json!({ "minor": 11_200, "currency": "usd" });
@@ -153,7 +153,7 @@ fn each_fact_of_changes_refunds_and_disputes_has_its_form() {
 }
 
 #[test]
-fn each_task_has_its_form_and_its_key() {
+fn each_task_has_its_stored_form_and_key() {
     for (task, form, key) in [
         (
             Task::CreateIntent { request: IntentRequest { revision: 3, attempt: 1, epoch: None } },
@@ -179,7 +179,7 @@ fn each_task_has_its_form_and_its_key() {
 }
 
 #[test]
-fn money_that_cannot_be_is_not_read() {
+fn invalid_money_is_not_deserialized() {
     for form in [
         json!({ "minor": -1, "currency": "usd" }),
         json!({ "minor": 1_000_000_000_000_i64, "currency": "usd" }),
@@ -193,7 +193,7 @@ fn money_that_cannot_be_is_not_read() {
 }
 
 #[test]
-fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
+fn each_anomaly_is_stored_under_its_name() {
     let (expected, received) = (usd(2), usd(1));
     for kind in [
         AnomalyKind::PaidAfterCancel { received },
@@ -219,18 +219,18 @@ fn each_anomaly_is_stored_under_the_name_it_is_shown_by() {
     }
 }
 
-/// Carts and operations under way hold addresses that were taken before their grammar was checked.
+/// Stored carts and operations have addresses from before their grammar was checked.
 #[test]
-fn an_older_email_is_read_as_it_is() {
+fn an_older_email_is_deserialized_without_the_grammar_check() {
     for text in ["x@gmail", "a@example,com"] {
         assert!(Email::new(text).is_err(), "{text}");
         assert_eq!(serde_json::from_value::<Email>(json!(text)).unwrap().as_str(), text);
     }
 }
 
-/// Facts of the version before do not say what was done about an anomaly.
+/// Facts of the version before have no policy of an anomaly.
 #[test]
-fn an_older_fact_is_read_as_well() {
+fn an_older_anomaly_without_policy_is_deserialized() {
     let form = json!({ "kind": "order.anomaly", "anomaly": { "intent": "pi_1", "found_at": 1_743_415_050_000_000_i64,
         "kind": { "name": "wrong_livemode", "live": true } } });
     let anomaly = Anomaly {
@@ -244,7 +244,7 @@ fn an_older_fact_is_read_as_well() {
 }
 
 #[test]
-fn an_operation_under_way_has_its_form() {
+fn an_operation_has_its_stored_form() {
     let kind = OperationKind::Edit {
         content: Box::new(Content {
             customer: Some(CustomerId::new("ada").unwrap()),
@@ -274,15 +274,14 @@ fn an_operation_under_way_has_its_form() {
     let older =
         json!({ "lines": [], "adjustments": [], "email": null, "metadata": {}, "total": money(600), "revision": 2 });
     let older: Content = serde_json::from_value(older).unwrap();
-    assert_eq!((older.customer, older.payer), (None, Payer::default()), "of before payers were kept");
+    assert_eq!((older.customer, older.payer), (None, Payer::default()), "stored before there were payers");
     let no_line = json!({ "name": "", "description": "", "sku": null, "unit_amount": money(0), "quantity": 0 });
-    assert!(serde_json::from_value::<LineItem>(no_line).is_err(), "what could not be placed is not read back");
+    assert!(serde_json::from_value::<LineItem>(no_line).is_err(), "an invalid line is not deserialized");
 }
 
-/// A cart as the version before stored it: an address of a country alone, and taxes of which no part is known to be of
-/// the shipping.
+/// A cart as the version before stored it: an address with nothing but a country, and no tax on the shipping.
 #[test]
-fn a_cart_of_the_version_before_restores_unchanged() {
+fn a_cart_of_the_version_before_is_restored_unchanged() {
     let money = |minor: i64| json!({ "minor": minor, "currency": "usd" });
     let address = json!({ "first_name": "", "last_name": "", "company": "", "address1": "", "address2": "", "city": "",
         "zipcode": "", "state": "", "country": "DE", "phone": "", "label": "" });
