@@ -5,13 +5,13 @@ use thiserror::Error;
 
 use crate::Text;
 
-/// A country, by the two letters of ISO 3166-1. Checked for its form alone.
+/// Country code of two letters (ISO 3166-1 alpha-2). Only its form is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct CountryCode([u8; 2]);
 
-/// Not the code of a country.
+/// Error of a text that is not two letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the two letters of a country, like DE")]
 pub struct CountryProblem;
@@ -19,7 +19,7 @@ pub struct CountryProblem;
 impl FromStr for CountryCode {
     type Err = CountryProblem;
 
-    /// Reads two letters of either case.
+    /// Parses two letters of either case.
     fn from_str(text: &str) -> Result<Self, CountryProblem> {
         let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| CountryProblem)?;
         if letters.iter().all(u8::is_ascii_alphabetic) {
@@ -44,13 +44,13 @@ impl From<CountryCode> for String {
 }
 
 impl fmt::Display for CountryCode {
-    /// In upper case.
+    /// Formats the code in upper case.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|&letter| write!(f, "{}", char::from(letter)))
     }
 }
 
-/// Where a customer lives or wants the goods. Only the country means anything to us.
+/// Billing or shipping address. Only its country has an effect: on shipping rates, taxes and the required fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Address {
@@ -58,11 +58,11 @@ pub struct Address {
     pub first_name: Text<0, 100>,
     /// Family name.
     pub last_name: Text<0, 100>,
-    /// Of a company.
+    /// Company name.
     pub company: Text<0, 150>,
-    /// Street and number.
+    /// Street and house number.
     pub address1: Text<0, 250>,
-    /// More of it.
+    /// Second line of the street address.
     pub address2: Text<0, 250>,
     /// City.
     pub city: Text<0, 100>,
@@ -70,34 +70,35 @@ pub struct Address {
     pub zipcode: Text<0, 20>,
     /// State, province or region.
     pub state: Text<0, 100>,
-    /// Country: decides on shipping and taxes.
+    /// Country, which determines shipping rates and taxes.
     pub country: CountryCode,
-    /// Telephone.
+    /// Telephone number.
     pub phone: Text<0, 40>,
-    /// What the customer calls it: home, office.
+    /// Customer's label for the address, e.g. home or office.
     pub label: Text<0, 50>,
-    /// Whether a wallet gave it before its customer confirmed: most of it may be missing until the payment step.
+    /// Whether a wallet sent the address before its customer confirmed (quick checkout): all fields but the city may be
+    /// missing until the payment.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
     pub is_quick: bool,
 }
 
-/// A field that an address must have.
+/// Required field of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressField {
     /// Given name.
     FirstName,
     /// Family name.
     LastName,
-    /// Street and number.
+    /// Street and house number.
     Street,
     /// City.
     City,
-    /// State, in [`Address::COUNTRIES_WITH_STATES`].
+    /// State, required in [`Address::COUNTRIES_WITH_STATES`].
     State,
 }
 
 variant_names! {
-    /// Its name in Spree's API.
+    /// Name of the field in Spree's API.
     AddressField {
         FirstName => "firstname",
         LastName => "lastname",
@@ -108,11 +109,11 @@ variant_names! {
 }
 
 impl Address {
-    /// The countries whose addresses need a state: those of `Spree::Address::STATES_REQUIRED` (Spree 5.1).
+    /// Countries whose addresses require a state: those of `Spree::Address::STATES_REQUIRED` (Spree 5.1).
     pub const COUNTRIES_WITH_STATES: [&'static str; 18] =
         ["AE", "AU", "BR", "CA", "CN", "ES", "HK", "IE", "IN", "IT", "MX", "MY", "NZ", "PT", "RO", "TH", "US", "ZA"];
 
-    /// The required fields that are blank: those that an address must have before its order can be paid.
+    /// Required fields that are blank. An order can be paid only when there are none.
     pub fn missing(&self) -> Vec<AddressField> {
         let country = self.country.to_string();
         let needs_state = Self::COUNTRIES_WITH_STATES.contains(&country.as_str());
@@ -126,19 +127,20 @@ impl Address {
         fields.into_iter().filter(|(_, text)| text.trim().is_empty()).map(|(field, _)| field).collect()
     }
 
-    /// The required fields that are blank in an address that a customer gives: of a quick one, the city alone.
+    /// Required fields that are blank when a customer submits the address: of a quick address only the city is
+    /// required.
     pub fn missing_when_given(&self) -> Vec<AddressField> {
         let mut missing = self.missing();
         missing.retain(|it| !self.is_quick || *it == AddressField::City);
         missing
     }
 
-    /// The fields that are blank in a quick address. Any other was complete by the rules of the time when it was given.
+    /// Required fields that are blank in a quick address. Any other address was checked when it was submitted.
     pub(super) fn missing_until_payment(&self) -> Vec<AddressField> {
         if self.is_quick { self.missing() } else { Vec::new() }
     }
 
-    /// An address of a country alone, to be filled.
+    /// Makes an address of a country, with all other fields empty.
     pub fn of(country: CountryCode) -> Self {
         Self {
             first_name: Text::default(),
@@ -162,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_what_spree_requires_of_its_country() {
+    fn an_address_has_the_fields_that_spree_requires_for_its_country() {
         use AddressField::{City, FirstName, LastName, State, Street};
         let named = |country: &str| Address::of(country.parse().unwrap());
         let full = |country: &str| Address {
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_two_letters() {
+    fn a_country_code_has_two_letters() {
         assert_eq!("de".parse::<CountryCode>().unwrap().to_string(), "DE");
         for wrong in ["", "d", "deu", "1a", "é"] {
             assert_eq!(wrong.parse::<CountryCode>(), Err(CountryProblem), "{wrong}");

@@ -13,7 +13,7 @@ use crate::{
     Timestamp,
 };
 
-/// Names a cart. Given from outside as a version 7 UUID (RFC 9562).
+/// Id of a cart: a version 7 UUID (RFC 9562) that the caller draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CartId(pub Uuid);
@@ -24,12 +24,12 @@ impl fmt::Display for CartId {
     }
 }
 
-/// The name of a line in requests: `{cart}_{line}`. It names a line of that cart alone.
+/// Id of a cart's line in requests, `{cart}_{line}`, so that it never identifies a line of another cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LineId {
-    /// The cart.
+    /// Id of the cart.
     pub cart: CartId,
-    /// The line's number in it.
+    /// Number of the line in the cart.
     pub line: u32,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for LineId {
 impl FromStr for LineId {
     type Err = CartError;
 
-    /// What is no name of a line names none: [`CartError::NoSuchLine`].
+    /// Parses an id; a malformed one identifies no line: [`CartError::NoSuchLine`].
     fn from_str(text: &str) -> Result<Self, CartError> {
         let (cart, line) = text.split_once('_').ok_or(CartError::NoSuchLine)?;
         let cart = CartId(Uuid::try_parse(cart).map_err(|_| CartError::NoSuchLine)?);
@@ -50,72 +50,73 @@ impl FromStr for LineId {
     }
 }
 
-/// One line of a cart.
+/// Line of a cart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CartLine {
-    /// Its name in the cart, from 1; never given twice.
+    /// Number of the line in the cart, from 1; never used again.
     pub id: u32,
-    /// What is bought.
+    /// Variant that is bought.
     pub variant: VariantId,
-    /// At which price, of the last time that the cart was priced.
+    /// Line item with quantity and price, as of the last pricing.
     pub item: LineItem,
-    /// Whether it can be bought as it is.
+    /// Whether the variant is for sale, as of the last pricing.
     pub is_sold: bool,
 }
 
-/// Everything that a cart is. A store keeps these fields.
+/// Data of a cart, as a store saves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CartData {
-    /// Its name.
+    /// Id of the cart.
     pub id: CartId,
-    /// The order that it becomes, or has become: named before it is placed, so that it is placed once.
+    /// Id of the order that the cart becomes, assigned before the order is placed, so that it is placed once.
     pub order: OrderId,
-    /// When that name was given; the order's number has this day.
+    /// Time at which the order's id was assigned; the order number has its day.
     pub order_named_at: Timestamp,
-    /// Whose it is; nobody's for a guest.
+    /// Customer of the cart; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// Where the receipt goes.
+    /// E-mail address for the receipt.
     pub email: Option<Email>,
-    /// What everything in it is counted in.
+    /// Currency of all amounts of the cart.
     pub currency: Currency,
-    /// What is to be bought.
+    /// Lines, oldest first.
     pub lines: Vec<CartLine>,
-    /// How many lines there have been.
+    /// Number of lines ever added, and so the number of the last one.
     pub lines_ever: u32,
-    /// What changes the total beside the lines, of the last time that the cart was priced.
+    /// Discounts, shipping and taxes, as of the last pricing.
     pub adjustments: Vec<Adjustment>,
-    /// The part of the taxes among them that is due on the shipping; `None` for a cart that was priced before it was
-    /// stored.
+    /// The part of the taxes that is due on the shipping; `None` if the cart was last priced before this was stored.
     #[cfg_attr(feature = "serde", serde(default))]
     pub shipping_tax: Option<ShippingTax>,
-    /// The coupons, in the order in which they are taken off.
+    /// Codes of the coupons, in the order in which they are applied.
     pub coupons: Vec<CouponCode>,
-    /// Who is to pay.
+    /// Billing address.
     pub billing_address: Option<Address>,
-    /// Where the goods go.
+    /// Shipping address.
     pub shipping_address: Option<Address>,
-    /// How they go there.
+    /// Id of the chosen shipping rate.
     pub shipping_rate: Option<Text<1, 50>>,
-    /// What the customer wants to say.
+    /// Note of the customer for the shop.
     pub special_instructions: Option<Text<1, 1000>>,
-    /// The shop's own notes.
+    /// The shop's metadata.
     pub metadata: Metadata,
-    /// The means of payment that was chosen.
+    /// Payment method that the customer chose.
     pub payment_method: Option<PaymentMethodId>,
-    /// How far the customer has come.
+    /// Step of the checkout that the customer has reached.
     pub step: CheckoutStep,
-    /// Since when it is done with: its order was paid or canceled.
+    /// Time at which the cart was closed, because its order was paid or canceled.
     pub closed_at: Option<Timestamp>,
-    /// When it was made.
+    /// Time at which the cart was created.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// What somebody is about to buy. Its [`CartData`] is read through it and changes by its methods alone; each gives the
-/// next cart, and whoever calls them prices it anew ([`Cart::priced`]) before it is kept.
+/// Cart of a storefront, before and while it has an order.
+///
+/// The fields of [`CartData`] are read through `Deref`. They change by the methods only, each of which returns the next
+/// cart; the caller prices it again ([`Cart::priced`]) before it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -130,46 +131,46 @@ impl Deref for Cart {
     }
 }
 
-/// Why a cart does not take a change.
+/// Why a change of a cart is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CartError {
-    /// There is no such line.
-    #[error("there is no such line item")]
+    /// The cart has no line with this id.
+    #[error("the cart has no such line item")]
     NoSuchLine,
-    /// A quantity that no line can have.
+    /// The quantity or another field of a line is invalid.
     #[error("{0}")]
     Line(LineProblem),
-    /// What is wanted is not sold.
+    /// The variant is not for sale, or not in this currency.
     #[error(transparent)]
     NotSold(VariantProblem),
-    /// More than [`Order::LINES_MAX`] lines.
+    /// The cart has more than [`Order::LINES_MAX`] lines.
     #[error("a cart has at most {} line items", Order::LINES_MAX)]
     TooManyLines,
-    /// More than [`Order::METADATA_MAX`] notes.
+    /// The cart has more than [`Order::METADATA_MAX`] metadata entries.
     #[error("a cart has at most {} metadata entries", Order::METADATA_MAX)]
     TooMuchMetadata,
-    /// No coupon has this code, or no more.
-    #[error("there is no such coupon")]
+    /// No coupon has this code, or the coupon has expired.
+    #[error("no coupon has this code, or it has expired")]
     NoSuchCoupon,
-    /// The coupon is in the cart already.
-    #[error("the coupon is in the cart already")]
+    /// The coupon is applied to the cart already.
+    #[error("the coupon is applied to the cart already")]
     CouponTakenAlready,
-    /// The coupon takes nothing off in this currency.
-    #[error("the coupon is not taken in {}", .0.code().to_uppercase())]
+    /// The coupon has no discount in the cart's currency.
+    #[error("the coupon is not valid in {}", .0.code().to_uppercase())]
     CouponNotInCurrency(Currency),
-    /// More than [`Cart::COUPONS_MAX`].
-    #[error("a cart takes at most {} coupons", Cart::COUPONS_MAX)]
+    /// The cart has more than [`Cart::COUPONS_MAX`] coupons.
+    #[error("a cart has at most {} coupons", Cart::COUPONS_MAX)]
     TooManyCoupons,
-    /// The coupon is not in the cart.
-    #[error("there is no such coupon in this cart")]
+    /// The coupon is not applied to the cart.
+    #[error("the coupon is not applied to this cart")]
     CouponNotThere,
-    /// It is another customer's.
-    #[error("the cart is another customer's")]
+    /// The cart belongs to another customer.
+    #[error("the cart belongs to another customer")]
     AnothersAlready,
-    /// There is no such way to ship to this address.
-    #[error("there is no such way to ship to this address")]
+    /// There is no such shipping rate for the shipping address.
+    #[error("there is no such shipping rate for the shipping address")]
     NoSuchShippingRate,
-    /// The sum cannot be.
+    /// The total cannot be calculated, e.g. because it is too large.
     #[error("the total {0}")]
     Total(#[from] MoneyError),
 }
@@ -184,10 +185,10 @@ impl From<VariantProblem> for CartError {
 }
 
 impl Cart {
-    /// The most coupons of one cart.
+    /// Maximum number of coupons of one cart.
     pub const COUPONS_MAX: usize = 10;
 
-    /// An empty cart, under fresh names.
+    /// Makes an empty cart under new ids of cart and order.
     pub fn new(id: CartId, order: OrderId, customer: Option<CustomerId>, currency: Currency, now: Timestamp) -> Self {
         Self {
             data: CartData {
@@ -216,38 +217,38 @@ impl Cart {
         }
     }
 
-    /// The number that its order has or will have; another only if that is taken when it is placed.
+    /// Number that the order has or will have. It differs only if the number is taken when the order is placed.
     pub fn number(&self) -> OrderNumber {
         OrderNumber::of(self.order, self.order_named_at)
     }
 
-    /// What it comes to.
+    /// Calculates the totals of the cart.
     pub fn totals(&self) -> Result<Totals, MoneyError> {
         Totals::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments)
     }
 
-    /// What each line and the shipping come to.
+    /// Allocates the totals to each line and the shipping.
     pub fn breakdown(&self) -> Result<Breakdown, MoneyError> {
         Breakdown::of(self.currency, self.lines.iter().map(|it| &it.item), &self.adjustments, self.shipping_tax)
     }
 
-    /// Whether `other` says the same, whenever it was written.
+    /// Whether `other` has the same data, except for the time of the last change.
     pub fn is_as(&self, other: &Self) -> bool {
         let same_time = Self { data: CartData { updated_at: self.updated_at, ..other.data.clone() } };
         *self == same_time
     }
 
-    /// How many things are in it.
+    /// Number of items, the sum of the quantities.
     pub fn item_count(&self) -> u64 {
         self.lines.iter().map(|it| u64::from(it.item.quantity())).sum()
     }
 
-    /// The names of what can no longer be bought.
+    /// Names of the items that are no longer for sale.
     pub fn unsold(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(|it| !it.is_sold).map(|it| it.item.name.as_str())
     }
 
-    /// With `quantity` more of `variant`.
+    /// Adds `quantity` items of `variant`, to its line if there is one.
     pub fn with_more(mut self, variant: &Variant, quantity: u32) -> Result<Self, CartError> {
         let currency = self.currency;
         if let Some(line) = self.data.lines.iter_mut().find(|it| it.variant == variant.id) {
@@ -265,12 +266,12 @@ impl Cart {
         Ok(self)
     }
 
-    /// The name of its line with this number.
+    /// Id of the line with this number.
     pub fn line_id(&self, line: u32) -> LineId {
         LineId { cart: self.id, line }
     }
 
-    /// With `quantity` of what `line` is about.
+    /// Sets the quantity of a line.
     pub fn with_quantity(mut self, line: LineId, quantity: u32) -> Result<Self, CartError> {
         let lines = if line.cart == self.id { self.data.lines.as_mut_slice() } else { &mut [] };
         let found = lines.iter_mut().find(|it| it.id == line.line).ok_or(CartError::NoSuchLine)?;
@@ -278,7 +279,7 @@ impl Cart {
         Ok(self)
     }
 
-    /// Without a line.
+    /// Removes a line.
     pub fn without_line(mut self, line: LineId) -> Result<Self, CartError> {
         let before = self.lines.len();
         let cart = self.id;
@@ -286,7 +287,7 @@ impl Cart {
         if self.lines.len() == before { Err(CartError::NoSuchLine) } else { Ok(self) }
     }
 
-    /// With nothing in it, and back at its beginning.
+    /// Removes all lines, coupons and the shipping rate, and returns to the first step.
     #[must_use]
     pub fn emptied(mut self) -> Self {
         self.data.lines.clear();
@@ -296,14 +297,14 @@ impl Cart {
         self
     }
 
-    /// Without what can no longer be bought.
+    /// Removes the lines that are no longer for sale.
     #[must_use]
     pub fn without_unsold(mut self) -> Self {
         self.data.lines.retain(|it| it.is_sold);
         self
     }
 
-    /// With a coupon.
+    /// Applies a coupon.
     pub fn with_coupon(mut self, code: CouponCode, terms: &Terms, now: Timestamp) -> Result<Self, CartError> {
         let coupon = terms.coupon(&code, now).ok_or(CartError::NoSuchCoupon)?;
         if self.coupons.contains(&code) {
@@ -312,41 +313,41 @@ impl Cart {
         if self.coupons.len() >= Self::COUPONS_MAX {
             return Err(CartError::TooManyCoupons);
         }
-        if coupon.off(Money::zero(self.currency))?.is_none() {
+        if coupon.discount_on(Money::zero(self.currency))?.is_none() {
             return Err(CartError::CouponNotInCurrency(self.currency));
         }
         self.data.coupons.push(code);
         Ok(self)
     }
 
-    /// Without a coupon, or without any.
+    /// Removes the coupon with this code, or all coupons if `code` is `None`.
     pub fn without_coupon(mut self, code: Option<&CouponCode>) -> Result<Self, CartError> {
         let before = self.coupons.len();
         self.data.coupons.retain(|it| code.is_some_and(|code| it != code));
         if code.is_some() && self.coupons.len() == before { Err(CartError::CouponNotThere) } else { Ok(self) }
     }
 
-    /// With the receipt going to `email`.
+    /// Sets the e-mail address for the receipt.
     #[must_use]
     pub fn with_email(mut self, email: Email) -> Self {
         self.data.email = Some(email);
         self
     }
 
-    /// With what the customer wants to say.
+    /// Sets the note of the customer for the shop.
     #[must_use]
     pub fn with_special_instructions(mut self, text: Option<Text<1, 1000>>) -> Self {
         self.data.special_instructions = text;
         self
     }
 
-    /// With the shop's own notes, added to those that are there.
-    pub fn with_metadata(mut self, notes: Metadata) -> Result<Self, CartError> {
-        self.data.metadata.extend(notes);
+    /// Adds entries to the shop's metadata, and replaces those with the same key.
+    pub fn with_metadata(mut self, entries: Metadata) -> Result<Self, CartError> {
+        self.data.metadata.extend(entries);
         if self.metadata.len() > Order::METADATA_MAX { Err(CartError::TooMuchMetadata) } else { Ok(self) }
     }
 
-    /// With who is to pay.
+    /// Sets the billing address, and returns to the address step if the checkout is past it.
     #[must_use]
     pub fn with_billing_address(mut self, address: Option<Address>) -> Self {
         self.data.billing_address = address;
@@ -354,7 +355,8 @@ impl Cart {
         self
     }
 
-    /// With where the goods go: how they do is to be chosen again where that is another country.
+    /// Sets the shipping address, and returns to the address step if the checkout is past it. Another country clears
+    /// the shipping rate.
     #[must_use]
     pub fn with_shipping_address(mut self, address: Option<Address>) -> Self {
         let country = |it: &Option<Address>| it.as_ref().map(|it| it.country);
@@ -366,7 +368,7 @@ impl Cart {
         self
     }
 
-    /// With a way to ship.
+    /// Chooses a shipping rate, and returns to the delivery step if the checkout is past it.
     pub fn with_shipping_rate(mut self, id: &str, terms: &Terms) -> Result<Self, CartError> {
         let address = self.shipping_address.as_ref().ok_or(CartError::NoSuchShippingRate)?;
         let mut rates = terms.shipping_to(address, self.currency);
@@ -376,19 +378,19 @@ impl Cart {
         Ok(self)
     }
 
-    /// With a means of payment, or with none chosen.
+    /// Sets or clears the payment method.
     #[must_use]
     pub fn with_payment_method(mut self, method: Option<PaymentMethodId>) -> Self {
         self.data.payment_method = method;
         self
     }
 
-    /// Whether it belongs to another customer than `bearer`. A holder of its token who is no known customer may use it.
+    /// Whether the cart belongs to another customer than `bearer`. A guest with the cart's token (`None`) may use it.
     pub fn is_anothers(&self, bearer: Option<&CustomerId>) -> bool {
         self.customer.as_ref().zip(bearer).is_some_and(|(owner, bearer)| owner != bearer)
     }
 
-    /// As `customer`'s, if it was a guest's.
+    /// Assigns a guest's cart to `customer`.
     pub fn owned_by(mut self, customer: CustomerId) -> Result<Self, CartError> {
         if self.is_anothers(Some(&customer)) {
             return Err(CartError::AnothersAlready);
@@ -397,7 +399,7 @@ impl Cart {
         Ok(self)
     }
 
-    /// In another currency, without what has no price in it.
+    /// Changes the currency, and removes the lines without a price in it.
     #[must_use]
     pub fn in_currency(mut self, currency: Currency, variants: &[Variant]) -> Self {
         let line = |line: CartLine| {
@@ -411,7 +413,7 @@ impl Cart {
         self
     }
 
-    /// For another order, where the one that it was for has been given up.
+    /// Assigns the id of another order, where the previous one was canceled.
     #[must_use]
     pub fn for_order(mut self, order: OrderId, now: Timestamp) -> Self {
         self.data.order = order;
@@ -419,15 +421,15 @@ impl Cart {
         self
     }
 
-    /// Done with.
+    /// Closes the cart. A closed cart keeps its first closing time.
     #[must_use]
     pub fn closed(mut self, now: Timestamp) -> Self {
         self.data.closed_at = self.closed_at.or(Some(now));
         self
     }
 
-    /// At the prices and on the terms of this moment. What is not sold any more stays and says so; coupons that are not
-    /// taken any more, and a way to ship that there is no more, are gone.
+    /// Prices the cart anew by the present price list and terms. Lines that are no longer for sale stay, with `is_sold`
+    /// false; coupons and a shipping rate that are no longer valid are removed.
     pub fn priced(mut self, variants: &[Variant], terms: &Terms, now: Timestamp) -> Result<Self, CartError> {
         let currency = self.currency;
         for line in &mut self.data.lines {
@@ -440,7 +442,7 @@ impl Cart {
         }
         self.data.adjustments.clear();
         let items = self.totals()?.due;
-        self.take_coupons_off(items, terms, now)?;
+        self.apply_coupons(items, terms, now)?;
         let discounted = self.totals()?.due;
         let shipping = self.add_shipping(terms);
         self.data.shipping_tax = Some(ShippingTax::none(currency));
@@ -451,27 +453,27 @@ impl Cart {
             self.data.shipping_tax = Some(taxes.on_shipping);
         }
         self.totals()?;
-        self.data.step = self.step_that_holds(terms);
+        self.data.step = self.reached_step(terms);
         self.data.updated_at = now;
         Ok(self)
     }
 
-    fn take_coupons_off(&mut self, items: Money, terms: &Terms, now: Timestamp) -> Result<(), CartError> {
+    fn apply_coupons(&mut self, items: Money, terms: &Terms, now: Timestamp) -> Result<(), CartError> {
         let mut left = items;
-        let mut taken = Vec::new();
+        let mut applied = Vec::new();
         for code in std::mem::take(&mut self.data.coupons) {
             let Some(coupon) = terms.coupon(&code, now) else { continue };
-            let Some(off) = coupon.off(left)? else { continue };
-            left = left.minus(off)?;
-            taken.push(code);
+            let Some(discount) = coupon.discount_on(left)? else { continue };
+            left = left.minus(discount)?;
+            applied.push(code);
             let label = Text::new(coupon.name.as_str()).unwrap_or_default();
-            self.data.adjustments.push(Adjustment { kind: AdjustmentKind::Discount, label, amount: off });
+            self.data.adjustments.push(Adjustment { kind: AdjustmentKind::Discount, label, amount: discount });
         }
-        self.data.coupons = taken;
+        self.data.coupons = applied;
         Ok(())
     }
 
-    /// The price of the way to ship that was chosen.
+    /// Adds the price of the chosen shipping rate and returns it; clears a rate that is no longer valid.
     fn add_shipping(&mut self, terms: &Terms) -> Money {
         let chosen = self
             .shipping_rate
@@ -491,7 +493,7 @@ impl Cart {
         self.lines.iter().map(|it| it.item.clone()).collect()
     }
 
-    /// The order that it makes.
+    /// Content of the order that the cart becomes.
     pub fn to_order(&self, payer: Payer) -> NewOrder {
         NewOrder {
             customer: self.customer.clone(),
@@ -506,7 +508,7 @@ impl Cart {
         }
     }
 
-    /// What makes the order that was placed for it the one that it would make now.
+    /// Edit that gives the cart's placed order the present content of the cart.
     pub fn to_edit(&self, payer: Payer) -> OrderEdit {
         OrderEdit {
             customer: self.customer.clone(),

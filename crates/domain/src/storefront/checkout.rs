@@ -1,27 +1,27 @@
-//! The steps of a checkout: what must be there before the next.
+//! Steps of the checkout, and what each of them requires.
 
 use thiserror::Error;
 
 use super::{Address, AddressField, Cart, CartId, Terms};
 use crate::Timestamp;
 
-/// How far the customer of a cart has come. What comes after is the order's: paid, canceled.
+/// Step of the checkout that the customer has reached. The order's state follows after the last: paid or canceled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum CheckoutStep {
-    /// Filling the cart.
+    /// The customer fills the cart.
     Cart,
-    /// Saying who and where they are.
+    /// The customer enters the addresses.
     Address,
-    /// Choosing how the goods are shipped; left out where nothing is.
+    /// The customer chooses a shipping rate. Skipped if the terms have none.
     Delivery,
-    /// Paying.
+    /// The customer pays.
     Payment,
 }
 
 variant_names! {
-    /// Its name in the API.
+    /// Name of the step in the API.
     CheckoutStep {
         Cart => "cart",
         Address => "address",
@@ -30,96 +30,97 @@ variant_names! {
     }
 }
 
-/// What is missing for the next step.
+/// Why a checkout cannot proceed to the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CheckoutError {
-    /// Nothing in the cart.
-    #[error("there is nothing in the cart")]
+    /// The cart is empty.
+    #[error("the cart is empty")]
     NoLines,
-    /// Nobody to send the receipt to.
-    #[error("an e-mail address is needed")]
+    /// The e-mail address for the receipt is missing.
+    #[error("an e-mail address is required")]
     NoEmail,
-    /// Nowhere to send the goods.
-    #[error("a shipping address is needed")]
+    /// The shipping address is missing.
+    #[error("a shipping address is required")]
     NoShippingAddress,
-    /// Nowhere that taxes are due.
-    #[error("a billing address is needed")]
+    /// The billing address is missing, by which taxes are calculated if nothing is shipped.
+    #[error("a billing address is required")]
     NoBillingAddress,
-    /// A field of the shipping address is blank.
-    #[error("the shipping address needs {}", .0.name())]
+    /// A required field of the shipping address is blank.
+    #[error("the shipping address requires {}", .0.name())]
     ShippingAddressLacks(AddressField),
-    /// A field of the billing address is blank.
-    #[error("the billing address needs {}", .0.name())]
+    /// A required field of the billing address is blank.
+    #[error("the billing address requires {}", .0.name())]
     BillingAddressLacks(AddressField),
-    /// No way to send them there.
-    #[error("there is no way to ship to this address")]
+    /// The shop does not ship to the shipping address.
+    #[error("the shop does not ship to this address")]
     NoShippingRates,
-    /// It was not said how to send them.
-    #[error("a way to ship must be chosen")]
+    /// No shipping rate is chosen.
+    #[error("a shipping rate must be chosen")]
     NoShippingRate,
-    /// What comes next is the payment.
-    #[error("it is not paid")]
+    /// The checkout is at the payment step, and the order is not paid.
+    #[error("the order is not paid")]
     NotPaid,
 }
 
 impl Cart {
-    /// What is missing to leave `step`. The e-mail address and the whole of a quick address are needed for the payment
-    /// alone: a wallet tells them when its customer has confirmed.
-    fn lacks(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
+    /// What is missing to leave `step`. The e-mail address and the full quick address are required only before the
+    /// payment step: a wallet sends them after its customer has confirmed.
+    fn missing_in(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         match step {
             CheckoutStep::Cart => self.lines.is_empty().then_some(CheckoutError::NoLines).into_iter().collect(),
             CheckoutStep::Address if terms.shipping.is_empty() => {
-                let email = self.lacking_email();
-                email.into_iter().chain(self.lacking_address(terms)).chain(self.lacking_fields()).collect()
+                let email = self.missing_email();
+                email.into_iter().chain(self.missing_address(terms)).chain(self.missing_fields()).collect()
             }
-            CheckoutStep::Address => self.lacking_address(terms).into_iter().collect(),
+            CheckoutStep::Address => self.missing_address(terms).into_iter().collect(),
             CheckoutStep::Delivery if terms.shipping.is_empty() => Vec::new(),
             CheckoutStep::Delivery => {
-                let rate = self.shipping_rate.is_none().then(|| self.lacking_rate(terms));
-                self.lacking_email().into_iter().chain(rate).chain(self.lacking_fields()).collect()
+                let rate = self.shipping_rate.is_none().then(|| self.missing_rate(terms));
+                self.missing_email().into_iter().chain(rate).chain(self.missing_fields()).collect()
             }
             CheckoutStep::Payment => vec![CheckoutError::NotPaid],
         }
     }
 
-    fn lacking_email(&self) -> Option<CheckoutError> {
+    fn missing_email(&self) -> Option<CheckoutError> {
         self.email.is_none().then_some(CheckoutError::NoEmail)
     }
 
-    fn lacking_address(&self, terms: &Terms) -> Option<CheckoutError> {
-        let goes_nowhere = self.shipping_address.is_none();
+    fn missing_address(&self, terms: &Terms) -> Option<CheckoutError> {
+        let no_shipping_address = self.shipping_address.is_none();
         if !terms.shipping.is_empty() {
-            goes_nowhere.then_some(CheckoutError::NoShippingAddress)
+            no_shipping_address.then_some(CheckoutError::NoShippingAddress)
         } else if !terms.taxes.is_empty() {
-            (goes_nowhere && self.billing_address.is_none()).then_some(CheckoutError::NoBillingAddress)
+            (no_shipping_address && self.billing_address.is_none()).then_some(CheckoutError::NoBillingAddress)
         } else {
             None
         }
     }
 
-    fn lacking_rate(&self, terms: &Terms) -> CheckoutError {
-        let goes = |it: &Address| terms.shipping_to(it, self.currency).next().is_some();
-        let goes_there = self.shipping_address.as_ref().is_none_or(goes);
-        if goes_there { CheckoutError::NoShippingRate } else { CheckoutError::NoShippingRates }
+    fn missing_rate(&self, terms: &Terms) -> CheckoutError {
+        let ships_to = |it: &Address| terms.shipping_to(it, self.currency).next().is_some();
+        let is_shippable = self.shipping_address.as_ref().is_none_or(ships_to);
+        if is_shippable { CheckoutError::NoShippingRate } else { CheckoutError::NoShippingRates }
     }
 
-    /// What quick addresses lack.
-    fn lacking_fields(&self) -> Vec<CheckoutError> {
+    /// Required fields that are blank in quick addresses.
+    fn missing_fields(&self) -> Vec<CheckoutError> {
         let missing =
             |it: &Option<Address>| it.as_ref().map(Address::missing_until_payment).unwrap_or_default().into_iter();
         let shipping = missing(&self.shipping_address).map(CheckoutError::ShippingAddressLacks);
         shipping.chain(missing(&self.billing_address).map(CheckoutError::BillingAddressLacks)).collect()
     }
 
-    /// What is missing before it can be paid: nothing may be left out that the order's total or its delivery needs.
+    /// Everything that is missing before the cart can be paid. Empty if the total and the delivery are complete.
     pub fn missing_for_payment(&self, terms: &Terms) -> Vec<CheckoutError> {
         self.missing_between(CheckoutStep::Cart, CheckoutStep::Payment, terms)
     }
 
-    /// What is missing to come from the step `from` to `goal`, the e-mail address before all but the lines.
+    /// Everything that is missing between the steps `from` and `goal`: lines first, then the e-mail address, then the
+    /// rest.
     fn missing_between(&self, from: CheckoutStep, goal: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         let between = CheckoutStep::ALL.into_iter().filter(|it| (from..goal).contains(it));
-        let mut missing: Vec<_> = between.flat_map(|it| self.lacks(it, terms)).collect();
+        let mut missing: Vec<_> = between.flat_map(|it| self.missing_in(it, terms)).collect();
         missing.sort_by_key(|it| match it {
             CheckoutError::NoLines => 0,
             CheckoutError::NoEmail => 1,
@@ -134,10 +135,10 @@ impl Cart {
         missing
     }
 
-    /// How far it has come, as far as what was there still is.
-    pub(super) fn step_that_holds(&self, terms: &Terms) -> CheckoutStep {
-        let first_lacking = CheckoutStep::ALL.into_iter().find(|&it| !self.lacks(it, terms).is_empty());
-        self.step.min(first_lacking.unwrap_or(CheckoutStep::Payment))
+    /// The present step, or the first earlier one whose requirements are no longer met.
+    pub(super) fn reached_step(&self, terms: &Terms) -> CheckoutStep {
+        let first_incomplete = CheckoutStep::ALL.into_iter().find(|&it| !self.missing_in(it, terms).is_empty());
+        self.step.min(first_incomplete.unwrap_or(CheckoutStep::Payment))
     }
 
     /// Id of the cart's one shipment, which is the cart's own; `None` without a shipping address.
@@ -145,10 +146,11 @@ impl Cart {
         self.shipping_address.as_ref().map(|_| self.id)
     }
 
-    /// One step on. The first way to ship is chosen where none is. To be priced again, as after every change.
+    /// Proceeds one step. Chooses the first shipping rate if none is chosen. The caller prices the cart again, as after
+    /// every change.
     pub fn next(mut self, terms: &Terms, now: Timestamp) -> Result<Self, CheckoutError> {
-        if let Some(lack) = self.lacks(self.step, terms).into_iter().next() {
-            return Err(lack);
+        if let Some(missing) = self.missing_in(self.step, terms).into_iter().next() {
+            return Err(missing);
         }
         let next = match self.step {
             CheckoutStep::Cart => CheckoutStep::Address,
@@ -157,15 +159,15 @@ impl Cart {
             CheckoutStep::Delivery | CheckoutStep::Payment => CheckoutStep::Payment,
         };
         if next == CheckoutStep::Delivery {
-            self = self.with_some_rate(terms)?;
+            self = self.with_default_rate(terms)?;
         }
         self.data.step = next;
         self.data.updated_at = now;
         Ok(self)
     }
 
-    /// With the first way to ship, where none is chosen.
-    fn with_some_rate(mut self, terms: &Terms) -> Result<Self, CheckoutError> {
+    /// Chooses the first shipping rate, if none is chosen.
+    fn with_default_rate(mut self, terms: &Terms) -> Result<Self, CheckoutError> {
         if self.shipping_rate.is_none() {
             let address = self.shipping_address.as_ref().ok_or(CheckoutError::NoShippingAddress)?;
             let first = terms.shipping_to(address, self.currency).next().ok_or(CheckoutError::NoShippingRates)?;
@@ -174,17 +176,17 @@ impl Cart {
         Ok(self)
     }
 
-    /// On to `goal`; a cart that has come so far already stays as it is. Without a goal, as far as nothing is missing,
-    /// and at least one step. What is missing is said in full. To be priced again, as after every change.
+    /// Proceeds to the step `goal`, where a cart that has reached it stays as it is; without a goal, at least one step
+    /// and as far as nothing is missing. The error lists everything that is missing. The caller prices the cart again.
     pub fn advanced(
         self,
         goal: Option<CheckoutStep>,
         terms: &Terms,
         now: Timestamp,
     ) -> Result<Self, Vec<CheckoutError>> {
-        let one = |lack| vec![lack];
+        let one = |error| vec![error];
         let mut cart = match goal {
-            Some(_) if self.step == CheckoutStep::Delivery => self.with_some_rate(terms).map_err(one)?,
+            Some(_) if self.step == CheckoutStep::Delivery => self.with_default_rate(terms).map_err(one)?,
             Some(_) => self,
             None => self.next(terms, now).map_err(one)?,
         };
@@ -192,12 +194,12 @@ impl Cart {
             match (cart.clone().next(terms, now), goal) {
                 (Ok(further), _) => cart = further,
                 (Err(_), None) => break,
-                (Err(lack), Some(goal)) => {
+                (Err(error), Some(goal)) => {
                     let mut missing = cart.missing_between(cart.step, goal, terms);
-                    // The step of delivery chooses one by itself.
+                    // The delivery step chooses a rate itself.
                     missing.retain(|it| *it != CheckoutError::NoShippingRate);
-                    if !missing.contains(&lack) {
-                        missing.push(lack);
+                    if !missing.contains(&error) {
+                        missing.push(error);
                     }
                     return Err(missing);
                 }
@@ -206,7 +208,8 @@ impl Cart {
         Ok(cart)
     }
 
-    /// At the step that it had come to as `before`, as far as what was there still is once it is priced again.
+    /// Sets the step of `before`. Pricing the cart again returns to an earlier one if its requirements are no longer
+    /// met.
     #[must_use]
     pub fn at_step_of(mut self, before: &Self) -> Self {
         self.data.step = before.step;
@@ -303,12 +306,12 @@ mod tests {
             let order = cart.to_order(Payer::default());
             assert_eq!(order.adjustments, cart.adjustments);
             let later = cart.priced(std::slice::from_ref(&bone), &terms(), at(100)).unwrap();
-            assert!(later.coupons.is_empty(), "its coupons are over");
+            assert!(later.coupons.is_empty(), "its coupons have expired");
         }
     }
 
     #[test]
-    fn a_price_that_changed_is_the_new_one_and_what_is_not_sold_says_so() {
+    fn pricing_takes_new_prices_and_marks_lines_that_are_not_for_sale() {
         let filled = cart().with_more(&variant("bone", 1000), 2).unwrap();
         let dearer = filled.clone().priced(&[variant("bone", 1100)], &terms(), at(2)).unwrap();
         assert_eq!(dearer.totals().unwrap().due, eur(2200));
@@ -322,14 +325,14 @@ mod tests {
     }
 
     #[test]
-    fn each_step_needs_what_comes_before_it() {
+    fn each_step_requires_the_data_of_the_steps_before_it() {
         let bone = variant("bone", 1000);
         let price = |cart: Cart| cart.priced(std::slice::from_ref(&bone), &terms(), at(2)).unwrap();
         let next = |cart: &Cart| cart.clone().next(&terms(), at(2)).map(price);
         assert_eq!(next(&cart()), Err(CheckoutError::NoLines));
         let at_address = next(&cart().with_more(&bone, 1).unwrap()).unwrap();
-        let lacks_address = Err(CheckoutError::NoShippingAddress);
-        assert_eq!((at_address.step, next(&at_address)), (CheckoutStep::Address, lacks_address));
+        let no_address = Err(CheckoutError::NoShippingAddress);
+        assert_eq!((at_address.step, next(&at_address)), (CheckoutStep::Address, no_address));
         let abroad = at_address.clone().with_shipping_address(Some(Address::of("US".parse().unwrap())));
         assert_eq!(next(&abroad), Err(CheckoutError::NoShippingRates));
         let at_delivery = next(&at_address.with_shipping_address(Some(Address::of("DE".parse().unwrap())))).unwrap();
@@ -337,7 +340,7 @@ mod tests {
             (at_delivery.step, kinds(&at_delivery).first()),
             (CheckoutStep::Delivery, Some(&(AdjustmentKind::Shipping, 490)))
         );
-        assert_eq!(next(&at_delivery), Err(CheckoutError::NoEmail), "which no earlier step needs");
+        assert_eq!(next(&at_delivery), Err(CheckoutError::NoEmail), "which no earlier step requires");
         let at_payment = next(&at_delivery.with_email(Email::new("ada@example.com").unwrap())).unwrap();
         assert_eq!((at_payment.step, next(&at_payment)), (CheckoutStep::Payment, Err(CheckoutError::NotPaid)));
         let moved = price(at_payment.clone().with_shipping_address(Some(Address::of("FR".parse().unwrap()))));
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cart_advances_to_its_goal_or_says_all_that_is_missing() {
+    fn a_cart_advances_to_the_goal_or_lists_everything_that_is_missing() {
         use CheckoutError::{NoEmail, NoLines, NoShippingAddress, NoShippingRates, NotPaid, ShippingAddressLacks};
         use CheckoutStep::{Cart as AtCart, Delivery, Payment};
         let to = |cart: Cart, country: &str, is_quick| {
@@ -379,12 +382,12 @@ mod tests {
             let reached = advanced(cart.clone(), goal);
             assert_eq!(reached.as_ref().map(|it| it.step).map_err(Clone::clone), expected, "{cart:?}");
             let again = reached.map(|it| advanced(it.clone(), goal.or(Some(AtCart))) == Ok(it));
-            assert!(again.unwrap_or(true), "a cart that is there stays as it is");
+            assert!(again.unwrap_or(true), "a cart that has reached the goal stays as it is");
         }
     }
 
     #[test]
-    fn a_step_is_kept_as_far_as_the_cart_fulfils_it() {
+    fn a_cart_returns_to_the_step_whose_requirements_are_no_longer_met() {
         let bone = variant("bone", 1000);
         let price = |cart: Cart| cart.priced(std::slice::from_ref(&bone), &terms(), at(2)).unwrap();
         let to = |cart: &Cart, country: &str, is_quick| {
@@ -396,7 +399,7 @@ mod tests {
         let at_payment = price(first.advanced(Some(CheckoutStep::Payment), &terms(), at(2)).unwrap());
         for (country, is_quick, step) in [
             ("DE", false, CheckoutStep::Payment),
-            // Its rate is lost, or the names are missing.
+            // The other country clears the shipping rate; the quick address has no names.
             ("AT", false, CheckoutStep::Delivery),
             ("DE", true, CheckoutStep::Delivery),
         ] {
@@ -408,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cart_is_paid_only_when_nothing_of_its_checkout_is_missing() {
+    fn a_cart_can_be_paid_only_when_its_checkout_is_complete() {
         use CheckoutError::{
             NoBillingAddress, NoEmail, NoLines, NoShippingAddress, NoShippingRate, NoShippingRates,
             ShippingAddressLacks,
@@ -432,7 +435,7 @@ mod tests {
             (ready.clone(), terms(), vec![]),
             (to(ready.clone(), "AT"), terms(), vec![NoShippingRate]),
             (quick.clone(), terms(), street.clone()),
-            // Nothing is shipped: taxes need an address, of whatever kind.
+            // If nothing is shipped, either address will do for the taxes.
             (mailed(filled.clone()), unshipped.clone(), vec![NoBillingAddress]),
             (
                 mailed(filled.clone()).with_billing_address(Some(Address::of("DE".parse().unwrap()))),
@@ -445,7 +448,7 @@ mod tests {
         ] {
             assert_eq!(cart.missing_for_payment(&terms), missing, "{cart:?}");
         }
-        // A quick address goes as far as delivery.
+        // An incomplete quick address reaches the delivery step.
         let next = |cart: &Cart| cart.clone().next(&terms(), at(2));
         let at_delivery = next(&next(&quick).unwrap()).unwrap();
         assert_eq!(at_delivery.step, CheckoutStep::Delivery);
@@ -453,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_shipped_where_there_is_no_way_to_ship() {
+    fn the_delivery_step_is_skipped_if_there_are_no_shipping_rates() {
         let terms = Terms::default();
         let filled = cart().with_more(&variant("song", 100), 1).unwrap().with_email(Email::new("a@b.c").unwrap());
         let at_address = filled.next(&terms, at(2)).unwrap();
@@ -461,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_id_carries_its_cart() {
+    fn a_line_id_names_its_cart() {
         let id = LineId { cart: CartId(Uuid::from_u128(7)), line: 12 };
         assert_eq!(id.to_string().parse(), Ok(id));
         for wrong in
@@ -472,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cart_refuses_what_it_cannot_take() {
+    fn an_invalid_change_of_a_cart_is_refused() {
         let bone = variant("bone", 1000);
         let filled = cart().with_more(&bone, 1).unwrap();
         let code = |text: &str| CouponCode::new(text).unwrap();
@@ -510,9 +513,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is in a cart and whatever the terms are, the order comes to what the cart has shown.
+        /// Holds for all carts and terms: the order's total is the one that the cart has shown.
         #[test]
-        fn an_order_comes_to_what_its_cart_has_shown(
+        fn an_order_has_the_total_that_its_cart_has_shown(
             lines in prop::collection::vec((1_i64..5_000_000, 1_u32..20), 1..6),
             off in (1_u32..=100_000, 0_i64..2_000_000),
             taxes in prop::collection::vec((1_u32..=100_000, any::<bool>(), any::<bool>()), 1..4),
@@ -559,14 +562,14 @@ mod tests {
             });
             let cart = cart.unwrap().with_shipping_rate("post", &terms).unwrap().priced(&variants, &terms, at(2)).unwrap();
             let totals = cart.totals().unwrap();
-            prop_assert!(totals.items.minus(totals.discounts).is_ok(), "never more off than there is");
+            prop_assert!(totals.items.minus(totals.discounts).is_ok(), "discounts are at most the items");
             for part in [totals.discounts, totals.taxes, totals.taxes_included, totals.due] {
-                prop_assert_eq!(part.minor() % currency.minor_step(), 0, "what can be paid");
+                prop_assert_eq!(part.minor() % currency.minor_step(), 0, "a payable amount");
             }
             let parts = cart.breakdown().unwrap();
             for part in parts.lines.iter().chain([&parts.shipping]) {
                 let price = part.amount.minus(part.discount).unwrap();
-                prop_assert!(price.minus(part.tax_included).is_ok(), "no more tax than the price: {part:?}");
+                prop_assert!(price.minus(part.tax_included).is_ok(), "at most the price is tax: {part:?}");
                 let taxes_of_one_each = i64::try_from(taxes.len()).unwrap();
                 let most = price.minor() * taxes_of_one_each + currency.minor_step() * taxes_of_one_each;
                 prop_assert!(part.tax.minor() <= most, "{part:?}");

@@ -1,5 +1,5 @@
-//! What a storefront needs before there is an order: a price list, the terms of sale, and a cart that makes an order
-//! of both. Prices come from the price list alone, never from whoever asks.
+//! Storefront model: a price list, the terms of sale, and a cart that becomes an order. Prices come from the price list
+//! only, never from the caller.
 
 mod address;
 mod cart;

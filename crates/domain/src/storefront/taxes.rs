@@ -1,4 +1,4 @@
-//! Taxes by the terms of sale: of the goods, and of the shipping.
+//! Taxes on goods and shipping, by the terms of sale.
 
 use super::terms::{Percent, rounded};
 use super::{Address, TaxRate, Terms};
@@ -6,14 +6,14 @@ use crate::{Adjustment, AdjustmentKind, Money, MoneyError, ShippingTax, Text};
 
 /// The taxes of one order.
 pub(super) struct Taxes {
-    /// One adjustment for each tax that is not nothing, in the order of the table.
+    /// One adjustment for each tax that is not zero, in the order of the terms.
     pub(super) adjustments: Vec<Adjustment>,
-    /// The part of them that is due on the shipping.
+    /// The part of the taxes that is due on the shipping.
     pub(super) on_shipping: ShippingTax,
 }
 
 impl Terms {
-    /// The taxes of an order that goes to `address`: of its `goods`, less what coupons took off, and of its `shipping`.
+    /// Calculates the taxes of an order to `address` on its `goods`, less discounts, and its `shipping`.
     pub(super) fn taxes_on(&self, address: &Address, goods: Money, shipping: Money) -> Result<Taxes, MoneyError> {
         let rates: Vec<&TaxRate> = self.taxes.iter().filter(|it| it.country == address.country).collect();
         let on_goods = taxes_of(&rates, goods, |_| true)?;
@@ -35,13 +35,13 @@ impl Terms {
         Ok(taxes)
     }
 
-    /// The taxes of a shipping price to `address`.
+    /// Calculates the taxes on a shipping price to `address`.
     pub fn shipping_tax(&self, address: &Address, price: Money) -> Result<ShippingTax, MoneyError> {
         Ok(self.taxes_on(address, Money::zero(price.currency()), price)?.on_shipping)
     }
 }
 
-/// What each of `rates` takes of one base: nothing where it is not `due` on it.
+/// Tax of each of `rates` on one base; zero where the rate is not `due` on it.
 fn taxes_of(rates: &[&TaxRate], base: Money, due: impl Fn(&TaxRate) -> bool) -> Result<Vec<Money>, MoneyError> {
     let percents = |is: bool| {
         let percent = |it: &&TaxRate| Some(it.percent).filter(|_| it.included == is && due(it));
@@ -52,8 +52,8 @@ fn taxes_of(rates: &[&TaxRate], base: Money, due: impl Fn(&TaxRate) -> bool) -> 
     added.zip(included).map(|(added, included)| if included.is_zero() { added } else { Ok(included) }).collect()
 }
 
-/// The taxes that the price `gross` contains. All of them were put on one net amount, so that each is
-/// `gross * rate / (100 + sum of the rates)`; their sum is rounded half up, and shared out by largest remainder.
+/// Taxes that the price `gross` contains. All rates apply to the same net amount, so each tax is
+/// `gross * rate / (100 + sum of the rates)`; the sum is rounded half up and allocated by largest remainder.
 fn included_in(gross: Money, percents: &[Option<Percent>]) -> Result<Vec<Money>, MoneyError> {
     let weights: Vec<u32> = percents.iter().map(|it| it.map_or(0, Percent::thousandths)).collect();
     let rate: u32 = weights.iter().sum();
@@ -61,13 +61,13 @@ fn included_in(gross: Money, percents: &[Option<Percent>]) -> Result<Vec<Money>,
         return Ok(vec![Money::zero(gross.currency()); percents.len()]);
     }
     let taxes = rounded(gross, rate, Percent::WHOLE + rate)?;
-    // Rounded to what can be paid, it may come to more than a price that cannot.
+    // Rounding up to the payable step can exceed a price that is not a multiple of it.
     let taxes = if gross.minus(taxes).is_ok() { taxes } else { gross };
     let weights: Vec<u64> = weights.into_iter().map(u64::from).collect();
     let step = u32::try_from(gross.currency().minor_step()).unwrap_or(1);
     let steps = Money::new(taxes.minor() / i64::from(step), taxes.currency())?;
     let shares = steps.allocate(&weights)?.into_iter().map(|it| it.times(step)).collect::<Result<Vec<_>, _>>()?;
-    // What is no whole step is in none of the shares yet.
+    // Of a price that is not a multiple of the step, the shares leave out the remainder.
     if taxes.minor() % i64::from(step) == 0 { Ok(shares) } else { taxes.allocate(&weights) }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn included_taxes_are_parts_of_one_gross_price() {
+    fn included_taxes_are_calculated_from_one_gross_price() {
         use Currency::{Eur, Isk, Jpy, Kwd};
         for (percents, gross, expected) in [
             (&["19"][..], money(11_900, Eur), &[1900][..]),
@@ -98,11 +98,11 @@ mod tests {
             (&["100"], money(999, Eur), &[500]),
             (&["5", "5", "5"], money(1000, Eur), &[44, 43, 43]),
             (&["10"], money(1005, Jpy), &[91]),
-            // Three decimals, and cards take steps of ten.
+            // Three decimals, charged in steps of ten.
             (&["5"], money(12_340, Kwd), &[590]),
             (&["5", "5"], money(12_340, Kwd), &[560, 560]),
             (&["24"], money(1999, Isk), &[387]),
-            // What cannot be charged has no more tax than its price.
+            // A price that cannot be charged contains no more tax than the price.
             (&["100", "100", "100", "100"], money(7, Kwd), &[2, 2, 2, 1]),
         ] {
             assert_eq!(shares(percents, gross), expected, "{percents:?} in {gross}");
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn net_and_included_taxes_are_the_gross_price(
+        fn net_amount_and_included_taxes_add_up_to_the_gross_price(
             steps in 0_i64..9_999_999,
             rates in prop::collection::vec(1_u32..=100_000, 1..=Terms::TAXES_OF_A_COUNTRY_MAX),
             currency in prop::sample::select(Currency::ALL),
@@ -124,7 +124,8 @@ mod tests {
             let (net, step) = (i128::from(gross.minor() - sum), i128::from(currency.minor_step()));
             for (tax, rate) in taxes.into_iter().zip(rates) {
                 prop_assert_eq!(tax % currency.minor_step(), 0);
-                // Each is its percentage of the net amount: rounded together, and each by less than a step more.
+                // Each tax is its percentage of the net amount: the sum is rounded, and each share by less than a step
+                // more.
                 let off = net * i128::from(rate) - i128::from(tax) * i128::from(Percent::WHOLE);
                 prop_assert!(off.abs() <= 2 * step * i128::from(Percent::WHOLE), "{off}");
             }

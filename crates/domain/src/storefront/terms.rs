@@ -6,95 +6,95 @@ use thiserror::Error;
 use super::{Address, CountryCode, PriceProblem, Prices};
 use crate::{Currency, Money, MoneyError, Text, TextProblem, Timestamp};
 
-/// The conditions of sale beside the prices: what shipping costs, which taxes are due, which coupons there are.
+/// Terms of sale beside the prices: shipping rates, taxes and coupons.
 ///
-/// They are simple on purpose. Shipping is a flat price of an order, taxes are a percentage of an order, both chosen
-/// by the country of the shipping address; coupons take an amount or a percentage off the items.
+/// They are simple on purpose. Shipping is a flat price for an order, taxes are a percentage of an order, both selected
+/// by the country of the shipping address; coupons reduce the items by an amount or a percentage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Terms {
-    /// The ways to ship, at most [`Self::SHIPPING_MAX`]. None at all where nothing is shipped.
+    /// Shipping rates, at most [`Self::SHIPPING_MAX`]; empty if the shop ships nothing.
     #[cfg_attr(feature = "serde", serde(default))]
     pub shipping: Vec<ShippingRate>,
-    /// The taxes, at most [`Self::TAXES_MAX`].
+    /// Tax rates, at most [`Self::TAXES_MAX`].
     #[cfg_attr(feature = "serde", serde(default))]
     pub taxes: Vec<TaxRate>,
-    /// The coupons, at most [`Self::COUPONS_MAX`].
+    /// Coupons, at most [`Self::COUPONS_MAX`].
     #[cfg_attr(feature = "serde", serde(default))]
     pub coupons: Vec<Coupon>,
 }
 
-/// A way to ship a whole order, at one price.
+/// Shipping rate of a whole order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ShippingRate {
-    /// Its name in requests.
+    /// Id of the shipping rate in requests.
     pub id: Text<1, 50>,
-    /// Its name for the customer.
+    /// Name for the customer.
     pub name: Text<1, 100>,
-    /// Where to; everywhere if empty.
+    /// Countries to which the shop ships at this rate; all countries if empty.
     #[cfg_attr(feature = "serde", serde(default))]
     pub countries: BTreeSet<CountryCode>,
-    /// What it costs, which may be nothing.
+    /// Shipping price by currency; may be zero.
     pub prices: Prices,
 }
 
-/// A tax on a whole order.
+/// Tax rate on a whole order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct TaxRate {
-    /// Its name on the receipt.
+    /// Name for the customer.
     pub name: Text<1, 100>,
-    /// Where it is due.
+    /// Country of the address in which the tax is due.
     pub country: CountryCode,
-    /// How much.
+    /// Percentage of the net amount.
     pub percent: Percent,
-    /// Whether prices contain it already.
+    /// Whether the prices contain the tax already.
     #[cfg_attr(feature = "serde", serde(default))]
     pub included: bool,
-    /// Whether shipping is taxed too.
+    /// Whether the tax is due on shipping as well.
     #[cfg_attr(feature = "serde", serde(default))]
     pub on_shipping: bool,
 }
 
-/// Something off, for those who know its code.
+/// Coupon with which a customer gets a discount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Coupon {
-    /// What the customer types.
+    /// Code that the customer enters.
     pub code: CouponCode,
-    /// Its name on the receipt.
+    /// Name for the customer.
     pub name: Text<1, 100>,
-    /// What it takes off.
+    /// Discount on the items.
     pub discount: Discount,
-    /// Until when it is taken, in seconds since 1970; for ever if absent.
+    /// Time at which the coupon expires, serialized in seconds since 1970; never if absent.
     #[cfg_attr(feature = "serde", serde(default, with = "seconds"))]
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a coupon takes off the items: never more than they cost.
+/// Discount of a coupon on the items, never more than their sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Discount {
-    /// A fixed amount, in each currency that it is taken in.
+    /// Fixed amount by currency. The coupon is not valid in a currency without amount.
     Amount(Prices),
-    /// A part of them.
+    /// Percentage of the items' sum after earlier coupons.
     Percent(Percent),
 }
 
-/// The code of a coupon. Case does not matter: it is kept in lower case, as Spree keeps it.
+/// Code of a coupon. Case does not matter: the code is stored in lower case, as in Spree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct CouponCode(String);
 
 impl CouponCode {
-    /// Takes 1 to 50 characters, and cuts white space around them off.
+    /// Checks a code of 1 to 50 characters, after trimming white space.
     pub fn new(text: &str) -> Result<Self, TextProblem> {
         Ok(Self(Text::<1, 50>::new(text.trim().to_lowercase())?.into()))
     }
@@ -118,7 +118,7 @@ impl From<CouponCode> for String {
     }
 }
 
-/// A percentage with at most three decimals, more than 0 and at most 100.
+/// Percentage with at most three decimals, more than 0 and at most 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
@@ -126,7 +126,7 @@ pub struct Percent {
     thousandths: u32,
 }
 
-/// Not a percentage.
+/// Error of a text that is not such a percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a percentage like 19 or 8.875, more than 0, at most 100, with at most three decimals")]
 pub struct PercentProblem;
@@ -134,7 +134,7 @@ pub struct PercentProblem;
 impl Percent {
     pub(super) const WHOLE: u32 = 100_000;
 
-    /// Reads a decimal like `8.875`.
+    /// Parses a decimal like `8.875`.
     pub fn parse(text: &str) -> Result<Self, PercentProblem> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |it: &str| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit());
@@ -145,18 +145,18 @@ impl Percent {
         if (1..=Self::WHOLE).contains(&thousandths) { Ok(Self { thousandths }) } else { Err(PercentProblem) }
     }
 
-    /// This part of `amount`, rounded half up to what can be paid in its currency.
+    /// Calculates the percentage of `amount`, rounded half up to a payable amount ([`Currency::minor_step`]).
     pub fn of(self, amount: Money) -> Result<Money, MoneyError> {
         rounded(amount, self.thousandths, Self::WHOLE)
     }
 
-    /// The percentage in thousandths.
+    /// The percentage in thousandths of a percent.
     pub(super) const fn thousandths(self) -> u32 {
         self.thousandths
     }
 }
 
-/// `amount * part / whole`, rounded half up to a multiple of what can be paid in its currency.
+/// Calculates `amount * part / whole`, rounded half up to a multiple of [`Currency::minor_step`].
 pub(super) fn rounded(amount: Money, part: u32, whole: u32) -> Result<Money, MoneyError> {
     let step = i128::from(amount.currency().minor_step());
     let whole = i128::from(whole) * step;
@@ -188,48 +188,49 @@ impl From<Percent> for String {
     }
 }
 
-/// Why terms are refused.
+/// Why terms of sale are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TermsProblem {
-    /// More than a limit.
+    /// A table has too many entries.
     #[error("{field} must have at most {max} entries")]
     TooMany {
-        /// Which table.
+        /// Name of the table, `shipping`, `taxes` or `coupons`.
         field: &'static str,
-        /// The limit.
+        /// Maximum number of entries.
         max: usize,
     },
-    /// Two of one name.
-    #[error("{field}: {name} is there twice")]
+    /// Two entries of a table have the same id or code.
+    #[error("{field}: {name} is defined twice")]
     Twice {
-        /// Which table.
+        /// Name of the table, `shipping`, `taxes` or `coupons`.
         field: &'static str,
-        /// The name.
+        /// Id or code of the two entries.
         name: String,
     },
-    /// A price that Stripe cannot charge.
+    /// Stripe cannot charge a price.
     #[error("{field}: the price of {name} {problem}")]
     Price {
-        /// Which table.
+        /// Name of the table, `shipping`, `taxes` or `coupons`.
         field: &'static str,
-        /// The entry's name.
+        /// Id or code of the entry.
         name: String,
-        /// The reason.
+        /// Limit that the price violates.
         problem: PriceProblem,
     },
 }
 
 impl Terms {
-    /// The most ways to ship.
+    /// Maximum number of shipping rates.
     pub const SHIPPING_MAX: usize = 100;
-    /// The most taxes.
+    /// Maximum number of tax rates.
     pub const TAXES_MAX: usize = 300;
-    /// The most taxes of one country: an order has an adjustment for each.
+    /// Maximum number of tax rates of one country. An order has an adjustment for each.
     pub const TAXES_OF_A_COUNTRY_MAX: usize = 10;
-    /// The most coupons.
+    /// Maximum number of coupons.
     pub const COUPONS_MAX: usize = 500;
 
-    /// Checks that Stripe can charge what the tables say. Of what a percentage gives, [`Percent::of`] sees to it.
+    /// Checks that Stripe can charge each price. Amounts from percentages are rounded to payable ones
+    /// ([`Percent::of`]).
     fn check_prices(&self) -> Result<(), TermsProblem> {
         let shipping = self.shipping.iter().map(|it| ("shipping", it.id.as_str(), Some(&it.prices)));
         let coupons = self.coupons.iter().map(|it| match &it.discount {
@@ -243,7 +244,7 @@ impl Terms {
         Ok(())
     }
 
-    /// Checks what the tables say together.
+    /// Checks the prices, the limits and that ids and codes are unique.
     pub fn check(&self) -> Result<(), TermsProblem> {
         self.check_prices()?;
         for (field, entries, max) in [
@@ -265,18 +266,18 @@ impl Terms {
         unique("coupons", self.coupons.iter().map(|it| it.code.as_str()))
     }
 
-    /// The ways to ship to `address` that have a price in `currency`, in the order of the table.
+    /// Shipping rates to `address` with their price in `currency`, in the order of the terms.
     pub fn shipping_to(
         &self,
         address: &Address,
         currency: Currency,
     ) -> impl Iterator<Item = (&ShippingRate, Money)> + use<'_> {
         let country = address.country;
-        let goes = move |it: &&ShippingRate| it.countries.is_empty() || it.countries.contains(&country);
-        self.shipping.iter().filter(goes).filter_map(move |it| Some((it, it.prices.price_in(currency)?)))
+        let ships_there = move |it: &&ShippingRate| it.countries.is_empty() || it.countries.contains(&country);
+        self.shipping.iter().filter(ships_there).filter_map(move |it| Some((it, it.prices.price_in(currency)?)))
     }
 
-    /// The coupon of this code, if it is taken at `now`.
+    /// Finds the coupon with this code, if it has not expired at `now`.
     pub fn coupon(&self, code: &CouponCode, now: Timestamp) -> Option<&Coupon> {
         let known = self.coupons.iter().find(|it| it.code == *code);
         known.filter(|it| it.expires_at.is_none_or(|end| now < end))
@@ -284,13 +285,13 @@ impl Terms {
 }
 
 impl Coupon {
-    /// What it takes off `items`; `None` where it is not taken in their currency.
-    pub(super) fn off(&self, items: Money) -> Result<Option<Money>, MoneyError> {
-        let off = match &self.discount {
+    /// Calculates the discount on `items`; `None` if the coupon is not valid in their currency.
+    pub(super) fn discount_on(&self, items: Money) -> Result<Option<Money>, MoneyError> {
+        let discount = match &self.discount {
             Discount::Amount(prices) => prices.price_in(items.currency()),
             Discount::Percent(percent) => Some(percent.of(items)?),
         };
-        Ok(off.map(|it| if items.minus(it).is_ok() { it } else { items }))
+        Ok(discount.map(|it| if items.minus(it).is_ok() { it } else { items }))
     }
 }
 
@@ -304,14 +305,14 @@ fn unique<'a>(field: &'static str, names: impl Iterator<Item = &'a str>) -> Resu
     Ok(())
 }
 
-/// A moment in seconds, where people write it.
+/// Serialized form of a time that people write: seconds since 1970.
 #[cfg(feature = "serde")]
 mod seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::Timestamp;
 
-    #[expect(clippy::ref_option, reason = "serde hands it over so")]
+    #[expect(clippy::ref_option, reason = "serde passes the field by reference")]
     pub(super) fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         at.map(Timestamp::unix_seconds).serialize(serializer)
     }
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_read_to_three_decimals_and_written_without_zeroes() {
+    fn a_percentage_is_parsed_to_three_decimals_and_formatted_without_trailing_zeroes() {
         for (text, shown) in [("19", "19"), ("8.875", "8.875"), ("7.50", "7.5"), ("0.001", "0.001"), ("100", "100")] {
             assert_eq!(Percent::parse(text).unwrap().to_string(), shown);
         }
@@ -341,14 +342,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_rounded_half_up_to_what_can_be_paid() {
+    fn a_percentage_of_an_amount_is_rounded_half_up_to_a_payable_amount() {
         use Currency::{Isk, Jpy, Kwd, Usd};
         for (percent, minor, currency, of) in [
             ("19", 11_900, Usd, 2261),
             ("10", 5, Usd, 1),
             ("8.875", 1000, Usd, 89),
             ("10", 1005, Jpy, 101),
-            // Three decimals, and cards take steps of ten.
+            // Three decimals, charged in steps of ten.
             ("5", 12_340, Kwd, 620),
             ("24", 1999, Isk, 480),
             ("100", 999, Usd, 999),
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coupon_takes_off_no_more_than_there_is() {
+    fn a_discount_is_at_most_the_sum_of_the_items() {
         let coupon = |discount| Coupon {
             code: CouponCode::new(" Spring ").unwrap(),
             name: Text::new("Spring").unwrap(),
@@ -368,31 +369,31 @@ mod tests {
         };
         let fixed = coupon(Discount::Amount([money(500, Currency::Usd)].into_iter().collect()));
         assert_eq!(fixed.code.as_str(), "spring");
-        assert_eq!(fixed.off(money(1200, Currency::Usd)), Ok(Some(money(500, Currency::Usd))));
-        assert_eq!(fixed.off(money(300, Currency::Usd)), Ok(Some(money(300, Currency::Usd))));
-        assert_eq!(fixed.off(money(1200, Currency::Eur)), Ok(None));
+        assert_eq!(fixed.discount_on(money(1200, Currency::Usd)), Ok(Some(money(500, Currency::Usd))));
+        assert_eq!(fixed.discount_on(money(300, Currency::Usd)), Ok(Some(money(300, Currency::Usd))));
+        assert_eq!(fixed.discount_on(money(1200, Currency::Eur)), Ok(None));
         let part = coupon(Discount::Percent(Percent::parse("10").unwrap()));
-        assert_eq!(part.off(money(1200, Currency::Eur)), Ok(Some(money(120, Currency::Eur))));
+        assert_eq!(part.discount_on(money(1200, Currency::Eur)), Ok(Some(money(120, Currency::Eur))));
     }
 
     #[test]
-    fn a_price_in_terms_is_one_that_stripe_can_charge() {
+    fn terms_with_a_price_that_stripe_cannot_charge_are_refused() {
         let prices: Prices = [money(4_505, Currency::Kwd), money(0, Currency::Usd)].into_iter().collect();
         let (id, name) = (Text::new("post").unwrap(), Text::new("Post").unwrap());
         let rate = ShippingRate { id, name, countries: BTreeSet::new(), prices: prices.clone() };
         let (code, name) = (CouponCode::new("spring").unwrap(), Text::new("Spring").unwrap());
         let coupon = Coupon { code, name, discount: Discount::Amount(prices), expires_at: None };
         let why = "must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged";
-        for (terms, said) in [
+        for (terms, place) in [
             (Terms { shipping: vec![rate], ..Terms::default() }, "shipping: the price of post"),
             (Terms { coupons: vec![coupon], ..Terms::default() }, "coupons: the price of spring"),
         ] {
-            assert_eq!(terms.check().unwrap_err().to_string(), format!("{said} {why}"));
+            assert_eq!(terms.check().unwrap_err().to_string(), format!("{place} {why}"));
         }
     }
 
     #[test]
-    fn terms_have_limits_and_no_name_twice() {
+    fn terms_with_too_many_entries_or_two_of_one_id_are_refused() {
         let rate = |id: &str| ShippingRate {
             id: Text::new(id).unwrap(),
             name: Text::new(id).unwrap(),
