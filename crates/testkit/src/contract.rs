@@ -1,5 +1,5 @@
-//! The contract of [`Store`], one function a promise. `store_contract!(fresh())` makes a test of each, on the
-//! store that `fresh()` gives.
+//! Contract tests of the port [`Store`]. `store_contract!(fresh())` makes a test of each function, on the store that
+//! `fresh()` returns.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -25,67 +25,67 @@ use uuid::Uuid;
 
 use crate::{at, changes, edit_of_lines, new_order, order_id, place, usd};
 
-/// A store to be held to the contract, empty at first.
+/// Store under test, empty at first.
 #[async_trait]
 pub trait Subject: Send + Sync {
-    /// The store.
+    /// The port of the store.
     fn store(&self) -> Arc<dyn Store>;
-    /// Another way into the same data, as another process has it.
+    /// Opens the same data again, as another process would.
     async fn reopened(&self) -> Arc<dyn Store>;
-    /// Writes nonsense into the stored currency of an order, behind the store's back.
+    /// Writes an unknown currency into an order's row, without the store.
     async fn damage(&self, order: OrderId);
 }
 
-/// Makes a test of each promise. `$fresh` is an expression of a [`Subject`]; it may `.await`.
+/// Makes a test of each function of the contract. `$fresh` is an expression of a [`Subject`]; it may `.await`.
 #[macro_export]
 macro_rules! store_contract {
     ($fresh:expr) => {
         $crate::store_contract! { $fresh;
-            an_order_comes_back_as_it_was_written
-            an_order_of_before_todays_limits_comes_back
-            a_notice_about_no_intent_comes_back
-            every_state_of_an_order_comes_back
-            what_stripe_has_confirmed_of_a_payment_comes_back
+            a_stored_order_is_read_unchanged
+            an_order_stored_before_the_present_limits_is_read_unchanged
+            a_notice_without_an_intent_is_read_unchanged
+            an_order_in_every_state_is_read_unchanged
+            the_confirmation_of_a_payment_is_read_unchanged
             an_order_is_found_by_id_number_and_any_of_its_intents
-            what_is_not_there_is_none
-            a_stale_version_writes_nothing
-            a_taken_id_or_number_is_a_conflict
-            of_many_racing_writers_one_wins
-            writers_of_different_orders_do_not_disturb_each_other
-            an_idempotency_record_is_in_the_same_commit
-            of_racing_requests_with_one_key_one_wins
+            a_missing_row_is_read_as_none
+            a_commit_of_a_stale_version_writes_nothing
+            an_order_with_a_used_id_or_number_is_a_conflict
+            one_of_many_concurrent_commits_of_a_version_succeeds
+            a_failed_commit_does_not_affect_commits_of_other_orders
+            an_idempotency_record_is_stored_in_the_same_commit
+            one_of_many_concurrent_requests_with_the_same_key_succeeds
             a_task_is_leased_once_until_its_lease_expires
-            a_lease_or_a_time_later_than_any_can_be_holds_up_nothing
-            a_task_that_is_due_later_than_any_of_its_kind_can_be_is_due
-            a_finished_task_is_gone
-            a_task_decided_twice_is_one_task
-            only_the_holder_of_a_lease_lets_go_of_a_task
-            of_racing_refunds_no_more_goes_back_than_came
-            what_is_told_of_refunds_and_disputes_comes_back
-            a_cause_is_kept_with_its_facts
-            who_asked_is_kept_with_a_fact
-            a_message_is_kept_once_with_what_it_changes
-            a_parked_message_waits_for_its_time_and_for_one_at_a_time
-            messages_that_are_done_with_are_forgotten
-            a_mark_is_held_by_one_and_moves_when_it_is_due
-            a_walk_through_the_list_misses_and_repeats_nothing
-            a_list_of_one_customer_shows_no_others
+            a_lease_or_due_time_beyond_the_maximum_is_ignored
+            a_task_due_after_the_maximum_of_its_kind_is_rescheduled
+            a_finished_task_is_deleted
+            a_task_with_a_stored_key_is_not_stored_twice
+            only_the_holder_of_a_lease_releases_a_task
+            concurrent_refunds_do_not_exceed_the_received_amount
+            refunds_and_disputes_are_read_unchanged
+            a_cause_is_stored_with_its_facts
+            the_actor_of_a_change_is_stored_with_its_facts
+            an_event_is_stored_once_in_the_commit_of_its_change
+            a_parked_event_is_leased_when_due_by_one_owner_at_a_time
+            closed_events_are_deleted_by_age
+            a_cursor_is_leased_when_due_by_one_owner_at_a_time
+            paging_through_orders_misses_and_repeats_none
+            a_customers_list_has_only_that_customers_orders
             the_completed_orders_of_a_customer_are_read_by_page_and_counted
-            facts_are_kept_in_order_and_never_change
-            a_commit_whose_caller_left_is_whole_or_absent
-            a_corrupt_row_is_reported_as_such
-            an_api_key_is_found_by_its_digest_until_revoked
-            what_was_committed_is_there_for_another_process
-            an_installation_has_one_name_and_its_epochs_grow
-            an_order_is_read_in_the_epoch_and_its_requests_keep_theirs
-            the_key_of_a_lost_order_places_no_other
+            facts_are_stored_in_order_and_never_change
+            a_commit_whose_caller_is_dropped_is_complete_or_absent
+            a_corrupt_row_is_reported_as_corrupt
+            an_api_key_is_found_by_its_digest_and_can_be_revoked
+            a_commit_is_visible_to_another_process
+            an_installation_keeps_its_id_and_its_epochs_only_grow
+            an_order_is_read_in_the_present_epoch_and_its_requests_keep_theirs
+            the_idempotency_key_of_a_lost_order_places_no_other_order
         }
     };
-    ($fresh:expr; $($promise:ident)*) => {
+    ($fresh:expr; $($case:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $promise() {
+        async fn $case() {
             let subject = $fresh;
-            $crate::contract::$promise(&subject).await;
+            $crate::contract::$case(&subject).await;
         })*
     };
 }
@@ -112,9 +112,9 @@ pub(crate) fn requested(order: &Order) -> Decision {
 }
 
 pub(crate) fn update(order: &Order, intent: &str, status: IntentStatus) -> IntentSnapshot {
-    let asked = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
+    let created = IntentSnapshot::new(IntentId::new(intent).unwrap(), order.id, order.total, at(NOW));
     let received = if status == IntentStatus::Succeeded { order.total } else { Money::zero(order.total.currency()) };
-    IntentSnapshot { status, received, revision: Some(order.revision), ..asked }
+    IntentSnapshot { status, received, revision: Some(order.revision), ..created }
 }
 
 pub(crate) async fn stored(store: &dyn Store, n: u32) -> Versioned<Order> {
@@ -125,8 +125,8 @@ pub(crate) fn is_conflict<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict))
 }
 
-/// Every field of an order, written and read.
-pub async fn an_order_comes_back_as_it_was_written(subject: &impl Subject) {
+/// All fields of an order are written and read.
+pub async fn a_stored_order_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let decision = place(1);
     let order = decision.order.clone();
@@ -134,8 +134,8 @@ pub async fn an_order_comes_back_as_it_was_written(subject: &impl Subject) {
     assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order });
 }
 
-/// Rules for what comes in may have been others when an order was stored: it is read as it was.
-pub async fn an_order_of_before_todays_limits_comes_back(subject: &impl Subject) {
+/// New orders are checked, stored ones are not: the rules may have been others when they were stored.
+pub async fn an_order_stored_before_the_present_limits_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let placed = place(1);
     let mut data = OrderData::clone(&placed.order);
@@ -146,13 +146,13 @@ pub async fn an_order_of_before_todays_limits_comes_back(subject: &impl Subject)
     data.email = Some(Email::restore("x@gmail").unwrap());
     let order = Order::restore(data).unwrap();
     let new = NewOrder { lines: order.lines.clone(), ..NewOrder::empty(Currency::Usd) };
-    assert!(Order::place(order.id, new, at(NOW)).is_err(), "it is above what Stripe charges");
+    assert!(Order::place(order.id, new, at(NOW)).is_err(), "it is above Stripe's maximum");
     store.commit(first(Decision { order: order.clone(), ..placed })).await.unwrap();
     assert_eq!(stored(&*store, 1).await.value, order);
 }
 
-/// What a person should know of an order before it has an intent.
-pub async fn a_notice_about_no_intent_comes_back(subject: &impl Subject) {
+/// A notice is recorded for an order before it has an intent.
+pub async fn a_notice_without_an_intent_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1))).await.unwrap();
     let asked = requested(&place(1).order);
@@ -166,8 +166,8 @@ pub async fn a_notice_about_no_intent_comes_back(subject: &impl Subject) {
     assert_eq!(stored(&*store, 1).await.value, after);
 }
 
-/// An order along its ways: edited, requested, issued, declined, paid, held; and canceled.
-pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
+/// An order is edited, requested, created at Stripe, declined, paid and held; another one is canceled.
+pub async fn an_order_in_every_state_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let mut order = place(1).order;
     let mut version = 0;
@@ -210,14 +210,14 @@ pub async fn every_state_of_an_order_comes_back(subject: &impl Subject) {
     assert_eq!(stored(&*store, 2).await.value, after);
 }
 
-/// A payment that an event told of, that Stripe did not confirm when it was read, and that it confirmed later.
-pub async fn what_stripe_has_confirmed_of_a_payment_comes_back(subject: &impl Subject) {
+/// An event reports a payment, a first read at Stripe does not confirm it, and a later one does.
+pub async fn the_confirmation_of_a_payment_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let order = place(1).order;
     store.commit(first(place(1))).await.unwrap();
-    let told = update(&order, "pi_1", IntentStatus::Succeeded);
-    let answer = IntentSnapshot { source: SnapshotSource::Answer, ..told.clone() };
-    let paid = order.settle(&told.delivered_by_webhook(), &Policies::DEFAULT, at(NOW)).unwrap();
+    let reported = update(&order, "pi_1", IntentStatus::Succeeded);
+    let answer = IntentSnapshot { source: SnapshotSource::Answer, ..reported.clone() };
+    let paid = order.settle(&reported.delivered_by_webhook(), &Policies::DEFAULT, at(NOW)).unwrap();
     let read = |order: &Order, answer: Option<&IntentSnapshot>, seconds| {
         order.payment_read(&IntentId::new("pi_1").unwrap(), answer, &Policies::DEFAULT, at(NOW + seconds)).unwrap()
     };
@@ -229,12 +229,12 @@ pub async fn what_stripe_has_confirmed_of_a_payment_comes_back(subject: &impl Su
         let stored = stored(&*store, 1).await.value;
         assert_eq!((stored.intents[0].confirmed_at, &stored), (confirmed_at, &after));
         let tasks = store.tasks(order.id).await.unwrap();
-        let is_to_be_read = tasks.iter().any(|it| it.task.key().as_str() == "confirm_payment:pi_1");
-        assert_eq!(is_to_be_read, confirmed_at.is_none());
+        let is_task_stored = tasks.iter().any(|it| it.task.key().as_str() == "confirm_payment:pi_1");
+        assert_eq!(is_task_stored, confirmed_at.is_none());
     }
 }
 
-/// By each of its names.
+/// Each reference finds the same order.
 pub async fn an_order_is_found_by_id_number_and_any_of_its_intents(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1))).await.unwrap();
@@ -252,8 +252,8 @@ pub async fn an_order_is_found_by_id_number_and_any_of_its_intents(subject: &imp
     }
 }
 
-/// Nothing is an answer, not an error.
-pub async fn what_is_not_there_is_none(subject: &impl Subject) {
+/// A missing row is not an error.
+pub async fn a_missing_row_is_read_as_none(subject: &impl Subject) {
     let store = subject.store();
     let order = place(1).order;
     assert_eq!(store.order(&by_id(1)).await.unwrap(), None);
@@ -269,8 +269,8 @@ pub async fn what_is_not_there_is_none(subject: &impl Subject) {
     store.probe().await.unwrap();
 }
 
-/// Neither order nor facts nor tasks nor the idempotency record.
-pub async fn a_stale_version_writes_nothing(subject: &impl Subject) {
+/// Order, facts, tasks and idempotency record stay as they were.
+pub async fn a_commit_of_a_stale_version_writes_nothing(subject: &impl Subject) {
     let store = subject.store();
     let order = place(1).order;
     store.commit(first(place(1))).await.unwrap();
@@ -282,28 +282,28 @@ pub async fn a_stale_version_writes_nothing(subject: &impl Subject) {
     }
     let mut missing = then(1, requested(&place(2).order));
     missing.idempotency = Some(record(&key, order_id(2)));
-    assert!(is_conflict(&store.commit(missing).await), "an order that is not there has no version");
+    assert!(is_conflict(&store.commit(missing).await), "an order that is not stored has no version");
     assert_eq!(stored(&*store, 1).await, Versioned { version: Version(1), value: order.clone() });
     assert_eq!(store.facts(order.id).await.unwrap().len(), 1);
     assert_eq!(store.idempotency_record(&key).await.unwrap(), None);
     assert_eq!(lease(&*store, 1, NOW + 1_000_000, NOW + 2_000_000).await, []);
 }
 
-/// A new order never replaces another.
-pub async fn a_taken_id_or_number_is_a_conflict(subject: &impl Subject) {
+/// A new order never replaces a stored one.
+pub async fn an_order_with_a_used_id_or_number_is_a_conflict(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1))).await.unwrap();
     assert!(is_conflict(&store.commit(first(place(1))).await));
     // Another id with the same last bits, on the same day, makes the same number.
-    let twin = OrderId(Uuid::from_u128(order_id(1).0.as_u128() ^ (1 << 40)));
-    let same_number = Order::place(twin, new_order(), at(NOW)).unwrap();
+    let similar = OrderId(Uuid::from_u128(order_id(1).0.as_u128() ^ (1 << 40)));
+    let same_number = Order::place(similar, new_order(), at(NOW)).unwrap();
     assert_eq!(same_number.order.number, place(1).order.number);
     assert!(is_conflict(&store.commit(first(same_number)).await));
-    assert_eq!(store.order(&OrderRef::Id(twin)).await.unwrap(), None);
+    assert_eq!(store.order(&OrderRef::Id(similar)).await.unwrap(), None);
 }
 
-/// However many decide on one version, one commit goes through.
-pub async fn of_many_racing_writers_one_wins(subject: &impl Subject) {
+/// 32 commits name the same version.
+pub async fn one_of_many_concurrent_commits_of_a_version_succeeds(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1))).await.unwrap();
     let order = place(1).order;
@@ -328,14 +328,14 @@ pub async fn of_many_racing_writers_one_wins(subject: &impl Subject) {
     assert_eq!(after.version, Version(2));
 }
 
-/// A failure in a group of commits is one caller's alone.
-pub async fn writers_of_different_orders_do_not_disturb_each_other(subject: &impl Subject) {
+/// Of commits that a store groups, one may fail without the others.
+pub async fn a_failed_commit_does_not_affect_commits_of_other_orders(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1000))).await.unwrap();
     let racers: Vec<_> = (0..60)
         .map(|n| {
             let store = Arc::clone(&store);
-            // Every third one names an order that is there already.
+            // Every third commit places an order that is stored already.
             let id = if n % 3 == 0 { 1000 } else { n };
             tokio::spawn(async move { (n, store.commit(first(place(id))).await) })
         })
@@ -351,8 +351,8 @@ pub(crate) fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord 
     IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, answer: "{\"é\":1}".into(), at: at(NOW) }
 }
 
-/// Both or neither, and one text of two callers is two keys.
-pub async fn an_idempotency_record_is_in_the_same_commit(subject: &impl Subject) {
+/// Order and record are stored together or not at all. The same key of two callers is two keys.
+pub async fn an_idempotency_record_is_stored_in_the_same_commit(subject: &impl Subject) {
     let store = subject.store();
     let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
     let mut changes = first(place(1));
@@ -371,8 +371,8 @@ pub async fn an_idempotency_record_is_in_the_same_commit(subject: &impl Subject)
     store.commit(changes).await.unwrap();
 }
 
-/// The double click.
-pub async fn of_racing_requests_with_one_key_one_wins(subject: &impl Subject) {
+/// 24 requests with the same key each place an order at the same time.
+pub async fn one_of_many_concurrent_requests_with_the_same_key_succeeds(subject: &impl Subject) {
     let store = subject.store();
     let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
     let racers: Vec<_> = (1..=24)
@@ -409,80 +409,88 @@ async fn with_task(store: &dyn Store, n: u32, due: i64) -> (Order, Task) {
     (after, task)
 }
 
-/// Not before it is due, by one owner at a time, and by another once the owner has let it lapse.
+/// A task is leased only when due, by one owner at a time, and by another after the lease has expired.
 pub async fn a_task_is_leased_once_until_its_lease_expires(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW + 100).await;
     let (later, later_task) = with_task(&*store, 2, NOW + 101).await;
     assert_eq!(lease(&*store, 1, NOW + 99, NOW + 200).await, [], "nothing is due");
     let (left, right) = join!(lease(&*store, 1, NOW + 100, NOW + 200), lease(&*store, 2, NOW + 100, NOW + 200));
-    assert_eq!([left, right].concat(), [(order.id, task.clone(), 1)], "one of two owners gets it");
+    assert_eq!([left, right].concat(), [(order.id, task.clone(), 1)], "one of two owners leases it");
     let next = lease(&*store, 3, NOW + 199, NOW + 300).await;
-    assert_eq!(next, [(later.id, later_task, 1)], "what is held is not taken");
-    assert_eq!(lease(&*store, 4, NOW + 200, NOW + 300).await, [(order.id, task, 2)], "what has lapsed is");
+    assert_eq!(next, [(later.id, later_task, 1)], "a leased task is not leased again");
+    assert_eq!(
+        lease(&*store, 4, NOW + 200, NOW + 300).await,
+        [(order.id, task, 2)],
+        "a task whose lease has expired is"
+    );
 }
 
-/// A clock that ran two days ahead for a moment has taken a task and a message, and has parked another.
-pub async fn a_lease_or_a_time_later_than_any_can_be_holds_up_nothing(subject: &impl Subject) {
+/// While a clock ran two days ahead, a task and an event were leased, and another event was parked.
+pub async fn a_lease_or_due_time_beyond_the_maximum_is_ignored(subject: &impl Subject) {
     let store = subject.store();
     let ahead = NOW + 2 * 86_400;
     let (order, task) = with_task(&*store, 1, NOW).await;
     assert_eq!(lease(&*store, 1, ahead, ahead + 180).await.len(), 1);
-    assert_eq!(lease(&*store, 2, NOW + 10, NOW + 190).await, [(order.id, task.clone(), 2)], "nobody holds it so long");
-    assert_eq!(lease(&*store, 3, NOW + 20, NOW + 200).await, [], "a lease as long as any is held");
+    assert_eq!(
+        lease(&*store, 2, NOW + 10, NOW + 190).await,
+        [(order.id, task.clone(), 2)],
+        "the lease is longer than the maximum"
+    );
+    assert_eq!(lease(&*store, 3, NOW + 20, NOW + 200).await, [], "a lease of the maximum is respected");
     let events = |owner, now| {
         let lease = Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(now + 180), limit: 10 };
         let store = Arc::clone(&store);
         async move { store.lease_events(&lease).await.unwrap().len() }
     };
-    store.record_event(&message("evt_1", EventStatus::Parked)).await.unwrap();
+    store.record_event(&event("evt_1", EventStatus::Parked)).await.unwrap();
     assert_eq!(events(1, ahead).await, 1);
-    assert_eq!(events(2, NOW + 20).await, 1, "nobody holds it so long");
-    assert_eq!(events(3, NOW + 30).await, 0, "a lease as long as any is held");
-    let parked = |id: &str, due| ReceivedEvent { due_at: Some(at(due)), ..message(id, EventStatus::Parked) };
+    assert_eq!(events(2, NOW + 20).await, 1, "the lease is longer than the maximum");
+    assert_eq!(events(3, NOW + 30).await, 0, "a lease of the maximum is respected");
+    let parked = |id: &str, due| ReceivedEvent { due_at: Some(at(due)), ..event(id, EventStatus::Parked) };
     store.record_event(&parked("evt_2", ahead)).await.unwrap();
     store.record_event(&parked("evt_3", NOW + 86_400)).await.unwrap();
-    assert_eq!(events(4, NOW + 40).await, 1, "nothing is due so late, but what waits for a day waits");
+    assert_eq!(events(4, NOW + 40).await, 1, "a due time of a day is respected, a later one is not");
 }
 
-/// A clock that ran two days ahead for a moment has written its time. It is looked at in pages.
-pub async fn a_task_that_is_due_later_than_any_of_its_kind_can_be_is_due(subject: &impl Subject) {
+/// A due time was written while a clock ran two days ahead. The tasks are examined in pages.
+pub async fn a_task_due_after_the_maximum_of_its_kind_is_rescheduled(subject: &impl Subject) {
     let store = subject.store();
     let mut tasks = Vec::new();
     for (n, due) in (1..).zip([NOW + 600, NOW + 900, NOW + 901, NOW + 2 * 86_400, NOW + 400 * 86_400]) {
         let (order, task) = with_task(&*store, n, due).await;
         tasks.push((order.id, task, 1));
     }
-    let look = |after, limit, kind| {
+    let reschedule = |after, limit, kind| {
         let due_max = vec![(kind, at(NOW + 900)), (TaskKind::ExpireOrder, at(NOW))];
         let (store, late) = (Arc::clone(&store), LateTasks { now: at(NOW), due_max, after: at(after), limit });
         async move { store.reschedule_tasks(&late).await.unwrap() }
     };
     let of = |count, next: Option<i64>| Rescheduled { count, next: next.map(at) };
     let create = TaskKind::CreateIntent;
-    assert_eq!(look(NOW, 10, TaskKind::Refund).await, of(0, None), "they are of another kind");
+    assert_eq!(reschedule(NOW, 10, TaskKind::Refund).await, of(0, None), "the tasks are of another kind");
     assert_eq!(lease(&*store, 1, NOW, NOW + 100).await, []);
-    assert_eq!(look(NOW, 3, create).await, of(1, Some(NOW + 901)));
-    assert_eq!(look(NOW + 901, 1, create).await, of(1, Some(NOW + 2 * 86_400)));
-    assert_eq!(look(NOW + 2 * 86_400, 2, create).await, of(1, None), "the last page");
+    assert_eq!(reschedule(NOW, 3, create).await, of(1, Some(NOW + 901)));
+    assert_eq!(reschedule(NOW + 901, 1, create).await, of(1, Some(NOW + 2 * 86_400)));
+    assert_eq!(reschedule(NOW + 2 * 86_400, 2, create).await, of(1, None), "the last page");
     let late = &tasks[2..];
-    assert_eq!(lease(&*store, 1, NOW, NOW + 100).await, late, "and those that wait as long as any may go on waiting");
-    assert_eq!(look(NOW, 10, create).await, of(0, None));
+    assert_eq!(lease(&*store, 1, NOW, NOW + 100).await, late, "tasks within the maximum keep their due time");
+    assert_eq!(reschedule(NOW, 10, create).await, of(0, None));
 }
 
-/// In the commit that its outcome is in.
-pub async fn a_finished_task_is_gone(subject: &impl Subject) {
+/// The task is deleted in the commit of its outcome.
+pub async fn a_finished_task_is_deleted(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW).await;
     let done = order.settle(&update(&order, "pi_1", IntentStatus::Processing), &Policies::DEFAULT, at(NOW)).unwrap();
     assert_eq!(done.finished, [task.key()]);
     store.commit(then(2, done)).await.unwrap();
-    let left: Vec<_> = store.tasks(order.id).await.unwrap().into_iter().map(|it| it.task).collect();
-    assert_eq!(left, [Task::PollIntent { intent: IntentId::new("pi_1").unwrap() }]);
+    let remaining: Vec<_> = store.tasks(order.id).await.unwrap().into_iter().map(|it| it.task).collect();
+    assert_eq!(remaining, [Task::PollIntent { intent: IntentId::new("pi_1").unwrap() }]);
 }
 
-/// By its key; and the lease of the first is not lost.
-pub async fn a_task_decided_twice_is_one_task(subject: &impl Subject) {
+/// The second decision keeps the lease of the stored task.
+pub async fn a_task_with_a_stored_key_is_not_stored_twice(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW).await;
     assert_eq!(lease(&*store, 1, NOW, NOW + 100).await.len(), 1);
@@ -492,8 +500,8 @@ pub async fn a_task_decided_twice_is_one_task(subject: &impl Subject) {
     assert_eq!(lease(&*store, 2, NOW + 100, NOW + 160).await.len(), 1);
 }
 
-/// A lease that another has taken over since lets go of nothing.
-pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject) {
+/// A lease that has expired and was replaced does not release the task.
+pub async fn only_the_holder_of_a_lease_releases_a_task(subject: &impl Subject) {
     let store = subject.store();
     let (order, task) = with_task(&*store, 1, NOW).await;
     assert_eq!(lease(&*store, 1, NOW, NOW + 10).await.len(), 1);
@@ -506,7 +514,7 @@ pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject
         again_at,
         error: Some("busy".into()),
     };
-    assert!(!store.release_task(&release(1, 1, None)).await.unwrap(), "the lease of the first is over");
+    assert!(!store.release_task(&release(1, 1, None)).await.unwrap(), "the first lease has expired");
     assert!(!store.release_task(&release(2, 1, None)).await.unwrap(), "another lease of the same owner");
     let waiting = store.tasks(order.id).await.unwrap();
     assert_eq!(waiting[0].leased_until, Some(at(NOW + 20)));
@@ -526,7 +534,7 @@ pub async fn only_the_holder_of_a_lease_lets_go_of_a_task(subject: &impl Subject
     assert_eq!(store.tasks(order.id).await.unwrap(), []);
 }
 
-/// Puts a paid order into the store, as its second version.
+/// Stores a paid order, as version 2.
 pub(crate) async fn paid(store: &dyn Store, n: u32) -> Order {
     store.commit(first(place(n))).await.unwrap();
     let order = place(n).order;
@@ -537,8 +545,8 @@ pub(crate) async fn paid(store: &dyn Store, n: u32) -> Order {
     after
 }
 
-/// I3: each decides on one version, and of those one is written.
-pub async fn of_racing_refunds_no_more_goes_back_than_came(subject: &impl Subject) {
+/// 16 refunds of more than half the amount are decided on the same version.
+pub async fn concurrent_refunds_do_not_exceed_the_received_amount(subject: &impl Subject) {
     let store = subject.store();
     let order = paid(&*store, 1).await;
     let racers: Vec<_> = (0..16)
@@ -560,8 +568,8 @@ pub async fn of_racing_refunds_no_more_goes_back_than_came(subject: &impl Subjec
     );
 }
 
-/// Each in its rows, along its way.
-pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subject) {
+/// Each change of the proceeds, refunds and disputes of an order is written and read.
+pub async fn refunds_and_disputes_are_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let mut order = paid(&*store, 1).await;
     let mut version = 2;
@@ -610,8 +618,8 @@ pub async fn what_is_told_of_refunds_and_disputes_comes_back(subject: &impl Subj
     assert_eq!((order.refunds.len(), order.disputes.len(), order.anomalies.len()), (2, 1, 2));
 }
 
-/// And an operation, with the content that waits in it.
-pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
+/// An operation is stored with the content of its edit, too.
+pub async fn a_cause_is_stored_with_its_facts(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
     let open = update(&order, "pi_1", IntentStatus::RequiresPaymentMethod);
@@ -628,8 +636,8 @@ pub async fn a_cause_is_kept_with_its_facts(subject: &impl Subject) {
     assert!(after.operation.is_some());
 }
 
-/// Each kind of actor, in the cause of an order's first fact.
-pub async fn who_asked_is_kept_with_a_fact(subject: &impl Subject) {
+/// Each kind of actor is stored in the cause of an order's first fact.
+pub async fn the_actor_of_a_change_is_stored_with_its_facts(subject: &impl Subject) {
     let store = subject.store();
     let actors = [
         Actor::ApiKey { key: Uuid::from_u128(7), key_name: "Kasse \u{1F6D2} \"1\"".into() },
@@ -650,7 +658,7 @@ pub async fn who_asked_is_kept_with_a_fact(subject: &impl Subject) {
     }
 }
 
-fn message(id: &str, status: EventStatus) -> ReceivedEvent {
+fn event(id: &str, status: EventStatus) -> ReceivedEvent {
     ReceivedEvent {
         id: id.into(),
         kind: "payment_intent.succeeded".into(),
@@ -666,40 +674,40 @@ fn message(id: &str, status: EventStatus) -> ReceivedEvent {
     }
 }
 
-/// With the change or not at all; and a second delivery neither fails nor takes its place.
-pub async fn a_message_is_kept_once_with_what_it_changes(subject: &impl Subject) {
+/// Event and change are stored together or not at all. A second delivery neither fails nor replaces the event.
+pub async fn an_event_is_stored_once_in_the_commit_of_its_change(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
     let succeeded = update(&order, "pi_1", IntentStatus::Succeeded);
-    let with_message = |version, decision| Changes {
-        received: Some(ReceivedEvent { order: Some(order.id), ..message("evt_1", EventStatus::Applied) }),
+    let with_event = |version, decision| Changes {
+        received: Some(ReceivedEvent { order: Some(order.id), ..event("evt_1", EventStatus::Applied) }),
         ..then(version, decision)
     };
     let decide = || order.settle(&succeeded, &Policies::DEFAULT, at(NOW)).unwrap();
-    assert!(is_conflict(&store.commit(with_message(7, decide())).await));
+    assert!(is_conflict(&store.commit(with_event(7, decide())).await));
     let ids = ["evt_1".to_owned(), "evt_2".to_owned()];
     assert!(store.known_events(&ids).await.unwrap().is_empty());
-    store.commit(with_message(2, decide())).await.unwrap();
+    store.commit(with_event(2, decide())).await.unwrap();
     assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
-    assert!(!store.record_event(&message("evt_1", EventStatus::Ignored)).await.unwrap());
-    assert!(store.record_event(&message("evt_2", EventStatus::Ignored)).await.unwrap());
+    assert!(!store.record_event(&event("evt_1", EventStatus::Ignored)).await.unwrap());
+    assert!(store.record_event(&event("evt_2", EventStatus::Ignored)).await.unwrap());
     let paid = stored(&*store, 1).await.value;
     let second = paid.settle(&update(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW)).unwrap();
-    store.commit(with_message(3, second)).await.unwrap();
-    assert_eq!(stored(&*store, 1).await.version, Version(4), "a message that is known holds nothing up");
+    store.commit(with_event(3, second)).await.unwrap();
+    assert_eq!(stored(&*store, 1).await.version, Version(4), "a known event does not fail the commit");
 }
 
-/// And is closed by whoever holds it.
-pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: &impl Subject) {
+/// Only the holder of the lease closes the event.
+pub async fn a_parked_event_is_leased_when_due_by_one_owner_at_a_time(subject: &impl Subject) {
     let store = subject.store();
-    store.record_event(&message("evt_1", EventStatus::Parked)).await.unwrap();
-    store.record_event(&message("evt_2", EventStatus::Ignored)).await.unwrap();
+    store.record_event(&event("evt_1", EventStatus::Parked)).await.unwrap();
+    store.record_event(&event("evt_2", EventStatus::Ignored)).await.unwrap();
     let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 10 };
     assert_eq!(store.lease_events(&lease(1, NOW + 9, NOW + 20)).await.unwrap(), []);
     let (left, right) = (lease(1, NOW + 10, NOW + 20), lease(2, NOW + 10, NOW + 20));
     let (left, right) = join!(store.lease_events(&left), store.lease_events(&right));
     let taken = [left.unwrap(), right.unwrap()].concat();
-    let parked = message("evt_1", EventStatus::Parked);
+    let parked = event("evt_1", EventStatus::Parked);
     let expected = LeasedEvent {
         id: parked.id,
         kind: parked.kind,
@@ -708,7 +716,7 @@ pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: 
         taken: 1,
     };
     assert_eq!(taken, [expected]);
-    assert_eq!(store.lease_events(&lease(3, NOW + 20, NOW + 30)).await.unwrap().len(), 1, "the lease was over");
+    assert_eq!(store.lease_events(&lease(3, NOW + 20, NOW + 30)).await.unwrap().len(), 1, "the lease has expired");
     let closing = |owner, taken, status, again_at| EventClosing {
         owner: Uuid::from_u128(owner),
         id: "evt_1".into(),
@@ -726,13 +734,13 @@ pub async fn a_parked_message_waits_for_its_time_and_for_one_at_a_time(subject: 
     assert_eq!(store.lease_events(&lease(3, NOW + 500, NOW + 600)).await.unwrap(), []);
 }
 
-/// But never one that waits.
-pub async fn messages_that_are_done_with_are_forgotten(subject: &impl Subject) {
+/// Parked events are kept.
+pub async fn closed_events_are_deleted_by_age(subject: &impl Subject) {
     let store = subject.store();
     for (id, status) in
         [("evt_1", EventStatus::Parked), ("evt_2", EventStatus::Applied), ("evt_3", EventStatus::Foreign)]
     {
-        store.record_event(&message(id, status)).await.unwrap();
+        store.record_event(&event(id, status)).await.unwrap();
     }
     assert_eq!(store.forget_events(at(NOW + 1)).await.unwrap(), 0);
     assert_eq!(store.forget_events(at(NOW + 2)).await.unwrap(), 2);
@@ -740,8 +748,8 @@ pub async fn messages_that_are_done_with_are_forgotten(subject: &impl Subject) {
     assert_eq!(store.known_events(&ids).await.unwrap(), ["evt_1"]);
 }
 
-/// However many want it.
-pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subject) {
+/// Two owners lease the cursor at once.
+pub async fn a_cursor_is_leased_when_due_by_one_owner_at_a_time(subject: &impl Subject) {
     let store = subject.store();
     let lease = |owner, now, until| Lease { owner: Uuid::from_u128(owner), now: at(now), until: at(until), limit: 1 };
     let due = |by| CursorDue::now(at(by), 600);
@@ -756,26 +764,30 @@ pub async fn a_mark_is_held_by_one_and_moves_when_it_is_due(subject: &impl Subje
     let owner = Uuid::from_u128;
     assert!(!store.move_cursor("walk", owner(loser), &moved, at(NOW + 50)).await.unwrap());
     assert!(store.move_cursor("walk", owner(winner), &moved, at(NOW + 50)).await.unwrap());
-    assert!(!store.move_cursor("walk", owner(winner), &first, at(NOW)).await.unwrap(), "it was let go of");
-    let take = async |owner, now, until| store.lease_cursor("walk", &lease(owner, now, until), due(now)).await;
-    assert_eq!(take(1, NOW + 49, NOW + 60).await.unwrap(), None);
-    assert_eq!(take(1, NOW + 50, NOW + 60).await.unwrap(), Some(moved.clone()));
-    assert_eq!(take(2, NOW + 59, NOW + 70).await.unwrap(), None, "held");
-    assert_eq!(take(2, NOW + 60, NOW + 70).await.unwrap(), Some(moved), "its holder is gone");
+    assert!(!store.move_cursor("walk", owner(winner), &first, at(NOW)).await.unwrap(), "the lease was released");
+    let lease_due = async |owner, now, until| store.lease_cursor("walk", &lease(owner, now, until), due(now)).await;
+    assert_eq!(lease_due(1, NOW + 49, NOW + 60).await.unwrap(), None);
+    assert_eq!(lease_due(1, NOW + 50, NOW + 60).await.unwrap(), Some(moved.clone()));
+    assert_eq!(lease_due(2, NOW + 59, NOW + 70).await.unwrap(), None, "leased");
+    assert_eq!(lease_due(2, NOW + 60, NOW + 70).await.unwrap(), Some(moved), "the lease has expired");
     assert!(store.move_cursor("walk", owner(2), &first, at(NOW + 500)).await.unwrap());
     let early = lease(1, NOW + 70, NOW + 80);
     assert_eq!(store.lease_cursor("walk", &early, due(NOW + 500)).await.unwrap(), Some(first.clone()), "due by then");
-    // A clock that ran two days ahead for a moment has moved it, and another one has taken it.
+    // While a clock ran two days ahead, the cursor was moved and then leased.
     let ahead = NOW + 2 * 86_400;
     assert!(store.move_cursor("walk", owner(1), &first, at(ahead)).await.unwrap());
-    assert_eq!(take(2, NOW + 90, NOW + 100).await.unwrap(), Some(first.clone()), "nothing is due as late as that");
+    assert_eq!(
+        lease_due(2, NOW + 90, NOW + 100).await.unwrap(),
+        Some(first.clone()),
+        "the due time is later than the maximum"
+    );
     assert!(store.move_cursor("walk", owner(2), &first, at(NOW + 90)).await.unwrap());
-    assert!(take(1, ahead, ahead + 10).await.unwrap().is_some());
-    assert_eq!(take(2, NOW + 100, NOW + 110).await.unwrap(), Some(first), "nobody holds it for as long as that");
+    assert!(lease_due(1, ahead, ahead + 10).await.unwrap().is_some());
+    assert_eq!(lease_due(2, NOW + 100, NOW + 110).await.unwrap(), Some(first), "the lease is longer than the maximum");
 }
 
-/// While orders are placed and changed under the walk.
-pub async fn a_walk_through_the_list_misses_and_repeats_nothing(subject: &impl Subject) {
+/// Orders are placed and changed between the pages.
+pub async fn paging_through_orders_misses_and_repeats_none(subject: &impl Subject) {
     let store = subject.store();
     for n in 1..=23 {
         store.commit(first(place(n))).await.unwrap();
@@ -797,8 +809,8 @@ pub async fn a_walk_through_the_list_misses_and_repeats_nothing(subject: &impl S
     assert_eq!(seen, (1..=23).rev().map(order_id).collect::<Vec<_>>());
 }
 
-/// I9.
-pub async fn a_list_of_one_customer_shows_no_others(subject: &impl Subject) {
+/// Other customers' and guests' orders are not returned.
+pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subject) {
     let store = subject.store();
     for n in 1..=6 {
         let customer = (n % 2 == 0).then(|| paywright_domain::CustomerId::new("cus-bob").unwrap());
@@ -816,8 +828,8 @@ pub async fn a_list_of_one_customer_shows_no_others(subject: &impl Subject) {
     assert_eq!(rest.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(2)]);
 }
 
-/// With the version that each led to.
-pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
+/// Facts are read in order, with the version of their commit, as they were decided.
+pub async fn facts_are_stored_in_order_and_never_change(subject: &impl Subject) {
     let store = subject.store();
     let (order, _) = with_task(&*store, 1, NOW).await;
     let paid = order.settle(&update(&order, "pi_1", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap();
@@ -842,8 +854,8 @@ pub async fn facts_are_kept_in_order_and_never_change(subject: &impl Subject) {
     assert_eq!(facts.last().map(|it| it.at), Some(at(NOW + 5)));
 }
 
-/// The caller is dropped before, while and after the commit runs.
-pub async fn a_commit_whose_caller_left_is_whole_or_absent(subject: &impl Subject) {
+/// The future of the commit is dropped before, while and after it runs.
+pub async fn a_commit_whose_caller_is_dropped_is_complete_or_absent(subject: &impl Subject) {
     let store = subject.store();
     for n in 1..=40 {
         let key = IdempotencyKey { scope: Uuid::nil(), key: n.to_string() };
@@ -857,7 +869,7 @@ pub async fn a_commit_whose_caller_left_is_whole_or_absent(subject: &impl Subjec
                 drop(tokio::time::timeout(Duration::from_micros(u64::from(n) * 20), commit).await);
             }
         }
-        // The same order again, without the key: it waits for the first to be settled, if need be.
+        // The same order again, without the key: the commit waits for the end of the first.
         let done = is_conflict(&store.commit(first(place(n))).await);
         let order = store.order(&by_id(n)).await.unwrap().is_some();
         let facts = store.facts(order_id(n)).await.unwrap().len();
@@ -866,8 +878,8 @@ pub async fn a_commit_whose_caller_left_is_whole_or_absent(subject: &impl Subjec
     }
 }
 
-/// Neither a guess nor a panic, and the other orders are there.
-pub async fn a_corrupt_row_is_reported_as_such(subject: &impl Subject) {
+/// The error is `Corrupt`, and other orders can still be read.
+pub async fn a_corrupt_row_is_reported_as_corrupt(subject: &impl Subject) {
     let store = subject.store();
     store.commit(first(place(1))).await.unwrap();
     store.commit(first(place(2))).await.unwrap();
@@ -877,8 +889,8 @@ pub async fn a_corrupt_row_is_reported_as_such(subject: &impl Subject) {
     assert!(stored(&*store, 2).await.value == place(2).order);
 }
 
-/// And by nothing else.
-pub async fn an_api_key_is_found_by_its_digest_until_revoked(subject: &impl Subject) {
+/// A revoked key is still found, with the time of its first revocation.
+pub async fn an_api_key_is_found_by_its_digest_and_can_be_revoked(subject: &impl Subject) {
     let store = subject.store();
     let key = |n: u8| ApiKey {
         id: Uuid::from_u128(u128::from(n)),
@@ -901,8 +913,8 @@ pub async fn an_api_key_is_found_by_its_digest_until_revoked(subject: &impl Subj
     assert_eq!(revoked, Some(ApiKey { revoked_at: Some(at(NOW + 7)), ..key(1) }));
 }
 
-/// Durable means that a fresh look sees it.
-pub async fn what_was_committed_is_there_for_another_process(subject: &impl Subject) {
+/// A second store on the same data reads and changes the order.
+pub async fn a_commit_is_visible_to_another_process(subject: &impl Subject) {
     subject.store().commit(first(place(1))).await.unwrap();
     let other = subject.reopened().await;
     assert_eq!(stored(&*other, 1).await.value, place(1).order);

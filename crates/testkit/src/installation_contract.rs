@@ -1,4 +1,4 @@
-//! What every store keeps of its installation, as part of [`store_contract!`](crate::store_contract).
+//! Contract tests of a store's installation, a part of [`store_contract!`](crate::store_contract).
 
 use paywright_app::{IdempotencyKey, LostOrderDecision, OrderRef, Version};
 use paywright_domain::{Decision, Epoch, NewRefund, Order, OrderId};
@@ -11,8 +11,8 @@ fn place_as(id: OrderId) -> Decision {
     Order::place(id, new_order(), at(NOW)).unwrap()
 }
 
-/// The name stays, also for another process; an epoch is followed by later ones alone.
-pub async fn an_installation_has_one_name_and_its_epochs_grow(subject: &impl Subject) {
+/// The installation id never changes, and only a later epoch replaces an epoch.
+pub async fn an_installation_keeps_its_id_and_its_epochs_only_grow(subject: &impl Subject) {
     let store = subject.store();
     let before = store.installation().await.unwrap();
     assert_eq!(before.epoch, Epoch::FIRST);
@@ -23,8 +23,8 @@ pub async fn an_installation_has_one_name_and_its_epochs_grow(subject: &impl Sub
     }
 }
 
-/// What was decided in an earlier epoch keeps its own, and so its idempotency key.
-pub async fn an_order_is_read_in_the_epoch_and_its_requests_keep_theirs(subject: &impl Subject) {
+/// Requests and refunds of an earlier epoch keep it, and so their idempotency keys.
+pub async fn an_order_is_read_in_the_present_epoch_and_its_requests_keep_theirs(subject: &impl Subject) {
     let store = subject.store();
     let order = place(1).order;
     store.commit(first(place(1))).await.unwrap();
@@ -44,8 +44,8 @@ pub async fn an_order_is_read_in_the_epoch_and_its_requests_keep_theirs(subject:
     assert_eq!(order.refund_numbered(number).unwrap().epoch, Some(Epoch(9)));
 }
 
-/// A lost order is known by the end of its id: a request with its key, made again, places no other.
-pub async fn the_key_of_a_lost_order_places_no_other(subject: &impl Subject) {
+/// The store finds a lost order by the end of its id, so that a repeated request with its key places no other order.
+pub async fn the_idempotency_key_of_a_lost_order_places_no_other_order(subject: &impl Subject) {
     let store = subject.store();
     let key = |text: &str| IdempotencyKey { scope: Uuid::from_u128(1), key: text.into() };
     let lost = key("k").order_id(at(NOW - 3600));
@@ -58,8 +58,8 @@ pub async fn the_key_of_a_lost_order_places_no_other(subject: &impl Subject) {
     assert_eq!(store.lost_order(again).await.unwrap(), Some(lost));
     assert_eq!(store.lost_order(key("other").order_id(at(NOW))).await.unwrap(), None);
     let (recreate, refund) = (Some(LostOrderDecision::Recreate), Some(LostOrderDecision::Refund));
-    for (wanted, decided) in [(None, None), (refund, refund), (recreate, refund), (None, refund)] {
-        assert_eq!(store.decide_on_lost_order(lost, wanted).await.unwrap(), decided);
+    for (decision, expected) in [(None, None), (refund, refund), (recreate, refund), (None, refund)] {
+        assert_eq!(store.decide_on_lost_order(lost, decision).await.unwrap(), expected);
     }
     assert_eq!(store.decide_on_lost_order(again, recreate).await.unwrap(), None);
     let under = |id: OrderId, text: &str| {
@@ -70,9 +70,9 @@ pub async fn the_key_of_a_lost_order_places_no_other(subject: &impl Subject) {
     assert!(is_conflict(&store.commit(under(again, "k")).await));
     assert_eq!(store.idempotency_record(&key("k")).await.unwrap(), None);
     store.commit(under(order_id(2), "other")).await.unwrap();
-    // It is made again under its own id, by nobody's key.
+    // The order can be created again under its own id, without the key.
     store.commit(first(place_as(lost))).await.unwrap();
-    let there = store.order(&OrderRef::Id(lost)).await.unwrap().unwrap();
-    assert_eq!(there.version, Version(1));
+    let recreated = store.order(&OrderRef::Id(lost)).await.unwrap().unwrap();
+    assert_eq!(recreated.version, Version(1));
     assert!(store.order(&by_id(2)).await.unwrap().is_some());
 }

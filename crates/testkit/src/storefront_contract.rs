@@ -1,5 +1,5 @@
-//! The contract of [`Carts`] and [`PriceList`], one function a promise. `storefront_contract!(fresh())` makes a test of
-//! each.
+//! Contract tests of the ports [`Carts`] and [`PriceList`]. `storefront_contract!(fresh())` makes a test of each
+//! function.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,39 +13,39 @@ use tokio::join;
 
 use crate::{at, order_id, usd};
 
-/// A store of both, empty at first.
+/// Store of carts and prices under test, empty at first.
 pub trait Shelf: Send + Sync {
-    /// Its carts.
+    /// The port of carts.
     fn carts(&self) -> Arc<dyn Carts>;
-    /// Its price list.
+    /// The port of the price list.
     fn prices(&self) -> Arc<dyn PriceList>;
 }
 
-/// Makes a test of each promise. `$fresh` is an expression of a [`Shelf`]; it may `.await`.
+/// Makes a test of each function of the contract. `$fresh` is an expression of a [`Shelf`]; it may `.await`.
 #[macro_export]
 macro_rules! storefront_contract {
     ($fresh:expr) => {
         $crate::storefront_contract! { $fresh;
-            a_price_list_is_written_over_and_read_by_id
-            of_a_refused_list_nothing_is_written
+            a_price_list_is_updated_and_read_by_id
+            an_interrupted_price_list_is_stored_completely_or_not_at_all
             terms_are_replaced_as_a_whole
-            prices_of_before_todays_rules_come_back
-            a_cart_comes_back_as_it_was_written
-            a_cart_of_before_todays_rules_comes_back
-            of_racing_changes_of_a_cart_one_wins
+            prices_stored_before_the_present_rules_are_read_unchanged
+            a_stored_cart_is_read_unchanged
+            a_cart_stored_before_the_present_rules_is_read_unchanged
+            one_of_two_concurrent_changes_of_a_cart_succeeds
             a_customers_open_cart_is_the_newest_in_its_currency
-            carts_that_were_left_are_found_by_age_and_forgotten
-            empty_carts_of_guests_are_found_by_themselves
-            a_customer_is_one_customer_at_the_provider
+            abandoned_carts_are_found_by_age_and_deleted
+            empty_guest_carts_are_found_separately
+            a_customer_has_one_stripe_customer_for_each_mode
         }
     };
-    ($fresh:expr; $($promise:ident)*) => {
+    ($fresh:expr; $($case:ident)*) => {
         mod storefront {
             use super::*;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() {
+            async fn $case() {
                 let shelf = $fresh;
-                $crate::storefront_contract::$promise(&shelf).await;
+                $crate::storefront_contract::$case(&shelf).await;
             })*
         }
     };
@@ -53,7 +53,7 @@ macro_rules! storefront_contract {
 
 const NOW: i64 = 1_743_415_050;
 
-/// Something on the list, at `minor` US cents.
+/// Variant on the price list, at `minor` US cents.
 pub fn variant(id: &str, minor: i64) -> Variant {
     Variant {
         id: VariantId::new(id).unwrap(),
@@ -65,7 +65,7 @@ pub fn variant(id: &str, minor: i64) -> Variant {
     }
 }
 
-/// A way to ship, a tax and a coupon.
+/// Terms of sale with a shipping rate, a tax rate and a coupon.
 pub fn terms() -> Terms {
     let germany = "DE".parse().unwrap();
     Terms {
@@ -100,8 +100,8 @@ fn ids(variants: &[Variant]) -> Vec<&str> {
     variants.iter().map(|it| it.id.as_str()).collect()
 }
 
-/// What is put twice is there once, as it was put last; pages go by id.
-pub async fn a_price_list_is_written_over_and_read_by_id(shelf: &impl Shelf) {
+/// A variant that is written twice is stored once, as written last; pages are in the order of ids.
+pub async fn a_price_list_is_updated_and_read_by_id(shelf: &impl Shelf) {
     let prices = shelf.prices();
     prices.put_variants(&[variant("b", 1), variant("a", 2), variant("B", 3)]).await.unwrap();
     let changed = Variant { active: false, sku: None, ..variant("b", 500) };
@@ -118,18 +118,18 @@ pub async fn a_price_list_is_written_over_and_read_by_id(shelf: &impl Shelf) {
     assert!(prices.variants(&some).await.unwrap().is_empty());
 }
 
-/// A list that is cut off while it is written is there whole or not at all.
-pub async fn of_a_refused_list_nothing_is_written(shelf: &impl Shelf) {
+/// The future of a write is dropped while it runs.
+pub async fn an_interrupted_price_list_is_stored_completely_or_not_at_all(shelf: &impl Shelf) {
     let prices = shelf.prices();
     let many: Vec<_> = (0..500).map(|it| variant(&format!("v{it:04}"), 100)).collect();
     drop(tokio::time::timeout(std::time::Duration::from_micros(300), prices.put_variants(&many)).await);
-    // A write that contradicts it waits for it.
+    // The next write waits for the end of the first.
     prices.put_variants(&[variant("z", 1)]).await.unwrap();
-    let there = prices.variants_after(None, 1000).await.unwrap().len();
-    assert!([1, 501].contains(&there), "{there}");
+    let count = prices.variants_after(None, 1000).await.unwrap().len();
+    assert!([1, 501].contains(&count), "{count}");
 }
 
-/// There are no terms before the first.
+/// The terms are empty before they are set.
 pub async fn terms_are_replaced_as_a_whole(shelf: &impl Shelf) {
     let prices = shelf.prices();
     assert_eq!(prices.terms().await.unwrap(), Terms::default());
@@ -140,23 +140,23 @@ pub async fn terms_are_replaced_as_a_whole(shelf: &impl Shelf) {
     assert_eq!(prices.terms().await.unwrap(), less);
 }
 
-/// Rules for prices that come in may have been others when they were stored: they are read as they are.
-pub async fn prices_of_before_todays_rules_come_back(shelf: &impl Shelf) {
+/// New prices are checked, stored ones are not: the rules may have been others when they were stored.
+pub async fn prices_stored_before_the_present_rules_are_read_unchanged(shelf: &impl Shelf) {
     let prices = shelf.prices();
     let fils = Money::new(4_505, Currency::Kwd).unwrap();
     assert!(fils.to_price().is_err(), "Stripe charges steps of ten");
     let mug = Variant { prices: [fils].into_iter().collect(), ..variant("mug", 1) };
     prices.put_variants(std::slice::from_ref(&mug)).await.unwrap();
     assert_eq!(prices.variants_after(None, 10).await.unwrap(), [mug]);
-    let mut of_before = terms();
-    of_before.shipping[0].prices = [fils].into_iter().collect();
-    assert!(of_before.check().is_err());
-    prices.put_terms(&of_before).await.unwrap();
-    assert_eq!(prices.terms().await.unwrap(), of_before);
+    let mut older = terms();
+    older.shipping[0].prices = [fils].into_iter().collect();
+    assert!(older.check().is_err());
+    prices.put_terms(&older).await.unwrap();
+    assert_eq!(prices.terms().await.unwrap(), older);
 }
 
-/// Every field of a cart, written and read, by its id and by its order.
-pub async fn a_cart_comes_back_as_it_was_written(shelf: &impl Shelf) {
+/// All fields of a cart are written and read, by the cart's id and by its order's.
+pub async fn a_stored_cart_is_read_unchanged(shelf: &impl Shelf) {
     let carts = shelf.carts();
     let empty = cart(1, Some("ada"), Currency::Usd);
     assert_eq!(carts.cart(CartRef::Id(empty.id)).await.unwrap(), None);
@@ -182,27 +182,27 @@ pub async fn a_cart_comes_back_as_it_was_written(shelf: &impl Shelf) {
     let stored = Versioned { version: Version(2), value: full.clone() };
     assert_eq!(carts.cart(CartRef::Id(full.id)).await.unwrap().as_ref(), Some(&stored));
     assert_eq!(carts.cart(CartRef::Order(full.order)).await.unwrap(), Some(stored));
-    let thief = cart(2, None, Currency::Usd).for_order(full.order, at(NOW));
+    let other = cart(2, None, Currency::Usd).for_order(full.order, at(NOW));
     assert!(
-        matches!(carts.commit_cart(Version::NEW, &thief).await, Err(StoreError::Conflict)),
-        "an order is one cart's"
+        matches!(carts.commit_cart(Version::NEW, &other).await, Err(StoreError::Conflict)),
+        "an order belongs to one cart"
     );
     let unknown = carts.commit_cart(Version(1), &cart(3, None, Currency::Usd)).await;
-    assert!(matches!(unknown, Err(StoreError::Conflict)), "a change of what is not there");
+    assert!(matches!(unknown, Err(StoreError::Conflict)), "a cart that is not stored has no version");
 }
 
-/// An address that was taken before its grammar was checked is read as it is.
-pub async fn a_cart_of_before_todays_rules_comes_back(shelf: &impl Shelf) {
+/// An e-mail address from before its grammar was checked is read without the check.
+pub async fn a_cart_stored_before_the_present_rules_is_read_unchanged(shelf: &impl Shelf) {
     let carts = shelf.carts();
     assert!(Email::new("x@gmail").is_err());
-    let of_before = cart(1, None, Currency::Usd).with_email(Email::restore("x@gmail").unwrap());
-    carts.commit_cart(Version::NEW, &of_before).await.unwrap();
-    let stored = Versioned { version: Version(1), value: of_before.clone() };
-    assert_eq!(carts.cart(CartRef::Id(of_before.id)).await.unwrap(), Some(stored));
+    let older = cart(1, None, Currency::Usd).with_email(Email::restore("x@gmail").unwrap());
+    carts.commit_cart(Version::NEW, &older).await.unwrap();
+    let stored = Versioned { version: Version(1), value: older.clone() };
+    assert_eq!(carts.cart(CartRef::Id(older.id)).await.unwrap(), Some(stored));
 }
 
-/// Of many who change one version, one does.
-pub async fn of_racing_changes_of_a_cart_one_wins(shelf: &impl Shelf) {
+/// Two commits of the same version run at once.
+pub async fn one_of_two_concurrent_changes_of_a_cart_succeeds(shelf: &impl Shelf) {
     let carts = shelf.carts();
     let empty = cart(1, None, Currency::Usd);
     carts.commit_cart(Version::NEW, &empty).await.unwrap();
@@ -213,7 +213,7 @@ pub async fn of_racing_changes_of_a_cart_one_wins(shelf: &impl Shelf) {
     assert_eq!((kept.version, kept.value), (Version(2), if a.is_ok() { left } else { right }));
 }
 
-/// Neither another's, nor in another currency, nor one that is done with.
+/// Carts of other customers, in other currencies and closed ones are not returned.
 pub async fn a_customers_open_cart_is_the_newest_in_its_currency(shelf: &impl Shelf) {
     let carts = shelf.carts();
     let (older, newer) = (cart(1, Some("ada"), Currency::Usd), cart(2, Some("ada"), Currency::Usd));
@@ -231,8 +231,8 @@ pub async fn a_customers_open_cart_is_the_newest_in_its_currency(shelf: &impl Sh
     assert_eq!(open().await, None);
 }
 
-/// Not those that are done with, nor those that somebody has changed since.
-pub async fn carts_that_were_left_are_found_by_age_and_forgotten(shelf: &impl Shelf) {
+/// Closed carts and those that were changed since are not returned.
+pub async fn abandoned_carts_are_found_by_age_and_deleted(shelf: &impl Shelf) {
     let carts = shelf.carts();
     for n in 1..=4 {
         carts.commit_cart(Version::NEW, &cart(n, None, Currency::Usd)).await.unwrap();
@@ -253,12 +253,12 @@ pub async fn carts_that_were_left_are_found_by_age_and_forgotten(shelf: &impl Sh
     let (first, third) = (named(1, 1).0, named(3, 2).0);
     assert!(matches!(carts.remove_cart(Version(1), third).await, Err(StoreError::Conflict)), "changed meanwhile");
     carts.remove_cart(Version(1), first).await.unwrap();
-    assert!(matches!(carts.remove_cart(Version(1), first).await, Err(StoreError::Conflict)), "it is gone");
+    assert!(matches!(carts.remove_cart(Version(1), first).await, Err(StoreError::Conflict)), "it is deleted");
     assert_eq!(carts.cart(CartRef::Id(first)).await.unwrap(), None);
 }
 
-/// Neither those with lines nor those of customers.
-pub async fn empty_carts_of_guests_are_found_by_themselves(shelf: &impl Shelf) {
+/// Carts with lines and carts of customers are not returned.
+pub async fn empty_guest_carts_are_found_separately(shelf: &impl Shelf) {
     let carts = shelf.carts();
     let ada = CustomerId::new("ada").unwrap();
     for (n, customer) in [(1, None), (2, Some("ada")), (3, None), (4, None)] {
@@ -270,12 +270,12 @@ pub async fn empty_carts_of_guests_are_found_by_themselves(shelf: &impl Shelf) {
     carts.commit_cart(Version(1), &owned).await.unwrap();
     let found = carts.empty_guest_carts(None, at(NOW + 100), 10).await.unwrap();
     assert_eq!(found.iter().map(|it| it.value.id).collect::<Vec<_>>(), [CartId(order_id(1).0)]);
-    assert!(carts.empty_guest_carts(None, at(NOW), 10).await.unwrap().is_empty(), "not before they are left");
+    assert!(carts.empty_guest_carts(None, at(NOW), 10).await.unwrap().is_empty(), "changed too recently");
     assert!(carts.empty_guest_carts(Some(CartId(order_id(1).0)), at(NOW + 100), 10).await.unwrap().is_empty());
 }
 
-/// The first that was kept stands, for real money and for tests.
-pub async fn a_customer_is_one_customer_at_the_provider(shelf: &impl Shelf) {
+/// The first id that is stored is kept, separately for live and test mode.
+pub async fn a_customer_has_one_stripe_customer_for_each_mode(shelf: &impl Shelf) {
     let carts = shelf.carts();
     let ada = CustomerId::new("ada").unwrap();
     let id = |text: &str| ProviderCustomerId::new(text).unwrap();
@@ -284,7 +284,7 @@ pub async fn a_customer_is_one_customer_at_the_provider(shelf: &impl Shelf) {
     let (a, b) =
         join!(carts.keep_provider_customer(&ada, false, &left), carts.keep_provider_customer(&ada, false, &right));
     let kept = a.unwrap();
-    assert_eq!(kept, b.unwrap(), "both are told the same");
+    assert_eq!(kept, b.unwrap(), "both calls return the same id");
     assert_eq!(carts.provider_customer(&ada, false).await.unwrap(), Some(kept));
     assert_eq!(carts.keep_provider_customer(&ada, true, &id("cus_3")).await.unwrap(), id("cus_3"));
 }
