@@ -1,4 +1,4 @@
-//! Requests to the provider that were committed by the version before epochs and installation ids.
+//! Requests to Stripe that were committed by the version before epochs and installation ids.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,13 +7,13 @@ use paywright_domain::{IntentSnapshot, IntentStatus, OrderId};
 
 use crate::{CountedIds, CountingWaker, HandClock, MockGateway, NoRecords, at, usd};
 
-/// Does what a store has left to be done, whose orders 1 to 3 have an intent to be made, an edit and a refund. Each is
-/// asked for under the key of before, with the parameters of before: the provider may have seen the request already.
+/// Performs the due tasks of a store whose orders 1 to 3 have an intent to create, an edit and a refund. Each request
+/// has the idempotency key and the parameters of that version, since Stripe may have received it already.
 pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Arc<dyn Store>) {
-    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let requests = Arc::<Mutex<Vec<String>>>::default();
     let note = |what: &str| {
-        let (asked, what) = (Arc::clone(&asked), what.to_owned());
-        move |key: &str, told: String| asked.lock().unwrap().push(format!("{what} {key} {told}"))
+        let (requests, what) = (Arc::clone(&requests), what.to_owned());
+        move |key: &str, parameters: String| requests.lock().unwrap().push(format!("{what} {key} {parameters}"))
     };
     let mut gateway = MockGateway::new();
     let busy = || GatewayError::Busy("429".to_owned());
@@ -32,11 +32,11 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
         noted(key, format!("{:?} {:?} {} {}", new.epoch, new.request, new.name, new.amount.minor()));
         Err(busy())
     });
-    // What was paid before Stripe was asked after each payment is read before its first refund.
+    // A payment that was stored without a confirmation is read at Stripe before its first refund.
     gateway.expect_payment().times(1).returning(|id| {
         let order = OrderId("0195ead7-0003-7000-8000-000000000003".parse().unwrap());
-        let asked = IntentSnapshot::new(id.clone(), order, usd(500), at(1));
-        let snapshot = IntentSnapshot { status: IntentStatus::Succeeded, received: usd(500), ..asked };
+        let created = IntentSnapshot::new(id.clone(), order, usd(500), at(1));
+        let snapshot = IntentSnapshot { status: IntentStatus::Succeeded, received: usd(500), ..created };
         let issued = IssuedIntent { snapshot, client_secret: None, request: None };
         Ok(ReadPayment { issued, proceeds: None })
     });
@@ -51,15 +51,15 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
         ids: Arc::new(CountedIds::default()),
         waker: Arc::new(CountingWaker::default()),
     };
-    // A restore since then gives new requests another key, and these none.
+    // A restore since then changes the keys of new requests, but not of these.
     store.begin_epoch(paywright_domain::Epoch(7)).await.unwrap();
     let app = App::new(ports, Settings::default());
     app.run_due_tasks(clock.now()).await.unwrap();
-    let mut asked = asked.lock().unwrap().clone();
-    asked.sort();
+    let mut requests = requests.lock().unwrap().clone();
+    requests.sort();
     let [one, two, three] = [1, 2, 3].map(|n| format!("0195ead7-000{n}-7000-8000-00000000000{n}"));
     assert_eq!(
-        asked,
+        requests,
         [
             format!("create pi:{one}:1:1 None 1 500"),
             format!("refund refund:{three}:1 None None {three}:1 200"),

@@ -1,5 +1,5 @@
-//! PostgreSQL clusters of our own: made in memory where there is some, run as an unprivileged user, reached by a
-//! socket that nobody else can reach.
+//! PostgreSQL clusters for tests: in memory where possible, run by an unprivileged user, and reachable only through a
+//! socket in their own folder.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Nothing outlives the machine anyway, and everything is faster so.
+/// Settings for speed: a cluster in memory needs no durability.
 const SETTINGS: &str = "
 listen_addresses = ''
 fsync = off
@@ -19,35 +19,35 @@ jit = off
 max_connections = 300
 ";
 
-/// A cluster, running or not.
+/// PostgreSQL cluster, running or stopped.
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
     programs: PathBuf,
     owner: Option<(u32, u32)>,
-    /// Whether it goes with this value.
+    /// Whether the cluster is deleted with this value.
     of_one_test: bool,
 }
 
 impl Cluster {
-    /// A cluster of one test, set by more lines of `postgresql.conf`, and not started yet. Its superuser is
-    /// `postgres`, and whoever can reach its socket is trusted.
+    /// Makes a stopped cluster for one test, with additional lines of `postgresql.conf`. Its superuser is `postgres`,
+    /// and every connection through its socket is trusted.
     pub fn of_one_test(settings: &[&str]) -> Self {
         Self::in_place(&in_memory(), settings)
     }
 
-    /// One like it, on disk and durable, as a shop would have it.
+    /// Makes a stopped cluster for one test, on disk and durable, as in production.
     pub fn on_disk(settings: &[&str]) -> Self {
         let durable = ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "autovacuum = on"];
         Self::in_place(&std::env::temp_dir(), &[&durable, settings].concat())
     }
 
-    /// One like it, in a folder of `place`.
+    /// Makes a stopped cluster for one test, in a folder under `place`.
     pub fn in_place(place: &Path, settings: &[&str]) -> Self {
         Self::init(&folder_of_this_process(place), settings).with_this_process()
     }
 
-    /// A standby of `primary`, which runs: made by a base backup, and not started yet.
+    /// Makes a stopped standby by a base backup of `primary`, which must be running.
     pub fn standby_of(primary: &Self) -> Self {
         let cluster = Self::found(&folder_of_this_process(&in_memory()));
         cluster.make_folder();
@@ -56,7 +56,7 @@ impl Cluster {
         cluster
     }
 
-    /// A standby of it that runs and follows it. It must be running.
+    /// Starts a standby of this cluster, which must be running.
     #[must_use]
     pub fn standby(&self) -> Self {
         let standby = Self::standby_of(self);
@@ -64,20 +64,20 @@ impl Cluster {
         standby
     }
 
-    /// Has it end with this process.
+    /// Deletes the cluster when this process ends.
     fn with_this_process(mut self) -> Self {
         self.of_one_test = true;
         self.stop_with_this_process();
         self
     }
 
-    /// The cluster that is, or would be, in `folder`.
+    /// Refers to the cluster in `folder`, which need not exist yet.
     pub(crate) fn found(folder: &Path) -> Self {
         let programs = programs();
         Self { folder: folder.to_owned(), programs, owner: unprivileged(), of_one_test: false }
     }
 
-    /// Makes a cluster in `folder`, over what may be left of another.
+    /// Makes a cluster in `folder`, and deletes what was there.
     pub(crate) fn init(folder: &Path, settings: &[&str]) -> Self {
         let cluster = Self::found(folder);
         cluster.make_folder();
@@ -96,27 +96,27 @@ impl Cluster {
         }
     }
 
-    /// Adds lines to its settings; its socket is in its own folder.
+    /// Appends settings to `postgresql.conf`, and puts the socket into the cluster's folder.
     fn set(&self, settings: &[&str]) {
         let socket = format!("unix_socket_directories = '{}'\n", self.folder.display());
         let path = self.path_of("postgresql.conf");
         fs::write(&path, [&fs::read_to_string(&path).unwrap(), &socket, &settings.join("\n"), "\n"].concat()).unwrap();
     }
 
-    /// Makes it, while it is stopped, a standby of `primary`, which runs, over all that it had.
+    /// Makes this stopped cluster a standby of `primary`, which must be running, and deletes its own data.
     pub fn follow(&self, primary: &Self) {
         drop(fs::remove_dir_all(self.data()));
         primary.copy_to(&self.data(), &["--write-recovery-conf"]);
         self.set(&[]);
     }
 
-    /// Makes a base backup of it while it runs.
+    /// Makes a base backup of the running cluster.
     pub fn back_up(&self) {
         drop(fs::remove_dir_all(self.backup()));
         self.copy_to(&self.backup(), &[]);
     }
 
-    /// Puts its last base backup, while it is stopped, in the place of all that it has.
+    /// Replaces the data of the stopped cluster by its last base backup.
     pub fn restore(&self) {
         fs::remove_dir_all(self.data()).unwrap();
         fs::rename(self.backup(), self.data()).unwrap();
@@ -136,7 +136,7 @@ impl Cluster {
         self.folder.join("data")
     }
 
-    /// Writes a file among its data that nobody else may read: a key, a `pg_hba.conf`.
+    /// Writes a file into the data folder that only its owner can read, e.g. a key or `pg_hba.conf`.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path_of(name);
         fs::write(&path, text).unwrap();
@@ -146,64 +146,64 @@ impl Cluster {
         }
     }
 
-    /// What it has logged so far.
+    /// The cluster's log so far.
     pub fn logged(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts the cluster and waits until it accepts connections.
     pub fn start(&self) {
         let log = self.folder.join("log");
         self.control(&["start", "-w", "-l", log.to_str().unwrap()]);
     }
 
-    /// Stops it: `fast` ends its connections, `immediate` is a crash.
+    /// Stops the cluster: mode `fast` ends its connections, `immediate` is a crash.
     pub fn stop(&self, mode: &str) {
         self.control(&["stop", "-w", "-m", mode]);
     }
 
-    /// Makes a standby that runs the primary, and waits until it takes writes.
+    /// Promotes the running standby, and waits until it accepts writes.
     pub fn promote(&self) {
         self.control(&["promote", "-w"]);
     }
 
-    /// Sends a signal to all of its processes.
+    /// Sends a signal to all processes of the cluster.
     pub fn signal(&self, signal: &str) {
         let parent = self.pid().to_string();
-        // The children first, so that their parent sees none of it.
+        // The children first, so that their parent does not react to it.
         drop(Command::new("pkill").args([signal, "-P", &parent]).status());
         assert!(Command::new("kill").args([signal, &parent]).status().unwrap().success());
     }
 
-    /// Whether it answers.
+    /// Whether the cluster is running.
     pub fn is_running(&self) -> bool {
         let mut status = self.command("pg_ctl");
         status.args(["status", "-D"]).arg(self.data()).stdout(Stdio::null()).stderr(Stdio::null());
         status.status().unwrap().success()
     }
 
-    /// The address of one of its databases.
+    /// URL of one of the cluster's databases.
     pub fn url(&self, database: &str) -> String {
         url_of_all(&[self], database)
     }
 
-    /// The folder of its socket, in the form that PostgreSQL's own clients take as a host.
+    /// Folder of the socket, which PostgreSQL's own clients accept as a host.
     pub fn host(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of a file among its data.
+    /// Path of a file in the data folder.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.data().join(name)
     }
 
-    /// Its first process, the parent of all others.
+    /// Process id of the postmaster, the parent of the cluster's other processes.
     pub fn pid(&self) -> u32 {
         let text = fs::read_to_string(self.path_of("postmaster.pid")).unwrap();
         text.lines().next().unwrap().parse().unwrap()
     }
 
-    /// One of its programs, to be run by the user that it belongs to.
+    /// Makes a command of one of PostgreSQL's programs, run by the owner of the cluster.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir("/").stdin(Stdio::null());
@@ -217,20 +217,21 @@ impl Cluster {
         self.run("pg_ctl", &[arguments, &["-D", self.data().to_str().unwrap()]].concat());
     }
 
-    /// What it prints goes to a file: a server that it starts would hold a pipe open.
+    /// Runs a program and fails the test if it fails. The output goes to a file: a started server would keep a pipe
+    /// open.
     fn run(&self, program: &str, arguments: &[&str]) {
         let printed = self.folder.with_extension("out");
         let mut command = self.command(program);
         let out = fs::File::create(&printed).unwrap();
         command.args(arguments).stdout(out.try_clone().unwrap()).stderr(out);
         let status = command.status().unwrap_or_else(|error| panic!("{program}: {error}"));
-        let said = fs::read_to_string(&printed).unwrap_or_default();
-        assert!(status.success(), "{program}: {said}\n{}", self.logged());
+        let output = fs::read_to_string(&printed).unwrap_or_default();
+        assert!(status.success(), "{program}: {output}\n{}", self.logged());
         drop(fs::remove_file(printed));
     }
 
-    /// Leaves a shell behind that ends the cluster some seconds after the last process has let go of `lease`, also
-    /// when all of them were killed.
+    /// Starts a detached shell that deletes the cluster some seconds after the last process has released the file lock
+    /// `lease`, also if all of them were killed.
     pub(crate) fn stop_when_unused(&self, turn: &Path, lease: &Path) {
         let script = r#"
             free=0
@@ -244,7 +245,7 @@ impl Cluster {
                 fi
             done
         "#;
-        self.leave_behind(script, &[turn, lease]);
+        self.spawn_detached(script, &[turn, lease]);
     }
 
     fn stop_with_this_process(&self) {
@@ -252,12 +253,12 @@ impl Cluster {
             while kill -0 "$3" 2>/dev/null; do sleep 1; done
             "$2/pg_ctl" stop -m immediate -D "$1/data"; rm -rf "$1"
         "#;
-        self.leave_behind(script, &[Path::new(&std::process::id().to_string())]);
+        self.spawn_detached(script, &[Path::new(&std::process::id().to_string())]);
     }
 
-    /// Runs a script on its own, as the user that the cluster belongs to cannot: it must see our process and our
-    /// locks. `$1` is the folder, `$2` where the programs are.
-    fn leave_behind(&self, script: &str, more: &[&Path]) {
+    /// Starts a detached script as our user, since it must see our process and locks; the owner of the cluster could
+    /// not. `$1` is the folder of the cluster, `$2` that of the programs.
+    fn spawn_detached(&self, script: &str, more: &[&Path]) {
         // `pg_ctl` refuses to run as root.
         let by = |user: u32| format!("setpriv --reuid={user} --clear-groups ");
         let script =
@@ -265,7 +266,7 @@ impl Cluster {
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", &script, "sh"]).arg(&self.folder).arg(&self.programs).args(more);
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Where there is no `setsid`, the cluster stays until somebody stops it.
+        // Without `setsid` the cluster keeps running until it is stopped by hand.
         drop(command.spawn());
     }
 }
@@ -282,13 +283,13 @@ impl Drop for Cluster {
     }
 }
 
-/// The address of a database that several clusters may have, the first one first.
+/// URL of a database with several clusters as hosts, to be tried in this order.
 pub fn url_of_all(clusters: &[&Cluster], database: &str) -> String {
     let hosts: Vec<String> = clusters.iter().map(|it| it.folder.to_str().unwrap().replace('/', "%2F")).collect();
     format!("postgres://postgres@{}/{database}", hosts.join(","))
 }
 
-/// The folder of the cluster that all tests of this checkout share.
+/// Folder of the cluster that all tests of this checkout share.
 pub(crate) fn shared_folder() -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -296,14 +297,14 @@ pub(crate) fn shared_folder() -> PathBuf {
     in_memory().join(format!("paywright-pg-{:08x}", hasher.finish() >> 32))
 }
 
-/// A folder of `place` that no other cluster has.
+/// Makes the path of a folder under `place` that no other cluster uses.
 fn folder_of_this_process(place: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let n = NEXT.fetch_add(1, Ordering::SeqCst);
     place.join(format!("paywright-pg-{}-{n}", std::process::id()))
 }
 
-/// A folder in memory if there is one with room, else one for what is temporary.
+/// Folder in memory if there is at least 1 GiB free, else the folder for temporary files.
 fn in_memory() -> PathBuf {
     const KILOBYTES_MIN: u64 = 1024 * 1024;
     let shm = Path::new("/dev/shm");
@@ -313,7 +314,7 @@ fn in_memory() -> PathBuf {
     if kilobytes.is_some_and(|it| it >= KILOBYTES_MIN) { shm.to_owned() } else { std::env::temp_dir() }
 }
 
-/// The folder of PostgreSQL's programs: `initdb` and the rest.
+/// Finds the folder of PostgreSQL's server programs, such as `initdb`.
 pub fn programs() -> PathBuf {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> =
@@ -325,12 +326,12 @@ pub fn programs() -> PathBuf {
     let mut places = named.into_iter().chain(newest).chain(std::env::split_paths(&path));
     places.find(|it| it.join("initdb").exists() && it.join("postgres").exists()).expect(
         "the tests need a PostgreSQL: install its server programs (Debian: apt-get install postgresql), or set PG_BIN \
-         to the folder that they are in. TEST_DATABASE_URL names a server to use for most tests; those that stop \
-         one, or speak TLS to one, need the programs all the same",
+         to their folder. TEST_DATABASE_URL names a server for most tests; those that stop a server, or use TLS, need \
+         the programs all the same",
     )
 }
 
-/// Whom the cluster belongs to, where we are root: PostgreSQL refuses to run as root.
+/// User and group that own the cluster if we are root, since PostgreSQL refuses to run as root.
 fn unprivileged() -> Option<(u32, u32)> {
     let id = Command::new("id").arg("-u").output().unwrap().stdout;
     if id.trim_ascii() != b"0" {

@@ -7,7 +7,7 @@ use paywright_domain::{CancelReason, Dispute, IntentId, IntentSnapshot, Money, R
 use secrecy::SecretString;
 
 mockall::mock! {
-    /// A gateway whose answers a test scripts.
+    /// Gateway whose answers a test scripts.
     pub Gateway {}
 
     #[async_trait]
@@ -23,7 +23,7 @@ mockall::mock! {
     }
 }
 
-/// A provider that has nothing on record.
+/// Stripe's records of an account without objects.
 #[derive(Debug, Clone, Copy)]
 pub struct NoRecords;
 
@@ -52,15 +52,15 @@ impl ProviderRecords for NoRecords {
     }
 }
 
-/// The answer of a provider that has just made the intent asked for.
+/// Makes Stripe's answer to a request that has created the intent `id`.
 pub fn issued(id: &str, new: &NewIntent, now: Timestamp) -> IssuedIntent {
     let mut snapshot = IntentSnapshot::new(IntentId::new(id).unwrap(), new.order, new.amount, now);
     snapshot.revision = Some(new.revision);
     IssuedIntent { client_secret: Some(SecretString::from(format!("{id}_secret_x"))), snapshot, request: None }
 }
 
-/// A gateway that names intents after the idempotency key, as a provider with true idempotency would, and
-/// reports every one of them as it was made.
+/// Makes a gateway that derives each intent's id from the idempotency key, so that a repeated request gets the same
+/// intent, in the state after its creation.
 pub fn issuing_gateway(now: Timestamp) -> MockGateway {
     let mut gateway = MockGateway::new();
     gateway.expect_create_intent().returning(move |new, key| {

@@ -1,12 +1,12 @@
-//! What tests share: sample values, a scripted gateway, hand-set time and ids, and the contract that every
-//! store keeps.
+//! Shared parts of tests: sample values, a scripted gateway, a Stripe in memory, a manual clock, ids in sequence, a
+//! PostgreSQL to test with, and the contract tests of every store.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::print_stderr,
-    reason = "everything here runs in tests alone, and fails them by panicking"
+    reason = "the crate is used in tests only, and a panic fails the test"
 )]
 
 pub mod account_contract;

@@ -1,6 +1,6 @@
-//! A real PostgreSQL for tests: the one that `TEST_DATABASE_URL` names, or else a cluster of our own from the
-//! server programs on this machine. All tests of a run share it; each has a database of its own, copied from a
-//! migrated template.
+//! Real PostgreSQL for tests: the server of `TEST_DATABASE_URL`, or else a cluster that is started from the server
+//! programs on this machine. All tests of a run share it; each test has its own database, copied from a migrated
+//! template.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
@@ -14,51 +14,51 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::cluster::{Cluster, shared_folder};
 
-/// Names the lock under which a template is made: "Tpl" in ASCII.
+/// Key of the advisory lock under which the template is made: "Tpl" in ASCII.
 const TEMPLATE_LOCK: i64 = 0x54_706c;
 
-/// A database of one test. It goes with the test, unless that failed: then its address is printed.
+/// Database of one test. It is dropped after the test, unless the test failed: then its URL is printed.
 pub struct Database {
     name: String,
     server: &'static Server,
 }
 
 impl Database {
-    /// A migrated one. `migrate` makes the schema in the database that a URL names; it is asked once a run.
+    /// Makes a migrated database. `migrate` makes the schema in the database of a URL; it is called once a run.
     pub async fn migrated(migrate: impl AsyncFnOnce(&str)) -> Self {
         let server = Server::shared();
         let template = server.template(migrate).await;
         let database = Self::create(server, &format!("TEMPLATE {template}")).await;
-        // A copy is the same installation, and this is to be another one.
+        // A copy has the installation id of the template, and needs its own.
         database.client().await.batch_execute("UPDATE installation SET id = gen_random_uuid()").await.unwrap();
         database
     }
 
-    /// An empty one.
+    /// Makes an empty database.
     pub async fn empty() -> Self {
         Self::create(Server::shared(), "").await
     }
 
     async fn create(server: &'static Server, template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        // The process id may come again in a server that outlives a run.
-        let drawn = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
+        // The process id may be reused while the server outlives a run.
+        let random = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
         let n = NEXT.fetch_add(1, Ordering::SeqCst);
-        let name = format!("t_{}_{n}_{:08x}", std::process::id(), drawn >> 32);
+        let name = format!("t_{}_{n}_{:08x}", std::process::id(), random >> 32);
         let admin = server.admin().await;
         let version: String = admin.query_one("SHOW server_version_num", &[]).await.unwrap().get(0);
-        // Copying files beats writing the copy to the log, where there is nothing to be recovered.
+        // Copying files is faster than writing the copy to the log, and a crash need not be recovered from.
         let by = if template.is_empty() || version.as_str() < "150000" { "" } else { "STRATEGY file_copy" };
         admin.batch_execute(&format!("CREATE DATABASE {name} {template} {by}")).await.unwrap();
         Self { name, server }
     }
 
-    /// Its address.
+    /// URL of the database.
     pub fn url(&self) -> String {
         self.server.url(&self.name)
     }
 
-    /// A connection behind the back of whatever is tested.
+    /// Makes a connection for the test's own statements, beside the code under test.
     pub async fn client(&self) -> Client {
         connect(&self.url()).await
     }
@@ -67,11 +67,11 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the database of this test is left at {}", self.url());
+            eprintln!("the database of this test is kept at {}", self.url());
             return;
         }
         let (server, name) = (self.server, self.name.clone());
-        // A thread, since this one may be running a runtime already.
+        // On its own thread, since this one may run a runtime already.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -82,7 +82,7 @@ impl Drop for Database {
     }
 }
 
-/// Connects, or fails the test.
+/// Connects to a URL, or fails the test.
 pub async fn connect(url: &str) -> Client {
     let (client, connection) =
         tokio_postgres::connect(url, NoTls).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
@@ -90,11 +90,11 @@ pub async fn connect(url: &str) -> Client {
     client
 }
 
-/// The server that all tests share.
+/// Server that all tests share.
 struct Server {
-    /// Its address up to the name of the database, and what comes after that.
+    /// Parts of its URL before and after the name of the database.
     around: (String, String),
-    /// Held as long as this process lives, so that nobody stops the cluster under it.
+    /// File lock held while this process lives, so that the cluster is not stopped.
     _lease: Option<File>,
 }
 
@@ -107,7 +107,7 @@ impl Server {
         })
     }
 
-    /// Starts the cluster, or finds it started by another process of this run.
+    /// Starts the shared cluster, unless another process of this run has started it.
     fn own() -> Self {
         let folder = shared_folder();
         let beside = |extension: &str| {
@@ -136,19 +136,19 @@ impl Server {
         connect(&self.url("postgres")).await
     }
 
-    /// The name of a migrated database to copy, made by the first to ask.
+    /// Name of the migrated database to copy, which the first caller makes.
     async fn template(&self, migrate: impl AsyncFnOnce(&str)) -> String {
         let name = format!("paywright_template_{:016x}", hash_of_migrations());
         let admin = self.admin().await;
         admin.execute("SELECT pg_advisory_lock($1)", &[&TEMPLATE_LOCK]).await.unwrap();
-        let there = admin.query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await.unwrap();
-        if there.is_empty() {
+        let existing = admin.query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await.unwrap();
+        if existing.is_empty() {
             let making = format!("{name}_making");
             for sql in [format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)"), format!("CREATE DATABASE {making}")] {
                 admin.batch_execute(&sql).await.unwrap();
             }
             migrate(&self.url(&making)).await;
-            // Its last connection may take a moment to end.
+            // The database cannot be renamed until its last connection has ended.
             let rename = format!("ALTER DATABASE {making} RENAME TO {name}");
             while let Err(error) = admin.batch_execute(&rename).await {
                 let code = error.code().map(|it| it.code().to_owned());
@@ -160,7 +160,7 @@ impl Server {
     }
 }
 
-/// Cuts a URL around the name of its database.
+/// Splits a URL before and after the name of its database.
 fn around_name(url: &str) -> (String, String) {
     let (address, query) = url.split_once('?').map_or((url, String::new()), |(it, query)| (it, format!("?{query}")));
     let after_scheme = address.find("://").expect("TEST_DATABASE_URL is a postgres:// URL") + 3;
@@ -170,7 +170,7 @@ fn around_name(url: &str) -> (String, String) {
     }
 }
 
-/// A template of other migrations is another template.
+/// Hash of the migrations, so that changed migrations have another template.
 fn hash_of_migrations() -> u64 {
     fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {

@@ -15,35 +15,35 @@ use uuid::Uuid;
 
 use crate::HandClock;
 
-/// What is to go wrong with a call that changes something.
+/// Fault of one call that changes something at Stripe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The request is lost on the way there.
+    /// The request is lost before it is executed.
     LostBefore,
-    /// It is carried out, and the answer is lost.
+    /// The request is executed, and the answer is lost.
     LostAfter,
-    /// It is not carried out, and the key stands for a failure from then on.
+    /// The request is not executed, and a failure is saved under its key.
     FailsBefore,
-    /// It is carried out, and the key stands for a failure from then on.
+    /// The request is executed, and a failure is saved under its key.
     FailsAfter,
-    /// The provider wants to be asked later.
+    /// Stripe is busy: the caller must try again later.
     Busy,
-    /// It is refused with this code.
+    /// The request is refused with this error code.
     Refuses(&'static str),
 }
 
 impl Trouble {
-    /// Those after which the same can still be brought about.
+    /// Faults after which a later call can still succeed.
     pub const PASSING: [Self; 5] = [Self::LostBefore, Self::LostAfter, Self::FailsBefore, Self::FailsAfter, Self::Busy];
 
-    /// A call without trouble, then one with each of [`Self::PASSING`].
+    /// Iterates over no fault, and then each of [`Self::PASSING`].
     pub fn none_and_each_passing() -> impl Iterator<Item = Option<Self>> {
         std::iter::once(None).chain(Self::PASSING.map(Some))
     }
 }
 
-/// A payment provider of one test: it remembers intents, refunds and keys as Stripe does, and a test does in it what
-/// a customer, a bank or somebody at the dashboard would.
+/// Stripe in memory, for one test. It stores intents, refunds and idempotency keys as Stripe does; the test performs
+/// the actions of a customer, a bank or a person at Stripe's dashboard.
 #[derive(Clone)]
 pub struct Provider {
     clock: Arc<HandClock>,
@@ -53,27 +53,27 @@ pub struct Provider {
 #[derive(Default)]
 struct State {
     intents: BTreeMap<String, IntentSnapshot>,
-    made: Vec<String>,
-    /// When each of those was made.
-    made_at: BTreeMap<String, Timestamp>,
+    created: Vec<String>,
+    /// Time at which each of them was created.
+    created_at: BTreeMap<String, Timestamp>,
     refunds: Vec<RefundSnapshot>,
     disputes: Vec<Dispute>,
     events: Vec<ProviderEvent>,
-    answers: BTreeMap<String, Saved>,
+    answers: BTreeMap<String, SavedAnswer>,
     troubles: VecDeque<Trouble>,
     calls: Vec<String>,
-    manual: bool,
+    manual_capture: bool,
     pending_refunds: bool,
-    keeps_secrets: bool,
-    /// The code that a request with an e-mail address is refused with.
+    omits_secrets: bool,
+    /// Error code with which a request with an e-mail address is refused.
     refuses_emails: Option<&'static str>,
-    walked: u32,
+    event_pages_read: u32,
     reads: u32,
     clock_ahead: Option<i64>,
 }
 
 #[derive(Clone)]
-enum Saved {
+enum SavedAnswer {
     Intent(IntentSnapshot),
     Refund(RefundSnapshot),
     Refusal(IntentError),
@@ -81,86 +81,86 @@ enum Saved {
 }
 
 impl Provider {
-    /// A provider of nothing yet, by this clock.
+    /// Makes an empty Stripe with this clock.
     pub fn by(clock: &Arc<HandClock>) -> Self {
         Self { clock: Arc::clone(clock), state: Arc::default() }
     }
 
-    /// What goes wrong with the calls to come that change something, one after the other.
+    /// Adds faults of the next calls that change something, one fault for each call.
     pub fn will(&self, troubles: impl IntoIterator<Item = Trouble>) {
         self.state().troubles.extend(troubles);
     }
 
-    /// Has intents hold their money until it is captured.
+    /// Lets payments wait for capture from now on.
     pub fn holds_money(&self) {
-        self.state().manual = true;
+        self.state().manual_capture = true;
     }
 
-    /// Has refunds stay pending.
+    /// Lets refunds stay pending from now on.
     pub fn refunds_slowly(&self) {
         self.state().pending_refunds = true;
     }
 
-    /// Has answers come without client secrets, or with them again.
+    /// Leaves client secrets out of answers, or includes them again.
     pub fn keeps_secrets(&self, keeps: bool) {
-        self.state().keeps_secrets = keeps;
+        self.state().omits_secrets = keeps;
     }
 
-    /// Has every request with an e-mail address be refused for it.
+    /// Refuses every request with an e-mail address from now on.
     pub fn refuses_emails(&self) {
         self.state().refuses_emails = Some(IntentError::EMAIL_INVALID);
     }
 
-    /// Has its clock be so many seconds ahead of ours.
+    /// Reports a difference of Stripe's clock to ours, in seconds; positive if Stripe's is ahead.
     pub fn clock_is_ahead(&self, seconds: i64) {
         self.state().clock_ahead = Some(seconds);
     }
 
-    /// The calls that changed something, or tried to, by name and key.
+    /// Calls so far that were to change something, by name and idempotency key.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
     }
 
-    /// How an intent stands.
+    /// Present state of an intent.
     pub fn intent_now(&self, id: &IntentId) -> IntentSnapshot {
         self.state().intents[id.as_str()].clone()
     }
 
-    /// Every refund.
+    /// All refunds in their present state.
     pub fn refunds_now(&self) -> Vec<RefundSnapshot> {
         self.state().refunds.clone()
     }
 
-    /// How many intents were made.
+    /// Number of intents that were created.
     pub fn made_now(&self) -> usize {
-        self.state().made.len()
+        self.state().created.len()
     }
 
-    /// How often an intent was read.
+    /// Number of reads of an intent.
     pub fn reads(&self) -> u32 {
         self.state().reads
     }
 
-    /// How many pages of messages were read.
+    /// Number of pages of events that were read.
     pub fn walked(&self) -> u32 {
-        self.state().walked
+        self.state().event_pages_read
     }
 
-    /// Somebody else has made an intent.
+    /// Adds an intent that another program has created.
     pub fn adds(&self, intent: IntentSnapshot) {
         self.state().intents.insert(intent.intent.to_string(), intent);
     }
 
-    /// The provider knows an intent no more.
+    /// Deletes an intent.
     pub fn forgets(&self, id: &IntentId) {
         self.state().intents.remove(id.as_str());
     }
 
-    /// A customer pays: the money is taken, or held where it is to be captured.
+    /// Pays an intent as a customer: it succeeds, or waits for capture.
     pub fn pay(&self, id: &IntentId) {
-        let manual = self.state().manual;
+        let manual_capture = self.state().manual_capture;
         self.change(id, |it| {
-            if manual {
+            if manual_capture {
                 it.status = IntentStatus::RequiresCapture;
                 it.capturable = it.amount;
             } else {
@@ -170,24 +170,24 @@ impl Provider {
         });
     }
 
-    /// The bank, or somebody, moves an intent.
+    /// Changes an intent and records the event, as a bank or a person at the dashboard would.
     pub fn change(&self, id: &IntentId, change: impl FnOnce(&mut IntentSnapshot)) {
         let now = self.clock.now();
         let mut state = self.state();
         let intent = state.intents.get_mut(id.as_str()).unwrap();
         change(intent);
         let snapshot = IntentSnapshot { as_of: now, as_of_max: now, ..intent.clone() };
-        state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot)), now);
+        state.record_event("payment_intent", ProviderUpdate::Intent(Box::new(snapshot)), now);
     }
 
-    /// Somebody at the dashboard gives money back.
+    /// Refunds an amount, as a person at the dashboard would.
     pub fn refund_at_dashboard(&self, id: &IntentId, amount: Money) -> RefundSnapshot {
         let now = self.clock.now();
         let mut state = self.state();
-        state.give_back(id, amount, (None, None), now).unwrap()
+        state.refund(id, amount, (None, None), now).unwrap()
     }
 
-    /// The bank decides on a refund.
+    /// Sets the status of a refund, as the bank would.
     pub fn decide_refund(&self, id: &RefundId, status: RefundStatus) {
         let now = self.clock.now();
         let mut state = self.state();
@@ -197,19 +197,19 @@ impl Provider {
             refund.failure = Some("expired_or_canceled_card".into());
         }
         let update = ProviderUpdate::Refund(Box::new(refund.clone()));
-        state.tell("refund", update, now);
+        state.record_event("refund", update, now);
     }
 
-    /// A card holder disputes, or the bank decides on it.
+    /// Opens or replaces a dispute, as a card holder or the bank would.
     pub fn dispute(&self, dispute: Dispute) {
         let now = self.clock.now();
         let mut state = self.state();
         state.disputes.retain(|it| it.id != dispute.id);
         state.disputes.push(dispute.clone());
-        state.tell("dispute", ProviderUpdate::Dispute(Box::new(dispute)), now);
+        state.record_event("dispute", ProviderUpdate::Dispute(Box::new(dispute)), now);
     }
 
-    /// Every message so far: a test delivers them, or leaves that to the walk along them.
+    /// All events so far, for a test to deliver; otherwise they are found by back-fill.
     pub fn events_now(&self) -> Vec<ProviderEvent> {
         self.state().events.clone()
     }
@@ -220,24 +220,24 @@ impl Provider {
 
     fn issued(&self, snapshot: IntentSnapshot) -> IssuedIntent {
         let secret = SecretString::from(format!("{}_secret_x", snapshot.intent));
-        let client_secret = (!self.state().keeps_secrets).then_some(secret);
+        let client_secret = (!self.state().omits_secrets).then_some(secret);
         let request = Some(format!("req_{}", self.state().calls.len()));
         IssuedIntent { snapshot, client_secret, request }
     }
 
-    /// One call under a key, with what goes wrong with it.
-    fn once(
+    /// Executes a call once for its idempotency key, with the next fault.
+    fn execute_once(
         &self,
         name: &str,
         key: &str,
-        work: impl FnOnce(&mut State, Timestamp) -> Result<Saved, IntentError>,
-    ) -> Result<Saved, GatewayError> {
+        work: impl FnOnce(&mut State, Timestamp) -> Result<SavedAnswer, IntentError>,
+    ) -> Result<SavedAnswer, GatewayError> {
         let now = self.clock.now();
         let mut state = self.state();
         state.calls.push(format!("{name} {key}"));
         let trouble = state.troubles.pop_front();
         match trouble {
-            Some(Trouble::LostBefore) => return Err(GatewayError::Unknown("lost on the way".into())),
+            Some(Trouble::LostBefore) => return Err(GatewayError::Unknown("the request was lost".into())),
             Some(Trouble::Busy) => return Err(GatewayError::Busy("the provider of this test is busy".to_owned())),
             _ => {}
         }
@@ -245,28 +245,28 @@ impl Provider {
             saved
         } else {
             let saved = match trouble {
-                Some(Trouble::FailsBefore) => Saved::Failure,
+                Some(Trouble::FailsBefore) => SavedAnswer::Failure,
                 Some(Trouble::Refuses(code)) => {
-                    Saved::Refusal(IntentError { code: Some(code.into()), ..IntentError::default() })
+                    SavedAnswer::Refusal(IntentError { code: Some(code.into()), ..IntentError::default() })
                 }
                 Some(Trouble::FailsAfter) => {
                     drop(work(&mut state, now));
-                    Saved::Failure
+                    SavedAnswer::Failure
                 }
                 Some(Trouble::LostBefore | Trouble::LostAfter | Trouble::Busy) | None => {
-                    work(&mut state, now).unwrap_or_else(Saved::Refusal)
+                    work(&mut state, now).unwrap_or_else(SavedAnswer::Refusal)
                 }
             };
             state.answers.insert(key.to_owned(), saved.clone());
             saved
         };
         if trouble == Some(Trouble::LostAfter) {
-            return Err(GatewayError::Unknown("lost on the way back".into()));
+            return Err(GatewayError::Unknown("the answer was lost".into()));
         }
         match saved {
-            Saved::Refusal(error) => Err(GatewayError::Refused(error)),
-            Saved::Failure => Err(GatewayError::KeyExhausted("500".into())),
-            saved @ (Saved::Intent(_) | Saved::Refund(_)) => Ok(saved),
+            SavedAnswer::Refusal(error) => Err(GatewayError::Refused(error)),
+            SavedAnswer::Failure => Err(GatewayError::KeyExhausted("500".into())),
+            saved @ (SavedAnswer::Intent(_) | SavedAnswer::Refund(_)) => Ok(saved),
         }
     }
 
@@ -276,9 +276,11 @@ impl Provider {
         key: &str,
         work: impl FnOnce(&mut State, Timestamp) -> Result<IntentSnapshot, IntentError>,
     ) -> Result<IssuedIntent, GatewayError> {
-        match self.once(name, key, |state, now| work(state, now).map(Saved::Intent))? {
-            Saved::Intent(snapshot) => Ok(self.issued(snapshot)),
-            Saved::Refund(_) | Saved::Refusal(_) | Saved::Failure => panic!("{key} was used for something else"),
+        match self.execute_once(name, key, |state, now| work(state, now).map(SavedAnswer::Intent))? {
+            SavedAnswer::Intent(snapshot) => Ok(self.issued(snapshot)),
+            SavedAnswer::Refund(_) | SavedAnswer::Refusal(_) | SavedAnswer::Failure => {
+                panic!("{key} was used for another kind of request")
+            }
         }
     }
 
@@ -298,14 +300,14 @@ impl Provider {
             }
             change(intent);
             let snapshot = IntentSnapshot { as_of: now, as_of_max: now, ..intent.clone() };
-            state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
+            state.record_event("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
             Ok(snapshot)
         })
     }
 }
 
 impl State {
-    /// Checks the address that a receipt would go to.
+    /// Refuses a request with an e-mail address, if the test wants that.
     fn check_email(&self, new: &NewIntent) -> Result<(), IntentError> {
         match self.refuses_emails.filter(|_| new.email.is_some()) {
             Some(code) => Err(IntentError { code: Some(code.to_owned()), ..IntentError::default() }),
@@ -313,7 +315,7 @@ impl State {
         }
     }
 
-    fn tell(&mut self, kind: &str, update: ProviderUpdate, now: Timestamp) {
+    fn record_event(&mut self, kind: &str, update: ProviderUpdate, now: Timestamp) {
         self.events.push(ProviderEvent {
             id: format!("evt_{}", self.events.len() + 1),
             kind: format!("{kind}.changed"),
@@ -326,7 +328,7 @@ impl State {
         });
     }
 
-    fn give_back(
+    fn refund(
         &mut self,
         id: &IntentId,
         amount: Money,
@@ -334,8 +336,8 @@ impl State {
         now: Timestamp,
     ) -> Result<RefundSnapshot, IntentError> {
         let received = self.intents[id.as_str()].received.minor();
-        let gone = self.refunds.iter().filter(|it| it.intent == *id && it.status.holds_money());
-        let left = received - gone.map(|it| it.amount.minor()).sum::<i64>();
+        let refunded = self.refunds.iter().filter(|it| it.intent == *id && it.status.holds_money());
+        let left = received - refunded.map(|it| it.amount.minor()).sum::<i64>();
         if amount.minor() > left {
             let code = if left == 0 { "charge_already_refunded" } else { "amount_too_large" };
             return Err(IntentError { code: Some(code.into()), ..IntentError::default() });
@@ -351,7 +353,7 @@ impl State {
             request,
         };
         self.refunds.push(refund.clone());
-        self.tell("refund", ProviderUpdate::Refund(Box::new(refund.clone())), now);
+        self.record_event("refund", ProviderUpdate::Refund(Box::new(refund.clone())), now);
         Ok(refund)
     }
 }
@@ -364,13 +366,13 @@ impl PaymentGateway for Provider {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         self.intent_call("create", key, |state, now| {
             state.check_email(new)?;
-            let id = IntentId::new(format!("pi_{}", state.made.len() + 1)).unwrap();
+            let id = IntentId::new(format!("pi_{}", state.created.len() + 1)).unwrap();
             let mut snapshot = IntentSnapshot::new(id.clone(), new.order, new.amount, now);
             snapshot.revision = Some(new.revision);
-            state.made.push(id.to_string());
-            state.made_at.insert(id.to_string(), now);
+            state.created.push(id.to_string());
+            state.created_at.insert(id.to_string(), now);
             state.intents.insert(id.to_string(), snapshot.clone());
-            state.tell("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
+            state.record_event("payment_intent", ProviderUpdate::Intent(Box::new(snapshot.clone())), now);
             Ok(snapshot)
         })
     }
@@ -430,10 +432,12 @@ impl PaymentGateway for Provider {
 
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError> {
         let name = (Some(new.name.clone()), new.request);
-        let work = |state: &mut State, now| state.give_back(&new.intent, new.amount, name, now).map(Saved::Refund);
-        match self.once("refund", key, work)? {
-            Saved::Refund(snapshot) => Ok(IssuedRefund { snapshot, request: None }),
-            Saved::Intent(_) | Saved::Refusal(_) | Saved::Failure => panic!("{key} was used for something else"),
+        let work = |state: &mut State, now| state.refund(&new.intent, new.amount, name, now).map(SavedAnswer::Refund);
+        match self.execute_once("refund", key, work)? {
+            SavedAnswer::Refund(snapshot) => Ok(IssuedRefund { snapshot, request: None }),
+            SavedAnswer::Intent(_) | SavedAnswer::Refusal(_) | SavedAnswer::Failure => {
+                panic!("{key} was used for another kind of request")
+            }
         }
     }
 
@@ -449,9 +453,9 @@ impl PaymentGateway for Provider {
 
 #[async_trait]
 impl ProviderRecords for Provider {
-    /// Two at a time.
+    /// Returns two events at a time.
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
-        self.state().walked += 1;
+        self.state().event_pages_read += 1;
         let events = self.state().events.clone();
         let from = match after {
             None => 0,
@@ -463,10 +467,10 @@ impl ProviderRecords for Provider {
         Ok(EventPage { last: events.last().map(|it| (it.id.clone(), it.created_at)), more, events })
     }
 
-    /// Of those that somebody else has made it is not known when.
+    /// Lists the intents of other programs always, since their time of creation is not known.
     async fn intents(&self, _after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
         let state = self.state();
-        let is_listed = |id: &str| state.made_at.get(id).is_none_or(|it| *it >= since);
+        let is_listed = |id: &str| state.created_at.get(id).is_none_or(|it| *it >= since);
         Ok(Page::last(state.intents.values().filter(|it| is_listed(it.intent.as_str())).cloned().collect()))
     }
 
@@ -488,7 +492,7 @@ impl ProviderRecords for Provider {
         Ok(Page::last(self.refunds_now()))
     }
 
-    /// The newest first.
+    /// Lists the newest refund first.
     async fn refunds_of(&self, intent: &IntentId, _after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError> {
         Ok(Page::last(self.refunds_now().into_iter().rev().filter(|it| it.intent == *intent).collect()))
     }

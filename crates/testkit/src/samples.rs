@@ -5,22 +5,23 @@ use paywright_domain::{
 };
 use uuid::Uuid;
 
-/// An amount in US cents.
+/// Makes an amount in US cents.
 pub fn usd(minor: i64) -> Money {
     Money::new(minor, Currency::Usd).unwrap()
 }
 
-/// A moment, in seconds since 1970.
+/// Makes a time of seconds since 1970.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds).unwrap()
 }
 
-/// The `n`th order id: a higher `n` is a newer order.
+/// Makes the `n`th order id: a higher `n` is a newer order.
 pub fn order_id(n: u32) -> OrderId {
     OrderId(Uuid::from_u128(0x0195_ead7_0000_7000_8000_0000_0000_0000 + (u128::from(n) << 64) + u128::from(n)))
 }
 
-/// An order that uses every field: two lines, every kind of adjustment, a customer, notes. Its total is 121.85.
+/// Content of an order that uses every field: two lines, each kind of adjustment, a customer, metadata. Its total is
+/// 121.85 USD.
 pub fn new_order() -> NewOrder {
     let mut bone = LineItem::new("Bone", usd(300), 1).unwrap();
     bone.description = Text::new("Kaffee für Zoë ☕ – 10€").unwrap();
@@ -46,12 +47,12 @@ pub fn new_order() -> NewOrder {
     }
 }
 
-/// The decision to place [`new_order`] as the `n`th order.
+/// Decides to place [`new_order`] as the `n`th order.
 pub fn place(n: u32) -> Decision {
     Order::place(order_id(n), new_order(), at(1_743_415_050)).unwrap()
 }
 
-/// The decision to ask for the first intent of an order.
+/// Decides to request the first intent of an order.
 pub fn request_intent(order: &Order, now: Timestamp) -> Decision {
     match order.request_intent(now).unwrap() {
         IntentPlan::Create { decision: Some(decision), .. } => *decision,
@@ -59,14 +60,14 @@ pub fn request_intent(order: &Order, now: Timestamp) -> Decision {
     }
 }
 
-/// An edit that leaves one line of `minor` cents.
+/// Edit to one line of `minor` cents.
 pub fn edit_of_lines(minor: i64) -> OrderEdit {
     let lines = Some(vec![LineItem::new("Bone", usd(minor), 1).unwrap()]);
     OrderEdit { lines, adjustments: Some(Vec::new()), ..OrderEdit::default() }
 }
 
-/// All that `decision` says, with its tasks due at `due_at`: but for that of the order's expiry, which few tests are
-/// about.
+/// Changes to commit for `decision`, with its tasks due at `due_at`. The task of the order's expiry is left out, since
+/// few tests need it.
 pub fn changes(expected: Version, decision: Decision, now: Timestamp, due_at: Timestamp) -> Changes {
     Changes::of(expected, decision, now, |_, task| (*task != Task::ExpireOrder).then_some(due_at))
 }

@@ -6,7 +6,7 @@ use paywright_app::{GatewayError, SavedCard, Wallet};
 use paywright_domain::{CustomerId, IntentError, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
-/// What a provider keeps of customers, for one test: it remembers keys as Stripe does.
+/// Stripe customers and their cards in memory, for one test. It stores idempotency keys as Stripe does.
 #[derive(Debug, Clone, Default)]
 pub struct Cards {
     state: Arc<Mutex<State>>,
@@ -22,12 +22,12 @@ struct State {
 }
 
 impl Cards {
-    /// How many customers were made.
+    /// Number of customers that were created.
     pub fn customers(&self) -> usize {
         self.state.lock().unwrap().customers.len()
     }
 
-    /// Saves a card of a customer, who is known already.
+    /// Attaches a card to a customer.
     pub fn save(&self, customer: &str, card: &str) {
         let saved = SavedCard {
             id: PaymentMethodId::new(card).unwrap(),
@@ -40,17 +40,17 @@ impl Cards {
         self.state.lock().unwrap().cards.insert(0, (ProviderCustomerId::new(customer).unwrap(), saved));
     }
 
-    /// Refuses to make ephemeral keys for this version, as Stripe does where it does not know one.
+    /// Refuses ephemeral keys for this API version from now on, as Stripe does for an unknown one.
     pub fn does_not_know(&self, version: &str) {
         self.state.lock().unwrap().unknown_version = Some(version.to_owned());
     }
 
-    /// Every idempotency key that it was given.
+    /// Idempotency keys of all calls so far.
     pub fn keys(&self) -> Vec<String> {
         self.state.lock().unwrap().keys.clone()
     }
 
-    fn note(&self, key: &str) {
+    fn record_key(&self, key: &str) {
         self.state.lock().unwrap().keys.push(key.to_owned());
     }
 
@@ -64,7 +64,7 @@ impl Cards {
 #[async_trait]
 impl Wallet for Cards {
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
-        self.note(key);
+        self.record_key(key);
         tokio::task::yield_now().await;
         let id = ProviderCustomerId::new(format!("cus_{:.200}", customer.as_str())).unwrap();
         Ok(self.state.lock().unwrap().customers.entry(key.to_owned()).or_insert(id).clone())
@@ -76,7 +76,7 @@ impl Wallet for Cards {
         version: Option<&str>,
         key: &str,
     ) -> Result<SecretString, GatewayError> {
-        self.note(key);
+        self.record_key(key);
         if version.is_some() && version == self.state.lock().unwrap().unknown_version.as_deref() {
             return Err(GatewayError::Refused(IntentError::default()));
         }
@@ -84,7 +84,7 @@ impl Wallet for Cards {
     }
 
     async fn setup_intent(&self, _: &ProviderCustomerId, key: &str) -> Result<SecretString, GatewayError> {
-        self.note(key);
+        self.record_key(key);
         Ok(self.secret("seti"))
     }
 
@@ -94,7 +94,7 @@ impl Wallet for Cards {
     }
 
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError> {
-        self.note(key);
+        self.record_key(key);
         self.state.lock().unwrap().cards.retain(|(_, card)| card.id != *method);
         Ok(())
     }

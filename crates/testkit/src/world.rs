@@ -8,22 +8,22 @@ use uuid::Uuid;
 
 use crate::order_id;
 
-/// A clock that moves when it is told to.
+/// Clock that moves only when the test sets it.
 #[derive(Debug)]
 pub struct HandClock(AtomicI64);
 
 impl HandClock {
-    /// A clock at `start`.
+    /// Makes a clock that shows `start`.
     pub fn at(start: Timestamp) -> Self {
         Self(AtomicI64::new(start.unix_micros()))
     }
 
-    /// Moves on.
+    /// Sets the clock forward.
     pub fn advance_seconds(&self, seconds: u32) {
         self.0.fetch_add(i64::from(seconds) * 1_000_000, Ordering::SeqCst);
     }
 
-    /// Sets the clock back, as whoever finds it wrong does.
+    /// Sets the clock back, as an operator who corrects it would.
     pub fn set_back_seconds(&self, seconds: u32) {
         self.0.fetch_sub(i64::from(seconds) * 1_000_000, Ordering::SeqCst);
     }
@@ -31,7 +31,7 @@ impl HandClock {
 
 #[async_trait]
 impl Clock for HandClock {
-    /// In real time, since those who are waited for take theirs.
+    /// Pauses in real time, since concurrent tasks need real time to finish.
     async fn pause(&self, attempt: u32) {
         tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
     }
@@ -41,7 +41,7 @@ impl Clock for HandClock {
     }
 }
 
-/// Order ids that count up from 1.
+/// Order ids in sequence, from 1.
 #[derive(Debug, Default)]
 pub struct CountedIds(AtomicU32);
 
@@ -50,24 +50,24 @@ impl Ids for CountedIds {
         order_id(self.0.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    /// Over all of a test's processes.
+    /// Draws owners in sequence over all apps of a test process.
     fn owner(&self) -> Uuid {
         static OWNERS: AtomicU32 = AtomicU32::new(0);
         Uuid::from_u128(u128::from(OWNERS.fetch_add(1, Ordering::SeqCst)) + 1)
     }
 
-    /// Always none: what waits in a test waits its whole time.
+    /// Returns no spread, so that due times are exact.
     fn spread(&self, _seconds: u32) -> u32 {
         0
     }
 }
 
-/// A bell that counts.
+/// Waker that counts its calls.
 #[derive(Debug, Default)]
 pub struct CountingWaker(AtomicU32);
 
 impl CountingWaker {
-    /// How often it was rung.
+    /// Number of calls so far.
     pub fn woken(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }

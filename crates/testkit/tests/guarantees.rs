@@ -1,10 +1,10 @@
-//! What the documents say is tested, is.
+//! Each test that the documents name exists.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The names of all functions under `folder`.
+/// Collects the names of all functions under `folder`.
 fn functions(folder: &Path, into: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -24,11 +24,11 @@ fn every_test_that_the_guarantees_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut known = BTreeSet::new();
     functions(&root.join("crates"), &mut known);
-    let told = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
-    let words = told.split('`').skip(1).step_by(2);
-    // Test names are sentences; what else stands between the marks is no sentence.
+    let text = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
+    let words = text.split('`').skip(1).step_by(2);
+    // Test names are sentences; other words between backticks have fewer underscores.
     let named: BTreeSet<_> = words.filter(|it| it.matches('_').count() > 3 && !it.contains('/')).collect();
     let missing: Vec<_> = named.iter().filter(|it| !known.contains(**it)).collect();
     assert!(named.len() > 60, "{} names were read", named.len());
-    assert!(missing.is_empty(), "named and not there: {missing:?}");
+    assert!(missing.is_empty(), "named in the guarantees, but missing: {missing:?}");
 }
