@@ -1,4 +1,4 @@
-//! The books against the provider's: every order, payment, refund and dispute, compared by what the lists of both say.
+//! Audit: every order, PaymentIntent, refund and dispute in the store is compared with Stripe's lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,66 +10,66 @@ use paywright_domain::{
 use crate::perform::PerformError;
 use crate::{Access, App, GatewayError, OrderQuery, OrderRef, Page, StoreError, UnknownStatus};
 
-/// How long anything may be on its way before it is a difference, in seconds: longer than it takes when all is well.
-const ON_ITS_WAY_SECONDS: u32 = 3600;
+/// Age from which an unfinished request is reported, in seconds: longer than a request takes when all is well.
+const UNFINISHED_SECONDS: u32 = 3600;
 
-/// What was compared, and what differs.
+/// Result of an audit: how much was compared, and the differences.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Audit {
-    /// How many orders.
+    /// Number of orders compared.
     pub orders: usize,
-    /// How many payment intents of the provider's.
+    /// Number of PaymentIntents that Stripe lists for orders of this installation.
     pub intents: usize,
-    /// How many refunds of the provider's.
+    /// Number of refunds that Stripe lists for orders of this installation.
     pub refunds: usize,
-    /// How many disputes of the provider's.
+    /// Number of disputes that Stripe lists for orders of this installation.
     pub disputes: usize,
-    /// What differs.
+    /// Differences found.
     pub differences: Vec<Difference>,
 }
 
-/// One thing that is not the same on both sides.
+/// One difference between the store and Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Of which kind.
+    /// Class of the difference.
     pub class: DifferenceClass,
-    /// The order that it is about, as people name it; its id where it is not known here.
+    /// Number of the order; its id where the store has no such order.
     pub order: String,
-    /// What differs, in a sentence.
+    /// Sentence that says what differs.
     pub detail: String,
 }
 
-/// The ways in which the books can differ.
+/// Class of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DifferenceClass {
-    /// The provider has a payment of an order that is not here.
+    /// Stripe has a PaymentIntent for an order that is not in the store.
     UnknownOrder,
-    /// The provider has a payment that its order does not know.
+    /// Stripe has a PaymentIntent that is not stored with its order.
     UnknownIntent,
-    /// An order has a payment that the provider does not list.
+    /// An order has a PaymentIntent that Stripe does not list.
     MissingIntent,
-    /// A payment stands elsewhere.
+    /// The status of a PaymentIntent differs.
     Status,
-    /// Another amount was received.
+    /// The amount received by a PaymentIntent differs.
     Received,
-    /// More was kept than is due, and nothing says so.
+    /// A PaymentIntent succeeded that does not pay its order, and no anomaly records it.
     Overpaid,
-    /// The provider has a refund that its order does not know.
+    /// Stripe has a refund that is not stored with its order.
     UnknownRefund,
-    /// An order has a refund that the provider does not list.
+    /// An order has a refund that Stripe does not list.
     MissingRefund,
-    /// A refund stands elsewhere, or is of another amount.
+    /// The status or the amount of a refund differs.
     Refund,
-    /// A dispute is not known, or stands elsewhere.
+    /// A dispute is not stored, or its status differs.
     Dispute,
-    /// A payment, a refund or a dispute has a status at the provider that this program does not know.
+    /// A PaymentIntent, a refund or a dispute has a status at Stripe that this version does not know.
     UnknownStatus,
-    /// Something has been on its way for too long.
+    /// A request, an operation or a refund has been unfinished for more than an hour.
     Unfinished,
 }
 
 variant_names! {
-    /// Its name.
+    /// Name of the class in output.
     DifferenceClass {
         UnknownOrder => "unknown_order",
         UnknownIntent => "unknown_intent",
@@ -86,19 +86,19 @@ variant_names! {
     }
 }
 
-/// What the provider has on one order.
+/// Stripe's objects of one order.
 #[derive(Debug, Clone, Default)]
 struct AtProvider {
     intents: BTreeMap<IntentId, IntentSnapshot>,
     refunds: Vec<RefundSnapshot>,
     disputes: Vec<Dispute>,
-    /// Objects whose status is not known here.
+    /// Objects with a status that this version does not know.
     unknown: Vec<UnknownStatus>,
 }
 
 impl App {
-    /// Compares all that was made since `since` on both sides. It changes nothing. Both sides go on meanwhile: what
-    /// differs is read once more before it is told.
+    /// Compares everything created since `since` in the store and at Stripe, and changes nothing. Both may change
+    /// during the audit, so an order that differs is read again from both before a difference is reported.
     pub async fn audit(&self, since: Timestamp) -> Result<Audit, PerformError> {
         let mut audit = Audit::default();
         let now = self.clock.now();
@@ -108,7 +108,7 @@ impl App {
             let query = OrderQuery { customer: None, older_than, limit: Self::PAGE_MAX };
             let page = self.store.orders(&query).await?;
             for order in &page {
-                // Whatever came for it at the provider came after it was placed.
+                // Stripe's objects of an order are newer than the order, so all of them are within the list.
                 let theirs = provider.remove(&order.id).unwrap_or_default();
                 if order.placed_at >= since {
                     audit.orders += 1;
@@ -127,7 +127,7 @@ impl App {
         Ok(audit)
     }
 
-    /// All that the provider lists, by the order that it is of.
+    /// Reads Stripe's lists of PaymentIntents, refunds and disputes since `since`, grouped by order.
     async fn provider_side(
         &self,
         since: Timestamp,
@@ -189,7 +189,7 @@ impl App {
         Ok(by_order)
     }
 
-    /// The order of a payment, which may be older than the list.
+    /// Finds the order of a PaymentIntent in `listed`, or in the store where it is older than the list.
     async fn order_of(
         &self,
         intent: &IntentId,
@@ -219,50 +219,50 @@ impl App {
             differences.extend(theirs.intents.keys().chain(unknown).map(|intent| Difference {
                 class: DifferenceClass::UnknownOrder,
                 order: id.to_string(),
-                detail: format!("the payment provider has {intent} for an order that is not here"),
+                detail: format!("Stripe has {intent} for an order that is not in the store"),
             }));
             return Ok(());
         };
         let order = found.value;
-        let theirs = self.look_closely(&order, theirs).await?;
+        let theirs = self.read_each(&order, theirs).await?;
         differences.extend(compare(&order, &theirs, now));
         Ok(())
     }
 
-    /// Reads each payment of an order by itself, with its refunds.
-    async fn look_closely(&self, order: &Order, listed: AtProvider) -> Result<AtProvider, PerformError> {
-        let mut closely = AtProvider { disputes: listed.disputes, unknown: listed.unknown, ..AtProvider::default() };
+    /// Reads each PaymentIntent of an order from Stripe, with its refunds.
+    async fn read_each(&self, order: &Order, listed: AtProvider) -> Result<AtProvider, PerformError> {
+        let mut read = AtProvider { disputes: listed.disputes, unknown: listed.unknown, ..AtProvider::default() };
         let known = order.intents.iter().map(|it| it.id.clone());
         let all: BTreeSet<IntentId> = known.chain(listed.intents.into_keys()).collect();
         for intent in all {
             match self.gateway.intent(&intent).await {
-                Ok(issued) => drop(closely.intents.insert(intent.clone(), issued.snapshot)),
-                // One of a status that is not known is told of as that.
+                Ok(issued) => drop(read.intents.insert(intent.clone(), issued.snapshot)),
+                // An intent with an unknown status is reported as such.
                 Err(GatewayError::NotFound | GatewayError::NotUnderstood(_) | GatewayError::Foreign(_)) => continue,
                 Err(error) => return Err(error.into()),
             }
             let mut after = None;
             loop {
                 let page = self.records.refunds_of(&intent, after.as_deref()).await?;
-                closely.refunds.extend(page.items);
+                read.refunds.extend(page.items);
                 after = page.next;
                 if after.is_none() {
                     break;
                 }
             }
         }
-        Ok(closely)
+        Ok(read)
     }
 }
 
-/// What differs between an order and what the provider has on it.
+/// Compares an order with Stripe's objects of it.
 fn compare(order: &Order, theirs: &AtProvider, now: Timestamp) -> Vec<Difference> {
     let mut found = Differences { order, found: Vec::new() };
     for snapshot in theirs.intents.values() {
         match order.intent(&snapshot.intent) {
             None => {
                 let (id, status) = (&snapshot.intent, snapshot.status);
-                found.add(DifferenceClass::UnknownIntent, format!("{id} is {status} there, and not known here"));
+                found.add(DifferenceClass::UnknownIntent, format!("{id} is {status} at Stripe, and unknown here"));
             }
             Some(ours) => found.intent(ours, snapshot),
         }
@@ -274,14 +274,17 @@ fn compare(order: &Order, theirs: &AtProvider, now: Timestamp) -> Vec<Difference
         theirs.intents.contains_key(&it.id) || theirs.unknown.iter().any(|unknown| unknown.id == it.id.as_str())
     };
     for ours in order.intents.iter().filter(|it| !is_listed(it)) {
-        found.add(DifferenceClass::MissingIntent, format!("{} is {} here, and not listed there", ours.id, ours.status));
+        found.add(
+            DifferenceClass::MissingIntent,
+            format!("{} is {} here, and not listed by Stripe", ours.id, ours.status),
+        );
     }
     found.refunds(theirs);
     for dispute in &theirs.disputes {
         let ours = order.disputes.iter().find(|it| it.id == dispute.id).map(|it| it.status);
         if ours != Some(dispute.status) {
-            let here = ours.map_or("not known", |it| it.name());
-            let detail = format!("the dispute {} is {} there, and {here} here", dispute.id.as_str(), dispute.status);
+            let here = ours.map_or("unknown", |it| it.name());
+            let detail = format!("dispute {} is {} at Stripe, and {here} here", dispute.id.as_str(), dispute.status);
             found.add(DifferenceClass::Dispute, detail);
         }
     }
@@ -302,12 +305,12 @@ impl Differences<'_> {
     fn intent(&mut self, ours: &PaymentIntent, theirs: &IntentSnapshot) {
         let id = &ours.id;
         if ours.status != theirs.status {
-            let detail = format!("{id} is {} here, and {} there", ours.status, theirs.status);
+            let detail = format!("{id} is {} here, and {} at Stripe", ours.status, theirs.status);
             self.add(DifferenceClass::Status, detail);
         }
         if ours.received != theirs.received && theirs.livemode == self.order.livemode {
             let (here, there) = (ours.received.to_decimal(), theirs.received.to_decimal());
-            self.add(DifferenceClass::Received, format!("{id} has brought {here} here, and {there} there"));
+            self.add(DifferenceClass::Received, format!("{id} received {here} here, and {there} at Stripe"));
         }
         let is_paid = ours.status == IntentStatus::Succeeded;
         let explained = |it: &paywright_domain::Anomaly| {
@@ -322,7 +325,7 @@ impl Differences<'_> {
         };
         let pays = self.order.paid_by().is_some_and(|it| it.id == *id);
         if is_paid && !pays && !self.order.anomalies.iter().any(explained) {
-            let detail = format!("{id} has brought {} that pays nothing", ours.received.to_decimal());
+            let detail = format!("{id} received {}, which pays no order", ours.received.to_decimal());
             self.add(DifferenceClass::Overpaid, detail);
         }
     }
@@ -330,12 +333,14 @@ impl Differences<'_> {
     fn refunds(&mut self, theirs: &AtProvider) {
         for refund in &theirs.refunds {
             let ours = self.order.refunds.iter().find(|it| it.provider_id.as_ref() == Some(&refund.id));
-            let (id, there) = (&refund.id, format!("{} and {}", refund.amount.to_decimal(), refund.status));
+            let (id, there) = (&refund.id, format!("{} ({})", refund.amount.to_decimal(), refund.status));
             match ours {
-                None => self.add(DifferenceClass::UnknownRefund, format!("{id} is {there} there, and not known here")),
+                None => {
+                    self.add(DifferenceClass::UnknownRefund, format!("{id} is {there} at Stripe, and unknown here"));
+                }
                 Some(ours) if ours.status != refund.status || ours.amount != refund.amount => {
-                    let here = format!("{} and {}", ours.amount.to_decimal(), ours.status);
-                    self.add(DifferenceClass::Refund, format!("{id} is {here} here, and {there} there"));
+                    let here = format!("{} ({})", ours.amount.to_decimal(), ours.status);
+                    self.add(DifferenceClass::Refund, format!("{id} is {here} here, and {there} at Stripe"));
                 }
                 Some(_) => {}
             }
@@ -347,16 +352,19 @@ impl Differences<'_> {
         let ours = self.order.refunds.iter().filter(|it| theirs.intents.contains_key(&it.intent));
         let missing = ours.filter_map(|it| it.provider_id.clone()).filter(|it| !listed(it.clone()));
         for id in missing.collect::<Vec<_>>() {
-            self.add(DifferenceClass::MissingRefund, format!("{id} is known here, and not listed there"));
+            self.add(DifferenceClass::MissingRefund, format!("{id} is stored here, and not listed by Stripe"));
         }
     }
 
-    /// What a worker would long have finished.
+    /// Adds requests, operations and refunds that the worker should have finished long ago.
     fn unfinished(&mut self, now: Timestamp) {
         let order = self.order;
-        let is_old = |at: Timestamp| at.plus_seconds(ON_ITS_WAY_SECONDS) < now;
+        let is_old = |at: Timestamp| at.plus_seconds(UNFINISHED_SECONDS) < now;
         if order.requested.is_some() && is_old(order.updated_at) {
-            self.add(DifferenceClass::Unfinished, "a payment intent was asked for, and the answer is out".to_owned());
+            self.add(
+                DifferenceClass::Unfinished,
+                "a PaymentIntent was requested, and Stripe has not answered".to_owned(),
+            );
         }
         if let Some(operation) = order.operation.as_ref().filter(|it| is_old(it.since)) {
             let detail = format!("the {} has been under way since {}", operation.kind.name(), operation.since);
@@ -365,7 +373,7 @@ impl Differences<'_> {
         let waiting = |it: &&paywright_domain::Refund| it.status == RefundStatus::Requested && is_old(it.requested_at);
         for refund in order.refunds.iter().filter(waiting) {
             let why = refund.failure.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
-            let detail = format!("refund {} has waited since {}{why}", refund.number, refund.requested_at);
+            let detail = format!("refund {} has been waiting since {}{why}", refund.number, refund.requested_at);
             self.add(DifferenceClass::Unfinished, detail);
         }
     }
@@ -380,8 +388,8 @@ mod tests {
     use crate::fixtures::{at, dispute, placed, usd};
 
     fn snapshot(id: &str, status: IntentStatus, received: i64) -> IntentSnapshot {
-        let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), OrderId(Uuid::nil()), usd(1000), at(2));
-        IntentSnapshot { status, received: usd(received), ..asked }
+        let requested = IntentSnapshot::new(IntentId::new(id).unwrap(), OrderId(Uuid::nil()), usd(1000), at(2));
+        IntentSnapshot { status, received: usd(received), ..requested }
     }
 
     fn order() -> Order {
@@ -407,9 +415,8 @@ mod tests {
         }
     }
 
-    /// Each class is found where it is, and nothing where both sides agree.
     #[test]
-    fn each_class_of_difference_is_found() {
+    fn each_class_of_difference_is_found_and_none_where_both_sides_agree() {
         use DifferenceClass::{
             Dispute as DisputeClass, MissingIntent, MissingRefund, Received, Refund as RefundClass, Status, Unfinished,
             UnknownIntent, UnknownRefund, UnknownStatus,
@@ -421,27 +428,27 @@ mod tests {
             order: None,
         };
         let good = || snapshot("pi_1", IntentStatus::Succeeded, 1000);
-        let (asked, number) =
+        let (requested, number) =
             order().refund(&NewRefund { amount: Some(usd(100)), ..NewRefund::default() }, at(4)).unwrap();
-        let asked = asked.order;
+        let requested = requested.order;
         let named = RefundSnapshot {
-            name: asked.refund_numbered(number).map(|it| it.name(asked.id)),
+            name: requested.refund_numbered(number).map(|it| it.name(requested.id)),
             ..refund("re_1", 100, RefundStatus::Succeeded)
         };
-        let refunded = asked.update_refund(&named, at(5)).unwrap().order;
+        let refunded = requested.update_refund(&named, at(5)).unwrap().order;
         let with = |refunds: Vec<RefundSnapshot>| AtProvider { refunds, ..theirs(&[good()]) };
         let disputed = AtProvider { disputes: vec![dispute()], ..theirs(&[good()]) };
-        let late = at(10 + i64::from(ON_ITS_WAY_SECONDS));
+        let late = at(10 + i64::from(UNFINISHED_SECONDS));
         for (name, ours, theirs, now, expected) in [
             ("both agree", order(), theirs(&[good()]), at(9), vec![]),
             (
-                "not known here",
+                "unknown here",
                 order(),
                 theirs(&[good(), snapshot("pi_2", IntentStatus::Processing, 0)]),
                 at(9),
                 vec![UnknownIntent],
             ),
-            ("not listed there", order(), theirs(&[]), at(9), vec![MissingIntent]),
+            ("not listed by Stripe", order(), theirs(&[]), at(9), vec![MissingIntent]),
             ("another status", order(), theirs(&[snapshot("pi_1", IntentStatus::Canceled, 1000)]), at(9), vec![Status]),
             (
                 "another amount",
@@ -458,7 +465,7 @@ mod tests {
                 vec![],
             ),
             (
-                "a refund of the dashboard",
+                "a refund made in the dashboard",
                 order(),
                 with(vec![refund("re_9", 5, RefundStatus::Succeeded)]),
                 at(9),
@@ -478,9 +485,9 @@ mod tests {
                 at(9),
                 vec![RefundClass],
             ),
-            ("a refund that is not there", refunded, with(vec![]), at(9), vec![MissingRefund]),
-            ("a refund on its way", asked.clone(), with(vec![]), at(9), vec![]),
-            ("a refund that waits for ever", asked, with(vec![]), late, vec![Unfinished]),
+            ("a refund that Stripe does not list", refunded, with(vec![]), at(9), vec![MissingRefund]),
+            ("a refund under way", requested.clone(), with(vec![]), at(9), vec![]),
+            ("a refund that never ends", requested, with(vec![]), late, vec![Unfinished]),
             (
                 "a payment of an unknown status",
                 order(),
@@ -496,22 +503,16 @@ mod tests {
                 vec![UnknownStatus],
             ),
             ("a dispute", order(), disputed.clone(), at(9), vec![DisputeClass]),
-            (
-                "a dispute that is known",
-                order().update_dispute(&dispute(), at(5)).unwrap().order,
-                disputed,
-                at(9),
-                vec![],
-            ),
+            ("a known dispute", order().update_dispute(&dispute(), at(5)).unwrap().order, disputed, at(9), vec![]),
         ] {
             let classes: Vec<_> = compare(&ours, &theirs, now).into_iter().map(|it| it.class).collect();
             assert_eq!(classes, expected, "{name}");
         }
     }
 
-    /// I1: money beyond what is due is an anomaly, or it is a difference.
+    /// Invariant I1: money beyond the amount due is an anomaly or a difference.
     #[test]
-    fn money_that_pays_nothing_is_a_difference_unless_it_is_an_anomaly() {
+    fn an_overpayment_is_a_difference_unless_it_is_an_anomaly() {
         let second = snapshot("pi_2", IntentStatus::Succeeded, 1000);
         let both = theirs(&[snapshot("pi_1", IntentStatus::Succeeded, 1000), second.clone()]);
         let known = order().settle(&second, &Policies::DEFAULT, at(5)).unwrap().order;
@@ -531,7 +532,7 @@ mod tests {
         let open = snapshot("pi_1", IntentStatus::RequiresAction, 0);
         let open_order = placed.settle(&open, &Policies::DEFAULT, at(3)).unwrap().order;
         let canceling = open_order.cancel(CancelReason::Abandoned, at(4)).unwrap().order;
-        let now = at(5 + i64::from(ON_ITS_WAY_SECONDS));
+        let now = at(5 + i64::from(UNFINISHED_SECONDS));
         let found = compare(&canceling, &theirs(&[open]), now);
         assert_eq!(found.iter().map(|it| it.class.name()).collect::<Vec<_>>(), ["unfinished"]);
         assert!(found[0].detail.contains("the cancel has been under way since"), "{found:?}");

@@ -1,5 +1,5 @@
-//! Why an order is as it is: what happened to it, in whole sentences, what follows from that, and what happens next by
-//! itself.
+//! Explanation of an order for people, in whole sentences: why its payment has its status, what happened, and what the
+//! worker does next.
 
 use paywright_domain::{
     AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Money, OperationKind, Order, OrderState, PaymentIntent,
@@ -13,51 +13,51 @@ use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, St
 pub struct Explanation {
     /// The order.
     pub order: Order,
-    /// Why its payment stands as it does, the most telling sentence first.
+    /// Reasons for the payment's status, the most important first.
     pub because: Vec<String>,
-    /// What happened, the oldest first.
+    /// Facts of the order, the oldest first.
     pub timeline: Vec<Moment>,
-    /// What will happen by itself, the next first.
+    /// Tasks that wait for the worker, the next one first.
     pub next: Vec<NextStep>,
 }
 
-/// Something that happened.
+/// A fact of an order, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// When.
+    /// Time of the commit that stored the fact.
     pub at: Timestamp,
-    /// The name of the fact.
+    /// Name of the fact, such as `order.paid`.
     pub kind: &'static str,
-    /// What happened.
+    /// The fact in a sentence.
     pub sentence: String,
-    /// What made it happen, with Stripe's names for its messages and requests.
+    /// Cause of the change, with Stripe's ids of the event and the request; `None` where none was stored.
     pub cause: Option<Cause>,
 }
 
-/// Something that will happen by itself.
+/// A task that the worker will perform, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextStep {
-    /// When.
+    /// Earliest time at which the worker performs it.
     pub at: Timestamp,
-    /// What.
+    /// The task in a sentence.
     pub sentence: String,
-    /// The task that does it.
+    /// Key of the task.
     pub task: String,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub tries: u32,
-    /// Why it was not done the last time.
+    /// Error of the last attempt.
     pub error: Option<String>,
 }
 
 impl App {
-    /// Explains an order.
+    /// Explains an order that the caller may see.
     pub async fn explain(&self, which: &OrderRef, access: &Access) -> Result<Explanation, GetOrderError> {
         let order = self.load(which, access).await?.value;
         Ok(explain_order(&*self.store, order).await?)
     }
 }
 
-/// Explains an order by what a store has on it: all that is needed where nobody serves.
+/// Explains an order from the store alone, so that it works where no server is running.
 pub async fn explain_order(store: &dyn Store, order: Order) -> Result<Explanation, StoreError> {
     let facts = store.facts(order.id).await?;
     let tasks = store.tasks(order.id).await?;
@@ -79,113 +79,112 @@ fn error(error: &IntentError) -> String {
     }
 }
 
-/// The rules: each tells one thing that an order's state means, in the order in which somebody would ask.
+/// Reasons for the payment's status: its state, the operation under way, and each anomaly.
 fn because(order: &Order) -> Vec<String> {
-    let mut said = vec![standing(order)];
+    let mut reasons = vec![payment_summary(order)];
     if let Some(operation) = &order.operation {
         let what = match &operation.kind {
-            OperationKind::Edit { content } => format!("changed to {}", money(content.total)),
-            OperationKind::Cancel { .. } => "canceled".to_owned(),
-            OperationKind::Capture { amount } => format!("captured, {} of it", money(*amount)),
+            OperationKind::Edit { content } => format!("change {} to {}", operation.intent, money(content.total)),
+            OperationKind::Cancel { .. } => format!("cancel {}", operation.intent),
+            OperationKind::Capture { amount } => format!("capture {} of {}", money(*amount), operation.intent),
         };
-        let (intent, since) = (&operation.intent, operation.since);
-        said.push(format!(
-            "Since {since} the payment intent {intent} is being {what}; Stripe has not confirmed it yet."
-        ));
+        let since = operation.since;
+        reasons.push(format!("A request to {what} was made at {since}; Stripe has not confirmed it yet."));
     }
-    said.extend(order.anomalies.iter().map(|it| {
+    reasons.extend(order.anomalies.iter().map(|it| {
         let intent = it.intent.as_ref().map_or("the order", IntentId::as_str);
-        let told = match it.kind {
+        let found = match it.kind {
             AnomalyKind::PaidAfterCancel { received } => {
-                format!("{} came by {intent} after the order was canceled", money(received))
+                format!("{intent} received {} after the order was canceled", money(received))
             }
             AnomalyKind::SecondPayment { received } => {
-                format!("It was paid twice: {intent} brought {} once more", money(received))
+                format!("The order was paid twice: {intent} received another {}", money(received))
             }
             AnomalyKind::AmountDiffers { expected, received } => {
-                format!("{} came by {intent} where {} was due", money(received), money(expected))
+                format!("{intent} received {}, but {} was due", money(received), money(expected))
             }
             AnomalyKind::WrongCurrency { expected, received } => {
-                format!("{} came by {intent} where {} was due: another currency", money(received), money(expected))
+                format!("{intent} received {} in another currency: {} was due", money(received), money(expected))
             }
             AnomalyKind::WrongLivemode { live } => {
-                let (its, ours) = if live { ("live", "test") } else { ("test", "live") };
-                format!("{intent} is a {its} payment of a {ours} order")
+                let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
+                format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
             }
-            AnomalyKind::RefundFailed { refund } => format!("Refund {refund} was not made: the money is still here"),
-            AnomalyKind::RefundDelayed { refund } => format!("Refund {refund} waits for the balance at Stripe"),
+            AnomalyKind::RefundFailed { refund } => format!("Refund {refund} failed: the shop still has the money"),
+            AnomalyKind::RefundDelayed { refund } => {
+                format!("Refund {refund} is delayed until the Stripe balance covers it")
+            }
             AnomalyKind::RefundDiffers { refund, requested, made } => {
                 let (requested, made) = (money(requested), money(made));
-                format!("Stripe has a refund of {made} under the name of refund {refund}, which is of {requested}")
+                format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
             }
             AnomalyKind::PaymentNotConfirmed { told, received } => format!(
-                "An event told that {} was received by {intent}, and Stripe answered that {} was",
+                "An event said that {intent} received {}, but Stripe's API says {}",
                 money(told),
                 money(received)
             ),
             AnomalyKind::AuthorizationExpiring => {
-                format!("What {intent} holds is released within a day if it is not captured")
+                format!("The authorization of {intent} expires within a day if it is not captured")
             }
             AnomalyKind::PartiallyCaptured { captured, released } => {
                 let (captured, released) = (money(captured), money(released));
-                format!("{captured} of {intent} was captured outside of this shop, and {released} was released")
+                format!("{captured} of {intent} was captured outside Paywright, and {released} was released")
             }
-            AnomalyKind::CaptureFailed => format!("Stripe would not capture {intent}"),
+            AnomalyKind::CaptureFailed => format!("Stripe refused to capture {intent}"),
             AnomalyKind::IntentLost => {
-                format!("Stripe does not know {intent}: is its key of the same account and mode?")
+                format!("Stripe has no PaymentIntent {intent}: does the API key belong to another account or mode?")
             }
-            AnomalyKind::EarlyFraudWarning => format!("The bank warns that {intent} may be a fraud"),
-            AnomalyKind::UnderReview => format!("Stripe holds {intent} for a review"),
-            AnomalyKind::ReviewClosed => format!("The review of {intent} is over"),
-            AnomalyKind::ReceiptEmailRefused => {
-                "Stripe refused the e-mail address, so that it sends no receipt".to_owned()
-            }
+            AnomalyKind::EarlyFraudWarning => format!("The card issuer warns that {intent} may be fraudulent"),
+            AnomalyKind::UnderReview => format!("{intent} is under review at Stripe"),
+            AnomalyKind::ReviewClosed => format!("The review of {intent} at Stripe is closed"),
+            AnomalyKind::ReceiptEmailRefused => "Stripe refused the email address, so it sends no receipt".to_owned(),
         };
         let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-        let done = match it.policy {
+        let consequence = match it.policy {
             Policy::Tell => String::new(),
             Policy::HoldForReview if matches!(it.kind, AnomalyKind::PaymentNotConfirmed { .. }) => {
                 if it.intent.as_ref().is_some_and(|it| order.is_not_confirmed(it)) {
-                    "; send no goods until Stripe confirms the payment".to_owned()
+                    "; do not ship until Stripe confirms the payment".to_owned()
                 } else {
-                    "; what is due has been received since".to_owned()
+                    "; the amount due has been received since".to_owned()
                 }
             }
             Policy::HoldForReview
                 if !matches!(it.kind, AnomalyKind::WrongLivemode { .. })
                     && it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
             {
-                "; it has gone back".to_owned()
+                "; all of it has been refunded".to_owned()
             }
-            Policy::HoldForReview => "; a person must decide, and a refund of it frees the order".to_owned(),
+            Policy::HoldForReview => "; a person must decide, and refunding the payment ends the hold".to_owned(),
             Policy::Refund => {
                 let of_policy = |it: &&Refund| it.intent.as_str() == intent && it.origin == RefundOrigin::Policy;
                 let refund = order.refunds.iter().find(of_policy);
-                refund.map_or_else(String::new, |it| format!("; it goes back by refund {} ({})", it.number, it.status))
+                refund.map_or_else(String::new, |it| format!("; refund {} ({}) returns it", it.number, it.status))
             }
         };
-        format!("{told}{reason}{done}.")
+        format!("{found}{reason}{consequence}.")
     }));
-    said
+    reasons
 }
 
-/// How the payment stands, and why.
-fn standing(order: &Order) -> String {
+/// Whether the order is paid, and why.
+fn payment_summary(order: &Order) -> String {
     match (&order.state, order.payment_state()) {
         (OrderState::Paid { by, at }, state) => {
             if !order.is_paid() {
                 return format!(
-                    "It counts as not paid: an event told at {at} that {by} was paid, and Stripe has not received what is due."
+                    "The order counts as not paid: an event said at {at} that {by} was paid, but Stripe has not received \
+                     the amount due."
                 );
             }
             let received = order.intent(by).map_or(order.total, |it| it.received);
-            let paid = format!("It was paid: {} came by {by} at {at}", money(received));
+            let paid = format!("The order was paid: {by} received {} at {at}", money(received));
             match state {
-                PaymentState::Refunded => format!("{paid}, and all of it has gone back or is going."),
+                PaymentState::Refunded => format!("{paid}, and all of it has been refunded or is being refunded."),
                 PaymentState::PartiallyRefunded => {
-                    format!("{paid}, and {} of it is still here after its refunds.", money(order.left_of(by)))
+                    format!("{paid}, and {} is left after refunds.", money(order.left_of(by)))
                 }
-                PaymentState::Disputed => format!("{paid}, and the card holder disputes it."),
+                PaymentState::Disputed => format!("{paid}, and the cardholder disputes it."),
                 PaymentState::Paid
                 | PaymentState::Unpaid
                 | PaymentState::RequiresAction
@@ -195,19 +194,24 @@ fn standing(order: &Order) -> String {
             }
         }
         (OrderState::Canceled { reason, at }, _) => {
-            format!("It is not paid: it was canceled at {at} ({}).", reason.name())
+            format!("The order is not paid: it was canceled at {at} ({}).", reason.name())
         }
-        (OrderState::Open, PaymentState::Review) => "It is not paid: money came that does not fit it.".to_owned(),
+        (OrderState::Open, PaymentState::Review) => {
+            "The order is not paid: money was received that does not match it.".to_owned()
+        }
         (OrderState::Open, _) => match (order.payable_intent(), order.requested) {
-            (Some(intent), _) => format!("It is not paid: {}.", waiting_for(intent)),
+            (Some(intent), _) => format!("The order is not paid: {}.", waiting_for(intent)),
             (None, Some(_)) => {
-                "It is not paid: Stripe was asked for a payment intent, and whether it made one is not known yet."
+                "The order is not paid: a PaymentIntent was requested, and whether Stripe created it is not known yet."
                     .to_owned()
             }
             (None, None) if order.intents.is_empty() => {
-                "It is not paid: nobody has begun to pay, no payment intent was asked for.".to_owned()
+                "The order is not paid: no PaymentIntent has been requested.".to_owned()
             }
-            (None, None) => "It is not paid: its payment intent was given up; who pays next gets another.".to_owned(),
+            (None, None) => {
+                "The order is not paid: its PaymentIntent can no longer be paid; the next payment creates another."
+                    .to_owned()
+            }
         },
     }
 }
@@ -216,16 +220,16 @@ fn waiting_for(intent: &PaymentIntent) -> String {
     let id = &intent.id;
     match (intent.status, &intent.last_error) {
         (IntentStatus::RequiresPaymentMethod, Some(last)) => {
-            format!("the last attempt by {id} failed: {}; the customer may try again", error(last))
+            format!("the last payment attempt with {id} failed: {}; the customer may try again", error(last))
         }
-        (IntentStatus::RequiresPaymentMethod, None) => format!("{id} waits for the customer's means of payment"),
-        (IntentStatus::RequiresConfirmation, _) => format!("{id} waits for the customer to confirm"),
+        (IntentStatus::RequiresPaymentMethod, None) => format!("{id} is waiting for the customer's payment method"),
+        (IntentStatus::RequiresConfirmation, _) => format!("{id} is waiting for the customer to confirm the payment"),
         (IntentStatus::RequiresAction, _) => {
-            format!("{id} waits for the customer, whose bank asks for more (3-D Secure, say)")
+            format!("{id} is waiting for the customer to complete an action of the bank, such as 3-D Secure")
         }
         (IntentStatus::Processing, _) => format!("the bank is still processing {id}, which may take days"),
         (IntentStatus::RequiresCapture, _) => {
-            format!("{id} holds {} that the shop has not captured", money(intent.capturable))
+            format!("{id} has an authorization of {} that the shop has not captured", money(intent.capturable))
         }
         (IntentStatus::Succeeded | IntentStatus::Canceled, _) => format!("{id} has ended"),
     }
@@ -240,75 +244,78 @@ impl Moment {
 
 fn sentence(fact: &Fact) -> String {
     match fact {
-        Fact::OrderPlaced { total } => format!("The order was placed, for {}.", money(*total)),
+        Fact::OrderPlaced { total } => format!("The order was placed for {}.", money(*total)),
         Fact::OrderEdited { before, total, revision } => {
-            format!("The order was changed from {} to {} (revision {revision}).", money(*before), money(*total))
+            format!("The order was edited from {} to {} (revision {revision}).", money(*before), money(*total))
         }
         Fact::OrderCanceled { reason } => format!("The order was canceled ({}).", reason.name()),
-        Fact::OrderPaid { by, amount } => format!("The order was paid: {} by {by}.", money(*amount)),
-        Fact::IntentRequested { request } => format!(
-            "Stripe was about to be asked for a payment intent (revision {}, attempt {}).",
-            request.revision, request.attempt
-        ),
+        Fact::OrderPaid { by, amount } => format!("The order was paid: {by} received {}.", money(*amount)),
+        Fact::IntentRequested { request } => {
+            format!("A PaymentIntent was requested (revision {}, attempt {}).", request.revision, request.attempt)
+        }
         Fact::IntentRefused { error: refusal, .. } => {
-            format!("Stripe made no payment intent: {}.", error(refusal))
+            format!("Stripe created no PaymentIntent: {}.", error(refusal))
         }
         Fact::IntentCreated { intent, amount } => {
-            format!("The payment intent {intent} became known, for {}.", money(*amount))
+            format!("PaymentIntent {intent} was created for {}.", money(*amount))
         }
         Fact::IntentChanged { intent, before, status, last_error } => {
             let why = last_error.as_ref().map_or_else(String::new, |it| format!(": {}", error(it)));
             if before == status {
-                format!("{intent} stayed {status}{why}.")
+                format!("{intent} is still {status}{why}.")
             } else {
-                format!("{intent} went from {before} to {status}{why}.")
+                format!("{intent} changed from {before} to {status}{why}.")
             }
         }
         Fact::OperationRequested { operation, name, intent, amount } => {
             let amount = amount.map_or_else(String::new, |it| format!(", {}", money(it)));
-            format!("Stripe was about to be asked to {name} {intent}{amount} (operation {operation}).")
+            format!("Operation {operation} was requested: {name} {intent}{amount}.")
         }
-        Fact::OperationDropped { name, error: reason, .. } => {
-            format!("The {name} was dropped: {}.", error(reason))
+        Fact::OperationDropped { operation, name, error: reason, .. } => {
+            format!("Operation {operation} ({name}) was not carried out: {}.", error(reason))
         }
-        Fact::AuthorizationEnded { intent } => format!("The money that {intent} held was released."),
+        Fact::AuthorizationEnded { intent } => format!("The authorization of {intent} ended: the money was released."),
         Fact::PaymentConfirmed { intent, received } => {
-            format!("Stripe confirmed that {} was received by {intent}.", money(*received))
+            format!("Stripe confirmed that {intent} received {}.", money(*received))
         }
         Fact::ProceedsKnown { intent, gross, fee } => {
-            format!("Of {intent}, {} came to the balance at Stripe, which keeps {}.", money(*gross), money(*fee))
+            format!("{intent} added {} to the Stripe balance, less a fee of {}.", money(*gross), money(*fee))
         }
         Fact::RefundRequested { refund, intent, amount, origin } => {
-            let whose = match origin {
-                RefundOrigin::Shop => "The shop",
-                RefundOrigin::Policy => "The policy on money that does not fit",
-                RefundOrigin::Provider => "Somebody at Stripe",
-            };
-            format!("{whose} had {} of {intent} go back (refund {refund}).", money(*amount))
+            let amount = money(*amount);
+            match origin {
+                RefundOrigin::Shop => format!("The shop refunded {amount} of {intent} (refund {refund})."),
+                RefundOrigin::Policy => {
+                    format!("The policy on unexpected payments refunded {amount} of {intent} (refund {refund}).")
+                }
+                RefundOrigin::Provider => {
+                    format!("{amount} of {intent} was refunded at Stripe, outside Paywright (refund {refund}).")
+                }
+            }
         }
         Fact::RefundChanged { refund, before, status, failure, provider_id } => {
             let id = provider_id.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
             let why = failure.as_ref().map_or_else(String::new, |it| format!(": {it}"));
-            format!("Refund {refund}{id} went from {before} to {status}{why}.")
+            format!("Refund {refund}{id} changed from {before} to {status}{why}.")
         }
         Fact::DisputeOpened { intent, amount, reason, status, .. } => {
-            format!("The card holder disputed {} of {intent} ({reason}, {status}).", money(*amount))
+            format!("The cardholder disputed {} of {intent} ({reason}, {status}).", money(*amount))
         }
         Fact::DisputeChanged { dispute, before, status, withdrawn, reinstated } => {
             let moved = match (withdrawn, reinstated) {
-                (_, true) => "; the money was put back",
-                (true, false) => "; the money was taken",
+                (_, true) => "; the disputed amount was returned to the Stripe balance",
+                (true, false) => "; the disputed amount was withdrawn from the Stripe balance",
                 (false, false) => "",
             };
             if before == status {
-                return format!("The dispute {} is {status}{moved}.", dispute.as_str());
+                return format!("Dispute {} is {status}{moved}.", dispute.as_str());
             }
-            format!("The dispute {} went from {before} to {status}{moved}.", dispute.as_str())
+            format!("Dispute {} changed from {before} to {status}{moved}.", dispute.as_str())
         }
         Fact::AnomalyFound { anomaly } => {
             let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
             format!(
-                "Found about {}: {}{reason}; policy: {}.",
+                "Recorded for {}: {}{reason}; policy: {}.",
                 anomaly.intent.as_ref().map_or("the order", IntentId::as_str),
                 anomaly.kind.name(),
                 anomaly.policy.name()
@@ -320,26 +327,30 @@ fn sentence(fact: &Fact) -> String {
 impl NextStep {
     fn of(stored: StoredTask, order: &Order) -> Self {
         let sentence = match &stored.task {
-            Task::CreateIntent { .. } => "Stripe is asked again for the payment intent, by the same key.".to_owned(),
-            Task::UpdateIntent { .. } => "Stripe is asked again to change the payment intent.".to_owned(),
-            Task::CancelIntent { .. } => "Stripe is asked again to cancel the payment intent.".to_owned(),
-            Task::CaptureIntent { .. } => "Stripe is asked again to capture the payment.".to_owned(),
+            Task::CreateIntent { .. } => {
+                "The request for the PaymentIntent is sent again, with the same idempotency key.".to_owned()
+            }
+            Task::UpdateIntent { .. } => "The change of the PaymentIntent is sent to Stripe again.".to_owned(),
+            Task::CancelIntent { .. } => "The cancellation of the PaymentIntent is sent to Stripe again.".to_owned(),
+            Task::CaptureIntent { .. } => "The capture of the payment is sent to Stripe again.".to_owned(),
             Task::Refund { refund } => match order.refund_numbered(*refund) {
                 Some(Refund { status: RefundStatus::Requested, .. }) | None => {
-                    format!("Stripe is asked for refund {refund}.")
+                    format!("Refund {refund} is sent to Stripe.")
                 }
-                Some(_) => format!("Stripe is asked how refund {refund} stands."),
+                Some(_) => format!("The status of refund {refund} is read from Stripe."),
             },
-            Task::PollIntent { intent } => format!("Stripe is asked how {intent} stands, if no webhook tells before."),
+            Task::PollIntent { intent } => {
+                format!("The status of {intent} is read from Stripe, unless a webhook reports it earlier.")
+            }
             Task::ConfirmPayment { intent } => {
-                format!("Stripe is asked whether it has received the payment {intent} that an event told of.")
+                format!("{intent} is read from Stripe, to confirm the payment that an event reported.")
             }
             Task::WatchAuthorization { intent } => {
-                format!("A person is told that what {intent} holds will be released a day later.")
+                format!("A notice is recorded: the authorization of {intent} expires a day later.")
             }
-            Task::ExpireOrder => "The order is given up if it is still unpaid.".to_owned(),
+            Task::ExpireOrder => "The order is canceled if it is still unpaid.".to_owned(),
         };
-        // Who holds it may be gone: then the next one takes it when the lease is over.
+        // The owner of a lease may have died: another one leases the task when the lease is over.
         let at = stored.leased_until.map_or(stored.due_at, |until| stored.due_at.max(until));
         Self { at, sentence, task: stored.task.key().to_string(), tries: stored.taken, error: stored.error }
     }
@@ -368,9 +379,8 @@ mod tests {
         settled(&placed(), &seen(&placed(), "pi_1", status))
     }
 
-    /// Each question that somebody asks of an order, and the sentence that answers it.
     #[test]
-    fn each_rule_says_why() {
+    fn each_state_of_an_order_has_its_sentence() {
         let requested = match placed().request_intent(at(2)).unwrap() {
             IntentPlan::Create { decision: Some(decision), .. } => decision.order,
             plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
@@ -403,36 +413,42 @@ mod tests {
         let captured = IntentSnapshot { received: usd(400), ..seen(&manual, "pi_1", IntentStatus::Succeeded) };
         let live = IntentSnapshot { livemode: true, ..seen(&placed(), "pi_1", IntentStatus::Succeeded) };
         for (order, expected) in [
-            (placed(), "nobody has begun to pay"),
-            (requested, "whether it made one is not known yet"),
-            (issued(IntentStatus::RequiresPaymentMethod), "pi_1 waits for the customer's means of payment"),
+            (placed(), "no PaymentIntent has been requested"),
+            (requested, "whether Stripe created it is not known yet"),
+            (issued(IntentStatus::RequiresPaymentMethod), "pi_1 is waiting for the customer's payment method"),
             (
                 settled(&placed(), &declined),
                 "failed: Your card was declined. (card_declined); the customer may try again",
             ),
-            (issued(IntentStatus::RequiresConfirmation), "waits for the customer to confirm"),
-            (issued(IntentStatus::RequiresAction), "whose bank asks for more"),
+            (issued(IntentStatus::RequiresConfirmation), "is waiting for the customer to confirm"),
+            (issued(IntentStatus::RequiresAction), "to complete an action of the bank"),
             (issued(IntentStatus::Processing), "the bank is still processing pi_1"),
-            (issued(IntentStatus::RequiresCapture), "pi_1 holds 10.00 usd that the shop has not captured"),
-            (issued(IntentStatus::Canceled), "its payment intent was given up; who pays next gets another"),
-            (paid.clone(), "It was paid: 10.00 usd came by pi_1 at 1970-01-01T00:00:03Z."),
-            (refunded(None), "and all of it has gone back or is going"),
-            (refunded(Some(usd(400))), "and 6.00 usd of it is still here after its refunds"),
-            (disputed, "the card holder disputes it"),
-            (canceled, "It is not paid: it was canceled at 1970-01-01T00:00:02Z (abandoned)."),
-            (twice, "It was paid twice: pi_2 brought 10.00 usd once more; it goes back by refund 1 (requested)."),
-            (late, "10.00 usd came by pi_1 after the order was canceled; it goes back by refund 1 (requested)."),
-            (settled(&placed(), &other), "9.00 usd came by pi_1 where 10.00 usd was due; a person must decide"),
-            (settled(&placed(), &live), "pi_1 is a live payment of a test order"),
+            (
+                issued(IntentStatus::RequiresCapture),
+                "pi_1 has an authorization of 10.00 usd that the shop has not captured",
+            ),
+            (
+                issued(IntentStatus::Canceled),
+                "its PaymentIntent can no longer be paid; the next payment creates another",
+            ),
+            (paid.clone(), "The order was paid: pi_1 received 10.00 usd at 1970-01-01T00:00:03Z."),
+            (refunded(None), "and all of it has been refunded or is being refunded"),
+            (refunded(Some(usd(400))), "and 6.00 usd is left after refunds"),
+            (disputed, "the cardholder disputes it"),
+            (canceled, "The order is not paid: it was canceled at 1970-01-01T00:00:02Z (abandoned)."),
+            (twice, "The order was paid twice: pi_2 received another 10.00 usd; refund 1 (requested) returns it."),
+            (late, "pi_1 received 10.00 usd after the order was canceled; refund 1 (requested) returns it."),
+            (settled(&placed(), &other), "pi_1 received 9.00 usd, but 10.00 usd was due; a person must decide"),
+            (settled(&placed(), &live), "pi_1 is in live mode, but the order is in test mode"),
             (
                 settled(&authorised, &captured),
-                "4.00 usd of pi_1 was captured outside of this shop, and 6.00 usd was released",
+                "4.00 usd of pi_1 was captured outside Paywright, and 6.00 usd was released",
             ),
-            (canceling, "the payment intent pi_1 is being canceled; Stripe has not confirmed it yet"),
+            (canceling, "A request to cancel pi_1 was made at 1970-01-01T00:00:04Z; Stripe has not confirmed it yet"),
         ] {
             let said = because(&order).join(" ");
             assert!(said.contains(expected), "{expected:?} is not in {said:?}");
-            assert!(!said.contains("stolen"), "the bank's own word is not for everybody: {said}");
+            assert!(!said.contains("stolen"), "the bank's decline code is not shown: {said}");
         }
     }
 }

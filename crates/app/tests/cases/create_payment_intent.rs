@@ -205,7 +205,7 @@ async fn an_address_that_stripe_refuses_is_left_out_and_told_of() {
     assert_eq!(made.order.email, order.email, "the order keeps it");
     assert_eq!(made.order.payment_state().name(), "unpaid", "nothing is held up");
     let explained = shop.app.explain(&by_id(order.id), &Access::All).await.unwrap();
-    let sentence = "Stripe refused the e-mail address, so that it sends no receipt (ada@example.com).";
+    let sentence = "Stripe refused the email address, so it sends no receipt (ada@example.com).";
     assert!(explained.because.contains(&sentence.to_owned()), "{:?}", explained.because);
     let facts = [
         "order.placed",

@@ -78,7 +78,7 @@ async fn an_event_of_a_payment_that_stripe_does_not_have_is_found_out_by_the_cal
     let explained = service.call(Method::GET, &format!("{path}/explain"), &Value::Null).await.body["data"].clone();
     let because = explained["because"].to_string();
     assert_eq!(explained["status"], "open");
-    assert!(because.contains("It counts as not paid") && because.contains("send no goods"), "{because}");
+    assert!(because.contains("The order counts as not paid") && because.contains("do not ship"), "{because}");
 }
 
 /// Pains 11 and 20: whatever is acknowledged is kept, with what became of it.

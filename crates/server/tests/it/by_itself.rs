@@ -176,10 +176,10 @@ async fn an_audit_says_what_differs_and_fails_until_nothing_does() {
     assert!(agree && told.ends_with("Nothing differs.\n"), "{told}{said}");
     shop.pay(&intent, "pm_card_visa").await;
     let (agree, told, _) = shop.run(&["audit"]);
-    let detail = format!("  {order}: {intent} is requires_payment_method here, and succeeded there\n");
+    let detail = format!("  {order}: {intent} is requires_payment_method here, and succeeded at Stripe\n");
     assert!(!agree && told.contains("\nstatus (1):\n") && told.contains(&detail), "{told}");
     assert!(
-        told.contains(&format!("received (1):\n  {order}: {intent} has brought 0.00 here, and 124.50 there")),
+        told.contains(&format!("received (1):\n  {order}: {intent} received 0.00 here, and 124.50 at Stripe")),
         "{told}"
     );
     let hint = shop.call(Method::POST, &format!("/orders/{order}/payment"), &Value::Null).await;
@@ -197,11 +197,12 @@ async fn an_order_is_explained_by_any_of_its_names() {
     for name in [order.as_str(), intent.as_str()] {
         let (done, told, said) = shop.run(&["explain", name]);
         assert!(done, "{said}");
-        let why = format!("It is not paid: the last attempt by {intent} failed: Your card was declined.");
+        let why =
+            format!("The order is not paid: the last payment attempt with {intent} failed: Your card was declined.");
         assert!(told.starts_with(&format!("{order} (")) && told.contains(&why), "{told}");
         assert!(told.contains("[webhook, evt_") && told.contains(", req_"), "{told}");
         assert!(told.contains(", by Stripe]") && told.contains("[by API key shop ("), "{told}");
-        assert!(told.contains(&format!("Stripe is asked how {intent} stands")), "{told}");
+        assert!(told.contains(&format!("The status of {intent} is read from Stripe")), "{told}");
     }
     for (name, expected) in
         [("ORD-20200101-000000", "there is no order ORD-20200101-000000"), ("x", "an order is named by")]
