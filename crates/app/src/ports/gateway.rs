@@ -9,27 +9,32 @@ use secrecy::SecretString;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// The payment provider. An adapter translates and retries; it decides nothing about orders.
+/// Port to Stripe's PaymentIntents and refunds. An adapter translates and retries; it decides nothing about orders.
+///
+/// A call with a `key` sends it as Stripe's idempotency key: the same key must always come with the same parameters, and
+/// a repeated call returns the object that the first one created or changed. Dropping the future of such a call is an
+/// unknown outcome, after which the same call is safe to send again. A call that gets no answer, after all retries, ends
+/// as [`GatewayError::Unknown`].
 #[async_trait]
 pub trait PaymentGateway: Send + Sync {
-    /// Makes an intent, or gives the one that an earlier call with the same `key` made. The request must be
-    /// the same for the same key. Dropping the future is an unknown outcome: the key is safe to send again.
+    /// Creates a PaymentIntent, or returns the one that an earlier call with the same `key` created.
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
 
-    /// Reads how an intent stands now.
+    /// Reads a PaymentIntent. [`GatewayError::NotFound`] if Stripe has none with this id.
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError>;
 
-    /// Reads how an intent stands now, and what came of its payment on the shop's balance, if that is known there.
+    /// Reads a PaymentIntent as [`Self::intent`], and its proceeds on the Stripe balance where Stripe has booked them.
     async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError>;
 
-    /// Makes an intent ask for other content. As for every call with a key: the same request for the same key.
+    /// Updates a PaymentIntent to the parameters of `new`: amount, amount details, payer, receipt address and metadata.
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError>;
 
-    /// Gives an intent up, and releases what it holds.
+    /// Cancels a PaymentIntent, which releases its authorization.
     async fn cancel_intent(&self, id: &IntentId, reason: CancelReason, key: &str)
     -> Result<IssuedIntent, GatewayError>;
 
-    /// Takes `amount` of what an intent holds, and releases the rest. `order` is what the intent was made for.
+    /// Captures `amount` of a PaymentIntent's authorization and releases the rest. `order` has the parameters that the
+    /// intent was created or last updated with.
     async fn capture_intent(
         &self,
         id: &IntentId,
@@ -38,48 +43,49 @@ pub trait PaymentGateway: Send + Sync {
         key: &str,
     ) -> Result<IssuedIntent, GatewayError>;
 
-    /// Gives money back.
+    /// Creates a refund, or returns the one that an earlier call with the same `key` created.
     async fn create_refund(&self, new: &ProviderRefund, key: &str) -> Result<IssuedRefund, GatewayError>;
 
-    /// Reads how a refund stands now.
+    /// Reads a refund. [`GatewayError::NotFound`] if Stripe has none with this id.
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
 
-    /// Seconds by which the provider's clock was ahead of this machine's at its last answer; behind it where that is
-    /// negative. `None` where no answer has told.
+    /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was behind.
+    /// `None` before the first answer that had a date.
     fn clock_difference_seconds(&self) -> Option<i64> {
         None
     }
 }
 
-/// What an intent is asked for with: a pure function of a stored order and a stored request.
+/// Parameters with which a PaymentIntent is created or updated: a pure function of a stored order and a stored request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIntent {
-    /// The order to be paid.
+    /// Id of the order to be paid.
     pub order: OrderId,
-    /// Its name for people.
+    /// Number of the order, which people read.
     pub number: OrderNumber,
-    /// Customer whose order it is, in the shop's own terms.
+    /// The shop's id of the customer whose order it is.
     pub customer: Option<CustomerId>,
-    /// The revision of it.
+    /// Revision of the order that the parameters are for.
     pub revision: u32,
-    /// The epoch in which the request was decided; where there is one, the provider is told of the installation too.
+    /// Epoch in which the request was decided. With one, the metadata names the installation; without one, the request is
+    /// from before epochs were stored, and the metadata does not.
     pub epoch: Option<Epoch>,
-    /// How much is due.
+    /// Amount due.
     pub amount: Money,
-    /// When the money moves.
+    /// Whether the payment is captured automatically or by the shop.
     pub capture: CaptureMethod,
-    /// Where the provider's receipt goes.
+    /// Address to which Stripe sends its receipt.
     pub email: Option<Email>,
-    /// Who pays.
+    /// Person who pays.
     pub payer: Payer,
-    /// What is bought.
+    /// Line items of the order.
     pub lines: Vec<LineItem>,
-    /// Shipping, taxes and discounts: with the lines they come to `amount`.
+    /// Shipping, taxes and discounts. The sum of lines and adjustments is `amount`.
     pub adjustments: Vec<Adjustment>,
 }
 
 impl NewIntent {
-    /// The same order with other content.
+    /// Parameters of `order` with the content of an edit that is under way.
     pub(crate) fn with_content(order: &Order, content: &Content, epoch: Option<Epoch>) -> Self {
         Self {
             order: order.id,
@@ -96,8 +102,8 @@ impl NewIntent {
         }
     }
 
-    /// The parameters that the order has at `revision`. Its content cannot change while a request for an intent, or an
-    /// operation on one, is under way: a repeat has the same parameters.
+    /// Parameters of `order` at `revision`. The content of an order cannot change while a PaymentIntent request or an
+    /// operation is under way, so a repeated call has the same parameters.
     pub(crate) fn of(order: &Order, revision: u32, epoch: Option<Epoch>) -> Self {
         Self {
             order: order.id,
@@ -115,45 +121,46 @@ impl NewIntent {
     }
 }
 
-/// An intent as the provider answered.
+/// A PaymentIntent in an answer of Stripe.
 #[derive(Debug, Clone)]
 pub struct IssuedIntent {
-    /// How it stands.
+    /// The PaymentIntent at the time of the answer.
     pub snapshot: IntentSnapshot,
-    /// Client secret, with which a browser pays, where the provider gave one. Never stored, never logged.
+    /// Client secret with which a browser confirms the PaymentIntent, where the answer had one. Never stored or logged.
     pub client_secret: Option<SecretString>,
-    /// The provider's name for the request that it answered.
+    /// Stripe's id of the request (`req_…`).
     pub request: Option<String>,
 }
 
-/// A payment as the provider answered.
+/// A PaymentIntent in an answer of Stripe, with its proceeds.
 #[derive(Debug, Clone)]
 pub struct ReadPayment {
-    /// Its intent.
+    /// The PaymentIntent.
     pub issued: IssuedIntent,
-    /// Proceeds on the shop's balance; none where they are not known yet.
+    /// Proceeds on the Stripe balance; `None` where Stripe has not booked them yet.
     pub proceeds: Option<Proceeds>,
 }
 
-/// What is to be given back: a pure function of a stored refund.
+/// Parameters with which a refund is created: a pure function of a stored refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRefund {
-    /// Whose money.
+    /// Id of the PaymentIntent whose money is refunded.
     pub intent: IntentId,
-    /// How much.
+    /// Amount to refund.
     pub amount: Money,
-    /// Why.
+    /// Reason of the refund, as Stripe enumerates them.
     pub reason: Option<RefundReason>,
-    /// Name by which the provider is to remember it.
+    /// Name of the refund in its metadata: the order and the number of the refund.
     pub name: String,
-    /// The epoch in which it was decided; where there is one, the provider is told of the installation too.
+    /// Epoch in which the refund was decided. With one, the metadata names the installation; without one, the refund is
+    /// from before epochs were stored, and the metadata does not.
     pub epoch: Option<Epoch>,
-    /// Digest of the request that it is made for, which the provider is to remember.
+    /// Digest of the caller's idempotency key, stored in the refund's metadata.
     pub request: Option<Uuid>,
 }
 
 impl ProviderRefund {
-    /// What `refund` of `order` is asked for with.
+    /// Parameters of `refund`, which belongs to `order`.
     pub(crate) fn of(order: OrderId, refund: &Refund) -> Self {
         Self {
             intent: refund.intent.clone(),
@@ -166,47 +173,48 @@ impl ProviderRefund {
     }
 }
 
-/// A refund as the provider answered.
+/// A refund in an answer of Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedRefund {
-    /// How it stands.
+    /// The refund at the time of the answer.
     pub snapshot: RefundSnapshot,
-    /// The provider's name for the request that it answered.
+    /// Stripe's id of the request (`req_…`).
     pub request: Option<String>,
 }
 
-/// Why there is no answer to work with.
+/// Why a call to Stripe did not succeed.
 #[derive(Debug, Error)]
 pub enum GatewayError {
-    /// The provider did what was asked, and the answer is no. Asking the same again gives the same.
-    #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
+    /// Stripe refused the request, and changed nothing. The same request would be refused again.
+    #[error("Stripe refused the request: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Refused(IntentError),
-    /// The provider does not know the thing asked for.
-    #[error("the payment provider does not know what was asked for")]
+    /// Stripe has no object with the requested id.
+    #[error("Stripe has no such object")]
     NotFound,
-    /// The key is exhausted: the provider failed at it and repeats that for as long as it remembers the key, or it
-    /// remembers the key with other parameters. Whether it was carried out must be looked up; if it was not, only
-    /// another key can bring it about.
-    #[error("the payment provider takes this idempotency key for no other answer: {0}")]
+    /// The idempotency key is exhausted: Stripe stored a server error under it and repeats that for as long as it keeps
+    /// the key, or stored the key with other parameters. The caller must find out in Stripe's lists whether the request
+    /// was carried out; if it was not, only a request under another key can succeed.
+    #[error("the idempotency key can no longer succeed at Stripe: {0}")]
     KeyExhausted(#[source] Box<dyn StdError + Send + Sync>),
-    /// The provider did nothing and wants to be asked later: by this answer to this call.
-    #[error("the payment provider is busy: {0}")]
+    /// A rate or lock limit was reached, at Stripe or in this process: the request was not carried out, and may be sent
+    /// later.
+    #[error("Stripe is busy: {0}")]
     Busy(String),
-    /// Another request with the same key is being answered at this moment; this one did nothing.
-    #[error("the payment provider is still answering the same request")]
+    /// Another request with the same key is in flight; this one was not carried out.
+    #[error("Stripe is still answering the same request")]
     InFlight,
-    /// The provider will refuse everything until an operator changes something: the API key, its rights or the
-    /// account.
-    #[error("the payment provider cannot be used with these settings: {0}")]
+    /// Stripe refuses every request until an operator changes the API key, its permissions or the account.
+    #[error("Stripe cannot be used with these settings: {0}")]
     Misconfigured(String),
-    /// The provider answered a read with something that is newer than this program, a status that it does not know.
-    #[error("the payment provider's answer is not understood: {0}")]
+    /// The object that was read has a value that this version does not know, such as a new status.
+    #[error("Stripe's answer is not understood: {0}")]
     NotUnderstood(String),
-    /// The provider answered a read with an object that no order of this installation can have: it is of another
-    /// installation or program on the same account.
-    #[error("the payment provider's object is not one of ours: {0}")]
+    /// The object that was read can belong to no order of this installation: another installation or program on the same
+    /// Stripe account made it.
+    #[error("the object at Stripe belongs to another installation or program: {0}")]
     Foreign(String),
-    /// Nobody knows whether it was done. Never a failure: the same key must be sent again.
-    #[error("the payment provider did not answer; whether the request was carried out is unknown: {0}")]
+    /// No definite answer arrived. Not a failure: the request may have been carried out, and must be sent again under the
+    /// same key.
+    #[error("Stripe did not answer, so whether the request was carried out is unknown: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
 }

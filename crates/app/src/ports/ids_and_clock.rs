@@ -2,36 +2,36 @@ use async_trait::async_trait;
 use paywright_domain::{CartId, OrderId, Timestamp};
 use uuid::Uuid;
 
-/// Tells the time, and lets it pass.
+/// Port to the clock: the current time, and pauses.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// This moment.
+    /// Current time.
     fn now(&self) -> Timestamp;
 
-    /// Lets time pass after the `attempt`th attempt (from 1) at something that others are at too: longer after
-    /// later ones, and by chance, so that those who met once do not meet again.
+    /// Waits after attempt number `attempt` (from 1) at something that others attempt too. The wait is random and grows
+    /// with the attempts, so that two that collided do not collide again.
     async fn pause(&self, attempt: u32);
 }
 
-/// Draws names for new things.
+/// Port to randomness: fresh ids, and random delays.
 pub trait Ids: Send + Sync {
-    /// A fresh order id: a version 7 UUID of `now`, so that newer orders sort later.
+    /// Fresh id of an order: a UUID of version 7 with the time `now`, so that newer orders sort later.
     fn order_id(&self, now: Timestamp) -> OrderId;
 
-    /// A fresh cart id, as [`Self::order_id`].
+    /// Fresh id of a cart: a UUID of version 7 with the time `now`.
     fn cart_id(&self, now: Timestamp) -> CartId {
         CartId(self.order_id(now).0)
     }
 
-    /// A fresh name for someone who holds leases: two processes never have the same.
+    /// Fresh id of a lease owner, different in every process.
     fn owner(&self) -> Uuid;
 
-    /// A number of seconds up to `seconds`, by chance, so that those who wait do not come back together.
+    /// Random number of seconds from 0 to `seconds`, by which waits are spread.
     fn spread(&self, seconds: u32) -> u32;
 }
 
 /// Wakes the worker when a committed task is due immediately.
 pub trait WorkerWaker: Send + Sync {
-    /// Wakes the worker, which then looks for due tasks.
+    /// Wakes the worker, which then leases the due tasks.
     fn wake(&self);
 }

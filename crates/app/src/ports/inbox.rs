@@ -1,4 +1,4 @@
-//! The provider's messages as they are kept: each once, with what became of it.
+//! Inbox: Stripe's events as they are stored, each once, with its status.
 
 use std::collections::BTreeMap;
 
@@ -7,50 +7,50 @@ use uuid::Uuid;
 
 use super::webhooks::ProviderUpdate;
 
-/// A message of the provider, kept without the secrets that it may have carried.
+/// A Stripe event in the inbox, without the secrets that it may have carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedEvent {
-    /// Its name, the same in every delivery.
+    /// Stripe's id of the event (`evt_…`), the same in every delivery.
     pub id: String,
-    /// Its type, like `payment_intent.succeeded`.
+    /// Type of the event, such as `payment_intent.succeeded`.
     pub kind: String,
-    /// When it was made.
+    /// Time at which Stripe created the event, in whole seconds.
     pub created_at: Timestamp,
-    /// When it came first.
+    /// Time of its first delivery, or of the back-fill that found it.
     pub received_at: Timestamp,
-    /// By which way: `webhook` or `back_fill`.
+    /// How it arrived: `webhook` or `back_fill`.
     pub via: &'static str,
-    /// What came with it, as far as it may help to find out what happened.
+    /// HTTP headers of the delivery that may help in an investigation.
     pub headers: BTreeMap<String, String>,
-    /// What it says of an order.
+    /// What the event says about an order.
     pub update: ProviderUpdate,
-    /// What became of it.
+    /// Status in the inbox.
     pub status: EventStatus,
-    /// Why, where it was not simply taken in.
+    /// Reason of the status, unless the event was applied or ignored.
     pub error: Option<String>,
-    /// The order that it is about, once that is known.
+    /// Order that the event is about, once that is known.
     pub order: Option<OrderId>,
-    /// When a parked one is looked at again.
+    /// Time from which the worker may process a parked event; `None` for every other status.
     pub due_at: Option<Timestamp>,
 }
 
 /// Status of an event in the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventStatus {
-    /// It was taken into its order, which may have known it already.
+    /// The event was applied to its order, whether or not that changed the order.
     Applied,
-    /// Its type concerns no order.
+    /// The type of the event concerns no order.
     Ignored,
-    /// It is about an object of another program on the same account.
+    /// The event is about an object of another installation or program on the same Stripe account.
     Foreign,
-    /// It waits: for an order that is not known yet, or for a look at the provider.
+    /// The event waits for the worker: its order is not known yet, or Stripe must be read first.
     Parked,
-    /// It was given up after its last attempt; the error says why.
+    /// The event was given up after its last attempt; the error says why.
     GivenUp,
 }
 
 variant_names! {
-    /// Its name in stored rows and in answers.
+    /// Name of the status in stored rows and in answers.
     EventStatus {
         Applied => "applied",
         Ignored => "ignored",
@@ -60,36 +60,36 @@ variant_names! {
     }
 }
 
-/// A parked message that its owner holds.
+/// A parked event under a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedEvent {
-    /// Its name.
+    /// Stripe's id of the event.
     pub id: String,
-    /// Its type.
+    /// Type of the event.
     pub kind: String,
-    /// When it came first.
+    /// Time of its first delivery, or of the back-fill that found it.
     pub received_at: Timestamp,
-    /// What it says.
+    /// What the event says about an order.
     pub update: ProviderUpdate,
-    /// How often it was taken, this time included.
+    /// Number of leases of the event so far, this one included.
     pub taken: u32,
 }
 
-/// What became of a message that was taken.
+/// Result of processing a parked event, which ends its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventClosing {
-    /// Who held it.
+    /// Owner of the lease.
     pub owner: Uuid,
-    /// Which.
+    /// Stripe's id of the event.
     pub id: String,
-    /// How often it had been taken.
+    /// [`LeasedEvent::taken`] of the lease: with the owner, it identifies the lease.
     pub taken: u32,
-    /// What became of it.
+    /// New status of the event.
     pub status: EventStatus,
-    /// Why.
+    /// Reason of the status, unless the event was applied.
     pub error: Option<String>,
-    /// The order that it is about, if that is known now.
+    /// Order that the event is about, if that is known now.
     pub order: Option<OrderId>,
-    /// When it is looked at again, if it stays parked.
+    /// Time at which the event is due again, if it stays parked.
     pub again_at: Option<Timestamp>,
 }

@@ -6,88 +6,92 @@ use paywright_domain::{Dispute, IntentId, IntentSnapshot, LostOrder, OrderId, Re
 use super::gateway::GatewayError;
 use super::webhooks::ProviderEvent;
 
-/// What the provider has on record, read page by page: for what no message has told, and for those who check the
-/// books. Never a search, which lags behind what was done.
+/// Port to Stripe's lists, for the back-fill, the audit and the recovery. A list is read page by page. Stripe's search
+/// is not used: it lags behind what was done.
+///
+/// Each list method takes `after`, the [`Page::next`] of the page before (`None` for the first page), and returns the
+/// newest objects first.
 #[async_trait]
 pub trait ProviderRecords: Send + Sync {
-    /// The next messages after the one named `after`, oldest first; or, without one, the oldest of those made
-    /// since `since`. [`GatewayError::NotFound`] if the provider has forgotten the one named.
+    /// Reads a page of events, the oldest first: those after the event with the id `after`, or without it those created
+    /// since `since`. [`GatewayError::NotFound`] if Stripe no longer has the event `after`.
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError>;
 
-    /// Intents made since `since`, the newest first, from the one after `after` on.
+    /// Reads a page of the PaymentIntents created since `since`.
     async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError>;
 
-    /// Reads which order an intent was made for, and what the provider knows of the order; `None` where the intent names no
+    /// Reads the order that a PaymentIntent was created for, as far as Stripe has it. `None` where the intent names no
     /// order of this installation.
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError>;
 
-    /// Refunds made since `since`, as [`Self::intents`].
+    /// Reads a page of the refunds created since `since`.
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError>;
 
-    /// Refunds of one intent, as [`Self::intents`].
+    /// Reads a page of the refunds of one PaymentIntent.
     async fn refunds_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<RefundSnapshot>, GatewayError>;
 
-    /// Disputes opened since `since`, as [`Self::intents`].
+    /// Reads a page of the disputes created since `since`.
     async fn disputes(&self, after: Option<&str>, since: Timestamp) -> Result<Page<Dispute>, GatewayError>;
 
-    /// Disputes of one intent, as they stand now; as [`Self::intents`].
+    /// Reads a page of the disputes of one PaymentIntent.
     async fn disputes_of(&self, intent: &IntentId, after: Option<&str>) -> Result<Page<Dispute>, GatewayError>;
 }
 
-/// An order as the provider knows it by one of its intents.
+/// An order as Stripe has it in one of its PaymentIntents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedOrder {
-    /// The order, as far as it is known.
+    /// The order, as far as Stripe has it.
     pub order: LostOrder,
-    /// Whether the intent says that it is of this installation. One from before installations had names may be of another
-    /// one on the same account.
+    /// Whether the metadata of the intent names this installation. An intent from before installation ids names none, and
+    /// may belong to another installation on the same account.
     pub names_installation: bool,
 }
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What of it can be read as ours; the rest belongs to other programs on the same account.
+    /// Objects of the page that may belong to this installation; others on the same account are left out.
     pub items: Vec<T>,
-    /// Objects whose status is not known here.
+    /// Objects with a status that this version does not know.
     pub unknown: Vec<UnknownStatus>,
-    /// What to name for the page after this one; `None` for the last.
+    /// Value of `after` for the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// The last page, of these items.
+    /// Last page of a list, with these items.
     pub const fn last(items: Vec<T>) -> Self {
         Self { items, unknown: Vec::new(), next: None }
     }
 }
 
-/// An object of the provider's whose status is newer than this program: the provider's enumerations are open.
+/// A PaymentIntent, refund or dispute with a status that this version does not know: Stripe may add values to its
+/// enumerations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownStatus {
-    /// Name of the object at the provider.
+    /// Stripe's id of the object.
     pub id: String,
-    /// Status as the provider spells it.
+    /// Status as Stripe spells it.
     pub status: String,
-    /// The intent that it is, or that it is about.
+    /// Id of the PaymentIntent: the object itself, or the one that it is about.
     pub intent: IntentId,
-    /// The order that it names, if it does.
+    /// Order that its metadata names, if any.
     pub order: Option<OrderId>,
 }
 
 impl fmt::Display for UnknownStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has the status {}, which this version of the program does not know", self.id, self.status)
+        write!(f, "{} has the status {}, which this version of Paywright does not know", self.id, self.status)
     }
 }
 
-/// One page of messages.
+/// One page of the list of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPage {
-    /// The oldest first.
+    /// Events of the page that could be read, the oldest first.
     pub events: Vec<ProviderEvent>,
-    /// The last message of the page, whether it could be read or not.
+    /// Id and creation time of the newest event of the page, whether it could be read or not; `None` for an empty page.
     pub last: Option<(String, Timestamp)>,
-    /// Whether there is more.
+    /// Whether Stripe has newer events than those of this page.
     pub more: bool,
 }

@@ -14,18 +14,18 @@ use uuid::Uuid;
 use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
 use crate::Actor;
 
-/// Where orders are kept. One `commit` is one transaction, and no transaction outlives a call.
+/// Port to the database. Each call is one transaction, and none outlives its call. `testkit::store_contract!` checks each
+/// store against these docs.
 ///
-/// Dropping the future of a `commit` leaves it done or not done, never half done. Which of the two may be settled
-/// a moment later; a commit that would contradict it waits until it is. `testkit::store_contract!` holds every
-/// store to this page.
+/// Dropping the future of a `commit` leaves it committed or not, never half. Which of the two may be decided a moment
+/// later; a commit that would conflict with it waits until then.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Reads an order, with the version that a commit of it must name.
+    /// Reads an order, with the version that a commit of it must name. `None` if there is no such order.
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError>;
 
-    /// Reads a page of orders, the newest first. Walking from page to page misses no order that was there
-    /// when the walk began, and repeats none, whatever is placed or changed meanwhile.
+    /// Reads a page of orders, the newest first. Reading page after page misses no order that was stored when the first
+    /// page was read, and repeats none, whatever is placed or changed meanwhile.
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError>;
 
     /// Reads a page of the orders that a customer has completed, as [`is_completed`](crate::is_completed) defines it.
@@ -34,53 +34,58 @@ pub trait Store: Send + Sync {
     /// Counts the orders that a customer has completed.
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError>;
 
-    /// Reads what happened to an order, oldest first.
+    /// Reads the facts of an order, the oldest first.
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError>;
 
-    /// Reads what an earlier request with this key led to.
+    /// Reads the record of an earlier request with this key.
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if its id, its
-    /// number or the idempotency key is taken, or if the key placed an order that was lost ([`Self::add_lost_order`]).
+    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if the id or number
+    /// of a new order or the idempotency key exists, or if the key placed an order that was lost
+    /// ([`Self::add_lost_order`]).
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
-    /// Takes tasks that are due and that no other owner holds, oldest first, and holds them until
-    /// `lease.until`. A task that is not finished by then may be taken by another.
+    /// Leases at most `lease.limit` tasks that are due and under no lease, those due first first, until `lease.until`.
+    /// A lease that has ended, or that ends later than [`Lease::until_max`], counts as none.
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError>;
 
-    /// Lets go of a task: ends it, or has it due again later. Says whether it was still held by this very
-    /// lease; if another has taken it since, nothing is changed.
+    /// Ends the lease of a task, and deletes the task or makes it due again later. Returns whether the task was still under
+    /// this lease; if it was not, nothing is changed.
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError>;
 
-    /// Looks at tasks that are not due yet, those due first first, and makes those due now that are due later than a task
-    /// of their kind can be.
+    /// Reads at most `late.limit` tasks that are due after `late.after`, those due first first, and makes those of them due
+    /// at `late.now` that are due later than a task of their kind can be.
     async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError>;
 
-    /// Reads the tasks of an order, the one due first first.
+    /// Reads the tasks of an order, those due first first.
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError>;
 
-    /// Keeps a message of the provider that changes no order now. Says whether it is new; one that is known
-    /// stays as it is.
+    /// Stores an event that changes no order now. Returns whether it was new; an event that is stored already stays
+    /// unchanged.
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError>;
 
-    /// Which of these messages are known.
+    /// Returns those of these event ids that are in the inbox.
     async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError>;
 
-    /// Takes parked messages that are due, as [`Store::lease_tasks`] takes tasks.
+    /// Leases parked events that are due, as [`Self::lease_tasks`] leases tasks. An event that is due later than
+    /// [`Lease::event_due_max`] counts as due.
     async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError>;
 
-    /// Says what became of a message that was taken. Says whether it was still held by this very lease.
+    /// Stores the result of processing a parked event, and ends its lease. Returns whether the event was still under this
+    /// lease; if it was not, nothing is changed.
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError>;
 
-    /// Forgets messages that are done with and came before `before`; how many at most is the store's to say.
-    /// Says how many those were.
+    /// Deletes events that are not parked and arrived before `before`, up to a limit of the store's own. Returns their
+    /// number.
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Takes the mark with this name, if it is due and nobody holds it; it is made where there is none. One that is due
-    /// later than it can be, or held for longer, was moved by a clock that ran ahead: it is due, and free.
+    /// Leases the cursor with this name, and creates it where there is none. `None` if it is not due at `due.by`, or is
+    /// under a lease. A cursor that is due later than `due.latest` counts as due, and a lease that ends later than
+    /// [`Lease::until_max`] as none: a clock that ran ahead wrote them.
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError>;
 
-    /// Moves a mark that `owner` holds, and lets go of it until it is due again. Says whether it was held.
+    /// Moves a cursor that `owner` has leased, ends the lease, and makes the cursor due at `due_at`. Returns whether it was
+    /// under a lease of `owner`; if it was not, nothing is changed.
     async fn move_cursor(
         &self,
         name: &str,
@@ -89,77 +94,77 @@ pub trait Store: Send + Sync {
         due_at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Finds an application's key by the SHA-256 digest of its text.
+    /// Reads an API key by the SHA-256 digest of its text.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError>;
 
-    /// Keeps a new key. [`StoreError::Conflict`] if its id or digest is taken.
+    /// Stores a new API key. [`StoreError::Conflict`] if its id or digest exists.
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
 
-    /// Reads every key, the newest first.
+    /// Reads all API keys, the newest first.
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// Revokes a key from `at` on; the first revocation stands. Says whether there is such a key.
+    /// Revokes an API key from `at` on, unless it is revoked already. Returns whether there is such a key.
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Reads which installation's orders these are, and in which epoch.
+    /// Reads the id of this installation, and its epoch.
     async fn installation(&self) -> Result<Installation, StoreError>;
 
-    /// Begins an epoch. Orders that are read from now on have it. An epoch that is not later than the present one changes
-    /// nothing.
+    /// Begins an epoch, which orders that are read from then on have. An epoch that is not later than the current one
+    /// changes nothing.
     async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError>;
 
-    /// Keeps the id of an order that was placed once and is not here: a restore from a backup has lost it. From now on no
-    /// order with an idempotency key is placed under an id that ends as this one does.
+    /// Stores the id of an order that a restore from a backup has lost. From then on, a commit conflicts that would place
+    /// an order with an idempotency key under an id with the same random bits ([`IdempotencyKey::order_id`]).
     async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Finds the lost order whose id ends as `like` does: what follows the time in both is equal.
+    /// Finds the lost order whose id equals `like` in all bits after the time.
     async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError>;
 
-    /// Keeps what is to be done about a lost order, unless that was decided before; says what is decided. `None` where the
-    /// order is not kept as lost.
+    /// Stores the decision on a lost order, unless there is one already, and returns the stored one. `None` if there is
+    /// none, or if the order is not stored as lost.
     async fn decide_on_lost_order(
         &self,
         order: OrderId,
         decision: Option<LostOrderDecision>,
     ) -> Result<Option<LostOrderDecision>, StoreError>;
 
-    /// Checks that an order would be kept: writes a row of its own where orders are written, and looks whether the schema
-    /// is one that this version can work on.
+    /// Checks that a commit would succeed: writes a row of its own to the database of the orders, and checks that this
+    /// version supports the schema.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// Settings or states of the store that an operator should change now, in whole sentences without secrets.
+    /// Problems of the store that an operator should solve now, in whole sentences without secrets.
     fn warnings(&self) -> Vec<String>;
 }
 
-/// Why the store did not do what was asked. It changed nothing, unless that is [`StoreError::Unknown`].
+/// Why a call to the store failed. Nothing was changed, except perhaps with [`StoreError::Unknown`].
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Another writer came first: read again and decide again.
-    #[error("another writer came first")]
+    /// Another writer committed first: the caller must read and decide again.
+    #[error("another writer committed first")]
     Conflict,
-    /// The store cannot be used now; later it may.
+    /// The store cannot be used now; the same call may succeed later.
     #[error("the store is unavailable: {0}")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
-    /// The store did not say whether it was done: read, and decide on what is there.
-    #[error("the store did not say whether it was done: {0}")]
+    /// The store did not answer whether the call was carried out: the caller must read again and decide on that.
+    #[error("the store did not say whether it committed: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
-    /// A stored row is not what any step could have written: a person must look.
+    /// A stored row has values that no step of Paywright writes: an operator must examine it.
     #[error("a stored row is corrupt: {0}")]
     Corrupt(#[source] Box<dyn StdError + Send + Sync>),
 }
 
-/// Cause of a [`StoreError::Unavailable`]: the store has no room for what is written.
+/// Cause of a [`StoreError::Unavailable`]: the disk of the database is full.
 #[derive(Debug, Error)]
 #[error("the disk of the database is full: {0}")]
 pub struct DiskFull(#[source] Box<dyn StdError + Send + Sync>);
 
 impl StoreError {
-    /// The store has no room for what is written; with room again it may be used.
+    /// Error for a full disk of the database, with the database's own error.
     pub fn disk_full(cause: Box<dyn StdError + Send + Sync>) -> Self {
         Self::Unavailable(Box::new(DiskFull(cause)))
     }
 
-    /// Whether nothing was changed since there is no room for it.
+    /// Whether the cause is a full disk of the database.
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Unavailable(cause) => cause.is::<DiskFull>(),
@@ -168,15 +173,15 @@ impl StoreError {
     }
 }
 
-/// How often an order was written.
+/// Version of an order or a cart: the number of its commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u32);
 
 impl Version {
-    /// The version of an order that is not stored yet.
+    /// Version of something that is not stored yet.
     pub const NEW: Self = Self(0);
 
-    /// The version that a commit naming this one makes.
+    /// Version after a commit that names this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -186,25 +191,25 @@ impl Version {
 /// A value with the version that a commit of it must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The version it was read in.
+    /// Version that was read.
     pub version: Version,
-    /// The value.
+    /// Value in that version.
     pub value: T,
 }
 
-/// The ways to name an order.
+/// Reference to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderRef {
-    /// By its id.
+    /// Id of the order.
     Id(OrderId),
-    /// By its number.
+    /// Number of the order.
     Number(OrderNumber),
-    /// By any intent ever issued for it.
+    /// Id of any PaymentIntent of the order, past ones included.
     Intent(IntentId),
 }
 
 impl OrderRef {
-    /// Reads the name of an order: its id (a UUID), its number (`ORD-...`) or an intent of it (`pi_...`).
+    /// Parses the id (a UUID) or the number (`ORD-...`) of an order, or the id of one of its PaymentIntents (`pi_...`).
     pub fn parse(text: &str) -> Result<Self, OrderRefError> {
         let id = || Uuid::try_parse(text).ok().map(|it| Self::Id(OrderId(it)));
         let number = || OrderNumber::parse(text).ok().map(Self::Number);
@@ -215,59 +220,59 @@ impl OrderRef {
     }
 }
 
-/// Why a text names no order.
+/// Why a text is no reference to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OrderRefError {
-    /// It begins as numbers do (`ORD-`), and no order has such a number.
+    /// The text begins with `ORD-`, but no order can have such a number.
     #[error("no order has this number")]
     NoSuchNumber,
-    /// Text that cannot name an order.
+    /// The text is neither a UUID, nor an order number, nor a PaymentIntent id.
     #[error("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")]
     Malformed,
 }
 
-/// What is written in one transaction, about one order.
+/// Changes to one order that are written in one transaction.
 #[derive(Debug, Clone)]
 pub struct Changes {
-    /// The version decided on.
+    /// Version of the order that was decided on; [`Version::NEW`] for an order that is placed.
     pub expected: Version,
-    /// The order from now on.
+    /// The order after the changes.
     pub order: Order,
-    /// What happened.
+    /// Facts to append.
     pub facts: Vec<Fact>,
-    /// What must now be done outside. A task whose key is there already stays as it is.
+    /// Tasks to insert. A task whose key is stored for the order already stays unchanged.
     pub tasks: Vec<ScheduledTask>,
-    /// Tasks that need not be done any more.
+    /// Keys of tasks to delete.
     pub finished: Vec<TaskKey>,
-    /// What a repeat of the request is to be told.
+    /// Record with which a repetition of the request is answered.
     pub idempotency: Option<IdempotencyRecord>,
-    /// What it was that made it happen.
+    /// Cause of the changes, stored with each fact.
     pub cause: Option<Cause>,
-    /// The message of the provider that this takes in. One that is known already stays as it is.
+    /// Event that is applied, to be stored in the inbox. An event that is stored already stays unchanged.
     pub received: Option<ReceivedEvent>,
-    /// When it was decided.
+    /// Time of the decision.
     pub at: Timestamp,
 }
 
-/// What made something happen, for whoever asks later.
+/// Cause of a change: its source, actor and request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cause {
-    /// Where the news came from: `webhook`, `back_fill`, `answer`, `poll`, `worker`. Empty where nobody but the actor made
-    /// it happen.
+    /// Source of the update: `webhook`, `back_fill`, `answer`, `callback`, `poll`, `worker` or `recover`. Empty where the
+    /// actor alone caused the change.
     pub source: String,
-    /// The provider's name for its message.
+    /// Stripe's id of the event (`evt_…`), where the change came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// The provider's name for the request that it answered, or that caused its message.
+    /// Stripe's id of the request (`req_…`) that was answered, or that caused the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// Who asked for the change; unknown of what was stored before actors were kept.
+    /// Actor who caused the change; `None` in facts from before actors were stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Actor>,
 }
 
 impl Cause {
-    /// `cause` with who asked: Stripe for what one of its events brought, else `current`.
+    /// Adds the actor to `cause`: Stripe where the change came from an event, otherwise `current`.
     pub(crate) fn with_actor(cause: Option<Self>, current: Option<Actor>) -> Option<Self> {
         let is_by_event = cause.as_ref().is_some_and(|it| it.event.is_some());
         match if is_by_event { Some(Actor::Stripe) } else { current } {
@@ -278,15 +283,15 @@ impl Cause {
 }
 
 impl Cause {
-    /// News from `source`, without a name of the provider's.
+    /// Cause with this source alone.
     pub(crate) fn of(source: &str) -> Self {
         Self { source: source.to_owned(), ..Self::default() }
     }
 }
 
 impl Changes {
-    /// All that `decision` says, decided at `at` on version `expected`. `due_at` says when each of its tasks
-    /// becomes due for anybody; those that it gives no time are not kept.
+    /// Changes of `decision`, decided at `at` on version `expected`. `due_at` returns the time from which the worker may
+    /// perform a task; a task without a time is not stored.
     pub fn of(
         expected: Version,
         decision: Decision,
@@ -308,173 +313,175 @@ impl Changes {
         }
     }
 
-    /// Whether lines, adjustments, notes or the address of the receipt are others than before.
+    /// Whether the changes edit the content of a stored order, such as its lines, adjustments or notes.
     pub fn edits_content(&self) -> bool {
         self.expected != Version::NEW && self.facts.iter().any(|it| matches!(it, Fact::OrderEdited { .. }))
     }
 }
 
-/// A task and when it becomes due for anybody.
+/// A task, with the time from which the worker may perform it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledTask {
-    /// What is to be done.
+    /// Task to perform.
     pub task: Task,
-    /// From when on.
+    /// Time from which the worker may perform it.
     pub due_at: Timestamp,
 }
 
-/// A fact as it was stored.
+/// A stored fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedFact {
-    /// The version of the order that it led to.
+    /// Version of the order after the commit that stored the fact.
     pub version: Version,
-    /// What happened.
+    /// The fact.
     pub fact: Fact,
-    /// When that was decided.
+    /// Time of the decision.
     pub at: Timestamp,
-    /// What made it happen.
+    /// Cause of the change; `None` where none was stored.
     pub cause: Option<Cause>,
 }
 
-/// A claim on tasks.
+/// Request for a lease: a time-limited exclusive claim on tasks, events or a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// Who takes them.
+    /// Id of the owner, different in every process.
     pub owner: Uuid,
-    /// This moment: tasks due by now are taken.
+    /// Current time: what is due by now is leased.
     pub now: Timestamp,
-    /// Until when they are held.
+    /// Time at which the lease ends.
     pub until: Timestamp,
-    /// How many at most.
+    /// Largest number of tasks or events to lease.
     pub limit: u16,
 }
 
-/// Longest standstill of a process between looking at its clock and asking the store, in seconds.
-const STANDSTILL_SECONDS: u32 = 3600;
+/// Longest pause of a process between reading its clock and calling the store, in seconds.
+const PROCESS_PAUSE_SECONDS: u32 = 3600;
 
 /// Largest difference between the clocks of two processes on one store, in seconds.
 pub const CLOCK_TOLERANCE_SECONDS: u32 = 300;
 
-/// Longest wait of a parked event before it is looked at again, in seconds.
+/// Longest wait of a parked event before the next attempt, in seconds.
 pub(crate) const EVENT_WAIT_SECONDS_MAX: u32 = 86_400;
 
 impl Lease {
-    /// The latest moment at which a parked event can be due, whoever parked it.
+    /// Latest time at which a parked event can be due, whichever process parked it.
     pub fn event_due_max(&self) -> Timestamp {
         self.now.plus_seconds(EVENT_WAIT_SECONDS_MAX + CLOCK_TOLERANCE_SECONDS)
     }
 
-    /// The latest moment at which a lease like this can end, whoever took it: also where this one was decided on some time
-    /// ago, since a process may stand still before it asks.
+    /// Latest time at which a lease of the same length can end, whichever process took it. It allows for differences
+    /// between clocks, and for a process that was paused after it read its clock.
     pub fn until_max(&self) -> Timestamp {
-        self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS + STANDSTILL_SECONDS)
+        self.until.plus_seconds(CLOCK_TOLERANCE_SECONDS + PROCESS_PAUSE_SECONDS)
     }
 }
 
-/// When a mark may be taken.
+/// Condition under which a cursor may be leased: it is due at `by`, or later than it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CursorDue {
-    /// Moment by which the mark has to be due.
+    /// Time by which the cursor must be due.
     pub by: Timestamp,
-    /// The latest moment at which it can be due, whoever moved it.
+    /// Latest time at which it can be due, whichever process moved it.
     pub latest: Timestamp,
 }
 
 impl CursorDue {
-    /// A mark that is moved on by `period_seconds` each time, and is due by `now`.
+    /// Condition for a cursor with this period, in seconds: it is due at `now`.
     pub fn now(now: Timestamp, period_seconds: u32) -> Self {
         let latest = now.plus_seconds(period_seconds.saturating_add(CLOCK_TOLERANCE_SECONDS));
         Self { by: now, latest }
     }
 }
 
-/// Tasks that are due later than any of their kind can be: a clock that ran ahead has written them.
+/// Query for tasks that are due later than any of their kind can be: a process with a clock that ran ahead wrote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateTasks {
-    /// This moment: they become due now.
+    /// Current time, at which late tasks become due.
     pub now: Timestamp,
-    /// The latest moment at which a task of each kind can be due, whoever wrote it.
+    /// Latest time at which a task of each kind can be due, whichever process wrote it.
     pub due_max: Vec<(TaskKind, Timestamp)>,
-    /// Tasks due until then are not looked at.
+    /// Time after which tasks are read: those due at it or before are not.
     pub after: Timestamp,
-    /// Most tasks that are looked at.
+    /// Largest number of tasks to read.
     pub limit: u16,
 }
 
 impl LateTasks {
-    /// Whether a task that is due at `due_at` is one of them. One of an unknown kind is not: it may be a newer version's.
+    /// Whether a task that is due at `due_at` is late. A task of an unknown kind never is: a newer version may have
+    /// written it.
     pub fn is_late(&self, key: &TaskKey, due_at: Timestamp) -> bool {
         self.due_max.iter().any(|(kind, due_max)| kind.name() == key.kind() && due_at > *due_max)
     }
 }
 
-/// Result of a look at tasks that are not due yet.
+/// Result of [`Store::reschedule_tasks`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rescheduled {
-    /// Number of tasks that are due now and were not.
+    /// Number of late tasks that are due now.
     pub count: u32,
-    /// When the last one that was looked at was due, where there may be more after it.
+    /// Time at which the last task that was read was due, where there may be more after it; `None` at the end.
     pub next: Option<Timestamp>,
 }
 
-/// A task that its owner holds.
+/// A task under a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedTask {
-    /// The order it is about.
+    /// Order of the task.
     pub order: OrderId,
-    /// What is to be done.
+    /// Task to perform.
     pub task: Task,
-    /// How often it was taken, this time included.
+    /// Number of leases of the task so far, this one included.
     pub taken: u32,
 }
 
-/// The end of a lease.
+/// End of the lease of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRelease {
-    /// Who held it.
+    /// Owner of the lease.
     pub owner: Uuid,
-    /// The order it is about.
+    /// Order of the task.
     pub order: OrderId,
-    /// Which task.
+    /// Key of the task within the order.
     pub key: TaskKey,
-    /// How often it had been taken: with the owner, what tells this lease from every other.
+    /// [`LeasedTask::taken`] of the lease: with the owner, it identifies the lease.
     pub taken: u32,
-    /// When it is due again; never again if `None`.
+    /// Time at which the task is due again; `None` deletes it.
     pub again_at: Option<Timestamp>,
-    /// Why it was not done, if it was not.
+    /// Error of this attempt, if it failed.
     pub error: Option<String>,
 }
 
-/// A task that waits.
+/// A task in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTask {
-    /// What is to be done.
+    /// Task to perform.
     pub task: Task,
-    /// From when on.
+    /// Time from which the worker may perform it.
     pub due_at: Timestamp,
-    /// How often it was taken.
+    /// Number of leases of the task so far.
     pub taken: u32,
-    /// Until when somebody holds it.
+    /// Time at which the current lease ends; `None` without a lease.
     pub leased_until: Option<Timestamp>,
-    /// Why it was not done the last time.
+    /// Error of the last attempt, if it failed.
     pub error: Option<String>,
 }
 
-/// Position in a list that is walked in steps, such as Stripe's events; stored under a name, leased by one at a time.
+/// Position in a list that is read in steps, such as Stripe's events. It is stored under a name and leased by one process
+/// at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cursor {
     /// Last item seen; `None` before the first.
     pub value: Option<String>,
 }
 
-/// Which orders, from where on.
+/// Query for a page of orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
-    /// Only this customer's.
+    /// Customer whose orders are read; `None` reads all.
     pub customer: Option<CustomerId>,
-    /// Only those older than this one: the last of the page before.
+    /// Last order of the page before, after which the page begins; `None` for the first page.
     pub older_than: Option<OrderId>,
-    /// How many at most.
+    /// Largest number of orders to read.
     pub limit: u16,
 }
 
@@ -491,24 +498,24 @@ pub struct CompletedOrdersQuery {
     pub limit: u16,
 }
 
-/// Names a request that may be repeated.
+/// Idempotency key of a caller's request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
-    /// Whose key it is: two applications may choose the same text.
+    /// Id of the application whose key it is: two applications may choose the same text.
     pub scope: Uuid,
-    /// The text that the caller chose.
+    /// Text that the caller chose.
     pub key: String,
 }
 
 impl IdempotencyKey {
-    /// Digest of scope and text, the same wherever it is made: a UUID of version 5 (RFC 9562, section 5.5).
+    /// Digest of scope and text, as a UUID of version 5 (RFC 9562, section 5.5).
     pub fn digest(&self) -> Uuid {
         Uuid::new_v5(&self.scope, self.key.as_bytes())
     }
 
-    /// Id of an order that is placed under this key at `now`: a UUID of version 7 whose random bits are those of the
-    /// digest. A database that has lost the order makes an id with the same end of a repeated request, and knows it by
-    /// that from what Stripe has on record.
+    /// Id of an order that is placed with this key at `now`: a UUID of version 7 whose random bits are those of the
+    /// digest. If a restore loses the order, a repeated request gets an id with the same random bits, by which the lost
+    /// order is recognised in Stripe's metadata.
     pub fn order_id(&self, now: Timestamp) -> OrderId {
         /// Bits after the milliseconds, the version among them.
         const TAIL: u128 = (1 << 80) - 1;
@@ -519,90 +526,90 @@ impl IdempotencyKey {
     }
 }
 
-/// Decision on an order that a restore has lost. The first one stands.
+/// Decision on an order that a restore has lost. The first decision on an order is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostOrderDecision {
-    /// Makes it again, of what its payment says.
+    /// Creates the order again, from its PaymentIntent.
     Recreate,
-    /// Makes it again and gives back what was paid; cancels it where nothing was.
+    /// Creates the order again and refunds its payment, or cancels the order where it is not paid.
     Refund,
 }
 
 variant_names! {
-    /// Its name in stored rows.
+    /// Name of the decision in stored rows.
     LostOrderDecision {
         Recreate => "recreate",
         Refund => "refund",
     }
 }
 
-/// Name and epoch of an installation.
+/// Id and epoch of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Installation {
-    /// Which one.
+    /// Id of the installation.
     pub id: InstallationId,
-    /// The epoch in which requests are decided now.
+    /// Epoch in which requests are decided now.
     pub epoch: Epoch,
 }
 
-/// What a request led to.
+/// Idempotency record: an earlier request with an idempotency key, and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// Which request.
+    /// Key of the request.
     pub key: IdempotencyKey,
-    /// A digest of all that the request said: a repeat must say the same.
+    /// Digest of the whole request: a repetition with another digest is refused.
     pub fingerprint: [u8; 32],
-    /// The order it was about.
+    /// Order that the request placed or changed.
     pub order: OrderId,
-    /// What the caller was told, in the words of its dialect, without secrets.
+    /// Answer to the caller, as the caller's dialect writes it, without secrets.
     pub answer: String,
-    /// When.
+    /// Time of the commit.
     pub at: Timestamp,
 }
 
-/// A key of an application. Its text is known to its holder alone; the store has the digest.
+/// API key of an application. Only its holder knows the text; the store has the digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its name for revocation and for idempotency scopes.
+    /// Id of the key, by which it is revoked, and the scope of its idempotency keys.
     pub id: Uuid,
-    /// Its name for people.
+    /// Name of the key, for people.
     pub name: String,
-    /// The SHA-256 digest of its text.
+    /// SHA-256 digest of the key's text.
     pub digest: [u8; 32],
-    /// What it may do; never changed.
+    /// Scopes of the key; never changed.
     pub scopes: Vec<Scope>,
-    /// When it was made.
+    /// Time at which the key was created.
     pub created_at: Timestamp,
-    /// From when on it is no longer taken.
+    /// Time from which the key is invalid; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// Since when it is no longer taken.
+    /// Time from which the key is revoked; `None` if it is not.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether it is taken at `now`.
+    /// Whether the key is valid at `now`.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
 
-/// What an application may do.
+/// Scope of an API key: a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Read orders.
     OrdersRead,
     /// Place, edit and cancel orders, and start their payments.
     OrdersWrite,
-    /// Move money: the payment callback, and later captures and refunds.
+    /// Move money: the payment callback, captures and refunds.
     PaymentsWrite,
     /// Read the price list and the terms of sale.
     PricesRead,
-    /// Change them.
+    /// Change the price list and the terms of sale.
     PricesWrite,
 }
 
 variant_names! {
-    /// Its name in settings, in answers and in stored rows.
+    /// Name of the scope in settings, in answers and in stored rows.
     Scope {
         OrdersRead => "orders:read",
         OrdersWrite => "orders:write",
@@ -618,7 +625,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Not the name of a scope.
+/// Error of a text that is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be orders:read, orders:write, payments:write, prices:read or prices:write")]
 pub struct UnknownScope;

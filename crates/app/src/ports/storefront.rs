@@ -1,4 +1,4 @@
-//! What a storefront keeps: carts, the price list, and who its customers are at the provider.
+//! Ports to the storefront's tables: carts, the price list, the terms of sale, and Stripe's ids of customers.
 
 use async_trait::async_trait;
 use paywright_domain::{
@@ -7,52 +7,52 @@ use paywright_domain::{
 
 use super::store::{StoreError, Version, Versioned};
 
-/// What is sold, and on which terms. `testkit::storefront_contract!` holds every store to this page.
+/// Port to the price list and the terms of sale. `testkit::storefront_contract!` checks each store against these docs.
 #[async_trait]
 pub trait PriceList: Send + Sync {
-    /// Reads those of these variants that there are, in any order.
+    /// Reads the variants with these ids, in any order. Ids that are not on the list are left out.
     async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError>;
 
-    /// Reads a page of the list by id, from the one after `after` on.
+    /// Reads at most `limit` variants in ascending order of their ids: those after `after`, or the first ones.
     async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError>;
 
-    /// Writes all of these over those of the same ids, or none.
+    /// Inserts these variants, or replaces those with the same ids; all of them or none.
     async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError>;
 
-    /// Takes a variant off the list. Says whether it was there.
+    /// Removes a variant from the list. Returns whether it was on it.
     async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError>;
 
-    /// Reads the terms of sale; none of any kind before the first were written.
+    /// Reads the terms of sale; empty ones before the first were written.
     async fn terms(&self) -> Result<Terms, StoreError>;
 
-    /// Writes the terms over those before.
+    /// Replaces the terms of sale.
     async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError>;
 }
 
-/// The ways to name a cart.
+/// Reference to a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CartRef {
-    /// By its id.
+    /// Id of the cart.
     Id(CartId),
-    /// By the order that it is to become, or has become.
+    /// Id of the order that the cart is or will be placed as.
     Order(OrderId),
 }
 
-/// Where carts are kept. `testkit::storefront_contract!` holds every store to this page.
+/// Port to the table of carts. `testkit::storefront_contract!` checks each store against these docs.
 #[async_trait]
 pub trait Carts: Send + Sync {
-    /// Reads a cart, with the version that a commit of it must name.
+    /// Reads a cart, with the version that a commit of it must name. `None` if there is no such cart.
     async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError>;
 
-    /// Reads the newest cart of a customer in `currency` that is not done with.
+    /// Reads the newest open cart of a customer in `currency`.
     async fn open_cart(&self, customer: &CustomerId, currency: Currency)
     -> Result<Option<Versioned<Cart>>, StoreError>;
 
-    /// Writes a cart whole. [`StoreError::Conflict`] if `expected` is stale, or if its order is another cart's.
+    /// Writes a whole cart. [`StoreError::Conflict`] if `expected` is stale, or if another cart has the same order id.
     async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError>;
 
-    /// Reads carts that are not done with and that nobody has changed since `before`, by id, from the one after `after`
-    /// on.
+    /// Reads at most `limit` open carts that were last changed before `before`, in ascending order of their ids: those
+    /// after `after`, or the first ones.
     async fn left_carts(
         &self,
         after: Option<CartId>,
@@ -60,7 +60,7 @@ pub trait Carts: Send + Sync {
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError>;
 
-    /// As [`Self::left_carts`], of guests' carts without lines alone.
+    /// Reads carts as [`Self::left_carts`], but only those without a customer and without lines.
     async fn empty_guest_carts(
         &self,
         after: Option<CartId>,
@@ -68,17 +68,17 @@ pub trait Carts: Send + Sync {
         limit: u16,
     ) -> Result<Vec<Versioned<Cart>>, StoreError>;
 
-    /// Forgets a cart. [`StoreError::Conflict`] if it is not there in the version `expected`.
+    /// Deletes a cart. [`StoreError::Conflict`] if it is not stored in the version `expected`.
     async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError>;
 
-    /// Who a customer is at the provider, for real money (`livemode`) or for tests.
+    /// Reads Stripe's id of a customer, in live mode or in test mode. `None` if none is stored.
     async fn provider_customer(
         &self,
         customer: &CustomerId,
         livemode: bool,
     ) -> Result<Option<ProviderCustomerId>, StoreError>;
 
-    /// Keeps who a customer is at the provider, and gives the one that stands: the first that was kept.
+    /// Stores Stripe's id of a customer unless one is stored already, and returns the stored one: the first.
     async fn keep_provider_customer(
         &self,
         customer: &CustomerId,

@@ -4,14 +4,16 @@ use secrecy::SecretString;
 
 use super::gateway::GatewayError;
 
-/// What the provider keeps of customers: who they are and what they pay with. No money moves here.
+/// Port to Stripe's customers and their saved payment methods. No money moves here. A `key` is Stripe's idempotency key,
+/// as in [`PaymentGateway`](crate::PaymentGateway).
 #[async_trait]
 pub trait Wallet: Send + Sync {
-    /// Makes a customer, or gives the one that an earlier call with the same `key` made.
+    /// Creates a customer, or returns the one that an earlier call with the same `key` created.
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError>;
 
-    /// A key by which an app may read and change what is saved of one customer, for an hour. `version` is the one of
-    /// the provider's API that the app speaks; ours if it does not say. Never stored, never logged.
+    /// Creates an ephemeral key, with which a mobile app may read and change one customer's payment methods for an hour.
+    /// `version` is the API version that the app's Stripe SDK uses; `None` is that of this program. The key is never
+    /// stored or logged.
     async fn ephemeral_key(
         &self,
         customer: &ProviderCustomerId,
@@ -19,29 +21,30 @@ pub trait Wallet: Send + Sync {
         key: &str,
     ) -> Result<SecretString, GatewayError>;
 
-    /// What lets a browser save a means of payment without paying. Never stored, never logged.
+    /// Creates a SetupIntent, with which a browser saves a payment method without paying, and returns its client secret,
+    /// which is never stored or logged.
     async fn setup_intent(&self, customer: &ProviderCustomerId, key: &str) -> Result<SecretString, GatewayError>;
 
-    /// The cards that are saved of a customer, the newest first; a hundred at most.
+    /// Reads the saved cards of a customer, the newest first; a hundred at most.
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError>;
 
-    /// Forgets a saved means of payment.
+    /// Detaches a saved payment method from its customer.
     async fn forget_method(&self, method: &PaymentMethodId, key: &str) -> Result<(), GatewayError>;
 }
 
-/// A saved card, as far as its owner is shown.
+/// A saved card, with what its owner may see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedCard {
-    /// Its name at the provider.
+    /// Stripe's id of the PaymentMethod (`pm_…`).
     pub id: PaymentMethodId,
-    /// `visa`, `mastercard`, `amex`.
+    /// Brand as Stripe spells it, such as `visa`, `mastercard` or `amex`.
     pub brand: String,
-    /// The last four digits.
+    /// Last four digits of the card number.
     pub last4: String,
-    /// The last month of its validity, from 1.
+    /// Month in which the card expires, from 1 to 12.
     pub exp_month: u8,
-    /// And the year.
+    /// Year in which the card expires, with four digits.
     pub exp_year: u16,
-    /// The name on it.
+    /// Name of the cardholder.
     pub name: Option<String>,
 }

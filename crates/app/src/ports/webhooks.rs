@@ -2,91 +2,90 @@ use paywright_domain::{AnomalyKind, Dispute, IntentId, IntentSnapshot, RefundSna
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Tells the provider's own messages from forgeries. Pure: no answer depends on anything but the arguments
-/// and the secrets in use.
+/// Port that verifies webhook signatures. Pure: a result depends on the arguments and the configured secrets alone.
 pub trait Webhooks: Send + Sync {
-    /// Checks `signature` over the raw bytes of `body`, and only then reads them.
+    /// Verifies `signature`, the `Stripe-Signature` header, over the raw bytes of `body`, and only then parses the event.
     fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError>;
 }
 
-/// A message of the provider, known to be its own.
+/// A Stripe event that is authentic: its signature was verified, or it was read from Stripe's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderEvent {
-    /// Its name, the same in every delivery.
+    /// Stripe's id of the event (`evt_…`), the same in every delivery.
     pub id: String,
-    /// Its type, like `payment_intent.succeeded`.
+    /// Type of the event, such as `payment_intent.succeeded`.
     pub kind: String,
-    /// When it was made; the provider counts in whole seconds.
+    /// Time at which Stripe created the event, in whole seconds.
     pub created_at: Timestamp,
-    /// Whether it is about real money.
+    /// Whether the event is of live mode.
     pub livemode: bool,
-    /// The provider's name for the request that caused it, if one did.
+    /// Stripe's id of the API request that caused the event (`req_…`), if one did.
     pub request: Option<String>,
-    /// What it says.
+    /// What the event says about an order.
     pub update: ProviderUpdate,
-    /// Why it concerns no order of this installation, where it says so by itself: it is of another account, of another
-    /// installation, or of an amount that no order can have.
+    /// Reason why the event concerns no order of this installation, where the event itself shows that: another account,
+    /// another installation, or an amount that no order can have.
     pub foreign: Option<ForeignEvent>,
-    /// The API version that it is rendered in, where its objects may mean something else than in the versions that are
-    /// known here; they were not read then.
+    /// API version of the event, where its objects may mean something else than in the supported versions. Such objects
+    /// are not parsed: they are read from Stripe again.
     pub other_version: Option<OtherVersion>,
 }
 
-/// A message that concerns no order of this installation.
+/// Reason why an event concerns no order of this installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignEvent {
-    /// Why it does not.
+    /// Reason as text, for the inbox.
     pub reason: String,
-    /// The intent that it is about, where its other messages concern no order here either: another installation made it.
+    /// PaymentIntent of the event, where another installation created it, so that its other events are foreign too.
     pub intent: Option<IntentId>,
 }
 
 impl From<String> for ForeignEvent {
-    /// A message whose reason says nothing of its intent's other messages.
+    /// Reason that says nothing about other events of the same PaymentIntent.
     fn from(reason: String) -> Self {
         Self { reason, intent: None }
     }
 }
 
-/// The API version of an event whose objects were not read.
+/// API version of an event whose objects were not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherVersion {
-    /// The event's.
+    /// API version of the event.
     pub version: String,
-    /// The one that this program was made for.
+    /// API version that this program was written for.
     pub expected: &'static str,
 }
 
-/// What a message says, as far as it concerns an order.
+/// Update: what an event says about an order's PaymentIntent, refund or dispute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderUpdate {
-    /// How an intent stood when the message was made.
+    /// Snapshot of a PaymentIntent at the time of the event.
     Intent(Box<IntentSnapshot>),
-    /// How a refund stood when the message was made.
+    /// Snapshot of a refund at the time of the event.
     Refund(Box<RefundSnapshot>),
-    /// How a dispute stood when the message was made.
+    /// Snapshot of a dispute at the time of the event.
     Dispute(Box<Dispute>),
-    /// Something that a person should know of.
+    /// Something that a person should know, such as an early fraud warning.
     Notice {
-        /// The intent that it is about.
+        /// PaymentIntent that it is about.
         intent: IntentId,
-        /// What it is.
+        /// Kind of the notice.
         kind: AnomalyKind,
-        /// The provider's word for it.
+        /// Reason as Stripe spells it.
         reason: Option<String>,
     },
-    /// What came of an intent's payment on the shop's balance can be read now.
+    /// The proceeds of a PaymentIntent on the Stripe balance can be read now.
     Proceeds(IntentId),
-    /// Something happened to an intent, its refunds or its disputes that the message does not tell in full, or that this
-    /// program does not understand: they must be read.
+    /// A PaymentIntent, its refunds or its disputes changed in a way that the event does not say in full, or that this
+    /// version does not understand: they must be read from Stripe.
     Look(IntentId),
-    /// Nothing that changes an order.
+    /// The event changes no order.
     Nothing,
 }
 
 impl ProviderUpdate {
-    /// The same, as a webhook has delivered it: not the provider's answer to a request of ours.
+    /// The same update, marked as delivered by a webhook: an answer of Stripe to a request outranks it.
     #[must_use]
     pub fn delivered_by_webhook(self) -> Self {
         match self {
@@ -100,7 +99,7 @@ impl ProviderUpdate {
         }
     }
 
-    /// The intent that it is about.
+    /// PaymentIntent that the update is about.
     pub fn intent(&self) -> Option<&IntentId> {
         match self {
             Self::Intent(snapshot) => Some(&snapshot.intent),
@@ -112,28 +111,28 @@ impl ProviderUpdate {
     }
 }
 
-/// Why a message is not taken.
+/// Why a webhook is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WebhookError {
-    /// It is not signed by a secret in use, or too long ago.
+    /// The signature is missing, malformed, or made with none of the configured secrets.
     #[error("the signature does not match: {0}")]
     BadSignature(&'static str),
-    /// It is signed by a secret in use, at another time than now.
+    /// The signature is made with a configured secret, but too long before or after the current time.
     #[error(
-        "it was signed {} seconds {} of this machine's clock, and at most {tolerance} are accepted; is the clock right?",
+        "the webhook was signed {} seconds {} this machine's clock, and at most {tolerance} are accepted; is the clock right?",
         seconds.abs(),
-        if *seconds < 0 { "behind" } else { "ahead" }
+        if *seconds < 0 { "behind" } else { "ahead of" }
     )]
     OutsideTolerance {
-        /// How far the signature's time is ahead of now, in seconds.
+        /// Seconds by which the time of the signature is ahead of this machine's clock; negative where it is behind.
         seconds: i64,
-        /// How far it may be, either way.
+        /// Seconds that are accepted, either way.
         tolerance: i64,
     },
-    /// It is signed but cannot be read.
-    #[error("the event cannot be read: {0}")]
+    /// The signature is valid, but the body is not an event that can be parsed.
+    #[error("the event cannot be parsed: {0}")]
     Unreadable(String),
-    /// It is one of those that carry no object: the endpoint is set up for thin events.
-    #[error("thin events are not taken: set the endpoint up for snapshot events of API v1")]
+    /// The event is a thin event, which has no object: the endpoint at Stripe is set up for thin events.
+    #[error("thin events are not supported: set the endpoint up for snapshot events of API v1")]
     Thin,
 }

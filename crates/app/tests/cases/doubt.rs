@@ -1,4 +1,4 @@
-//! A store that does not say whether it committed.
+//! Requests over a store that does not say whether it committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,15 +16,15 @@ use uuid::Uuid;
 
 use crate::{NOW, Shop, update};
 
-/// Leaves the outcome of its first commits open: those before `done` were made, those after it up to `lost` were
-/// not, and later ones are answered. It may be `gone` after the first of them: then nothing is answered any more.
+/// Store whose first commits have an unknown outcome: those before `done` were made, those after it up to `lost` were not,
+/// and later ones are answered. If it is `gone`, it answers nothing after the first of them.
 struct Doubtful {
     store: Arc<dyn Store>,
     commits: AtomicU32,
     done: u32,
     lost: u32,
     gone: bool,
-    /// How long a commit takes, and a read of an order, in seconds on this clock.
+    /// Clock of the store, and the seconds that a commit and a read of an order take on it.
     slow: Option<(Arc<HandClock>, u32, u32)>,
 }
 
@@ -34,7 +34,7 @@ impl Doubtful {
         Self { store, commits: AtomicU32::new(0), done, lost, gone: false, slow: None }
     }
 
-    /// Whether anything is answered still.
+    /// Fails where the store is gone.
     fn answers(&self) -> Result<(), StoreError> {
         let is_gone = self.gone && self.commits.load(Ordering::SeqCst) > 0;
         if is_gone { Err(StoreError::Unavailable("the database is away".into())) } else { Ok(()) }
@@ -161,16 +161,16 @@ impl Store for Doubtful {
     }
 }
 
-/// The commits that were made, and the ones that were lost, before one is answered.
+/// Numbers of commits that were made, and that were lost, before one is answered.
 const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
 
-/// A shop whose store answers so from now on, over that of `shop`.
+/// Shop on the store of `shop`, whose next commits have such outcomes.
 fn in_doubt(shop: &Shop, way: (u32, u32)) -> Shop {
     Shop::over(Arc::new(Doubtful::over(&shop.store, way)), issuing_gateway(at(NOW)))
 }
 
 #[tokio::test]
-async fn a_refund_in_doubt_is_made_once() {
+async fn a_refund_in_doubt_is_created_once() {
     for way in WAYS {
         for with_key in [true, false] {
             let shop = Shop::open().await;
@@ -192,7 +192,7 @@ fn request() -> IdempotentRequest {
 }
 
 #[tokio::test]
-async fn a_placement_in_doubt_is_one_order() {
+async fn a_placement_in_doubt_places_one_order() {
     for way in WAYS {
         for with_key in [true, false] {
             let shop = Shop::with(issuing_gateway(at(NOW))).await;
@@ -206,7 +206,7 @@ async fn a_placement_in_doubt_is_one_order() {
 }
 
 #[tokio::test]
-async fn a_payment_in_doubt_is_one_intent_and_one_payment() {
+async fn a_payment_in_doubt_creates_one_intent_and_pays_once() {
     for way in WAYS {
         let shop = Shop::with(issuing_gateway(at(NOW))).await;
         let order = shop.placed().await;
@@ -222,7 +222,7 @@ async fn a_payment_in_doubt_is_one_intent_and_one_payment() {
 }
 
 #[tokio::test]
-async fn a_cancellation_in_doubt_is_done_once() {
+async fn a_cancellation_in_doubt_is_carried_out_once() {
     for way in WAYS {
         let shop = Shop::with(issuing_gateway(at(NOW))).await;
         let order = shop.placed().await;
@@ -233,7 +233,7 @@ async fn a_cancellation_in_doubt_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_store_that_never_says_is_given_up_after_some_attempts() {
+async fn a_request_gives_up_after_some_attempts_when_the_store_never_answers() {
     let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let silent = in_doubt(&shop, (0, 1000));
     let refused = silent.app.place_order(new_order(), Some(request())).await;
@@ -242,10 +242,10 @@ async fn a_store_that_never_says_is_given_up_after_some_attempts() {
     assert!(matches!(again, Ok(PlacedOrder::Now(_))), "{again:?}");
 }
 
-/// Whatever fails after a commit that was done or left open, in whichever step: no caller is told that nothing was
-/// changed, and who repeats the request without a key does not do so believing it.
+/// Whichever step fails after a commit that was made or is in doubt: the caller is not told that nothing changed, and does
+/// not repeat the request without a key for that reason.
 #[tokio::test]
-async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
+async fn after_a_commit_in_doubt_no_failure_claims_that_nothing_changed() {
     for (done, lost) in [(1, 0), (0, 1)] {
         let shop = Shop::open().await;
         let (placed, paid) = (shop.placed().await, shop.paid().await);
@@ -254,7 +254,7 @@ async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
             shop.another_over(Arc::new(store)).app.for_request()
         };
         let gone = || over(&shop.store);
-        // The names of orders are counted from one on.
+        // Ids of orders are counted from one on.
         let (first, second) = (Shop::open().await, Shop::open().await);
         let (unpaid, paid) = (OrderRef::Id(placed.id), OrderRef::Id(paid.id));
         let all = &Access::All;
@@ -274,14 +274,14 @@ async fn once_a_commit_is_in_doubt_no_failure_says_that_nothing_was_changed() {
                 gone().cancel_order(&unpaid, all, CancelReason::Abandoned).await.map(drop).unwrap_err().to_string(),
             ),
         ] {
-            assert!(error.starts_with("the store did not say whether it was done"), "{what} ({done}): {error}");
+            assert!(error.starts_with("the store did not say whether it committed"), "{what} ({done}): {error}");
         }
     }
 }
 
-/// Before anything was written, a store that is away has changed nothing, and says so.
+/// Before anything was written, a store that is down has changed nothing, and the error says so.
 #[tokio::test]
-async fn a_store_that_is_away_from_the_beginning_has_changed_nothing() {
+async fn a_store_that_is_down_from_the_beginning_has_changed_nothing() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     let store = Doubtful { commits: AtomicU32::new(1), gone: true, ..Doubtful::over(&shop.store, (0, 0)) };
@@ -290,10 +290,10 @@ async fn a_store_that_is_away_from_the_beginning_has_changed_nothing() {
     assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
 }
 
-/// A standby that is gone: each commit takes as long as an answer is waited for, and its outcome stays open.
+/// The standby is gone: each commit takes the whole timeout, and its outcome stays unknown.
 #[tokio::test]
 async fn a_request_in_doubt_ends_at_its_deadline_as_unknown() {
-    // Whether the last commit before the deadline was done or not, and whoever would look after it.
+    // Whether the last commit before the deadline was made or not.
     for way in [(0, 1000), (2, 1000), (1000, 0)] {
         let shop = Shop::open().await;
         let (unpaid, paid) = (shop.placed().await, shop.paid().await);
@@ -317,16 +317,16 @@ async fn a_request_in_doubt_ends_at_its_deadline_as_unknown() {
         ] {
             let commits = store.commits.load(Ordering::SeqCst);
             assert!(commits <= 2, "{what} {way:?}: {commits} attempts");
-            // A look within the time settles it.
+            // A read within the deadline finds the outcome.
             let is_unknown =
-                error.as_ref().is_some_and(|it| it.starts_with("the store did not say whether it was done"));
+                error.as_ref().is_some_and(|it| it.starts_with("the store did not say whether it committed"));
             assert!(is_unknown || (error.is_none() && way.0 > 0), "{what} {way:?}: {error:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_request_that_has_waited_too_long_before_its_commit_sends_nothing() {
+async fn a_request_past_its_deadline_sends_no_commit() {
     let shop = Shop::open().await;
     let order = OrderRef::Id(shop.placed().await.id);
     let slow = Some((Arc::clone(&shop.clock), 0, paywright_app::STORE_WAIT_SECONDS));
@@ -335,6 +335,6 @@ async fn a_request_that_has_waited_too_long_before_its_commit_sends_nothing() {
     let refused = app.for_request().cancel_order(&order, &Access::All, CancelReason::Abandoned).await;
     assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
     assert_eq!(store.commits.load(Ordering::SeqCst), 0);
-    // The worker answers nobody, and keeps its own patience.
+    // The worker has no caller, and no deadline.
     app.in_background().cancel_order(&order, &Access::All, CancelReason::Abandoned).await.unwrap();
 }
