@@ -1,4 +1,4 @@
-//! What no message has told: the provider's list of messages, walked from where the last walk ended.
+//! Back-fill: events that no webhook has delivered, read from Stripe's list from where the last walk ended.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -7,28 +7,29 @@ use tracing::Instrument;
 
 use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreError, WorkId, log};
 
-/// How far a walk without a mark goes back, in seconds: as long as Stripe lists a message ("List all events").
+/// Age of the oldest event that a walk without a cursor reads, in seconds: Stripe lists events for 30 days ("List all
+/// events").
 const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
 
-/// Messages younger than this are read again by the next walk, in seconds: one that was made before another may be
-/// listed after it.
+/// Age below which the next walk reads an event again, in seconds: an event may be listed later than one that was created
+/// after it.
 const SETTLED_SECONDS: u32 = 60;
 
-/// The most pages of one walk; the rest is for the next step.
+/// Largest number of pages of one walk; the next step reads the rest.
 const PAGES_MAX: u32 = 20;
 
-/// How long messages are kept that are done with, in seconds: longer than Stripe lists them.
-const KEPT_SECONDS: u32 = 45 * 86_400;
+/// Age after which events that are not parked are deleted, in seconds: longer than Stripe lists them.
+const RETENTION_SECONDS: u32 = 45 * 86_400;
 
-/// Source of events that were listed, and name of the mark.
+/// Source of events that the back-fill found, and name of its cursor.
 pub(crate) const BACK_FILL: &str = "back_fill";
 
 impl App {
-    /// Walks the provider's messages on from the mark that the last walk has left, if that is due and nobody else
-    /// is at it, and takes in what is not known. Says whether there is more to be walked at once: only where the mark
-    /// has come as far as the walk has, so that no message is read twice in one period.
+    /// Walks Stripe's list of events from the stored cursor on, if the cursor is due and under no lease, and processes the
+    /// events that are not in the inbox. Returns whether there is more to read at once: only where the cursor has come as
+    /// far as the walk, so that no event is read twice in one period.
     pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
-        // The first walk of a process is due at once: nobody may have been there for a while.
+        // The first walk of a process is due at once: no process may have been running for a while.
         let first = !self.has_walked.load(Ordering::Relaxed);
         let due = CursorDue::now(lease.now, self.settings.back_fill_seconds);
         let due = if first { CursorDue { by: due.latest, ..due } } else { due };
@@ -39,11 +40,11 @@ impl App {
             Ok(more) => more,
             Err(Interrupted::Store(error)) => return Err(error),
             Err(Interrupted::Gateway(error)) => {
-                tracing::warn!(%error, "the payment provider's list of events cannot be read now");
+                tracing::warn!(%error, "Stripe's list of events cannot be read now");
                 false
             }
         };
-        let more = self.goes_on(BACK_FILL, more, before.as_deref(), &cursor);
+        let more = self.continues_at_once(BACK_FILL, more, before.as_deref(), &cursor);
         if let Some(warning) = self.clock_warning() {
             tracing::warn!("{warning}");
         }
@@ -51,7 +52,7 @@ impl App {
         let again = if more { 0 } else { self.settings.back_fill_seconds };
         self.store.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
         if !more {
-            self.store.forget_events(now.minus_seconds(KEPT_SECONDS)).await?;
+            self.store.forget_events(now.minus_seconds(RETENTION_SECONDS)).await?;
         }
         Ok(more)
     }
@@ -59,12 +60,14 @@ impl App {
     async fn walk(&self, cursor: &mut Cursor) -> Result<bool, Interrupted> {
         let began = self.clock.now();
         let since = began.minus_seconds(FIRST_WALK_SECONDS);
-        let mut place = cursor.value.clone();
+        let mut position = cursor.value.clone();
         for _ in 0..PAGES_MAX {
-            let page = match self.records.events(place.as_deref(), since).await {
-                Err(GatewayError::NotFound) if place.is_some() => {
-                    tracing::warn!("the payment provider has forgotten where the last walk of its events ended");
-                    place = None;
+            let page = match self.records.events(position.as_deref(), since).await {
+                Err(GatewayError::NotFound) if position.is_some() => {
+                    tracing::warn!(
+                        "Stripe no longer lists the event at which the last back-fill ended; it starts anew"
+                    );
+                    position = None;
                     continue;
                 }
                 page => page?,
@@ -73,25 +76,25 @@ impl App {
             let known: HashSet<String> = self.store.known_events(&ids).await?.into_iter().collect();
             for event in page.events {
                 if !known.contains(&event.id) {
-                    self.take_missed(event).await?;
+                    self.process_missed(event).await?;
                 }
             }
             let Some((last, created_at)) = page.last else { return Ok(false) };
             if created_at.plus_seconds(SETTLED_SECONDS) <= began {
                 cursor.value = Some(last.clone());
             }
-            place = Some(last);
+            position = Some(last);
             if !page.more {
                 return Ok(false);
             }
         }
-        // On a busy account the messages of the last moments alone are more than one walk reads: the mark stays before
-        // them, and the next period goes on from there.
-        Ok(cursor.value == place)
+        // On a busy account the events of the last minute can be more than one walk reads: the cursor stays before them,
+        // and the next period continues from there.
+        Ok(cursor.value == position)
     }
 
-    /// Takes in an event that no webhook has brought, and logs that: it has no request whose line would.
-    async fn take_missed(&self, event: ProviderEvent) -> Result<(), StoreError> {
+    /// Processes an event that no webhook delivered, and logs it: there is no HTTP request whose log line would.
+    async fn process_missed(&self, event: ProviderEvent) -> Result<(), StoreError> {
         let span = tracing::error_span!(
             "back_fill",
             event = log::LATER,
@@ -104,7 +107,7 @@ impl App {
         );
         async {
             self.take_event(event, BACK_FILL, BTreeMap::new()).await?;
-            tracing::info!("no webhook had told this");
+            tracing::info!("event found without a webhook");
             Ok(())
         }
         .instrument(span)
@@ -112,7 +115,7 @@ impl App {
     }
 }
 
-/// Why a walk ended early. What it has taken in is kept.
+/// Why a walk ended early. Events that it has processed stay processed.
 enum Interrupted {
     Gateway(GatewayError),
     Store(StoreError),

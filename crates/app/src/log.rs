@@ -1,16 +1,17 @@
-//! Log lines about orders. A request, a task and an event have a span each, which every line within inherits; what it is
-//! about is recorded in the span as soon as it is known. Of fields with one name the innermost counts. The spans are of the
-//! level of errors, so that a warning has its ids where nothing else is logged.
+//! Log lines about orders. Each request, task and event has a span, whose fields every line within it inherits. The ids of
+//! the order and the PaymentIntent are recorded in the span as soon as they are known. Where nested spans have the same
+//! field, the innermost one counts. The spans have the level `error`, so that warnings have their ids where only warnings
+//! are logged.
 
 use paywright_domain::{Cart, Fact, IntentId, Order};
 use tracing::{Span, field};
 
 use crate::{Actor, Changes, OrderRef, ProviderUpdate, ReceivedEvent, StoreError};
 
-/// The slot of a span's field that is recorded later.
+/// Empty value of a span's field that is recorded later.
 pub(crate) const LATER: field::Empty = field::Empty;
 
-/// Records which order the work under way is about, and by which name it was found.
+/// Records the order of the current span, found by `name`, and its PaymentIntent.
 pub(crate) fn found(name: &OrderRef, order: &Order) {
     let named = match name {
         OrderRef::Intent(intent) => Some(intent),
@@ -19,7 +20,7 @@ pub(crate) fn found(name: &OrderRef, order: &Order) {
     about(order, named);
 }
 
-/// Records which order the work under way is about.
+/// Records the order and the PaymentIntent of the current span.
 pub(crate) fn about(order: &Order, intent: Option<&IntentId>) {
     let span = Span::current();
     span.record("order", field::display(order.id)).record("number", field::display(&order.number));
@@ -28,12 +29,12 @@ pub(crate) fn about(order: &Order, intent: Option<&IntentId>) {
     }
 }
 
-/// Records which cart the work under way is about, by the order that it becomes.
+/// Records the cart of the current span, by the id and number of its order.
 pub(crate) fn about_cart(cart: &Cart) {
     Span::current().record("order", field::display(cart.order)).record("number", field::display(cart.number()));
 }
 
-/// Records which event is taken in, and which intent it is about, before anything is known of its order.
+/// Records the event of the current span and its PaymentIntent, before its order is known.
 pub(crate) fn event(event: &ReceivedEvent) {
     let span = Span::current();
     span.record("event", &event.id).record("event_type", &event.kind);
@@ -49,7 +50,7 @@ pub(crate) fn event(event: &ReceivedEvent) {
     span.record("intent", field::display(intent));
 }
 
-/// Records what became of an event.
+/// Records the resulting status of an event, and its reason.
 pub(crate) fn outcome(event: &ReceivedEvent) {
     let span = Span::current();
     span.record("outcome", event.status.name());
@@ -58,7 +59,7 @@ pub(crate) fn outcome(event: &ReceivedEvent) {
     }
 }
 
-/// Fields that are logged of a commit. Taken before the commit, which consumes the changes.
+/// Fields of a commit that are logged. They are read before the commit, which consumes the changes.
 pub(crate) struct Change {
     order: String,
     number: String,
@@ -72,13 +73,13 @@ pub(crate) struct Change {
     actor: Option<Actor>,
 }
 
-/// The name of the operation that a fact says was asked for.
+/// Name of the operation that a fact says was requested.
 fn operation_of(fact: &Fact) -> Option<String> {
     if let Fact::OperationRequested { name, .. } = fact { Some(name.clone()) } else { None }
 }
 
 impl Change {
-    /// Records in the span what `changes` are about, and keeps what the line says of them.
+    /// Records the order of `changes` in the current span, and returns the fields for the log line.
     pub(crate) fn of(changes: &Changes) -> Self {
         let order = &changes.order;
         let of_fact = changes.facts.iter().find_map(|it| intent_of(order, it));
@@ -99,8 +100,8 @@ impl Change {
         }
     }
 
-    /// Logs what came of the commit: a line for each change with facts, and for each whose outcome is not known. A failure
-    /// that changed nothing is logged by whoever handles it.
+    /// Logs the result of the commit: one line for each change with facts, and for each with an unknown outcome. A failure
+    /// that changed nothing is logged where it is handled.
     pub(crate) fn log(self, committed: &Result<(), StoreError>) {
         let Self { order, number, version, facts, operation, intent, source, event, stripe_request, actor } = self;
         let operator = actor.as_ref().and_then(Actor::operator);
@@ -117,7 +118,7 @@ impl Change {
                     stripe_request,
                     actor,
                     operator,
-                    "order read again"
+                    "order saved without a new fact"
                 );
             }
             Ok(()) => {
@@ -138,14 +139,14 @@ impl Change {
             }
             Err(StoreError::Unknown(error)) => tracing::warn!(
                 order, number, version, facts, operation, intent, source, event, stripe_request, actor, operator, %error,
-                "order perhaps changed"
+                "order may have changed"
             ),
             Err(StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(_)) => {}
         }
     }
 }
 
-/// The intent that a fact is about.
+/// PaymentIntent that a fact is about.
 fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
     match fact {
         Fact::OrderPaid { by: intent, .. }

@@ -1,5 +1,4 @@
-//! What to do once a database was restored from a backup: a new epoch, and whatever Stripe has on record that the backup
-//! has not.
+//! Recovery after a restore from a backup: begins a new epoch, and imports from Stripe what the backup does not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,21 +16,21 @@ use crate::{
     StoreError, Version,
 };
 
-/// Time before the backup from which on payments are read that may have been open then, in seconds: an authorisation
+/// Time before the backup from which PaymentIntents are read that may have been open then, in seconds: an authorization
 /// lasts a week.
 const OPEN_SECONDS: u32 = 7 * 86_400;
 
-/// Source of what is learned, in the facts of an order.
+/// Source of the changes, in the causes of facts.
 const SOURCE: &str = "recover";
 
 /// Result of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// The epoch that began with it.
+    /// Epoch that the recovery began.
     pub epoch: Epoch,
-    /// Payment intents of this installation that Stripe lists.
+    /// Number of PaymentIntents that Stripe lists for orders of this installation.
     pub intents: usize,
-    /// Orders that were in the backup, and of which Stripe knew more.
+    /// Orders that were in the backup and were updated from Stripe.
     pub updated: Vec<Order>,
     /// Orders that were not in the backup.
     pub lost: Vec<RecoveredOrder>,
@@ -40,28 +39,27 @@ pub struct Recovery {
 /// An order that was not in the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredOrder {
-    /// Its id.
+    /// Id of the order.
     pub id: OrderId,
-    /// The order as its payment tells of it; `None` where that is not enough to make it again.
+    /// The order as Stripe has it in its PaymentIntent; `None` where that is not enough to create it again.
     pub record: Option<RecordedOrder>,
-    /// Its payment, as Stripe lists it: the one that succeeded, if one has.
+    /// Leading PaymentIntent of the order at Stripe: the one that succeeded, if there is one.
     pub payment: IntentSnapshot,
-    /// The decision on it, of this run or an earlier one.
+    /// Decision on the order, made by this run or an earlier one.
     pub decision: Option<LostOrderDecision>,
-    /// The order as it was here when this run began; `None` where it was not.
+    /// The order in the store before this run; `None` where it was missing.
     pub before: Option<Order>,
-    /// The order as it is here now; `None` where it is not.
+    /// The order in the store after this run; `None` where it is missing.
     pub order: Option<Order>,
-    /// Why what was wanted could not be done.
+    /// Reason why the decision could not be carried out, if so.
     pub problem: Option<String>,
 }
 
 impl App {
-    /// Begins an epoch, and takes in all that Stripe has of this installation since `since`: payments, refunds and
-    /// disputes of orders that are here. Orders that are not here are kept in mind, so that a repeated request does not
-    /// place them a second time, and dealt with as `decide` says; the first decision on an order stands, and what an
-    /// earlier run had not finished of it is finished. Doing it again begins another epoch, and does nothing twice that
-    /// moves money.
+    /// Begins an epoch, and imports everything that Stripe has of this installation since `since`: PaymentIntents, refunds
+    /// and disputes of stored orders. The ids of orders that are missing are stored as lost, so that a repeated request
+    /// does not place them a second time, and `decide` decides on them. The first decision on an order is final, and is
+    /// completed where an earlier run did not. A second run begins another epoch, and moves no money twice.
     pub async fn recover(
         &self,
         since: Timestamp,
@@ -76,16 +74,16 @@ impl App {
         let intents = by_order.values().map(Vec::len).sum();
         let mut updated = self.catch_up_older(since, &by_order).await?;
         let mut lost = Vec::new();
-        for (id, seen) in by_order {
-            let here = self.find(&[OrderRef::Id(id)], &Access::All).await?;
-            if here.is_none() {
+        for (id, listed) in by_order {
+            let stored = self.find(&[OrderRef::Id(id)], &Access::All).await?;
+            if stored.is_none() {
                 self.store.add_lost_order(id, self.clock.now()).await?;
             }
             let was_lost = self.store.lost_order(id).await? == Some(id);
             if was_lost {
-                lost.push(self.recover_lost(here.map(|it| it.value), id, &seen, &decide).await?);
-            } else if let Some(before) = here {
-                let after = self.catch_up(&seen).await?.unwrap_or_else(|| before.value.clone());
+                lost.push(self.recover_lost(stored.map(|it| it.value), id, &listed, &decide).await?);
+            } else if let Some(before) = stored {
+                let after = self.catch_up(&listed).await?.unwrap_or_else(|| before.value.clone());
                 if after != before.value {
                     updated.push(after);
                 }
@@ -95,7 +93,7 @@ impl App {
         Ok(Recovery { epoch, intents, updated, lost })
     }
 
-    /// Every intent that Stripe lists for an order of this installation, by the order.
+    /// Reads the PaymentIntents that Stripe lists for orders of this installation, grouped by order.
     async fn listed_intents(&self, since: Timestamp) -> Result<BTreeMap<OrderId, Vec<IntentSnapshot>>, PerformError> {
         let (mut by_order, mut after) = (BTreeMap::<OrderId, Vec<IntentSnapshot>>::new(), None);
         loop {
@@ -112,8 +110,8 @@ impl App {
         }
     }
 
-    /// Takes in how payments from before `since` stand, but for those of `newer`: since then they may have been edited,
-    /// paid or given up.
+    /// Updates orders from PaymentIntents created before `since`, except those in `newer`: they may have been edited, paid
+    /// or canceled since then.
     async fn catch_up_older(
         &self,
         since: Timestamp,
@@ -123,10 +121,10 @@ impl App {
         let is_newer = |order: &OrderId, it: &IntentSnapshot| {
             newer.get(order).is_some_and(|newer| newer.iter().any(|newer| newer.intent == it.intent))
         };
-        for (id, seen) in self.listed_intents(since.minus_seconds(OPEN_SECONDS)).await? {
+        for (id, listed) in self.listed_intents(since.minus_seconds(OPEN_SECONDS)).await? {
             let Some(before) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { continue };
             let mut after = None;
-            for intent in in_order(&seen).into_iter().filter(|it| !is_newer(&id, it)) {
+            for intent in in_order(&listed).into_iter().filter(|it| !is_newer(&id, it)) {
                 after = self.catch_up_payment(intent).await?.or(after);
             }
             updated.extend(after.filter(|it| *it != before.value));
@@ -134,24 +132,24 @@ impl App {
         Ok(updated)
     }
 
-    /// Takes in how one payment stands; `None` where its order does not take it.
+    /// Updates an order from one of its PaymentIntents. `None` where the order does not accept it.
     async fn catch_up_payment(&self, intent: &IntentSnapshot) -> Result<Option<Order>, PerformError> {
         match self.settle(intent, &CommitContext::from(SOURCE, None)).await {
             Ok(order) => Ok(Some(order)),
-            // It is of another program, or was given up before it brought anything.
+            // Another program created it, or it was canceled before it received anything.
             Err(SettleFromProviderError::Settle(_) | SettleFromProviderError::Foreign) => Ok(None),
             Err(SettleFromProviderError::Store(error)) => Err(error.into()),
             Err(error @ SettleFromProviderError::UnknownOrder) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 
-    /// Takes in what Stripe lists of one order's payments, with their refunds and disputes. Gives the
-    /// order as it is then; `None` where the order takes none of the payments.
-    async fn catch_up(&self, seen: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
-        self.catch_up_open(seen).await?;
+    /// Updates an order from the listed PaymentIntents, with their refunds and disputes, and returns it. `None` where the
+    /// order accepts none of them.
+    async fn catch_up(&self, listed: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
+        self.catch_up_open(listed).await?;
         let context = CommitContext::from(SOURCE, None);
         let mut last = None;
-        for intent in in_order(seen) {
+        for intent in in_order(listed) {
             let Some(order) = self.catch_up_payment(intent).await? else { continue };
             let (order, _) = self.read_refunds(&intent.intent, order).await?;
             last = Some(match self.import_disputes(&intent.intent, &context).await {
@@ -163,17 +161,17 @@ impl App {
         Ok(last)
     }
 
-    /// Reads the payments that are open as far as the backup knows, and that are not among those `seen`: they may be older
-    /// than the list goes back, and have ended since. As long as one seems open, its order takes no other.
-    async fn catch_up_open(&self, seen: &[IntentSnapshot]) -> Result<(), PerformError> {
-        let Some(id) = seen.iter().find_map(|it| it.order) else { return Ok(()) };
+    /// Reads the PaymentIntents that are open in the backup and not among those `listed`: they may be older than the list,
+    /// and may have ended since. As long as one is open, its order accepts no other.
+    async fn catch_up_open(&self, listed: &[IntentSnapshot]) -> Result<(), PerformError> {
+        let Some(id) = listed.iter().find_map(|it| it.order) else { return Ok(()) };
         let Some(order) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { return Ok(()) };
-        let is_seen = |id: &IntentId| seen.iter().any(|it| it.intent == *id);
-        let open = order.value.intents.iter().filter(|it| !it.status.is_terminal() && !is_seen(&it.id));
+        let is_listed = |id: &IntentId| listed.iter().any(|it| it.intent == *id);
+        let open = order.value.intents.iter().filter(|it| !it.status.is_terminal() && !is_listed(&it.id));
         for intent in open {
             match self.gateway.intent(&intent.id).await {
                 Ok(read) => drop(self.catch_up_payment(&read.snapshot).await?),
-                // Of another account: nothing can be known of it.
+                // It belongs to another account, and cannot be read.
                 Err(GatewayError::NotFound | GatewayError::Foreign(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -181,8 +179,8 @@ impl App {
         Ok(())
     }
 
-    /// Takes in refunds of payments from before `since`, and what became of the payments: the backup may be from before
-    /// the money came.
+    /// Updates orders that have refunds since `since`, with the PaymentIntents of the refunds: the backup may be older than
+    /// the payments.
     async fn catch_up_refunds(&self, since: Timestamp) -> Result<Vec<Order>, PerformError> {
         let (mut updated, mut seen, mut after) = (Vec::new(), BTreeSet::new(), None);
         loop {
@@ -210,19 +208,21 @@ impl App {
         &self,
         before: Option<Order>,
         id: OrderId,
-        seen: &[IntentSnapshot],
+        listed: &[IntentSnapshot],
         decide: &(impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync),
     ) -> Result<RecoveredOrder, PerformError> {
-        let Some(payment) = leading(seen).cloned() else {
-            return Err(PerformError::Unmatched(format!("Stripe lists no payment of the order {id}")));
+        let Some(payment) = leading(listed).cloned() else {
+            return Err(PerformError::Unmatched(format!("Stripe lists no PaymentIntent of the order {id}")));
         };
         let record = self.records.recorded_order(&payment.intent).await?;
         let wanted = record.as_ref().and_then(decide);
         let decision = self.store.decide_on_lost_order(id, wanted).await?;
         let done = match (decision, &record) {
             (None, _) | (_, None) => Ok(()),
-            (Some(LostOrderDecision::Recreate), Some(record)) => self.recreate(record, &payment, seen).await.map(drop),
-            (Some(LostOrderDecision::Refund), Some(record)) => self.undo_lost(record, &payment, seen).await,
+            (Some(LostOrderDecision::Recreate), Some(record)) => {
+                self.recreate(record, &payment, listed).await.map(drop)
+            }
+            (Some(LostOrderDecision::Refund), Some(record)) => self.refund_lost(record, &payment, listed).await,
         };
         let problem = match done {
             Ok(()) => None,
@@ -233,25 +233,25 @@ impl App {
         Ok(RecoveredOrder { id, record, payment, decision, before, order, problem })
     }
 
-    /// Makes a lost order again, unless that was done before, and settles it by its payments.
+    /// Creates a lost order again, unless an earlier run did, and settles it with its PaymentIntents.
     async fn recreate(
         &self,
         record: &RecordedOrder,
         payment: &IntentSnapshot,
-        seen: &[IntentSnapshot],
+        listed: &[IntentSnapshot],
     ) -> Result<Order, PerformError> {
         let id = record.order.id;
         if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
             let mut lost = record.order.clone();
             self.place_lost(&lost, payment).await?;
             if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
-                // Its number was given to another order, by a repeat of its request before the recovery.
+                // Another order has its number: the request was repeated before the recovery.
                 let now = self.clock.now();
                 lost.number = OrderNumber::of(self.ids.order_id(now), now);
                 self.place_lost(&lost, payment).await?;
             }
         }
-        match self.catch_up(seen).await? {
+        match self.catch_up(listed).await? {
             Some(order) => Ok(order),
             None => self.order_by_id(id).await,
         }
@@ -263,22 +263,21 @@ impl App {
         let decision = decision.map_err(|error| PerformError::Unmatched(error.to_string()))?;
         let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
         match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
-            // It is there, by another who recovers at the same time, or by a commit that was not answered; or its number
-            // is taken.
+            // The order is stored, by a concurrent recovery or by a commit that was not answered; or its number is taken.
             Ok(()) | Err(StoreError::Conflict | StoreError::Unknown(_)) => Ok(()),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Corrupt(_))) => Err(error.into()),
         }
     }
 
-    /// Gives back all that was paid for a lost order, and cancels it where nothing was.
-    async fn undo_lost(
+    /// Refunds the payment of a lost order, or cancels the order where it is not paid.
+    async fn refund_lost(
         &self,
         record: &RecordedOrder,
         payment: &IntentSnapshot,
-        seen: &[IntentSnapshot],
+        listed: &[IntentSnapshot],
     ) -> Result<(), PerformError> {
         let id = record.order.id;
-        let order = self.recreate(record, payment, seen).await?;
+        let order = self.recreate(record, payment, listed).await?;
         if matches!(order.state, OrderState::Open) {
             return match self.cancel_order(&OrderRef::Id(id), &Access::All, CancelReason::Abandoned).await {
                 Ok(_) => Ok(()),
@@ -289,14 +288,14 @@ impl App {
                 }
             };
         }
-        // One key, so that a second run finds the refund of the first; another where that one came to nothing.
+        // A second run finds the refund of the first by the same key; after a failed refund the key is another.
         let failed = |it: &&Refund| it.origin == RefundOrigin::Shop && !it.status.holds_money();
         let failed = order.refunds.iter().filter(failed).count();
         let key = IdempotencyKey { scope: Uuid::nil(), key: format!("recover:{id}:{failed}") };
         match self.refund_payment(&OrderRef::Id(id), &Access::All, &NewRefund::default(), Some((key, [0; 32]))).await {
             Ok(refunded) if !refunded.refund.status.holds_money() => {
                 let failure = refunded.refund.failure.unwrap_or_else(|| refunded.refund.status.to_string());
-                Err(PerformError::Unmatched(format!("the money was not given back ({failure})")))
+                Err(PerformError::Unmatched(format!("the payment was not refunded ({failure})")))
             }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
             Err(RefundPaymentError::Store(error) | RefundPaymentError::Get(GetOrderError::Store(error))) => {
@@ -311,19 +310,19 @@ impl App {
     }
 }
 
-/// The payment that tells most of its order: one that this service has made, which names the revision it is for, if there
-/// is one; of these the one that succeeded, or the one that is open.
-fn leading(seen: &[IntentSnapshot]) -> Option<&IntentSnapshot> {
-    let own: Vec<_> = seen.iter().filter(|it| it.revision.is_some()).collect();
-    let of = if own.is_empty() { seen.iter().collect() } else { own };
+/// Leading PaymentIntent of an order, from which the order is created again. An intent that Paywright created, which names
+/// its revision, comes before others; then one that succeeded, then an open one.
+fn leading(listed: &[IntentSnapshot]) -> Option<&IntentSnapshot> {
+    let own: Vec<_> = listed.iter().filter(|it| it.revision.is_some()).collect();
+    let of = if own.is_empty() { listed.iter().collect() } else { own };
     let succeeded = of.iter().find(|it| it.status == IntentStatus::Succeeded);
     succeeded.or_else(|| of.iter().find(|it| !it.status.is_terminal())).or(of.first()).copied()
 }
 
-/// Payments in the order in which they are to be taken in: those that have ended first, since an order takes an open one
-/// where it has no other; then the oldest first. Stripe lists the newest first, and tells no order within one second.
-fn in_order(seen: &[IntentSnapshot]) -> Vec<&IntentSnapshot> {
-    let mut seen: Vec<_> = seen.iter().rev().collect();
-    seen.sort_by_key(|it| !it.status.is_terminal());
-    seen
+/// PaymentIntents in the sequence in which an order is settled with them: ended ones first, since an order accepts an open
+/// one only where it has no other; then the oldest first. Stripe lists the newest first, and its times are whole seconds.
+fn in_order(listed: &[IntentSnapshot]) -> Vec<&IntentSnapshot> {
+    let mut sorted: Vec<_> = listed.iter().rev().collect();
+    sorted.sort_by_key(|it| !it.status.is_terminal());
+    sorted
 }

@@ -1,4 +1,4 @@
-//! The worker: what was committed and not done, messages that wait, and what no message has told.
+//! One step of the worker: due tasks, parked events, the back-fill and the rescheduling.
 
 use futures_util::future::join_all;
 use paywright_domain::Timestamp;
@@ -7,28 +7,28 @@ use tracing::Instrument;
 use crate::perform::{NextRun, PerformError};
 use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkId, log};
 
-/// How many tasks one step does at once.
+/// Largest number of tasks and of events in one step; they run concurrently.
 const TASKS_AT_ONCE: u16 = 8;
 
-/// How soon a task that was not done is due again at the earliest, in seconds: what is due at once and as it was would be
-/// found again by the next step, for ever.
+/// Shortest wait before a task is due again, in seconds: a task that is due at once would be leased by each next step, for
+/// ever.
 const AGAIN_SECONDS_MIN: u32 = 1;
 
 impl App {
-    /// Does what is due at `now`, one step of it: takes a few tasks and messages for itself, does them side by
-    /// side, and lets go of them; walks the provider's records a little if that is due. Says how much it did; if
-    /// that is nothing, nothing is due.
+    /// Performs one step of what is due at `now`: leases a few tasks and parked events, processes them concurrently and
+    /// ends their leases, then runs the back-fill and the rescheduling if they are due. Returns the amount of work done;
+    /// 0 means that nothing is due.
     ///
-    /// Whatever happens to this process in between, another one takes the same tasks when the lease is over.
+    /// If this process dies meanwhile, another one leases the same tasks when the leases are over.
     pub async fn run_due_tasks(&self, now: Timestamp) -> Result<usize, StoreError> {
         let lease = Lease { owner: self.owner, now, until: self.lease_until(now), limit: TASKS_AT_ONCE };
         let tasks = self.store.lease_tasks(&lease).await?;
         let done = join_all(tasks.iter().map(|it| self.run_task(it))).await;
         done.into_iter().collect::<Result<(), StoreError>>()?;
         let events = self.run_parked_events(&lease).await?;
-        let walked = self.back_fill(&lease).await?;
+        let back_filled = self.back_fill(&lease).await?;
         let rescheduled = self.reschedule(&lease).await?;
-        Ok(tasks.len() + events + usize::from(walked) + usize::from(rescheduled))
+        Ok(tasks.len() + events + usize::from(back_filled) + usize::from(rescheduled))
     }
 
     async fn run_task(&self, leased: &LeasedTask) -> Result<(), StoreError> {
@@ -47,10 +47,10 @@ impl App {
             Err(error) => {
                 let next_run = NextRun::Again(self.retry_seconds(leased.taken));
                 if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
-                    tracing::info!(%error, "a task waits");
+                    tracing::info!(%error, "a task waits until Stripe is free");
                 } else {
                     let tries = leased.taken;
-                    tracing::warn!(tries, %error, "a task was not done");
+                    tracing::warn!(tries, %error, "a task failed and will be tried again");
                 }
                 (next_run, Some(error.to_string()))
             }
@@ -60,7 +60,7 @@ impl App {
             NextRun::Again(seconds) => Some(self.clock.now().plus_seconds(seconds.max(AGAIN_SECONDS_MIN))),
         };
         let release = TaskRelease { owner: self.owner, order: leased.order, key, taken: leased.taken, again_at, error };
-        // One that the commit has finished, or that another has taken since, is no longer ours to release.
+        // Returns `false` where a commit has deleted the task, or another process has leased it since: both are fine.
         self.store.release_task(&release).await.map(drop)
     }
 }

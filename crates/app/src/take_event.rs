@@ -1,5 +1,5 @@
-//! The provider's messages: each is kept before it is acknowledged, in the same commit as what it changes, and what
-//! cannot be taken in yet waits for the worker.
+//! Stripe's events. Each is stored before it is acknowledged, in the same commit as the change that it causes. An event
+//! that cannot be applied yet is parked for the worker.
 
 use std::collections::BTreeMap;
 
@@ -17,26 +17,28 @@ use crate::{
     OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, WorkId, log,
 };
 
-/// Why news waits that names an intent of no order.
-const UNKNOWN_INTENT: &str = "no order knows its payment intent";
+/// Reason of a parked event whose PaymentIntent is not stored with any order.
+const UNKNOWN_INTENT: &str = "no order has its PaymentIntent";
 
-/// Why news is foreign whose intent names no order of this installation.
-const NOT_OURS: &str = "its payment intent is not one of ours";
+/// Reason of a foreign event whose PaymentIntent names no order of this installation.
+const NOT_OURS: &str = "its PaymentIntent belongs to another installation or program";
 
-/// What became of news that was offered to the orders.
-enum Taken {
-    By(OrderId),
-    /// It is about an object of another program.
+/// Result of applying an update to its order.
+enum Applied {
+    /// The update was applied to this order.
+    To(OrderId),
+    /// The update is about an object of another installation or program.
     Foreign(String),
-    /// Its order is not known, or not well enough.
+    /// The order of the update is not known yet, or lacks the state that the update needs.
     NotYet(String),
-    /// It contradicts what is known: the provider must be asked what holds.
+    /// The update contradicts the order, so that Stripe must be read.
     ToBeRead(String),
 }
 
 impl App {
-    /// Takes in a message of the provider. When this returns, it is kept, with whatever it changes: it may be
-    /// acknowledged. `headers` are what came with it and may help to find out later what happened.
+    /// Processes a Stripe event that arrived by `via` (`webhook` or `back_fill`). When this returns `Ok`, the event and the
+    /// change that it causes are committed, and the webhook may be acknowledged. `headers` are the delivery's HTTP headers
+    /// that may help in an investigation.
     pub async fn take_event(
         &self,
         event: ProviderEvent,
@@ -60,47 +62,47 @@ impl App {
         let event_id = Some(received.id.clone());
         let cause = Cause { source: via.to_owned(), event: event_id, request: event.request, ..Cause::default() };
         let context = CommitContext { cause: Some(cause), received: Some(received.clone()), idempotency: None };
-        let keep = |status, error: Option<String>| ReceivedEvent { status, error, ..received.clone() };
+        let event_with = |status, error: Option<String>| ReceivedEvent { status, error, ..received.clone() };
         log::event(&received);
         if let Some(ForeignEvent { reason, intent }) = self.foreign_event(event.livemode, event.foreign) {
             if let Some(intent) = intent {
                 self.foreign.add(intent);
             }
-            let kept = keep(EventStatus::Foreign, Some(reason));
+            let kept = event_with(EventStatus::Foreign, Some(reason));
             self.store.record_event(&kept).await?;
             log::outcome(&kept);
             return Ok(EventStatus::Foreign);
         }
         if let Some(OtherVersion { version, expected }) = event.other_version.filter(|_| via == "webhook") {
             self.warnings.warn(format!(
-                "A webhook endpoint at Stripe sends events of API version {version}. They are taken by their ids alone and \
-                 read from Stripe again, which is slower: set the endpoint's version to {expected}."
+                "A webhook endpoint at Stripe sends events of API version {version}. Their objects are read from Stripe \
+                 again, which is slower: set the endpoint's version to {expected}."
             ));
         }
-        let of_others = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
-        let foreign = || keep(EventStatus::Foreign, Some(NOT_OURS.to_owned()));
+        let is_foreign = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
+        let foreign = || event_with(EventStatus::Foreign, Some(NOT_OURS.to_owned()));
         let kept = match &received.update {
-            ProviderUpdate::Nothing => keep(EventStatus::Ignored, None),
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if of_others() => foreign(),
+            ProviderUpdate::Nothing => event_with(EventStatus::Ignored, None),
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
             ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) => {
-                ReceivedEvent { due_at: Some(now), ..keep(EventStatus::Parked, None) }
+                ReceivedEvent { due_at: Some(now), ..event_with(EventStatus::Parked, None) }
             }
             update @ (ProviderUpdate::Intent(_)
             | ProviderUpdate::Refund(_)
             | ProviderUpdate::Dispute(_)
-            | ProviderUpdate::Notice { .. }) => match self.offer(update, &context).await? {
-                Taken::By(_) => {
+            | ProviderUpdate::Notice { .. }) => match self.apply(update, &context).await? {
+                Applied::To(_) => {
                     log::outcome(&received);
                     return Ok(EventStatus::Applied);
                 }
-                Taken::Foreign(reason) => keep(EventStatus::Foreign, Some(reason)),
-                Taken::NotYet(_) if of_others() => foreign(),
-                Taken::NotYet(reason) => {
+                Applied::Foreign(reason) => event_with(EventStatus::Foreign, Some(reason)),
+                Applied::NotYet(_) if is_foreign() => foreign(),
+                Applied::NotYet(reason) => {
                     let due_at = now.plus_seconds(self.parked_seconds(0));
-                    ReceivedEvent { due_at: Some(due_at), ..keep(EventStatus::Parked, Some(reason)) }
+                    ReceivedEvent { due_at: Some(due_at), ..event_with(EventStatus::Parked, Some(reason)) }
                 }
-                Taken::ToBeRead(reason) => {
-                    ReceivedEvent { due_at: Some(now), ..keep(EventStatus::Parked, Some(reason)) }
+                Applied::ToBeRead(reason) => {
+                    ReceivedEvent { due_at: Some(now), ..event_with(EventStatus::Parked, Some(reason)) }
                 }
             },
         };
@@ -112,38 +114,38 @@ impl App {
         Ok(kept.status)
     }
 
-    /// Why an event concerns no order here, if it says so by itself. One of the other mode is told to the operator:
-    /// an endpoint of the other mode, or its secret, is set up for this installation.
+    /// Returns the reason why an event concerns no order here, where the event itself shows that. An event of the other
+    /// mode warns the operator: the endpoint of that mode, or its secret, is configured for this installation.
     fn foreign_event(&self, livemode: bool, foreign: Option<ForeignEvent>) -> Option<ForeignEvent> {
         if livemode != self.settings.livemode {
-            let (its, ours) = if livemode { ("live", "test") } else { ("test", "live") };
+            let (theirs, ours) = if livemode { ("live", "test") } else { ("test", "live") };
             self.warnings.warn(format!(
-                "Events of Stripe's {its} mode arrive at this installation, which is in {ours} mode. They change nothing: \
-                 remove the webhook endpoint of {its} mode, or its secret from the settings."
+                "Events of Stripe's {theirs} mode arrive at this installation, which is in {ours} mode. They change \
+                 nothing: remove the webhook endpoint of {theirs} mode, or its secret from the settings."
             ));
-            let reason = format!("it is of {its} mode, and this installation is in {ours} mode");
+            let reason = format!("the event is in {theirs} mode, and this installation is in {ours} mode");
             return Some(ForeignEvent { reason, intent: None });
         }
         foreign
     }
 
-    /// Offers news to the order that it is about.
-    async fn offer(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Taken, StoreError> {
-        let not_yet = |reason: &dyn std::fmt::Display| Ok(Taken::NotYet(reason.to_string()));
+    /// Applies an update to its order.
+    async fn apply(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Applied, StoreError> {
+        let not_yet = |reason: &dyn std::fmt::Display| Ok(Applied::NotYet(reason.to_string()));
         match update {
             ProviderUpdate::Intent(snapshot) => match self.settle(snapshot, context).await {
-                Ok(order) => Ok(Taken::By(order.id)),
+                Ok(order) => Ok(Applied::To(order.id)),
                 Err(
                     error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)),
-                ) => Ok(Taken::Foreign(error.to_string())),
+                ) => Ok(Applied::Foreign(error.to_string())),
                 Err(error @ SettleFromProviderError::Settle(SettleError::NotConfirmed)) => {
-                    Ok(Taken::ToBeRead(error.to_string()))
+                    Ok(Applied::ToBeRead(error.to_string()))
                 }
                 Err(error @ SettleFromProviderError::UnknownOrder) => not_yet(&error),
                 Err(SettleFromProviderError::Store(error)) => Err(error),
             },
             ProviderUpdate::Refund(refund) => match self.update_refund(refund, context).await {
-                Ok(order) => Ok(Taken::By(order.id)),
+                Ok(order) => Ok(Applied::To(order.id)),
                 Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
                 Err(ChangeError::Refused(error @ (RefundUpdateError::NotOurs | RefundUpdateError::AheadOfMoney))) => {
                     not_yet(&error)
@@ -151,21 +153,21 @@ impl App {
                 Err(ChangeError::Store(error)) => Err(error),
             },
             ProviderUpdate::Dispute(dispute) => match self.update_dispute(dispute, context).await {
-                Ok(order) => Ok(Taken::By(order.id)),
+                Ok(order) => Ok(Applied::To(order.id)),
                 Err(ChangeError::NotFound | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
                     not_yet(&UNKNOWN_INTENT)
                 }
                 Err(ChangeError::Refused(error @ DisputeUpdateError::ContradictsDecision)) => {
-                    Ok(Taken::ToBeRead(error.to_string()))
+                    Ok(Applied::ToBeRead(error.to_string()))
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
             ProviderUpdate::Notice { intent, kind, reason } => {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
-                self.change_payer(intent, context, decide).await
+                self.change_order_of(intent, context, decide).await
             }
             ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) | ProviderUpdate::Nothing => {
-                not_yet(&"there is nothing in it to take in")
+                not_yet(&"the event itself changes no order")
             }
         }
     }
@@ -179,29 +181,29 @@ impl App {
         self.change_with_context(&[OrderRef::Intent(update.intent.clone())], &Access::All, decide).await
     }
 
-    /// Decides on the order that an intent belongs to; nothing is decided on one that does not know it.
-    async fn change_payer(
+    /// Decides on the order of a PaymentIntent. Changes nothing where no order has it, or where `decide` returns `None`.
+    async fn change_order_of(
         &self,
         intent: &IntentId,
         context: &CommitContext,
         decide: impl Fn(&Order, Timestamp) -> Option<Decision> + Send + Sync,
-    ) -> Result<Taken, StoreError> {
+    ) -> Result<Applied, StoreError> {
         let decide = |order: &Order, now| decide(order, now).map(|it| (it, context.clone())).ok_or(());
         match self.change_with_context(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
-            Ok(order) => Ok(Taken::By(order.id)),
-            Err(ChangeError::NotFound | ChangeError::Refused(())) => Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())),
+            Ok(order) => Ok(Applied::To(order.id)),
+            Err(ChangeError::NotFound | ChangeError::Refused(())) => Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())),
             Err(ChangeError::Store(error)) => Err(error),
         }
     }
 
-    /// Looks again at messages that wait and are due, side by side, and says how many those were.
+    /// Processes parked events that are due, concurrently, and returns their number.
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
         let events = self.store.lease_events(lease).await?;
         let mut by_intent: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for event in &events {
             by_intent.entry(event.update.intent()).or_default().push(event);
         }
-        let look = async |event: &LeasedEvent| -> Result<(), StoreError> {
+        let process = async |event: &LeasedEvent| -> Result<(), StoreError> {
             let span = tracing::error_span!(
                 "event",
                 event = event.id,
@@ -211,46 +213,46 @@ impl App {
                 intent = log::LATER,
             );
             let closing =
-                WorkId::Event(event.id.clone()).scope(Box::pin(self.look_again(event))).instrument(span).await?;
+                WorkId::Event(event.id.clone()).scope(Box::pin(self.process_parked(event))).instrument(span).await?;
             self.store.close_event(&closing).await.map(drop)
         };
-        // The first look tells whether an intent is of others: the rest of its events need no look of their own then.
-        let looks = join_all(by_intent.into_values().map(async |of_intent| {
+        // The first event of an intent finds out whether the intent is foreign: Stripe is then not read for the others.
+        let processed = join_all(by_intent.into_values().map(async |of_intent| {
             let (first, rest) = of_intent.split_at(of_intent.len().min(1));
-            let looks =
-                [join_all(first.iter().map(|it| look(it))).await, join_all(rest.iter().map(|it| look(it))).await];
-            looks.into_iter().flatten().collect::<Result<(), StoreError>>()
+            let processed =
+                [join_all(first.iter().map(|it| process(it))).await, join_all(rest.iter().map(|it| process(it))).await];
+            processed.into_iter().flatten().collect::<Result<(), StoreError>>()
         }));
-        looks.await.into_iter().collect::<Result<(), StoreError>>()?;
+        processed.await.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(events.len())
     }
 
-    async fn look_again(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
+    async fn process_parked(&self, event: &LeasedEvent) -> Result<EventClosing, StoreError> {
         let cause = Cause { source: "worker".to_owned(), event: Some(event.id.clone()), ..Cause::default() };
         let context = CommitContext { cause: Some(cause), ..CommitContext::default() };
         let later = |reason: String, seconds: u32| {
             (EventStatus::Parked, Some(reason), None, Some(self.clock.now().plus_seconds(seconds)))
         };
         let unsettled = |reason: String| {
-            if Self::waited_in_vain(event.received_at, event.taken, self.clock.now()) {
-                tracing::error!(reason, "an event was given up");
+            if Self::is_given_up(event.received_at, event.taken, self.clock.now()) {
+                tracing::error!(reason, "the event was given up after {} attempts", event.taken);
                 return (EventStatus::GivenUp, Some(reason), None, None);
             }
             later(reason, self.parked_seconds(event.taken))
         };
-        let (status, error, order, again_at) = match self.offer_again(&event.update, &context).await {
-            Ok(Taken::By(order)) => (EventStatus::Applied, None, Some(order), None),
-            Ok(Taken::Foreign(reason)) => (EventStatus::Foreign, Some(reason), None, None),
+        let (status, error, order, again_at) = match self.read_and_apply(&event.update, &context).await {
+            Ok(Applied::To(order)) => (EventStatus::Applied, None, Some(order), None),
+            Ok(Applied::Foreign(reason)) => (EventStatus::Foreign, Some(reason), None, None),
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
-                let reason = "the payment provider does not know its payment intent";
+                let reason = "Stripe does not have its PaymentIntent";
                 (EventStatus::Foreign, Some(reason.to_owned()), None, None)
             }
-            Ok(Taken::NotYet(reason) | Taken::ToBeRead(reason)) => unsettled(reason),
+            Ok(Applied::NotYet(reason) | Applied::ToBeRead(reason)) => unsettled(reason),
             Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Unmatched(_))) => {
                 unsettled(error.to_string())
             }
-            // Nothing was learnt of what it waits for: that a question failed is no reason to wait as long, nor to
-            // give it up, however old it is.
+            // Stripe could not be read, which says nothing about the order: the event is retried soon, and not given up,
+            // however old it is.
             Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
             Err(PerformError::Store(error)) => return Err(error),
         };
@@ -258,18 +260,18 @@ impl App {
         Ok(EventClosing { owner, id, taken, status, error, order, again_at })
     }
 
-    /// As [`Self::offer`], with a look at the provider for what the message does not say.
-    async fn offer_again(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Taken, PerformError> {
+    /// Applies an update as [`Self::apply`], and reads from Stripe what the event does not say.
+    async fn read_and_apply(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Applied, PerformError> {
         let intent: &IntentId = match update {
-            ProviderUpdate::Nothing => return Ok(self.offer(update, context).await?),
+            ProviderUpdate::Nothing => return Ok(self.apply(update, context).await?),
             ProviderUpdate::Intent(snapshot) => {
-                return match self.offer(update, context).await? {
-                    Taken::ToBeRead(_) => self.read_known_payment(&snapshot.intent, context).await,
-                    taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
+                return match self.apply(update, context).await? {
+                    Applied::ToBeRead(_) => self.read_known_payment(&snapshot.intent, context).await,
+                    applied @ (Applied::To(_) | Applied::Foreign(_) | Applied::NotYet(_)) => Ok(applied),
                 };
             }
             ProviderUpdate::Proceeds(intent) if self.is_known(intent).await? => {
-                return self.learn_proceeds(intent, context).await;
+                return self.read_proceeds(intent, context).await;
             }
             ProviderUpdate::Refund(refund) => &refund.intent,
             ProviderUpdate::Dispute(dispute) => &dispute.intent,
@@ -278,72 +280,72 @@ impl App {
             }
         };
         if self.foreign.contains(intent) {
-            return Ok(Taken::Foreign(NOT_OURS.to_owned()));
+            return Ok(Applied::Foreign(NOT_OURS.to_owned()));
         }
         let foreign = |reason: String| {
             self.foreign.add(intent.clone());
-            Ok(Taken::Foreign(reason))
+            Ok(Applied::Foreign(reason))
         };
         let issued = match self.gateway.intent(intent).await {
             Ok(issued) if issued.snapshot.order.is_none() => return foreign(NOT_OURS.to_owned()),
             Err(GatewayError::Foreign(reason)) => return foreign(reason),
             issued => issued?,
         };
-        let seen = CommitContext { received: None, ..context.clone() };
-        let order = match self.settle(&issued.snapshot, &seen).await {
+        let read_context = CommitContext { received: None, ..context.clone() };
+        let order = match self.settle(&issued.snapshot, &read_context).await {
             Ok(order) => order,
             Err(SettleFromProviderError::Store(error)) => return Err(error.into()),
             Err(
                 error @ (SettleFromProviderError::Foreign
                 | SettleFromProviderError::UnknownOrder
                 | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed)),
-            ) => return Ok(Taken::NotYet(error.to_string())),
+            ) => return Ok(Applied::NotYet(error.to_string())),
         };
         match update {
             ProviderUpdate::Look(_) => {
                 let (order, mut unknown) = self.read_refunds(intent, order).await?;
-                let disputes = self.import_disputes(intent, &seen).await?.1;
+                let disputes = self.import_disputes(intent, &read_context).await?.1;
                 unknown.extend(disputes);
-                Ok(unknown.first().map_or(Taken::By(order.id), |it| Taken::NotYet(it.to_string())))
+                Ok(unknown.first().map_or(Applied::To(order.id), |it| Applied::NotYet(it.to_string())))
             }
-            ProviderUpdate::Dispute(_) => match self.offer(update, context).await? {
-                Taken::ToBeRead(_) => Ok(Taken::By(self.import_disputes(intent, &seen).await?.0.id)),
-                taken @ (Taken::By(_) | Taken::Foreign(_) | Taken::NotYet(_)) => Ok(taken),
+            ProviderUpdate::Dispute(_) => match self.apply(update, context).await? {
+                Applied::ToBeRead(_) => Ok(Applied::To(self.import_disputes(intent, &read_context).await?.0.id)),
+                applied @ (Applied::To(_) | Applied::Foreign(_) | Applied::NotYet(_)) => Ok(applied),
             },
-            ProviderUpdate::Proceeds(_) => self.learn_proceeds(intent, context).await,
+            ProviderUpdate::Proceeds(_) => self.read_proceeds(intent, context).await,
             ProviderUpdate::Refund(_)
             | ProviderUpdate::Notice { .. }
             | ProviderUpdate::Intent(_)
-            | ProviderUpdate::Nothing => Ok(self.offer(update, context).await?),
+            | ProviderUpdate::Nothing => Ok(self.apply(update, context).await?),
         }
     }
 
-    /// Whether an order knows an intent.
+    /// Whether an order has this PaymentIntent.
     async fn is_known(&self, intent: &IntentId) -> Result<bool, StoreError> {
         Ok(self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_some())
     }
 
-    /// Reads what came of a payment on the shop's balance, unless it is known since the payment was confirmed.
-    async fn learn_proceeds(&self, intent: &IntentId, context: &CommitContext) -> Result<Taken, PerformError> {
+    /// Reads the proceeds of a PaymentIntent, unless they were stored when the payment was confirmed.
+    async fn read_proceeds(&self, intent: &IntentId, context: &CommitContext) -> Result<Applied, PerformError> {
         let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
-        let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
+        let Some(order) = found.map(|it| it.value) else { return Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())) };
         let has_proceeds = |order: &Order| order.intent(intent).is_some_and(|it| it.proceeds.is_some());
         if has_proceeds(&order) {
-            return Ok(Taken::By(order.id));
+            return Ok(Applied::To(order.id));
         }
         let cause = context.cause.clone().unwrap_or_default();
         let order = self.read_payment(order.id, intent, &cause).await?.order;
         if !has_proceeds(&order) {
-            return Ok(Taken::NotYet("what came of it is not known yet".to_owned()));
+            return Ok(Applied::NotYet("Stripe has not booked its proceeds yet".to_owned()));
         }
-        Ok(Taken::By(order.id))
+        Ok(Applied::To(order.id))
     }
 
-    /// Reads a payment that an order knows.
-    async fn read_known_payment(&self, intent: &IntentId, context: &CommitContext) -> Result<Taken, PerformError> {
+    /// Reads the payment of a PaymentIntent that an order has.
+    async fn read_known_payment(&self, intent: &IntentId, context: &CommitContext) -> Result<Applied, PerformError> {
         let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
-        let Some(order) = found.map(|it| it.value) else { return Ok(Taken::NotYet(UNKNOWN_INTENT.to_owned())) };
+        let Some(order) = found.map(|it| it.value) else { return Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())) };
         let cause = context.cause.clone().unwrap_or_default();
-        Ok(Taken::By(self.read_payment(order.id, intent, &cause).await?.order.id))
+        Ok(Applied::To(self.read_payment(order.id, intent, &cause).await?.order.id))
     }
 }

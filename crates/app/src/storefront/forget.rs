@@ -68,7 +68,7 @@ impl Storefront {
             self.forget(left, now).await?;
         }
         let cursor = Cursor { value };
-        let more = self.app.goes_on(name, more, before.as_deref(), &cursor);
+        let more = self.app.continues_at_once(name, more, before.as_deref(), &cursor);
         let again = if more { now } else { now.plus_seconds(every) };
         self.app.store.move_cursor(name, self.app.owner, &cursor, again).await?;
         Ok(more)
