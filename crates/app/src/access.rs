@@ -1,18 +1,18 @@
 use paywright_domain::{CustomerId, Order, OrderId};
 
-/// Whose orders a caller may see. To anyone else, an order does not exist.
+/// Access of a caller to orders. To a caller without access, an order does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// All of them: an application of the shop itself.
+    /// All orders: the caller is an application of the shop.
     All,
-    /// Those of one customer.
+    /// Orders of one customer.
     Customer(CustomerId),
-    /// This one alone: the holder of its token.
+    /// One order: the caller has its token.
     Order(OrderId),
 }
 
 impl Access {
-    /// Whether `order` may be seen.
+    /// Whether the caller may see `order`.
     pub fn permits(&self, order: &Order) -> bool {
         match self {
             Self::All => true,

@@ -1,40 +1,40 @@
-//! Actors: whoever asks for a change, kept with each fact so that it can be told later.
+//! Actors: the callers and programs that cause changes. The actor of a change is stored with each of its facts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Caller on whose behalf work is done. It names no customer and holds no token.
+/// Actor: who caused a change. It contains no customer id and no token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
-    /// An application, by its API key.
+    /// An application with an API key.
     ApiKey {
         /// Id of the key.
         key: Uuid,
-        /// Name of the key at that time: it stays readable when the key is gone.
+        /// Name of the key at that time, which stays readable after the key is deleted.
         key_name: String,
     },
-    /// A person who ran a command.
+    /// A person who ran a command of the program.
     Operator {
-        /// Name of the operating system's user.
+        /// Name of the user of the operating system.
         operator: String,
     },
-    /// A customer, by a bearer token that the shop signed.
+    /// A customer with a bearer token that the shop signed.
     Customer,
     /// A shopper with the token of a cart.
     CartToken,
     /// A shopper with the token of an order.
     OrderToken,
-    /// Stripe, by one of its events.
+    /// Stripe, through one of its events.
     Stripe,
-    /// The worker, when a committed task was due or an event was read again.
+    /// The worker, which performed a task or processed a parked event.
     Worker,
 }
 
 impl Actor {
-    /// Name of this kind of actor, as it is stored, logged and told.
+    /// Name of the kind of actor in stored rows, logs and answers.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::ApiKey { .. } => "api_key",
@@ -47,7 +47,7 @@ impl Actor {
         }
     }
 
-    /// Id and name of the API key, if it was one.
+    /// Id and name of the API key, if the actor is an application.
     pub fn api_key(&self) -> Option<(Uuid, &str)> {
         match self {
             Self::ApiKey { key, key_name } => Some((*key, key_name)),
@@ -60,7 +60,7 @@ impl Actor {
         }
     }
 
-    /// Name of the operator, if it was one.
+    /// User name, if the actor is an operator.
     pub fn operator(&self) -> Option<&str> {
         match self {
             Self::Operator { operator } => Some(operator),

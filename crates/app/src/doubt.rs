@@ -1,4 +1,4 @@
-//! Doubt about a request's own commits: whether a failure may still say that nothing was changed.
+//! Doubt about a request's own commits: after a commit of the request, a failure must no longer say that nothing changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,21 +17,20 @@ use crate::{
     Versioned,
 };
 
-/// Whether a write of this request was done, or was left open by the store. From then on no failure of the store is told
-/// as one that changed nothing: it ends as [`StoreError::Unknown`], whichever step of the request meets it, and so does
-/// the end of its deadline.
+/// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every failure
+/// of the store, and the end of the deadline, becomes [`StoreError::Unknown`], whichever step of the request it ends.
 pub(crate) struct Doubt {
     has_written: AtomicBool,
     pub(crate) deadline: Deadline,
 }
 
 impl Doubt {
-    /// No doubt yet, for a request that begins.
+    /// Doubt of a new request, which has written nothing.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { has_written: AtomicBool::new(false), deadline: Deadline::new(clock) }
     }
 
-    /// Writes within the deadline, and remembers what came of it.
+    /// Writes within the deadline, and records whether the write may have been committed.
     async fn write<T>(&self, write: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
         let written = self.read(write).await;
         if matches!(written, Ok(_) | Err(StoreError::Unknown(_))) {
@@ -46,12 +45,12 @@ impl Doubt {
             Ok(()) => self.deadline.counted(read).await,
             Err(error) => Err(error),
         };
-        self.told(done)
+        self.with_doubt(done)
     }
 
-    /// Turns a failure of the store into [`StoreError::Unknown`] where a write came before it. A conflict stays one: it
-    /// leads to another attempt.
-    fn told<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Turns a failure of the store into [`StoreError::Unknown`] after a write. A conflict stays a conflict: it leads to
+    /// another attempt.
+    fn with_doubt<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         done.map_err(|error| match error {
             StoreError::Unavailable(cause) | StoreError::Corrupt(cause) if self.has_written.load(Ordering::Relaxed) => {
                 StoreError::Unknown(cause)
@@ -63,11 +62,11 @@ impl Doubt {
         })
     }
 
-    /// The last failure of a request that has no attempt left.
+    /// Turns the last failure of a request that has no attempt left into the error for its caller.
     pub(crate) fn at_the_end(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Conflict if self.has_written.load(Ordering::Relaxed) => {
-                StoreError::Unknown("others changed the order whenever it was tried again".into())
+                StoreError::Unknown("the order was changed concurrently at each of the attempts".into())
             }
             error @ (StoreError::Conflict
             | StoreError::Unavailable(_)
@@ -77,7 +76,7 @@ impl Doubt {
     }
 }
 
-/// A port to the store as one request reaches it, with what the request knows of its writes.
+/// Port to the store for one request: applies its deadline, and records its writes.
 pub(crate) struct Remembering<P: ?Sized> {
     port: Arc<P>,
     doubt: Arc<Doubt>,
@@ -299,7 +298,7 @@ impl Carts for Remembering<dyn Carts> {
         livemode: bool,
         id: &ProviderCustomerId,
     ) -> Result<ProviderCustomerId, StoreError> {
-        // That a customer is known at the provider changes nothing that anybody could see.
+        // Not counted as a write: storing Stripe's id of a customer changes nothing that a caller can see.
         self.doubt.read(self.port.keep_provider_customer(customer, livemode, id)).await
     }
 }

@@ -1,4 +1,4 @@
-//! An order of ten dollars, and what tests say of its money.
+//! Sample values of unit tests: an order of ten dollars, and a dispute of its payment.
 
 use paywright_domain::{
     Currency, Dispute, DisputeId, DisputeStatus, IntentId, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
@@ -18,7 +18,7 @@ pub(crate) fn placed() -> Order {
     Order::place(OrderId(Uuid::nil()), NewOrder { lines, ..NewOrder::empty(Currency::Usd) }, at(1)).unwrap().order
 }
 
-/// All of `pi_1` is disputed, and the money is gone.
+/// Dispute of the whole amount of `pi_1`, which was withdrawn from the Stripe balance.
 pub(crate) fn dispute() -> Dispute {
     Dispute {
         id: DisputeId::new("du_1").unwrap(),

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::{ApiKey, App, StoreError};
 
-/// How long a key is believed to be as it was read, in seconds: what another process revokes ends here by
-/// then at the latest.
+/// Time for which an API key is cached, in seconds: a revocation by another process takes effect here by then at the
+/// latest.
 pub const KEY_BELIEVED_SECONDS: u32 = 1;
-/// The most keys that are remembered; a shop has a handful.
+/// Largest number of cached keys; a shop has a handful.
 const KEYS_MAX: usize = 1024;
 
-/// Keys as they were last read, so that a busy application is not looked up for each of its calls.
+/// Cache of API keys, so that the store is not read for each call of a busy application.
 #[derive(Debug, Default)]
 pub(crate) struct KnownKeys(Mutex<HashMap<[u8; 32], (Timestamp, ApiKey)>>);
 
@@ -37,7 +37,7 @@ impl KnownKeys {
 }
 
 impl App {
-    /// The active key whose text has this SHA-256 digest. A key that another process has revoked may be taken
+    /// Finds the active API key whose text has this SHA-256 digest. A key that another process has revoked may be accepted
     /// for [`KEY_BELIEVED_SECONDS`] more.
     pub async fn authenticate(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let now = self.clock.now();
@@ -48,24 +48,24 @@ impl App {
         Ok(found.filter(|it| it.is_active(now)))
     }
 
-    /// Keeps a new key.
+    /// Stores a new API key.
     pub async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
         self.store.add_api_key(key).await
     }
 
-    /// Every key, the newest first.
+    /// Reads all API keys, the newest first.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         self.store.api_keys().await
     }
 
-    /// Revokes a key for good, at once in this process. Says whether there is such a key.
+    /// Revokes an API key for good, in this process at once. Returns whether there is such a key.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
         let known = self.store.revoke_api_key(id, self.clock.now()).await;
         self.known_keys.forget_all();
         known
     }
 
-    /// This moment, as the use cases see it.
+    /// Current time of the clock that the use cases use.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

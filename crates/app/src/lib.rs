@@ -1,9 +1,9 @@
 //! Use cases of Paywright, one file each, and the ports they need.
 //!
-//! Every use case has three beats: load an order and let the domain *decide*; *commit* the whole decision in
-//! one transaction that names the version decided on; *perform* outside what was committed. Nothing here
-//! knows a runtime, a database or a protocol: the world is reached through [`Store`], [`PaymentGateway`],
-//! [`Clock`] and [`Ids`] alone, so that a simulator can stand in for all of it.
+//! Each use case has three steps: load an order and let the domain *decide*; *commit* the whole decision in one
+//! transaction that names the version decided on; *perform* the committed tasks outside. Nothing here depends on a runtime,
+//! a database or a protocol: everything outside is reached through ports such as [`Store`], [`PaymentGateway`], [`Clock`]
+//! and [`Ids`], so that a simulator can replace all of it.
 
 mod access;
 mod actor;
@@ -88,42 +88,42 @@ pub use storefront::{
 };
 pub use work_id::{Work, WorkId};
 
-/// How often a use case decides again after another writer came first.
+/// Largest number of attempts of a use case that decides again because another writer committed first.
 pub const ATTEMPTS_MAX: u32 = 16;
 
-/// What stands behind the use cases.
+/// Adapters behind the use cases, one for each port.
 #[derive(Clone)]
 pub struct Ports {
-    /// Where orders are kept.
+    /// Database of the orders.
     pub store: Arc<dyn Store>,
-    /// The payment provider, as customers reach it.
+    /// Stripe, for requests that callers wait for.
     pub gateway: Arc<dyn PaymentGateway>,
-    /// The payment provider, as the worker reaches it: after the customers.
+    /// Stripe, for the worker, whose calls come after those of the callers.
     pub background: Arc<dyn PaymentGateway>,
-    /// What the provider has on record.
+    /// Stripe's lists.
     pub records: Arc<dyn ProviderRecords>,
-    /// The time.
+    /// Clock of this machine.
     pub clock: Arc<dyn Clock>,
-    /// Fresh names.
+    /// Source of fresh ids.
     pub ids: Arc<dyn Ids>,
-    /// Wakes the worker.
+    /// Waker of the worker.
     pub waker: Arc<dyn WorkerWaker>,
 }
 
-/// What a shop may choose.
+/// Settings of the use cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether orders are about real money: the mode of the gateway's key.
+    /// Whether orders are in live mode, as Stripe's API key is.
     pub livemode: bool,
-    /// What is done about money that does not fit.
+    /// Policies on money that does not match its order.
     pub policies: Policies,
-    /// After how many seconds an order that nobody has paid is given up; never if `None`. Those placed earlier keep
-    /// the time that they were placed with.
+    /// Age at which an unpaid order is canceled, in seconds; `None` for never. Orders that were placed with another setting
+    /// keep theirs.
     pub expire_after_seconds: Option<u32>,
-    /// How often the provider's list of messages is walked, in seconds.
+    /// Period of the back-fill from Stripe's list of events, in seconds.
     pub back_fill_seconds: u32,
-    /// How long a request to the provider takes at the most, with all its retries, in seconds. So long a committed
-    /// task is left to the request that committed it, before it is due for anybody.
+    /// Longest time that a call to Stripe takes with all its retries, in seconds. For this long, only the request that
+    /// committed a task performs it; then the worker may.
     pub provider_timeout_seconds: u32,
 }
 
@@ -139,7 +139,7 @@ impl Default for Settings {
     }
 }
 
-/// The use cases, over whatever stands behind the ports.
+/// Use cases of orders, with their ports and settings.
 #[derive(Clone)]
 pub struct App {
     store: Arc<dyn Store>,
@@ -150,11 +150,11 @@ pub struct App {
     ids: Arc<dyn Ids>,
     waker: Arc<dyn WorkerWaker>,
     settings: Settings,
-    /// Who this process is where it holds leases.
+    /// Id of this process as an owner of leases.
     owner: Uuid,
-    /// Whether this process has walked the provider's messages yet.
+    /// Whether this process has run the back-fill yet.
     has_walked: Arc<AtomicBool>,
-    /// Whether this process has looked for tasks that are due too late yet.
+    /// Whether this process has searched for tasks that are due too late yet.
     has_rescheduled: Arc<AtomicBool>,
     known_keys: Arc<keys::KnownKeys>,
     in_flight: Arc<in_flight::InFlightRequests>,
@@ -162,12 +162,12 @@ pub struct App {
     readiness: Arc<readiness::Readiness>,
     warnings: Arc<warnings::Warnings>,
     foreign: Arc<foreign::ForeignIntents>,
-    /// Doubt about this request's own writes; none for work that answers nobody.
+    /// Doubt about this request's own writes; `None` for work without a caller.
     doubt: Option<Arc<doubt::Doubt>>,
 }
 
 impl App {
-    /// Puts the use cases on their ports.
+    /// Use cases with these ports and settings.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports { store, gateway, background, records, clock, ids, waker } = ports;
         let owner = ids.owner();
@@ -193,9 +193,9 @@ impl App {
         }
     }
 
-    /// The same use cases for one request: once it has written anything, or the store has left open whether it did, no
-    /// failure of the store is told to its caller as one that changed nothing. It waits for the store for
-    /// [`STORE_WAIT_SECONDS`] over all its attempts. Whatever answers a caller goes through this, once.
+    /// Use cases for one request of a caller: once a write has or may have been committed, every failure of the store
+    /// becomes [`StoreError::Unknown`], and the request waits for the store for [`STORE_WAIT_SECONDS`] over all its attempts.
+    /// Each request that is answered must call this once.
     #[must_use]
     pub fn for_request(&self) -> Self {
         let doubt = Arc::new(doubt::Doubt::new(Arc::clone(&self.clock)));
@@ -203,13 +203,13 @@ impl App {
         Self { store, doubt: Some(doubt), ..self.clone() }
     }
 
-    /// The same use cases for callers of another gateway to the provider: one with another share of its rate.
+    /// Use cases with another gateway to Stripe, such as one with another share of Stripe's rate limit.
     #[must_use]
     pub fn through(&self, gateway: Arc<dyn PaymentGateway>) -> Self {
         Self { gateway, ..self.clone() }
     }
 
-    /// The same use cases for those whom nobody waits for: customers come first at the provider.
+    /// Use cases for work that no caller waits for: they use the background gateway, behind the callers.
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { gateway: Arc::clone(&self.background), ..self.clone() }

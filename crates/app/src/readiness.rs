@@ -1,4 +1,4 @@
-//! Whether the store keeps what is committed: asked for by many, looked at now and then.
+//! Readiness: whether the store can commit. Many callers ask, and the store is probed at most once a second.
 
 use std::sync::Arc;
 
@@ -8,19 +8,20 @@ use paywright_domain::Timestamp;
 use crate::App;
 use crate::ports::store::StoreError;
 
-/// How long a look is good for, in seconds. Load balancers ask often, and anybody may: each look is a write.
+/// Age up to which the result of a probe is used, in seconds. Each probe is a write, and any client may ask.
 const FRESH_SECONDS: u32 = 1;
 
-/// Fault that a look has found.
-type Look = Result<(), Arc<StoreError>>;
+/// Result of a probe of the store.
+type Probe = Result<(), Arc<StoreError>>;
 
-/// The last look at the store: when it was, and what was wrong. One looks at a time; who asks meanwhile waits for that.
+/// Time and result of the last probe of the store. One caller probes at a time, and the others wait for its result.
 #[derive(Default)]
-pub(crate) struct Readiness(Mutex<Option<(Timestamp, Look)>>);
+pub(crate) struct Readiness(Mutex<Option<(Timestamp, Probe)>>);
 
 impl App {
-    /// Whether requests can be served: the store reads and writes, and its schema is this version's. Looks once a second
-    /// at the most. On a store that hangs it is for the caller to give up, and for the next to look again.
+    /// Checks whether requests can be served: the store reads and writes, and this version supports its schema. Probes the
+    /// store at most once a second. It has no timeout of its own: if a caller drops the future, the next caller probes
+    /// again.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let mut last = self.readiness.0.lock().await;
         let now = self.clock.now();

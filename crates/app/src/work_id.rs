@@ -1,4 +1,4 @@
-//! The work under way: its id, by which a log line and a request to the provider are found, and who asked for it.
+//! Current work: its id, which links log lines with requests to Stripe, and its actor.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,21 +8,22 @@ use paywright_domain::{OrderId, TaskKey};
 
 use crate::Actor;
 
-/// Id of the work under way. The provider is told it in a header, which is no part of what an idempotency key stands for.
+/// Id of the current work. It is sent to Stripe in a header, which is not among the parameters that Stripe compares under
+/// an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkId {
-    /// An HTTP request, by its id.
+    /// Id of an HTTP request.
     Request(String),
     /// A task of an order.
     Task {
-        /// The order.
+        /// Order of the task.
         order: OrderId,
-        /// The task's key within the order.
+        /// Key of the task within the order.
         key: TaskKey,
     },
-    /// An event of the provider's that waited.
+    /// Stripe's id of a parked event.
     Event(String),
-    /// Background work of this name, like `back_fill`.
+    /// Name of background work, such as `back_fill`.
     Background(&'static str),
 }
 
@@ -37,7 +38,7 @@ impl fmt::Display for WorkId {
     }
 }
 
-/// Work under way: its id, and who asked for it once that is known.
+/// Current work: its id, and its actor once that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     id: WorkId,
@@ -45,12 +46,12 @@ pub struct Work {
 }
 
 thread_local! {
-    /// The work that this thread polls at this moment.
+    /// Work whose future this thread is polling.
     static CURRENT: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
 
 impl WorkId {
-    /// Id of the work that is being polled, if it has one.
+    /// Id of the work that is being polled, if there is one.
     pub fn current() -> Option<Self> {
         CURRENT.with_borrow(|it| it.as_ref().map(|it| it.id.clone()))
     }
@@ -68,12 +69,12 @@ impl WorkId {
 }
 
 impl Actor {
-    /// Who asked for the work that is being polled, if that is known.
+    /// Actor of the work that is being polled, if that is known.
     pub fn current() -> Option<Self> {
         CURRENT.with_borrow(|it| it.as_ref().and_then(|it| it.actor.clone()))
     }
 
-    /// Records who asked for the work that is being polled: everything that it commits from now on names this actor.
+    /// Records this actor for the work that is being polled: all later commits of the work name it.
     pub fn record(self) {
         CURRENT.with_borrow_mut(|it| {
             if let Some(work) = it {
@@ -84,12 +85,12 @@ impl Actor {
 }
 
 impl Work {
-    /// Work of this id, on behalf of `actor`.
+    /// Work with this actor and id.
     pub fn by(actor: Actor, id: WorkId) -> Self {
         Self { id, actor: Some(actor) }
     }
 
-    /// The work that is being polled, to be continued by a task that it spawns.
+    /// Work that is being polled, for a spawned task that continues it.
     pub fn current() -> Option<Self> {
         CURRENT.with_borrow(Clone::clone)
     }
@@ -97,7 +98,7 @@ impl Work {
     /// Runs `work` as this work. A task that `work` spawns does not inherit it.
     pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         let mut current = Some(self);
-        // What a use case holds on to is much: boxed here once, no caller's future has it twice.
+        // The future of a use case is large: it is boxed here, so that no caller's future contains it twice.
         let mut work = Box::pin(work);
         poll_fn(move |context| {
             let mut polled = Polled { before: CURRENT.replace(current.take()), current: &mut current };
@@ -108,7 +109,7 @@ impl Work {
     }
 }
 
-/// One poll of a scope. At its end, by a panic too, the thread has the work that it had before.
+/// One poll of a scope. At its end, even by a panic, the thread has its previous work again.
 struct Polled<'a> {
     before: Option<Work>,
     current: &'a mut Option<Work>,
@@ -141,8 +142,8 @@ mod tests {
         WorkId::Request(id.to_owned())
     }
 
-    /// Ready at the second poll, as a call is that waits.
-    async fn a_moment() {
+    /// Ready at the second poll, like a call that has to wait.
+    async fn wait_once() {
         let mut polled = false;
         poll_fn(|context| {
             context.waker().wake_by_ref();
@@ -152,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn work_knows_its_own_id_wherever_it_waits() {
+    fn each_work_keeps_its_id_across_awaits() {
         let work = |name: &'static str| async move {
             request(name)
                 .scope(async {
-                    a_moment().await;
+                    wait_once().await;
                     let inner =
-                        WorkId::Background("inner").scope(async { (a_moment().await, WorkId::current()).1 }).await;
+                        WorkId::Background("inner").scope(async { (wait_once().await, WorkId::current()).1 }).await;
                     (inner, WorkId::current())
                 })
                 .await
@@ -166,7 +167,7 @@ mod tests {
         let mut both = pin!(join(work("a"), work("b")));
         let mut context = Context::from_waker(Waker::noop());
         let found = loop {
-            assert_eq!(WorkId::current(), None, "nothing is left behind between two polls");
+            assert_eq!(WorkId::current(), None, "no work is current between two polls");
             if let Poll::Ready(found) = both.as_mut().poll(&mut context) {
                 break found;
             }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_leaves_no_id_behind() {
+    fn a_panic_resets_the_current_work() {
         let broken = std::panic::catch_unwind(|| {
             let mut work = pin!(request("a").scope(async { panic!("it breaks") }));
             let _: Poll<()> = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -186,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_is_recorded_for_one_work_alone_and_goes_along_when_it_is_continued() {
+    fn an_actor_is_recorded_for_one_work_and_kept_when_that_is_continued() {
         let key = |name: &str| Actor::ApiKey { key: uuid::Uuid::nil(), key_name: name.to_owned() };
         let work = |name: &'static str| {
             request(name).scope(async move {
                 let before = Actor::current();
-                a_moment().await;
+                wait_once().await;
                 key(name).record();
-                a_moment().await;
+                wait_once().await;
                 let by_worker = WorkId::Background("inner").scope(async { Actor::current() }).await;
                 (before, Actor::current(), by_worker, Work::current())
             })
@@ -201,7 +202,7 @@ mod tests {
         let mut both = pin!(join(work("a"), work("b")));
         let mut context = Context::from_waker(Waker::noop());
         let (a, b) = loop {
-            assert_eq!(Actor::current(), None, "nothing is left behind between two polls");
+            assert_eq!(Actor::current(), None, "no work is current between two polls");
             if let Poll::Ready(found) = both.as_mut().poll(&mut context) {
                 break found;
             }
@@ -211,6 +212,6 @@ mod tests {
             assert_eq!(continued, Some(Work::by(key(name), request(name))));
         }
         key("c").record();
-        assert_eq!(Actor::current(), None, "without work there is nobody to record");
+        assert_eq!(Actor::current(), None, "without current work, no actor is recorded");
     }
 }
