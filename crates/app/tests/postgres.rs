@@ -9,10 +9,10 @@ use cases::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 use paywright_store_postgres::{Options, PostgresStore};
 use paywright_testkit::postgres::Database;
 
-/// What must outlive the store.
+/// Database that must outlive the store.
 type DatabaseGuard = Database;
 
-/// The store of these tests.
+/// Store under test.
 type Kind = PostgresStore;
 
 async fn fresh_store() -> (Arc<Kind>, DatabaseGuard) {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use cases::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop, update};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 
-/// What must outlive the store: nothing.
+/// Nothing must outlive this store.
 type DatabaseGuard = ();
 
-/// The store of these tests.
+/// Store under test.
 type Kind = SqliteStore;
 
-#[expect(clippy::unused_async, reason = "other stores take their time")]
+#[expect(clippy::unused_async, reason = "other stores open asynchronously")]
 async fn fresh_store() -> (Arc<Kind>, DatabaseGuard) {
     (Arc::new(SqliteStore::open(IN_MEMORY, Options::default()).unwrap()), ())
 }

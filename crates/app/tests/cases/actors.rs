@@ -16,7 +16,7 @@ async fn by<T>(actor: Actor, work: impl Future<Output = T>) -> T {
 }
 
 impl Shop {
-    /// The last facts of an order, each with who asked for it.
+    /// Last facts of an order, each with its actor.
     async fn last_facts(&self, order: &Order, count: usize) -> Vec<(&'static str, Option<Actor>)> {
         let facts = self.store.facts(order.id).await.unwrap();
         let all = facts.iter().map(|it| (it.fact.kind(), it.cause.as_ref().and_then(|it| it.actor.clone())));
@@ -24,8 +24,8 @@ impl Shop {
     }
 }
 
-/// What a request may do about money, by name.
-async fn ask(app: &App, what: &str, order: OrderId) {
+/// Performs the request with this name.
+async fn request(app: &App, what: &str, order: OrderId) {
     let which = OrderRef::Id(order);
     match what {
         "edit" => drop(app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap()),
@@ -39,8 +39,8 @@ async fn ask(app: &App, what: &str, order: OrderId) {
 }
 
 #[tokio::test]
-async fn a_change_names_the_key_that_asked_for_it_also_when_the_worker_makes_it() {
-    for (what, asked, done) in [
+async fn a_change_names_the_api_key_that_requested_it_even_when_the_worker_completes_it() {
+    for (what, requested, done) in [
         ("edit", "operation.requested", ["order.edited"].as_slice()),
         ("cancel", "operation.requested", &["payment_intent.changed", "order.canceled"]),
         ("capture", "operation.requested", &["payment_intent.changed", "order.paid"]),
@@ -59,10 +59,10 @@ async fn a_change_names_the_key_that_asked_for_it_also_when_the_worker_makes_it(
                 _ => shop.payable().await.0,
             };
             shop.provider().will(trouble);
-            by(key("till"), ask(&shop.app, what, order.id)).await;
+            by(key("till"), request(&shop.app, what, order.id)).await;
             shop.another().after(PROVIDER_TIMEOUT_SECONDS).await;
             let performer = if trouble.is_some() { Actor::Worker } else { key("till") };
-            let expected: Vec<_> = std::iter::once((asked, Some(key("till"))))
+            let expected: Vec<_> = std::iter::once((requested, Some(key("till"))))
                 .chain(done.iter().map(|it| (*it, Some(performer.clone()))))
                 .collect();
             assert_eq!(shop.last_facts(&order, expected.len()).await, expected, "{what} {trouble:?}");
@@ -71,7 +71,7 @@ async fn a_change_names_the_key_that_asked_for_it_also_when_the_worker_makes_it(
 }
 
 #[tokio::test]
-async fn each_request_is_told_apart_and_stripe_from_all_of_them() {
+async fn each_fact_names_the_actor_of_its_request_or_stripe() {
     let shop = Shop::open().await;
     let PlacedOrder::Now(order) = by(key("shop"), shop.app.place_order(new_order(), None)).await.unwrap() else {
         panic!("a first request places an order")
@@ -90,7 +90,7 @@ async fn each_request_is_told_apart_and_stripe_from_all_of_them() {
         foreign: None,
         other_version: None,
     };
-    // Whoever delivers an event: what it brought is Stripe's word.
+    // Stripe is the actor of an event's changes, whoever called the use case.
     by(key("shop"), shop.app.take_event(event, "webhook", BTreeMap::new())).await.unwrap();
     let stripe = || Some(Actor::Stripe);
     assert_eq!(
@@ -106,7 +106,7 @@ async fn each_request_is_told_apart_and_stripe_from_all_of_them() {
 }
 
 #[tokio::test]
-async fn what_a_recovery_makes_again_names_the_operator() {
+async fn facts_of_a_recovered_order_name_the_operator() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let (store, _kept) = crate::fresh_store().await;

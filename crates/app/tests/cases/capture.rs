@@ -6,7 +6,7 @@ use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
 
 const DAY: u32 = 86_400;
 
-/// A shop with an order whose money is held.
+/// Shop with an order whose payment is authorized.
 async fn authorized() -> (Shop, Order) {
     let shop = Shop::open().await;
     shop.provider().holds_money();
@@ -18,7 +18,7 @@ async fn authorized() -> (Shop, Order) {
 }
 
 #[tokio::test]
-async fn authorised_money_is_captured_whole_or_in_part_and_that_pays() {
+async fn a_full_or_partial_capture_pays_the_order() {
     for amount in [None, Some(usd(5000))] {
         let (shop, order) = authorized().await;
         let which = OrderRef::Id(order.id);
@@ -28,13 +28,13 @@ async fn authorised_money_is_captured_whole_or_in_part_and_that_pays() {
         }
         let after = shop.order(&order).await;
         assert_eq!(after.paid_by().map(|it| it.received), Some(amount.unwrap_or(order.total)));
-        assert_eq!(shop.provider().calls().len(), 2, "asked once");
+        assert_eq!(shop.provider().calls().len(), 2, "one capture was sent");
         assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
     }
 }
 
 #[tokio::test]
-async fn a_capture_is_done_once_after_every_kind_of_trouble() {
+async fn a_capture_is_carried_out_once_after_each_fault() {
     for trouble in Trouble::PASSING {
         let (shop, order) = authorized().await;
         shop.provider().will([trouble]);
@@ -47,7 +47,7 @@ async fn a_capture_is_done_once_after_every_kind_of_trouble() {
 }
 
 #[tokio::test]
-async fn a_capture_that_is_refused_says_so_and_leaves_the_authorisation() {
+async fn a_refused_capture_leaves_the_authorization() {
     let (shop, order) = authorized().await;
     let which = OrderRef::Id(order.id);
     let too_much = Money::new(order.total.minor() + 1, order.total.currency()).unwrap();
@@ -60,20 +60,20 @@ async fn a_capture_that_is_refused_says_so_and_leaves_the_authorisation() {
     assert_eq!(after.payment_state().name(), "authorized");
     assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["capture_failed"]);
     let second = shop.app.capture_payment(&which, &Access::All, None).await.unwrap();
-    assert_eq!(second.order().state.name(), "paid", "by another key: the first stands for a refusal");
+    assert_eq!(second.order().state.name(), "paid", "under another key: the first one was refused");
 }
 
 #[tokio::test]
-async fn canceling_releases_what_is_held() {
+async fn a_cancellation_releases_the_authorization() {
     let (shop, order) = authorized().await;
     let canceled = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await.unwrap();
     assert_eq!(canceled.order().state.name(), "canceled");
     assert!(shop.facts(&order).await.contains(&"payment_intent.authorization_ended"));
 }
 
-/// Also seen in the field: an authorisation expired unnoticed, and the goods were shipped.
+/// Seen in the field: an authorization expired unnoticed, and the goods were shipped.
 #[tokio::test]
-async fn an_authorisation_is_told_of_a_day_before_it_ends_and_its_end_is_a_fact() {
+async fn an_authorization_is_announced_a_day_before_it_ends_and_its_end_is_a_fact() {
     let (shop, order) = authorized().await;
     let intent = order.payable_intent().unwrap().id.clone();
     shop.after(6 * DAY - 60).await;
@@ -81,7 +81,7 @@ async fn an_authorisation_is_told_of_a_day_before_it_ends_and_its_end_is_a_fact(
     shop.after(60).await;
     let told = shop.order(&order).await;
     assert_eq!(told.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["authorization_expiring"]);
-    // No webhook tells of the end; a look does.
+    // No webhook reports the end: a poll finds it.
     shop.provider().change(&intent, |it| it.status = IntentStatus::Canceled);
     shop.after(2 * DAY).await;
     let after = shop.order(&order).await;
@@ -92,7 +92,7 @@ async fn an_authorisation_is_told_of_a_day_before_it_ends_and_its_end_is_a_fact(
 
 /// Pain 3: the guard is in the commit, not before it.
 #[tokio::test]
-async fn of_parallel_captures_cancellations_and_edits_one_is_done() {
+async fn of_concurrent_captures_and_cancellations_one_succeeds() {
     let (shop, order) = authorized().await;
     let which = OrderRef::Id(order.id);
     let captures = [1000, 2000, 3000, 4000].map(|minor| {
@@ -110,5 +110,5 @@ async fn of_parallel_captures_cancellations_and_edits_one_is_done() {
     let after = shop.order(&order).await;
     assert_eq!((done, after.anomalies.len()), (1, 0));
     let operations = shop.provider().calls().into_iter().filter(|it| !it.starts_with("create")).count();
-    assert_eq!(operations, 1, "Stripe was asked for one of them");
+    assert_eq!(operations, 1, "one of them was sent to Stripe");
 }

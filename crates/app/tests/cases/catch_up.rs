@@ -1,4 +1,4 @@
-//! A recovery after a restore, where Stripe knows more of an order than the backup.
+//! Recovery after a restore, where Stripe has more of a stored order than the backup.
 
 use paywright_app::{Access, LostOrderDecision, OrderRef, Recovery};
 use paywright_domain::{
@@ -8,11 +8,11 @@ use paywright_testkit::{at, usd};
 
 use crate::{NOW, Shop};
 
-/// How long after the orders were placed the backup was taken, in seconds.
+/// Seconds between the placement of the orders and the backup.
 const LATER: u32 = 10_000;
 
 impl Shop {
-    /// What is done at the provider alone from here on was here too before the restore.
+    /// Takes the backup: what happens at Stripe alone from now on is missing in it.
     fn backs_up(&self) {
         self.clock.advance_seconds(LATER);
     }
@@ -28,7 +28,7 @@ fn ids(orders: &[Order]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_payment_from_before_the_backup_is_taken_in_with_its_refunds() {
+async fn a_payment_of_an_intent_from_before_the_backup_is_imported_with_its_refunds() {
     let shop = Shop::open().await;
     let ((order, intent), (other, second)) = (shop.payable().await, shop.payable().await);
     shop.backs_up();
@@ -44,7 +44,7 @@ async fn a_payment_from_before_the_backup_is_taken_in_with_its_refunds() {
 }
 
 #[tokio::test]
-async fn an_edit_after_a_lost_one_is_what_stripe_asks_for() {
+async fn an_edit_after_a_lost_edit_reaches_stripe() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.backs_up();
@@ -67,7 +67,7 @@ async fn an_edit_after_a_lost_one_is_what_stripe_asks_for() {
 }
 
 #[tokio::test]
-async fn money_that_came_back_and_went_back_again_is_taken_in() {
+async fn a_failed_refund_and_a_new_one_at_stripe_are_both_imported() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let refund = NewRefund { amount: Some(usd(10_000)), ..NewRefund::default() };
@@ -83,7 +83,7 @@ async fn money_that_came_back_and_went_back_again_is_taken_in() {
 }
 
 #[tokio::test]
-async fn the_open_payment_is_taken_in_after_those_that_have_ended() {
+async fn an_open_intent_is_imported_after_those_that_have_ended() {
     let shop = Shop::open().await;
     let (order, first) = shop.payable().await;
     let second = IntentId::new("pi_2").unwrap();
@@ -93,12 +93,12 @@ async fn the_open_payment_is_taken_in_after_those_that_have_ended() {
     shop.app.recover(at(NOW), |_| None).await.unwrap();
     let shown = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await.unwrap();
     assert_eq!(shown.order.payable_intent().map(|it| &it.id), Some(&second));
-    assert_eq!(shop.provider().made_now(), 1, "no second one was asked for");
+    assert_eq!(shop.provider().made_now(), 1, "no second intent was created");
 }
 
-/// Another program's payment for the order does not say what the order is.
+/// A PaymentIntent of another program for the same order does not have the order's content.
 #[tokio::test]
-async fn a_lost_order_is_made_again_of_its_own_payment() {
+async fn a_lost_order_is_created_again_from_the_intent_that_paywright_created() {
     let shop = Shop::open().await;
     let (order, own) = shop.payable().await;
     let (store, _kept) = crate::fresh_store().await;

@@ -7,7 +7,7 @@ use paywright_testkit::{MockGateway, at, issued, issuing_gateway, place};
 
 use crate::{NOW, Shop, update};
 
-/// A gateway that makes intents and then reads them in `status`.
+/// Gateway that creates intents and then reads them with `status`.
 fn gateway_reading(status: IntentStatus) -> MockGateway {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().returning(move |id| {
@@ -21,7 +21,7 @@ fn gateway_reading(status: IntentStatus) -> MockGateway {
 }
 
 #[tokio::test]
-async fn a_hint_is_believed_when_the_provider_says_so() {
+async fn a_callback_marks_the_order_paid_when_stripe_confirms() {
     let shop = Shop::with(gateway_reading(IntentStatus::Succeeded)).await;
     let which = OrderRef::Id(shop.placed().await.id);
     shop.app.create_payment_intent(&which, &Access::All).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_hint_is_believed_when_the_provider_says_so() {
 }
 
 #[tokio::test]
-async fn a_hint_that_the_provider_denies_says_how_things_stand() {
+async fn a_callback_that_stripe_contradicts_reports_the_intent_status() {
     for status in [IntentStatus::RequiresPaymentMethod, IntentStatus::Processing, IntentStatus::RequiresCapture] {
         let shop = Shop::with(gateway_reading(status)).await;
         let which = OrderRef::Id(shop.placed().await.id);
@@ -48,7 +48,7 @@ async fn a_hint_that_the_provider_denies_says_how_things_stand() {
 }
 
 #[tokio::test]
-async fn an_order_that_nobody_could_pay_is_not_paid_and_nobody_is_asked() {
+async fn a_callback_for_an_order_without_an_intent_makes_no_call_to_stripe() {
     let shop = Shop::with(MockGateway::new()).await;
     let which = OrderRef::Id(shop.placed().await.id);
     let denied = shop.app.check_payment(&which, &Access::All).await;
@@ -56,7 +56,7 @@ async fn an_order_that_nobody_could_pay_is_not_paid_and_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_hint_finds_an_intent_whose_answer_was_lost() {
+async fn a_callback_finds_an_intent_whose_answer_was_lost() {
     let mut gateway = MockGateway::new();
     let lost = std::sync::atomic::AtomicBool::new(true);
     gateway.expect_create_intent().times(2).returning(move |new, key| {
@@ -77,7 +77,7 @@ async fn a_hint_finds_an_intent_whose_answer_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn hints_for_one_order_at_once_are_one_read_at_stripe_at_a_time() {
+async fn concurrent_callbacks_for_one_order_read_stripe_one_at_a_time() {
     let (reading, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().returning({

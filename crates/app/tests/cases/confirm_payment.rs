@@ -1,4 +1,4 @@
-//! Payments that an event told of, which Stripe is then asked for.
+//! Payments that an event reported, which are then read from Stripe.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ async fn forge(shop: &Shop, order: &Order, intent: &IntentId) {
     assert_eq!(status, EventStatus::Applied);
 }
 
-/// Whether the callback says that the order is paid.
+/// Calls the payment callback; `Ok` where it says that the order is paid.
 async fn check(shop: &Shop, order: &Order) -> Result<(), PaymentState> {
     match shop.app.check_payment(&OrderRef::Id(order.id), &Access::All).await {
         Ok(_) => Ok(()),
@@ -51,12 +51,12 @@ fn stands(order: &Order) -> (&'static str, PaymentState) {
 }
 
 #[tokio::test]
-async fn a_forged_event_is_found_out_by_the_callback_and_by_the_worker() {
+async fn a_forged_event_is_detected_by_the_callback_and_by_the_worker() {
     for by_worker in [false, true] {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
         forge(&shop, &order, &intent).await;
-        assert_eq!(stands(&shop.order(&order).await), PAID, "no payment waits for Stripe to be asked");
+        assert_eq!(stands(&shop.order(&order).await), PAID, "the order is paid before Stripe is read");
         if by_worker {
             shop.after(3).await;
         } else {
@@ -67,18 +67,18 @@ async fn a_forged_event_is_found_out_by_the_callback_and_by_the_worker() {
         for _ in 0..2 {
             assert_eq!(check(&shop, &order).await, Err(PaymentState::Review), "{by_worker}");
         }
-        assert_eq!(shop.order(&order).await, held, "it is told once");
+        assert_eq!(shop.order(&order).await, held, "the anomaly is recorded once");
     }
 }
 
 #[tokio::test]
-async fn a_payment_that_an_event_told_is_read_once_and_repeated_callbacks_read_nothing() {
+async fn a_payment_reported_by_an_event_is_read_once_and_repeated_callbacks_read_nothing() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
     let told = shop.provider().intent_now(&intent);
     assert_eq!(deliver(&shop, "evt_1", told, "webhook").await, EventStatus::Applied);
-    assert_eq!(shop.provider().reads(), 0, "an event asks nobody");
+    assert_eq!(shop.provider().reads(), 0, "an event alone reads nothing from Stripe");
     shop.after(3).await;
     assert_eq!(shop.provider().reads(), 1);
     let paid = shop.order(&order).await;
@@ -94,20 +94,20 @@ async fn a_payment_that_an_event_told_is_read_once_and_repeated_callbacks_read_n
 }
 
 #[tokio::test]
-async fn a_callback_that_reads_first_leaves_nothing_to_the_worker() {
+async fn a_callback_that_reads_first_finishes_the_confirmation_task() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
     deliver(&shop, "evt_1", shop.provider().intent_now(&intent), "webhook").await;
     assert_eq!(check(&shop, &order).await, Ok(()));
     assert!(!shop.tasks(&order).await.contains(&format!("confirm_payment:{intent}")));
-    // What came of it is known since: its event needs no read.
+    // The proceeds are known already, so that their event needs no read.
     shop.after(60).await;
     assert_eq!(shop.provider().reads(), 1);
 }
 
 #[tokio::test]
-async fn an_event_that_was_listed_is_an_answer_of_the_provider() {
+async fn an_event_from_stripes_list_confirms_the_payment() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
@@ -116,9 +116,9 @@ async fn an_event_that_was_listed_is_an_answer_of_the_provider() {
     assert_eq!((check(&shop, &order).await, shop.provider().reads()), (Ok(()), 0));
 }
 
-/// It was paid by the version before, which asked nobody.
+/// An older version marked it as paid without a read from Stripe.
 #[tokio::test]
-async fn an_order_that_was_paid_long_ago_is_read_by_the_first_callback_alone() {
+async fn an_order_paid_by_an_older_version_is_read_by_the_first_callback_alone() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let mut data = OrderData::clone(&order);
@@ -143,7 +143,7 @@ fn proceeds(order: &Order) -> paywright_domain::Proceeds {
 }
 
 #[tokio::test]
-async fn money_that_comes_after_a_forged_event_makes_the_order_paid() {
+async fn money_received_after_a_forged_event_pays_the_order() {
     for heard in ["callback", "webhook", "worker"] {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
@@ -171,7 +171,7 @@ async fn money_that_comes_after_a_forged_event_makes_the_order_paid() {
 }
 
 #[tokio::test]
-async fn money_that_the_provider_does_not_have_is_not_refunded() {
+async fn money_that_stripe_does_not_have_is_not_refunded() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     forge(&shop, &order, &intent).await;
@@ -188,12 +188,12 @@ async fn money_that_the_provider_does_not_have_is_not_refunded() {
 }
 
 #[tokio::test]
-async fn a_forged_payment_of_a_canceled_order_makes_no_refund() {
+async fn a_forged_payment_of_a_canceled_order_causes_no_refund() {
     let shop = Shop::open().await;
     let (order, _) = shop.payable().await;
     shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await.unwrap();
     forge(&shop, &order, &IntentId::new("pi_forged").unwrap()).await;
-    assert_eq!(shop.order(&order).await.refunds.len(), 1, "the policy gives the money back");
+    assert_eq!(shop.order(&order).await.refunds.len(), 1, "the policy refunds it");
     shop.after(600).await;
     let order = shop.order(&order).await;
     assert_eq!(order.refunds[0].status, RefundStatus::Failed);
@@ -201,9 +201,9 @@ async fn a_forged_payment_of_a_canceled_order_makes_no_refund() {
     assert_eq!(anomalies(&order), ["paid_after_cancel", "payment_not_confirmed"]);
 }
 
-/// The attacker names an intent that there is not; the customer pays the real one.
+/// The attacker names an intent that does not exist; the customer pays the real one.
 #[tokio::test]
-async fn the_only_money_of_an_order_is_not_refunded_for_a_forged_payment() {
+async fn the_only_payment_of_an_order_is_not_refunded_because_of_a_forged_one() {
     for read_first in [false, true] {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
@@ -221,9 +221,9 @@ async fn the_only_money_of_an_order_is_not_refunded_for_a_forged_payment() {
     }
 }
 
-/// A task that is due and cannot be done waits, and the order is as it was.
+/// A task that fails waits, and the order stays unchanged.
 #[tokio::test]
-async fn a_payment_is_read_again_where_the_provider_did_not_answer() {
+async fn a_payment_is_read_again_when_stripe_did_not_answer() {
     let mut gateway = paywright_testkit::issuing_gateway(at(NOW));
     let mut calls = 0;
     gateway.expect_payment().times(2).returning(move |id| {
@@ -240,7 +240,7 @@ async fn a_payment_is_read_again_where_the_provider_did_not_answer() {
     let (order, intent) = shop.payable().await;
     deliver(&shop, "evt_1", update(&order, &intent, IntentStatus::Succeeded), "webhook").await;
     let tasks = async |now: Timestamp| shop.store.lease_tasks(&lease(now)).await.unwrap();
-    assert!(tasks(at(NOW)).await.is_empty(), "a moment later the callback has asked as a rule");
+    assert!(tasks(at(NOW)).await.is_empty(), "the callback has usually read it by then");
     shop.after(3).await;
     assert!(shop.tasks(&order).await.contains(&format!("confirm_payment:{intent}")));
     shop.after(60).await;

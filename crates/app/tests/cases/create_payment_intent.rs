@@ -13,7 +13,7 @@ fn by_id(id: OrderId) -> OrderRef {
 }
 
 #[tokio::test]
-async fn the_first_call_makes_an_intent_and_later_ones_return_it() {
+async fn the_first_call_creates_an_intent_and_later_calls_return_it() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let mut new = IssuedIntent { client_secret: Some("again".into()), ..first_answer(id) };
@@ -42,7 +42,7 @@ fn first_answer(id: &paywright_domain::IntentId) -> IssuedIntent {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_calls_at_once_send_one_key_and_get_one_intent() {
+async fn concurrent_calls_send_one_key_and_get_one_intent() {
     let keys = Arc::new(Mutex::new(Vec::new()));
     let mut gateway = MockGateway::new();
     gateway.expect_create_intent().returning({
@@ -70,14 +70,14 @@ async fn many_calls_at_once_send_one_key_and_get_one_intent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_who_ask_for_one_intent_at_once_or_within_a_second_cost_one_read_at_stripe() {
+async fn callers_of_one_intent_within_a_second_share_one_read_at_stripe() {
     let reads = Arc::new(AtomicU32::new(0));
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().returning({
         let reads = Arc::clone(&reads);
         move |id| {
             reads.fetch_add(1, Ordering::SeqCst);
-            // Longer than it takes the others to come.
+            // Longer than the other callers take to arrive.
             std::thread::sleep(std::time::Duration::from_millis(50));
             let mut read = first_answer(id);
             read.snapshot.intent = id.clone();
@@ -97,11 +97,11 @@ async fn callers_who_ask_for_one_intent_at_once_or_within_a_second_cost_one_read
     assert_eq!(reads.load(Ordering::SeqCst), 1);
     shop.clock.advance_seconds(1);
     ask(Arc::clone(&shop)).await.unwrap();
-    assert_eq!(reads.load(Ordering::SeqCst), 2, "after a second it is asked again");
+    assert_eq!(reads.load(Ordering::SeqCst), 2, "after a second the intent is read again");
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_asked_again_with_the_same_key() {
+async fn a_request_with_an_unknown_outcome_is_sent_again_with_the_same_key() {
     let mut gateway = MockGateway::new();
     let calls = AtomicU32::new(0);
     gateway.expect_create_intent().times(2).returning(move |new, key| {
@@ -115,7 +115,7 @@ async fn an_unknown_outcome_is_asked_again_with_the_same_key() {
     let order = shop.placed().await;
     let lost = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await;
     assert!(matches!(lost, Err(CreatePaymentIntentError::Gateway(GatewayError::Unknown(_)))), "{lost:?}");
-    assert!(shop.order(&order).await.requested.is_some(), "the request is still out");
+    assert!(shop.order(&order).await.requested.is_some(), "the request is still open");
     shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     assert_eq!(shop.order(&order).await.requested, None);
 }
@@ -142,7 +142,7 @@ async fn a_definite_refusal_is_stored_and_the_next_call_is_a_new_attempt() {
 }
 
 #[tokio::test]
-async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
+async fn an_intent_that_was_canceled_at_stripe_is_followed_by_another() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
@@ -156,12 +156,12 @@ async fn an_intent_that_ended_at_the_provider_is_followed_by_another() {
     let order = shop.placed().await;
     let first = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     let second = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
-    assert_eq!(second.order.intents.len(), 2, "the first stays mapped");
+    assert_eq!(second.order.intents.len(), 2, "the first intent stays with the order");
     assert_ne!(second.order.payable_intent().map(|it| &it.id), first.order.payable_intent().map(|it| &it.id));
 }
 
 #[tokio::test]
-async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out() {
+async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_returned() {
     let mut gateway = issuing_gateway(at(NOW));
     gateway.expect_intent().times(1).returning(|id| {
         let order = paywright_testkit::place(1).order;
@@ -180,7 +180,7 @@ async fn an_intent_that_was_paid_meanwhile_pays_the_order_and_is_not_handed_out(
 }
 
 #[tokio::test]
-async fn somebody_elses_order_does_not_exist_and_asks_the_provider_nothing() {
+async fn an_order_of_another_customer_is_not_found_and_makes_no_call_to_stripe() {
     let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     for access in [Access::Customer(CustomerId::new("cus-eve").unwrap()), Access::Order(paywright_testkit::order_id(9))]
@@ -190,9 +190,9 @@ async fn somebody_elses_order_does_not_exist_and_asks_the_provider_nothing() {
     }
 }
 
-/// What was taken before the grammar was checked, or is refused all the same, must not keep anybody from paying.
+/// An address that Stripe refuses must not prevent a payment.
 #[tokio::test]
-async fn an_address_that_stripe_refuses_is_left_out_and_told_of() {
+async fn an_email_that_stripe_refuses_is_left_out_with_a_notice() {
     let shop = Shop::open().await;
     shop.provider().refuses_emails();
     let order = shop.placed().await;
@@ -203,7 +203,7 @@ async fn an_address_that_stripe_refuses_is_left_out_and_told_of() {
     let told: Vec<_> = made.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
     assert_eq!(told, [("receipt_email_refused", Some("ada@example.com"))]);
     assert_eq!(made.order.email, order.email, "the order keeps it");
-    assert_eq!(made.order.payment_state().name(), "unpaid", "nothing is held up");
+    assert_eq!(made.order.payment_state().name(), "unpaid", "the payment is not prevented");
     let explained = shop.app.explain(&by_id(order.id), &Access::All).await.unwrap();
     let sentence = "Stripe refused the email address, so it sends no receipt (ada@example.com).";
     assert!(explained.because.contains(&sentence.to_owned()), "{:?}", explained.because);
@@ -218,9 +218,9 @@ async fn an_address_that_stripe_refuses_is_left_out_and_told_of() {
     assert_eq!(shop.facts(&order).await, facts);
 }
 
-/// The answer to the refused request may be lost: the repeat is the same to the letter, and the next goes without.
+/// The answer to the refused request may be lost: its repetition is identical, and the next request has no address.
 #[tokio::test]
-async fn a_refused_address_whose_answer_was_lost_is_left_out_by_the_next_who_asks() {
+async fn an_email_whose_refusal_was_lost_is_left_out_by_the_next_request() {
     let shop = Shop::open().await;
     shop.provider().refuses_emails();
     shop.provider().will([paywright_testkit::Trouble::LostAfter]);
@@ -228,7 +228,7 @@ async fn a_refused_address_whose_answer_was_lost_is_left_out_by_the_next_who_ask
     assert!(shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.is_err());
     shop.after(crate::PROVIDER_TIMEOUT_SECONDS).await;
     let known = shop.order(&order).await;
-    assert_eq!((known.requested, known.anomalies.len()), (None, 1), "the worker has found out");
+    assert_eq!((known.requested, known.anomalies.len()), (None, 1), "the worker has found the refusal");
     let made = shop.app.create_payment_intent(&by_id(order.id), &Access::All).await.unwrap();
     assert_eq!((made.order.intents.len(), made.order.anomalies.len()), (1, 1));
 }

@@ -5,13 +5,13 @@ use paywright_testkit::{MockGateway, Trouble, edit_of_lines, usd};
 use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
 
 #[tokio::test]
-async fn an_order_that_nobody_can_be_paying_is_edited_and_canceled() {
+async fn an_order_without_a_payable_intent_is_edited_and_canceled_at_once() {
     let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     let which = OrderRef::Number(order.number.clone());
     let edited = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
     assert_eq!((edited.order().total, edited.order().revision), (usd(700), 2));
-    // The same edit again is no news.
+    // The same edit again changes nothing.
     let again = shop.app.edit_order(&which, &Access::All, edit_of_lines(700)).await.unwrap();
     assert_eq!(again, edited);
     for _ in 0..2 {
@@ -40,13 +40,13 @@ async fn an_edit_under_a_payable_intent_changes_both_or_neither() {
     assert_eq!(shop.tasks(&order).await, [format!("poll_intent:{intent}")]);
 }
 
-/// Pain 8, over the whole way: the customer pays while Stripe is being told.
+/// Pain 8, through all layers: the customer pays while the edit is sent to Stripe.
 #[tokio::test]
-async fn whichever_amount_a_customer_pays_during_an_edit_the_order_is_paid() {
+async fn an_order_is_paid_whichever_amount_a_customer_pays_during_an_edit() {
     for (trouble, total, told) in [
-        // Paid before Stripe was told: the edit is refused, and the old order is paid.
+        // Paid before the edit reached Stripe: the edit is refused, and the old order is paid.
         (Trouble::LostBefore, None, "operation.dropped"),
-        // Paid after Stripe was told, but nobody heard: the new order is paid.
+        // Paid after the edit reached Stripe, whose answer was lost: the new order is paid.
         (Trouble::LostAfter, Some(usd(700)), "order.edited"),
     ] {
         let shop = Shop::open().await;
@@ -60,7 +60,7 @@ async fn whichever_amount_a_customer_pays_during_an_edit_the_order_is_paid() {
         assert_eq!((after.state.name(), after.anomalies.len()), ("paid", 0), "{trouble:?}");
         assert_eq!(after.total, total.unwrap_or(order.total), "{trouble:?}");
         assert!(shop.facts(&order).await.contains(&told), "{trouble:?}");
-        assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "nothing is left to be done");
+        assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "no task is left");
     }
 }
 
@@ -68,7 +68,7 @@ async fn whichever_amount_a_customer_pays_during_an_edit_the_order_is_paid() {
 async fn an_edit_that_stripe_refuses_leaves_the_order_as_it_was() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
-    // The bank is at it, and nothing here knows yet.
+    // The bank is processing the payment, and the store does not know that yet.
     shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
     let edit = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, new_amount()).await;
     let in_progress = EditError::NotNow(NotNow::PaymentInProgress);
@@ -78,7 +78,7 @@ async fn an_edit_that_stripe_refuses_leaves_the_order_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_edit_goes_on_after_every_kind_of_trouble() {
+async fn an_edit_is_completed_after_each_fault() {
     for trouble in Trouble::PASSING {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
@@ -91,7 +91,7 @@ async fn an_edit_goes_on_after_every_kind_of_trouble() {
     }
 }
 
-/// Pain 19: at Stripe first, so that nobody pays what is canceled.
+/// Pain 19: at Stripe first, so that no customer pays a canceled order.
 #[tokio::test]
 async fn an_order_is_canceled_at_stripe_first() {
     for trouble in Trouble::none_and_each_passing() {
@@ -110,7 +110,7 @@ async fn an_order_is_canceled_at_stripe_first() {
 }
 
 #[tokio::test]
-async fn what_was_paid_is_not_canceled_whenever_that_becomes_known() {
+async fn a_paid_order_is_not_canceled_whenever_the_payment_becomes_known() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
@@ -121,7 +121,7 @@ async fn what_was_paid_is_not_canceled_whenever_that_becomes_known() {
 }
 
 #[tokio::test]
-async fn an_order_whose_intent_is_in_doubt_is_changed_once_that_is_known() {
+async fn an_order_whose_intent_is_in_doubt_is_changed_after_the_intent_is_found() {
     for trouble in [Trouble::LostBefore, Trouble::LostAfter] {
         let shop = Shop::open().await;
         let order = shop.placed().await;
@@ -136,7 +136,7 @@ async fn an_order_whose_intent_is_in_doubt_is_changed_once_that_is_known() {
 }
 
 #[tokio::test]
-async fn a_stranger_changes_nothing() {
+async fn another_customer_changes_nothing() {
     let shop = Shop::with(MockGateway::new()).await;
     let order = shop.placed().await;
     let (which, eve) = (OrderRef::Id(order.id), Access::Customer(CustomerId::new("cus-eve").unwrap()));
@@ -148,7 +148,7 @@ async fn a_stranger_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_edit_goes_on_without_an_address_that_stripe_refuses() {
+async fn an_edit_is_completed_without_an_email_that_stripe_refuses() {
     for trouble in Trouble::none_and_each_passing() {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
@@ -165,7 +165,7 @@ async fn an_edit_goes_on_without_an_address_that_stripe_refuses() {
         let told: Vec<_> = after.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
         assert_eq!(told, [("receipt_email_refused", Some("bob@example.com"))], "{trouble:?}");
         assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");
-        // The next edit knows.
+        // The next edit leaves the address out.
         let more = paywright_testkit::edit_of_lines(900);
         assert!(shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, more).await.is_ok());
         let after = shop.order(&order).await;

@@ -52,7 +52,7 @@ fn dispute(order: &Order, status: DisputeStatus) -> Dispute {
 }
 
 #[tokio::test]
-async fn every_message_is_kept_with_what_became_of_it() {
+async fn every_event_is_stored_with_its_status() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     let paid = of_intent(update(&order, &intent, IntentStatus::Succeeded));
@@ -74,9 +74,9 @@ async fn every_message_is_kept_with_what_became_of_it() {
     assert_eq!(facts.iter().filter(|it| it.fact.kind() == "order.paid").count(), 1);
 }
 
-/// Pain 11: acknowledged, kept, and taken in when the order is there.
+/// Pain 11: the event is acknowledged, stored, and applied when its order exists.
 #[tokio::test]
-async fn a_message_that_comes_before_its_order_waits_for_it() {
+async fn an_event_that_arrives_before_its_order_waits_for_it() {
     let shop = Shop::open().await;
     let early = IntentSnapshot {
         status: IntentStatus::Succeeded,
@@ -87,7 +87,7 @@ async fn a_message_that_comes_before_its_order_waits_for_it() {
     assert_eq!(take(&shop, event("evt_1", of_intent(early))).await, EventStatus::Parked);
     shop.after(60).await;
     let order = shop.placed().await;
-    assert_eq!(order.id, order_id(1), "the order that it names");
+    assert_eq!(order.id, order_id(1), "the order that the event names");
     shop.after(3600).await;
     assert_eq!(shop.order(&order).await.state.name(), "paid");
     let lone = IntentSnapshot::new(IntentId::new("pi_lone").unwrap(), order_id(77), usd(500), at(NOW));
@@ -95,7 +95,11 @@ async fn a_message_that_comes_before_its_order_waits_for_it() {
     for _ in 0..12 {
         shop.after(86_400).await;
     }
-    assert_eq!(shop.app.run_due_tasks(at(NOW + 100 * 86_400)).await.unwrap(), 0, "given up, and kept as that");
+    assert_eq!(
+        shop.app.run_due_tasks(at(NOW + 100 * 86_400)).await.unwrap(),
+        0,
+        "it was given up, and stays stored as that"
+    );
 }
 
 #[tokio::test]
@@ -112,9 +116,9 @@ async fn a_dispute_is_followed_and_stops_refunds() {
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
 }
 
-/// The bank may decide anew. Events cannot say which decision is the later one: the dispute is read.
+/// The bank may decide again. Events do not say which decision is the later one, so the dispute is read.
 #[tokio::test]
-async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
+async fn a_dispute_that_is_decided_again_is_read_from_stripe() {
     use DisputeStatus::{Lost, NeedsResponse, Won};
     let shop = Shop::open().await;
     let order = shop.paid().await;
@@ -138,9 +142,9 @@ async fn a_dispute_that_is_decided_anew_is_read_from_the_provider() {
     }
 }
 
-/// The object of such an event may mean something else: what is taken is what the provider says now.
+/// The object of such an event may mean something else: the current one is read from Stripe.
 #[tokio::test]
-async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of_once() {
+async fn an_event_of_another_api_version_is_read_from_stripe_and_warned_of_once() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
@@ -159,7 +163,7 @@ async fn an_event_of_another_version_is_read_again_and_its_endpoint_is_warned_of
 }
 
 #[tokio::test]
-async fn a_warning_of_the_bank_is_told_once() {
+async fn an_early_fraud_warning_is_recorded_once() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
@@ -175,9 +179,9 @@ async fn a_warning_of_the_bank_is_told_once() {
     assert_eq!(after.payment_state(), PaymentState::Paid);
 }
 
-/// The fee is known a moment after the payment, and is no condition of it.
+/// The fee is booked a moment after the payment, and the payment does not depend on it.
 #[tokio::test]
-async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
+async fn the_proceeds_of_a_payment_are_read_when_stripe_has_booked_them() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
@@ -188,9 +192,9 @@ async fn what_came_of_a_payment_is_read_when_stripe_knows_it() {
     assert_eq!(shop.facts(&order).await.last(), Some(&"payment_intent.proceeds_known"));
 }
 
-/// A question that fails is asked again soon; only what is not known keeps a message waiting for hours.
+/// A failed read is repeated soon; only an unknown order keeps an event waiting for hours.
 #[tokio::test]
-async fn a_look_that_fails_is_taken_again_soon() {
+async fn a_failed_read_of_a_parked_event_is_repeated_soon() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
     gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
@@ -203,10 +207,9 @@ async fn a_look_that_fails_is_taken_again_soon() {
     shop.after(86_400).await;
 }
 
-/// What a message does not tell in full is looked up by the worker, after it was acknowledged.
-/// Found by the simulator: what had waited for long was given up at the first question that failed.
+/// Found by the simulator: an event that had waited for days was given up at the first read that failed.
 #[tokio::test]
-async fn a_message_is_not_given_up_while_stripe_cannot_be_asked() {
+async fn an_event_is_not_given_up_while_stripe_cannot_be_read() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().returning(|_| Err(GatewayError::Misconfigured("the key was rotated".to_owned())));
     let shop = Shop::with(gateway).await;
@@ -221,7 +224,7 @@ async fn a_message_is_not_given_up_while_stripe_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn a_hint_is_followed_by_a_look() {
+async fn an_event_that_requires_a_read_is_followed_by_one() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
@@ -233,7 +236,7 @@ async fn a_hint_is_followed_by_a_look() {
 }
 
 #[tokio::test]
-async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
+async fn an_event_of_the_other_mode_or_account_is_stored_and_changes_nothing() {
     let shop = Shop::open().await;
     let (open, intent) = shop.payable().await;
     let live = IntentSnapshot { livemode: true, ..update(&open, &intent, IntentStatus::Succeeded) };
@@ -252,12 +255,12 @@ async fn an_event_of_the_other_mode_or_account_is_kept_and_changes_nothing() {
     assert_eq!(take(&shop, live).await, EventStatus::Foreign);
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Paid);
     let warnings = shop.app.warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("live mode"), "told once: {warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("live mode"), "one warning: {warnings:?}");
 }
 
-/// Events of a refund and a dispute of another program on the same account: looked up, and let be.
+/// Events of a refund and a dispute of another program on the same account: their intent is read once.
 #[tokio::test]
-async fn what_concerns_another_program_is_kept_and_let_be() {
+async fn events_of_another_program_are_stored_as_foreign() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     let foreign = IntentId::new("pi_theirs").unwrap();
@@ -284,8 +287,8 @@ fn of_refund(intent: &IntentId) -> ProviderUpdate {
     }))
 }
 
-/// All that is told of a payment without saying whose it is.
-fn untold(intent: &IntentId) -> Vec<ProviderUpdate> {
+/// Updates about a payment that do not name its installation.
+fn without_installation(intent: &IntentId) -> Vec<ProviderUpdate> {
     let notice = |kind| ProviderUpdate::Notice { intent: intent.clone(), kind, reason: None };
     let dispute = Dispute {
         id: DisputeId::new("du_1").unwrap(),
@@ -307,16 +310,17 @@ fn untold(intent: &IntentId) -> Vec<ProviderUpdate> {
     ]
 }
 
-/// What waits in the inbox, by name.
+/// Ids of the parked events.
 async fn waiting(shop: &Shop) -> Vec<String> {
     let now = at(NOW + 30 * 86_400);
     let lease = Lease { owner: Uuid::nil(), now, until: now, limit: 100 };
     shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect()
 }
 
-/// Disputes, charges, warnings and refunds of the dashboard name no installation. Their payment does: one look tells.
+/// Disputes, charges, warnings and refunds made in the dashboard name no installation. Their PaymentIntent does: one read
+/// suffices.
 #[tokio::test]
-async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
+async fn an_intent_of_another_installation_is_read_once() {
     let (order, own) = Shop::open().await.payable().await;
     let theirs = IntentId::new("pi_theirs").unwrap();
     let snapshot =
@@ -324,42 +328,42 @@ async fn of_a_payment_of_another_installation_stripe_is_asked_once() {
     let issued = move || IssuedIntent { snapshot: snapshot.clone(), client_secret: None, request: None };
     let answers: [Box<dyn Fn() -> Result<IssuedIntent, GatewayError> + Send>; 2] = [
         Box::new(move || Ok(issued())),
-        // Of a currency that no order has.
+        // A currency that no order can have.
         Box::new(|| Err(GatewayError::Foreign("the currency usdc is not known here".into()))),
     ];
     for answered in answers {
         let mut gateway = MockGateway::new();
         gateway.expect_intent().times(1).returning(move |_| answered());
         let shop = Shop::with(gateway).await;
-        for (n, update) in untold(&theirs).into_iter().enumerate() {
+        for (n, update) in without_installation(&theirs).into_iter().enumerate() {
             assert_eq!(take(&shop, event(&format!("evt_{n}"), update)).await, EventStatus::Parked);
         }
         shop.after(5).await;
         assert_eq!(waiting(&shop).await, [""; 0]);
-        for (n, update) in untold(&theirs).into_iter().enumerate() {
+        for (n, update) in without_installation(&theirs).into_iter().enumerate() {
             assert_eq!(take(&shop, event(&format!("evt_later_{n}"), update)).await, EventStatus::Foreign);
         }
     }
 }
 
-/// The events of a payment name its installation, so that those of its disputes need no question at all.
+/// The events of a PaymentIntent name its installation, so that those of its disputes need no read.
 #[tokio::test]
-async fn of_a_payment_that_named_another_installation_stripe_is_not_asked() {
+async fn an_intent_whose_event_named_another_installation_is_not_read() {
     let shop = Shop::with(MockGateway::new()).await;
     let theirs = IntentId::new("pi_theirs").unwrap();
     let foreign = ForeignEvent { reason: "it is of the installation B".into(), intent: Some(theirs.clone()) };
     let created = ProviderEvent { foreign: Some(foreign), ..event("evt_created", ProviderUpdate::Nothing) };
     assert_eq!(take(&shop, created).await, EventStatus::Foreign);
-    for (n, update) in untold(&theirs).into_iter().enumerate() {
+    for (n, update) in without_installation(&theirs).into_iter().enumerate() {
         assert_eq!(take(&shop, event(&format!("evt_{n}"), update)).await, EventStatus::Foreign);
     }
     let another = take(&shop, event("evt_other", of_refund(&IntentId::new("pi_other").unwrap()))).await;
     assert_eq!(another, EventStatus::Parked, "it may be of an order whose payment is not known yet");
 }
 
-/// The fee's event may come before the answer that made the payment.
+/// The event of the fee may come before the answer that has the payment.
 #[tokio::test]
-async fn a_fee_that_is_told_before_its_payment_is_known_is_read_all_the_same() {
+async fn proceeds_whose_event_comes_before_the_payment_are_read() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     let intent = IntentId::new("pi_early").unwrap();
@@ -371,9 +375,9 @@ async fn a_fee_that_is_told_before_its_payment_is_known_is_read_all_the_same() {
     assert!(paid.paid_by().unwrap().proceeds.is_some());
 }
 
-/// Missed while down: the provider's list is walked from where the last walk ended.
+/// The event was missed while the process was down: Stripe's list is read from where the last walk ended.
 #[tokio::test]
-async fn what_no_webhook_has_told_is_found_by_walking_the_events() {
+async fn an_event_that_no_webhook_delivered_is_found_by_the_back_fill() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     shop.after(0).await;
@@ -388,18 +392,18 @@ async fn what_no_webhook_has_told_is_found_by_walking_the_events() {
     let facts = shop.store.facts(order.id).await.unwrap();
     let causes: Vec<_> = facts.iter().filter_map(|it| it.cause.as_ref().map(|it| it.source.as_str())).collect();
     assert_eq!(causes.last(), Some(&"back_fill"));
-    // By whoever comes next: the mark is in the store.
+    // Another process continues from there: the cursor is in the store.
     let calls = shop.provider().walked();
     shop.after(0).await;
-    assert_eq!(shop.provider().walked(), calls, "walked already");
+    assert_eq!(shop.provider().walked(), calls, "the back-fill has run already");
     shop.another().after(0).await;
-    assert!(shop.provider().walked() > calls, "walked at the start of a process");
+    assert!(shop.provider().walked() > calls, "the back-fill runs at the start of a process");
 }
 
-/// On a busy account the messages of the last minute are more than one walk reads. They are read once in a period, and
-/// not again and again for as long as they are young.
+/// On a busy account the events of the last minute are more than one walk reads. They are read once in a period, and not
+/// again and again for as long as they are young.
 #[tokio::test]
-async fn a_busy_account_is_walked_once_in_a_period() {
+async fn events_of_a_busy_account_are_read_once_in_a_period() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     shop.after(0).await;
@@ -420,7 +424,7 @@ async fn a_busy_account_is_walked_once_in_a_period() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_warned_of_with_how_much_and_which_way() {
+async fn a_clock_difference_is_warned_of_with_its_size_and_direction() {
     let shop = Shop::open().await;
     for (ahead, warning) in [
         (30, None),
@@ -433,9 +437,9 @@ async fn a_clock_that_is_off_is_warned_of_with_how_much_and_which_way() {
     }
 }
 
-/// A mark that a clock of two days ahead has moved does not keep the walk away for two days.
+/// A cursor that a process with a clock two days ahead has moved does not stop the back-fill for two days.
 #[tokio::test]
-async fn a_walk_that_is_due_later_than_it_can_be_is_due() {
+async fn a_cursor_that_is_due_later_than_possible_is_due_now() {
     let shop = Shop::open().await;
     shop.after(0).await;
     shop.clock.advance_seconds(2 * 86_400);
@@ -446,7 +450,7 @@ async fn a_walk_that_is_due_later_than_it_can_be_is_due() {
     assert!(shop.provider().walked() > before);
 }
 
-/// A list that names the same event on every page, and says each time that there is more.
+/// List with the same event on every page, which says each time that there is more.
 struct GoingRound(AtomicU32);
 
 #[async_trait]
@@ -476,7 +480,7 @@ impl ProviderRecords for GoingRound {
 }
 
 #[tokio::test]
-async fn a_step_that_says_more_and_has_not_moved_waits_for_its_period_and_is_told_of() {
+async fn a_walk_that_does_not_move_its_cursor_waits_for_its_period_with_a_warning() {
     let (store, _kept) = crate::fresh_store().await;
     let clock = Arc::new(HandClock::at(at(NOW)));
     let records = Arc::new(GoingRound(AtomicU32::new(0)));
@@ -484,7 +488,7 @@ async fn a_step_that_says_more_and_has_not_moved_waits_for_its_period_and_is_tol
     let shop = Shop::of(store, gateway, Arc::<GoingRound>::clone(&records), clock, Settings::default());
     shop.after(0).await;
     let walked = || records.0.load(Ordering::SeqCst);
-    // The first walk has come as far as the event; the second, no further.
+    // The first walk has come as far as the event, and the second no further.
     assert_eq!(walked(), 40);
     shop.after(299).await;
     assert_eq!(walked(), 40, "nothing is due before the period is over");

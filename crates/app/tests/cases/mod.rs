@@ -1,4 +1,4 @@
-//! The use cases over a real store, with only the provider scripted. Each store's test program runs all of
+//! Tests of the use cases over a real store, where only Stripe is replaced. The test program of each store runs all of
 //! them.
 
 mod actors;
@@ -28,10 +28,10 @@ use crate::DatabaseGuard;
 
 pub(crate) const NOW: i64 = 1_743_415_050;
 
-/// How long a committed task is left to its request, by default.
+/// Default time for which only the request that committed a task performs it, in seconds.
 pub(crate) const PROVIDER_TIMEOUT_SECONDS: u32 = 90;
 
-/// A shop of one test.
+/// One process of Paywright in a test, with its store and its stand-in for Stripe.
 pub(crate) struct Shop {
     pub(crate) app: App,
     pub(crate) store: Arc<dyn Store>,
@@ -42,7 +42,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Over a provider whose answers the test scripts.
+    /// Shop with a gateway whose answers the test scripts.
     pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
         let (store, guard) = crate::fresh_store().await;
         Self { _guard: Some(guard), ..Self::over(store, gateway) }
@@ -54,7 +54,7 @@ impl Shop {
         Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, Settings::default())
     }
 
-    /// Over a provider that remembers, as Stripe does.
+    /// Shop with a stateful stand-in for Stripe.
     pub(crate) async fn open() -> Self {
         Self::open_with(Settings::default()).await
     }
@@ -64,7 +64,7 @@ impl Shop {
         Self::open_on(store, guard, settings)
     }
 
-    /// Over a provider that remembers, on a store that the test knows.
+    /// Shop with a stateful stand-in for Stripe, on this store.
     pub(crate) fn open_on(store: Arc<crate::Kind>, guard: DatabaseGuard, settings: Settings) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         let provider = Provider::by(&clock);
@@ -72,7 +72,7 @@ impl Shop {
         Self { _guard: Some(guard), provider: Some(provider), ..shop }
     }
 
-    /// Another process on the same provider, over `store`.
+    /// Another process with the same stand-in for Stripe, on `store`.
     pub(crate) fn another_over(&self, store: Arc<dyn Store>) -> Self {
         let provider = self.provider().clone();
         let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
@@ -80,7 +80,7 @@ impl Shop {
         Self { provider: Some(provider), ..shop }
     }
 
-    /// Another process on the same provider and store.
+    /// Another process with the same stand-in for Stripe and the same store.
     pub(crate) fn another(&self) -> Self {
         self.another_over(Arc::clone(&self.store))
     }
@@ -109,17 +109,17 @@ impl Shop {
         self.provider.as_ref().unwrap()
     }
 
-    /// Lets time pass, and the worker do what is due by then, until nothing is.
+    /// Advances the clock, and runs the worker until nothing is due.
     pub(crate) async fn after(&self, seconds: u32) {
         self.clock.advance_seconds(seconds);
         let mut steps = 0;
         while self.app.run_due_tasks(paywright_app::Clock::now(&*self.clock)).await.unwrap() > 0 {
             steps += 1;
-            assert!(steps < 1000, "the worker finds no rest");
+            assert!(steps < 1000, "the worker never comes to an end");
         }
     }
 
-    /// An order, and the intent that it can be paid by.
+    /// Places an order and creates its PaymentIntent.
     pub(crate) async fn payable(&self) -> (Order, IntentId) {
         self.payable_of(&self.placed().await).await
     }
@@ -130,19 +130,19 @@ impl Shop {
         (made.order, intent)
     }
 
-    /// An order that was paid, and whose payment a webhook has told.
+    /// Places an order, and pays it with a webhook's event.
     pub(crate) async fn paid(&self) -> Order {
         self.pay(&self.placed().await).await
     }
 
-    /// The same order once it was paid, and a webhook has told so.
+    /// Pays an order, with a webhook's event.
     pub(crate) async fn pay(&self, order: &Order) -> Order {
         let (_, intent) = self.payable_of(order).await;
         self.provider().pay(&intent);
         self.app.settle_from_provider(&self.provider().intent_now(&intent)).await.unwrap()
     }
 
-    /// What waits to be done for an order, by name.
+    /// Keys of the tasks of an order.
     pub(crate) async fn tasks(&self, order: &Order) -> Vec<String> {
         self.store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect()
     }
@@ -163,9 +163,13 @@ impl Shop {
     }
 }
 
-/// What the provider says of an intent of `order`.
+/// Snapshot of a PaymentIntent of `order` with this status.
 pub(crate) fn update(order: &Order, intent: &IntentId, status: IntentStatus) -> IntentSnapshot {
-    let asked = IntentSnapshot::new(intent.clone(), order.id, order.total, at(NOW + 10));
+    let requested = IntentSnapshot::new(intent.clone(), order.id, order.total, at(NOW + 10));
     let paid = status == IntentStatus::Succeeded;
-    IntentSnapshot { status, received: if paid { order.total } else { Money::zero(order.total.currency()) }, ..asked }
+    IntentSnapshot {
+        status,
+        received: if paid { order.total } else { Money::zero(order.total.currency()) },
+        ..requested
+    }
 }

@@ -25,7 +25,7 @@ async fn a_placed_order_is_stored_with_its_fact() {
 }
 
 #[tokio::test]
-async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
+async fn a_repeated_request_with_the_same_key_gets_the_first_answer() {
     let shop = Shop::with(MockGateway::new()).await;
     let PlacedOrder::Now(order) = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap() else {
         panic!("a first request places an order")
@@ -36,7 +36,7 @@ async fn a_repeat_with_the_same_key_gets_the_first_ones_answer() {
 }
 
 #[tokio::test]
-async fn a_key_that_stood_for_another_request_is_refused() {
+async fn a_key_that_was_used_for_another_request_is_refused() {
     let shop = Shop::with(MockGateway::new()).await;
     shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap();
     let refused = shop.app.place_order(new_order(), Some(request("k", 8))).await;
@@ -61,12 +61,12 @@ async fn a_double_click_places_one_order() {
 }
 
 #[tokio::test]
-async fn what_is_refused_stores_nothing() {
+async fn a_refused_order_stores_nothing() {
     let shop = Shop::with(MockGateway::new()).await;
     let empty = NewOrder { lines: Vec::new(), ..new_order() };
     let refused = shop.app.place_order(empty, Some(request("k", 7))).await;
     assert!(matches!(refused, Err(PlaceOrderError::Content(_))), "{refused:?}");
     assert_eq!(stored(&shop).await, 0);
-    // Its key is free for the corrected request.
+    // The corrected request may use the same key.
     assert!(matches!(shop.app.place_order(new_order(), Some(request("k", 8))).await, Ok(PlacedOrder::Now(_))));
 }

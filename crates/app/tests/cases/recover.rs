@@ -23,7 +23,7 @@ fn of(minor: i64) -> NewRefund {
 }
 
 impl Shop {
-    /// An order that was placed under a key, and its payment.
+    /// Places an order with this idempotency key, and pays it.
     async fn paid_under(&self, key: &str) -> Order {
         let PlacedOrder::Now(order) = self.app.place_order(new_order(), Some(request(key))).await.unwrap() else {
             panic!("a first request places an order")
@@ -31,8 +31,8 @@ impl Shop {
         self.pay(&order).await
     }
 
-    /// The same shop after its database has gone back to a backup that has no order.
-    async fn gone_back(&self) -> (Self, crate::DatabaseGuard) {
+    /// The same shop after a restore from a backup that has no order.
+    async fn restored(&self) -> (Self, crate::DatabaseGuard) {
         let (store, kept) = crate::fresh_store().await;
         (self.another_over(store), kept)
     }
@@ -47,18 +47,18 @@ fn all(order: OrderId) -> OrderRef {
 }
 
 #[tokio::test]
-async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
+async fn a_lost_order_is_listed_created_again_and_found_by_its_request() {
     let shop = Shop::open().await;
     let order = shop.paid_under("k").await;
     let refunded = shop.app.refund_payment(&all(order.id), &Access::All, &of(500), Some(refund_key())).await.unwrap();
-    let (shop, _kept) = shop.gone_back().await;
+    let (shop, _kept) = shop.restored().await;
 
     let listed = shop.recover(None).await;
     let lost: Vec<_> = listed.lost.iter().map(|it| (it.id, it.order.is_some())).collect();
     assert_eq!(lost, [(order.id, false)]);
     let repeated = shop.app.place_order(new_order(), Some(request("k"))).await;
     assert!(matches!(repeated, Err(PlaceOrderError::Lost(id)) if id == order.id), "{repeated:?}");
-    // Another request is another order.
+    // A request with another key places another order.
     assert!(matches!(shop.app.place_order(new_order(), Some(request("other"))).await, Ok(PlacedOrder::Now(_))));
 
     for _ in 0..2 {
@@ -80,10 +80,10 @@ async fn a_lost_order_is_listed_made_again_and_known_to_its_request() {
 }
 
 #[tokio::test]
-async fn what_was_paid_for_a_lost_order_goes_back_once() {
+async fn the_payment_of_a_lost_order_is_refunded_once() {
     let shop = Shop::open().await;
     let order = shop.paid_under("k").await;
-    let (shop, _kept) = shop.gone_back().await;
+    let (shop, _kept) = shop.restored().await;
     for _ in 0..2 {
         let undone = shop.recover(Some(LostOrderDecision::Refund)).await;
         let again = undone.lost[0].order.clone().unwrap();
@@ -93,7 +93,7 @@ async fn what_was_paid_for_a_lost_order_goes_back_once() {
 }
 
 #[tokio::test]
-async fn each_recovery_begins_an_epoch_that_the_keys_of_its_requests_have() {
+async fn each_recovery_begins_an_epoch_which_later_keys_contain() {
     let shop = Shop::open().await;
     let begun = shop.recover(None).await.epoch;
     assert_eq!(begun, Epoch(u32::try_from(NOW).unwrap()));
@@ -102,21 +102,23 @@ async fn each_recovery_begins_an_epoch_that_the_keys_of_its_requests_have() {
     assert_eq!(later, Epoch(begun.0 + 10));
     let order = shop.placed().await;
     let read = shop.order(&order).await;
-    let IntentPlan::Create { request, .. } = read.request_intent(at(NOW)).unwrap() else { panic!("there is none yet") };
+    let IntentPlan::Create { request, .. } = read.request_intent(at(NOW)).unwrap() else {
+        panic!("no intent exists yet")
+    };
     assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1:e{}", order.id, later.0));
-    // A restored database begins again in the first one, and ends in yet another.
-    let (restored, _kept) = shop.gone_back().await;
+    // A restored database begins in the first epoch again, and its recovery begins another one.
+    let (restored, _kept) = shop.restored().await;
     assert_eq!(restored.store.installation().await.unwrap().epoch, Epoch::FIRST);
     shop.clock.advance_seconds(10);
     assert_eq!(restored.recover(None).await.epoch, Epoch(later.0 + 10));
 }
 
-/// Whoever has an order made again may have sent the goods: a later `--refund all` is not about it.
+/// The shop may have shipped an order that was created again: a later `--refund all` does not refund it.
 #[tokio::test]
-async fn the_first_decision_on_a_lost_order_stands() {
+async fn the_first_decision_on_a_lost_order_is_final() {
     let shop = Shop::open().await;
     let order = shop.paid_under("k").await;
-    let (shop, _kept) = shop.gone_back().await;
+    let (shop, _kept) = shop.restored().await;
     shop.recover(Some(LostOrderDecision::Recreate)).await;
     let later = shop.recover(Some(LostOrderDecision::Refund)).await;
     assert_eq!(later.lost[0].decision, Some(LostOrderDecision::Recreate));
@@ -124,9 +126,9 @@ async fn the_first_decision_on_a_lost_order_stands() {
     assert_eq!(shop.provider().refunds_now().len(), 0);
 }
 
-/// An authorisation that ended before the recovery's list of payments begins, and the payment that took its place.
+/// An authorization ended that is older than the recovery's list of intents, and another intent took its place.
 #[tokio::test]
-async fn a_payment_that_ended_since_the_backup_makes_room_for_the_one_after_it_however_old_it_is() {
+async fn an_intent_that_ended_since_the_backup_is_read_however_old_it_is() {
     const DAYS: u32 = 9;
     let shop = Shop::open().await;
     let order = shop.placed().await;

@@ -22,7 +22,7 @@ fn statuses(order: &Order) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn a_refund_is_made_once_after_every_kind_of_trouble() {
+async fn a_refund_is_created_once_after_each_fault() {
     for trouble in Trouble::none_and_each_passing() {
         let shop = Shop::open().await;
         let order = shop.paid().await;
@@ -37,10 +37,10 @@ async fn a_refund_is_made_once_after_every_kind_of_trouble() {
     }
 }
 
-/// A process dies between the commit and the call, and after the call: the next one finds the refund or makes it, also
-/// when Stripe has forgotten the key.
+/// A process dies between the commit and the call, or after the call: the next one finds the refund or creates it, even
+/// when Stripe no longer has the key.
 #[tokio::test]
-async fn a_refund_whose_process_died_is_made_by_another() {
+async fn a_refund_whose_process_died_is_completed_by_another() {
     const TWO_DAYS: u32 = 2 * 86_400;
     for (trouble, pause) in [
         (Trouble::LostBefore, PROVIDER_TIMEOUT_SECONDS),
@@ -65,9 +65,9 @@ fn lost(order: &Order, number: u32, minor: i64) -> (ProviderRefund, String) {
     (ProviderRefund { intent, amount: usd(minor), reason: None, name, epoch: None, request: None }, key)
 }
 
-/// A restore from a backup has lost a refund, and nobody has begun an epoch: its number is handed out again.
+/// A restore from a backup has lost a refund, and no epoch was begun: its number is given again.
 #[tokio::test]
-async fn a_refund_of_another_amount_under_the_name_of_ours_is_kept_beside_it() {
+async fn a_refund_at_stripe_with_our_name_and_another_amount_is_stored_beside_ours() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let (refund, key) = lost(&order, 1, 500);
@@ -84,7 +84,7 @@ async fn a_refund_of_another_amount_under_the_name_of_ours_is_kept_beside_it() {
 }
 
 #[tokio::test]
-async fn a_refund_of_a_later_epoch_is_another_one_though_number_and_amount_are_those_of_a_lost_one() {
+async fn a_refund_of_a_later_epoch_is_not_a_lost_one_with_the_same_number_and_amount() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let (refund, key) = lost(&order, 1, 500);
@@ -95,9 +95,9 @@ async fn a_refund_of_a_later_epoch_is_another_one_though_number_and_amount_are_t
     assert_eq!(shop.provider().refunds_now().len(), 2);
 }
 
-/// Pain 2, over the store: two at once, and more than that.
+/// Pain 2, over the store: many concurrent refunds.
 #[tokio::test]
-async fn of_parallel_refunds_no_more_goes_back_than_came() {
+async fn concurrent_refunds_never_exceed_the_amount_received() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let racers: Vec<_> = (0..8)
@@ -117,7 +117,7 @@ async fn of_parallel_refunds_no_more_goes_back_than_came() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_one_refund_and_another_one_with_its_key_is_refused() {
+async fn a_repeated_request_is_one_refund_and_a_different_one_with_its_key_is_refused() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let which = OrderRef::Id(order.id);
@@ -146,7 +146,7 @@ async fn a_repeated_request_is_one_refund_and_another_one_with_its_key_is_refuse
 }
 
 #[tokio::test]
-async fn a_refund_that_stays_pending_is_watched_to_its_end() {
+async fn a_pending_refund_is_polled_to_its_end() {
     let shop = Shop::open().await;
     shop.provider().refunds_slowly();
     let order = shop.paid().await;
@@ -158,7 +158,7 @@ async fn a_refund_that_stays_pending_is_watched_to_its_end() {
     shop.after(86_400).await;
     assert_eq!(statuses(&shop.order(&order).await), ["succeeded"]);
     assert_eq!(shop.tasks(&order).await, Vec::<String>::new());
-    // Days later the bank sends it back, and no webhook comes.
+    // Days later the bank returns it, and no webhook is delivered.
     shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Failed);
     shop.after(600).await;
     let after = shop.order(&order).await;
@@ -166,14 +166,14 @@ async fn a_refund_that_stays_pending_is_watched_to_its_end() {
     assert_eq!(after.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [AnomalyKind::RefundFailed { refund: 1 }]);
 }
 
-/// Pain 18: also where all of it went back, and one of ours was to.
+/// Pain 18: also where it refunds the whole payment while a refund of the shop is requested.
 #[tokio::test]
-async fn a_refund_at_the_dashboard_is_in_the_books() {
+async fn a_refund_made_in_the_dashboard_is_stored() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
-    // Nothing has told of it yet: Stripe refuses ours, and its list says why.
+    // No event has reported it yet: Stripe refuses the shop's refund, and its list says why.
     let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
     assert_eq!(asked.refund.status, RefundStatus::Failed);
     let after = shop.order(&order).await;
@@ -186,7 +186,7 @@ async fn a_refund_at_the_dashboard_is_in_the_books() {
 }
 
 #[tokio::test]
-async fn a_refund_for_which_the_balance_is_too_low_waits_for_it() {
+async fn a_refund_that_the_balance_cannot_cover_is_requested_again_later() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     shop.provider().will([Trouble::Refuses("balance_insufficient"), Trouble::Refuses("balance_insufficient")]);
@@ -201,13 +201,13 @@ async fn a_refund_for_which_the_balance_is_too_low_waits_for_it() {
     assert_eq!(keys.iter().filter(|it| it.starts_with("refund")).count(), 3, "{keys:?}");
 }
 
-/// Pain 1 and 13: the money of the second payment goes back once, whoever sees it how often, and the first stays.
+/// Pain 1 and 13: the second payment is refunded once, however often it is reported, and the first stays.
 #[tokio::test]
-async fn a_second_payment_goes_back_by_itself_and_once() {
+async fn a_second_payment_is_refunded_automatically_and_once() {
     let shop = Arc::new(Shop::open().await);
     let order = shop.paid().await;
     let first = order.paid_by().unwrap().id.clone();
-    // Another channel had the same order paid by an intent of its own.
+    // Another channel created an intent of its own for the same order, which was paid too.
     let stray = shop.app.create_payment_intent(&OrderRef::Id(shop.placed().await.id), &Access::All).await.unwrap();
     let intent = stray.order.payable_intent().unwrap().id.clone();
     shop.provider().pay(&intent);

@@ -14,7 +14,7 @@ async fn issued(shop: &Shop) -> (paywright_domain::Order, IntentId) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_event_any_number_of_times_pays_once() {
+async fn a_repeated_event_pays_once() {
     let shop = Arc::new(Shop::with(issuing_gateway(at(NOW))).await);
     let (order, intent) = issued(&shop).await;
     let deliveries: Vec<_> = (0..64)
@@ -31,7 +31,7 @@ async fn the_same_event_any_number_of_times_pays_once() {
 }
 
 #[tokio::test]
-async fn events_in_any_order_end_paid() {
+async fn events_in_any_sequence_end_paid() {
     use IntentStatus::{Processing, RequiresAction, RequiresPaymentMethod, Succeeded};
     for sequence in [
         [Succeeded, Processing, RequiresAction],
@@ -75,7 +75,7 @@ async fn foreign_and_unknown_intents_change_nothing() {
 }
 
 #[tokio::test]
-async fn money_of_another_amount_is_held_and_said_once() {
+async fn a_payment_of_another_amount_is_held_for_review_once() {
     let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, intent) = issued(&shop).await;
     let mut short = update(&order, &intent, IntentStatus::Succeeded);

@@ -19,7 +19,7 @@ use paywright_testkit::{Cards, Trouble, usd};
 
 use crate::{Kind, PROVIDER_TIMEOUT_SECONDS, Shop};
 
-/// A storefront of one test, with bones at 10.00 and toys at 25.00 on its shelves.
+/// Storefront of one test, which sells bones at 10.00 and toys at 25.00.
 struct Front {
     shop: Shop,
     store: Arc<Kind>,
@@ -32,7 +32,7 @@ impl Front {
         let (store, kept) = crate::fresh_store().await;
         let shop = Shop::open_on(Arc::clone(&store), kept, Settings::default());
         store.put_variants(&[variant("bone", 1000), variant("toy", 2500)]).await.unwrap();
-        // Nothing is shipped or taxed: an e-mail address is all that a checkout needs.
+        // Nothing is shipped or taxed: a checkout needs an email address alone.
         store.put_terms(&Terms { shipping: Vec::new(), taxes: Vec::new(), ..terms() }).await.unwrap();
         let cards = Cards::default();
         let (kept, prices) = (Arc::<Kind>::clone(&store), Arc::<Kind>::clone(&store));
@@ -40,7 +40,7 @@ impl Front {
         Self { shop, store, storefront, cards }
     }
 
-    /// Somebody with two bones in the cart, who may pay them: 20.00.
+    /// Shopper with two bones in the cart, ready to pay 20.00.
     async fn with_bones(&self, customer: Option<&str>) -> Shopper {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
@@ -71,7 +71,7 @@ impl Front {
 }
 
 #[tokio::test]
-async fn an_order_is_placed_once_however_many_ask_to_pay_at_once() {
+async fn concurrent_payments_of_one_cart_place_one_order() {
     let front = Front::open().await;
     let shopper = front.with_bones(Some("ada")).await;
     let number = front.opened(&shopper).await.number();
@@ -84,9 +84,9 @@ async fn an_order_is_placed_once_however_many_ask_to_pay_at_once() {
     assert_eq!(order.payer.customer.as_ref().map(ToString::to_string), Some("cus_ada".to_owned()));
 }
 
-/// Whoever comes first, what can be paid in the end is what is in the cart.
+/// Whichever comes first, the payable amount in the end is that of the cart.
 #[tokio::test]
-async fn a_cart_that_is_changed_while_it_is_being_paid_takes_its_order_along() {
+async fn a_cart_that_is_changed_while_it_is_being_paid_changes_its_order() {
     for waits in 0..24 {
         let front = Front::open().await;
         let shopper = front.with_bones(None).await;
@@ -109,7 +109,7 @@ async fn a_cart_that_is_changed_while_it_is_being_paid_takes_its_order_along() {
 }
 
 #[tokio::test]
-async fn an_amount_that_is_not_due_is_refused_and_nothing_is_placed() {
+async fn a_payment_of_another_amount_is_refused_and_places_nothing() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let method = Some(PaymentMethodId::new("pm_1").unwrap());
@@ -126,7 +126,7 @@ async fn an_amount_that_is_not_due_is_refused_and_nothing_is_placed() {
 }
 
 #[tokio::test]
-async fn a_cart_whose_payment_is_in_the_banks_hands_stays_as_it_is() {
+async fn a_cart_whose_payment_is_processing_cannot_be_changed() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
@@ -143,12 +143,19 @@ async fn a_cart_whose_payment_is_in_the_banks_hands_stays_as_it_is() {
     front.shop.provider().pay(&intent);
     let complete = front.storefront.complete(&shopper).await.unwrap();
     assert!(complete.is_complete());
-    assert_eq!(front.storefront.complete(&shopper).await.unwrap().order, complete.order, "again is no news");
-    assert!(matches!(front.add(&shopper, "toy", 1).await, Err(StorefrontError::NoCart)), "what is paid is no cart");
+    assert_eq!(
+        front.storefront.complete(&shopper).await.unwrap().order,
+        complete.order,
+        "completing it again changes nothing"
+    );
+    assert!(
+        matches!(front.add(&shopper, "toy", 1).await, Err(StorefrontError::NoCart)),
+        "a paid cart cannot be changed"
+    );
 }
 
 #[tokio::test]
-async fn an_emptied_cart_gives_its_order_up_and_is_for_another() {
+async fn emptying_a_cart_cancels_its_order_and_begins_another() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();
@@ -158,7 +165,7 @@ async fn an_emptied_cart_gives_its_order_up_and_is_for_another() {
     front.add(&shopper, "toy", 1).await.unwrap();
     let second = front.pay(&shopper).await.unwrap();
     assert_ne!(second.id, first.id);
-    // Another currency is another order too.
+    // Another currency leads to another order too.
     let euros: Prices = [paywright_domain::Money::new(900, Currency::Eur).unwrap()].into_iter().collect();
     front.store.put_variants(&[Variant { prices: euros, ..variant("toy", 1) }]).await.unwrap();
     let changed = front.storefront.change_currency(&shopper, Currency::Eur).await.unwrap();
@@ -169,7 +176,7 @@ async fn an_emptied_cart_gives_its_order_up_and_is_for_another() {
 }
 
 #[tokio::test]
-async fn what_is_not_sold_any_more_is_not_paid() {
+async fn a_variant_that_is_no_longer_sold_cannot_be_paid() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     front.store.put_variants(&[Variant { active: false, ..variant("bone", 1000) }]).await.unwrap();
@@ -183,7 +190,7 @@ async fn what_is_not_sold_any_more_is_not_paid() {
 }
 
 #[tokio::test]
-async fn a_price_that_changed_is_told_to_the_provider_before_anybody_pays_it() {
+async fn a_changed_price_is_updated_at_stripe_before_the_payment() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let before = front.pay(&shopper).await.unwrap();
@@ -194,9 +201,9 @@ async fn a_price_that_changed_is_told_to_the_provider_before_anybody_pays_it() {
     assert_eq!(front.shop.provider().intent_now(intent).amount, usd(2200));
 }
 
-/// Whatever befalls a request, the cart and its order say the same in the end.
+/// Whichever fault a request meets, the cart and its order agree in the end.
 #[tokio::test]
-async fn a_change_whose_answer_is_lost_is_the_carts_and_the_orders_or_neither() {
+async fn a_change_whose_answer_is_lost_changes_both_cart_and_order_or_neither() {
     for trouble in Trouble::PASSING {
         let front = Front::open().await;
         let shopper = front.with_bones(None).await;
@@ -212,7 +219,7 @@ async fn a_change_whose_answer_is_lost_is_the_carts_and_the_orders_or_neither() 
 }
 
 #[tokio::test]
-async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
+async fn a_guests_cart_and_its_order_are_claimed_by_the_customer_who_signs_in() {
     let front = Front::open().await;
     let guest = front.with_bones(None).await;
     front.pay(&guest).await.unwrap();
@@ -229,8 +236,8 @@ async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
     let stranger = Shopper { customer: Some(eve), ..Shopper::default() };
     let name = order.payable_intent().unwrap().id.to_string();
     let shown = front.storefront.shown_intent(&stranger, Some(&name)).await;
-    assert!(matches!(shown, Err(StorefrontError::NoIntent)), "nobody learns of another's");
-    // A paid order is found by its customer, and its cart is done with.
+    assert!(matches!(shown, Err(StorefrontError::NoIntent)), "another customer's intent is not shown");
+    // A paid order is found by its customer, and its cart is closed.
     front.shop.provider().pay(&order.payable_intent().unwrap().id);
     let confirmed = front.storefront.confirm_intent(&signed_in, &name).await.unwrap();
     assert!(matches!(confirmed.order.state, OrderState::Paid { .. }));
@@ -240,11 +247,11 @@ async fn a_guests_cart_and_its_order_become_the_customers_who_signs_in() {
     assert!(front.shop.app.get_order(&OrderRef::Id(order.id), &paywright_app::Access::Customer(ada)).await.is_ok());
 }
 
-/// The most characters of an idempotency key that Stripe takes ("Idempotent requests").
+/// Longest idempotency key that Stripe accepts, in characters ("Idempotent requests").
 const KEY_CHARS_MAX: usize = 255;
 
 #[tokio::test]
-async fn no_key_is_too_long_for_stripe_or_the_same_for_the_customer_of_another_installation() {
+async fn every_customer_key_is_short_enough_for_stripe_and_unique_to_the_installation() {
     let (one, other) = (Front::open().await, Front::open().await);
     let ada = CustomerId::new("a".repeat(CustomerId::CHARS_MAX)).unwrap();
     for front in [&one, &other] {
@@ -257,7 +264,7 @@ async fn no_key_is_too_long_for_stripe_or_the_same_for_the_customer_of_another_i
     let kinds: Vec<_> = ours.iter().filter_map(|it| Some(it.split_once(':')?.0)).collect();
     assert_eq!(kinds, ["customer", "ephemeral", "setup", "forget"]);
     assert!(ours.iter().chain(&theirs).all(|it| it.len() <= KEY_CHARS_MAX), "{ours:?}");
-    // The others are drawn anew for each call, where this test counts.
+    // The other keys are random for each call; this test counts them.
     for (ours, theirs) in [(&ours[0], &theirs[0]), (&ours[3], &theirs[3])] {
         assert_ne!(ours, theirs);
     }
@@ -265,9 +272,9 @@ async fn no_key_is_too_long_for_stripe_or_the_same_for_the_customer_of_another_i
     assert!(again.customer.as_str().ends_with("eve"));
 }
 
-/// An order that nobody paid is given up after some time; the cart is not.
+/// An unpaid order is canceled after some time; its cart stays.
 #[tokio::test]
-async fn a_cart_that_was_left_for_long_is_for_another_order() {
+async fn a_cart_whose_order_was_abandoned_gets_another_order() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();
@@ -276,20 +283,20 @@ async fn a_cart_that_was_left_for_long_is_for_another_order() {
     front.shop.app.cancel_order(&which, &paywright_app::Access::All, abandoned).await.unwrap();
     let (found, at_once) = tokio::join!(front.storefront.current(&shopper), front.storefront.current(&shopper));
     let found = found.unwrap();
-    assert_eq!(at_once.unwrap(), found, "whoever comes first");
+    assert_eq!(at_once.unwrap(), found, "both callers get the same cart");
     assert_eq!((found.cart.item_count(), &found.order), (2, &None));
     assert_ne!(found.number(), first.number);
     assert_eq!(front.opened(&shopper).await.number(), found.number(), "another number, and the same from then on");
     let second = front.pay(&shopper).await.unwrap();
     assert_ne!(second.id, first.id);
-    // What the shop itself has canceled stays so.
+    // An order that the shop itself canceled stays canceled.
     let wanted = paywright_domain::CancelReason::RequestedByCustomer;
     front.shop.app.cancel_order(&OrderRef::Id(second.id), &paywright_app::Access::All, wanted).await.unwrap();
     assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NoCart)));
     assert!(front.opened(&shopper).await.is_canceled());
 }
 
-/// As long as Stripe has not said that nobody can pay an order, its cart is for no other.
+/// A cart gets no other order until Stripe has canceled the intent of its order.
 #[tokio::test]
 async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid() {
     let front = Front::open().await;
@@ -302,11 +309,11 @@ async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid()
     assert_eq!((cart.item_count(), cart.order), (2, first.id), "as it was");
     front.shop.provider().pay(&first.payable_intent().unwrap().id);
     front.shop.after(PROVIDER_TIMEOUT_SECONDS).await;
-    assert!(front.opened(&shopper).await.is_complete(), "and paid, if that came first");
+    assert!(front.opened(&shopper).await.is_complete(), "the payment came first");
 }
 
 #[tokio::test]
-async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the_next() {
+async fn a_card_that_stripe_refuses_does_not_block_the_next_one() {
     let front = Front::open().await;
     let cart = front.with_bones(None).await;
     let order = front.shop.placed().await;
@@ -323,9 +330,9 @@ async fn a_card_that_the_provider_does_not_take_does_not_stand_in_the_way_of_the
     }
 }
 
-/// A customer may have begun another cart since.
+/// The customer may have created another cart since.
 #[tokio::test]
-async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
+async fn an_intent_is_found_by_its_id_and_read_from_stripe() {
     let front = Front::open().await;
     let ada = CustomerId::new("ada").unwrap();
     let first = front.with_bones(Some("ada")).await;
@@ -340,7 +347,7 @@ async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
     let updated = front.storefront.update_intent(&signed_in, &name, &params).await.unwrap();
     assert_eq!((updated.order.id, &updated.order.payer.payment_method), (order.id, &params.payment_method));
     assert_eq!(front.opened(&guest).await.order, None);
-    // It was paid a moment ago, and no message has told so yet.
+    // It was paid a moment ago, and no event has reported it yet.
     front.shop.provider().pay(&order.payable_intent().unwrap().id);
     front.shop.clock.advance_seconds(1);
     let shown = front.storefront.shown_intent(&signed_in, Some(&name)).await.unwrap();
@@ -348,7 +355,7 @@ async fn an_intent_is_the_one_that_is_named_and_as_it_is_at_the_provider() {
 }
 
 #[tokio::test]
-async fn what_was_left_is_forgotten_and_what_was_paid_is_kept() {
+async fn abandoned_carts_are_deleted_and_paid_ones_are_kept() {
     const DAY: u32 = 24 * 3600;
     let front = Front::open().await;
     let empty = front.with_bones(None).await;
@@ -380,7 +387,7 @@ async fn what_was_left_is_forgotten_and_what_was_paid_is_kept() {
 }
 
 #[tokio::test]
-async fn an_empty_cart_of_a_guest_is_forgotten_soon_and_no_other() {
+async fn only_empty_guest_carts_are_deleted_early() {
     const HOUR: u32 = 3600;
     let front = Front::open().await;
     let new = async |customer: Option<&str>| {
@@ -401,10 +408,10 @@ async fn an_empty_cart_of_a_guest_is_forgotten_soon_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_saved_card_is_shown_to_its_owner_and_forgotten_by_its_owner_alone() {
+async fn a_saved_card_is_listed_and_removed_by_its_owner_alone() {
     let front = Front::open().await;
     let (ada, eve) = (CustomerId::new("ada").unwrap(), CustomerId::new("eve").unwrap());
-    assert!(front.storefront.saved_cards(&ada).await.unwrap().is_empty(), "nobody was asked");
+    assert!(front.storefront.saved_cards(&ada).await.unwrap().is_empty(), "no customer exists at Stripe");
     let saving = front.storefront.save_card(&ada, Some("2024-06-20")).await.unwrap();
     front.storefront.save_card(&eve, None).await.unwrap();
     front.cards.save(saving.customer.as_str(), "pm_1");

@@ -9,7 +9,7 @@ use crate::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop};
 const DAY: u32 = 86_400;
 
 #[tokio::test]
-async fn an_intent_that_was_asked_for_is_made_by_whoever_is_left() {
+async fn a_requested_intent_is_created_by_another_process() {
     for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::Busy] {
         for pause in [PROVIDER_TIMEOUT_SECONDS, 2 * DAY] {
             let shop = Shop::open().await;
@@ -25,12 +25,12 @@ async fn an_intent_that_was_asked_for_is_made_by_whoever_is_left() {
 }
 
 #[tokio::test]
-async fn the_provider_is_asked_in_the_name_of_the_task() {
+async fn calls_to_stripe_carry_the_id_of_the_task() {
     let seen = Arc::<Mutex<Vec<Option<WorkId>>>>::default();
     let mut gateway = MockGateway::new();
-    let asked = Arc::clone(&seen);
+    let recorded = Arc::clone(&seen);
     gateway.expect_create_intent().returning(move |_, _| {
-        asked.lock().unwrap().push(WorkId::current());
+        recorded.lock().unwrap().push(WorkId::current());
         Err(GatewayError::Busy("429".into()))
     });
     let shop = Shop::with(gateway).await;
@@ -44,9 +44,9 @@ async fn the_provider_is_asked_in_the_name_of_the_task() {
     assert_eq!(*seen.lock().unwrap(), expected.map(Some));
 }
 
-/// Stripe repeats a saved failure for a day: a look tells that nothing was made, or what was, and nobody waits.
+/// Stripe repeats a saved failure for a day: its list shows whether the intent was created, and no caller has to wait.
 #[tokio::test]
-async fn a_failure_that_stripe_repeats_is_no_end() {
+async fn an_intent_is_created_under_another_key_when_stripe_repeats_a_saved_failure() {
     for trouble in [Trouble::FailsBefore, Trouble::FailsAfter] {
         let shop = Shop::open().await;
         let order = shop.placed().await;
@@ -56,9 +56,9 @@ async fn a_failure_that_stripe_repeats_is_no_end() {
     }
 }
 
-/// With webhooks wholly off, every order still ends right (I4, I6).
+/// Without any webhook, every order still ends as it should (I4, I6).
 #[tokio::test]
-async fn without_any_webhook_a_payment_becomes_known() {
+async fn a_payment_becomes_known_without_any_webhook() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.after(600).await;
@@ -66,12 +66,12 @@ async fn without_any_webhook_a_payment_becomes_known() {
     shop.provider().pay(&intent);
     shop.after(3600).await;
     assert_eq!(shop.order(&order).await.state.name(), "paid");
-    assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "nothing is left to be done");
+    assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "no task is left");
 }
 
-/// A clock that ran two days ahead for a moment does not put anything off for two days, nor does its process's end.
+/// A clock that ran two days ahead for a moment delays nothing by two days, also after a restart.
 #[tokio::test]
-async fn a_task_that_is_due_later_than_it_can_be_is_done() {
+async fn a_task_that_is_due_later_than_possible_is_performed() {
     let settings = Settings { expire_after_seconds: Some(365 * DAY), ..Settings::default() };
     for restarted in [false, true] {
         let shop = Shop::open_with(settings).await;
@@ -85,13 +85,13 @@ async fn a_task_that_is_due_later_than_it_can_be_is_done() {
         assert!(poll.task.key().as_str().starts_with("poll_intent:"), "{poll:?}");
         let now = paywright_app::Clock::now(&*shop.clock);
         assert!((now..now.plus_seconds(300)).contains(&poll.due_at), "restarted: {restarted}, {poll:?}");
-        assert_eq!(poll.taken, 1, "it was done");
+        assert_eq!(poll.taken, 1, "it was performed");
     }
 }
 
-/// An order that may be paid for a year is not given up before, whatever the clock was.
+/// An order that may be paid for a year is not canceled before.
 #[tokio::test]
-async fn an_order_keeps_the_time_that_it_expires_at() {
+async fn an_expiry_after_a_year_is_not_rescheduled() {
     let shop = Shop::open_with(Settings { expire_after_seconds: Some(365 * DAY), ..Settings::default() }).await;
     let order = shop.placed().await;
     for _ in 0..3 {
@@ -102,7 +102,7 @@ async fn an_order_keeps_the_time_that_it_expires_at() {
 }
 
 #[tokio::test]
-async fn an_open_intent_is_looked_at_less_and_less_often() {
+async fn an_open_intent_is_polled_less_and_less_often() {
     let shop = Shop::open().await;
     let (order, _) = shop.payable().await;
     let mut waits = Vec::new();
@@ -117,7 +117,7 @@ async fn an_open_intent_is_looked_at_less_and_less_often() {
 }
 
 #[tokio::test]
-async fn an_unpaid_order_expires_at_stripe_first() {
+async fn an_unpaid_order_is_canceled_at_stripe_before_it_expires() {
     let shop = Shop::open_with(Settings { expire_after_seconds: Some(DAY), ..Settings::default() }).await;
     let (order, intent) = shop.payable().await;
     let plain = shop.placed().await;
@@ -134,7 +134,7 @@ async fn an_unpaid_order_expires_at_stripe_first() {
     assert_eq!(shop.order(&paid).await.state.name(), "paid");
 }
 
-/// Pain 19: paid at the last moment, and nothing has told yet.
+/// Pain 19: it was paid at the last moment, and no event has reported it yet.
 #[tokio::test]
 async fn an_order_that_was_paid_at_the_last_moment_does_not_expire() {
     let shop = Shop::open_with(Settings { expire_after_seconds: Some(DAY), ..Settings::default() }).await;
@@ -149,12 +149,16 @@ async fn an_order_that_was_paid_at_the_last_moment_does_not_expire() {
     let (order, intent) = held.payable().await;
     held.provider().pay(&intent);
     held.after(DAY).await;
-    assert_eq!(held.order(&order).await.payment_state().name(), "authorized", "held money is the shop's to decide on");
+    assert_eq!(
+        held.order(&order).await.payment_state().name(),
+        "authorized",
+        "the shop decides on an authorized payment"
+    );
 }
 
-/// Pain 22: what somebody held who is gone is taken by another, and what it comes back with changes nothing.
+/// Pain 22: the lease of a dead process ends, and another process performs the task.
 #[tokio::test]
-async fn a_lease_ends_with_its_holder() {
+async fn a_task_of_a_dead_owner_is_leased_by_another_after_the_lease() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     shop.provider().will([Trouble::LostBefore]);
@@ -169,13 +173,13 @@ async fn a_lease_ends_with_its_holder() {
     };
     assert_eq!(shop.store.lease_tasks(&dead).await.unwrap().len(), 1);
     shop.after(2 * PROVIDER_TIMEOUT_SECONDS - 1).await;
-    assert!(shop.order(&order).await.requested.is_some(), "held by one who may still be at it");
+    assert!(shop.order(&order).await.requested.is_some(), "its owner may still be performing it");
     shop.after(1).await;
     assert_eq!(shop.order(&order).await.intents.len(), 1);
 }
 
 #[tokio::test]
-async fn a_refusal_is_recorded_and_the_next_attempt_is_another() {
+async fn a_refusal_is_recorded_and_the_next_request_is_a_new_attempt() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     shop.provider().will([Trouble::LostBefore, Trouble::Refuses("amount_too_small")]);
@@ -189,7 +193,7 @@ async fn a_refusal_is_recorded_and_the_next_attempt_is_another() {
 }
 
 #[tokio::test]
-async fn an_intent_that_stripe_does_not_know_is_told_of_and_never_forgotten() {
+async fn an_intent_that_stripe_does_not_have_is_noticed_and_polled_on() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().forgets(&intent);
@@ -202,7 +206,7 @@ async fn an_intent_that_stripe_does_not_know_is_told_of_and_never_forgotten() {
 }
 
 #[tokio::test]
-async fn a_task_that_fails_is_tried_again_later_and_later() {
+async fn a_failing_task_is_retried_with_growing_waits() {
     let shop = Shop::open().await;
     let (order, _) = shop.payable().await;
     shop.provider().will([Trouble::Busy; 4]);
@@ -219,13 +223,13 @@ async fn a_task_that_fails_is_tried_again_later_and_later() {
         tries.push((wait, task.taken, task.error.clone().unwrap_or_default()));
         shop.clock.advance_seconds(wait);
     }
-    let busy = || "the payment provider is busy: the provider of this test is busy".to_owned();
+    let busy = || "Stripe is busy: the provider of this test is busy".to_owned();
     assert_eq!(tries, [(2, 1, busy()), (4, 2, busy()), (8, 3, busy())]);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.revision, 2);
 }
 
-/// What cannot succeed ends, with a reason: here, a cancellation that came too late.
+/// Such as a cancellation that came too late.
 #[tokio::test]
 async fn a_task_that_cannot_succeed_ends_with_a_reason() {
     let shop = Shop::open().await;

@@ -1,4 +1,4 @@
-//! A payment that the bank takes days for: a bank debit.
+//! Payments that take days at the bank, such as a bank debit.
 
 use paywright_domain::IntentId;
 
@@ -17,14 +17,14 @@ impl Front {
 }
 
 #[tokio::test]
-async fn an_order_that_awaits_its_money_is_complete_and_not_paid() {
+async fn a_checkout_with_a_processing_payment_is_complete_and_not_paid() {
     let front = Front::open().await;
     let shopper = front.with_bones(Some("ada")).await;
     let bearer = Shopper { subject: None, ..shopper.clone() };
     let order = front.pay(&shopper).await.unwrap();
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
-    // Whether a webhook has told of it or not.
+    // Whether a webhook has reported it or not.
     for told in [false, true] {
         if told {
             front.bank_says(&intent, IntentStatus::Processing).await;
@@ -41,8 +41,8 @@ async fn an_order_that_awaits_its_money_is_complete_and_not_paid() {
     assert!(matches!(next, Err(StorefrontError::Processing)), "{next:?}");
     let advanced = front.storefront.advance(&shopper, None, None).await;
     assert!(matches!(advanced, Err(StorefrontError::Processing)), "{advanced:?}");
-    assert!(!front.shop.facts(&order).await.contains(&"order.paid"), "before the money is there");
-    // The customer may begin another cart, which nobody takes for this one.
+    assert!(!front.shop.facts(&order).await.contains(&"order.paid"), "before the money was received");
+    // The customer may create another cart, which is not confused with this one.
     let other = front.storefront.create_cart(&shopper, Ok).await.unwrap();
     assert_ne!(other.cart.id, front.opened(&shopper).await.cart.id);
     assert_eq!(front.storefront.current(&bearer).await.unwrap().cart.id, other.cart.id);
@@ -55,7 +55,7 @@ async fn an_order_that_awaits_its_money_is_complete_and_not_paid() {
 }
 
 #[tokio::test]
-async fn a_bank_debit_that_fails_leaves_the_cart_to_be_paid_again() {
+async fn a_cart_can_be_paid_again_after_a_failed_bank_debit() {
     for by_token in [true, false] {
         let front = Front::open().await;
         let shopper = front.with_bones(Some("ada")).await;
@@ -76,6 +76,6 @@ async fn a_bank_debit_that_fails_leaves_the_cart_to_be_paid_again() {
         assert_eq!((again.id, again.payable_intent().map(|it| it.id.clone())), (order.id, Some(intent.clone())));
         front.bank_says(&intent, IntentStatus::Succeeded).await;
         assert!(front.storefront.complete(&who).await.unwrap().is_paid());
-        assert_eq!(front.shop.provider().made_now(), 1, "nothing was there to be paid twice");
+        assert_eq!(front.shop.provider().made_now(), 1, "no second intent was created");
     }
 }

@@ -1,4 +1,4 @@
-//! Whose a cart is, and how its customer finds it.
+//! Ownership of a cart, and how its customer finds it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ fn customer(name: &str) -> Shopper {
 }
 
 #[tokio::test]
-async fn a_customer_who_asks_for_a_cart_many_times_at_once_gets_one() {
+async fn concurrent_requests_of_a_customer_create_one_cart() {
     let front = Front::open().await;
     let (ada, eve) = (customer("ada"), customer("eve"));
     let ask = |shopper: Shopper| {
@@ -29,7 +29,7 @@ async fn a_customer_who_asks_for_a_cart_many_times_at_once_gets_one() {
 }
 
 #[tokio::test]
-async fn a_customers_cart_is_none_for_another_customer() {
+async fn another_customer_has_no_access_to_a_customers_cart() {
     let front = Front::open().await;
     let own = front.with_bones(Some("ada")).await;
     let order = front.pay(&own).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_customers_cart_is_none_for_another_customer() {
         assert!(matches!(front.storefront.confirm_intent(&eve, &name).await, Err(StorefrontError::NoCart)));
         assert!(matches!(front.storefront.shown_intent(&eve, None).await, Err(StorefrontError::NoCart)));
         let holder = Shopper { subject, ..Shopper::default() };
-        assert_eq!(front.opened(&holder).await, before, "who holds the token and is no other customer may use it");
+        assert_eq!(front.opened(&holder).await, before, "a holder of the token who is no other customer may use it");
     }
     let made = front.storefront.create_cart(&Shopper { subject: own.subject, ..customer("eve") }, Ok).await.unwrap();
     assert_ne!(made.cart.id, before.cart.id);
@@ -62,16 +62,16 @@ async fn a_saved_card_pays_its_owners_cart_alone() {
     let guest = front.with_bones(None).await;
     let with_bearer = Shopper { customer: Some(ada.clone()), ..guest.clone() };
     let refused = front.storefront.check_saved_card(&with_bearer, &card).await;
-    assert!(matches!(refused, Err(StorefrontError::NoCard)), "it is a guest's cart still: {refused:?}");
+    assert!(matches!(refused, Err(StorefrontError::NoCard)), "the cart is still a guest's: {refused:?}");
     front.storefront.associate(&guest, &ada).await.unwrap();
     front.storefront.check_saved_card(&with_bearer, &card).await.unwrap();
     assert!(matches!(front.storefront.check_saved_card(&guest, &card).await, Err(StorefrontError::NoCard)));
 }
 
 #[tokio::test]
-async fn a_customer_finds_what_is_complete_without_its_token() {
+async fn a_customer_finds_a_complete_checkout_without_its_token() {
     let front = Front::open().await;
-    // A cart that was left before, and is open still.
+    // An abandoned cart that is still open.
     let left = front.with_bones(Some("ada")).await;
     let own = front.with_bones(None).await;
     front.storefront.associate(&own, &CustomerId::new("ada").unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a checkout must have before a payment intent is made, and what becomes of one when it is lost.
+//! Requirements of a checkout for a PaymentIntent, and the intent's end when one of them is lost.
 
 use paywright_app::RateChoice;
 use paywright_domain::{Address, AddressField, CheckoutError, CheckoutStep, Text};
@@ -6,7 +6,7 @@ use paywright_testkit::Provider;
 
 use super::*;
 
-/// An address that is complete.
+/// Complete address.
 fn address(country: &str) -> Address {
     Address {
         first_name: Text::new("Ada").unwrap(),
@@ -19,7 +19,7 @@ fn address(country: &str) -> Address {
 }
 
 impl Front {
-    /// A storefront that ships to Germany and the United States, and taxes in Germany.
+    /// Storefront that ships to Germany and the United States, and taxes in Germany.
     async fn shipping() -> Self {
         let front = Self::open().await;
         front.store.put_terms(&terms()).await.unwrap();
@@ -31,7 +31,7 @@ impl Front {
         self.storefront.change(shopper, |cart, _, _| Ok(change(cart))).await
     }
 
-    /// Two bones for the United States, at the step of paying: 24.90.
+    /// Shopper with two bones for the United States, at the payment step: 24.90.
     async fn at_payment(&self) -> Shopper {
         let shopper = self.with_bones(None).await;
         self.goes_to(&shopper, &address("US")).await.unwrap();
@@ -42,7 +42,7 @@ impl Front {
 }
 
 #[tokio::test]
-async fn no_intent_is_made_of_a_checkout_that_is_not_complete() {
+async fn no_intent_is_created_for_an_incomplete_checkout() {
     let front = Front::shipping().await;
     let shopper = front.with_bones(None).await;
     let missing = async || match front.pay(&shopper).await {
@@ -61,7 +61,7 @@ async fn no_intent_is_made_of_a_checkout_that_is_not_complete() {
 }
 
 #[tokio::test]
-async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
+async fn a_change_that_removes_the_shipping_rate_cancels_the_intent_first() {
     let front = Front::shipping().await;
     let shopper = front.at_payment().await;
     let first = front.pay(&shopper).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
     assert_eq!((moved.order.is_none(), moved.cart.shipping_rate.is_none()), (true, true));
     assert_eq!(front.shop.provider().intent_now(&intent).status, IntentStatus::Canceled);
     assert!(matches!(front.shop.order(&first).await.state, OrderState::Canceled { .. }));
-    // Neither by the name of the intent: nothing that is not complete can be paid.
+    // Nor by the id of the intent: an incomplete checkout cannot be paid.
     for name in [intent.to_string(), first.id.to_string()] {
         let updated = front.storefront.update_intent(&shopper, &name, &PaymentIntentParams::default()).await;
         assert!(matches!(updated, Err(StorefrontError::NoIntent | StorefrontError::NotReady(_))), "{updated:?}");
@@ -84,7 +84,7 @@ async fn a_change_that_loses_the_rate_cancels_the_intent_first() {
 }
 
 #[tokio::test]
-async fn a_rate_is_kept_while_the_bank_has_the_payment_in_its_hands() {
+async fn a_shipping_rate_is_kept_while_the_payment_is_processing() {
     let front = Front::shipping().await;
     let shopper = front.at_payment().await;
     let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
@@ -96,7 +96,7 @@ async fn a_rate_is_kept_while_the_bank_has_the_payment_in_its_hands() {
         assert!(refused && provider.intent_now(&intent).status == told.status);
     };
     front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
-    // Whether it is known here or not.
+    // Whether the store knows that it is processing or not.
     refuses(front.shop.provider()).await;
     assert_eq!(front.opened(&shopper).await.cart, before.cart, "nothing was changed");
     front.shop.app.settle_from_provider(&front.shop.provider().intent_now(&intent)).await.unwrap();
@@ -104,9 +104,9 @@ async fn a_rate_is_kept_while_the_bank_has_the_payment_in_its_hands() {
     assert_eq!(front.opened(&shopper).await.cart, before.cart, "nothing was changed");
 }
 
-/// Whoever comes first, what can be paid is complete.
+/// Whichever comes first, only a complete checkout can be paid.
 #[tokio::test]
-async fn an_address_that_changes_while_a_payment_begins_leaves_nothing_incomplete_to_pay() {
+async fn an_address_change_during_a_payment_leaves_no_payable_incomplete_checkout() {
     for waits in 0..24 {
         let front = Front::shipping().await;
         let shopper = front.at_payment().await;
@@ -129,9 +129,9 @@ async fn an_address_that_changes_while_a_payment_begins_leaves_nothing_incomplet
     }
 }
 
-/// A cart of the version before may have an address of a country alone, and an order: it is paid as it is.
+/// A cart of an older version may have an address with a country alone, and an order: it can be paid as it is.
 #[tokio::test]
-async fn an_address_that_was_stored_before_it_had_to_be_complete_is_kept() {
+async fn an_incomplete_address_stored_by_an_older_version_is_kept() {
     let front = Front::shipping().await;
     let shopper = front.with_bones(None).await;
     front.goes_to(&shopper, &Address::of("US".parse().unwrap())).await.unwrap();
@@ -143,14 +143,14 @@ async fn an_address_that_was_stored_before_it_had_to_be_complete_is_kept() {
 
 /// Spree's quick checkout: a wallet gives an address without street, phone and state before its customer confirms.
 #[tokio::test]
-async fn a_wallets_address_goes_as_far_as_delivery() {
+async fn a_partial_address_of_a_wallet_advances_the_checkout_to_delivery() {
     let front = Front::shipping().await;
     let shopper = front.with_bones(None).await;
     let wallet = Address { city: Text::new("New York").unwrap(), is_quick: true, ..Address::of("US".parse().unwrap()) };
     front.goes_to(&shopper, &wallet).await.unwrap();
     let refused = front.storefront.advance(&shopper, Some(CheckoutStep::Payment), None).await;
     assert!(matches!(refused, Err(StorefrontError::NotReady(_))), "{refused:?}");
-    // The rate of a sheet's earlier address gives way to the first one, where the caller says so.
+    // The rate of the wallet's earlier address is replaced by the first one, where the caller says so.
     for (or_first, goes) in [(false, false), (true, true), (true, true)] {
         let rate = RateChoice { id: "none".to_owned(), or_first };
         let session = front.storefront.advance(&shopper, Some(CheckoutStep::Delivery), Some(&rate)).await;
