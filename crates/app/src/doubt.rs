@@ -66,7 +66,7 @@ impl Doubt {
     pub(crate) fn at_the_end(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Conflict if self.has_written.load(Ordering::Relaxed) => {
-                StoreError::Unknown("the order was changed concurrently at each of the attempts".into())
+                StoreError::Unknown("the order was changed concurrently at every attempt".into())
             }
             error @ (StoreError::Conflict
             | StoreError::Unavailable(_)

@@ -79,8 +79,8 @@ async fn an_authorization_is_announced_a_day_before_it_ends_and_its_end_is_a_fac
     shop.after(6 * DAY - 60).await;
     assert_eq!(shop.order(&order).await.anomalies, []);
     shop.after(60).await;
-    let told = shop.order(&order).await;
-    assert_eq!(told.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["authorization_expiring"]);
+    let reported = shop.order(&order).await;
+    assert_eq!(reported.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["authorization_expiring"]);
     // No webhook reports the end: a poll finds it.
     shop.provider().change(&intent, |it| it.status = IntentStatus::Canceled);
     shop.after(2 * DAY).await;

@@ -100,8 +100,8 @@ async fn concurrent_callbacks_for_one_order_read_stripe_one_at_a_time() {
         })
         .collect();
     for hint in hints {
-        let told = hint.await.unwrap();
-        assert!(matches!(told, Err(CheckPaymentError::NotCompleted { .. })), "{told:?}");
+        let reported = hint.await.unwrap();
+        assert!(matches!(reported, Err(CheckPaymentError::NotCompleted { .. })), "{reported:?}");
     }
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }

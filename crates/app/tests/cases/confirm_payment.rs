@@ -76,8 +76,8 @@ async fn a_payment_reported_by_an_event_is_read_once_and_repeated_callbacks_read
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().pay(&intent);
-    let told = shop.provider().intent_now(&intent);
-    assert_eq!(deliver(&shop, "evt_1", told, "webhook").await, EventStatus::Applied);
+    let reported = shop.provider().intent_now(&intent);
+    assert_eq!(deliver(&shop, "evt_1", reported, "webhook").await, EventStatus::Applied);
     assert_eq!(shop.provider().reads(), 0, "an event alone reads nothing from Stripe");
     shop.after(3).await;
     assert_eq!(shop.provider().reads(), 1);
@@ -154,8 +154,8 @@ async fn money_received_after_a_forged_event_pays_the_order() {
         match heard {
             "callback" => assert_eq!(check(&shop, &order).await, Ok(())),
             "webhook" => {
-                let told = shop.provider().intent_now(&intent);
-                let status = deliver(&shop, "evt_true", told, "webhook").await;
+                let reported = shop.provider().intent_now(&intent);
+                let status = deliver(&shop, "evt_true", reported, "webhook").await;
                 assert_eq!(status, EventStatus::Parked, "it is read again");
                 shop.after(0).await;
             }

@@ -90,8 +90,8 @@ async fn callers_of_one_intent_within_a_second_share_one_read_at_stripe() {
     let ask = move |shop: Arc<Shop>| async move { shop.app.create_payment_intent(&by_id(id), &Access::All).await };
     ask(Arc::clone(&shop)).await.unwrap();
     let at_once: Vec<_> = (0..20).map(|_| tokio::spawn(ask(Arc::clone(&shop)))).collect();
-    for asked in at_once {
-        asked.await.unwrap().unwrap();
+    for requested in at_once {
+        requested.await.unwrap().unwrap();
     }
     ask(Arc::clone(&shop)).await.unwrap();
     assert_eq!(reads.load(Ordering::SeqCst), 1);
@@ -200,8 +200,8 @@ async fn an_email_that_stripe_refuses_is_left_out_with_a_notice() {
     assert!(made.order.payable_intent().is_some());
     let keys = [format!("create pi:{}:1:1", order.id), format!("create pi:{}:1:2", order.id)];
     assert_eq!(shop.provider().calls(), keys);
-    let told: Vec<_> = made.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
-    assert_eq!(told, [("receipt_email_refused", Some("ada@example.com"))]);
+    let reported: Vec<_> = made.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+    assert_eq!(reported, [("receipt_email_refused", Some("ada@example.com"))]);
     assert_eq!(made.order.email, order.email, "the order keeps it");
     assert_eq!(made.order.payment_state().name(), "unpaid", "the payment is not prevented");
     let explained = shop.app.explain(&by_id(order.id), &Access::All).await.unwrap();

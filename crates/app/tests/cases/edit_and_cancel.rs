@@ -43,7 +43,7 @@ async fn an_edit_under_a_payable_intent_changes_both_or_neither() {
 /// Pain 8, through all layers: the customer pays while the edit is sent to Stripe.
 #[tokio::test]
 async fn an_order_is_paid_whichever_amount_a_customer_pays_during_an_edit() {
-    for (trouble, total, told) in [
+    for (trouble, total, reported) in [
         // Paid before the edit reached Stripe: the edit is refused, and the old order is paid.
         (Trouble::LostBefore, None, "operation.dropped"),
         // Paid after the edit reached Stripe, whose answer was lost: the new order is paid.
@@ -59,7 +59,7 @@ async fn an_order_is_paid_whichever_amount_a_customer_pays_during_an_edit() {
         let after = shop.order(&order).await;
         assert_eq!((after.state.name(), after.anomalies.len()), ("paid", 0), "{trouble:?}");
         assert_eq!(after.total, total.unwrap_or(order.total), "{trouble:?}");
-        assert!(shop.facts(&order).await.contains(&told), "{trouble:?}");
+        assert!(shop.facts(&order).await.contains(&reported), "{trouble:?}");
         assert_eq!(shop.tasks(&order).await, Vec::<String>::new(), "no task is left");
     }
 }
@@ -98,9 +98,9 @@ async fn an_order_is_canceled_at_stripe_first() {
         let shop = Shop::open().await;
         let (order, intent) = shop.payable().await;
         shop.provider().will(trouble);
-        let asked = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
+        let requested = shop.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
         let is_gone = shop.provider().intent_now(&intent).status == IntentStatus::Canceled;
-        let canceled = asked.unwrap().order().state.name() == "canceled";
+        let canceled = requested.unwrap().order().state.name() == "canceled";
         assert!(is_gone || !canceled, "{trouble:?}");
         shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         assert_eq!(shop.order(&order).await.state.name(), "canceled", "{trouble:?}");
@@ -162,8 +162,8 @@ async fn an_edit_is_completed_without_an_email_that_stripe_refuses() {
         let after = shop.order(&order).await;
         assert_eq!((after.total, &after.operation), (usd(700), &None), "{trouble:?}");
         assert_eq!(after.email.as_ref().map(paywright_domain::Email::as_str), Some("bob@example.com"));
-        let told: Vec<_> = after.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
-        assert_eq!(told, [("receipt_email_refused", Some("bob@example.com"))], "{trouble:?}");
+        let reported: Vec<_> = after.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
+        assert_eq!(reported, [("receipt_email_refused", Some("bob@example.com"))], "{trouble:?}");
         assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");
         // The next edit leaves the address out.
         let more = paywright_testkit::edit_of_lines(900);

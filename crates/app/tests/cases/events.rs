@@ -122,9 +122,9 @@ async fn a_dispute_that_is_decided_again_is_read_from_stripe() {
     use DisputeStatus::{Lost, NeedsResponse, Won};
     let shop = Shop::open().await;
     let order = shop.paid().await;
-    let told = |status| ProviderUpdate::Dispute(Box::new(dispute(&order, status)));
+    let reported = |status| ProviderUpdate::Dispute(Box::new(dispute(&order, status)));
     shop.provider().dispute(dispute(&order, Lost));
-    assert_eq!(take(&shop, event("evt_told_1", told(Lost))).await, EventStatus::Applied);
+    assert_eq!(take(&shop, event("evt_told_1", reported(Lost))).await, EventStatus::Applied);
     for (id, now, event_says, expected) in [
         ("evt_told_2", Won, Won, PaymentState::Paid),
         ("evt_told_3", Won, NeedsResponse, PaymentState::Paid),
@@ -132,7 +132,7 @@ async fn a_dispute_that_is_decided_again_is_read_from_stripe() {
         ("evt_told_5", Won, Lost, PaymentState::Disputed),
     ] {
         shop.provider().dispute(dispute(&order, now));
-        let status = take(&shop, event(id, told(event_says))).await;
+        let status = take(&shop, event(id, reported(event_says))).await;
         let contradicts = shop.order(&order).await.disputes[0].status != event_says;
         assert_eq!(status == EventStatus::Parked, contradicts, "{id}");
         if id != "evt_told_5" {
@@ -451,10 +451,10 @@ async fn a_cursor_that_is_due_later_than_possible_is_due_now() {
 }
 
 /// List with the same event on every page, which says each time that there is more.
-struct GoingRound(AtomicU32);
+struct RepeatingList(AtomicU32);
 
 #[async_trait]
-impl ProviderRecords for GoingRound {
+impl ProviderRecords for RepeatingList {
     async fn events(&self, _after: Option<&str>, _since: Timestamp) -> Result<EventPage, GatewayError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(EventPage { events: Vec::new(), last: Some(("evt_1".into(), at(NOW - 3600))), more: true })
@@ -483,9 +483,9 @@ impl ProviderRecords for GoingRound {
 async fn a_walk_that_does_not_move_its_cursor_waits_for_its_period_with_a_warning() {
     let (store, _kept) = crate::fresh_store().await;
     let clock = Arc::new(HandClock::at(at(NOW)));
-    let records = Arc::new(GoingRound(AtomicU32::new(0)));
+    let records = Arc::new(RepeatingList(AtomicU32::new(0)));
     let gateway = Arc::new(issuing_gateway(at(NOW)));
-    let shop = Shop::of(store, gateway, Arc::<GoingRound>::clone(&records), clock, Settings::default());
+    let shop = Shop::of(store, gateway, Arc::<RepeatingList>::clone(&records), clock, Settings::default());
     shop.after(0).await;
     let walked = || records.0.load(Ordering::SeqCst);
     // The first walk has come as far as the event, and the second no further.
@@ -494,6 +494,7 @@ async fn a_walk_that_does_not_move_its_cursor_waits_for_its_period_with_a_warnin
     assert_eq!(walked(), 40, "nothing is due before the period is over");
     shop.after(1).await;
     assert_eq!(walked(), 60);
-    let told: Vec<_> = shop.app.warnings().into_iter().filter(|it| it.contains("has not moved")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let reported: Vec<_> =
+        shop.app.warnings().into_iter().filter(|it| it.contains("did not advance its cursor")).collect();
+    assert_eq!(reported.len(), 1, "{reported:?}");
 }

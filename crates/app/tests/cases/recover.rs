@@ -138,8 +138,8 @@ async fn an_intent_that_ended_since_the_backup_is_read_however_old_it_is() {
     let now = NOW + i64::from(DAYS) * 24 * 3600;
     shop.provider().change(&first.id, |it| it.status = IntentStatus::Canceled);
     let later = IntentId::new("pi_later").unwrap();
-    let asked = IntentSnapshot::new(later.clone(), order.id, order.total, at(now));
-    shop.provider().adds(IntentSnapshot { revision: Some(1), ..asked });
+    let requested = IntentSnapshot::new(later.clone(), order.id, order.total, at(now));
+    shop.provider().adds(IntentSnapshot { revision: Some(1), ..requested });
     shop.app.recover(at(now - 60), |_: &RecordedOrder| None).await.unwrap();
     let known = shop.order(&order).await;
     assert_eq!(known.intent(&first.id).map(|it| it.status), Some(IntentStatus::Canceled));

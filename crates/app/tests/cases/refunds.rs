@@ -150,8 +150,8 @@ async fn a_pending_refund_is_polled_to_its_end() {
     let shop = Shop::open().await;
     shop.provider().refunds_slowly();
     let order = shop.paid().await;
-    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
-    assert_eq!(asked.refund.status, RefundStatus::Pending);
+    let requested = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!(requested.refund.status, RefundStatus::Pending);
     assert_eq!(shop.tasks(&order).await, ["refund:1"]);
     shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     shop.provider().decide_refund(&RefundId::new("re_1").unwrap(), RefundStatus::Succeeded);
@@ -174,8 +174,8 @@ async fn a_refund_made_in_the_dashboard_is_stored() {
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
     // No event has reported it yet: Stripe refuses the shop's refund, and its list says why.
-    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
-    assert_eq!(asked.refund.status, RefundStatus::Failed);
+    let requested = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!(requested.refund.status, RefundStatus::Failed);
     let after = shop.order(&order).await;
     let origins: Vec<_> = after.refunds.iter().map(|it| (it.origin, it.status)).collect();
     let expected = [(RefundOrigin::Shop, RefundStatus::Failed), (RefundOrigin::Provider, RefundStatus::Succeeded)];
@@ -190,8 +190,8 @@ async fn a_refund_that_the_balance_cannot_cover_is_requested_again_later() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     shop.provider().will([Trouble::Refuses("balance_insufficient"), Trouble::Refuses("balance_insufficient")]);
-    let asked = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
-    assert_eq!((asked.refund.status, asked.refund.attempt), (RefundStatus::Requested, 2));
+    let requested = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
+    assert_eq!((requested.refund.status, requested.refund.attempt), (RefundStatus::Requested, 2));
     for _ in 0..3 {
         shop.after(2 * 3600).await;
     }

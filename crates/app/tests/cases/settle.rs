@@ -66,11 +66,11 @@ async fn foreign_and_unknown_intents_change_nothing() {
     let (order, _) = issued(&shop).await;
     let mut foreign = update(&order, &IntentId::new("pi_foreign").unwrap(), IntentStatus::Succeeded);
     foreign.order = None;
-    let told = shop.app.settle_from_provider(&foreign).await;
-    assert!(matches!(told, Err(SettleFromProviderError::Foreign)), "{told:?}");
+    let reported = shop.app.settle_from_provider(&foreign).await;
+    assert!(matches!(reported, Err(SettleFromProviderError::Foreign)), "{reported:?}");
     foreign.order = Some(order_id(99));
-    let told = shop.app.settle_from_provider(&foreign).await;
-    assert!(matches!(told, Err(SettleFromProviderError::UnknownOrder)), "{told:?}");
+    let reported = shop.app.settle_from_provider(&foreign).await;
+    assert!(matches!(reported, Err(SettleFromProviderError::UnknownOrder)), "{reported:?}");
     assert_eq!(shop.order(&order).await, order);
 }
 

@@ -75,9 +75,9 @@ async fn concurrent_payments_of_one_cart_place_one_order() {
     let front = Front::open().await;
     let shopper = front.with_bones(Some("ada")).await;
     let number = front.opened(&shopper).await.number();
-    let asked = join_all((0..8).map(|_| front.pay(&shopper))).await;
+    let requested = join_all((0..8).map(|_| front.pay(&shopper))).await;
     let intents: std::collections::BTreeSet<_> =
-        asked.iter().map(|it| it.as_ref().unwrap().payable_intent().unwrap().id.clone()).collect();
+        requested.iter().map(|it| it.as_ref().unwrap().payable_intent().unwrap().id.clone()).collect();
     assert_eq!((intents.len(), front.orders().await.len(), front.cards.customers()), (1, 1, 1));
     let order = front.orders().await.remove(0);
     assert_eq!((order.total, order.number.clone()), (usd(2000), number), "the number that the cart showed");

@@ -201,8 +201,8 @@ async fn an_intent_that_stripe_does_not_have_is_noticed_and_polled_on() {
     let after = shop.order(&order).await;
     assert_eq!(after.anomalies.iter().map(|it| it.kind.name()).collect::<Vec<_>>(), ["intent_lost"]);
     assert_eq!(shop.tasks(&order).await, [format!("poll_intent:{intent}")]);
-    let asked = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
-    assert!(matches!(asked, Err(CreatePaymentIntentError::Gateway(GatewayError::NotFound))), "{asked:?}");
+    let requested = shop.app.create_payment_intent(&OrderRef::Id(order.id), &Access::All).await;
+    assert!(matches!(requested, Err(CreatePaymentIntentError::Gateway(GatewayError::NotFound))), "{requested:?}");
 }
 
 #[tokio::test]

@@ -25,13 +25,13 @@ async fn a_checkout_with_a_processing_payment_is_complete_and_not_paid() {
     let intent = order.payable_intent().unwrap().id.clone();
     front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
     // Whether a webhook has reported it or not.
-    for told in [false, true] {
-        if told {
+    for reported in [false, true] {
+        if reported {
             front.bank_says(&intent, IntentStatus::Processing).await;
         }
         let confirmed = front.storefront.confirm_intent(&shopper, intent.as_str()).await.unwrap();
         assert!(confirmed.order.awaits_money());
-        let by_bearer = if told { &bearer } else { &shopper };
+        let by_bearer = if reported { &bearer } else { &shopper };
         for who in [&shopper, by_bearer] {
             let session = front.storefront.complete(who).await.unwrap();
             assert!(session.is_complete() && !session.is_paid());

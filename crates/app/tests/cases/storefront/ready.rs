@@ -90,10 +90,10 @@ async fn a_shipping_rate_is_kept_while_the_payment_is_processing() {
     let intent = front.pay(&shopper).await.unwrap().payable_intent().unwrap().id.clone();
     let before = front.opened(&shopper).await;
     let refuses = async |provider: &Provider| {
-        let told = provider.intent_now(&intent);
+        let reported = provider.intent_now(&intent);
         let refused = front.goes_to(&shopper, &address("DE")).await;
         let refused = matches!(&refused, Err(StorefrontError::Cancel(_)));
-        assert!(refused && provider.intent_now(&intent).status == told.status);
+        assert!(refused && provider.intent_now(&intent).status == reported.status);
     };
     front.shop.provider().change(&intent, |it| it.status = IntentStatus::Processing);
     // Whether the store knows that it is processing or not.
