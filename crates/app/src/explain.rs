@@ -1,9 +1,11 @@
 //! Explanation of an order for people, in whole sentences: why its payment has its status, what happened, and what the
 //! worker does next.
 
+use std::fmt;
+
 use paywright_domain::{
-    AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Money, OperationKind, Order, OrderState, PaymentIntent,
-    PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
+    Anomaly, AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Money, Operation, OperationKind, Order,
+    OrderState, PaymentIntent, PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
@@ -82,89 +84,100 @@ fn error(error: &IntentError) -> String {
 /// Reasons for the payment's status: its state, the operation under way, and each anomaly.
 fn because(order: &Order) -> Vec<String> {
     let mut reasons = vec![payment_summary(order)];
-    if let Some(operation) = &order.operation {
-        let what = match &operation.kind {
-            OperationKind::Edit { content } => format!("change {} to {}", operation.intent, money(content.total)),
-            OperationKind::Cancel { .. } => format!("cancel {}", operation.intent),
-            OperationKind::Capture { amount } => format!("capture {} of {}", money(*amount), operation.intent),
-        };
-        let since = operation.since;
-        reasons.push(format!("A request to {what} was made at {since}; Stripe has not confirmed it yet."));
-    }
-    reasons.extend(order.anomalies.iter().map(|it| {
-        let intent = it.intent.as_ref().map_or("the order", IntentId::as_str);
-        let found = match it.kind {
-            AnomalyKind::PaidAfterCancel { received } => {
-                format!("{intent} received {} after the order was canceled", money(received))
-            }
-            AnomalyKind::SecondPayment { received } => {
-                format!("The order was paid twice: {intent} received another {}", money(received))
-            }
-            AnomalyKind::AmountDiffers { expected, received } => {
-                format!("{intent} received {}, but {} was due", money(received), money(expected))
-            }
-            AnomalyKind::WrongCurrency { expected, received } => {
-                format!("{intent} received {} in another currency: {} was due", money(received), money(expected))
-            }
-            AnomalyKind::WrongLivemode { live } => {
-                let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
-                format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
-            }
-            AnomalyKind::RefundFailed { refund } => format!("Refund {refund} failed: the shop still has the money"),
-            AnomalyKind::RefundDelayed { refund } => {
-                format!("Refund {refund} is delayed until the Stripe balance covers it")
-            }
-            AnomalyKind::RefundDiffers { refund, requested, made } => {
-                let (requested, made) = (money(requested), money(made));
-                format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
-            }
-            AnomalyKind::PaymentNotConfirmed { told, received } => format!(
-                "An event said that {intent} received {}, but Stripe's API says {}",
-                money(told),
-                money(received)
-            ),
-            AnomalyKind::AuthorizationExpiring => {
-                format!("The authorization of {intent} expires within a day if it is not captured")
-            }
-            AnomalyKind::PartiallyCaptured { captured, released } => {
-                let (captured, released) = (money(captured), money(released));
-                format!("{captured} of {intent} was captured outside Paywright, and {released} was released")
-            }
-            AnomalyKind::CaptureFailed => format!("Stripe refused to capture {intent}"),
-            AnomalyKind::IntentLost => {
-                format!("Stripe has no PaymentIntent {intent}: does the API key belong to another account or mode?")
-            }
-            AnomalyKind::EarlyFraudWarning => format!("The card issuer warns that {intent} may be fraudulent"),
-            AnomalyKind::UnderReview => format!("{intent} is under review at Stripe"),
-            AnomalyKind::ReviewClosed => format!("The review of {intent} at Stripe is closed"),
-            AnomalyKind::ReceiptEmailRefused => "Stripe refused the email address, so it sends no receipt".to_owned(),
-        };
-        let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-        let consequence = match it.policy {
-            Policy::Tell => String::new(),
-            Policy::HoldForReview if matches!(it.kind, AnomalyKind::PaymentNotConfirmed { .. }) => {
-                if it.intent.as_ref().is_some_and(|it| order.is_not_confirmed(it)) {
-                    "; do not ship until Stripe confirms the payment".to_owned()
-                } else {
-                    "; the amount due has been received since".to_owned()
-                }
-            }
-            Policy::HoldForReview
-                if !matches!(it.kind, AnomalyKind::WrongLivemode { .. })
-                    && it.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
-            {
-                "; all of it has been refunded".to_owned()
-            }
-            Policy::HoldForReview => "; a person must decide, and refunding the payment ends the hold".to_owned(),
-            Policy::Refund => {
-                let of_policy = |it: &&Refund| it.intent.as_str() == intent && it.origin == RefundOrigin::Policy;
-                let refund = order.refunds.iter().find(of_policy);
-                refund.map_or_else(String::new, |it| format!("; refund {} ({}) returns it", it.number, it.status))
-            }
-        };
-        format!("{found}{reason}{consequence}.")
-    }));
+    reasons.extend(order.operation.as_ref().map(operation_reason));
+    reasons.extend(order.anomalies.iter().map(|it| anomaly_reason(order, it)));
     reasons
+}
+
+fn operation_reason(operation: &Operation) -> String {
+    let what = match &operation.kind {
+        OperationKind::Edit { content } => format!("change {} to {}", operation.intent, money(content.total)),
+        OperationKind::Cancel { .. } => format!("cancel {}", operation.intent),
+        OperationKind::Capture { amount } => format!("capture {} of {}", money(*amount), operation.intent),
+    };
+    format!("A request to {what} was made at {}; Stripe has not confirmed it yet.", operation.since)
+}
+
+fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
+    let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
+    let found = anomaly_of(&anomaly.kind, intent);
+    let reason = anomaly.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    format!("{found}{reason}{}.", consequence(order, anomaly))
+}
+
+/// Sentence of an anomaly of `intent`, without its end.
+fn anomaly_of(kind: &AnomalyKind, intent: &str) -> String {
+    match *kind {
+        AnomalyKind::PaidAfterCancel { received } => {
+            format!("{intent} received {} after the order was canceled", money(received))
+        }
+        AnomalyKind::SecondPayment { received } => {
+            format!("The order was paid twice: {intent} received another {}", money(received))
+        }
+        AnomalyKind::AmountDiffers { expected, received } => {
+            format!("{intent} received {}, but {} was due", money(received), money(expected))
+        }
+        AnomalyKind::WrongCurrency { expected, received } => {
+            format!("{intent} received {} in another currency: {} was due", money(received), money(expected))
+        }
+        AnomalyKind::WrongLivemode { live } => {
+            let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
+            format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
+        }
+        AnomalyKind::RefundFailed { refund } => format!("Refund {refund} failed: the shop still has the money"),
+        AnomalyKind::RefundDelayed { refund } => {
+            format!("Refund {refund} is delayed until the Stripe balance covers it")
+        }
+        AnomalyKind::RefundDiffers { refund, requested, made } => {
+            let (requested, made) = (money(requested), money(made));
+            format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
+        }
+        AnomalyKind::PaymentNotConfirmed { told, received } => {
+            format!("An event said that {intent} received {}, but Stripe's API says {}", money(told), money(received))
+        }
+        AnomalyKind::AuthorizationExpiring => {
+            format!("The authorization of {intent} expires within a day if it is not captured")
+        }
+        AnomalyKind::PartiallyCaptured { captured, released } => {
+            let (captured, released) = (money(captured), money(released));
+            format!("{captured} of {intent} was captured outside Paywright, and {released} was released")
+        }
+        AnomalyKind::CaptureFailed => format!("Stripe refused to capture {intent}"),
+        AnomalyKind::IntentLost => {
+            format!("Stripe has no PaymentIntent {intent}: does the API key belong to another account or mode?")
+        }
+        AnomalyKind::EarlyFraudWarning => format!("The card issuer warns that {intent} may be fraudulent"),
+        AnomalyKind::UnderReview => format!("{intent} is under review at Stripe"),
+        AnomalyKind::ReviewClosed => format!("The review of {intent} at Stripe is closed"),
+        AnomalyKind::ReceiptEmailRefused => "Stripe refused the email address, so it sends no receipt".to_owned(),
+    }
+}
+
+/// End of an anomaly's sentence: what follows from its policy.
+fn consequence(order: &Order, anomaly: &Anomaly) -> String {
+    match anomaly.policy {
+        Policy::Tell => String::new(),
+        Policy::HoldForReview if matches!(anomaly.kind, AnomalyKind::PaymentNotConfirmed { .. }) => {
+            if anomaly.intent.as_ref().is_some_and(|it| order.is_not_confirmed(it)) {
+                "; do not ship until Stripe confirms the payment".to_owned()
+            } else {
+                "; the amount due has been received since".to_owned()
+            }
+        }
+        Policy::HoldForReview
+            if !matches!(anomaly.kind, AnomalyKind::WrongLivemode { .. })
+                && anomaly.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
+        {
+            "; all of it has been refunded".to_owned()
+        }
+        Policy::HoldForReview => "; a person must decide, and refunding the payment ends the hold".to_owned(),
+        Policy::Refund => {
+            let of_policy =
+                |it: &&Refund| Some(&it.intent) == anomaly.intent.as_ref() && it.origin == RefundOrigin::Policy;
+            let refund = order.refunds.iter().find(of_policy);
+            refund.map_or_else(String::new, |it| format!("; refund {} ({}) returns it", it.number, it.status))
+        }
+    }
 }
 
 /// Whether the order is paid, and why.
@@ -261,11 +274,7 @@ fn sentence(fact: &Fact) -> String {
         }
         Fact::IntentChanged { intent, before, status, last_error } => {
             let why = last_error.as_ref().map_or_else(String::new, |it| format!(": {}", error(it)));
-            if before == status {
-                format!("{intent} is still {status}{why}.")
-            } else {
-                format!("{intent} changed from {before} to {status}{why}.")
-            }
+            format!("{}{why}.", changed(intent.as_str(), before, status))
         }
         Fact::OperationRequested { operation, name, intent, amount } => {
             let amount = amount.map_or_else(String::new, |it| format!(", {}", money(it)));
@@ -281,18 +290,7 @@ fn sentence(fact: &Fact) -> String {
         Fact::ProceedsKnown { intent, gross, fee } => {
             format!("{intent} added {} to the Stripe balance, less a fee of {}.", money(*gross), money(*fee))
         }
-        Fact::RefundRequested { refund, intent, amount, origin } => {
-            let amount = money(*amount);
-            match origin {
-                RefundOrigin::Shop => format!("The shop refunded {amount} of {intent} (refund {refund})."),
-                RefundOrigin::Policy => {
-                    format!("The policy on unexpected payments refunded {amount} of {intent} (refund {refund}).")
-                }
-                RefundOrigin::Provider => {
-                    format!("{amount} of {intent} was refunded at Stripe, outside Paywright (refund {refund}).")
-                }
-            }
-        }
+        Fact::RefundRequested { refund, intent, amount, origin } => refund_requested(*refund, intent, *amount, *origin),
         Fact::RefundChanged { refund, before, status, failure, provider_id } => {
             let id = provider_id.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
             let why = failure.as_ref().map_or_else(String::new, |it| format!(": {it}"));
@@ -307,21 +305,37 @@ fn sentence(fact: &Fact) -> String {
                 (true, false) => "; the disputed amount was withdrawn from the Stripe balance",
                 (false, false) => "",
             };
-            if before == status {
-                return format!("Dispute {} is {status}{moved}.", dispute.as_str());
-            }
-            format!("Dispute {} changed from {before} to {status}{moved}.", dispute.as_str())
+            format!("{}{moved}.", changed(&format!("Dispute {}", dispute.as_str()), before, status))
         }
-        Fact::AnomalyFound { anomaly } => {
-            let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
-            format!(
-                "Recorded for {}: {}{reason}; policy: {}.",
-                anomaly.intent.as_ref().map_or("the order", IntentId::as_str),
-                anomaly.kind.name(),
-                anomaly.policy.name()
-            )
+        Fact::AnomalyFound { anomaly } => anomaly_found(anomaly),
+    }
+}
+
+fn changed<T: fmt::Display + PartialEq>(what: &str, before: &T, status: &T) -> String {
+    if before == status {
+        format!("{what} is still {status}")
+    } else {
+        format!("{what} changed from {before} to {status}")
+    }
+}
+
+fn refund_requested(refund: u32, intent: &IntentId, amount: Money, origin: RefundOrigin) -> String {
+    let amount = money(amount);
+    match origin {
+        RefundOrigin::Shop => format!("The shop refunded {amount} of {intent} (refund {refund})."),
+        RefundOrigin::Policy => {
+            format!("The policy on unexpected payments refunded {amount} of {intent} (refund {refund}).")
+        }
+        RefundOrigin::Provider => {
+            format!("{amount} of {intent} was refunded at Stripe, outside Paywright (refund {refund}).")
         }
     }
+}
+
+fn anomaly_found(anomaly: &Anomaly) -> String {
+    let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
+    let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
+    format!("Recorded for {intent}: {}{reason}; policy: {}.", anomaly.kind.name(), anomaly.policy.name())
 }
 
 impl NextStep {
@@ -364,11 +378,11 @@ mod tests {
         CancelReason, CaptureMethod, Currency, IntentPlan, IntentSnapshot, NewOrder, NewRefund, Policies,
     };
 
-    fn seen(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {
-        let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(2));
+    fn snapshot(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {
+        let requested = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(2));
         let received = if status == IntentStatus::Succeeded { order.total } else { usd(0) };
         let capturable = if status == IntentStatus::RequiresCapture { order.total } else { usd(0) };
-        IntentSnapshot { status, received, capturable, ..asked }
+        IntentSnapshot { status, received, capturable, ..requested }
     }
 
     fn settled(order: &Order, update: &IntentSnapshot) -> Order {
@@ -376,7 +390,7 @@ mod tests {
     }
 
     fn issued(status: IntentStatus) -> Order {
-        settled(&placed(), &seen(&placed(), "pi_1", status))
+        settled(&placed(), &snapshot(&placed(), "pi_1", status))
     }
 
     #[test]
@@ -385,17 +399,17 @@ mod tests {
             IntentPlan::Create { decision: Some(decision), .. } => decision.order,
             plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
         };
-        let mut declined = seen(&placed(), "pi_1", IntentStatus::RequiresPaymentMethod);
+        let mut declined = snapshot(&placed(), "pi_1", IntentStatus::RequiresPaymentMethod);
         declined.last_error = Some(IntentError {
             code: Some("card_declined".into()),
             decline_code: Some("stolen_card".into()),
             message: Some("Your card was declined.".into()),
         });
         let paid = issued(IntentStatus::Succeeded);
-        let twice = settled(&paid, &seen(&paid, "pi_2", IntentStatus::Succeeded));
+        let twice = settled(&paid, &snapshot(&paid, "pi_2", IntentStatus::Succeeded));
         let canceled = placed().cancel(CancelReason::Abandoned, at(2)).unwrap().order;
-        let late = settled(&canceled, &seen(&canceled, "pi_1", IntentStatus::Succeeded));
-        let other = IntentSnapshot { received: usd(900), ..seen(&placed(), "pi_1", IntentStatus::Succeeded) };
+        let late = settled(&canceled, &snapshot(&canceled, "pi_1", IntentStatus::Succeeded));
+        let other = IntentSnapshot { received: usd(900), ..snapshot(&placed(), "pi_1", IntentStatus::Succeeded) };
         let refunded = |amount| {
             let new = NewRefund { amount, ..NewRefund::default() };
             paid.refund(&new, at(4)).unwrap().0.order
@@ -408,10 +422,10 @@ mod tests {
             ..NewOrder::empty(Currency::Usd)
         };
         let manual = Order::place(placed().id, manual, at(1)).unwrap().order;
-        let held = IntentSnapshot { capturable: usd(1000), ..seen(&manual, "pi_1", IntentStatus::RequiresCapture) };
+        let held = IntentSnapshot { capturable: usd(1000), ..snapshot(&manual, "pi_1", IntentStatus::RequiresCapture) };
         let authorised = settled(&manual, &held);
-        let captured = IntentSnapshot { received: usd(400), ..seen(&manual, "pi_1", IntentStatus::Succeeded) };
-        let live = IntentSnapshot { livemode: true, ..seen(&placed(), "pi_1", IntentStatus::Succeeded) };
+        let captured = IntentSnapshot { received: usd(400), ..snapshot(&manual, "pi_1", IntentStatus::Succeeded) };
+        let live = IntentSnapshot { livemode: true, ..snapshot(&placed(), "pi_1", IntentStatus::Succeeded) };
         for (order, expected) in [
             (placed(), "no PaymentIntent has been requested"),
             (requested, "whether Stripe created it is not known yet"),
