@@ -96,6 +96,15 @@ struct AtProvider {
     unknown: Vec<UnknownStatus>,
 }
 
+/// Stripe's lists since some time.
+#[derive(Default)]
+struct Listed {
+    by_order: BTreeMap<OrderId, AtProvider>,
+    order_of: BTreeMap<IntentId, OrderId>,
+    /// Objects with a status that this version does not know, whose order is not resolved yet.
+    unknown: Vec<UnknownStatus>,
+}
+
 impl App {
     /// Compares everything created since `since` in the store and at Stripe, and changes nothing. Both may change
     /// during the audit, so an order that differs is read again from both before a difference is reported.
@@ -133,60 +142,75 @@ impl App {
         since: Timestamp,
         audit: &mut Audit,
     ) -> Result<BTreeMap<OrderId, AtProvider>, PerformError> {
-        let mut by_order: BTreeMap<OrderId, AtProvider> = BTreeMap::new();
-        let mut order_of: BTreeMap<IntentId, OrderId> = BTreeMap::new();
-        let mut unknown = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.records.intents(after.as_deref(), since).await?;
-            unknown.extend(page.unknown);
-            for intent in page.items {
-                let Some(order) = intent.order else { continue };
-                audit.intents += 1;
-                order_of.insert(intent.intent.clone(), order);
-                by_order.entry(order).or_default().intents.insert(intent.intent.clone(), intent);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        loop {
-            let page: Page<RefundSnapshot> = self.records.refunds(after.as_deref(), since).await?;
-            unknown.extend(page.unknown);
-            for refund in page.items {
-                let Some(order) = self.order_of(&refund.intent, &order_of).await? else { continue };
-                audit.refunds += 1;
-                by_order.entry(order).or_default().refunds.push(refund);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        loop {
-            let page: Page<Dispute> = self.records.disputes(after.as_deref(), since).await?;
-            unknown.extend(page.unknown);
-            for dispute in page.items {
-                let Some(order) = self.order_of(&dispute.intent, &order_of).await? else { continue };
-                audit.disputes += 1;
-                by_order.entry(order).or_default().disputes.push(dispute);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        for object in unknown {
+        let mut listed = Listed::default();
+        audit.intents = self.list_intents(since, &mut listed).await?;
+        audit.refunds = self.list_refunds(since, &mut listed).await?;
+        audit.disputes = self.list_disputes(since, &mut listed).await?;
+        for object in std::mem::take(&mut listed.unknown) {
             let order = match object.order {
                 Some(order) => Some(order),
-                None => self.order_of(&object.intent, &order_of).await?,
+                None => self.order_of(&object.intent, &listed.order_of).await?,
             };
             if let Some(order) = order {
-                by_order.entry(order).or_default().unknown.push(object);
+                listed.by_order.entry(order).or_default().unknown.push(object);
             }
         }
-        Ok(by_order)
+        Ok(listed.by_order)
+    }
+
+    /// Adds the PaymentIntents of orders to `listed`, and returns their number.
+    async fn list_intents(&self, since: Timestamp, listed: &mut Listed) -> Result<usize, PerformError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.records.intents(after.as_deref(), since).await?;
+            listed.unknown.extend(page.unknown);
+            for intent in page.items {
+                let Some(order) = intent.order else { continue };
+                count += 1;
+                listed.order_of.insert(intent.intent.clone(), order);
+                listed.by_order.entry(order).or_default().intents.insert(intent.intent.clone(), intent);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Adds the refunds of orders to `listed`, and returns their number.
+    async fn list_refunds(&self, since: Timestamp, listed: &mut Listed) -> Result<usize, PerformError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page: Page<RefundSnapshot> = self.records.refunds(after.as_deref(), since).await?;
+            listed.unknown.extend(page.unknown);
+            for refund in page.items {
+                let Some(order) = self.order_of(&refund.intent, &listed.order_of).await? else { continue };
+                count += 1;
+                listed.by_order.entry(order).or_default().refunds.push(refund);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Adds the disputes of orders to `listed`, and returns their number.
+    async fn list_disputes(&self, since: Timestamp, listed: &mut Listed) -> Result<usize, PerformError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page: Page<Dispute> = self.records.disputes(after.as_deref(), since).await?;
+            listed.unknown.extend(page.unknown);
+            for dispute in page.items {
+                let Some(order) = self.order_of(&dispute.intent, &listed.order_of).await? else { continue };
+                count += 1;
+                listed.by_order.entry(order).or_default().disputes.push(dispute);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Finds the order of a PaymentIntent in `listed`, or in the store where it is older than the list.
