@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use paywright_domain::{
-    Decision, Dispute, DisputeUpdateError, IntentId, Order, OrderId, RefundUpdateError, SettleError, Timestamp,
+    Decision, Dispute, DisputeUpdateError, IntentId, IntentSnapshot, Order, OrderId, RefundUpdateError, SettleError,
+    Timestamp,
 };
 use tracing::Instrument;
 
@@ -46,66 +47,30 @@ impl App {
         headers: BTreeMap<String, String>,
     ) -> Result<EventStatus, StoreError> {
         let now = self.clock.now();
+        let ProviderEvent { id, kind, created_at, livemode, request, update, foreign, other_version } = event;
         let received = ReceivedEvent {
-            id: event.id,
-            kind: event.kind,
-            created_at: event.created_at,
+            id,
+            kind,
+            created_at,
             received_at: now,
             via,
             headers,
-            update: if via == BACK_FILL { event.update } else { event.update.delivered_by_webhook() },
+            update: if via == BACK_FILL { update } else { update.delivered_by_webhook() },
             status: EventStatus::Applied,
             error: None,
             order: None,
             due_at: None,
         };
-        let event_id = Some(received.id.clone());
-        let cause = Cause { source: via.to_owned(), event: event_id, request: event.request, ..Cause::default() };
-        let context = CommitContext { cause: Some(cause), received: Some(received.clone()), idempotency: None };
-        let event_with = |status, error: Option<String>| ReceivedEvent { status, error, ..received.clone() };
         log::event(&received);
-        if let Some(ForeignEvent { reason, intent }) = self.foreign_event(event.livemode, event.foreign) {
-            if let Some(intent) = intent {
-                self.foreign.add(intent);
-            }
-            let kept = event_with(EventStatus::Foreign, Some(reason));
-            self.store.record_event(&kept).await?;
-            log::outcome(&kept);
-            return Ok(EventStatus::Foreign);
-        }
-        if let Some(OtherVersion { version, expected }) = event.other_version.filter(|_| via == "webhook") {
-            self.warnings.warn(format!(
-                "A webhook endpoint at Stripe sends events of API version {version}. Their objects are read from Stripe \
-                 again, which is slower: set the endpoint's version to {expected}."
-            ));
-        }
-        let is_foreign = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
-        let foreign = || event_with(EventStatus::Foreign, Some(NOT_OURS.to_owned()));
-        let kept = match &received.update {
-            ProviderUpdate::Nothing => event_with(EventStatus::Ignored, None),
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) => {
-                ReceivedEvent { due_at: Some(now), ..event_with(EventStatus::Parked, None) }
-            }
-            update @ (ProviderUpdate::Intent(_)
-            | ProviderUpdate::Refund(_)
-            | ProviderUpdate::Dispute(_)
-            | ProviderUpdate::Notice { .. }) => match self.apply(update, &context).await? {
-                Applied::To(_) => {
-                    log::outcome(&received);
-                    return Ok(EventStatus::Applied);
-                }
-                Applied::Foreign(reason) => event_with(EventStatus::Foreign, Some(reason)),
-                Applied::NotYet(_) if is_foreign() => foreign(),
-                Applied::NotYet(reason) => {
-                    let due_at = now.plus_seconds(self.parked_seconds(0));
-                    ReceivedEvent { due_at: Some(due_at), ..event_with(EventStatus::Parked, Some(reason)) }
-                }
-                Applied::ToBeRead(reason) => {
-                    ReceivedEvent { due_at: Some(now), ..event_with(EventStatus::Parked, Some(reason)) }
-                }
-            },
+        let kept = match self.foreign_reason(livemode, foreign) {
+            Some(reason) => ReceivedEvent { status: EventStatus::Foreign, error: Some(reason), ..received },
+            None => self.apply_received(received, request, other_version).await?,
         };
+        if kept.status == EventStatus::Applied {
+            // The commit of its change has stored the event.
+            log::outcome(&kept);
+            return Ok(EventStatus::Applied);
+        }
         self.store.record_event(&kept).await?;
         if kept.due_at.is_some_and(|it| it <= now) {
             self.waker.wake();
@@ -114,36 +79,72 @@ impl App {
         Ok(kept.status)
     }
 
+    /// Applies a new event to its order, and returns the event with its resulting status.
+    async fn apply_received(
+        &self,
+        received: ReceivedEvent,
+        request: Option<String>,
+        other_version: Option<OtherVersion>,
+    ) -> Result<ReceivedEvent, StoreError> {
+        self.warn_of_version(other_version.filter(|_| received.via == "webhook"));
+        let now = received.received_at;
+        let event = Some(received.id.clone());
+        let cause = Cause { source: received.via.to_owned(), event, request, ..Cause::default() };
+        let context = CommitContext { cause: Some(cause), received: Some(received.clone()), idempotency: None };
+        let is_foreign = || received.update.intent().is_some_and(|it| self.foreign.contains(it));
+        let foreign = || (EventStatus::Foreign, Some(NOT_OURS.to_owned()), None);
+        let (status, error, due_at) = match &received.update {
+            ProviderUpdate::Nothing => (EventStatus::Ignored, None, None),
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
+            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) => (EventStatus::Parked, None, Some(now)),
+            update @ (ProviderUpdate::Intent(_)
+            | ProviderUpdate::Refund(_)
+            | ProviderUpdate::Dispute(_)
+            | ProviderUpdate::Notice { .. }) => match self.apply(update, &context).await? {
+                Applied::To(_) => (EventStatus::Applied, None, None),
+                Applied::Foreign(reason) => (EventStatus::Foreign, Some(reason), None),
+                Applied::NotYet(_) if is_foreign() => foreign(),
+                Applied::NotYet(reason) => {
+                    (EventStatus::Parked, Some(reason), Some(now.plus_seconds(self.parked_seconds(0))))
+                }
+                Applied::ToBeRead(reason) => (EventStatus::Parked, Some(reason), Some(now)),
+            },
+        };
+        Ok(ReceivedEvent { status, error, due_at, ..received })
+    }
+
+    /// Warns the operator of a webhook endpoint whose API version differs from that of this program.
+    fn warn_of_version(&self, other: Option<OtherVersion>) {
+        let Some(OtherVersion { version, expected }) = other else { return };
+        self.warnings.warn(format!(
+            "A webhook endpoint at Stripe sends events of API version {version}. Their objects are read from Stripe again, \
+             which is slower: set the endpoint's version to {expected}."
+        ));
+    }
+
     /// Returns the reason why an event concerns no order here, where the event itself shows that. An event of the other
     /// mode warns the operator: the endpoint of that mode, or its secret, is configured for this installation.
-    fn foreign_event(&self, livemode: bool, foreign: Option<ForeignEvent>) -> Option<ForeignEvent> {
+    fn foreign_reason(&self, livemode: bool, foreign: Option<ForeignEvent>) -> Option<String> {
         if livemode != self.settings.livemode {
             let (theirs, ours) = if livemode { ("live", "test") } else { ("test", "live") };
             self.warnings.warn(format!(
                 "Events of Stripe's {theirs} mode arrive at this installation, which is in {ours} mode. They change \
                  nothing: remove the webhook endpoint of {theirs} mode, or its secret from the settings."
             ));
-            let reason = format!("the event is in {theirs} mode, and this installation is in {ours} mode");
-            return Some(ForeignEvent { reason, intent: None });
+            return Some(format!("the event is in {theirs} mode, and this installation is in {ours} mode"));
         }
-        foreign
+        let ForeignEvent { reason, intent } = foreign?;
+        if let Some(intent) = intent {
+            self.foreign.add(intent);
+        }
+        Some(reason)
     }
 
     /// Applies an update to its order.
     async fn apply(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Applied, StoreError> {
         let not_yet = |reason: &dyn std::fmt::Display| Ok(Applied::NotYet(reason.to_string()));
         match update {
-            ProviderUpdate::Intent(snapshot) => match self.settle(snapshot, context).await {
-                Ok(order) => Ok(Applied::To(order.id)),
-                Err(
-                    error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs)),
-                ) => Ok(Applied::Foreign(error.to_string())),
-                Err(error @ SettleFromProviderError::Settle(SettleError::NotConfirmed)) => {
-                    Ok(Applied::ToBeRead(error.to_string()))
-                }
-                Err(error @ SettleFromProviderError::UnknownOrder) => not_yet(&error),
-                Err(SettleFromProviderError::Store(error)) => Err(error),
-            },
+            ProviderUpdate::Intent(snapshot) => self.apply_intent(snapshot, context).await,
             ProviderUpdate::Refund(refund) => match self.update_refund(refund, context).await {
                 Ok(order) => Ok(Applied::To(order.id)),
                 Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
@@ -152,16 +153,7 @@ impl App {
                 }
                 Err(ChangeError::Store(error)) => Err(error),
             },
-            ProviderUpdate::Dispute(dispute) => match self.update_dispute(dispute, context).await {
-                Ok(order) => Ok(Applied::To(order.id)),
-                Err(ChangeError::NotFound | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
-                    not_yet(&UNKNOWN_INTENT)
-                }
-                Err(ChangeError::Refused(error @ DisputeUpdateError::ContradictsDecision)) => {
-                    Ok(Applied::ToBeRead(error.to_string()))
-                }
-                Err(ChangeError::Store(error)) => Err(error),
-            },
+            ProviderUpdate::Dispute(dispute) => self.apply_dispute(dispute, context).await,
             ProviderUpdate::Notice { intent, kind, reason } => {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
                 self.change_order_of(intent, context, decide).await
@@ -172,13 +164,32 @@ impl App {
         }
     }
 
-    async fn update_dispute(
-        &self,
-        update: &Dispute,
-        context: &CommitContext,
-    ) -> Result<Order, ChangeError<DisputeUpdateError>> {
-        let decide = |order: &Order, now| Ok((order.update_dispute(update, now)?, context.clone()));
-        self.change_with_context(&[OrderRef::Intent(update.intent.clone())], &Access::All, decide).await
+    async fn apply_intent(&self, snapshot: &IntentSnapshot, context: &CommitContext) -> Result<Applied, StoreError> {
+        match self.settle(snapshot, context).await {
+            Ok(order) => Ok(Applied::To(order.id)),
+            Err(error @ (SettleFromProviderError::Foreign | SettleFromProviderError::Settle(SettleError::NotOurs))) => {
+                Ok(Applied::Foreign(error.to_string()))
+            }
+            Err(error @ SettleFromProviderError::Settle(SettleError::NotConfirmed)) => {
+                Ok(Applied::ToBeRead(error.to_string()))
+            }
+            Err(error @ SettleFromProviderError::UnknownOrder) => Ok(Applied::NotYet(error.to_string())),
+            Err(SettleFromProviderError::Store(error)) => Err(error),
+        }
+    }
+
+    async fn apply_dispute(&self, dispute: &Dispute, context: &CommitContext) -> Result<Applied, StoreError> {
+        let decide = |order: &Order, now| Ok((order.update_dispute(dispute, now)?, context.clone()));
+        match self.change_with_context(&[OrderRef::Intent(dispute.intent.clone())], &Access::All, decide).await {
+            Ok(order) => Ok(Applied::To(order.id)),
+            Err(ChangeError::NotFound | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
+                Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned()))
+            }
+            Err(ChangeError::Refused(error @ DisputeUpdateError::ContradictsDecision)) => {
+                Ok(Applied::ToBeRead(error.to_string()))
+            }
+            Err(ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// Decides on the order of a PaymentIntent. Changes nothing where no order has it, or where `decide` returns `None`.
@@ -262,7 +273,7 @@ impl App {
 
     /// Applies an update as [`Self::apply`], and reads from Stripe what the event does not say.
     async fn read_and_apply(&self, update: &ProviderUpdate, context: &CommitContext) -> Result<Applied, PerformError> {
-        let intent: &IntentId = match update {
+        let intent = match update {
             ProviderUpdate::Nothing => return Ok(self.apply(update, context).await?),
             ProviderUpdate::Intent(snapshot) => {
                 return match self.apply(update, context).await? {
@@ -279,33 +290,15 @@ impl App {
                 intent
             }
         };
-        if self.foreign.contains(intent) {
-            return Ok(Applied::Foreign(NOT_OURS.to_owned()));
-        }
-        let foreign = |reason: String| {
-            self.foreign.add(intent.clone());
-            Ok(Applied::Foreign(reason))
-        };
-        let issued = match self.gateway.intent(intent).await {
-            Ok(issued) if issued.snapshot.order.is_none() => return foreign(NOT_OURS.to_owned()),
-            Err(GatewayError::Foreign(reason)) => return foreign(reason),
-            issued => issued?,
-        };
         let read_context = CommitContext { received: None, ..context.clone() };
-        let order = match self.settle(&issued.snapshot, &read_context).await {
+        let order = match self.settle_from_stripe(intent, &read_context).await? {
             Ok(order) => order,
-            Err(SettleFromProviderError::Store(error)) => return Err(error.into()),
-            Err(
-                error @ (SettleFromProviderError::Foreign
-                | SettleFromProviderError::UnknownOrder
-                | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed)),
-            ) => return Ok(Applied::NotYet(error.to_string())),
+            Err(not_settled) => return Ok(not_settled),
         };
         match update {
             ProviderUpdate::Look(_) => {
                 let (order, mut unknown) = self.read_refunds(intent, order).await?;
-                let disputes = self.import_disputes(intent, &read_context).await?.1;
-                unknown.extend(disputes);
+                unknown.extend(self.import_disputes(intent, &read_context).await?.1);
                 Ok(unknown.first().map_or(Applied::To(order.id), |it| Applied::NotYet(it.to_string())))
             }
             ProviderUpdate::Dispute(_) => match self.apply(update, context).await? {
@@ -317,6 +310,35 @@ impl App {
             | ProviderUpdate::Notice { .. }
             | ProviderUpdate::Intent(_)
             | ProviderUpdate::Nothing => Ok(self.apply(update, context).await?),
+        }
+    }
+
+    /// Reads a PaymentIntent from Stripe and settles its order with it. The inner `Err` says why there is no such order.
+    async fn settle_from_stripe(
+        &self,
+        intent: &IntentId,
+        context: &CommitContext,
+    ) -> Result<Result<Order, Applied>, PerformError> {
+        if self.foreign.contains(intent) {
+            return Ok(Err(Applied::Foreign(NOT_OURS.to_owned())));
+        }
+        let foreign = |reason: String| {
+            self.foreign.add(intent.clone());
+            Ok(Err(Applied::Foreign(reason)))
+        };
+        let issued = match self.gateway.intent(intent).await {
+            Ok(issued) if issued.snapshot.order.is_none() => return foreign(NOT_OURS.to_owned()),
+            Err(GatewayError::Foreign(reason)) => return foreign(reason),
+            issued => issued?,
+        };
+        match self.settle(&issued.snapshot, context).await {
+            Ok(order) => Ok(Ok(order)),
+            Err(SettleFromProviderError::Store(error)) => Err(error.into()),
+            Err(
+                error @ (SettleFromProviderError::Foreign
+                | SettleFromProviderError::UnknownOrder
+                | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed)),
+            ) => Ok(Err(Applied::NotYet(error.to_string()))),
         }
     }
 
