@@ -11,8 +11,8 @@ use crate::{App, Cursor, CursorDue, GatewayError, Lease, ProviderEvent, StoreErr
 /// events").
 const FIRST_WALK_SECONDS: u32 = 30 * 86_400;
 
-/// Age below which the next walk reads an event again, in seconds: an event may be listed later than one that was created
-/// after it.
+/// Age below which the next walk reads an event again, in seconds: an event may be listed later than one that was
+/// created after it.
 const SETTLED_SECONDS: u32 = 60;
 
 /// Largest number of pages of one walk; the next step reads the rest.
@@ -25,9 +25,9 @@ const RETENTION_SECONDS: u32 = 45 * 86_400;
 pub(crate) const BACK_FILL: &str = "back_fill";
 
 impl App {
-    /// Walks Stripe's list of events from the stored cursor on, if the cursor is due and under no lease, and processes the
-    /// events that are not in the inbox. Returns whether there is more to read at once: only where the cursor has come as
-    /// far as the walk, so that no event is read twice in one period.
+    /// Walks Stripe's list of events from the stored cursor on, if the cursor is due and under no lease, and processes
+    /// the events that are not in the inbox. Returns whether there is more to read at once: only where the cursor has
+    /// come as far as the walk, so that no event is read twice in one period.
     pub(crate) async fn back_fill(&self, lease: &Lease) -> Result<bool, StoreError> {
         // The first walk of a process is due at once: no process may have been running for a while.
         let first = !self.has_walked.load(Ordering::Relaxed);
@@ -88,8 +88,8 @@ impl App {
                 return Ok(false);
             }
         }
-        // On a busy account the events of the last minute can be more than one walk reads: the cursor stays before them,
-        // and the next period continues from there.
+        // On a busy account the events of the last minute can be more than one walk reads: the cursor stays before
+        // them, and the next period continues from there.
         Ok(cursor.value == position)
     }
 

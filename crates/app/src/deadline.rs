@@ -7,12 +7,12 @@ use paywright_domain::Timestamp;
 
 use crate::{Clock, StoreError};
 
-/// Wait for the store after which a request begins no other call to it, in seconds. A call itself ends after ten seconds at
-/// most, so that no caller waits for the store for longer than twenty.
+/// Wait for the store after which a request begins no other call to it, in seconds. A call itself ends after ten
+/// seconds at most, so that no caller waits for the store for longer than twenty.
 pub const STORE_WAIT_SECONDS: u32 = 10;
 
-/// Time that a request has waited for the store. The wait for Stripe is not counted: Stripe's answer is stored however late
-/// it arrives.
+/// Time that a request has waited for the store. The wait for Stripe is not counted: Stripe's answer is stored however
+/// late it arrives.
 pub(crate) struct Deadline {
     clock: Arc<dyn Clock>,
     waited_micros: AtomicU64,

@@ -1,4 +1,5 @@
-//! Doubt about a request's own commits: after a commit of the request, a failure must no longer say that nothing changed.
+//! Doubt about a request's own commits: after a commit of the request, a failure must no longer say that nothing
+//! changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +18,9 @@ use crate::{
     Versioned,
 };
 
-/// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every failure
-/// of the store, and the end of the deadline, becomes [`StoreError::Unknown`], whichever step of the request it ends.
+/// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every
+/// failure of the store, and the end of the deadline, becomes [`StoreError::Unknown`], whichever step of the request it
+/// ends.
 pub(crate) struct Doubt {
     has_written: AtomicBool,
     pub(crate) deadline: Deadline,
@@ -48,8 +50,8 @@ impl Doubt {
         self.with_doubt(done)
     }
 
-    /// Turns a failure of the store into [`StoreError::Unknown`] after a write. A conflict stays a conflict: it leads to
-    /// another attempt.
+    /// Turns a failure of the store into [`StoreError::Unknown`] after a write. A conflict stays a conflict: it leads
+    /// to another attempt.
     fn with_doubt<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         done.map_err(|error| match error {
             StoreError::Unavailable(cause) | StoreError::Corrupt(cause) if self.has_written.load(Ordering::Relaxed) => {

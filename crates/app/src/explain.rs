@@ -186,8 +186,8 @@ fn payment_summary(order: &Order) -> String {
         (OrderState::Paid { by, at }, state) => {
             if !order.is_paid() {
                 return format!(
-                    "The order counts as not paid: an event said at {at} that {by} was paid, but Stripe has not received \
-                     the amount due."
+                    "The order counts as not paid: an event said at {at} that {by} was paid, but Stripe has not \
+                     received the amount due."
                 );
             }
             let received = order.intent(by).map_or(order.total, |it| it.received);

@@ -5,8 +5,8 @@ use paywright_domain::{IntentId, Timestamp};
 
 use crate::{ATTEMPTS_MAX, App, GatewayError, IssuedIntent, Version};
 
-/// Age up to which Stripe's answer to a read of a PaymentIntent serves other callers, in seconds. If the order has changed
-/// since, the intent is read again.
+/// Age up to which Stripe's answer to a read of a PaymentIntent serves other callers, in seconds. If the order has
+/// changed since, the intent is read again.
 const FRESH_SECONDS: u32 = 1;
 /// Number of cached answers from which stale ones are dropped.
 const CACHED_MAX: usize = 1024;
@@ -20,9 +20,9 @@ pub(crate) enum Freshness {
     AfterTheCall,
 }
 
-/// Reads of PaymentIntents that callers wait for. Of many concurrent callers for one intent, one reads it from Stripe, and
-/// its answer serves the others: a page that is reloaded, or a client that polls without pause, uses one read of Stripe's
-/// rate limit. An optimisation only: every answer goes through `Order::settle`.
+/// Reads of PaymentIntents that callers wait for. Of many concurrent callers for one intent, one reads it from Stripe,
+/// and its answer serves the others: a page that is reloaded, or a client that polls without pause, uses one read of
+/// Stripe's rate limit. An optimisation only: every answer goes through `Order::settle`.
 #[derive(Debug, Default)]
 pub(crate) struct IntentReads(Mutex<HashMap<IntentId, Read>>);
 

@@ -37,8 +37,8 @@ impl KnownKeys {
 }
 
 impl App {
-    /// Finds the active API key whose text has this SHA-256 digest. A key that another process has revoked may be accepted
-    /// for [`KEY_BELIEVED_SECONDS`] more.
+    /// Finds the active API key whose text has this SHA-256 digest. A key that another process has revoked may be
+    /// accepted for [`KEY_BELIEVED_SECONDS`] more.
     pub async fn authenticate(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let now = self.clock.now();
         let found = match self.known_keys.fresh(digest, now) {

@@ -1,9 +1,9 @@
 //! Use cases of Paywright, one file each, and the ports they need.
 //!
 //! Each use case has three steps: load an order and let the domain *decide*; *commit* the whole decision in one
-//! transaction that names the version decided on; *perform* the committed tasks outside. Nothing here depends on a runtime,
-//! a database or a protocol: everything outside is reached through ports such as [`Store`], [`PaymentGateway`], [`Clock`]
-//! and [`Ids`], so that a simulator can replace all of it.
+//! transaction that names the version decided on; *perform* the committed tasks outside. Nothing here depends on a
+//! runtime, a database or a protocol: everything outside is reached through ports such as [`Store`],
+//! [`PaymentGateway`], [`Clock`] and [`Ids`], so that a simulator can replace all of it.
 
 mod access;
 mod actor;
@@ -117,8 +117,8 @@ pub struct Settings {
     pub livemode: bool,
     /// Policies on money that does not match its order.
     pub policies: Policies,
-    /// Age at which an unpaid order is canceled, in seconds; `None` for never. Orders that were placed with another setting
-    /// keep theirs.
+    /// Age at which an unpaid order is canceled, in seconds; `None` for never. Orders that were placed with another
+    /// setting keep theirs.
     pub expire_after_seconds: Option<u32>,
     /// Period of the back-fill from Stripe's list of events, in seconds.
     pub back_fill_seconds: u32,
@@ -194,8 +194,8 @@ impl App {
     }
 
     /// Use cases for one request of a caller: once a write has or may have been committed, every failure of the store
-    /// becomes [`StoreError::Unknown`], and the request waits for the store for [`STORE_WAIT_SECONDS`] over all its attempts.
-    /// Each request that is answered must call this once.
+    /// becomes [`StoreError::Unknown`], and the request waits for the store for [`STORE_WAIT_SECONDS`] over all its
+    /// attempts. Each request that is answered must call this once.
     #[must_use]
     pub fn for_request(&self) -> Self {
         let doubt = Arc::new(doubt::Doubt::new(Arc::clone(&self.clock)));

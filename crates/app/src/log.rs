@@ -1,7 +1,7 @@
-//! Log lines about orders. Each request, task and event has a span, whose fields every line within it inherits. The ids of
-//! the order and the PaymentIntent are recorded in the span as soon as they are known. Where nested spans have the same
-//! field, the innermost one counts. The spans have the level `error`, so that warnings have their ids where only warnings
-//! are logged.
+//! Log lines about orders. Each request, task and event has a span, whose fields every line within it inherits. The ids
+//! of the order and the PaymentIntent are recorded in the span as soon as they are known. Where nested spans have the
+//! same field, the innermost one counts. The spans have the level `error`, so that warnings have their ids where only
+//! warnings are logged.
 
 use paywright_domain::{Cart, Fact, IntentId, Order};
 use tracing::{Span, field};
@@ -100,8 +100,8 @@ impl Change {
         }
     }
 
-    /// Logs the result of the commit: one line for each change with facts, and for each with an unknown outcome. A failure
-    /// that changed nothing is logged where it is handled.
+    /// Logs the result of the commit: one line for each change with facts, and for each with an unknown outcome. A
+    /// failure that changed nothing is logged where it is handled.
     pub(crate) fn log(self, committed: &Result<(), StoreError>) {
         let Self { order, number, version, facts, operation, intent, source, event, stripe_request, actor } = self;
         let operator = actor.as_ref().and_then(Actor::operator);

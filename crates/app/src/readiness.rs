@@ -19,9 +19,9 @@ type Probe = Result<(), Arc<StoreError>>;
 pub(crate) struct Readiness(Mutex<Option<(Timestamp, Probe)>>);
 
 impl App {
-    /// Checks whether requests can be served: the store reads and writes, and this version supports its schema. Probes the
-    /// store at most once a second. It has no timeout of its own: if a caller drops the future, the next caller probes
-    /// again.
+    /// Checks whether requests can be served: the store reads and writes, and this version supports its schema. Probes
+    /// the store at most once a second. It has no timeout of its own: if a caller drops the future, the next caller
+    /// probes again.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let mut last = self.readiness.0.lock().await;
         let now = self.clock.now();

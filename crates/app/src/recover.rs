@@ -56,10 +56,11 @@ pub struct RecoveredOrder {
 }
 
 impl App {
-    /// Begins an epoch, and imports everything that Stripe has of this installation since `since`: PaymentIntents, refunds
-    /// and disputes of stored orders. The ids of orders that are missing are stored as lost, so that a repeated request
-    /// does not place them a second time, and `decide` decides on them. The first decision on an order is final, and is
-    /// completed where an earlier run did not. A second run begins another epoch, and moves no money twice.
+    /// Begins an epoch, and imports everything that Stripe has of this installation since `since`: PaymentIntents,
+    /// refunds and disputes of stored orders. The ids of orders that are missing are stored as lost, so that a repeated
+    /// request does not place them a second time, and `decide` decides on them. The first decision on an order is
+    /// final, and is completed where an earlier run did not. A second run begins another epoch, and moves no money
+    /// twice.
     pub async fn recover(
         &self,
         since: Timestamp,
@@ -110,8 +111,8 @@ impl App {
         }
     }
 
-    /// Updates orders from PaymentIntents created before `since`, except those in `newer`: they may have been edited, paid
-    /// or canceled since then.
+    /// Updates orders from PaymentIntents created before `since`, except those in `newer`: they may have been edited,
+    /// paid or canceled since then.
     async fn catch_up_older(
         &self,
         since: Timestamp,
@@ -143,8 +144,8 @@ impl App {
         }
     }
 
-    /// Updates an order from the listed PaymentIntents, with their refunds and disputes, and returns it. `None` where the
-    /// order accepts none of them.
+    /// Updates an order from the listed PaymentIntents, with their refunds and disputes, and returns it. `None` where
+    /// the order accepts none of them.
     async fn catch_up(&self, listed: &[IntentSnapshot]) -> Result<Option<Order>, PerformError> {
         self.catch_up_open(listed).await?;
         let context = CommitContext::from(SOURCE, None);
@@ -161,8 +162,8 @@ impl App {
         Ok(last)
     }
 
-    /// Reads the PaymentIntents that are open in the backup and not among those `listed`: they may be older than the list,
-    /// and may have ended since. As long as one is open, its order accepts no other.
+    /// Reads the PaymentIntents that are open in the backup and not among those `listed`: they may be older than the
+    /// list, and may have ended since. As long as one is open, its order accepts no other.
     async fn catch_up_open(&self, listed: &[IntentSnapshot]) -> Result<(), PerformError> {
         let Some(id) = listed.iter().find_map(|it| it.order) else { return Ok(()) };
         let Some(order) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { return Ok(()) };
@@ -179,8 +180,8 @@ impl App {
         Ok(())
     }
 
-    /// Updates orders that have refunds since `since`, with the PaymentIntents of the refunds: the backup may be older than
-    /// the payments.
+    /// Updates orders that have refunds since `since`, with the PaymentIntents of the refunds: the backup may be older
+    /// than the payments.
     async fn catch_up_refunds(&self, since: Timestamp) -> Result<Vec<Order>, PerformError> {
         let (mut updated, mut seen, mut after) = (Vec::new(), BTreeSet::new(), None);
         loop {
@@ -263,7 +264,8 @@ impl App {
         let decision = decision.map_err(|error| PerformError::Unmatched(error.to_string()))?;
         let cause = Some(Cause { source: SOURCE.to_owned(), ..Cause::default() });
         match self.commit(Changes { cause, ..self.changes(Version::NEW, decision, now) }).await {
-            // The order is stored, by a concurrent recovery or by a commit that was not answered; or its number is taken.
+            // The order is stored, by a concurrent recovery or by a commit that was not answered; or its number is
+            // taken.
             Ok(()) | Err(StoreError::Conflict | StoreError::Unknown(_)) => Ok(()),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Corrupt(_))) => Err(error.into()),
         }
@@ -310,8 +312,8 @@ impl App {
     }
 }
 
-/// Leading PaymentIntent of an order, from which the order is created again. An intent that Paywright created, which names
-/// its revision, comes before others; then one that succeeded, then an open one.
+/// Leading PaymentIntent of an order, from which the order is created again. An intent that Paywright created, which
+/// names its revision, comes before others; then one that succeeded, then an open one.
 fn leading(listed: &[IntentSnapshot]) -> Option<&IntentSnapshot> {
     let own: Vec<_> = listed.iter().filter(|it| it.revision.is_some()).collect();
     let of = if own.is_empty() { listed.iter().collect() } else { own };
@@ -319,8 +321,9 @@ fn leading(listed: &[IntentSnapshot]) -> Option<&IntentSnapshot> {
     succeeded.or_else(|| of.iter().find(|it| !it.status.is_terminal())).or(of.first()).copied()
 }
 
-/// PaymentIntents in the sequence in which an order is settled with them: ended ones first, since an order accepts an open
-/// one only where it has no other; then the oldest first. Stripe lists the newest first, and its times are whole seconds.
+/// PaymentIntents in the sequence in which an order is settled with them: ended ones first, since an order accepts an
+/// open one only where it has no other; then the oldest first. Stripe lists the newest first, and its times are whole
+/// seconds.
 fn in_order(listed: &[IntentSnapshot]) -> Vec<&IntentSnapshot> {
     let mut sorted: Vec<_> = listed.iter().rev().collect();
     sorted.sort_by_key(|it| !it.status.is_terminal());

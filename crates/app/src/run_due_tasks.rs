@@ -10,14 +10,14 @@ use crate::{App, GatewayError, Lease, LeasedTask, StoreError, TaskRelease, WorkI
 /// Largest number of tasks and of events in one step; they run concurrently.
 const TASKS_AT_ONCE: u16 = 8;
 
-/// Shortest wait before a task is due again, in seconds: a task that is due at once would be leased by each next step, for
-/// ever.
+/// Shortest wait before a task is due again, in seconds: a task that is due at once would be leased by each next step,
+/// for ever.
 const AGAIN_SECONDS_MIN: u32 = 1;
 
 impl App {
     /// Performs one step of what is due at `now`: leases a few tasks and parked events, processes them concurrently and
-    /// ends their leases, then runs the back-fill and the rescheduling if they are due. Returns the amount of work done;
-    /// 0 means that nothing is due.
+    /// ends their leases, then runs the back-fill and the rescheduling if they are due. Returns the amount of work
+    /// done; 0 means that nothing is due.
     ///
     /// If this process dies meanwhile, another one leases the same tasks when the leases are over.
     pub async fn run_due_tasks(&self, now: Timestamp) -> Result<usize, StoreError> {

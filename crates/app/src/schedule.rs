@@ -70,8 +70,8 @@ impl App {
         Changes::of(version, decision, now, |order, task| self.due_at(order, task, now))
     }
 
-    /// Time from which the worker may perform a task that was decided at `now`. A request performs its own tasks at once:
-    /// for the worker they are due when the request must have ended.
+    /// Time from which the worker may perform a task that was decided at `now`. A request performs its own tasks at
+    /// once: for the worker they are due when the request must have ended.
     fn due_at(&self, order: &Order, task: &Task, now: Timestamp) -> Option<Timestamp> {
         let after = match task {
             Task::CreateIntent { .. }
@@ -139,13 +139,14 @@ impl App {
         attempts >= PARKED_ATTEMPTS_MIN && received_at.plus_seconds(PARKED_SECONDS_MAX) <= now
     }
 
-    /// Whether a walk continues at once: where it has more to read and has moved its cursor. A walk that has not moved it
-    /// would read the same again: it waits for its period, and a warning is logged once.
+    /// Whether a walk continues at once: where it has more to read and has moved its cursor. A walk that has not moved
+    /// it would read the same again: it waits for its period, and a warning is logged once.
     pub(crate) fn continues_at_once(&self, walk: &str, has_more: bool, before: Option<&str>, after: &Cursor) -> bool {
         let has_moved = before != after.value.as_deref();
         if has_more && !has_moved {
             self.warnings.warn(format!(
-                "The background walk {walk} has more to read but did not advance its cursor: it waits for its next period."
+                "The background walk {walk} has more to read but did not advance its cursor: it waits for its next \
+                 period."
             ));
         }
         has_more && has_moved

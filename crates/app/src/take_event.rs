@@ -37,9 +37,9 @@ enum Applied {
 }
 
 impl App {
-    /// Processes a Stripe event that arrived by `via` (`webhook` or `back_fill`). When this returns `Ok`, the event and the
-    /// change that it causes are committed, and the webhook may be acknowledged. `headers` are the delivery's HTTP headers
-    /// that may help in an investigation.
+    /// Processes a Stripe event that arrived by `via` (`webhook` or `back_fill`). When this returns `Ok`, the event and
+    /// the change that it causes are committed, and the webhook may be acknowledged. `headers` are the delivery's HTTP
+    /// headers that may help in an investigation.
     pub async fn take_event(
         &self,
         event: ProviderEvent,
@@ -117,8 +117,8 @@ impl App {
     fn warn_of_version(&self, other: Option<OtherVersion>) {
         let Some(OtherVersion { version, expected }) = other else { return };
         self.warnings.warn(format!(
-            "A webhook endpoint at Stripe sends events of API version {version}. Their objects are read from Stripe again, \
-             which is slower: set the endpoint's version to {expected}."
+            "A webhook endpoint at Stripe sends events of API version {version}. Their objects are read from Stripe \
+             again, which is slower: set the endpoint's version to {expected}."
         ));
     }
 
@@ -192,7 +192,8 @@ impl App {
         }
     }
 
-    /// Decides on the order of a PaymentIntent. Changes nothing where no order has it, or where `decide` returns `None`.
+    /// Decides on the order of a PaymentIntent. Changes nothing where no order has it, or where `decide` returns
+    /// `None`.
     async fn change_order_of(
         &self,
         intent: &IntentId,
@@ -262,8 +263,8 @@ impl App {
             Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Unmatched(_))) => {
                 unsettled(error.to_string())
             }
-            // Stripe could not be read, which says nothing about the order: the event is retried soon, and not given up,
-            // however old it is.
+            // Stripe could not be read, which says nothing about the order: the event is retried soon, and not given
+            // up, however old it is.
             Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
             Err(PerformError::Store(error)) => return Err(error),
         };
@@ -313,7 +314,8 @@ impl App {
         }
     }
 
-    /// Reads a PaymentIntent from Stripe and settles its order with it. The inner `Err` says why there is no such order.
+    /// Reads a PaymentIntent from Stripe and settles its order with it. The inner `Err` says why there is no such
+    /// order.
     async fn settle_from_stripe(
         &self,
         intent: &IntentId,

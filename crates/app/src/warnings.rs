@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::App;
 
-/// Difference between this machine's clock and Stripe's from which a warning is given, in seconds. Leases, webhook signatures
-/// and the age of idempotency keys depend on the clock.
+/// Difference between this machine's clock and Stripe's from which a warning is given, in seconds. Leases, webhook
+/// signatures and the age of idempotency keys depend on the clock.
 const CLOCK_DIFFERENCE_SECONDS_MAX: u64 = 30;
 
 /// Largest number of warnings that a process stores; further ones are logged each time.
@@ -31,8 +31,8 @@ impl Warnings {
 }
 
 impl App {
-    /// Warnings for the operator, in whole sentences: those given since the start of this process, such as about a webhook
-    /// endpoint of another API version, and the current ones about the clock and the store.
+    /// Warnings for the operator, in whole sentences: those given since the start of this process, such as about a
+    /// webhook endpoint of another API version, and the current ones about the clock and the store.
     pub fn warnings(&self) -> Vec<String> {
         let given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         given.into_iter().chain(self.clock_warning()).chain(self.store.warnings()).collect()

@@ -8,8 +8,8 @@ use paywright_domain::{OrderId, TaskKey};
 
 use crate::Actor;
 
-/// Id of the current work. It is sent to Stripe in a header, which is not among the parameters that Stripe compares under
-/// an idempotency key.
+/// Id of the current work. It is sent to Stripe in a header, which is not among the parameters that Stripe compares
+/// under an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkId {
     /// Id of an HTTP request.

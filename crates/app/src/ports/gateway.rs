@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 /// Port to Stripe's PaymentIntents and refunds. An adapter translates and retries; it decides nothing about orders.
 ///
-/// A call with a `key` sends it as Stripe's idempotency key: the same key must always come with the same parameters, and
-/// a repeated call returns the object that the first one created or changed. Dropping the future of such a call is an
-/// unknown outcome, after which the same call is safe to send again. A call that gets no answer, after all retries, ends
-/// as [`GatewayError::Unknown`].
+/// A call with a `key` sends it as Stripe's idempotency key: the same key must always come with the same parameters,
+/// and a repeated call returns the object that the first one created or changed. Dropping the future of such a call is
+/// an unknown outcome, after which the same call is safe to send again. A call that gets no answer, after all retries,
+/// ends as [`GatewayError::Unknown`].
 #[async_trait]
 pub trait PaymentGateway: Send + Sync {
     /// Creates a PaymentIntent, or returns the one that an earlier call with the same `key` created.
@@ -49,8 +49,8 @@ pub trait PaymentGateway: Send + Sync {
     /// Reads a refund. [`GatewayError::NotFound`] if Stripe has none with this id.
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError>;
 
-    /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was behind.
-    /// `None` before the first answer that had a date.
+    /// Seconds by which Stripe's clock was ahead of this machine's at Stripe's last answer; negative where it was
+    /// behind. `None` before the first answer that had a date.
     fn clock_difference_seconds(&self) -> Option<i64> {
         None
     }
@@ -67,8 +67,8 @@ pub struct NewIntent {
     pub customer: Option<CustomerId>,
     /// Revision of the order that the parameters are for.
     pub revision: u32,
-    /// Epoch in which the request was decided. With one, the metadata names the installation; without one, the request is
-    /// from before epochs were stored, and the metadata does not.
+    /// Epoch in which the request was decided. With one, the metadata names the installation; without one, the request
+    /// is from before epochs were stored, and the metadata does not.
     pub epoch: Option<Epoch>,
     /// Amount due.
     pub amount: Money,
@@ -209,12 +209,12 @@ pub enum GatewayError {
     /// The object that was read has a value that this version does not know, such as a new status.
     #[error("Stripe's answer is not understood: {0}")]
     NotUnderstood(String),
-    /// The object that was read can belong to no order of this installation: another installation or program on the same
-    /// Stripe account made it.
+    /// The object that was read can belong to no order of this installation: another installation or program on the
+    /// same Stripe account made it.
     #[error("the object at Stripe belongs to another installation or program: {0}")]
     Foreign(String),
-    /// No definite answer arrived. Not a failure: the request may have been carried out, and must be sent again under the
-    /// same key.
+    /// No definite answer arrived. Not a failure: the request may have been carried out, and must be sent again under
+    /// the same key.
     #[error("Stripe did not answer, so whether the request was carried out is unknown: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
 }

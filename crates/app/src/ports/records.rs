@@ -42,8 +42,8 @@ pub trait ProviderRecords: Send + Sync {
 pub struct RecordedOrder {
     /// The order, as far as Stripe has it.
     pub order: LostOrder,
-    /// Whether the metadata of the intent names this installation. An intent from before installation ids names none, and
-    /// may belong to another installation on the same account.
+    /// Whether the metadata of the intent names this installation. An intent from before installation ids names none,
+    /// and may belong to another installation on the same account.
     pub names_installation: bool,
 }
 

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
 use crate::Actor;
 
-/// Port to the database. Each call is one transaction, and none outlives its call. `testkit::store_contract!` checks each
-/// store against these docs.
+/// Port to the database. Each call is one transaction, and none outlives its call. `testkit::store_contract!` checks
+/// each store against these docs.
 ///
 /// Dropping the future of a `commit` leaves it committed or not, never half. Which of the two may be decided a moment
 /// later; a commit that would conflict with it waits until then.
@@ -40,8 +40,8 @@ pub trait Store: Send + Sync {
     /// Reads the record of an earlier request with this key.
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if the id or number
-    /// of a new order or the idempotency key exists, or if the key placed an order that was lost
+    /// Writes all of `changes`, or nothing. [`StoreError::Conflict`] if the order's version is stale, if the id or
+    /// number of a new order or the idempotency key exists, or if the key placed an order that was lost
     /// ([`Self::add_lost_order`]).
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
@@ -49,12 +49,12 @@ pub trait Store: Send + Sync {
     /// A lease that has ended, or that ends later than [`Lease::until_max`], counts as none.
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError>;
 
-    /// Ends the lease of a task, and deletes the task or makes it due again later. Returns whether the task was still under
-    /// this lease; if it was not, nothing is changed.
+    /// Ends the lease of a task, and deletes the task or makes it due again later. Returns whether the task was still
+    /// under this lease; if it was not, nothing is changed.
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError>;
 
-    /// Reads at most `late.limit` tasks that are due after `late.after`, those due first first, and makes those of them due
-    /// at `late.now` that are due later than a task of their kind can be.
+    /// Reads at most `late.limit` tasks that are due after `late.after`, those due first first, and makes those of them
+    /// due at `late.now` that are due later than a task of their kind can be.
     async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError>;
 
     /// Reads the tasks of an order, those due first first.
@@ -71,8 +71,8 @@ pub trait Store: Send + Sync {
     /// [`Lease::event_due_max`] counts as due.
     async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError>;
 
-    /// Stores the result of processing a parked event, and ends its lease. Returns whether the event was still under this
-    /// lease; if it was not, nothing is changed.
+    /// Stores the result of processing a parked event, and ends its lease. Returns whether the event was still under
+    /// this lease; if it was not, nothing is changed.
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError>;
 
     /// Deletes events that are not parked and arrived before `before`, up to a limit of the store's own. Returns their
@@ -84,8 +84,8 @@ pub trait Store: Send + Sync {
     /// [`Lease::until_max`] as none: a clock that ran ahead wrote them.
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError>;
 
-    /// Moves a cursor that `owner` has leased, ends the lease, and makes the cursor due at `due_at`. Returns whether it was
-    /// under a lease of `owner`; if it was not, nothing is changed.
+    /// Moves a cursor that `owner` has leased, ends the lease, and makes the cursor due at `due_at`. Returns whether it
+    /// was under a lease of `owner`; if it was not, nothing is changed.
     async fn move_cursor(
         &self,
         name: &str,
@@ -113,8 +113,8 @@ pub trait Store: Send + Sync {
     /// changes nothing.
     async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError>;
 
-    /// Stores the id of an order that a restore from a backup has lost. From then on, a commit conflicts that would place
-    /// an order with an idempotency key under an id with the same random bits ([`IdempotencyKey::order_id`]).
+    /// Stores the id of an order that a restore from a backup has lost. From then on, a commit conflicts that would
+    /// place an order with an idempotency key under an id with the same random bits ([`IdempotencyKey::order_id`]).
     async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Finds the lost order whose id equals `like` in all bits after the time.
@@ -257,8 +257,8 @@ pub struct Changes {
 /// Cause of a change: its source, actor and request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cause {
-    /// Source of the update: `webhook`, `back_fill`, `answer`, `callback`, `poll`, `worker` or `recover`. Empty where the
-    /// actor alone caused the change.
+    /// Source of the update: `webhook`, `back_fill`, `answer`, `callback`, `poll`, `worker` or `recover`. Empty where
+    /// the actor alone caused the change.
     pub source: String,
     /// Stripe's id of the event (`evt_…`), where the change came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,8 +290,8 @@ impl Cause {
 }
 
 impl Changes {
-    /// Changes of `decision`, decided at `at` on version `expected`. `due_at` returns the time from which the worker may
-    /// perform a task; a task without a time is not stored.
+    /// Changes of `decision`, decided at `at` on version `expected`. `due_at` returns the time from which the worker
+    /// may perform a task; a task without a time is not stored.
     pub fn of(
         expected: Version,
         decision: Decision,
@@ -466,8 +466,8 @@ pub struct StoredTask {
     pub error: Option<String>,
 }
 
-/// Position in a list that is read in steps, such as Stripe's events. It is stored under a name and leased by one process
-/// at a time.
+/// Position in a list that is read in steps, such as Stripe's events. It is stored under a name and leased by one
+/// process at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cursor {
     /// Last item seen; `None` before the first.

@@ -4,16 +4,16 @@ use secrecy::SecretString;
 
 use super::gateway::GatewayError;
 
-/// Port to Stripe's customers and their saved payment methods. No money moves here. A `key` is Stripe's idempotency key,
-/// as in [`PaymentGateway`](crate::PaymentGateway).
+/// Port to Stripe's customers and their saved payment methods. No money moves here. A `key` is Stripe's idempotency
+/// key, as in [`PaymentGateway`](crate::PaymentGateway).
 #[async_trait]
 pub trait Wallet: Send + Sync {
     /// Creates a customer, or returns the one that an earlier call with the same `key` created.
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError>;
 
-    /// Creates an ephemeral key, with which a mobile app may read and change one customer's payment methods for an hour.
-    /// `version` is the API version that the app's Stripe SDK uses; `None` is that of this program. The key is never
-    /// stored or logged.
+    /// Creates an ephemeral key, with which a mobile app may read and change one customer's payment methods for an
+    /// hour. `version` is the API version that the app's Stripe SDK uses; `None` is that of this program. The key is
+    /// never stored or logged.
     async fn ephemeral_key(
         &self,
         customer: &ProviderCustomerId,
@@ -21,8 +21,8 @@ pub trait Wallet: Send + Sync {
         key: &str,
     ) -> Result<SecretString, GatewayError>;
 
-    /// Creates a SetupIntent, with which a browser saves a payment method without paying, and returns its client secret,
-    /// which is never stored or logged.
+    /// Creates a SetupIntent, with which a browser saves a payment method without paying, and returns its client
+    /// secret, which is never stored or logged.
     async fn setup_intent(&self, customer: &ProviderCustomerId, key: &str) -> Result<SecretString, GatewayError>;
 
     /// Reads the saved cards of a customer, the newest first; a hundred at most.

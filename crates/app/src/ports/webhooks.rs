@@ -4,7 +4,8 @@ use thiserror::Error;
 
 /// Port that verifies webhook signatures. Pure: a result depends on the arguments and the configured secrets alone.
 pub trait Webhooks: Send + Sync {
-    /// Verifies `signature`, the `Stripe-Signature` header, over the raw bytes of `body`, and only then parses the event.
+    /// Verifies `signature`, the `Stripe-Signature` header, over the raw bytes of `body`, and only then parses the
+    /// event.
     fn open(&self, body: &[u8], signature: &str, now: Timestamp) -> Result<ProviderEvent, WebhookError>;
 }
 
@@ -119,7 +120,7 @@ pub enum WebhookError {
     BadSignature(&'static str),
     /// The signature is made with a configured secret, but too long before or after the current time.
     #[error(
-        "the webhook was signed {} seconds {} this machine's clock, and at most {tolerance} are accepted; is the clock right?",
+        "the webhook was signed {} seconds {} this machine's clock, and at most {tolerance} are allowed; check it",
         seconds.abs(),
         if *seconds < 0 { "behind" } else { "ahead of" }
     )]

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::{NOW, Shop, update};
 
-/// Store whose first commits have an unknown outcome: those before `done` were made, those after it up to `lost` were not,
-/// and later ones are answered. If it is `gone`, it answers nothing after the first of them.
+/// Store whose first commits have an unknown outcome: those before `done` were made, those after it up to `lost` were
+/// not, and later ones are answered. If it is `gone`, it answers nothing after the first of them.
 struct Doubtful {
     store: Arc<dyn Store>,
     commits: AtomicU32,
@@ -242,8 +242,8 @@ async fn a_request_gives_up_after_some_attempts_when_the_store_never_answers() {
     assert!(matches!(again, Ok(PlacedOrder::Now(_))), "{again:?}");
 }
 
-/// Whichever step fails after a commit that was made or is in doubt: the caller is not told that nothing changed, and does
-/// not repeat the request without a key for that reason.
+/// Whichever step fails after a commit that was made or is in doubt: the caller is not told that nothing changed, and
+/// does not repeat the request without a key for that reason.
 #[tokio::test]
 async fn after_a_commit_in_doubt_no_failure_claims_that_nothing_changed() {
     for (done, lost) in [(1, 0), (0, 1)] {

@@ -317,8 +317,8 @@ async fn waiting(shop: &Shop) -> Vec<String> {
     shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect()
 }
 
-/// Disputes, charges, warnings and refunds made in the dashboard name no installation. Their PaymentIntent does: one read
-/// suffices.
+/// Disputes, charges, warnings and refunds made in the dashboard name no installation. Their PaymentIntent does: one
+/// read suffices.
 #[tokio::test]
 async fn an_intent_of_another_installation_is_read_once() {
     let (order, own) = Shop::open().await.payable().await;
@@ -400,8 +400,8 @@ async fn an_event_that_no_webhook_delivered_is_found_by_the_back_fill() {
     assert!(shop.provider().walked() > calls, "the back-fill runs at the start of a process");
 }
 
-/// On a busy account the events of the last minute are more than one walk reads. They are read once in a period, and not
-/// again and again for as long as they are young.
+/// On a busy account the events of the last minute are more than one walk reads. They are read once in a period, and
+/// not again and again for as long as they are young.
 #[tokio::test]
 async fn events_of_a_busy_account_are_read_once_in_a_period() {
     let shop = Shop::open().await;
