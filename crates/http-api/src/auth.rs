@@ -1,5 +1,5 @@
-//! Who calls. `X-API-Key` says which application; `Authorization: Bearer` says which customer, by a token that
-//! the shop signed (JWT, HS256) or by the token of one order.
+//! Authentication. `X-API-Key` identifies the application; `Authorization: Bearer` identifies the customer, by a token
+//! that the shop signed (JWT, HS256) or by the token of one order.
 
 use std::time::Duration;
 
@@ -19,16 +19,15 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::problem::Problem;
-use crate::requests::asked_by;
+use crate::requests::record_actor;
 
 const KEY_PREFIX: &str = "pwk_";
 const ORDER_TOKEN_PREFIX: &str = "pwo_";
 const CART_TOKEN_PREFIX: &str = "pwc_";
-/// The shortest secret that tokens are signed with, in bytes: as long as what HMAC-SHA256 gives (RFC 7518,
-/// section 3.2).
+/// Minimum length of the token secret, in bytes: that of the output of HMAC-SHA256 (RFC 7518, section 3.2).
 pub(crate) const SECRET_BYTES_MIN: usize = 32;
 
-/// The text of an application's key: 256 random bits, known to its holder alone.
+/// Text of an API key: 256 random bits. Only its holder keeps the text; the store keeps its digest.
 #[derive(Debug)]
 pub struct ApiKeyText(SecretString);
 
@@ -38,40 +37,40 @@ impl ApiKeyText {
         Self(SecretString::from(format!("{KEY_PREFIX}{}", hex::encode(bytes))))
     }
 
-    /// The text, to be shown once.
+    /// Secret text, to be shown once.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// What a store keeps of it.
+    /// SHA-256 digest, which the store keeps in place of the text.
     pub fn digest(&self) -> [u8; 32] {
         digest(self.expose())
     }
 }
 
-/// A key is random enough that a plain digest cannot be turned back; and since the digest is what is looked
-/// up, how long that takes says nothing about a key.
+/// SHA-256 digest of a key's text. A key of 256 random bits needs no slow hash, and since keys are looked up by digest,
+/// the time of a lookup reveals nothing about a key.
 fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Checks and makes the tokens of customers and orders.
+/// Signs and verifies the tokens of customers, orders and carts.
 pub struct Tokens {
-    orders: NamingTokens,
-    carts: NamingTokens,
+    orders: ObjectTokens,
+    carts: ObjectTokens,
     decoding: DecodingKey,
     encoding: EncodingKey,
     validation: Validation,
     leeway_seconds: i64,
 }
 
-/// Why there are no tokens.
+/// Why a token cannot be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokensError {
-    /// The secret is too short to be safe.
+    /// The token secret has fewer than 32 bytes.
     #[error("the token secret must have at least {SECRET_BYTES_MIN} bytes")]
     SecretTooShort,
-    /// A token could not be signed.
+    /// The JWT library failed to sign.
     #[error("the token cannot be signed")]
     Signing,
 }
@@ -84,7 +83,7 @@ struct Claims {
     nbf: Option<NumericDate>,
 }
 
-/// Seconds since 1970 (RFC 7519, section 2). A fraction is read and dropped, since our clock has whole seconds.
+/// JWT time in seconds since 1970 (RFC 7519, section 2). A fraction is dropped: our clock counts whole seconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(transparent)]
 struct NumericDate(i64);
@@ -100,11 +99,11 @@ impl<'de> Deserialize<'de> for NumericDate {
 }
 
 impl Tokens {
-    /// Default tolerance for a clock that differs from ours, in seconds.
+    /// Default tolerance for clock differences when `exp` and `nbf` are checked, in seconds.
     pub const LEEWAY_SECONDS: u32 = 30;
 
-    /// Takes the secret that the shop signs its customers' tokens with. Order tokens are made from it too,
-    /// by a key of their own.
+    /// Takes the secret with which the shop signs customers' JWTs. Order and cart tokens are signed with it too; the
+    /// signed bytes begin with the kind of token.
     pub fn new(secret: &SecretString) -> Result<Self, TokensError> {
         let bytes = secret.expose_secret().as_bytes();
         if bytes.len() < SECRET_BYTES_MIN {
@@ -112,12 +111,12 @@ impl Tokens {
         }
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "sub"]);
-        // Times are checked below, by our own clock; an audience is not asked for.
+        // `access` checks the times by the injected clock; no audience is required.
         validation.validate_exp = false;
         validation.validate_aud = false;
         Ok(Self {
-            orders: NamingTokens::new(bytes, "order", ORDER_TOKEN_PREFIX),
-            carts: NamingTokens::new(bytes, "cart", CART_TOKEN_PREFIX),
+            orders: ObjectTokens::new(bytes, "order", ORDER_TOKEN_PREFIX),
+            carts: ObjectTokens::new(bytes, "cart", CART_TOKEN_PREFIX),
             decoding: DecodingKey::from_secret(bytes),
             encoding: EncodingKey::from_secret(bytes),
             validation,
@@ -125,41 +124,43 @@ impl Tokens {
         })
     }
 
-    /// Takes another tolerance for a clock that differs from ours.
+    /// Sets the tolerance for clock differences, in seconds.
     #[must_use]
     pub fn with_leeway(self, seconds: u32) -> Self {
         Self { leeway_seconds: seconds.into(), ..self }
     }
 
-    /// Signs a customer's token, valid until `expires_at`.
+    /// Signs a customer's JWT, valid until `expires_at`.
     pub fn customer_token(&self, customer: &CustomerId, expires_at: Timestamp) -> Result<String, TokensError> {
         let exp = NumericDate(expires_at.unix_seconds());
         let claims = Claims { sub: customer.as_str().to_owned(), exp, nbf: None };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| TokensError::Signing)
     }
 
-    /// The token of one order.
+    /// Token that gives access to one order.
     pub fn order_token(&self, order: OrderId) -> String {
         self.orders.token(order.0)
     }
 
-    /// The token of one cart, and of the order that it becomes.
+    /// Token that gives access to one cart and to the order placed from it.
     pub fn cart_token(&self, cart: CartId) -> String {
         self.carts.token(cart.0)
     }
 
-    /// What a token of a cart or of an order opens.
+    /// Cart or order that a token gives access to; `None` for a token that we did not sign.
     pub(crate) fn subject(&self, token: &str) -> Option<TokenSubject> {
         let cart = || self.carts.read(token).map(|it| TokenSubject::Cart(CartId(it)));
         self.orders.read(token).map(|it| TokenSubject::Order(OrderId(it))).or_else(cart)
     }
 
+    /// Orders that a bearer token gives access to; `None` if it is malformed, expired or not signed by this shop.
     pub(crate) fn access(&self, token: &str, now: Timestamp) -> Option<Access> {
         if token.starts_with(ORDER_TOKEN_PREFIX) {
             return self.orders.read(token).map(|it| Access::Order(OrderId(it)));
         }
         let read = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
-        // An extension that must be understood (RFC 7515, section 4.1.11): none is, and an empty list is malformed.
+        // `crit` lists extensions that must be supported (RFC 7515, section 4.1.11): none is, and an empty list is
+        // malformed.
         if read.header.crit.is_some() {
             return None;
         }
@@ -170,42 +171,42 @@ impl Tokens {
     }
 }
 
-/// Tokens that open one thing: its id and a code that only we can make, so that nothing has to be stored.
-struct NamingTokens {
+/// Tokens of one kind of object: its id and an HMAC-SHA256 tag of the id, so that no token has to be stored.
+struct ObjectTokens {
     mac: Hmac<Sha256>,
     prefix: &'static str,
 }
 
-impl NamingTokens {
-    /// Takes the secret that they are made with, and of which kind of thing they are.
+impl ObjectTokens {
+    /// Takes the token secret, and the kind of object that the tokens are for.
     fn new(secret: &[u8], kind: &str, prefix: &'static str) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
-        // Said first what it is for, so that no code made for something else is one of these.
+        // The kind is part of the signed bytes, so that a tag made for another kind never verifies.
         mac.update(format!("paywright {kind} token v1:").as_bytes());
         Self { mac, prefix }
     }
 
-    /// The token of the thing with this id.
+    /// Token of the object with this id.
     fn token(&self, id: Uuid) -> String {
-        let code = self.mac.clone().chain_update(id.as_bytes()).finalize().into_bytes();
-        format!("{}{}_{}", self.prefix, id.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(code))
+        let tag = self.mac.clone().chain_update(id.as_bytes()).finalize().into_bytes();
+        format!("{}{}_{}", self.prefix, id.as_simple(), BASE64_URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// The id that a token was made for. Takes the same time for every wrong code.
+    /// Id in a token whose tag verifies. The comparison takes constant time.
     fn read(&self, token: &str) -> Option<Uuid> {
-        let (id, code) = token.strip_prefix(self.prefix)?.split_once('_')?;
+        let (id, tag) = token.strip_prefix(self.prefix)?.split_once('_')?;
         let id = Uuid::try_parse(id).ok()?;
-        let code = BASE64_URL_SAFE_NO_PAD.decode(code).ok()?;
-        self.mac.clone().chain_update(id.as_bytes()).verify_slice(&code).ok().map(|()| id)
+        let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
+        self.mac.clone().chain_update(id.as_bytes()).verify_slice(&tag).ok().map(|()| id)
     }
 }
 
-/// The application that calls, if it may do what `scope` says.
+/// Authenticates the calling application and requires `scope`.
 pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) -> Result<ApiKey, Problem> {
     let given = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
     let Some(text) = given else {
-        let detail = "the X-API-Key header is missing: make a key with `paywright keys create`";
+        let detail = "the X-API-Key header is missing: create a key with `paywright keys create`";
         return Err(Problem::unauthorized("api_key_missing", detail));
     };
     let Some(key) = key_of(api, text).await? else {
@@ -215,37 +216,39 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
     if key.scopes.contains(&scope) {
         return Ok(key);
     }
-    let detail = format!("this call needs a key with the scope {scope}");
+    let detail = format!("this call requires an API key with the scope {scope}");
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
-/// The key with this text, if it is taken now. From here on the request is known to be its holder's.
+/// Active API key with this text, recorded as the actor of the request.
 pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, StoreError> {
     let found = api.app.authenticate(&digest(text)).await?;
-    Ok(found.inspect(|it| asked_by(Actor::ApiKey { key: it.id, key_name: it.name.clone() })))
+    Ok(found.inspect(|it| record_actor(Actor::ApiKey { key: it.id, key_name: it.name.clone() })))
 }
 
-/// The token of an `Authorization` header of the scheme `Bearer`, which is written in any case (RFC 9110, section
-/// 11.1).
+/// Token of an `Authorization: Bearer` header. The scheme is case-insensitive (RFC 9110, section 11.1).
 pub(crate) fn bearer(header: &HeaderValue) -> Option<&str> {
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whose orders may be seen, where a customer must say who it is.
-pub(crate) fn customer(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+/// Access given by the bearer token, which is required.
+pub(crate) fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
     let Some(header) = request.headers().get(AUTHORIZATION) else {
-        let detail = "the Authorization header is missing: Bearer and a customer's or an order's token";
+        let detail = "the Authorization header is missing: send `Bearer` and the token of a customer or of an order";
         return Err(Problem::unauthorized("token_missing", detail));
     };
     bearer(header).and_then(|it| api.tokens.access(it, api.app.now())).ok_or_else(|| {
-        Problem::unauthorized("token_invalid", "the bearer token is malformed, expired or not signed by this shop")
+        Problem::unauthorized(
+            "token_invalid",
+            "the bearer token is malformed, expired or not signed with this shop's secret",
+        )
     })
 }
 
-/// Whose orders may be seen, where an application may speak for itself: a token narrows what it sees.
-pub(crate) fn customer_if_any(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
-    if request.headers().contains_key(AUTHORIZATION) { customer(api, request) } else { Ok(Access::All) }
+/// Access given by the bearer token if there is one; otherwise that of the application, to every order.
+pub(crate) fn bearer_access_or_all(api: &Api, request: &HttpRequest) -> Result<Access, Problem> {
+    if request.headers().contains_key(AUTHORIZATION) { bearer_access(api, request) } else { Ok(Access::All) }
 }
 
 #[cfg(test)]
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customers_token_opens_its_orders_until_it_expires() {
+    fn a_customers_token_gives_access_until_it_expires() {
         let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
         let ada = CustomerId::new("cus-ada").unwrap();
         let token = tokens.customer_token(&ada, at(NOW)).unwrap();
@@ -295,7 +298,7 @@ mod tests {
     const CRITICAL_OF_NOTHING: &str = "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwfQ.bwN6DbZqW_jVZHmP_zQzcwYUY45FvQnvxL9Rz3whuwo";
 
     #[test]
-    fn a_token_of_another_library_is_taken_with_times_in_fractions_of_seconds() {
+    fn a_jwt_with_fractional_times_is_accepted() {
         let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
         let ada = Some(Access::Customer(CustomerId::new("cus-ada").unwrap()));
         for (token, now, expected) in [
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_with_an_extension_that_must_be_understood_is_refused() {
+    fn a_jwt_with_a_critical_header_is_refused() {
         let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
         for token in [CRITICAL, CRITICAL_OF_NOTHING] {
             assert_eq!(tokens.access(token, at(NOW)), None, "{token}");
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_bearer_is_read_in_any_case() {
+    fn the_bearer_scheme_is_case_insensitive() {
         for (header, token) in [
             ("Bearer t", Some("t")),
             ("bearer t", Some("t")),
@@ -335,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_this_shop_did_not_sign_opens_nothing() {
+    fn a_token_not_signed_by_this_shop_gives_no_access() {
         let ours = tokens(&"s".repeat(SECRET_BYTES_MIN));
         let theirs = tokens(&"t".repeat(SECRET_BYTES_MIN));
         let ada = CustomerId::new("cus-ada").unwrap();
@@ -349,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_orders_token_opens_that_order_alone() {
+    fn an_order_token_gives_access_to_its_order_only() {
         let tokens = tokens(&"s".repeat(SECRET_BYTES_MIN));
         let (one, other) = (OrderId(Uuid::from_u128(7)), OrderId(Uuid::from_u128(8)));
         let token = tokens.order_token(one);
@@ -366,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_shown_once_and_kept_as_a_digest() {
+    fn an_api_key_is_stored_as_a_digest_and_hidden_from_debug() {
         let key = ApiKeyText::from_random([7; 32]);
         assert_eq!(key.expose().len(), KEY_PREFIX.len() + 64);
         assert!(!format!("{key:?}").contains("0707"));

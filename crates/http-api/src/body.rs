@@ -1,5 +1,4 @@
-//! What callers of the shop dialect send, and the way from there into the domain. Every problem of a body is named at
-//! once.
+//! Request bodies of the shop dialect, read into domain values. All problems of a body are reported together.
 
 use paywright_domain::{
     Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentId, LineItem, Metadata,
@@ -10,11 +9,11 @@ use serde_json::Value;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer, string};
 
-/// The code of a refusal of the fields of an order, an edit or a cancellation.
+/// Error code for invalid fields of an order, an edit or a cancellation.
 pub(crate) const INVALID_ORDER: &str = "invalid_order";
-/// The code of a refusal of the fields of a capture.
+/// Error code for invalid fields of a capture.
 pub(crate) const INVALID_CAPTURE: &str = "invalid_capture";
-/// The code of a refusal of the fields of a refund.
+/// Error code for invalid fields of a refund.
 pub(crate) const INVALID_REFUND: &str = "invalid_refund";
 
 const ORDER: [&str; 7] = ["currency", "customer", "email", "line_items", "adjustments", "capture", "metadata"];
@@ -22,7 +21,7 @@ const EDIT: [&str; 4] = ["line_items", "adjustments", "email", "metadata"];
 const LINE: [&str; 5] = ["name", "amount", "quantity", "description", "sku"];
 const ADJUSTMENT: [&str; 3] = ["kind", "label", "amount"];
 
-/// Reads an order to be placed.
+/// Reads the body of a new order.
 pub(crate) fn new_order(body: &Fields) -> Result<NewOrder, Problem> {
     let mut problems = FieldProblems::default();
     let new = read_order(&mut Reader::new(body, &ORDER, &mut problems));
@@ -52,7 +51,7 @@ fn read_order(order: &mut Reader<'_>) -> Option<NewOrder> {
     })
 }
 
-/// Reads an edit of an order in `currency`.
+/// Reads the body of an edit of an order in `currency`.
 pub(crate) fn order_edit(body: &Fields, currency: Currency) -> Result<OrderEdit, Problem> {
     let mut problems = FieldProblems::default();
     let edit = read_edit(&mut Reader::new(body, &EDIT, &mut problems), currency);
@@ -63,12 +62,12 @@ fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
     let lines = edit.list("line_items", &LINE, |it| line(it, Some(currency)));
     let adjustments = edit.list("adjustments", &ADJUSTMENT, |it| adjustment(it, Some(currency)));
     let email = edit.optional("email", |it| Ok(Email::new(string(it)?)?));
-    // Null takes the address away.
+    // Null clears the e-mail address.
     let email = if edit.names("email") { Some(email) } else { None };
     OrderEdit { lines, adjustments, email, metadata: metadata(edit), ..OrderEdit::default() }
 }
 
-/// A line. Without a currency, the form of its amount is checked all the same.
+/// Reads a line item. Without a valid currency, its amount is still checked to be an integer.
 fn line(line: &mut Reader<'_>, currency: Option<Currency>) -> Option<LineItem> {
     let name = line.required("name", |it| Ok(Text::<1, 250>::new(string(it)?)?));
     let amount = line.required("amount", |it| match money(it, currency)? {
@@ -95,7 +94,7 @@ fn adjustment(adjustment: &mut Reader<'_>, currency: Option<Currency>) -> Option
     Some(Adjustment { kind: kind?, label: label?, amount: amount?? })
 }
 
-/// An amount in minor units of ISO 4217.
+/// Reads an amount in minor units of ISO 4217; `None` without a valid currency.
 fn money(value: &Value, currency: Option<Currency>) -> Result<Option<Money>, Reason> {
     let minor = integer(value)?;
     Ok(currency.map(|it| Money::new(minor, it)).transpose()?)
@@ -106,12 +105,12 @@ fn metadata(body: &mut Reader<'_>) -> Option<Metadata> {
     Some(entries.into_iter().collect())
 }
 
-/// An amount in major units; all that there is, if it is absent.
+/// Reads an optional amount in major units; an absent one means the whole amount.
 fn amount(body: &mut Reader<'_>, currency: Currency) -> Option<Money> {
     body.optional("amount", |it| Ok(Money::parse_decimal(string(it)?, currency)?))
 }
 
-/// Reads why an order is cancelled.
+/// Reads the reason of a cancellation; `requested_by_customer` by default.
 pub(crate) fn cancel_reason(body: &Fields) -> Result<CancelReason, Problem> {
     let mut problems = FieldProblems::default();
     let reason = Reader::new(body, &["reason"], &mut problems).optional("reason", |it| {
@@ -122,14 +121,14 @@ pub(crate) fn cancel_reason(body: &Fields) -> Result<CancelReason, Problem> {
     problems.done(Some(reason)).map_err(|it| Problem::invalid(INVALID_ORDER, it))
 }
 
-/// Reads how much is captured; all that is authorised, if nothing is said.
+/// Reads the amount of a capture; an absent one means all that is authorised.
 pub(crate) fn capture_amount(body: &Fields, currency: Currency) -> Result<Option<Money>, Problem> {
     let mut problems = FieldProblems::default();
     let amount = amount(&mut Reader::new(body, &["amount"], &mut problems), currency);
     problems.done(Some(amount)).map_err(|it| Problem::invalid(INVALID_CAPTURE, it))
 }
 
-/// Reads a refund.
+/// Reads the body of a refund.
 pub(crate) fn new_refund(body: &Fields, currency: Currency) -> Result<NewRefund, Problem> {
     let mut problems = FieldProblems::default();
     let mut refund = Reader::new(body, &["amount", "reason", "payment_intent"], &mut problems);

@@ -1,5 +1,5 @@
-//! Address of the client, and of this service as the client knows it: what a connection says, or what trusted proxies
-//! say of it. `X-Forwarded-*` of anybody else is not read.
+//! Address of the client, and of this service as the client sees it: from the connection, or from the `X-Forwarded-*`
+//! headers of trusted proxies. Such headers of any other peer are ignored.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,33 +14,33 @@ use thiserror::Error;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// Length of the network prefix that one IPv6 client is given at the least (RFC 6177).
+/// Prefix length of the smallest IPv6 network that one client is assigned (RFC 6177).
 const IPV6_CLIENT_PREFIX: u8 = 64;
-/// Length of the prefix of IPv4 addresses written as IPv6 (RFC 4291, section 2.5.5.2).
+/// Prefix length of IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
-/// Proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are believed: addresses and networks,
-/// separated by commas. None by default.
+/// Proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` headers are used: addresses and
+/// networks, separated by commas. None by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 /// Why a list of trusted proxies is refused. `entry` counts from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TrustedProxiesError {
-    /// It is neither an address nor a network.
-    #[error("must be addresses and networks, like 10.0.0.0/8 or ::1: entry {entry} is none")]
+    /// The entry is neither an address nor a network.
+    #[error("must be addresses and networks, like 10.0.0.0/8 or ::1: entry {entry} is neither")]
     Malformed {
         /// Its place.
         entry: usize,
     },
-    /// It holds every address, so that anybody could claim any.
-    #[error("must be the networks that the proxies are in: entry {entry} holds every address")]
-    Everybody {
+    /// The network contains every address, so that any client could claim any address.
+    #[error("must be only the networks of the proxies: entry {entry} contains every address")]
+    EveryAddress {
         /// Its place.
         entry: usize,
     },
-    /// It is a network of IPv4 addresses, written as IPv6.
-    #[error("must have networks of IPv4 addresses written as IPv4: entry {entry} is written as IPv6")]
+    /// The network is one of IPv4-mapped IPv6 addresses.
+    #[error("must have IPv4 networks in IPv4 notation: entry {entry} is an IPv4 network in IPv6 notation")]
     Mapped {
         /// Its place.
         entry: usize,
@@ -57,7 +57,7 @@ impl FromStr for TrustedProxies {
             let network = text.parse::<IpNet>().or_else(|_| address());
             let network = network.map_err(|_| TrustedProxiesError::Malformed { entry })?;
             if network.prefix_len() == 0 {
-                return Err(TrustedProxiesError::Everybody { entry });
+                return Err(TrustedProxiesError::EveryAddress { entry });
             }
             if network.prefix_len() >= MAPPED_PREFIX && network.network().to_canonical() != network.network() {
                 return Err(TrustedProxiesError::Mapped { entry });
@@ -69,7 +69,7 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether there are any.
+    /// Whether no proxy is trusted.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -79,9 +79,9 @@ impl TrustedProxies {
         self.0.iter().any(|it| it.contains(&address))
     }
 
-    /// The client behind `peer`. Each trusted proxy appends the address that it was called from, so the entries of
-    /// `X-Forwarded-For` are read from the right for as long as the address so far is a trusted proxy's; what is left of
-    /// that anybody may have written. A malformed entry ends the reading too: then the client is the proxy that wrote it.
+    /// Address of the client behind `peer`. Each trusted proxy appends the address that called it, so `X-Forwarded-For`
+    /// is read from the right while the address so far is a trusted proxy's; any client may have written the entries
+    /// left of that. A malformed entry ends the walk too: the client is then the proxy that wrote it.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let mut client = peer.to_canonical();
         if self.contain(client) {
@@ -96,8 +96,8 @@ impl TrustedProxies {
         ClientAddress(client)
     }
 
-    /// Scheme and host by which the client has reached `request`, like `https://shop.example`; empty where its host is no
-    /// plain one. We speak HTTP alone: another scheme is a trusted proxy's.
+    /// Scheme and host by which the client reached this service, like `https://shop.example`; empty if the host has
+    /// unexpected characters. This service speaks plain HTTP, so that only a trusted proxy can report another scheme.
     pub(crate) fn origin(&self, request: &HttpRequest) -> String {
         let is_proxied = request.peer_addr().is_some_and(|it| self.contain(it.ip().to_canonical()));
         let forwarded = |name| if is_proxied { entries(request.headers(), &name).last() } else { None };
@@ -111,13 +111,13 @@ impl TrustedProxies {
     }
 }
 
-/// Entries of a header of lists, over all its lines. A line that is no text is one malformed entry.
+/// Entries of a list header, over all of its lines. A line that is not text counts as one malformed entry.
 fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).map(|it| it.to_str().unwrap_or("?"));
     lines.flat_map(|it| it.split(',')).map(str::trim).filter(|it| !it.is_empty())
 }
 
-/// The address of an entry of `X-Forwarded-For`: alone, with a port, or in brackets.
+/// Parses an entry of `X-Forwarded-For`: an address alone, with a port, or in brackets.
 fn address(entry: &str) -> Option<IpAddr> {
     let with_port = || entry.parse::<SocketAddr>().ok().map(|it| it.ip());
     let in_brackets = || entry.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
@@ -125,31 +125,35 @@ fn address(entry: &str) -> Option<IpAddr> {
     found.map(|it| it.to_canonical())
 }
 
-/// Address of the client of a request: of the other end of its connection, or what trusted proxies say of it. An IPv4
-/// address written as IPv6 is an IPv4 address here.
+/// Client address of a request: the peer of its connection, or the address that trusted proxies report. IPv4-mapped
+/// IPv6 addresses are converted to IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// Finds the address of the client of a request that has just arrived, and keeps it with the request. `None` where
-    /// the connection has no address.
-    pub(crate) fn keep(request: &impl HttpMessage, peer: Option<SocketAddr>, trusted: &TrustedProxies) -> Option<Self> {
+    /// Determines the client address of a request and attaches it to the request. `None` if the connection has no peer
+    /// address.
+    pub(crate) fn attach(
+        request: &impl HttpMessage,
+        peer: Option<SocketAddr>,
+        trusted: &TrustedProxies,
+    ) -> Option<Self> {
         let client = trusted.client(peer?.ip(), request.headers());
         request.extensions_mut().insert(client);
         Some(client)
     }
 
-    /// The address of the client of a request; `None` where its connection has none.
+    /// Client address attached to a request; `None` if its connection has no peer address.
     pub fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().copied()
     }
 
-    /// The address.
+    /// IP address.
     pub fn ip(self) -> IpAddr {
         self.0
     }
 
-    /// The network that counts as one client, for limits: an IPv4 address, or the /64 of an IPv6 address, all of which one
+    /// Network that counts as one client for rate limits: an IPv4 address, or the /64 of an IPv6 address, which one
     /// client has to itself.
     pub fn network(self) -> IpNet {
         match self.0 {
@@ -195,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_rightmost_address_that_no_trusted_proxy_has() {
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         let ours = "10.0.0.0/8, ::1, 2001:db8:1::/48";
         for (proxies, peer, forwarded, expected) in [
-            // Nobody is trusted, or not this peer.
+            // No proxy is trusted, or this peer is not one.
             ("", "10.0.0.1", ["203.0.113.7"].as_slice(), "10.0.0.1"),
             (ours, "203.0.113.9", &["203.0.113.7"], "203.0.113.9"),
             (ours, "203.0.113.9", &["203.0.113.7, 10.0.0.2"], "203.0.113.9"),
@@ -206,19 +210,19 @@ mod tests {
             (ours, "10.0.0.1", &["203.0.113.7"], "203.0.113.7"),
             (ours, "10.0.0.1", &["203.0.113.7, 10.0.0.2,10.0.0.3"], "203.0.113.7"),
             (ours, "::1", &["2001:db8:9::7, 2001:db8:1::2"], "2001:db8:9::7"),
-            // What a client has written itself is on the left of its own address.
+            // Entries that the client wrote itself are left of its own address.
             (ours, "10.0.0.1", &["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
             (ours, "10.0.0.1", &["10.0.0.9, 203.0.113.7, 10.0.0.2"], "203.0.113.7"),
             (ours, "10.0.0.1", &["garbage, 203.0.113.7"], "203.0.113.7"),
             // Several lines are one list.
             (ours, "10.0.0.1", &["1.1.1.1", "203.0.113.7", "10.0.0.2"], "203.0.113.7"),
             (ours, "10.0.0.1", &["1.1.1.1", "203.0.113.7, 10.0.0.2"], "203.0.113.7"),
-            // Nothing said, and all of them trusted.
+            // No entries, or only trusted ones.
             (ours, "10.0.0.1", &[], "10.0.0.1"),
             (ours, "10.0.0.1", &[""], "10.0.0.1"),
             (ours, "10.0.0.1", &[" , ,"], "10.0.0.1"),
             (ours, "10.0.0.1", &["10.0.0.7, 10.0.0.2"], "10.0.0.7"),
-            // Empty entries are skipped; a malformed one hides all that is left of it.
+            // Empty entries are skipped; a malformed one ends the walk.
             (ours, "10.0.0.1", &["203.0.113.7, , 10.0.0.2,"], "203.0.113.7"),
             (ours, "10.0.0.1", &["203.0.113.7, unknown"], "10.0.0.1"),
             (ours, "10.0.0.1", &["203.0.113.7, garbage, 10.0.0.2"], "10.0.0.2"),
@@ -244,15 +248,15 @@ mod tests {
         let request = TestRequest::default().insert_header(("x-forwarded-for", "2001:db8::7")).to_http_request();
         assert_eq!(ClientAddress::of(&request), None);
         let peer = SocketAddr::new([10, 0, 0, 1].into(), 4711);
-        assert_eq!(ClientAddress::keep(&request, None, &trusted("10.0.0.1")), None, "a connection without addresses");
-        let kept = ClientAddress::keep(&request, Some(peer), &trusted("10.0.0.1"));
+        assert_eq!(ClientAddress::attach(&request, None, &trusted("10.0.0.1")), None, "a connection without addresses");
+        let kept = ClientAddress::attach(&request, Some(peer), &trusted("10.0.0.1"));
         assert_eq!(ClientAddress::of(&request), kept);
         assert_eq!(kept.map(ClientAddress::ip), Some("2001:db8::7".parse().unwrap()));
     }
 
     #[test]
-    fn a_list_of_proxies_that_cannot_be_meant_is_refused() {
-        use TrustedProxiesError::{Everybody, Malformed, Mapped};
+    fn a_malformed_or_unsafe_list_of_proxies_is_refused() {
+        use TrustedProxiesError::{EveryAddress, Malformed, Mapped};
         for (text, expected) in [
             ("", None),
             (" , ", None),
@@ -262,8 +266,8 @@ mod tests {
             ("::1, 10.0.0.0/33", Some(Malformed { entry: 2 })),
             ("10.0.0.0/8 ::1", Some(Malformed { entry: 1 })),
             ("*", Some(Malformed { entry: 1 })),
-            ("::1, 0.0.0.0/0", Some(Everybody { entry: 2 })),
-            ("::/0", Some(Everybody { entry: 1 })),
+            ("::1, 0.0.0.0/0", Some(EveryAddress { entry: 2 })),
+            ("::/0", Some(EveryAddress { entry: 1 })),
             ("::ffff:10.0.0.0/104", Some(Mapped { entry: 1 })),
         ] {
             assert_eq!(text.parse::<TrustedProxies>().err(), expected, "{text:?}");
@@ -282,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_of_links_is_the_callers_host_or_what_a_trusted_proxy_says() {
+    fn the_origin_is_the_host_header_or_what_a_trusted_proxy_forwards() {
         let proxy = Some("10.0.0.1");
         for (peer, headers, expected) in [
             (None, [("host", "api.example:8080")].as_slice(), "http://api.example:8080"),

@@ -1,8 +1,8 @@
-//! Connections within limits. Each has a deadline by which its next request must have arrived, and there are never more
-//! than a limit: a new one takes the place of the one that has kept the service waiting for longest.
+//! Connection limits. Each connection has a deadline for its next request, and the number of connections is bounded: at
+//! the limit, the connection that has waited longest for its client is closed for a new one.
 //!
-//! actix-web has a deadline for the first request of a connection alone, and beyond its limit of connections it accepts
-//! nobody, so that whoever holds them all stops the service.
+//! actix-web has a deadline only for the first request of a connection, and at its connection limit it stops accepting,
+//! so that a client that holds all connections would stop the service.
 
 use std::collections::HashMap;
 use std::io::{self, Error, ErrorKind, IoSlice};
@@ -16,21 +16,21 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Limit for the head of the first request of a connection. The client is told so: 408.
+/// Time within which the first request head of a connection must arrive. After it the client gets 408.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time after that at which a connection without a whole head is closed, if the client does not take the answer.
+/// Time after [`HEAD_TIMEOUT`] at which the connection is closed if the client does not read the 408.
 const HEAD_MARGIN: Duration = Duration::from_secs(2);
-/// Limit for an answer to be read by its client and the head of the next request to arrive after it.
+/// Time within which a client must read an answer and send the head of its next request.
 const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// The most requests of one connection that may come at once, before their answers are read (RFC 9112, section 9.3.2).
-/// Nobody who means well sends as many.
+/// Maximum of pipelined requests that one read of a connection may bring (RFC 9112, section 9.3.2), more than real
+/// clients send.
 const PIPELINED_MAX: u32 = 16;
-/// Bytes that are read of a connection at a time while a head is awaited: as many are taken apart in one go.
+/// Maximum of bytes in one read while a request head is awaited, which bounds the bytes parsed in one turn.
 const HEAD_READ_BYTES: usize = 1024;
-/// Shortest time between two log lines about full connections.
+/// Minimum time between two log lines about the connection limit.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The open connections of the process, up to a limit.
+/// Open connections of the process, up to a limit.
 pub(crate) struct Connections {
     limit: usize,
     next_id: AtomicU64,
@@ -39,36 +39,36 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct Open {
-    lines: HashMap<u64, Arc<Line>>,
-    /// Closed before their time, or refused, since the last line of the log about it.
+    states: HashMap<u64, Arc<ConnectionState>>,
+    /// Number of connections closed or refused at the limit since it was last logged.
     displaced: u64,
     logged_at: Option<Instant>,
 }
 
-/// One connection, as its socket and the requests on it see it.
-pub(crate) struct Line {
+/// State of one connection, shared by its socket and its requests.
+pub(crate) struct ConnectionState {
     stage: Mutex<(Stage, Instant)>,
-    /// How many heads have come since the connection was read last.
-    heads_of_read: AtomicU32,
+    /// Number of request heads since the connection was last read.
+    heads_since_read: AtomicU32,
     is_displaced: AtomicBool,
-    /// Wakes whoever reads and writes the connection.
+    /// Wakes the task that reads and writes the connection.
     waker: AtomicWaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was asked yet.
+    /// No request head has arrived yet.
     FirstHead,
-    /// A head is there, and its body is being received: [`crate::receiving`] limits it.
+    /// A head has arrived and its body is being received, within the limits of [`crate::receiving`].
     Body,
-    /// A whole request is being answered.
+    /// A whole request has arrived and is being handled.
     Handling,
-    /// A request was answered.
+    /// A request was answered, and the next head is awaited.
     NextHead,
 }
 
 impl Stage {
-    /// Moment at which the connection is closed if its client does not go on from this stage, which began at `since`.
+    /// Time at which the connection is closed if it is still in this stage, which began at `since`.
     fn deadline(self, since: Instant) -> Option<Instant> {
         match self {
             Self::FirstHead => Some(since + HEAD_TIMEOUT + HEAD_MARGIN),
@@ -83,33 +83,33 @@ impl Connections {
         Arc::new(Self { limit, next_id: AtomicU64::new(0), open: Mutex::default() })
     }
 
-    /// Takes in a new connection. At the limit the one that has kept the service waiting for longest is closed for it;
-    /// where all are being answered, the new one is refused.
+    /// Admits a new connection. At the limit, the connection that has waited longest for its client is closed for it;
+    /// if a request is being handled on every connection, the new one is refused.
     pub(crate) fn admit<Io>(self: &Arc<Self>, io: Io) -> io::Result<Connection<Io>> {
-        let line = Arc::new(Line::new(Instant::now()));
+        let state = Arc::new(ConnectionState::new(Instant::now()));
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut open = lock(&self.open);
-        if open.lines.len() >= self.limit {
-            let longest = open.lines.iter().filter_map(|(id, it)| Some((it.waiting_since()?, *id))).min();
-            let displaced = longest.and_then(|(_, id)| open.lines.remove(&id));
+        if open.states.len() >= self.limit {
+            let longest = open.states.iter().filter_map(|(id, it)| Some((it.waiting_since()?, *id))).min();
+            let displaced = longest.and_then(|(_, id)| open.states.remove(&id));
             open.note_displaced(self.limit);
             match displaced {
                 Some(other) => other.displace(),
                 None => return Err(Error::new(ErrorKind::ConnectionRefused, "too many connections")),
             }
         }
-        open.lines.insert(id, Arc::clone(&line));
+        open.states.insert(id, Arc::clone(&state));
         drop(open);
         let timer = Box::pin(tokio::time::sleep(HEAD_TIMEOUT + HEAD_MARGIN));
-        Ok(Connection { io, timer, line, is_turn_over: false, id, all: Arc::clone(self) })
+        Ok(Connection { io, timer, state, must_yield: false, id, all: Arc::clone(self) })
     }
 
-    /// Closes the connections on which no request is being received or answered.
-    pub(crate) fn close_waiting(&self) {
-        lock(&self.open).lines.retain(|_, line| {
-            let is_waiting = matches!(lock(&line.stage).0, Stage::FirstHead | Stage::NextHead);
+    /// Closes the connections on which no request is being received or handled.
+    pub(crate) fn close_idle(&self) {
+        lock(&self.open).states.retain(|_, state| {
+            let is_waiting = matches!(lock(&state.stage).0, Stage::FirstHead | Stage::NextHead);
             if is_waiting {
-                line.displace();
+                state.displace();
             }
             !is_waiting
         });
@@ -124,32 +124,32 @@ impl Open {
             tracing::warn!(
                 limit,
                 connections,
-                "the limit of connections is reached: those that kept the service waiting for longest were closed"
+                "the connection limit is reached: connections that waited longest for their clients were closed"
             );
             self.logged_at = Some(Instant::now());
         }
     }
 }
 
-impl Line {
+impl ConnectionState {
     fn new(now: Instant) -> Self {
         Self {
             stage: Mutex::new((Stage::FirstHead, now)),
-            heads_of_read: AtomicU32::new(0),
+            heads_since_read: AtomicU32::new(0),
             is_displaced: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
 
-    /// The head of a request has arrived. Done when it may be answered: of several that came at once the later ones let
-    /// other connections go first, and a connection with too many of them is closed.
+    /// Records that a request head has arrived, and returns once the request may be handled: pipelined requests yield
+    /// to other connections, and a connection with too many of them is closed.
     pub(crate) async fn head_arrived(&self, has_body: bool) {
-        // A body prolongs the wait that began before its head.
+        // The start stays: receiving a body continues the wait that began before its head.
         lock(&self.stage).0 = if has_body { Stage::Body } else { Stage::Handling };
-        let earlier = self.heads_of_read.fetch_add(1, Ordering::Relaxed);
+        let earlier = self.heads_since_read.fetch_add(1, Ordering::Relaxed);
         if earlier >= PIPELINED_MAX {
             self.displace();
-            // The next read or write of the connection fails, and ends this.
+            // The next read or write of the connection fails, which drops this future.
             std::future::pending::<()>().await;
         }
         if earlier > 0 {
@@ -157,19 +157,19 @@ impl Line {
         }
     }
 
-    /// The body of the request has arrived.
+    /// Records that the whole body of the request has arrived.
     pub(crate) fn body_arrived(&self) {
         lock(&self.stage).0 = Stage::Handling;
     }
 
-    /// The request has its answer, which is still to be written.
+    /// Records that the request has its answer, which is still to be written.
     pub(crate) fn answered(&self) {
         *lock(&self.stage) = (Stage::NextHead, Instant::now());
-        // What came meanwhile is read now.
+        // Resumes reading, which was paused while the request was handled.
         self.waker.wake();
     }
 
-    /// Since when the client has kept the service waiting; not while the service is at work.
+    /// Time since which the service waits for the client; `None` while a request is being handled.
     fn waiting_since(&self) -> Option<Instant> {
         let (stage, since) = *lock(&self.stage);
         match stage {
@@ -184,30 +184,30 @@ impl Line {
     }
 }
 
-/// A socket whose reads and writes fail once its deadline has passed, or once another connection has its place.
+/// Socket whose reads and writes fail after its deadline, or once it was closed for another connection.
 pub(crate) struct Connection<Io> {
     io: Io,
-    /// Timer of a deadline, perhaps of an earlier stage: moved on where it goes off too early.
+    /// Timer of a deadline, perhaps of an earlier stage: reset when it fires too early.
     timer: Pin<Box<Sleep>>,
-    line: Arc<Line>,
-    /// Whether the last read has left something, which is for the next turn of the connection.
-    is_turn_over: bool,
+    state: Arc<ConnectionState>,
+    /// Whether the last read filled its buffer, so that other tasks run before the next read.
+    must_yield: bool,
     id: u64,
     all: Arc<Connections>,
 }
 
 impl<Io> Connection<Io> {
-    pub(crate) fn line(&self) -> Arc<Line> {
-        Arc::clone(&self.line)
+    pub(crate) fn state(&self) -> Arc<ConnectionState> {
+        Arc::clone(&self.state)
     }
 
-    /// Fails once the deadline has passed or another connection has this one's place; gives the stage otherwise.
+    /// Stage of the connection. Fails after its deadline, or once it was closed for another connection.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<Stage> {
-        self.line.waker.register(context.waker());
-        if self.line.is_displaced.load(Ordering::Acquire) {
+        self.state.waker.register(context.waker());
+        if self.state.is_displaced.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::ConnectionAborted, "closed by the service"));
         }
-        let (stage, since) = *lock(&self.line.stage);
+        let (stage, since) = *lock(&self.state.stage);
         let Some(deadline) = stage.deadline(since) else { return Ok(stage) };
         while self.timer.as_mut().poll(context).is_ready() {
             if deadline <= Instant::now() {
@@ -221,7 +221,7 @@ impl<Io> Connection<Io> {
 
 impl<Io> Drop for Connection<Io> {
     fn drop(&mut self) {
-        lock(&self.all.open).lines.remove(&self.id);
+        lock(&self.all.open).states.remove(&self.id);
     }
 }
 
@@ -238,9 +238,9 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
 }
 
 impl<Io: AsyncRead + Unpin> Connection<Io> {
-    /// Reads a little, and then lets what was read be answered before more is.
+    /// Reads at most [`HEAD_READ_BYTES`], so that the requests in them are handled before more is read.
     fn poll_read_head(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if std::mem::take(&mut self.is_turn_over) {
+        if std::mem::take(&mut self.must_yield) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -248,8 +248,8 @@ impl<Io: AsyncRead + Unpin> Connection<Io> {
         let room = into.remaining().min(HEAD_READ_BYTES);
         let mut part = ReadBuf::new(bytes.get_mut(..room).unwrap_or_default());
         ready!(Pin::new(&mut self.io).poll_read(context, &mut part))?;
-        self.line.heads_of_read.store(0, Ordering::Relaxed);
-        self.is_turn_over = part.filled().len() == HEAD_READ_BYTES;
+        self.state.heads_since_read.store(0, Ordering::Relaxed);
+        self.must_yield = part.filled().len() == HEAD_READ_BYTES;
         into.put_slice(part.filled());
         Poll::Ready(Ok(()))
     }
@@ -285,7 +285,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
     }
 }
 
-/// What a lock guards here is a value of its own: whole also where a holder panicked.
+/// Locks a mutex even if a holder panicked: every value guarded here is consistent at all times.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -299,7 +299,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(1);
 
-    /// A connection of one of them, with its client's end.
+    /// Admitted connection, and its client's end.
     fn connection(all: &Arc<Connections>) -> (Connection<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(64);
         (all.admit(ours).unwrap(), theirs)
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dripped_head_is_cut_off_at_its_deadline_also_after_an_answer() {
+    async fn a_slowly_sent_head_is_cut_off_at_its_deadline() {
         let all = Connections::new(8);
         let (mut connection, mut client) = connection(&all);
         let mut received = 0;
@@ -327,15 +327,15 @@ mod tests {
         assert_eq!(began.elapsed(), HEAD_TIMEOUT + HEAD_MARGIN);
 
         let (mut connection, mut client) = self::connection(&all);
-        let line = connection.line();
-        line.head_arrived(false).await;
+        let state = connection.state();
+        state.head_arrived(false).await;
         advance(Duration::from_secs(3600)).await;
         client.write_u8(b'x').await.unwrap();
         assert!(
             timeout(TICK, read(&mut connection)).await.is_err(),
-            "the next request waits, and for as long as it takes"
+            "the next request waits while this one is handled"
         );
-        line.answered();
+        state.answered();
         read(&mut connection).await.unwrap();
         let began = Instant::now();
         let waited = timeout(NEXT_HEAD_TIMEOUT + TICK, read(&mut connection)).await.unwrap();
@@ -347,20 +347,20 @@ mod tests {
     async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         let all = Connections::new(8);
         let (mut connection, _client) = connection(&all);
-        connection.line().head_arrived(false).await;
-        connection.line().answered();
+        connection.state().head_arrived(false).await;
+        connection.state().answered();
         let written = timeout(NEXT_HEAD_TIMEOUT + TICK, connection.write_all(&[0; 65])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_the_limit_a_new_connection_displaces_the_one_that_kept_the_service_waiting_for_longest() {
+    async fn at_the_limit_a_new_connection_displaces_the_longest_waiting_one() {
         let all = Connections::new(3);
         let (mut handled, _first) = connection(&all);
-        handled.line().head_arrived(false).await;
+        handled.state().head_arrived(false).await;
         advance(TICK).await;
         let (mut half_sent, _second) = connection(&all);
-        half_sent.line().head_arrived(true).await;
+        half_sent.state().head_arrived(true).await;
         advance(TICK).await;
         let (mut fresh, _third) = connection(&all);
         advance(TICK).await;
@@ -368,45 +368,45 @@ mod tests {
         let (new, _fourth) = connection(&all);
         assert_eq!(read(&mut half_sent).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         assert!(timeout(TICK, read(&mut handled)).await.is_err(), "its request is being answered");
-        assert!(timeout(TICK, read(&mut fresh)).await.is_err(), "it is not the one that waited for longest");
+        assert!(timeout(TICK, read(&mut fresh)).await.is_err(), "it has not waited longest");
 
-        // Where all are being answered, nobody is cut off.
-        fresh.line().head_arrived(false).await;
-        new.line().head_arrived(false).await;
+        // While every connection is being handled, none is closed.
+        fresh.state().head_arrived(false).await;
+        new.state().head_arrived(false).await;
         assert_eq!(all.admit(duplex(1).0).err().map(|it| it.kind()), Some(ErrorKind::ConnectionRefused));
         drop(handled);
         assert!(all.admit(duplex(1).0).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_sends_too_many_requests_at_once_is_closed_and_others_go_first() {
+    async fn too_many_pipelined_requests_close_the_connection() {
         let all = Connections::new(8);
         let (mut connection, mut client) = connection(&all);
         client.write_all(&[b'x'; 64]).await.unwrap();
         let mut read = [0; 64];
         let length = connection.read(&mut read).await.unwrap();
         assert_eq!(length, 64);
-        let line = connection.line();
+        let state = connection.state();
         for n in 0..PIPELINED_MAX {
-            let mut arriving = std::pin::pin!(line.head_arrived(false));
+            let mut arriving = std::pin::pin!(state.head_arrived(false));
             let first = std::future::poll_fn(|it| Poll::Ready(arriving.as_mut().poll(it))).await;
-            assert_eq!(first.is_pending(), n > 0, "all but the first let others go first: {n}");
+            assert_eq!(first.is_pending(), n > 0, "all but the first yield: {n}");
             if n > 0 {
                 arriving.await;
             }
-            line.answered();
+            state.answered();
         }
-        assert!(timeout(TICK, line.head_arrived(false)).await.is_err(), "it is answered no more");
+        assert!(timeout(TICK, state.head_arrived(false)).await.is_err(), "it is not handled any more");
         assert_eq!(connection.read(&mut read).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_closes_the_connections_that_wait_for_a_head() {
+    async fn a_shutdown_closes_idle_connections() {
         let all = Connections::new(8);
         let (mut waiting, _first) = connection(&all);
         let (mut handled, _second) = connection(&all);
-        handled.line().head_arrived(false).await;
-        all.close_waiting();
+        handled.state().head_arrived(false).await;
+        all.close_idle();
         assert_eq!(read(&mut waiting).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         assert!(timeout(TICK, read(&mut handled)).await.is_err());
     }

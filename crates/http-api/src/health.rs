@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can serve.
+//! Liveness and readiness probes.
 
 use std::time::Duration;
 
@@ -12,25 +12,24 @@ use crate::Api;
 use crate::problem::Problem;
 use crate::reader::parse_query;
 
-/// `GET /healthz`: the process answers.
+/// `GET /healthz`: 200 while the process can answer at all.
 pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// How long the store may take to keep what it is given.
-const STORE_ANSWERS: Duration = Duration::from_secs(2);
+/// Time within which the store must confirm the write of a readiness check.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `GET /readyz`: the store takes writes, and the process is not stopping. `?verbose` adds what an operator should
-/// change, to either answer: sentences without secrets.
-/// Other parameters are not read.
+/// `GET /readyz`: 200 if the store takes writes and the process is not shutting down. `?verbose` adds the warnings for
+/// the operator to either answer, which contain no secrets. Other parameters are ignored.
 pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let verbose = parse_query(&request)?.contains_key("verbose");
     if api.shutdown.has_begun() {
-        return Err(Problem::shutting_down("the process is shutting down: send new requests to another one"));
+        return Err(Problem::shutting_down("the process is shutting down: send new requests to another process"));
     }
-    let ready = timeout(STORE_ANSWERS, api.app.ready()).await;
+    let ready = timeout(STORE_TIMEOUT, api.app.ready()).await;
     let ready =
-        ready.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {STORE_ANSWERS:?}").into())));
+        ready.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {STORE_TIMEOUT:?}").into())));
     if let Err(error) = ready {
         let problem = Problem::from(error);
         return Err(if verbose { problem.with_sentences(&api.app.warnings()) } else { problem });

@@ -1,7 +1,7 @@
-//! The HTTP adapter. A handler reads a request, calls a use case and words its outcome; it decides nothing.
+//! HTTP adapter. A handler parses a request, calls a use case and renders its outcome; it decides nothing.
 //!
-//! Use cases that move money run as tasks of their own: a handler is dropped when its client resets the
-//! connection, and what was begun must come to its end all the same.
+//! A use case that writes runs as a task of its own: actix-web drops a handler when its client resets the connection,
+//! and a use case that was started must finish.
 
 mod auth;
 mod body;
@@ -40,34 +40,34 @@ pub use requests::identify;
 pub use shutdown::Shutdown;
 pub use terms::parse_terms;
 
-/// What the handlers need. Cheap to clone: all of it is shared.
+/// Dependencies of the handlers. Cheap to clone: clones share everything.
 #[derive(Clone)]
 pub struct Api {
-    /// The use cases.
+    /// Use cases of orders and payments.
     pub app: App,
-    /// The use cases of a storefront.
+    /// Use cases of carts and checkouts.
     pub storefront: Storefront,
-    /// The key by which browsers speak to Stripe, if storefronts are to be told one. Not a secret.
+    /// Stripe's publishable key (`pk_…`) that storefronts are given, if any. Not a secret.
     pub publishable_key: Option<String>,
-    /// The origins whose pages may call the Spree dialect, like `https://shop.example`; `*` for all.
+    /// Origins whose pages may call the Spree dialect, like `https://shop.example`; `*` for all.
     pub allowed_origins: Vec<String>,
-    /// Whether there is a demo shop front, and what it needs to know.
+    /// Settings of the demo shop front at `/demo`; `None` switches it off.
     pub demo: Option<Demo>,
-    /// Tells the provider's messages from forgeries.
+    /// Verifies the signatures of webhooks and reads their events.
     pub webhooks: Arc<dyn Webhooks>,
-    /// Tells whose orders a caller may see.
+    /// Signs and verifies the tokens of customers, orders and carts.
     pub tokens: Arc<Tokens>,
-    /// The memory that request bodies share.
+    /// Memory limit that all request bodies share.
     pub bodies: Bodies,
-    /// How often carts and addresses may call.
+    /// Rate limits of carts and of client addresses.
     pub rate_limits: RateLimits,
-    /// Whether the process is stopping.
+    /// Shutdown stage of the process.
     pub shutdown: Shutdown,
-    /// Proxies that are believed what they say of a client.
+    /// Proxies whose `X-Forwarded-*` headers are used.
     pub trusted_proxies: Arc<TrustedProxies>,
 }
 
-/// Puts every route in its place. Wrap the application in [`identify`] too.
+/// Registers every route. Wrap the application in [`identify`] too.
 pub fn configure(config: &mut web::ServiceConfig, api: Api) {
     let wrong_method = || web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
     let resource = |path: &str| web::resource(path.to_owned()).default_service(wrong_method());

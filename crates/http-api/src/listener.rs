@@ -1,4 +1,4 @@
-//! The listener: accepts connections, within limits, and answers what comes on them.
+//! Listener: accepts connections within limits and serves HTTP/1.1 on them.
 
 use std::io;
 use std::net::TcpListener;
@@ -18,26 +18,26 @@ use crate::connection::{Connection, Connections, HEAD_TIMEOUT};
 use crate::requests::identify;
 use crate::{Api, configure};
 
-/// Time for which a connection without a request is kept.
+/// Time for which an idle connection is kept open.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Time for which a client that was refused may go on sending what it had begun.
+/// Time for which a refused client may go on sending its request.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections that each thread may have beyond its part of the limit: those that are being closed for others. No
-/// more are accepted, so that a burst of connections takes no descriptors from the store and from Stripe.
+/// Maximum of connections that each thread may have beyond its share of the limit: those being closed for others. No
+/// more are accepted, so that a burst of connections leaves file descriptors for the store and for Stripe.
 pub const CLOSING_MAX: u16 = 32;
 
 /// Options of a listener.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenOptions {
-    /// Threads that serve.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// The most connections at once.
+    /// Maximum of open connections.
     pub connections_max: usize,
-    /// Time that requests under way have once the process stops, in seconds.
+    /// Time within which running requests must finish when the server stops, in seconds.
     pub finish_seconds: u64,
 }
 
-/// Answers on a listener. The server runs once it is polled; it is stopped by its handle.
+/// Serves the API on a listener. The server runs once it is polled, and is stopped by its handle.
 pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Result<Server> {
     let connections = Connections::new(options.connections_max);
     let builder = ServerBuilder::new()
@@ -49,10 +49,10 @@ pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Res
         .shutdown_timeout(options.finish_seconds);
     let stopping = builder.graceful_shutdown_signal();
     let closed = api.shutdown.closed();
-    let waiting = Arc::clone(&connections);
+    let idle = Arc::clone(&connections);
     tokio::spawn(async move {
         closed.await;
-        waiting.close_waiting();
+        idle.close_idle();
     });
     let server = builder.listen("http", listener, move || {
         let (api, connections, stopping) = (api.clone(), Arc::clone(&connections), stopping.clone());
@@ -67,7 +67,7 @@ pub fn serve(api: Api, listener: TcpListener, options: ListenOptions) -> io::Res
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .on_connect_ext(|connection: &Connection<TcpStream>, data| {
-                data.insert(connection.line());
+                data.insert(connection.state());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |socket: TcpStream| {

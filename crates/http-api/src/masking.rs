@@ -1,20 +1,20 @@
-//! Texts as they may be logged: without keys, tokens and client secrets.
+//! Masking of keys, tokens and client secrets in texts that are logged.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// What takes the place of a secret.
+/// Replacement for a secret.
 pub(crate) const MASK: &str = "***";
-/// How secrets begin: ours, and Stripe's. Where one begins within a longer run of its characters, the rest is secret too.
+/// Prefixes of secrets, ours and Stripe's. After a prefix within a longer run of token characters, the rest is secret.
 const SECRET_PREFIXES: [&str; 10] =
     ["pwk_", "pwo_", "pwc_", "sk_live_", "sk_test_", "rk_live_", "rk_test_", "ek_live_", "ek_test_", "whsec_"];
-/// What is between the id of an intent and the secret that makes it a client secret.
+/// Text between an intent's id and the secret part of its client secret.
 const CLIENT_SECRET_MARK: &str = "_secret_";
-/// How a JWT begins: `{"` in base64.
+/// Start of a JWT: `{"` in base64.
 const JWT_PREFIX: &str = "eyJ";
 
-/// `text` with `***` in the place of each key, token and client secret. Of a client secret the id stays.
+/// Masks each key, token and client secret in `text` with `***`. The id at the start of a client secret stays.
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
     if !may_hold_secret(text) {
         return Cow::Borrowed(text);
@@ -24,7 +24,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     while !rest.is_empty() {
         let end = rest.find(|it| !is_token_char(it)).unwrap_or(rest.len());
         let (token, after) = rest.split_at(end);
-        match secret_begins(token) {
+        match secret_start(token) {
             Some(at) => masked.extend([token.get(..at).unwrap_or_default(), MASK]),
             None => masked.push_str(token),
         }
@@ -36,13 +36,13 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Whether there is a secret in `text`, as far as its form tells.
+/// Whether `text` contains something in the form of a secret.
 pub(crate) fn holds_secret(text: &str) -> bool {
-    may_hold_secret(text) && text.split(|it| !is_token_char(it)).any(|it| secret_begins(it).is_some())
+    may_hold_secret(text) && text.split(|it| !is_token_char(it)).any(|it| secret_start(it).is_some())
 }
 
-/// A path as it is logged: without secrets and without segments that look like e-mail addresses, also where they are
-/// percent-encoded. A path without any stays as it came.
+/// Path for a log line: secrets and segments that look like e-mail addresses are masked, even if they are
+/// percent-encoded. A path without any is unchanged.
 pub(crate) fn path_without_secrets(path: &str) -> String {
     let decoded = decoded(path);
     if !decoded.contains('@') && !may_hold_secret(&decoded) {
@@ -52,7 +52,7 @@ pub(crate) fn path_without_secrets(path: &str) -> String {
     decoded.split('/').map(without_address).collect::<Vec<_>>().join("/")
 }
 
-/// How often a path is decoded: whoever encodes twice hides a token from a log, and finds nothing by it.
+/// Maximum rounds of percent-decoding, so that a token that is encoded several times is masked too.
 const DECODED_MAX: usize = 4;
 
 fn decoded(path: &str) -> String {
@@ -68,12 +68,12 @@ fn decoded(path: &str) -> String {
 }
 
 fn may_hold_secret(text: &str) -> bool {
-    // Most texts have no underscore, which all but a JWT need.
+    // A quick check first: every secret but a JWT has an underscore, and most texts have none.
     let is_marked = || text.contains(CLIENT_SECRET_MARK) || SECRET_PREFIXES.iter().any(|it| find(text, it).is_some());
     text.contains('_') && is_marked() || text.contains(JWT_PREFIX)
 }
 
-/// Where a mark begins in a text, in whichever case it is written.
+/// Position of a mark in a text, ignoring case.
 fn find(text: &str, mark: &str) -> Option<usize> {
     text.as_bytes().windows(mark.len()).position(|it| it.eq_ignore_ascii_case(mark.as_bytes()))
 }
@@ -82,8 +82,8 @@ fn is_token_char(it: char) -> bool {
     it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.')
 }
 
-/// Where the secret in a run of token characters begins.
-fn secret_begins(token: &str) -> Option<usize> {
+/// Position at which the secret in a run of token characters starts.
+fn secret_start(token: &str) -> Option<usize> {
     let jwt = token.find(JWT_PREFIX).filter(|_| token.split('.').count() == 3);
     let prefixes = SECRET_PREFIXES.iter().filter_map(|it| find(token, it));
     prefixes.chain(token.find(CLIENT_SECRET_MARK)).chain(jwt).min()
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_tokens_and_client_secrets_are_masked_wherever_they_are() {
+    fn keys_tokens_and_client_secrets_are_masked_anywhere_in_a_text() {
         for (text, expected) in [
             ("a plain sentence", "a plain sentence"),
             ("/orders/ORD-20250331-5XZF/cancel", "/orders/ORD-20250331-5XZF/cancel"),
@@ -114,13 +114,13 @@ mod tests {
         ] {
             let masked = without_secrets(text);
             assert_eq!(masked, expected);
-            assert_eq!(without_secrets(&masked), expected, "once more changes nothing");
+            assert_eq!(without_secrets(&masked), expected, "masking again changes nothing");
             assert_eq!(holds_secret(text), text != expected, "{text}");
         }
     }
 
     #[test]
-    fn a_path_is_logged_without_what_is_hidden_in_it_by_percent_encoding() {
+    fn percent_encoded_secrets_in_a_path_are_masked() {
         for (path, expected) in [
             ("/api/v2/storefront/cart", "/api/v2/storefront/cart"),
             ("/orders/a%20b", "/orders/a%20b"),

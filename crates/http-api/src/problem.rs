@@ -1,4 +1,4 @@
-//! Every refusal, in one shape: `{"message", "error": {"code", "detail", "fields"?, "request_id"}}`.
+//! Error answers of the shop dialect: `{"message", "error": {"code", "detail", "fields"?, "request_id"}}`.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,15 +20,15 @@ use serde::Serialize;
 use crate::body::INVALID_ORDER;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
 
-/// A request that was not done, and why. What is refused has changed nothing, unless the detail says that it
-/// is unknown.
+/// Refusal of a request: a status, a code and a sentence for the shop's engineers. A refused request has changed
+/// nothing, unless the detail says that the outcome is unknown.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
     fields: FieldProblems,
-    /// In seconds.
+    /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
 }
 
@@ -53,58 +53,58 @@ impl Problem {
         Self { status, code, detail: sentence(detail.into()), fields: FieldProblems::default(), retry_after: None }
     }
 
-    /// Its status here.
+    /// HTTP status in the shop dialect.
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Its code.
+    /// Stable code, like `order_not_found`.
     pub(crate) const fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What is wrong, in words.
+    /// Sentence that says what is wrong.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// When to come again, in seconds.
+    /// Value of the `Retry-After` header, in seconds.
     pub(crate) const fn retry_after(&self) -> Option<u32> {
         self.retry_after
     }
 
-    fn later(self, seconds: u32) -> Self {
+    fn retry_in(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 
-    /// The same with more sentences of what is wrong.
+    /// Appends sentences to the detail.
     pub(crate) fn with_sentences(self, sentences: &[String]) -> Self {
         let detail = [std::slice::from_ref(&self.detail), sentences].concat().join(". ");
         Self { detail, ..self }
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not take this method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not support this HTTP method")
     }
 
     pub(crate) fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path")
+        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is no endpoint at this path")
     }
 
-    /// The process is stopping, and another one should be asked.
+    /// Refusal by a process that is shutting down; another one may answer.
     pub(crate) fn shutting_down(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).later(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_in(1)
     }
 
-    /// A rate limit was reached.
+    /// Refusal by a rate limit, which `what` names.
     pub(crate) fn too_many_requests(what: &str, retry_after_seconds: u32) -> Self {
-        let detail = format!("{what}; nothing was changed");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).later(retry_after_seconds)
+        let detail = format!("{what}; nothing was changed: try again in {retry_after_seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_in(retry_after_seconds)
     }
 
-    /// There is too much to do at once.
+    /// Refusal of a request for which resources are missing at the moment.
     pub(crate) fn server_busy(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", detail).later(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", detail).retry_in(1)
     }
 
     pub(crate) fn unauthorized(code: &'static str, detail: &str) -> Self {
@@ -115,18 +115,18 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// What is wrong with the fields of a body.
+    /// Refusal of the fields of a body.
     pub(crate) fn invalid(code: &'static str, fields: FieldProblems) -> Self {
         Self::of_fields(StatusCode::UNPROCESSABLE_ENTITY, code, fields)
     }
 
-    /// What is wrong with the parameters of a query.
+    /// Refusal of the parameters of a query.
     pub(crate) fn query(fields: FieldProblems) -> Self {
         Self::of_fields(StatusCode::BAD_REQUEST, "query_malformed", fields)
     }
 
     fn of_fields(status: StatusCode, code: &'static str, fields: FieldProblems) -> Self {
-        let detail = fields.told(|it| format!("{} {}", it.field(), it.problem())).join("; ");
+        let detail = fields.summary(|it| format!("{} {}", it.field(), it.problem())).join("; ");
         Self { fields, ..Self::new(status, code, detail) }
     }
 
@@ -145,7 +145,7 @@ impl Problem {
         }
     }
 
-    /// An amount that is asked for and cannot be had.
+    /// Refusal of a well-formed amount that the state of the order does not allow.
     fn amount(error: &dyn fmt::Display) -> Self {
         Self {
             fields: FieldProblem::new("amount", error).into(),
@@ -157,7 +157,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// The answer, with the name that the request has in the logs.
+    /// Renders the answer, with the id that the request has in the logs.
     pub(crate) fn respond(&self, request_id: Option<&str>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         if let Some(seconds) = self.retry_after {
@@ -170,7 +170,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED => "Not authenticated",
             StatusCode::FORBIDDEN => "Not allowed",
             StatusCode::NOT_FOUND => "Not found",
-            StatusCode::CONFLICT => "Not possible as things stand",
+            StatusCode::CONFLICT => "Not possible in the current state",
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not possible now",
             _ => "The request is not valid",
@@ -200,25 +200,27 @@ impl ResponseError for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => Self::conflict("busy", "the order is being changed by others; try again").later(1),
+            StoreError::Conflict => {
+                Self::conflict("busy", "other requests are changing this order at the same time: try again").retry_in(1)
+            }
             StoreError::Unavailable(cause) => {
-                tracing::error!(%cause, "the store is unavailable");
+                tracing::error!(%cause, "the database is unavailable");
                 let detail = if cause.is::<DiskFull>() {
-                    "the disk of the store is full: it can be read and not be written to; nothing was changed"
+                    "the disk of the database is full: reads still work, writes are refused; nothing was changed"
                 } else {
-                    "the store cannot be used now; nothing was changed"
+                    "the database is unavailable; nothing was changed: try again"
                 };
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).later(2)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_in(2)
             }
             StoreError::Unknown(cause) => {
-                tracing::error!(%cause, "the store did not say whether it committed");
-                let detail = "the store did not say whether this was done: read the order, or repeat the request with \
-                              the same Idempotency-Key";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_outcome_unknown", detail).later(2)
+                tracing::error!(%cause, "the outcome of a commit is unknown");
+                let detail = "the database did not confirm whether the change was committed: read the order, or repeat \
+                              the request with the same Idempotency-Key";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_outcome_unknown", detail).retry_in(2)
             }
             StoreError::Corrupt(cause) => {
                 tracing::error!(%cause, "a stored row is corrupt");
-                let detail = "what is stored of this order cannot be read; nothing was changed";
+                let detail = "a stored row is corrupt and cannot be read; nothing was changed: the service's log has the details";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "order_corrupt", detail)
             }
         }
@@ -228,9 +230,11 @@ impl From<StoreError> for Problem {
 impl From<GetOrderError> for Problem {
     fn from(error: GetOrderError) -> Self {
         match error {
-            GetOrderError::NotFound => {
-                Self::new(StatusCode::NOT_FOUND, "order_not_found", "there is no such order for this caller")
-            }
+            GetOrderError::NotFound => Self::new(
+                StatusCode::NOT_FOUND,
+                "order_not_found",
+                "there is no such order, or this caller has no access to it",
+            ),
             GetOrderError::Store(error) => error.into(),
         }
     }
@@ -250,13 +254,15 @@ impl From<PlaceOrderError> for Problem {
         match error {
             PlaceOrderError::Content(error) => Self::content(&error),
             PlaceOrderError::KeyReused => {
-                let detail = "this Idempotency-Key was used with another request: use a new one for a new order";
+                let detail = "this Idempotency-Key was already used with a different request; nothing was changed: use \
+                              a new key for a new order";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }
             PlaceOrderError::Lost(order) => {
                 let detail = format!(
-                    "an earlier request with this Idempotency-Key placed the order {order}, which a restore from a backup \
-                     has lost: the shop recovers it, or gives back what was paid; use a new key for a new order"
+                    "an earlier request with this Idempotency-Key placed the order {order}, which was lost when the \
+                     database was restored from a backup; nothing was changed: the operator recreates the order or \
+                     refunds its payment with `paywright recover`; use a new key for a new order"
                 );
                 Self::new(StatusCode::CONFLICT, "order_lost", detail)
             }
@@ -333,7 +339,8 @@ impl From<RefundPaymentError> for Problem {
                 RefundError::Amount { .. } | RefundError::NotOnTheWire(_) => Self::amount(&error),
             },
             RefundPaymentError::KeyReused => {
-                let detail = "this Idempotency-Key was used with another request: use a new one for a new refund";
+                let detail = "this Idempotency-Key was already used with a different request; nothing was changed: use \
+                              a new key for a new refund";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }
             RefundPaymentError::Store(error) => error.into(),
@@ -343,45 +350,52 @@ impl From<RefundPaymentError> for Problem {
 
 impl From<GatewayError> for Problem {
     fn from(error: GatewayError) -> Self {
-        let unavailable = |code, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).later(2);
+        let unavailable = |code, detail: &str| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_in(2);
         match error {
             GatewayError::Refused(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "payment_provider_refused", error.to_string())
             }
             GatewayError::NotFound => {
-                tracing::error!("the payment provider does not know an intent that it issued");
-                let detail =
-                    "the payment provider does not know this order's payment intent; are key and order of one mode?";
+                tracing::error!("Stripe does not know a PaymentIntent that it created");
+                let detail = "Stripe does not know this order's PaymentIntent: check that the Stripe API key is of the \
+                              account and of the mode (test or live) in which the order was placed";
                 Self::new(StatusCode::BAD_GATEWAY, "payment_intent_lost", detail)
             }
             GatewayError::KeyExhausted(cause) => {
-                tracing::error!(%cause, "the payment provider fails at a request and repeats that");
-                let detail = "the payment provider failed; repeating this request is safe and gives one payment";
+                tracing::error!(%cause, "Stripe repeats a saved failure, or has this key with other parameters");
+                let detail =
+                    "Stripe failed to process the request: try again, which is safe and never creates a second payment";
                 unavailable("payment_provider_failed", detail)
             }
             GatewayError::Busy(cause) => {
-                tracing::warn!(cause, "the payment provider is busy");
-                unavailable("payment_provider_busy", "the payment provider wants to be asked later; nothing was done")
+                tracing::warn!(cause, "Stripe did not accept a request");
+                let detail = "Stripe did not accept the request (rate limit, or no connection); nothing was done at \
+                              Stripe: try again later";
+                unavailable("payment_provider_busy", detail)
             }
             GatewayError::InFlight => {
-                let detail = "the payment provider is still answering an earlier request for this order";
+                let detail = "Stripe is still processing an earlier request for this order: try again later";
                 unavailable("payment_provider_busy", detail)
             }
             GatewayError::Misconfigured(cause) => {
-                tracing::error!(cause, "the payment provider cannot be used with these settings");
-                let detail = "the payment provider does not accept the service's settings; its operator must look";
+                tracing::error!(cause, "Stripe does not accept the API key, its permissions or the account");
+                let detail = "Stripe does not accept the API key of this service, its permissions or the account: the \
+                              operator must correct the settings";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "payment_provider_misconfigured", detail)
             }
             GatewayError::NotUnderstood(problem) | GatewayError::Foreign(problem) => {
-                tracing::error!(problem, "an answer of the payment provider is newer than this program");
-                let detail =
-                    "the payment provider's answer has a value that this version does not know; its operator must look";
+                tracing::error!(
+                    problem,
+                    "an answer of Stripe cannot be used: it has an unknown value, or an object of another installation"
+                );
+                let detail = "Stripe's answer has a value that this version does not support, or an object of another \
+                              installation: the service's log has the details";
                 unavailable("payment_provider_failed", detail)
             }
             GatewayError::Unknown(cause) => {
-                tracing::warn!(%cause, "the outcome of a request to the payment provider is unknown");
-                let detail =
-                    "the payment provider did not answer; repeating this request is safe and gives one payment";
+                tracing::warn!(%cause, "the outcome of a request to Stripe is unknown");
+                let detail = "Stripe did not answer, so the outcome is unknown: try again, which is safe and never \
+                              creates a second payment";
                 unavailable("payment_provider_unreachable", detail)
             }
         }
@@ -432,12 +446,13 @@ impl From<CheckPaymentError> for Problem {
         match error {
             CheckPaymentError::Get(error) => error.into(),
             CheckPaymentError::NotCompleted { payment: PaymentState::Processing, .. } => {
-                let detail = "the bank is processing the payment, which may take days: the order is not paid yet";
+                let detail = "the order is not paid yet: the bank is still processing the payment, which may take days";
                 Self::conflict("payment_processing", detail)
             }
             CheckPaymentError::NotCompleted { payment, intent } => {
-                let stands = intent.map_or_else(String::new, |it| format!("; its payment intent is {it}"));
-                let detail = format!("the order is {}{stands}", payment.name());
+                let status = intent.map_or_else(String::new, |it| format!(", the status of its PaymentIntent is {it}"));
+                let detail =
+                    format!("the payment is not completed: the order's payment_status is {}{status}", payment.name());
                 Self::conflict("payment_not_completed", detail)
             }
             CheckPaymentError::Gateway(error) => error.into(),
@@ -465,18 +480,18 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn what_passes_says_when_to_come_again() {
-        let line = || "the line went dead".into();
+    async fn temporary_problems_have_a_retry_after_header() {
+        let cause = || "connection reset by peer".into();
         for (problem, status, code) in [
             (Problem::from(StoreError::Conflict), 409, "busy"),
-            (StoreError::Unavailable(line()).into(), 503, "store_unavailable"),
-            (StoreError::Unknown(line()).into(), 503, "store_outcome_unknown"),
-            (GatewayError::Busy("the line went dead".into()).into(), 503, "payment_provider_busy"),
+            (StoreError::Unavailable(cause()).into(), 503, "store_unavailable"),
+            (StoreError::Unknown(cause()).into(), 503, "store_outcome_unknown"),
+            (GatewayError::Busy("connection reset by peer".into()).into(), 503, "payment_provider_busy"),
             (GatewayError::InFlight.into(), 503, "payment_provider_busy"),
-            (GatewayError::Unknown(line()).into(), 503, "payment_provider_unreachable"),
-            (GatewayError::KeyExhausted(line()).into(), 503, "payment_provider_failed"),
-            (GatewayError::NotUnderstood("the line went dead".into()).into(), 503, "payment_provider_failed"),
-            (StoreError::disk_full(line()).into(), 503, "store_unavailable"),
+            (GatewayError::Unknown(cause()).into(), 503, "payment_provider_unreachable"),
+            (GatewayError::KeyExhausted(cause()).into(), 503, "payment_provider_failed"),
+            (GatewayError::NotUnderstood("connection reset by peer".into()).into(), 503, "payment_provider_failed"),
+            (StoreError::disk_full(cause()).into(), 503, "store_unavailable"),
         ] {
             let response = problem.respond(None);
             assert_eq!(response.status().as_u16(), status, "{code}");
@@ -484,7 +499,7 @@ mod tests {
             let body = to_bytes(response.into_body()).await.unwrap();
             let body = String::from_utf8(body.to_vec()).unwrap();
             assert!(body.contains(&format!("\"code\":\"{code}\"")), "{body}");
-            assert!(!body.contains("line went dead"), "what went wrong inside is for the log: {body}");
+            assert!(!body.contains("reset by peer"), "the cause is for the log only: {body}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Rate limits: how often a cart, and a client address, may call. Calls by API key, webhooks with a good signature and
-//! health checks are not limited.
+//! Rate limits per cart and per client address. Calls with an API key, webhooks with a valid signature and health
+//! checks are not limited.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -18,42 +18,42 @@ use tracing::Span;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 
-/// Calls in a minute; any number if `None`. Ten seconds' worth, and ten at least, may come at once.
+/// Calls per minute; unlimited if `None`. A burst may have ten seconds' worth of calls, and at least ten.
 pub type PerMinute = Option<NonZeroU32>;
 
-/// The fewest calls that may come at once under any limit.
+/// Smallest burst that any limit allows, in calls.
 const BURST_MIN: u32 = 10;
-/// Number of callers that are remembered before those who have been quiet are forgotten.
+/// Number of callers that are remembered before idle ones are dropped.
 const CALLERS_KEPT: usize = 16_384;
 
-/// Calls in a minute of one cart: of its token, or of its customer where there is none.
+/// Calls per minute for one cart, counted by its token, or by its customer if there is no token.
 #[derive(Debug, Clone, Copy)]
 pub struct CartLimits {
-    /// All of them.
+    /// All calls.
     pub calls: PerMinute,
-    /// Those that may ask Stripe.
+    /// Calls that may send a request to Stripe.
     pub payment_calls: PerMinute,
-    /// Tries of coupon codes.
+    /// Attempts to apply a coupon code.
     pub coupons: PerMinute,
 }
 
-/// Calls in a minute of one client address (of one /64 network for IPv6).
+/// Calls per minute from one client address (from one /64 network for IPv6).
 #[derive(Debug, Clone)]
 pub struct AddressLimits {
-    /// All calls of the storefront.
+    /// All storefront calls.
     pub calls: PerMinute,
-    /// New carts.
+    /// Calls that create a cart.
     pub new_carts: PerMinute,
-    /// Tries of coupon codes.
+    /// Attempts to apply a coupon code.
     pub coupons: PerMinute,
-    /// Wrong API keys, tokens and webhook signatures.
+    /// Calls with a wrong API key, token or webhook signature.
     pub wrong_credentials: PerMinute,
-    /// Addresses that have no limits: servers that call for many shoppers.
+    /// Networks without these limits: servers that call for many shoppers.
     pub exempt: Vec<IpNet>,
 }
 
-/// Networks that no shopper calls from over the Internet (RFC 1918, RFC 4193, RFC 4291): whoever does is a proxy, or a
-/// server of the shop.
+/// Loopback and private networks (RFC 1918, RFC 4193, RFC 4291): calls from them come from a proxy or from a server of
+/// the shop, never from a shopper's own address.
 pub fn private_networks() -> Vec<IpNet> {
     let all = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"];
     all.iter().filter_map(|it| it.parse().ok()).collect()
@@ -81,7 +81,7 @@ impl Default for AddressLimits {
     }
 }
 
-/// Kind of a call of the storefront, as far as limits tell calls apart.
+/// Kind of a storefront call, as far as limits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallKind {
     NewCart,
@@ -97,7 +97,7 @@ pub(crate) enum Shopper {
     Customer(CustomerId),
 }
 
-/// The limits of a process. Clones share their counts.
+/// Rate limits of a process. Clones share their counts.
 #[derive(Clone)]
 pub struct RateLimits(Arc<Limits>);
 
@@ -116,12 +116,12 @@ struct ByAddress {
     exempt: Vec<IpNet>,
 }
 
-/// A limit was reached.
+/// Rate limit that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooMany {
-    /// Sentence of what there were too many of.
-    what: &'static str,
-    /// The setting of the limit.
+    /// Sentence for the caller.
+    sentence: &'static str,
+    /// Name of the limit's setting.
     limit: &'static str,
     retry_after_seconds: u32,
 }
@@ -129,15 +129,15 @@ pub(crate) struct TooMany {
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
         Span::current().record("limit", too_many.limit);
-        Self::too_many_requests(too_many.what, too_many.retry_after_seconds)
+        Self::too_many_requests(too_many.sentence, too_many.retry_after_seconds)
     }
 }
 
 impl RateLimits {
-    /// Makes limits of carts, and of addresses where each shopper is known to have one of their own.
+    /// Creates limits of carts, and of client addresses if those are known to be the shoppers' own.
     pub fn new(cart: CartLimits, address: Option<AddressLimits>) -> Self {
         let by_address = address.map(|it| ByAddress {
-            calls: Limit::new(it.calls, "limits.address_per_minute", "too many calls from this address"),
+            calls: Limit::new(it.calls, "limits.address_per_minute", "too many requests from this address"),
             new_carts: Limit::new(
                 it.new_carts,
                 "limits.address_carts_per_minute",
@@ -151,16 +151,16 @@ impl RateLimits {
             wrong_credentials: Limit::new(
                 it.wrong_credentials,
                 "limits.address_wrong_credentials_per_minute",
-                "too many wrong keys, tokens or signatures from this address",
+                "too many requests with a wrong key, token or signature from this address",
             ),
             exempt: it.exempt,
         });
         Self(Arc::new(Limits {
-            cart_calls: Limit::new(cart.calls, "limits.cart_per_minute", "too many calls for this cart"),
+            cart_calls: Limit::new(cart.calls, "limits.cart_per_minute", "too many requests for this cart"),
             cart_payment_calls: Limit::new(
                 cart.payment_calls,
                 "limits.cart_payment_per_minute",
-                "too many calls about the payment of this cart",
+                "too many payment requests for this cart",
             ),
             cart_coupons: Limit::new(
                 cart.coupons,
@@ -171,19 +171,19 @@ impl RateLimits {
         }))
     }
 
-    /// Makes no limits.
+    /// Creates limits that allow every call.
     pub fn none() -> Self {
         Self::new(CartLimits { calls: None, payment_calls: None, coupons: None }, None)
     }
 
-    /// Counts a call of the storefront from an address, before its body is read.
+    /// Counts a storefront call from an address, before its body is read.
     pub(crate) fn storefront_call(&self, client: Option<ClientAddress>, kind: CallKind) -> Result<(), TooMany> {
         let Some((limits, network)) = self.of(client) else { return Ok(()) };
         limits.calls.count(&network)?;
         if kind == CallKind::NewCart { limits.new_carts.count(&network) } else { Ok(()) }
     }
 
-    /// Counts a try of a coupon code that the cart's own limits let pass.
+    /// Counts an attempt to apply a coupon code that the cart's own limit allowed.
     pub(crate) fn coupon_tried(&self, client: Option<ClientAddress>) -> Result<(), TooMany> {
         self.of(client).map_or(Ok(()), |(limits, network)| limits.coupons.count(&network))
     }
@@ -198,7 +198,7 @@ impl RateLimits {
         }
     }
 
-    /// Counts a call that was refused for a wrong key, token or signature.
+    /// Counts a call with a wrong key, token or signature.
     pub(crate) fn wrong_credentials(&self, client: Option<ClientAddress>) -> Result<(), TooMany> {
         self.of(client).map_or(Ok(()), |(limits, network)| limits.wrong_credentials.count(&network))
     }
@@ -209,40 +209,42 @@ impl RateLimits {
     }
 }
 
-/// The calls of each key, held to one rate.
+/// Rate limit of each key.
 struct Limit<K: Hash + Eq + Clone> {
     rate: Option<RateLimiter<K, HashMapStateStore<K>, DefaultClock>>,
-    /// The setting of it.
+    /// Name of its setting.
     name: &'static str,
-    what: &'static str,
+    /// Sentence for the caller.
+    sentence: &'static str,
     clock: DefaultClock,
-    tidy_at: AtomicUsize,
+    /// Number of keys at which idle ones are dropped.
+    shrink_at: AtomicUsize,
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
-    fn new(rate: PerMinute, name: &'static str, what: &'static str) -> Self {
+    fn new(rate: PerMinute, name: &'static str, sentence: &'static str) -> Self {
         let clock = DefaultClock::default();
         let quota = |it: NonZeroU32| {
             let burst = NonZeroU32::new(it.get() / 6).filter(|it| it.get() > BURST_MIN);
             Quota::per_minute(it).allow_burst(burst.or(NonZeroU32::new(BURST_MIN)).unwrap_or(it))
         };
         let rate = rate.map(|it| RateLimiter::hashmap_with_clock(quota(it), clock.clone()));
-        Self { rate, name, what, clock, tidy_at: AtomicUsize::new(CALLERS_KEPT) }
+        Self { rate, name, sentence, clock, shrink_at: AtomicUsize::new(CALLERS_KEPT) }
     }
 
     fn count(&self, key: &K) -> Result<(), TooMany> {
         let Some(rate) = &self.rate else { return Ok(()) };
-        if rate.len() >= self.tidy_at.load(Ordering::Relaxed) {
+        if rate.len() >= self.shrink_at.load(Ordering::Relaxed) {
             rate.retain_recent();
             rate.shrink_to_fit();
-            // Those who are left have called within the last seconds: their number is bounded by how fast we answer.
-            self.tidy_at.store(rate.len().saturating_mul(2).max(CALLERS_KEPT), Ordering::Relaxed);
+            // The remaining callers have called within seconds: their number is bounded by the rate of answers.
+            self.shrink_at.store(rate.len().saturating_mul(2).max(CALLERS_KEPT), Ordering::Relaxed);
         }
         rate.check_key(key).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
             let seconds = wait.saturating_add(Duration::from_millis(999)).as_secs();
             TooMany {
-                what: self.what,
+                sentence: self.sentence,
                 limit: self.name,
                 retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
             }
@@ -265,13 +267,13 @@ mod tests {
         text.parse::<std::net::IpAddr>().unwrap().into()
     }
 
-    /// How many of many calls at once get through.
+    /// Number of calls that pass in one burst.
     fn passes(call: impl Fn() -> Result<(), TooMany>) -> usize {
         (0..5000).take_while(|_| call().is_ok()).count()
     }
 
     #[test]
-    fn each_cart_has_a_rate_of_its_own_and_a_lower_one_for_calls_that_may_ask_stripe() {
+    fn each_cart_has_its_own_limit_and_a_lower_one_for_payment_calls() {
         let limits = RateLimits::new(CartLimits::default(), None);
         for (n, kind, expected) in [
             (1, CallKind::Other, 100),
@@ -286,13 +288,13 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_of_addresses_one_server_calls_for_all_shoppers() {
+    fn without_address_limits_one_server_may_call_for_all_shoppers() {
         let limits = RateLimits::new(CartLimits::default(), None);
         assert_eq!(passes(|| limits.storefront_call(Some(address("203.0.113.7")), CallKind::NewCart)), 5000);
     }
 
     #[test]
-    fn each_address_has_rates_of_its_own_and_exempt_ones_have_none() {
+    fn each_address_has_its_own_limits_and_exempt_ones_have_none() {
         let exempt = vec!["198.51.100.0/24".parse().unwrap()];
         let limits = RateLimits::new(CartLimits::default(), Some(AddressLimits { exempt, ..AddressLimits::default() }));
         for (text, kind, expected) in [
@@ -301,7 +303,7 @@ mod tests {
             ("203.0.113.9", CallKind::Other, 200),
             ("198.51.100.4", CallKind::NewCart, 5000),
             ("2001:db8::1", CallKind::NewCart, 10),
-            // Another address of the same network, which one client may have.
+            // Another address of the same network counts as the same client.
             ("2001:db8::2", CallKind::NewCart, 0),
             ("2001:db8:0:1::1", CallKind::NewCart, 10),
         ] {
@@ -312,8 +314,8 @@ mod tests {
     }
 
     #[test]
-    fn callers_who_have_been_quiet_are_forgotten() {
-        // So fast that each caller is forgotten at once.
+    fn idle_callers_are_dropped() {
+        // At this rate a caller is idle again at once.
         let limit = Limit::new(per_minute(u32::MAX), "limits.x", "too many");
         for n in 0..3 * CALLERS_KEPT {
             limit.count(&n).unwrap();

@@ -1,4 +1,4 @@
-//! Bodies within limits: of size, of time and rate, and of the memory that all of them have together.
+//! Limits of request bodies: size, time, rate, and the memory that all bodies share.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,62 +18,62 @@ use actix_web::{HttpRequest, web};
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep};
 
-use crate::connection::Line;
+use crate::connection::ConnectionState;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
 
-/// Limit for a body to arrive.
+/// Time within which a body must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time for which a body may stay below [`BYTES_PER_SECOND_MIN`].
+/// Time for which a body may be slower than [`BYTES_PER_SECOND_MIN`].
 const SLOW_BODY_GRACE: Duration = Duration::from_secs(5);
-/// The lowest mean rate of a body.
+/// Minimum mean rate of a body, in bytes per second.
 const BYTES_PER_SECOND_MIN: usize = 1024;
-/// Interval at which the rate is looked at while nothing arrives.
+/// Interval of the rate checks while nothing arrives.
 const RATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The bytes of each body that need no memory of [`BodyMemory`]: with the limit of connections they are bounded already,
-/// and an ordinary request gets through while others send large ones.
+/// Bytes of each body that do not count against [`BodyMemory`]: the connection limit bounds them already, and an
+/// ordinary request is served while others send large bodies.
 const SMALL_BODY_BYTES: usize = 16 * 1024;
-/// The bytes that all bodies of one [`BodyMemory`] may have beyond [`SMALL_BODY_BYTES`] each.
+/// Maximum of bytes beyond [`SMALL_BODY_BYTES`] each that all bodies of one [`BodyMemory`] may have.
 const LARGE_BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The paths whose callers show an API key before their body is read.
+/// Paths whose callers are authenticated by an API key before their body is read.
 const PATHS_WITH_KEY: [&str; 2] = ["/api/v1/shop/", "/api/v2/platform/"];
 
-/// The memory of the bodies of a process. Clones share it.
+/// Memory limit of the request bodies of a process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Bodies {
-    /// Of callers with an API key, whom no anonymous one can keep from sending large bodies.
+    /// Memory for callers with an API key, which anonymous callers cannot use up.
     with_key: BodyMemory,
     anonymous: BodyMemory,
 }
 
 impl Bodies {
-    /// The memory for the body of a request to this path.
-    pub(crate) fn hold_nothing(&self, path: &str) -> Rc<HeldMemory> {
+    /// Empty reservation for the body of a request to this path.
+    pub(crate) fn reservation(&self, path: &str) -> Rc<MemoryReservation> {
         let has_key = PATHS_WITH_KEY.iter().any(|it| path.starts_with(it));
-        if has_key { self.with_key.hold_nothing() } else { self.anonymous.hold_nothing() }
+        if has_key { self.with_key.reservation() } else { self.anonymous.reservation() }
     }
 }
 
-/// The memory of large bodies. Clones share it.
+/// Memory of large bodies. Clones share it.
 #[derive(Debug, Clone, Default)]
 struct BodyMemory(Arc<AtomicUsize>);
 
-/// Part of it that one body has, until its request is answered.
+/// Share of [`BodyMemory`] that one body reserves until its request is answered.
 #[derive(Debug)]
-pub(crate) struct HeldMemory {
+pub(crate) struct MemoryReservation {
     all: BodyMemory,
     bytes: Cell<usize>,
 }
 
 impl BodyMemory {
-    fn hold_nothing(&self) -> Rc<HeldMemory> {
-        Rc::new(HeldMemory { all: self.clone(), bytes: Cell::new(0) })
+    fn reservation(&self) -> Rc<MemoryReservation> {
+        Rc::new(MemoryReservation { all: self.clone(), bytes: Cell::new(0) })
     }
 }
 
-impl HeldMemory {
-    /// Takes what a body of this length needs. False if there is no more.
+impl MemoryReservation {
+    /// Reserves the bytes that a body of this length needs. False if there are too few.
     fn grow_to(&self, length: usize) -> bool {
         let more = length.saturating_sub(SMALL_BODY_BYTES).saturating_sub(self.bytes.get());
         let grown = |all: usize| all.checked_add(more).filter(|it| *it <= LARGE_BODIES_BYTES_MAX);
@@ -85,13 +85,13 @@ impl HeldMemory {
     }
 }
 
-impl Drop for HeldMemory {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.bytes.get(), Ordering::Relaxed);
     }
 }
 
-/// Why the rest of a body was not waited for.
+/// Why the rest of a body is not awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CutOff {
     ShuttingDown,
@@ -121,45 +121,53 @@ impl std::error::Error for CutOff {}
 impl From<CutOff> for Problem {
     fn from(cut_off: CutOff) -> Self {
         match cut_off {
-            CutOff::ShuttingDown => {
-                Self::shutting_down("the body did not arrive before the process shut down; nothing was changed")
-            }
+            CutOff::ShuttingDown => Self::shutting_down(
+                "the body did not arrive before the process shut down; nothing was changed: send the request again",
+            ),
             CutOff::TooSlow => {
                 let detail = format!(
-                    "the body did not arrive in time: it may take {} seconds, and after {} seconds must have come at \
-                     {BYTES_PER_SECOND_MIN} bytes a second or more; nothing was changed",
+                    "the body arrived too slowly; nothing was changed: it must arrive within {} seconds, and after {} \
+                     seconds at {BYTES_PER_SECOND_MIN} bytes per second or more on average",
                     BODY_TIMEOUT.as_secs(),
                     SLOW_BODY_GRACE.as_secs()
                 );
                 Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
             }
-            CutOff::NoMemory => Self::server_busy("too many large bodies are being received; nothing was changed"),
+            CutOff::NoMemory => {
+                Self::server_busy("too many large bodies are being received; nothing was changed: try again")
+            }
         }
     }
 }
 
-/// A body that ends with a [`CutOff`] where it is too slow, too large for the memory that is left, or where the process
-/// stops before the rest of it arrives.
+/// Body that ends with a [`CutOff`] if it is too slow, if the shared memory is used up, or if the process shuts down
+/// before the rest of it arrives.
 struct LimitedBody {
     body: Payload,
-    /// When it was first asked for: what the service does before counts for nobody.
+    /// Time of the first poll: time that the service spends before it does not count.
     began: Option<Instant>,
     received: usize,
-    memory: Rc<HeldMemory>,
-    line: Option<Arc<Line>>,
-    /// The next look at the rate: set where the body is waited for.
+    memory: Rc<MemoryReservation>,
+    connection: Option<Arc<ConnectionState>>,
+    /// Timer of the next rate check; set once the body is awaited.
     check: Option<Pin<Box<Sleep>>>,
     close: Pin<Box<dyn Future<Output = ()>>>,
-    is_over: bool,
+    is_finished: bool,
 }
 
-/// Puts the limits around a body that is still to be received.
-pub(crate) fn limited(body: Payload, memory: Rc<HeldMemory>, line: Option<Arc<Line>>, shutdown: &Shutdown) -> Payload {
+/// Applies the limits to a body that is still to be received.
+pub(crate) fn limited(
+    body: Payload,
+    memory: Rc<MemoryReservation>,
+    connection: Option<Arc<ConnectionState>>,
+    shutdown: &Shutdown,
+) -> Payload {
     if matches!(body, Payload::None) {
         return body;
     }
     let close = Box::pin(shutdown.closed());
-    let limited = LimitedBody { body, began: None, received: 0, memory, line, check: None, close, is_over: false };
+    let limited =
+        LimitedBody { body, began: None, received: 0, memory, connection, check: None, close, is_finished: false };
     Payload::Stream { payload: Box::pin(limited) }
 }
 
@@ -182,7 +190,7 @@ impl LimitedBody {
     }
 
     fn cut_off(&mut self, cut_off: CutOff) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        self.is_over = true;
+        self.is_finished = true;
         Poll::Ready(Some(Err(PayloadError::Io(std::io::Error::other(cut_off)))))
     }
 }
@@ -192,7 +200,7 @@ impl Stream for LimitedBody {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.is_over {
+        if this.is_finished {
             return Poll::Ready(None);
         }
         match Pin::new(&mut this.body).poll_next(context) {
@@ -204,9 +212,9 @@ impl Stream for LimitedBody {
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(end @ (None | Some(Err(_)))) => {
-                this.is_over = true;
-                if let Some(line) = &this.line {
-                    line.body_arrived();
+                this.is_finished = true;
+                if let Some(connection) = &this.connection {
+                    connection.body_arrived();
                 }
                 Poll::Ready(end)
             }
@@ -218,7 +226,7 @@ impl Stream for LimitedBody {
     }
 }
 
-/// Reads a whole body of at most `bytes_max`. One that says to be longer is refused before any of it is read.
+/// Reads a whole body of at most `bytes_max` bytes. A larger `Content-Length` is refused before any of it is read.
 pub(crate) async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
@@ -228,7 +236,7 @@ pub(crate) async fn read_body(
         let detail = format!("the body must have at most {bytes_max} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     };
-    // A length beyond any number is refused by actix-web itself.
+    // actix-web itself refuses a `Content-Length` beyond `u64::MAX`.
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|it| usize::try_from(it).is_ok_and(|it| it > bytes_max)) {
         return Err(too_large());
@@ -237,7 +245,9 @@ pub(crate) async fn read_body(
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => Err(match error.as_error::<PayloadError>().and_then(CutOff::cause_of) {
             Some(cut_off) => cut_off.into(),
-            None => Problem::bad_request("body_incomplete", format!("the body did not arrive: {error}")),
+            None => {
+                Problem::bad_request("body_incomplete", format!("the body is incomplete: {error}; nothing was changed"))
+            }
         }),
         Err(_) => Err(too_large()),
     }
@@ -249,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of chunks, each after so many milliseconds.
+    /// Body of chunks, each with the milliseconds before it and its length.
     fn body(chunks: Vec<(u64, usize)>) -> Payload {
         let chunks = stream::iter(chunks).then(|(ms, length)| async move {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -259,7 +269,7 @@ mod tests {
     }
 
     async fn received(body: Payload, memory: &BodyMemory) -> (usize, Option<CutOff>) {
-        let mut limited = limited(body, memory.hold_nothing(), None, &Shutdown::default());
+        let mut limited = limited(body, memory.reservation(), None, &Shutdown::default());
         let mut length = 0;
         while let Some(chunk) = limited.next().await {
             match chunk {
@@ -281,8 +291,8 @@ mod tests {
             (steady(50, 2048), (33 * 2048, Some(CutOff::TooSlow))),
             (steady(30, 512), (5 * 512, Some(CutOff::TooSlow))),
         ] {
-            let said = format!("{chunks:?}");
-            assert_eq!(received(body(chunks), &BodyMemory::default()).await, expected, "{said}");
+            let shown = format!("{chunks:?}");
+            assert_eq!(received(body(chunks), &BodyMemory::default()).await, expected, "{shown}");
         }
     }
 
@@ -290,19 +300,19 @@ mod tests {
     async fn large_bodies_share_a_bounded_memory_and_small_ones_need_none() {
         const LARGE: usize = 1024 * 1024;
         let memory = BodyMemory::default();
-        let held: Vec<_> = (0..100).map(|_| memory.hold_nothing()).take_while(|it| it.grow_to(LARGE)).collect();
+        let held: Vec<_> = (0..100).map(|_| memory.reservation()).take_while(|it| it.grow_to(LARGE)).collect();
         assert_eq!(held.len(), LARGE_BODIES_BYTES_MAX / (LARGE - SMALL_BODY_BYTES));
         assert_eq!(received(body(vec![(0, LARGE)]), &memory).await, (0, Some(CutOff::NoMemory)));
         assert_eq!(received(body(vec![(0, SMALL_BODY_BYTES)]), &memory).await, (SMALL_BODY_BYTES, None));
         drop(held);
         assert_eq!(received(body(vec![(0, LARGE)]), &memory).await, (LARGE, None));
-        assert_eq!(memory.0.load(Ordering::Relaxed), 0, "all of it is given back");
+        assert_eq!(memory.0.load(Ordering::Relaxed), 0, "all of it is released");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_ends_the_wait_for_a_half_sent_body() {
+    async fn a_shutdown_ends_the_wait_for_a_half_sent_body() {
         let shutdown = Shutdown::default();
-        let mut limited = limited(body(vec![(4_000, 9)]), BodyMemory::default().hold_nothing(), None, &shutdown);
+        let mut limited = limited(body(vec![(4_000, 9)]), BodyMemory::default().reservation(), None, &shutdown);
         shutdown.close();
         let error = limited.next().await.unwrap().unwrap_err();
         assert_eq!(CutOff::cause_of(&error), Some(CutOff::ShuttingDown));

@@ -1,4 +1,4 @@
-//! What is common to all requests: a name in the logs, a line in them, bodies within limits, and an end.
+//! Middleware of all requests (request id, log line, body limits), and use cases that outlive their request.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,27 +18,27 @@ use tracing::{Instrument, Span};
 
 use crate::Api;
 use crate::client_address::ClientAddress;
-use crate::connection::Line;
+use crate::connection::ConnectionState;
 use crate::masking::{holds_secret, path_without_secrets};
 use crate::problem::Problem;
 use crate::rate_limits::RateLimits;
 use crate::receiving::limited;
 use crate::spree::Refusal;
 
-/// The largest JSON body that is read, in bytes.
+/// Maximum size of a JSON body, in bytes.
 pub(crate) const JSON_BYTES_MAX: usize = 256 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The paths by which it is asked every few seconds whether the process is well: a success is no news.
+/// Paths of the probes, which are called every few seconds: their successes are logged at debug level.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
-/// The paths of the Spree dialect, whose refusals have a shape of their own.
+/// Path prefixes of the Spree dialect, whose error answers have their own shape.
 const SPREE_PATHS: [&str; 3] = ["/api/v2/storefront", "/api/v2/platform", "/spree_oauth"];
-/// The most characters of a request id that a caller may give.
+/// Maximum length of a caller's request id, in characters.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// Middleware: gives each request a name (the caller's `X-Request-Id`, if it has a plain one), puts it into
-/// the answer, into refusals and into every log line about it. Once the process is stopping, an answer is the last on
-/// its connection.
+/// Middleware: gives each request an id (the caller's `X-Request-Id` if it is plain) and puts it into the answer, into
+/// refusals and into every log line of the request. Once the process is shutting down, an answer is the last on its
+/// connection.
 pub async fn identify(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -46,40 +46,42 @@ pub async fn identify(
     let given = request.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()).filter(|it| is_plain(it));
     let id = given.map_or_else(|| format!("req_{:016x}", fastrand::u64(..)), str::to_owned);
     let api = request.app_data::<Data<Api>>().cloned();
-    let client = api.as_ref().and_then(|it| ClientAddress::keep(&request, request.peer_addr(), &it.trusted_proxies));
+    let client = api.as_ref().and_then(|it| ClientAddress::attach(&request, request.peer_addr(), &it.trusted_proxies));
     let span = span_of(&id, client);
     let (method, path) = (request.method().clone(), path_without_secrets(request.path()));
-    let begun = Instant::now();
+    let started = Instant::now();
     let (shutdown, bodies) = api.as_ref().map(|it| (it.shutdown.clone(), it.bodies.clone())).unwrap_or_default();
     let rate_limits = api.map_or_else(RateLimits::none, |it| it.rate_limits.clone());
-    let line = request.conn_data::<Arc<Line>>().cloned();
+    let connection = request.conn_data::<Arc<ConnectionState>>().cloned();
     let body = request.take_payload();
-    if let Some(line) = &line {
-        line.head_arrived(!matches!(body, Payload::None)).await;
+    if let Some(connection) = &connection {
+        connection.head_arrived(!matches!(body, Payload::None)).await;
     }
     // Held until the request is answered.
-    let memory = bodies.hold_nothing(request.path());
-    request.set_payload(limited(body, Rc::clone(&memory), line.clone(), &shutdown));
+    let memory = bodies.reservation(request.path());
+    request.set_payload(limited(body, Rc::clone(&memory), connection.clone(), &shutdown));
     let work = WorkId::Request(id.clone());
     let is_spree = SPREE_PATHS.iter().any(|it| request.path().starts_with(it));
     let is_probe = PROBES.contains(&request.path());
     let answer = async move {
         let response = next.call(request).await;
         drop(memory);
-        if let Some(line) = line {
-            line.answered();
+        if let Some(connection) = connection {
+            connection.answered();
         }
         let response = response?;
-        let is_wrong = response.status() == StatusCode::UNAUTHORIZED;
-        let too_many = is_wrong.then(|| rate_limits.wrong_credentials(client).err()).flatten().map(Problem::from);
+        let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+        let too_many =
+            is_unauthorized.then(|| rate_limits.wrong_credentials(client).err()).flatten().map(Problem::from);
         let refused = too_many.as_ref().or(response.response().error().and_then(|it| it.as_error::<Problem>()));
         let of_spree = response.response().error().and_then(|it| it.as_error::<Refusal>()).and_then(Refusal::code);
         if let Some(code) = refused.map(Problem::code).or(of_spree) {
             Span::current().record("code", code);
         }
-        let worded = refused.map(|it| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) });
-        let mut response = match worded {
-            Some(worded) => response.into_response(worded),
+        let rendered =
+            refused.map(|it| if is_spree { Refusal::of(it).error_response() } else { it.respond(Some(&id)) });
+        let mut response = match rendered {
+            Some(rendered) => response.into_response(rendered),
             None => response.map_into_boxed_body(),
         };
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -88,7 +90,7 @@ pub async fn identify(
         if shutdown.has_begun() {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
-        let (status, ms) = (response.status(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let (status, ms) = (response.status(), u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let status_code = status.as_u16();
         if is_probe && status.is_success() {
             tracing::debug!(%method, path, status = status_code, ms, "answered");
@@ -100,7 +102,7 @@ pub async fn identify(
     work.scope(answer).instrument(span).await
 }
 
-/// The span that every line about a request inherits: its id, its client, and what is recorded once it is known.
+/// Span of all log lines of a request: its id, its client, and fields that are recorded once they are known.
 fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
     tracing::error_span!(
         "request",
@@ -121,13 +123,13 @@ fn span_of(id: &str, client: Option<ClientAddress>) -> Span {
     )
 }
 
-/// Records which order a request is about, where no use case has read it.
+/// Records the order of a request in its span, where no use case has read the order.
 pub(crate) fn log_order(id: OrderId, number: &str) {
     Span::current().record("order", display(id)).record("number", number);
 }
 
-/// Records who asks: for the log lines about the request, and for the facts that it leads to.
-pub(crate) fn asked_by(actor: Actor) {
+/// Records the actor of a request, for its log lines and for the facts that it causes.
+pub(crate) fn record_actor(actor: Actor) {
     let span = Span::current();
     span.record("actor", actor.kind());
     if let Some((key, name)) = actor.api_key() {
@@ -136,16 +138,16 @@ pub(crate) fn asked_by(actor: Actor) {
     actor.record();
 }
 
-/// Whether a caller's request id may be logged and sent on: it is plain, and no secret that somebody took for one.
+/// Whether a caller's request id may be logged and passed on: it has plain characters only, and no secret in it.
 fn is_plain(text: &str) -> bool {
     (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
         && !holds_secret(text)
 }
 
-/// Runs a use case to its end, whatever becomes of the client's connection: a task of its own, which inherits the span,
-/// the id and the actor of the request.
-pub(crate) async fn to_the_end<T: Send + 'static>(
+/// Runs a use case to its end even if the client disconnects: as a task of its own, which inherits the span, the id and
+/// the actor of the request.
+pub(crate) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
     let work = work.in_current_span();
@@ -154,7 +156,9 @@ pub(crate) async fn to_the_end<T: Send + 'static>(
         None => actix_web::rt::spawn(work),
     };
     spawned.await.map_err(|error| {
-        tracing::error!(%error, "a use case did not come to its end");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request did not come to its end")
+        tracing::error!(%error, "a use case was aborted");
+        let detail = "an internal error ended the request early, so the outcome is unknown: read the order, or repeat \
+                      the request with the same Idempotency-Key";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     })
 }

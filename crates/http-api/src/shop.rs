@@ -1,4 +1,4 @@
-//! The shop dialect, version 1: `/api/v1/shop`.
+//! Shop dialect, version 1: `/api/v1/shop`.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -16,20 +16,20 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Api;
-use crate::auth::{application, customer, customer_if_any};
+use crate::auth::{application, bearer_access, bearer_access_or_all};
 use crate::body::{
     INVALID_CAPTURE, INVALID_ORDER, INVALID_REFUND, cancel_reason, capture_amount, new_order, new_refund, order_edit,
 };
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, log_order, to_the_end};
+use crate::requests::{JSON_BYTES_MAX, log_order, run_to_completion};
 use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
 
-/// The most characters of an `Idempotency-Key`.
+/// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// How many orders a page has if nothing is said.
+/// Number of orders on a page without a `limit`.
 const PAGE_DEFAULT: u16 = 20;
 
 fn order_ref(text: &str) -> Result<OrderRef, Problem> {
@@ -37,13 +37,13 @@ fn order_ref(text: &str) -> Result<OrderRef, Problem> {
         Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Ok(which),
         Err(OrderRefError::NoSuchNumber) => Err(GetOrderError::NotFound.into()),
         Ok(OrderRef::Intent(_)) | Err(OrderRefError::Malformed) => {
-            let detail = "an order is named by its id (a UUID) or by its number (ORD-...)";
+            let detail = "the order in the path must be an id (a UUID) or an order number (ORD-...)";
             Err(Problem::bad_request("order_id_malformed", detail))
         }
     }
 }
 
-/// The order that a path names, and what the caller may see of it: all, or what its token opens.
+/// Authenticates a call about an order. Gives the order in the path, and the orders that the caller has access to.
 async fn named_order(
     api: &Api,
     request: &HttpRequest,
@@ -51,7 +51,7 @@ async fn named_order(
     scope: Scope,
 ) -> Result<(OrderRef, Access), Problem> {
     application(api, request, scope).await?;
-    let access = customer_if_any(api, request)?;
+    let access = bearer_access_or_all(api, request)?;
     Ok((order_ref(order)?, access))
 }
 
@@ -59,7 +59,7 @@ fn success(status: StatusCode, message: &'static str, data: impl serde::Serializ
     HttpResponse::build(status).json(Envelope { message, data })
 }
 
-/// `POST /orders`: places an order. With an `Idempotency-Key`, a repeat gets the first one's answer.
+/// `POST /orders`: places an order. A repeat with the same `Idempotency-Key` gets the first answer.
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::OrdersWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
         answer: placed_answer,
     });
     let app = api.app.for_request();
-    let placed = to_the_end(async move { app.place_order(new, idempotent).await }).await??;
+    let placed = run_to_completion(async move { app.place_order(new, idempotent).await }).await??;
     let message = "Order placed successfully";
     let (order, answer, replayed) = match placed {
         PlacedOrder::Now(order) => (order.id, placed_answer(&order), false),
@@ -79,7 +79,7 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
             (order, answer, true)
         }
     };
-    // The token is made anew for a repeat: it is a secret, and secrets are not stored.
+    // The token is computed again for a repeat: secrets are not stored.
     let data = with_token(&answer, &api.tokens.order_token(order))?;
     let mut response = success(StatusCode::CREATED, message, data);
     if replayed {
@@ -88,13 +88,13 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
     Ok(response)
 }
 
-/// What the caller is told of a placed order, as it is kept for a repeat.
+/// Answer of a placed order, as it is stored for repeats.
 fn placed_answer(order: &Order) -> String {
     // A view is plain data, for which this cannot fail.
     serde_json::to_string(&OrderView::of(order)).unwrap_or_default()
 }
 
-/// The number of the order that a kept answer is about.
+/// Order number in a stored answer.
 fn number_in(answer: &str) -> String {
     #[derive(Deserialize)]
     struct Numbered {
@@ -103,12 +103,16 @@ fn number_in(answer: &str) -> String {
     serde_json::from_str(answer).map(|it: Numbered| it.number).unwrap_or_default()
 }
 
-/// The answer with the order's token as its last field, so that a repeat is the same to the letter.
+/// Appends the order's token to a stored answer as its last field, so that a repeat is the same byte for byte.
 fn with_token(answer: &str, token: &str) -> Result<Box<RawValue>, Problem> {
     let fields = answer.strip_suffix('}').unwrap_or_default();
     RawValue::from_string(format!("{fields},\"token\":\"{token}\"}}")).map_err(|error| {
         tracing::error!(%error, "a stored answer cannot be read");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the stored answer cannot be read")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the stored answer of the request that placed the order cannot be read",
+        )
     })
 }
 
@@ -128,7 +132,7 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     let mut it = Reader::new(query, &["customer", "cursor", "limit"], &mut problems);
     let customer = it.optional("customer", |it| Ok(CustomerId::new(string(it)?)?));
     let older_than = it.optional("cursor", |it| {
-        let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be a next_cursor of an answer")?;
+        let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be the next_cursor of an earlier answer")?;
         Ok(OrderId(cursor))
     });
     let limit = it.optional("limit", |it| {
@@ -139,23 +143,23 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     problems.done(Some(query)).map_err(Problem::query)
 }
 
-/// `GET /orders?customer=&cursor=&limit=`: the newest first.
+/// `GET /orders?customer=&cursor=&limit=`: newest orders first.
 pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersRead).await?;
     let query = list_query(&parse_query(&request)?)?;
-    let access = customer_if_any(&api, &request)?;
+    let access = bearer_access_or_all(&api, &request)?;
     let page = api.app.list_orders(query, &access).await?;
     Ok(success(StatusCode::OK, "Orders", PageView::of(&page)))
 }
 
-/// `GET /orders/{order}`.
+/// `GET /orders/{order}`: one order.
 pub(crate) async fn read(api: Data<Api>, request: HttpRequest, order: Path<String>) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersRead).await?;
     let order = api.app.get_order(&which, &access).await?;
     Ok(success(StatusCode::OK, "Order", OrderView::of(&order)))
 }
 
-/// `PATCH /orders/{order}`: changes what is given.
+/// `PATCH /orders/{order}`: changes the given fields.
 pub(crate) async fn edit(
     api: Data<Api>,
     request: HttpRequest,
@@ -164,25 +168,23 @@ pub(crate) async fn edit(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::OrdersWrite).await?;
     let body = parse_json(&request, &read_body(&request, payload, JSON_BYTES_MAX).await?, INVALID_ORDER)?;
-    // An order's currency never changes, so that it may be read before the edit is decided.
+    // An order's currency never changes, so it can be read before the edit is decided.
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = order_edit(&body, currency)?;
     let app = api.app.for_request();
-    let changed = to_the_end(async move { app.edit_order(&which, &access, edit).await }).await??;
+    let changed = run_to_completion(async move { app.edit_order(&which, &access, edit).await }).await??;
     Ok(changed_order(&changed, "Order updated successfully"))
 }
 
-/// What is done, or 202 for what is committed and waits for Stripe.
+/// Answers 200 for a change that is done, and 202 for one that is committed and waits for Stripe.
 fn changed_order(changed: &Changed, message: &'static str) -> HttpResponse {
     match changed {
         Changed::Done(order) => success(StatusCode::OK, message, OrderView::of(order)),
-        Changed::UnderWay(order) => {
-            success(StatusCode::ACCEPTED, "Accepted; waiting for the payment provider", OrderView::of(order))
-        }
+        Changed::UnderWay(order) => success(StatusCode::ACCEPTED, "Accepted; waiting for Stripe", OrderView::of(order)),
     }
 }
 
-/// `POST /orders/{order}/cancel`, with a reason or without a body.
+/// `POST /orders/{order}/cancel`, with a reason or without a body: cancels the order.
 pub(crate) async fn cancel(
     api: Data<Api>,
     request: HttpRequest,
@@ -193,11 +195,11 @@ pub(crate) async fn cancel(
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let reason = cancel_reason(&parse_json_if_any(&request, &body, INVALID_ORDER)?)?;
     let app = api.app.for_request();
-    let changed = to_the_end(async move { app.cancel_order(&which, &access, reason).await }).await??;
+    let changed = run_to_completion(async move { app.cancel_order(&which, &access, reason).await }).await??;
     Ok(changed_order(&changed, "Order canceled successfully"))
 }
 
-/// `POST /orders/{order}/capture`, with an amount or without a body: takes authorised money.
+/// `POST /orders/{order}/capture`, with an amount or without a body: captures authorised money.
 pub(crate) async fn capture(
     api: Data<Api>,
     request: HttpRequest,
@@ -210,12 +212,12 @@ pub(crate) async fn capture(
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = capture_amount(&body, currency)?;
     let app = api.app.for_request();
-    let changed = to_the_end(async move { app.capture_payment(&which, &access, amount).await }).await??;
+    let changed = run_to_completion(async move { app.capture_payment(&which, &access, amount).await }).await??;
     Ok(changed_order(&changed, "Payment captured successfully"))
 }
 
-/// `POST /orders/{order}/refunds`, with an amount or without a body: gives money back. With an `Idempotency-Key`, a
-/// repeat gets the same refund.
+/// `POST /orders/{order}/refunds`, with an amount or without a body: refunds money. A repeat with the same
+/// `Idempotency-Key` gets the first refund.
 pub(crate) async fn refund(
     api: Data<Api>,
     request: HttpRequest,
@@ -223,26 +225,27 @@ pub(crate) async fn refund(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let key = application(&api, &request, Scope::PaymentsWrite).await?;
-    let (which, access) = (order_ref(&order)?, customer_if_any(&api, &request)?);
+    let (which, access) = (order_ref(&order)?, bearer_access_or_all(&api, &request)?);
     let raw = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let body = parse_json_if_any(&request, &raw, INVALID_REFUND)?;
     let found = api.app.get_order(&which, &access).await?;
     let new = new_refund(&body, found.total.currency())?;
     let idempotent = idempotency_key(&request)?.map(|text| {
-        // The order belongs to the request, by whichever of its names.
+        // The order's id is part of the request, whether its id or its number is in the path.
         let digest = Sha256::new_with_prefix(found.id.0.as_bytes()).chain_update(&raw).finalize();
         (IdempotencyKey { scope: key.id, key: text }, digest.into())
     });
     let app = api.app.for_request();
-    let given = to_the_end(async move { app.refund_payment(&which, &access, &new, idempotent).await }).await??;
-    let mut response = success(StatusCode::CREATED, "Refund requested successfully", RefundView::of(&given.refund));
-    if given.replayed {
+    let refunded =
+        run_to_completion(async move { app.refund_payment(&which, &access, &new, idempotent).await }).await??;
+    let mut response = success(StatusCode::CREATED, "Refund requested successfully", RefundView::of(&refunded.refund));
+    if refunded.replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
 
-/// `GET /orders/{order}/refunds`.
+/// `GET /orders/{order}/refunds`: the refunds of an order.
 pub(crate) async fn refunds(
     api: Data<Api>,
     request: HttpRequest,
@@ -253,7 +256,7 @@ pub(crate) async fn refunds(
     Ok(success(StatusCode::OK, "Refunds", RefundView::all(&order)))
 }
 
-/// `GET /orders/{order}/explain`.
+/// `GET /orders/{order}/explain`: why an order is in its state.
 pub(crate) async fn explain(
     api: Data<Api>,
     request: HttpRequest,
@@ -264,21 +267,22 @@ pub(crate) async fn explain(
     Ok(success(StatusCode::OK, "Explanation", ExplanationView::of(&explanation)))
 }
 
-/// `POST /orders/{order}/payment-intent`: the one intent that the customer can pay by.
+/// `POST /orders/{order}/payment-intent`: creates or returns the one PaymentIntent that the customer can pay.
 pub(crate) async fn payment_intent(
     api: Data<Api>,
     request: HttpRequest,
     order: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     application(&api, &request, Scope::OrdersWrite).await?;
-    let access = customer(&api, &request)?;
+    let access = bearer_access(&api, &request)?;
     let which = order_ref(&order)?;
     let app = api.app.for_request();
-    let payable = to_the_end(async move { app.create_payment_intent(&which, &access).await }).await??;
+    let payable = run_to_completion(async move { app.create_payment_intent(&which, &access).await }).await??;
     payment(&payable.order, Some(&payable.client_secret), "Payment intent created successfully")
 }
 
-/// `POST /orders/{order}/payment`: a payment system's hint that the order is paid. Stripe is asked.
+/// `POST /orders/{order}/payment`: callback of a payment system that says the order is paid. The PaymentIntent is read
+/// from Stripe.
 pub(crate) async fn confirm_payment(
     api: Data<Api>,
     request: HttpRequest,
@@ -286,7 +290,7 @@ pub(crate) async fn confirm_payment(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let app = api.app.for_request();
-    let checked = to_the_end(async move { app.check_payment(&which, &access).await }).await??;
+    let checked = run_to_completion(async move { app.check_payment(&which, &access).await }).await??;
     payment(&checked.order, checked.client_secret.as_ref(), "Order marked as paid")
 }
 
@@ -295,8 +299,7 @@ fn payment(
     client_secret: Option<&SecretString>,
     message: &'static str,
 ) -> Result<HttpResponse, Problem> {
-    let view = PaymentView::of(order, client_secret.map(ExposeSecret::expose_secret)).ok_or_else(|| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order has no payment intent to show")
-    })?;
+    let view = PaymentView::of(order, client_secret.map(ExposeSecret::expose_secret))
+        .ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order has no PaymentIntent"))?;
     Ok(success(StatusCode::OK, message, view))
 }

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::reader::{FieldProblem, FieldProblems, NotRead, Reader, Reason, boolean, integer, parse, string};
 
-/// The fields of terms.
+/// Fields of the terms.
 pub(crate) const TERMS: [&str; 3] = ["shipping", "taxes", "coupons"];
 const SHIPPING: [&str; 4] = ["id", "name", "countries", "prices"];
 const TAX: [&str; 5] = ["name", "country", "percent", "included", "on_shipping"];
 const COUPON: [&str; 4] = ["code", "name", "discount", "expires_at"];
 
-/// Reads a file of terms. An error is a line for each problem: the path of its field, and the rule that it breaks.
+/// Reads a file of terms. An error has a line for each problem: the path of its field, and the rule that it violates.
 pub fn parse_terms(text: &[u8]) -> Result<Terms, Vec<String>> {
     let value = match parse(text) {
         Ok(value) => value,
@@ -29,7 +29,7 @@ pub fn parse_terms(text: &[u8]) -> Result<Terms, Vec<String>> {
     Ok(terms)
 }
 
-/// Reads terms. What they say together is not checked.
+/// Reads terms field by field. Rules across fields are checked by [`Terms::check`].
 pub(crate) fn read_terms(terms: &mut Reader<'_>) -> Terms {
     let shipping = terms.list("shipping", &SHIPPING, shipping_rate);
     let taxes = terms.list("taxes", &TAX, tax_rate);
@@ -82,7 +82,7 @@ fn percent(value: &Value) -> Result<Percent, Reason> {
     Ok(Percent::parse(string(value)?)?)
 }
 
-/// Prices in minor units of ISO 4217, by currency.
+/// Reads prices in minor units of ISO 4217, by currency.
 fn prices(it: &mut Reader<'_>, name: &str) -> Option<Prices> {
     let prices = it.required_entries(name, |code, minor| {
         let currency: Currency = code.parse()?;
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_are_read_as_they_are_written() {
+    fn terms_are_read_from_a_file_and_from_their_stored_form() {
         let text =
             br#"{"shipping": [{"id": "post", "name": "Post", "countries": ["de", "US"], "prices": {"usd": 490}}],
             "taxes": [{"name": "VAT", "country": "DE", "percent": "19", "included": true}],
@@ -104,7 +104,7 @@ mod tests {
                 {"code": "five", "name": "Five", "discount": {"amount": {"usd": 500}}, "expires_at": null}]}"#;
         let terms = parse_terms(text).unwrap();
         assert_eq!((terms.shipping.len(), terms.taxes.len(), terms.coupons.len()), (1, 1, 2));
-        // What is stored as JSON is read to the same by this reader.
+        // This reader accepts the stored JSON, with the same result.
         let stored = serde_json::to_string(&terms).unwrap();
         assert_eq!(parse_terms(stored.as_bytes()).unwrap(), terms);
         assert_eq!(serde_json::from_str::<Terms>(&stored).unwrap(), terms);
@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(parse_terms(b"[[],[],[]]").unwrap_err(), ["the file must be an object"]);
         assert!(parse_terms(b"{").unwrap_err()[0].starts_with("not JSON"));
         let twice = br#"{"coupons": [], "coupons": []}"#;
-        assert_eq!(parse_terms(twice).unwrap_err(), ["coupons is there twice"]);
+        assert_eq!(parse_terms(twice).unwrap_err(), ["coupons appears twice"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What callers are shown. Order-level amounts are decimals in major units, a line's amount is in minor units
+//! JSON views of the shop dialect. Order-level amounts are decimals in major units, a line's amount is in minor units
 //! of ISO 4217, currencies are lower case, times are RFC 3339 in UTC.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use paywright_domain::{
 };
 use serde::Serialize;
 
-/// The envelope of every success.
+/// Envelope of every successful answer.
 #[derive(Serialize)]
 pub(crate) struct Envelope<T> {
     pub(crate) message: &'static str,
@@ -38,7 +38,7 @@ impl<'a> LineView<'a> {
     }
 }
 
-/// A payment intent with what it is for: exactly these fields.
+/// PaymentIntent with the lines of its order. Callers rely on exactly these fields.
 #[derive(Serialize)]
 pub(crate) struct PaymentView<'a> {
     id: &'a str,
@@ -50,7 +50,7 @@ pub(crate) struct PaymentView<'a> {
 }
 
 impl<'a> PaymentView<'a> {
-    /// `None` for an order without an intent.
+    /// View of the order's leading intent; `None` for an order without one.
     pub(crate) fn of(order: &'a Order, client_secret: Option<&'a str>) -> Option<Self> {
         let intent = order.leading_intent()?;
         Some(Self {
@@ -115,14 +115,14 @@ struct IntentView<'a> {
     amount: String,
     amount_received: String,
     amount_capturable: String,
-    /// When Stripe itself has confirmed what was received.
+    /// Time at which a read of the PaymentIntent confirmed the received amount.
     confirmed_at: Option<String>,
     balance: Option<BalanceView>,
-    /// For the customer: never the bank's own reason, which may be that the card is stolen.
+    /// Error to show to the customer. The bank's own reason is left out: it may be that the card is stolen.
     last_error: Option<LastErrorView<'a>>,
 }
 
-/// What came of a payment on the shop's balance at Stripe.
+/// Gross amount and fee of a payment on the shop's Stripe balance.
 #[derive(Serialize)]
 struct BalanceView {
     currency: &'static str,
@@ -157,7 +157,7 @@ impl<'a> AnomalyView<'a> {
     }
 }
 
-/// A change that waits for Stripe.
+/// Change of the order that waits for Stripe.
 #[derive(Serialize)]
 struct PendingView<'a> {
     kind: &'static str,
@@ -182,7 +182,7 @@ impl<'a> PendingView<'a> {
     }
 }
 
-/// A refund.
+/// Refund of an order.
 #[derive(Serialize)]
 pub(crate) struct RefundView<'a> {
     number: u32,
@@ -247,7 +247,7 @@ impl<'a> DisputeView<'a> {
     }
 }
 
-/// Why an order is as it is.
+/// Explanation of the state of an order: reasons, timeline and next steps.
 #[derive(Serialize)]
 pub(crate) struct ExplanationView<'a> {
     id: String,
@@ -271,7 +271,7 @@ struct MomentView<'a> {
     actor: Option<ActorView<'a>>,
 }
 
-/// Who asked for it.
+/// Actor who caused an entry of the timeline.
 #[derive(Serialize)]
 struct ActorView<'a> {
     kind: &'static str,
@@ -301,7 +301,7 @@ struct NextView<'a> {
 }
 
 impl<'a> ExplanationView<'a> {
-    /// As a customer may read it: keys and operators are the shop's own.
+    /// View for customers, without actors: API keys and operators are internal to the shop.
     pub(crate) fn without_actors(explanation: &'a Explanation) -> Self {
         let mut view = Self::of(explanation);
         view.timeline.iter_mut().for_each(|it| it.actor = None);
@@ -411,10 +411,10 @@ impl<'a> OrderView<'a> {
     }
 }
 
-/// What went back of the money that paid the order, or is going.
+/// Refunded amount of the payment that paid the order, including refunds that are under way.
 fn refunded(order: &Order) -> String {
-    let gone = order.paid_by().and_then(|it| it.received.minus(order.left_of(&it.id)).ok());
-    gone.unwrap_or_else(|| paywright_domain::Money::zero(order.total.currency())).to_decimal()
+    let refunded = order.paid_by().and_then(|it| it.received.minus(order.left_of(&it.id)).ok());
+    refunded.unwrap_or_else(|| paywright_domain::Money::zero(order.total.currency())).to_decimal()
 }
 
 #[derive(Serialize)]

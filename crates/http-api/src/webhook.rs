@@ -1,5 +1,5 @@
-//! `POST /webhooks/stripe`. The bytes are checked before anything reads them, and a success is answered after
-//! the commit alone: whatever else happens, Stripe sends the event again.
+//! `POST /webhooks/stripe`. The signature is verified over the raw bytes before they are parsed, and 200 is answered
+//! only after the commit: in every other case Stripe delivers the event again.
 
 use std::collections::BTreeMap;
 
@@ -13,37 +13,41 @@ use crate::Api;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::receiving::read_body;
-use crate::requests::{asked_by, to_the_end};
+use crate::requests::{record_actor, run_to_completion};
 
-/// The largest event that is read, in bytes.
+/// Maximum size of a webhook body, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// The headers that are kept with an event: what tells one delivery from another, and no secret.
-const KEPT_HEADERS: [&str; 4] = ["stripe-signature", "user-agent", "content-type", "x-request-id"];
-/// The most characters of one that are kept.
+/// Headers that are stored with an event, to distinguish its deliveries. None of them is a secret.
+const STORED_HEADERS: [&str; 4] = ["stripe-signature", "user-agent", "content-type", "x-request-id"];
+/// Maximum of characters that are stored of one header.
 const HEADER_CHARS_MAX: usize = 500;
 
 pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let signature = request.headers().get("stripe-signature").and_then(|it| it.to_str().ok());
-    let signature = signature
-        .ok_or_else(|| Problem::bad_request("webhook_signature_missing", "the Stripe-Signature header is missing"))?;
+    let signature = signature.ok_or_else(|| {
+        Problem::bad_request(
+            "webhook_signature_missing",
+            "the Stripe-Signature header is missing: only webhooks signed by Stripe are accepted",
+        )
+    })?;
     let body = read_body(&request, payload, EVENT_BYTES_MAX).await?;
     let event = api.webhooks.open(&body, signature, api.app.now());
     if matches!(event, Err(WebhookError::BadSignature(_))) {
         api.rate_limits.wrong_credentials(ClientAddress::of(&request))?;
     }
     let event = event?;
-    asked_by(Actor::Stripe);
-    let headers = kept(request.headers());
+    record_actor(Actor::Stripe);
+    let headers = stored_headers(request.headers());
     let app = api.app.for_request();
-    let status = to_the_end(async move { app.take_event(event, "webhook", headers).await }).await??;
+    let status = run_to_completion(async move { app.take_event(event, "webhook", headers).await }).await??;
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": status.name() })))
 }
 
-fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let kept = KEPT_HEADERS.iter().filter_map(|name| {
+fn stored_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let stored = STORED_HEADERS.iter().filter_map(|name| {
         let value = headers.get(*name)?.to_str().ok()?;
         Some(((*name).to_owned(), value.chars().take(HEADER_CHARS_MAX).collect()))
     });
-    kept.collect()
+    stored.collect()
 }

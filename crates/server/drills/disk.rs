@@ -116,7 +116,7 @@ async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
         }
         assert_eq!((told.status, told.code()), (503, "store_unavailable"), "{told:?}");
         let detail = told.body["error"]["detail"].as_str().unwrap();
-        assert!(detail.contains("disk of the store is full"), "{detail}");
+        assert!(detail.contains("disk of the database is full"), "{detail}");
     }
     let list = format!("{api}/orders");
     assert_eq!(call(Method::GET, &list, &leaked).await.status, 200, "what is there is read");

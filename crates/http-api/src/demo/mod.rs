@@ -1,5 +1,5 @@
-//! `/demo`: a small shop front to look at. It uses nothing but the Spree dialect, and shows beside it why its order is
-//! as it is. For trying, not for selling.
+//! `/demo`: demo shop front. It uses the Spree dialect only, and shows the explanation of its order beside it. For
+//! trying out, not for selling.
 
 use std::sync::LazyLock;
 
@@ -17,25 +17,25 @@ use crate::spree::{self, Call, Refusal};
 use crate::view::ExplanationView;
 
 const PAGE: &str = include_str!("page.html");
-/// Where the page's own facts go.
+/// Placeholder in the page for its settings.
 const SETUP: &str = "<!--setup-->";
-/// How many variants are on its shelves.
-const SHELVES: u16 = 24;
+/// Maximum of variants that the page shows.
+const VARIANTS_MAX: u16 = 24;
 
-/// What the page needs to know beside the price list.
+/// Settings of the demo page.
 #[derive(Debug, Clone)]
 pub struct Demo {
-    /// Where the browser reaches what plays Stripe; not asked where there is a publishable key.
+    /// Base URL at which the browser reaches the stand-in for Stripe; unused with a publishable key.
     pub stripe_url: String,
 }
 
-/// The page's one script, by the digest that lets a browser run it and no other.
+/// Source expression of the page's one script for its content security policy: the browser runs no other.
 static SCRIPT: LazyLock<String> = LazyLock::new(|| {
     let script = PAGE.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>")).map_or("", |it| it.0);
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(script.as_bytes())))
 });
 
-/// `GET /demo`.
+/// `GET /demo`: the page, with its settings.
 pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
     let Some(demo) = &api.demo else { return Err(Problem::no_such_path()) };
     let setup = json!({
@@ -43,7 +43,7 @@ pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
         "publishable_key": api.publishable_key,
         "stripe_url": demo.stripe_url,
     });
-    // Inside a script element, the only thing that could end it early is a `<`.
+    // Within a script element, only a `<` could end it early.
     let setup = setup.to_string().replace('<', "\\u003c");
     let block = format!("<script type=\"application/json\" id=\"setup\">{setup}</script>");
     Ok(HttpResponse::Ok()
@@ -53,7 +53,7 @@ pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
         .body(PAGE.replace(SETUP, &block)))
 }
 
-/// What the page may load and speak to: itself, and Stripe or what plays it.
+/// Content security policy: the page may load from and connect to this service, and Stripe or its stand-in.
 fn policy(api: &Api, demo: &Demo) -> String {
     let script = SCRIPT.as_str();
     let (scripts, connects, frames) = match api.publishable_key {
@@ -72,7 +72,7 @@ fn policy(api: &Api, demo: &Demo) -> String {
 
 async fn catalogue(api: &Api) -> Result<Vec<Value>, Problem> {
     let currency = api.storefront.currency();
-    let variants = api.storefront.variants(None, SHELVES).await?;
+    let variants = api.storefront.variants(None, VARIANTS_MAX).await?;
     let shown = variants.iter().filter_map(|it| {
         let price = it.prices.price_in(currency)?;
         Some(json!({
@@ -83,7 +83,7 @@ async fn catalogue(api: &Api) -> Result<Vec<Value>, Problem> {
     Ok(shown.collect())
 }
 
-/// `GET /demo/explain`: why the order of a cart is as it is, for the holder of the cart's token.
+/// `GET /demo/explain`: explanation of a cart's order, for the holder of the cart's token.
 pub(crate) async fn explain(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let order = match api.demo {
         Some(_) => spree::opened_order(&api, &call).await?,

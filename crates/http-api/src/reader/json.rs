@@ -1,4 +1,4 @@
-//! JSON text to a value. A name that an object has twice is noted, since readers disagree on which of the two counts.
+//! JSON parser that notes duplicate names of an object, since parsers disagree on which of the two values counts.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::FieldProblems;
 
-/// Reads a whole text. An error is one of syntax: the text is not JSON.
+/// Parses a whole text. An error is a syntax error: the text is not JSON.
 pub(super) fn parse(text: &[u8], problems: &mut FieldProblems) -> Result<Value, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = Node { path: &Path::Root, problems }.deserialize(&mut json)?;
@@ -15,7 +15,7 @@ pub(super) fn parse(text: &[u8], problems: &mut FieldProblems) -> Result<Value, 
     Ok(value)
 }
 
-/// The way from the root to a value, without allocation: it is written out only where there is a problem.
+/// Path from the root to a value, without allocation: it is formatted only for a problem.
 enum Path<'a> {
     Root,
     Field(&'a Path<'a>, &'a str),
@@ -33,7 +33,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value at a path.
+/// Value at a path, to be deserialized.
 struct Node<'a> {
     path: &'a Path<'a>,
     problems: &'a mut FieldProblems,
@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             let value = fields.next_value_seed(Node { path: &path, problems: &mut *self.problems })?;
             if read.contains_key(&name) {
                 let path = path.to_string();
-                self.problems.note_foreign(&path, &path, "is there twice");
+                self.problems.note_caller_name(&path, &path, "appears twice");
             }
             read.insert(name, value);
         }

@@ -1,5 +1,5 @@
-//! The one way from JSON, and from a query, to typed values: for both dialects and for files. Every problem is found,
-//! each with the path of its field, in the words of JSON.
+//! Reader from JSON and from queries to typed values, for both dialects and for files. All problems are found, each
+//! with the path of its field and in terms of JSON.
 
 mod json;
 mod problems;
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 
-/// The fields of an object, by name.
+/// Fields of a JSON object, by name.
 pub(crate) type Fields = Map<String, Value>;
 
-/// The reason for which a value is refused, worded without the name of its field.
+/// Reason for which a value is refused, without the name of its field.
 #[derive(Debug)]
 pub(crate) struct Reason(String);
 
@@ -27,35 +27,35 @@ impl<E: std::fmt::Display> From<E> for Reason {
     }
 }
 
-/// Why a text is no object of JSON.
+/// Why a text is refused as JSON.
 #[derive(Debug)]
 pub(crate) enum NotRead {
-    /// It is not JSON.
+    /// The text is not JSON.
     Malformed(serde_json::Error),
-    /// It is JSON, and some of it is wrong.
+    /// The text is JSON with problems, like a duplicate name.
     Invalid(FieldProblems),
 }
 
-/// Reads a text that must be JSON in which no object has a name twice.
+/// Parses JSON in which no object has a name twice.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, NotRead> {
     let mut problems = FieldProblems::default();
     let value = json::parse(text, &mut problems).map_err(NotRead::Malformed)?;
     problems.done(Some(value)).map_err(NotRead::Invalid)
 }
 
-/// Why a text is not JSON, without the parser's own words.
+/// Sentence for a text that is not JSON, without the parser's own words.
 pub(crate) fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         Category::Eof if text.trim_ascii().is_empty() => "the body is missing: it must be a JSON object".to_owned(),
         Category::Eof => "the body is not JSON: it ends too early".to_owned(),
         Category::Io | Category::Syntax | Category::Data => {
-            format!("the body is not JSON: line {line}, column {column}")
+            format!("the body is not JSON: syntax error at line {line}, column {column}")
         }
     }
 }
 
-/// Reads a body that must be an object of JSON. `invalid` is the code of a refusal of its fields.
+/// Parses a body that must be a JSON object. `invalid` is the error code for its fields.
 pub(crate) fn parse_json(request: &HttpRequest, body: &[u8], invalid: &'static str) -> Result<Fields, Problem> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -71,42 +71,42 @@ pub(crate) fn parse_json(request: &HttpRequest, body: &[u8], invalid: &'static s
     }
 }
 
-/// As [`parse_json`], of a body that need not be there.
+/// As [`parse_json`], for a body that may be empty.
 pub(crate) fn parse_json_if_any(request: &HttpRequest, body: &[u8], invalid: &'static str) -> Result<Fields, Problem> {
     if body.is_empty() { Ok(Fields::new()) } else { parse_json(request, body, invalid) }
 }
 
-/// Reads a query, in which each name stands once at most.
+/// Parses a query, in which each name may appear once.
 pub(crate) fn parse_query(request: &HttpRequest) -> Result<Fields, Problem> {
     let query = Query::<Vec<(String, String)>>::from_query(request.query_string())
         .map_err(|error| Problem::bad_request("query_malformed", error.to_string()))?;
     let (mut fields, mut problems) = (Fields::new(), FieldProblems::default());
     for (name, value) in query.into_inner() {
         if fields.contains_key(&name) {
-            problems.note_foreign(&name, &name, "is there twice");
+            problems.note_caller_name(&name, &name, "appears twice");
         }
         fields.insert(name, Value::String(value));
     }
     problems.done(Some(fields)).map_err(Problem::query)
 }
 
-/// Takes a string.
+/// Reads a string.
 pub(crate) fn string(value: &Value) -> Result<&str, Reason> {
     Ok(value.as_str().ok_or("must be a string")?)
 }
 
-/// Takes an integer. One above `i64::MAX` counts as that, which is beyond the limit of every field: the field names it.
+/// Reads an integer. One above `i64::MAX` is read as `i64::MAX`, which every field refuses with its own limit.
 pub(crate) fn integer(value: &Value) -> Result<i64, Reason> {
     let large = || value.is_u64().then_some(i64::MAX);
     Ok(value.as_i64().or_else(large).ok_or("must be an integer")?)
 }
 
-/// Takes `true` or `false`.
+/// Reads `true` or `false`.
 pub(crate) fn boolean(value: &Value) -> Result<bool, Reason> {
     Ok(value.as_bool().ok_or("must be true or false")?)
 }
 
-/// An object that is being read, with the path that leads to it. What is wrong is noted as it is met.
+/// JSON object that is being read, with its path. Problems are noted as they are found.
 pub(crate) struct Reader<'a> {
     path: String,
     fields: &'a Fields,
@@ -114,72 +114,72 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads an object that is the root. Fields other than those `known` are noted.
+    /// Reads the root object. Fields other than those `known` are noted as problems.
     pub(crate) fn new(fields: &'a Fields, known: &[&str], problems: &'a mut FieldProblems) -> Self {
         Self::at(String::new(), fields, known, problems)
     }
 
-    /// Reads an object to which a path leads.
+    /// Reads the object at a path. Fields other than those `known` are noted as problems.
     pub(crate) fn at(path: String, fields: &'a Fields, known: &[&str], problems: &'a mut FieldProblems) -> Self {
         let reader = Self::open(path, fields, problems);
         for name in fields.keys().filter(|it| !known.contains(&it.as_str())) {
             let path = reader.path_of(name);
-            reader.problems.note_foreign(path, name, "is not a known field");
+            reader.problems.note_caller_name(path, name, "is not a known field");
         }
         reader
     }
 
-    /// Reads an object that may have other fields than those that are read.
+    /// Reads an object in which unknown fields are allowed.
     pub(crate) const fn open(path: String, fields: &'a Fields, problems: &'a mut FieldProblems) -> Self {
         Self { path, fields, problems }
     }
 
-    /// The path of a field of it.
+    /// Path of a field of this object.
     fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// Notes what is wrong with a field.
+    /// Notes a problem of a field.
     pub(crate) fn note(&mut self, name: &str, problem: impl std::fmt::Display) {
         let path = self.path_of(name);
         self.problems.note(path, problem);
     }
 
-    /// Notes what is wrong with the object itself.
+    /// Notes a problem of the object itself.
     pub(crate) fn note_here(&mut self, problem: impl std::fmt::Display) {
         self.problems.note(&self.path, problem);
     }
 
-    /// The value of a field; null is the same as none.
+    /// Value of a field; null counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|it| !it.is_null())
     }
 
-    /// Whether a field is there, be it as null.
+    /// Whether a field is present, even as null.
     pub(crate) fn names(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
 
-    /// A field that may be absent. `None` also where its value is refused, which is noted.
+    /// Reads an optional field. `None` also for an invalid value, which is noted.
     pub(crate) fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
         read(self.get(name)?).map_err(|Reason(problem)| self.note(name, problem)).ok()
     }
 
-    /// A field that must be there.
+    /// Reads a required field.
     pub(crate) fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Reason>) -> Option<T> {
-        if self.is_there(name) { self.optional(name, read) } else { None }
+        if self.is_present(name) { self.optional(name, read) } else { None }
     }
 
-    /// Whether a field that must be there is.
-    fn is_there(&mut self, name: &str) -> bool {
-        let is_there = self.get(name).is_some();
-        if !is_there {
+    /// Whether a required field is present; an absent one is noted.
+    fn is_present(&mut self, name: &str) -> bool {
+        let is_present = self.get(name).is_some();
+        if !is_present {
             self.note(name, "is missing");
         }
-        is_there
+        is_present
     }
 
-    /// A field that must be an array of objects with the fields `known`; `None` where it is absent.
+    /// Reads an optional array of objects with the fields `known`.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -201,24 +201,24 @@ impl<'a> Reader<'a> {
         Some(list)
     }
 
-    /// As [`Self::list`], of one that must be there.
+    /// As [`Self::list`], for a required field.
     pub(crate) fn required_list<T>(
         &mut self,
         name: &str,
         known: &[&str],
         read: impl FnMut(&mut Reader<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        if self.is_there(name) { self.list(name, known, read) } else { None }
+        if self.is_present(name) { self.list(name, known, read) } else { None }
     }
 
-    /// A field that must be an object with the fields `known`.
+    /// Reads a required object with the fields `known`.
     pub(crate) fn object<T>(
         &mut self,
         name: &str,
         known: &[&str],
         read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
     ) -> Option<T> {
-        if !self.is_there(name) {
+        if !self.is_present(name) {
             return None;
         }
         let path = self.path_of(name);
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
         read(&mut Reader::at(path, fields?, known, self.problems))
     }
 
-    /// A field that must be an object whose names are the caller's own; `None` where it is absent.
+    /// Reads an optional object whose names the caller chooses.
     pub(crate) fn entries<T>(
         &mut self,
         name: &str,
@@ -244,22 +244,22 @@ impl<'a> Reader<'a> {
             let path = format!("{}.{key}", self.path_of(name));
             match read(key, value) {
                 Ok(entry) => list.push(entry),
-                Err(Reason(problem)) => self.problems.note_foreign(path, key, problem),
+                Err(Reason(problem)) => self.problems.note_caller_name(path, key, problem),
             }
         }
         Some(list)
     }
 
-    /// As [`Self::entries`], of one that must be there.
+    /// As [`Self::entries`], for a required field.
     pub(crate) fn required_entries<T>(
         &mut self,
         name: &str,
         read: impl Fn(&str, &Value) -> Result<T, Reason>,
     ) -> Option<Vec<T>> {
-        if self.is_there(name) { self.entries(name, read) } else { None }
+        if self.is_present(name) { self.entries(name, read) } else { None }
     }
 
-    /// A field that must be an array of plain values; `None` where it is absent.
+    /// Reads an optional array of plain values.
     pub(crate) fn values<T>(&mut self, name: &str, read: impl Fn(&Value) -> Result<T, Reason>) -> Option<Vec<T>> {
         let Some(items) = self.get(name)?.as_array() else {
             self.note(name, "must be an array");
@@ -287,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_an_object_has_twice_is_refused_wherever_it_is() {
-        assert_eq!(invalid("{\"a\":1,\"a\":1}"), ["a is there twice"]);
+    fn a_duplicate_name_is_refused_at_any_depth() {
+        assert_eq!(invalid("{\"a\":1,\"a\":1}"), ["a appears twice"]);
         let nested = "{\"a\":[{\"b\":{\"c\":1,\"d\":2,\"c\":3}},{\"e\":1,\"e\":2}]}";
-        assert_eq!(invalid(nested), ["a[0].b.c is there twice", "a[1].e is there twice"]);
+        assert_eq!(invalid(nested), ["a[0].b.c appears twice", "a[1].e appears twice"]);
     }
 
     #[test]
-    fn what_is_read_is_what_was_written() {
+    fn parsed_values_equal_those_of_serde_json() {
         let text = "{\"a\":[1,-2,18446744073709551615,0.5,1e3,null,true,\"x\\u00e9\\ud83d\\ude00\"],\"b\":{}}";
         assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
         for wrong in ["", "{", "[1,]", "{} {}", "{\"a\":1e999}", "nul", "{\"a\":\"\\ud800\"}", &"[".repeat(1000)] {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_named_by_its_path_in_words_of_json() {
+    fn every_problem_has_a_path_and_a_rule_in_terms_of_json() {
         let Ok(Value::Object(fields)) = parse(
             br#"{"text": 1, "whole": 1.5, "large": 18446744073709551615, "flag": "yes", "none": null, "odd": 1,
                 "list": [{"whole": "1"}, [], {"odd": 2}], "object": [], "entries": {"k": 1}, "values": ["x", 2]}"#,

@@ -25,7 +25,7 @@ pub(crate) use refusal::Refusal;
 pub(crate) use shopper::Call;
 
 use crate::Api;
-use crate::requests::to_the_end;
+use crate::requests::run_to_completion;
 
 /// The path that all calls of a storefront begin with.
 const STOREFRONT: &str = "/api/v2/storefront";
@@ -130,7 +130,7 @@ pub(super) fn run<T: Send + 'static>(
 ) -> impl Future<Output = Result<T, Refusal>> {
     // What a use case holds on to is much; boxed here once, no handler holds it.
     let work = Box::pin(work);
-    async { Ok(to_the_end(work).await??) }
+    async { Ok(run_to_completion(work).await??) }
 }
 
 /// The order that the token of a cart opens, once it is placed.

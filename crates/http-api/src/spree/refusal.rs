@@ -1,4 +1,4 @@
-//! Every refusal of this dialect, in its shape: `{"error": "…"}`, and `errors` by field where fields are at fault.
+//! Error answers of the Spree dialect: `{"error": "…"}`, with `errors` by field where fields are invalid.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,18 +17,18 @@ use super::amount::code;
 use crate::problem::Problem;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
 
-/// A request that was not done, and why.
+/// Refusal of a request: a status, a sentence and the problems of its fields.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
     error: String,
-    /// What is wrong with which field; `base` is the whole.
+    /// Problems by field; the field `base` is the whole request, as in Rails.
     fields: FieldProblems,
-    /// What is shown all the same.
+    /// Body that is sent in place of the sentence.
     body: Option<Value>,
-    /// In seconds.
+    /// Value of the `Retry-After` header, in seconds.
     retry_after: Option<u32>,
-    /// The code that the other dialect has for it, for the log.
+    /// Code of the same refusal in the shop dialect, for the log.
     code: Option<&'static str>,
 }
 
@@ -38,7 +38,7 @@ impl Refusal {
         Self { status, error, fields, body: None, retry_after: None, code: None }
     }
 
-    /// The code that the other dialect has for it.
+    /// Code of the same refusal in the shop dialect.
     pub(crate) const fn code(&self) -> Option<&'static str> {
         self.code
     }
@@ -47,7 +47,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 
-    /// A root that must be there and have something in it.
+    /// Refusal of a required root parameter that is absent or empty, in the words of Rails.
     pub(crate) fn missing(name: &str) -> Self {
         Self::bad_request(format!("param is missing or the value is empty: {name}"))
     }
@@ -56,10 +56,10 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "The access token is invalid")
     }
 
-    /// Who a customer is, the shop's own login knows.
+    /// Refusal of a login by password: the shop's own login authenticates customers.
     pub(crate) fn no_passwords() -> Self {
         Self::bad_request(
-            "there are no passwords here: the shop's login signs the bearer tokens of customers (JWT, HS256)",
+            "there are no passwords in this API: the shop's own login issues customers' bearer tokens (JWT, HS256)",
         )
     }
 
@@ -71,19 +71,19 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "The resource you were looking for could not be found.")
     }
 
-    /// What cannot be done, in one text.
+    /// Refusal with 422 and one sentence.
     pub(crate) fn failed(error: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, error)
     }
 
-    /// What is wrong with a field.
+    /// Refusal of one field.
     pub(crate) fn invalid(field: &str, problem: impl fmt::Display) -> Self {
         FieldProblem::new(field, problem).into()
     }
 
-    /// What is wrong with some fields, said as a sentence too.
+    /// Refusal of fields, with their problems joined to a sentence as Rails does.
     pub(crate) fn all_invalid(fields: FieldProblems) -> Self {
-        let texts = fields.told(|it| match it.field() {
+        let texts = fields.summary(|it| match it.field() {
             "base" => it.problem().to_owned(),
             field => format!("{} {}", words(field), it.problem()),
         });
@@ -96,7 +96,7 @@ impl Refusal {
         Self { fields, ..Self::failed(error) }
     }
 
-    /// What the caller is to see where not all could be done.
+    /// Refusal with 422 and a document in place of the sentence.
     pub(crate) fn showing(body: Value) -> Self {
         Self { body: Some(body), ..Self::failed("") }
     }
@@ -123,7 +123,7 @@ impl Refusal {
     }
 }
 
-/// `bill_address.country_iso` as people say it: `Bill address country iso`.
+/// Field name as Rails humanizes it: `bill_address.country_iso` becomes `Bill address country iso`.
 fn words(field: &str) -> String {
     let text = field.replace(['_', '.'], " ");
     let mut letters = text.chars();
@@ -159,8 +159,7 @@ impl From<FieldProblems> for Refusal {
     }
 }
 
-/// What the other dialect says too. Its 409, for what is not possible as things stand, is a 422 here; and what may not
-/// be seen is not there.
+/// Problem of the shop dialect in this dialect: 409 becomes 422, and 404 gets Spree's own sentence.
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::of(&problem)
@@ -168,7 +167,7 @@ impl From<Problem> for Refusal {
 }
 
 impl Refusal {
-    /// What the other dialect refuses, in the shape of this one.
+    /// Translates a problem of the shop dialect.
     pub(crate) fn of(problem: &Problem) -> Self {
         let status = match problem.status() {
             StatusCode::CONFLICT => StatusCode::UNPROCESSABLE_ENTITY,
@@ -186,7 +185,7 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// Amounts were checked before they were stored: what does not add up is a corrupt row.
+/// Stored amounts were checked before they were written: amounts that do not add up are a corrupt row.
 impl From<MoneyError> for Refusal {
     fn from(error: MoneyError) -> Self {
         StoreError::Corrupt(Box::new(error)).into()
@@ -209,7 +208,7 @@ impl From<GatewayError> for Refusal {
     }
 }
 
-/// In Spree's words, which clients show.
+/// Sentences of Spree, which clients show to customers.
 impl From<CartError> for Refusal {
     fn from(error: CartError) -> Self {
         match &error {
@@ -231,7 +230,7 @@ impl From<CartError> for Refusal {
     }
 }
 
-/// In Spree's words, which clients show.
+/// Problem of an incomplete checkout, in sentences of Spree, which clients show to customers.
 fn missing(error: CheckoutError) -> FieldProblem {
     let blank = "can't be blank";
     let of = |field: &str, problem: &str| FieldProblem::new(field, problem);

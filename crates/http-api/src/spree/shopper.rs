@@ -18,7 +18,7 @@ use crate::auth::bearer;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::rate_limits::{self, CallKind};
-use crate::requests::asked_by;
+use crate::requests::record_actor;
 
 /// Where the token of a cart is looked for; the first that is there stands.
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
@@ -52,7 +52,7 @@ impl FromRequest for Call {
             let params = Params::read(&request, body).await?;
             let shopper = shopper(api, &request, bearer, &params)?;
             if let Some(actor) = actor(&shopper) {
-                asked_by(actor);
+                record_actor(actor);
             }
             let kind = if tries_coupon(&params)? { CallKind::Coupon } else { kind };
             if let Some(counted) = counted_as(&shopper) {

@@ -1,4 +1,4 @@
-//! Who asked: which caller a fact, an explanation and a link belong to.
+//! Actors of facts, as explanations show them, and request ids.
 
 use actix_web::http::Method;
 use paywright_app::{OrderRef, Scope};
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::{ORDERS, Service};
 
-/// The facts of an order with their actors, as its explanation tells them.
+/// Kinds of an order's facts with their actors, from its explanation.
 async fn actors(service: &Service, order: &str) -> Vec<(String, Value)> {
     let explained = service.call(Method::GET, &format!("{ORDERS}/{order}/explain"), &Value::Null).await;
     let timeline = explained.body["data"]["timeline"].as_array().unwrap_or_else(|| panic!("{explained:?}")).clone();
     timeline.iter().map(|it| (it["kind"].as_str().unwrap().to_owned(), it["actor"].clone())).collect()
 }
 
-/// Of each kind of fact the last, with its actor.
+/// Actor of the last fact of a kind.
 fn actor_of<'a>(actors: &'a [(String, Value)], kind: &str) -> &'a Value {
     actors.iter().rfind(|it| it.0 == kind).map_or_else(|| panic!("no {kind}: {actors:?}"), |it| &it.1)
 }
@@ -25,7 +25,7 @@ fn key(n: u32) -> Value {
 }
 
 #[actix_web::test]
-async fn a_refund_is_told_to_be_of_the_key_that_asked_also_when_another_process_makes_it_and_the_key_is_gone() {
+async fn a_refund_performed_by_the_worker_keeps_its_actor_after_the_key_is_revoked() {
     let (service, provider) = Service::open().await;
     let order = service.placed().await["id"].as_str().unwrap().to_owned();
     let path = format!("{ORDERS}/{order}/payment-intent");
@@ -58,10 +58,10 @@ async fn a_refund_is_told_to_be_of_the_key_that_asked_also_when_another_process_
 }
 
 #[actix_web::test]
-async fn a_fact_of_before_actors_has_none() {
+async fn a_fact_without_a_recorded_actor_is_shown_without_one() {
     let (service, _) = Service::open().await;
     let order = service.placed().await["id"].as_str().unwrap().to_owned();
-    // By a use case without a request, as the version before committed.
+    // Called without a request, so that the fact has no actor, like facts of earlier versions.
     let which = OrderRef::parse(&order).unwrap();
     let reason = paywright_domain::CancelReason::Abandoned;
     service.api.app.cancel_order(&which, &paywright_app::Access::All, reason).await.unwrap();
@@ -70,11 +70,11 @@ async fn a_fact_of_before_actors_has_none() {
     let explained = service.call(Method::GET, &format!("{ORDERS}/{order}/explain"), &Value::Null).await.body;
     let sources: Vec<_> =
         explained["data"]["timeline"].as_array().unwrap().iter().map(|it| it["source"].clone()).collect();
-    assert_eq!(sources, [Value::Null, Value::Null], "an actor alone is no source: {explained}");
+    assert_eq!(sources, [Value::Null, Value::Null], "an actor alone gives no source: {explained}");
 }
 
 #[actix_web::test]
-async fn what_a_webhook_brings_is_told_to_be_stripes_whatever_else_it_shows() {
+async fn stripe_is_the_actor_of_facts_from_a_webhook() {
     let service = Service::with(paywright_testkit::MockGateway::new()).await;
     let order = service.placed().await["id"].as_str().unwrap().to_owned();
     let headers = [("stripe-signature", "good"), ("x-api-key", service.key.as_str())];
@@ -86,7 +86,7 @@ async fn what_a_webhook_brings_is_told_to_be_stripes_whatever_else_it_shows() {
 }
 
 #[actix_web::test]
-async fn a_secret_that_somebody_takes_for_a_request_id_is_not_taken() {
+async fn a_request_id_in_the_form_of_a_secret_is_not_accepted() {
     let (service, _) = Service::open().await;
     for (given, is_taken) in [
         ("sale-1", true),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{NOW, ORDERS, Service};
 
 #[actix_web::test]
-async fn a_call_needs_a_key_that_is_active_and_may_do_it() {
+async fn a_call_requires_an_active_key_with_the_scope_of_the_call() {
     let service = Service::with(MockGateway::new()).await;
     let order = service.placed().await["id"].as_str().unwrap().to_owned();
     let reader = service.key_with(2, &[Scope::OrdersRead]).await;
@@ -35,7 +35,7 @@ async fn a_call_needs_a_key_that_is_active_and_may_do_it() {
 }
 
 #[actix_web::test]
-async fn a_key_ends_when_it_says() {
+async fn an_expired_key_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let brief = service.key_with(99, &Scope::ALL).await;
     let headers = [("x-api-key", brief.as_str())];
@@ -45,7 +45,7 @@ async fn a_key_ends_when_it_says() {
 }
 
 #[actix_web::test]
-async fn a_key_revoked_elsewhere_ends_within_a_second_and_here_at_once() {
+async fn a_revoked_key_is_refused_here_at_once_and_elsewhere_within_a_second() {
     let service = Service::with(MockGateway::new()).await;
     let (elsewhere, here) = (service.key_with(2, &Scope::ALL).await, service.key_with(3, &Scope::ALL).await);
     let code = async |key: &str| service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned();
@@ -57,9 +57,8 @@ async fn a_key_revoked_elsewhere_ends_within_a_second_and_here_at_once() {
     assert_eq!(code(&here).await, "api_key_invalid");
 }
 
-/// I9.
 #[actix_web::test]
-async fn a_customer_sees_its_own_orders_and_no_sign_of_others() {
+async fn a_customer_has_access_to_their_own_orders_only() {
     let service = Service::with(MockGateway::new()).await;
     let placed = service.placed().await;
     let other = service.placed().await;
@@ -91,7 +90,7 @@ async fn a_customer_sees_its_own_orders_and_no_sign_of_others() {
 }
 
 #[actix_web::test]
-async fn a_payment_intent_needs_to_know_the_customer() {
+async fn a_payment_intent_requires_a_bearer_token() {
     let service = Service::with(MockGateway::new()).await;
     let path = format!("{ORDERS}/{}/payment-intent", service.placed().await["id"].as_str().unwrap());
     let anonymous = service.call(Method::POST, &path, &Value::Null).await;
@@ -107,15 +106,15 @@ async fn a_payment_intent_needs_to_know_the_customer() {
     assert_eq!(service.send(Method::POST, &path, &headers, b"").await.code(), "token_invalid", "expired");
 }
 
-/// RFC 9110, section 11.1: a scheme is written in any case. RFC 7515, section 4.1.11: `crit`.
+/// RFC 9110, section 11.1: a scheme is case-insensitive. RFC 7515, section 4.1.11: `crit`.
 #[actix_web::test]
-async fn the_scheme_of_a_token_is_read_in_any_case_and_an_unknown_critical_header_is_refused() {
+async fn the_bearer_scheme_is_case_insensitive_and_a_critical_header_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let path = format!("{ORDERS}/{}", service.placed().await["id"].as_str().unwrap());
-    // Made by PyJWT 2.15.1 with the key "s" * 32: `exp` is NOW + 600.5.
+    // Signed by PyJWT 2.15.1 with the key "s" * 32: `exp` is NOW + 600.5.
     let fractional = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwLjV9.\
                       GmVLv8A9x84snfct5ofbjzE-jb46qkvwH2l7N9JfOz0";
-    // And with the header `"crit": ["exp"], "exp": 1`.
+    // The same with the header `"crit": ["exp"], "exp": 1`.
     let critical = "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiZXhwIl0sImV4cCI6MSwidHlwIjoiSldUIn0.\
                     eyJzdWIiOiJjdXMtYWRhIiwiZXhwIjoxNzQzNDE1NjUwfQ.z2mmxpywciuzx-MdUEmTuD3ToXR3FTUFQ0YvCdOxR98";
     for (authorization, status) in [

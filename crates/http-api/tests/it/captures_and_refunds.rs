@@ -1,4 +1,4 @@
-//! Captures, refunds, changes under way and explanations, over HTTP.
+//! Captures, refunds, pending changes and explanations, over HTTP.
 
 use actix_web::http::Method;
 use paywright_domain::IntentId;
@@ -15,7 +15,7 @@ struct Sale {
 }
 
 impl Sale {
-    /// An order of 112.00 that can be paid.
+    /// Order of 112.00 usd with a PaymentIntent.
     async fn payable(capture: &str) -> Self {
         let (service, provider) = Service::open().await;
         if capture == "manual" {
@@ -32,7 +32,7 @@ impl Sale {
         Self { service, provider, order, intent }
     }
 
-    /// One that was paid, and that is known.
+    /// Paid order.
     async fn paid() -> Self {
         let sale = Self::payable("automatic").await;
         sale.provider.pay(&sale.intent);
@@ -50,9 +50,9 @@ impl Sale {
     }
 }
 
-/// Stripe's client secrets may be null: whoever is to pay needs one, and a payment that is made does not.
+/// Stripe's client secrets may be null: a payer needs one, a completed payment does not.
 #[actix_web::test]
-async fn an_intent_without_its_client_secret_is_no_answer_to_who_wants_to_pay() {
+async fn an_intent_without_a_client_secret_is_not_given_to_a_payer() {
     let sale = Sale::payable("automatic").await;
     let bearer = format!("Bearer {}", sale.service.token("cus-ada"));
     let headers = [("x-api-key", sale.service.key.as_str()), ("authorization", bearer.as_str())];
@@ -80,7 +80,7 @@ async fn an_intent_without_its_client_secret_is_no_answer_to_who_wants_to_pay() 
 }
 
 #[actix_web::test]
-async fn an_address_that_stripe_refuses_keeps_nobody_from_paying() {
+async fn an_email_address_that_stripe_refuses_does_not_block_the_payment() {
     let (service, provider) = Service::open().await;
     provider.refuses_emails();
     let mut body = order();
@@ -112,7 +112,7 @@ async fn an_address_that_stripe_refuses_keeps_nobody_from_paying() {
 }
 
 #[actix_web::test]
-async fn refunds_are_made_listed_and_shown() {
+async fn refunds_are_created_listed_and_shown() {
     let sale = Sale::paid().await;
     let made = sale.call(Method::POST, "/refunds", json!({ "amount": "12.00", "reason": "duplicate" })).await;
     assert_eq!((made.status, &made.body["message"]), (201, &json!("Refund requested successfully")));
@@ -146,7 +146,7 @@ async fn each_refusal_of_a_refund_has_its_code_and_changes_nothing() {
         assert_eq!((refused.status, refused.code()), (status, code), "{body}: {refused:?}");
         assert_eq!(refused.body["error"]["fields"][0]["field"].as_str(), field, "{body}");
     }
-    // An amount is told of as it was written: in decimals.
+    // The limit is shown in decimals, as the amount was written.
     let huge = sale.call(Method::POST, "/refunds", json!({ "amount": "10000000000.00" })).await;
     assert_eq!(huge.body["error"]["fields"][0]["problem"], "must be at most 9999999999.99 usd", "{huge:?}");
     assert_eq!(sale.read().await["refunds"], json!([]));
@@ -159,7 +159,7 @@ async fn each_refusal_of_a_refund_has_its_code_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_repeated_refund_with_its_key_is_the_same_one() {
+async fn a_repeated_idempotency_key_gives_the_same_refund() {
     let sale = Sale::paid().await;
     let send = async |body: &str, name: &str| {
         let path = format!("{ORDERS}/{}/refunds", sale.order[name].as_str().unwrap());
@@ -174,7 +174,7 @@ async fn a_repeated_refund_with_its_key_is_the_same_one() {
     let again = send("{\"amount\":\"1.00\"}", "number").await;
     assert_eq!((first.status, first.header("idempotent-replayed")), (201, None));
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
-    assert_eq!(first.body, again.body, "by whichever name of the order");
+    assert_eq!(first.body, again.body, "by the order's id and by its number");
     let other = send("{\"amount\":\"2.00\"}", "id").await;
     assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
     assert_eq!(sale.provider.refunds_now().len(), 1);
@@ -201,7 +201,7 @@ async fn authorised_money_is_captured_in_part() {
 }
 
 #[actix_web::test]
-async fn what_waits_for_the_provider_is_accepted_and_shown_as_such() {
+async fn a_change_that_waits_for_stripe_is_accepted_and_shown_as_pending() {
     let edit = json!({ "line_items": [{ "name": "Bone", "amount": 300, "quantity": 1 }] });
     for (path, method, body, kind) in
         [("", Method::PATCH, edit, "edit"), ("/cancel", Method::POST, Value::Null, "cancel")]
@@ -215,14 +215,14 @@ async fn what_waits_for_the_provider_is_accepted_and_shown_as_such() {
         let other = json!({ "line_items": [{ "name": "Bone", "amount": 999, "quantity": 1 }] });
         let busy = sale.call(Method::PATCH, "", other).await;
         assert_eq!((busy.status, busy.code()), (409, "change_in_progress"));
-        // Asked again, it is tried again.
+        // The same request again is sent to Stripe again.
         let done = sale.call(method, path, body).await;
         assert_eq!((done.status, &done.body["data"]["pending_change"]), (200, &Value::Null), "{done:?}");
     }
 }
 
 #[actix_web::test]
-async fn an_explanation_says_why_with_stripes_names_for_it() {
+async fn an_explanation_has_reasons_and_ids_of_stripe() {
     let sale = Sale::paid().await;
     let explained = sale.call(Method::GET, "/explain", Value::Null).await;
     assert_eq!(explained.status, 200);
@@ -244,9 +244,8 @@ async fn an_explanation_says_why_with_stripes_names_for_it() {
     assert_eq!(open.service.send(Method::GET, &path, &stranger, b"").await.status, 401);
 }
 
-/// I9: the keys of those who may not move money do not.
 #[actix_web::test]
-async fn only_a_key_that_may_moves_money() {
+async fn refunds_and_captures_require_the_payments_write_scope() {
     let sale = Sale::paid().await;
     let key = sale.service.key_with(7, &[paywright_app::Scope::OrdersRead, paywright_app::Scope::OrdersWrite]).await;
     for path in ["/refunds", "/capture"] {

@@ -7,14 +7,14 @@ use crate::{Answer, ORDERS, Service};
 const CART: &str = "/api/v2/storefront/cart";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A service whose shoppers have addresses of their own.
+/// Service whose shoppers have addresses of their own.
 async fn limited() -> Service {
     let (mut service, _) = Service::open().await;
     service.api.rate_limits = RateLimits::new(CartLimits::default(), Some(AddressLimits::default()));
     service
 }
 
-/// Calls until the answer is another one; how many there were, and what came then.
+/// Calls while the answer has `status`. Gives the number of such answers, and the first other one.
 async fn until_refused(status: u16, call: impl AsyncFn() -> Answer) -> (usize, Answer) {
     for n in 0..1000 {
         let answer = call().await;
@@ -26,16 +26,19 @@ async fn until_refused(status: u16, call: impl AsyncFn() -> Answer) -> (usize, A
 }
 
 #[actix_web::test]
-async fn the_eleventh_new_cart_of_an_address_at_once_is_refused_in_the_shape_of_its_dialect() {
+async fn the_eleventh_new_cart_from_an_address_at_once_is_refused() {
     let service = limited().await;
     let (made, refused) = until_refused(201, async || service.send(Method::POST, CART, &[JSON], b"{}").await).await;
     assert_eq!((made, refused.status), (10, 429), "{refused:?}");
     assert_eq!(refused.header("retry-after"), Some("1"));
-    assert_eq!(refused.body, json!({ "error": "too many new carts from this address; nothing was changed" }));
+    assert_eq!(
+        refused.body,
+        json!({ "error": "too many new carts from this address; nothing was changed: try again in 1 s" })
+    );
 }
 
 #[actix_web::test]
-async fn wrong_credentials_of_an_address_are_refused_in_the_shape_of_each_dialect_and_good_ones_go_on() {
+async fn wrong_credentials_are_limited_by_address_and_valid_ones_are_not() {
     let service = limited().await;
     let order = service.placed().await;
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
@@ -54,7 +57,7 @@ async fn wrong_credentials_of_an_address_are_refused_in_the_shape_of_each_dialec
 }
 
 #[actix_web::test]
-async fn coupon_codes_that_the_carts_own_limit_refuses_do_not_count_for_the_address() {
+async fn coupon_codes_refused_by_the_limit_of_the_cart_do_not_count_for_the_address() {
     let service = limited().await;
     let try_one = async |token: &str| {
         let headers = [JSON, ("x-spree-order-token", token)];

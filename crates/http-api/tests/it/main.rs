@@ -1,16 +1,16 @@
-//! The HTTP dialect through the real application: only the provider is scripted.
+//! HTTP API over the real application and an in-memory SQLite store: only Stripe is scripted.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
+mod actors;
 mod auth;
+mod captures_and_refunds;
 mod limits;
-mod money_back;
 mod payment;
 mod refusals;
 mod shop;
 mod spree;
 mod unchanged;
 mod webhooks;
-mod who;
 
 use std::sync::Arc;
 
@@ -33,10 +33,10 @@ use uuid::Uuid;
 pub(crate) const NOW: i64 = 1_743_415_050;
 pub(crate) const ORDERS: &str = "/api/v1/shop/orders";
 
-/// Where requests come from (RFC 5737).
+/// Client address of all requests (RFC 5737).
 const CLIENT: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 1);
 
-/// A service of one test.
+/// Service of one test.
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) store: Arc<SqliteStore>,
@@ -45,7 +45,7 @@ pub(crate) struct Service {
     pub(crate) key: String,
 }
 
-/// What came back.
+/// Answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -64,7 +64,7 @@ impl Answer {
     }
 }
 
-/// Opens what is signed `good`: the body is the event, already read.
+/// Accepts webhooks that are signed `good`, and makes their events with a function of the test.
 struct ScriptedWebhooks(fn(&[u8]) -> ProviderEvent);
 
 impl Webhooks for ScriptedWebhooks {
@@ -95,7 +95,7 @@ impl Service {
         Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, open).await
     }
 
-    /// Over a provider that remembers, as Stripe does.
+    /// Service over a stateful stand-in for Stripe.
     pub(crate) async fn open() -> (Self, Provider) {
         let store = SqliteStore::open(IN_MEMORY, Options::default()).unwrap();
         let clock = Arc::new(HandClock::at(at(NOW)));
@@ -165,7 +165,7 @@ impl Service {
         self.api.tokens.customer_token(&CustomerId::new(customer).unwrap(), at(NOW + 600)).unwrap()
     }
 
-    /// Sends exactly this.
+    /// Sends a request with exactly these headers and this body.
     pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let api = self.api.clone();
         let app = WebApp::new().wrap(from_fn(identify)).configure(move |config| configure(config, api));
@@ -181,7 +181,7 @@ impl Service {
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default(), text }
     }
 
-    /// Sends JSON with the shop's key.
+    /// Sends JSON with the shop's API key.
     pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let headers = [("x-api-key", self.key.as_str()), ("content-type", "application/json")];
@@ -195,7 +195,7 @@ impl Service {
     }
 }
 
-/// An order of 112.00.
+/// Body of an order of 112.00 usd.
 pub(crate) fn order() -> Value {
     json!({ "currency": "usd", "customer": "cus-ada",
         "line_items": [{ "name": "Main product 2", "amount": 5600, "quantity": 2 }] })

@@ -20,7 +20,7 @@ fn read(id: &IntentId, order: OrderId, status: IntentStatus) -> IssuedIntent {
     }
 }
 
-/// Makes [`INTENT`], and reads it in `status` from then on.
+/// Gateway that creates [`INTENT`], and reads it in `status` from then on.
 fn gateway(status: IntentStatus) -> MockGateway {
     let mut gateway = MockGateway::new();
     gateway.expect_create_intent().returning(|new, _| Ok(issued(INTENT, new, at(NOW))));
@@ -56,7 +56,7 @@ async fn an_intent_and_a_payment_are_answered_field_for_field() {
     let secret = format!("{INTENT}_secret_x");
     let expected = body("Payment intent created successfully", secret.as_str(), "requires_payment_method");
     assert_eq!((made.status, made.body), (200, expected));
-    // What Stripe has confirmed is answered from what is stored, and a client secret is not stored.
+    // A confirmed payment is answered from the store, which has no client secret.
     for secret in [json!("pi_secret"), Value::Null] {
         let paid = payment(&service, &order).await;
         assert_eq!((paid.status, paid.body), (200, body("Order marked as paid", secret, "succeeded")));
@@ -74,16 +74,16 @@ async fn an_intent_and_a_payment_are_answered_field_for_field() {
 }
 
 #[actix_web::test]
-async fn a_hint_before_the_money_says_how_things_stand() {
+async fn a_callback_before_the_payment_gets_its_status() {
     let service = Service::with(gateway(IntentStatus::Processing)).await;
     let order = service.placed().await;
     let early = payment(&service, &order).await;
     assert_eq!((early.status, early.code()), (409, "payment_not_completed"));
     intent(&service, &order).await;
     let early = payment(&service, &order).await;
-    assert_eq!((early.status, early.code()), (409, "payment_processing"), "a state that a page can show");
+    assert_eq!((early.status, early.code()), (409, "payment_processing"), "a status that a page can show");
     let again = intent(&service, &order).await;
-    assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("processing")), "no second one to pay");
+    assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("processing")), "no second intent to pay");
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
     let shown = service.call(Method::GET, &path, &Value::Null).await.body["data"].clone();
     assert_eq!((&shown["status"], &shown["payment_status"]), (&json!("open"), &json!("processing")));
@@ -92,7 +92,7 @@ async fn a_hint_before_the_money_says_how_things_stand() {
 }
 
 #[actix_web::test]
-async fn the_provider_is_asked_in_the_name_of_the_request() {
+async fn a_request_to_stripe_has_the_id_of_the_http_request() {
     let seen = Arc::<Mutex<Vec<Option<WorkId>>>>::default();
     let mut gateway = MockGateway::new();
     let asked = Arc::clone(&seen);
@@ -113,7 +113,7 @@ async fn the_provider_is_asked_in_the_name_of_the_request() {
 }
 
 #[actix_web::test]
-async fn each_trouble_at_the_provider_has_its_answer() {
+async fn each_gateway_error_has_its_status_and_code() {
     fn failing(error: fn() -> GatewayError) -> impl PaymentGateway {
         let mut gateway = MockGateway::new();
         gateway.expect_create_intent().returning(move |_, _| Err(error()));

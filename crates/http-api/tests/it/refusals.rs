@@ -12,7 +12,7 @@ async fn stored(service: &Service) -> usize {
     service.store.orders(&query).await.unwrap().len()
 }
 
-/// The order of a good request, with one change.
+/// Valid order with one change.
 fn with(change: impl FnOnce(&mut Value)) -> Value {
     let mut body = order();
     change(&mut body);
@@ -23,9 +23,9 @@ fn line(field: &str, value: Value) -> Value {
     with(|it| it["line_items"][0][field] = value)
 }
 
-/// I10: each names the field and the limit, and nothing is stored.
+/// Each refusal names the field and the limit.
 #[actix_web::test]
-async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
+async fn a_field_beyond_its_limits_is_named_and_nothing_is_stored() {
     let service = Service::with(MockGateway::new()).await;
     let adjustment = |kind: &str, amount: i64| json!([{ "kind": kind, "label": "x", "amount": amount }]);
     let many = |count: usize| vec![json!({ "name": "x", "amount": 1, "quantity": 1 }); count];
@@ -131,7 +131,7 @@ async fn a_field_out_of_its_limits_is_named_and_nothing_is_stored() {
 }
 
 #[actix_web::test]
-async fn every_problem_of_a_body_is_named_at_once() {
+async fn all_problems_of_a_body_are_reported_together() {
     let service = Service::with(MockGateway::new()).await;
     let body = json!({ "currency": "usd", "email": "ada", "line_items": [
         { "name": "a", "amount": -1, "quantity": 1 }, { "name": "", "amount": 1, "quantity": 1 },
@@ -141,16 +141,16 @@ async fn every_problem_of_a_body_is_named_at_once() {
     assert_eq!(fields, ["email", "line_items[0].amount", "line_items[1].name"]);
 }
 
-/// Whatever is wrong: a missing field, another type, a value beyond its limit, an unknown field.
+/// Missing fields, wrong types, values beyond their limits and unknown fields.
 #[actix_web::test]
-async fn problems_of_every_kind_are_named_together_in_words_of_json() {
+async fn problems_of_every_kind_are_reported_together_in_terms_of_json() {
     let service = Service::with(MockGateway::new()).await;
     let body = json!({ "customer": 7, "email": "ada", "line_items": [
         { "name": ["x"], "amount": "1", "quantity": 0, "price": 1 }, ["Mug", 1, 1], { "name": "Mug" },
     ], "adjustments": { "kind": "tax" }, "metadata": [["k", "v"]], "capture": true });
     let refused = service.call(Method::POST, ORDERS, &body).await;
     assert_eq!((refused.status, refused.code()), (422, "invalid_order"), "{refused:?}");
-    let fields: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(said).collect();
+    let fields: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(sentence).collect();
     let expected = [
         "currency is missing",
         "customer must be a string",
@@ -171,17 +171,17 @@ async fn problems_of_every_kind_are_named_together_in_words_of_json() {
     let twice = br#"{"currency": "usd", "metadata": {"k": "a", "k": "b"}, "line_items": []}"#;
     let headers = [("x-api-key", service.key.as_str()), ("content-type", "application/json")];
     let refused = service.send(Method::POST, ORDERS, &headers, twice).await;
-    assert_eq!(said(&refused.body["error"]["fields"][0]), "metadata.k is there twice", "{refused:?}");
+    assert_eq!(sentence(&refused.body["error"]["fields"][0]), "metadata.k appears twice", "{refused:?}");
     assert_eq!(stored(&service).await, 0);
 }
 
-fn said(problem: &Value) -> String {
+fn sentence(problem: &Value) -> String {
     format!("{} {}", problem["field"].as_str().unwrap(), problem["problem"].as_str().unwrap())
 }
 
-/// An array with the values of an object, in the order in which its fields are documented.
+/// The arrays have the values of an object, in the order in which its fields are documented.
 #[actix_web::test]
-async fn an_array_is_no_object_in_any_body() {
+async fn an_array_in_place_of_an_object_is_refused_in_every_body() {
     let service = Service::with(MockGateway::new()).await;
     let placed = service.placed().await;
     let path = format!("{ORDERS}/{}", placed["id"].as_str().unwrap());
@@ -213,35 +213,35 @@ async fn an_array_is_no_object_in_any_body() {
 }
 
 #[actix_web::test]
-async fn a_query_is_refused_with_its_fields() {
+async fn an_invalid_query_is_refused_with_its_fields() {
     let service = Service::with(MockGateway::new()).await;
     for (query, fields) in [
         ("limit=0", &["limit must be 1 to 100"][..]),
         ("limit=x", &["limit must be 1 to 100"]),
-        ("limit=1&limit=2", &["limit is there twice"]),
+        ("limit=1&limit=2", &["limit appears twice"]),
         (
             "color=red&cursor=x&limit=101&customer=a%20b",
             &[
                 "color is not a known field",
                 "customer must be 1 to 255 letters, digits or any of `_-.:@|`",
-                "cursor must be a next_cursor of an answer",
+                "cursor must be the next_cursor of an earlier answer",
                 "limit must be 1 to 100",
             ],
         ),
     ] {
         let refused = service.call(Method::GET, &format!("{ORDERS}?{query}"), &Value::Null).await;
         assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{refused:?}");
-        let named: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(said).collect();
+        let named: Vec<_> = refused.body["error"]["fields"].as_array().unwrap().iter().map(sentence).collect();
         assert_eq!(named, fields, "{query}");
     }
     let refused = service.send(Method::GET, "/readyz?verbose&verbose", &[], b"").await;
     assert_eq!((refused.status, refused.code()), (400, "query_malformed"), "{refused:?}");
-    assert_eq!(said(&refused.body["error"]["fields"][0]), "verbose is there twice");
+    assert_eq!(sentence(&refused.body["error"]["fields"][0]), "verbose appears twice");
     assert_eq!(service.send(Method::GET, "/readyz?verbose", &[], b"").await.status, 200);
 }
 
 #[actix_web::test]
-async fn a_request_that_is_not_one_is_refused() {
+async fn a_malformed_request_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let good = order().to_string();
     let large = format!("{{\"currency\":\"{}\"}}", "x".repeat(256 * 1024));
@@ -250,7 +250,13 @@ async fn a_request_that_is_not_one_is_refused() {
         ("malformed JSON", "{\"currency\":", json_type, 400, "json_malformed"),
         ("no body", "", json_type, 400, "json_malformed"),
         ("two documents", "{} {}", json_type, 400, "json_malformed"),
-        ("not UTF-8 said", good.as_str(), Some("application/x-www-form-urlencoded"), 415, "content_type_not_supported"),
+        (
+            "not UTF-8 sentence",
+            good.as_str(),
+            Some("application/x-www-form-urlencoded"),
+            415,
+            "content_type_not_supported",
+        ),
         ("no content type", good.as_str(), None, 415, "content_type_not_supported"),
         ("over the limit", large.as_str(), json_type, 413, "body_too_large"),
         ("a charset", good.as_str(), Some("application/json; charset=utf-8"), 201, ""),
@@ -271,12 +277,12 @@ async fn a_request_that_is_not_one_is_refused() {
 }
 
 #[actix_web::test]
-async fn odd_paths_queries_and_methods_are_refused() {
+async fn unknown_paths_queries_and_methods_are_refused() {
     let service = Service::with(MockGateway::new()).await;
     let known = service.placed().await["id"].as_str().unwrap().to_owned();
     for (method, path, status, code) in [
         (Method::GET, format!("{ORDERS}/9"), 400, "order_id_malformed"),
-        // Numbers of other systems name no order here: for each route.
+        // A number in the format of another system is a 404 on each route.
         (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF"), 404, "order_not_found"),
         (Method::GET, format!("{ORDERS}/ord-%C3%A4"), 404, "order_not_found"),
         (Method::GET, format!("{ORDERS}/ORD-20250331-5XZF/refunds"), 404, "order_not_found"),
@@ -328,7 +334,7 @@ async fn an_edit_is_checked_like_an_order_and_changes_nothing_when_refused() {
 }
 
 #[actix_web::test]
-async fn a_full_disk_refuses_orders_for_a_while_and_shows_those_it_has() {
+async fn a_full_disk_refuses_writes_and_still_serves_reads() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("orders.db");
     let small = Options { bytes_max: Some(300 * 1024), ..Options::default() };
@@ -345,7 +351,7 @@ async fn a_full_disk_refuses_orders_for_a_while_and_shows_those_it_has() {
     };
     assert_eq!((refused.status, refused.code()), (503, "store_unavailable"));
     assert!(refused.header("retry-after").is_some());
-    // Nor is a webhook acknowledged that cannot be kept: Stripe sends it again.
+    // A webhook that cannot be stored is not acknowledged, so that Stripe delivers it again.
     let headers = [("stripe-signature", "good")];
     let event = service.send(Method::POST, "/webhooks/stripe", &headers, &vec![b'x'; 60_000]).await;
     assert_eq!((event.status, event.code()), (503, "store_unavailable"));

@@ -52,7 +52,7 @@ async fn an_order_is_placed_read_and_listed() {
 }
 
 #[actix_web::test]
-async fn a_list_is_walked_by_its_cursor() {
+async fn a_list_is_paged_by_its_cursor() {
     let service = Service::with(MockGateway::new()).await;
     for _ in 0..5 {
         service.placed().await;
@@ -69,14 +69,14 @@ async fn a_list_is_walked_by_its_cursor() {
 }
 
 #[actix_web::test]
-async fn a_repeat_gets_the_first_answer_and_another_request_is_refused() {
+async fn a_repeated_idempotency_key_gets_the_first_answer_and_a_different_request_is_refused() {
     let service = Service::with(MockGateway::new()).await;
     let send = async |key: &str, idempotency: &str, body: &Value| {
         let headers = [("x-api-key", key), ("content-type", "application/json"), ("idempotency-key", idempotency)];
         service.send(Method::POST, ORDERS, &headers, body.to_string().as_bytes()).await
     };
     let first = send(&service.key, "k-1", &order()).await;
-    // Whatever becomes of the order, the repeat is told what the first was told.
+    // A repeat gets the first answer even after the order has changed.
     let path = format!("{ORDERS}/{}/cancel", first.body["data"]["id"].as_str().unwrap());
     assert_eq!(service.call(Method::POST, &path, &Value::Null).await.status, 200);
     let again = send(&service.key, "k-1", &order()).await;
@@ -86,13 +86,13 @@ async fn a_repeat_gets_the_first_answer_and_another_request_is_refused() {
     other["line_items"][0]["quantity"] = json!(3);
     let refused = send(&service.key, "k-1", &other).await;
     assert_eq!((refused.status, refused.code()), (422, "idempotency_key_reused"));
-    // The key of another application is another key.
+    // The same idempotency key of another application is a different key.
     let stranger = service.key_with(2, &paywright_app::Scope::ALL).await;
     assert_eq!(send(&stranger, "k-1", &other).await.header("idempotent-replayed"), None);
 }
 
 #[actix_web::test]
-async fn an_order_is_edited_and_canceled_before_anybody_can_pay_it() {
+async fn an_order_without_an_intent_is_edited_and_canceled() {
     let service = Service::with(MockGateway::new()).await;
     let placed = service.placed().await;
     let path = format!("{ORDERS}/{}", placed["number"].as_str().unwrap());
@@ -111,7 +111,7 @@ async fn an_order_is_edited_and_canceled_before_anybody_can_pay_it() {
 }
 
 #[actix_web::test]
-async fn a_process_that_drains_is_not_ready_and_serves_all_else() {
+async fn a_draining_process_is_not_ready_and_still_answers_requests() {
     let service = Service::with(MockGateway::new()).await;
     assert_eq!(service.send(Method::GET, "/readyz", &[], b"").await.status, 200);
     service.api.shutdown.drain();
@@ -122,7 +122,7 @@ async fn a_process_that_drains_is_not_ready_and_serves_all_else() {
 }
 
 #[actix_web::test]
-async fn every_answer_names_its_request() {
+async fn every_answer_has_a_request_id() {
     let service = Service::with(MockGateway::new()).await;
     let answer = service.send(Method::GET, "/healthz", &[], b"").await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("ok")));

@@ -1,5 +1,5 @@
-//! Every route of both dialects with everything that can be wrong about a request: what is refused has written nothing
-//! and has asked Stripe for nothing, and its answer is short, whatever was sent.
+//! Every route of both dialects with every flaw that a request can have: a refused request has written nothing and has
+//! sent nothing to Stripe, and its answer is short, whatever was sent.
 
 mod flaws;
 mod routes;
@@ -15,7 +15,7 @@ use flaws::flaws;
 use routes::{Dialect, Route, routes};
 use worlds::World;
 
-/// One request to be sent.
+/// Request to be sent.
 #[derive(Clone, Debug)]
 struct Request {
     method: Method,
@@ -25,7 +25,7 @@ struct Request {
 }
 
 impl Request {
-    /// The request that a route grants.
+    /// Valid request of a route.
     fn good(route: &Route, world: &World) -> Self {
         let body = if route.body.is_null() { String::new() } else { world.named(&route.body.to_string()) };
         let headers = world.headers(route.dialect);
@@ -61,10 +61,11 @@ impl World {
     }
 }
 
-/// The most bytes of a refusal. The largest that is sent has 256 KiB.
+/// Maximum size of a refusal, in bytes. The largest request has 256 KiB.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
-/// Tries all routes of some dialects; says how many requests were refused, and how many of those granted wrote something.
+/// Sends flawed requests and a valid one to all routes of some dialects. Gives the number of refused requests, and of
+/// valid ones that wrote something.
 async fn walk(dialects: &[Dialect]) -> (usize, usize) {
     let (mut refused, mut wrote) = (0, 0);
     for route in routes().into_iter().filter(|it| dialects.contains(&it.dialect)) {
@@ -111,9 +112,9 @@ async fn no_refused_call_of_the_platform_changes_anything() {
     assert_eq!(wrote, 4, "all but the reads");
 }
 
-/// The table above has the routes that there are: those that the sources put in their place.
+/// Compares the table of routes with those that the sources register.
 #[test]
-fn the_walk_knows_every_route() {
+fn every_registered_route_is_tested() {
     let mut declared = declared(include_str!("../../src/lib.rs"));
     declared.extend(self::declared(include_str!("../../src/spree/mod.rs")));
     let walked: BTreeSet<_> = routes()
@@ -125,7 +126,7 @@ fn the_walk_knows_every_route() {
     assert!(walked.len() >= 55, "{}", walked.len());
 }
 
-/// The methods and paths of a source that declares routes as `resource("/path").route(get().to(…))`.
+/// Methods and paths of a source that registers routes as `resource("/path").route(get().to(…))`.
 fn declared(source: &str) -> BTreeSet<(String, String)> {
     let text: String = source.split_whitespace().collect();
     let (mut scope, mut path, mut found) = (String::new(), String::new(), BTreeSet::new());
@@ -147,9 +148,9 @@ fn declared(source: &str) -> BTreeSet<(String, String)> {
     found
 }
 
-/// A body as large as any, all of it wrong: its answer is a few kilobytes, and says how much was left out.
+/// The answer to a body of maximum size with only invalid fields has a few kilobytes, and counts what it leaves out.
 #[actix_web::test]
-async fn the_answer_to_a_large_body_of_wrong_fields_is_short() {
+async fn the_answer_to_a_large_invalid_body_is_short() {
     let world = World::of(worlds::Stage::Placed).await;
     let before = world.state();
     let many = |count: usize, name: &dyn Fn(usize) -> String| -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Answer, NOW, ORDERS, Service};
 
-/// The event of a test: its body names the order by its number, and nothing else.
+/// Event of a test, whose body is only the number of the order that it pays.
 pub(crate) fn event(body: &[u8]) -> ProviderEvent {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let update = match text.parse::<u32>() {
@@ -38,7 +38,7 @@ async fn deliver(service: &Service, signature: Option<&str>, body: &[u8]) -> Ans
 }
 
 #[actix_web::test]
-async fn an_event_pays_its_order_however_often_it_comes() {
+async fn a_repeated_event_pays_its_order_once() {
     let service = Service::with(MockGateway::new()).await;
     let order = service.placed().await;
     for _ in 0..3 {
@@ -50,9 +50,9 @@ async fn an_event_pays_its_order_however_often_it_comes() {
     assert_eq!(shown.body["data"]["payment_status"], "paid");
 }
 
-/// The secret of the endpoint was stolen: what is signed by it is no proof of a payment.
+/// With a stolen endpoint secret, a signed event proves no payment: the callback reads the PaymentIntent from Stripe.
 #[actix_web::test]
-async fn an_event_of_a_payment_that_stripe_does_not_have_is_found_out_by_the_callback() {
+async fn the_callback_detects_a_forged_payment_event() {
     let (service, _) = Service::open().await;
     let order = service.placed().await;
     let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
@@ -81,9 +81,9 @@ async fn an_event_of_a_payment_that_stripe_does_not_have_is_found_out_by_the_cal
     assert!(because.contains("The order counts as not paid") && because.contains("do not ship"), "{because}");
 }
 
-/// Pains 11 and 20: whatever is acknowledged is kept, with what became of it.
+/// Whatever is acknowledged is stored, with its status.
 #[actix_web::test]
-async fn every_event_is_kept_before_it_is_acknowledged() {
+async fn every_event_is_stored_before_it_is_acknowledged() {
     let service = Service::with(MockGateway::new()).await;
     for (body, outcome) in [("hello", "ignored"), ("0", "foreign"), ("77", "parked")] {
         let answer = deliver(&service, Some("good"), body.as_bytes()).await;
@@ -94,7 +94,7 @@ async fn every_event_is_kept_before_it_is_acknowledged() {
 }
 
 #[actix_web::test]
-async fn a_forgery_is_refused_and_changes_nothing() {
+async fn an_invalid_webhook_is_refused_and_changes_nothing() {
     let service = Service::with(MockGateway::new()).await;
     let order = service.placed().await;
     let large = vec![b'1'; 1024 * 1024 + 1];

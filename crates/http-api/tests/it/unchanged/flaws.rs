@@ -1,11 +1,11 @@
-//! What can be wrong about a request.
+//! Flaws of requests.
 
 use serde_json::{Value, json};
 
 use super::Request;
 use super::routes::{Dialect, Route};
 
-/// Every way in which a good request is made a bad one, each by its name.
+/// Flawed variants of a valid request, each with its name.
 pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
     let mut flaws = Vec::new();
     let mut add = |name: &str, request: Request| flaws.push((name.to_owned(), request));
@@ -14,7 +14,7 @@ pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
         Dialect::Shop => {
             add("no key", good.clone().without("x-api-key"));
             add("an unknown key", good.clone().header("x-api-key", "pwk_0"));
-            add("a key without a scope", good.clone().header("x-api-key", worlds_reader()));
+            add("a key without a scope", good.clone().header("x-api-key", powerless_key()));
             if route.path != "/api/v1/shop/orders" || route.body.is_null() {
                 add("an unknown bearer", good.clone().header("authorization", &format!("Bearer {long}")));
             }
@@ -38,7 +38,7 @@ pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
         Dialect::Platform => {
             add("no key", good.clone().without("x-api-key"));
             add("an unknown key", good.clone().header("x-api-key", "pwk_0"));
-            add("a key without a scope", good.clone().header("x-api-key", worlds_reader()));
+            add("a key without a scope", good.clone().header("x-api-key", powerless_key()));
         }
         Dialect::Other => {}
     }
@@ -73,15 +73,15 @@ pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
     flaws
 }
 
-/// The request with its order named otherwise.
+/// Request with another order in its path.
 fn replaced(good: &Request, order: &str) -> Request {
     let mut parts: Vec<_> = good.path.split('/').collect();
     parts[5] = order;
     Request { path: parts.join("/"), ..good.clone() }
 }
 
-/// The text of the key that may do nothing: see [`super::worlds`].
-fn worlds_reader() -> &'static str {
+/// Text of the API key without scopes: see [`super::worlds`].
+fn powerless_key() -> &'static str {
     super::worlds::powerless_key()
 }
 
@@ -96,11 +96,11 @@ fn body_flaws(add: &mut impl FnMut(&str, Request), good: &Request) {
     add("a body that is too large", good.clone().body(format!("{{\"x\":\"{}\"}}", "x".repeat(256 * 1024))));
 }
 
-/// Each field as an array, as a long text and missing; each object as an array, and each array as an object.
+/// Requests with one field as an array, as a long text or missing, one object as an array, or one array as an object.
 fn field_flaws(add: &mut impl FnMut(&str, Request), route: &Route, good: &Request) {
     let body: Value = serde_json::from_slice(&good.body).unwrap();
     let mut pointers = Vec::new();
-    gather(&body, "", &mut pointers);
+    collect_paths(&body, "", &mut pointers);
     for pointer in pointers {
         let mut with = |name: &str, value: Value| {
             let mut body = body.clone();
@@ -130,15 +130,15 @@ fn field_flaws(add: &mut impl FnMut(&str, Request), route: &Route, good: &Reques
     }
 }
 
-/// The paths of all values within one, without its own.
-fn gather(value: &Value, at: &str, into: &mut Vec<String>) {
+/// Collects the paths of all values within one, without its own.
+fn collect_paths(value: &Value, at: &str, into: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, it)| (format!("{at}/{name}"), it)).collect(),
         Value::Array(items) => items.iter().enumerate().map(|(place, it)| (format!("{at}/{place}"), it)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     for (pointer, child) in children {
-        gather(child, &pointer, into);
+        collect_paths(child, &pointer, into);
         into.push(pointer);
     }
 }

@@ -1,11 +1,11 @@
-//! Every route, with a request that it grants.
+//! Every route, with a valid request.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::worlds::Stage;
 
-/// Whose call it is.
+/// Dialect that a route belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Shop,
@@ -14,22 +14,23 @@ pub(super) enum Dialect {
     Other,
 }
 
-/// A route, and a request that it grants at a stage. Names in braces are those of the world: see [`super::worlds`].
+/// Route, and a valid request to it at a stage. Names in braces are replaced by those of the world: see
+/// [`super::worlds`].
 pub(super) struct Route {
     pub(super) dialect: Dialect,
     pub(super) method: Method,
     pub(super) path: &'static str,
     pub(super) stage: Stage,
     pub(super) body: Value,
-    /// Fields that must be there.
+    /// Required fields.
     pub(super) required: Vec<&'static str>,
     /// Whether unknown fields are refused.
     pub(super) closed: bool,
     /// Whether an `Idempotency-Key` is read.
     pub(super) keyed: bool,
-    /// Queries that are refused.
+    /// Invalid queries.
     pub(super) queries: Vec<&'static str>,
-    /// Headers that are refused.
+    /// Invalid headers.
     pub(super) headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -63,7 +64,7 @@ impl Route {
     }
 }
 
-/// All of them.
+/// All routes.
 pub(super) fn routes() -> Vec<Route> {
     [shop(), cart(), checkout(), account(), stripe(), platform(), others()].into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! Shops in which something can be done, and all that there is to change in them.
+//! Shops at each stage of a sale, with all state that a request could change.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,34 +18,34 @@ use crate::{NOW, ORDERS, Service, order};
 const STORE: &str = "/api/v2/storefront";
 const PLATFORM: &str = "/api/v2/platform";
 
-/// How far things have got.
+/// Stage of a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// An order of the shop.
+    /// Order of the shop dialect.
     Placed,
-    /// One that was paid at Stripe, which is not known yet.
+    /// Order that was paid at Stripe, which Paywright does not know yet.
     Paying,
-    /// One that was paid.
+    /// Paid order.
     Paid,
-    /// One whose money is held.
+    /// Order with an authorised payment.
     Authorized,
-    /// A customer's cart with an address.
+    /// Customer's cart with an address.
     Address,
-    /// One that can be paid.
+    /// Customer's cart that can be paid.
     Cart,
-    /// One with a coupon.
+    /// Customer's cart with a coupon.
     Coupon,
-    /// A guest's cart, and a customer without one.
+    /// Guest's cart, and a customer without a cart.
     Guest,
-    /// A cart with a payment intent.
+    /// Cart with a PaymentIntent.
     Intent,
-    /// One that was paid at Stripe, which is not known yet.
+    /// Cart that was paid at Stripe, which Paywright does not know yet.
     IntentPaid,
-    /// One that is an order.
+    /// Cart that is a complete order.
     Complete,
 }
 
-/// A service over a file, with the names of what is in it.
+/// Service over a database file, with the ids of what is in it.
 pub(super) struct World {
     pub(super) service: Service,
     provider: Provider,
@@ -54,7 +54,7 @@ pub(super) struct World {
     bearer: String,
 }
 
-/// The key that may do nothing.
+/// Text of an API key without scopes.
 pub(super) fn powerless_key() -> &'static str {
     // Made of the bytes 7: see `World::of`.
     "pwk_0707070707070707070707070707070707070707070707070707070707070707"
@@ -86,18 +86,18 @@ impl World {
         world
     }
 
-    /// Everything that a call can change: the bytes of the database and of its log, and the calls that Stripe got.
+    /// Everything that a call can change: the bytes of the database and of its log, and the calls to Stripe.
     pub(super) fn state(&self) -> (Vec<Option<Vec<u8>>>, Vec<String>, Vec<String>) {
         let files = ["orders.db", "orders.db-wal"].map(|it| std::fs::read(PathBuf::from(self.folder.path()).join(it)));
         (files.map(Result::ok).to_vec(), self.provider.calls(), self.service.cards.keys())
     }
 
-    /// A text with the names in braces replaced.
+    /// Replaces the names in braces in a text.
     pub(super) fn named(&self, text: &str) -> String {
         self.names.iter().fold(text.to_owned(), |text, (name, it)| text.replace(&format!("{{{name}}}"), it))
     }
 
-    /// What a good request says of its caller.
+    /// Headers of a valid request.
     pub(super) fn headers(&self, dialect: Dialect) -> Vec<(String, String)> {
         let token = self.names.get("token").map(|it| ("x-spree-order-token", it.as_str()));
         let bearer = ("authorization", self.bearer.as_str());
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// Calls as the customer, with the token of the cart if there is one.
+    /// Sends a request of the customer, with the token of the cart if there is one.
     async fn store(&self, method: Method, path: &str, body: &Value) -> Value {
         let headers = self.headers(Dialect::Storefront);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
