@@ -70,7 +70,7 @@ mod tests {
         let compose = include_str!("../../../docker-compose.yml");
         assert!(compose.contains(&format!("stop_grace_period: {total}s")), "{total}");
         let docs = include_str!("../../../docs/operations.md");
-        assert!(docs.contains(&format!("before it kills: {total} seconds by default")), "{total}");
-        assert!(docs.contains(&format!("`http.drain_seconds` and {FINISH_SECONDS} seconds at most")));
+        assert!(docs.contains(&format!("a little higher, {total} seconds by default")), "{total}");
+        assert!(docs.contains(&format!("at most `http.drain_seconds` plus {FINISH_SECONDS} seconds")));
     }
 }

@@ -72,7 +72,7 @@ impl Restorable {
     }
 
     fn back_up(&mut self) {
-        let [sqlite, postgres] = commands("To make a backup").try_into().unwrap();
+        let [sqlite, postgres] = commands("Make a backup").try_into().unwrap();
         let printed = self.must(if self.database.is_none() { &sqlite } else { &postgres });
         printed.split_whitespace().find(|it| it.ends_with('Z')).unwrap().clone_into(&mut self.moment);
     }
@@ -134,7 +134,7 @@ impl Restorable {
 
 /// The steps of a restore: the file, the dump, the list, the orders made again, the money given back, the comparison.
 fn steps() -> [String; 6] {
-    commands("To go back to a backup").try_into().unwrap()
+    commands("Restore a backup").try_into().unwrap()
 }
 
 async fn what_stripe_has_is_known_again(database: Option<Database>) {
