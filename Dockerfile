@@ -1,5 +1,4 @@
-# Builds the program, then keeps nothing but it: the image holds one binary, the certificates it trusts Stripe by,
-# and a user who may do nothing else.
+# The image contains one binary, the CA certificates with which it verifies Stripe, and an unprivileged user.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
@@ -16,7 +15,7 @@ RUN apt-get update \
 COPY --from=build /paywright /usr/local/bin/paywright
 USER 10001
 WORKDIR /var/lib/paywright
-# Where `serve` listens and where `health` asks.
+# Address on which `serve` listens and which `health` calls.
 ENV PAYWRIGHT__HTTP__BIND=0.0.0.0:8080
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=6s --start-period=60s --retries=3 CMD ["paywright", "health"]

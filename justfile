@@ -1,18 +1,18 @@
-# Every recipe is a line that can be pasted; `just` itself is not needed.
+# Every recipe can be pasted into a shell; `just` itself is not needed.
 
-# Try everything on this machine.
+# Runs everything on this machine, with a stand-in for Stripe.
 dev *ARGS:
     cargo run -- dev {{ARGS}}
 
-# All tests, with what they need.
+# Runs all tests, and installs the programs they need where it may.
 test:
     scripts/test
 
-# What every change must pass, on a clean checkout.
+# Runs all checks that every change must pass, on a clean checkout.
 ci:
     bash .ci/run
 
-# Lints as CI has them.
+# Runs the formatter and the lints as in CI.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -21,23 +21,23 @@ lint:
 simulate *ARGS:
     cargo run --profile simulate -p paywright-simulator -- --seeds 1000000000 --minutes 10 {{ARGS}}
 
-# Takes away one guard at a time and looks for money lost. Takes an hour or so.
+# Removes one guard at a time and checks that the simulator notices. Takes about an hour.
 mutants *ARGS:
     cargo run --profile simulate -p paywright-simulator -- mutants {{ARGS}}
 
-# Benchmarks: decisions, forms, and a load on the built program. Figures go to docs/performance.md.
+# Benchmarks decisions, Stripe forms, and the built program under load. Figures go to docs/performance.md.
 bench:
     cargo bench -p paywright-domain --bench domain
     cargo bench -p paywright-payments-stripe --bench form
     cargo bench -p paywright --bench load
 
-# How near the service comes to PostgreSQL's own pgbench on the same statements. Needs its server programs; takes some
+# Compares the service with PostgreSQL's pgbench on the same statements. Needs PostgreSQL's server programs; takes about
 # ten minutes.
 bench-postgres:
     cargo bench -p paywright --bench postgres
 
-# Fails everything around the built program, under load, and counts what callers were told against what is there: all
-# drills in some fifteen minutes, or those named. `--list` says which there are (docs/proof.md). Needs the server
-# programs of PostgreSQL; some need root (mount) or libfaketime, and are left out without.
+# Causes failures around the built program under load, and compares what callers were told with what is stored: all
+# drills in about fifteen minutes, or the named ones. `--list` lists them (docs/proof.md). Needs PostgreSQL's server
+# programs; some drills need root (mount) or libfaketime, and are skipped without.
 drills *ARGS:
     cargo bench --profile dev -p paywright --bench drills -- {{ARGS}}
