@@ -1,6 +1,6 @@
-//! A load on the built program over SQLite: `serve` beside a `twin`.
+//! A load on the built program with SQLite: `serve` beside a `twin`.
 //!
-//! Each row stands beside its floor in the same run: `GET /healthz`, which costs HTTP alone. Figures of two
+//! Each row is compared with a floor of the same run: `GET /healthz`, whose cost is HTTP alone. Figures of different
 //! machines cannot be compared, the ratios to the floor can.
 #![expect(
     dead_code,

@@ -1,6 +1,6 @@
-//! How near the service comes to the floor: PostgreSQL's own `pgbench` running the very statements of the store,
-//! prepared, with `fsync` on, beside the built program over HTTP. Rows and floors take turns in one run, and what
-//! counts is the median of their ratios. Server, database, twin and load share the cores.
+//! The service compared with a floor: PostgreSQL's own `pgbench` with the store's own statements, prepared, with `fsync`
+//! on, beside the built program over HTTP. Rows and floors are measured in turn in one run; the result is the median of
+//! their ratios. Server, database, twin and load share the cores.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,13 +31,14 @@ const PLACE: &str = include_str!("../../store-postgres/src/sql/place.sql");
 const CHANGE: &str = include_str!("../../store-postgres/src/sql/change.sql");
 const READ: &str = include_str!("../../store-postgres/src/sql/order.sql");
 
-/// Orders that are there from the start, open: to be read, and to be paid.
+/// Number of open orders at the start, to be read and to be paid.
 const OPEN: u64 = 100_000;
-/// Orders whose intent is there from the start, to be paid by webhooks. Their numbers follow on.
+/// Number of orders with an intent at the start, to be paid by webhooks. Their numbers follow those of the open ones.
 const ISSUED: u64 = 200_000;
 const WEBHOOK_SECRET: &str = "whsec_of_the_benchmark";
-const PROVIDER_MS: u64 = 200;
-/// The connections of the server whose payments wait for a slow provider.
+/// Delay of the slow twin's answers, in milliseconds.
+const STRIPE_MS: u64 = 200;
+/// Number of connections of the server whose payments wait for the slow twin.
 const FEW_CONNECTIONS: u16 = 8;
 
 fn main() {
@@ -48,7 +49,7 @@ async fn benchmark(seconds: u64) {
     let rounds: usize = std::env::var("ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
     let cluster = Cluster::on_disk(&["shared_buffers = '512MB'", "max_wal_size = '4GB'"]);
     cluster.start();
-    let (twin, provider) = (Running::twin(0), Arc::new(Server::twin(PROVIDER_MS)));
+    let (twin, slow_twin) = (Running::twin(0), Arc::new(Server::twin(STRIPE_MS)));
     let secret = format!("stripe.webhook_secrets = \"{WEBHOOK_SECRET}\"");
     let admin = connect(&cluster.url("postgres")).await;
     for database in ["shop", "floor"] {
@@ -56,13 +57,13 @@ async fn benchmark(seconds: u64) {
     }
     let shop = Shop::open(&cluster.url("shop"), &twin.address, &secret);
     let few = format!("{secret}\ndatabase.connections = {FEW_CONNECTIONS}");
-    let slow_shop = Shop::open(&cluster.url("shop"), provider.address(), &few);
+    let slow_shop = Shop::open(&cluster.url("shop"), slow_twin.address(), &few);
     drop(Shop::open(&cluster.url("floor"), &twin.address, ""));
     for database in ["shop", "floor"] {
         fill(&cluster, database).await;
     }
     let (server, mut slow) = (Arc::new(shop.serve().0), slow_shop.serve().0);
-    slow.spread = provider.spread;
+    slow.spread = slow_twin.spread;
     let slow = Arc::new(slow);
     let event = Arc::new(event_of_a_payment(&server, &twin, &shop).await);
     let (opened, issued) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(OPEN + 1)));
@@ -103,9 +104,9 @@ async fn benchmark(seconds: u64) {
 
             let create =
                 |it: &Server, _| Some(it.request("POST", "/v1/payment_intents", "", "amount=12450&currency=usd"));
-            let alone = measured(&cluster, provider.load(connections, seconds, 200, create)).await;
-            table.add("the provider alone, at 200 ms", &alone, None);
-            for (name, server) in [("payment-intent, provider at 200 ms", &slow), ("same, at 0 ms", &server)] {
+            let alone = measured(&cluster, slow_twin.load(connections, seconds, 200, create)).await;
+            table.add("the twin alone, at 200 ms", &alone, None);
+            for (name, server) in [("payment-intent, twin at 200 ms", &slow), ("same, at 0 ms", &server)] {
                 let opened = Arc::clone(&opened);
                 let ask = move |it: &Server, _| {
                     let n = opened.fetch_add(1, Ordering::Relaxed);
@@ -119,18 +120,18 @@ async fn benchmark(seconds: u64) {
         table.print(connections);
     }
     println!(
-        "resident: {:.0} MB at most; {:.0} MB at most where payments wait, with a pool of {FEW_CONNECTIONS}",
+        "peak resident memory: {:.0} MB; {:.0} MB where payments wait, with a pool of {FEW_CONNECTIONS}",
         server.resident().1,
         slow.resident().1
     );
 }
 
-/// The `n`th order's number, as `fill` gives it.
+/// Number of the `n`th order made by [`fill`].
 fn number_of(n: u64) -> String {
     format!("ORD-20200101-{n:06X}")
 }
 
-/// Orders of two lines, half of them with an intent, as if they had been there for a while.
+/// Fills a database with orders of two lines, some with an intent, and analyses it.
 async fn fill(cluster: &Cluster, database: &str) {
     let db = connect(&cluster.url(database)).await;
     let all = OPEN + ISSUED;
@@ -154,7 +155,7 @@ async fn fill(cluster: &Cluster, database: &str) {
     db.batch_execute("CHECKPOINT").await.unwrap();
 }
 
-/// An event as the twin words it, to be said of other orders.
+/// An event of the twin, used as a template for events of other orders.
 struct Event {
     text: String,
     id: String,
@@ -162,7 +163,7 @@ struct Event {
     order: String,
 }
 
-/// Pays one order by its intent, and takes the event of that.
+/// Pays one order by its intent, and returns the event of the payment.
 async fn event_of_a_payment(server: &Arc<Server>, twin: &Running, shop: &Shop) -> Event {
     let place = |it: &Server, n: u64| (n == 0).then(|| it.request("POST", "/api/v1/shop/orders", "", ORDER));
     let placed = server.load(1, 60, 201, place).await;
@@ -186,7 +187,7 @@ async fn event_of_a_payment(server: &Arc<Server>, twin: &Running, shop: &Shop) -
 }
 
 impl Event {
-    /// Says it of the `n`th order, signed.
+    /// The signed webhook of this event for the `n`th order.
     fn delivery(&self, server: &Server, n: u64) -> Vec<u8> {
         let body = self.text.replace(&self.intent, &format!("pi_{n}"));
         let body = body.replace(&self.order, &format!("{n:08x}-0000-7000-8000-000000000000"));
@@ -199,23 +200,23 @@ impl Event {
     }
 }
 
-/// `pgbench` on a database of its own.
+/// `pgbench` on a separate database.
 struct Floor<'a> {
     cluster: &'a Cluster,
     seconds: u64,
-    /// How many orders a client may have placed so far.
+    /// Upper bound of the orders that a client has placed so far.
     placed: u64,
-    /// The last order that was paid so far.
+    /// The last order paid so far.
     paid: u64,
 }
 
-/// What a parameter of a statement is in a floor.
+/// A parameter of a statement in a floor.
 enum Given {
-    /// The same each time, sent each time.
+    /// A constant, sent with each execution.
     Fixed(&'static str),
-    /// Nothing, which must be sent too.
+    /// NULL, which must be sent too.
     Null,
-    /// Another each time.
+    /// A SQL expression with another value for each execution.
     Each(&'static str),
 }
 use Given::{Each, Fixed, Null};
@@ -250,7 +251,7 @@ impl Floor<'_> {
         self.run(&script, clients).0
     }
 
-    /// What a webhook that pays an order has to ask and to say.
+    /// The statements of a webhook that pays an order.
     async fn pay(&mut self, clients: usize) -> Sample {
         const INTENT: &str = "('pi_' || :n::bigint)";
         let by_intent = "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = $1)";
@@ -302,7 +303,7 @@ impl Floor<'_> {
         sample
     }
 
-    /// Runs a script, and says how often.
+    /// Runs a script, and returns its measurements and the number of executions.
     fn run(&self, script: &Script, clients: usize) -> (Sample, u64) {
         self.cluster.write("floor.pgbench", &script.text);
         let mut command = self.cluster.command("pgbench");
@@ -331,7 +332,7 @@ impl Floor<'_> {
     }
 }
 
-/// Statements as `pgbench` takes them: what is fixed is a variable, so that it is sent each time.
+/// A `pgbench` script of statements. Constants are variables, so that they are sent with each execution.
 struct Script {
     text: String,
     set: Vec<String>,
@@ -371,7 +372,7 @@ impl Script {
     }
 }
 
-/// The CPU time of the database in ticks: of every process it has and has had.
+/// CPU time of the database in ticks, of all its current and former processes.
 fn postgres_ticks(cluster: &Cluster) -> u64 {
     let parent = cluster.pid();
     let own = stat(parent).map_or(0, |it| it[11..15].iter().sum::<u64>());
@@ -387,7 +388,7 @@ async fn measured(cluster: &Cluster, row: impl Future<Output = Row>) -> Sample {
     Sample { rate: row.rate, p50: row.p50, p99: row.p99, server: row.cpu, postgres }
 }
 
-/// One run of one row.
+/// Measurements of one run of one row.
 struct Sample {
     rate: f64,
     p50: f64,

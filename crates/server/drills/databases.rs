@@ -34,8 +34,8 @@ pub(crate) async fn crash() -> Outcome {
     shop.count().await
 }
 
-/// What is waiting for the standby when the server crashes is committed, and nobody was told: the worst moment to
-/// believe that nothing was changed.
+/// Commits that wait for the standby when the server crashes are made, but were not answered: "nothing was changed" would be
+/// untrue.
 pub(crate) async fn crash_unconfirmed() -> Outcome {
     let primary = started(Cluster::of_one_test(&["wal_retrieve_retry_interval = 200ms"]));
     let standby = started(Cluster::standby_of(&primary));
@@ -100,7 +100,7 @@ pub(crate) async fn promotion() -> Outcome {
         blocking(&standby, Cluster::promote).await;
         shop.recovered(Instant::now()).await;
         std::mem::swap(&mut primary, &mut standby);
-        // The crashed one comes back as the standby of the other.
+        // The crashed server returns as the standby of the promoted one.
         let leading = Arc::clone(&primary);
         blocking(&standby, move |it| it.follow(&leading)).await;
         blocking(&standby, Cluster::start).await;
@@ -109,7 +109,7 @@ pub(crate) async fn promotion() -> Outcome {
     shop.count().await
 }
 
-/// From here on a commit is acknowledged when the standby has it.
+/// Turns on synchronous replication: from then on a commit is acknowledged when the standby has it.
 async fn wait_for_the_standby(primary: &Cluster) {
     let admin = connect(&primary.url("postgres")).await;
     for sql in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
@@ -117,7 +117,7 @@ async fn wait_for_the_standby(primary: &Cluster) {
     }
     let (begun, there) = (Instant::now(), "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'");
     while admin.query_one(there, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        assert!(begun.elapsed() < crate::program::PATIENCE, "the standby does not follow: {}", primary.logged());
+        assert!(begun.elapsed() < crate::program::TIMEOUT, "the standby does not follow: {}", primary.logged());
         pause(50..=50).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Disks without room.
+//! Full disks.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,12 +12,12 @@ use reqwest::Method;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use crate::program::{PATIENCE, answer, two_lines};
+use crate::program::{TIMEOUT, answer, two_lines};
 use crate::report::Outcome;
 use crate::shop::{Shop, blocking, pause};
 
 const ROUNDS: usize = 6;
-/// How long the disk is full.
+/// Time for which the disk is full, in milliseconds.
 const FULL_MS: u64 = 4000;
 
 /// A small file system in memory.
@@ -26,7 +26,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts it, where that is allowed.
+    /// Mounts the file system; `None` if the user may not mount.
     fn mount(megabytes: u32) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let options = format!("mode=755,size={megabytes}m");
@@ -55,7 +55,7 @@ impl SmallDisk {
         std::fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Leaves no room for a while.
+    /// Fills the disk for [`FULL_MS`].
     async fn full_for_a_while(&self) {
         self.fill();
         pause(FULL_MS..=FULL_MS).await;
@@ -89,8 +89,8 @@ pub(crate) async fn full_on_sqlite() -> Outcome {
     shop.count().await
 }
 
-/// Stops the process and starts it again where there is no room: it serves for reading, says why it takes no orders, and a
-/// key that is revoked then is refused.
+/// Restarts the process while the disk is full: it serves for reading, says why it accepts no orders, and refuses a key that
+/// is revoked then.
 async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
     let (_, made, _) = shop.served.run(&["keys", "create", "--name", "leaked", "--scope", "orders:read"]);
     let id = made.split_whitespace().nth(1).unwrap().to_owned();
@@ -107,10 +107,10 @@ async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
     for (method, url) in
         [(Method::GET, api.replace("/api/v1/shop", "/readyz")), (Method::POST, format!("{api}/orders"))]
     {
-        // What the opening of the file has left is used up first.
+        // Space that is left from opening the file is used up first.
         let begun = Instant::now();
         let mut told = call(method.clone(), &url, &shop.served.key).await;
-        while told.status < 300 && begun.elapsed() < PATIENCE {
+        while told.status < 300 && begun.elapsed() < TIMEOUT {
             pause(100..=100).await;
             told = call(method.clone(), &url, &shop.served.key).await;
         }
@@ -119,14 +119,14 @@ async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
         assert!(detail.contains("disk of the database is full"), "{detail}");
     }
     let list = format!("{api}/orders");
-    assert_eq!(call(Method::GET, &list, &leaked).await.status, 200, "what is there is read");
+    assert_eq!(call(Method::GET, &list, &leaked).await.status, 200, "stored orders are read");
     let (revoked, _, said) = shop.served.run(&["keys", "revoke", &id]);
     assert!(revoked, "{said}");
     pause(1100..=1100).await;
-    assert_eq!(call(Method::GET, &list, &leaked).await.status, 401, "a key is revoked without room");
+    assert_eq!(call(Method::GET, &list, &leaked).await.status, 401, "a key can be revoked on a full disk");
 }
 
-/// PostgreSQL may end itself when it cannot write its log; then it is started again as soon as there is room.
+/// PostgreSQL may stop when it cannot write its log; the drill then restarts it as soon as there is room.
 pub(crate) async fn full_on_postgres() -> Outcome {
     let Some(disk) = SmallDisk::mount(320) else { return left_out() };
     let cluster = Arc::new(Cluster::in_place(disk.path(), &["min_wal_size = '32MB'", "max_wal_size = '64MB'"]));

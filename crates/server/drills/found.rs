@@ -1,4 +1,4 @@
-//! What is there once the faults are over: in the shop, and at Stripe.
+//! Records of the shop and of Stripe after the faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::customer::Customer;
 use crate::served::Served;
 
-/// How long it may take until all is at rest: a lease, and some looks.
+/// Maximum time until all work is complete: a lease, and some polls.
 const REST_MAX: Duration = Duration::from_secs(150);
 
-/// How often it is told what is waited for.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// Interval between two lines that print the remaining work.
+const PRINT_EVERY: Duration = Duration::from_secs(10);
 
 /// All orders, intents and refunds.
 pub(crate) struct Found {
-    /// By id, as the shop shows them.
+    /// The shop's orders by id.
     pub(crate) orders: BTreeMap<String, Value>,
     pub(crate) intents: Vec<Value>,
     pub(crate) refunds: Vec<Value>,
@@ -38,32 +38,32 @@ impl Found {
         Self { orders, intents, refunds }
     }
 
-    /// Waits until nothing is on its way, and the books agree with Stripe's.
+    /// Waits until no work is left and the books agree with Stripe's.
     pub(crate) async fn at_rest(served: &Served, customer: &Customer) -> (Self, Duration) {
-        let (begun, mut told_at) = (Instant::now(), Duration::ZERO);
+        let (begun, mut printed_at) = (Instant::now(), Duration::ZERO);
         loop {
             let found = Self::read(served, customer).await;
             let rest = begun.elapsed();
-            let mut open = found.on_its_way();
+            let mut open = found.under_way();
             if open.is_empty() {
-                let (agree, told, said) = served.run(&["audit", "--days", "3"]);
+                let (agree, printed, error) = served.run(&["audit", "--days", "3"]);
                 if agree {
                     return (found, rest);
                 }
-                open.push(format!("{told}{said}"));
+                open.push(format!("{printed}{error}"));
             }
             let some = &open[..open.len().min(3)];
-            assert!(begun.elapsed() < REST_MAX, "{} are on their way: {some:#?}", open.len());
-            if rest > told_at + TELL_EVERY {
-                told_at = rest;
-                println!("  after {} s {} are on their way: {some:#?}", rest.as_secs(), open.len());
+            assert!(begun.elapsed() < REST_MAX, "{} still under way: {some:#?}", open.len());
+            if rest > printed_at + PRINT_EVERY {
+                printed_at = rest;
+                println!("  after {} s {} still under way: {some:#?}", rest.as_secs(), open.len());
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 
-    /// What the shop does not know yet, or Stripe has not done yet.
-    fn on_its_way(&self) -> Vec<String> {
+    /// Changes that the shop has not learned yet, or that Stripe has not made yet.
+    fn under_way(&self) -> Vec<String> {
         let mut open = Vec::new();
         for (id, order) in &self.orders {
             let refunds = order["refunds"].as_array().unwrap();
@@ -86,13 +86,13 @@ impl Found {
         open
     }
 
-    /// Whether the shop has the order that a refund at Stripe is of.
+    /// Whether the shop has the order of a refund at Stripe.
     fn has_order_of(&self, refund: &Value) -> bool {
         let intent = self.intents.iter().find(|it| it["id"] == refund["payment_intent"]);
         intent.and_then(order_of).is_some_and(|it| self.orders.contains_key(it))
     }
 
-    /// The orders that have a mark.
+    /// Number of orders for each mark.
     pub(crate) fn marked(&self) -> BTreeMap<&str, usize> {
         let mut marks = BTreeMap::new();
         for mark in self.orders.values().filter_map(|it| it["metadata"]["mark"].as_str()) {
@@ -101,7 +101,7 @@ impl Found {
         marks
     }
 
-    /// How many refunds of an amount the shop shows for each order.
+    /// Number of the shop's refunds for each order and amount.
     pub(crate) fn refunded(&self) -> BTreeMap<(&str, i64), usize> {
         let mut refunds = BTreeMap::new();
         for (id, order) in &self.orders {
@@ -113,7 +113,7 @@ impl Found {
         refunds
     }
 
-    /// How many refunds of an amount there are at Stripe for each order.
+    /// Number of Stripe's refunds for each order and amount.
     pub(crate) fn refunded_at_stripe(&self) -> BTreeMap<(&str, i64), usize> {
         let orders: BTreeMap<_, _> =
             self.intents.iter().filter_map(|it| Some((it["id"].as_str()?, order_of(it)?))).collect();
@@ -125,7 +125,7 @@ impl Found {
         refunds
     }
 
-    /// How many intents of each order a customer has paid.
+    /// Number of succeeded intents for each order.
     pub(crate) fn charged(&self) -> BTreeMap<&str, usize> {
         let mut charged = BTreeMap::new();
         for order in self.intents.iter().filter(|it| it["status"] == "succeeded").filter_map(order_of) {

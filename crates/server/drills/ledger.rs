@@ -1,39 +1,39 @@
-//! What callers wanted and what they were answered, to be held against what is there afterwards.
+//! Ledger of callers' requests and replies, to be compared with the records afterwards.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::program::Answer;
 
-/// What a call is to bring about.
+/// The intended result of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// An order with this mark in its metadata.
     Order { mark: String },
-    /// The intent to pay an order by.
+    /// The payment intent of an order.
     Intent { order: String },
-    /// That an order is known to be paid.
+    /// An order that is confirmed as paid.
     Payment { order: String },
-    /// A refund of so many minor units, of which the order has one at most.
+    /// A refund of `amount` minor units; an order has at most one of each amount.
     Refund { order: String, amount: i64 },
 }
 
-/// What a caller learned from the last answer.
+/// The caller's last reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// It is done; the id of what was made.
+pub(crate) enum Reply {
+    /// Success, with the id of the object.
     Done { id: String },
     /// A refusal: nothing was changed.
     NothingChanged { code: String },
-    /// No answer, or one that leaves it open.
+    /// No answer, or one that says that the outcome is unknown.
     Unknown { code: String },
 }
 
-/// A process that stops or has no store, and a Stripe that was not asked, did nothing; of all others it is open.
+/// Codes with a status of 502 or 503 that say that nothing was changed; with others the outcome is unknown.
 const NOTHING_CHANGED: [&str; 3] = ["store_unavailable", "shutting_down", "payment_provider_busy"];
 
-impl Told {
-    /// Reads an answer, if one came whole.
+impl Reply {
+    /// Interprets an answer; `None` if no complete answer came.
     pub(crate) fn by(answer: Option<&Answer>) -> Self {
         let Some(answer) = answer else { return Self::Unknown { code: "no answer".to_owned() } };
         let code = answer.code().to_owned();
@@ -50,7 +50,7 @@ impl Told {
         matches!(self, Self::Done { .. })
     }
 
-    /// Whether a client would see a failure: no answer, or one that says to come again.
+    /// Whether a client would see a failure: no answer, or one that says to retry.
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Done { .. } => false,
@@ -64,18 +64,18 @@ impl Told {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) wanted: Wanted,
-    pub(crate) told: Told,
-    /// The `Idempotency-Key` under which it was repeated until it was answered.
+    pub(crate) reply: Reply,
+    /// `Idempotency-Key` under which the call was repeated until it was answered.
     pub(crate) key: Option<String>,
     pub(crate) answered: Instant,
 }
 
 impl Entry {
-    /// The order that it is about, where that is known.
+    /// The order of the call, if known.
     fn order(&self) -> Option<&str> {
-        match (&self.wanted, &self.told) {
-            (Wanted::Order { .. }, Told::Done { id }) => Some(id),
-            (Wanted::Order { .. }, Told::NothingChanged { .. } | Told::Unknown { .. }) => None,
+        match (&self.wanted, &self.reply) {
+            (Wanted::Order { .. }, Reply::Done { id }) => Some(id),
+            (Wanted::Order { .. }, Reply::NothingChanged { .. } | Reply::Unknown { .. }) => None,
             (Wanted::Intent { order } | Wanted::Payment { order } | Wanted::Refund { order, .. }, _) => Some(order),
         }
     }
@@ -88,8 +88,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn record(&self, wanted: Wanted, told: Told, key: Option<String>) {
-        let entry = Entry { wanted, told, key, answered: Instant::now() };
+    pub(crate) fn record(&self, wanted: Wanted, reply: Reply, key: Option<String>) {
+        let entry = Entry { wanted, reply, key, answered: Instant::now() };
         self.entries.lock().unwrap().push(entry);
     }
 
@@ -97,35 +97,35 @@ impl Ledger {
         self.entries.lock().unwrap().clone()
     }
 
-    /// How many calls failed for their callers.
+    /// Number of calls that failed for their callers.
     pub(crate) fn failures(&self) -> usize {
-        self.entries.lock().unwrap().iter().filter(|it| it.told.is_failure()).count()
+        self.entries.lock().unwrap().iter().filter(|it| it.reply.is_failure()).count()
     }
 
-    /// Leaves out what was answered since a moment about orders that are not `kept`.
+    /// Removes calls that were answered since `moment` and whose orders are not `kept`.
     pub(crate) fn forget_since(&self, moment: Instant, kept: impl Fn(&str) -> bool) {
         self.entries.lock().unwrap().retain(|it| it.answered < moment || it.order().is_some_and(&kept));
     }
 
-    /// How many calls of a kind were acknowledged so far.
+    /// Number of acknowledged calls of a kind so far.
     pub(crate) fn acknowledged(&self, kind: fn(&Wanted) -> bool) -> usize {
-        self.entries.lock().unwrap().iter().filter(|it| it.told.is_done() && kind(&it.wanted)).count()
+        self.entries.lock().unwrap().iter().filter(|it| it.reply.is_done() && kind(&it.wanted)).count()
     }
 
-    /// How long after `moment` the first call of a kind was acknowledged.
+    /// Time from `moment` to the first later acknowledgement of a call of a kind.
     pub(crate) fn acknowledged_after(&self, moment: Instant, kind: fn(&Wanted) -> bool) -> Option<Duration> {
         let entries = self.entries.lock().unwrap();
-        let later = entries.iter().filter(|it| it.told.is_done() && kind(&it.wanted));
+        let later = entries.iter().filter(|it| it.reply.is_done() && kind(&it.wanted));
         later.filter_map(|it| it.answered.checked_duration_since(moment)).min()
     }
 }
 
-/// A placement.
+/// Whether a call places an order.
 pub(crate) fn placement(wanted: &Wanted) -> bool {
     matches!(wanted, Wanted::Order { .. })
 }
 
-/// A payment intent: Stripe was asked for it.
+/// Whether a call creates a payment intent, which needs Stripe.
 pub(crate) fn intent(wanted: &Wanted) -> bool {
     matches!(wanted, Wanted::Intent { .. })
 }

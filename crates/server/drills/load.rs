@@ -1,4 +1,4 @@
-//! Callers who place, pay and refund, over and over.
+//! Callers that repeatedly place, pay and refund orders.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,22 +8,22 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::customer::Customer;
-use crate::ledger::{Ledger, Told, Wanted};
+use crate::ledger::{Ledger, Reply, Wanted};
 use crate::program::two_lines;
 
-/// A caller, who repeats nothing or everything.
+/// A caller that repeats either no call or every call.
 pub(crate) struct Caller {
     pub(crate) customer: Customer,
     pub(crate) name: String,
-    /// Repeats each call under its own `Idempotency-Key` until it is answered. Others send each call once, without a
-    /// key.
+    /// Whether each call is repeated under its own `Idempotency-Key` until it is answered. If not, each call is sent once,
+    /// without a key.
     pub(crate) repeats: bool,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Caller {
-    /// Sees one order after the other through, until it is told to stop.
+    /// Buys one order after the other until `stop`.
     pub(crate) async fn call(self) {
         for n in 0.. {
             if self.stop.load(Ordering::SeqCst) {
@@ -34,7 +34,7 @@ impl Caller {
         }
     }
 
-    /// Places an order and pays it; a webhook tells of that.
+    /// Places an order and pays it; a webhook reports the payment.
     pub(crate) async fn buy_one(&self, mark: String) -> Option<()> {
         let mut body = two_lines();
         body["metadata"] = json!({ "mark": mark });
@@ -45,8 +45,8 @@ impl Caller {
         Some(())
     }
 
-    /// Goes on with an order for as long as each step is acknowledged. Every third order is only placed, and every
-    /// other one that is paid is refunded in parts.
+    /// Buys an order as far as each step is acknowledged. Every third order is only placed, and every second paid order is
+    /// partially refunded.
     async fn buy(&self, mark: String, n: usize) -> Option<()> {
         let mut body = two_lines();
         body["metadata"] = json!({ "mark": mark });
@@ -69,7 +69,7 @@ impl Caller {
         Some(())
     }
 
-    /// Sends a call, records what came of it, and gives the id of what it made.
+    /// Sends a call, records its reply, and returns the id of the object.
     async fn ask(&self, wanted: Wanted, path: &str, body: Option<&Value>, key: &str) -> Option<String> {
         let key = self.repeats.then(|| key.to_owned());
         let answer = if self.repeats {
@@ -77,11 +77,11 @@ impl Caller {
         } else {
             self.customer.ask_once(Method::POST, path, body, None).await
         };
-        let told = Told::by(answer.as_ref());
-        self.ledger.record(wanted, told.clone(), key);
-        match told {
-            Told::Done { id } => Some(id),
-            Told::NothingChanged { .. } | Told::Unknown { .. } => None,
+        let reply = Reply::by(answer.as_ref());
+        self.ledger.record(wanted, reply.clone(), key);
+        match reply {
+            Reply::Done { id } => Some(id),
+            Reply::NothingChanged { .. } | Reply::Unknown { .. } => None,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Drills: the built program under load while something fails, and what is there afterwards.
+//! Drills: failures around the built program under load, and a comparison of all replies with the records afterwards.
 //!
-//! `just drills` runs all of them, `just drills NAME` one, `just drills --list` says which there are.
+//! `just drills` runs all of them, `just drills NAME` one, `just drills --list` lists them.
 #![expect(
     dead_code,
     unused_imports,
@@ -36,7 +36,7 @@ use std::time::Instant;
 
 use report::{Outcome, Report};
 
-/// A drill: something fails under load, over and over.
+/// A drill: a failure that is repeated under load.
 struct Drill {
     name: &'static str,
     what: &'static str,
@@ -79,12 +79,12 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    // `cargo test --benches` only wants to know that it builds.
+    // `cargo test --benches` only checks that the drills build.
     if !flags.iter().any(|it| it == "--bench") {
         return ExitCode::SUCCESS;
     }
     if let Some(unknown) = names.iter().find(|name| DRILLS.iter().all(|it| it.name != **name)) {
-        println!("There is no drill {unknown}; --list names them.");
+        println!("There is no drill {unknown}; --list lists the drills.");
         return ExitCode::FAILURE;
     }
     let chosen = DRILLS.iter().filter(|it| names.is_empty() || names.iter().any(|name| name == it.name));

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use paywright_testkit::Cluster;
 use tokio::task::spawn_blocking;
 
-use crate::balancer::{Balancer, connecting_anew};
+use crate::balancer::{Balancer, client_without_keep_alive};
 use crate::customer::Customer;
 use crate::report::Outcome;
 use crate::shop::{Shop, pause};
 
 const KILLS: usize = 60;
-/// The second is longer than a lease of this shop's worker.
+/// Durations in seconds; the second is longer than a lease of this shop's worker.
 const FREEZES: [u64; 2] = [5, 25];
 
 pub(crate) async fn kill_on_sqlite() -> Outcome {
@@ -24,7 +24,7 @@ pub(crate) async fn kill_on_postgres() -> Outcome {
     kill(Shop::open(&cluster.url("postgres"), 2, true, "").await).await
 }
 
-/// Kills one process after the other, and starts it again.
+/// Kills and restarts one process after the other.
 async fn kill(mut shop: Shop) -> Outcome {
     shop.load().await;
     for _ in 0..KILLS {
@@ -53,14 +53,14 @@ pub(crate) async fn freeze() -> Outcome {
     shop.count().await
 }
 
-/// What the clock of a process is read through.
+/// Path of libfaketime, a library that changes the clock of a process.
 fn faketime() -> Option<String> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
     let mut files = folders.map(|it| it.path().join("faketime/libfaketimeMT.so.1"));
     files.find(|it| it.exists())?.to_str().map(str::to_owned)
 }
 
-/// What happened at Stripe while the clock was wrong must become known without a webhook: by walking the events.
+/// Changes at Stripe while the clock was wrong must be found without webhooks, by back-fill.
 pub(crate) async fn clock() -> Outcome {
     let Some(library) = faketime() else {
         return Outcome::LeftOut("libfaketime is not installed (Debian: apt-get install faketime)".to_owned());
@@ -94,7 +94,7 @@ pub(crate) async fn rolling_restart() -> Outcome {
         balancer.is(n, true).await;
     }
     let api = format!("http://{address}/api/v1/shop");
-    shop.load_by(|it| Customer { http: connecting_anew(), apis: vec![api.clone()], ..it }).await;
+    shop.load_by(|it| Customer { http: client_without_keep_alive(), apis: vec![api.clone()], ..it }).await;
     for n in [0, 1, 0, 1] {
         shop.placed_more().await;
         let stopping = shop.processes[n].take().expect("it runs");

@@ -1,4 +1,4 @@
-//! Counts, and the table of them.
+//! Counts of a drill, and their table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 use tokio::task::JoinError;
 
 use crate::found::Found;
-use crate::ledger::{Entry, Told, Wanted};
+use crate::ledger::{Entry, Reply, Wanted};
 
-/// What callers were answered, held against what is there.
+/// Counts of replies, compared with the records afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) acknowledged: usize,
-    /// Acknowledged, and not there.
+    /// Acknowledged, but not recorded.
     pub(crate) lost: usize,
-    /// There more than once.
+    /// Recorded more than once.
     pub(crate) doubled: usize,
     /// Answered with a refusal: nothing was changed.
     pub(crate) refused: usize,
-    /// Answered so, and there.
+    /// Answered with a refusal, but recorded.
     pub(crate) untrue: usize,
     pub(crate) unknown: usize,
-    /// Calls that failed where none may.
+    /// Calls that failed in a drill in which none may fail.
     pub(crate) failed: usize,
-    /// What else was measured.
+    /// Other measurements.
     pub(crate) notes: Vec<String>,
-    /// How often each refusal and each open answer was given.
+    /// Number of each refusal and each answer with an unknown outcome.
     pub(crate) codes: BTreeMap<String, usize>,
 }
 
@@ -37,7 +37,7 @@ impl Counts {
         let (marked, refunded) = (found.marked(), found.refunded());
         let (charged, at_stripe) = (found.charged(), found.refunded_at_stripe());
         let intents: BTreeSet<_> = found.intents.iter().filter_map(|it| it["id"].as_str()).collect();
-        let there = |wanted: &Wanted, id: &str| match wanted {
+        let is_recorded = |wanted: &Wanted, id: &str| match wanted {
             Wanted::Order { .. } => found.orders.contains_key(id),
             Wanted::Intent { order } => found.orders.contains_key(order) && intents.contains(id),
             Wanted::Payment { order } => found.orders.get(order).is_some_and(|it| it["status"] == "paid"),
@@ -45,26 +45,26 @@ impl Counts {
                 refunded.contains_key(&(order.as_str(), *amount)) && at_stripe.contains_key(&(order.as_str(), *amount))
             }
         };
-        // An intent and a payment may come by another call, or by an event.
-        let done_all_the_same = |wanted: &Wanted| match wanted {
+        // Intents and payments are not checked: another call or an event may have caused them.
+        let done_nevertheless = |wanted: &Wanted| match wanted {
             Wanted::Order { mark } => marked.contains_key(mark.as_str()),
             Wanted::Intent { .. } | Wanted::Payment { .. } => false,
             Wanted::Refund { order, amount } => refunded.contains_key(&(order.as_str(), *amount)),
         };
         let mut counts = Self::default();
-        for Entry { wanted, told, .. } in entries {
-            match told {
-                Told::Done { id } => {
+        for Entry { wanted, reply, .. } in entries {
+            match reply {
+                Reply::Done { id } => {
                     counts.acknowledged += 1;
-                    counts.lost += usize::from(say_if(!there(wanted, id), "lost", wanted));
+                    counts.lost += usize::from(print_if(!is_recorded(wanted, id), "lost", wanted));
                 }
-                Told::NothingChanged { code } => {
+                Reply::NothingChanged { code } => {
                     counts.refused += 1;
-                    counts.untrue += usize::from(say_if(done_all_the_same(wanted), code, wanted));
+                    counts.untrue += usize::from(print_if(done_nevertheless(wanted), code, wanted));
                 }
-                Told::Unknown { .. } => counts.unknown += 1,
+                Reply::Unknown { .. } => counts.unknown += 1,
             }
-            if let Told::NothingChanged { code } | Told::Unknown { code } = told {
+            if let Reply::NothingChanged { code } | Reply::Unknown { code } = reply {
                 *counts.codes.entry(code.clone()).or_default() += 1;
             }
         }
@@ -76,29 +76,29 @@ impl Counts {
     }
 }
 
-/// Prints what a count is made of.
-fn say_if(wrong: bool, how: &str, wanted: &Wanted) -> bool {
+/// Prints an entry that counts as wrong, and returns `wrong`.
+fn print_if(wrong: bool, how: &str, wanted: &Wanted) -> bool {
     if wrong {
         println!("  {how}: {wanted:?}");
     }
     wrong
 }
 
-/// What came of a drill.
+/// The outcome of a drill.
 pub(crate) enum Outcome {
     Counted {
         counts: Counts,
         recoveries: Vec<Duration>,
-        /// From the end of the load until nothing was on its way.
+        /// Time from the end of the load until no work was left.
         rest: Duration,
     },
-    /// It never recovered, or never came to rest.
+    /// The shop did not recover or did not complete its work.
     Failed(String),
-    /// This machine has not what it needs.
+    /// This machine lacks a requirement of the drill.
     LeftOut(String),
 }
 
-/// A drill that was run.
+/// The report of a drill.
 pub(crate) struct Report {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
@@ -107,7 +107,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Whether all that must be 0 is.
+    /// Whether all counts that must be 0 are 0.
     pub(crate) fn holds(&self) -> bool {
         match &self.outcome {
             Outcome::Counted { counts: it, .. } => [it.lost, it.doubled, it.untrue, it.failed] == [0; 4],
@@ -132,7 +132,7 @@ impl Report {
         }
     }
 
-    /// Plain text of two lines.
+    /// The report as two lines of text.
     pub(crate) fn text(&self) -> String {
         let status = if self.holds() { "holds" } else { "DOES NOT HOLD" };
         let mut text = format!("{status} after {} s:", self.seconds);
@@ -185,7 +185,7 @@ fn seconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f32())
 }
 
-/// Prints all as a Markdown table.
+/// Prints all reports as a Markdown table.
 pub(crate) fn print(reports: &[Report]) {
     println!("| drill | {} |\n|---|{}", COLUMNS.join(" | "), "---|".repeat(COLUMNS.len()));
     for report in reports {
@@ -193,7 +193,7 @@ pub(crate) fn print(reports: &[Report]) {
     }
 }
 
-/// Writes all to `target/drills.json`.
+/// Writes all reports to `target/drills.json`.
 pub(crate) fn store(reports: &[Report]) {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("drills.json");
     let all: Vec<_> = reports.iter().map(Report::json).collect();
@@ -201,7 +201,7 @@ pub(crate) fn store(reports: &[Report]) {
     println!("\nAlso in {}.", file.display());
 }
 
-/// What a task that panicked said.
+/// The message of a panic.
 pub(crate) fn message_of(error: JoinError) -> String {
     let panic = match error.try_into_panic() {
         Ok(panic) => panic,

@@ -1,4 +1,4 @@
-//! A database that goes back to a backup, while Stripe does not.
+//! Restores of a database from a backup, while Stripe keeps its newer records.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ enum Database {
 }
 
 impl Database {
-    /// Makes a backup while the shop sells.
+    /// Makes a backup while the shop is in use.
     async fn back_up(&self, shop: &Shop) {
         match self {
             Self::File { backup, .. } => {
@@ -28,7 +28,7 @@ impl Database {
         }
     }
 
-    /// Puts the backup in the place of the database, which nobody uses.
+    /// Replaces the database, which is not in use, by the backup.
     async fn restore(&self) {
         match self {
             Self::File { path, backup } => {
@@ -63,8 +63,8 @@ pub(crate) async fn on_postgres() -> Outcome {
     restore(shop, &Database::Server(cluster)).await
 }
 
-/// What was acknowledged before the backup is there after the restore. So is what came after it, as far as Stripe has heard
-/// of it, once `recover` has run: a repeated placement is known again, and nothing is placed, paid or refunded twice.
+/// Orders acknowledged before the backup exist after the restore. After `recover`, so do later ones that have a payment
+/// intent at Stripe: a repeated request to place one is recognised, and nothing is placed, paid or refunded twice.
 async fn restore(mut shop: Shop, database: &Database) -> Outcome {
     shop.load().await;
     pause(2000..=3000).await;

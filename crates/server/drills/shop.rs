@@ -1,4 +1,4 @@
-//! A shop under load, to be failed and counted.
+//! A shop under load, in which drills cause failures.
 
 use std::ops::RangeInclusive;
 use std::process::Command;
@@ -12,19 +12,19 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::customer::{Customer, Seen, customer};
 use crate::found::Found;
-use crate::ledger::{Ledger, Told, Wanted, placement};
+use crate::ledger::{Ledger, Reply, Wanted, placement};
 use crate::load::Caller;
 use crate::program::{Process, two_lines};
 use crate::report::{Counts, Outcome};
-use crate::served::{IMPATIENT, Served};
+use crate::served::{SHORT_TIMEOUTS, Served};
 
-/// Callers who send each call once.
+/// Number of callers that send each call once.
 const ONCE: usize = 16;
-/// Callers who repeat each call until it is answered.
+/// Number of callers that repeat each call until it is answered.
 const REPEATING: usize = 4;
-/// How many placements are acknowledged before the first fault, and after the last.
+/// Minimum number of orders that are acknowledged before the first fault, and after the last.
 const PLACEMENTS: usize = 30;
-/// How long the first call after a fault may take: then the drill has failed.
+/// Maximum time from the end of a fault to the next acknowledged call; after it the drill fails.
 const RECOVERY_MAX: Duration = Duration::from_secs(90);
 
 /// A shop under load.
@@ -32,23 +32,23 @@ pub(crate) struct Shop {
     pub(crate) served: Arc<Served>,
     pub(crate) processes: Vec<Option<Process>>,
     pub(crate) ledger: Arc<Ledger>,
-    /// The calls by which it is seen that a fault is over.
+    /// Kind of call whose acknowledgement shows that a fault is over.
     pub(crate) recovers_by: fn(&Wanted) -> bool,
     seen: Arc<Seen>,
     recoveries: Vec<Duration>,
     stop: Arc<AtomicBool>,
     callers: Vec<JoinHandle<()>>,
-    /// How often a load was started.
+    /// Number of times that the load was started.
     loads: usize,
 }
 
 impl Shop {
     /// Starts `replicas` processes on a database, and a twin.
     pub(crate) async fn open(database: &str, replicas: usize, webhooks: bool, more: &str) -> Self {
-        Self::open_as(database, replicas, webhooks, &format!("{IMPATIENT}\n{more}")).await
+        Self::open_as(database, replicas, webhooks, &format!("{SHORT_TIMEOUTS}\n{more}")).await
     }
 
-    /// As [`Self::open`], with these settings alone.
+    /// As [`Self::open`], with exactly these settings.
     pub(crate) async fn open_as(database: &str, replicas: usize, webhooks: bool, settings: &str) -> Self {
         let mut served = Served::start_with(database, replicas, webhooks, "5", settings).await;
         let processes = served.replicas.iter_mut().map(|it| it.0.take()).collect();
@@ -74,7 +74,7 @@ impl Shop {
         self.load_by(|it| it).await;
     }
 
-    /// As [`Self::load`], by customers who go another way.
+    /// As [`Self::load`], with customers changed by `by`.
     pub(crate) async fn load_by(&mut self, by: impl Fn(Customer) -> Customer) {
         let round = self.loads;
         self.loads += 1;
@@ -92,11 +92,11 @@ impl Shop {
         self.placed_more().await;
     }
 
-    /// Waits until some more placements are acknowledged.
+    /// Waits until [`PLACEMENTS`] more orders are acknowledged.
     pub(crate) async fn placed_more(&self) {
         let (begun, before) = (Instant::now(), self.ledger.acknowledged(placement));
         while self.ledger.acknowledged(placement) < before + PLACEMENTS {
-            assert!(begun.elapsed() < RECOVERY_MAX, "too little is placed");
+            assert!(begun.elapsed() < RECOVERY_MAX, "too few orders are placed");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -125,7 +125,7 @@ impl Shop {
         self.processes[n] = Some(spawn_blocking(serve).await.unwrap());
     }
 
-    /// Waits until a call is acknowledged after `end`, when the fault was over.
+    /// Waits until a call is acknowledged after `end`, the end of the fault.
     pub(crate) async fn recovered(&mut self, end: Instant) {
         loop {
             if let Some(after) = self.ledger.acknowledged_after(end, self.recovers_by) {
@@ -145,7 +145,7 @@ impl Shop {
         }
     }
 
-    /// Refunds some payments at Stripe's dashboard.
+    /// Refunds some payments as in Stripe's dashboard.
     pub(crate) async fn refund_at_the_dashboard(&self, count: usize) {
         let intents = self.served.intents().await;
         for intent in intents.iter().filter(|it| it["status"] == "succeeded").take(count) {
@@ -154,29 +154,29 @@ impl Shop {
         }
     }
 
-    /// Ends the load, waits for rest, and counts.
+    /// Ends the load, waits until no work is left, and counts. At least one call must have failed.
     pub(crate) async fn count(self) -> Outcome {
-        assert!(self.ledger.failures() > 0, "the faults met no call");
+        assert!(self.ledger.failures() > 0, "no call failed during the faults");
         self.counted().await
     }
 
-    /// As [`Self::count`], where no call may have failed.
+    /// As [`Self::count`], for drills in which no call may fail.
     pub(crate) async fn count_failures(self) -> Outcome {
         let (ledger, seen) = (Arc::clone(&self.ledger), Arc::clone(&self.seen));
         let mut outcome = self.counted().await;
         if let Outcome::Counted { counts, .. } = &mut outcome {
-            let repeated = [&seen.unanswered, &seen.told_to_come_again].map(|it| it.load(Ordering::SeqCst));
+            let repeated = [&seen.unanswered, &seen.retried_later].map(|it| it.load(Ordering::SeqCst));
             counts.failed = ledger.failures() + repeated.iter().sum::<usize>();
         }
         outcome
     }
 
-    /// As [`Self::count`], where no call has to have failed.
+    /// As [`Self::count`], without requiring that a call failed.
     pub(crate) async fn count_restored(self) -> Outcome {
         self.counted().await
     }
 
-    /// Runs a command of the program with the settings of the shop. It has to work.
+    /// Runs a command of the program with the settings of the shop, and asserts success.
     pub(crate) async fn command(&self, arguments: &[&str]) {
         let (served, arguments) = (Arc::clone(&self.served), arguments.iter().map(|it| (*it).to_owned()).collect());
         let run = move |arguments: Vec<String>| served.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -190,7 +190,7 @@ impl Shop {
         self.counted_at_rest().await
     }
 
-    /// Waits for rest and counts, where no load is left.
+    /// Waits until no work is left, and counts. The load must have ended.
     pub(crate) async fn counted_at_rest(self) -> Outcome {
         let repeated = self.repeat_some().await;
         let (found, rest) = Found::at_rest(&self.served, &self.customer()).await;
@@ -199,34 +199,34 @@ impl Shop {
         Outcome::Counted { counts, recoveries: self.recoveries, rest }
     }
 
-    /// Repeats placements that were acknowledged, under their keys: how many give another order.
+    /// Repeats acknowledged requests to place an order, under their keys, and returns how many gave another order.
     async fn repeat_some(&self) -> usize {
         let mut others = 0;
         let entries = self.ledger.entries();
-        let keyed = entries.iter().filter(|it| it.key.is_some() && placement(&it.wanted) && it.told.is_done());
+        let keyed = entries.iter().filter(|it| it.key.is_some() && placement(&it.wanted) && it.reply.is_done());
         for entry in keyed.step_by(10) {
             let Wanted::Order { mark } = &entry.wanted else { continue };
             let mut body = two_lines();
             body["metadata"] = json!({ "mark": mark });
             let again = self.customer().place_this(mark, &body).await;
-            others += usize::from(entry.told != Told::Done { id: again });
+            others += usize::from(entry.reply != Reply::Done { id: again });
         }
         others
     }
 }
 
-/// This moment, as the program takes it.
+/// The current time, in the program's format.
 pub(crate) fn moment() -> String {
     let date = Command::new("date").args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
     String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
 
-/// Waits for some milliseconds.
+/// Waits for a random number of milliseconds.
 pub(crate) async fn pause(milliseconds: RangeInclusive<u64>) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(milliseconds))).await;
 }
 
-/// Does what blocks, with what it is done to.
+/// Runs blocking code on `to`.
 pub(crate) async fn blocking<T: Send + Sync + 'static>(to: &Arc<T>, run: impl FnOnce(&T) + Send + 'static) {
     let to = Arc::clone(to);
     spawn_blocking(move || run(&to)).await.unwrap();

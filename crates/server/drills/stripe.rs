@@ -1,4 +1,4 @@
-//! A Stripe that is not there, or fails at everything.
+//! Stripe is unavailable, or fails.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::report::Outcome;
 use crate::shop::{Shop, pause};
 
 const FREEZES: usize = 3;
-/// Longer than a call waits for Stripe.
+/// Duration of a freeze, longer than a call waits for Stripe.
 const AWAY: Duration = Duration::from_secs(6);
 
-/// On a file, with calls that need Stripe to show that it is back.
+/// A shop on SQLite whose recovery is shown by calls that need Stripe.
 async fn shop() -> Shop {
     let mut shop = Shop::open("sqlite:orders.db", 1, true, "").await;
     shop.recovers_by = ledger::intent;
@@ -36,19 +36,19 @@ pub(crate) async fn freeze() -> Outcome {
     shop.count().await
 }
 
-/// How many orders are placed and paid in a second, and for how many seconds.
+/// Number of orders that are placed and paid per second, and the number of seconds.
 const RATE: u64 = 50;
 const LOAD_SECONDS: u64 = 120;
 const WALK_EVERY_SECONDS: u64 = 30;
-/// How many orders are being paid at once: a machine that is too slow places fewer in a second.
+/// Maximum number of orders being paid simultaneously: a machine that is too slow places fewer per second.
 const UNDER_WAY_MAX: usize = 64;
-/// Events on a page.
+/// Number of events on a page.
 const PAGE: u64 = 100;
-/// The most pages of one walk.
+/// Maximum number of pages of one walk.
 const PAGES_MAX: u64 = 20;
 
-/// On a file, with webhooks and without limits of its own on calls to Stripe. Nothing fails: what is measured is how often
-/// Stripe's list of events is asked for.
+/// Load on a shop on SQLite, with webhooks and without limits on calls to Stripe. Nothing fails: the drill measures how often
+/// Stripe's event list is read.
 pub(crate) async fn back_fill_load() -> Outcome {
     let settings = format!(
         "stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = {WALK_EVERY_SECONDS}"
@@ -84,14 +84,14 @@ pub(crate) async fn back_fill_load() -> Outcome {
     let mut outcome = shop.counted_at_rest().await;
     if let Outcome::Counted { counts, .. } = &mut outcome {
         counts.notes.push(note);
-        // Each event is read once when it has settled; those of the last minute again by each walk, up to its limit.
+        // Each event is read once after it is a minute old; those of the last minute again by each walk, up to its limit.
         let needed = events.div_ceil(PAGE) + (seconds / WALK_EVERY_SECONDS + 2) * PAGES_MAX;
         counts.failed = usize::from(calls > needed);
     }
     outcome
 }
 
-fn troubles() -> [Value; 6] {
+fn faults() -> [Value; 6] {
     [
         json!({ "kind": "status_before", "status": 500 }),
         json!({ "kind": "status_after", "status": 500 }),
@@ -105,11 +105,11 @@ fn troubles() -> [Value; 6] {
 pub(crate) async fn away() -> Outcome {
     let mut shop = shop().await;
     let url = format!("{}/_twin/faults", shop.served.twin_url);
-    for mut trouble in troubles() {
+    for mut fault in faults() {
         pause(1000..=2000).await;
-        trouble["path"] = json!("/v1/");
-        trouble["percent"] = json!(100);
-        let added = answer(shop.served.http.post(&url).body(trouble.to_string())).await;
+        fault["path"] = json!("/v1/");
+        fault["percent"] = json!(100);
+        let added = answer(shop.served.http.post(&url).body(fault.to_string())).await;
         assert_eq!(added.status, 200, "{added:?}");
         tokio::time::sleep(AWAY).await;
         answer(shop.served.http.delete(&url)).await;

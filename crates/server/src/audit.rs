@@ -15,7 +15,7 @@ use crate::{Failure, say};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
 
-/// Says what differs, and whether nothing does.
+/// Prints the differences, and returns whether there are none.
 pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);

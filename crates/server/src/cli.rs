@@ -6,11 +6,11 @@ use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_domain::Timestamp;
 
-/// Orders in, money exactly once: a self-hosted order-and-payment service.
+/// A self-hosted order-and-payment service for Stripe: each order is paid exactly once.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// How log lines are written to the error stream. What is logged is set by `RUST_LOG`.
+    /// Format of log lines, which go to standard error. `RUST_LOG` sets their level.
     #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
     pub(crate) log: LogFormat,
     #[command(subcommand)]
@@ -19,41 +19,41 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Try everything on this machine: a database file, a stand-in for Stripe and ready-to-paste calls; nothing
-    /// to configure.
+    /// Try Paywright on this machine: with a database file, a stand-in for Stripe and ready-to-paste calls, and without
+    /// configuration.
     Dev(DevOptions),
-    /// Serve a shop. Needs a database, a Stripe key and a token secret, and says which is missing.
+    /// Serve a shop. Requires a database, a Stripe key and a token secret, and names the missing ones.
     Serve(ServeOptions),
-    /// Ask a process that serves on this machine whether it is ready (`/readyz`); exit code 1 if it is not.
+    /// Check whether the process that serves on this machine is ready (`/readyz`); exit code 1 if it is not.
     Health(HealthOptions),
     /// Run the stand-in for Stripe alone.
     Twin(TwinOptions),
-    /// Bring the schema of the database up to date.
+    /// Apply missing migrations to the database.
     Migrate(MigrateOptions),
-    /// Say which PostgreSQL server is the right one.
+    /// Choose the PostgreSQL server to trust after a failover or an upgrade.
     Database(DatabaseOptions),
-    /// Make, list and revoke the keys of applications.
+    /// Create, list and revoke API keys.
     Keys(KeysOptions),
-    /// Put prices and terms of sale in, for storefronts.
+    /// Import prices and terms of sale for storefronts.
     Prices(PricesOptions),
-    /// Make a customer's token, as the shop would.
+    /// Sign a customer's token, as the shop would.
     Token(TokenOptions),
-    /// Say why an order is as it is, and what happens to it next.
+    /// Explain the state of an order, its history, and what happens next.
     Explain(ExplainOptions),
-    /// Compare every order with what Stripe lists, and say what differs; exit code 1 if anything does.
+    /// Compare every order with what Stripe lists, and print the differences; exit code 1 if there are any.
     Audit(AuditOptions),
-    /// Copy the file of a SQLite database to a new file while it is in use.
+    /// Copy a SQLite database to a new file while it is in use.
     Backup(BackupOptions),
-    /// After a restore from a backup: learn from Stripe what the backup has not, and list the orders that were lost; exit
-    /// code 1 if one is left to be decided on.
+    /// After a restore from a backup: read from Stripe what the backup does not have, and list the lost orders; exit
+    /// code 1 if any of them still needs a decision.
     Recover(RecoverOptions),
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Command {
 pub(crate) struct BackupOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// The file to make. It must not be there.
+    /// Name of the new file. It must not exist.
     pub(crate) file: PathBuf,
 }
 
@@ -69,15 +69,15 @@ pub(crate) struct BackupOptions {
 pub(crate) struct RecoverOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// The moment of the backup, like 2026-03-01T03:00:00Z. Earlier is slower, and as good; later misses orders.
+    /// Time of the backup, such as 2026-03-01T03:00:00Z. An earlier time is slower but also correct; a later one misses
+    /// orders.
     #[arg(long)]
     pub(crate) since: Timestamp,
-    /// Make a lost order again, of what its payment says: its id or number, or `all`. May be given more than once.
+    /// Recreate a lost order from the data of its payment: its id or number, or `all`. May be given more than once.
     #[arg(long, value_name = "ORDER")]
     pub(crate) recreate: Vec<String>,
-    /// Give back what was paid for a lost order, and cancel it where nothing was: its id or number, or `all`. May be given
-    /// more than once. An order that is named goes by its name, whatever is said of `all`; an order that an earlier run
-    /// has dealt with stays as it is.
+    /// Refund the payment of a lost order, or cancel it if it is unpaid: its id or number, or `all`. May be given more
+    /// than once. An order that is named takes precedence over `all`; a decision of an earlier run is final.
     #[arg(long, value_name = "ORDER")]
     pub(crate) refund: Vec<String>,
 }
@@ -94,29 +94,29 @@ pub(crate) struct ExplainOptions {
 pub(crate) struct AuditOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// How many days to go back.
+    /// Number of days to go back.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) days: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DevOptions {
-    /// The port that orders are taken on; 0 for any.
+    /// Port of the API; 0 for any free port.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
-    /// The port that the stand-in for Stripe listens on; 0 for any.
+    /// Port of the stand-in for Stripe; 0 for any free port.
     #[arg(long, default_value_t = 4242)]
     pub(crate) twin_port: u16,
-    /// The folder that everything is kept in from one start to the next.
+    /// Folder in which all data is kept between starts.
     #[arg(long, default_value = ".paywright")]
     pub(crate) dir: PathBuf,
-    /// Forget all earlier orders and payments first.
+    /// Delete all earlier orders and payments first.
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Let no webhook come, to see that the callback alone is enough.
+    /// Send no webhooks, to try the callback alone.
     #[arg(long)]
     pub(crate) no_webhooks: bool,
-    /// How long the stand-in takes for each answer, in milliseconds.
+    /// Delay of each answer of the stand-in for Stripe, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) twin_latency_ms: u64,
 }
@@ -125,21 +125,21 @@ pub(crate) struct DevOptions {
 pub(crate) struct ServeOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// Where to listen, instead of `http.bind`.
+    /// Host and port to listen on, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
-    /// What to do about the schema of the database first.
+    /// Handling of the database's schema before the start.
     #[arg(long, value_enum, default_value_t = MigrateMode::Auto)]
     pub(crate) migrate: MigrateMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MigrateMode {
-    /// Bring it up to date.
+    /// Apply missing migrations.
     Auto,
-    /// Refuse to start if it is not what this version makes.
+    /// Refuse to start if the schema is not that of this version.
     Check,
-    /// Start whatever it is.
+    /// Start without checking the schema.
     Off,
 }
 
@@ -169,15 +169,15 @@ pub(crate) struct DatabaseOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
-    /// Remember the cluster and the timeline of the PostgreSQL server that takes writes now, whatever was seen before:
-    /// after `pg_upgrade`, a restore into a new cluster, or a return to an earlier timeline on purpose.
+    /// Remember the cluster and the timeline of the PostgreSQL server that accepts writes now, in place of what was
+    /// remembered: after `pg_upgrade`, a restore into a new cluster, or an intended return to an earlier timeline.
     TrustTimeline,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SettingsOptions {
-    /// The settings file, instead of a `paywright.toml` that need not be there. `PAYWRIGHT__SECTION__KEY` in the
-    /// environment outranks it.
+    /// The settings file, instead of `paywright.toml`, which is optional. Environment variables
+    /// `PAYWRIGHT__SECTION__KEY` take precedence.
     #[arg(long, global = true)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -186,26 +186,26 @@ pub(crate) struct SettingsOptions {
 pub(crate) struct HealthOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// Where the process listens, instead of `http.bind`.
+    /// Host and port of the process, instead of `http.bind`.
     #[arg(long)]
     pub(crate) bind: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TwinOptions {
-    /// The port to listen on; 0 for any.
+    /// Port to listen on; 0 for any free port.
     #[arg(long, default_value_t = 4242)]
     pub(crate) port: u16,
-    /// The file that its state is kept in; without one it forgets all when it stops.
+    /// File in which the state is kept; without one all data is lost at the end.
     #[arg(long)]
     pub(crate) state: Option<PathBuf>,
-    /// How long each answer takes, in milliseconds.
+    /// Delay of each answer, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) latency_ms: u64,
-    /// Where to send events; more endpoints can be registered by `POST /v1/webhook_endpoints`.
+    /// URL to which events are sent; `POST /v1/webhook_endpoints` registers more endpoints.
     #[arg(long, requires = "webhook_secret")]
     pub(crate) webhook: Option<String>,
-    /// What to sign them with.
+    /// Secret with which they are signed.
     #[arg(long, requires = "webhook")]
     pub(crate) webhook_secret: Option<String>,
 }
@@ -220,23 +220,24 @@ pub(crate) struct KeysOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key and show it, once.
+    /// Create a key and print it, once.
     Create {
-        /// What it is for, in words for people.
+        /// Name of the key, for people.
         #[arg(long)]
         name: String,
-        /// What it may do: orders:read, orders:write, payments:write, prices:read, prices:write. Give it more than once for more.
+        /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write. May be given more than
+        /// once.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
-        /// After how many days it ends; never by default.
+        /// Number of days after which the key expires; never by default.
         #[arg(long)]
         days: Option<u32>,
     },
-    /// Show all keys, without their texts.
+    /// List all keys, without their texts.
     List,
-    /// Take a key back for good.
+    /// Revoke a key permanently.
     Revoke {
-        /// Its id, as `list` shows it.
+        /// Id of the key, as printed by `list`.
         id: String,
     },
 }
@@ -251,15 +252,16 @@ pub(crate) struct PricesOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PricesCommand {
-    /// Put the variants of a CSV file on the price list, over those of the same ids: all of them, or none if
-    /// anything in it is wrong.
+    /// Add the variants of a CSV file to the price list, replacing those with the same ids: all of them, or none if
+    /// there is an error.
     Import {
-        /// Its first line names the columns: id, name, `price_usd` (and other currencies), sku, description, active.
+        /// A CSV file whose first line names the columns: id, name, `price_usd` (and other currencies), sku, description,
+        /// active.
         file: PathBuf,
     },
     /// Replace shipping rates, taxes and coupons by those of a JSON file.
     Terms {
-        /// The file; `docs/spree.md` has an example.
+        /// A JSON file; `docs/spree.md` has an example.
         file: PathBuf,
     },
 }
@@ -271,7 +273,7 @@ pub(crate) struct TokenOptions {
     /// The customer's id in the shop.
     #[arg(long)]
     pub(crate) customer: String,
-    /// For how many days it is valid.
+    /// Number of days for which the token is valid.
     #[arg(long, default_value_t = 1)]
     pub(crate) days: u32,
 }

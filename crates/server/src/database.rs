@@ -1,4 +1,4 @@
-//! Which store there is, by the address of its database.
+//! The store, chosen by the URL of its database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,37 +12,37 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::Failure;
 
-/// A database that was chosen.
+/// The database that the settings name.
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
-    /// One file.
+    /// A SQLite file.
     Sqlite {
-        /// Where.
+        /// Path of the file.
         path: String,
     },
-    /// A server.
+    /// A PostgreSQL server.
     Postgres {
-        /// Its address, which may hold a password.
+        /// URL of the server, which may contain a password.
         url: SecretString,
-        /// The most connections of this process.
+        /// Maximum number of connections of this process.
         connections: u16,
-        /// How long to wait for one.
+        /// How long a request waits for a connection.
         wait: Duration,
-        /// Where the highest timeline is remembered; `None` to compare nothing.
+        /// File in which the highest timeline is remembered; `None` turns the comparison off.
         timeline_file: Option<PathBuf>,
     },
 }
 
-/// What is done about the schema of a database when it is opened.
+/// Handling of a database's schema when the database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schema {
-    /// It is brought up to date.
+    /// Missing migrations are applied.
     Migrate,
-    /// It is made where there is nothing of it, and must be this version's elsewhere.
+    /// The schema is created in an empty database, and must be this version's in any other.
     Create,
-    /// It must be this version's.
+    /// The schema must be this version's.
     Check,
-    /// It is taken as it is.
+    /// The schema is not checked.
     Any,
 }
 
@@ -68,7 +68,7 @@ impl From<Schema> for paywright_store_sqlite::Migrate {
     }
 }
 
-/// All that a database keeps, by port.
+/// The ports of one database.
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) orders: Arc<dyn Store>,
@@ -87,7 +87,7 @@ impl Stores {
 }
 
 impl Database {
-    /// The most connections or files that it has open at once.
+    /// Maximum number of connections or files that are open at once.
     pub(crate) fn connections(&self) -> u16 {
         match self {
             // A writer and four readers, each with the file and its log, and room for a backup.
@@ -96,7 +96,7 @@ impl Database {
         }
     }
 
-    /// Opens it for `lanes` threads, and does about its schema what is to be done.
+    /// Opens the database for `lanes` threads, and handles its schema as `schema` says.
     pub(crate) async fn open(&self, lanes: usize, schema: Schema) -> Result<Stores, Failure> {
         match self {
             Self::Sqlite { path } => {
@@ -113,19 +113,19 @@ impl Database {
         }
     }
 
-    /// Copies a file to a new one while it is in use; says how many bytes that has.
+    /// Copies a SQLite file to a new one while it is in use, and returns the size of the copy in bytes.
     pub(crate) fn backup(&self, to: &Path) -> Result<u64, Failure> {
         match self {
             Self::Sqlite { path } => Ok(paywright_store_sqlite::backup(path, to)?),
             Self::Postgres { .. } => Err(
-                "PostgreSQL has backups of its own (pg_dump, pg_basebackup): docs/operations.md says how to make one and \
-                 what to do after a restore; `paywright backup` copies a file of SQLite"
+                "PostgreSQL has its own backups (pg_dump, pg_basebackup): docs/operations.md describes how to make one and \
+                 what to do after a restore; `paywright backup` copies a SQLite file"
                     .into(),
             ),
         }
     }
 
-    /// Brings its schema up to date, and says what that was.
+    /// Applies missing migrations, and returns a sentence that says what was done.
     pub(crate) async fn migrate(&self) -> Result<String, Failure> {
         match self {
             Self::Sqlite { .. } => {
@@ -136,14 +136,14 @@ impl Database {
                 let made = PostgresStore::migrate(url.expose_secret(), timeline_file.as_deref()).await?;
                 Ok(match made {
                     0 => "The database is up to date.".into(),
-                    1 => "The database is up to date: one migration was made.".into(),
-                    many => format!("The database is up to date: {many} migrations were made."),
+                    1 => "The database is up to date: one migration was applied.".into(),
+                    many => format!("The database is up to date: {many} migrations were applied."),
                 })
             }
         }
     }
 
-    /// Remembers the timeline of the server that takes writes as the highest, and says what that was.
+    /// Remembers the timeline of the server that accepts writes as the highest, and returns a sentence that says so.
     pub(crate) async fn trust_timeline(&self) -> Result<String, Failure> {
         let Self::Postgres { url, timeline_file, .. } = self else {
             return Err("a SQLite file has no timeline: this command is for PostgreSQL".into());
@@ -151,9 +151,9 @@ impl Database {
         let file = timeline_file.as_deref().ok_or("no timeline is remembered: database.timeline_file is empty")?;
         let (now, before) = PostgresStore::trust_timeline(url.expose_secret(), file).await?;
         let named = |it: &Known| format!("timeline {} of cluster {} at {}", it.timeline, it.system, it.seen_at);
-        let before = before.map_or_else(|| "nothing that could be read".into(), |it| named(&it));
+        let before = before.map_or_else(|| "nothing readable".into(), |it| named(&it));
         Ok(format!(
-            "Remembered in {}: {}. Before: {before}. Restart the processes that serve.",
+            "Remembered in {}: {}. Before: {before}. Restart the serving processes.",
             file.display(),
             named(&now)
         ))

@@ -1,4 +1,4 @@
-//! File descriptors: as many as the system allows, and some of them kept from clients.
+//! File descriptors: raises their limit to the system's maximum, and reserves some for the store and Stripe.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -6,16 +6,16 @@ use paywright_http_api::CLOSING_MAX;
 
 use crate::Failure;
 
-/// Kept for calls to Stripe, all of them at once, each on a connection of its own.
+/// Reserved for simultaneous calls to Stripe, each on its own connection.
 const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
-/// Kept for files, listeners, signals and the runtime.
+/// Reserved for files, listeners, signals and the runtime.
 const FOR_THE_PROCESS: u64 = 64;
-/// Kept for each thread that serves, for its questions to the store. Beside them [`CLOSING_MAX`] connections are being closed.
+/// Reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`] connections are being closed.
 const FOR_EACH_WORKER: u64 = 8;
-/// The fewest connections of clients that are worth a start.
+/// Minimum number of client connections; with fewer the program does not start.
 const CLIENTS_MIN: u64 = 16;
 
-/// Raises the limit of open files to what the system allows this process, and returns the limit that holds.
+/// Raises this process's limit of open files to the maximum that the system allows, and returns the resulting limit.
 pub(crate) fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -30,8 +30,8 @@ pub(crate) fn raise_limit() -> u64 {
     }
 }
 
-/// How many clients may be connected at once: `wanted`, or fewer where the limit of open files leaves no more beside those
-/// that the store (`store_connections`) and Stripe need.
+/// Maximum number of client connections: `wanted`, or fewer if the limit of open files does not allow them beside those
+/// of the store (`store_connections`) and Stripe.
 pub(crate) fn connections_max(
     wanted: usize,
     open_files_max: u64,
@@ -56,7 +56,7 @@ pub(crate) fn connections_max(
             connections,
             wanted,
             open_files_max,
-            "the limit of open files leaves fewer connections than http.connections says"
+            "the limit of open files allows fewer client connections than http.connections"
         );
     }
     Ok(connections)

@@ -1,4 +1,4 @@
-//! `paywright dev`: everything on this machine, with nothing to configure.
+//! `paywright dev`: the service and a stand-in for Stripe on this machine, without configuration.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::database::{Database, Schema};
 use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
-use crate::stop::{StopSignals, stop_asked};
+use crate::stop::{StopSignals, stop_requested};
 use crate::twin::endpoint;
 use crate::worker::KeepCarts;
 use crate::world::{now, random_bytes, unix_seconds};
@@ -26,15 +26,15 @@ use crate::{Failure, demo, descriptors, say};
 const DATABASE_FILE: &str = "orders.db";
 const TWIN_FILE: &str = "twin.json";
 const SECRETS_FILE: &str = "secrets.json";
-/// The twin takes any key of this form.
+/// A secret key for the twin, which accepts any that begins with `sk_test_`.
 const TWIN_KEY: &str = "sk_test_twin";
 const CUSTOMER: &str = "cus-ada";
 const CUSTOMER_TOKEN_DAYS: u32 = 30;
 
-/// What was drawn at the first start. It opens nothing but this folder's own toy shop.
+/// Secrets that were generated at the first start. They give access to this folder's demo shop only.
 #[derive(Serialize, Deserialize)]
 struct Secrets {
-    /// 32 bytes in hexadecimal: the API key is made of them.
+    /// 32 bytes in hexadecimal, from which the API key is made.
     api_key: String,
     webhook: String,
     token: String,
@@ -65,7 +65,7 @@ impl Secrets {
     }
 }
 
-/// For the owner's eyes alone.
+/// Writes a file that only its owner can read (mode 600).
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
@@ -78,7 +78,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     if options.fresh {
         start_over(folder)?;
     }
-    std::fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(|error| format!("{} cannot be created: {error}", folder.display()))?;
     let secrets = Secrets::of(folder)?;
     let listener = listen(&on_this_machine(options.port).to_string())
         .map_err(|failure| format!("{failure}: give another port with --port, or 0 for any"))?;
@@ -88,7 +88,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
     let twin_address = twin.address().ok_or("the twin has no address")?;
     let database = Database::Sqlite { path: folder.join(DATABASE_FILE).display().to_string() };
     let stores = database.open(1, Schema::Migrate).await?;
-    demo::stock(&stores.prices).await?;
+    demo::add_samples(&stores.prices).await?;
     let service = wire(Wiring {
         stores,
         stripe: ClientSettings {
@@ -102,7 +102,7 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         token_leeway_seconds: Tokens::LEEWAY_SECONDS,
         currency: Currency::Usd,
         publishable_key: None,
-        // A storefront that is being written may be served from anywhere.
+        // A storefront under development may be served from any origin.
         allowed_origins: vec!["*".into()],
         keep_carts: KeepCarts::default(),
         demo: true,
@@ -111,10 +111,10 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         rate_limits: Limits::default().rate_limits(ClientsSeen::OneServer),
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
-    admit(api, &key).await?;
+    store_key(api, &key).await?;
     let customer = CustomerId::new(CUSTOMER)?;
     let token = api.tokens.customer_token(&customer, in_days(now(), CUSTOMER_TOKEN_DAYS)?)?;
-    let twin = tokio::spawn(twin.run(stop_asked()));
+    let twin = tokio::spawn(twin.run(stop_requested()));
     let workers = workers(0);
     let open_files_max = descriptors::raise_limit();
     let connections =
@@ -131,7 +131,7 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
     let folder = options.dir.as_path();
     let mut endpoint = endpoint(webhooks, secrets.webhook.clone());
     if options.no_webhooks {
-        // Registered for nothing: it takes the place of the one that an earlier start may have left.
+        // Registered for no event: replaces the endpoint that an earlier start may have registered.
         endpoint.enabled_events.clear();
     }
     Server::bind(
@@ -164,23 +164,23 @@ fn start_over(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets the folder's key in; it may be in already, from an earlier start.
-async fn admit(api: &Api, key: &ApiKeyText) -> Result<(), Failure> {
+/// Stores the folder's API key, unless an earlier start has stored it.
+async fn store_key(api: &Api, key: &ApiKeyText) -> Result<(), Failure> {
     match api.app.add_api_key(&new_key(key, "dev".into(), Scope::ALL.to_vec(), None)?).await {
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A sale to be pasted into a shell, line by line or at once.
+/// Text that `dev` prints: the calls of a sale, to be pasted into a shell line by line or at once.
 fn calls(folder: &Path, api: SocketAddr, twin: SocketAddr, key: &str, token: &str) -> String {
     let folder = folder.display();
     format!(
-        r#"Paywright takes orders at http://{api} and pays them at a Stripe twin at http://{twin}.
-Everything is kept in {folder} (`paywright dev --fresh` starts over). Ctrl-C stops.
-A shop front to look at is at http://{api}/demo; it speaks Spree's storefront API (docs/spree.md).
+        r#"Paywright serves at http://{api}, with a Stripe twin at http://{twin}.
+All data is kept in {folder} (`paywright dev --fresh` starts over). Ctrl-C stops.
+A demo shop is at http://{api}/demo; it uses Spree's Storefront API (docs/spree.md).
 
-Paste all of this into another shell to make a sale, or a part at a time:
+To make a sale, paste these commands into another shell, all at once or one by one:
 
 API=http://{api}/api/v1/shop TWIN=http://{twin}
 KEY={key}
@@ -202,15 +202,15 @@ INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key:
 
 curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa | grep '"status"'
 
-# 4. Read the order back a moment later: the webhook has marked it as paid.
+# 4. Read the order a moment later: the webhook has marked it as paid.
 
 sleep 1; curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
 
-# 5. A payment system may say so itself; Stripe is asked before it is believed:
+# 5. Report the payment, as a payment system can; Paywright reads it at Stripe first:
 
 curl -sSw '\n' -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
 
-# 6. Give a part of the money back:
+# 6. Refund a part of the money:
 
 curl -sSw '\n' $API/orders/$ORDER/refunds -H "X-API-Key: $KEY" -H 'Content-Type: application/json' -d '{{"amount": "12.50"}}'
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
         say(&format!("{}  {}{cause}", moment.at, moment.sentence));
     }
     if explained.next.is_empty() {
-        say("\nNothing is left to be done by itself.");
+        say("\nNothing else happens by itself.");
         return Ok(());
     }
     say("\nWhat happens next by itself:");

@@ -1,4 +1,4 @@
-//! `paywright health`: the check of a container, whose image has no other HTTP client.
+//! `paywright health`: the health check of the container, whose image has no other HTTP client.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -8,7 +8,7 @@ use crate::cli::HealthOptions;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
-/// How long the process may take to take the connection, and to send each part of its answer.
+/// Timeout of the connection, and of each read of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024;
@@ -19,7 +19,7 @@ pub(crate) fn run(options: &HealthOptions) -> Result<(), Failure> {
     let bind = bind.as_str();
     let address = bind.to_socket_addrs().ok().and_then(|mut it| it.next());
     let address = reachable(address.ok_or_else(|| format!("no address is known for {bind}"))?);
-    let answer = ask(address).map_err(|error| format!("nobody answers at http://{address}/readyz: {error}"))?;
+    let answer = read_readiness(address).map_err(|error| format!("no answer from http://{address}/readyz: {error}"))?;
     let status = answer.split_whitespace().nth(1).unwrap_or_default();
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     if status != "200" {
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &HealthOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The address of this machine where a process listens on all of them.
+/// The loopback address for a process that listens on all addresses of this machine; otherwise `address` itself.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -39,7 +39,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<String> {
+fn read_readiness(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;

@@ -10,15 +10,15 @@ use crate::world::{now, random_bytes};
 use crate::{Failure, say};
 
 const SECONDS_PER_DAY: u32 = 24 * 60 * 60;
-/// The longest life of a key or a token, in days: a hundred years.
+/// Longest validity of a key or a token, in days: a hundred years.
 const DAYS_MAX: u32 = 36_500;
 
-/// The longest name of a key, in characters.
+/// Longest name of a key, in characters.
 const NAME_CHARS_MAX: usize = 100;
 
 pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
-    // The first command of a new shop may make the database; none but `migrate` and `serve` changes one that is there.
+    // The first command of a new shop may create the database; only `migrate` and `serve` change an existing one.
     let schema = match &options.command {
         KeysCommand::Create { .. } => Schema::Create,
         KeysCommand::List | KeysCommand::Revoke { .. } => Schema::Check,
@@ -29,8 +29,8 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
             let text = ApiKeyText::from_random(random_bytes()?);
             let key = new_key(&text, name, scopes, days)?;
             store.add_api_key(&key).await?;
-            say(&format!("Key {} ({}) may {}.", key.id, key.name, scope_names(&key)));
-            say("Its text is shown this once and kept nowhere; callers send it as X-API-Key:");
+            say(&format!("Key {} ({}) has the scopes {}.", key.id, key.name, scope_names(&key)));
+            say("The key is shown only once and is not stored; callers send it as X-API-Key:");
             say(text.expose());
         }
         KeysCommand::List => {
@@ -41,15 +41,15 @@ pub(crate) async fn run(options: KeysOptions) -> Result<(), Failure> {
                     (None, Some(at)) => format!("until {at}"),
                     (None, None) => "active".to_owned(),
                 };
-                say(&format!("{}  {}  [{}]  made {}  {state}", key.id, key.name, scope_names(&key), key.created_at));
+                say(&format!("{}  {}  [{}]  created {}  {state}", key.id, key.name, scope_names(&key), key.created_at));
             }
         }
         KeysCommand::Revoke { id } => {
-            // What was given is not repeated: it may be the key itself.
+            // The argument is not repeated in the error: it may be the key itself.
             let id = uuid::Uuid::try_parse(&id)
-                .map_err(|_| "a key is revoked by its id, as `paywright keys list` shows it, and not by its text")?;
+                .map_err(|_| "a key is revoked by its id, as listed by `paywright keys list`, and not by its text")?;
             if !store.revoke_api_key(id, now()).await? {
-                return Err(format!("there is no key {id}: `paywright keys list` shows all").into());
+                return Err(format!("there is no key {id}: `paywright keys list` lists all keys").into());
             }
             say(&format!("Key {id} is revoked."));
         }
@@ -61,7 +61,7 @@ fn scope_names(key: &ApiKey) -> String {
     key.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A key that `text` opens, with an id that says nothing about it.
+/// The record of the key `text`, with a random id.
 pub(crate) fn new_key(
     text: &ApiKeyText,
     name: String,

@@ -1,5 +1,5 @@
-//! Paywright: orders in, money exactly once. This crate reads settings, wires the adapters to the use cases
-//! and runs them; it is the only one that names them all.
+//! The program `paywright`. This crate reads settings, connects the adapters to the use cases and runs them; it is
+//! the only crate that depends on all adapters.
 
 mod audit;
 mod backup;
@@ -31,14 +31,14 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-/// What a command says when it cannot do its work: one sentence for the person at the terminal.
+/// Why a command failed: one sentence for the person at the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start(cli.log);
-    // The one way for TLS in this process; a second installation would be the only way to fail.
+    // The TLS implementation of this process. Installing it can fail only if one is installed already.
     drop(rustls::crypto::ring::default_provider().install_default());
     let done = match cli.command {
         Command::Dev(options) => dev::run(options).await,
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
     ended(done)
 }
 
-/// The end of a command that looks for something: it fails, and has said why, where it has found it.
+/// Exit code of a command that reports findings: failure if there are any (`Ok(false)`), which it has printed.
 fn finding(clean: Result<bool, Failure>) -> ExitCode {
     match clean {
         Ok(false) => ExitCode::FAILURE,
@@ -77,10 +77,10 @@ fn ended(done: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints a line of what a command was asked for. Logs go to the other stream.
+/// Prints a line of a command's output to standard output. Logs go to standard error.
 fn say(text: &str) {
     use std::io::Write;
-    // Nobody reads it if the stream is closed, which is no reason to stop serving.
+    // A closed stream is no reason to stop serving.
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 

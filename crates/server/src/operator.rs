@@ -1,13 +1,13 @@
-//! Who runs a command: kept with what it changes.
+//! The operator who runs a command, recorded with the changes that it makes.
 
 use std::os::unix::fs::MetadataExt;
 
 use paywright_app::Actor;
 
-/// Most characters of a name that are kept.
+/// Maximum number of characters of a name that are stored.
 const NAME_CHARS_MAX: usize = 64;
 
-/// The operator of this process, by the name of the operating system's user; by the number where the user has no name.
+/// The operator of this process: the name of the operating system's user, or the uid if the user has no name.
 pub(crate) fn operator() -> Actor {
     let name = whoami::username().ok().filter(|it| !it.trim().is_empty());
     let operator = name.unwrap_or_else(|| match std::fs::metadata("/proc/self") {

@@ -11,13 +11,13 @@ use crate::database::Schema;
 use crate::settings::Settings;
 use crate::{Failure, say};
 
-/// The most lines of one file.
+/// Maximum number of lines of one file.
 const LINES_MAX: usize = 100_000;
-/// How many problems of a file are named.
+/// Maximum number of problems of a file that are printed.
 const PROBLEMS_SHOWN_MAX: usize = 20;
-/// How many characters of a column's name a problem repeats.
+/// Maximum number of characters of a column's name that an error repeats.
 const NAME_CHARS_SHOWN_MAX: usize = 100;
-/// What begins the name of a column of prices: `price_usd`.
+/// Prefix of the names of price columns, such as `price_usd`.
 const PRICE: &str = "price_";
 
 pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
             let variants = variants(&text).map_err(|problems| not_imported(&file, &problems))?;
             database.open(1, Schema::Create).await?.prices.put_variants(&variants).await?;
             say(&format!(
-                "{} variants are on the price list. Carts have their prices from their next change on.",
+                "{} variants were imported. Their prices apply to a cart from its next change on.",
                 variants.len()
             ));
         }
@@ -37,7 +37,7 @@ pub(crate) async fn run(options: PricesOptions) -> Result<(), Failure> {
             database.open(1, Schema::Create).await?.prices.put_terms(&terms).await?;
             let Terms { shipping, taxes, coupons } = &terms;
             say(&format!(
-                "Terms of sale: {} ways to ship, {} taxes, {} coupons.",
+                "Terms of sale: {} shipping rates, {} taxes, {} coupons.",
                 shipping.len(),
                 taxes.len(),
                 coupons.len()
@@ -59,7 +59,7 @@ fn not_imported(file: &Path, problems: &[String]) -> String {
 }
 
 /// The variants of a CSV file whose first line names the columns: `id`, `name`, a `price_…` for each currency, and
-/// `sku`, `description` and `active` if there are such. All problems are named at once.
+/// optionally `sku`, `description` and `active`. All problems are reported at once.
 pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|problem| vec![problem.to_string()])?.clone();
@@ -72,7 +72,7 @@ pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
         }
         match record.map_err(|problem| vec![problem.to_string()]).and_then(|it| variant(&it, &columns)) {
             Ok(variant) if ids.insert(variant.id.clone()) => found.push(variant),
-            Ok(variant) => problems.push(format!("line {line}: {} is there twice", variant.id)),
+            Ok(variant) => problems.push(format!("line {line}: {} occurs twice", variant.id)),
             Err(of_line) => problems.extend(of_line.iter().map(|it| format!("line {line}: {it}"))),
         }
     }
@@ -82,7 +82,7 @@ pub(crate) fn variants(text: &str) -> Result<Vec<Variant>, Vec<String>> {
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// What a column is about.
+/// The meaning of a column.
 #[derive(PartialEq, Eq)]
 enum Column {
     Id,
@@ -93,7 +93,7 @@ enum Column {
     Price(Currency),
 }
 
-/// The name of a column as far as a problem repeats it.
+/// The name of a column, as an error repeats it: at most [`NAME_CHARS_SHOWN_MAX`] characters.
 fn shown(name: &str) -> String {
     name.chars().take(NAME_CHARS_SHOWN_MAX).collect()
 }
@@ -110,14 +110,14 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
             Some(Err(problem)) => Err(format!("line 1: {}: the currency {problem}", shown(name))),
             None => {
                 let name = shown(name);
-                Err(format!("line 1: {name} is none of id, name, sku, description, active, price_usd and the like"))
+                Err(format!("line 1: {name} is none of id, name, sku, description, active, price_usd and similar"))
             }
         },
     };
     let (mut columns, mut problems) = (Vec::new(), Vec::new());
     for name in headers {
         match column(name) {
-            Ok(column) if columns.contains(&column) => problems.push(format!("line 1: {} is there twice", shown(name))),
+            Ok(column) if columns.contains(&column) => problems.push(format!("line 1: {} occurs twice", shown(name))),
             Ok(column) => columns.push(column),
             Err(problem) => problems.push(problem),
         }
@@ -125,7 +125,7 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
     for (needed, is_there) in [
         ("id", columns.iter().any(|it| matches!(it, Column::Id))),
         ("name", columns.iter().any(|it| matches!(it, Column::Name))),
-        ("price_usd or the like", columns.iter().any(|it| matches!(it, Column::Price(_)))),
+        ("price_usd or similar", columns.iter().any(|it| matches!(it, Column::Price(_)))),
     ] {
         if !is_there {
             problems.push(format!("line 1: there is no column {needed}"));
@@ -134,18 +134,18 @@ fn columns(headers: &csv::StringRecord) -> Result<Vec<Column>, Vec<String>> {
     if problems.is_empty() { Ok(columns) } else { Err(problems) }
 }
 
-/// Reads a line, or gives every problem of it.
+/// Reads a line, or returns all its problems.
 fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, Vec<String>> {
     let mut problems = Vec::new();
     let (mut id, mut name) = (None, None);
     let (mut sku, mut description, mut active, mut prices) = (None, None, true, Vec::new());
     for (column, text) in columns.iter().zip(record) {
         match column {
-            Column::Id => id = noted(&mut problems, "id", VariantId::new(text)),
-            Column::Name => name = noted(&mut problems, "name", Text::new(text)),
+            Column::Id => id = valid(&mut problems, "id", VariantId::new(text)),
+            Column::Name => name = valid(&mut problems, "name", Text::new(text)),
             Column::Sku | Column::Price(_) if text.is_empty() => {}
-            Column::Sku => sku = noted(&mut problems, "sku", Text::new(text)),
-            Column::Description => description = noted(&mut problems, "description", Text::new(text)),
+            Column::Sku => sku = valid(&mut problems, "sku", Text::new(text)),
+            Column::Description => description = valid(&mut problems, "description", Text::new(text)),
             Column::Active => match text.to_ascii_lowercase().as_str() {
                 "" | "true" | "yes" | "1" => active = true,
                 "false" | "no" | "0" => active = false,
@@ -153,7 +153,7 @@ fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, Ve
             },
             Column::Price(currency) => {
                 let field = format!("{PRICE}{}", currency.code());
-                prices.extend(noted(&mut problems, &field, Variant::parse_price(text, *currency)));
+                prices.extend(valid(&mut problems, &field, Variant::parse_price(text, *currency)));
             }
         }
     }
@@ -166,8 +166,8 @@ fn variant(record: &csv::StringRecord, columns: &[Column]) -> Result<Variant, Ve
     }
 }
 
-/// The value of a field, or none and its problem noted.
-fn noted<T, E: std::fmt::Display>(problems: &mut Vec<String>, field: &str, value: Result<T, E>) -> Option<T> {
+/// The value of a field if it is valid; otherwise adds its problem to `problems`.
+fn valid<T, E: std::fmt::Display>(problems: &mut Vec<String>, field: &str, value: Result<T, E>) -> Option<T> {
     value.map_err(|problem| problems.push(format!("{field} {problem}"))).ok()
 }
 
@@ -193,7 +193,7 @@ mod tests {
             "line 3: id must be",
             "line 4: name must",
             "line 5: price_usd must be more",
-            "line 7: hat is there twice",
+            "line 7: hat occurs twice",
             "line 8:",
             "line 9: id must be",
             "line 9: name must",
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(variants(fractions).unwrap_err(), [why]);
         let columns = variants("id,prize_usd\n").unwrap_err();
         assert!(columns[0].contains("prize_usd is none of") && columns[1].contains("no column name"), "{columns:?}");
-        assert_eq!(variants("id,name,price_usd,PRICE_USD\n").unwrap_err(), ["line 1: PRICE_USD is there twice"]);
+        assert_eq!(variants("id,name,price_usd,PRICE_USD\n").unwrap_err(), ["line 1: PRICE_USD occurs twice"]);
         assert!(variants("id,name,price_usd\n").unwrap_err()[0].contains("no lines"));
     }
 }

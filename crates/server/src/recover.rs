@@ -14,16 +14,16 @@ use crate::worker::WorkerSignal;
 use crate::world::now;
 use crate::{Failure, say};
 
-/// Names every lost order whose payment names this installation.
+/// Argument that means every lost order whose payment names this installation.
 const ALL: &str = "all";
 
-/// Begins a new epoch, takes in what Stripe has, and says whether no order is left to be decided on.
+/// Begins a new epoch, reads what Stripe has, and returns whether no order needs a decision any more.
 pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     if options.since > now() {
-        return Err(format!("--since is the moment of the backup, and {} is yet to come", options.since).into());
+        return Err(format!("--since must be the time of the backup, but {} is in the future", options.since).into());
     }
     if let Some(both) = options.refund.iter().find(|it| options.recreate.contains(it)) {
-        return Err(format!("{both} is named by --refund and by --recreate: it can be one of the two").into());
+        return Err(format!("{both} is named by both --refund and --recreate: choose one of them").into());
     }
     let settings = Settings::read(options.settings.config.as_deref())?;
     let (database, stripe) = (settings.database()?, settings.stripe_client()?);
@@ -35,11 +35,11 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let recovery = work.scope(app.recover(options.since, |it| options.decision(it))).await?;
     say(&format!("Installation {installation}: epoch {} begins.", recovery.epoch));
     say(&format!(
-        "Stripe lists {} payment intents of this installation, from a week before {} on.",
+        "Stripe lists {} payment intents of this installation since one week before {}.",
         recovery.intents, options.since
     ));
-    let complete = tell(&recovery);
-    Ok(options.was_heard(&recovery) && complete)
+    let complete = print(&recovery);
+    Ok(options.report_ignored(&recovery) && complete)
 }
 
 /// Whether `name` is the id or the number of a lost order.
@@ -48,8 +48,8 @@ fn names(name: &str, order: &RecordedOrder) -> bool {
 }
 
 impl RecoverOptions {
-    /// What is asked for about an order that was lost: by its name, or by `all` where it has none. `all` leaves out those
-    /// whose payment does not say that it is of this installation: they may be another one's.
+    /// The decision on a lost order: that of its name, or else that of `all`. `all` leaves out orders whose payment does not
+    /// name this installation: they may belong to another one.
     fn decision(&self, order: &RecordedOrder) -> Option<LostOrderDecision> {
         let named = |list: &[String]| list.iter().any(|it| names(it, order));
         let all = |list: &[String]| order.names_installation && list.iter().any(|it| it == ALL);
@@ -64,64 +64,65 @@ impl RecoverOptions {
         }
     }
 
-    /// Says which orders were named in vain, and whether none was.
-    fn was_heard(&self, recovery: &Recovery) -> bool {
+    /// Prints which named orders were not changed, and returns whether there are none.
+    fn report_ignored(&self, recovery: &Recovery) -> bool {
         let wanted = [(&self.refund, LostOrderDecision::Refund), (&self.recreate, LostOrderDecision::Recreate)];
         let wanted = wanted.iter().flat_map(|(list, wanted)| list.iter().map(move |it| (it, *wanted)));
-        let mut all_heard = true;
+        let mut none_ignored = true;
         for (name, wanted) in wanted.filter(|(name, _)| *name != ALL) {
             let lost = recovery.lost.iter().find(|it| it.record.as_ref().is_some_and(|it| names(name, it)));
             let problem = match lost.map(|it| it.decision) {
-                None => "is not among the lost orders: nothing was done about it",
+                None => "is not a lost order: nothing was done",
                 Some(Some(decided)) if decided == wanted => continue,
-                Some(_) => "was decided on by an earlier run, and that stands: what is here is refunded as any order",
+                Some(_) => "was decided on by an earlier run, which is final: refund it like any other order",
             };
             say(&format!("\n{name} {problem}."));
-            all_heard = false;
+            none_ignored = false;
         }
-        all_heard
+        none_ignored
     }
 }
 
-fn tell(recovery: &Recovery) -> bool {
+/// Prints what was recovered and what is missing, and returns whether nothing needs a decision or a further run.
+fn print(recovery: &Recovery) -> bool {
     let group = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             say(&format!("\n{title} ({}):\n  {}", lines.len(), lines.join("\n  ")));
         }
     };
     let updated = recovery.updated.iter().map(|it| format!("{}: {}", it.number, state_of(it)));
-    group("Brought up to date", updated.collect());
+    group("Updated", updated.collect());
     let lost_orders = recovery.lost.iter().filter_map(|it| it.order.as_ref());
     let differing: Vec<_> = recovery.updated.iter().chain(lost_orders).filter_map(differing).collect();
-    group("An edit was lost: repeat it, or edit the order anew, before it is paid", differing);
+    group("An edit was lost: repeat it, or edit the order again, before it is paid", differing);
     let lost =
         |wanted: &dyn Fn(&RecoveredOrder) -> bool| recovery.lost.iter().filter(|it| wanted(it)).map(line).collect();
     let is_changed = |it: &RecoveredOrder| it.order.is_some() && (it.order != it.before || it.problem.is_some());
     let is = |it: &RecoveredOrder, decision| is_changed(it) && it.decision == Some(decision);
-    group("Made again", lost(&|it| is(it, LostOrderDecision::Recreate)));
-    group("Given back or canceled", lost(&|it| is(it, LostOrderDecision::Refund)));
+    group("Recreated", lost(&|it| is(it, LostOrderDecision::Recreate)));
+    group("Refunded or canceled", lost(&|it| is(it, LostOrderDecision::Refund)));
     let settled = recovery.lost.iter().filter(|it| it.order.is_some() && !is_changed(it)).count();
     if settled > 0 {
-        say(&format!("\n{settled} lost orders were dealt with by an earlier run."));
+        say(&format!("\n{settled} lost orders were recreated, refunded or canceled by an earlier run."));
     }
     let missing: Vec<String> = lost(&|it| it.order.is_none());
     if missing.is_empty() {
         say("\nNo order is missing.");
         return recovery.lost.iter().all(|it| it.problem.is_none());
     }
-    group("Lost, and to be decided on", missing);
+    group("Lost, decision needed", missing);
     say(
-        "\nMake them again with --recreate all, or give back what was paid with --refund all; or name one order by its id \
+        "\nRecreate them with --recreate all, or refund their payments with --refund all; or name one order by its id \
          or number. `all` leaves out payments that do not name this installation.",
     );
     false
 }
 
-/// What an order and its payment ask for, where Stripe was told of an edit that the restore has lost.
+/// The amounts of an order and of its payment, if an edit that had reached Stripe was lost in the restore.
 fn differing(order: &Order) -> Option<String> {
     let intent = order.payable_intent().filter(|it| it.amount != order.total && order.operation.is_none())?;
     let (here, there) = (order.total.to_decimal(), intent.amount.to_decimal());
-    Some(format!("{}: {here} here, and {there} asked for by {}", order.number, intent.id))
+    Some(format!("{}: {here} here, but {} is for {there}", order.number, intent.id))
 }
 
 fn line(lost: &RecoveredOrder) -> String {

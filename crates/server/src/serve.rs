@@ -1,4 +1,4 @@
-//! `paywright serve`, and what `dev` has in common with it.
+//! `paywright serve`, and the wiring that it shares with `dev`.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use secrecy::SecretString;
 use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::settings::{Payments, Settings};
-use crate::stop::{FINISH_SECONDS, StopSignals, drain_when_asked};
+use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
 use crate::worker::{KeepCarts, Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
-/// All that a service needs to be told.
+/// Stores, secrets and settings of a service.
 pub(crate) struct Wiring {
     pub(crate) stores: Stores,
     pub(crate) stripe: ClientSettings,
@@ -27,20 +27,20 @@ pub(crate) struct Wiring {
     pub(crate) token_secret: SecretString,
     /// Tolerance for the clock of the shop that signs tokens.
     pub(crate) token_leeway_seconds: u32,
-    /// Of a cart where the storefront names none.
+    /// Currency of a cart for which the storefront names none.
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) keep_carts: KeepCarts,
     pub(crate) demo: bool,
-    /// How long new connections are still taken once a stop was asked for.
+    /// How long new connections are still accepted after a stop was requested.
     pub(crate) drain: Duration,
-    /// Proxies that are believed what they say of a client.
+    /// Proxies whose `X-Forwarded-*` headers are trusted.
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) rate_limits: RateLimits,
 }
 
-/// A service that is wired and does not answer yet.
+/// A wired service that does not answer requests yet.
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) waker: Arc<WorkerSignal>,
@@ -58,7 +58,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let connections =
         descriptors::connections_max(settings.http.connections(), open_files_max, database.connections(), workers)?;
     let wiring = Wiring {
-        // Opened, and perhaps migrated, once all settings were found right.
+        // Opened, and perhaps migrated, only after all settings were checked.
         stores: database.open(workers, options.migrate.into()).await?,
         stripe,
         payments: settings.payments.clone(),
@@ -84,12 +84,12 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     answer(service, listener, workers, connections, signals).await
 }
 
-/// How many threads serve, where `set` says so or leaves it open.
+/// Number of serving threads: `set`, or one per core if that is 0.
 pub(crate) fn workers(set: usize) -> usize {
     if set == 0 { std::thread::available_parallelism().map_or(2, Into::into) } else { set }
 }
 
-/// Puts the adapters behind the use cases.
+/// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
     let Stores { orders, carts, prices, installation } = wiring.stores;
@@ -114,7 +114,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     Ok(Service { api, waker, keep_carts: wiring.keep_carts, drain: wiring.drain })
 }
 
-/// Stripe, as the use cases of one installation see it.
+/// The gateway to Stripe for one installation.
 pub(crate) fn gateway(stripe: ClientSettings, installation: InstallationId) -> Result<StripeGateway, Failure> {
     Ok(StripeGateway::new(Client::new(stripe)?, world::now).of_installation(installation))
 }
@@ -149,7 +149,8 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
-/// Answers, and does what was committed, until the process is asked to stop; then drains and finishes what was begun.
+/// Answers requests and runs the worker until the process receives a signal to stop; then drains, and finishes requests and
+/// tasks under way.
 pub(crate) async fn answer(
     service: Service,
     listener: TcpListener,
@@ -164,9 +165,9 @@ pub(crate) async fn answer(
     let server = serve(api, listener, options)?;
     let handle = server.handle();
     let stopped = tokio::spawn(async move {
-        drain_when_asked(signals, &shutdown, drain).await;
+        drain_on_signal(signals, &shutdown, drain).await;
         shutdown.close();
-        // Side by side: a stop takes `FINISH_SECONDS` after the drain at most, and not twice as long.
+        // Concurrently, so that a stop takes at most `FINISH_SECONDS` after the drain, and not twice as long.
         tokio::join!(handle.stop(true), worker.stop(Duration::from_secs(FINISH_SECONDS)));
     });
     server.await?;

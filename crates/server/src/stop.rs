@@ -5,10 +5,10 @@ use std::time::Duration;
 use paywright_http_api::Shutdown;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long requests and tasks under way may take after the listener has closed, in seconds.
+/// Time in seconds that requests and tasks under way have after the listener has closed.
 pub(crate) const FINISH_SECONDS: u64 = 30;
 
-/// The signals that ask this process to stop. None is missed from its making on.
+/// The signals SIGTERM and SIGINT. From its creation on, no signal is missed.
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -19,9 +19,9 @@ impl StopSignals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
-        // `None` would say that no signal can come any more, which does not happen while the runtime is there.
+        // `None` means that no signal can arrive any more, which does not happen while the runtime exists.
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -29,24 +29,24 @@ impl StopSignals {
     }
 }
 
-/// Waits for a signal, turns `/readyz` to 503, and serves on for `drain` or until a second signal. The listener is to be
-/// closed then.
-pub(crate) async fn drain_when_asked(mut signals: StopSignals, shutdown: &Shutdown, drain: Duration) {
+/// Waits for a signal, turns `/readyz` to 503, and continues to serve for `drain` or until a second signal. The caller
+/// then closes the listener.
+pub(crate) async fn drain_on_signal(mut signals: StopSignals, shutdown: &Shutdown, drain: Duration) {
     signals.next().await;
     shutdown.drain();
     if !drain.is_zero() {
         let seconds = drain.as_secs();
-        tracing::info!(seconds, "stopping: /readyz is 503; the listener closes after the drain, or at a second signal");
+        tracing::info!(seconds, "stopping: /readyz is 503; the listener closes after the drain, or on a second signal");
         tokio::select! {
             () = tokio::time::sleep(drain) => {}
             () = signals.next() => tracing::info!("a second signal: the rest of the drain is skipped"),
         }
     }
-    tracing::info!(seconds = FINISH_SECONDS, "stopping: the listener closes; requests under way are finished first");
+    tracing::info!(seconds = FINISH_SECONDS, "stopping: the listener closes; requests under way may finish");
 }
 
-/// Waits until the process is asked to stop.
-pub(crate) async fn stop_asked() {
+/// Waits for a signal to stop.
+pub(crate) async fn stop_requested() {
     match StopSignals::new() {
         Ok(mut signals) => signals.next().await,
         Err(error) => {
@@ -61,7 +61,7 @@ mod tests {
     use super::FINISH_SECONDS;
     use crate::settings::http::DRAIN_SECONDS;
 
-    /// What a runtime waits beyond the longest stop, in seconds.
+    /// Seconds that a container runtime waits beyond the longest stop.
     const MARGIN_SECONDS: u64 = 5;
 
     #[test]

@@ -1,5 +1,5 @@
-//! Log lines: to the error stream, so that what a command prints can be piped. A line has the fields of its event and of
-//! the spans around it side by side, each name once: an order's id is under one name wherever it was learned.
+//! Log lines. They go to standard error, so that a command's output can be piped. A line has the fields of its event and of
+//! the spans around it, each name once, so that an order's id always has the same name.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -17,10 +17,10 @@ use tracing_subscriber::{EnvFilter, Registry};
 use crate::cli::LogFormat;
 use crate::world::now;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// Levels that are logged if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info,actix_server=warn";
 
-/// What takes the place of a word that must not be in a log.
+/// Replacement of a word that must not be in a log.
 const MASK: &str = "***";
 
 pub(crate) fn start(format: LogFormat) {
@@ -35,7 +35,7 @@ struct Lines {
     in_color: bool,
 }
 
-/// Fields by name, in the order in which they were first recorded; a later value takes the place of an earlier one.
+/// Fields by name, in the order in which they were first recorded; a later value replaces an earlier one.
 #[derive(Debug, Default)]
 struct Fields(Vec<(&'static str, Value)>);
 
@@ -47,7 +47,7 @@ impl Fields {
         }
     }
 
-    /// Adds those of an outer span whose names are not taken.
+    /// Adds the fields of an outer span whose names are not present yet.
     fn inherit(&mut self, outer: &Self) {
         for (name, value) in &outer.0 {
             if !self.0.iter().any(|(taken, _)| taken == name) {
@@ -79,9 +79,8 @@ impl Visit for Fields {
     }
 }
 
-/// A text without what must not be logged: keys, tokens and client secrets, and words with an `@` in them, which are e-mail
-/// addresses, that Stripe repeats when it refuses one, or addresses with a password. None should get here; what does,
-/// ends here.
+/// Masks secrets in a text: keys, tokens and client secrets, and words that contain an `@`, which are e-mail addresses
+/// (Stripe repeats one that it refuses) or URLs with a password. A last protection: no caller should log any of them.
 fn masked(text: &str) -> String {
     let text = without_secrets(text);
     if !text.contains('@') {
@@ -125,12 +124,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             LogFormat::Json => json(*level, target, fields),
         };
         line.push('\n');
-        // Whoever reads the lines may be gone: that costs the lines, and nothing else.
+        // If standard error is closed, the line is lost and nothing else happens.
         drop(std::io::stderr().write_all(line.as_bytes()));
     }
 }
 
-/// The message of an event among its fields.
+/// Name of the field that has the message of an event.
 const MESSAGE: &str = "message";
 
 fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
@@ -143,7 +142,7 @@ fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
     let mut line = format!("{} {color}{level:>5}{plain}", now());
     let (message, others): (Vec<_>, Vec<_>) = fields.0.into_iter().partition(|(name, _)| *name == MESSAGE);
     for (_, message) in message {
-        // One event is one line.
+        // Control characters are replaced, so that an event is a single line.
         line.extend([" ", &message.as_str().unwrap_or_default().replace(char::is_control, " ")]);
     }
     for (name, value) in others {
@@ -158,7 +157,7 @@ fn text(level: Level, target: &str, fields: Fields, in_color: bool) -> String {
     line
 }
 
-/// Whether a line is for those who look into one module, which it names.
+/// Whether lines of a level name their module.
 fn is_detail(level: Level) -> bool {
     level >= Level::DEBUG
 }
@@ -179,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_address_and_no_secret_is_logged_whoever_says_it() {
+    fn e_mail_addresses_and_secrets_are_masked_in_any_text() {
         for (text, expected) in [
             ("Invalid email address: zoë@example.com", "Invalid email address: ***"),
             ("it was \"a@b.co\", and is not", "it was \"***\", and is not"),

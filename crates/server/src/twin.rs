@@ -6,7 +6,7 @@ use paywright_stripe_twin::{Options, Server, WebhookEndpoint};
 
 use crate::cli::TwinOptions;
 use crate::serve::on_this_machine;
-use crate::stop::stop_asked;
+use crate::stop::stop_requested;
 use crate::{Failure, say, world};
 
 pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
@@ -22,12 +22,12 @@ pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
     )
     .await?;
     let address = server.address().ok_or("the twin has no address")?;
-    say(&format!("A Stripe twin listens at http://{address}; its key is any that begins with sk_test_"));
-    server.run(stop_asked()).await;
+    say(&format!("A Stripe twin listens at http://{address}; it accepts any key that begins with sk_test_"));
+    server.run(stop_requested()).await;
     Ok(())
 }
 
-/// The endpoint that is there from the start.
+/// The webhook endpoint that is registered from the start, for all events.
 pub(crate) fn endpoint(url: String, secret: String) -> WebhookEndpoint {
     WebhookEndpoint { id: "we_start".into(), url, secret, enabled_events: vec!["*".into()] }
 }

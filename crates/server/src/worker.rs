@@ -1,5 +1,5 @@
-//! Who does what was committed: a few tasks of the runtime that take work from the store, each in its own time. Every
-//! process that serves has them, and any of them may die at any moment.
+//! The worker: background loops that lease due tasks from the store and perform them. Every serving process has a worker,
+//! and any of them may die at any time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,18 @@ use tokio::task::JoinHandle;
 
 use crate::world::now;
 
-/// How many steps run side by side: so many may wait for a slow answer before the rest waits for them.
-const HANDS: usize = 2;
+/// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
+const LOOPS: usize = 2;
 
-/// How long nothing is looked for where nobody rings: what another process has left is found by then.
-const LOOK: Duration = Duration::from_secs(1);
+/// Pause before the store is polled again when no task was due. A wake-up ends it; tasks left by other processes are found
+/// after it.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long to wait after a store that did not answer.
-const AFTER_TROUBLE: Duration = Duration::from_secs(3);
+/// Pause after a step that failed or a store that did not answer.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
 
-/// How often it is looked whether carts are to be forgotten.
-const TIDY: Duration = Duration::from_secs(60);
+/// Interval between two deletions of abandoned carts.
+const DELETE_CARTS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Wakes the worker of this process.
 #[derive(Debug, Default)]
@@ -34,51 +35,52 @@ impl WorkerWaker for WorkerSignal {
 
 /// The worker of this process.
 pub(crate) struct Worker {
-    hands: Vec<JoinHandle<()>>,
+    loops: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
 
 impl Worker {
-    /// Starts it. Carts are kept for as long as `keep` says.
+    /// Starts the worker. Carts are kept for as long as `keep` says.
     pub(crate) fn start(app: &App, storefront: &Storefront, waker: &Arc<WorkerSignal>, keep: KeepCarts) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let hands = (0..HANDS).map(|_| tokio::spawn(work(app.in_background(), Arc::clone(waker), stopped.clone())));
-        let tidying = tokio::spawn(tidy(storefront.clone(), keep, stopped.clone()));
-        Self { hands: hands.chain([tidying]).collect(), stop }
+        let task_loop = |_| tokio::spawn(run_tasks(app.in_background(), Arc::clone(waker), stopped.clone()));
+        let cart_loop = tokio::spawn(delete_carts(storefront.clone(), keep, stopped.clone()));
+        Self { loops: (0..LOOPS).map(task_loop).chain([cart_loop]).collect(), stop }
     }
 
-    /// Lets every step that has begun come to its end, for so long at most. What is cut off then is as after a kill:
-    /// others go on with it.
-    pub(crate) async fn stop(self, patience: Duration) {
+    /// Waits until every step that has begun is complete, for at most `timeout`. A step that is cut off then is continued
+    /// by another process, as after a kill.
+    pub(crate) async fn stop(self, timeout: Duration) {
         self.stop.send_replace(true);
         let all_done = async {
-            for hand in self.hands {
-                drop(hand.await);
+            for each in self.loops {
+                drop(each.await);
             }
         };
-        if tokio::time::timeout(patience, all_done).await.is_err() {
-            tracing::warn!("some tasks are left to others");
+        if tokio::time::timeout(timeout, all_done).await.is_err() {
+            tracing::warn!("the worker stopped before all tasks were complete; other processes continue them");
         }
     }
 }
 
-async fn work(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
+/// Performs due tasks until the worker is stopped.
+async fn run_tasks(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let step = {
             let app = app.clone();
             tokio::spawn(async move { app.run_due_tasks(now()).await })
         };
         let wait = match step.await {
-            Ok(Ok(0)) => LOOK,
+            Ok(Ok(0)) => POLL_INTERVAL,
             Ok(Ok(_)) => continue,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the worker cannot use the store now");
-                AFTER_TROUBLE
+                PAUSE_AFTER_FAILURE
             }
-            // A step of its own, so that one that breaks does not end the worker.
+            // Each step is spawned, so that a panic in it does not end the worker.
             Err(error) => {
-                tracing::error!(%error, "a step of the worker did not come to its end");
-                AFTER_TROUBLE
+                tracing::error!(%error, "a step of the worker panicked");
+                PAUSE_AFTER_FAILURE
             }
         };
         tokio::select! {
@@ -89,38 +91,38 @@ async fn work(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<b
     }
 }
 
-/// How long carts that nobody changes are kept, in seconds; for ever if `None`.
+/// Number of seconds for which unchanged carts are kept; for ever if `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct KeepCarts {
     pub(crate) all: Option<u32>,
-    /// Those of guests that have nothing in them.
+    /// Limit for guests' carts without lines.
     pub(crate) empty: Option<u32>,
 }
 
-/// Forgets carts that were left, a page of each walk at a time.
-async fn tidy(storefront: Storefront, keep: KeepCarts, mut stopped: watch::Receiver<bool>) {
+/// Deletes abandoned carts, one page of each walk at a time.
+async fn delete_carts(storefront: Storefront, keep: KeepCarts, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let mut more = false;
         if let Some(seconds) = keep.empty {
-            more |= goes_on(storefront.forget_empty_carts(seconds).await);
+            more |= has_more(storefront.forget_empty_carts(seconds).await);
         }
         if let Some(seconds) = keep.all {
-            more |= goes_on(storefront.forget_left_carts(seconds).await);
+            more |= has_more(storefront.forget_left_carts(seconds).await);
         }
         if more {
             continue;
         }
         tokio::select! {
-            () = tokio::time::sleep(TIDY) => {}
+            () = tokio::time::sleep(DELETE_CARTS_INTERVAL) => {}
             _ = stopped.changed() => {}
         }
     }
 }
 
 /// Whether a walk has more pages.
-fn goes_on(page: Result<bool, StorefrontError>) -> bool {
+fn has_more(page: Result<bool, StorefrontError>) -> bool {
     page.unwrap_or_else(|error| {
-        tracing::warn!(%error, "carts that were left cannot be forgotten now");
+        tracing::warn!(%error, "abandoned carts cannot be deleted now");
         false
     })
 }

@@ -1,4 +1,4 @@
-//! The real clock and real randomness, the only place that touches them.
+//! The real clock and real randomness; no other module uses them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::Failure;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemClock;
 
-/// This moment. A clock set outside the years 1970 to 9999 reads as 1970.
+/// The current time. A clock that is set outside the years 1970 to 9999 reads as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the Clock that everyone else is given")]
 pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -20,12 +20,12 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::EPOCH)
 }
 
-/// This moment in seconds since 1970.
+/// The current time in seconds since 1970.
 pub(crate) fn unix_seconds() -> i64 {
     now().unix_seconds()
 }
 
-/// The shortest and the longest that a pause may be.
+/// Shortest and longest pause between attempts.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(512);
 
@@ -33,7 +33,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(512);
 impl Clock for SystemClock {
     async fn pause(&self, attempt: u32) {
         let doubled = PAUSE_MIN.saturating_mul(1 << attempt.min(16)).min(PAUSE_MAX);
-        // Half of it to all of it.
+        // A random part, between half of it and all of it.
         tokio::time::sleep(doubled / 2 + (doubled / 2).mul_f32(fastrand::f32())).await;
     }
 
@@ -61,9 +61,9 @@ impl Ids for RandomIds {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes from the operating system, for keys and secrets.
 pub(crate) fn random_bytes() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut bytes).map_err(|error| format!("the operating system gave no random bytes: {error}"))?;
     Ok(bytes)
 }

@@ -1,6 +1,6 @@
-//! What the benchmarks share: the built program under a closed-loop load. N connections each send the next request
-//! when the last is answered, for some seconds a row. The client does as little as it can, since it runs on the
-//! same cores.
+//! Shared code of the benchmarks: the built program under a closed-loop load. N connections each send the next request
+//! when the last one is answered, for some seconds per row. The client does as little work as possible, because it runs on
+//! the same cores.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 pub(crate) const ORDER: &str = r#"{"currency":"usd","customer":"cus-ada","line_items":[
     {"name":"Main product 2","amount":5600,"quantity":2},{"name":"Leash","amount":1250,"quantity":1}]}"#;
 
-/// Seconds of a row, unless `SECONDS_A_ROW` says otherwise.
+/// Duration of a row in seconds: `SECONDS_A_ROW`, or 5.
 pub(crate) fn seconds_a_row() -> u64 {
     std::env::var("SECONDS_A_ROW").ok().and_then(|it| it.parse().ok()).unwrap_or(5)
 }
 
-/// Runs a benchmark, unless `cargo test --benches` only wants to know that it builds.
+/// Runs a benchmark; with `cargo test --benches`, which only checks that it builds, does nothing.
 pub(crate) fn run(benchmark: impl Future<Output = ()>) {
     if std::env::args().any(|it| it == "--bench") {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -31,12 +31,12 @@ pub(crate) fn run(benchmark: impl Future<Output = ()>) {
 fn paywright(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paywright"));
     command.args(arguments).current_dir(folder).stderr(Stdio::null());
-    // Writing a line for each request is part of what a server does, though nobody reads it here.
+    // The cost of a log line for each request is part of the measurement.
     command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()));
     command
 }
 
-/// A process that goes with this value, and the address that it printed.
+/// A process that is killed when this value is dropped, and the address that it printed.
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: String,
@@ -52,7 +52,7 @@ impl Running {
         Self { child, address }
     }
 
-    /// A stand-in for Stripe that takes so long for each answer.
+    /// Starts a stand-in for Stripe with a delay for each answer.
     pub(crate) fn twin(latency_ms: u64) -> Self {
         Self::start(paywright(&std::env::temp_dir(), &["twin", "--port", "0", "--latency-ms", &latency_ms.to_string()]))
     }
@@ -65,7 +65,7 @@ impl Drop for Running {
     }
 }
 
-/// A settings file, a key and a token for a shop of its own.
+/// A shop: its settings file, an API key and a customer's token.
 pub(crate) struct Shop {
     folder: tempfile::TempDir,
     pub(crate) key: String,
@@ -73,9 +73,9 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// `more` are further lines of the settings file.
+    /// Creates a shop; `more` are further lines of the settings file.
     pub(crate) fn open(database: &str, twin: &str, more: &str) -> Self {
-        // On the disk that the program is built on, not in memory: a commit is to cost what it costs.
+        // On the disk with the build directory, not in memory, so that commits have their real cost.
         let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let settings = format!(
             "database.url = \"{database}\"\nstripe.api_base = \"http://{twin}\"\nstripe.secret_key = \"sk_test_x\"\n\
@@ -92,7 +92,7 @@ impl Shop {
         Self { folder, key, token }
     }
 
-    /// Starts its server, and says after how long it took the first connection.
+    /// Starts the server, and returns it with the time until it accepted the first connection.
     pub(crate) fn serve(&self) -> (Server, Duration) {
         let begun = Instant::now();
         let running = Running::start(paywright(self.folder.path(), &["serve", "--bind", "127.0.0.1:0"]));
@@ -110,15 +110,15 @@ impl Shop {
 /// A program under load.
 pub(crate) struct Server {
     running: Running,
-    /// The headers that every request has.
+    /// Headers of every request.
     head: String,
-    /// Over how long the connections begin one after the other: where all wait equally long for something slow,
-    /// they would ask for it all at once ever after.
+    /// Period over which the connections begin, one after the other: if all began together and waited equally long for a
+    /// slow answer, they would stay synchronised.
     pub(crate) spread: Duration,
 }
 
 impl Server {
-    /// The stand-in for Stripe itself.
+    /// Starts the stand-in for Stripe as the program under load.
     pub(crate) fn twin(latency_ms: u64) -> Self {
         let running = Running::twin(latency_ms);
         let head = format!(
@@ -140,7 +140,7 @@ impl Server {
         self.running.child.id()
     }
 
-    /// Resident memory in MB, now and at most.
+    /// Resident memory in MB: current and peak.
     pub(crate) fn resident(&self) -> (f64, f64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let megabytes = |name: &str| {
@@ -150,8 +150,8 @@ impl Server {
         (megabytes("VmRSS:"), megabytes("VmHWM:"))
     }
 
-    /// Sends what `make` makes, over and over from `connections` connections; the rest of a row's time is unused
-    /// where it makes no more.
+    /// Sends the requests of `make` repeatedly from `connections` connections, until the row's time is over or `make` returns
+    /// `None`.
     pub(crate) async fn load(
         self: &Arc<Self>,
         connections: usize,
@@ -201,7 +201,7 @@ impl Server {
     }
 }
 
-/// Reads one answer into `buffer`, and gives its status.
+/// Reads one answer into `buffer`, and returns its status.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     buffer.clear();
     loop {
@@ -216,11 +216,11 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
     }
 }
 
-/// What a row saw.
+/// Measurements of a row.
 pub(crate) struct Row {
     pub(crate) rate: f64,
     pub(crate) count: f64,
-    /// Milliseconds.
+    /// Median latency in milliseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     /// Microseconds of the server's CPU time for one request.
@@ -229,7 +229,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The numbers of the orders in its answers.
+    /// Numbers of the orders in the answers.
     pub(crate) fn numbers(&self) -> Vec<String> {
         let number = |answer: &String| {
             let start = answer.find("\"number\":\"").map(|it| it + 10)?;
@@ -239,7 +239,7 @@ impl Row {
     }
 }
 
-/// The kernel counts CPU time in ticks of 10 ms.
+/// Microseconds of a tick, the kernel's unit of CPU time: 10 ms.
 pub(crate) const MICROS_A_TICK: f64 = 10_000.0;
 
 /// The CPU time of a process in ticks.

@@ -1,4 +1,4 @@
-//! What `paywright dev` has on its shelves, so that a storefront has something to sell.
+//! Sample price list and terms of sale of `paywright dev`.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::{Failure, prices};
 const PRICES: &str = include_str!("prices.csv");
 const TERMS: &str = include_str!("terms.json");
 
-/// Fills the shelves, unless there is something on them.
-pub(crate) async fn stock(list: &Arc<dyn PriceList>) -> Result<(), Failure> {
+/// Stores the sample price list and terms, unless the price list has variants already.
+pub(crate) async fn add_samples(list: &Arc<dyn PriceList>) -> Result<(), Failure> {
     if !list.variants_after(None, 1).await?.is_empty() {
         return Ok(());
     }

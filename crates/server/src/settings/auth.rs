@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::settings::secrets::secret;
 use crate::settings::values::Within;
 
-/// Five minutes: a longer tolerance would mostly keep expired tokens alive.
+/// Maximum tolerance, five minutes: a longer one would mostly accept expired tokens.
 const LEEWAY_SECONDS_MAX: u32 = 300;
 
 #[derive(Debug, Deserialize)]
@@ -38,13 +38,13 @@ impl Auth {
 }
 
 impl Settings {
-    /// The secret that tokens are signed with.
+    /// The secret with which tokens are signed.
     pub(crate) fn token_secret(&self) -> Result<SecretString, Failure> {
         let Auth { token_secret, token_secret_file: file, .. } = &self.auth;
         let found = secret("auth.token_secret", token_secret.as_ref(), file.as_deref())?;
         let found = found.ok_or(
             "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET (or ..._FILE) to a text of at least 32 random bytes (openssl rand -hex 32), \
-             which the shop signs its customers' tokens with",
+             with which the shop signs its customers' tokens",
         )?;
         Tokens::new(&found.text).map_err(|problem| format!("{}: {problem}", found.setting))?;
         Ok(found.text)

@@ -19,21 +19,21 @@ pub(crate) struct DatabaseSettings {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
     url: Option<SecretString>,
     url_file: Option<PathBuf>,
-    /// The most connections to PostgreSQL of this process.
+    /// Maximum number of PostgreSQL connections of this process.
     connections: Within<1, 10_000>,
-    /// How long a request waits for one of them, in milliseconds.
+    /// How long a request waits for a connection, in milliseconds.
     wait_ms: Within<10, 60_000>,
-    /// The file that the highest timeline of PostgreSQL is remembered in; empty to compare nothing.
+    /// File in which the highest timeline of PostgreSQL is remembered; an empty text turns the comparison off.
     timeline_file: Option<PathBuf>,
 }
 
-/// The name of the timeline file where none is set.
+/// Default name of the timeline file.
 const TIMELINE_FILE: &str = "paywright-timeline.json";
-/// The folder that it is in, if there is one: the home of the user of the container and of packages.
+/// Default folder of the timeline file, if it exists: the home of the user in the container and in packages.
 const STATE_FOLDER: &str = "/var/lib/paywright";
 
-/// Where the highest timeline is remembered: where the setting says, or in the first folder of systemd's
-/// `StateDirectory=`, in [`STATE_FOLDER`], or in the working directory.
+/// Path of the timeline file: that of the setting, or else in the first folder of systemd's `StateDirectory=`, in
+/// [`STATE_FOLDER`], or in the working directory.
 fn timeline_file(set: Option<&Path>, state_directory: Option<&OsStr>) -> Option<PathBuf> {
     if let Some(path) = set {
         return (path != Path::new("")).then(|| path.to_owned());
@@ -56,7 +56,7 @@ impl Default for DatabaseSettings {
 }
 
 impl Settings {
-    /// The database that orders are kept in.
+    /// The database in which orders are stored.
     pub(crate) fn database(&self) -> Result<Database, Failure> {
         let DatabaseSettings { url, url_file, connections, wait_ms, timeline_file: file } = &self.database;
         let Some(Secret { text: url, setting }) = secret("database.url", url.as_ref(), url_file.as_deref())? else {
@@ -69,7 +69,7 @@ impl Settings {
         }
         let is_postgres = ["postgres://", "postgresql://"].iter().any(|it| url.expose_secret().starts_with(it));
         if !is_postgres {
-            // Not the address itself: it may hold a password.
+            // The URL is not shown: it may contain a password.
             return Err(format!("{setting} must begin with postgres:// or sqlite:").into());
         }
         let file = timeline_file(file.as_deref(), std::env::var_os("STATE_DIRECTORY").as_deref());
@@ -79,20 +79,20 @@ impl Settings {
     }
 }
 
-/// The path of a SQLite file, of what follows `sqlite:`. What SQLite would read as a database without a file, or as a file
-/// of another name or mode, is refused.
+/// The path of a SQLite file, from the text after `sqlite:`. Paths that SQLite would read as a database without a file, or
+/// as a file of another name or mode, are refused.
 fn sqlite_path(setting: &str, rest: &str) -> Result<String, Failure> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     let problem = if path.trim().is_empty() {
-        "names no file: SQLite would forget all orders at the end"
+        "names no file: SQLite would lose all orders at the end"
     } else if path.starts_with(':') {
-        "must be the path of a file: a database in memory forgets all orders at the end"
+        "must be the path of a file: a database in memory would lose all orders at the end"
     } else if path.contains('?') {
-        "must be a path alone, without a ? and options"
+        "must be a plain path, without a ? and options"
     } else if path.starts_with("file:") {
-        "must be a path alone, without file:"
+        "must be a plain path, without file:"
     } else if path.contains('\0') {
-        "must be a path, and no path has a NUL in it"
+        "must be a path without a NUL character"
     } else {
         return Ok(path.to_owned());
     };
@@ -107,7 +107,7 @@ mod tests {
     use super::{sqlite_path, timeline_file};
 
     #[test]
-    fn the_timeline_is_remembered_where_the_setting_or_systemd_says() {
+    fn the_timeline_file_is_in_the_folder_of_the_setting_or_of_systemd() {
         for (set, state, expected) in [
             (Some("kept/t.json"), Some("/var/lib/shop"), Some("kept/t.json")),
             (Some(""), Some("/var/lib/shop"), None),

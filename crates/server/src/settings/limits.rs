@@ -8,21 +8,21 @@ use serde::Deserialize;
 
 use crate::settings::values::{Networks, Within, parsed};
 
-/// A million calls in a minute.
+/// Highest limit: a million calls per minute.
 const PER_MINUTE_MAX: u32 = 1_000_000;
 type PerMinute = Within<0, PER_MINUTE_MAX>;
 
-/// How often carts and addresses may call, in a minute; any number if 0.
+/// Maximum number of calls per minute of carts and addresses; no limit if 0.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
-    /// Calls of one cart.
+    /// Calls for one cart.
     cart_per_minute: PerMinute,
-    /// Those of them that may ask Stripe.
+    /// Calls for one cart that may call Stripe.
     cart_payment_per_minute: PerMinute,
     /// Coupon codes tried for one cart.
     cart_coupons_per_minute: PerMinute,
-    /// Calls of the storefront from one client address.
+    /// Storefront calls from one client address.
     address_per_minute: PerMinute,
     /// New carts from one address.
     address_carts_per_minute: PerMinute,
@@ -30,7 +30,7 @@ pub(crate) struct Limits {
     address_coupons_per_minute: PerMinute,
     /// Wrong API keys, tokens and webhook signatures from one address.
     address_wrong_credentials_per_minute: PerMinute,
-    /// Addresses and networks without limits of addresses, separated by commas.
+    /// Addresses and networks to which limits by address do not apply, separated by commas.
     #[serde(deserialize_with = "parsed")]
     exempt_addresses: Networks,
 }
@@ -52,19 +52,19 @@ impl Default for Limits {
     }
 }
 
-/// How shoppers are told apart by their addresses.
+/// How shoppers' addresses are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientsSeen {
-    /// Not at all: a server calls for them.
+    /// Shoppers' addresses are unknown: a server calls for all of them.
     OneServer,
-    /// They call directly.
+    /// Shoppers call directly.
     Directly,
-    /// A trusted proxy says who they are.
+    /// A trusted proxy reports shoppers' addresses.
     ByProxy,
 }
 
 impl Limits {
-    /// The limits. Those of addresses hold only where each shopper is known to have one of their own.
+    /// The rate limits. Limits by address apply only if each shopper is known by an address of their own.
     pub(crate) fn rate_limits(&self, seen: ClientsSeen) -> RateLimits {
         let limit = |it: PerMinute| NonZeroU32::new(it.get());
         let cart = CartLimits {

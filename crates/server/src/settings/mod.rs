@@ -1,5 +1,5 @@
-//! Settings: defaults, then `paywright.toml`, then `PAYWRIGHT__SECTION__KEY` in the environment. A secret may
-//! be given as `…_FILE` too, the name of a file that holds it.
+//! Settings: defaults, then `paywright.toml`, then environment variables `PAYWRIGHT__SECTION__KEY`. A secret may
+//! also be given as `…_FILE`, the name of a file that holds it.
 
 mod auth;
 mod database;
@@ -26,7 +26,7 @@ pub(crate) use crate::settings::http::Http;
 pub(crate) use crate::settings::limits::{ClientsSeen, Limits};
 use crate::settings::names::{nearest_variable, shown};
 pub(crate) use crate::settings::payments::Payments;
-use crate::settings::secrets::is_for_everybody;
+use crate::settings::secrets::is_readable_by_all;
 use crate::settings::source::Found;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
@@ -43,32 +43,32 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
 }
 
-/// Settings that are secrets, where they are given as texts.
+/// Settings whose texts are secrets.
 const SECRETS: [(&str, &str); 4] =
     [("database", "url"), ("stripe", "secret_key"), ("stripe", "webhook_secrets"), ("auth", "token_secret")];
 
 impl Settings {
-    /// Reads the file that is named, or else `paywright.toml` if there is one; and the environment. Warns of what looks
-    /// like a setting and is not read, and of a file with secrets that everybody can read.
+    /// Reads the named file, or else `paywright.toml` if it exists, and the environment. Warns of variables that look
+    /// like settings and are not read, and of a file with secrets that every user of the machine can read.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Failure> {
         let Found { table, file, unread } = source::read(named, std::env::vars_os())?;
         for name in unread {
             let nearest = nearest_variable(&name);
-            tracing::warn!("the variable {} is not read: the nearest one that is read is {nearest}", shown(&name));
+            tracing::warn!("the variable {} is not read: the nearest variable that is read is {nearest}", shown(&name));
         }
         if let Some((path, table)) = file
             && has_secrets(&table)
-            && is_for_everybody(&path)
+            && is_readable_by_all(&path)
         {
             let file = path.display();
             tracing::warn!(
-                "every user of this machine can read {file}, which has secrets in it: take that right away (chmod o-r)"
+                "every user of this machine can read {file}, which has secrets in it: remove that right (chmod o-r)"
             );
         }
         Self::parse(table)
     }
 
-    /// How shoppers are told apart by their addresses.
+    /// How shoppers' addresses are known.
     pub(crate) fn clients_seen(&self) -> ClientsSeen {
         if !self.http.trusted_proxies.is_empty() {
             ClientsSeen::ByProxy
@@ -85,8 +85,8 @@ impl Settings {
     }
 }
 
-/// The requirement that a value does not meet, from the words of serde or of a type of ours: without the value, which
-/// serde repeats and which may be a secret.
+/// The requirement that a value does not meet, from the message of serde or of a type of ours, without the value: serde
+/// repeats it, and it may be a secret.
 fn requirement(message: &str) -> String {
     match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("must be {expected}"),
@@ -95,7 +95,7 @@ fn requirement(message: &str) -> String {
     }
 }
 
-/// Whether a settings file has a secret in it. The address of a SQLite file is none.
+/// Whether a settings file has a secret in it. The path of a SQLite file is not a secret.
 fn has_secrets(table: &Table) -> bool {
     SECRETS.iter().any(|(section, key)| {
         let text = table.get(*section).and_then(|it| it.get(key)).and_then(Value::as_str).unwrap_or_default();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_has_a_range_that_is_told_without_the_value() {
+    fn a_number_out_of_range_is_refused_without_repeating_it() {
         for (setting, min, max) in [
             ("http.workers", 0, 512),
             ("http.connections", 16, 1_000_000),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_kind_is_told_by_its_setting_and_not_repeated() {
+    fn a_value_of_the_wrong_kind_is_refused_by_its_setting_and_not_repeated() {
         for (text, says) in [
             ("stripe.secret_key = 12345", "stripe.secret_key must be a string"),
             ("stripe.secret_key = [\"12345, expected 12345\"]", "stripe.secret_key must be a string"),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_with_a_secret_in_it_is_kept_from_others() {
+    fn only_a_settings_file_with_a_secret_in_it_must_be_private() {
         for (text, expected) in [
             ("", false),
             ("database.url = \"sqlite:orders.db\"", false),

@@ -1,4 +1,4 @@
-//! Names of settings, and the nearest one to a name that is none.
+//! Names of settings, and the nearest setting to a wrong name.
 
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Visitor};
@@ -13,11 +13,11 @@ use crate::settings::payments::Payments;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
 
-/// What the names of all variables begin with.
+/// Prefix of the names of all variables.
 pub(super) const PREFIX: &str = "PAYWRIGHT__";
 const SEPARATOR: &str = "__";
 
-/// The most characters of a wrong name that are shown.
+/// Maximum number of characters of a wrong name that are shown.
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
@@ -38,22 +38,22 @@ pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     sections().into_iter().flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
 }
 
-/// The variable that sets a key.
+/// Name of the environment variable of a setting.
 pub(super) fn variable(section: &str, key: &str) -> String {
     format!("{PREFIX}{section}{SEPARATOR}{key}").to_uppercase()
 }
 
-/// The nearest of the names of the settings in a file.
+/// The name of the setting, as in a file, that is nearest to `wrong`.
 pub(super) fn nearest_setting(wrong: &str) -> String {
     nearest(wrong, settings().map(|(section, key)| format!("{section}.{key}")))
 }
 
-/// The nearest of the names of variables.
+/// The name of the variable that is nearest to `wrong`.
 pub(super) fn nearest_variable(wrong: &str) -> String {
     nearest(&wrong.to_uppercase(), settings().map(|(section, key)| variable(section, key)))
 }
 
-/// A name from outside, short enough to be shown.
+/// A name from outside, escaped and shortened to [`SHOWN_MAX`] characters.
 pub(super) fn shown(name: &str) -> String {
     name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect()
 }
@@ -61,19 +61,19 @@ pub(super) fn shown(name: &str) -> String {
 /// The names of the fields of a struct, as serde reads them.
 fn keys_of<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut keys: &'static [&'static str] = &[];
-    // It is an error by design: there is nothing to be read.
+    // Always an error: there are no values to read.
     drop(T::deserialize(Keys(&mut keys)));
     keys
 }
 
-/// Takes down the names that a struct asks for.
+/// A deserializer that records the names of a struct's fields.
 struct Keys<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Keys<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(serde::de::Error::custom("nothing to be read"))
+        Err(serde::de::Error::custom("no values to read"))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_the_one_that_was_meant() {
+    fn the_nearest_name_is_the_intended_one() {
         for (wrong, right) in [
             ("PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT__STRIPE__SECRET_KEY"),
             ("PAYWRIGHT__STRIPE_SECRET_KEY", "PAYWRIGHT__STRIPE__SECRET_KEY"),
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(nearest_setting("htpp.workers"), "http.workers");
     }
 
-    /// Of the table in `docs/operations.md`.
+    /// Checks the table in `docs/operations.md`.
     #[test]
     fn every_setting_is_documented() {
         let documented = include_str!("../../../../docs/operations.md");

@@ -8,30 +8,33 @@ use serde::Deserialize;
 
 use crate::settings::values::Within;
 
-/// What the shop wants done about payments.
+/// Expiry, back-fill and policies of payments.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Payments {
-    /// After how many hours an order that nobody has paid is canceled; never if 0.
+    /// Number of hours after which an unpaid order is canceled; never if 0.
     expire_after_hours: Within<0, EXPIRE_AFTER_HOURS_MAX>,
-    /// How often the list of Stripe's events is walked for those that no webhook has brought, in seconds.
+    /// How often Stripe's event list is read for events that no webhook delivered, in seconds.
     back_fill_seconds: Within<1, BACK_FILL_SECONDS_MAX>,
-    /// For each kind of money that does not fit.
-    paid_after_cancel: Unwanted,
-    second_payment: Unwanted,
-    amount_differs: Unwanted,
-    wrong_currency: Unwanted,
+    /// Policy for money that was received after the order was canceled.
+    paid_after_cancel: MismatchPolicy,
+    /// Policy for a second payment.
+    second_payment: MismatchPolicy,
+    /// Policy for a payment of another amount.
+    amount_differs: MismatchPolicy,
+    /// Policy for a payment in another currency.
+    wrong_currency: MismatchPolicy,
 }
 
-/// Treatment of money that does not fit.
+/// Policy for money that does not match an order.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Unwanted {
+enum MismatchPolicy {
     Refund,
     HoldForReview,
 }
 
-impl Unwanted {
+impl MismatchPolicy {
     const fn policy(self) -> Policy {
         match self {
             Self::Refund => Policy::Refund,
@@ -40,7 +43,7 @@ impl Unwanted {
     }
 }
 
-impl From<Policy> for Unwanted {
+impl From<Policy> for MismatchPolicy {
     fn from(policy: Policy) -> Self {
         match policy {
             Policy::Refund => Self::Refund,
@@ -49,12 +52,12 @@ impl From<Policy> for Unwanted {
     }
 }
 
-/// What is added to the longest that a request to Stripe can take, in seconds, before others go on with it.
+/// Margin in seconds, added to the longest duration of a request to Stripe before another process repeats the request.
 const MARGIN_SECONDS: u64 = 5;
-/// Thirty days.
+/// Default expiry: thirty days.
 const EXPIRE_AFTER_HOURS: u32 = 30 * 24;
 const EXPIRE_AFTER_HOURS_MAX: u32 = EXPIRE_SECONDS_MAX / 3600;
-/// A day.
+/// Longest back-fill period: a day.
 const BACK_FILL_SECONDS_MAX: u32 = 24 * 3600;
 
 impl Default for Payments {
@@ -77,7 +80,7 @@ impl Payments {
         let key = client.secret_key.expose_secret();
         let livemode = key.starts_with("sk_live_") || key.starts_with("rk_live_");
         // The last attempt may begin at the deadline.
-        let patience = (client.deadline + client.attempt_timeout).as_secs().saturating_add(MARGIN_SECONDS);
+        let timeout = (client.deadline + client.attempt_timeout).as_secs().saturating_add(MARGIN_SECONDS);
         let expires = Some(self.expire_after_hours.get()).filter(|hours| *hours > 0);
         paywright_app::Settings {
             livemode,
@@ -89,7 +92,7 @@ impl Payments {
             },
             expire_after_seconds: expires.map(|hours| hours.saturating_mul(3600)),
             back_fill_seconds: self.back_fill_seconds.get(),
-            provider_timeout_seconds: u32::try_from(patience).unwrap_or(u32::MAX),
+            provider_timeout_seconds: u32::try_from(timeout).unwrap_or(u32::MAX),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets, which may be in a file of their own.
+//! Secrets, each of which may be in a separate file.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -10,21 +10,22 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::Failure;
 use crate::settings::names::variable;
 
-/// The largest file of a secret in bytes.
+/// Maximum size of a secret file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// Where secrets are mounted for one container: their modes are not those of the host, and nobody else is there.
+/// Folder in which secrets are mounted for a container. Their modes are not those of the host, and a container has no
+/// other users.
 const MOUNTED: &str = "/run/secrets";
-/// Rights of everybody: to read a file, and to pass a folder.
+/// Mode bits of other users: to read a file, and to enter a folder.
 const OTHERS_READ: u32 = 0o004;
-const OTHERS_PASS: u32 = 0o001;
+const OTHERS_ENTER: u32 = 0o001;
 
-/// A secret, and the setting that it was given by.
+/// A secret, and the setting from which it was read.
 pub(super) struct Secret {
     pub(super) text: SecretString,
     pub(super) setting: String,
 }
 
-/// The secret of `setting`, or of the file that `setting` with `_file` names. An empty text is none.
+/// The secret of `setting`, or of the file named by `setting` with `_file`. An empty text counts as not set.
 pub(super) fn secret(
     setting: &str,
     value: Option<&SecretString>,
@@ -39,12 +40,10 @@ pub(super) fn secret(
         (None, Some(path)) => {
             let setting = format!("{setting}_file");
             let text = read(path).map_err(|error| unreadable(&setting, &error))?;
-            if is_for_everybody(path) {
-                // By its variable: the lower-case name looks like a client secret, which no log line shows.
+            if is_readable_by_all(path) {
+                // Named by its variable: the lower-case name looks like a client secret and would be masked in the log.
                 let name = setting.split_once('.').map_or_else(String::new, |(section, key)| variable(section, key));
-                tracing::warn!(
-                    "every user of this machine can read the file of {name}: take that right away (chmod o-r)"
-                );
+                tracing::warn!("every user of this machine can read the file of {name}: remove that right (chmod o-r)");
             }
             let text = Some(text.trim()).filter(|it| !it.is_empty()).map(SecretString::from);
             let text = text.ok_or_else(|| format!("{setting} names a file that is empty"))?;
@@ -62,23 +61,23 @@ fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Says by its setting that a file cannot be read: what should be its path may be the secret itself.
+/// Error for a file that cannot be read. It names the setting and not the path, which may be the secret itself by mistake.
 fn unreadable(setting: &str, error: &std::io::Error) -> String {
     let todo = if error.kind() == ErrorKind::PermissionDenied {
-        "; the user that paywright runs as must be able to read it (in the container that is uid 10001)"
+        "; the user that runs paywright must be able to read it (in the container that is uid 10001)"
     } else {
         ""
     };
     format!("the file that {setting} names cannot be read: {error}{todo}")
 }
 
-/// Whether every user of the machine can read a file: by its mode, and by those of all folders that lead to it.
-pub(super) fn is_for_everybody(path: &Path) -> bool {
+/// Whether every user of the machine can read a file, by its mode and the modes of all its parent folders.
+pub(super) fn is_readable_by_all(path: &Path) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
     let allows = |path: &Path, right| path.metadata().is_ok_and(|it| it.permissions().mode() & right != 0);
     !path.starts_with(MOUNTED)
         && allows(&path, OTHERS_READ)
-        && path.ancestors().skip(1).all(|folder| allows(folder, OTHERS_PASS))
+        && path.ancestors().skip(1).all(|folder| allows(folder, OTHERS_ENTER))
 }
 
 #[cfg(test)]
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_of_another_user_is_refused_with_what_to_do() {
+    fn a_secret_file_of_another_user_is_refused_with_advice() {
         let says = |kind: ErrorKind| unreadable("stripe.secret_key_file", &Error::from(kind));
         let denied = says(ErrorKind::PermissionDenied);
         assert!(denied.contains("stripe.secret_key_file") && denied.contains("uid 10001"), "{denied}");
@@ -106,7 +105,7 @@ mod tests {
         let (good, empty) = (at("good", " hush\n"), at("empty", "\n"));
         let large = at("large", &"x".repeat(70_000));
         let value = SecretString::from("text");
-        let told = |value: Option<&SecretString>, file: Option<&Path>| match secret("a.key", value, file) {
+        let result = |value: Option<&SecretString>, file: Option<&Path>| match secret("a.key", value, file) {
             Ok(found) => found.map_or("none".into(), |it| format!("{} {}", it.setting, it.text.expose_secret())),
             Err(error) => error.to_string(),
         };
@@ -129,12 +128,12 @@ mod tests {
                 "the file that a.key_file names cannot be read: No such file or directory (os error 2)",
             ),
         ] {
-            assert_eq!(told(value, file), expected);
+            assert_eq!(result(value, file), expected);
         }
     }
 
     #[test]
-    fn a_file_is_for_everybody_where_its_mode_and_its_folders_allow_it() {
+    fn a_file_is_readable_by_all_if_its_mode_and_its_folders_allow_it() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("secret");
         fs::write(&file, "x").unwrap();
@@ -143,7 +142,7 @@ mod tests {
         {
             fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
             fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-            assert_eq!(is_for_everybody(&file), expected, "{folder_mode:o} {mode:o}");
+            assert_eq!(is_readable_by_all(&file), expected, "{folder_mode:o} {mode:o}");
         }
     }
 }

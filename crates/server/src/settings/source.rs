@@ -1,5 +1,5 @@
-//! Where settings come from: a file, and variables over it. What is wrong is said by its name and place, and never
-//! with a value, which may be a secret.
+//! Sources of settings: a file, and environment variables that override it. Errors give the name and the place of a setting,
+//! and never a value, which may be a secret.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,20 +14,20 @@ use crate::Failure;
 use crate::settings::names::{PREFIX, nearest_setting, nearest_variable, sections, settings, shown, variable};
 
 const DEFAULT_FILE: &str = "paywright.toml";
-/// What the name of a variable begins with that is meant for us.
+/// Prefix of variables that are probably meant for Paywright.
 const OURS: &str = "PAYWRIGHT";
 
-/// What was found.
+/// Settings and their sources.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) table: Table,
     /// The file, if there is one.
     pub(super) file: Option<(PathBuf, Table)>,
-    /// Variables that look like ours and are not read.
+    /// Variables that begin with [`OURS`] and are not read.
     pub(super) unread: Vec<String>,
 }
 
-/// Reads the file that is named, or else the usual one if there is one, and puts variables over it.
+/// Reads the named file, or else the default one if it exists, and overrides it with environment variables.
 pub(super) fn read(
     named: Option<&Path>,
     variables: impl Iterator<Item = (OsString, OsString)>,
@@ -41,38 +41,39 @@ pub(super) fn read(
     let file = text.as_ref().map(|it| Ok::<_, Failure>((path.to_owned(), parse(path, it)?))).transpose()?;
     let mut ours = Variables::default();
     for (name, value) in variables {
-        ours.take(&name.to_string_lossy(), value)?;
+        ours.add(&name.to_string_lossy(), value)?;
     }
     let table = layered(text.as_deref().unwrap_or_default(), ours.read)?;
     Ok(Found { table, file, unread: ours.unread })
 }
 
-/// The settings of a file with variables over them. Both were checked: an error of this would show a value.
+/// The settings of a file, overridden by variables. Both must have been checked: this function's own errors could show a
+/// value.
 fn layered(text: &str, variables: HashMap<String, String>) -> Result<Table, Failure> {
     let prefix = PREFIX.trim_end_matches('_');
     let variables = Environment::with_prefix(prefix).prefix_separator("__").separator("__").source(Some(variables));
     let file = File::from_str(text, FileFormat::Toml);
     let built = Config::builder().add_source(file).add_source(variables).build();
     let table = built.and_then(Config::try_deserialize);
-    Ok(table.map_err(|_| "the settings of the file and of the environment do not go together")?)
+    Ok(table.map_err(|_| "the settings of the file and of the environment cannot be combined")?)
 }
 
-/// Variables that are meant for us.
+/// Environment variables for Paywright.
 #[derive(Debug, Default)]
 struct Variables {
     read: HashMap<String, String>,
-    /// Those that look like ours and are not read.
+    /// Variables that begin with [`OURS`] and are not read.
     unread: Vec<String>,
 }
 
 impl Variables {
-    /// Takes in a variable, if it is one of ours.
-    fn take(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
+    /// Adds a variable, if it is for Paywright.
+    fn add(&mut self, name: &str, value: OsString) -> Result<(), Failure> {
         let upper = name.to_uppercase();
         if !settings().any(|(section, key)| variable(section, key) == upper) {
             if upper.starts_with(PREFIX) {
                 let (name, nearest) = (shown(name), nearest_variable(name));
-                return Err(format!("{name} is no setting: the nearest one is {nearest}").into());
+                return Err(format!("{name} is not a setting: the nearest one is {nearest}").into());
             }
             if upper.starts_with(OURS) {
                 self.unread.push(name.to_owned());
@@ -89,7 +90,7 @@ impl Variables {
 fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
     let file = path.display();
     if let Err(error) = DeTable::parse(text) {
-        // The parser's own words alone: with the line, it would print a secret.
+        // Only the parser's message: the line itself may contain a secret.
         let (line, column) = position(text, error.span().map_or(0, |it| it.start));
         return Err(format!("{file} is not TOML: line {line}, column {column}: {}", error.message()).into());
     }
@@ -98,7 +99,7 @@ fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
         let known = sections().into_iter().find(|(name, _)| name == section);
         let unknown = |name: &str| {
             let (name, nearest) = (shown(name), nearest_setting(name));
-            format!("{file}: {name} is no setting: the nearest one is {nearest}")
+            format!("{file}: {name} is not a setting: the nearest one is {nearest}")
         };
         match (known, value) {
             (Some((_, keys)), Value::Table(set)) => {
@@ -112,14 +113,14 @@ fn parse(path: &Path, text: &str) -> Result<Table, Failure> {
                 return Err(unknown(&name).into());
             }
             (Some(_), _) => {
-                return Err(format!("{file}: {section} must be a section of settings, not one value").into());
+                return Err(format!("{file}: {section} must be a section of settings, not a value").into());
             }
         }
     }
     Ok(table)
 }
 
-/// Line and column of a byte, from 1.
+/// Line and column of a byte, counted from 1.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_told_by_line_and_column_without_its_text() {
+    fn a_malformed_file_is_refused_by_line_and_column_without_its_text() {
         let file = Path::new("shop.toml");
         for (text, says) in [
             ("[stripe]\nsecret_key = sk_test_hush\n", "shop.toml is not TOML: line 2, column 14: "),
@@ -145,13 +146,13 @@ mod tests {
             ("[auth]\ntoken_secret = 99999999999999999999999999\n", "out of range"),
             (
                 "[stripe]\nsecretkey = \"hush\"\n",
-                "stripe.secretkey is no setting: the nearest one is stripe.secret_key",
+                "stripe.secretkey is not a setting: the nearest one is stripe.secret_key",
             ),
             (
                 "[strip]\nsecret_key = \"hush\"\n",
-                "strip.secret_key is no setting: the nearest one is stripe.secret_key",
+                "strip.secret_key is not a setting: the nearest one is stripe.secret_key",
             ),
-            ("secret_key = \"hush\"", "secret_key is no setting: the nearest one is stripe.secret_key"),
+            ("secret_key = \"hush\"", "secret_key is not a setting: the nearest one is stripe.secret_key"),
             ("stripe = \"hush\"", "stripe must be a section"),
         ] {
             let said = parse(file, text).unwrap_err().to_string();
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_go_over_the_file_and_those_that_are_not_read_are_noticed() {
+    fn variables_override_the_file_and_unread_ones_are_noticed() {
         let mut ours = Variables::default();
         for (name, value) in variables(&[
             ("PAYWRIGHT__HTTP__WORKERS", "3"),
@@ -170,13 +171,13 @@ mod tests {
             ("PAYWRIGHT", "hush"),
             ("RUST_LOG", "info"),
         ]) {
-            ours.take(&name.to_string_lossy(), value).unwrap();
+            ours.add(&name.to_string_lossy(), value).unwrap();
         }
         let expected: Table = "http.workers = \"3\"\nhttp.bind = \"x\"\nstripe.api_base = \"x\"".parse().unwrap();
         let file = "http.workers = 2\nhttp.bind = \"x\"";
         assert_eq!(layered(file, ours.read.clone()).unwrap(), expected);
         assert_eq!(ours.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
-        let said = ours.take("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
-        assert!(said.starts_with("PAYWRIGHT__STRIPE__COLOR is no setting") && !said.contains("hush"), "{said}");
+        let said = ours.add("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
+        assert!(said.starts_with("PAYWRIGHT__STRIPE__COLOR is not a setting") && !said.contains("hush"), "{said}");
     }
 }

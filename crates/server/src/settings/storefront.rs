@@ -6,31 +6,31 @@ use serde::Deserialize;
 use crate::settings::values::{Origins, Within, flag, parsed};
 use crate::worker::KeepCarts;
 
-/// Three months.
+/// Default limit for carts: three months.
 const KEEP_CARTS_DAYS: u32 = 90;
-/// A hundred years.
+/// Highest limit for carts: a hundred years.
 const KEEP_CARTS_DAYS_MAX: u32 = 36_500;
 
-/// Two hours.
+/// Default limit for empty carts: two hours.
 const KEEP_EMPTY_CARTS_MINUTES: u32 = 120;
-/// A year.
+/// Highest limit for empty carts: a year.
 const KEEP_EMPTY_CARTS_MINUTES_MAX: u32 = 365 * 24 * 60;
 
-/// What a storefront is offered.
+/// Currency, origins, cart limits and demo shop of the storefront.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Storefront {
-    /// The currency of a cart where the storefront names none.
+    /// Currency of a cart for which the storefront names none.
     #[serde(deserialize_with = "parsed")]
     pub(crate) currency: Currency,
     /// The origins whose pages may call the Spree dialect, separated by commas; `*` for all.
     #[serde(deserialize_with = "parsed")]
     pub(crate) allowed_origins: Origins,
-    /// For how many days a cart that nobody changes is kept; for ever if 0.
+    /// Number of days for which an unchanged cart is kept; for ever if 0.
     keep_carts_days: Within<0, KEEP_CARTS_DAYS_MAX>,
-    /// For how many minutes a guest's cart without lines is kept; as any other if 0.
+    /// Number of minutes for which a guest's cart without lines is kept; like any other cart if 0.
     keep_empty_carts_minutes: Within<0, KEEP_EMPTY_CARTS_MINUTES_MAX>,
-    /// Whether `/demo` is there: a shop front to look at.
+    /// Whether the demo shop is served at `/demo`.
     #[serde(deserialize_with = "flag")]
     pub(crate) demo: bool,
 }
@@ -48,7 +48,7 @@ impl Default for Storefront {
 }
 
 impl Storefront {
-    /// How long carts that were left are kept.
+    /// How long abandoned carts are kept.
     pub(crate) fn keep_carts(&self) -> KeepCarts {
         let for_ever_if_0 = |many: u32, seconds_each: u32| (many > 0).then(|| many.saturating_mul(seconds_each));
         KeepCarts {

@@ -16,7 +16,7 @@ use crate::settings::values::{ApiBase, Within, flag, parsed};
 
 /// The host of Stripe's API. Its other hosts (uploads, Connect's OAuth) are not called.
 const STRIPE_HOST: &str = "api.stripe.com";
-/// The most webhook secrets: two for each of some endpoints.
+/// Maximum number of webhook secrets: two for each of several endpoints.
 const WEBHOOK_SECRETS_MAX: usize = 16;
 
 #[derive(Debug, Deserialize)]
@@ -24,26 +24,27 @@ const WEBHOOK_SECRETS_MAX: usize = 16;
 pub(crate) struct Stripe {
     secret_key: Option<SecretString>,
     secret_key_file: Option<PathBuf>,
-    /// Separated by commas where there are two, while one is rolled.
+    /// Webhook secrets, separated by commas; two while one is being rolled.
     webhook_secrets: Option<SecretString>,
     webhook_secrets_file: Option<PathBuf>,
-    /// `pk_…`: storefronts are told it, and it is no secret. Not shown before it was checked: it may be one by mistake.
+    /// `pk_…`, sent to storefronts. It is not a secret, but is treated as one until it was checked: it may be a secret key
+    /// by mistake.
     publishable_key: Option<SecretString>,
-    /// Another address than Stripe's: the twin's.
+    /// Address to use instead of Stripe's, such as the twin's.
     #[serde(deserialize_with = "parsed")]
     api_base: ApiBase,
-    /// Whether a key of live mode may be sent to another host than Stripe's: a proxy of the shop's own.
+    /// Whether a live key may be sent to a host other than Stripe's, such as the shop's own proxy.
     #[serde(deserialize_with = "flag")]
     allow_live_key_at_other_host: bool,
-    /// How many requests of one endpoint this process sends in a second at most; any number if 0.
+    /// Maximum number of requests per second of this process to one endpoint; no limit if 0.
     endpoint_per_second: Within<0, 10_000>,
-    /// How many requests this process sends in a second at most; any number if 0.
+    /// Maximum number of requests per second of this process; no limit if 0.
     account_per_second: Within<0, 10_000>,
     /// How long a customer's request waits for its turn, in milliseconds, before it is answered with 503.
     queue_wait_ms: Within<10, 60_000>,
-    /// How long one attempt at a request may take, in milliseconds.
+    /// Timeout of one attempt at a request, in milliseconds.
     attempt_timeout_ms: Within<100, 300_000>,
-    /// How long all attempts at it may take, in milliseconds.
+    /// Time after which no further attempt at a request begins, in milliseconds.
     deadline_ms: Within<100, 600_000>,
 }
 
@@ -70,7 +71,7 @@ impl Default for Stripe {
 }
 
 impl Stripe {
-    /// The secret key, which is of the mode of the publishable one and is sent to no other host by mistake.
+    /// The secret key, after a check of its form, its mode (that of the publishable key) and its destination.
     fn checked_key(&self) -> Result<SecretString, Failure> {
         let key = secret("stripe.secret_key", self.secret_key.as_ref(), self.secret_key_file.as_deref())?;
         let Secret { text, setting } = key.ok_or(
@@ -82,7 +83,7 @@ impl Stripe {
             && other != mode
         {
             let (mode, other) = (mode.name(), other.name());
-            return Err(format!("{setting} is of {mode} mode, and stripe.publishable_key of {other} mode").into());
+            return Err(format!("{setting} is of {mode} mode, but stripe.publishable_key of {other} mode").into());
         }
         match mode {
             Mode::Live => self.check_live_host(&setting)?,
@@ -96,7 +97,7 @@ impl Stripe {
         key.map(|it| Ok((it.to_owned(), stripe_keys::publishable_key("stripe.publishable_key", it)?))).transpose()
     }
 
-    /// Refuses to send the live key of `setting` where others could read it.
+    /// Refuses to send the live key of `setting` to another host, or without TLS.
     fn check_live_host(&self, setting: &str) -> Result<(), Failure> {
         let base = self.api_base.url();
         let is_here = match base.host() {
@@ -107,20 +108,22 @@ impl Stripe {
         };
         if base.host_str() != Some(STRIPE_HOST) && !self.allow_live_key_at_other_host {
             return Err(format!(
-                "{setting} is of live mode, and stripe.api_base is not https://{STRIPE_HOST}: the key is sent there only if \
-                 stripe.allow_live_key_at_other_host is true"
+                "{setting} is of live mode, but stripe.api_base is not https://{STRIPE_HOST}: a live key is sent to another \
+                 host only if stripe.allow_live_key_at_other_host is true"
             )
             .into());
         }
         if base.scheme() != "https" && !is_here {
-            return Err(format!("{setting} is of live mode, and is sent by https only: stripe.api_base is http").into());
+            return Err(
+                format!("{setting} is of live mode and is sent by https only, but stripe.api_base is http").into()
+            );
         }
         Ok(())
     }
 }
 
 impl Settings {
-    /// How Stripe is reached.
+    /// Settings of the client for Stripe's API.
     pub(crate) fn stripe_client(&self) -> Result<ClientSettings, Failure> {
         let stripe = &self.stripe;
         let milliseconds = |it: u32| Duration::from_millis(it.into());
@@ -134,12 +137,12 @@ impl Settings {
         Ok(client)
     }
 
-    /// The key that storefronts are told.
+    /// The publishable key, which is sent to storefronts.
     pub(crate) fn publishable_key(&self) -> Result<Option<String>, Failure> {
         Ok(self.stripe.checked_publishable_key()?.map(|(key, _)| key))
     }
 
-    /// The secrets that webhooks may be signed with.
+    /// The secrets with which webhooks may be signed.
     pub(crate) fn webhook_secrets(&self) -> Result<Vec<SecretString>, Failure> {
         let Stripe { webhook_secrets, webhook_secrets_file: file, .. } = &self.stripe;
         let Some(Secret { text, setting }) =
@@ -160,16 +163,17 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn told(key: &str, more: &str) -> String {
+    /// Destination of `key`, or the error.
+    fn checked(key: &str, more: &str) -> String {
         let text = format!("stripe.secret_key = \"{key}\"\n{more}");
         let settings = Settings::parse(text.parse().unwrap()).unwrap();
         settings.stripe_client().map_or_else(|error| error.to_string(), |it| format!("sent to {}", it.base_url))
     }
 
     #[test]
-    fn a_live_key_is_sent_to_stripe_alone_unless_a_setting_allows_another_host() {
-        let other_host = "stripe.secret_key is of live mode, and stripe.api_base is not https://api.stripe.com";
-        let plain = "stripe.secret_key is of live mode, and is sent by https only";
+    fn a_live_key_is_sent_only_to_stripe_unless_a_setting_allows_another_host() {
+        let other_host = "stripe.secret_key is of live mode, but stripe.api_base is not https://api.stripe.com";
+        let plain = "stripe.secret_key is of live mode and is sent by https only";
         for (base, allowed, expected) in [
             ("https://api.stripe.com", false, "sent to https://api.stripe.com"),
             ("https://API.stripe.com:443/", false, "sent to https://api.stripe.com"),
@@ -186,30 +190,30 @@ mod tests {
         ] {
             let more = format!("stripe.api_base = \"{base}\"\nstripe.allow_live_key_at_other_host = {allowed}");
             for key in ["sk_live_hush", "rk_live_hush"] {
-                let said = told(key, &more);
+                let said = checked(key, &more);
                 assert!(said.starts_with(expected) && !said.contains("hush"), "{base} {allowed}: {said}");
             }
-            assert!(told("sk_test_hush", &more).starts_with("sent to "), "{base}");
+            assert!(checked("sk_test_hush", &more).starts_with("sent to "), "{base}");
         }
     }
 
     #[test]
-    fn both_keys_are_of_one_mode() {
+    fn keys_of_different_modes_are_refused() {
         for (key, publishable, expected) in [
             ("sk_test_x", "pk_test_x", "sent to"),
             ("rk_live_x", "pk_live_x", "sent to"),
             ("sk_live_x", " ", "sent to"),
-            ("sk_live_x", "pk_test_x", "stripe.secret_key is of live mode, and stripe.publishable_key of test mode"),
-            ("rk_test_x", "pk_live_x", "stripe.secret_key is of test mode, and stripe.publishable_key of live mode"),
+            ("sk_live_x", "pk_test_x", "stripe.secret_key is of live mode, but stripe.publishable_key of test mode"),
+            ("rk_test_x", "pk_live_x", "stripe.secret_key is of test mode, but stripe.publishable_key of live mode"),
             ("sk_test_x", "sk_test_x", "stripe.publishable_key must begin with pk_test_ or pk_live_"),
         ] {
-            let said = told(key, &format!("stripe.publishable_key = \"{publishable}\""));
+            let said = checked(key, &format!("stripe.publishable_key = \"{publishable}\""));
             assert!(said.starts_with(expected), "{key} {publishable}: {said}");
         }
     }
 
     #[test]
-    fn webhook_secrets_are_a_few_and_each_is_checked() {
+    fn each_webhook_secret_is_checked_and_their_number_is_limited() {
         let found = |text: &str| {
             let table = format!("stripe.webhook_secrets = \"{text}\"").parse().unwrap();
             Settings::parse(table).unwrap().webhook_secrets().map(|it| it.len()).map_err(|error| error.to_string())

@@ -1,16 +1,16 @@
-//! Keys and secrets of Stripe: what each kind begins with, and what it is made of.
+//! Stripe's keys and secrets: the prefixes, characters and lengths of each kind.
 
 use crate::Failure;
 
-/// The longest key or secret in characters. Stripe publishes no lengths; its keys have some 110.
+/// Maximum length of a key or secret, in characters. Stripe publishes no lengths; its keys have about 110.
 const CHARS_MAX: usize = 500;
 
 /// The mode of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// `…_test_…`: no money moves.
+    /// Test mode, `…_test_…`: no money moves.
     Test,
-    /// `…_live_…`
+    /// Live mode, `…_live_…`.
     Live,
 }
 
@@ -33,15 +33,15 @@ pub(super) fn secret_key(setting: &str, text: &str) -> Result<Mode, Failure> {
 /// Checks the publishable key of `setting`.
 pub(super) fn publishable_key(setting: &str, text: &str) -> Result<Mode, Failure> {
     let prefixes = [("pk_test_", Mode::Test), ("pk_live_", Mode::Live)];
-    let why = ": every visitor of a storefront is told it, so it must not be a secret key";
+    let why = ": it is sent to every visitor of a storefront, so it must not be a secret key";
     let mode = checked(setting, text, &prefixes, why)?;
     if ["sk_", "rk_", "whsec_"].iter().any(|it| text.contains(it)) {
-        return Err(format!("{setting} has a secret key in it, and every visitor of a storefront is told it").into());
+        return Err(format!("{setting} has a secret key in it, but is sent to every visitor of a storefront").into());
     }
     Ok(mode)
 }
 
-/// Checks one of the webhook secrets of `setting`. It does not tell its mode.
+/// Checks one of the webhook secrets of `setting`. Webhook secrets do not show their mode.
 pub(super) fn webhook_secret(setting: &str, text: &str) -> Result<(), Failure> {
     checked(setting, text, &[("whsec_", ())], "")
 }
@@ -53,7 +53,9 @@ fn checked<T: Copy>(setting: &str, text: &str, prefixes: &[(&str, T)], why: &str
         return Err(format!("{setting} must begin with {}{why}", names.join(" or ")).into());
     };
     if rest.is_empty() {
-        return Err(format!("{setting} has nothing after its prefix: copy all of it from Stripe's dashboard").into());
+        return Err(
+            format!("{setting} has nothing after its prefix: copy the whole key from Stripe's dashboard").into()
+        );
     }
     if !rest.bytes().all(|it| it.is_ascii_graphic()) {
         return Err(format!("{setting} must be printable ASCII characters without spaces").into());

@@ -1,4 +1,4 @@
-//! Values of settings, right by their type. What is refused is said without the value, which may be a secret.
+//! Types of settings' values, each of which accepts only valid values. Errors do not repeat the value, which may be a secret.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-/// A whole number of at least `MIN` and at most `MAX`: a number of the file, or the text of a variable.
+/// A whole number from `MIN` to `MAX`, given as a number in the file or as the text of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Within<const MIN: u32, const MAX: u32>(u32);
 
@@ -60,7 +60,7 @@ impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
     }
 }
 
-/// Reads `true` or `false`, or the text of a variable that means one of them.
+/// Reads `true` or `false`, or the text of a variable: `true`, `1`, `on`, `yes`, or their opposites.
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     struct Flag;
     impl Visitor<'_> for Flag {
@@ -85,7 +85,7 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     deserializer.deserialize_any(Flag)
 }
 
-/// Reads a text as what its type parses. The type's error begins with "must", and does not repeat the text.
+/// Parses a text as `T`. The errors of `T` begin with "must" and do not repeat the text.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
     struct Parsed<T>(PhantomData<T>);
     impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
@@ -117,7 +117,7 @@ impl FromStr for Networks {
     }
 }
 
-/// Where to listen: a host name or an IP address, and a port.
+/// An address to listen on: a host name or an IP address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BindAddress(String);
 
@@ -148,16 +148,16 @@ impl FromStr for BindAddress {
     }
 }
 
-/// Stripe itself.
+/// Base address of Stripe's own API.
 #[expect(clippy::expect_used, reason = "the address is a constant, and every test that starts the program reads it")]
 static STRIPE: LazyLock<Url> = LazyLock::new(|| Url::parse("https://api.stripe.com").expect("an address"));
 
-/// The address of Stripe's API, or of what stands in for it.
+/// The base address of Stripe's API, or of a replacement such as the twin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiBase(Url);
 
 impl ApiBase {
-    /// Without a slash at the end.
+    /// The address, without a slash at the end.
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
@@ -207,7 +207,7 @@ impl FromStr for Origins {
             None => Ok(Self(origins)),
             Some(wrong) => Err(format!(
                 "must be origins as browsers write them, like https://shop.example, separated by commas, or *: number {} \
-                 is not",
+                 is not an origin",
                 wrong + 1
             )),
         }
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_to_listen_at_has_a_host_and_a_port() {
+    fn a_bind_address_has_a_host_and_a_port() {
         for good in ["127.0.0.1:8080", "0.0.0.0:0", "[::]:8080", "localhost:80", "pay.example:65535"] {
             assert_eq!(good.parse::<BindAddress>().unwrap().as_str(), good);
         }
@@ -278,7 +278,7 @@ mod tests {
             "null",
         ] {
             let refused = format!("*,{bad}").parse::<Origins>().unwrap_err();
-            assert!(refused.ends_with("number 2 is not"), "{bad}: {refused}");
+            assert!(refused.ends_with("number 2 is not an origin"), "{bad}: {refused}");
         }
     }
 }

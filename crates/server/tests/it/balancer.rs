@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::program::PATIENCE;
+use crate::program::TIMEOUT;
 use crate::served::Served;
 
 const CHECK_EVERY: Duration = Duration::from_millis(200);
@@ -53,13 +53,13 @@ impl Balancer {
     async fn check(self: Arc<Self>, n: usize) {
         let backend = &self.backends[n];
         loop {
-            let ready = connecting_anew().get(format!("http://{}/readyz", backend.address)).send().await;
+            let ready = client_without_keep_alive().get(format!("http://{}/readyz", backend.address)).send().await;
             backend.ready.store(ready.is_ok_and(|it| it.status() == 200), Ordering::SeqCst);
             tokio::time::sleep(CHECK_EVERY).await;
         }
     }
 
-    /// A connection is dropped where no backend is ready or the one whose turn it is refuses it.
+    /// Forwards a connection; drops it if no backend is ready or the chosen backend refuses it.
     async fn forward(self: Arc<Self>, mut client: TcpStream) {
         let ready: Vec<_> = self.backends.iter().filter(|it| it.ready.load(Ordering::SeqCst)).collect();
         if ready.is_empty() {
@@ -72,17 +72,17 @@ impl Balancer {
         }
     }
 
-    /// Waits until its checks find the `n`th process so.
+    /// Waits until the health checks find the `n`th process to be `ready`.
     pub(crate) async fn is(&self, n: usize, ready: bool) {
         let begun = Instant::now();
         while self.backends[n].ready.load(Ordering::SeqCst) != ready {
-            assert!(begun.elapsed() < PATIENCE, "the load balancer never finds {n} {ready}");
+            assert!(begun.elapsed() < TIMEOUT, "the load balancer never finds {n} {ready}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// A client that makes a connection for each request.
-pub(crate) fn connecting_anew() -> Client {
-    Client::builder().timeout(PATIENCE).pool_max_idle_per_host(0).no_proxy().build().unwrap()
+/// A client that opens a new connection for each request.
+pub(crate) fn client_without_keep_alive() -> Client {
+    Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(0).no_proxy().build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Where the program meets Stripe: what is sent adds up, what is told by others is taken for what it is.
+//! The boundary to Stripe: amounts sent to it add up, and its events are interpreted correctly.
 
 use paywright_testkit::postgres::Database;
 use reqwest::Method;
@@ -8,7 +8,7 @@ use crate::by_itself::shop;
 use crate::program::{Answer, answer, two_lines};
 use crate::served::Served;
 
-/// Two of 20.00, shipping 5.90, a discount of 4.00, and 3.00 of tax on top: 44.90.
+/// An order of 44.90: two items of 20.00, shipping 5.90, a discount of 4.00, and 3.00 of added tax.
 fn with_adjustments() -> Value {
     json!({ "currency": "usd", "customer": "cus-ada", "email": "ada@example.com",
         "line_items": [{ "name": "Collar", "amount": 2000, "quantity": 2 }],
@@ -20,13 +20,13 @@ fn with_adjustments() -> Value {
 }
 
 impl Served {
-    /// What the twin shows of an intent.
+    /// Reads an intent at the twin.
     async fn intent(&self, id: &str) -> Value {
         let url = format!("{}/v1/payment_intents/{id}", self.twin_url);
         answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body
     }
 
-    /// Delivers an event as Stripe does, with `change` made to it.
+    /// Sends an event as Stripe does, with the fields of `change` replaced.
     #[expect(clippy::disallowed_methods, reason = "the served program has the system's clock")]
     async fn send_event(&self, name: &str, kind: &str, object: &Value, change: &Value) -> Answer {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
@@ -41,7 +41,7 @@ impl Served {
         answer(self.http.post(url).header("stripe-signature", signature).body(body)).await
     }
 
-    /// Whether the books agree with Stripe's, and what the audit printed.
+    /// Runs an audit, and returns whether the books agree with Stripe's, and the output.
     fn audit(&self) -> (bool, String) {
         let (agree, printed, _) = self.run(&["audit"]);
         (agree, printed)
@@ -54,7 +54,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn an_order_with_shipping_a_discount_and_tax_is_paid_edited_and_captured() {
+async fn an_order_with_shipping_a_discount_and_tax_is_edited_and_captured() {
     let shop = shop(None, true, "").await;
     let (order, intent) = shop.payable(&with_adjustments()).await;
     let shown = shop.intent(&intent).await;
@@ -64,7 +64,7 @@ async fn an_order_with_shipping_a_discount_and_tax_is_paid_edited_and_captured()
         (&details["shipping"]["amount"], &details["discount_amount"], &details["tax"]["total_tax_amount"]),
         (&json!(590), &json!(400), &json!(300))
     );
-    // An edit clears the parts that are gone.
+    // An edit clears removed parts of the amount.
     let edit = json!({ "adjustments": [{ "kind": "shipping", "label": "Post", "amount": 590 }] });
     let edited = shop.call(Method::PATCH, &format!("/orders/{order}"), &edit).await;
     assert_eq!((edited.status, &edited.body["data"]["amount"]), (200, &json!("45.90")), "{edited:?}");
@@ -85,9 +85,9 @@ async fn an_order_with_shipping_a_discount_and_tax_is_paid_edited_and_captured()
     }
 }
 
-/// The version before sent other parameters under the key that is committed: Stripe refuses a repeat with ours.
+/// The previous version sent other parameters under the committed key: Stripe refuses a repeat with those of this version.
 #[tokio::test]
-async fn an_intent_in_doubt_from_the_version_before_is_found_or_asked_for_anew() {
+async fn an_intent_in_doubt_from_the_previous_version_is_found_or_created() {
     let database = Database::empty().await;
     for database in [None, Some(&database)] {
         let shop = shop(database, false, "").await;
@@ -109,9 +109,9 @@ async fn an_intent_in_doubt_from_the_version_before_is_found_or_asked_for_anew()
     }
 }
 
-/// The bank decides anew, of a part of the payment: what is not disputed can be refunded all the while.
+/// The bank changes its decision on a partial dispute; money that is not disputed can be refunded throughout.
 #[tokio::test]
-async fn a_dispute_of_a_part_is_lost_then_won_and_the_rest_is_refunded() {
+async fn a_partial_dispute_is_lost_then_won_and_the_rest_is_refunded() {
     let shop = shop(None, true, "").await;
     let (order, intent) = shop.payable(&two_lines()).await;
     shop.pay(&intent, "pm_card_visa").await;
@@ -135,7 +135,7 @@ async fn a_dispute_of_a_part_is_lost_then_won_and_the_rest_is_refunded() {
 }
 
 #[tokio::test]
-async fn a_capture_of_less_at_the_dashboard_pays_the_order_and_says_what_was_released() {
+async fn a_partial_capture_in_the_dashboard_pays_the_order_and_notes_the_released_amount() {
     let shop = shop(None, true, "").await;
     let (order, intent) = shop.authorized(two_lines()).await;
     let form = "amount_to_capture=5000&amount_details=";
@@ -144,7 +144,7 @@ async fn a_capture_of_less_at_the_dashboard_pays_the_order_and_says_what_was_rel
     assert_eq!(read["anomalies"][0]["kind"], "partially_captured", "{read}");
     let explained = shop.call(Method::GET, &format!("/orders/{order}/explain"), &Value::Null).await.body.to_string();
     assert!(explained.contains("50.00 usd of") && explained.contains("74.50 usd was released"), "{explained}");
-    // Who wanted to capture is not told that it was done.
+    // The caller's own capture is not reported as done.
     let capture = format!("/orders/{order}/capture");
     for body in [json!({}), json!({ "amount": "60.00" })] {
         let refused = shop.call(Method::POST, &capture, &body).await;
@@ -157,7 +157,7 @@ async fn a_capture_of_less_at_the_dashboard_pays_the_order_and_says_what_was_rel
     assert!(shop.audit().0, "{}", shop.audit().1);
 }
 
-/// What others tell of: taken for what it is, and never a reason for Stripe to send it again for three days.
+/// Events that concern no order here are acknowledged, so that Stripe does not repeat them for three days.
 #[tokio::test]
 async fn events_of_other_versions_accounts_modes_and_programs_change_only_what_stripe_confirms() {
     let shop = shop(None, false, "").await;

@@ -1,4 +1,4 @@
-//! What a served shop does by itself, and what it says when it is asked.
+//! Background work of a served shop, and its `explain` and `audit`.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use paywright_testkit::postgres::Database;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, two_lines};
 use crate::served::Served;
 
-/// A shop of one process, on a file if there is no database.
+/// A shop of one process, on a SQLite file if `database` is `None`.
 pub(crate) async fn shop(database: Option<&Database>, webhooks: bool, more: &str) -> Served {
     let url = database.map_or_else(|| "sqlite:orders.db".to_owned(), Database::url);
     Served::start_with(&url, 1, webhooks, "0", more).await
@@ -27,7 +27,7 @@ impl Served {
         answer(request.body(form.to_owned())).await.body
     }
 
-    /// An order, by its number, and the intent to pay it by.
+    /// Places an order and creates its intent; returns the order's number and the intent's id.
     pub(crate) async fn payable(&self, body: &Value) -> (String, String) {
         let placed = self.call(Method::POST, "/orders", body).await;
         let number = placed.body["data"]["number"].as_str().unwrap().to_owned();
@@ -40,7 +40,7 @@ impl Served {
         self.at_stripe(&path, &format!("payment_method={card}")).await;
     }
 
-    /// An order whose money is held and not taken, by its number, and its intent.
+    /// Places an order with manual capture and authorises its payment; returns the order's number and the intent's id.
     pub(crate) async fn authorized(&self, mut body: Value) -> (String, String) {
         body["capture"] = json!("manual");
         let (order, intent) = self.payable(&body).await;
@@ -56,7 +56,7 @@ impl Served {
             if expected(&read) {
                 return read;
             }
-            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}");
+            assert!(begun.elapsed() < TIMEOUT, "the order never gets there: {read}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -66,9 +66,9 @@ impl Served {
     }
 }
 
-/// I4, and pain 24: the workers are always on, and webhooks may be wholly off.
+/// I4, and row 24 of `docs/guarantees.md`: the worker is always on, so that webhooks may be turned off completely.
 #[tokio::test]
-async fn without_webhook_or_callback_what_happens_at_stripe_becomes_known() {
+async fn payments_are_found_without_webhook_or_callback() {
     let database = Database::empty().await;
     for database in [None, Some(&database)] {
         let shop = shop(database, false, "payments.back_fill_seconds = 1").await;
@@ -84,9 +84,9 @@ async fn without_webhook_or_callback_what_happens_at_stripe_becomes_known() {
     }
 }
 
-/// With webhooks: the ways that money goes, each by the card that goes it.
+/// With webhooks: authorisation, capture, refund and dispute, each by its test card.
 #[tokio::test]
-async fn money_is_held_taken_given_back_and_disputed() {
+async fn money_is_authorized_captured_refunded_and_disputed() {
     let shop = shop(None, true, "").await;
     let (held, _) = shop.authorized(two_lines()).await;
     let taken = shop.call(Method::POST, &format!("/orders/{held}/capture"), &json!({ "amount": "100.00" })).await;
@@ -115,15 +115,15 @@ async fn money_is_held_taken_given_back_and_disputed() {
     let dispute = read["disputes"][0]["id"].as_str().unwrap();
     shop.at_stripe(&format!("/_twin/disputes/{dispute}/close"), "outcome=won").await;
     shop.until_paid(&disputed).await;
-    // The fee comes after the payment: 2.9 % and 30 at the twin.
+    // The fee is known after the payment: 2.9 % and 30 at the twin.
     let read = shop.until(&disputed, |it| it["payment_intent"]["balance"].is_object()).await;
     assert_eq!(read["payment_intent"]["balance"], json!({ "currency": "usd", "gross": "124.50", "fee": "3.91" }));
     let (agree, told, said) = shop.run(&["audit"]);
     assert!(agree && told.contains("Nothing differs."), "{told}{said}");
 }
 
-/// What another channel has charged for the order: an intent that the shop never asked for.
-async fn pay_by_another_way(shop: &Served, order: &Value) {
+/// Charges for the order by another channel: with an intent that the shop did not create.
+async fn pay_by_another_channel(shop: &Served, order: &Value) {
     let form = format!(
         "amount=12450&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]={}",
         order["id"].as_str().unwrap()
@@ -131,20 +131,20 @@ async fn pay_by_another_way(shop: &Served, order: &Value) {
     assert_eq!(shop.at_stripe("/v1/payment_intents", &form).await["status"], "succeeded");
 }
 
-/// Pains 1, 13 and 19, as a user sees them: by the policy in the settings, at once.
+/// Rows 1, 13 and 19 of `docs/guarantees.md`: the policy of the settings is applied at once.
 #[tokio::test]
-async fn money_that_nobody_wants_goes_back_by_itself_or_waits_for_a_person() {
+async fn money_after_a_cancellation_is_refunded_or_held_by_policy() {
     for (policy, more) in [("refund", ""), ("hold_for_review", "payments.paid_after_cancel = \"hold_for_review\"")] {
         let shop = shop(None, true, more).await;
         let placed = shop.call(Method::POST, "/orders", &two_lines()).await.body["data"].clone();
         let number = placed["number"].as_str().unwrap();
         shop.call(Method::POST, &format!("/orders/{number}/cancel"), &json!({})).await;
-        pay_by_another_way(&shop, &placed).await;
+        pay_by_another_channel(&shop, &placed).await;
         let read = shop.until(number, |it| it["anomalies"][0]["kind"] == "paid_after_cancel").await;
         assert_eq!((&read["status"], &read["anomalies"][0]["policy"]), (&json!("canceled"), &json!(policy)));
         if policy == "hold_for_review" {
             assert_eq!((&read["payment_status"], &read["refunds"]), (&json!("review"), &json!([])));
-            // The person decides: it goes back.
+            // The operator decides to refund it.
             let refund = shop.call(Method::POST, &format!("/orders/{number}/refunds"), &json!({})).await;
             assert_eq!((refund.status, &refund.body["data"]["amount"]), (201, &json!("124.50")), "{refund:?}");
             assert_eq!(shop.until(number, |_| true).await["payment_status"], "unpaid");
@@ -155,9 +155,9 @@ async fn money_that_nobody_wants_goes_back_by_itself_or_waits_for_a_person() {
             let (paid, intent) = shop.payable(&two_lines()).await;
             shop.pay(&intent, "pm_card_visa").await;
             let read = shop.until(&paid, |it| it["payment_status"] == "paid").await;
-            pay_by_another_way(&shop, &read).await;
+            pay_by_another_channel(&shop, &read).await;
             let read = shop.until(&paid, |it| it["refunds"][0]["status"] == "succeeded").await;
-            assert_ne!(read["refunds"][0]["payment_intent"], intent.as_str(), "the money that paid stays");
+            assert_ne!(read["refunds"][0]["payment_intent"], intent.as_str(), "the first payment is not refunded");
             assert_eq!(
                 (&read["payment_status"], &read["anomalies"][0]["kind"]),
                 (&json!("paid"), &json!("second_payment"))
@@ -169,7 +169,7 @@ async fn money_that_nobody_wants_goes_back_by_itself_or_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn an_audit_says_what_differs_and_fails_until_nothing_does() {
+async fn an_audit_fails_while_there_are_differences() {
     let shop = shop(None, false, "payments.back_fill_seconds = 3600").await;
     let (order, intent) = shop.payable(&two_lines()).await;
     let (agree, told, said) = shop.run(&["audit"]);
@@ -189,7 +189,7 @@ async fn an_audit_says_what_differs_and_fails_until_nothing_does() {
 }
 
 #[tokio::test]
-async fn an_order_is_explained_by_any_of_its_names() {
+async fn an_order_is_explained_by_its_number_and_by_its_intent() {
     let shop = shop(None, true, "").await;
     let (order, intent) = shop.payable(&two_lines()).await;
     shop.pay(&intent, "pm_card_chargeDeclined").await;
@@ -212,9 +212,9 @@ async fn an_order_is_explained_by_any_of_its_names() {
     }
 }
 
-/// The queue towards Stripe is bounded: who would wait too long is told when to come again.
+/// The queue for calls to Stripe is bounded: a request that would wait too long is answered with `Retry-After`.
 #[tokio::test]
-async fn more_customers_than_stripe_allows_are_told_to_come_again() {
+async fn requests_above_stripes_rate_get_503_and_retry_after() {
     let shop = shop(None, false, "stripe.endpoint_per_second = 1\nstripe.queue_wait_ms = 50").await;
     let mut answers = Vec::new();
     for _ in 0..4 {
@@ -229,7 +229,7 @@ async fn more_customers_than_stripe_allows_are_told_to_come_again() {
     assert_eq!((answers[0].0, answers[0].1), (200, false), "{answers:?}");
     let refused: Vec<_> = answers.iter().filter(|it| it.0 == 503).collect();
     assert!(!refused.is_empty() && refused.iter().all(|it| it.1), "{answers:?}");
-    // And whoever comes again gets its turn.
+    // A repeated request gets its turn.
     let begun = Instant::now();
     loop {
         let request = shop.http.post(&refused[0].2).header("x-api-key", &shop.key).bearer_auth(&shop.token);
@@ -238,7 +238,7 @@ async fn more_customers_than_stripe_allows_are_told_to_come_again() {
             break;
         }
         assert_eq!((made.status, made.code()), (503, "payment_provider_busy"));
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TIMEOUT);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

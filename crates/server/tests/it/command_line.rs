@@ -1,4 +1,4 @@
-//! What the commands say, and what they need.
+//! Output of the commands, and the settings that they require.
 
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::sqlite::SqliteConnection;
@@ -13,7 +13,7 @@ use crate::served::free_ports;
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn serve_says_in_one_sentence_what_is_missing() {
+fn serve_names_a_missing_setting_in_one_sentence() {
     let folder = TempDir::new().unwrap();
     let (database, key) =
         (("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"), ("PAYWRIGHT__STRIPE__SECRET_KEY", "sk_test_hush"));
@@ -24,7 +24,7 @@ fn serve_says_in_one_sentence_what_is_missing() {
         (vec![database, key], "no token secret is set: set PAYWRIGHT__AUTH__TOKEN_SECRET"),
         (vec![database, key, ("PAYWRIGHT__AUTH__TOKEN_SECRET", "short")], "at least 32 bytes"),
         (vec![("PAYWRIGHT__DATABASE__URL", "mysql://root:hush@db/x")], "must begin with postgres:// or sqlite:"),
-        (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "PAYWRIGHT__STRIPE__COLOR is no setting"),
+        (vec![database, ("PAYWRIGHT__STRIPE__COLOR", "red")], "PAYWRIGHT__STRIPE__COLOR is not a setting"),
         (
             vec![database, key, token, ("PAYWRIGHT__PAYMENTS__SECOND_PAYMENT", "keep")],
             "payments.second_payment must be",
@@ -43,14 +43,14 @@ fn serve_says_in_one_sentence_what_is_missing() {
 }
 
 #[test]
-fn a_settings_file_that_is_named_must_be_there() {
+fn a_named_settings_file_must_exist() {
     let folder = TempDir::new().unwrap();
     let (done, _, said) = run(&["serve", "--config", "nowhere.toml"], &[], folder.path());
     assert!(!done && said.contains("nowhere.toml"), "{said}");
 }
 
 #[test]
-fn a_file_that_is_no_store_is_named() {
+fn a_file_that_is_not_a_database_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("diary.txt"), "Dear diary. ".repeat(100)).unwrap();
     let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:diary.txt")];
@@ -59,7 +59,7 @@ fn a_file_that_is_no_store_is_named() {
 }
 
 #[tokio::test]
-async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_told_so() {
+async fn a_database_is_migrated_by_command_or_at_the_start_unless_disabled() {
     let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
     let url = database.url();
     let settings = [
@@ -74,7 +74,7 @@ async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_t
         "{said}"
     );
     let (done, printed, said) = run(&["migrate"], &settings, folder.path());
-    assert!(done && printed.contains(&format!("{all} migrations were made")), "{printed}{said}");
+    assert!(done && printed.contains(&format!("{all} migrations were applied")), "{printed}{said}");
     let (done, printed, _) = run(&["migrate"], &settings, folder.path());
     assert_eq!((done, printed.as_str()), (true, "The database is up to date.\n"));
     for mode in ["--migrate=check", "--migrate=off", "--migrate=auto"] {
@@ -87,7 +87,7 @@ async fn a_database_is_migrated_when_asked_or_at_the_start_and_left_alone_when_t
 }
 
 #[tokio::test]
-async fn a_file_is_migrated_when_asked_or_at_the_start_and_left_alone_when_told_so() {
+async fn a_file_is_migrated_by_command_or_at_the_start_unless_disabled() {
     let folder = TempDir::new().unwrap();
     let settings = [
         ("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"),
@@ -124,7 +124,7 @@ fn in_file(folder: &TempDir, sql: &str) {
     db.batch_execute(sql).unwrap();
 }
 
-/// Makes a file look like one that the version before has left.
+/// Makes a file look like one of the previous version.
 fn forget_last_migration(folder: &TempDir) {
     in_file(folder, &format!("DELETE FROM __diesel_schema_migrations WHERE version = '{LAST_MIGRATION}'"));
 }
@@ -133,7 +133,7 @@ fn remember_last_migration(folder: &TempDir) {
     in_file(folder, &format!("INSERT INTO __diesel_schema_migrations (version) VALUES ('{LAST_MIGRATION}')"));
 }
 
-/// Every command that opens a database, but `migrate` and `serve`. `serve` of an older version may be running meanwhile.
+/// Every command that opens a database, except `migrate` and `serve`. `serve` of an older version may be running meanwhile.
 const COMMANDS: [&[&str]; 7] = [
     &["keys", "create", "--name", "x", "--scope", "orders:read"],
     &["keys", "list"],
@@ -145,7 +145,7 @@ const COMMANDS: [&[&str]; 7] = [
 ];
 
 #[tokio::test]
-async fn no_command_but_migrate_and_serve_changes_the_schema_of_a_database() {
+async fn only_migrate_and_serve_change_an_existing_schema() {
     let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
     std::fs::write(folder.path().join("prices.csv"), "id,name,price_usd\nmug,Mug,9.50\n").unwrap();
     let url = database.url();
@@ -164,7 +164,7 @@ async fn no_command_but_migrate_and_serve_changes_the_schema_of_a_database() {
             assert!(said.contains("run `paywright migrate`"), "{command:?}: {said}");
         }
     }
-    // A copy is a copy, also of what the version before has left.
+    // A database of the previous version is copied unchanged.
     let (done, printed, said) = run(&["backup", "copy.db"], &file, folder.path());
     assert!(done, "{printed}{said}");
     remember_last_migration(&folder);
@@ -180,7 +180,7 @@ async fn no_command_but_migrate_and_serve_changes_the_schema_of_a_database() {
 }
 
 #[tokio::test]
-async fn the_first_command_of_a_new_shop_makes_its_database_and_a_reading_one_does_not() {
+async fn writing_commands_create_a_new_database_and_reading_ones_do_not() {
     let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
     std::fs::write(folder.path().join("prices.csv"), "id,name,price_usd\nmug,Mug,9.50\n").unwrap();
     let url = database.url();
@@ -202,7 +202,7 @@ async fn the_first_command_of_a_new_shop_makes_its_database_and_a_reading_one_do
 }
 
 #[test]
-fn a_server_that_cannot_be_used_is_named_without_its_password_at_any_log_level() {
+fn an_unusable_server_is_named_without_its_password_at_any_log_level() {
     let folder = TempDir::new().unwrap();
     let port = free_ports(1)[0];
     for (url, says) in [
@@ -219,7 +219,7 @@ fn a_server_that_cannot_be_used_is_named_without_its_password_at_any_log_level()
     }
 }
 
-/// A twin that takes its time, and the settings of a shop on it.
+/// Starts a twin with a delay, and writes the settings of a shop that uses it.
 fn shop_on_a_twin(folder: &TempDir, latency_ms: &str) -> Process {
     std::fs::write(folder.path().join("token.secret"), format!("{SECRET}\n")).unwrap();
     let twin = Process::start(command(&["twin", "--port", "0", "--latency-ms", latency_ms], folder.path()));
@@ -246,7 +246,7 @@ async fn place(http: &Client, api: &str, key: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_request_that_is_being_answered_is_finished_before_the_program_stops() {
+async fn a_request_under_way_is_answered_before_the_program_stops() {
     let folder = TempDir::new().unwrap();
     let _twin = shop_on_a_twin(&folder, "2500");
     let key = new_key(&folder);
@@ -260,16 +260,16 @@ async fn a_request_that_is_being_answered_is_finished_before_the_program_stops()
     let stopped = tokio::task::spawn_blocking(move || serve.terminate());
     assert_eq!(paying.await.unwrap().status, 200, "it was answered");
     assert_eq!(stopped.await.unwrap(), Some(0));
-    assert!(http.get(format!("{api}/healthz")).send().await.is_err(), "and nobody is there any more");
+    assert!(http.get(format!("{api}/healthz")).send().await.is_err(), "the listener is closed");
 }
 
-/// A log collector that restarts, or `serve 2>&1 | head`: the lines are lost, and nothing else.
+/// As with a log collector that restarts, or `serve 2>&1 | head`: only the lines are lost.
 #[tokio::test]
-async fn a_program_whose_log_nobody_reads_goes_on_and_stops_when_asked() {
+async fn a_program_with_a_closed_log_stream_serves_and_stops() {
     let folder = TempDir::new().unwrap();
     let _twin = shop_on_a_twin(&folder, "0");
     let key = new_key(&folder);
-    let serve = Process::start_unheard(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
+    let serve = Process::start_with_closed_log(command(&["serve", "--bind", "127.0.0.1:0"], folder.path()));
     let (api, http) = (address_of(&serve), client());
     let placed = place(&http, &api, &key).await;
     assert_eq!(placed.status, 201, "{placed:?}");
@@ -278,7 +278,7 @@ async fn a_program_whose_log_nobody_reads_goes_on_and_stops_when_asked() {
 }
 
 #[tokio::test]
-async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
+async fn a_shop_needs_only_settings_keys_and_tokens() {
     let folder = TempDir::new().unwrap();
     let twin = shop_on_a_twin(&folder, "0");
     let key = new_key(&folder);
@@ -301,7 +301,7 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
     assert_eq!(made.status, 200, "{made:?}");
     let (done, said, _) = run(&["keys", "revoke", &id], &[], folder.path());
     assert!(done && said.contains("revoked"), "{said}");
-    // In the running server too, within the second that it believes what it has read.
+    // The running server refuses the key too, within the second for which it caches keys.
     tokio::time::sleep(std::time::Duration::from_secs(KEY_BELIEVED_SECONDS.into())).await;
     assert_eq!(place().await.code(), "api_key_invalid");
     assert_eq!(serve.terminate(), Some(0));
@@ -309,7 +309,7 @@ async fn a_shop_is_served_by_settings_keys_and_tokens_alone() {
 }
 
 #[test]
-fn help_says_what_each_command_is_for() {
+fn help_lists_the_commands() {
     let folder = TempDir::new().unwrap();
     let (done, printed, _) = run(&["--help"], &[], folder.path());
     assert!(done);

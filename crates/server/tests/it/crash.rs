@@ -1,4 +1,4 @@
-//! The program is killed while customers place and pay: what was answered is there, and nothing is there twice.
+//! The program is killed while customers place and pay orders: acknowledged orders are kept, and none exists twice.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Dev, PATIENCE, two_lines};
+use crate::program::{Dev, TIMEOUT, two_lines};
 
 const CLIENTS: usize = 8;
-/// How many orders are answered before the kill.
+/// Minimum number of orders that are acknowledged before the kill.
 const ANSWERED_MIN: usize = 50;
 
-/// Places one order, if the program answers.
+/// Places one order; `None` if the program does not answer.
 async fn place(http: &Client, api: &str, key: &str, idempotency: &str) -> Option<Value> {
     let request = http.post(format!("{api}/orders")).header("x-api-key", key).header("idempotency-key", idempotency);
     let response =
@@ -33,7 +33,7 @@ async fn start_paying(http: &Client, dev: &(String, String, String), order: &Val
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_answered_before_a_kill_is_there_after_it() {
+async fn acknowledged_orders_survive_a_kill() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--no-webhooks"]);
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
@@ -62,7 +62,7 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
         .collect();
     let begun = Instant::now();
     while count.load(Ordering::SeqCst) < ANSWERED_MIN {
-        assert!(begun.elapsed() < PATIENCE, "too little happens");
+        assert!(begun.elapsed() < TIMEOUT, "too little happens");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     dev.process.signal("-KILL");
@@ -84,7 +84,7 @@ async fn what_was_answered_before_a_kill_is_there_after_it() {
         let again = place(&dev.http, &dev.api, &dev.key, key).await.unwrap();
         assert_eq!(again["id"], order["id"], "a repeat places another order");
     }
-    // A request that got no answer was done or not done; repeated, it is there once.
+    // A request without an answer may have placed its order; repeated, it gives exactly one.
     let keys = sent.lock().unwrap().clone();
     for key in &keys {
         place(&dev.http, &dev.api, &dev.key, key).await.unwrap();

@@ -1,4 +1,4 @@
-//! A customer of several processes, who tries again where one does not answer.
+//! A customer of a shop of several processes, with retries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, two_lines};
 use crate::served::Served;
 
-/// A customer who knows several addresses of the shop and tries again where one does not answer.
+/// A customer who knows several addresses of the shop and retries when one does not answer.
 pub(crate) struct Customer {
     pub(crate) http: Client,
     pub(crate) apis: Vec<String>,
@@ -20,28 +20,28 @@ pub(crate) struct Customer {
     pub(crate) seen: Arc<Seen>,
 }
 
-/// What all customers met.
+/// Counts of all customers' requests.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) answers: AtomicUsize,
     pub(crate) unanswered: AtomicUsize,
-    pub(crate) told_to_come_again: AtomicUsize,
+    pub(crate) retried_later: AtomicUsize,
     pub(crate) paid: AtomicUsize,
 }
 
 impl Customer {
-    /// Asks one process after the other until one gives an answer that stands.
+    /// Sends a request to one process after the other until one gives a definite answer.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Answer {
         let begun = Instant::now();
         loop {
-            assert!(begun.elapsed() < PATIENCE * 2, "{path}: nobody answers");
+            assert!(begun.elapsed() < TIMEOUT * 2, "{path}: no answer");
             let Some(got) = self.ask_once(method.clone(), path, body, key).await else {
                 self.seen.unanswered.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             };
             if got.status == 503 || got.code() == "busy" {
-                self.seen.told_to_come_again.fetch_add(1, Ordering::SeqCst);
+                self.seen.retried_later.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -51,7 +51,7 @@ impl Customer {
         }
     }
 
-    /// Asks one of the processes: its answer, if it came whole.
+    /// Sends a request to one of the processes; `None` if no complete answer came.
     pub(crate) async fn ask_once(
         &self,
         method: Method,
@@ -84,7 +84,7 @@ impl Customer {
         placed.body["data"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// The intent to pay an order by, unless it is paid already.
+    /// Creates or reads the intent of an order; `None` if the order is paid already.
     pub(crate) async fn intent(&self, order: &str) -> Option<String> {
         let made = self.ask(Method::POST, &format!("/orders/{order}/payment-intent"), None, None).await;
         match (made.status, made.code()) {
@@ -96,11 +96,11 @@ impl Customer {
 
     pub(crate) async fn confirm(&self, intent: &str, card: &str) {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
-        // Somebody else may have paid it.
+        // Another client may have paid it.
         answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
     }
 
-    /// What Stripe says, asked until it does.
+    /// Calls Stripe until it answers.
     pub(crate) async fn stripe(&self, method: Method, path: &str, form: &str) -> Value {
         loop {
             let request = self.http.request(method.clone(), format!("{}{path}", self.twin)).bearer_auth("sk_test_twin");
@@ -118,7 +118,7 @@ impl Customer {
         }
     }
 
-    /// Pays until Stripe says that there is nothing more to pay.
+    /// Confirms an intent until Stripe says that it cannot be paid any more.
     pub(crate) async fn pay(&self, intent: &str, card: &str) {
         loop {
             let path = format!("/v1/payment_intents/{intent}");

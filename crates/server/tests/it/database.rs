@@ -1,4 +1,4 @@
-//! A database that stops, hangs and comes back under a running program.
+//! A database that stops, hangs and returns while the program runs.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,19 +12,19 @@ use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Dev, PATIENCE, Process, answer, command, two_lines};
+use crate::program::{Dev, Process, TIMEOUT, answer, command, two_lines};
 use crate::served::{Served, free_ports};
 
-/// What came back of a placement: its status, its code, after how many seconds to come again, the order's id.
+/// The answer to a request to place an order.
 #[derive(Debug)]
-struct Told {
+struct Placed {
     status: u16,
     code: String,
     retry_after: Option<String>,
     order: Option<String>,
 }
 
-async fn place(served: &Served, key: &str) -> Told {
+async fn place(served: &Served, key: &str) -> Placed {
     let request = served.http.post(format!("{}/orders", served.replicas[0].1)).header("x-api-key", &served.key);
     let request = request.header("idempotency-key", key).header("content-type", "application/json");
     let response = request.body(two_lines().to_string()).send().await.unwrap();
@@ -32,7 +32,7 @@ async fn place(served: &Served, key: &str) -> Told {
     let status = response.status().as_u16();
     let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     let text = |it: &Value| it.as_str().map(str::to_owned);
-    Told {
+    Placed {
         status,
         code: text(&body["error"]["code"]).unwrap_or_default(),
         retry_after,
@@ -40,46 +40,46 @@ async fn place(served: &Served, key: &str) -> Told {
     }
 }
 
-/// Places until it is answered with an order.
-async fn place_in_the_end(served: &Served, key: &str) -> String {
+/// Repeats a request to place an order until it is answered with one.
+async fn place_with_retries(served: &Served, key: &str) -> String {
     let begun = Instant::now();
     loop {
-        let told = place(served, key).await;
-        if let Some(order) = told.order {
+        let placed = place(served, key).await;
+        if let Some(order) = placed.order {
             return order;
         }
-        assert!(begun.elapsed() < PATIENCE && told.status == 503, "{told:?}");
+        assert!(begun.elapsed() < TIMEOUT && placed.status == 503, "{placed:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_back() {
+async fn a_database_failure_is_reported_and_ends_when_the_database_is_back() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
     let served = Served::start(&cluster.url("postgres"), 1, false, "0").await;
     let ready = served.replicas[0].1.replace("/api/v1/shop", "/readyz");
     let ready = async || served.http.get(&ready).send().await.unwrap().status().as_u16();
-    let before = place_in_the_end(&served, "cart-1").await;
+    let before = place_with_retries(&served, "cart-1").await;
     assert_eq!(ready().await, 200);
 
     cluster.stop("fast");
     let told = place(&served, "cart-2").await;
     assert_eq!((told.status, told.retry_after.is_some()), (503, true), "{told:?}");
     assert!(told.code.starts_with("store_"), "{told:?}");
-    assert_eq!(ready_in_the_end(&ready, 503).await, 503);
+    assert_eq!(readiness_becomes(&ready, 503).await, 503);
     cluster.start();
-    let second = place_in_the_end(&served, "cart-2").await;
-    assert_eq!(ready_in_the_end(&ready, 200).await, 200);
+    let second = place_with_retries(&served, "cart-2").await;
+    assert_eq!(readiness_becomes(&ready, 200).await, 200);
 
     cluster.signal("-STOP");
     let begun = Instant::now();
     let told = place(&served, "cart-3").await;
     assert_eq!((told.status, told.retry_after.is_some()), (503, true), "{told:?}");
-    assert!(begun.elapsed() < PATIENCE, "it was told, and not left hanging");
+    assert!(begun.elapsed() < TIMEOUT, "it was told, and not left hanging");
     cluster.signal("-CONT");
-    let third = place_in_the_end(&served, "cart-3").await;
-    assert_eq!(place_in_the_end(&served, "cart-1").await, before);
+    let third = place_with_retries(&served, "cart-3").await;
+    assert_eq!(place_with_retries(&served, "cart-1").await, before);
 
     let db = connect(&cluster.url("postgres")).await;
     let rows = db.query("SELECT id::text FROM orders ORDER BY id", &[]).await.unwrap();
@@ -88,11 +88,11 @@ async fn a_database_that_stops_or_hangs_is_said_so_and_used_again_when_it_is_bac
     assert_eq!(rows.iter().map(|it| it.get::<_, String>(0)).collect::<Vec<_>>(), expected, "each key is one order");
 }
 
-/// The most bytes of a file, where the disk is full beyond: the store's log gets there first.
+/// File size limit in bytes that simulates a full disk: the store's log reaches it first.
 const ROOM_BYTES: u64 = 3 << 20;
 
 #[tokio::test]
-async fn a_disk_that_is_full_is_said_and_used_again_when_there_is_room() {
+async fn a_full_disk_is_reported_and_writes_resume_when_there_is_room() {
     let folder = TempDir::new().unwrap();
     let paywright = command(&[], folder.path());
     let script = "trap '' XFSZ; exec \"$0\" dev --port 0 --twin-port 0";
@@ -112,20 +112,20 @@ async fn a_disk_that_is_full_is_said_and_used_again_when_there_is_room() {
         assert!(placed.len() < 5_000, "the disk is never full");
     };
     assert_eq!((refused.status, refused.code()), (503, "store_unavailable"), "{refused:?}");
-    assert_eq!(ready_in_the_end(&ready, 503).await, 503, "no load balancer sends orders here");
+    assert_eq!(readiness_becomes(&ready, 503).await, 503, "no load balancer sends orders here");
     for id in &placed {
         assert_eq!(dev.call(Method::GET, &format!("/orders/{id}"), None).await.status, 200, "what was placed is there");
     }
     dev.process.limit_files("unlimited");
-    assert_eq!(ready_in_the_end(&ready, 200).await, 200, "there is room again");
+    assert_eq!(readiness_becomes(&ready, 200).await, 200, "there is room again");
     dev.place().await;
 }
 
-/// As on a disk without room: the process opens a file that is up to date without writing to it.
+/// Simulates a full disk: the process opens a file whose schema is up to date without writing to it.
 #[tokio::test]
-async fn a_process_starts_for_reading_where_nothing_can_be_written() {
+async fn a_process_starts_for_reading_on_a_full_disk() {
     let served = Served::start("sqlite:orders.db", 1, false, "0").await;
-    let placed = place_in_the_end(&served, "cart-1").await;
+    let placed = place_with_retries(&served, "cart-1").await;
     let address = format!("127.0.0.1:{}", free_ports(1)[0]);
     let script = format!("trap '' XFSZ; exec \"$0\" serve --bind {address}");
     let mut limited = Command::new("prlimit");
@@ -145,34 +145,35 @@ async fn a_process_starts_for_reading_where_nothing_can_be_written() {
     assert_eq!((ready.status, ready.code()), (503, "store_unavailable"), "{ready:?}");
 }
 
-/// What is answered once a look at the store is not shared any more with those before.
-async fn ready_in_the_end(ready: &impl AsyncFn() -> u16, expected: u16) -> u16 {
+/// The status of `/readyz` once it is `expected`: earlier results are cached for a short time.
+async fn readiness_becomes(ready: &impl AsyncFn() -> u16, expected: u16) -> u16 {
     let begun = Instant::now();
     loop {
         let status = ready().await;
-        if status == expected || begun.elapsed() > PATIENCE {
+        if status == expected || begun.elapsed() > TIMEOUT {
             return status;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// How often the server crashes under the load.
+/// Number of crashes under load.
 const CRASHES: usize = 10;
-/// How many callers place orders without a key, and repeat nothing.
+/// Number of callers that place orders without a key and repeat no request.
 const CALLERS: usize = 48;
 
-/// What callers were told, by the mark that each of them put on what it asked for.
+/// Answers to requests, each named by the mark in its order's metadata.
 #[derive(Debug, Default)]
-struct Promises {
+struct Answers {
     acknowledged: Vec<String>,
-    promised: Vec<String>,
+    /// Answered with "nothing was changed".
+    unchanged: Vec<String>,
     unknown: usize,
 }
 
-/// Who believes "nothing was changed" and asks again without a key must not get a second one.
+/// A caller who repeats a request without a key after "nothing was changed" must not get a second order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_that_nothing_was_changed_is_untrue_when_the_server_crashes() {
+async fn nothing_was_changed_is_true_even_when_the_database_crashes() {
     let cluster = Arc::new(Cluster::of_one_test(&[]));
     cluster.start();
     let served = Arc::new(Served::start(&cluster.url("postgres"), 1, false, "0").await);
@@ -181,7 +182,7 @@ async fn no_answer_that_nothing_was_changed_is_untrue_when_the_server_crashes() 
         .map(|caller| {
             let (served, stop) = (Arc::clone(&served), Arc::clone(&stop));
             tokio::spawn(async move {
-                let mut told = Promises::default();
+                let mut answers = Answers::default();
                 for n in 0.. {
                     if stop.load(Ordering::SeqCst) {
                         break;
@@ -193,13 +194,13 @@ async fn no_answer_that_nothing_was_changed_is_untrue_when_the_server_crashes() 
                     let request = request.header("x-api-key", &served.key).header("content-type", "application/json");
                     let answered = answer(request.body(body.to_string())).await;
                     match (answered.status, answered.code()) {
-                        (201, _) => told.acknowledged.push(mark),
-                        (503, "store_unavailable") => told.promised.push(mark),
-                        (503, "store_outcome_unknown") => told.unknown += 1,
+                        (201, _) => answers.acknowledged.push(mark),
+                        (503, "store_unavailable") => answers.unchanged.push(mark),
+                        (503, "store_outcome_unknown") => answers.unknown += 1,
                         _ => panic!("{answered:?}"),
                     }
                 }
-                told
+                answers
             })
         })
         .collect();
@@ -214,25 +215,28 @@ async fn no_answer_that_nothing_was_changed_is_untrue_when_the_server_crashes() 
     }
     tokio::time::sleep(Duration::from_millis(400)).await;
     stop.store(true, Ordering::SeqCst);
-    let mut all = Promises::default();
+    let mut all = Answers::default();
     for caller in callers {
-        let told = caller.await.unwrap();
-        all.acknowledged.extend(told.acknowledged);
-        all.promised.extend(told.promised);
-        all.unknown += told.unknown;
+        let answers = caller.await.unwrap();
+        all.acknowledged.extend(answers.acknowledged);
+        all.unchanged.extend(answers.unchanged);
+        all.unknown += answers.unknown;
     }
     let db = connect(&cluster.url("postgres")).await;
     let rows = db.query("SELECT metadata->>'mark' FROM orders", &[]).await.unwrap();
-    let there: BTreeSet<String> = rows.iter().map(|it| it.get(0)).collect();
-    let lost = all.acknowledged.iter().filter(|it| !there.contains(*it)).count();
-    let untrue = all.promised.iter().filter(|it| there.contains(*it)).count();
+    let stored: BTreeSet<String> = rows.iter().map(|it| it.get(0)).collect();
+    let lost = all.acknowledged.iter().filter(|it| !stored.contains(*it)).count();
+    let untrue = all.unchanged.iter().filter(|it| stored.contains(*it)).count();
     println!(
-        "{} acknowledged, {lost} of them lost; {} told that nothing was changed, {untrue} of them untruly; {} told that \
-         it is not known",
+        "{} acknowledged, {lost} of them lost; {} answered with \"nothing was changed\", {untrue} of them untrue; {} \
+         answered with \"outcome unknown\"",
         all.acknowledged.len(),
-        all.promised.len(),
+        all.unchanged.len(),
         all.unknown
     );
     assert_eq!((lost, untrue), (0, 0));
-    assert!(all.acknowledged.len() > CALLERS && all.promised.len() + all.unknown > 0, "the crashes met no request");
+    assert!(
+        all.acknowledged.len() > CALLERS && all.unchanged.len() + all.unknown > 0,
+        "no request failed in the crashes"
+    );
 }

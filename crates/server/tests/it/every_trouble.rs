@@ -1,5 +1,5 @@
-//! Everything that can go wrong, at once: Stripe fails, hangs up and is slow, webhooks come twice, late or never, and
-//! the processes are killed over and over. Then the trouble ends, and the books agree.
+//! All faults at once: Stripe fails, hangs up and is slow, webhooks arrive twice, late or never, and processes are killed
+//! repeatedly. When the faults end, the books agree with Stripe's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::customer::{Customer, Seen, customer};
-use crate::program::{PATIENCE, Process, answer, two_lines};
-use crate::served::{IMPATIENT, Served};
+use crate::program::{Process, TIMEOUT, answer, two_lines};
+use crate::served::{SHORT_TIMEOUTS, Served};
 
 const CLIENTS: usize = 12;
-/// How many orders each client sees through: each story twice.
+/// Number of orders of each client: each story twice.
 const ORDERS_EACH: usize = 2 * STORIES;
 const STORIES: usize = 8;
 
-/// Percent of all requests at Stripe, for each of these.
+/// Percentage of all requests at Stripe that have a fault, for each kind of fault.
 const PERCENT: u8 = 5;
 
-/// How soon all must be at rest once the trouble has ended: the longest lease, and some looks.
+/// Maximum time until all work is complete after the faults have ended: the longest lease, and some polls.
 const BOUND: Duration = Duration::from_secs(120);
 
 fn troubles() -> Vec<Value> {
@@ -68,13 +68,13 @@ impl Customer {
             if states.contains(&state) || (states.contains(&"canceled") && read["status"] == "canceled") {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE * 3, "{states:?} is never reached: {read}");
+            assert!(begun.elapsed() < TIMEOUT * 3, "{states:?} is never reached: {read}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Sees one order through. Each story has what happens at the same moment.
-    async fn live(&self, story: usize, cart: &str) -> String {
+    /// Plays one story with an order, with several calls at the same time.
+    async fn play(&self, story: usize, cart: &str) -> String {
         let mut body = two_lines();
         if [5, 6].contains(&story) {
             body["capture"] = json!("manual");
@@ -119,7 +119,7 @@ impl Customer {
             }
             _ => {
                 self.pay(&intent, "pm_card_visa").await;
-                // Somebody at the dashboard, where what was not answered may have been done.
+                // A refund in the dashboard, repeated if it was not answered: it may be made more than once.
                 self.stripe(Method::POST, "/v1/refunds", &format!("payment_intent={intent}&amount=1000")).await;
             }
         }
@@ -127,8 +127,8 @@ impl Customer {
     }
 }
 
-/// Kills one process after the other, and starts it again.
-async fn kill_over_and_over(
+/// Kills processes and starts them again until `done`.
+async fn kill_repeatedly(
     served: Arc<Served>,
     mut processes: Vec<Process>,
     done: Arc<AtomicBool>,
@@ -146,10 +146,10 @@ async fn kill_over_and_over(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_goes_wrong_the_books_agree_in_the_end() {
+async fn the_books_agree_after_faults_of_every_kind_at_once() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
-    let mut served = Served::start_with(&cluster.url("postgres"), 3, true, "5", IMPATIENT).await;
+    let mut served = Served::start_with(&cluster.url("postgres"), 3, true, "5", SHORT_TIMEOUTS).await;
     let processes: Vec<_> = served.replicas.iter_mut().map(|it| it.0.take().unwrap()).collect();
     let served = Arc::new(served);
     for fault in troubles() {
@@ -157,7 +157,7 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
         assert_eq!(added.status, 200, "{added:?}");
     }
     let done = Arc::<AtomicBool>::default();
-    let killer = tokio::spawn(kill_over_and_over(Arc::clone(&served), processes, Arc::clone(&done)));
+    let killer = tokio::spawn(kill_repeatedly(Arc::clone(&served), processes, Arc::clone(&done)));
     let seen = Arc::<Seen>::default();
     let lived = Arc::<AtomicU32>::default();
     let customers: Vec<_> = (0..CLIENTS)
@@ -167,7 +167,7 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
                 let mut orders = Vec::new();
                 for round in 0..ORDERS_EACH {
                     let story = (n + round) % STORIES;
-                    orders.push((story, customer.live(story, &format!("cart-{n}-{round}")).await));
+                    orders.push((story, customer.play(story, &format!("cart-{n}-{round}")).await));
                     lived.fetch_add(1, Ordering::SeqCst);
                 }
                 orders
@@ -184,8 +184,8 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
 
     let db = connect(&cluster.url("postgres")).await;
     let number = async |sql: &str| db.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
-    // At rest: nothing is on its way, and the only tasks left are looks at what nobody has paid.
-    let on_its_way = "SELECT concat_ws(' ', 'task', key, due_at, error) FROM tasks
+    // At rest, nothing is under way, and the only tasks left are polls and expiries of unpaid orders.
+    let under_way = "SELECT concat_ws(' ', 'task', key, due_at, error) FROM tasks
             WHERE key !~ '^(poll_intent|expire_order)'
         UNION ALL SELECT concat_ws(' ', 'order', id, requested_revision, operation) FROM orders
             WHERE requested_revision IS NOT NULL OR operation IS NOT NULL
@@ -194,27 +194,27 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
         UNION ALL SELECT concat_ws(' ', 'event', kind, due_at, error) FROM webhook_inbox
             WHERE verdict = 'parked'";
     let ended = Instant::now();
-    let told = loop {
-        let (agree, said, failed) = served.run(&["audit", "--days", "1"]);
-        let left = db.query(on_its_way, &[]).await.unwrap();
+    let audit = loop {
+        let (agree, printed, error) = served.run(&["audit", "--days", "1"]);
+        let left = db.query(under_way, &[]).await.unwrap();
         if agree && left.is_empty() {
-            break said;
+            break printed;
         }
         let left: Vec<String> = left.iter().map(|it| it.get(0)).collect();
-        assert!(ended.elapsed() < BOUND, "after {BOUND:?}, these are on their way: {left:#?}\n{said}{failed}");
+        assert!(ended.elapsed() < BOUND, "after {BOUND:?} still under way: {left:#?}\n{printed}{error}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
     let rest = ended.elapsed();
 
-    // I2, I5: paid exactly where a settled intent paid, and told once.
+    // I2, I5: an order is paid exactly when a settled intent paid it, with one fact.
     assert_eq!(number("SELECT count(*) FROM orders").await, i64::try_from(orders.len()).unwrap());
     let paid = number("SELECT count(*) FROM orders WHERE state = 'paid'").await;
     assert_eq!(number("SELECT count(*) FROM facts WHERE kind = 'order.paid'").await, paid);
     assert_eq!(number("SELECT count(DISTINCT order_id) FROM facts WHERE kind = 'order.paid'").await, paid);
     let wrong = "SELECT count(*) FROM orders JOIN payment_intents ON order_id = id AND provider_id = paid_by
         WHERE status <> 'succeeded' OR received <> coalesce(capture_asked, total)";
-    assert_eq!(number(wrong).await, 0, "what paid is what was due");
-    // I1, I3: by Stripe's own records.
+    assert_eq!(number(wrong).await, 0, "the payment is the amount due");
+    // I1, I3: compared with Stripe's own records.
     let intents = served.listed("/v1/payment_intents").await;
     let refunds = served.listed("/v1/refunds").await;
     let mut kept: BTreeMap<&str, i64> = BTreeMap::new();
@@ -223,7 +223,7 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
         let gone = refunds.iter().filter(|it| it["payment_intent"] == intent["id"] && it["status"] != "failed");
         let gone: i64 = gone.map(|it| it["amount"].as_i64().unwrap()).sum();
         let left = intent["amount_received"].as_i64().unwrap() - gone;
-        assert!(left >= 0, "more went back than came: {intent}");
+        assert!(left >= 0, "more was refunded than received: {intent}");
         *kept.entry(order).or_default() += left;
     }
     for row in db.query("SELECT id::text, total, state FROM orders", &[]).await.unwrap() {
@@ -231,11 +231,11 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
         let (left, story) = (kept.get(id.as_str()).copied().unwrap_or_default(), orders[&id]);
         let fits = match (story, state.as_str()) {
             (0 | 1 | 4, "paid") => left == 12_450,
-            // The new amount or the old one, whichever the customer paid.
+            // The new amount or the old one, depending on which the customer paid.
             (3, "paid") => left == total && [1_250, 12_450].contains(&total),
             (2, "paid") | (4 | 6, "canceled") => left == 0,
             (5, "paid") => left == 5_000,
-            // As often as somebody at the dashboard had to do it.
+            // Refunded once or more often in the dashboard.
             (7, "paid") => left < 12_450 && (12_450 - left) % 1000 == 0,
             _ => false,
         };
@@ -246,13 +246,13 @@ async fn whatever_goes_wrong_the_books_agree_in_the_end() {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a refund was made twice");
     let count = |it: &std::sync::atomic::AtomicUsize| it.load(Ordering::SeqCst);
     println!(
-        "{} orders, {paid} of them paid, {} refunds; {kills} kills, {} requests without an answer, {} told to come \
-         again; at rest {:.1} s after the last trouble. {}",
+        "{} orders, {paid} of them paid, {} refunds; {kills} kills, {} requests without an answer, {} answered with \
+         Retry-After; at rest {:.1} s after the last fault. {}",
         orders.len(),
         refunds.len(),
         count(&seen.unanswered),
-        count(&seen.told_to_come_again),
+        count(&seen.retried_later),
         rest.as_secs_f32(),
-        told.lines().next().unwrap_or_default(),
+        audit.lines().next().unwrap_or_default(),
     );
 }

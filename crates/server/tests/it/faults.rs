@@ -1,4 +1,4 @@
-//! A sale while Stripe fails in every way it can: one order, one intent, one payment.
+//! Sales while Stripe fails: one order, one intent, one payment.
 
 use std::sync::Arc;
 
@@ -29,14 +29,14 @@ async fn a_lost_answer_ends_in_one_intent() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_said_so_and_a_later_call_or_event_finds_the_intent() {
+async fn an_unknown_outcome_is_reported_and_a_later_call_or_event_finds_the_intent() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--no-webhooks"]);
     let order = dev.place().await;
     fault(&dev, json!({ "kind": "drop_after", "path": "/v1/payment_intents", "method": "POST", "times": 6 })).await;
     let lost = dev.intent(&order).await;
     assert_eq!((lost.status, lost.code()), (503, "payment_provider_unreachable"));
-    // While nobody knows, nothing may change under a customer who may be paying.
+    // While the outcome is unknown the order may not change, because the customer may be paying.
     let path = format!("/orders/{}/cancel", order["id"].as_str().unwrap());
     let refused = dev.call(reqwest::Method::POST, &path, None).await;
     assert_eq!((refused.status, refused.code()), (503, "payment_provider_unreachable"));
@@ -46,7 +46,7 @@ async fn an_unknown_outcome_is_said_so_and_a_later_call_or_event_finds_the_inten
 }
 
 #[tokio::test]
-async fn webhooks_that_come_twice_and_out_of_order_pay_once() {
+async fn repeated_and_reordered_webhooks_pay_once() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &[]);
     for kind in ["webhook_duplicate", "webhook_reorder"] {
@@ -62,7 +62,7 @@ async fn webhooks_that_come_twice_and_out_of_order_pay_once() {
 }
 
 #[tokio::test]
-async fn many_customers_at_once_each_get_one_intent() {
+async fn simultaneous_customers_each_get_one_intent() {
     let folder = TempDir::new().unwrap();
     let dev = Arc::new(Dev::start(&folder, &["--twin-latency-ms", "50"]));
     let order = dev.place().await;
@@ -75,7 +75,7 @@ async fn many_customers_at_once_each_get_one_intent() {
     let mut ids = std::collections::BTreeSet::new();
     for click in clicks {
         let made = click.await.unwrap();
-        // Under one key in use at Stripe a click may have to come again; it never gets another intent.
+        // While Stripe is processing the key, a call may have to be repeated; it never gets another intent.
         assert!(made.status == 200 || made.code() == "payment_provider_busy", "{made:?}");
         ids.extend(made.body["data"]["id"].as_str().map(str::to_owned));
     }

@@ -1,4 +1,4 @@
-//! The secret of the webhooks was stolen: events that Stripe has not made, signed as Stripe signs.
+//! A stolen webhook secret: forged events with a valid signature.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,10 +9,10 @@ use crate::program::{Dev, answer};
 use crate::served::{Served, Stand, on_both_stores};
 
 on_both_stores! {
-    a_payment_that_a_webhook_told_of_is_read_once
+    a_payment_reported_by_a_webhook_is_read_once
 }
 
-/// Sends an event that says that all of an order was received by `intent`.
+/// Sends a forged event that reports that `intent` has received the total of an order.
 async fn forge(dev: &Dev, secret: &str, order: &Value, intent: &str) {
     let event = json!({
         "id": format!("evt_forged_{intent}"), "object": "event", "type": "payment_intent.succeeded", "created": now(), "livemode": false,
@@ -33,14 +33,14 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-/// How often the twin was asked for an intent.
+/// Number of reads of intents at the twin.
 async fn reads(dev: &Dev) -> u64 {
     let counted = answer(dev.http.get(format!("{}/_twin/requests", dev.twin))).await.body;
     counted["GET /v1/payment_intents"].as_u64().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_forged_event_sends_no_goods_whoever_asks_first() {
+async fn a_forged_payment_event_is_found_by_the_callback_and_by_the_worker() {
     let database = Database::empty().await;
     let served = Served::start(&database.url(), 1, true, "0").await;
     let secret = served.webhook_secrets[0].clone();
@@ -59,7 +59,7 @@ async fn a_forged_event_sends_no_goods_whoever_asks_first() {
         assert_eq!(held["anomalies"][0]["kind"], "payment_not_confirmed");
         let refused = dev.payment(&order).await;
         assert_eq!((refused.status, refused.code()), (409, "payment_not_completed"), "{refused:?}");
-        // The customer pays what is still open at Stripe.
+        // The customer pays the intent, which is still open at Stripe.
         dev.confirm(intent, "pm_card_visa").await;
         let paid = dev.read_until_settled(&order).await;
         assert_eq!((&paid["status"], &paid["payment_intent"]["amount_received"]), (&json!("paid"), &json!("124.50")));
@@ -67,7 +67,7 @@ async fn a_forged_event_sends_no_goods_whoever_asks_first() {
     }
 }
 
-async fn a_payment_that_a_webhook_told_of_is_read_once(stand: &Stand) {
+async fn a_payment_reported_by_a_webhook_is_read_once(stand: &Stand) {
     let dev = stand.start(true).await;
     let order = dev.place().await;
     let made = dev.intent(&order).await;

@@ -1,4 +1,4 @@
-//! The log: one line for each request and one for each change of an order, found by the order's id and by its number.
+//! The log has one line for each request and one for each change of an order, with the order's id and number.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -8,16 +8,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Dev, PATIENCE, answer, two_lines};
+use crate::program::{Dev, TIMEOUT, answer, two_lines};
 use crate::secrets::storefront;
 use crate::served::Served;
 
-/// The lines of a log of JSON.
+/// The lines of a JSON log.
 pub(crate) fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|it| serde_json::from_str(it).unwrap_or_else(|error| panic!("{error}: {it}"))).collect()
 }
 
-pub(crate) fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+pub(crate) fn with_message<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
     lines.iter().filter(|it| it["message"] == message).collect()
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn text<'a>(line: &'a Value, field: &str) -> &'a str {
     line[field].as_str().unwrap_or_default()
 }
 
-/// The log, once every request in it has ended.
+/// The log after every request has ended.
 pub(crate) async fn settled_log(dev: &Dev) -> String {
     let begun = Instant::now();
     loop {
@@ -34,11 +34,11 @@ pub(crate) async fn settled_log(dev: &Dev) -> String {
         if log == dev.process.logged() {
             return log;
         }
-        assert!(begun.elapsed() < PATIENCE, "it goes on for ever: {log}");
+        assert!(begun.elapsed() < TIMEOUT, "it goes on for ever: {log}");
     }
 }
 
-/// A sale by requests with ids of their own.
+/// Makes a sale, with known request ids.
 pub(crate) async fn sale(dev: &Dev) -> (Value, String) {
     let placing = dev.http.post(format!("{}/orders", dev.api)).header("x-api-key", &dev.key);
     let placing = placing.header("content-type", "application/json").header("x-request-id", "sale-1");
@@ -53,7 +53,7 @@ pub(crate) async fn sale(dev: &Dev) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_sale_is_one_line_a_request_and_one_a_change_found_by_id_and_by_number() {
+async fn a_sale_logs_one_line_per_request_and_per_change_with_id_and_number() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--log", "json"]);
     let (order, intent) = sale(&dev).await;
@@ -61,7 +61,7 @@ async fn a_sale_is_one_line_a_request_and_one_a_change_found_by_id_and_by_number
     let log = settled_log(&dev).await;
     let all = lines(&log);
 
-    let requests = said(&all, "answered");
+    let requests = with_message(&all, "answered");
     let mut by_id = BTreeMap::<&str, u32>::new();
     for request in &requests {
         *by_id.entry(text(request, "request")).or_default() += 1;
@@ -81,7 +81,7 @@ async fn a_sale_is_one_line_a_request_and_one_a_change_found_by_id_and_by_number
     told.sort_unstable();
     assert_eq!(told, events, "one line for each event");
 
-    let mut changes = said(&all, "order changed");
+    let mut changes = with_message(&all, "order changed");
     changes.sort_by_key(|it| it["version"].as_u64());
     let versions: Vec<_> = changes.iter().filter_map(|it| it["version"].as_u64()).collect();
     assert_eq!(versions, (1..=u64::try_from(changes.len()).unwrap()).collect::<Vec<_>>(), "one line for each change");
@@ -101,7 +101,7 @@ async fn a_sale_is_one_line_a_request_and_one_a_change_found_by_id_and_by_number
         let by_event = ["webhook", "worker"].contains(&text(change, "source"));
         assert_eq!(by_event, text(change, "event").starts_with("evt_"), "{change}");
     }
-    // The answer to the request tells of the intent, or the event that overtook it.
+    // The intent is reported by the answer to the request, or by an event that arrived earlier.
     let created = changes[2];
     let is_answer = created["source"] == "answer";
     assert_eq!(text(created, "request") == "sale-2", is_answer, "{created}");
@@ -128,7 +128,7 @@ async fn a_sale_is_one_line_a_request_and_one_a_change_found_by_id_and_by_number
 
 /// The order of a cart has its id before it is placed.
 #[tokio::test]
-async fn a_sale_of_a_storefront_is_found_by_its_order_from_the_cart_on() {
+async fn a_storefront_sale_is_logged_with_its_order_id_from_the_cart_on() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &[]);
     storefront(&dev).await;
@@ -153,7 +153,7 @@ async fn a_sale_of_a_storefront_is_found_by_its_order_from_the_cart_on() {
 }
 
 #[tokio::test]
-async fn a_repeated_placement_and_a_refusal_are_found_by_the_order_too() {
+async fn a_repeated_placement_and_a_refusal_are_logged_with_the_order_id() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--log", "json"]);
     let place = async |id: &str| {
@@ -165,17 +165,18 @@ async fn a_repeated_placement_and_a_refusal_are_found_by_the_order_too() {
     let path = format!("/orders/{}/payment", text(&order, "id"));
     assert_eq!(dev.call(Method::POST, &path, None).await.code(), "payment_not_completed");
     let all = lines(&settled_log(&dev).await);
-    let line = |field: &str, value: &str| said(&all, "answered").into_iter().find(|it| it[field] == value).cloned();
+    let line =
+        |field: &str, value: &str| with_message(&all, "answered").into_iter().find(|it| it[field] == value).cloned();
     for (field, value) in [("request", "first"), ("request", "again"), ("code", "payment_not_completed")] {
         let line = line(field, value).unwrap_or_else(|| panic!("no line has the {field} {value}: {all:?}"));
         let (id, number) = (text(&line, "order"), text(&line, "number"));
         assert_eq!((id, number), (text(&order, "id"), text(&order, "number")), "{line}");
     }
-    assert_eq!(said(&all, "order changed").len(), 1);
+    assert_eq!(with_message(&all, "order changed").len(), 1);
 }
 
 #[tokio::test]
-async fn where_only_warnings_are_logged_they_have_their_ids() {
+async fn warnings_have_order_ids_when_only_warnings_are_logged() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::logging("warn", &folder, &["--log", "json"]);
     let order = dev.place().await;
@@ -183,7 +184,7 @@ async fn where_only_warnings_are_logged_they_have_their_ids() {
     answer(dev.http.post(format!("{}/_twin/faults", dev.twin)).body(fault.to_string())).await;
     assert_eq!(dev.intent(&order).await.code(), "payment_provider_unreachable");
     let all = lines(&settled_log(&dev).await);
-    let failed = said(&all, "no answer from Stripe");
+    let failed = with_message(&all, "no answer from Stripe");
     assert_eq!(failed.len(), 1, "{all:?}");
     for line in failed {
         assert_eq!((text(line, "order"), text(line, "number")), (text(&order, "id"), text(&order, "number")), "{line}");
@@ -213,7 +214,7 @@ async fn a_command_that_stripe_refuses_names_the_call() {
 }
 
 #[tokio::test]
-async fn a_walk_of_the_events_that_stripe_refuses_names_the_call() {
+async fn a_back_fill_that_stripe_refuses_logs_the_call() {
     let database = Database::empty().await;
     let more = "payments.back_fill_seconds = 1";
     let dev = Served::start_with(&database.url(), 1, false, "0", more).await.into_dev();
@@ -224,7 +225,7 @@ async fn a_walk_of_the_events_that_stripe_refuses_names_the_call() {
         let begun = Instant::now();
         let is_told = |it: &str| it.contains("list of events cannot be read") && it.contains(&expected);
         while !dev.process.logged().lines().any(is_told) {
-            assert!(begun.elapsed() < PATIENCE, "{expected} is not told: {}", dev.process.logged());
+            assert!(begun.elapsed() < TIMEOUT, "{expected} is not told: {}", dev.process.logged());
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         answer(dev.http.delete(format!("{}/_twin/faults", dev.twin))).await;

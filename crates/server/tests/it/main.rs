@@ -1,4 +1,4 @@
-//! The built program as a user has it: started on free ports, spoken to over plain HTTP.
+//! Tests of the built program, started on free ports and called over plain HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

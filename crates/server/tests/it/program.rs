@@ -1,4 +1,4 @@
-//! Starting the program and speaking to it.
+//! Helpers that start the program and call it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,8 +10,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything may take before it is given up: far more than it takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Timeout of every wait in these tests, much longer than any should take.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paywright"));
@@ -19,12 +19,12 @@ pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PAYWRIGHT")) {
         command.env_remove(name);
     }
-    // Not where an installation on this machine has its own.
+    // Keeps tests away from the files of an installation on this machine.
     command.env("PAYWRIGHT__DATABASE__TIMELINE_FILE", folder.join("timeline.json"));
     command
 }
 
-/// As [`command`], where the system allows the program no more than so many open files.
+/// As [`command`], with a limit of open files.
 pub(crate) fn command_with_open_files(open_files: u32, arguments: &[&str], folder: &Path) -> Command {
     let limit = format!("--nofile={open_files}:{open_files}");
     let mut limited = Command::new("prlimit");
@@ -33,7 +33,7 @@ pub(crate) fn command_with_open_files(open_files: u32, arguments: &[&str], folde
     limited
 }
 
-/// Runs a command to its end: whether it did what it should, what it printed, what it said of it.
+/// Runs a command to its end, and returns whether it succeeded, its standard output and its standard error.
 pub(crate) fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &Path) -> (bool, String, String) {
     let mut command = command(arguments, folder);
     command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -42,10 +42,10 @@ pub(crate) fn run(arguments: &[&str], settings: &[(&str, &str)], folder: &Path) 
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-/// A process that is killed with its test.
+/// A process that is killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
-    /// In a lock so that one program may be spoken to from several tasks.
+    /// Locked, so that several tasks can use the process.
     lines: Mutex<mpsc::Receiver<String>>,
     logged: Arc<Mutex<String>>,
 }
@@ -54,7 +54,7 @@ impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = Mutex::new(Self::lines_of(&mut child));
-        // Read to its end, so that a full pipe never holds the program up.
+        // Read continuously, so that a full pipe never blocks the program.
         let logged = Arc::<Mutex<String>>::default();
         let (errors, log) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&logged));
         std::thread::spawn(move || {
@@ -63,8 +63,8 @@ impl Process {
         Self { child, lines, logged }
     }
 
-    /// As [`Self::start`], where whoever reads its log lines is gone from the beginning.
-    pub(crate) fn start_unheard(mut command: Command) -> Self {
+    /// As [`Self::start`], with a standard error whose reader is closed from the beginning.
+    pub(crate) fn start_with_closed_log(mut command: Command) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut child = command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
@@ -72,7 +72,7 @@ impl Process {
         Self { child, lines, logged: Arc::default() }
     }
 
-    /// What `child` prints, line by line.
+    /// Lines that `child` prints to standard output.
     fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
         let (send, lines) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -80,11 +80,11 @@ impl Process {
         lines
     }
 
-    /// What it prints, up to the line that `last` knows.
+    /// Lines printed up to the first one for which `last` is true.
     pub(crate) fn printed(&self, last: impl Fn(&str) -> bool) -> Vec<String> {
         let mut printed = Vec::new();
         loop {
-            let line = self.lines.lock().unwrap().recv_timeout(PATIENCE);
+            let line = self.lines.lock().unwrap().recv_timeout(TIMEOUT);
             let line =
                 line.unwrap_or_else(|_| panic!("it prints {printed:?}, and not what is waited for: {}", self.logged()));
             let done = last(&line);
@@ -95,7 +95,7 @@ impl Process {
         }
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub(crate) fn logged(&self) -> String {
         self.logged.lock().unwrap().clone()
     }
@@ -105,23 +105,23 @@ impl Process {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Sets the most bytes that a file of its may grow to.
+    /// Sets the maximum file size of the process, in bytes.
     pub(crate) fn limit_files(&self, bytes: &str) {
         let id = self.child.id().to_string();
         let limit = format!("--fsize={bytes}:unlimited");
         assert!(Command::new("prlimit").args(["--pid", &id, &limit]).status().unwrap().success());
     }
 
-    /// Asks it to stop, and gives its exit code.
+    /// Sends SIGTERM, and returns the exit code.
     pub(crate) fn terminate(self) -> Option<i32> {
         self.signal("-TERM");
         self.ended()
     }
 
-    /// Waits for its end, and gives its exit code.
+    /// Waits for the end of the process, and returns the exit code.
     pub(crate) fn ended(mut self) -> Option<i32> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < TIMEOUT {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
@@ -138,13 +138,13 @@ impl Drop for Process {
     }
 }
 
-/// Where a program says that it listens.
+/// The address that a program prints when it listens.
 pub(crate) fn address_of(process: &Process) -> String {
     let printed = process.printed(|it| it.contains("http://")).concat();
     printed.split_whitespace().find(|it| it.starts_with("http://")).unwrap().trim_end_matches(';').to_owned()
 }
 
-/// `paywright dev`, and what it printed for the user to paste.
+/// `paywright dev`, and the addresses and credentials that it printed.
 pub(crate) struct Dev {
     pub(crate) process: Process,
     pub(crate) http: Client,
@@ -152,7 +152,7 @@ pub(crate) struct Dev {
     pub(crate) twin: String,
     pub(crate) key: String,
     pub(crate) token: String,
-    /// What else goes with it.
+    /// Another process that must be kept alive with it.
     pub(crate) _beside: Option<Process>,
 }
 
@@ -179,7 +179,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
 
 pub(crate) fn client() -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
-    Client::builder().timeout(PATIENCE).no_proxy().build().unwrap()
+    Client::builder().timeout(TIMEOUT).no_proxy().build().unwrap()
 }
 
 impl Dev {
@@ -194,7 +194,7 @@ impl Dev {
         Self::of(command)
     }
 
-    /// What `command` starts.
+    /// Starts `command`, and reads what it prints.
     pub(crate) fn of(command: Command) -> Self {
         let process = Process::start(command);
         let printed = process.printed(|it| it.contains("/payment -H"));
@@ -227,7 +227,7 @@ impl Dev {
         answer(self.http.post(url).header("x-api-key", &self.key).bearer_auth(&self.token)).await
     }
 
-    /// Pays as a browser would, with a test card.
+    /// Confirms an intent as a browser would, with a test card.
     pub(crate) async fn confirm(&self, intent: &str, card: &str) -> Answer {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
         answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await
@@ -242,7 +242,7 @@ impl Dev {
         self.call(Method::GET, &path, None).await.body["data"].clone()
     }
 
-    /// Reads an order until it is as `expected` says.
+    /// Reads an order until `expected` is true.
     pub(crate) async fn read_until(&self, order: &Value, expected: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -251,18 +251,18 @@ impl Dev {
                 return read;
             }
             let log = || self.process.logged().lines().filter(|it| !it.contains("GET")).collect::<Vec<_>>().join("\n");
-            assert!(begun.elapsed() < PATIENCE, "the order never gets there: {read}\n{}", log());
+            assert!(begun.elapsed() < TIMEOUT, "the order never gets there: {read}\n{}", log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Reads an order until it is paid and Stripe's fee is known: nothing more comes by itself.
+    /// Reads an order until it is paid and Stripe's fee is known: then nothing more happens by itself.
     pub(crate) async fn read_until_settled(&self, order: &Value) -> Value {
         let settled = |it: &Value| it["payment_status"] == "paid" && it["payment_intent"]["balance"].is_object();
         self.read_until(order, settled).await
     }
 
-    /// How many intents and succeeded intents there are at the twin.
+    /// Number of intents, and of succeeded intents, at the twin.
     pub(crate) async fn intents(&self) -> (usize, usize) {
         let url = format!("{}/v1/payment_intents?limit=100", self.twin);
         let list = answer(self.http.get(url).bearer_auth("sk_test_twin")).await.body;

@@ -1,4 +1,4 @@
-//! Going back to a backup, by the commands of `docs/operations.md`, and what is known again afterwards.
+//! Restores of a backup, by the commands of `docs/operations.md`, and recovery from Stripe's records.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::served::Served;
 
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
 
-/// The commands under a heading of the documentation, a block each.
+/// The code blocks under a heading of the documentation.
 fn commands(heading: &str) -> Vec<String> {
     let (_, section) = OPERATIONS.split_once(&format!("### {heading}\n")).expect("the heading is there");
     let section = section.lines().take_while(|it| !it.starts_with('#'));
@@ -31,11 +31,11 @@ fn commands(heading: &str) -> Vec<String> {
     blocks
 }
 
-/// A shop on one of the stores, and the way back for it.
+/// A shop on one of the stores, with the means to back it up and restore it.
 struct Restorable {
     served: Served,
     database: Option<Database>,
-    /// The moment of the backup.
+    /// Time of the backup.
     moment: String,
 }
 
@@ -48,7 +48,7 @@ impl Restorable {
         self.served.folder()
     }
 
-    /// Runs a block of the documentation: whether it did what it should, and what it printed.
+    /// Runs a block of the documentation, and returns whether it succeeded and what it printed.
     fn sh(&self, block: &str) -> (bool, String) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_paywright"));
         let folders = [program.parent().unwrap().to_owned(), programs()];
@@ -64,7 +64,7 @@ impl Restorable {
         (ran.status.success(), printed)
     }
 
-    /// As [`Self::sh`], where it has to work.
+    /// As [`Self::sh`], and asserts success.
     fn must(&self, block: &str) -> String {
         let (done, printed) = self.sh(block);
         assert!(done, "{block}\n{printed}");
@@ -77,8 +77,8 @@ impl Restorable {
         printed.split_whitespace().find(|it| it.ends_with('Z')).unwrap().clone_into(&mut self.moment);
     }
 
-    /// Stops the process and puts the backup in its place.
-    fn go_back(&mut self) {
+    /// Stops the process and restores the backup.
+    fn restore(&mut self) {
         let (process, _) = self.served.replicas.first_mut().unwrap();
         assert_eq!(process.take().unwrap().terminate(), Some(0));
         let [sqlite, postgres, ..] = steps();
@@ -87,11 +87,11 @@ impl Restorable {
 
     fn start_again(&mut self) {
         self.served.replicas[0].0 = Some(self.served.serve(0));
-        // Its connections are to the process that was there before.
+        // The old client has connections to the previous process.
         self.served.http = client();
     }
 
-    /// Places an order under a key.
+    /// Places an order with an `Idempotency-Key`.
     async fn place(&self, key: &str) -> Answer {
         let request = self.served.http.post(format!("{}/orders", self.served.replicas[0].1));
         let request = request.header("x-api-key", &self.served.key).header("idempotency-key", key);
@@ -132,12 +132,12 @@ impl Restorable {
     }
 }
 
-/// The steps of a restore: the file, the dump, the list, the orders made again, the money given back, the comparison.
+/// The code blocks of a restore: replace the file, restore the dump, list lost orders, recreate them, refund them, audit.
 fn steps() -> [String; 6] {
     commands("Restore a backup").try_into().unwrap()
 }
 
-async fn what_stripe_has_is_known_again(database: Option<Database>) {
+async fn stripes_records_are_recovered(database: Option<Database>) {
     let mut shop = Restorable::start(database).await;
     let old = shop.paid("old").await;
     assert_eq!(shop.refund(&old, "1.00", "first").await.status, 201);
@@ -154,24 +154,25 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
     let edited = shop.served.call(Method::PATCH, &format!("/orders/{kept}"), &edit).await;
     assert_eq!(edited.body["data"]["amount"], "9.00", "{edited:?}");
 
-    shop.go_back();
+    shop.restore();
     let [_, _, list, recreate, _, audit] = steps();
     let (complete, printed) = shop.sh(&list);
     assert!(!complete, "two orders are missing: {printed}");
-    let told = "An edit was lost: repeat it, or edit the order anew, before it is paid (1)";
-    assert!(printed.contains(told) && printed.contains("124.50 here, and 9.00 asked for by pi_"), "{printed}");
-    for expected in [&paid, &number, &unpaid_id, "No order is missing", "Brought up to date (2)"] {
+    let lost_edit = "An edit was lost: repeat it, or edit the order again, before it is paid (1)";
+    assert!(printed.contains(lost_edit) && printed.contains("124.50 here, but pi_"), "{printed}");
+    assert!(printed.contains(" is for 9.00"), "{printed}");
+    for expected in [&paid, &number, &unpaid_id, "No order is missing", "Updated (2)"] {
         assert_eq!(printed.contains(expected), expected != "No order is missing", "{expected}: {printed}");
     }
     assert!(!printed.contains(&unheard), "{printed}");
-    // A repeated request is told that its order is lost, and places no other.
+    // A repeated request is answered that its order is lost, and places no other order.
     shop.start_again();
     let repeated = shop.place("paid").await;
     assert_eq!((repeated.status, repeated.code()), (409, "order_lost"), "{repeated:?}");
     shop.served.replicas[0].0.take().unwrap().terminate();
 
     let printed = shop.must(&recreate);
-    assert!(printed.contains("Made again (2)") && printed.contains("No order is missing"), "{printed}");
+    assert!(printed.contains("Recreated (2)") && printed.contains("No order is missing"), "{printed}");
     shop.must(&recreate);
     shop.start_again();
     let again = shop.read(&paid).await;
@@ -183,17 +184,17 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
         let repeated = shop.place(key).await;
         assert_eq!((repeated.status, repeated.replayed, &repeated.body["data"]["id"]), (201, true, &json!(order)));
     }
-    assert_ne!(shop.place("unheard").await.body["data"]["id"], json!(unheard), "Stripe never heard of it");
+    assert_ne!(shop.place("unheard").await.body["data"]["id"], json!(unheard), "Stripe has no record of it");
     let operator = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let explained = shop.served.call(Method::GET, &format!("/orders/{paid}/explain"), &Value::Null).await.body;
     let actor = &explained["data"]["timeline"][0]["actor"];
     assert_eq!(*actor, json!({ "kind": "operator", "operator": operator.trim() }), "{explained}");
-    // The page that the customer has open still pays.
+    // The customer can still pay on the page that was open before the restore.
     assert_eq!(shop.intent_of(&unpaid_id).await, open);
     shop.served.pay(&open, "pm_card_visa").await;
     shop.served.until_paid(&unpaid_id).await;
 
-    // The lost edit is made again.
+    // The lost edit is repeated.
     let edited = shop.served.call(Method::PATCH, &format!("/orders/{kept}"), &edit).await;
     assert_eq!((edited.status, &edited.body["data"]["amount"]), (200, &json!("9.00")), "{edited:?}");
 
@@ -212,34 +213,35 @@ async fn what_stripe_has_is_known_again(database: Option<Database>) {
 }
 
 #[tokio::test]
-async fn what_stripe_has_is_known_again_after_a_restore_of_a_file() {
-    what_stripe_has_is_known_again(None).await;
+async fn stripes_records_are_recovered_after_a_restore_of_a_file() {
+    stripes_records_are_recovered(None).await;
 }
 
 #[tokio::test]
-async fn what_stripe_has_is_known_again_after_a_restore_of_a_dump() {
-    what_stripe_has_is_known_again(Some(Database::empty().await)).await;
+async fn stripes_records_are_recovered_after_a_restore_of_a_dump() {
+    stripes_records_are_recovered(Some(Database::empty().await)).await;
 }
 
 #[tokio::test]
-async fn what_was_paid_for_lost_orders_goes_back_once() {
+async fn payments_of_lost_orders_are_refunded_once() {
     let mut shop = Restorable::start(None).await;
     shop.back_up();
     let paid = shop.paid("paid").await;
     let unpaid = shop.place("unpaid").await.body["data"]["id"].as_str().unwrap().to_owned();
     let open = shop.intent_of(&unpaid).await;
-    shop.go_back();
+    shop.restore();
     let [.., refund, _] = steps();
-    let (heard, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund ORD-20260101-ZZZZZZ");
-    assert!(!heard && printed.contains("ORD-20260101-ZZZZZZ is not among the lost orders"), "{printed}");
-    let (heard, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund all --recreate all");
-    assert!(!heard && printed.contains("it can be one of the two"), "{printed}");
-    for expected in ["Given back or canceled (2)", "2 lost orders were dealt with by an earlier run"] {
+    let (done, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund ORD-20260101-ZZZZZZ");
+    assert!(!done && printed.contains("ORD-20260101-ZZZZZZ is not a lost order"), "{printed}");
+    let (done, printed) = shop.sh("paywright recover --since \"$MOMENT\" --refund all --recreate all");
+    assert!(!done && printed.contains("choose one of them"), "{printed}");
+    let by_earlier_run = "2 lost orders were recreated, refunded or canceled by an earlier run";
+    for expected in ["Refunded or canceled (2)", by_earlier_run] {
         let printed = shop.must(&refund);
         assert!(printed.contains(expected), "{printed}");
     }
-    let (heard, printed) = shop.sh(&format!("paywright recover --since \"$MOMENT\" --recreate {paid}"));
-    assert!(!heard && printed.contains("was decided on by an earlier run"), "{printed}");
+    let (done, printed) = shop.sh(&format!("paywright recover --since \"$MOMENT\" --recreate {paid}"));
+    assert!(!done && printed.contains("was decided on by an earlier run"), "{printed}");
     assert_eq!(shop.refunds_at_stripe().await, [12_450]);
     let intents = shop.served.intents().await;
     let status = |id: &str| intents.iter().find(|it| it["id"] == id).unwrap()["status"].clone();
@@ -251,19 +253,19 @@ async fn what_was_paid_for_lost_orders_goes_back_once() {
     assert!(agree, "{printed}");
 }
 
-/// Whoever restores and does not run `recover` has the same numbers under the same keys: amounts alone tell.
+/// After a restore without `recover`, refunds have the same numbers and keys as lost ones: only amounts tell them apart.
 #[tokio::test]
 async fn a_refund_after_a_restore_without_recovery_is_made_with_its_own_amount() {
     let mut shop = Restorable::start(None).await;
     let order = shop.paid("old").await;
     shop.back_up();
     assert_eq!(shop.refund(&order, "5.00", "lost").await.status, 201);
-    shop.go_back();
+    shop.restore();
     shop.start_again();
     let made = shop.refund(&order, "7.00", "new").await;
     assert_eq!((made.status, &made.body["data"]["amount"]), (201, &json!("7.00")), "{made:?}");
-    // Where the walk of Stripe's events had not told yet, Stripe knows the key with another amount: the worker asks under
-    // the next.
+    // If the back-fill has not found the lost refund yet, Stripe knows the key with another amount, and the worker uses the
+    // next key.
     let all_made = |it: &Value| it["refunds"].as_array().unwrap().iter().all(|it| it["status"] == "succeeded");
     let read = shop.served.until(&order, |it| it["amount_refunded"] == "12.00" && all_made(it)).await;
     assert_eq!(shop.refunds_at_stripe().await, [500, 700]);
@@ -272,7 +274,7 @@ async fn a_refund_after_a_restore_without_recovery_is_made_with_its_own_amount()
 }
 
 #[tokio::test]
-async fn a_backup_replaces_nothing_and_says_what_it_cannot_copy() {
+async fn a_backup_overwrites_nothing_and_names_what_it_cannot_copy() {
     let shop = Restorable::start(None).await;
     shop.must("paywright backup copy.db");
     let (done, printed) = shop.sh("paywright backup copy.db");
@@ -285,13 +287,13 @@ async fn a_backup_replaces_nothing_and_says_what_it_cannot_copy() {
     let (done, printed) = shop.sh("PAYWRIGHT__DATABASE__URL=postgres://x@localhost/y paywright backup copy2.db");
     assert!(!done && printed.contains("pg_dump"), "{printed}");
     let (done, printed) = shop.sh("paywright recover --since 2999-01-01T00:00:00Z");
-    assert!(!done && printed.contains("yet to come"), "{printed}");
+    assert!(!done && printed.contains("in the future"), "{printed}");
     let (done, printed) =
         shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:typo.db paywright recover --since 2026-01-01T00:00:00Z");
     assert!(!done && printed.contains("typo.db is not there") && !shop.folder().join("typo.db").exists(), "{printed}");
     let (done, printed) = shop.sh("paywright recover --since yesterday");
     assert!(!done && printed.contains("must be a time like"), "{printed}");
-    // A copy is a database like any other, and nobody else may read it.
+    // A copy is a complete database, and other users cannot read it.
     let mode = std::fs::metadata(shop.folder().join("copy.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     shop.must("PAYWRIGHT__DATABASE__URL=sqlite:copy.db paywright keys list");

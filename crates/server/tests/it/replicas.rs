@@ -1,4 +1,4 @@
-//! Several processes on one database: whoever is asked, and whatever dies meanwhile, it is one shop.
+//! Several processes on one database serve one shop, even while processes and the database crash.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use serde_json::json;
 use sha2::Sha256;
 
 use crate::customer::{Customer, Seen, customer};
-use crate::program::{PATIENCE, answer};
+use crate::program::{TIMEOUT, answer};
 use crate::served::Served;
 
 const CLIENTS: usize = 16;
-/// How many orders each client places for itself.
+/// Number of orders that each client places alone.
 const ORDERS_EACH: usize = 12;
-/// How many orders all clients race for.
+/// Number of orders that all clients place at the same time with the same keys.
 const SHARED: usize = 8;
 
 impl Customer {
-    /// Buys one order from its beginning to its end, as customers do: twice where once would do.
+    /// Buys one order from placing to payment, with some calls made twice, as customers do.
     async fn buy(&self, key: &str) -> String {
         let (order, again) = tokio::join!(self.place(key), self.place(key));
         assert_eq!(order, again, "one key is one order");
@@ -51,7 +51,7 @@ impl Customer {
             if read.body["data"]["payment_status"] == "paid" {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "no webhook came through: {read:?}");
+            assert!(begun.elapsed() < TIMEOUT, "no webhook came through: {read:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.seen.paid.fetch_add(1, Ordering::SeqCst);
@@ -62,13 +62,13 @@ impl Customer {
 async fn until_paid(seen: &Seen, count: usize) {
     let begun = Instant::now();
     while seen.paid.load(Ordering::SeqCst) < count {
-        assert!(begun.elapsed() < PATIENCE * 4, "too little happens");
+        assert!(begun.elapsed() < TIMEOUT * 4, "too little happens");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_replicas_sell_as_one_while_one_is_killed_and_the_database_crashes() {
+async fn three_processes_sell_while_one_is_killed_and_the_database_crashes() {
     let cluster = Arc::new(Cluster::of_one_test(&[]));
     cluster.start();
     let mut served = Served::start(&cluster.url("postgres"), 3, true, "5").await;
@@ -126,16 +126,16 @@ async fn three_replicas_sell_as_one_while_one_is_killed_and_the_database_crashes
     assert_eq!(succeeded, orders.len(), "each order was charged once");
     let count = |it: &AtomicUsize| it.load(Ordering::SeqCst);
     println!(
-        "{placed} orders paid once each by {} intents: {} answers, {} requests without one, {} told to come again",
+        "{placed} orders paid once each by {} intents: {} answers, {} requests without one, {} answers with Retry-After",
         intents.len(),
         count(&seen.answers),
         count(&seen.unanswered),
-        count(&seen.told_to_come_again),
+        count(&seen.retried_later),
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_calls_at_once_end_in_one_intent_one_answer_and_one_payment() {
+async fn sixty_four_simultaneous_calls_give_one_intent_and_one_payment() {
     let database = Database::empty().await;
     let served = Served::start(&database.url(), 3, false, "100").await;
     let seen = Arc::<Seen>::default();
@@ -178,7 +178,7 @@ async fn sixty_four_calls_at_once_end_in_one_intent_one_answer_and_one_payment()
     let db = database.client().await;
     let told = db.query_one("SELECT count(*) FROM facts WHERE kind = 'order.paid'", &[]).await.unwrap();
     assert_eq!(told.get::<_, i64>(0), 1);
-    // What came first was taken in; the other 63 changed nothing.
+    // The first update was stored; the other 63 changed nothing.
     let version: i64 = db.query_one("SELECT version FROM orders", &[]).await.unwrap().get(0);
     assert_eq!(version, 4, "placed, requested, issued, paid");
 }

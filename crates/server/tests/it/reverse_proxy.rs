@@ -1,4 +1,4 @@
-//! The reverse proxy of the operations manual, as it is printed there: by nginx itself.
+//! The reverse proxy of `docs/operations.md`, exactly as printed there, run by nginx.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -9,12 +9,12 @@ use reqwest::{Certificate, Client};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::program::{Answer, PATIENCE, answer};
+use crate::program::{Answer, TIMEOUT, answer};
 use crate::served::{Served, free_ports};
 
 const HOST: &str = "pay.shop.example";
 
-/// nginx, killed with its test.
+/// An nginx process that is killed when it is dropped.
 struct Nginx(Child);
 
 impl Drop for Nginx {
@@ -31,10 +31,10 @@ fn nginx() -> Command {
     nginx
 }
 
-/// The example of the manual, with other addresses and files.
-fn example(folder: &Path, port: u16, upstream: &str) -> String {
-    let manual = include_str!("../../../../docs/operations.md");
-    let (_, from) = manual.split_once("```nginx\n").expect("there is an example");
+/// The documented configuration, with the addresses and files of the test.
+fn configuration(folder: &Path, port: u16, upstream: &str) -> String {
+    let docs = include_str!("../../../../docs/operations.md");
+    let (_, from) = docs.split_once("```nginx\n").expect("there is an example");
     let (example, _) = from.split_once("```").unwrap();
     let mut example = example.to_owned();
     for (printed, here) in [
@@ -43,7 +43,7 @@ fn example(folder: &Path, port: u16, upstream: &str) -> String {
         ("/etc/ssl/pay.shop.example.pem", folder.join("cert.pem").display().to_string()),
         ("/etc/ssl/private/pay.shop.example.key", folder.join("key.pem").display().to_string()),
     ] {
-        assert!(example.contains(printed), "{printed} is in the manual: {example}");
+        assert!(example.contains(printed), "{printed} is in the documentation: {example}");
         example = example.replace(printed, &here);
     }
     let place = folder.display();
@@ -57,13 +57,13 @@ fn example(folder: &Path, port: u16, upstream: &str) -> String {
 /// A client that calls from an address of this machine.
 fn client(certificate: &Certificate, from: u8, port: u16) -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
-    let builder = Client::builder().timeout(PATIENCE).no_proxy().add_root_certificate(certificate.clone());
+    let builder = Client::builder().timeout(TIMEOUT).no_proxy().add_root_certificate(certificate.clone());
     let address = (Ipv4Addr::LOCALHOST, port).into();
     builder.resolve(HOST, address).local_address(IpAddr::V4(Ipv4Addr::new(127, 0, 0, from))).build().unwrap()
 }
 
 #[tokio::test]
-async fn the_reverse_proxy_of_the_manual_tells_clients_apart_whatever_they_claim() {
+async fn the_documented_reverse_proxy_reports_each_clients_real_address() {
     let served = Served::start_with("sqlite:orders.db", 1, false, "0", "http.trusted_proxies = \"127.0.0.1\"").await;
     let folder = TempDir::new().unwrap();
     let signed = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
@@ -71,7 +71,7 @@ async fn the_reverse_proxy_of_the_manual_tells_clients_apart_whatever_they_claim
     std::fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
     let port = free_ports(1)[0];
     let file = folder.path().join("nginx.conf");
-    std::fs::write(&file, example(folder.path(), port, &served.address(0))).unwrap();
+    std::fs::write(&file, configuration(folder.path(), port, &served.address(0))).unwrap();
     let checked = nginx().arg("-t").arg("-c").arg(&file).output().expect("nginx runs: scripts/test installs it");
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(checked.status.success() && !said.contains("[warn]"), "{said}");
@@ -86,12 +86,12 @@ async fn the_reverse_proxy_of_the_manual_tells_clients_apart_whatever_they_claim
     let (first, second) = (client(&certificate, 2, port), client(&certificate, 3, port));
     let begun = Instant::now();
     while first.get(url("/healthz")).send().await.is_err() {
-        assert!(begun.elapsed() < PATIENCE, "nginx does not answer");
+        assert!(begun.elapsed() < TIMEOUT, "nginx does not answer");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut statuses = Vec::new();
     for n in 0..15 {
-        // Another address each time, if anybody believed it.
+        // A different forged address each time.
         statuses.push(new_cart(&first, &format!("203.0.113.{n}")).await.status);
     }
     assert_eq!(statuses[..10], [201; 10], "{statuses:?}");

@@ -1,4 +1,4 @@
-//! A rolling restart behind a load balancer: one process after the other is replaced, and no request fails.
+//! A rolling restart behind a load balancer, in which no request fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use paywright_testkit::postgres::Database;
 use tokio::task::spawn_blocking;
 
-use crate::balancer::{Balancer, connecting_anew};
-use crate::program::{PATIENCE, two_lines};
+use crate::balancer::{Balancer, client_without_keep_alive};
+use crate::program::{TIMEOUT, two_lines};
 use crate::served::Served;
 
 const CLIENTS: usize = 6;
 const DRAIN: &str = "http.drain_seconds = 3";
-/// How many placements each stage of the restart sees at least.
+/// Minimum number of orders placed in each stage of the restart.
 const PLACEMENTS: usize = 50;
 
-/// What the clients met.
+/// Counts of the clients' requests.
 #[derive(Default)]
 struct Load {
     placed: AtomicUsize,
@@ -24,9 +24,9 @@ struct Load {
 }
 
 impl Load {
-    /// Places orders, each once, and gives what became of those that failed.
+    /// Places orders, each with one request, and returns the failures.
     async fn place(self: Arc<Self>, url: String, key: String) -> Vec<String> {
-        let (http, mut failed) = (connecting_anew(), Vec::new());
+        let (http, mut failed) = (client_without_keep_alive(), Vec::new());
         while !self.done.load(Ordering::SeqCst) {
             let request = http.post(&url).header("x-api-key", &key).header("content-type", "application/json");
             match request.body(two_lines().to_string()).send().await {
@@ -40,14 +40,14 @@ impl Load {
     async fn more(&self) {
         let (begun, before) = (Instant::now(), self.placed.load(Ordering::SeqCst));
         while self.placed.load(Ordering::SeqCst) < before + PLACEMENTS {
-            assert!(begun.elapsed() < PATIENCE, "too little is placed");
+            assert!(begun.elapsed() < TIMEOUT, "too little is placed");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_fails_while_one_process_after_the_other_is_restarted() {
+async fn a_rolling_restart_fails_no_request() {
     let database = Database::empty().await;
     let mut served = Served::start_with(&database.url(), 2, false, "0", DRAIN).await;
     let mut processes: Vec<_> = served.replicas.iter_mut().map(|it| it.0.take().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The first sale, by each of its ways.
+//! Complete sales: by webhook, by callback, after a declined card, by a guest, across a crash.
 
 use reqwest::Method;
 use serde_json::json;
@@ -9,11 +9,11 @@ use crate::served::{Stand, on_both_stores};
 
 on_both_stores! {
     a_sale_is_made_and_the_webhook_marks_it_paid
-    with_the_webhooks_off_the_callback_alone_will_do
-    a_declined_card_leaves_the_order_to_be_paid_by_the_next
+    without_webhooks_the_callback_marks_an_order_paid
+    an_order_can_be_paid_after_a_declined_card
     a_repeated_placement_is_one_order
     a_guest_pays_by_the_token_of_the_order
-    an_address_that_stripe_refuses_keeps_nobody_from_paying
+    an_order_can_be_paid_when_stripe_refuses_its_email_address
 }
 
 async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
@@ -26,7 +26,7 @@ async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
     assert_eq!((&data["amount"], &data["currency"]), (&json!("124.50"), &json!("usd")));
     let id = data["id"].as_str().unwrap();
     assert!(data["client_secret"].as_str().unwrap().starts_with(&format!("{id}_secret_")));
-    // Every call again: the same intent, and nothing new at Stripe.
+    // Repeated calls give the same intent, and nothing new at Stripe.
     assert_eq!(dev.intent(&order).await.body["data"], *data);
     assert_eq!(dev.confirm(id, "pm_card_visa").await.body["status"], "succeeded");
     let paid = dev.read_until_settled(&order).await;
@@ -41,7 +41,7 @@ async fn a_sale_is_made_and_the_webhook_marks_it_paid(stand: &Stand) {
     assert_eq!(dev.intents().await, (1, 1));
 }
 
-async fn with_the_webhooks_off_the_callback_alone_will_do(stand: &Stand) {
+async fn without_webhooks_the_callback_marks_an_order_paid(stand: &Stand) {
     let dev = stand.start(false).await;
     let order = dev.place().await;
     let early = dev.payment(&order).await;
@@ -59,7 +59,7 @@ async fn with_the_webhooks_off_the_callback_alone_will_do(stand: &Stand) {
     assert_eq!(dev.read(&order).await["payment_status"], "paid");
 }
 
-async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next(stand: &Stand) {
+async fn an_order_can_be_paid_after_a_declined_card(stand: &Stand) {
     let dev = stand.start(true).await;
     let order = dev.place().await;
     let id = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
@@ -73,7 +73,7 @@ async fn a_declined_card_leaves_the_order_to_be_paid_by_the_next(stand: &Stand) 
     let hint = dev.payment(&order).await;
     assert_eq!((hint.status, hint.code()), (409, "payment_not_completed"));
     assert_eq!(dev.intent(&order).await.body["data"]["id"], json!(id), "the same intent is there to be paid");
-    // A card that asks the customer first.
+    // A card that requires authentication.
     dev.confirm(&id, "pm_card_authenticationRequired").await;
     dev.read_until(&order, |it| it["payment_status"] == "requires_action").await;
     let finish = format!("{}/_twin/payment_intents/{id}/finish", dev.twin);
@@ -108,8 +108,8 @@ async fn a_guest_pays_by_the_token_of_the_order(stand: &Stand) {
     assert_eq!(made.status, 200, "{made:?}");
 }
 
-/// Its form is right, and the twin takes plain characters alone.
-async fn an_address_that_stripe_refuses_keeps_nobody_from_paying(stand: &Stand) {
+/// An address that is well-formed, but that the twin refuses because it has non-ASCII characters.
+async fn an_order_can_be_paid_when_stripe_refuses_its_email_address(stand: &Stand) {
     let dev = stand.start(true).await;
     let mut body = two_lines();
     body["email"] = json!("zoë@example.com");
@@ -134,12 +134,12 @@ async fn an_address_that_stripe_refuses_keeps_nobody_from_paying(stand: &Stand) 
 }
 
 #[tokio::test]
-async fn what_was_sold_survives_a_crash_and_a_restart() {
+async fn sales_survive_a_crash_and_a_restart() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &[]);
     let order = dev.place().await;
     let id = dev.intent(&order).await.body["data"]["id"].as_str().unwrap().to_owned();
-    // Long enough for the twin to have written its state.
+    // Waits until the twin has written its state.
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
     dev.process.signal("-KILL");
     drop(dev);

@@ -63,7 +63,7 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
     }
 }
 
-/// A customer's payment in the Spree dialect, and every secret that it was answered with.
+/// Makes a customer's payment in the Spree dialect, and returns every secret in its answers.
 pub(crate) async fn storefront(dev: &Dev) -> Vec<(&'static str, String)> {
     let base = format!("{}/api/v2/storefront", dev.api.strip_suffix("/api/v1/shop").unwrap());
     let call = async |method: Method, path: &str, body: Value| {

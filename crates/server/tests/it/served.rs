@@ -1,4 +1,4 @@
-//! A shop as it runs in production: `serve` processes on one database, and a twin.
+//! A shop as in production: `serve` processes on one database, with a twin for Stripe.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,12 +10,12 @@ use tempfile::TempDir;
 
 use crate::program::{Dev, Process, address_of, answer, client, command, command_with_open_files, run};
 
-/// Processes that share a database.
+/// A shop of several processes that share a database.
 pub(crate) struct Served {
     pub(crate) http: Client,
-    /// Each with the address of its API; taken by whoever kills it.
+    /// Each process with the address of its API; `None` after a test has killed it.
     pub(crate) replicas: Vec<(Option<Process>, String)>,
-    /// Unless it is another shop's.
+    /// The twin; `None` if it belongs to another shop.
     pub(crate) twin: Option<Process>,
     pub(crate) twin_url: String,
     pub(crate) key: String,
@@ -25,23 +25,23 @@ pub(crate) struct Served {
     ports: Vec<u16>,
 }
 
-/// Settings of a shop that gives up soon on a Stripe that does not answer, and looks often for what it missed.
-pub(crate) const IMPATIENT: &str = "stripe.attempt_timeout_ms = 1500\nstripe.deadline_ms = 3000\n\
+/// Settings with short timeouts for Stripe and a short back-fill period.
+pub(crate) const SHORT_TIMEOUTS: &str = "stripe.attempt_timeout_ms = 1500\nstripe.deadline_ms = 3000\n\
     stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = 2";
 
-/// Ports that nobody listens on. They are drawn together, so that none is drawn twice.
+/// Free ports. They are reserved together, so that none is returned twice.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     held.iter().map(|it| it.local_addr().unwrap().port()).collect()
 }
 
 impl Served {
-    /// Starts them. The twin tells every one of them of every event, if `webhooks` says so.
+    /// Starts the processes. With `webhooks`, the twin sends every event to each of them.
     pub(crate) async fn start(database: &str, replicas: usize, webhooks: bool, twin_latency_ms: &str) -> Self {
         Self::start_with(database, replicas, webhooks, twin_latency_ms, "").await
     }
 
-    /// As [`Self::start`], with these lines more in the settings.
+    /// As [`Self::start`], with additional lines in the settings.
     pub(crate) async fn start_with(
         database: &str,
         replicas: usize,
@@ -55,7 +55,7 @@ impl Served {
         Self::start_at(twin_url, Some(twin), folder, database, replicas, webhooks, more).await
     }
 
-    /// Another shop on the account of this one: with a database of its own, and told of every event too.
+    /// Starts another shop on the same Stripe account, with its own database and webhooks for every event.
     pub(crate) async fn beside(&self, database: &str, more: &str) -> Self {
         Self::start_at(self.twin_url.clone(), None, TempDir::new().unwrap(), database, 1, true, more).await
     }
@@ -78,7 +78,7 @@ impl Served {
             let register = http.post(format!("{twin_url}/v1/webhook_endpoints")).bearer_auth("sk_test_twin").body(form);
             webhook_secrets.push(answer(register).await.body["secret"].as_str().expect("a secret").to_owned());
         }
-        // A process is asked to stop by its test alone, and nobody has to be told before.
+        // Tests that stop a process need no drain, because no load balancer is involved.
         let drain = if more.contains("drain_seconds") { "" } else { "http.drain_seconds = 0" };
         let settings = format!(
             "database.url = \"{database}\"\nstripe.api_base = \"{twin_url}\"\nstripe.secret_key = \"sk_test_x\"\n\
@@ -107,7 +107,7 @@ impl Served {
         served
     }
 
-    /// Starts the `n`th of them, once more after it was killed.
+    /// Starts the `n`th process, or restarts it after it was killed.
     pub(crate) fn serve(&self, n: usize) -> Process {
         self.serve_in(n, &[])
     }
@@ -122,7 +122,7 @@ impl Served {
         process
     }
 
-    /// As [`Self::serve`], where the system allows it no more than so many open files.
+    /// As [`Self::serve`], with a limit of open files.
     pub(crate) fn serve_with_open_files(&self, n: usize, open_files: u32) -> Process {
         let address = format!("127.0.0.1:{}", self.ports[n]);
         let process =
@@ -131,17 +131,17 @@ impl Served {
         process
     }
 
-    /// The address that the `n`th of them listens at.
+    /// The address on which the `n`th process listens.
     pub(crate) fn address(&self, n: usize) -> String {
         format!("127.0.0.1:{}", self.ports[n])
     }
 
-    /// Where they run.
+    /// Working directory of the processes.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The first of them, as the tests of one process know it.
+    /// Converts a shop of one process to a [`Dev`], for tests of one process.
     pub(crate) fn into_dev(mut self) -> Dev {
         let (process, api) = self.replicas.remove(0);
         Dev {
@@ -170,7 +170,7 @@ impl Served {
         self.listed("/v1/payment_intents").await
     }
 
-    /// All that the twin lists under `path`.
+    /// All objects that the twin lists under `path`.
     pub(crate) async fn listed(&self, path: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         loop {
@@ -185,11 +185,11 @@ impl Served {
     }
 }
 
-/// A store to make sales on.
+/// The store of a test of sales.
 pub(crate) enum Stand {
-    /// `dev`, on a file.
+    /// `dev`, on a SQLite file.
     Sqlite(TempDir),
-    /// `serve` and a twin, on a server.
+    /// `serve` and a twin, on PostgreSQL.
     Postgres(Database),
 }
 
@@ -198,7 +198,7 @@ impl Stand {
         Self::Sqlite(TempDir::new().unwrap())
     }
 
-    /// On an empty database: the program makes its schema.
+    /// PostgreSQL with an empty database, in which the program creates its schema.
     pub(crate) async fn postgres() -> Self {
         Self::Postgres(Database::empty().await)
     }
@@ -211,7 +211,7 @@ impl Stand {
     }
 }
 
-/// Makes a test on each store of each of these functions, which take a [`Stand`].
+/// Makes a test for each store from each of the named functions, which take a [`Stand`].
 macro_rules! on_both_stores {
     ($($name:ident)*) => {
         mod sqlite {

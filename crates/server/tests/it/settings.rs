@@ -1,4 +1,4 @@
-//! Settings that cannot be right are refused before anything begins, by name and without their values.
+//! Invalid settings are refused before the program does anything, by name and without their values.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,11 +7,11 @@ use tempfile::TempDir;
 
 use crate::program::run;
 
-/// What no line may show: a part of every value that could be a secret.
+/// Part of every value in these tests that could be a secret; no line may contain it.
 const SECRET: &str = "hush";
 const TOKEN_SECRET: &str = "hush0123456789abcdefghijklmnopqrst";
 
-/// Settings of a shop that starts.
+/// Valid settings, with which a shop starts.
 fn right() -> Vec<(&'static str, &'static str)> {
     vec![
         ("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db"),
@@ -21,7 +21,7 @@ fn right() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// Runs a command with `right` settings but these, which is refused in one sentence that has `says` in it.
+/// Runs a command with [`right`] settings except `wrong`, and asserts that it is refused in one sentence that contains `says`.
 fn refused(command: &[&str], wrong: &[(&'static str, &'static str)], says: &str) {
     let folder = TempDir::new().unwrap();
     let mut settings = right();
@@ -36,7 +36,7 @@ fn refused(command: &[&str], wrong: &[(&'static str, &'static str)], says: &str)
 }
 
 #[test]
-fn serve_refuses_a_setting_that_cannot_be_right_before_it_touches_the_database() {
+fn serve_refuses_an_invalid_setting_before_it_opens_the_database() {
     for (name, value, says) in [
         ("PAYWRIGHT__HTTP__WORKERS", "99999", "http.workers must be a whole number from 0 to 512"),
         ("PAYWRIGHT__HTTP__WORKERS", "hush", "http.workers must be a whole number from 0 to 512"),
@@ -74,8 +74,8 @@ fn serve_refuses_a_setting_that_cannot_be_right_before_it_touches_the_database()
         ("PAYWRIGHT__STOREFRONT__ALLOWED_ORIGINS", "https://a.example,https://hush:99999", "number 2 is not"),
         ("PAYWRIGHT__DATABASE__URL", "sqlite:", "database.url names no file"),
         ("PAYWRIGHT__DATABASE__URL", "sqlite::memory:", "database.url must be the path of a file"),
-        ("PAYWRIGHT__DATABASE__URL", "sqlite:q.db?mode=ro", "database.url must be a path alone"),
-        ("PAYWRIGHT__DATABASE__URL", "sqlite:file:q.db", "database.url must be a path alone"),
+        ("PAYWRIGHT__DATABASE__URL", "sqlite:q.db?mode=ro", "database.url must be a plain path"),
+        ("PAYWRIGHT__DATABASE__URL", "sqlite:file:q.db", "database.url must be a plain path"),
         ("PAYWRIGHT__DATABASE__URL", "sqlite:.", "is not a regular file"),
         ("PAYWRIGHT__DATABASE__URL", "sqlite:/dev/null", "is not a regular file"),
         ("PAYWRIGHT__DATABASE__URL", "mysql://ada:hush@db/x", "database.url must begin with postgres:// or sqlite:"),
@@ -86,7 +86,7 @@ fn serve_refuses_a_setting_that_cannot_be_right_before_it_touches_the_database()
     refused(&["serve", "--bind", "8080"], &[], "--bind must be a host and a port");
 }
 
-/// A key of live mode would be sent to whoever listens.
+/// Without the check, a live key could be sent to a wrong host.
 #[test]
 fn every_command_that_uses_the_key_checks_it() {
     let commands: [&[&str]; 3] =
@@ -123,7 +123,7 @@ fn every_command_that_uses_the_key_checks_it() {
                     ("PAYWRIGHT__STRIPE__SECRET_KEY", "rk_live_hush"),
                     ("PAYWRIGHT__STRIPE__PUBLISHABLE_KEY", "pk_test_hush"),
                 ],
-                "stripe.secret_key is of live mode, and stripe.publishable_key of test mode",
+                "stripe.secret_key is of live mode, but stripe.publishable_key of test mode",
             ),
         ] {
             refused(command, &wrong, says);
@@ -132,7 +132,7 @@ fn every_command_that_uses_the_key_checks_it() {
 }
 
 #[test]
-fn a_secret_in_a_file_is_told_by_the_name_of_its_setting() {
+fn an_invalid_secret_file_is_reported_by_its_setting() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("key"), "pk_test_hush\n").unwrap();
     fs::write(folder.path().join("token"), "hush\n").unwrap();
@@ -148,7 +148,7 @@ fn a_secret_in_a_file_is_told_by_the_name_of_its_setting() {
 }
 
 #[test]
-fn a_settings_file_is_told_by_line_and_column_and_never_shown() {
+fn an_invalid_settings_file_is_reported_by_line_and_column_without_its_text() {
     for (text, says) in [
         ("[stripe]\nsecret_key = sk_test_hush\n", "paywright.toml is not TOML: line 2, column 14"),
         ("[auth]\ntoken_secret = \"hush\n", "paywright.toml is not TOML: line 2, column "),
@@ -156,9 +156,9 @@ fn a_settings_file_is_told_by_line_and_column_and_never_shown() {
         ("[http]\nworkers = \"hush\"\n", "http.workers must be a whole number from 0 to 512"),
         (
             "[stripe]\nsecretkey = \"hush\"\n",
-            "paywright.toml: stripe.secretkey is no setting: the nearest one is stripe.secret_key",
+            "paywright.toml: stripe.secretkey is not a setting: the nearest one is stripe.secret_key",
         ),
-        ("[strip]\nsecret_key = \"hush\"\n", "strip.secret_key is no setting: the nearest one is stripe.secret_key"),
+        ("[strip]\nsecret_key = \"hush\"\n", "strip.secret_key is not a setting: the nearest one is stripe.secret_key"),
     ] {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("paywright.toml"), text).unwrap();
@@ -170,7 +170,7 @@ fn a_settings_file_is_told_by_line_and_column_and_never_shown() {
 }
 
 #[test]
-fn a_variable_that_is_not_read_is_warned_of_with_the_nearest_right_name() {
+fn an_unread_variable_causes_a_warning_with_the_nearest_correct_name() {
     let folder = TempDir::new().unwrap();
     let mut settings = right();
     settings.extend([("PAYWRIGHT_STRIPE_SECRET_KEY", "hush"), ("PAYWRIGHTDATABASE__URL", "hush"), ("PAY", "hush")]);
@@ -180,7 +180,7 @@ fn a_variable_that_is_not_read_is_warned_of_with_the_nearest_right_name() {
         ("PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT__STRIPE__SECRET_KEY"),
         ("PAYWRIGHTDATABASE__URL", "PAYWRIGHT__DATABASE__URL"),
     ] {
-        let warning = format!("the variable {wrong} is not read: the nearest one that is read is {right}");
+        let warning = format!("the variable {wrong} is not read: the nearest variable that is read is {right}");
         assert!(said.contains(&warning), "{said}");
     }
     assert_eq!((said.matches("is not read").count(), said.contains(SECRET)), (2, false), "{said}");
@@ -188,12 +188,12 @@ fn a_variable_that_is_not_read_is_warned_of_with_the_nearest_right_name() {
     refused(
         &["token", "--customer", "ada"],
         &[wrong],
-        "is no setting: the nearest one is PAYWRIGHT__STRIPE__SECRET_KEY",
+        "is not a setting: the nearest one is PAYWRIGHT__STRIPE__SECRET_KEY",
     );
 }
 
 #[test]
-fn a_secret_that_everybody_can_read_is_warned_of() {
+fn a_secret_file_that_all_users_can_read_causes_a_warning() {
     let folder = TempDir::new().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let make = |name: &str, text: &str, mode| {

@@ -1,29 +1,29 @@
-//! A failover, and the old primary back again, which is the first in the URL.
+//! A failover after which the old primary, the first host in the URL, returns.
 
 use std::time::{Duration, Instant};
 
 use paywright_testkit::postgres::connect;
 use paywright_testkit::{Cluster, url_of_all};
 
-use crate::program::{Answer, PATIENCE, answer, client, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, client, two_lines};
 use crate::served::Served;
 
 async fn place(served: &Served, key: &str) -> Answer {
-    // No connection of a process that was killed.
+    // A new client, without connections to a killed process.
     let request = client().post(format!("{}/orders", served.replicas[0].1)).header("x-api-key", &served.key);
     let request = request.header("idempotency-key", key).header("content-type", "application/json");
     answer(request.body(two_lines().to_string())).await
 }
 
-/// Places until it is answered with an order, and gives its id.
-async fn place_in_the_end(served: &Served, key: &str) -> String {
+/// Repeats a request to place an order until it is answered with one, and returns its id.
+async fn place_with_retries(served: &Served, key: &str) -> String {
     let begun = Instant::now();
     loop {
         let told = place(served, key).await;
         if let Some(id) = told.body["data"]["id"].as_str() {
             return id.to_owned();
         }
-        assert!(begun.elapsed() < PATIENCE && told.status == 503, "{told:?}");
+        assert!(begun.elapsed() < TIMEOUT && told.status == 503, "{told:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -34,29 +34,29 @@ async fn orders(cluster: &Cluster) -> Vec<String> {
     rows.iter().map(|it| it.get(0)).collect()
 }
 
-/// Waits until a standby has what was placed.
-async fn until_there(cluster: &Cluster, id: &str) {
+/// Waits until a standby has an order.
+async fn until_replicated(cluster: &Cluster, id: &str) {
     let begun = Instant::now();
     while !orders(cluster).await.iter().any(|it| it == id) {
-        assert!(begun.elapsed() < PATIENCE, "the standby does not follow");
+        assert!(begun.elapsed() < TIMEOUT, "the standby does not follow");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test]
-async fn no_acknowledged_order_is_placed_again_on_a_primary_that_was_replaced() {
+async fn no_acknowledged_order_is_placed_again_on_a_replaced_primary() {
     let old = Cluster::of_one_test(&[]);
     old.start();
     let new = old.standby();
     let mut served = Served::start(&url_of_all(&[&old, &new], "postgres"), 1, false, "0").await;
-    let before = place_in_the_end(&served, "cart-1").await;
-    until_there(&new, &before).await;
+    let before = place_with_retries(&served, "cart-1").await;
+    until_replicated(&new, &before).await;
     old.stop("immediate");
     new.promote();
-    let after = place_in_the_end(&served, "cart-2").await;
-    assert_eq!(place_in_the_end(&served, "cart-1").await, before);
+    let after = place_with_retries(&served, "cart-2").await;
+    assert_eq!(place_with_retries(&served, "cart-1").await, before);
 
-    // Started again while both take writes: a person must fence one of them.
+    // Started again while both accept writes: an operator must fence one of them.
     drop(served.replicas[0].0.take());
     old.start();
     let names = [&old, &new].map(|it| it.host().to_str().unwrap().to_owned());
@@ -67,25 +67,25 @@ async fn no_acknowledged_order_is_placed_again_on_a_primary_that_was_replaced() 
         assert!(names.iter().all(|it| said.contains(it)), "{arguments:?} names both: {said}");
         said
     };
-    // It comes to its end also where it would take the database.
+    // The refused process ends, although one of the servers would accept its writes.
     let serve = ["serve", "--bind", "192.0.2.1:1"];
     for arguments in [&serve[..], &["migrate"], &["keys", "list"], &["database", "trust-timeline"]] {
         assert!(refused(arguments).contains("both accept writes"));
     }
-    // Started again while the promoted one is away.
+    // Started again while the promoted server is down.
     new.stop("fast");
     let said = refused(&serve);
     assert!(said.contains("on timeline 1, and timeline 2 was seen"), "{said}");
     assert!(said.contains("`paywright database trust-timeline`"), "{said}");
     assert_eq!(orders(&old).await, [before.as_str()], "nothing was placed on the old one");
 
-    // The old one is fenced.
+    // The old primary is fenced.
     new.start();
     old.stop("fast");
     served.replicas[0].0 = Some(served.serve(0));
-    assert_eq!(place_in_the_end(&served, "cart-2").await, after, "the order that was acknowledged");
+    assert_eq!(place_with_retries(&served, "cart-2").await, after, "the order that was acknowledged");
 
-    // And comes back when the promoted one is away: the process that runs says why it takes no orders.
+    // It returns while the promoted server is down: the running process says why it accepts no orders.
     new.stop("fast");
     old.start();
     let ready = served.replicas[0].1.replace("/api/v1/shop", "/readyz?verbose");
@@ -96,23 +96,23 @@ async fn no_acknowledged_order_is_placed_again_on_a_primary_that_was_replaced() 
         if told.status == 503 && detail.contains("timeline") {
             break detail;
         }
-        assert!(begun.elapsed() < PATIENCE, "{told:?}");
+        assert!(begun.elapsed() < TIMEOUT, "{told:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert!(names.iter().all(|it| told.contains(it)), "{told}");
     assert_eq!(place(&served, "cart-2").await.status, 503);
     assert_eq!(orders(&old).await, [before.as_str()]);
 
-    // On purpose, the old one is the primary again; what the other had is gone, and an operator has said so.
+    // An operator trusts the old primary again; orders that only the promoted server had are lost.
     drop(served.replicas[0].0.take());
     let (done, _, said) = served.run(&["database", "trust-timeline"]);
     assert!(done, "{said}");
     served.replicas[0].0 = Some(served.serve(0));
-    assert_eq!(place_in_the_end(&served, "cart-1").await, before);
+    assert_eq!(place_with_retries(&served, "cart-1").await, before);
 }
 
 #[tokio::test]
-async fn a_timeline_that_cannot_be_remembered_is_said_in_one_sentence_and_can_be_done_without() {
+async fn an_unwritable_timeline_file_is_refused_and_can_be_turned_off() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();
     let served = Served::start(&cluster.url("postgres"), 0, false, "0").await;

@@ -1,4 +1,4 @@
-//! The Spree dialect as storefronts speak it: by the official client of npm, in Node.
+//! The Spree dialect, called by Spree's official npm client in Node.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,10 +11,10 @@ use crate::program::{Answer, Dev, answer, run};
 use crate::served::{Served, Stand, on_both_stores};
 
 on_both_stores! {
-    the_official_client_buys_and_pays
+    the_official_spree_client_buys_and_pays
 }
 
-/// What is sold in these tests: the shelves of `paywright dev`.
+/// Variants for sale in these tests: the sample price list of `paywright dev`.
 fn variants() -> Value {
     let variant = |id: &str, name: &str, usd: &str| json!({ "id": id, "name": name, "prices": { "USD": usd } });
     json!([
@@ -34,7 +34,7 @@ async fn platform(dev: &Dev, method: Method, path: &str, body: &Value) -> Answer
     answer(request.header("content-type", "application/json").body(body.to_string())).await
 }
 
-async fn the_official_client_buys_and_pays(stand: &Stand) {
+async fn the_official_spree_client_buys_and_pays(stand: &Stand) {
     let dev = stand.start(true).await;
     let listed = platform(&dev, Method::PUT, "/variants", &json!({ "variants": variants() })).await;
     assert_eq!(listed.status, 200, "{listed:?}");
@@ -64,7 +64,7 @@ fn node(folder: &str, file: &str, count: usize, environment: &[(&str, &str)], de
     assert!(said.contains(&format!("# pass {count}\n")), "every test of it ran: {said}");
 }
 
-/// Where a browser is: the one that `CHROMIUM` names, or the first that is found.
+/// Path of a browser: that of `CHROMIUM`, or the first one found.
 fn browser() -> String {
     let named = std::env::var("CHROMIUM").ok();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -84,7 +84,7 @@ async fn the_demo_shop_sells_in_a_browser() {
 }
 
 #[tokio::test]
-async fn with_a_publishable_key_the_demo_shop_pays_by_stripes_own_element() {
+async fn the_demo_shop_pays_by_the_payment_element_with_a_publishable_key() {
     let folder = TempDir::new().unwrap();
     let database = format!("sqlite:{}", folder.path().join("orders.db").display());
     let more = "stripe.publishable_key = \"pk_test_demo\"\nstorefront.demo = true";
@@ -98,13 +98,13 @@ async fn with_a_publishable_key_the_demo_shop_pays_by_stripes_own_element() {
 }
 
 #[test]
-fn a_price_list_is_imported_whole_or_not_at_all() {
+fn a_price_list_is_imported_completely_or_not_at_all() {
     let folder = TempDir::new().unwrap();
     let settings = [("PAYWRIGHT__DATABASE__URL", "sqlite:orders.db")];
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("prices.csv", include_str!("../../src/demo/prices.csv"));
     let (done, printed, said) = run(&["prices", "import", "prices.csv"], &settings, folder.path());
-    assert!(done && printed.contains("5 variants are on the price list"), "{printed}{said}");
+    assert!(done && printed.contains("5 variants were imported"), "{printed}{said}");
     write("wrong.csv", "id,name,price_usd\nmug,Mug,12.001\ncap,Cap,1.00\n");
     let (done, _, said) = run(&["prices", "import", "wrong.csv"], &settings, folder.path());
     assert!(
@@ -115,7 +115,7 @@ fn a_price_list_is_imported_whole_or_not_at_all() {
     assert!(!done && said.contains("none.csv cannot be read"), "{said}");
     write("terms.json", TERMS);
     let (done, printed, said) = run(&["prices", "terms", "terms.json"], &settings, folder.path());
-    assert!(done && printed.contains("3 ways to ship, 3 taxes, 2 coupons"), "{printed}{said}");
+    assert!(done && printed.contains("3 shipping rates, 3 taxes, 2 coupons"), "{printed}{said}");
     write("terms.json", r#"{ "taxes": [{ "name": "VAT", "country": "DE", "percent": "119" }] }"#);
     let (done, _, said) = run(&["prices", "terms", "terms.json"], &settings, folder.path());
     assert!(!done && said.contains("nothing of terms.json was imported"), "{said}");

@@ -1,4 +1,4 @@
-//! A synchronous standby that is gone: commits wait for it, and no caller does.
+//! A synchronous standby that is gone: commits wait for it, but callers are answered in time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use paywright_testkit::Cluster;
 use paywright_testkit::postgres::connect;
 use serde_json::json;
 
-use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, two_lines};
 use crate::served::Served;
 
-/// How many ask at once.
+/// Number of simultaneous callers.
 const CALLERS: usize = 100;
 
-/// The connections of the process, by default.
+/// Default number of connections of the process.
 const CONNECTIONS: i64 = 16;
 
 const OURS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paywright'";
@@ -37,14 +37,14 @@ async fn place(served: &Served, mark: &str) -> Answer {
     answer(request.header("content-type", "application/json").body(body.to_string())).await
 }
 
-/// A cart of the Spree dialect.
+/// Creates a cart of the Spree dialect.
 async fn begin_cart(served: &Served) -> Answer {
     let base = served.replicas[0].1.strip_suffix("/api/v1/shop").unwrap();
     answer(served.http.post(format!("{base}/api/v2/storefront/cart")).header("content-type", "application/json")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_a_standby_is_gone_every_caller_is_answered_truly_and_backends_are_bounded() {
+async fn a_missing_standby_gives_true_answers_and_bounded_backends() {
     let cluster = Cluster::of_one_test(&["max_connections = 60"]);
     cluster.start();
     let served = Arc::new(Served::start(&cluster.url("postgres"), 1, false, "0").await);
@@ -55,7 +55,7 @@ async fn while_a_standby_is_gone_every_caller_is_answered_truly_and_backends_are
     let begun = Instant::now();
     while count(&cluster, WAITING).await == 0 {
         drop(tokio::time::timeout(Duration::from_millis(500), begin_cart(&served)).await);
-        assert!(begun.elapsed() < PATIENCE, "commits do not wait");
+        assert!(begun.elapsed() < TIMEOUT, "commits do not wait");
     }
 
     let callers: Vec<_> = (0..CALLERS)
@@ -83,7 +83,7 @@ async fn while_a_standby_is_gone_every_caller_is_answered_truly_and_backends_are
         let sentence = told.body["error"].as_str().unwrap_or_default();
         assert!(told.status == 503 && sentence.starts_with("the store "), "{told:?}");
     }
-    // Those who come now are told at once: nothing is sent.
+    // Further calls are refused at once, and no statement is sent for them.
     let waiting = count(&cluster, WAITING).await;
     for n in 0..CALLERS {
         let mark = format!("late-{n}");
@@ -99,7 +99,7 @@ async fn while_a_standby_is_gone_every_caller_is_answered_truly_and_backends_are
     let begun = Instant::now();
     let mut told = place(&served, "after").await;
     while told.status != 201 {
-        assert!(begun.elapsed() < PATIENCE && told.status == 503, "{told:?}");
+        assert!(begun.elapsed() < TIMEOUT && told.status == 503, "{told:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
         told = place(&served, "after-again").await;
     }

@@ -1,4 +1,4 @@
-//! The stop of a process: `/readyz` first, then the listener, then what is under way.
+//! The stop of a process: first `/readyz`, then the listener, then requests and tasks under way.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::program::{Answer, PATIENCE, Process, answer, run, two_lines};
+use crate::program::{Answer, Process, TIMEOUT, answer, run, two_lines};
 use crate::served::Served;
 
-/// One process on a file, which drains for `seconds`.
+/// One process on a SQLite file, which drains for `seconds`.
 async fn served(seconds: u32) -> (Served, Process) {
     let drain = format!("http.drain_seconds = {seconds}");
     let mut served = Served::start_with("sqlite:orders.db", 1, false, "0", &drain).await;
@@ -24,7 +24,7 @@ impl Served {
         self.replicas[0].1.replace("/api/v1/shop", path)
     }
 
-    /// A placement on a connection of its own.
+    /// A request to place an order, on a new connection.
     fn placement(&self) -> RequestBuilder {
         let place = fresh().post(format!("{}/orders", self.replicas[0].1)).header("x-api-key", &self.key);
         place.header("content-type", "application/json").body(two_lines().to_string())
@@ -37,7 +37,7 @@ impl Served {
             if ready.status != 200 {
                 return ready;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not say that it stops");
+            assert!(begun.elapsed() < TIMEOUT, "it does not say that it stops");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -45,20 +45,20 @@ impl Served {
     async fn is_closed(&self) {
         let begun = Instant::now();
         while fresh().get(self.at("/healthz")).send().await.is_ok() {
-            assert!(begun.elapsed() < PATIENCE, "it still listens");
+            assert!(begun.elapsed() < TIMEOUT, "it still listens");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// A client without connections.
+/// A client without open connections.
 fn fresh() -> Client {
-    Client::builder().timeout(PATIENCE).no_proxy().build().unwrap()
+    Client::builder().timeout(TIMEOUT).no_proxy().build().unwrap()
 }
 
 #[tokio::test]
-async fn a_stopping_process_says_so_and_serves_new_connections_until_a_second_signal_skips_the_delay() {
-    // Longer than any test waits: only the second signal can end it.
+async fn a_draining_process_serves_new_connections_until_a_second_signal() {
+    // Longer than any test waits: only the second signal can end the drain.
     let (served, process) = served(300).await;
     assert_eq!(answer(fresh().get(served.at("/readyz"))).await.status, 200);
     let before = served.placement().send().await.unwrap();
@@ -84,10 +84,10 @@ async fn the_listener_closes_after_the_drain() {
     assert_eq!(spawn_blocking(|| process.ended()).await.unwrap(), Some(0));
 }
 
-/// A connection that has had one answer, so that the process knows it.
+/// A connection on which one request was answered.
 fn kept_alive(address: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     read_up_to(&mut stream, "}");
     stream
@@ -109,7 +109,7 @@ fn rest(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn clients_that_are_idle_or_have_sent_half_a_request_do_not_keep_a_process_from_its_end() {
+async fn idle_and_half_sent_requests_do_not_delay_a_stop() {
     let (served, process) = served(0).await;
     let address = served.at("").replace("http://", "");
     let (idle, mut half_a_head, mut half_a_body) = (kept_alive(&address), kept_alive(&address), kept_alive(&address));
@@ -134,10 +134,10 @@ async fn clients_that_are_idle_or_have_sent_half_a_request_do_not_keep_a_process
 }
 
 #[tokio::test]
-async fn the_health_command_tells_a_process_that_is_ready_from_one_that_stops_and_from_none() {
+async fn the_health_command_fails_for_a_stopping_and_for_a_missing_process() {
     let (served, process) = served(300).await;
     let folder = tempfile::TempDir::new().unwrap();
-    // As in a container: the process listens everywhere, and the setting says so.
+    // As in a container, where the process listens on all addresses.
     let bind = served.at("").replace("http://127.0.0.1", "0.0.0.0");
     let health = || run(&["health"], &[("PAYWRIGHT__HTTP__BIND", bind.as_str())], folder.path());
     let (ready, printed, said) = health();
@@ -148,7 +148,7 @@ async fn the_health_command_tells_a_process_that_is_ready_from_one_that_stops_an
     assert!(!ready && said.contains("/readyz answers 503") && said.contains("shutting_down"), "{said}");
     drop(process);
     let (ready, _, said) = health();
-    assert!(!ready && said.contains("nobody answers at http://127.0.0.1"), "{said}");
+    assert!(!ready && said.contains("no answer from http://127.0.0.1"), "{said}");
     let (ready, _, said) = run(&["health", "--bind", "here"], &[], folder.path());
     assert!(!ready && said.contains("--bind must be a host and a port, like 127.0.0.1:8080"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Two shops on one account at Stripe, each with a database of its own.
+//! Two shops on one Stripe account, each with its own database.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::program::{Answer, PATIENCE, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, answer, two_lines};
 use crate::served::Served;
 
-/// Each call to Stripe is a line of the log, and each walk of the events is soon.
+/// Setting for a short back-fill period.
 const OFTEN: &str = "payments.back_fill_seconds = 1";
 
-/// A shop on a file, one on a server, and the one account that both use.
+/// Two shops on one Stripe account, one on SQLite and one on PostgreSQL.
 struct Account {
     shops: [Served; 2],
     file: String,
@@ -28,7 +28,7 @@ struct Account {
 }
 
 impl Account {
-    /// Both shops, with prices to sell at.
+    /// Starts both shops and imports their prices.
     async fn open() -> Self {
         let (folder, database) = (TempDir::new().unwrap(), Database::empty().await);
         let file = folder.path().join("orders.db").to_str().unwrap().to_owned();
@@ -46,7 +46,7 @@ impl Account {
         account
     }
 
-    /// Starts both once more, with a line in the log for each call to Stripe.
+    /// Restarts both shops, with a log line for each call to Stripe.
     fn restart(&mut self) {
         for shop in &mut self.shops {
             shop.replicas[0].0 = None;
@@ -55,24 +55,25 @@ impl Account {
         }
     }
 
-    /// Waits until both shops have every event.
-    async fn until_told(&self) {
+    /// Waits until both shops have stored every event.
+    async fn until_all_stored(&self) {
         let (begun, db) = (Instant::now(), self.database.client().await);
         let store = SqliteStore::open(&self.file, Options::default()).unwrap();
         loop {
             let events = self.shops[0].listed("/v1/events").await;
             let ids: Vec<_> = events.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
-            let told = db.query("SELECT FROM webhook_inbox WHERE event_id = ANY($1)", &[&ids]).await.unwrap().len();
-            let known = store.known_events(&ids).await.unwrap().len();
-            if (told, known) == (ids.len(), ids.len()) {
+            let on_server =
+                db.query("SELECT FROM webhook_inbox WHERE event_id = ANY($1)", &[&ids]).await.unwrap().len();
+            let in_file = store.known_events(&ids).await.unwrap().len();
+            if (on_server, in_file) == (ids.len(), ids.len()) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{told} and {known} of {} events", ids.len());
+            assert!(begun.elapsed() < TIMEOUT, "{on_server} and {in_file} of {} events", ids.len());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Names and reasons of the events that wait in either shop, or were given up.
+    /// Types, statuses and errors of events on the PostgreSQL shop that are parked or were given up.
     async fn unsettled(&self) -> Vec<String> {
         let unsettled = "SELECT kind || ' ' || verdict || ' ' || coalesce(error, '') FROM webhook_inbox \
                          WHERE verdict IN ('parked', 'given_up')";
@@ -87,19 +88,19 @@ impl Account {
             if left.is_empty() {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{left:?}");
+            assert!(begun.elapsed() < TIMEOUT, "{left:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         let store = SqliteStore::open(&self.file, Options::default()).unwrap();
         let at = |seconds| Timestamp::from_unix_seconds(seconds).unwrap();
-        // Whatever waits is due in the year 2096. A lease that has ended leaves it to the worker, which is given time.
+        // In the year 2096 every parked event is due. The lease is over at once, so that the worker can still process them.
         let lease = Lease { owner: Uuid::from_u128(1), now: at(4_000_000_000), until: at(1), limit: 1000 };
         loop {
             let left = store.lease_events(&lease).await.unwrap();
             if left.is_empty() {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{left:?}");
+            assert!(begun.elapsed() < TIMEOUT, "{left:?}");
             tokio::time::sleep(Duration::from_secs(8)).await;
         }
     }
@@ -114,8 +115,8 @@ impl Served {
         self.replicas[0].0.as_ref().unwrap().logged()
     }
 
-    /// Calls to Stripe that read `intent`, so far.
-    fn looks_at(&self, intent: &str) -> usize {
+    /// Number of calls to Stripe so far that read `intent`.
+    fn reads_of(&self, intent: &str) -> usize {
         let call = format!("GET /v1/payment_intents/{intent}");
         self.log().lines().filter(|it| it.contains("Stripe answered") && it.contains(&call)).count()
     }
@@ -135,7 +136,7 @@ impl Served {
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// Saves a card of the customer who has the same name in every shop: the customer's name at Stripe, and the card's.
+    /// Saves a card of the customer who has the same id in both shops, and returns Stripe's ids of the customer and the card.
     async fn save_card(&self, token: &str) -> (String, String) {
         let saving = self.storefront(Method::POST, "/stripe/setup_intents", None, &json!({})).await;
         assert_eq!(saving.status, 200, "{saving:?}");
@@ -147,7 +148,7 @@ impl Served {
         (saving.body["customer_id"].as_str().unwrap().to_owned(), cards[0].clone())
     }
 
-    /// The customer's cards, by their names at Stripe.
+    /// Stripe's ids of the customer's cards.
     async fn saved_cards(&self) -> Vec<String> {
         let cards = self.storefront(Method::GET, "/account/credit_cards", None, &Value::Null).await;
         let cards = cards.body["data"].as_array().unwrap_or_else(|| panic!("{cards:?}")).clone();
@@ -155,8 +156,8 @@ impl Served {
         cards.iter().map(name).collect()
     }
 
-    /// Tells the shop of an event that the twin does not make.
-    async fn tell(&self, kind: &str, object: &Value) -> Answer {
+    /// Sends the shop an event of a type that the twin does not create.
+    async fn send_event_of(&self, kind: &str, object: &Value) -> Answer {
         let at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let event = json!({ "id": format!("evt_{kind}"), "object": "event", "api_version": "2026-05-27.dahlia",
             "created": at, "livemode": false, "type": kind, "data": { "object": object } })
@@ -168,7 +169,7 @@ impl Served {
         answer(self.http.post(url).header("stripe-signature", signature).body(event)).await
     }
 
-    /// A sale of each kind of end: paid, refunded by the shop, refunded at the dashboard, disputed. Their intents.
+    /// Makes four sales (paid, refunded by the shop, refunded in the dashboard, disputed), and returns their intents.
     async fn sell(&self) -> Vec<String> {
         let (paid, first) = self.payable(&two_lines()).await;
         self.pay(&first, "pm_card_visa").await;
@@ -190,7 +191,7 @@ impl Served {
     }
 }
 #[tokio::test]
-async fn two_shops_on_one_account_leave_each_others_objects_alone() {
+async fn two_shops_on_one_account_ignore_each_others_objects() {
     let account = Account::open().await;
     let [first, second] = &account.shops;
     let began = now();
@@ -204,7 +205,7 @@ async fn two_shops_on_one_account_leave_each_others_objects_alone() {
         intents.push(shop.sell().await);
         assert_eq!(shop.saved_cards().await, [card.as_str()], "and of no other shop");
     }
-    account.until_told().await;
+    account.until_all_stored().await;
     for (shop, others) in [(first, &intents[1]), (second, &intents[0])] {
         for (kind, object) in [
             ("radar.early_fraud_warning.created", json!({ "id": "issfr_1", "fraud_type": "misc" })),
@@ -213,30 +214,31 @@ async fn two_shops_on_one_account_leave_each_others_objects_alone() {
         ] {
             let mut object = object;
             object["payment_intent"] = json!(others[0]);
-            let told = shop.tell(kind, &object).await;
+            let told = shop.send_event_of(kind, &object).await;
             assert_eq!((told.status, &told.body["outcome"]), (200, &json!("foreign")), "{kind}: {told:?}");
         }
-        let payout = shop.tell("payout.paid", &json!({ "id": "po_1", "object": "payout", "amount": 500 })).await;
+        let payout =
+            shop.send_event_of("payout.paid", &json!({ "id": "po_1", "object": "payout", "amount": 500 })).await;
         assert_eq!(payout.body["outcome"], "ignored", "{payout:?}");
     }
     account.until_settled().await;
     let ids = account.audited(&began);
     assert_ne!(ids[0], ids[1]);
     for (shop, others) in [(first, &intents[1]), (second, &intents[0])] {
-        let looks: Vec<_> = others.iter().map(|it| shop.looks_at(it)).collect();
-        assert!(looks.iter().all(|it| *it <= 1), "each of the other's payments is read once at most: {looks:?}");
+        let reads: Vec<_> = others.iter().map(|it| shop.reads_of(it)).collect();
+        assert!(reads.iter().all(|it| *it <= 1), "each of the other's payments is read once at most: {reads:?}");
         let wrong: Vec<_> = shop.log().lines().filter(|it| it.contains("ERROR")).map(str::to_owned).collect();
         assert_eq!(wrong, [""; 0]);
     }
     account.assert_every_object_names_its_shop(&ids, [&ours, &theirs]).await;
 }
 
-/// A dispute says nothing of its shop, and comes long after the events of its payment: nobody has those in mind.
+/// A dispute does not name its shop, and comes long after the events of its payment, which the process no longer remembers.
 #[tokio::test]
-async fn a_shop_that_has_just_started_reads_each_disputed_payment_of_the_other_once() {
+async fn a_restarted_shop_reads_each_disputed_payment_of_another_shop_once() {
     let mut account = Account::open().await;
     let intents = account.shops[0].sell().await;
-    account.until_told().await;
+    account.until_all_stored().await;
     account.until_settled().await;
     account.restart();
     let [first, second] = &account.shops;
@@ -246,11 +248,11 @@ async fn a_shop_that_has_just_started_reads_each_disputed_payment_of_the_other_o
     for _ in 0..3 {
         first.at_stripe("/v1/refunds", &format!("payment_intent={}&amount=100", intents[0])).await;
     }
-    account.until_told().await;
+    account.until_all_stored().await;
     account.until_settled().await;
-    let looks: Vec<_> = intents.iter().map(|it| second.looks_at(it)).collect();
-    // A charge that was told of among the refunds says whose they are.
-    assert!(looks[0] <= 1 && looks[1..] == [1, 0], "{looks:?} {}", second.log());
+    let reads: Vec<_> = intents.iter().map(|it| second.reads_of(it)).collect();
+    // The installation is known from a charge among the events of refunds.
+    assert!(reads[0] <= 1 && reads[1..] == [1, 0], "{reads:?} {}", second.log());
     assert!(!second.log().contains("ERROR"), "{}", second.log());
 }
 
@@ -260,7 +262,8 @@ fn now() -> String {
 }
 
 impl Served {
-    /// The customer pays a cart by the saved card, and cannot by one of the other shop. The customer's name at Stripe.
+    /// Pays a cart with the saved card, checks that a card of the other shop is refused, and returns Stripe's id of the
+    /// customer.
     async fn pays_by_saved_card(&self, saved: &str, other: &str) -> String {
         let made = self.storefront(Method::POST, "/cart", None, &json!({})).await;
         let cart = made.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{made:?}"));
@@ -289,7 +292,7 @@ impl Served {
 }
 
 impl Account {
-    /// Audits both shops, and recovers both as after a restore. Their installation ids.
+    /// Audits both shops, recovers both as after a restore, and returns their installation ids.
     fn audited(&self, since: &str) -> Vec<String> {
         let mut ids = Vec::new();
         for shop in &self.shops {
@@ -309,7 +312,7 @@ impl Account {
         ids
     }
 
-    /// Whatever is made at Stripe names the shop that made it.
+    /// Asserts that every object at Stripe names the shop that created it.
     async fn assert_every_object_names_its_shop(&self, ids: &[String], customers: [&String; 2]) {
         let shop = &self.shops[0];
         for (path, each) in [("/v1/payment_intents", 4), ("/v1/refunds", 1)] {

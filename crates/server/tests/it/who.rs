@@ -1,19 +1,19 @@
-//! Who asked, in the log of the built program and in what it says of an order.
+//! Actors, in the log of the built program and in its explanation of an order.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::by_itself::shop;
-use crate::logs::{lines, said, sale, settled_log, text};
+use crate::logs::{lines, sale, settled_log, text, with_message};
 use crate::program::{Dev, answer, two_lines};
 use crate::secrets::storefront;
 
-/// What is logged of use cases and of calls to Stripe too.
+/// Log filter that includes use cases and calls to Stripe.
 const DETAILED: &str = "info,paywright_app=debug,paywright_payments_stripe=debug";
 const OWN: &str = "127.0.0.1";
 
-/// The lines from inside use cases: of changes, and of calls to Stripe but for those that nobody asks for.
+/// Log lines from inside use cases: changes, and calls to Stripe except background ones.
 fn from_inside(all: &[Value]) -> Vec<&Value> {
     let is_inside = |it: &&Value| {
         let call = text(it, "call");
@@ -23,7 +23,7 @@ fn from_inside(all: &[Value]) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn every_line_of_a_request_names_the_request_the_key_and_the_client() {
+async fn every_log_line_of_a_request_has_its_id_key_and_client() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::logging(DETAILED, &folder, &["--log", "json"]);
     let (order, _) = sale(&dev).await;
@@ -31,7 +31,7 @@ async fn every_line_of_a_request_names_the_request_the_key_and_the_client() {
     let refund = dev.http.post(&path).header("x-api-key", &dev.key).header("x-request-id", "refund-1");
     let refund = refund.header("content-type", "application/json").body(json!({ "amount": "1.00" }).to_string());
     assert_eq!(answer(refund).await.status, 201);
-    // With a key that may not, and with none.
+    // With a key that lacks the scope, and without a key.
     let unknown = dev.http.get(&path).header("x-api-key", "pwk_00").header("x-request-id", "unknown-key");
     assert_eq!(answer(unknown).await.status, 401);
     let all = lines(&settled_log(&dev).await);
@@ -60,9 +60,10 @@ async fn every_line_of_a_request_names_the_request_the_key_and_the_client() {
             assert!(of_request.iter().any(|it| it["call"] == *call), "{request}: no {call}: {of_request:#?}");
         }
     }
-    let paid = said(&all, "order changed").into_iter().find(|it| text(it, "facts").contains("order.paid")).unwrap();
+    let paid =
+        with_message(&all, "order changed").into_iter().find(|it| text(it, "facts").contains("order.paid")).unwrap();
     assert_eq!((text(paid, "actor"), text(paid, "key"), text(paid, "source")), ("stripe", "", "webhook"), "{paid}");
-    let refused = said(&all, "answered").into_iter().find(|it| it["request"] == "unknown-key").unwrap();
+    let refused = with_message(&all, "answered").into_iter().find(|it| it["request"] == "unknown-key").unwrap();
     assert_eq!((&refused["key"], &refused["actor"], text(refused, "client")), (&Value::Null, &Value::Null, OWN));
     assert!(!all.iter().any(|it| it.to_string().contains("cus-ada")), "which customer it is stays with the order");
 }
@@ -72,7 +73,7 @@ fn uuid_like(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn every_line_of_a_storefronts_request_names_the_request_and_the_kind_of_shopper() {
+async fn every_log_line_of_a_storefront_request_has_its_id_and_kind_of_shopper() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::logging(DETAILED, &folder, &["--log", "json"]);
     storefront(&dev).await;
@@ -113,7 +114,7 @@ async fn no_token_in_a_path_or_in_a_request_id_is_logged() {
             }
         }
     }
-    // A short one, as a key of Stripe's test mode may be.
+    // A short Stripe test key.
     let request = dev.http.get(format!("{}/orders", dev.api)).header("x-request-id", "sk_test_4eC39HqLyjW");
     let answered = request.send().await.unwrap();
     assert!(answered.headers()["x-request-id"].to_str().unwrap().starts_with("req_"));
@@ -130,14 +131,14 @@ async fn no_token_in_a_path_or_in_a_request_id_is_logged() {
         ("e-mail address", "ada%40example"),
         ("Stripe's key", "4eC39HqLyjW"),
     ] {
-        // Its end, which percent-encoding leaves as it is.
+        // The end of the word, which percent-encoding does not change.
         let end = word.get(word.len().saturating_sub(20)..).unwrap();
         assert_eq!(log.lines().find(|it| it.contains(end)), None, "the {name} is logged");
     }
 }
 
 #[tokio::test]
-async fn the_client_is_whom_a_trusted_proxy_names_and_nobody_else() {
+async fn only_a_trusted_proxy_can_name_the_client() {
     for (trusted, expected) in [("", OWN), ("10.0.0.0/8", OWN), ("127.0.0.0/8, ::1", "203.0.113.7")] {
         let served = shop(None, false, &format!("http.trusted_proxies = \"{trusted}\"")).await;
         let api = served.replicas[0].1.clone();
@@ -154,7 +155,7 @@ async fn the_client_is_whom_a_trusted_proxy_names_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_do_what_it_asks_for_is_named() {
+async fn a_key_without_the_scope_is_logged() {
     let served = shop(None, false, "").await;
     let (done, printed, told) = served.run(&["keys", "create", "--name", "reader", "--scope", "orders:read"]);
     assert!(done, "{told}");
@@ -167,7 +168,7 @@ async fn a_key_that_may_not_do_what_it_asks_for_is_named() {
 }
 
 #[tokio::test]
-async fn an_order_is_explained_with_the_key_that_asked_after_the_key_was_revoked() {
+async fn explain_names_a_key_after_it_was_revoked() {
     let shop = shop(None, false, "").await;
     let (number, _) = shop.payable(&two_lines()).await;
     let explained = shop.call(Method::GET, &format!("/orders/{number}/explain"), &Value::Null).await.body;

@@ -1,4 +1,4 @@
-//! Shoppers who never stop asking: what they get, and that others are served meanwhile.
+//! Floods of requests by shoppers: they are limited, and other callers are served meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use crate::program::{Answer, Dev, answer, two_lines};
 use crate::served::Served;
 
-/// How many carts are flooded, and how many connections ask for each.
+/// Number of flooded carts, and of connections that flood each.
 const CARTS: usize = 30;
 const CONNECTIONS: usize = 10;
-/// How many sales of others are made meanwhile.
+/// Number of sales by an application meanwhile.
 const SALES: usize = 10;
 
 async fn call(http: &Client, base: &str, method: Method, path: &str, token: &str, body: &Value) -> Answer {
@@ -24,7 +24,7 @@ async fn call(http: &Client, base: &str, method: Method, path: &str, token: &str
     answer(request.body(body.to_string())).await
 }
 
-/// A guest's cart with a payment intent.
+/// Creates a guest's cart with a payment intent, and returns its token.
 async fn cart_to_be_paid(http: Client, base: String) -> String {
     let made = call(&http, &base, Method::POST, "/cart", "", &json!({})).await;
     let token = made.body["data"]["attributes"]["token"].as_str().unwrap().to_owned();
@@ -43,7 +43,7 @@ async fn cart_to_be_paid(http: Client, base: String) -> String {
         let done = call(&http, &base, method, path, &token, &body).await;
         assert_eq!(done.status, 200, "{path}: {done:?}");
     }
-    // They all want one at once, and Stripe takes 25 in a second.
+    // All carts request one at the same time, and Stripe accepts 25 per second.
     loop {
         let wanted = json!({ "payment_intent": { "off_session": false } });
         let made = call(&http, &base, Method::POST, "/stripe/payment_intents", &token, &wanted).await;
@@ -55,7 +55,7 @@ async fn cart_to_be_paid(http: Client, base: String) -> String {
     }
 }
 
-/// An application's sale, from the order to its payment.
+/// Makes an application's sale, from the order to its payment.
 async fn sale(dev: &Dev) {
     let order = dev.call(Method::POST, "/orders", Some(&two_lines())).await;
     assert_eq!(order.status, 201, "{order:?}");
@@ -111,7 +111,7 @@ async fn a_flood_of_shoppers_does_not_keep_applications_from_stripe() {
     println!("{} connections on {CARTS} carts; by status: {met:?}; {SALES} sales of others", CARTS * CONNECTIONS);
     assert!(met.keys().all(|it| [200, 429, 503].contains(it)), "{met:?}");
     assert!(met.contains_key(&429), "who never stops is told to come later: {met:?}");
-    // The honest shopper among them pays all the same, a little later.
+    // A shopper with a flooded cart can still pay, a little later.
     let mut cart = carts.remove(0);
     for _ in 0..3 {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! Clients that begin a request and do not finish it, more of them than the program may have connections.
+//! Clients that begin a request and do not finish it, on more connections than the program may have.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::program::{PATIENCE, answer, two_lines};
+use crate::program::{TIMEOUT, answer, two_lines};
 use crate::served::Served;
 
-/// What the system allows the program: some 200 connections beside those of the store and of Stripe.
+/// Limit of open files of the program: it leaves about 200 connections beside those of the store and of Stripe.
 const OPEN_FILES: u32 = 512;
-/// How many of each kind attack at once.
+/// Number of simultaneous attackers of each kind.
 const EACH: usize = 120;
 
 const HALF_A_HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: sh";
@@ -29,12 +29,15 @@ const CHUNKED: &[u8] =
     b"POST /api/v1/shop/orders HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n";
 const WHOLE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n";
 
-/// How a client attacks: what it sends at once, how much it adds to that, and what it drips from then on.
+/// An attack by half a request.
 #[derive(Clone, Copy)]
 struct Attack {
     name: &'static str,
+    /// Bytes sent at once.
     first: &'static [u8],
+    /// Number of bytes sent after `first`.
     more_bytes: usize,
+    /// Whether the client then sends a byte every half second.
     drips: bool,
 }
 
@@ -49,7 +52,7 @@ const ATTACKS: [Attack; 8] = [
     Attack { name: "an endless chunked body", first: CHUNKED, more_bytes: 0, drips: true },
 ];
 
-/// What a client was told: a status, or that its connection was closed.
+/// Runs an attack, and returns its name and the answer: a status, or `closed` if the connection was closed.
 async fn attack(address: String, attack: Attack) -> (&'static str, String) {
     let outcome = async {
         let mut socket = TcpStream::connect(address).await.ok()?;
@@ -57,27 +60,27 @@ async fn attack(address: String, attack: Attack) -> (&'static str, String) {
         for _ in 0..attack.more_bytes / 10_000 {
             socket.write_all(&[b'x'; 10_000]).await.ok()?;
         }
-        let mut told = Vec::new();
+        let mut answer = Vec::new();
         loop {
-            match timeout(Duration::from_millis(500), socket.read_buf(&mut told)).await {
+            match timeout(Duration::from_millis(500), socket.read_buf(&mut answer)).await {
                 Ok(Ok(0) | Err(_)) => break,
                 Err(_) if attack.drips => drop(socket.write_all(b"x").await),
                 Ok(Ok(_)) | Err(_) => {}
             }
         }
-        Some(String::from_utf8_lossy(&told).into_owned())
+        Some(String::from_utf8_lossy(&answer).into_owned())
     };
-    let told = outcome.await.unwrap_or_default();
-    let status = told.split(' ').nth(1).map_or_else(|| "closed".to_owned(), str::to_owned);
+    let answer = outcome.await.unwrap_or_default();
+    let status = answer.split(' ').nth(1).map_or_else(|| "closed".to_owned(), str::to_owned);
     (attack.name, status)
 }
 
-/// Asks and sells until the attackers are gone; how often.
-async fn sells_meanwhile(served: &Served, until: impl Fn() -> bool) -> usize {
+/// Checks health and places orders until `until`, and returns the number of answers.
+async fn serves_others(served: &Served, until: impl Fn() -> bool) -> usize {
     let mut answered = 0;
     while !until() {
-        // On connections of their own: nobody's was there before the attack.
-        let http = Client::builder().timeout(PATIENCE).no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        // On new connections, as of clients that come during the attack.
+        let http = Client::builder().timeout(TIMEOUT).no_proxy().pool_max_idle_per_host(0).build().unwrap();
         let health = answer(http.get(format!("http://{}/healthz", served.address(0)))).await;
         assert_eq!(health.status, 200, "{health:?}");
         let order = http.post(format!("http://{}/api/v1/shop/orders", served.address(0)));
@@ -91,7 +94,7 @@ async fn sells_meanwhile(served: &Served, until: impl Fn() -> bool) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_sent_requests_do_not_keep_the_service_from_others_and_are_ended() {
+async fn half_sent_requests_are_ended_and_do_not_block_others() {
     let mut served = Served::start("sqlite:orders.db", 1, false, "0").await;
     served.replicas[0].0.take().unwrap().terminate();
     let process = served.serve_with_open_files(0, OPEN_FILES);
@@ -110,12 +113,12 @@ async fn half_sent_requests_do_not_keep_the_service_from_others_and_are_ended() 
         }
     };
     let is_over = || left.load(std::sync::atomic::Ordering::Relaxed) == 0;
-    let ((), answered) = tokio::join!(gather, sells_meanwhile(&served, is_over));
+    let ((), answered) = tokio::join!(gather, serves_others(&served, is_over));
     println!("{} attackers, {answered} requests of others answered meanwhile", ATTACKS.len() * EACH);
     for ((kind, status), many) in &told {
         println!("{kind}: {status} {many} times");
     }
-    // Who is not displaced is told so.
+    // Clients that are not displaced get an answer.
     let of = |kind, status: &str| told.get(&(kind, status.to_owned())).copied().unwrap_or_default();
     assert!(of("half a body", "408") + of("half a head", "408") > 0, "{told:?}");
     assert!(of("a length of 10 GB", "413") > 0 && of("900 kB without a signature", "400") > 0, "{told:?}");
@@ -126,7 +129,7 @@ async fn half_sent_requests_do_not_keep_the_service_from_others_and_are_ended() 
     );
     assert!(!process.logged().contains("panicked"), "{}", process.logged());
 
-    // A stop does not wait for those who begin now.
+    // A stop does not wait for half-sent requests.
     let held: Vec<_> = (0..100).map(|_| TcpStream::connect(served.address(0))).collect();
     let mut held: Vec<_> = futures_util::future::join_all(held).await.into_iter().map(Result::unwrap).collect();
     for (n, socket) in held.iter_mut().enumerate() {
@@ -146,7 +149,7 @@ async fn the_head_of_a_second_request_has_a_deadline_too() {
     assert!(socket.read(&mut told).await.unwrap() > 0);
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < PATIENCE * 4, "the connection is kept for as long as its head drips");
+        assert!(began.elapsed() < TIMEOUT * 4, "the connection is kept for as long as its head drips");
         let is_written = socket.write_all(b"G").await.is_ok();
         match timeout(Duration::from_millis(500), socket.read(&mut told)).await {
             Ok(Ok(0) | Err(_)) => break,
@@ -158,7 +161,7 @@ async fn the_head_of_a_second_request_has_a_deadline_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hundreds_of_requests_sent_at_once_do_not_go_before_those_of_others() {
+async fn pipelined_requests_do_not_delay_those_of_other_clients() {
     const CONNECTIONS: usize = 50;
     const REQUESTS: usize = 600;
     let mut served = Served::start("sqlite:orders.db", 1, false, "0").await;
@@ -176,12 +179,12 @@ async fn hundreds_of_requests_sent_at_once_do_not_go_before_those_of_others() {
     for _ in 0..5 {
         let before = answered();
         let once = std::sync::atomic::AtomicBool::new(false);
-        sells_meanwhile(&served, || once.swap(true, std::sync::atomic::Ordering::Relaxed)).await;
+        serves_others(&served, || once.swap(true, std::sync::atomic::Ordering::Relaxed)).await;
         most = most.max(answered() - before);
     }
     let all = CONNECTIONS * REQUESTS;
     println!("of {all} requests sent at once {most} were answered during one sale of others at most");
-    // Where each connection is answered to its end before the next, a sale waits for nearly all of them.
+    // If each connection were answered completely before the next, a sale would wait for nearly all of them.
     assert!(most < all / 4, "{most}");
     drop(sockets);
     assert_eq!(spawn_blocking(|| process.terminate()).await.unwrap(), Some(0));

@@ -1,5 +1,5 @@
-//! Every call of the shop dialect and of the price list with every kind of key and bearer: what each may, and that a
-//! refused call tells nothing and changes nothing.
+//! Every call of the shop dialect and of the price list with every kind of key and bearer token: each does only what these
+//! allow, and a refused call reveals and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 use crate::program::{Answer, answer, two_lines};
 use crate::served::Served;
 
-/// One call, with `{order}` for the order of Ada.
+/// One call; `{order}` in its path is replaced by Ada's order.
 struct Route {
     method: Method,
     path: &'static str,
     scope: &'static str,
-    /// What a bearer is to it.
+    /// Use of a bearer token by the call.
     bearer: Bearer,
     body: Option<fn() -> Value>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bearer {
-    /// It says for whom the application speaks, and may be absent.
+    /// Optional; restricts the call to the token's customer or order.
     Narrows,
-    /// As [`Self::Narrows`], for lists: of what it opens, and of nothing for the token of an order.
+    /// As [`Self::Narrows`], for lists: those of the token's customer; the token of an order is refused.
     NarrowsList,
-    /// It must be there.
+    /// Required.
     Needed,
-    /// It is not read.
+    /// Not read.
     Ignored,
 }
 
@@ -81,7 +81,7 @@ fn routes() -> Vec<Route> {
 
 const SCOPES: [&str; 5] = ["orders:read", "orders:write", "payments:write", "prices:read", "prices:write"];
 
-/// A key as it is sent, with the scope that it has, if it is one.
+/// An API key as sent, with its scope if it is valid.
 type Key = (String, Option<&'static str>);
 
 fn keys(served: &Served) -> Vec<Option<Key>> {
@@ -103,7 +103,7 @@ fn keys(served: &Served) -> Vec<Option<Key>> {
     keys
 }
 
-/// A bearer as it is sent: whose it is, if it is one.
+/// Owner of a bearer token; [`Self::Nobody`] if the token is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Whose {
     Owner,
@@ -131,7 +131,7 @@ fn bearers(served: &Served, order: &Value, other: &Value) -> Vec<Option<(String,
     ]
 }
 
-/// The statuses that a call must be refused with, or `None` where it must reach its use case.
+/// The status with which a call must be refused, or `None` if it must reach its use case.
 fn refusal(route: &Route, key: Option<&Key>, bearer: Option<Whose>) -> Option<u16> {
     let Some((_, Some(scope))) = key else { return Some(401) };
     if *scope != route.scope {
@@ -166,7 +166,7 @@ impl Matrix {
         answer(self.request(method, path, body).header("x-api-key", &self.served.key)).await
     }
 
-    /// All that there is to be changed.
+    /// All state that a call could change.
     async fn state(&self) -> [Value; 3] {
         let mut state = [const { Value::Null }; 3];
         for (n, path) in
@@ -181,7 +181,7 @@ impl Matrix {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_with_every_key_and_bearer_does_what_they_allow_and_nothing_else() {
+async fn each_call_does_only_what_its_key_and_bearer_token_allow() {
     let served = Served::start("sqlite:orders.db", 1, false, "0").await;
     let base = format!("http://{}", served.address(0));
     let keys = keys(&served);

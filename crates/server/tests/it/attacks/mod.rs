@@ -1,4 +1,4 @@
-//! Attacks on the built program, each bounded: `cargo nextest run -p paywright attacks::` shows what was counted.
+//! Attacks on the built program, each of limited size: `cargo nextest run -p paywright attacks::` prints the counts.
 
 mod floods;
 mod half_sent;

@@ -1,5 +1,5 @@
-//! Valid requests with something wrong in their bytes, drawn from a fixed seed: each is answered, no answer is a failure
-//! of the program or large, and what is refused changes nothing.
+//! Valid requests with mutated bytes, by a fixed seed: each is answered, no answer is an internal error or large, and
+//! refused requests change nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::program::{answer, two_lines};
 use crate::served::Served;
 
 const SEED: u64 = 15;
-/// How many bodies are tried.
+/// Number of mutated bodies.
 const BODIES: usize = 3000;
 const UNLIMITED: &str =
     "limits.cart_per_minute = 0\nlimits.cart_payment_per_minute = 0\nlimits.cart_coupons_per_minute = 0";
-/// The longest refusal, in bytes.
+/// Maximum length of a refusal, in bytes.
 const REFUSAL_BYTES_MAX: usize = 32 * 1024;
 
-/// Valid bodies, with the calls that take them.
+/// Valid bodies, each with its call.
 fn valid() -> Vec<(Method, &'static str, Value)> {
     let mug = json!({ "id": "mug", "name": "Mug", "sku": "M-1", "active": true, "prices": { "USD": "14.00", "JPY": "1500" } });
     let terms: Value = serde_json::from_str(include_str!("../../../src/demo/terms.json")).unwrap();
@@ -68,7 +68,7 @@ fn valid() -> Vec<(Method, &'static str, Value)> {
     ]
 }
 
-/// Values that are of no use anywhere.
+/// A value that is invalid in most places.
 fn odd(rng: &mut Rng) -> Value {
     let all = [
         json!(null),
@@ -97,7 +97,7 @@ fn odd(rng: &mut Rng) -> Value {
     rng.choice(all).unwrap()
 }
 
-/// Changes one place of a value, chosen by chance.
+/// Changes a random part of a value.
 fn mutate(value: &mut Value, rng: &mut Rng) {
     let into = rng.u8(..4) > 0;
     match value {
@@ -119,7 +119,7 @@ fn mutate(value: &mut Value, rng: &mut Rng) {
                 _ => mutate(&mut items[at], rng),
             }
         }
-        // The fields of an object in their order, which some parsers take for one.
+        // The fields of an object as an array, which some parsers accept as an object.
         Value::Object(fields) if rng.bool() => *value = fields.values().cloned().collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
             *value = odd(rng);
@@ -148,7 +148,7 @@ fn body(valid: &Value, rng: &mut Rng) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mutated_bodies_are_answered_within_bounds_and_what_is_refused_changes_nothing() {
+async fn mutated_bodies_get_bounded_answers_and_refused_ones_change_nothing() {
     // One cart is read after every call.
     let served = Served::start_with("sqlite:orders.db", 1, false, "0", UNLIMITED).await;
     let state = State::of(&served).await;
@@ -169,7 +169,7 @@ async fn mutated_bodies_are_answered_within_bounds_and_what_is_refused_changes_n
         let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
         let what = format!("{method} {path} {said}: {status} {text}");
         assert!(status < 500, "{what}");
-        // Of a refusal of Stripe's the order is placed, and keeps what was refused.
+        // After a refusal by Stripe the order is placed, and stores the refusal.
         let is_stripes = text.contains("No such PaymentMethod");
         if status >= 400 && !is_stripes {
             assert!(text.len() <= REFUSAL_BYTES_MAX, "{} bytes: {what}", text.len());

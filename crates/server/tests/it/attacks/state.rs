@@ -1,4 +1,4 @@
-//! All that a shop has that a call could change.
+//! All state of a shop that a call could change.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,13 +38,13 @@ impl State {
         answer(request.body(body.map(Value::to_string).unwrap_or_default())).await
     }
 
-    /// As [`Self::read`], once the cart follows the price list and the terms, which a cart does from its next call on.
+    /// As [`Self::read`], after the cart has been updated to the current price list and terms by a call.
     pub(crate) async fn settled(&self) -> Vec<Value> {
         self.call(Method::POST, "/api/v2/storefront/checkout/validate_order_for_payment", None).await;
         self.read().await
     }
 
-    /// Orders, prices, terms, the cart, and what was made at Stripe.
+    /// Orders, prices, terms, the cart, and the objects at Stripe.
     pub(crate) async fn read(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for path in [

@@ -1,5 +1,5 @@
-//! Every call of the storefront by people who have no part in Ada's cart: what it is about is never Ada's, and her cart
-//! stays as it was.
+//! Every storefront call by callers without access to Ada's cart: no answer contains her data, and her cart is
+//! unchanged.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::program::{Answer, answer};
 use crate::served::Served;
 
-/// What only Ada's cart has in it.
+/// Texts that only Ada's cart contains.
 const ADAS: [&str; 2] = ["ada@example.com", "Analytical"];
 
 struct Front {
@@ -17,7 +17,7 @@ struct Front {
     base: String,
 }
 
-/// Who calls: by a bearer token, and by the token of a cart or an order.
+/// Credentials of a caller: a bearer token, and the token of a cart or an order.
 #[derive(Clone, Default)]
 struct Caller {
     name: &'static str,
@@ -37,7 +37,7 @@ impl Front {
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// A cart with a line, an e-mail address and an address.
+    /// Creates a cart with a line, an e-mail address and an address.
     async fn cart(&self, caller: &mut Caller, email: &str, street: &str) -> Value {
         let made = self.call(caller, Method::POST, "/cart", &json!({})).await;
         let token = made.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
@@ -61,7 +61,7 @@ impl Front {
     }
 }
 
-/// Every call, about `{line}` of Ada's cart, `{order}` her order's number and `{intent}` her payment intent.
+/// Every call, with `{line}` for a line of Ada's cart, `{order}` for her order's number and `{intent}` for her payment intent.
 fn calls() -> Vec<(Method, &'static str, Value)> {
     let line = json!({ "line_item_id": "{line}", "quantity": 5 });
     let eve = json!({ "order": { "email": "eve@example.com" } });
@@ -99,7 +99,7 @@ fn calls() -> Vec<(Method, &'static str, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_sees_or_changes_anothers_cart_order_or_payment() {
+async fn a_stranger_cannot_read_or_change_a_cart_order_or_payment() {
     let unlimited =
         "limits.cart_per_minute = 0\nlimits.cart_payment_per_minute = 0\nlimits.cart_coupons_per_minute = 0";
     let served = Served::start_with("sqlite:orders.db", 1, false, "0", unlimited).await;
@@ -146,7 +146,7 @@ async fn nobody_sees_or_changes_anothers_cart_order_or_payment() {
         };
         let body: Value = serde_json::from_str(&of_ada(&body.to_string())).unwrap();
         for stranger in &strangers {
-            // A guest's cart is associated by whoever has its token; Ada's is not a guest's.
+            // A guest's cart can be associated with its token; Ada's cart is not a guest's.
             let got = front.call(stranger, method.clone(), &of_ada(path), &body).await;
             let what = format!("{} {method} {path}: {got:?}", stranger.name);
             assert!(got.status < 500, "{what}");
