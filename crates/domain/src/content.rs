@@ -111,7 +111,7 @@ pub enum AdjustmentKind {
     Discount,
     /// Shipping price: raises the total.
     Shipping,
-    /// Tax on top of the prices: raises the total.
+    /// Tax added to the prices: raises the total.
     Tax,
     /// Tax that the prices contain: does not change the total.
     TaxIncluded,

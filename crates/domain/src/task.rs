@@ -103,23 +103,23 @@ impl fmt::Display for TaskKey {
 /// Kind of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
-    /// [`Task::CreateIntent`].
+    /// Kind of [`Task::CreateIntent`].
     CreateIntent,
-    /// [`Task::UpdateIntent`].
+    /// Kind of [`Task::UpdateIntent`].
     UpdateIntent,
-    /// [`Task::CancelIntent`].
+    /// Kind of [`Task::CancelIntent`].
     CancelIntent,
-    /// [`Task::CaptureIntent`].
+    /// Kind of [`Task::CaptureIntent`].
     CaptureIntent,
-    /// [`Task::Refund`].
+    /// Kind of [`Task::Refund`].
     Refund,
-    /// [`Task::PollIntent`].
+    /// Kind of [`Task::PollIntent`].
     PollIntent,
-    /// [`Task::ConfirmPayment`].
+    /// Kind of [`Task::ConfirmPayment`].
     ConfirmPayment,
-    /// [`Task::WatchAuthorization`].
+    /// Kind of [`Task::WatchAuthorization`].
     WatchAuthorization,
-    /// [`Task::ExpireOrder`].
+    /// Kind of [`Task::ExpireOrder`].
     ExpireOrder,
 }
 

@@ -428,8 +428,8 @@ impl Cart {
         self
     }
 
-    /// Prices the cart anew by the present price list and terms. Lines that are no longer for sale stay, with `is_sold`
-    /// false; coupons and a shipping rate that are no longer valid are removed.
+    /// Prices the cart again by the present price list and terms. Lines that are no longer for sale stay, with
+    /// `is_sold` false; coupons and a shipping rate that are no longer valid are removed.
     pub fn priced(mut self, variants: &[Variant], terms: &Terms, now: Timestamp) -> Result<Self, CartError> {
         let currency = self.currency;
         for line in &mut self.data.lines {

@@ -4,7 +4,7 @@ use super::terms::{Percent, rounded};
 use super::{Address, TaxRate, Terms};
 use crate::{Adjustment, AdjustmentKind, Money, MoneyError, ShippingTax, Text};
 
-/// The taxes of one order.
+/// Taxes of one order.
 pub(super) struct Taxes {
     /// One adjustment for each tax that is not zero, in the order of the terms.
     pub(super) adjustments: Vec<Adjustment>,
