@@ -326,7 +326,7 @@ impl Order {
     fn holds(&self, anomaly: &Anomaly) -> bool {
         match anomaly.policy {
             Policy::HoldForReview => match anomaly.kind {
-                // Its money is not ours to count, nor to give back.
+                // The account of the other mode has this money: it cannot be refunded from here.
                 AnomalyKind::WrongLivemode { .. } => true,
                 AnomalyKind::PaymentNotConfirmed { told, .. } => {
                     anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, told) || self.has_late_money(it))
