@@ -45,19 +45,19 @@ pub trait Store: Send + Sync {
     /// ([`Self::add_lost_order`]).
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
-    /// Leases at most `lease.limit` tasks that are due and under no lease, those due first first, until `lease.until`.
-    /// A lease that has ended, or that ends later than [`Lease::until_max`], counts as none.
+    /// Leases at most `lease.limit` tasks that are due and under no lease until `lease.until`, in the order of their
+    /// due times. A lease that has ended, or that ends later than [`Lease::until_max`], counts as none.
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError>;
 
     /// Ends the lease of a task, and deletes the task or makes it due again later. Returns whether the task was still
     /// under this lease; if it was not, nothing is changed.
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError>;
 
-    /// Reads at most `late.limit` tasks that are due after `late.after`, those due first first, and makes those of them
-    /// due at `late.now` that are due later than a task of their kind can be.
+    /// Reads at most `late.limit` tasks that are due after `late.after`, in the order of their due times, and makes
+    /// those of them due at `late.now` that are due later than a task of their kind can be.
     async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError>;
 
-    /// Reads the tasks of an order, those due first first.
+    /// Reads the tasks of an order, in the order of their due times.
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError>;
 
     /// Stores an event that changes no order now. Returns whether it was new; an event that is stored already stays
