@@ -30,19 +30,19 @@ pub enum TrustedProxiesError {
     /// The entry is neither an address nor a network.
     #[error("must be addresses and networks, like 10.0.0.0/8 or ::1: entry {entry} is neither")]
     Malformed {
-        /// Its place.
+        /// Position of the entry in the list.
         entry: usize,
     },
     /// The network contains every address, so that any client could claim any address.
     #[error("must be only the networks of the proxies: entry {entry} contains every address")]
     EveryAddress {
-        /// Its place.
+        /// Position of the entry in the list.
         entry: usize,
     },
     /// The network is one of IPv4-mapped IPv6 addresses.
     #[error("must have IPv4 networks in IPv4 notation: entry {entry} is an IPv4 network in IPv6 notation")]
     Mapped {
-        /// Its place.
+        /// Position of the entry in the list.
         entry: usize,
     },
 }
