@@ -1,6 +1,6 @@
-//! The service compared with a floor: PostgreSQL's own `pgbench` with the store's own statements, prepared, with `fsync`
-//! on, beside the built program over HTTP. Rows and floors are measured in turn in one run; the result is the median of
-//! their ratios. Server, database, twin and load share the cores.
+//! The service compared with a floor: PostgreSQL's own `pgbench` with the store's own statements, prepared, with
+//! `fsync` on, beside the built program over HTTP. Rows and floors are measured in turn in one run; the result is the
+//! median of their ratios. Server, database, twin and load share the cores.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

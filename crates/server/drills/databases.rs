@@ -34,8 +34,8 @@ pub(crate) async fn crash() -> Outcome {
     shop.count().await
 }
 
-/// Commits that wait for the standby when the server crashes are made, but were not answered: "nothing was changed" would be
-/// untrue.
+/// Commits that wait for the standby when the server crashes are made, but were not answered: "nothing was changed"
+/// would be untrue.
 pub(crate) async fn crash_unconfirmed() -> Outcome {
     let primary = started(Cluster::of_one_test(&["wal_retrieve_retry_interval = 200ms"]));
     let standby = started(Cluster::standby_of(&primary));

@@ -89,8 +89,8 @@ pub(crate) async fn full_on_sqlite() -> Outcome {
     shop.count().await
 }
 
-/// Restarts the process while the disk is full: it serves for reading, says why it accepts no orders, and refuses a key that
-/// is revoked then.
+/// Restarts the process while the disk is full: it serves for reading, says why it accepts no orders, and refuses a key
+/// that is revoked then.
 async fn start_without_room(disk: &SmallDisk, shop: &mut Shop) {
     let (_, made, _) = shop.served.run(&["keys", "create", "--name", "leaked", "--scope", "orders:read"]);
     let id = made.split_whitespace().nth(1).unwrap().to_owned();

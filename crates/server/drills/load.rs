@@ -15,8 +15,8 @@ use crate::program::two_lines;
 pub(crate) struct Caller {
     pub(crate) customer: Customer,
     pub(crate) name: String,
-    /// Whether each call is repeated under its own `Idempotency-Key` until it is answered. If not, each call is sent once,
-    /// without a key.
+    /// Whether each call is repeated under its own `Idempotency-Key` until it is answered. If not, each call is sent
+    /// once, without a key.
     pub(crate) repeats: bool,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -45,8 +45,8 @@ impl Caller {
         Some(())
     }
 
-    /// Buys an order as far as each step is acknowledged. Every third order is only placed, and every second paid order is
-    /// partially refunded.
+    /// Buys an order as far as each step is acknowledged. Every third order is only placed, and every second paid order
+    /// is partially refunded.
     async fn buy(&self, mark: String, n: usize) -> Option<()> {
         let mut body = two_lines();
         body["metadata"] = json!({ "mark": mark });

@@ -63,7 +63,7 @@ const DRILLS: &[Drill] = drills! {
     "freeze-process", "SIGSTOP of one of two processes for 5 and 25 seconds", processes::freeze;
     "freeze-stripe", "SIGSTOP of Stripe's twin for 6 seconds", stripe::freeze;
     "stripe-away", "Stripe's twin answers 500, hangs up or is too slow", stripe::away;
-    "back-fill-load", "50 orders a second for two minutes, walked every 30 seconds", stripe::back_fill_load;
+    "back-fill-load", "50 orders a second for two minutes, back-fill every 30 seconds", stripe::back_fill_load;
     "promotion", "the primary crashes, its synchronous standby is promoted", databases::promotion;
     "restore-sqlite", "the SQLite file is replaced by a backup", restore::on_sqlite;
     "restore-postgres", "PostgreSQL is replaced by a base backup", restore::on_postgres;

@@ -47,8 +47,8 @@ const PAGE: u64 = 100;
 /// Maximum number of pages of one walk.
 const PAGES_MAX: u64 = 20;
 
-/// Load on a shop on SQLite, with webhooks and without limits on calls to Stripe. Nothing fails: the drill measures how often
-/// Stripe's event list is read.
+/// Load on a shop on SQLite, with webhooks and without limits on calls to Stripe. Nothing fails: the drill measures how
+/// often Stripe's event list is read.
 pub(crate) async fn back_fill_load() -> Outcome {
     let settings = format!(
         "stripe.endpoint_per_second = 0\nstripe.account_per_second = 0\npayments.back_fill_seconds = {WALK_EVERY_SECONDS}"
@@ -84,7 +84,8 @@ pub(crate) async fn back_fill_load() -> Outcome {
     let mut outcome = shop.counted_at_rest().await;
     if let Outcome::Counted { counts, .. } = &mut outcome {
         counts.notes.push(note);
-        // Each event is read once after it is a minute old; those of the last minute again by each walk, up to its limit.
+        // Each event is read once after it is a minute old; those of the last minute again by each walk, up to its
+        // limit.
         let needed = events.div_ceil(PAGE) + (seconds / WALK_EVERY_SECONDS + 2) * PAGES_MAX;
         counts.failed = usize::from(calls > needed);
     }

@@ -225,8 +225,8 @@ pub(crate) enum KeysCommand {
         /// Name of the key, for people.
         #[arg(long)]
         name: String,
-        /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write. May be given more than
-        /// once.
+        /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write. May be given more
+        /// than once.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
         /// Number of days after which the key expires; never by default.
@@ -255,8 +255,8 @@ pub(crate) enum PricesCommand {
     /// Add the variants of a CSV file to the price list, replacing those with the same ids: all of them, or none if
     /// there is an error.
     Import {
-        /// A CSV file whose first line names the columns: id, name, `price_usd` (and other currencies), sku, description,
-        /// active.
+        /// A CSV file whose first line names the columns: id, name, `price_usd` (and other currencies), sku,
+        /// description, active.
         file: PathBuf,
     },
     /// Replace shipping rates, taxes and coupons by those of a JSON file.

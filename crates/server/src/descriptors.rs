@@ -10,7 +10,8 @@ use crate::Failure;
 const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
 /// Reserved for files, listeners, signals and the runtime.
 const FOR_THE_PROCESS: u64 = 64;
-/// Reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`] connections are being closed.
+/// Reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`] connections are being
+/// closed.
 const FOR_EACH_WORKER: u64 = 8;
 /// Minimum number of client connections; with fewer the program does not start.
 const CLIENTS_MIN: u64 = 16;

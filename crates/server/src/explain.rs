@@ -23,7 +23,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     for sentence in &explained.because {
         say(sentence);
     }
-    say("\nWhat happened:");
+    say("\nHistory:");
     for moment in &explained.timeline {
         let cause = moment.cause.as_ref().map_or_else(String::new, |it| {
             let actor = it.actor.as_ref().map(|it| format!("by {it}"));
@@ -34,10 +34,10 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
         say(&format!("{}  {}{cause}", moment.at, moment.sentence));
     }
     if explained.next.is_empty() {
-        say("\nNothing else happens by itself.");
+        say("\nNothing is scheduled.");
         return Ok(());
     }
-    say("\nWhat happens next by itself:");
+    say("\nScheduled next:");
     for step in &explained.next {
         let tries = match (&step.error, step.tries) {
             (Some(error), tries) => format!("  (tried {tries} times; the last time: {error})"),

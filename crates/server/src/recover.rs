@@ -48,8 +48,8 @@ fn names(name: &str, order: &RecordedOrder) -> bool {
 }
 
 impl RecoverOptions {
-    /// The decision on a lost order: that of its name, or else that of `all`. `all` leaves out orders whose payment does not
-    /// name this installation: they may belong to another one.
+    /// The decision on a lost order: that of its name, or else that of `all`. `all` leaves out orders whose payment
+    /// does not name this installation: they may belong to another one.
     fn decision(&self, order: &RecordedOrder) -> Option<LostOrderDecision> {
         let named = |list: &[String]| list.iter().any(|it| names(it, order));
         let all = |list: &[String]| order.names_installation && list.iter().any(|it| it == ALL);

@@ -149,8 +149,8 @@ pub(crate) const fn on_this_machine(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
 
-/// Answers requests and runs the worker until the process receives a signal to stop; then drains, and finishes requests and
-/// tasks under way.
+/// Answers requests and runs the worker until the process receives a signal to stop; then drains, and finishes requests
+/// and tasks under way.
 pub(crate) async fn answer(
     service: Service,
     listener: TcpListener,

@@ -1,5 +1,5 @@
-//! Log lines. They go to standard error, so that a command's output can be piped. A line has the fields of its event and of
-//! the spans around it, each name once, so that an order's id always has the same name.
+//! Log lines. They go to standard error, so that a command's output can be piped. A line has the fields of its event
+//! and of the spans around it, each name once, so that an order's id always has the same name.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};

@@ -1,5 +1,5 @@
-//! The worker: background loops that lease due tasks from the store and perform them. Every serving process has a worker,
-//! and any of them may die at any time.
+//! The worker: background loops that lease due tasks from the store and perform them. Every serving process has a
+//! worker, and any of them may die at any time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::world::now;
 /// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
 const LOOPS: usize = 2;
 
-/// Pause before the store is polled again when no task was due. A wake-up ends it; tasks left by other processes are found
-/// after it.
+/// Pause before the store is polled again when no task was due. A wake-up ends it; tasks left by other processes are
+/// found after it.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause after a step that failed or a store that did not answer.
@@ -48,8 +48,8 @@ impl Worker {
         Self { loops: (0..LOOPS).map(task_loop).chain([cart_loop]).collect(), stop }
     }
 
-    /// Waits until every step that has begun is complete, for at most `timeout`. A step that is cut off then is continued
-    /// by another process, as after a kill.
+    /// Waits until every step that has begun is complete, for at most `timeout`. A step that is cut off then is
+    /// continued by another process, as after a kill.
     pub(crate) async fn stop(self, timeout: Duration) {
         self.stop.send_replace(true);
         let all_done = async {

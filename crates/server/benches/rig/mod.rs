@@ -1,6 +1,6 @@
 //! Shared code of the benchmarks: the built program under a closed-loop load. N connections each send the next request
-//! when the last one is answered, for some seconds per row. The client does as little work as possible, because it runs on
-//! the same cores.
+//! when the last one is answered, for some seconds per row. The client does as little work as possible, because it runs
+//! on the same cores.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -112,8 +112,8 @@ pub(crate) struct Server {
     running: Running,
     /// Headers of every request.
     head: String,
-    /// Period over which the connections begin, one after the other: if all began together and waited equally long for a
-    /// slow answer, they would stay synchronised.
+    /// Period over which the connections begin, one after the other: if all began together and waited equally long for
+    /// a slow answer, they would stay synchronised.
     pub(crate) spread: Duration,
 }
 
@@ -150,8 +150,8 @@ impl Server {
         (megabytes("VmRSS:"), megabytes("VmHWM:"))
     }
 
-    /// Sends the requests of `make` repeatedly from `connections` connections, until the row's time is over or `make` returns
-    /// `None`.
+    /// Sends the requests of `make` repeatedly from `connections` connections, until the row's time is over or `make`
+    /// returns `None`.
     pub(crate) async fn load(
         self: &Arc<Self>,
         connections: usize,

@@ -79,8 +79,8 @@ impl Settings {
     }
 }
 
-/// The path of a SQLite file, from the text after `sqlite:`. Paths that SQLite would read as a database without a file, or
-/// as a file of another name or mode, are refused.
+/// The path of a SQLite file, from the text after `sqlite:`. Paths that SQLite would read as a database without a file,
+/// or as a file of another name or mode, are refused.
 fn sqlite_path(setting: &str, rest: &str) -> Result<String, Failure> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     let problem = if path.trim().is_empty() {

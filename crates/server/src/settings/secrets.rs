@@ -61,7 +61,8 @@ fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Error for a file that cannot be read. It names the setting and not the path, which may be the secret itself by mistake.
+/// Error for a file that cannot be read. It names the setting and not the path, which may be the secret itself by
+/// mistake.
 fn unreadable(setting: &str, error: &std::io::Error) -> String {
     let todo = if error.kind() == ErrorKind::PermissionDenied {
         "; the user that runs paywright must be able to read it (in the container that is uid 10001)"

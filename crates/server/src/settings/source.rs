@@ -1,5 +1,5 @@
-//! Sources of settings: a file, and environment variables that override it. Errors give the name and the place of a setting,
-//! and never a value, which may be a secret.
+//! Sources of settings: a file, and environment variables that override it. Errors give the name and the place of a
+//! setting, and never a value, which may be a secret.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -47,8 +47,8 @@ pub(super) fn read(
     Ok(Found { table, file, unread: ours.unread })
 }
 
-/// The settings of a file, overridden by variables. Both must have been checked: this function's own errors could show a
-/// value.
+/// The settings of a file, overridden by variables. Both must have been checked: this function's own errors could show
+/// a value.
 fn layered(text: &str, variables: HashMap<String, String>) -> Result<Table, Failure> {
     let prefix = PREFIX.trim_end_matches('_');
     let variables = Environment::with_prefix(prefix).prefix_separator("__").separator("__").source(Some(variables));

@@ -27,8 +27,8 @@ pub(crate) struct Stripe {
     /// Webhook secrets, separated by commas; two while one is being rolled.
     webhook_secrets: Option<SecretString>,
     webhook_secrets_file: Option<PathBuf>,
-    /// `pk_…`, sent to storefronts. It is not a secret, but is treated as one until it was checked: it may be a secret key
-    /// by mistake.
+    /// `pk_…`, sent to storefronts. It is not a secret, but is treated as one until it was checked: it may be a secret
+    /// key by mistake.
     publishable_key: Option<SecretString>,
     /// Address to use instead of Stripe's, such as the twin's.
     #[serde(deserialize_with = "parsed")]

@@ -1,4 +1,5 @@
-//! Types of settings' values, each of which accepts only valid values. Errors do not repeat the value, which may be a secret.
+//! Types of settings' values, each of which accepts only valid values. Errors do not repeat the value, which may be a
+//! secret.
 
 use std::fmt;
 use std::marker::PhantomData;

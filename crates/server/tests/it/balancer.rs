@@ -76,7 +76,7 @@ impl Balancer {
     pub(crate) async fn is(&self, n: usize, ready: bool) {
         let begun = Instant::now();
         while self.backends[n].ready.load(Ordering::SeqCst) != ready {
-            assert!(begun.elapsed() < TIMEOUT, "the load balancer never finds {n} {ready}");
+            assert!(begun.elapsed() < TIMEOUT, "the load balancer does not find process {n} to be ready={ready}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

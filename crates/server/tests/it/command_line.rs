@@ -133,7 +133,8 @@ fn remember_last_migration(folder: &TempDir) {
     in_file(folder, &format!("INSERT INTO __diesel_schema_migrations (version) VALUES ('{LAST_MIGRATION}')"));
 }
 
-/// Every command that opens a database, except `migrate` and `serve`. `serve` of an older version may be running meanwhile.
+/// Every command that opens a database, except `migrate` and `serve`. `serve` of an older version may be running
+/// meanwhile.
 const COMMANDS: [&[&str]; 7] = [
     &["keys", "create", "--name", "x", "--scope", "orders:read"],
     &["keys", "list"],
@@ -190,7 +191,7 @@ async fn writing_commands_create_a_new_database_and_reading_ones_do_not() {
             let (done, _, said) = run(command, &settings, folder.path());
             assert!(!done && said.contains("`paywright migrate`"), "{command:?}: {said}");
         }
-        assert!(!folder.path().join("orders.db").exists(), "nothing was made");
+        assert!(!folder.path().join("orders.db").exists(), "no database was created");
         let (done, printed, said) = run(COMMANDS[0], &settings, folder.path());
         assert!(done && printed.contains("pwk_"), "{url}: {said}");
         let (done, printed, said) = run(&["keys", "list"], &settings, folder.path());

@@ -62,7 +62,7 @@ async fn acknowledged_orders_survive_a_kill() {
         .collect();
     let begun = Instant::now();
     while count.load(Ordering::SeqCst) < ANSWERED_MIN {
-        assert!(begun.elapsed() < TIMEOUT, "too little happens");
+        assert!(begun.elapsed() < TIMEOUT, "too few orders are acknowledged");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     dev.process.signal("-KILL");

@@ -76,7 +76,7 @@ async fn a_database_failure_is_reported_and_ends_when_the_database_is_back() {
     let begun = Instant::now();
     let told = place(&served, "cart-3").await;
     assert_eq!((told.status, told.retry_after.is_some()), (503, true), "{told:?}");
-    assert!(begun.elapsed() < TIMEOUT, "it was told, and not left hanging");
+    assert!(begun.elapsed() < TIMEOUT, "the caller was answered in time");
     cluster.signal("-CONT");
     let third = place_with_retries(&served, "cart-3").await;
     assert_eq!(place_with_retries(&served, "cart-1").await, before);
@@ -112,12 +112,16 @@ async fn a_full_disk_is_reported_and_writes_resume_when_there_is_room() {
         assert!(placed.len() < 5_000, "the disk is never full");
     };
     assert_eq!((refused.status, refused.code()), (503, "store_unavailable"), "{refused:?}");
-    assert_eq!(readiness_becomes(&ready, 503).await, 503, "no load balancer sends orders here");
+    assert_eq!(readiness_becomes(&ready, 503).await, 503, "not ready on a full disk");
     for id in &placed {
-        assert_eq!(dev.call(Method::GET, &format!("/orders/{id}"), None).await.status, 200, "what was placed is there");
+        assert_eq!(
+            dev.call(Method::GET, &format!("/orders/{id}"), None).await.status,
+            200,
+            "acknowledged orders are stored"
+        );
     }
     dev.process.limit_files("unlimited");
-    assert_eq!(readiness_becomes(&ready, 200).await, 200, "there is room again");
+    assert_eq!(readiness_becomes(&ready, 200).await, 200, "ready when there is room again");
     dev.place().await;
 }
 

@@ -74,7 +74,7 @@ async fn a_payment_reported_by_a_webhook_is_read_once(stand: &Stand) {
     let before = reads(&dev).await;
     dev.confirm(made.body["data"]["id"].as_str().unwrap(), "pm_card_visa").await;
     let paid = dev.read_until_settled(&order).await;
-    assert_eq!(reads(&dev).await, before + 1, "with what came of it on the balance");
+    assert_eq!(reads(&dev).await, before + 1, "together with its balance transaction");
     for _ in 0..3 {
         assert_eq!(dev.payment(&order).await.status, 200);
     }

@@ -34,7 +34,7 @@ pub(crate) async fn settled_log(dev: &Dev) -> String {
         if log == dev.process.logged() {
             return log;
         }
-        assert!(begun.elapsed() < TIMEOUT, "it goes on for ever: {log}");
+        assert!(begun.elapsed() < TIMEOUT, "requests do not end: {log}");
     }
 }
 
@@ -109,7 +109,7 @@ async fn a_sale_logs_one_line_per_request_and_per_change_with_id_and_number() {
     assert!(!is_answer || text(created, "stripe_request").starts_with("req_"), "{created}");
 
     let found = |name: &str| log.lines().filter(|it| it.contains(name)).collect::<Vec<_>>();
-    assert_eq!(found(id), found(number), "both find the same story");
+    assert_eq!(found(id), found(number), "both find the same history");
     let story: Vec<_> = lines(&found(id).join("\n"));
     let order_of = |message: &str, field: &str, value: &str| {
         story.iter().position(|it| it["message"] == message && text(it, field).contains(value)).unwrap()

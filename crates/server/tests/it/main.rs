@@ -6,15 +6,15 @@
     reason = "a test that cannot set itself up fails"
 )]
 
+mod actors;
+mod all_faults;
 mod attacks;
+mod background_work;
 mod balancer;
-mod borders;
-mod by_itself;
 mod command_line;
 mod crash;
 mod customer;
 mod database;
-mod every_trouble;
 mod faults;
 mod forged;
 mod logs;
@@ -31,5 +31,5 @@ mod split_brain;
 mod spree;
 mod standby;
 mod stopping;
+mod stripe_boundary;
 mod two_installations;
-mod who;

@@ -251,12 +251,12 @@ impl Dev {
                 return read;
             }
             let log = || self.process.logged().lines().filter(|it| !it.contains("GET")).collect::<Vec<_>>().join("\n");
-            assert!(begun.elapsed() < TIMEOUT, "the order never gets there: {read}\n{}", log());
+            assert!(begun.elapsed() < TIMEOUT, "the expected state is not reached: {read}\n{}", log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Reads an order until it is paid and Stripe's fee is known: then nothing more happens by itself.
+    /// Reads an order until it is paid and Stripe's fee is known: then nothing more is scheduled.
     pub(crate) async fn read_until_settled(&self, order: &Value) -> Value {
         let settled = |it: &Value| it["payment_status"] == "paid" && it["payment_intent"]["balance"].is_object();
         self.read_until(order, settled).await

@@ -9,7 +9,7 @@ use paywright_testkit::programs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::by_itself::shop;
+use crate::background_work::shop;
 use crate::program::{Answer, answer, client, two_lines};
 use crate::served::Served;
 
@@ -132,7 +132,8 @@ impl Restorable {
     }
 }
 
-/// The code blocks of a restore: replace the file, restore the dump, list lost orders, recreate them, refund them, audit.
+/// The code blocks of a restore: replace the file, restore the dump, list lost orders, recreate them, refund them,
+/// audit.
 fn steps() -> [String; 6] {
     commands("Restore a backup").try_into().unwrap()
 }
@@ -253,7 +254,8 @@ async fn payments_of_lost_orders_are_refunded_once() {
     assert!(agree, "{printed}");
 }
 
-/// After a restore without `recover`, refunds have the same numbers and keys as lost ones: only amounts tell them apart.
+/// After a restore without `recover`, refunds have the same numbers and keys as lost ones: only amounts tell them
+/// apart.
 #[tokio::test]
 async fn a_refund_after_a_restore_without_recovery_is_made_with_its_own_amount() {
     let mut shop = Restorable::start(None).await;
@@ -264,8 +266,8 @@ async fn a_refund_after_a_restore_without_recovery_is_made_with_its_own_amount()
     shop.start_again();
     let made = shop.refund(&order, "7.00", "new").await;
     assert_eq!((made.status, &made.body["data"]["amount"]), (201, &json!("7.00")), "{made:?}");
-    // If the back-fill has not found the lost refund yet, Stripe knows the key with another amount, and the worker uses the
-    // next key.
+    // If the back-fill has not found the lost refund yet, Stripe knows the key with another amount, and the worker uses
+    // the next key.
     let all_made = |it: &Value| it["refunds"].as_array().unwrap().iter().all(|it| it["status"] == "succeeded");
     let read = shop.served.until(&order, |it| it["amount_refunded"] == "12.00" && all_made(it)).await;
     assert_eq!(shop.refunds_at_stripe().await, [500, 700]);

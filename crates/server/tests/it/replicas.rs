@@ -112,7 +112,7 @@ async fn three_processes_sell_while_one_is_killed_and_the_database_crashes() {
     assert_eq!(paid, placed, "each is paid");
     let told = number("SELECT count(*) FROM facts WHERE kind = 'order.paid'").await;
     let orders_told = number("SELECT count(DISTINCT order_id) FROM facts WHERE kind = 'order.paid'").await;
-    assert_eq!((told, orders_told), (placed, placed), "each is told of once");
+    assert_eq!((told, orders_told), (placed, placed), "each order has one fact");
     let payable = "SELECT count(*) FROM payment_intents WHERE status NOT IN ('succeeded', 'canceled')";
     assert_eq!(number(payable).await, 0, "nothing is left to be paid");
     assert_eq!(number("SELECT count(*) FROM anomalies").await, 0);

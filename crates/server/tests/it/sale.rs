@@ -51,7 +51,7 @@ async fn without_webhooks_the_callback_marks_an_order_paid(stand: &Stand) {
     let early = dev.payment(&order).await;
     assert_eq!((early.status, early.code()), (409, "payment_not_completed"), "a hint is not believed");
     dev.confirm(id, "pm_card_visa").await;
-    assert_eq!(dev.read(&order).await["payment_status"], "unpaid", "nobody has told");
+    assert_eq!(dev.read(&order).await["payment_status"], "unpaid", "the payment is not reported yet");
     for _ in 0..2 {
         let said = dev.payment(&order).await;
         assert_eq!((said.status, &said.body["message"]), (200, &json!("Order marked as paid")), "{said:?}");

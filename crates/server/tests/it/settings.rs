@@ -21,7 +21,8 @@ fn right() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// Runs a command with [`right`] settings except `wrong`, and asserts that it is refused in one sentence that contains `says`.
+/// Runs a command with [`right`] settings except `wrong`, and asserts that it is refused in one sentence that contains
+/// `says`.
 fn refused(command: &[&str], wrong: &[(&'static str, &'static str)], says: &str) {
     let folder = TempDir::new().unwrap();
     let mut settings = right();

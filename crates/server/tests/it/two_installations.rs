@@ -93,7 +93,8 @@ impl Account {
         }
         let store = SqliteStore::open(&self.file, Options::default()).unwrap();
         let at = |seconds| Timestamp::from_unix_seconds(seconds).unwrap();
-        // In the year 2096 every parked event is due. The lease is over at once, so that the worker can still process them.
+        // In the year 2096 every parked event is due. The lease is over at once, so that the worker can still process
+        // them.
         let lease = Lease { owner: Uuid::from_u128(1), now: at(4_000_000_000), until: at(1), limit: 1000 };
         loop {
             let left = store.lease_events(&lease).await.unwrap();
@@ -136,7 +137,8 @@ impl Served {
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// Saves a card of the customer who has the same id in both shops, and returns Stripe's ids of the customer and the card.
+    /// Saves a card of the customer who has the same id in both shops, and returns Stripe's ids of the customer and the
+    /// card.
     async fn save_card(&self, token: &str) -> (String, String) {
         let saving = self.storefront(Method::POST, "/stripe/setup_intents", None, &json!({})).await;
         assert_eq!(saving.status, 200, "{saving:?}");
@@ -233,7 +235,8 @@ async fn two_shops_on_one_account_ignore_each_others_objects() {
     account.assert_every_object_names_its_shop(&ids, [&ours, &theirs]).await;
 }
 
-/// A dispute does not name its shop, and comes long after the events of its payment, which the process no longer remembers.
+/// A dispute does not name its shop, and comes long after the events of its payment, which the process no longer
+/// remembers.
 #[tokio::test]
 async fn a_restarted_shop_reads_each_disputed_payment_of_another_shop_once() {
     let mut account = Account::open().await;

@@ -149,7 +149,7 @@ async fn the_head_of_a_second_request_has_a_deadline_too() {
     assert!(socket.read(&mut told).await.unwrap() > 0);
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < TIMEOUT * 4, "the connection is kept for as long as its head drips");
+        assert!(began.elapsed() < TIMEOUT * 4, "the connection is kept although its head is dripped");
         let is_written = socket.write_all(b"G").await.is_ok();
         match timeout(Duration::from_millis(500), socket.read(&mut told)).await {
             Ok(Ok(0) | Err(_)) => break,

@@ -1,5 +1,5 @@
-//! Every call of the shop dialect and of the price list with every kind of key and bearer token: each does only what these
-//! allow, and a refused call reveals and changes nothing.
+//! Every call of the shop dialect and of the price list with every kind of key and bearer token: each does only what
+//! these allow, and a refused call reveals and changes nothing.
 
 use std::collections::BTreeMap;
 

@@ -61,7 +61,8 @@ impl Front {
     }
 }
 
-/// Every call, with `{line}` for a line of Ada's cart, `{order}` for her order's number and `{intent}` for her payment intent.
+/// Every call, with `{line}` for a line of Ada's cart, `{order}` for her order's number and `{intent}` for her payment
+/// intent.
 fn calls() -> Vec<(Method, &'static str, Value)> {
     let line = json!({ "line_item_id": "{line}", "quantity": 5 });
     let eve = json!({ "order": { "email": "eve@example.com" } });

@@ -4,7 +4,7 @@ use paywright_testkit::postgres::Database;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::by_itself::shop;
+use crate::background_work::shop;
 use crate::program::{Answer, answer, two_lines};
 use crate::served::Served;
 
@@ -85,7 +85,8 @@ async fn an_order_with_shipping_a_discount_and_tax_is_edited_and_captured() {
     }
 }
 
-/// The previous version sent other parameters under the committed key: Stripe refuses a repeat with those of this version.
+/// The previous version sent other parameters under the committed key: Stripe refuses a repeat with those of this
+/// version.
 #[tokio::test]
 async fn an_intent_in_doubt_from_the_previous_version_is_found_or_created() {
     let database = Database::empty().await;
@@ -101,7 +102,7 @@ async fn an_intent_in_doubt_from_the_previous_version_is_found_or_created() {
             let made = shop.call(Method::POST, &path, &Value::Null).await;
             assert_eq!(made.status, 200, "{made:?}");
             let intent = made.body["data"]["id"].as_str().unwrap();
-            assert_eq!(intent == before["id"], is_there, "the next attempt has a key of its own: {attempt}");
+            assert_eq!(intent == before["id"], is_there, "the next attempt has another key: {attempt}");
             shop.pay(intent, "pm_card_visa").await;
             let paid = shop.call(Method::POST, &format!("/orders/{number}/payment"), &Value::Null).await;
             assert_eq!(paid.status, 200, "{paid:?}");

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::by_itself::shop;
+use crate::background_work::shop;
 use crate::logs::{lines, sale, settled_log, text, with_message};
 use crate::program::{Dev, answer, two_lines};
 use crate::secrets::storefront;
@@ -38,7 +38,7 @@ async fn every_log_line_of_a_request_has_its_id_key_and_client() {
 
     let inside = from_inside(&all);
     let is_known = |it: &Value| ["request", "task", "event"].iter().any(|name| !text(it, name).is_empty());
-    assert_eq!(inside.iter().find(|it| !is_known(it)), None, "somebody asked for it");
+    assert_eq!(inside.iter().find(|it| !is_known(it)), None, "each line has its cause");
     for (request, messages, calls) in [
         ("sale-1", ["order changed", "answered"].as_slice(), [].as_slice()),
         ("sale-2", &["order changed", "Stripe answered", "answered"], &["POST /v1/payment_intents"]),

@@ -56,7 +56,7 @@ impl Served {
             if expected(&read) {
                 return read;
             }
-            assert!(begun.elapsed() < TIMEOUT, "the order never gets there: {read}");
+            assert!(begun.elapsed() < TIMEOUT, "the expected state is not reached: {read}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

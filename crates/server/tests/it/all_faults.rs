@@ -1,5 +1,5 @@
-//! All faults at once: Stripe fails, hangs up and is slow, webhooks arrive twice, late or never, and processes are killed
-//! repeatedly. When the faults end, the books agree with Stripe's.
+//! All faults at once: Stripe fails, hangs up and is slow, webhooks arrive twice, late or never, and processes are
+//! killed repeatedly. When the faults end, the books agree with Stripe's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
