@@ -1,4 +1,4 @@
-//! How long the form of a request takes, against its text alone as the floor.
+//! Time to encode the form of a request, with its encoding as JSON as the lower bound.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run fails")]
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,15 +1,15 @@
-//! The parts that an order's amount is made of, as Stripe wants to be told of them.
+//! `amount_details` of an order: lines, discount, shipping and tax, as Stripe requires them.
 
 use paywright_app::NewIntent;
 use paywright_domain::{LineItem, Totals};
 
 use crate::requests::{AmountDetails, DetailLine, DetailShipping, DetailTax, Empty, Replaced};
 
-/// The most lines that Stripe takes ("Create a PaymentIntent", `amount_details.line_items`).
+/// Stripe's limit on line items ("Create a PaymentIntent", `amount_details.line_items`).
 const LINES_MAX: usize = 200;
 
-/// The parts of an order's amount, in the currency's wire units. They add up to it to the cent: Stripe refuses the
-/// payment otherwise. Tax that the prices contain is a part of the prices.
+/// Parts of an order's amount, in the currency's wire units. They add up to the amount exactly: Stripe refuses the
+/// request otherwise. Tax included in the prices is part of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parts {
     lines: Vec<DetailLine>,
@@ -19,8 +19,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The parts of what `order` comes to. `None` where they cannot be told in wire units, or are too many: then Stripe
-    /// is told the amount alone, which is all that a payment needs.
+    /// Parts of the order's amount. `None` if they are too many or cannot be expressed in wire units: then Stripe gets
+    /// only the amount, which is enough for a payment.
     pub(crate) fn of(order: &NewIntent) -> Option<Self> {
         if order.lines.len() > LINES_MAX {
             return None;
@@ -41,19 +41,19 @@ impl Parts {
         })
     }
 
-    /// The parts of an intent that has none yet: what is nothing is left out.
-    pub(crate) fn of_a_new_intent(self) -> AmountDetails {
+    /// Parts for a new PaymentIntent: zero amounts are left out.
+    pub(crate) fn for_creation(self) -> AmountDetails {
         AmountDetails {
             line_items: Replaced::With(self.lines),
-            discount_amount: more_than_nothing(self.discount).map(Replaced::With),
-            shipping: more_than_nothing(self.shipping).map(|amount| Replaced::With(DetailShipping { amount })),
-            tax: more_than_nothing(self.tax).map(|amount| Replaced::With(DetailTax { total_tax_amount: amount })),
+            discount_amount: positive(self.discount).map(Replaced::With),
+            shipping: positive(self.shipping).map(|amount| Replaced::With(DetailShipping { amount })),
+            tax: positive(self.tax).map(|amount| Replaced::With(DetailTax { total_tax_amount: amount })),
         }
     }
 
-    /// The parts of an intent that may have others: what is nothing is cleared.
-    pub(crate) fn instead_of_others(self) -> AmountDetails {
-        let details = self.of_a_new_intent();
+    /// Parts that replace those of an existing PaymentIntent: zero amounts are cleared.
+    pub(crate) fn for_replacement(self) -> AmountDetails {
+        let details = self.for_creation();
         AmountDetails {
             line_items: details.line_items,
             discount_amount: details.discount_amount.or(Some(Replaced::Cleared(Empty))),
@@ -62,9 +62,9 @@ impl Parts {
         }
     }
 
-    /// No parts at all. Stripe's description lets the whole of `amount_details` be cleared by an update, and by a
-    /// capture each part of it alone.
-    pub(crate) const fn none() -> AmountDetails {
+    /// Clears each part. By Stripe's OpenAPI description an update may clear `amount_details` as a whole, a capture only
+    /// part by part.
+    pub(crate) const fn cleared() -> AmountDetails {
         AmountDetails {
             line_items: Replaced::Cleared(Empty),
             discount_amount: Some(Replaced::Cleared(Empty)),
@@ -74,7 +74,7 @@ impl Parts {
     }
 }
 
-fn more_than_nothing(amount: i64) -> Option<i64> {
+fn positive(amount: i64) -> Option<i64> {
     (amount > 0).then_some(amount)
 }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_amount_is_told() {
+    fn every_part_of_the_amount_is_sent() {
         use AdjustmentKind::{Discount, Shipping, Tax, TaxIncluded};
         let order =
             placed(Currency::Usd, &[(2000, 2)], &[(Shipping, 590), (Discount, 400), (Tax, 300), (TaxIncluded, 99)]);
@@ -127,27 +127,27 @@ mod tests {
         let lines = "line_items[0][product_name]=x&line_items[0][quantity]=2&line_items[0][unit_cost]=2000";
         let parts = Parts::of(&order).unwrap();
         let expected = format!("{lines}&discount_amount=400&shipping[amount]=590&tax[total_tax_amount]=300");
-        assert_eq!(form(&parts.clone().of_a_new_intent()), expected);
-        assert_eq!(form(&parts.instead_of_others()), expected);
+        assert_eq!(form(&parts.clone().for_creation()), expected);
+        assert_eq!(form(&parts.for_replacement()), expected);
         let plain = Parts::of(&placed(Currency::Usd, &[(2000, 2)], &[]).unwrap()).unwrap();
-        assert_eq!(form(&plain.clone().of_a_new_intent()), lines);
-        assert_eq!(form(&plain.instead_of_others()), format!("{lines}&discount_amount=&shipping=&tax="));
-        assert_eq!(form(&Parts::none()), "line_items=&discount_amount=&shipping=&tax=");
+        assert_eq!(form(&plain.clone().for_creation()), lines);
+        assert_eq!(form(&plain.for_replacement()), format!("{lines}&discount_amount=&shipping=&tax="));
+        assert_eq!(form(&Parts::cleared()), "line_items=&discount_amount=&shipping=&tax=");
     }
 
     #[test]
-    fn what_cannot_be_told_is_left_out() {
+    fn parts_that_wire_units_or_stripes_limit_cannot_express_are_left_out() {
         let many = vec![(500, 1); LINES_MAX];
         assert!(Parts::of(&placed(Currency::Usd, &many, &[]).unwrap()).is_some());
         let order = placed(Currency::Usd, &[(500, 1)], &[]).unwrap();
         let too_many = NewIntent { lines: vec![order.lines[0].clone(); LINES_MAX + 1], ..order };
         assert_eq!(Parts::of(&too_many), None);
-        // 2 x 4.505 KWD can be charged; one of them cannot be said on the wire.
+        // 2 x 4.505 KWD can be charged; the price of one has no wire amount.
         assert_eq!(Parts::of(&placed(Currency::Kwd, &[(4505, 2)], &[]).unwrap()), None);
     }
 
     proptest! {
-        /// Stripe's rule: the lines, less the discount, plus tax, plus shipping, are the amount.
+        /// Stripe's rule: the lines, less the discount, plus tax, plus shipping, equal the amount.
         #[test]
         fn parts_add_up_to_the_amount_of_any_order(
             currency in prop::sample::select(vec![Currency::Usd, Currency::Jpy, Currency::Isk, Currency::Kwd]),
@@ -156,7 +156,7 @@ mod tests {
                 (prop::sample::select(AdjustmentKind::ALL.to_vec()), 0_i64..50_000), 0..6,
             ),
         ) {
-            // Not every order that is drawn can be placed.
+            // Some generated orders are invalid.
             let Some(order) = placed(currency, &lines, &adjustments) else { return Ok(()) };
             let Some(parts) = Parts::of(&order) else {
                 prop_assert_eq!(currency, Currency::Kwd, "only its wire amounts are coarser than its minor units");

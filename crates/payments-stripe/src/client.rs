@@ -15,27 +15,27 @@ use crate::limiter::{Caller, Limiter, Pace};
 use crate::requests::{Get, Post};
 use crate::stripe_time::StripeTime;
 
-/// Where and how Stripe is reached.
+/// Settings of the Stripe client.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// `https://api.stripe.com`, or where a stand-in listens. Without a slash at the end.
+    /// Base URL without a final slash: `https://api.stripe.com`, or the address of a Stripe twin.
     pub base_url: String,
-    /// `sk_…` or `rk_…`. Not shown by `Debug`.
+    /// API key (`sk_…` or `rk_…`). `Debug` does not show it.
     pub secret_key: SecretString,
-    /// How long one attempt may take, its connection included.
+    /// Timeout of one attempt, including its connection.
     pub attempt_timeout: Duration,
-    /// How long all attempts together may take; none begins after it.
+    /// Time after the first attempt after which no other attempt begins.
     pub deadline: Duration,
-    /// How many attempts at most.
+    /// Most attempts for one request.
     pub attempts_max: u32,
-    /// The wait before the second attempt; it doubles up to 5 seconds, and a random part of it is taken.
+    /// Wait before the second attempt. It doubles for each further one, up to 5 seconds; half to all of it is waited.
     pub backoff: Duration,
-    /// How fast requests are sent.
+    /// Limits of the request rate.
     pub pace: Pace,
 }
 
 impl ClientSettings {
-    /// Stripe itself, with the patience that its own libraries have.
+    /// Settings for Stripe itself, with timeouts and retries like those of its own libraries.
     pub fn new(secret_key: SecretString) -> Self {
         Self {
             base_url: "https://api.stripe.com".into(),
@@ -49,26 +49,26 @@ impl ClientSettings {
     }
 }
 
-/// The longest wait between two attempts.
+/// Longest wait between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// How long a connection may take to be made.
+/// Timeout of making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer that is read, in bytes.
+/// Largest answer that is read, in bytes.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long an answer may take before it is logged as slow, all attempts included.
+/// Time, all attempts included, from which an answer is logged as slow.
 const SLOW: Duration = Duration::from_secs(5);
-/// This program in the `User-Agent` of its requests.
+/// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 /// Stripe's limit of an idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
 
-/// Why there is no client.
+/// Why a client cannot be made.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// The key cannot be a header's value.
-    #[error("the Stripe key contains characters that no key has")]
+    /// The API key contains characters that a header value cannot have.
+    #[error("the Stripe API key contains invalid characters")]
     BadKey,
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
 }
@@ -83,32 +83,35 @@ pub struct Client {
     pub(crate) stripe_time: Arc<StripeTime>,
 }
 
-/// An answer, with what is said about it.
+/// A successful answer, with information from its headers.
 #[derive(Debug, Clone)]
 pub struct Answer<T> {
-    /// What was answered.
+    /// Object that Stripe answered.
     pub value: T,
-    /// Stripe's name for the request, for its support and its dashboard.
+    /// Stripe's id of the request (`req_…`), for its support and its dashboard.
     pub request_id: Option<String>,
-    /// Whether it is the saved answer of an earlier request with the same key: how things stood then.
+    /// Whether Stripe replayed the saved answer of an earlier request with the same key, which may be out of date.
     pub replayed: bool,
 }
 
-/// What one attempt came to.
+/// Outcome of one attempt.
 enum Attempt<T> {
     Answer(T),
-    /// A definite no.
+    /// Stripe refused the request definitely.
     Refusal(ApiError),
-    /// Not sent, or not known; may be repeated with the same key.
-    Again(Lost),
-    /// Stripe failed, and a repeat would be told the same.
+    /// The request may be repeated under the same key.
+    Retry(RetryReason),
+    /// Stripe failed, and repeats that answer under the same key.
     KeyExhausted(ApiError),
 }
 
-enum Lost {
+/// Why an attempt may be repeated.
+enum RetryReason {
+    /// No connection was made, so nothing was sent.
     NoConnection(reqwest::Error),
-    /// A definite no that passes: the object is locked, or the first request with this key is still running.
+    /// A temporary refusal: the object is locked, or the first request with this key is still running.
     Busy(ApiError),
+    /// The request may have reached Stripe, and has no readable answer.
     Unknown(NoAnswer),
 }
 
@@ -128,7 +131,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(settings.attempt_timeout);
         if settings.base_url.starts_with("http://") {
-            // A stand-in on this machine or network: a proxy for the way out could not reach it.
+            // A Stripe twin on this machine or network, which an outgoing proxy could not reach.
             http = http.no_proxy();
         }
         let http = http.build()?;
@@ -136,20 +139,20 @@ impl Client {
         Ok(Self { http, settings, limiter, caller: Caller::Application, stripe_time: Arc::default() })
     }
 
-    /// The same client for committed tasks, which nobody waits for.
+    /// The same client for the worker, whose requests may wait longer for the rate limiter.
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { caller: Caller::Worker, ..self.clone() }
     }
 
-    /// The same client for shoppers, who have a share of the rate that leaves others theirs.
+    /// The same client for shoppers, whose requests are limited to their share of Stripe's rate.
     #[must_use]
     pub fn for_shoppers(&self) -> Self {
         Self { caller: Caller::Shopper, ..self.clone() }
     }
 
-    /// Sends a request that changes something. Every attempt carries the same `key`, so that it is done at
-    /// most once however often it is sent; dropping the future is an unknown outcome.
+    /// Sends a `POST` request. Every attempt carries the same idempotency `key`, so that Stripe performs the request at most
+    /// once. Dropping the future leaves the outcome unknown.
     pub async fn post<R: Post>(&self, request: &R, key: &str) -> Result<Answer<R::Reply>, StripeError> {
         let printable = key.bytes().all(|it| it.is_ascii_graphic() || it == b' ');
         if key.is_empty() || key.len() > KEY_CHARS_MAX || !printable {
@@ -173,14 +176,14 @@ impl Client {
         .await
     }
 
-    /// Sends a request that reads.
+    /// Sends a `GET` request.
     pub async fn get<R: Get>(&self, request: &R) -> Result<Answer<R::Reply>, StripeError> {
         let query = encode(request)?;
-        let mark = if query.is_empty() { "" } else { "?" };
+        let separator = if query.is_empty() { "" } else { "?" };
         let path = request.path();
-        let url = format!("{}{path}{mark}{query}", self.settings.base_url);
+        let url = format!("{}{path}{separator}{query}", self.settings.base_url);
         let read = self.send(&Call::new("GET", &path), || self.http.request(Method::GET, &url)).await;
-        // A question has no key to be remembered by: it may be asked again as if it were new.
+        // A read has no idempotency key that could be exhausted: it may be sent again as a new request.
         read.map_err(|error| match error {
             StripeError::KeyExhausted(error) => {
                 StripeError::Unknown { call: error.call.clone(), attempts: 1, cause: NoAnswer::Server(error) }
@@ -208,11 +211,11 @@ impl Client {
     ) -> Result<Answer<T>, StripeError> {
         let begun = tokio::time::Instant::now();
         let mut attempts = 1;
-        // Once an attempt may have reached Stripe, no later one can make the outcome known by failing.
+        // Once an attempt may have reached Stripe, a later failure leaves the outcome unknown.
         let mut unknown: Option<NoAnswer> = None;
         loop {
-            let leave = match self.limiter.wait(&call.endpoint, self.caller).await {
-                Ok(leave) => leave,
+            let permit = match self.limiter.wait(&call.endpoint, self.caller).await {
+                Ok(permit) => permit,
                 Err(queue) => {
                     return Err(match unknown {
                         Some(cause) => StripeError::Unknown { call: call.name(), attempts, cause },
@@ -221,8 +224,8 @@ impl Client {
                 }
             };
             let attempted = self.attempt(call, request()).await;
-            drop(leave);
-            let lost = match attempted {
+            drop(permit);
+            let reason = match attempted {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Refusal(error) => {
                     if error.status == StatusCode::TOO_MANY_REQUESTS {
@@ -231,22 +234,23 @@ impl Client {
                     return Err(StripeError::Api(error));
                 }
                 Attempt::KeyExhausted(error) => return Err(StripeError::KeyExhausted(error)),
-                Attempt::Again(lost) => lost,
+                Attempt::Retry(reason) => reason,
             };
             let wait = self.wait_before(attempts);
             let may_retry = attempts < self.settings.attempts_max && begun.elapsed() + wait < self.settings.deadline;
             if !may_retry {
-                return Err(match (lost, unknown) {
-                    (Lost::Unknown(cause), _) | (Lost::NoConnection(_) | Lost::Busy(_), Some(cause)) => {
+                return Err(match (reason, unknown) {
+                    (RetryReason::Unknown(cause), _)
+                    | (RetryReason::NoConnection(_) | RetryReason::Busy(_), Some(cause)) => {
                         StripeError::Unknown { call: call.name(), attempts, cause }
                     }
-                    (Lost::NoConnection(error), None) => {
+                    (RetryReason::NoConnection(error), None) => {
                         StripeError::NotSent(NotSent::NoConnection { call: call.name(), error })
                     }
-                    (Lost::Busy(error), None) => StripeError::Api(error),
+                    (RetryReason::Busy(error), None) => StripeError::Api(error),
                 });
             }
-            if let Lost::Unknown(cause) = lost {
+            if let RetryReason::Unknown(cause) = reason {
                 tracing::warn!(call = %call.name, attempts, %cause, "no answer from Stripe; sending the same request again");
                 unknown = Some(cause);
             }
@@ -255,7 +259,7 @@ impl Client {
         }
     }
 
-    /// Half to all of the doubled wait: full jitter with a floor, so that a retry is never immediate.
+    /// Random wait between half and all of the doubled backoff, so that a retry is never immediate.
     fn wait_before(&self, attempts: u32) -> Duration {
         let doubled = self.settings.backoff.saturating_mul(1 << (attempts - 1).min(16)).min(BACKOFF_MAX);
         let half = u64::try_from(doubled.as_micros() / 2).unwrap_or(u64::MAX / 2);
@@ -265,52 +269,58 @@ impl Client {
     async fn attempt<T: DeserializeOwned>(&self, call: &Call, request: reqwest::RequestBuilder) -> Attempt<Answer<T>> {
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Attempt::Again(Lost::NoConnection(error)),
-            Err(error) => return Attempt::Again(Lost::Unknown(NoAnswer::Transport(error))),
+            Err(error) if error.is_connect() => return Attempt::Retry(RetryReason::NoConnection(error)),
+            Err(error) => return Attempt::unknown(NoAnswer::Transport(error)),
         };
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-        self.stripe_time.heard(header("date").as_deref());
+        self.stripe_time.record(header("date").as_deref());
         let should_retry = header("stripe-should-retry");
         let request_id = header("request-id");
         let replayed = header("idempotent-replayed").as_deref() == Some("true");
         if let Some(notice) = header("stripe-notice") {
-            tracing::warn!(notice, "Stripe asks to be noticed");
+            tracing::warn!(notice, "Stripe sent a Stripe-Notice header");
         }
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => {
                     let reason = format!("more than {BODY_BYTES_MAX} bytes");
-                    return Attempt::Again(Lost::Unknown(NoAnswer::Unreadable { status, reason }));
+                    return Attempt::unknown(NoAnswer::Unreadable { status, reason });
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                Err(error) => return Attempt::Again(Lost::Unknown(NoAnswer::Transport(error))),
+                Err(error) => return Attempt::unknown(NoAnswer::Transport(error)),
             }
         }
         if status.is_success() {
             return match serde_json::from_slice(&body) {
                 Ok(value) => Attempt::Answer(Answer { value, request_id, replayed }),
                 Err(error) => {
-                    // Not the body itself: it holds secrets.
+                    // The body itself is not logged: it holds secrets.
                     let reason = error.to_string();
-                    Attempt::Again(Lost::Unknown(NoAnswer::Unreadable { status, reason }))
+                    Attempt::unknown(NoAnswer::Unreadable { status, reason })
                 }
             };
         }
-        // A gateway in between may answer with HTML or nothing: then the status alone counts.
+        // A proxy may answer HTML or an empty body: then only the status counts.
         let ErrorEnvelope { error: body } = serde_json::from_slice(&body).unwrap_or_default();
         let error = ApiError { call: call.name(), status, body, request_id };
         after_failure(error, should_retry.as_deref(), replayed)
     }
 }
 
-/// A call of Stripe's API.
+impl<T> Attempt<T> {
+    const fn unknown(cause: NoAnswer) -> Self {
+        Self::Retry(RetryReason::Unknown(cause))
+    }
+}
+
+/// Method and path of a request, for logs and for the rate limiter.
 struct Call {
     /// Method and path.
     name: String,
-    /// What Stripe counts requests of: without the ids in the path.
+    /// Method and path without the ids: the endpoint that Stripe's rate limit counts.
     endpoint: String,
 }
 
@@ -323,8 +333,8 @@ impl Call {
         self.name.clone()
     }
 
-    /// Logs how the call ended: what fails or is slow to everybody, the rest for those who look into it. That another
-    /// request with the same key is being answered is no failure.
+    /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is still
+    /// answering an earlier request with the same key, is not a failure.
     fn log<T>(&self, took: Duration, sent: &Result<Answer<T>, StripeError>) {
         let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match sent {
@@ -335,7 +345,12 @@ impl Call {
                 tracing::debug!(call, ms, replayed, stripe_request = request_id, "Stripe answered");
             }
             Err(StripeError::Api(error)) if error.status == StatusCode::CONFLICT => {
-                tracing::debug!(call, ms, stripe_request = error.request_id, "Stripe is still answering");
+                tracing::debug!(
+                    call,
+                    ms,
+                    stripe_request = error.request_id,
+                    "Stripe is still answering an earlier request with this key"
+                );
             }
             Err(StripeError::Api(error) | StripeError::KeyExhausted(error)) => {
                 let ApiError { status, body, request_id, .. } = error;
@@ -350,46 +365,46 @@ impl Call {
     }
 }
 
-/// The `User-Agent` of a request that is made for this work. Stripe shows it in its own log of requests, and compares
-/// parameters alone under an idempotency key: other work may repeat a request.
+/// `User-Agent` that names the work for which a request is sent. Stripe shows it in its request log. Under an idempotency
+/// key Stripe compares only the parameters, so that other work may repeat a request.
 fn agent_for(work: Option<&WorkId>) -> HeaderValue {
     let named = work.and_then(|it| HeaderValue::from_str(&format!("{AGENT} ({it})")).ok());
     named.unwrap_or(HeaderValue::from_static(AGENT))
 }
 
-/// The part of a path that Stripe counts requests of: without the ids in it.
+/// Endpoint that Stripe's rate limit counts: method and path without the ids.
 fn endpoint(method: &str, path: &str) -> String {
     let mut parts = path.split('/').skip(2);
     let (object, verb) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
     format!("{method} {object} {verb}")
 }
 
-/// Sorts a failure ("Error handling", "Idempotent requests"): `Stripe-Should-Retry` outranks the status on
-/// whether to repeat; a server error leaves the outcome unknown, and for as long as the key is remembered where
-/// Stripe says so or has begun to repeat it; a conflict or a lock passes; the rest is definite.
+/// Classifies an error answer ("Error handling", "Idempotent requests"). `Stripe-Should-Retry` outranks the status on
+/// whether to retry. A server error leaves the outcome unknown; if Stripe says not to retry, or already replays it, the
+/// key is exhausted. A conflict or a lock is temporary; the rest is definite.
 fn after_failure<T>(error: ApiError, should_retry: Option<&str>, replayed: bool) -> Attempt<T> {
     let is_lock = error.status == StatusCode::TOO_MANY_REQUESTS && error.body.code.as_deref() == Some("lock_timeout");
     if error.status.is_server_error() {
-        // Stripe saves a 500 under its key and repeats it; still, what was done before it is not known.
+        // Stripe saves a 500 under the key and repeats it, but the request may have been performed before it failed.
         return if replayed || should_retry == Some("false") {
             Attempt::KeyExhausted(error)
         } else {
-            Attempt::Again(Lost::Unknown(NoAnswer::Server(error)))
+            Attempt::unknown(NoAnswer::Server(error))
         };
     }
     if error.status.is_redirection() || error.status.is_informational() {
-        let (status, reason) = (error.status, "not an answer of the API".into());
-        return Attempt::Again(Lost::Unknown(NoAnswer::Unreadable { status, reason }));
+        let (status, reason) = (error.status, "not an answer of Stripe's API".into());
+        return Attempt::unknown(NoAnswer::Unreadable { status, reason });
     }
-    let passes = match should_retry {
+    let is_temporary = match should_retry {
         Some("true") => true,
         Some("false") => false,
         _ => error.status == StatusCode::CONFLICT || error.status == StatusCode::FAILED_DEPENDENCY || is_lock,
     };
-    if passes { Attempt::Again(Lost::Busy(error)) } else { Attempt::Refusal(error) }
+    if is_temporary { Attempt::Retry(RetryReason::Busy(error)) } else { Attempt::Refusal(error) }
 }
 
-/// Encodes a request as Stripe reads it: `metadata[order_id]=…&expand[0]=…`.
+/// Encodes a request in Stripe's bracketed form: `metadata[order_id]=…&expand[0]=…`.
 fn encode(request: &impl Serialize) -> Result<String, StripeError> {
     serde_qs::to_string(request).map_err(|error| StripeError::NotSent(NotSent::Form(error.to_string())))
 }

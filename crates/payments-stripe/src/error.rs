@@ -9,47 +9,47 @@ use crate::StripeId;
 use crate::id::BadId;
 use crate::limiter::QueueTooLong;
 
-/// Why a request has no answer of the expected kind.
+/// Why a request to Stripe has no successful answer.
 #[derive(Debug, Error)]
 pub enum StripeError {
-    /// Stripe answered, definitely: nothing was done, or what was done is in the answer.
+    /// Stripe refused the request: a definite answer that nothing was done, or that names what was done.
     #[error(transparent)]
     Api(ApiError),
-    /// Nobody knows whether it was done: no answer came, or none that can be read. Never a failure; the same
-    /// request with the same key is safe and tells.
-    #[error("{call}: no answer that tells what was done, after {attempts} attempts: {cause}")]
+    /// The outcome is unknown: no answer arrived, or none that can be read. Not a failure: sending the same request again
+    /// under the same key is safe and reveals the outcome.
+    #[error("{call}: outcome unknown after {attempts} attempts: {cause}")]
     Unknown {
-        /// Method and path.
+        /// Method and path of the request.
         call: String,
-        /// How often it was sent.
+        /// Number of times the request was sent.
         attempts: u32,
-        /// What came of the last attempt.
+        /// Why the last attempt had no readable answer.
         cause: NoAnswer,
     },
-    /// Stripe failed, and repeats that for as long as it remembers the key. Whether the work was done must be looked
-    /// up; a repeat with the same key is safe and tells nothing.
-    #[error("Stripe failed, and repeats that for this key: {0}")]
+    /// Stripe failed, and repeats that answer for as long as it remembers the idempotency key. A repeat under the same key
+    /// is safe and reveals nothing: the outcome must be looked up.
+    #[error("Stripe failed and repeats this answer under the same idempotency key: {0}")]
     KeyExhausted(ApiError),
-    /// The request was never sent.
+    /// The request never reached Stripe.
     #[error("the request was not sent: {0}")]
     NotSent(NotSent),
 }
 
-/// What came instead of an answer.
+/// Why an attempt has no readable answer.
 #[derive(Debug, Error)]
 pub enum NoAnswer {
-    /// The connection failed or took too long.
+    /// The connection failed or the request timed out.
     #[error("{}", with_causes(.0))]
     Transport(reqwest::Error),
-    /// Stripe's servers failed on it.
+    /// Stripe answered a server error (5xx).
     #[error("{}", Answered(.0))]
     Server(ApiError),
-    /// A success whose body is cut off, too large or not what it should be.
+    /// Stripe's answer has a body that is cut off, too large or of an unexpected form.
     #[error("status {status} with a body that cannot be read: {reason}")]
     Unreadable {
-        /// The HTTP status.
+        /// HTTP status of the answer.
         status: StatusCode,
-        /// What is wrong with the body.
+        /// Fault of the body.
         reason: String,
     },
 }
@@ -57,43 +57,43 @@ pub enum NoAnswer {
 /// Why a request was not sent.
 #[derive(Debug, Error)]
 pub enum NotSent {
-    /// An id does not fit into a path.
+    /// An id is not of the expected type.
     #[error(transparent)]
     BadId(#[from] BadId),
-    /// A form cannot be encoded.
+    /// The form cannot be encoded.
     #[error("the form cannot be encoded: {0}")]
     Form(String),
-    /// An idempotency key is empty or longer than 255 characters.
+    /// The idempotency key is empty, longer than 255 characters, or not printable ASCII.
     #[error("an idempotency key must have 1 to 255 printable characters")]
     BadKey,
-    /// Too many requests wait to be sent.
+    /// The rate limiter would have delayed the request for too long.
     #[error("{call}: {queue}")]
     Queue {
-        /// Method and path.
+        /// Method and path of the request.
         call: String,
-        /// How long it would have waited.
+        /// Time that the request would have waited.
         queue: QueueTooLong,
     },
-    /// The server cannot be reached at all: no connection was made.
+    /// Stripe cannot be reached: no connection was made.
     #[error("{call}: no connection: {}", with_causes(error))]
     NoConnection {
-        /// Method and path.
+        /// Method and path of the request.
         call: String,
-        /// Why there was none.
+        /// Error of the HTTP client.
         error: reqwest::Error,
     },
 }
 
-/// Stripe's definite no.
+/// Stripe's answer with an error status.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// Method and path of the call that it answers.
+    /// Method and path of the request.
     pub call: String,
-    /// The HTTP status.
+    /// HTTP status of the answer.
     pub status: StatusCode,
-    /// What the body says; empty where it was not Stripe's JSON.
+    /// Error object of the body; empty if the body was not Stripe's JSON.
     pub body: ErrorBody,
-    /// Stripe's name for the request, for its support and its dashboard.
+    /// Stripe's id of the request (`req_…`), for its support and its dashboard.
     pub request_id: Option<String>,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// An answer without the call that it answers.
+/// Displays an error without the method and path of its request.
 struct Answered<'a>(&'a ApiError);
 
 impl fmt::Display for Answered<'_> {
@@ -124,7 +124,7 @@ impl fmt::Display for Answered<'_> {
 
 impl StdError for ApiError {}
 
-/// An error of the HTTP client with what caused it. Its address is left out: the call is named, and a query is not shown.
+/// An error of the HTTP client with its causes. The URL is left out, so that no query is shown; callers name the request.
 fn with_causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "the request took too long" } else { "the connection failed" }.to_owned();
     let mut cause = error.source();
@@ -135,31 +135,31 @@ fn with_causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// The `error` of an answer, and `last_payment_error` of an intent. The objects inside, which hold secrets,
-/// are read by their ids alone.
+/// `error` of an answer, and `last_payment_error` of a PaymentIntent. Of the objects inside, which hold secrets, only the
+/// ids are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct ErrorBody {
-    /// `card_error`, `invalid_request_error`, `idempotency_error`, `api_error` or newer.
+    /// Type of the error: `card_error`, `invalid_request_error`, `idempotency_error`, `api_error` or a newer one.
     #[serde(rename = "type", default)]
     pub kind: String,
-    /// Like `card_declined`.
+    /// Error code, like `card_declined`.
     pub code: Option<String>,
-    /// The bank's, like `insufficient_funds`.
+    /// Decline code of the card's bank, like `insufficient_funds`.
     pub decline_code: Option<String>,
-    /// What to do about it: `do_not_try_again`, `try_again_later`, `confirm_card_data`.
+    /// Advice for a retry: `do_not_try_again`, `try_again_later`, `confirm_card_data`.
     pub advice_code: Option<String>,
-    /// A sentence for people.
+    /// Message for people.
     pub message: Option<String>,
-    /// The parameter it is about.
+    /// Name of the parameter that caused the error.
     pub param: Option<String>,
-    /// The intent it is about: its true state is to be read.
+    /// PaymentIntent that the error concerns.
     pub payment_intent: Option<IntentReference>,
 }
 
-/// The id of an intent inside an error.
+/// PaymentIntent inside an error, reduced to its id.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct IntentReference {
-    /// `pi_…`.
+    /// Stripe's id of the PaymentIntent (`pi_…`).
     pub id: StripeId,
 }
 

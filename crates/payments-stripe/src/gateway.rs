@@ -1,4 +1,4 @@
-//! The client behind the ports of the use cases. It translates and decides nothing.
+//! `PaymentGateway` over the Stripe client. It translates between domain and Stripe, and decides nothing.
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment};
@@ -18,7 +18,7 @@ use crate::requests::{
 use crate::snapshots::{Unreadable, intent_error, proceeds_of, refund_of, snapshot_of};
 use crate::{Answer, CancellationReason, Client, SetupUsage, StripeId};
 
-/// Stripe as the use cases see it.
+/// Stripe behind the use cases' ports `PaymentGateway`, `ProviderRecords` and `Wallet`.
 #[derive(Debug, Clone)]
 pub struct StripeGateway {
     client: Client,
@@ -27,25 +27,25 @@ pub struct StripeGateway {
 }
 
 impl StripeGateway {
-    /// Puts a client behind the port. `now` dates what Stripe answers.
+    /// Makes a gateway of a client. `now` is the clock from which answers get their `as_of`.
     pub const fn new(client: Client, now: fn() -> Timestamp) -> Self {
         Self { client, now, owner: Owner(None) }
     }
 
-    /// The same gateway for the objects of one installation: they name it in their metadata, and those that name another
-    /// one are not its own.
+    /// The same gateway for one installation: objects that it creates name the installation in their metadata, and objects
+    /// that name another one are foreign.
     #[must_use]
     pub fn of_installation(self, id: InstallationId) -> Self {
         Self { owner: Owner(Some(id)), ..self }
     }
 
-    /// The same gateway for those whom nobody waits for.
+    /// The same gateway for the worker, whose requests may wait longer for the rate limiter.
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { client: self.client.in_background(), ..*self }
     }
 
-    /// The same gateway for shoppers, who have a share of Stripe's rate that leaves others theirs.
+    /// The same gateway for shoppers, whose requests are limited to their share of Stripe's rate.
     #[must_use]
     pub fn for_shoppers(&self) -> Self {
         Self { client: self.client.for_shoppers(), ..*self }
@@ -68,26 +68,27 @@ impl StripeGateway {
         Ok(IssuedIntent { snapshot, client_secret: answer.value.client_secret, request: answer.request_id })
     }
 
-    /// Does something to an intent. A saved answer tells how things stood when it was done first: that they do so
-    /// still is asked for.
+    /// Updates, cancels or captures a PaymentIntent. A replayed answer shows the intent as it was at the first request, so
+    /// the intent is then read anew.
     async fn change<R: Post<Reply = PaymentIntent>>(
         &self,
         id: &IntentId,
         request: &R,
         key: &str,
     ) -> Result<IssuedIntent, GatewayError> {
-        let asked_at = (self.now)();
+        let requested_at = (self.now)();
         let answer = self.client.post(request, key).await.map_err(gateway_error)?;
         if answer.replayed {
             return self.intent(id).await;
         }
-        self.issued(answer, asked_at).map_err(unknown)
+        self.issued(answer, requested_at).map_err(unknown)
     }
 
-    /// A pure function of the stored order: a repeat with the same key must be the same to the letter.
+    /// Builds the creation request. A pure function of the stored order: a repeat under the same idempotency key must be
+    /// the same to the letter.
     fn create_request(&self, new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
         let amount = wire(new.amount)?;
-        let payer = Paying::of(&new.payer)?;
+        let payer = PayerFields::of(&new.payer)?;
         Ok(CreatePaymentIntent {
             amount,
             currency: new.amount.currency().code().into(),
@@ -102,13 +103,13 @@ impl StripeGateway {
             description: Some(format!("Payment for Order #{}", new.number)),
             receipt_email: new.email.as_ref().map(|it| it.as_str().to_owned()),
             metadata: self.owner.of_intent(new),
-            amount_details: Parts::of(new).map(Parts::of_a_new_intent),
+            amount_details: Parts::of(new).map(Parts::for_creation),
         })
     }
 
-    fn given_back(&self, answer: &Answer<Refund>) -> Result<IssuedRefund, Unreadable> {
+    fn issued_refund(&self, answer: &Answer<Refund>) -> Result<IssuedRefund, Unreadable> {
         let snapshot = refund_of(&answer.value, self.owner)?;
-        let snapshot = snapshot.ok_or_else(|| Unreadable::Foreign("a refund of no payment intent".into()))?;
+        let snapshot = snapshot.ok_or_else(|| Unreadable::Foreign("a refund without a PaymentIntent".into()))?;
         Ok(IssuedRefund { snapshot, request: answer.request_id.clone() })
     }
 }
@@ -121,9 +122,9 @@ fn stripe_id(id: &IntentId) -> Result<StripeId, GatewayError> {
 impl PaymentGateway for StripeGateway {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         let request = self.create_request(new)?;
-        let made = self.client.post(&request, key).await;
-        let intent = made.map_err(|error| match gateway_error(error) {
-            // Something that the request names is not there: a definite no, like any other.
+        let answer = self.client.post(&request, key).await;
+        let intent = answer.map_err(|error| match gateway_error(error) {
+            // An object that the request names does not exist: a definite refusal, like any other.
             GatewayError::NotFound => GatewayError::Refused(IntentError::default()),
             error @ (GatewayError::Refused(_)
             | GatewayError::KeyExhausted(_)
@@ -134,32 +135,32 @@ impl PaymentGateway for StripeGateway {
             | GatewayError::Foreign(_)
             | GatewayError::Unknown(_)) => error,
         })?;
-        // Stripe repeats the first answer to a repeated key: it tells how things stood at the creation.
+        // Stripe repeats the first answer to a repeated key: the answer shows the intent as it was at its creation.
         let created = Timestamp::from_unix_seconds(intent.value.created).unwrap_or(Timestamp::EPOCH);
         let issued = self.issued(intent, created).map_err(unknown)?;
         Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
     }
 
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
-        // The time of asking: what changed after it is newer than this answer may know.
-        let asked_at = (self.now)();
+        // Taken before the request is sent: a later change may be missing in the answer.
+        let requested_at = (self.now)();
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand: Vec::new() };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
-        self.issued(intent, asked_at).map_err(read)
+        self.issued(intent, requested_at).map_err(read_error)
     }
 
     async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError> {
-        let asked_at = (self.now)();
+        let requested_at = (self.now)();
         let expand = vec!["latest_charge.balance_transaction"];
         let request = RetrievePaymentIntent { intent: stripe_id(id)?, expand };
         let intent = self.client.get(&request).await.map_err(gateway_error)?;
         let proceeds = proceeds_of(&intent.value);
         let proceeds = proceeds.map_err(|problem| GatewayError::NotUnderstood(problem.to_string()))?;
-        Ok(ReadPayment { issued: self.issued(intent, asked_at).map_err(read)?, proceeds })
+        Ok(ReadPayment { issued: self.issued(intent, requested_at).map_err(read_error)?, proceeds })
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
-        let payer = Paying::of(&new.payer)?;
+        let payer = PayerFields::of(&new.payer)?;
         let request = UpdatePaymentIntent {
             intent: stripe_id(id)?,
             amount: Some(wire(new.amount)?),
@@ -168,9 +169,9 @@ impl PaymentGateway for StripeGateway {
             setup_future_usage: payer.setup_future_usage,
             receipt_email: Some(new.email.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
             metadata: Some(self.owner.of_intent(new)),
-            // The parts of the amount before must not stay beside the new one.
+            // The parts of the old amount must not remain with the new one.
             amount_details: Some(match Parts::of(new) {
-                Some(parts) => Replaced::With(parts.instead_of_others()),
+                Some(parts) => Replaced::With(parts.for_replacement()),
                 None => Replaced::Cleared(Empty),
             }),
         };
@@ -199,12 +200,12 @@ impl PaymentGateway for StripeGateway {
         order: &NewIntent,
         key: &str,
     ) -> Result<IssuedIntent, GatewayError> {
-        // Of an order that is captured in part nobody has said which of its lines that is.
+        // A partial capture does not say which of the order's lines it covers.
         let parts = Parts::of(order).filter(|_| amount == order.amount);
         let request = CapturePaymentIntent {
             intent: stripe_id(id)?,
             amount_to_capture: Some(wire(amount)?),
-            amount_details: Some(parts.map_or_else(Parts::none, Parts::instead_of_others)),
+            amount_details: Some(parts.map_or_else(Parts::cleared, Parts::for_replacement)),
         };
         self.change(id, &request, key).await
     }
@@ -220,7 +221,7 @@ impl PaymentGateway for StripeGateway {
             }),
             metadata: self.owner.of_refund(new),
         };
-        self.given_back(&self.client.post(&request, key).await.map_err(gateway_error)?).map_err(unknown)
+        self.issued_refund(&self.client.post(&request, key).await.map_err(gateway_error)?).map_err(unknown)
     }
 
     fn clock_difference_seconds(&self) -> Option<i64> {
@@ -229,17 +230,18 @@ impl PaymentGateway for StripeGateway {
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
         let refund = StripeId::new("", id.as_str()).map_err(|_| GatewayError::NotFound)?;
-        self.given_back(&self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?).map_err(read)
+        let answer = self.client.get(&RetrieveRefund { refund }).await.map_err(gateway_error)?;
+        self.issued_refund(&answer).map_err(read_error)
     }
 }
 
-/// What was done is not known where the answer to it cannot be read.
+/// Error of a change whose answer cannot be read: its outcome is unknown.
 fn unknown(problem: Unreadable) -> GatewayError {
     GatewayError::Unknown(Box::new(problem))
 }
 
-/// A read whose answer is not understood leaves nothing unknown of what was done.
-fn read(problem: Unreadable) -> GatewayError {
+/// Error of a read whose answer cannot be converted: nothing was changed, so no outcome is unknown.
+fn read_error(problem: Unreadable) -> GatewayError {
     match problem {
         Unreadable::Foreign(reason) => GatewayError::Foreign(reason),
         problem @ Unreadable::Status(_) => GatewayError::NotUnderstood(problem.to_string()),
@@ -254,14 +256,14 @@ fn wire(amount: Money) -> Result<i64, GatewayError> {
     amount.to_wire().map_err(|problem| refused(&problem))
 }
 
-/// Who pays, in Stripe's terms. A customer who is known and has not chosen a saved card has the next one saved.
-struct Paying {
+/// Form fields that say who pays. The card of a known customer who has not chosen a saved one is saved.
+struct PayerFields {
     customer: Option<StripeId>,
     payment_method: Option<StripeId>,
     setup_future_usage: Option<SetupUsage>,
 }
 
-impl Paying {
+impl PayerFields {
     fn of(payer: &Payer) -> Result<Self, GatewayError> {
         let id = |prefix, text: &str| StripeId::new(prefix, text).map_err(|problem| refused(&problem));
         let saves = payer.customer.is_some() && payer.payment_method.is_none();
@@ -273,13 +275,13 @@ impl Paying {
     }
 }
 
-/// Who can do something about a failure: the customer, time, or an operator.
+/// Converts the client's error to the port's, by what a caller can do about it.
 pub(crate) fn gateway_error(error: StripeError) -> GatewayError {
     match error {
         StripeError::Api(error) => refusal(&error),
         StripeError::Unknown { .. } => GatewayError::Unknown(Box::new(error)),
         StripeError::KeyExhausted(error) => GatewayError::KeyExhausted(Box::new(error)),
-        // No attempt reached Stripe: it may be asked again as if nothing had been.
+        // No attempt reached Stripe: the request may be sent again as a new one.
         StripeError::NotSent(reason @ (NotSent::NoConnection { .. } | NotSent::Queue { .. })) => {
             GatewayError::Busy(reason.to_string())
         }
@@ -290,17 +292,17 @@ pub(crate) fn gateway_error(error: StripeError) -> GatewayError {
 fn refusal(error: &ApiError) -> GatewayError {
     let is_key_reuse = error.body.kind == "idempotency_error";
     match error.status {
-        // Stripe answers these before it looks at the idempotency key, and saves nothing under it.
+        // Stripe answers these before it checks the idempotency key, and saves nothing under it.
         StatusCode::TOO_MANY_REQUESTS | StatusCode::FAILED_DEPENDENCY => GatewayError::Busy(error.to_string()),
         StatusCode::CONFLICT => GatewayError::InFlight,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GatewayError::Misconfigured(error.to_string()),
-        // The key was first used with other parameters, by a version of this program that sent others. What came of
-        // that is to be looked up, as after a failure that Stripe repeats; this key will not tell.
+        // The key was first used with other parameters, by a version of Paywright that sent others. The outcome of that
+        // request has to be looked up, as after a failure that Stripe repeats.
         _ if is_key_reuse => GatewayError::KeyExhausted(Box::new(error.clone())),
         StatusCode::NOT_FOUND => GatewayError::NotFound,
         _ => {
             let mut refusal = intent_error(&error.body);
-            // Whatever its code: it is the address that Stripe does not take.
+            // Whatever the code: the parameter says that Stripe refuses the email address.
             if error.body.param.as_deref() == Some("receipt_email") {
                 refusal.code = Some(IntentError::EMAIL_INVALID.to_owned());
             }

@@ -4,26 +4,26 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The name of an object at Stripe: a short prefix, an underscore and more. It is checked before it may be a
-/// part of a path.
+/// Id of a Stripe object: a short prefix, an underscore and more, like `pi_3Mt…`. [`Self::new`] checks it, so that it
+/// can be part of a URL path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StripeId(String);
 
-/// Not an id that may be put into a path.
+/// Error of a text that is not the id of an object of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("not the id of a {expected} object")]
 pub struct BadId {
-    /// The prefix that it should have.
+    /// Prefix that the id should have, like `pi_`.
     pub expected: &'static str,
 }
 
-/// What stays as it is in a path segment: the unreserved characters of RFC 3986, section 2.3.
+/// Characters that are percent-encoded in a path segment: all but the unreserved ones of RFC 3986, section 2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const LEN_MAX: usize = 255;
 
 impl StripeId {
-    /// Takes an id with one of Stripe's prefixes, like `pi_`.
+    /// Checks that `text` is an id with `prefix`, like `pi_`: at most 255 letters, digits and underscores.
     pub fn new(prefix: &'static str, text: impl Into<String>) -> Result<Self, BadId> {
         let text = text.into();
         let plain = |it: &str| it.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -31,13 +31,12 @@ impl StripeId {
         if fits { Ok(Self(text)) } else { Err(BadId { expected: prefix }) }
     }
 
-    /// The id.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The id as one segment of a path. Percent-encoded, although nothing that [`Self::new`] lets through
-    /// needs it: an id that came in an answer was not checked there.
+    /// The id as one path segment, percent-encoded: an id read from an answer was not checked by [`Self::new`].
     pub(crate) fn segment(&self) -> String {
         utf8_percent_encode(&self.0, SEGMENT).to_string()
     }

@@ -1,9 +1,9 @@
-//! Stripe over its REST API, by hand: typed requests, bracketed forms, retries that cannot double anything,
-//! and webhook signatures.
+//! A hand-written client of Stripe's REST API: typed requests, bracketed forms, retries that are safe because each
+//! carries an idempotency key, and webhook signatures.
 //!
-//! A request type says its path, its form and its reply; [`Client`] sends it, retries within bounds under one
-//! idempotency key, and tells a definite answer from none. [`StripeGateway`] puts that behind the port of the
-//! use cases. What crosses the wire is in "Stripe API Reference", version [`API_VERSION`].
+//! A request type defines its path, its form and its reply. [`Client`] sends it, retries a bounded number of times under
+//! one idempotency key, and distinguishes a definite answer from no answer. [`StripeGateway`] implements the use cases'
+//! ports on top of it. Requests and answers follow the "Stripe API Reference", version [`API_VERSION`].
 
 mod amount_details;
 mod client;
@@ -42,5 +42,5 @@ pub use requests::{
     ListPaymentMethods, ListRefunds, Post, Replaced, RetrievePaymentIntent, RetrieveRefund, Since, UpdatePaymentIntent,
 };
 
-/// The version of the API that every request asks for, and that webhook endpoints must be set up with.
+/// Stripe API version that every request names in `Stripe-Version`, and with which webhook endpoints must be created.
 pub const API_VERSION: &str = "2026-05-27.dahlia";

@@ -1,5 +1,6 @@
-//! How fast requests are sent: Stripe counts those of an account and those of each endpoint ("Rate limits"). Who sends
-//! faster is refused; so we wait here, by shares that no crowd of shoppers can take from the rest, and not for ever.
+//! Client-side rate limiter. Stripe limits the requests of an account and of each endpoint ("Rate limits") and refuses
+//! those above. Requests wait here instead, for a bounded time; each kind of caller has a share of the rate, so that many
+//! shoppers cannot use up all of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,21 +10,21 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How fast requests may be sent, and how long one may wait for its turn.
+/// Limits of the request rate, and how long a request may wait for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How many requests of one endpoint in a second; any number if 0.
+    /// Requests per second to one endpoint; 0 for no limit.
     pub endpoint: u32,
-    /// How many requests of the account in a second; any number if 0.
+    /// Requests per second of the account; 0 for no limit.
     pub account: u32,
-    /// How long a request that a customer waits for may wait.
+    /// Longest wait of a request that a shopper or an application waits for.
     pub customer_wait: Duration,
-    /// How long any other may.
+    /// Longest wait of a request of the worker.
     pub background_wait: Duration,
 }
 
 impl Default for Pace {
-    /// What Stripe allows a live account: 25 requests a second of one endpoint, 100 in all.
+    /// Stripe's limits for a live account: 25 requests per second to one endpoint, 100 in all.
     fn default() -> Self {
         Self {
             endpoint: 25,
@@ -35,52 +36,52 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// As fast as can be: for a stand-in.
+    /// No limit on the rate: for the Stripe twin.
     pub fn unlimited() -> Self {
         Self { endpoint: 0, account: 0, ..Self::default() }
     }
 }
 
-/// A request was not sent: its turn would come too late.
+/// Error of a request that was not sent because it would have had to wait too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("its turn to be sent would come in {wait:?} at the earliest")]
+#[error("the rate limiter could send it in {wait:?} at the earliest")]
 pub struct QueueTooLong {
-    /// When its turn would come.
+    /// Time until the request could be sent.
     pub wait: Duration,
 }
 
-/// On whose behalf a request is sent.
+/// Kind of caller on whose behalf a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Anybody with a browser.
+    /// A storefront caller.
     Shopper,
-    /// A program of the shop, with an API key.
+    /// A holder of an API key.
     Application,
-    /// Committed tasks, which nobody waits for.
+    /// The worker, which performs committed tasks.
     Worker,
 }
 
-/// The share of the rate that shoppers have whatever the others do, in thousandths. They get the rest only while nobody
-/// else uses it, so that no crowd of them takes all of Stripe's rate.
+/// Share of the rate that shoppers always have, in thousandths. They get more only while the others leave it unused.
 const SHOPPERS_SHARE: u32 = 600;
-/// The share of the rate that the worker has whatever the others do, in thousandths.
+/// Share of the rate that the worker always has, in thousandths.
 const WORKER_SHARE: u32 = 150;
-/// How much of a second's worth must be free before somebody goes beyond the own share.
+/// Unused part of one second's rate that must be left before a caller may exceed its own share.
 const FREE_FOR_MORE: Duration = Duration::from_millis(500);
 
-/// The most requests that are sent and not answered, by caller: each has a connection of its own.
+/// Most requests in flight (sent and not answered) by caller: each has a connection of its own.
 const SHOPPERS_IN_FLIGHT_MAX: u16 = 48;
 const APPLICATIONS_IN_FLIGHT_MAX: u16 = 48;
 const WORKER_IN_FLIGHT_MAX: u16 = 32;
-/// The most requests to Stripe that one process has in flight, and the most connections for them.
+/// Most requests to Stripe that one process has in flight, and most connections to Stripe.
 pub const CALLS_IN_FLIGHT_MAX: u64 = 128;
 
-/// The slowest that Stripe's refusals make us, and the pace when all is well: in thousandths.
+/// Lowest rate after Stripe's refusals, in thousandths of the full rate.
 const SLOWEST: u32 = 125;
+/// Full rate, in thousandths.
 const FULL: u32 = 1000;
-/// How much of the full pace comes back with each second without a refusal, in thousandths.
+/// Part of the full rate regained with each second without a refusal, in thousandths.
 const RECOVERY: u32 = 50;
-/// How many different endpoints are told apart; a shop uses a dozen.
+/// Most endpoints that are counted separately; Paywright uses a dozen.
 const ENDPOINTS_MAX: usize = 64;
 
 /// Decides when each request may be sent.
@@ -93,9 +94,9 @@ pub(crate) struct Limiter {
     worker: Arc<Semaphore>,
 }
 
-/// Leave to send a request, until it is answered.
+/// Permit to have one request in flight; drop it when the request is answered.
 #[derive(Debug)]
-pub(crate) struct Leave(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct SendPermit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 #[derive(Debug)]
 struct State {
@@ -105,14 +106,14 @@ struct State {
     refused_at: Instant,
 }
 
-/// A bucket that holds a second's worth of requests: by the moment at which it would be full again.
+/// Token bucket that holds one second's worth of requests, stored as the time at which it will be full again.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     full_at: Instant,
 }
 
 impl Bucket {
-    /// How long until a request may go, so that `reserve` of a second's worth stay for others.
+    /// Time until a request may be sent so that `reserve` of one second's rate stays unused.
     fn wait(&self, each: Duration, reserve: Duration, now: Instant) -> Duration {
         let depth = Duration::from_secs(1).saturating_sub(reserve);
         (self.full_at.saturating_duration_since(now) + each).saturating_sub(depth.max(each))
@@ -123,7 +124,7 @@ impl Bucket {
     }
 }
 
-/// The buckets of one rate: of all requests, and of those whose share of it is bounded.
+/// Buckets of one rate limit: for all requests, and for each caller that has a share.
 #[derive(Debug, Clone, Copy)]
 struct Buckets {
     all: Bucket,
@@ -131,11 +132,11 @@ struct Buckets {
     worker: Bucket,
 }
 
-/// When a request may go by one rate.
+/// Wait that one rate limit imposes on a request.
 #[derive(Debug, Clone, Copy)]
 struct Wait {
     wait: Duration,
-    /// Whether it is within the caller's own share, so that it may take a place in the queue.
+    /// Whether the request is within the caller's own share, so that it may reserve its place in the queue.
     is_own_share: bool,
 }
 
@@ -145,7 +146,7 @@ impl Buckets {
         Self { all: full, shoppers: full, worker: full }
     }
 
-    /// A request of a caller may go at once within its own share, as far as others have left the rate free; beyond it,
+    /// Computes a caller's wait. Within its share a request goes as soon as the whole rate allows it; beyond its share,
     /// only while half of the rate is unused.
     fn wait(&self, each: Duration, caller: Caller, now: Instant) -> Wait {
         let any = self.all.wait(each, Duration::ZERO, now);
@@ -171,7 +172,7 @@ impl Buckets {
     }
 }
 
-/// How long a request counts against a share of the rate.
+/// Time that one request takes up in a bucket of `permille` of the rate.
 fn each_of_share(each: Duration, permille: u32) -> Duration {
     each.saturating_mul(FULL).checked_div(permille).unwrap_or(each)
 }
@@ -191,30 +192,30 @@ impl Limiter {
         }
     }
 
-    /// Done when a request of `endpoint` may be sent. One of an application, and one within its caller's share of the rate,
-    /// takes its place in the queue; any other waits until half of the rate is unused, so that others go first.
-    pub(crate) async fn wait(&self, endpoint: &str, caller: Caller) -> Result<Leave, QueueTooLong> {
-        let (slots, patience) = match caller {
+    /// Waits until a request to `endpoint` may be sent. An application's request, and one within its caller's share of the
+    /// rate, reserves its place in the queue; any other waits until half of the rate is unused, so that others go first.
+    pub(crate) async fn wait(&self, endpoint: &str, caller: Caller) -> Result<SendPermit, QueueTooLong> {
+        let (slots, wait_max) = match caller {
             Caller::Shopper => (&self.shoppers, self.pace.customer_wait),
             Caller::Application => (&self.applications, self.pace.customer_wait),
             Caller::Worker => (&self.worker, self.pace.background_wait),
         };
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + wait_max;
         loop {
-            let (wait, goes_then) = match self.turn(endpoint, caller, deadline) {
-                Turn::Taken(wait) => (wait, true),
-                Turn::AskAgain(wait) => (wait, false),
+            let (wait, is_reserved) = match self.turn(endpoint, caller, deadline) {
+                Turn::Reserved(wait) => (wait, true),
+                Turn::TryAgain(wait) => (wait, false),
                 Turn::TooLate(wait) => return Err(QueueTooLong { wait }),
             };
             sleep(wait).await;
-            if goes_then {
+            if is_reserved {
                 break;
             }
         }
-        // In a queue of their own come those who wait for an answer to one of the others.
+        // A caller with all of its requests in flight waits here for one of them to be answered.
         match timeout_at(deadline, Arc::clone(slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(Leave(slot)),
-            Ok(Err(_)) | Err(_) => Err(QueueTooLong { wait: patience }),
+            Ok(Ok(slot)) => Ok(SendPermit(slot)),
+            Ok(Err(_)) | Err(_) => Err(QueueTooLong { wait: wait_max }),
         }
     }
 
@@ -237,23 +238,22 @@ impl Limiter {
         if now + wait > deadline {
             return Turn::TooLate(wait);
         }
-        let takes_place = of_account.is_own_share && of_endpoint.is_own_share;
-        if wait > Duration::ZERO && !takes_place {
-            return Turn::AskAgain(wait);
+        let may_reserve = of_account.is_own_share && of_endpoint.is_own_share;
+        if wait > Duration::ZERO && !may_reserve {
+            return Turn::TryAgain(wait);
         }
         buckets.take(by_endpoint, caller, now);
         state.account.take(by_account, caller, now);
-        Turn::Taken(wait)
+        Turn::Reserved(wait)
     }
 
-    /// Stripe has refused a request as one too many: all go at half the pace, and a little faster each second from
-    /// then on.
+    /// Halves the rate after Stripe has refused a request with 429; it recovers a little each second.
     pub(crate) fn slow_down(&self) {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.permille = (state.permille_at(now) / 2).max(SLOWEST);
         state.refused_at = now;
-        tracing::warn!(permille = state.permille, "Stripe limits the rate of requests: slowing down");
+        tracing::warn!(permille = state.permille, "Stripe refused a request by its rate limit; sending more slowly");
     }
 }
 
@@ -265,10 +265,13 @@ impl State {
     }
 }
 
+/// Answer of the limiter to one request.
 enum Turn {
-    /// Its place is taken; it goes after this.
-    Taken(Duration),
-    AskAgain(Duration),
+    /// A place in the queue is reserved: the request goes after this wait.
+    Reserved(Duration),
+    /// No place is reserved: ask the limiter again after this wait.
+    TryAgain(Duration),
+    /// The wait is beyond the deadline.
     TooLate(Duration),
 }
 
@@ -280,7 +283,7 @@ mod tests {
         Pace { endpoint, account, ..Pace::default() }
     }
 
-    /// How many of `many` requests got through, and how long that took by the (halted) clock.
+    /// Sends `many` requests; counts those that passed, and the time taken by the paused clock.
     async fn run(limiter: &Limiter, many: u32, caller: Caller) -> (u32, Duration) {
         let began = Instant::now();
         let mut through = 0;
@@ -291,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_s_worth_goes_at_once_and_the_rest_at_its_pace() {
+    async fn one_seconds_worth_is_sent_immediately_and_the_rest_at_the_rate_limit() {
         for (limits, seconds) in [(pace(25, 100), 3), (pace(100, 25), 3), (pace(0, 25), 3), (pace(25, 0), 3)] {
             let (through, took) = run(&Limiter::new(limits), 100, Caller::Application).await;
             assert_eq!((through, took.as_secs()), (100, seconds), "{limits:?}");
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_endpoint_does_not_hold_up_another() {
+    async fn one_endpoint_does_not_delay_another() {
         let limiter = Limiter::new(pace(25, 100));
         run(&limiter, 25, Caller::Application).await;
         let began = Instant::now();
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_queue_that_is_too_long_is_said_at_once() {
+    async fn a_request_that_would_wait_too_long_fails_immediately() {
         let limiter = Limiter::new(pace(25, 100));
         let waiting: Vec<_> =
             (0..200).map(|_| async { limiter.wait("x", Caller::Application).await.map(drop) }).collect();
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn customers_go_before_everybody_else() {
+    async fn an_application_never_waits_for_the_worker() {
         let limiter = Limiter::new(pace(25, 100));
         let background = async { run(&limiter, 100, Caller::Worker).await };
         let customers = async {
@@ -341,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn the_calls_in_flight_of_all_callers_are_what_is_promised() {
+    fn the_in_flight_limits_of_all_callers_add_up_to_the_published_limit() {
         let all = [SHOPPERS_IN_FLIGHT_MAX, APPLICATIONS_IN_FLIGHT_MAX, WORKER_IN_FLIGHT_MAX];
         assert_eq!(all.map(u64::from).iter().sum::<u64>(), CALLS_IN_FLIGHT_MAX);
     }
 
-    /// Sends as a crowd does, without a pause, for so many seconds; how many got through.
+    /// Sends from 300 tasks without a pause for so many seconds; counts the requests that passed.
     async fn crowd(limiter: &Limiter, caller: Caller, seconds: u64) -> u32 {
         let until = Instant::now() + Duration::from_secs(seconds);
         let one = || async {
@@ -360,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_crowd_of_shoppers_leaves_applications_and_the_worker_their_shares() {
+    async fn many_shoppers_leave_applications_and_the_worker_their_shares() {
         let limiter = Limiter::new(pace(25, 100));
         let others = |caller, every: Duration| {
             let limiter = &limiter;
@@ -375,19 +378,19 @@ mod tests {
                 longest
             }
         };
-        // Four a second of an application and two of the worker.
+        // Four requests a second of an application and two of the worker.
         let (shoppers, application, worker) = tokio::join!(
             crowd(&limiter, Caller::Shopper, 10),
             others(Caller::Application, Duration::from_millis(250)),
             others(Caller::Worker, Duration::from_millis(500)),
         );
         assert!(application.max(worker) < Duration::from_millis(100), "{application:?} {worker:?}");
-        // A second's worth, and 25 a second until the last of them has waited in vain, less the forty of the others.
+        // One second's worth, and 25 a second until the last of them has timed out, less the forty of the others.
         assert!((200..=25 + 25 * 12 - 40).contains(&shoppers), "they get what is left: {shoppers}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn shoppers_alone_get_all_of_the_rate() {
+    async fn shoppers_get_the_whole_rate_while_no_other_caller_sends() {
         let through = crowd(&Limiter::new(pace(25, 100)), Caller::Shopper, 10).await;
         assert!((250..=25 + 25 * 12).contains(&through), "{through}");
     }
@@ -406,7 +409,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_halves_the_pace_and_it_comes_back() {
+    async fn a_refusal_halves_the_rate_and_it_recovers() {
         let limiter = Limiter::new(pace(25, 0));
         limiter.slow_down();
         run(&limiter, 12, Caller::Application).await;

@@ -1,5 +1,5 @@
-//! What Stripe answers, as far as it is used. Unknown fields are ignored; what may be null or absent is an
-//! `Option`; what may be an id or the object itself is [`Expandable`].
+//! Stripe's objects, with the fields that Paywright uses. Unknown fields are ignored; a field that may be null or absent
+//! is an `Option`; a field that may be an id or the whole object is [`Expandable`].
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use crate::{
     StripeId,
 };
 
-/// A reference that Stripe sends as an id, or as the object where it was asked to expand it.
+/// Reference to an object: Stripe sends its id, or the whole object if the request expanded it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Expandable<T> {
-    /// The id alone.
+    /// Id of the object.
     Id(StripeId),
-    /// The object.
+    /// The whole object.
     Object(Box<T>),
 }
 
 impl Expandable<PaymentIntent> {
-    /// The id, either way.
+    /// Id of the PaymentIntent in either form.
     pub fn id(&self) -> &StripeId {
         match self {
             Self::Id(id) => id,
@@ -35,248 +35,248 @@ impl Expandable<PaymentIntent> {
 /// A PaymentIntent. `Debug` does not show the client secret.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PaymentIntent {
-    /// `pi_…`.
+    /// Stripe's id of the PaymentIntent (`pi_…`).
     pub id: StripeId,
-    /// In the currency's wire units.
+    /// Amount to be paid, in the currency's wire units.
     pub amount: i64,
-    /// Authorised and not captured yet.
+    /// Amount authorised and not captured yet, in the currency's wire units.
     #[serde(default)]
     pub amount_capturable: i64,
-    /// Received.
+    /// Amount received, in the currency's wire units.
     #[serde(default)]
     pub amount_received: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: String,
-    /// Where it stands.
+    /// Status of the PaymentIntent.
     pub status: IntentStatus,
-    /// When the money moves.
+    /// Whether the payment is captured automatically or by a later request.
     pub capture_method: Option<CaptureMethod>,
-    /// Lets a browser pay it.
+    /// Client secret with which a browser confirms the PaymentIntent.
     pub client_secret: Option<SecretString>,
-    /// Who pays.
+    /// Stripe customer who pays.
     pub customer: Option<Expandable<Customer>>,
-    /// Where Stripe's receipt goes.
+    /// Address to which Stripe sends the receipt.
     #[serde(default)]
     pub receipt_email: Option<String>,
-    /// What moved the money, once a confirmation was tried.
+    /// Charge of the latest confirmation; `None` before the first one.
     pub latest_charge: Option<Expandable<Charge>>,
-    /// Why the last attempt failed.
+    /// Error of the last failed payment attempt.
     pub last_payment_error: Option<ErrorBody>,
-    /// Why it was given up.
+    /// Reason for which the PaymentIntent was canceled.
     pub cancellation_reason: Option<CancellationReason>,
-    /// Our own notes.
+    /// Metadata, as written by the program that created the PaymentIntent.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
-    /// Whether it is about real money.
+    /// Whether the object is of live mode (real money) rather than test mode.
     pub livemode: bool,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
 }
 
 /// A Refund.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Refund {
-    /// `re_…`.
+    /// Stripe's id of the refund (`re_…`).
     pub id: StripeId,
-    /// In the currency's wire units.
+    /// Amount refunded, in the currency's wire units.
     pub amount: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: String,
-    /// Where it stands.
+    /// Status of the refund.
     pub status: Option<RefundStatus>,
-    /// Why.
+    /// Reason given when the refund was created.
     pub reason: Option<RefundReason>,
-    /// Of which payment.
+    /// PaymentIntent whose money is refunded.
     pub payment_intent: Option<Expandable<PaymentIntent>>,
-    /// Of which charge.
+    /// Charge whose money is refunded.
     pub charge: Option<Expandable<Charge>>,
-    /// Why it failed, if it did.
+    /// Reason for which a failed refund failed.
     pub failure_reason: Option<String>,
-    /// Our own notes.
+    /// Metadata, as written by the program that created the refund.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
 }
 
-/// A Charge: one movement of money.
+/// A Charge: one attempt to move money into the Stripe account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Charge {
-    /// `ch_…` or `py_…`.
+    /// Stripe's id of the charge (`ch_…` or `py_…`).
     pub id: StripeId,
-    /// In the currency's wire units.
+    /// Amount charged, in the currency's wire units.
     pub amount: i64,
-    /// Given back so far.
+    /// Amount refunded so far, in the currency's wire units.
     #[serde(default)]
     pub amount_refunded: i64,
-    /// Whether the card holder disputes it.
+    /// Whether the card holder has disputed the charge.
     #[serde(default)]
     pub disputed: bool,
-    /// What came of it on the shop's balance; null until a moment after it.
+    /// Balance transaction of the charge, with its fee; Stripe fills it in shortly after the charge.
     #[serde(default)]
     pub balance_transaction: Option<Expandable<BalanceTransaction>>,
 }
 
-/// A movement of the shop's balance, in the currency of the balance.
+/// A BalanceTransaction: one movement of the shop's Stripe balance, in the currency of the balance.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BalanceTransaction {
-    /// `txn_…`.
+    /// Stripe's id of the balance transaction (`txn_…`).
     pub id: StripeId,
-    /// Before fees, in the currency's wire units; negative where money went out.
+    /// Gross amount before fees, in the currency's wire units; negative if money left the balance.
     pub amount: i64,
-    /// What Stripe keeps.
+    /// Fee that Stripe charges, in the currency's wire units.
     pub fee: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: String,
 }
 
 /// A Dispute.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Dispute {
-    /// `du_…` or `dp_…`.
+    /// Stripe's id of the dispute (`du_…` or `dp_…`).
     pub id: StripeId,
-    /// In the currency's wire units.
+    /// Disputed amount, in the currency's wire units.
     pub amount: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: String,
-    /// Where it stands; open, as new words may come.
+    /// Status of the dispute, as text: Stripe may add values.
     pub status: String,
-    /// Why, in the bank's word.
+    /// Reason given by the card holder's bank, like `fraudulent`.
     pub reason: String,
-    /// Of which payment.
+    /// PaymentIntent whose payment is disputed.
     pub payment_intent: Option<Expandable<PaymentIntent>>,
-    /// What is asked for.
+    /// Deadline and state of the evidence.
     pub evidence_details: Option<EvidenceDetails>,
-    /// What moved on the shop's balance because of it.
+    /// Balance transactions of the dispute: withdrawals and reinstatements.
     #[serde(default)]
     pub balance_transactions: Vec<BalanceMovement>,
 }
 
-/// What evidence is asked for.
+/// `evidence_details` of a Dispute.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EvidenceDetails {
-    /// By when, in seconds since 1970.
+    /// Deadline for evidence, in seconds since 1970.
     pub due_by: Option<i64>,
 }
 
-/// A movement of the shop's balance.
+/// Balance transaction of a dispute, reduced to its amount.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BalanceMovement {
-    /// Negative where money was taken.
+    /// Amount in the currency's wire units: negative if withdrawn from the shop's balance, positive if reinstated.
     pub amount: i64,
 }
 
-/// A Customer; one that was deleted has nothing but its id.
+/// A Customer. Stripe answers only the id of a deleted one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Customer {
-    /// `cus_…`.
+    /// Stripe's id of the customer (`cus_…`).
     pub id: StripeId,
-    /// Whether it was deleted.
+    /// Whether the customer was deleted.
     #[serde(default)]
     pub deleted: bool,
-    /// Where receipts go.
+    /// Email address of the customer.
     pub email: Option<String>,
 }
 
-/// A saved means of payment (`PaymentMethod`).
+/// A PaymentMethod, like a saved card.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PaymentMethod {
-    /// `pm_…`.
+    /// Stripe's id of the payment method (`pm_…`).
     pub id: StripeId,
-    /// The card, if it is one.
+    /// Details of the card, if the payment method is a card.
     pub card: Option<Card>,
-    /// Who pays by it.
+    /// Billing details of the payer.
     pub billing_details: Option<BillingDetails>,
 }
 
-/// A card, as far as its owner is shown.
+/// Details of a card that its owner may see.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Card {
-    /// Like `visa`.
+    /// Card brand, like `visa`.
     pub brand: String,
-    /// The last four digits.
+    /// Last four digits of the card number.
     pub last4: String,
-    /// From 1.
+    /// Month of expiry, 1 to 12.
     pub exp_month: u8,
-    /// Four digits.
+    /// Year of expiry, with four digits.
     pub exp_year: u16,
 }
 
-/// Who pays.
+/// Billing details of a payment method.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BillingDetails {
-    /// The name on the card.
+    /// Name of the card holder.
     pub name: Option<String>,
 }
 
-/// An EphemeralKey. `Debug` does not show its secret, which Stripe gives once.
+/// An EphemeralKey. `Debug` does not show its secret, which Stripe answers only once.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EphemeralKey {
-    /// `ephkey_…`.
+    /// Stripe's id of the key (`ephkey_…`).
     pub id: StripeId,
-    /// Seconds since 1970.
+    /// Time of expiry, in seconds since 1970.
     pub expires: i64,
-    /// What a mobile app is handed.
+    /// Secret with which a mobile app reads and changes the customer's payment methods.
     pub secret: Option<SecretString>,
 }
 
 /// A SetupIntent. `Debug` does not show the client secret.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SetupIntent {
-    /// `seti_…`.
+    /// Stripe's id of the SetupIntent (`seti_…`).
     pub id: StripeId,
-    /// Where it stands.
+    /// Status of the SetupIntent.
     pub status: SetupIntentStatus,
-    /// What the card will be used for.
+    /// Future use for which the card is saved.
     pub usage: Option<SetupUsage>,
-    /// Whose card.
+    /// Stripe customer for whom the card is saved.
     pub customer: Option<Expandable<Customer>>,
-    /// Lets a browser finish it.
+    /// Client secret with which a browser confirms the SetupIntent.
     pub client_secret: Option<SecretString>,
 }
 
-/// An Event, with its object unread.
+/// An Event, with its object as raw JSON.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Event {
-    /// `evt_…`.
+    /// Stripe's id of the event (`evt_…`), the same in every delivery.
     pub id: StripeId,
-    /// Like `payment_intent.succeeded`.
+    /// Type of the event, like `payment_intent.succeeded`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// Whether it is about real money.
+    /// Whether the event is of live mode (real money) rather than test mode.
     pub livemode: bool,
-    /// The version of the API that its object is rendered in: the endpoint's, or in a list the one that was the
-    /// account's when it was made.
+    /// API version in which the object is rendered: the webhook endpoint's; in the event list, the version that was the
+    /// account's when the event was created.
     pub api_version: Option<String>,
-    /// The connected account that it is of (`acct_…`); none for one of the account itself ("Connect webhooks").
+    /// Connected account of the event (`acct_…`); `None` for an event of the account itself ("Connect webhooks").
     pub account: Option<String>,
-    /// What caused it.
+    /// Request that caused the event.
     pub request: Option<EventRequest>,
-    /// What it is about.
+    /// Object of the event.
     pub data: EventData,
 }
 
-/// The request that caused an event.
+/// Request that caused an event.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EventRequest {
-    /// `req_…`; none where Stripe acted by itself.
+    /// Stripe's id of the request (`req_…`); `None` if Stripe acted by itself.
     pub id: Option<String>,
 }
 
-/// What an event is about.
+/// `data` of an Event.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EventData {
-    /// The object at the moment of the event.
+    /// The object as it was when the event was created.
     pub object: serde_json::Value,
 }
 
 /// One page of a list.
 #[derive(Debug, Clone, Deserialize)]
 pub struct List<T> {
-    /// The newest first.
+    /// Objects of the page, the newest first.
     pub data: Vec<T>,
-    /// Whether there is more behind the last one.
+    /// Whether the list has more objects after the last one of this page.
     pub has_more: bool,
 }
 
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_is_read_as_id_object_or_null() {
+    fn an_expandable_reference_is_read_from_an_id_an_object_or_null() {
         let read = |customer: &str| {
             let json = format!(
                 r#"{{"id":"pi_1","object":"payment_intent","amount":1,"currency":"usd","status":"succeeded",
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn debug_does_not_show_secrets() {
         let json = r#"{"id":"pi_1","amount":1,"currency":"usd","status":"succeeded","livemode":false,"created":1,
             "client_secret":"pi_1_secret_hush","last_payment_error":{"type":"card_error","payment_intent":{"id":"pi_1",
             "client_secret":"pi_1_secret_hush"}}}"#;

@@ -1,4 +1,4 @@
-//! Enumerations of Stripe's. All are open: a new value may come to an old version, and is kept as it came.
+//! Stripe's enumerations. All are open: a value added by Stripe after this version was built is kept as text.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -6,15 +6,15 @@ macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "each variant is Stripe's own word")]
+        #[expect(missing_docs, reason = "each variant is a value that Stripe documents")]
         pub enum $name {
             $($variant,)*
-            /// A value newer than this program.
+            /// A value that this version does not know.
             Other(String),
         }
 
         impl $name {
-            /// Stripe's word for it.
+            /// The value as Stripe writes it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -60,7 +60,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// `cancellation_reason` of a PaymentIntent. The last four are Stripe's own and cannot be sent.
+    /// `cancellation_reason` of a PaymentIntent. Only Stripe sets the last four; a request cannot.
     CancellationReason {
         Duplicate = "duplicate",
         Fraudulent = "fraudulent",
@@ -74,7 +74,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// `reason` of a Refund. The last one is Stripe's own and cannot be sent.
+    /// `reason` of a Refund. Only Stripe sets the last one; a request cannot.
     RefundReason {
         Duplicate = "duplicate",
         Fraudulent = "fraudulent",
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_newer_than_this_program_is_kept_as_it_came() {
+    fn an_unknown_enum_value_is_kept_as_text() {
         for (text, status) in [
             ("succeeded", IntentStatus::Succeeded),
             ("requires_moonlight", IntentStatus::Other("requires_moonlight".into())),

@@ -1,4 +1,4 @@
-//! Stripe's lists behind the port of the use cases.
+//! `ProviderRecords` over the Stripe client: lists of events, PaymentIntents, refunds and disputes.
 
 use async_trait::async_trait;
 use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, RecordedOrder, UnknownStatus};
@@ -16,10 +16,10 @@ use crate::requests::{Get, ListDisputes, ListEvents, ListPaymentIntents, ListRef
 use crate::snapshots::{Unreadable, dispute_of, refund_of, snapshot_of};
 use crate::{StripeGateway, StripeId};
 
-/// The most that Stripe lists at once.
+/// Largest page that Stripe answers.
 const PAGE: u8 = 100;
 
-/// The most pages that a walk without a mark goes back through, at 100 events each.
+/// Most pages that a walk without a cursor reads backwards, with 100 events each.
 const BACK_PAGES_MAX: u32 = 200;
 
 impl StripeGateway {
@@ -28,8 +28,8 @@ impl StripeGateway {
     }
 }
 
-/// As [`gateway_error`], where a list that Stripe does not give is nothing that a customer could mend: the call is named.
-/// An object that it should go on from may be forgotten.
+/// Converts the error of a list. As [`gateway_error`], but a refused list is a configuration problem, and its error names
+/// the request. The object from which to continue may be missing at Stripe.
 fn list_error(error: StripeError) -> GatewayError {
     let text = error.to_string();
     let is_missing = matches!(&error, StripeError::Api(it) if it.body.code.as_deref() == Some("resource_missing"));
@@ -47,24 +47,24 @@ fn list_error(error: StripeError) -> GatewayError {
     }
 }
 
-fn since(moment: Timestamp) -> Since {
-    Since { gte: moment.unix_seconds() }
+fn since(time: Timestamp) -> Since {
+    Since { gte: time.unix_seconds() }
 }
 
 fn after(id: Option<&str>) -> Result<Option<StripeId>, GatewayError> {
     id.map(|it| StripeId::new("", it)).transpose().map_err(|_| GatewayError::NotFound)
 }
 
-/// What an object of a list is to us.
+/// An object of a list, after its conversion.
 enum Listed<T> {
     Read(T),
     UnknownStatus(UnknownStatus),
-    /// Of no payment intent, or of one that no order can have.
+    /// The object has no PaymentIntent, or one that no order can have.
     Foreign,
 }
 
 impl<T> Listed<T> {
-    /// Sorts what came of reading the object `id`, which is about `intent`.
+    /// Classifies the conversion of the object `id`, which belongs to `intent`.
     fn of(
         read: Result<Option<T>, Unreadable>,
         id: &str,
@@ -81,7 +81,7 @@ impl<T> Listed<T> {
     }
 }
 
-/// A page of what can be read as ours.
+/// Converts a page of Stripe's list, leaving out foreign objects.
 fn page<T, U>(list: &List<T>, id: impl Fn(&T) -> Option<String>, read: impl Fn(&T) -> Listed<U>) -> Page<U> {
     let next = list.data.last().filter(|_| list.has_more).and_then(id);
     let (mut items, mut unknown) = (Vec::new(), Vec::new());
@@ -125,8 +125,8 @@ impl ProviderRecords for StripeGateway {
             delivery_success: None,
         };
         let (mut page, more) = if request.ending_before.is_some() {
-            // Stripe gives those just after it, the newest first all the same.
-            let page = self.list(&request).await.map_err(forgotten)?;
+            // Stripe answers the events that directly follow the cursor, still with the newest first.
+            let page = self.list(&request).await.map_err(expired_cursor)?;
             let more = page.has_more;
             (page, more)
         } else {
@@ -148,7 +148,7 @@ impl ProviderRecords for StripeGateway {
         let read = |json: Value| match read_event(json, self.owner()) {
             Ok(event) => Some(event),
             Err(problem) => {
-                tracing::warn!(%problem, "a listed event cannot be read");
+                tracing::warn!(%problem, "an event of Stripe's event list cannot be read");
                 None
             }
         };
@@ -158,10 +158,10 @@ impl ProviderRecords for StripeGateway {
     async fn intents(&self, after: Option<&str>, since: Timestamp) -> Result<Page<IntentSnapshot>, GatewayError> {
         let request =
             ListPaymentIntents { limit: PAGE, created: self::since(since), starting_after: self::after(after)? };
-        let asked_at = self.now();
+        let requested_at = self.now();
         let read = |json: &Value| match serde_json::from_value::<PaymentIntent>(json.clone()) {
             Ok(intent) => {
-                let read = snapshot_of(&intent, asked_at, self.owner()).map(Some);
+                let read = snapshot_of(&intent, requested_at, self.owner()).map(Some);
                 Listed::of(read, intent.id.as_str(), Some(&intent.id), || self.owner().order(&intent.metadata))
             }
             Err(_) => Listed::Foreign,
@@ -204,7 +204,7 @@ impl ProviderRecords for StripeGateway {
     }
 }
 
-/// What an intent tells of its order. An address that is not one any more is left out.
+/// Order data recorded in a PaymentIntent and its metadata. An invalid email address is left out.
 fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder> {
     let order = LostOrder {
         id: owner.order(&intent.metadata)?,
@@ -219,8 +219,8 @@ fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder>
     Some(RecordedOrder { order, names_installation: owner.is_named(&intent.metadata) })
 }
 
-/// Stripe refuses to walk on from an event that it lists no more.
-fn forgotten(error: GatewayError) -> GatewayError {
+/// Error of a list whose cursor names an event that Stripe no longer lists: [`GatewayError::NotFound`].
+fn expired_cursor(error: GatewayError) -> GatewayError {
     match error {
         GatewayError::Refused(refusal) if refusal.code.as_deref() == Some("resource_missing") => GatewayError::NotFound,
         error @ (GatewayError::Refused(_)

@@ -1,97 +1,97 @@
-//! The requests a shop needs. Each knows its path, what is in its form and what it is answered with.
+//! The requests to Stripe that Paywright sends. Each type defines its path, its form or query, and its reply.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::objects::{Customer, Dispute, EphemeralKey, List, PaymentIntent, PaymentMethod, Refund, SetupIntent};
 use crate::{CancellationReason, CaptureMethod, RefundReason, SetupUsage, StripeId};
 
-/// A request that changes something. Its fields are its form.
+/// A `POST` request. Its serialized fields are the form.
 pub trait Post: Serialize + Sync {
-    /// What it is answered with.
+    /// Object that Stripe answers.
     type Reply: DeserializeOwned;
-    /// Where it goes, from `/v1` on.
+    /// Path of the request, beginning with `/v1`.
     fn path(&self) -> String;
-    /// The API version to ask for instead of [`crate::API_VERSION`].
+    /// API version to send instead of [`crate::API_VERSION`].
     fn api_version(&self) -> Option<&str> {
         None
     }
 }
 
-/// A request that reads. Its fields are its query.
+/// A `GET` request. Its serialized fields are the query.
 pub trait Get: Serialize + Sync {
-    /// What it is answered with.
+    /// Object that Stripe answers.
     type Reply: DeserializeOwned;
-    /// Where it goes, from `/v1` on.
+    /// Path of the request, beginning with `/v1`.
     fn path(&self) -> String;
 }
 
-/// Our notes on an intent: what is needed to find the order again, and no more (a value is limited to 500
+/// Metadata of a PaymentIntent: what is needed to find its order again, and no more (a value has at most 500
 /// characters; "Metadata").
 #[derive(Debug, Clone, Serialize)]
 pub struct IntentMetadata {
-    /// The order's id.
+    /// Id of the order.
     pub order_id: String,
-    /// The order's number.
+    /// Number of the order.
     pub order_number: String,
-    /// The order's revision.
+    /// Revision of the order whose content the PaymentIntent has.
     pub revision: u32,
-    /// The customer whose order it is, in the shop's own terms; absent as the installation is.
+    /// Shop's id of the order's customer; absent if `installation_id` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<String>,
-    /// The installation whose order it is; absent in requests from before installations had names.
+    /// Id of the order's installation; absent in requests stored before installations had ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation_id: Option<String>,
 }
 
-/// Whether Stripe chooses the means of payment by the dashboard's settings.
+/// `automatic_payment_methods`: Stripe offers the payment methods enabled in the dashboard.
 #[derive(Debug, Clone, Serialize)]
 pub struct AutomaticPaymentMethods {
-    /// Whether it does.
+    /// Whether Stripe chooses the payment methods.
     pub enabled: bool,
 }
 
-/// `amount_details`: the parts that an amount is made of. Stripe refuses what does not add up ("Payment line items",
-/// changelog 2026-01-28): the lines, less the discount, plus tax, plus shipping, are the amount.
+/// `amount_details`: the parts of an amount. Stripe refuses parts that do not add up ("Payment line items", changelog
+/// 2026-01-28): the lines, less the discount, plus tax, plus shipping, must equal the amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AmountDetails {
-    /// The lines: at most 200.
+    /// Line items, at most 200.
     pub line_items: Replaced<Vec<DetailLine>>,
-    /// The discount on the whole, in the currency's wire units: at least 1. What is `None` stays.
+    /// Discount on the whole order, in the currency's wire units, at least 1. `None` leaves it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discount_amount: Option<Replaced<i64>>,
-    /// What shipping costs. What is `None` stays.
+    /// Cost of shipping. `None` leaves it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping: Option<Replaced<DetailShipping>>,
-    /// Taxes on top of the prices. What is `None` stays.
+    /// Taxes added to the prices. `None` leaves them unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tax: Option<Replaced<DetailTax>>,
 }
 
-/// The shipping part of [`AmountDetails`].
+/// `shipping` of [`AmountDetails`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetailShipping {
-    /// In the currency's wire units.
+    /// Cost of shipping, in the currency's wire units.
     pub amount: i64,
 }
 
-/// The tax part of [`AmountDetails`].
+/// `tax` of [`AmountDetails`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetailTax {
-    /// In the currency's wire units.
+    /// Sum of the taxes, in the currency's wire units.
     pub total_tax_amount: i64,
 }
 
-/// A field that is given another value, or none.
+/// New value of a field, or its removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Replaced<T> {
-    /// This from now on.
+    /// Sets the field to this value.
     With(T),
-    /// Nothing from now on: an empty text on the wire.
+    /// Clears the field: an empty text on the wire.
     Cleared(Empty),
 }
 
-/// An empty text.
+/// Empty text, with which Stripe clears a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(into = "&'static str")]
 pub struct Empty;
@@ -102,46 +102,46 @@ impl From<Empty> for &'static str {
     }
 }
 
-/// One line of [`AmountDetails`].
+/// One line item of [`AmountDetails`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetailLine {
-    /// At most 1024 characters.
+    /// Name of the product, at most 1024 characters.
     pub product_name: String,
-    /// How many.
+    /// Number of items.
     pub quantity: u32,
-    /// In the currency's wire units.
+    /// Price of one item, in the currency's wire units.
     pub unit_cost: i64,
 }
 
 /// `POST /v1/payment_intents`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreatePaymentIntent {
-    /// In the currency's wire units.
+    /// Amount to be paid, in the currency's wire units.
     pub amount: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: String,
-    /// Who pays.
+    /// Stripe customer who pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<StripeId>,
-    /// By what; chosen while paying if absent.
+    /// Saved payment method to pay with; if absent, the customer chooses one at confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<StripeId>,
-    /// Whether the card is kept for the customer, and for what.
+    /// Future use for which the payment method is saved with the customer; absent if it is not saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setup_future_usage: Option<SetupUsage>,
-    /// Which means of payment.
+    /// Whether Stripe offers the payment methods enabled in the dashboard.
     pub automatic_payment_methods: AutomaticPaymentMethods,
-    /// When the money moves.
+    /// Whether the payment is captured automatically or by a later request.
     pub capture_method: CaptureMethod,
-    /// At most 1000 characters.
+    /// Description shown in the dashboard, at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where Stripe's receipt goes.
+    /// Address to which Stripe sends the receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_email: Option<String>,
-    /// Our notes.
+    /// Metadata that names the order.
     pub metadata: IntentMetadata,
-    /// The parts of the amount.
+    /// Parts of the amount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_details: Option<AmountDetails>,
 }
@@ -156,10 +156,10 @@ impl Post for CreatePaymentIntent {
 /// `GET /v1/payment_intents/{id}`.
 #[derive(Debug, Clone, Serialize)]
 pub struct RetrievePaymentIntent {
-    /// Which.
+    /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// What to send whole, like `latest_charge`.
+    /// References to expand to whole objects, like `latest_charge`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expand: Vec<&'static str>,
 }
@@ -171,31 +171,31 @@ impl Get for RetrievePaymentIntent {
     }
 }
 
-/// `POST /v1/payment_intents/{id}`: what is `None` stays.
+/// `POST /v1/payment_intents/{id}`. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Serialize)]
 pub struct UpdatePaymentIntent {
-    /// Which.
+    /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// The new amount, in the currency's wire units.
+    /// New amount, in the currency's wire units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
-    /// Who pays.
+    /// Stripe customer who pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<StripeId>,
-    /// By what.
+    /// Saved payment method to pay with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<StripeId>,
-    /// Whether the card is kept for the customer, and for what.
+    /// Future use for which the payment method is saved with the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setup_future_usage: Option<SetupUsage>,
-    /// Where the receipt goes; `Some("")` clears it.
+    /// Address to which Stripe sends the receipt; `Some("")` clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt_email: Option<String>,
-    /// Our notes.
+    /// Metadata that names the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<IntentMetadata>,
-    /// The parts of the amount.
+    /// Parts of the amount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_details: Option<Replaced<AmountDetails>>,
 }
@@ -210,16 +210,16 @@ impl Post for UpdatePaymentIntent {
 /// `POST /v1/payment_intents/{id}/confirm`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConfirmPaymentIntent {
-    /// Which.
+    /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// By what.
+    /// Payment method to pay with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<StripeId>,
-    /// Where a customer comes back to.
+    /// URL to which a redirecting payment method sends the customer back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,
-    /// Whether the customer is away.
+    /// Whether the customer is absent and cannot authenticate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub off_session: Option<bool>,
 }
@@ -234,14 +234,14 @@ impl Post for ConfirmPaymentIntent {
 /// `POST /v1/payment_intents/{id}/capture`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CapturePaymentIntent {
-    /// Which.
+    /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// How much, in the currency's wire units; all of it by default.
+    /// Amount to capture, in the currency's wire units; by default all that is authorised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_to_capture: Option<i64>,
-    /// The parts of the amount that is captured. Stripe wants them, or to be told that there are none, where the intent
-    /// was created with them.
+    /// Parts of the captured amount. If the PaymentIntent has parts, Stripe requires a capture to name them or to clear
+    /// them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_details: Option<AmountDetails>,
 }
@@ -256,10 +256,10 @@ impl Post for CapturePaymentIntent {
 /// `POST /v1/payment_intents/{id}/cancel`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CancelPaymentIntent {
-    /// Which.
+    /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// Why.
+    /// Reason for the cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation_reason: Option<CancellationReason>,
 }
@@ -274,15 +274,15 @@ impl Post for CancelPaymentIntent {
 /// `POST /v1/refunds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateRefund {
-    /// Of which payment.
+    /// PaymentIntent whose money is refunded.
     pub payment_intent: StripeId,
-    /// How much, in the currency's wire units; the rest by default.
+    /// Amount to refund, in the currency's wire units; by default all that is not refunded yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
-    /// Why.
+    /// Reason for the refund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RefundReason>,
-    /// Our notes.
+    /// Metadata of the refund.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub metadata: std::collections::BTreeMap<String, String>,
 }
@@ -297,7 +297,7 @@ impl Post for CreateRefund {
 /// `GET /v1/refunds/{id}`.
 #[derive(Debug, Clone, Serialize)]
 pub struct RetrieveRefund {
-    /// Which.
+    /// Id of the refund.
     #[serde(skip)]
     pub refund: StripeId,
 }
@@ -309,21 +309,21 @@ impl Get for RetrieveRefund {
     }
 }
 
-/// Only what was made from a moment on.
+/// `created` filter of a list: only objects created at or after a time.
 #[derive(Debug, Clone, Serialize)]
 pub struct Since {
-    /// Seconds since 1970.
+    /// Earliest time of creation, in seconds since 1970.
     pub gte: i64,
 }
 
 /// `GET /v1/payment_intents`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListPaymentIntents {
-    /// 1 to 100.
+    /// Number of objects per page, 1 to 100.
     pub limit: u8,
-    /// Only those made since.
+    /// Earliest time of creation.
     pub created: Since,
-    /// The last of the page before.
+    /// Last object of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,
 }
@@ -338,15 +338,15 @@ impl Get for ListPaymentIntents {
 /// `GET /v1/disputes`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListDisputes {
-    /// Only of this payment.
+    /// PaymentIntent to which the list is restricted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<StripeId>,
-    /// 1 to 100.
+    /// Number of objects per page, 1 to 100.
     pub limit: u8,
-    /// Only those opened since.
+    /// Earliest time of creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Since>,
-    /// The last of the page before.
+    /// Last object of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,
 }
@@ -361,15 +361,15 @@ impl Get for ListDisputes {
 /// `GET /v1/refunds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListRefunds {
-    /// Only of this payment.
+    /// PaymentIntent to which the list is restricted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<StripeId>,
-    /// Only those made since.
+    /// Earliest time of creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Since>,
-    /// 1 to 100.
+    /// Number of objects per page, 1 to 100.
     pub limit: u8,
-    /// The last of the page before.
+    /// Last object of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,
 }
@@ -384,13 +384,13 @@ impl Get for ListRefunds {
 /// `POST /v1/customers`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateCustomer {
-    /// At most 512 characters.
+    /// Email address, at most 512 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// At most 256 characters.
+    /// Name, at most 256 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Our notes.
+    /// Metadata of the customer.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub metadata: std::collections::BTreeMap<String, String>,
 }
@@ -402,12 +402,12 @@ impl Post for CreateCustomer {
     }
 }
 
-/// `POST /v1/ephemeral_keys`. The version is the mobile SDK's, handed over by the app.
+/// `POST /v1/ephemeral_keys`. The request must name the API version of the mobile SDK, which the app provides.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateEphemeralKey {
-    /// Whose.
+    /// Stripe customer to whom the key gives access.
     pub customer: StripeId,
-    /// The version that the app's SDK speaks.
+    /// API version of the app's Stripe SDK.
     #[serde(skip)]
     pub sdk_version: String,
 }
@@ -425,15 +425,15 @@ impl Post for CreateEphemeralKey {
 /// `POST /v1/setup_intents`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CreateSetupIntent {
-    /// Whose card.
+    /// Stripe customer for whom the card is saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<StripeId>,
-    /// What it will be used for.
+    /// Future use for which the card is saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<SetupUsage>,
-    /// Which means of payment.
+    /// Whether Stripe offers the payment methods enabled in the dashboard.
     pub automatic_payment_methods: AutomaticPaymentMethods,
-    /// Our notes.
+    /// Metadata of the SetupIntent.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub metadata: std::collections::BTreeMap<String, String>,
 }
@@ -448,13 +448,13 @@ impl Post for CreateSetupIntent {
 /// `GET /v1/customers/{id}/payment_methods`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListPaymentMethods {
-    /// Whose.
+    /// Stripe customer whose payment methods are listed.
     #[serde(skip)]
     pub customer: StripeId,
-    /// Like `card`.
+    /// Type of payment method, like `card`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// At most 100.
+    /// Number of objects per page, 1 to 100.
     pub limit: u8,
 }
 
@@ -468,7 +468,7 @@ impl Get for ListPaymentMethods {
 /// `POST /v1/payment_methods/{id}/detach`.
 #[derive(Debug, Clone, Serialize)]
 pub struct DetachPaymentMethod {
-    /// Which.
+    /// Id of the payment method.
     #[serde(skip)]
     pub payment_method: StripeId,
 }
@@ -483,21 +483,21 @@ impl Post for DetachPaymentMethod {
 /// `GET /v1/events`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListEvents {
-    /// 1 to 100.
+    /// Number of objects per page, 1 to 100.
     pub limit: u8,
-    /// Only these types.
+    /// Event types to which the list is restricted; all if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<&'static str>,
-    /// Only those made since.
+    /// Earliest time of creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Since>,
-    /// The last of the page before, walking back.
+    /// Last event of the previous page, when reading towards older events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starting_after: Option<StripeId>,
-    /// The first of the page before, walking on.
+    /// First event of the previous page, when reading towards newer events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ending_before: Option<StripeId>,
-    /// Only those that an endpoint did not take.
+    /// Filter by delivery: `false` for events that a webhook endpoint has not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_success: Option<bool>,
 }

@@ -1,4 +1,5 @@
-//! Stripe's objects as the domain sees them. What it cannot see is an error, never a guess.
+//! Conversion of Stripe's objects to the domain's snapshots. A value that the domain cannot hold is an error, never a
+//! guess.
 
 use std::fmt::Display;
 
@@ -12,15 +13,15 @@ use crate::error::ErrorBody;
 use crate::metadata::{self, Owner};
 use crate::objects::{self, Expandable, PaymentIntent};
 
-/// Why an object cannot be read as the domain sees it.
+/// Why a Stripe object cannot be converted to a domain snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Unreadable {
-    /// No order can have it: it is of a currency, an amount or an id that none of ours has. Another program on the same
-    /// account may have made it.
+    /// The object cannot belong to an order of this installation: its currency, amount or id is one that no order has, or
+    /// it names another installation. Another program on the same Stripe account may have created it.
     #[error("{0}")]
     Foreign(String),
-    /// Its status is newer than this program: Stripe's enumerations are open ("API upgrades").
-    #[error("the status {0} is not known to this version of the program")]
+    /// The object's status is unknown to this version: Stripe's enumerations are open ("API upgrades").
+    #[error("this version of Paywright does not know the status {0}")]
     Status(String),
 }
 
@@ -30,13 +31,13 @@ fn foreign(problem: &dyn Display) -> Unreadable {
 
 fn money(wire: i64, currency: &str) -> Result<Money, Unreadable> {
     let code: Currency =
-        currency.parse().map_err(|_| Unreadable::Foreign(format!("the currency {currency} is not known here")))?;
+        currency.parse().map_err(|_| Unreadable::Foreign(format!("the currency {currency} is not supported")))?;
     Money::from_wire(wire, code)
         .map_err(|problem| Unreadable::Foreign(format!("the amount {wire} {currency} {problem}")))
 }
 
-/// Reads an intent as the domain sees it. What it cannot see is an error, never a guess. One of another installation than
-/// `owner` names no order, and is foreign where its status is not known here: that installation may run a newer version.
+/// Converts a PaymentIntent to a domain snapshot. The snapshot of another installation's intent names no order; if its
+/// status is unknown too, it is [`Unreadable::Foreign`], because that installation may run a newer version.
 pub(crate) fn snapshot_of(
     intent: &PaymentIntent,
     as_of: Timestamp,
@@ -44,8 +45,8 @@ pub(crate) fn snapshot_of(
 ) -> Result<IntentSnapshot, Unreadable> {
     let money = |wire| money(wire, &intent.currency);
     let status = intent.status.as_str();
-    let status: IntentStatus = status.parse().map_err(|()| match owner.stranger(&intent.metadata) {
-        Some(stranger) => of_stranger(stranger),
+    let status: IntentStatus = status.parse().map_err(|()| match owner.other_installation(&intent.metadata) {
+        Some(other) => of_other_installation(other),
         None => Unreadable::Status(status.to_owned()),
     })?;
     Ok(IntentSnapshot {
@@ -64,49 +65,51 @@ pub(crate) fn snapshot_of(
     })
 }
 
+/// Converts the `error` of an answer, or `last_payment_error` of a PaymentIntent.
 pub(crate) fn intent_error(body: &ErrorBody) -> IntentError {
-    let text = |it: &Option<String>| it.as_ref().map(|it| plain(it));
+    let text = |it: &Option<String>| it.as_ref().map(|it| without_nul(it));
     IntentError { code: text(&body.code), decline_code: text(&body.decline_code), message: text(&body.message) }
 }
 
-/// Not every store can keep a NUL in a text, and no message means one.
-fn plain(text: &str) -> String {
+/// Removes NUL characters: PostgreSQL cannot store them in a text.
+fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// Why an object of another installation on the same account is of no concern.
-pub(crate) fn of_stranger(stranger: &str) -> Unreadable {
-    Unreadable::Foreign(reason_of_stranger(stranger))
+/// Error for an object of another installation on the same Stripe account.
+fn of_other_installation(other: &str) -> Unreadable {
+    Unreadable::Foreign(other_installation_reason(other))
 }
 
-/// The same, for people.
-pub(crate) fn reason_of_stranger(stranger: &str) -> String {
-    format!("it is of the installation {}", plain(stranger))
+/// Sentence that says which installation an ignored object belongs to.
+pub(crate) fn other_installation_reason(other: &str) -> String {
+    format!("it belongs to the installation {}", without_nul(other))
 }
 
-/// Reads a refund. One of a charge without an intent is of no concern, nor is one of another installation than `owner`.
+/// Converts a Refund to a domain snapshot. `None` if its charge has no PaymentIntent; [`Unreadable::Foreign`] if it is of
+/// another installation than `owner`.
 pub(crate) fn refund_of(refund: &objects::Refund, owner: Owner) -> Result<Option<RefundSnapshot>, Unreadable> {
     let Some(intent) = &refund.payment_intent else { return Ok(None) };
-    let notes = refund.metadata.as_ref();
-    if let Some(stranger) = notes.and_then(|it| owner.stranger(it)) {
-        return Err(of_stranger(stranger));
+    let metadata = refund.metadata.as_ref();
+    if let Some(other) = metadata.and_then(|it| owner.other_installation(it)) {
+        return Err(of_other_installation(other));
     }
     let status = refund.status.as_ref().map_or("pending", crate::RefundStatus::as_str);
     let known = RefundStatus::from_stripe(status).ok_or_else(|| Unreadable::Status(status.to_owned()))?;
     Ok(Some(RefundSnapshot {
         id: RefundId::new(refund.id.as_str()).map_err(|problem| foreign(&problem))?,
-        name: notes.and_then(metadata::refund_name),
+        name: metadata.and_then(metadata::refund_name),
         intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(refund.amount, &refund.currency)?,
         reason: refund.reason.as_ref().and_then(|it| RefundReason::named(it.as_str())),
         status: known,
-        failure: refund.failure_reason.as_deref().map(plain),
-        request: notes.and_then(metadata::refund_request),
+        failure: refund.failure_reason.as_deref().map(without_nul),
+        request: metadata.and_then(metadata::refund_request),
     }))
 }
 
-/// Reads what came of a payment; nothing where its charge has no balance transaction yet, or where that was not sent
-/// whole.
+/// Gross amount and fee of a payment, from its charge's balance transaction. `None` if the charge has no balance
+/// transaction yet, or if the request did not expand it.
 pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, Unreadable> {
     let Some(Expandable::Object(charge)) = &intent.latest_charge else { return Ok(None) };
     let Some(Expandable::Object(transaction)) = &charge.balance_transaction else { return Ok(None) };
@@ -114,13 +117,13 @@ pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, Un
     Ok(Some(Proceeds { gross: money(transaction.amount)?, fee: money(transaction.fee)? }))
 }
 
-/// Reads a dispute. One of a charge without an intent is of no concern.
+/// Converts a Dispute to the domain's. `None` if its charge has no PaymentIntent.
 pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, Unreadable> {
     let Some(intent) = &dispute.payment_intent else { return Ok(None) };
     let status: DisputeStatus = dispute.status.parse().map_err(|()| Unreadable::Status(dispute.status.clone()))?;
     let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
-    // Each time that money is taken or put back is a movement of its own. It is reinstated when all of it is back: what
-    // is missing, if only by a rate of exchange, is still with the card holder.
+    // Each withdrawal and each reinstatement is a balance transaction of its own. The dispute counts as reinstated when
+    // all of the money was returned: a shortfall, even one by an exchange rate, is still with the card holder.
     let movements = || dispute.balance_transactions.iter().map(|it| it.amount);
     let withdrawn = movements().any(|it| it < 0);
     let reinstated = movements().any(|it| it > 0) && movements().sum::<i64>() >= 0;
@@ -129,7 +132,7 @@ pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, 
         intent: IntentId::new(intent.id().as_str()).map_err(|problem| foreign(&problem))?,
         amount: money(dispute.amount, &dispute.currency)?,
         status,
-        reason: plain(&dispute.reason),
+        reason: without_nul(&dispute.reason),
         due_by: due_by.and_then(|it| Timestamp::from_unix_seconds(it).ok()),
         withdrawn,
         reinstated,

@@ -1,4 +1,4 @@
-//! What Stripe keeps of customers, behind the port of the use cases.
+//! `Wallet` over the Stripe client: customers and their saved cards.
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
@@ -13,19 +13,19 @@ use crate::requests::{
 };
 use crate::{API_VERSION, SetupUsage, StripeGateway, StripeId};
 
-/// The most saved cards that are read; Stripe gives no more at once.
+/// Most saved cards that are read: the largest page that Stripe answers.
 const CARDS_MAX: u8 = 100;
 
 fn customer_id(id: &ProviderCustomerId) -> Result<StripeId, GatewayError> {
     StripeId::new("cus_", id.as_str()).map_err(|_| GatewayError::NotFound)
 }
 
-/// The secret that an app needs. It may be null in Stripe's answer, which the key then stands for.
+/// Secret that an app needs. Stripe may answer null, and would repeat that answer under the same idempotency key.
 fn secret(found: Option<SecretString>, what: &str) -> Result<SecretString, GatewayError> {
     found.ok_or_else(|| GatewayError::KeyExhausted(format!("{what} without its secret").into()))
 }
 
-/// What of a saved means of payment is shown, if it is a card.
+/// Details of a saved payment method that its owner may see; `None` if it is not a card.
 fn card_of(method: PaymentMethod) -> Option<SavedCard> {
     let card = method.card?;
     Some(SavedCard {
@@ -41,10 +41,10 @@ fn card_of(method: PaymentMethod) -> Option<SavedCard> {
 #[async_trait]
 impl Wallet for StripeGateway {
     async fn create_customer(&self, customer: &CustomerId, key: &str) -> Result<ProviderCustomerId, GatewayError> {
-        // A pure function of the shop's own name for the customer: a repeat with the same key must be the same.
+        // A pure function of the shop's customer id: a repeat under the same idempotency key must be the same.
         let metadata = self.owner().of_customer(Some(customer.as_str()));
-        let made = self.client().post(&CreateCustomer { email: None, name: None, metadata }, key).await;
-        let id = made.map_err(gateway_error)?.value.id;
+        let answer = self.client().post(&CreateCustomer { email: None, name: None, metadata }, key).await;
+        let id = answer.map_err(gateway_error)?.value.id;
         ProviderCustomerId::new(id.as_str()).map_err(|problem| GatewayError::Unknown(Box::new(problem)))
     }
 

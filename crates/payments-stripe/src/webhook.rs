@@ -1,4 +1,4 @@
-//! Tells Stripe's own webhooks from forgeries ("Verify webhook signatures manually").
+//! Signature check of webhooks ("Verify webhook signatures manually").
 
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_domain::Timestamp;
@@ -7,39 +7,39 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-/// How far a signature's time may lie from now, to either side, in seconds. Stripe's libraries look back this
-/// far; looking ahead as well stops a message that was signed for later.
+/// Largest difference between a signature's time and now, in seconds. Stripe's libraries accept signatures up to this
+/// old; here the limit holds for the future too, so that an event signed ahead of time is refused.
 pub const TOLERANCE_SECONDS: i64 = 300;
 
-/// The most signatures of one header that are looked at: Stripe sends one for each active secret.
+/// Most signatures of one header that are checked: Stripe sends one for each active secret.
 const SIGNATURES_MAX: usize = 16;
 
 /// Why a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SignatureError {
-    /// There is no secret to check with.
+    /// No webhook secret is configured.
     #[error("no webhook secret is set")]
     NoSecret,
-    /// No `t=` with a number, or more than one.
+    /// The header has no `t=` with a number, or more than one `t=`.
     #[error("the header has no single timestamp")]
     NoTimestamp,
-    /// No `v1=` at all.
+    /// The header has no `v1=` signature.
     #[error("the header has no v1 signature")]
     NoSignature,
-    /// None of the signatures is made by one of the secrets over this body.
+    /// No signature was made with one of the secrets over this body.
     #[error("no signature matches the body")]
     Mismatch,
-    /// Signed too long ago, or for too far ahead.
+    /// The signature's time is too far in the past or in the future.
     #[error("it was signed {} seconds {} of this machine's clock; at most {TOLERANCE_SECONDS} are accepted",
         seconds.abs(), if *seconds < 0 { "behind" } else { "ahead" })]
     OutsideTolerance {
-        /// How far its time is ahead of now, in seconds.
+        /// Seconds by which the signature's time is ahead of now; negative if it is behind.
         seconds: i64,
     },
 }
 
-/// Checks the `Stripe-Signature` header over the raw bytes of a body with any of the secrets. Pure, and takes
-/// the same time for every wrong signature of the right length.
+/// Verifies the `Stripe-Signature` header over the raw bytes of a body with any of the secrets. A pure function, whose
+/// time does not depend on where a wrong signature differs.
 pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestamp) -> Result<(), SignatureError> {
     let mut timestamp = None;
     let mut signatures = Vec::new();
@@ -51,7 +51,7 @@ pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestam
                 }
             }
             Some(("v1", value)) if signatures.len() < SIGNATURES_MAX => signatures.push(value),
-            // Other schemes: `v0` is a fake one of test mode.
+            // Other schemes are ignored; `v0` is a fake signature of test mode.
             Some(_) | None => {}
         }
     }
@@ -83,8 +83,8 @@ pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestam
     Ok(())
 }
 
-/// The `v1` signature of a body: HMAC-SHA256 over `{timestamp}.{body}` with the whole text of the secret,
-/// `whsec_` included, as lower-case hexadecimal.
+/// Computes the `v1` signature of a body: HMAC-SHA256 over `{timestamp}.{body}`, keyed with the whole text of the secret
+/// (`whsec_` included), in lower-case hexadecimal.
 fn signature(body: &[u8], timestamp: &str, secret: &SecretString) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_made_by_the_official_libraries_are_taken() {
+    fn signatures_of_the_official_libraries_are_accepted() {
         for (payload, first, second) in [
             (PLAIN, PLAIN_V1, "1e58533e9136e20e64d0cc6a7d309ac7aeb8c42d5cfa02e63055723957723ba6"),
             (
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_of_being_wrong_is_refused() {
+    fn each_kind_of_wrong_signature_is_refused() {
         use SignatureError::{Mismatch, NoSecret, NoSignature, NoTimestamp, OutsideTolerance};
         let (secret, t) = S1;
         let v1 = PLAIN_V1;

@@ -1,4 +1,4 @@
-//! What is made of Stripe's events, once their signature is good.
+//! Updates that Stripe's events become, once their signature is verified.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,8 +40,8 @@ fn intent(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 #[test]
-fn an_intents_event_is_read_as_of_its_second() {
-    // Odd key order, spaces, Unicode and a line break at the end: the bytes are what is signed.
+fn an_intent_event_is_dated_to_its_second() {
+    // Odd key order, spaces, Unicode and a line break at the end: the signature covers the raw bytes.
     let pretty =
         format!("{:#} \n", event("payment_intent.succeeded", &intent(|it| it["description"] = json!("Zoë ☕"))));
     let opened = open(pretty.as_bytes()).unwrap();
@@ -57,9 +57,9 @@ fn update(kind: &str, object: &Value) -> ProviderUpdate {
     open(event(kind, object).to_string().as_bytes()).unwrap().update
 }
 
-/// Each type of event that asks for something is understood.
+/// Each event type that Paywright acts on is understood.
 #[test]
-fn each_type_says_what_it_is_about() {
+fn each_event_type_becomes_its_update() {
     let intent = || paywright_domain::IntentId::new("pi_1").unwrap();
     for kind in [
         "succeeded",
@@ -109,13 +109,13 @@ fn each_type_says_what_it_is_about() {
         assert_eq!(read, ProviderUpdate::Look(intent()), "{kind}");
         assert_eq!(update(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderUpdate::Nothing);
     }
-    for (kind, word, told) in [
+    for (kind, field, notice) in [
         ("radar.early_fraud_warning.created", "fraud_type", AnomalyKind::EarlyFraudWarning),
         ("review.opened", "reason", AnomalyKind::UnderReview),
         ("review.closed", "closed_reason", AnomalyKind::ReviewClosed),
     ] {
-        let read = update(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", word: "rule" }));
-        assert_eq!(read, ProviderUpdate::Notice { intent: intent(), kind: told, reason: Some("rule".into()) });
+        let read = update(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", field: "rule" }));
+        assert_eq!(read, ProviderUpdate::Notice { intent: intent(), kind: notice, reason: Some("rule".into()) });
     }
     let charge =
         |transaction: Value| json!({ "id": "ch_1", "payment_intent": "pi_1", "balance_transaction": transaction });
@@ -128,10 +128,10 @@ fn each_type_says_what_it_is_about() {
 
 #[test]
 fn an_event_names_the_request_that_caused_it_and_its_mode() {
-    let mut told = event("customer.created", &json!({ "id": "cus_1" }));
-    told["request"] = json!({ "id": "req_9", "idempotency_key": "k" });
-    told["livemode"] = json!(true);
-    let opened = open(told.to_string().as_bytes()).unwrap();
+    let mut delivered = event("customer.created", &json!({ "id": "cus_1" }));
+    delivered["request"] = json!({ "id": "req_9", "idempotency_key": "k" });
+    delivered["livemode"] = json!(true);
+    let opened = open(delivered.to_string().as_bytes()).unwrap();
     assert_eq!((opened.request.as_deref(), opened.livemode), (Some("req_9"), true));
     assert_eq!(opened.created_at.unix_seconds(), NOW - 7);
 }
@@ -151,7 +151,7 @@ fn dispute(change: impl FnOnce(&mut Value)) -> Value {
     dispute
 }
 
-/// Each kind of object, with a change made to it.
+/// One event object of each kind, with a change applied to it.
 fn objects(change: &dyn Fn(&mut Value)) -> [(&'static str, Value); 3] {
     [
         ("payment_intent.succeeded", intent(|it| change(it))),
@@ -160,17 +160,17 @@ fn objects(change: &dyn Fn(&mut Value)) -> [(&'static str, Value); 3] {
     ]
 }
 
-fn look() -> ProviderUpdate {
+fn read_from_stripe() -> ProviderUpdate {
     ProviderUpdate::Look(paywright_domain::IntentId::new("pi_1").unwrap())
 }
 
 /// Stripe's enumerations are open, and a field may get another shape: the object is read from Stripe.
 #[test]
-fn an_object_of_an_unknown_status_or_shape_is_to_be_read() {
+fn an_object_of_unknown_status_or_shape_is_read_from_stripe() {
     for (field, value) in [("status", json!("appeal_under_moonlight")), ("amount", json!({ "value": "5.00" }))] {
         for (kind, object) in objects(&|it| it[field] = value.clone()) {
             let opened = open(event(kind, &object).to_string().as_bytes()).unwrap();
-            assert_eq!((opened.update, opened.foreign), (look(), None), "{kind}: {field}");
+            assert_eq!((opened.update, opened.foreign), (read_from_stripe(), None), "{kind}: {field}");
         }
     }
 }
@@ -192,11 +192,14 @@ fn an_amount_that_no_order_can_have_is_foreign() {
 #[test]
 fn an_event_of_a_connected_account_is_foreign() {
     for (kind, object) in objects(&|_| ()) {
-        let mut told = event(kind, &object);
-        told["account"] = json!("acct_theirs");
-        let opened = open(told.to_string().as_bytes()).unwrap();
+        let mut delivered = event(kind, &object);
+        delivered["account"] = json!("acct_theirs");
+        let opened = open(delivered.to_string().as_bytes()).unwrap();
         assert_eq!(opened.update, ProviderUpdate::Nothing, "{kind}");
-        assert_eq!(opened.foreign.map(|it| it.reason).as_deref(), Some("it is of the connected account acct_theirs"));
+        assert_eq!(
+            opened.foreign.map(|it| it.reason).as_deref(),
+            Some("it belongs to the connected account acct_theirs")
+        );
     }
 }
 
@@ -205,7 +208,7 @@ const THEIRS: &str = "0195ead7-0000-4000-8000-00000000000b";
 
 /// A charge has a copy of its intent's metadata ("Metadata").
 #[test]
-fn an_event_that_names_another_installation_is_foreign_in_any_version_and_status() {
+fn an_event_of_another_installation_is_foreign_in_any_version_and_status() {
     let signed = |body: &str, ours: Option<&str>| {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(format!("{NOW}.{body}").as_bytes());
@@ -228,53 +231,53 @@ fn an_event_that_names_another_installation_is_foreign_in_any_version_and_status
             for status in ["succeeded", "appeal_under_moonlight"] {
                 object["status"] = json!(status);
                 object["metadata"] = json!({ "installation_id": THEIRS });
-                let mut told = event(kind, &object);
-                told["api_version"] = json!(version);
-                let opened = signed(&told.to_string(), Some(OURS));
+                let mut delivered = event(kind, &object);
+                delivered["api_version"] = json!(version);
+                let opened = signed(&delivered.to_string(), Some(OURS));
                 let foreign = opened.foreign.unwrap_or_else(|| panic!("{kind} {version} {status}"));
                 assert_eq!(opened.update, ProviderUpdate::Nothing);
-                assert_eq!(foreign.reason, format!("it is of the installation {THEIRS}"));
+                assert_eq!(foreign.reason, format!("it belongs to the installation {THEIRS}"));
                 assert_eq!(
                     foreign.intent.as_ref().map(paywright_domain::IntentId::as_str),
                     about_intent.then_some("pi_1"),
                     "{kind}"
                 );
-                let known = signed(&told.to_string(), Some(THEIRS)).foreign;
+                let known = signed(&delivered.to_string(), Some(THEIRS)).foreign;
                 assert_eq!(known, None, "{kind}: its own");
-                assert_eq!(signed(&told.to_string(), None).foreign, None, "{kind}: no installation has a name");
-                told["data"]["object"]["metadata"] = json!({});
-                assert_eq!(signed(&told.to_string(), Some(OURS)).foreign, None, "{kind}: of before");
+                assert_eq!(signed(&delivered.to_string(), None).foreign, None, "{kind}: the installation has no id");
+                delivered["data"]["object"]["metadata"] = json!({});
+                assert_eq!(signed(&delivered.to_string(), Some(OURS)).foreign, None, "{kind}: no installation named");
             }
         }
     }
 }
 
-/// Before 2025-03-31.basil a refund may be what a partial capture releases.
+/// Before 2025-03-31.basil Stripe reported the rest of a partial capture as a refund.
 #[test]
-fn of_an_event_of_another_version_only_the_type_and_the_ids_are_taken() {
+fn an_event_of_another_api_version_is_used_by_its_type_and_ids_only() {
     for version in [json!("2024-06-20"), json!("2025-02-24.acacia"), json!("2027-03-31.freesia"), Value::Null] {
         for (kind, object) in objects(&|_| ()) {
-            let mut told = event(kind, &object);
-            told["api_version"] = version.clone();
-            let opened = open(told.to_string().as_bytes()).unwrap();
+            let mut delivered = event(kind, &object);
+            delivered["api_version"] = version.clone();
+            let opened = open(delivered.to_string().as_bytes()).unwrap();
             let named = version.as_str().unwrap_or("(none)");
             assert_eq!(
                 (opened.update, opened.other_version.map(|it| it.version).as_deref()),
-                (look(), Some(named)),
+                (read_from_stripe(), Some(named)),
                 "{kind}"
             );
         }
     }
     for version in ["2025-03-31.basil", "2025-09-30.clover", "2026-10-28.endive"] {
-        let mut told = event("payment_intent.succeeded", &intent(|_| ()));
-        told["api_version"] = json!(version);
-        let opened = open(told.to_string().as_bytes()).unwrap();
+        let mut delivered = event("payment_intent.succeeded", &intent(|_| ()));
+        delivered["api_version"] = json!(version);
+        let opened = open(delivered.to_string().as_bytes()).unwrap();
         assert!(matches!(opened.update, ProviderUpdate::Intent(_)) && opened.other_version.is_none(), "{version}");
     }
 }
 
 #[test]
-fn what_is_no_snapshot_event_is_refused() {
+fn a_thin_or_malformed_event_is_refused() {
     let thin = json!({ "id": "evt_1", "object": "v2.core.event", "type": "v1.payment_intent.succeeded",
         "created": "2026-01-01T00:00:00Z", "related_object": { "id": "pi_1" } });
     assert_eq!(open(thin.to_string().as_bytes()), Err(WebhookError::Thin));
@@ -285,7 +288,7 @@ fn what_is_no_snapshot_event_is_refused() {
 }
 
 #[test]
-fn nothing_is_read_before_the_signature_is_good() {
+fn the_body_is_not_read_before_the_signature_is_verified() {
     for (body, signature) in [("{}", "t=1,v1=00"), ("not json", ""), ("{}", "garbage")] {
         let read = opener().open(body.as_bytes(), signature, Timestamp::from_unix_seconds(NOW).unwrap());
         assert!(matches!(read, Err(WebhookError::BadSignature(_))), "{read:?}");

@@ -1,4 +1,4 @@
-//! What goes over the wire, to the letter, and what is made of what comes back.
+//! Requests as Stripe receives them, to the letter, and the results made of its answers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::time::Duration;
@@ -90,7 +90,7 @@ fn gateway(client: Client) -> StripeGateway {
 }
 
 #[tokio::test]
-async fn an_intent_is_asked_for_with_exactly_this() {
+async fn the_creation_request_has_exactly_these_headers_and_fields() {
     let (server, client) = stripe().await;
     Mock::given(method("POST"))
         .and(path("/v1/payment_intents"))
@@ -146,7 +146,7 @@ async fn a_customer_who_has_chosen_no_saved_card_has_the_next_one_saved() {
 }
 
 #[tokio::test]
-async fn each_call_has_its_path_and_form() {
+async fn each_post_has_its_path_and_form() {
     async fn posted<R: Post>(request: R, answer: Value) -> (String, String, Option<String>) {
         let (server, client) = stripe().await;
         answers(&server, ResponseTemplate::new(200).set_body_json(answer)).await;
@@ -271,7 +271,7 @@ fn api_error(status: u16, body: &Value) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn the_work_that_asks_is_named_in_the_user_agent_and_nowhere_else() {
+async fn the_user_agent_names_the_work_and_the_rest_of_the_request_is_the_same() {
     let (server, client) = stripe().await;
     answers(&server, ResponseTemplate::new(200).set_body_json(intent_json("requires_payment_method"))).await;
     let (gateway, new) = (gateway(client), new_intent());
@@ -298,7 +298,7 @@ async fn the_work_that_asks_is_named_in_the_user_agent_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_list_that_stripe_does_not_give_names_the_call() {
+async fn the_error_of_a_refused_list_names_the_request() {
     let body = json!({ "type": "invalid_request_error", "code": "no_rights", "message": "No." });
     for status in [400, 401, 403, 404, 429] {
         let (server, client) = stripe().await;
@@ -310,16 +310,16 @@ async fn a_list_that_stripe_does_not_give_names_the_call() {
     let (server, client) = stripe().await;
     answers(&server, ResponseTemplate::new(503)).await;
     let error = gateway(client).events(None, Timestamp::EPOCH).await.unwrap_err().to_string();
-    assert!(error.contains("GET /v1/events: no answer that tells what was done, after 3 attempts"), "{error}");
+    assert!(error.contains("GET /v1/events: outcome unknown after 3 attempts"), "{error}");
     assert!(!error.contains("created"), "a query is not shown: {error}");
-    // An event that Stripe lists no more is another matter.
+    // A cursor that Stripe no longer lists is reported as such.
     let (server, client) = stripe().await;
     answers(&server, api_error(400, &json!({ "type": "x", "code": "resource_missing" }))).await;
-    let forgotten = gateway(client).events(Some("evt_1"), Timestamp::EPOCH).await;
-    assert!(matches!(forgotten, Err(GatewayError::NotFound)), "{forgotten:?}");
+    let expired = gateway(client).events(Some("evt_1"), Timestamp::EPOCH).await;
+    assert!(matches!(expired, Err(GatewayError::NotFound)), "{expired:?}");
 }
 
-/// How often it was sent, and what was made of the answer.
+/// Sends one request to a Stripe that answers `first` and later `then`; the number of attempts and the result.
 async fn outcome(first: ResponseTemplate, then: ResponseTemplate) -> (usize, Result<(), StripeError>) {
     let (server, client) = stripe().await;
     Mock::given(method("POST")).respond_with(first).up_to_n_times(1).mount(&server).await;
@@ -331,7 +331,7 @@ async fn outcome(first: ResponseTemplate, then: ResponseTemplate) -> (usize, Res
 }
 
 #[tokio::test]
-async fn what_passes_is_sent_again_with_the_same_key() {
+async fn a_transient_failure_is_retried_under_the_same_key() {
     let good = || ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
     let lock = json!({ "type": "invalid_request_error", "code": "lock_timeout" });
     let limit = json!({ "type": "invalid_request_error", "code": "rate_limit" });
@@ -340,7 +340,7 @@ async fn what_passes_is_sent_again_with_the_same_key() {
         ("a gateway's HTML", ResponseTemplate::new(502).set_body_string("<html>"), 2),
         ("a conflict", api_error(409, &json!({ "type": "idempotency_error" })), 2),
         ("a lock", api_error(429, &lock), 2),
-        ("told to", api_error(429, &limit).insert_header("stripe-should-retry", "true"), 2),
+        ("Stripe-Should-Retry: true", api_error(429, &limit).insert_header("stripe-should-retry", "true"), 2),
         ("a body cut off", ResponseTemplate::new(200).set_body_string("{\"id\":\"pi_"), 2),
         ("too slow", good().set_delay(Duration::from_secs(5)), 2),
     ] {
@@ -350,7 +350,7 @@ async fn what_passes_is_sent_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn what_is_definite_is_sent_once() {
+async fn a_definite_refusal_is_not_retried() {
     let good = || ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
     let limit = json!({ "type": "invalid_request_error", "code": "rate_limit" });
     for (name, first) in [
@@ -358,7 +358,10 @@ async fn what_is_definite_is_sent_once() {
         ("a decline", api_error(402, &json!({ "type": "card_error", "code": "card_declined" }))),
         ("a wrong key", api_error(401, &json!({ "type": "invalid_request_error" }))),
         ("the rate limit", api_error(429, &limit)),
-        ("told not to", api_error(409, &json!({ "type": "x" })).insert_header("stripe-should-retry", "false")),
+        (
+            "Stripe-Should-Retry: false",
+            api_error(409, &json!({ "type": "x" })).insert_header("stripe-should-retry", "false"),
+        ),
     ] {
         let (sent, result) = outcome(first, good()).await;
         assert!(sent == 1 && matches!(result, Err(StripeError::Api(_))), "{name}: {sent} {result:?}");
@@ -366,7 +369,7 @@ async fn what_is_definite_is_sent_once() {
 }
 
 #[tokio::test]
-async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
+async fn a_request_without_a_readable_answer_is_unknown_and_not_failed() {
     for (name, template) in [
         ("a server error", ResponseTemplate::new(503)),
         ("a body cut off", ResponseTemplate::new(200).set_body_string("{")),
@@ -376,26 +379,26 @@ async fn no_answer_in_the_end_is_unknown_and_never_a_failure() {
         let (sent, result) = outcome(template.clone(), template).await;
         assert!(sent == 3 && matches!(result, Err(StripeError::Unknown { attempts: 3, .. })), "{name}: {result:?}");
     }
-    let hopeless = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
-    let (sent, result) = outcome(hopeless.clone(), hopeless).await;
-    assert!(sent == 1 && matches!(result, Err(StripeError::KeyExhausted(_))), "told not to: {result:?}");
-    // A question has no key.
+    let no_retry = ResponseTemplate::new(500).insert_header("stripe-should-retry", "false");
+    let (sent, result) = outcome(no_retry.clone(), no_retry).await;
+    assert!(sent == 1 && matches!(result, Err(StripeError::KeyExhausted(_))), "no retry: {result:?}");
+    // A read has no idempotency key.
     let (server, client) = stripe().await;
     answers(&server, ResponseTemplate::new(500).insert_header("stripe-should-retry", "false")).await;
     let read = client.get(&RetrieveRefund { refund: id("re_", "re_1") }).await;
     assert!(matches!(read, Err(StripeError::Unknown { .. })), "{read:?}");
-    // A failure that was saved is repeated for as long as the key is remembered.
+    // Stripe repeats a saved failure for as long as it remembers the key.
     let saved = ResponseTemplate::new(500).insert_header("idempotent-replayed", "true");
     let (sent, result) = outcome(ResponseTemplate::new(500), saved).await;
     assert!(sent == 2 && matches!(result, Err(StripeError::KeyExhausted(_))), "{result:?}");
-    // An unknown outcome is not made known by a later attempt that does not get through.
+    // An outcome stays unknown if a later attempt is refused temporarily.
     let busy = api_error(409, &json!({ "type": "idempotency_error" }));
     let (_, result) = outcome(ResponseTemplate::new(500), busy).await;
     assert!(matches!(result, Err(StripeError::Unknown { .. })), "{result:?}");
 }
 
 #[tokio::test]
-async fn nobody_at_home_is_not_unknown() {
+async fn a_refused_connection_is_not_an_unknown_outcome() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = ClientSettings {
@@ -408,7 +411,7 @@ async fn nobody_at_home_is_not_unknown() {
 }
 
 #[tokio::test]
-async fn a_key_that_stripe_would_not_take_is_not_sent() {
+async fn an_invalid_idempotency_key_is_not_sent() {
     let (server, client) = stripe().await;
     for key in [String::new(), "x".repeat(256), "a\nb".into()] {
         assert!(matches!(client.post(&cancel(), &key).await, Err(StripeError::NotSent(_))), "{key:?}");
@@ -417,7 +420,7 @@ async fn a_key_that_stripe_would_not_take_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_port_tells_who_can_do_something_about_a_failure() {
+async fn each_failure_becomes_the_gateway_error_that_says_who_can_act() {
     let kind = |error: &GatewayError| match error {
         GatewayError::Refused(_) => "refused",
         GatewayError::NotFound => "not found",
@@ -427,12 +430,12 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         GatewayError::NotUnderstood(_) => "not understood",
         GatewayError::Foreign(_) => "foreign",
         GatewayError::Unknown(_) => "unknown",
-        GatewayError::KeyExhausted(_) => "spent",
+        GatewayError::KeyExhausted(_) => "key exhausted",
     };
     let invalid = json!({ "type": "invalid_request_error", "code": "amount_too_small", "message": "No." });
     for (template, expected) in [
         (api_error(400, &invalid), "refused"),
-        (api_error(400, &json!({ "type": "idempotency_error" })), "spent"),
+        (api_error(400, &json!({ "type": "idempotency_error" })), "key exhausted"),
         (api_error(401, &invalid), "misconfigured"),
         (api_error(403, &invalid), "misconfigured"),
         (api_error(404, &invalid), "not found"),
@@ -446,7 +449,7 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
         let error = gateway(client).intent(&IntentId::new("pi_1").unwrap()).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error:?}");
     }
-    // What a creation names and is not there will not be there for a repeat: the next attempt is a new one.
+    // An object that a creation names and that does not exist is a refusal: the next attempt is a new request.
     for (status, expected) in [(404, "refused"), (400, "refused"), (429, "busy"), (500, "unknown")] {
         let (server, client) = stripe().await;
         answers(&server, api_error(status, &json!({ "type": "x" }))).await;
@@ -456,19 +459,19 @@ async fn the_port_tells_who_can_do_something_about_a_failure() {
 }
 
 #[tokio::test]
-async fn stripes_clock_is_known_by_the_date_of_any_answer() {
+async fn stripes_clock_is_read_from_the_date_of_any_answer() {
     let (server, client) = stripe().await;
     let gateway = gateway(client);
     assert_eq!(gateway.clock_difference_seconds(), None);
     let dated = ResponseTemplate::new(404).insert_header("date", "Mon, 31 Mar 2025 09:59:30 GMT");
     answers(&server, dated).await;
     assert!(gateway.in_background().intent(&IntentId::new("pi_1").unwrap()).await.is_err());
-    // The gateway's own clock stands at 09:57:40.
+    // The gateway's own clock shows 09:57:40.
     assert!((110..=111).contains(&gateway.clock_difference_seconds().unwrap()), "{gateway:?}");
 }
 
 #[tokio::test]
-async fn what_no_store_could_keep_is_left_out_of_an_error() {
+async fn a_nul_is_removed_from_an_error_message() {
     let (server, client) = stripe().await;
     let mut declined = intent_json("requires_payment_method");
     declined["last_payment_error"] = json!({ "type": "card_error", "code": "card_declined", "message": "N\0o." });
@@ -486,12 +489,12 @@ async fn no_secret_is_shown_by_debug_or_in_errors() {
     let error = client.post(&cancel(), "k").await.unwrap_err();
     let shown = format!("{client:?} {error:?} {error}");
     assert!(!shown.contains("hush"), "{shown}");
-    assert!(shown.contains("req_7"), "the request's name is for Stripe's support: {shown}");
+    assert!(shown.contains("req_7"), "the request id is for Stripe's support: {shown}");
 }
 
 #[tokio::test]
-async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_after() {
-    for (replayed, asked) in [(false, 1), (true, 2)] {
+async fn each_change_of_an_intent_has_its_form_and_a_replayed_answer_is_read_anew() {
+    for (replayed, requests) in [(false, 1), (true, 2)] {
         let (server, client) = stripe().await;
         let mut answer = ResponseTemplate::new(200).set_body_json(intent_json("canceled"));
         answer = answer.insert_header("request-id", "req_1");
@@ -503,7 +506,7 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
         let canceled = gateway(client).cancel_intent(&intent, CancelReason::Abandoned, "cancel:o:1").await.unwrap();
         assert_eq!((canceled.snapshot.status.name(), canceled.request.as_deref()), ("canceled", Some("req_1")));
         let seen = server.received_requests().await.unwrap();
-        assert_eq!(seen.len(), asked, "what was saved is of a moment that may be over");
+        assert_eq!(seen.len(), requests, "a replayed answer may be out of date");
         assert_eq!(seen[0].url.path(), "/v1/payment_intents/pi_1/cancel");
         assert_eq!(seen[0].body, b"cancellation_reason=abandoned");
     }
@@ -520,7 +523,11 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
     let forms: Vec<_> = seen.iter().map(|it| String::from_utf8(it.body.clone()).unwrap()).collect();
     assert!(forms[0].starts_with("amount=11200&receipt_email=&metadata[order_id]="), "{}", forms[0]);
     assert!(forms[0].contains("&amount_details[line_items][0][product_name]="), "{}", forms[0]);
-    assert!(forms[1].ends_with("&metadata[revision]=3&amount_details="), "what does not fit is cleared: {}", forms[1]);
+    assert!(
+        forms[1].ends_with("&metadata[revision]=3&amount_details="),
+        "parts that cannot be sent are cleared: {}",
+        forms[1]
+    );
     let none = "amount_details[line_items]=&amount_details[discount_amount]=&amount_details[shipping]=&\
                 amount_details[tax]=";
     assert_eq!(forms[2], format!("amount_to_capture=700&{none}"), "a part of the order has no lines of its own");
@@ -528,9 +535,9 @@ async fn what_is_done_to_an_intent_has_its_form_and_a_saved_answer_is_looked_aft
     assert!(forms[3].ends_with("[discount_amount]=&amount_details[shipping]=&amount_details[tax]="), "{}", forms[3]);
 }
 
-/// What was committed before installations had names may have reached Stripe under its key: not a letter changes.
+/// A request committed before installations had ids may have reached Stripe under its key: it must not change by a letter.
 #[tokio::test]
-async fn an_installation_is_named_in_requests_that_were_decided_since_it_has_a_name() {
+async fn the_installation_is_named_only_in_requests_that_have_an_epoch() {
     let id = "0195ead7-0000-4000-8000-00000000000a";
     let name = InstallationId(id.parse().unwrap());
     let forms = async |installation: Option<InstallationId>, epoch: Option<Epoch>| {
@@ -562,7 +569,7 @@ async fn an_installation_is_named_in_requests_that_were_decided_since_it_has_a_n
     };
     let before = forms(None, None).await;
     assert_eq!(forms(Some(name), None).await, before);
-    assert_eq!(forms(None, Some(Epoch::FIRST)).await, before, "nobody to be named");
+    assert_eq!(forms(None, Some(Epoch::FIRST)).await, before, "no installation to name");
     for epoch in [Epoch::FIRST, Epoch(1_743_415_050)] {
         let since = forms(Some(name), Some(epoch)).await;
         let of_intent = |form: &String| {
@@ -601,9 +608,9 @@ async fn customers_and_saved_cards_name_their_installation() {
     assert!(forms[1].ends_with(&format!("&metadata[installation_id]={id}")), "{}", forms[1]);
 }
 
-/// Another program's payments on the account have whatever Stripe can have.
+/// Another program on the account may create payments with any values that Stripe allows.
 #[tokio::test]
-async fn a_payment_that_no_order_can_have_is_foreign_to_whoever_reads_it() {
+async fn an_intent_that_no_order_can_have_is_foreign() {
     let ours = InstallationId("0195ead7-0000-4000-8000-00000000000a".parse().unwrap());
     let theirs = json!({ "installation_id": "0195ead7-0000-4000-8000-00000000000b" });
     let with = |field: &str, value: Value| {
@@ -625,18 +632,18 @@ async fn a_payment_that_no_order_can_have_is_foreign_to_whoever_reads_it() {
         let (server, client) = stripe().await;
         answers(&server, ResponseTemplate::new(200).set_body_json(&intent)).await;
         let read = gateway(client).of_installation(ours).intent(&IntentId::new("pi_1").unwrap()).await;
-        let told = match &read {
+        let result = match &read {
             Err(GatewayError::Foreign(_)) => "foreign",
             Err(GatewayError::NotUnderstood(_)) => "not understood",
             Ok(issued) if issued.snapshot.order.is_none() => "of no order",
             other => panic!("{other:?}"),
         };
-        assert_eq!(told, expected, "{intent}");
+        assert_eq!(result, expected, "{intent}");
     }
 }
 
 #[tokio::test]
-async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
+async fn a_refund_request_carries_the_refunds_name_in_its_metadata() {
     let (server, client) = stripe().await;
     answers(&server, ResponseTemplate::new(200).set_body_json(refund_json())).await;
     let new = ProviderRefund {
@@ -657,7 +664,7 @@ async fn a_refund_is_asked_for_under_the_name_that_it_is_found_by() {
 }
 
 #[tokio::test]
-async fn an_address_that_stripe_refuses_is_told_from_other_refusals() {
+async fn a_refused_email_address_is_distinguished_from_other_refusals() {
     for (code, param, is_of_email) in [
         (Some("email_invalid"), Some("receipt_email"), true),
         (Some("email_invalid"), None, true),
@@ -668,14 +675,14 @@ async fn an_address_that_stripe_refuses_is_told_from_other_refusals() {
         let body = json!({ "type": "invalid_request_error", "code": code, "param": param, "message": "No." });
         answers(&server, api_error(400, &body)).await;
         let refused = gateway(client).create_intent(&new_intent(), "k").await;
-        let told = matches!(&refused, Err(GatewayError::Refused(error)) if error.is_of_email());
-        assert_eq!(told, is_of_email, "{refused:?}");
+        let recognised = matches!(&refused, Err(GatewayError::Refused(error)) if error.is_of_email());
+        assert_eq!(recognised, is_of_email, "{refused:?}");
     }
 }
 
-/// `client_secret` of an intent and `secret` of an ephemeral key may be null or absent (Stripe's description of them).
+/// `client_secret` of a PaymentIntent and `secret` of an EphemeralKey may be null or absent by Stripe's OpenAPI description.
 #[tokio::test]
-async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {
+async fn an_answer_without_its_secret_is_read_and_no_secret_is_invented() {
     let mut without = intent_json("succeeded");
     without["client_secret"] = Value::Null;
     let (server, client) = stripe().await;
@@ -703,9 +710,9 @@ async fn an_answer_without_its_secret_is_read_and_nothing_is_made_up() {
     }
 }
 
-/// Stripe's enumerations are open: what a list has and cannot be read is told of, unless no order can have it.
+/// Stripe's enumerations are open: an object of unknown status is reported, unless no order can have it.
 #[tokio::test]
-async fn a_list_tells_of_objects_whose_status_is_not_known() {
+async fn a_list_reports_objects_of_unknown_status() {
     let list = |objects: Vec<Value>| json!({ "object": "list", "data": objects, "has_more": false, "url": "/" });
     let with = |mut object: Value, field: &str, value: Value| {
         object[field] = value;
@@ -737,15 +744,15 @@ async fn a_list_tells_of_objects_whose_status_is_not_known() {
     assert_eq!(
         (intents.items.len(), refunds.items.len(), disputes.items.len(), of_intent.items.len()),
         (1, 1, 1, 1),
-        "what is of another program is left out"
+        "objects of other programs are left out"
     );
     for (unknown, id) in
         [(intents.unknown, "pi_1"), (refunds.unknown, "re_1"), (disputes.unknown, "du_1"), (of_intent.unknown, "du_1")]
     {
-        let told: Vec<_> = unknown.iter().map(|it| (it.id.as_str(), it.status.as_str(), &it.intent)).collect();
-        assert_eq!(told, [(id, "appeal_under_moonlight", &intent)]);
+        let reported: Vec<_> = unknown.iter().map(|it| (it.id.as_str(), it.status.as_str(), &it.intent)).collect();
+        assert_eq!(reported, [(id, "appeal_under_moonlight", &intent)]);
         assert_eq!(unknown[0].order.is_some(), id == "pi_1", "an intent names its order");
     }
-    let asked = server.received_requests().await.unwrap();
-    assert_eq!(asked.last().and_then(|it| it.url.query()), Some("payment_intent=pi_1&limit=100"));
+    let seen = server.received_requests().await.unwrap();
+    assert_eq!(seen.last().and_then(|it| it.url.query()), Some("payment_intent=pi_1&limit=100"));
 }
