@@ -62,8 +62,8 @@ impl Parts {
         }
     }
 
-    /// Clears each part. By Stripe's OpenAPI description an update may clear `amount_details` as a whole, a capture only
-    /// part by part.
+    /// Clears each part. By Stripe's OpenAPI description an update may clear `amount_details` as a whole, a capture
+    /// only part by part.
     pub(crate) const fn cleared() -> AmountDetails {
         AmountDetails {
             line_items: Replaced::Cleared(Empty),

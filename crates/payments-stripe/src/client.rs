@@ -151,8 +151,8 @@ impl Client {
         Self { caller: Caller::Shopper, ..self.clone() }
     }
 
-    /// Sends a `POST` request. Every attempt carries the same idempotency `key`, so that Stripe performs the request at most
-    /// once. Dropping the future leaves the outcome unknown.
+    /// Sends a `POST` request. Every attempt carries the same idempotency `key`, so that Stripe performs the request at
+    /// most once. Dropping the future leaves the outcome unknown.
     pub async fn post<R: Post>(&self, request: &R, key: &str) -> Result<Answer<R::Reply>, StripeError> {
         let printable = key.bytes().all(|it| it.is_ascii_graphic() || it == b' ');
         if key.is_empty() || key.len() > KEY_CHARS_MAX || !printable {
@@ -333,8 +333,8 @@ impl Call {
         self.name.clone()
     }
 
-    /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is still
-    /// answering an earlier request with the same key, is not a failure.
+    /// Logs the outcome: failures and slow answers as warnings, the rest for debugging. A conflict, because Stripe is
+    /// still answering an earlier request with the same key, is not a failure.
     fn log<T>(&self, took: Duration, sent: &Result<Answer<T>, StripeError>) {
         let (call, ms) = (self.name.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match sent {
@@ -365,8 +365,8 @@ impl Call {
     }
 }
 
-/// `User-Agent` that names the work for which a request is sent. Stripe shows it in its request log. Under an idempotency
-/// key Stripe compares only the parameters, so that other work may repeat a request.
+/// `User-Agent` that names the work for which a request is sent. Stripe shows it in its request log. Under an
+/// idempotency key Stripe compares only the parameters, so that other work may repeat a request.
 fn agent_for(work: Option<&WorkId>) -> HeaderValue {
     let named = work.and_then(|it| HeaderValue::from_str(&format!("{AGENT} ({it})")).ok());
     named.unwrap_or(HeaderValue::from_static(AGENT))

@@ -15,8 +15,8 @@ pub enum StripeError {
     /// Stripe refused the request: a definite answer that nothing was done, or that names what was done.
     #[error(transparent)]
     Api(ApiError),
-    /// The outcome is unknown: no answer arrived, or none that can be read. Not a failure: sending the same request again
-    /// under the same key is safe and reveals the outcome.
+    /// The outcome is unknown: no answer arrived, or none that can be read. Not a failure: sending the same request
+    /// again under the same key is safe and reveals the outcome.
     #[error("{call}: outcome unknown after {attempts} attempts: {cause}")]
     Unknown {
         /// Method and path of the request.
@@ -26,8 +26,8 @@ pub enum StripeError {
         /// Why the last attempt had no readable answer.
         cause: NoAnswer,
     },
-    /// Stripe failed, and repeats that answer for as long as it remembers the idempotency key. A repeat under the same key
-    /// is safe and reveals nothing: the outcome must be looked up.
+    /// Stripe failed, and repeats that answer for as long as it remembers the idempotency key. A repeat under the same
+    /// key is safe and reveals nothing: the outcome must be looked up.
     #[error("Stripe failed and repeats this answer under the same idempotency key: {0}")]
     KeyExhausted(ApiError),
     /// The request never reached Stripe.
@@ -124,7 +124,8 @@ impl fmt::Display for Answered<'_> {
 
 impl StdError for ApiError {}
 
-/// An error of the HTTP client with its causes. The URL is left out, so that no query is shown; callers name the request.
+/// An error of the HTTP client with its causes. The URL is left out, so that no query is shown; callers name the
+/// request.
 fn with_causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "the request took too long" } else { "the connection failed" }.to_owned();
     let mut cause = error.source();
@@ -135,8 +136,8 @@ fn with_causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// `error` of an answer, and `last_payment_error` of a PaymentIntent. Of the objects inside, which hold secrets, only the
-/// ids are read.
+/// `error` of an answer, and `last_payment_error` of a PaymentIntent. Of the objects inside, which hold secrets, only
+/// the ids are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct ErrorBody {
     /// Type of the error: `card_error`, `invalid_request_error`, `idempotency_error`, `api_error` or a newer one.

@@ -68,8 +68,8 @@ const KNOWN_TRAINS: [&str; 4] = ["basil", "clover", "dahlia", "endive"];
 /// Most characters of an unknown API version that are shown to the operator.
 const VERSION_CHARS_MAX: usize = 40;
 
-/// Reads an event from a webhook or the event list. A listed event is rendered in the API version in which it was created,
-/// whichever version the request names.
+/// Reads an event from a webhook or the event list. A listed event is rendered in the API version in which it was
+/// created, whichever version the request names.
 pub(crate) fn read_event(json: Value, owner: Owner) -> Result<ProviderEvent, WebhookError> {
     let event: Event = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
     let created_at = Timestamp::from_unix_seconds(event.created).map_err(|error| unreadable(&error))?;
@@ -119,8 +119,8 @@ fn of_other_installation(kind: &str, object: &Value, owner: Owner) -> Option<For
     Some(ForeignEvent { reason, intent: intent_of(kind, object) })
 }
 
-/// Reads the content of an event by its type ("Types of events"). The events of a PaymentIntent decide about its payment;
-/// most events of its charges add nothing and are ignored.
+/// Reads the content of an event by its type ("Types of events"). The events of a PaymentIntent decide about its
+/// payment; most events of its charges add nothing and are ignored.
 fn content_of(kind: &str, object: Value, created_at: Timestamp, owner: Owner) -> Result<EventContent, WebhookError> {
     if kind.starts_with("payment_intent.") {
         let update = |it: &PaymentIntent| {
@@ -207,8 +207,8 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         |update: &dyn Fn(IntentId) -> ProviderUpdate| intent_of(kind, object).map_or(ProviderUpdate::Nothing, update);
     let notice = |kind| of_intent(&|intent| ProviderUpdate::Notice { intent, kind, reason: None });
     match kind {
-        // The charge has the sum of its refunds but not the refunds, or says that an authorisation has expired: Stripe must
-        // be read.
+        // The charge has the sum of its refunds but not the refunds, or says that an authorisation has expired: Stripe
+        // must be read.
         "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::Look),
         // The fee is known once the charge has its balance transaction.
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {

@@ -32,8 +32,8 @@ impl StripeGateway {
         Self { client, now, owner: Owner(None) }
     }
 
-    /// The same gateway for one installation: objects that it creates name the installation in their metadata, and objects
-    /// that name another one are foreign.
+    /// The same gateway for one installation: objects that it creates name the installation in their metadata, and
+    /// objects that name another one are foreign.
     #[must_use]
     pub fn of_installation(self, id: InstallationId) -> Self {
         Self { owner: Owner(Some(id)), ..self }
@@ -68,8 +68,8 @@ impl StripeGateway {
         Ok(IssuedIntent { snapshot, client_secret: answer.value.client_secret, request: answer.request_id })
     }
 
-    /// Updates, cancels or captures a PaymentIntent. A replayed answer shows the intent as it was at the first request, so
-    /// the intent is then read anew.
+    /// Updates, cancels or captures a PaymentIntent. A replayed answer shows the intent as it was at the first request,
+    /// so the intent is then read anew.
     async fn change<R: Post<Reply = PaymentIntent>>(
         &self,
         id: &IntentId,
@@ -84,8 +84,8 @@ impl StripeGateway {
         self.issued(answer, requested_at).map_err(unknown)
     }
 
-    /// Builds the creation request. A pure function of the stored order: a repeat under the same idempotency key must be
-    /// the same to the letter.
+    /// Builds the creation request. A pure function of the stored order: a repeat under the same idempotency key must
+    /// be the same to the letter.
     fn create_request(&self, new: &NewIntent) -> Result<CreatePaymentIntent, GatewayError> {
         let amount = wire(new.amount)?;
         let payer = PayerFields::of(&new.payer)?;

@@ -1,9 +1,9 @@
 //! A hand-written client of Stripe's REST API: typed requests, bracketed forms, retries that are safe because each
 //! carries an idempotency key, and webhook signatures.
 //!
-//! A request type defines its path, its form and its reply. [`Client`] sends it, retries a bounded number of times under
-//! one idempotency key, and distinguishes a definite answer from no answer. [`StripeGateway`] implements the use cases'
-//! ports on top of it. Requests and answers follow the "Stripe API Reference", version [`API_VERSION`].
+//! A request type defines its path, its form and its reply. [`Client`] sends it, retries a bounded number of times
+//! under one idempotency key, and distinguishes a definite answer from no answer. [`StripeGateway`] implements the use
+//! cases' ports on top of it. Requests and answers follow the "Stripe API Reference", version [`API_VERSION`].
 
 mod amount_details;
 mod client;

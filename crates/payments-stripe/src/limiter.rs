@@ -1,6 +1,6 @@
 //! Client-side rate limiter. Stripe limits the requests of an account and of each endpoint ("Rate limits") and refuses
-//! those above. Requests wait here instead, for a bounded time; each kind of caller has a share of the rate, so that many
-//! shoppers cannot use up all of it.
+//! those above. Requests wait here instead, for a bounded time; each kind of caller has a share of the rate, so that
+//! many shoppers cannot use up all of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -192,8 +192,9 @@ impl Limiter {
         }
     }
 
-    /// Waits until a request to `endpoint` may be sent. An application's request, and one within its caller's share of the
-    /// rate, reserves its place in the queue; any other waits until half of the rate is unused, so that others go first.
+    /// Waits until a request to `endpoint` may be sent. An application's request, and one within its caller's share of
+    /// the rate, reserves its place in the queue; any other waits until half of the rate is unused, so that others go
+    /// first.
     pub(crate) async fn wait(&self, endpoint: &str, caller: Caller) -> Result<SendPermit, QueueTooLong> {
         let (slots, wait_max) = match caller {
             Caller::Shopper => (&self.shoppers, self.pace.customer_wait),

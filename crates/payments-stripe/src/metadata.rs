@@ -28,8 +28,8 @@ pub(crate) type Metadata = BTreeMap<String, String>;
 pub(crate) struct Owner(pub(crate) Option<InstallationId>);
 
 impl Owner {
-    /// Installation id to send with a request decided in `epoch`. A request stored before epochs existed must not change
-    /// by a letter, because Stripe may already know its idempotency key.
+    /// Installation id to send with a request decided in `epoch`. A request stored before epochs existed must not
+    /// change by a letter, because Stripe may already know its idempotency key.
     fn id_for(self, epoch: Option<Epoch>) -> Option<String> {
         self.0.filter(|_| epoch.is_some()).map(|it| it.to_string())
     }

@@ -1,5 +1,5 @@
-//! Stripe's objects, with the fields that Paywright uses. Unknown fields are ignored; a field that may be null or absent
-//! is an `Option`; a field that may be an id or the whole object is [`Expandable`].
+//! Stripe's objects, with the fields that Paywright uses. Unknown fields are ignored; a field that may be null or
+//! absent is an `Option`; a field that may be an id or the whole object is [`Expandable`].
 
 use std::collections::BTreeMap;
 

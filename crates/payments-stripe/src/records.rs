@@ -28,8 +28,8 @@ impl StripeGateway {
     }
 }
 
-/// Converts the error of a list. As [`gateway_error`], but a refused list is a configuration problem, and its error names
-/// the request. The object from which to continue may be missing at Stripe.
+/// Converts the error of a list. As [`gateway_error`], but a refused list is a configuration problem, and its error
+/// names the request. The object from which to continue may be missing at Stripe.
 fn list_error(error: StripeError) -> GatewayError {
     let text = error.to_string();
     let is_missing = matches!(&error, StripeError::Api(it) if it.body.code.as_deref() == Some("resource_missing"));

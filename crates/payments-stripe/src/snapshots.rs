@@ -16,8 +16,8 @@ use crate::objects::{self, Expandable, PaymentIntent};
 /// Why a Stripe object cannot be converted to a domain snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Unreadable {
-    /// The object cannot belong to an order of this installation: its currency, amount or id is one that no order has, or
-    /// it names another installation. Another program on the same Stripe account may have created it.
+    /// The object cannot belong to an order of this installation: its currency, amount or id is one that no order has,
+    /// or it names another installation. Another program on the same Stripe account may have created it.
     #[error("{0}")]
     Foreign(String),
     /// The object's status is unknown to this version: Stripe's enumerations are open ("API upgrades").
@@ -86,8 +86,8 @@ pub(crate) fn other_installation_reason(other: &str) -> String {
     format!("it belongs to the installation {}", without_nul(other))
 }
 
-/// Converts a Refund to a domain snapshot. `None` if its charge has no PaymentIntent; [`Unreadable::Foreign`] if it is of
-/// another installation than `owner`.
+/// Converts a Refund to a domain snapshot. `None` if its charge has no PaymentIntent; [`Unreadable::Foreign`] if it is
+/// of another installation than `owner`.
 pub(crate) fn refund_of(refund: &objects::Refund, owner: Owner) -> Result<Option<RefundSnapshot>, Unreadable> {
     let Some(intent) = &refund.payment_intent else { return Ok(None) };
     let metadata = refund.metadata.as_ref();

@@ -18,8 +18,8 @@ impl StripeTime {
         }
     }
 
-    /// Seconds by which Stripe's clock is ahead of `now`; negative if it is behind. Accurate to a second or two, because
-    /// the header has whole seconds and an answer takes time. `None` before the first answer of Stripe.
+    /// Seconds by which Stripe's clock is ahead of `now`; negative if it is behind. Accurate to a second or two,
+    /// because the header has whole seconds and an answer takes time. `None` before the first answer of Stripe.
     pub(crate) fn ahead_of(&self, now: Timestamp) -> Option<i64> {
         let (date, received) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let at_stripe = i64::try_from((date + received.elapsed()).as_secs()).ok()?;

@@ -83,8 +83,8 @@ pub fn verify(body: &[u8], header: &str, secrets: &[SecretString], now: Timestam
     Ok(())
 }
 
-/// Computes the `v1` signature of a body: HMAC-SHA256 over `{timestamp}.{body}`, keyed with the whole text of the secret
-/// (`whsec_` included), in lower-case hexadecimal.
+/// Computes the `v1` signature of a body: HMAC-SHA256 over `{timestamp}.{body}`, keyed with the whole text of the
+/// secret (`whsec_` included), in lower-case hexadecimal.
 fn signature(body: &[u8], timestamp: &str, secret: &SecretString) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");

@@ -535,7 +535,8 @@ async fn each_change_of_an_intent_has_its_form_and_a_replayed_answer_is_read_ane
     assert!(forms[3].ends_with("[discount_amount]=&amount_details[shipping]=&amount_details[tax]="), "{}", forms[3]);
 }
 
-/// A request committed before installations had ids may have reached Stripe under its key: it must not change by a letter.
+/// A request committed before installations had ids may have reached Stripe under its key: it must not change by a
+/// letter.
 #[tokio::test]
 async fn the_installation_is_named_only_in_requests_that_have_an_epoch() {
     let id = "0195ead7-0000-4000-8000-00000000000a";
@@ -680,7 +681,8 @@ async fn a_refused_email_address_is_distinguished_from_other_refusals() {
     }
 }
 
-/// `client_secret` of a PaymentIntent and `secret` of an EphemeralKey may be null or absent by Stripe's OpenAPI description.
+/// `client_secret` of a PaymentIntent and `secret` of an EphemeralKey may be null or absent by Stripe's OpenAPI
+/// description.
 #[tokio::test]
 async fn an_answer_without_its_secret_is_read_and_no_secret_is_invented() {
     let mut without = intent_json("succeeded");

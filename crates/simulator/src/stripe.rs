@@ -72,7 +72,7 @@ pub(crate) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Pa
 impl Stripe {
     /// Answers, and sends what that causes on its way.
     pub(crate) fn handle(&mut self, request: &Request, now: Timestamp, fails: Option<u16>) -> Response {
-        self.at_twin(now, |twin| twin.take_in(request, now.unix_seconds(), fails))
+        self.at_twin(now, |twin| twin.apply(request, now.unix_seconds(), fails))
     }
 
     /// Does something at the twin, and sends what that causes on its way.

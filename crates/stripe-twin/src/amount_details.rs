@@ -1,4 +1,4 @@
-//! The parts of a PaymentIntent's amount, and that they add up ("Payment line items"; changelog 2026-01-28).
+//! Parts of a PaymentIntent's amount, and the check that they add up ("Payment line items"; changelog 2026-01-28).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use crate::error::Refusal;
 use crate::objects::set;
 use crate::params::{Kind, Params, Spec};
 
-/// The most lines of one intent.
+/// Most line items of one intent.
 const LINES_MAX: usize = 200;
 
-/// What may be in `amount_details`, with Stripe's limits on each text.
+/// Parameters below `amount_details`, with Stripe's limit on each text.
 pub(crate) const AMOUNT_DETAILS: &[Spec] = &[
     ("amount_details", Kind::Text(0)),
     ("amount_details.enforce_arithmetic_validation", Kind::Bool),
@@ -35,18 +35,17 @@ pub(crate) const AMOUNT_DETAILS: &[Spec] = &[
     ("amount_details.line_items.*.payment_method_options.card_present.commodity_code", Kind::Text(12)),
 ];
 
-/// The parts of an amount: the values below `amount_details`, by their names as in a form.
+/// Parts of an amount: the values below `amount_details`, by their dotted names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct AmountDetails {
     values: BTreeMap<String, String>,
-    /// Why they do not add up, where that was allowed.
+    /// Code and message of a mismatch that the request allowed.
     error: Option<(String, String)>,
 }
 
 impl AmountDetails {
-    /// The parts once a request has changed them: what it does not name stays, and a part that it names is replaced.
-    /// They are refused where they do not add up to `amount`, unless the request says
-    /// `enforce_arithmetic_validation=false`.
+    /// Parts after a request: those that it names are replaced, the others stay. They must add up to `amount`, unless
+    /// the request has `enforce_arithmetic_validation=false`.
     pub(crate) fn changed(&self, params: &Params, amount: i64) -> Result<Self, Refusal> {
         let given = params.under("amount_details");
         let mut values = if params.given("amount_details") == Some("") { BTreeMap::new() } else { self.values.clone() };
@@ -66,8 +65,8 @@ impl AmountDetails {
         Ok(changed)
     }
 
-    /// The parts of an amount that is captured. Those of the intent would not be true of another amount, so that the
-    /// request must say which these are, or clear them.
+    /// Parts of a captured amount. If the intent has parts, the request must name those of the captured amount or clear
+    /// them, because the intent's own may not add up to it.
     pub(crate) fn captured(&self, params: &Params, amount: i64) -> Result<Self, Refusal> {
         let names_some = params.given("amount_details").is_some() || !params.under("amount_details").is_empty();
         if !self.values.is_empty() && !names_some {
@@ -82,7 +81,7 @@ impl AmountDetails {
         self.values.get(name).and_then(|it| it.parse().ok()).unwrap_or_default()
     }
 
-    /// The lines, each as its values.
+    /// Line items by index, each as its fields.
     fn lines(&self) -> BTreeMap<&str, BTreeMap<&str, &str>> {
         let mut lines: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
         for (name, value) in &self.values {
@@ -94,7 +93,7 @@ impl AmountDetails {
         lines
     }
 
-    /// Checks each part by itself.
+    /// Checks each part on its own.
     fn check(&self) -> Result<(), Refusal> {
         let lines = self.lines();
         if lines.len() > LINES_MAX {
@@ -128,8 +127,7 @@ impl AmountDetails {
         Ok(())
     }
 
-    /// Stripe's code and a sentence, where the parts do not come to `amount` (`amount_details.error` of a
-    /// PaymentIntent).
+    /// Stripe's code and a message if the parts do not add up to `amount` (`amount_details.error` of a PaymentIntent).
     fn arithmetic_error(&self, amount: i64) -> Option<(&'static str, String)> {
         let tax = self.int("tax.total_tax_amount");
         let (shipping, discount) = (self.int("shipping.amount"), self.int("discount_amount"));
@@ -148,12 +146,12 @@ impl AmountDetails {
         let sum: i64 = lines.values().map(of_line).sum::<i64>() - discount + tax + shipping;
         (!lines.is_empty() && sum != amount).then(|| {
             let message =
-                format!("The line items, discount, tax and shipping come to {sum}, and the amount is {amount}");
+                format!("The line items, discount, tax and shipping add up to {sum}, but the amount is {amount}");
             ("amount_details_amount_mismatch", message)
         })
     }
 
-    /// As an answer shows it: without the lines, which are to be asked for.
+    /// The parts as JSON, without the line items, which Stripe shows only if they are expanded.
     pub(crate) fn to_json(&self) -> Value {
         let mut json = json!({ "tip": {} });
         if self.values.contains_key("discount_amount") {
@@ -176,7 +174,7 @@ impl AmountDetails {
     }
 }
 
-/// The part that a value belongs to, like `shipping` of `shipping.amount`.
+/// Part to which a value belongs, like `shipping` for `shipping.amount`.
 fn part(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
@@ -186,7 +184,7 @@ mod tests {
     use crate::twin::Twin;
     use crate::twin::tests::post;
 
-    /// Two of 20.00, shipping 5.90, a discount of 4.00 and 3.00 of tax on top: 44.90.
+    /// Two items at 20.00, shipping 5.90, a discount of 4.00 and 3.00 of added tax: 44.90.
     const LINES: &str = "amount_details[line_items][0][product_name]=x&amount_details[line_items][0][quantity]=2&\
                          amount_details[line_items][0][unit_cost]=2000";
     const REST: &str = "amount_details[shipping][amount]=590&amount_details[discount_amount]=400&\
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_that_its_parts_do_not_come_to_is_refused() {
+    fn an_amount_that_differs_from_the_sum_of_its_parts_is_refused() {
         let mismatch = Some("amount_details_amount_mismatch");
         for (form, expected) in [
             (format!("amount=4490&currency=usd&{LINES}&{REST}"), None),
@@ -238,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn what_need_not_add_up_says_that_it_does_not() {
+    fn an_unenforced_mismatch_is_reported_in_the_answer() {
         let form = format!("amount=4490&currency=usd&{LINES}&amount_details[enforce_arithmetic_validation]=false");
         let made = post(&mut Twin::default(), "/v1/payment_intents", &form).body;
         assert_eq!(made["amount_details"]["error"]["code"], "amount_details_amount_mismatch");
     }
 
     #[test]
-    fn an_update_keeps_the_parts_that_it_does_not_name() {
+    fn an_update_keeps_parts_that_it_does_not_name() {
         let mut twin = Twin::default();
         let made = post(&mut twin, "/v1/payment_intents", &format!("amount=4490&currency=usd&{LINES}&{REST}")).body;
         assert_eq!(made["amount_details"]["shipping"]["amount"], 590);
@@ -263,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_says_which_parts_it_takes_or_that_there_are_none() {
+    fn a_capture_must_name_or_clear_the_parts_of_the_amount() {
         for (form, expected) in [
             ("amount_to_capture=2000".to_owned(), Some("parameter_missing")),
             (String::new(), Some("parameter_missing")),

@@ -1,64 +1,64 @@
-//! What the twin knows of money, for those who hold somebody's books against it: values, not JSON.
+//! Typed views of the twin's money objects, with which a test compares another program's records.
 
 use std::collections::BTreeMap;
 
 use crate::twin::Twin;
 
-/// A payment intent as it stands. Amounts are in the currency's wire units.
+/// View of a PaymentIntent. Amounts are in the currency's wire units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntentView<'a> {
-    /// `pi_…`.
+    /// Id of the PaymentIntent (`pi_…`).
     pub id: &'a str,
-    /// Like `requires_capture`.
+    /// Status, like `requires_capture`.
     pub status: &'a str,
-    /// What it asks for.
+    /// Amount to be paid.
     pub amount: i64,
-    /// What it has brought.
+    /// Amount received.
     pub received: i64,
-    /// What it holds.
+    /// Amount authorised and not captured yet.
     pub capturable: i64,
-    /// ISO 4217, lower case.
+    /// Currency code of ISO 4217, in lower case.
     pub currency: &'a str,
-    /// `automatic`, `automatic_async` or `manual`.
+    /// Capture method: `automatic`, `automatic_async` or `manual`.
     pub capture_method: &'a str,
-    /// When it was made, in seconds from 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// Its maker's notes.
+    /// Metadata, as written by the program that created the PaymentIntent.
     pub metadata: &'a BTreeMap<String, String>,
 }
 
-/// A refund as it stands.
+/// View of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefundView<'a> {
-    /// `re_…`.
+    /// Id of the refund (`re_…`).
     pub id: &'a str,
-    /// Whose money.
+    /// Id of the PaymentIntent whose money is refunded.
     pub intent: &'a str,
-    /// How much, in the currency's wire units.
+    /// Amount refunded, in the currency's wire units.
     pub amount: i64,
-    /// Like `pending`.
+    /// Status, like `pending`.
     pub status: &'a str,
-    /// When it was made, in seconds from 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// Its maker's notes.
+    /// Metadata, as written by the program that created the refund.
     pub metadata: &'a BTreeMap<String, String>,
 }
 
-/// A dispute as it stands.
+/// View of a dispute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DisputeView<'a> {
-    /// `du_…`.
+    /// Id of the dispute (`du_…`).
     pub id: &'a str,
-    /// Whose money.
+    /// Id of the PaymentIntent whose payment is disputed.
     pub intent: &'a str,
-    /// How much of it, in the currency's wire units.
+    /// Disputed amount, in the currency's wire units.
     pub amount: i64,
-    /// Like `needs_response`.
+    /// Status, like `needs_response`.
     pub status: &'a str,
 }
 
 impl Twin {
-    /// Every intent.
+    /// Every PaymentIntent, by id.
     pub fn intents(&self) -> impl Iterator<Item = IntentView<'_>> {
         self.intents.values().map(|it| IntentView {
             id: &it.id,
@@ -73,7 +73,7 @@ impl Twin {
         })
     }
 
-    /// Every refund.
+    /// Every refund, by id.
     pub fn refunds(&self) -> impl Iterator<Item = RefundView<'_>> {
         self.refunds.values().map(|it| RefundView {
             id: &it.id,
@@ -85,7 +85,7 @@ impl Twin {
         })
     }
 
-    /// Every dispute.
+    /// Every dispute, by id.
     pub fn disputes(&self) -> impl Iterator<Item = DisputeView<'_>> {
         self.disputes.values().map(|it| DisputeView {
             id: &it.id,

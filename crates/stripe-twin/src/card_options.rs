@@ -26,7 +26,7 @@ const NETWORKS: &[&str] = &[
 ];
 const IF_AVAILABLE: Kind = Kind::Word(&["if_available", "never"]);
 
-/// Parameters that the twin takes and shows; they change nothing about what a card does.
+/// Parameters that the twin accepts and shows. They have no effect on a payment.
 pub(crate) const SPECS: &[Spec] = &[
     ("payment_method_options.card.installments.enabled", Kind::Bool),
     ("payment_method_options.card.network", Kind::Word(NETWORKS)),
@@ -41,13 +41,13 @@ pub(crate) const SPECS: &[Spec] = &[
     ("payment_method_options.card.statement_descriptor_suffix_kanji", Kind::Text(17)),
 ];
 
-/// Options of card payments, by their names under `card`.
+/// Options of card payments, by their names below `payment_method_options[card]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct CardOptions(BTreeMap<String, String>);
 
 impl CardOptions {
-    /// Takes the options that a request gives; an empty value unsets one.
+    /// Sets the options that a request names; an empty value unsets an option.
     pub(crate) fn replace(&mut self, params: &Params) {
         for (name, value) in params.under(PREFIX) {
             if value.is_empty() {
@@ -58,7 +58,7 @@ impl CardOptions {
         }
     }
 
-    /// The options as a PaymentIntent shows them under `card`.
+    /// The options as JSON, as a PaymentIntent shows them under `card`.
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = json!({ "installments": null, "mandate_options": null, "network": null, "request_three_d_secure": "automatic" });
         for (name, value) in &self.0 {
@@ -76,7 +76,7 @@ impl CardOptions {
         shown
     }
 
-    /// The options of all the types that an intent takes.
+    /// `payment_method_options` as JSON, for the payment method types that an intent accepts.
     pub(crate) fn of_types(&self, types: &[String]) -> Value {
         let card = types.iter().filter(|it| *it == "card").map(|it| (it.clone(), self.to_json()));
         Value::Object(card.collect::<Map<_, _>>())

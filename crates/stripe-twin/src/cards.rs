@@ -1,18 +1,18 @@
-//! Stripe's test cards, by the names that its API takes for them ("Testing").
+//! Stripe's test cards, by the PaymentMethod names that its API accepts for them ("Testing").
 
-/// What becomes of a confirmation with a card.
+/// Outcome of a confirmation with a test card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Succeeds,
-    /// With a code, a decline code and a sentence.
+    /// The bank declines, with a code, a decline code and a message.
     Declined(&'static str, &'static str, &'static str),
-    /// Asks the customer first, and then succeeds.
+    /// The customer must authenticate first.
     NeedsAction,
-    /// The bank takes its time.
+    /// The bank decides later.
     Processing,
 }
 
-/// What happens after a payment.
+/// Effect of a test card after a successful payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aftermath {
     None,

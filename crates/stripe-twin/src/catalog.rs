@@ -1,4 +1,4 @@
-//! Customers and what hangs on them, and the lists that are only read.
+//! Customers, payment methods, setup intents and webhook endpoints, and the lists that can only be read.
 
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ const LISTING: &[Spec] = &[
     ("expand.*", Kind::Text(255)),
 ];
 
-/// How long an ephemeral key lives, in seconds.
+/// Lifetime of an ephemeral key, in seconds.
 const EPHEMERAL_SECONDS: i64 = 3600;
 
 impl Twin {
@@ -174,7 +174,7 @@ impl Twin {
 
     fn update_customer(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CUSTOMER])?;
-        self.living_customer(id)?;
+        self.check_customer(id)?;
         let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
         let replace = |name: &str, field: &mut Option<String>| {
             if let Some(value) = params.given(name) {
@@ -192,7 +192,7 @@ impl Twin {
     }
 
     fn delete_customer(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
-        self.living_customer(id)?;
+        self.check_customer(id)?;
         let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
         customer.deleted = true;
         let json = customer.to_json();
@@ -200,12 +200,13 @@ impl Twin {
         Ok(json)
     }
 
-    pub(crate) fn living_customer(&self, id: &str) -> Result<(), Refusal> {
-        let living = self.customers.get(id).is_some_and(|it| !it.deleted);
-        if living { Ok(()) } else { Err(Refusal { status: 400, ..Refusal::missing("customer", id) }) }
+    /// Refuses a customer that does not exist or was deleted.
+    pub(crate) fn check_customer(&self, id: &str) -> Result<(), Refusal> {
+        let exists = self.customers.get(id).is_some_and(|it| !it.deleted);
+        if exists { Ok(()) } else { Err(Refusal { status: 400, ..Refusal::missing("customer", id) }) }
     }
 
-    /// A means of payment by its id, or a fresh one by the name of a test card.
+    /// Id of a payment method: an existing one by its id, or a new one by the name of a test card.
     pub(crate) fn resolve_method(&mut self, text: &str, now: i64) -> Result<String, Refusal> {
         if let Some(known) = self.payment_methods.get(text) {
             if known.detached {
@@ -234,7 +235,7 @@ impl Twin {
     fn attach(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[ATTACHMENT])?;
         let customer = params.required("customer")?.to_owned();
-        self.living_customer(&customer)?;
+        self.check_customer(&customer)?;
         let id = self.resolve_method(id, now)?;
         let method = self.payment_methods.get_mut(&id).ok_or_else(|| Refusal::missing("payment_method", &id))?;
         if method.customer.as_ref().is_some_and(|it| *it != customer) {
@@ -247,8 +248,8 @@ impl Twin {
         Ok(json)
     }
 
-    /// Keeps what was paid with for the customer.
-    pub(crate) fn keep_method(&mut self, id: &str, customer: String, now: i64) {
+    /// Attaches the payment method of a payment to the customer, unless it already has one.
+    pub(crate) fn save_method(&mut self, id: &str, customer: String, now: i64) {
         let new = self.payment_methods.get_mut(id).filter(|it| it.customer.is_none());
         if let Some(method) = new {
             method.customer = Some(customer);
@@ -271,7 +272,7 @@ impl Twin {
         if request.version.is_none() {
             return Err(Refusal::invalid("Stripe-Version", "An ephemeral key needs the Stripe-Version of the app"));
         }
-        self.living_customer(request.params.required("customer")?)?;
+        self.check_customer(request.params.required("customer")?)?;
         let (id, secret) = (self.draw("ephkey_"), self.draw("ek_test_"));
         Ok(json!({ "id": id, "object": "ephemeral_key", "created": now, "expires": now + EPHEMERAL_SECONDS,
             "livemode": false, "secret": secret }))
@@ -280,7 +281,7 @@ impl Twin {
     fn create_setup_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[SETUP])?;
         if let Some(customer) = params.text("customer") {
-            self.living_customer(customer)?;
+            self.check_customer(customer)?;
         }
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let id = self.draw("seti_");
@@ -335,7 +336,7 @@ impl Twin {
             secret: self.draw("whsec_"),
             enabled_events,
         };
-        // The secret is told once.
+        // Stripe answers the secret only at creation.
         let mut json = endpoint.to_json();
         set(&mut json, "secret", json!(endpoint.secret));
         self.register(endpoint);
@@ -349,7 +350,7 @@ mod tests {
     use crate::twin::tests::{NOW, post, request};
 
     #[test]
-    fn a_customer_keeps_its_cards_and_is_gone_when_deleted() {
+    fn a_customer_lists_its_cards_and_answers_only_its_id_when_deleted() {
         let mut twin = Twin::default();
         let customer = post(&mut twin, "/v1/customers", "email=ada@example.com&metadata[a]=1").body;
         let id = customer["id"].as_str().unwrap();
@@ -360,14 +361,14 @@ mod tests {
         assert_eq!(list["data"][0]["card"]["last4"], "4242");
         post(&mut twin, &format!("/v1/payment_methods/{method}/detach"), "");
         let again = post(&mut twin, &format!("/v1/payment_methods/{method}/attach"), &format!("customer={id}"));
-        assert_eq!(again.status, 400, "a detached card is gone for good");
+        assert_eq!(again.status, 400, "a detached card cannot be attached again");
         twin.handle(&request(Method::Delete, &format!("/v1/customers/{id}"), ""), NOW);
         let gone = twin.handle(&request(Method::Get, &format!("/v1/customers/{id}"), ""), NOW).0;
         assert_eq!((gone.status, &gone.body["deleted"]), (200, &json!(true)));
     }
 
     #[test]
-    fn a_card_that_was_saved_while_paying_is_its_customers_alone() {
+    fn a_card_saved_during_a_payment_is_usable_by_its_customer_only() {
         let mut twin = Twin::default();
         let customer = |twin: &mut Twin| post(twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
         let (ada, eve) = (customer(&mut twin), customer(&mut twin));
@@ -384,7 +385,7 @@ mod tests {
             assert_eq!((other.status, &other.body["error"]["param"]), (400, &json!("payment_method")), "{path} {form}");
         };
         refuses(&mut twin, "/v1/payment_intents", &form(&eve, &format!("payment_method={card}")));
-        // Not only at the confirmation, and of nobody's intent either.
+        // At creation and update too, and for an intent without a customer.
         for owner in [String::new(), format!("&customer={eve}")] {
             let form = format!("amount=500&currency=usd{owner}");
             refuses(&mut twin, "/v1/payment_intents", &format!("{form}&payment_method={card}"));
@@ -402,13 +403,13 @@ mod tests {
     }
 
     #[test]
-    fn an_ephemeral_key_needs_the_apps_version_and_lives_an_hour() {
+    fn an_ephemeral_key_needs_the_apps_api_version_and_expires_after_an_hour() {
         let mut twin = Twin::default();
         let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
-        let mut asked = request(Method::Post, "/v1/ephemeral_keys", &format!("customer={customer}"));
-        assert_eq!(twin.handle(&asked, NOW).0.status, 400);
-        asked.version = Some("2024-06-20".into());
-        assert_eq!(twin.handle(&asked, NOW).0.body["expires"], NOW + 3600);
+        let mut sent = request(Method::Post, "/v1/ephemeral_keys", &format!("customer={customer}"));
+        assert_eq!(twin.handle(&sent, NOW).0.status, 400);
+        sent.version = Some("2024-06-20".into());
+        assert_eq!(twin.handle(&sent, NOW).0.body["expires"], NOW + 3600);
     }
 
     #[test]
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_path_is_named() {
+    fn an_unknown_path_is_refused_by_name() {
         let answer = post(&mut Twin::default(), "/v1/moonbeams", "");
         assert_eq!(answer.status, 404);
         assert!(answer.body["error"]["message"].as_str().unwrap().contains("POST: /v1/moonbeams"));

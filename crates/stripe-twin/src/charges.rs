@@ -1,4 +1,4 @@
-//! What happens to money: charges, their fees, and disputes.
+//! Charges with their fees, and disputes.
 
 use serde_json::{Value, json};
 
@@ -18,18 +18,18 @@ const EVIDENCE: &[Spec] = &[
 const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
-    /// The bank said yes: the money is taken, or held for a capture.
-    pub(crate) fn money_moves(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+    /// Approves a confirmation: the payment is captured, or authorised for a later capture.
+    pub(crate) fn approve(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
         let charge_id = self.draw("ch_");
         let intent = self.intent_mut(id)?;
         let manual = intent.capture_method == "manual";
         let charge = Charge::of(intent, charge_id.clone(), now);
         intent.latest_charge = Some(charge_id.clone());
         let amount = intent.amount;
-        let keeps = intent.setup_future_usage.is_some();
-        let kept = intent.payment_method.clone().zip(intent.customer.clone()).filter(|_| keeps);
-        if let Some((method, customer)) = kept {
-            self.keep_method(&method, customer, now);
+        let is_saved = intent.setup_future_usage.is_some();
+        let saved = intent.payment_method.clone().zip(intent.customer.clone()).filter(|_| is_saved);
+        if let Some((method, customer)) = saved {
+            self.save_method(&method, customer, now);
         }
         let intent = self.intent_mut(id)?;
         if manual {
@@ -44,26 +44,26 @@ impl Twin {
             return Ok(());
         }
         self.charges.insert(charge_id.clone(), charge);
-        self.money_is_taken(id, &charge_id, amount, "charge.succeeded", now)
+        self.capture_charge(id, &charge_id, amount, "charge.succeeded", now)
     }
 
-    /// The money of an authorised charge is taken, all of it or a part.
-    pub(crate) fn money_is_taken(
+    /// Captures an authorised charge, fully or in part, and emits an event of `charge_event` type for the charge.
+    pub(crate) fn capture_charge(
         &mut self,
         id: &str,
         charge_id: &str,
         amount: i64,
-        told: &str,
+        charge_event: &str,
         now: i64,
     ) -> Result<(), Refusal> {
         let transaction_id = self.draw("txn_");
         let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::missing("charge", charge_id))?;
         charge.captured = true;
         charge.amount_captured = amount;
-        // The fee is known a moment later: at success the balance transaction is null.
-        let early = charge.to_json();
+        // The fee is known a moment later: in the first events the balance transaction is null.
+        let without_fee = charge.to_json();
         charge.balance_transaction = Some(transaction_id.clone());
-        let late = charge.to_json();
+        let with_fee = charge.to_json();
         let token = self.payment_methods.get(&charge.payment_method).map(|it| it.token.clone()).unwrap_or_default();
         let transaction = BalanceTransaction {
             id: transaction_id.clone(),
@@ -80,9 +80,9 @@ impl Twin {
         intent.amount_received = amount;
         intent.amount_capturable = 0;
         let json = intent.to_json();
-        self.emit(told, early, now);
+        self.emit(charge_event, without_fee, now);
         self.emit("payment_intent.succeeded", json, now);
-        self.emit("charge.updated", late, now);
+        self.emit("charge.updated", with_fee, now);
         if cards::by_token(&token).is_some_and(|it| it.aftermath == Aftermath::Disputed) {
             self.dispute(charge_id, amount, now);
         }
@@ -109,14 +109,14 @@ impl Twin {
         self.disputes.insert(id, dispute);
     }
 
-    /// The card holder goes to the bank, with all of a payment or a part of it: there is no such call at Stripe.
+    /// Opens a dispute of a payment, of all of it or a part, as the card holder's bank does. Stripe has no such call.
     pub(crate) fn dispute_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[DISPUTING])?;
         let intent = self.intent_mut(id)?;
         let charge = intent.latest_charge.clone().filter(|_| intent.status == "succeeded");
         let charge = charge.and_then(|it| self.charges.get(&it)).filter(|it| !it.disputed);
         let charge = charge.ok_or_else(|| {
-            let message = format!("There is no payment of {id} that could be disputed");
+            let message = format!("{id} has no payment that can be disputed");
             Refusal::state("charge_not_disputable", message)
         })?;
         let (charge_id, amount) = (charge.id.clone(), params.int("amount").unwrap_or(charge.amount_captured));
@@ -129,7 +129,7 @@ impl Twin {
         Ok(self.disputes.values().find(disputed).map(Dispute::to_json).unwrap_or_default())
     }
 
-    /// `POST /v1/disputes/{id}`: evidence goes to the bank at once, unless `submit` says otherwise ("Update a dispute").
+    /// `POST /v1/disputes/{id}`: submits evidence to the bank immediately, unless `submit=false` ("Update a dispute").
     pub(crate) fn update_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[EVIDENCE])?;
         let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
@@ -145,8 +145,8 @@ impl Twin {
         Ok(json)
     }
 
-    /// The bank decides on a dispute, or decides anew: there is no such call at Stripe. Won money comes back, and what
-    /// is lost after all is taken again ("How disputes work").
+    /// Closes a dispute as the bank decides, or reverses an earlier decision. Stripe has no such call. Won money is
+    /// reinstated; money lost after a reversal is withdrawn again ("How disputes work").
     pub(crate) fn close_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CLOSING])?;
         let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
@@ -164,17 +164,17 @@ impl Twin {
         if let Some(charge) = self.charges.get_mut(&charge) {
             charge.disputed = !won;
         }
-        // What is decided anew is closed already.
-        let told = if was_open { "charge.dispute.closed" } else { "charge.dispute.updated" };
-        self.emit(told, json.clone(), now);
-        if let Some((_, told)) = moved {
-            self.emit(told, json.clone(), now);
+        // A reversed decision finds the dispute closed already.
+        let event = if was_open { "charge.dispute.closed" } else { "charge.dispute.updated" };
+        self.emit(event, json.clone(), now);
+        if let Some((_, event)) = moved {
+            self.emit(event, json.clone(), now);
         }
         Ok(json)
     }
 
-    /// What of a charge the bank has taken back by disputes, and not returned. `None` while one of them is open: the
-    /// charge is not refunded then.
+    /// Amount of a charge that was withdrawn by disputes and not reinstated. `None` while a dispute is open: then the
+    /// charge cannot be refunded.
     pub(crate) fn lost_by_disputes(&self, charge: &str) -> Option<i64> {
         let mut lost = 0;
         for dispute in self.disputes.values().filter(|it| it.charge == charge) {
@@ -186,8 +186,8 @@ impl Twin {
         Some(lost)
     }
 
-    /// The bank said no: the intent waits for another means of payment.
-    pub(crate) fn declined(
+    /// Declines a confirmation: the intent requires another payment method.
+    pub(crate) fn decline(
         &mut self,
         id: &str,
         code: &str,
@@ -223,7 +223,7 @@ impl Twin {
 }
 
 impl Charge {
-    /// A charge of all that an intent asks for, which the bank has said yes to and which is not captured.
+    /// Makes an authorised, uncaptured charge of the intent's whole amount.
     fn of(intent: &Intent, id: String, now: i64) -> Self {
         Self {
             id,
@@ -246,7 +246,7 @@ impl Charge {
     }
 }
 
-/// 2.9 % and 30, rounded down.
+/// Fee of a charge: 2.9 % rounded down, plus 30.
 fn fee(amount: i64) -> i64 {
     amount * 29 / 1000 + 30
 }

@@ -1,4 +1,4 @@
-//! Sending events to the endpoints that want them.
+//! Webhook deliveries: events are sent to the endpoints that are registered for their type.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::objects::{Event, WebhookEndpoint};
 
-/// The waits after each delivery that failed; then it is given up. Stripe takes hours for this.
+/// Waits after each failed delivery; after the last one the delivery is given up. Stripe's waits add up to days.
 const WAITS: [Duration; 6] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -18,13 +18,13 @@ const WAITS: [Duration; 6] = [
     Duration::from_secs(60),
     Duration::from_secs(300),
 ];
-/// How long an endpoint may take to answer.
+/// Time in which an endpoint must answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How many deliveries run at once.
+/// Most deliveries that run at the same time.
 const CONCURRENT_MAX: usize = 32;
 
 #[expect(clippy::missing_panics_doc, reason = "HMAC takes a key of any length: it never panics")]
-/// The `Stripe-Signature` of a body at a time: HMAC-SHA256 over `{timestamp}.{body}`.
+/// Computes the `Stripe-Signature` header of a body at a time: HMAC-SHA256 over `{timestamp}.{body}`.
 pub fn sign(body: &[u8], secret: &str, timestamp: i64) -> String {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 3)")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
@@ -50,7 +50,7 @@ impl Deliveries {
         Ok(Self { http, running: Arc::new(Semaphore::new(CONCURRENT_MAX)), clock })
     }
 
-    /// Delivers in the background, again and again until it is taken or given up.
+    /// Delivers an event in the background, with retries until the endpoint answers 2xx or the delivery is given up.
     pub(crate) fn send(&self, endpoint: WebhookEndpoint, event: &Event) {
         let this = self.clone();
         let (id, kind, body) = (event.id.clone(), event.kind.clone(), event.to_json().to_string());
@@ -67,7 +67,7 @@ impl Deliveries {
                         event_type = kind,
                         url = endpoint.url,
                         problem,
-                        "a webhook was given up"
+                        "a webhook delivery was given up"
                     );
                     return;
                 };
@@ -77,7 +77,7 @@ impl Deliveries {
                     url = endpoint.url,
                     problem,
                     ?wait,
-                    "a webhook was not taken"
+                    "a webhook delivery failed"
                 );
                 tokio::time::sleep(wait).await;
             }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_the_one_that_official_libraries_make() {
+    fn the_signature_equals_that_of_stripes_official_libraries() {
         assert_eq!(
             sign(br#"{"id":"evt_1","object":"event"}"#, "whsec_test_secret", 1_492_774_577),
             "t=1492774577,v1=654b43d3508ecadb3f8cefc4bc7d3d2bdc5ba9e03bf2c89b2d0657a8e24e4543"

@@ -2,24 +2,24 @@ use serde_json::{Value, json};
 
 use crate::objects::set;
 
-/// A definite no, as Stripe words it.
+/// An error answer in Stripe's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
+    /// HTTP status of the answer.
     pub status: u16,
-    /// `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
+    /// Type of the error: `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
     pub kind: &'static str,
-    /// Like `resource_missing`.
+    /// Error code, like `resource_missing`.
     pub code: Option<String>,
-    /// Like `insufficient_funds`.
+    /// Decline code of the card's bank, like `insufficient_funds`.
     pub decline_code: Option<String>,
-    /// The parameter it is about.
+    /// Name of the parameter that caused the error.
     pub param: Option<String>,
-    /// A sentence for people.
+    /// Message for people.
     pub message: String,
-    /// Objects that go with it: `payment_intent`, `charge`.
+    /// Objects included in the error: `payment_intent`, `charge`.
     pub with: Vec<(&'static str, Value)>,
-    /// Whether it is kept under the idempotency key: not what was refused before the work began.
+    /// Whether the answer is saved under the idempotency key. A refusal before the work began is not.
     pub(crate) saved: bool,
 }
 
@@ -88,10 +88,14 @@ impl Refusal {
     pub(crate) fn server(status: u16) -> Self {
         let kind = if status >= 500 { "api_error" } else { "invalid_request_error" };
         let code = (status == 429).then_some("rate_limit");
-        Self { kind, saved: status >= 500, ..Self::new(status, code, None, "A fault that was asked for".to_owned()) }
+        Self {
+            kind,
+            saved: status >= 500,
+            ..Self::new(status, code, None, "A fault of the twin was requested".to_owned())
+        }
     }
 
-    /// The `error` object.
+    /// The error as the `error` object of the answer.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "type": self.kind, "message": self.message });
         for (name, value) in [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)] {

@@ -1,29 +1,29 @@
-//! What can be made to go wrong, and when.
+//! Faults that can be injected into the twin's answers and webhooks.
 
 use serde::Deserialize;
 
-/// Something that goes wrong on demand.
+/// A fault to inject, and the requests to which it applies.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What.
+    /// Kind of fault.
     pub kind: FaultKind,
-    /// Only where the path contains this.
+    /// Text that the path of a request must contain; any path without it.
     #[serde(default)]
     pub path: Option<String>,
-    /// Only `GET`, `POST` or `DELETE`.
+    /// Method that a request must have (`GET`, `POST` or `DELETE`); any without it.
     #[serde(default)]
     pub method: Option<String>,
-    /// How often, then no more; once by default, or without end where `percent` is given.
+    /// Number of requests to which the fault applies; 1 by default, unlimited by default if `percent` is given.
     #[serde(default)]
     pub times: Option<u32>,
-    /// How many of a hundred.
+    /// Percentage of matching requests to which the fault applies; all by default.
     #[serde(default)]
     pub percent: Option<u8>,
-    /// The HTTP status of `status_before` and `status_after`.
+    /// HTTP status of `status_before` and `status_after`.
     #[serde(default = "server_error")]
     pub status: u16,
-    /// How long `delay` takes, in milliseconds.
+    /// Duration of `delay`, in milliseconds.
     #[serde(default)]
     pub delay_ms: u64,
 }
@@ -32,37 +32,37 @@ const fn server_error() -> u16 {
     500
 }
 
-/// The things that can go wrong.
+/// Kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// An error instead of the work. A 500 is what the idempotency key stands for from then on.
+    /// Answers an error status without performing the request. A 500 is saved under the idempotency key.
     StatusBefore,
-    /// The work, and then an error.
+    /// Performs the request, then answers an error status.
     StatusAfter,
-    /// The work, late. The idempotency key is in use meanwhile.
+    /// Performs the request after a delay, during which the idempotency key is in flight.
     Delay,
-    /// No answer and no work.
+    /// Drops the connection without performing the request.
     DropBefore,
-    /// The work and no answer.
+    /// Performs the request, then drops the connection without an answer.
     DropAfter,
-    /// The work and half of the answer.
+    /// Performs the request, then sends only half of the answer.
     Truncate,
-    /// The events of the request come twice.
+    /// Delivers the webhooks of the request twice.
     WebhookDuplicate,
-    /// The events of the request come after later ones, in reverse.
+    /// Delivers the webhooks of the request after later ones, in reverse order.
     WebhookReorder,
-    /// The events of the request never come.
+    /// Delivers no webhooks of the request.
     WebhookDrop,
 }
 
 impl Fault {
-    /// A fault that happens once.
+    /// Makes a fault that applies to the next request only.
     pub const fn once(kind: FaultKind) -> Self {
         Self { kind, path: None, method: None, times: None, percent: None, status: 500, delay_ms: 0 }
     }
 
-    /// Reads the header `Twin-Fault`: `status_after=502`, `delay=200`, `drop_before`.
+    /// Parses the header `Twin-Fault`: `status_after=502`, `delay=200`, `drop_before`.
     pub(crate) fn from_header(text: &str) -> Option<Self> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         let kind = serde_json::from_value(serde_json::Value::String(name.trim().to_owned())).ok()?;
@@ -76,17 +76,19 @@ impl Fault {
     }
 }
 
-/// The faults in force. Chance is a sequence that begins the same way every time.
+/// Active faults. Percentages are drawn from a pseudo-random sequence that is the same in every run.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
+    /// Each fault with the number of requests that remain for it.
     active: Vec<(Fault, u32)>,
-    dice: u64,
+    /// State of the pseudo-random generator.
+    random: u64,
 }
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        let endless = if fault.percent.is_some() { u32::MAX } else { 1 };
-        let times = fault.times.unwrap_or(endless);
+        let default = if fault.percent.is_some() { u32::MAX } else { 1 };
+        let times = fault.times.unwrap_or(default);
         self.active.push((fault, times));
     }
 
@@ -94,9 +96,9 @@ impl Faults {
         self.active.clear();
     }
 
-    /// The faults that meet this request, each counted.
-    pub(crate) fn meeting(&mut self, method: &str, path: &str) -> Vec<Fault> {
-        let mut met = Vec::new();
+    /// Takes the faults that apply to a request, and counts each as used once.
+    pub(crate) fn matching(&mut self, method: &str, path: &str) -> Vec<Fault> {
+        let mut matching = Vec::new();
         for (fault, left) in &mut self.active {
             let fits = fault.path.as_ref().is_none_or(|it| path.contains(it.as_str()))
                 && fault.method.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(method));
@@ -104,17 +106,18 @@ impl Faults {
                 continue;
             }
             if let Some(percent) = fault.percent {
-                // The numbers of Knuth's MMIX generator; the high bits are the good ones.
-                self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                if (self.dice >> 33) % 100 >= u64::from(percent) {
+                // Linear congruential generator with the constants of Knuth's MMIX; its high bits are the most random.
+                self.random =
+                    self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (self.random >> 33) % 100 >= u64::from(percent) {
                     continue;
                 }
             }
             *left -= 1;
-            met.push(fault.clone());
+            matching.push(fault.clone());
         }
         self.active.retain(|(_, left)| *left > 0);
-        met
+        matching
     }
 }
 
@@ -123,21 +126,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_meets_the_requests_it_names_as_often_as_it_says() {
+    fn a_fault_applies_to_matching_requests_the_given_number_of_times() {
         let mut faults = Faults::default();
         let path = Some("/confirm".into());
         faults.add(Fault { path, times: Some(2), ..Fault::once(FaultKind::DropAfter) });
-        assert_eq!(faults.meeting("POST", "/v1/refunds").len(), 0);
-        let met: Vec<_> = (0..3).map(|_| faults.meeting("POST", "/v1/payment_intents/pi_1/confirm").len()).collect();
+        assert_eq!(faults.matching("POST", "/v1/refunds").len(), 0);
+        let met: Vec<_> = (0..3).map(|_| faults.matching("POST", "/v1/payment_intents/pi_1/confirm").len()).collect();
         assert_eq!(met, [1, 1, 0]);
     }
 
     #[test]
-    fn chance_is_about_as_often_as_it_says_and_the_same_every_time() {
+    fn a_percentage_is_met_approximately_and_reproducibly() {
         let run = || {
             let mut faults = Faults::default();
             faults.add(Fault { percent: Some(20), ..Fault::once(FaultKind::StatusBefore) });
-            (0..1000).map(|_| faults.meeting("POST", "/").len()).collect::<Vec<_>>()
+            (0..1000).map(|_| faults.matching("POST", "/").len()).collect::<Vec<_>>()
         };
         let hits: usize = run().iter().sum();
         assert!((150..250).contains(&hits), "{hits}");

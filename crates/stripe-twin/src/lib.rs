@@ -1,11 +1,10 @@
-//! A stateful Stripe for development and tests, with faults on demand.
+//! A stateful stand-in for Stripe, for development and tests, with faults on demand.
 //!
-//! [`Twin`] is the whole of it without a network: `handle(request, now)` changes the state and gives the
-//! response and the events. It has no clock, no randomness and no I/O, so that a simulator can drive it.
-//! `Server` (feature `server`, on by default) puts it behind HTTP, delivers its webhooks, and breaks on demand.
+//! [`Twin`] is the core without a network: `handle(request, now)` changes the state and returns the response and the
+//! events. It has no clock, no randomness and no I/O, so that a simulator can drive it. `Server` (feature `server`, on
+//! by default) serves it over HTTP, delivers its webhooks and injects faults.
 //!
-//! It shares no code with the client it is tested against: what both agree on, they agree on by Stripe's own
-//! documentation.
+//! The twin shares no code with the client that is tested against it: both follow Stripe's own documentation.
 
 mod amount_details;
 mod books;

@@ -1,4 +1,4 @@
-//! What the twin remembers, and how Stripe would print it.
+//! Objects that the twin stores, and their JSON as Stripe renders it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::amount_details::AmountDetails;
 use crate::card_options::CardOptions;
 
-/// Puts a field into an object.
+/// Sets a field of a JSON object.
 pub(crate) fn set(object: &mut Value, field: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(field.to_owned(), value);
@@ -71,7 +71,7 @@ impl Intent {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            // Of older API versions, like `source` below: their clients find both where they look for them.
+            // A field of older API versions, like `source` below, for clients that still read it.
             "invoice": null,
             "last_payment_error": self.last_payment_error,
             "latest_charge": self.latest_charge,
@@ -115,7 +115,7 @@ pub(crate) struct Charge {
     pub(crate) failure_code: Option<String>,
     pub(crate) failure_message: Option<String>,
     pub(crate) created: i64,
-    /// A copy of the intent's, as it was when the charge was made ("Metadata").
+    /// Copy of the intent's metadata at the time the charge was created ("Metadata").
     #[serde(default)]
     pub(crate) metadata: Metadata,
 }
@@ -235,14 +235,14 @@ pub(crate) struct Dispute {
     pub(crate) amount: i64,
     pub(crate) currency: String,
     pub(crate) status: String,
-    /// What was taken of the balance (negative) and put back because of it, in this order.
+    /// Amounts withdrawn from the balance (negative) and reinstated (positive) because of the dispute, in order.
     #[serde(default)]
     pub(crate) movements: Vec<i64>,
     pub(crate) created: i64,
 }
 
 impl Dispute {
-    /// A week to answer.
+    /// Time for submitting evidence: a week.
     const DUE_SECONDS: i64 = 7 * 24 * 3600;
 
     /// Whether the bank has not decided yet.
@@ -364,25 +364,25 @@ impl SetupIntent {
     }
 }
 
-/// Something that happened, as it is listed and delivered.
+/// A Stripe event, as it is listed and delivered to webhook endpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// `evt_…`.
+    /// Id of the event (`evt_…`).
     pub id: String,
-    /// Like `payment_intent.succeeded`.
+    /// Type of the event, like `payment_intent.succeeded`.
     pub kind: String,
-    /// Seconds since 1970.
+    /// Time of creation, in seconds since 1970.
     pub created: i64,
-    /// The object at that moment.
+    /// The object as it was when the event was created.
     pub object: Value,
-    /// The idempotency key of the request that caused it.
+    /// Idempotency key of the request that caused the event.
     pub idempotency_key: Option<String>,
-    /// The request that caused it; none where the twin acted by itself.
+    /// Id of the request that caused the event (`req_…`); `None` if the twin acted by itself.
     pub request: Option<String>,
 }
 
 impl Event {
-    /// As Stripe prints it.
+    /// The event as JSON, as Stripe renders it.
     pub fn to_json(&self) -> Value {
         json!({
             "id": self.id,
@@ -398,22 +398,22 @@ impl Event {
     }
 }
 
-/// Where events are sent.
+/// A webhook endpoint to which events are delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookEndpoint {
-    /// `we_…`.
+    /// Id of the endpoint (`we_…`).
     pub id: String,
-    /// Where.
+    /// URL to which events are posted.
     pub url: String,
-    /// What the deliveries are signed with.
+    /// Secret with which deliveries are signed (`whsec_…`).
     pub secret: String,
-    /// Which types; `*` for all.
+    /// Event types that are delivered; `*` for all.
     pub enabled_events: Vec<String>,
 }
 
 impl WebhookEndpoint {
     #[cfg(feature = "server")]
-    pub(crate) fn wants(&self, kind: &str) -> bool {
+    pub(crate) fn is_enabled_for(&self, kind: &str) -> bool {
         self.enabled_events.iter().any(|it| it == "*" || it == kind)
     }
 

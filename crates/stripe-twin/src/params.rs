@@ -1,42 +1,42 @@
-//! Stripe's bracketed forms, read and held against what an endpoint takes.
+//! Parser of Stripe's bracketed forms, and their check against the parameters that an endpoint accepts.
 
 use std::collections::BTreeMap;
 
 use crate::error::Refusal;
 
-/// The parameters of a request. `amount_details[line_items][0][quantity]=2` is
+/// Parameters of a request, by dotted names: `amount_details[line_items][0][quantity]=2` has the name
 /// `amount_details.line_items.0.quantity`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params(BTreeMap<String, String>);
 
-/// What a parameter may be.
+/// Values that a parameter may have. Any parameter may be empty.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// Whole digits.
+    /// A whole number in decimal digits.
     Int,
     /// `true` or `false`.
     Bool,
-    /// At most so many characters.
+    /// A text of at most so many characters.
     Text(usize),
-    /// One of these words.
+    /// One of these values.
     Word(&'static [&'static str]),
 }
 
-/// One parameter that an endpoint takes; `*` stands for a list's index or a free key.
+/// Name and kind of one parameter that an endpoint accepts; `*` in the name matches a list index or a free key.
 pub(crate) type Spec = (&'static str, Kind);
 
 const METADATA_KEYS_MAX: usize = 50;
 const METADATA_KEY_CHARS_MAX: usize = 40;
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
-    /// Of names as they are inside, like `metadata.order_id`.
+    /// Collects parameters with dotted names, like `metadata.order_id`.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
 impl Params {
-    /// Reads a form body or a query.
+    /// Parses a form body or a query.
     pub fn parse(text: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(text);
         Self(
@@ -46,7 +46,7 @@ impl Params {
         )
     }
 
-    /// Checks every parameter against what is taken.
+    /// Checks that every parameter is one of `specs` and has a value of its kind, and the limits of metadata.
     pub(crate) fn check(&self, specs: &[&[Spec]]) -> Result<(), Refusal> {
         for (name, value) in &self.0 {
             let spec = specs.iter().copied().flatten().find(|(pattern, _)| matches(pattern, name));
@@ -65,11 +65,12 @@ impl Params {
         Ok(())
     }
 
+    /// Value of a parameter; `None` if it is absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
     }
 
-    /// Whether it is there at all, if only to clear something.
+    /// Value of a parameter, also if it is empty: an empty value clears a field.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -86,6 +87,7 @@ impl Params {
         self.text(name).ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
     }
 
+    /// Parameters below `prefix`, by the rest of their names.
     pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
         let inside = |(key, value): (&String, &String)| {
             key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it.to_owned(), value.clone()))
@@ -93,16 +95,16 @@ impl Params {
         self.0.iter().filter_map(inside).collect()
     }
 
-    /// The values of a list.
+    /// Values of a list parameter.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         self.under(name).into_values().collect()
     }
 
-    /// The same for the same parameters, whatever their order was.
+    /// Text that is equal for equal parameters, whatever their order in the form.
     pub(crate) fn fingerprint(&self) -> String {
         let mut text = String::new();
         for (key, value) in &self.0 {
-            // With their lengths, so that no two different forms read the same.
+            // Lengths are included so that different parameters never give the same text.
             text.extend([&key.len().to_string(), ":", key, "=", &value.len().to_string(), ":", value, ";"]);
         }
         text
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_become_dots_and_unknown_names_are_refused() {
+    fn bracketed_names_become_dotted_and_unknown_names_are_refused() {
         let params = Params::parse(b"amount=5&metadata[order_id]=9&lines%5B0%5D%5Bquantity%5D=2");
         assert_eq!(params.int("amount"), Some(5));
         assert_eq!(params.text("lines.0.quantity"), Some("2"));
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_held_to_their_kind() {
+    fn each_value_is_checked_by_its_kind() {
         let specs: &[Spec] = &[
             ("amount", Kind::Int),
             ("confirm", Kind::Bool),

@@ -1,4 +1,4 @@
-//! PaymentIntents and the charges they make.
+//! PaymentIntents: create, retrieve, list, update, confirm, capture, cancel, and their later outcome at the bank.
 
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ const CANCEL: &[Spec] = &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), (
 
 const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"])), ("client_secret", Kind::Text(500))];
 
-/// The least that is charged, by settlement currency ("Minimum and maximum charge amounts").
+/// Minimum charge amount by settlement currency ("Minimum and maximum charge amounts").
 fn minimum(currency: &str) -> i64 {
     match currency {
         "ars" | "aud" | "brl" | "cad" | "chf" | "cop" | "eur" | "idr" | "ils" | "inr" | "jpy" | "krw" | "nzd"
@@ -99,7 +99,7 @@ fn minimum(currency: &str) -> i64 {
     }
 }
 
-/// The most that is charged: eight digits, and more where the same page says so.
+/// Maximum charge amount: eight digits, or more for the currencies that the same page names.
 fn maximum(currency: &str) -> i64 {
     match currency {
         "idr" => 999_999_999_999,
@@ -131,7 +131,8 @@ fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The grammar of the twin's own: one `@`, plain characters before it, and at least two labels after it.
+/// Checks `receipt_email` by a simplified grammar: one `@`, plain characters before it, and at least two labels after
+/// it.
 fn check_email(params: &Params) -> Result<(), Refusal> {
     let Some(email) = params.text("receipt_email") else { return Ok(()) };
     let plain = |text: &str, more: &str| {
@@ -170,7 +171,7 @@ impl Twin {
         }
         let customer = params.text("customer").map(str::to_owned);
         if let Some(id) = &customer {
-            self.living_customer(id)?;
+            self.check_customer(id)?;
         }
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         self.check_owner(payment_method.as_ref(), customer.as_deref())?;
@@ -234,7 +235,7 @@ impl Twin {
         self.shown(id, params)
     }
 
-    /// The intent, with what was asked to be whole.
+    /// The intent as JSON, with the references that the request expands.
     fn shown(&self, id: &str, params: &Params) -> Result<Value, Refusal> {
         let intent = self.intents.get(id).ok_or_else(|| Refusal::missing("payment_intent", id))?;
         let mut json = intent.to_json();
@@ -266,7 +267,7 @@ impl Twin {
         check_email(params)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
-            self.living_customer(customer)?;
+            self.check_customer(customer)?;
         }
         let before = self.intents.get(id).ok_or_else(|| Refusal::missing("payment_intent", id))?;
         let customer = params.given("customer").or(before.customer.as_deref()).filter(|it| !it.is_empty());
@@ -342,7 +343,7 @@ impl Twin {
         self.confirm(id, now)
     }
 
-    /// A saved payment method is used by its customer alone, at creation and update too.
+    /// Refuses a saved payment method of another customer, at creation, update and confirmation.
     fn check_owner(&self, method: Option<&String>, customer: Option<&str>) -> Result<(), Refusal> {
         let saved_by = method.and_then(|it| self.payment_methods.get(it)).and_then(|it| it.customer.as_deref());
         if saved_by.is_some_and(|it| customer != Some(it)) {
@@ -366,9 +367,9 @@ impl Twin {
         let token = self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();
         let outcome = cards::by_token(&token).map_or(Outcome::Succeeds, |it| it.outcome);
         match outcome {
-            Outcome::Succeeds => self.money_moves(id, now)?,
+            Outcome::Succeeds => self.approve(id, now)?,
             Outcome::Declined(code, decline_code, message) => {
-                return Err(self.declined(id, code, decline_code, message, now)?);
+                return Err(self.decline(id, code, decline_code, message, now)?);
             }
             Outcome::NeedsAction => {
                 let intent = self.intent_mut(id)?;
@@ -393,7 +394,7 @@ impl Twin {
         self.shown(id, &Params::default())
     }
 
-    /// What the customer does at the bank, or the bank in its own time: there is no such call at Stripe.
+    /// Finishes an authentication by the customer, or a payment that the bank is processing. Stripe has no such call.
     pub(crate) fn finish_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[FINISH])?;
         let intent = self.intent_mut(id)?;
@@ -408,10 +409,10 @@ impl Twin {
             } else {
                 ("payment_intent_payment_attempt_failed", "The payment failed.")
             };
-            // Nobody waits for this answer as a payment's: the refusal is in the intent and its event.
-            self.declined(id, code, "", message, now)?;
+            // The decline is shown in the intent and its event, not as an error of this call.
+            self.decline(id, code, "", message, now)?;
         } else {
-            self.money_moves(id, now)?;
+            self.approve(id, now)?;
         }
         self.shown(id, &Params::default())
     }
@@ -433,7 +434,7 @@ impl Twin {
         intent.amount_details = intent.amount_details.captured(params, amount)?;
         intent.metadata.extend(params.under("metadata"));
         let charge = intent.latest_charge.clone().unwrap_or_default();
-        self.money_is_taken(id, &charge, amount, "charge.captured", now)?;
+        self.capture_charge(id, &charge, amount, "charge.captured", now)?;
         self.shown(id, params)
     }
 
@@ -481,14 +482,14 @@ mod tests {
     }
 
     fn confirm(twin: &mut Twin, id: &str, method: &str) -> (u16, Value, Vec<String>) {
-        let asked =
+        let sent =
             request(Method::Post, &format!("/v1/payment_intents/{id}/confirm"), &format!("payment_method={method}"));
-        let (response, events) = twin.handle(&asked, NOW);
+        let (response, events) = twin.handle(&sent, NOW);
         (response.status, response.body, events.into_iter().map(|it| it.kind).collect())
     }
 
     #[test]
-    fn a_card_that_works_pays_and_the_fee_comes_after() {
+    fn a_working_card_pays_and_the_fee_is_known_later() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&metadata[order_id]=9&automatic_payment_methods[enabled]=true");
         let (status, body, events) = confirm(&mut twin, &id, "pm_card_visa");
@@ -502,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declined_card_leaves_the_intent_open_for_the_next() {
+    fn a_declined_card_leaves_the_intent_open_for_another_card() {
         for (token, code, decline) in [
             ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
             ("pm_card_visa_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
@@ -520,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_asks_the_customer_ends_either_way() {
+    fn an_authentication_succeeds_or_fails() {
         for (outcome, expected) in [("succeeded", "succeeded"), ("failed", "requires_payment_method")] {
             let mut twin = Twin::default();
             let id = intent(&mut twin, "");
@@ -536,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_capture_holds_takes_a_part_and_lapses() {
+    fn an_authorisation_is_captured_in_part_or_expires() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&capture_method=manual");
         let (_, body, events) = confirm(&mut twin, &id, "pm_card_visa");
@@ -560,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_an_end_and_says_how_things_stand() {
+    fn a_final_status_refuses_every_change_and_shows_the_intent() {
         let mut twin = Twin::default();
         let paid = intent(&mut twin, "");
         confirm(&mut twin, &paid, "pm_card_visa");
@@ -578,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_changes_the_amount_until_money_moves() {
+    fn an_open_intent_is_updated() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&metadata[a]=1&metadata[b]=2");
         let path = format!("/v1/payment_intents/{id}");
@@ -591,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_for_the_receipt_is_checked_wherever_it_is_given() {
+    fn the_receipt_email_is_checked_in_every_request() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&receipt_email=ada@example.com");
         let one = format!("/v1/payment_intents/{id}");
@@ -612,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_a_card_are_taken_and_shown() {
+    fn card_options_are_accepted_and_shown() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "");
         let path = format!("/v1/payment_intents/{id}");
@@ -664,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_that_disputes_does_so_after_paying() {
+    fn the_dispute_card_is_disputed_after_the_payment() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "");
         let (_, _, events) = confirm(&mut twin, &id, "pm_card_createDispute");
@@ -674,11 +675,11 @@ mod tests {
         let path = format!("/_twin/disputes/{}/close", disputes["data"][0]["id"].as_str().unwrap());
         assert_eq!(post(&mut twin, &path, "outcome=won").body["status"], "won");
         let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}"));
-        assert_eq!(refund.status, 200, "what was won back can be refunded");
+        assert_eq!(refund.status, 200, "a won dispute leaves the charge refundable");
     }
 
     #[test]
-    fn a_card_holder_disputes_what_was_paid_and_once() {
+    fn a_paid_intent_can_be_disputed_once() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "");
         let path = format!("/_twin/payment_intents/{id}/dispute");
@@ -693,7 +694,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bank_may_decide_anew_and_a_lost_part_leaves_the_rest_to_be_refunded() {
+    fn a_bank_may_reverse_its_decision_and_a_partly_lost_charge_is_refundable_for_the_rest() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "");
         confirm(&mut twin, &id, "pm_card_visa");
@@ -716,7 +717,7 @@ mod tests {
     }
 
     #[test]
-    fn the_books_tell_what_the_lists_tell() {
+    fn the_views_show_what_the_lists_show() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&metadata[order_id]=9&capture_method=manual");
         confirm(&mut twin, &id, "pm_card_visa");

@@ -1,4 +1,4 @@
-//! Refunds.
+//! Refunds: creation, listing and their later outcome at the bank.
 
 use serde_json::Value;
 
@@ -97,15 +97,15 @@ impl Twin {
         self.emit("refund.created", answer.clone(), now);
         self.emit("charge.refunded", charge_json, now);
         if aftermath == Aftermath::RefundFails {
-            // The bank sends the money back a moment after all seemed well.
-            self.send_back(&mut refund, now);
+            // The customer's bank rejects the refund after Stripe has answered `succeeded`.
+            self.fail_refund(&mut refund, now);
         }
         self.refunds.insert(id, refund);
         Ok(answer)
     }
 
-    /// The customer's bank does not take it: the money is here again.
-    fn send_back(&mut self, refund: &mut Refund, now: i64) {
+    /// Fails a refund: the customer's bank has rejected it, and the money is on the balance again.
+    fn fail_refund(&mut self, refund: &mut Refund, now: i64) {
         refund.status = "failed".into();
         refund.failure_reason = Some("expired_or_canceled_card".into());
         if let Some(charge) = self.charges.get_mut(&refund.charge) {
@@ -114,13 +114,13 @@ impl Twin {
         self.emit("refund.failed", refund.to_json(), now);
     }
 
-    /// What the customer's bank does in its own time: there is no such call at Stripe. A refund that has succeeded may
-    /// fail all the same.
+    /// Finishes a refund as the customer's bank decides, possibly much later. Stripe has no such call. A refund that
+    /// has succeeded may still fail.
     pub(crate) fn finish_refund(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[FINISH])?;
         let mut refund = self.refunds.remove(id).ok_or_else(|| Refusal::missing("refund", id))?;
         match (refund.status.as_str(), params.text("outcome")) {
-            ("pending" | "succeeded", Some("failed")) => self.send_back(&mut refund, now),
+            ("pending" | "succeeded", Some("failed")) => self.fail_refund(&mut refund, now),
             ("pending", _) => {
                 refund.status = "succeeded".into();
                 self.emit("refund.updated", refund.to_json(), now);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn refunds_add_up_to_what_was_taken_and_no_more() {
+    fn refunds_add_up_to_the_captured_amount_and_no_more() {
         let mut twin = Twin::default();
         let id = paid(&mut twin, "pm_card_visa");
         let refund = |twin: &mut Twin, more: &str| post(twin, "/v1/refunds", &format!("payment_intent={id}{more}"));
@@ -170,7 +170,7 @@ mod tests {
         let list = twin.handle(&request(Method::Get, "/v1/refunds", &format!("payment_intent={id}")), NOW).0.body;
         assert_eq!(list["data"].as_array().map(Vec::len), Some(2));
         let intent = twin.handle(&request(Method::Get, &format!("/v1/payment_intents/{id}"), ""), NOW).0.body;
-        assert_eq!(intent["status"], "succeeded", "a refunded payment stays one");
+        assert_eq!(intent["status"], "succeeded", "a refunded payment stays succeeded");
     }
 
     #[test]
@@ -179,8 +179,8 @@ mod tests {
         let id = paid(&mut twin, "pm_card_pendingRefund");
         assert_eq!(post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).body["status"], "pending");
         let id = paid(&mut twin, "pm_card_refundFail");
-        let asked = request(Method::Post, "/v1/refunds", &format!("payment_intent={id}"));
-        let (answer, events) = twin.handle(&asked, NOW);
+        let sent = request(Method::Post, "/v1/refunds", &format!("payment_intent={id}"));
+        let (answer, events) = twin.handle(&sent, NOW);
         assert_eq!(answer.body["status"], "succeeded");
         assert_eq!(events.last().map(|it| it.kind.as_str()), Some("refund.failed"));
         let refund = answer.body["id"].as_str().unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bank_decides_on_a_refund_in_its_own_time() {
+    fn a_pending_refund_is_finished_by_the_bank_later() {
         let mut twin = Twin::default();
         let id = paid(&mut twin, "pm_card_pendingRefund");
         let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}")).body;
@@ -201,11 +201,11 @@ mod tests {
             assert_eq!(post(&mut twin, &path, &format!("outcome={outcome}")).body["status"], status);
         }
         let again = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}"));
-        assert_eq!(again.status, 200, "the money is here again");
+        assert_eq!(again.status, 200, "the failed refund's money can be refunded again");
     }
 
     #[test]
-    fn what_was_not_paid_or_is_disputed_is_not_refunded() {
+    fn an_unpaid_or_disputed_charge_is_not_refunded() {
         let mut twin = Twin::default();
         let open = post(&mut twin, "/v1/payment_intents", "amount=1000&currency=usd").body;
         let open = open["id"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! The twin behind HTTP.
+//! HTTP server of the twin.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -28,53 +28,53 @@ use crate::objects::{Event, WebhookEndpoint};
 use crate::params::Params;
 use crate::twin::{Method, Request, Response, Twin};
 
-/// The most kinds of requests that are counted.
+/// Most kinds of requests (method and path prefix) that are counted.
 const REQUEST_KINDS_MAX: usize = 1000;
-/// The largest body that is read, in bytes.
+/// Largest request body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// How long an event that was put back waits for a later one.
+/// Longest time for which a reordered event is held back for later ones.
 const REORDER_WAIT: Duration = Duration::from_millis(500);
-/// How often a changed state is written to its file.
+/// Interval at which a changed state is written to its file.
 const SAVE_EVERY: Duration = Duration::from_millis(300);
 
-/// How a twin is run.
+/// Options of a twin server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where its state is kept from one start to the next; nowhere by default.
+    /// File that keeps the state across restarts; without one the state is lost when the server ends.
     pub state_file: Option<PathBuf>,
-    /// How long each answer takes.
+    /// Time by which each answer is delayed.
     pub latency: Duration,
-    /// Endpoints that are there from the start.
+    /// Webhook endpoints that are registered at the start.
     pub endpoints: Vec<WebhookEndpoint>,
-    /// What time it is, in seconds since 1970.
+    /// Clock, in seconds since 1970.
     pub clock: fn() -> i64,
 }
 
-/// Why a twin does not start.
+/// Why a twin server does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The address is taken, say.
+    /// The server cannot listen, for example because the address is in use.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// Where.
+        /// Address to listen on.
         address: SocketAddr,
-        /// Why not.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The state file is not what this twin wrote.
+    /// The state file is not one that this version of the twin wrote.
     #[error("the twin's state file {} cannot be read ({reason}): move it away to start over", path.display())]
     State {
-        /// Which.
+        /// Path of the state file.
         path: PathBuf,
-        /// Why not.
+        /// Why the file cannot be read.
         reason: String,
     },
-    /// The HTTP client for webhooks cannot be made.
-    #[error("webhooks cannot be sent: {0}")]
+    /// The HTTP client for webhooks cannot be built.
+    #[error("the HTTP client for webhooks cannot be built: {0}")]
     Http(#[from] reqwest::Error),
 }
 
-/// A twin that listens.
+/// A twin that listens on a TCP address.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -92,22 +92,23 @@ struct Shared {
 struct Inner {
     twin: Twin,
     faults: Faults,
-    /// How often each method and the first two parts of each path were asked for.
+    /// Number of requests by method and the first two segments of the path.
     requests: BTreeMap<String, u64>,
-    /// Idempotency keys of requests that are being worked on.
+    /// Idempotency keys of requests in flight.
     in_flight: HashSet<String>,
-    /// Events that wait for later ones.
-    put_back: Vec<Event>,
+    /// Events held back for reordering.
+    held_back: Vec<Event>,
+    /// Whether the state has changed since it was last written.
     changed: bool,
 }
 
-/// The connection is to be dropped without an answer.
+/// Error that drops the connection without an answer.
 #[derive(Debug, Error)]
 #[error("the connection is dropped on demand")]
 struct Dropped;
 
 impl Server {
-    /// Listens at `address` (port 0 for any).
+    /// Makes a server that listens on `address` (port 0 for any free port).
     pub async fn bind(address: SocketAddr, options: Options) -> Result<Self, StartError> {
         let mut twin = match &options.state_file {
             Some(path) if path.exists() => load(path)?,
@@ -122,12 +123,12 @@ impl Server {
         Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options }) })
     }
 
-    /// Where it listens.
+    /// Address on which the server listens.
     pub fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 
-    /// Answers until `stop` is done; then writes its state and ends.
+    /// Serves requests until `stop` completes, then writes the state.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         let mut save = tokio::time::interval(SAVE_EVERY);
@@ -143,7 +144,7 @@ impl Server {
                             let service = service_fn(move |request| answer(Arc::clone(&shared), request));
                             let connection = hyper::server::conn::http1::Builder::new()
                                 .serve_connection(TokioIo::new(stream), service);
-                            // An error is a client that went away, or one that was dropped on demand.
+                            // Errors are clients that disconnected and connections dropped by a fault.
                             drop(connection.await);
                         });
                     }
@@ -166,7 +167,7 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the state beside its file and puts it in its place, so that a crash leaves the old or the new.
+    /// Writes the state to a new file and renames it, so that a crash leaves either the old or the new state.
     fn save(&self) {
         let Some(path) = &self.options.state_file else { return };
         let text = {
@@ -176,36 +177,36 @@ impl Shared {
             }
             serde_json::to_string(&inner.twin)
         };
-        let beside = path.with_extension("new");
+        let new_file = path.with_extension("new");
         let written = text.map_err(std::io::Error::other).and_then(|text| {
-            std::fs::write(&beside, text)?;
-            std::fs::rename(&beside, path)
+            std::fs::write(&new_file, text)?;
+            std::fs::rename(&new_file, path)
         });
         if let Err(error) = written {
-            tracing::error!(path = %path.display(), %error, "the twin's state was not written");
+            tracing::error!(path = %path.display(), %error, "the twin's state could not be written");
         }
     }
 
     fn deliver(&self, twin: &Twin, events: &[Event]) {
         for event in events {
-            for endpoint in twin.endpoints().filter(|it| it.wants(&event.kind)) {
+            for endpoint in twin.endpoints().filter(|it| it.is_enabled_for(&event.kind)) {
                 self.deliveries.send(endpoint.clone(), event);
             }
         }
     }
 
-    /// Sends what a request caused, as its faults have it.
+    /// Delivers the events of a request, subject to the request's faults.
     fn send(self: &Arc<Self>, inner: &mut Inner, events: Vec<Event>, faults: &[Fault]) {
         let has = |kind| faults.iter().any(|it| it.kind == kind);
         if events.is_empty() || has(FaultKind::WebhookDrop) {
             return;
         }
         if has(FaultKind::WebhookReorder) {
-            inner.put_back.extend(events);
+            inner.held_back.extend(events);
             let this = Arc::clone(self);
             tokio::spawn(async move {
                 tokio::time::sleep(REORDER_WAIT).await;
-                this.send_put_back(&mut this.lock());
+                this.deliver_held_back(&mut this.lock());
             });
             return;
         }
@@ -213,11 +214,11 @@ impl Shared {
         if has(FaultKind::WebhookDuplicate) {
             self.deliver(&inner.twin, &events);
         }
-        self.send_put_back(inner);
+        self.deliver_held_back(inner);
     }
 
-    fn send_put_back(&self, inner: &mut Inner) {
-        let mut late = std::mem::take(&mut inner.put_back);
+    fn deliver_held_back(&self, inner: &mut Inner) {
+        let mut late = std::mem::take(&mut inner.held_back);
         late.reverse();
         self.deliver(&inner.twin, &late);
     }
@@ -268,7 +269,7 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
         idempotency_key: header("idempotency-key"),
         version: header("stripe-version"),
     };
-    let mut faults = shared.lock().faults.meeting(head.method.as_str(), &path);
+    let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
     faults.extend(header("twin-fault").and_then(|it| Fault::from_header(&it)));
     perform(&shared, &request, &faults).await
 }
@@ -290,10 +291,10 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
     }
     let delay = fault(FaultKind::Delay).map_or(Duration::ZERO, |it| Duration::from_millis(it.delay_ms));
     let wait = shared.options.latency + delay;
-    // A key is in use from the arrival of its request to its answer.
-    let _claim = match request.effective_key() {
-        Some(key) => match Claim::new(shared, key.to_owned()) {
-            Some(claim) => Some(claim),
+    // A key is in flight from the arrival of its request to its answer.
+    let _key_in_flight = match request.effective_key() {
+        Some(key) => match KeyInFlight::new(shared, key.to_owned()) {
+            Some(it) => Some(it),
             None => return Ok(refuse(&Refusal::key_in_use())),
         },
         None => None,
@@ -319,26 +320,26 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
     Ok(respond(response.status, headers, &response.body, fault(FaultKind::Truncate).is_some()))
 }
 
-/// An idempotency key in use, until it is dropped: also when the client goes away.
-struct Claim {
+/// Guard of an idempotency key in flight; its drop releases the key, also when the client disconnects.
+struct KeyInFlight {
     shared: Arc<Shared>,
     key: String,
 }
 
-impl Claim {
+impl KeyInFlight {
     fn new(shared: &Arc<Shared>, key: String) -> Option<Self> {
         let fresh = shared.lock().in_flight.insert(key.clone());
         fresh.then(|| Self { shared: Arc::clone(shared), key })
     }
 }
 
-impl Drop for Claim {
+impl Drop for KeyInFlight {
     fn drop(&mut self) {
         self.shared.lock().in_flight.remove(&self.key);
     }
 }
 
-/// `Bearer sk_…`, or the user of `Basic`, as `curl -u` sends it.
+/// API key of an `Authorization` header: the token of `Bearer`, or the user of `Basic` as `curl -u` sends it.
 fn api_key(value: &HeaderValue) -> Option<String> {
     let (scheme, given) = value.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -367,7 +368,8 @@ fn set_faults(shared: &Shared, method: Method, body: &[u8]) -> hyper::Response<T
     }
 }
 
-/// Browsers ask before they send a key to another origin. As at Stripe, any page may: what it can do, its key says.
+/// Answer to a CORS preflight. As at Stripe, pages of every origin may send requests; the API key limits what they can
+/// do.
 fn preflight() -> hyper::Response<Text> {
     let mut response = respond(200, Vec::new(), &json!({}), false);
     let fields = response.headers_mut();
@@ -397,7 +399,7 @@ fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, trun
     response
 }
 
-/// A body that may promise more than it gives.
+/// Response body that can be cut off in the middle.
 struct Text {
     rest: Option<Bytes>,
     truncated: bool,

@@ -10,15 +10,15 @@ use crate::objects::{
 };
 use crate::params::Params;
 
-/// The version of the API that objects are rendered in.
+/// API version in which objects are rendered.
 pub(crate) const API_VERSION: &str = "2026-05-27.dahlia";
 
-/// How long an answer is kept under its idempotency key, in seconds: 24 hours.
+/// Time for which an answer is saved under its idempotency key, in seconds: 24 hours.
 const KEY_SECONDS: i64 = 24 * 3600;
-/// How long an authorisation holds, in seconds: 7 days.
+/// Lifetime of an authorisation, in seconds: 7 days.
 const AUTHORIZATION_SECONDS: i64 = 7 * 24 * 3600;
 
-/// The state of the twin. A request changes it as it would change Stripe, and nothing else does.
+/// State of the twin. Only requests change it, as they would change Stripe.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Twin {
     pub(crate) intents: BTreeMap<String, Intent>,
@@ -30,18 +30,20 @@ pub struct Twin {
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
     pub(crate) setup_intents: BTreeMap<String, SetupIntent>,
     pub(crate) endpoints: BTreeMap<String, WebhookEndpoint>,
-    /// Oldest first.
+    /// Events, the oldest first.
     pub(crate) events: Vec<Event>,
-    answers: BTreeMap<String, Saved>,
-    /// How many ids were given out: they are made from it, so that a run can be repeated.
+    /// Saved answers, by idempotency key.
+    answers: BTreeMap<String, SavedAnswer>,
+    /// Number of ids drawn so far. Ids are derived from it, so that a run can be repeated.
     drawn: u64,
-    /// Nothing happens by itself before this time: so long, nobody need look.
+    /// Earliest time at which a key or an authorisation can expire; before it there is nothing to check.
     #[serde(skip)]
     quiet_until: i64,
     #[serde(skip)]
     cause: Cause,
 }
 
+/// Request that causes the events being emitted; empty if the twin acts by itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Cause {
     request: Option<String>,
@@ -49,7 +51,7 @@ struct Cause {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Saved {
+struct SavedAnswer {
     path: String,
     fingerprint: String,
     status: u16,
@@ -58,14 +60,14 @@ struct Saved {
     at: i64,
 }
 
-/// How a request wants something.
+/// HTTP method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
+    /// `GET`: reads an object or a list.
     Get,
-    /// Makes or changes.
+    /// `POST`: creates or changes an object.
     Post,
-    /// Takes away.
+    /// `DELETE`: deletes an object.
     Delete,
 }
 
@@ -79,57 +81,58 @@ impl Method {
     }
 }
 
-/// A request, as far as Stripe looks at it.
+/// A request, with the parts that Stripe uses.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// How.
+    /// HTTP method.
     pub method: Method,
-    /// What, from `/v1` on.
+    /// Path, beginning with `/v1` or `/_twin`.
     pub path: String,
-    /// The form, or the query.
+    /// Parameters of the form or the query.
     pub params: Params,
-    /// The API key.
+    /// API key (`sk_test_…`).
     pub key: Option<String>,
-    /// The idempotency key.
+    /// Idempotency key.
     pub idempotency_key: Option<String>,
-    /// The API version asked for.
+    /// API version of the header `Stripe-Version`.
     pub version: Option<String>,
 }
 
 impl Request {
-    /// The idempotency key, where it means something: reads are repeatable by nature.
+    /// Idempotency key of a `POST` request; other methods ignore it.
     pub(crate) fn effective_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)
     }
 }
 
-/// An answer.
+/// Answer to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// Beside the usual ones.
+    /// Headers that Stripe adds to its answers, like `Request-Id`.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON.
+    /// JSON body.
     pub body: Value,
 }
 
 impl Twin {
-    /// Answers a request made at `now` (seconds since 1970), and tells what it caused, in its order.
+    /// Handles a request received at `now` (seconds since 1970); returns the answer and the events that it caused, in
+    /// order.
     pub fn handle(&mut self, request: &Request, now: i64) -> (Response, Vec<Event>) {
         self.handle_with(request, now, None)
     }
 
-    /// As [`Self::handle`], but the work ends in a server error of this status after it was done, if one is given:
-    /// what a retry gets is that error.
+    /// Handles a request as [`Self::handle`], but answers the error status `fails`, if given, after the request was
+    /// performed. A server error is saved under the idempotency key, so that a retry gets it too.
     pub fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
         let before = self.events.len();
-        let response = self.take_in(request, now, fails);
+        let response = self.apply(request, now, fails);
         (response, self.events.get(before..).unwrap_or_default().to_vec())
     }
 
-    /// As [`Self::handle_with`]; what it caused is at the end of [`Self::events`].
-    pub fn take_in(&mut self, request: &Request, now: i64, fails: Option<u16>) -> Response {
+    /// Handles a request as [`Self::handle_with`], but leaves the events that it caused at the end of [`Self::events`].
+    pub fn apply(&mut self, request: &Request, now: i64, fails: Option<u16>) -> Response {
         let id = self.draw("req_");
         self.cause = Cause { request: None, idempotency_key: None };
         self.pass_time(now);
@@ -139,7 +142,7 @@ impl Twin {
         response
     }
 
-    /// Everything that happened, oldest first.
+    /// Every event, the oldest first.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
@@ -160,18 +163,18 @@ impl Twin {
             let headers = vec![("Idempotent-Replayed", "true".to_owned()), ("Original-Request", saved.request.clone())];
             return Response { status: saved.status, headers, body: saved.body.clone() };
         }
-        let done = self.perform(request, now);
-        let (mut response, mut keep) = match done {
+        let performed = self.perform(request, now);
+        let (mut response, mut is_saved) = match performed {
             Ok(body) => (Response { status: 200, headers: Vec::new(), body }, true),
             Err(refusal) => (refuse(&refusal), refusal.saved),
         };
         if let Some(status) = fails {
             let refusal = Refusal::server(status);
-            keep = refusal.saved;
+            is_saved = refusal.saved;
             response = refuse(&refusal);
         }
-        if keep {
-            self.keep(request, &response, id, now);
+        if is_saved {
+            self.save_answer(request, &response, id, now);
         }
         if request.method == Method::Post {
             response.headers.push(("Original-Request", id.to_owned()));
@@ -180,8 +183,8 @@ impl Twin {
         response
     }
 
-    /// Saves a server error under a request's key without doing the work. What happens by itself meanwhile is at the
-    /// end of [`Self::events`].
+    /// Answers an error status without performing the request; a server error is saved under the idempotency key.
+    /// Events of authorisations that have expired by `now` are at the end of [`Self::events`].
     pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
@@ -189,16 +192,16 @@ impl Twin {
         self.pass_time(now);
         let mut response = Response { status, headers: Vec::new(), body: json!({ "error": refusal.to_json() }) };
         if refusal.saved {
-            self.keep(request, &response, &id, now);
+            self.save_answer(request, &response, &id, now);
         }
         response.headers.push(("Request-Id", id));
         response
     }
 
-    /// Keeps an answer under its request's key; the first one stays.
-    fn keep(&mut self, request: &Request, response: &Response, id: &str, now: i64) {
+    /// Saves an answer under the request's idempotency key, unless one is already saved.
+    fn save_answer(&mut self, request: &Request, response: &Response, id: &str, now: i64) {
         let Some(key) = request.effective_key() else { return };
-        self.answers.entry(key.to_owned()).or_insert_with(|| Saved {
+        self.answers.entry(key.to_owned()).or_insert_with(|| SavedAnswer {
             path: request.path.clone(),
             fingerprint: request.params.fingerprint(),
             status: response.status,
@@ -206,17 +209,17 @@ impl Twin {
             request: id.to_owned(),
             at: now,
         });
-        self.wake_at(now + KEY_SECONDS);
+        self.expire_at(now + KEY_SECONDS);
     }
 
-    /// Something is to happen by itself at this time.
-    fn wake_at(&mut self, time: i64) {
+    /// Schedules a check for expired keys and authorisations.
+    fn expire_at(&mut self, time: i64) {
         self.quiet_until = self.quiet_until.min(time);
     }
 
-    /// An authorisation made at `now` lapses by itself.
+    /// Schedules the expiry of an authorisation made at `now`.
     pub(crate) fn watch_authorization(&mut self, now: i64) {
-        self.wake_at(now + AUTHORIZATION_SECONDS);
+        self.expire_at(now + AUTHORIZATION_SECONDS);
     }
 
     fn authenticate(&self, request: &Request) -> Result<(), Refusal> {
@@ -226,10 +229,10 @@ impl Twin {
         if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
             return Ok(());
         }
-        // A browser's key opens one intent, by its client secret.
+        // A publishable key gives access to one intent, together with its client secret.
         let secret = request.params.text("client_secret").unwrap_or_default();
-        let opens = |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
-        if key.starts_with("pk_test_") && self.intents.values().any(opens) {
+        let is_allowed = |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
+        if key.starts_with("pk_test_") && self.intents.values().any(is_allowed) {
             return Ok(());
         }
         Err(Refusal::unauthorized("Invalid API Key provided: the twin takes keys that begin with sk_test_"))
@@ -265,17 +268,17 @@ impl Twin {
         Refusal::url(request.method.name(), &request.path)
     }
 
-    /// What Stripe does by itself: keys are forgotten, authorisations end.
+    /// Expires idempotency keys and authorisations, as Stripe does by itself.
     fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
             return;
         }
         self.answers.retain(|_, saved| now - saved.at < KEY_SECONDS);
-        let lapsed = |it: &&Intent| {
+        let is_expired = |it: &&Intent| {
             it.status == "requires_capture" && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
         };
-        let ended: Vec<String> = self.intents.values().filter(lapsed).map(|it| it.id.clone()).collect();
-        for id in ended {
+        let expired: Vec<String> = self.intents.values().filter(is_expired).map(|it| it.id.clone()).collect();
+        for id in expired {
             if let Some(intent) = self.intents.get_mut(&id) {
                 intent.status = "canceled".into();
                 intent.cancellation_reason = Some("automatic".into());
@@ -285,10 +288,10 @@ impl Twin {
                 self.emit("payment_intent.canceled", json, now);
             }
         }
-        let forgotten = self.answers.values().map(|it| it.at + KEY_SECONDS);
-        let held = self.intents.values().filter(|it| it.status == "requires_capture");
-        let lapsing = held.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        self.quiet_until = forgotten.chain(lapsing).min().unwrap_or(i64::MAX);
+        let keys = self.answers.values().map(|it| it.at + KEY_SECONDS);
+        let authorized = self.intents.values().filter(|it| it.status == "requires_capture");
+        let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
+        self.quiet_until = keys.chain(authorizations).min().unwrap_or(i64::MAX);
     }
 
     pub(crate) fn emit(&mut self, kind: &str, object: Value, now: i64) {
@@ -303,25 +306,25 @@ impl Twin {
         self.events.push(event);
     }
 
-    /// A fresh id: 24 characters of a digest of a counter, so that the same run gives the same ids.
+    /// Draws a new id: 24 characters of the digest of a counter, so that the same run gives the same ids.
     pub(crate) fn draw(&mut self, prefix: &str) -> String {
         self.drawn += 1;
         let digest = Sha256::digest(format!("twin {}", self.drawn));
         format!("{prefix}{}", hex::encode(digest).chars().take(24).collect::<String>())
     }
 
-    /// The endpoints that events go to.
+    /// Registered webhook endpoints.
     pub fn endpoints(&self) -> impl Iterator<Item = &WebhookEndpoint> {
         self.endpoints.values()
     }
 
-    /// Registers an endpoint, or changes the one with its id.
+    /// Registers a webhook endpoint, or replaces the one with the same id.
     pub fn register(&mut self, endpoint: WebhookEndpoint) {
         self.endpoints.insert(endpoint.id.clone(), endpoint);
     }
 }
 
-/// A page of a list, the newest first ("Pagination").
+/// One page of a list as JSON, the newest first ("Pagination").
 pub(crate) fn page<'a, T: 'a>(
     url: &str,
     newest_first: impl Iterator<Item = &'a T>,
@@ -334,25 +337,25 @@ pub(crate) fn page<'a, T: 'a>(
         return Err(Refusal::invalid("limit", "This value must be between 1 and 100"));
     }
     let mut rest: Vec<&T> = newest_first.collect();
-    let place = |rest: &[&T], name: &str| {
+    let position = |rest: &[&T], name: &str| {
         let found = rest.iter().position(|it| id(it) == name);
         found.ok_or_else(|| Refusal::missing("object", name))
     };
     if let Some(after) = params.text("starting_after") {
-        let place = place(&rest, after)?;
-        rest.drain(..=place);
+        let position = position(&rest, after)?;
+        rest.drain(..=position);
     }
-    let taken = usize::try_from(limit).unwrap_or(10);
+    let limit = usize::try_from(limit).unwrap_or(10);
     if let Some(before) = params.text("ending_before") {
-        // The page that ends just before it: of the newer ones, those that follow it.
-        let place = place(&rest, before)?;
-        rest.truncate(place);
-        let has_more = rest.len() > taken;
-        let data: Vec<Value> = rest.iter().skip(rest.len().saturating_sub(taken)).map(|it| to_json(it)).collect();
+        // The page of newer objects that ends directly before the named one.
+        let position = position(&rest, before)?;
+        rest.truncate(position);
+        let has_more = rest.len() > limit;
+        let data: Vec<Value> = rest.iter().skip(rest.len().saturating_sub(limit)).map(|it| to_json(it)).collect();
         return Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }));
     }
-    let has_more = rest.len() > taken;
-    let data: Vec<Value> = rest.into_iter().take(taken).map(to_json).collect();
+    let has_more = rest.len() > limit;
+    let data: Vec<Value> = rest.into_iter().take(limit).map(to_json).collect();
     Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
 }
 
@@ -378,7 +381,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_list_is_walked_back_and_on_again() {
+    fn a_list_is_paged_backwards_and_forwards() {
         let mut twin = Twin::default();
         for amount in 500..507 {
             post(&mut twin, "/v1/payment_intents", &format!("amount={amount}&currency=usd"));
@@ -395,7 +398,7 @@ pub(crate) mod tests {
         let after = format!("&starting_after={}", all[2].as_str().unwrap());
         assert_eq!(list(&mut twin, &after), (all[3..6].to_vec(), true));
         let oldest = format!("&ending_before={}", all[6].as_str().unwrap());
-        assert_eq!(list(&mut twin, &oldest), (all[3..6].to_vec(), true), "the ones that follow it");
+        assert_eq!(list(&mut twin, &oldest), (all[3..6].to_vec(), true), "the three events directly newer");
         let newer = format!("&ending_before={}", all[3].as_str().unwrap());
         assert_eq!(list(&mut twin, &newer), (all[..3].to_vec(), false));
         let unknown = twin.handle(&request(Method::Get, "/v1/events", "ending_before=evt_x"), NOW).0;
@@ -403,7 +406,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_answers_the_same_until_it_is_forgotten() {
+    fn an_idempotency_key_replays_its_answer_until_it_expires() {
         let mut twin = Twin::default();
         let keyed = Request {
             idempotency_key: Some("k".into()),
@@ -422,11 +425,11 @@ pub(crate) mod tests {
         assert_eq!(twin.handle(&elsewhere, NOW).0.status, 400);
 
         let (fresh, _) = twin.handle(&keyed, NOW + KEY_SECONDS);
-        assert_ne!(fresh.body["id"], first.body["id"], "a forgotten key makes another");
+        assert_ne!(fresh.body["id"], first.body["id"], "an expired key makes another intent");
     }
 
     #[test]
-    fn what_was_refused_before_the_work_began_is_not_kept() {
+    fn a_refusal_before_the_work_began_is_not_saved_under_the_key() {
         let mut twin = Twin::default();
         let wrong = Request {
             idempotency_key: Some("k".into()),
@@ -438,29 +441,29 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_failure_in_the_middle_is_kept_as_it_was_answered() {
+    fn a_server_error_is_saved_under_the_key() {
         let mut twin = Twin::default();
         let keyed = |key: &str| Request {
             idempotency_key: Some(key.into()),
             ..request(Method::Post, "/v1/payment_intents", "amount=500&currency=usd")
         };
         let (failed, _) = twin.handle_with(&keyed("a"), NOW, Some(500));
-        assert_eq!((failed.status, twin.intents.len()), (500, 1), "it was done all the same");
-        assert_eq!(twin.handle(&keyed("a"), NOW).0.status, 500, "and the error is what a retry gets");
+        assert_eq!((failed.status, twin.intents.len()), (500, 1), "the request was performed before the error");
+        assert_eq!(twin.handle(&keyed("a"), NOW).0.status, 500, "a retry gets the saved error");
         assert_eq!(twin.fail_before(&keyed("b"), NOW, 500).status, 500);
         assert_eq!(twin.handle(&keyed("b"), NOW).0.status, 500);
         assert_eq!(twin.intents.len(), 1);
         assert_eq!(twin.fail_before(&keyed("c"), NOW, 429).status, 429);
-        assert_eq!(twin.handle(&keyed("c"), NOW).0.status, 200, "a 429 stands before the keys");
+        assert_eq!(twin.handle(&keyed("c"), NOW).0.status, 200, "a 429 is not saved under the key");
     }
 
     #[test]
-    fn a_request_needs_a_key_of_test_mode() {
+    fn a_request_needs_a_test_mode_api_key() {
         let mut twin = Twin::default();
         for key in [None, Some("sk_live_x"), Some("pk_test_x"), Some("")] {
-            let mut asked = request(Method::Post, "/v1/customers", "");
-            asked.key = key.map(str::to_owned);
-            assert_eq!(twin.handle(&asked, NOW).0.status, 401, "{key:?}");
+            let mut sent = request(Method::Post, "/v1/customers", "");
+            sent.key = key.map(str::to_owned);
+            assert_eq!(twin.handle(&sent, NOW).0.status, 401, "{key:?}");
         }
     }
 
@@ -477,7 +480,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn lists_walk_from_page_to_page() {
+    fn a_list_is_read_completely_page_by_page() {
         let mut twin = Twin::default();
         for amount in 100..125 {
             post(&mut twin, "/v1/payment_intents", &format!("amount={amount}&currency=usd"));
@@ -497,9 +500,9 @@ pub(crate) mod tests {
         assert_eq!(twin.handle(&request(Method::Get, "/v1/events", "limit=101"), NOW).0.status, 400);
     }
 
-    /// Found by the simulator: the failure was not kept where a forgotten answer still lay.
+    /// Found by the simulator: the error was not saved while an expired answer was still stored under the key.
     #[test]
-    fn a_failure_is_kept_under_a_key_that_was_forgotten() {
+    fn a_failure_is_saved_again_after_its_key_expired() {
         let mut twin = Twin::default();
         let keyed = Request {
             idempotency_key: Some("k".into()),

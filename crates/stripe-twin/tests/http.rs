@@ -1,4 +1,4 @@
-//! The twin over HTTP: faults, keys in flight, webhooks, and what survives a restart.
+//! The twin over HTTP: faults, idempotency keys in flight, webhooks, and restarts.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 use std::net::SocketAddr;
@@ -68,7 +68,7 @@ async fn json(response: Response) -> Value {
 }
 
 #[tokio::test]
-async fn each_fault_does_what_its_name_says_and_a_retry_finds_out() {
+async fn each_fault_has_its_effect_and_a_retry_gets_the_true_outcome() {
     for (fault, answered, made, retry) in [
         ("status_before=429", Some(429), 0, 200),
         ("status_before=500", Some(500), 0, 500),
@@ -97,9 +97,9 @@ async fn each_fault_does_what_its_name_says_and_a_retry_finds_out() {
     }
 }
 
-/// Stripe compares parameters under a key: which work sends the request, the header may say as it likes.
+/// Stripe compares only the parameters under a key, so the `User-Agent` may name other work.
 #[tokio::test]
-async fn a_key_is_good_for_a_repeat_by_another_user_agent() {
+async fn a_repeat_under_one_key_may_have_another_user_agent() {
     let twin = start(options()).await;
     let key = ("idempotency-key", "k");
     let mut ids = Vec::new();
@@ -116,7 +116,7 @@ async fn a_key_is_good_for_a_repeat_by_another_user_agent() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_what_they_ask_for() {
+async fn requests_are_counted_by_method_and_path() {
     let twin = start(options()).await;
     for path in ["/v1/events?limit=1", "/v1/events", "/v1/refunds", "/_twin/requests"] {
         twin.http.get(format!("{}{path}", twin.base)).bearer_auth("sk_test_x").send().await.unwrap();
@@ -147,7 +147,7 @@ async fn faults_are_set_counted_and_cleared() {
 }
 
 #[tokio::test]
-async fn a_key_in_use_is_refused_until_its_first_request_is_answered() {
+async fn a_key_in_flight_is_refused_until_its_first_request_is_answered() {
     let twin = Arc::new(start(Options { latency: Duration::from_millis(1500), ..options() }).await);
     let first = tokio::spawn({
         let twin = Arc::clone(&twin);
@@ -164,7 +164,7 @@ async fn a_key_in_use_is_refused_until_its_first_request_is_answered() {
 
 type Received = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// An endpoint that answers 500 to the first `failures` deliveries.
+/// Starts an endpoint that answers 500 to the first `failures` deliveries.
 async fn endpoint(failures: usize) -> (WebhookEndpoint, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks", listener.local_addr().unwrap());
@@ -216,7 +216,7 @@ async fn kinds(received: &Received, at_least: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_event_is_signed_and_sent_until_it_is_taken() {
+async fn an_event_is_signed_and_sent_until_it_is_accepted() {
     let (endpoint, received) = endpoint(1).await;
     let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
     let made = json(twin.post(CREATE.0, CREATE.1, &[("idempotency-key", "k")]).await.unwrap()).await;
@@ -228,7 +228,7 @@ async fn an_event_is_signed_and_sent_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn webhooks_are_dropped_doubled_and_put_back_on_demand() {
+async fn webhooks_are_dropped_duplicated_and_reordered_on_demand() {
     let (endpoint, received) = endpoint(0).await;
     let twin = start(Options { endpoints: vec![endpoint], ..options() }).await;
     twin.post(CREATE.0, CREATE.1, &[("twin-fault", "webhook_drop")]).await.unwrap();
@@ -239,12 +239,12 @@ async fn webhooks_are_dropped_doubled_and_put_back_on_demand() {
     received.lock().unwrap().clear();
     let paying = "amount=500&currency=usd&confirm=true&payment_method=pm_card_visa";
     twin.post(CREATE.0, paying, &[("twin-fault", "webhook_reorder")]).await.unwrap();
-    assert_eq!(kinds(&received, 4).await.len(), 4, "they come all the same");
+    assert_eq!(kinds(&received, 4).await.len(), 4, "all of them are delivered");
     twin.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_made_is_there_after_a_restart() {
+async fn the_state_survives_a_restart() {
     let folder = tempfile::TempDir::new().unwrap();
     let file: PathBuf = folder.path().join("twin.json");
     let kept = || Options { state_file: Some(file.clone()), ..options() };
@@ -261,9 +261,9 @@ async fn what_was_made_is_there_after_a_restart() {
     assert!(refused.to_string().contains("twin.json"), "{refused}");
 }
 
-/// As at Stripe: a page of another origin may pay what it has the client secret of, and nothing more.
+/// As at Stripe: a page of another origin may pay an intent whose client secret it has, and nothing else.
 #[tokio::test]
-async fn a_browser_may_ask_from_any_page_and_pays_what_it_has_the_secret_of() {
+async fn a_browser_of_any_origin_pays_only_an_intent_whose_client_secret_it_has() {
     let twin = start(options()).await;
     let made = json(twin.post(CREATE.0, CREATE.1, &[]).await.unwrap()).await;
     let url = format!("{}/v1/payment_intents/{}/confirm", twin.base, made["id"].as_str().unwrap());
