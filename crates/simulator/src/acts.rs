@@ -1,4 +1,4 @@
-//! What the people of a run do: customers, the shop, operators, banks, and somebody at Stripe's dashboard.
+//! Actions of the people of a run: customers, the shop, operators, banks, and people at Stripe's dashboard.
 
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
@@ -15,127 +15,128 @@ use uuid::Uuid;
 use crate::books::Violation;
 use crate::fault::Call;
 use crate::stripe::{Delivery, form};
-use crate::world::{BoxFuture, Core, Unheard, World};
+use crate::world::{BoxFuture, Core, Interrupted, World};
 
-/// Something that somebody does with us.
+/// An action of a person or of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// The shop places the order. All placements of a run are one request, repeated.
+    /// The shop places the order. All placements of a run are repeats of one request.
     Place,
-    /// The shop places an order of its own without a key, and hears nothing if something goes wrong.
+    /// The shop places a separate order without an idempotency key, and does not repeat the request.
     PlaceWithoutKey,
-    /// The customer's page asks for something to pay.
-    Ask,
-    /// The payment system calls back.
+    /// The customer's page requests a PaymentIntent.
+    CreateIntent,
+    /// The payment system's callback checks the payment.
     Check,
-    /// The shop makes the order one line of this amount.
+    /// The shop replaces the order's lines with one line of this amount.
     Edit(i64),
-    /// The shop changes its own notes on the order, which Stripe is not told of.
+    /// The shop changes the order's metadata, which Stripe does not get.
     Annotate,
-    /// The shop cancels.
+    /// The shop cancels the order.
     Cancel,
-    /// The shop captures this much, or all.
+    /// The shop captures this amount, or all of it.
     Capture(Option<i64>),
-    /// The shop gives this much back, or all that is left. Each is a request of its own.
+    /// The shop refunds this amount, or all that is left. Each refund is a request of its own.
     Refund(Option<i64>),
-    /// The shop gives this much back, under this key: all that have the same key are one request, repeated.
+    /// The shop refunds this amount under this idempotency key: actions with the same key are repeats of one request.
     RefundAs(&'static str, i64),
-    /// As [`Act::Refund`], by a caller that names no key.
+    /// As [`Act::Refund`], without an idempotency key.
     RefundWithoutKey(i64),
-    /// Somebody does something at Stripe.
-    At(ExternalAction),
-    /// A message of the other mode arrives that says that the intent succeeded.
-    OtherMode,
-    /// Somebody who has the secret of the webhooks sends an event that says that the order was paid.
+    /// Something is done at Stripe, outside Paywright.
+    External(ExternalAction),
+    /// An event of the other mode arrives that reports the intent as succeeded.
+    OtherModeEvent,
+    /// Someone with the webhook secret sends a forged event that reports the order as paid.
     Forge(Forgery),
     /// Time passes, in seconds.
     Wait(u32),
-    /// Stripe's key is rotated; processes know it when they start anew.
+    /// Stripe's API key is rotated; processes use the new one after a restart.
     RotateKey,
 }
 
-/// The payment that a forged event tells of.
+/// Payment that a forged event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forgery {
-    /// The newest intent of the order.
+    /// A payment of the order's newest intent.
     OfItsIntent,
-    /// An intent that Stripe does not have.
+    /// A payment of an intent that Stripe does not have.
     OfNoIntent,
 }
 
-/// Something that somebody does at Stripe without us: a customer, a bank, the dashboard, another program.
+/// An action at Stripe outside Paywright: of a customer, a bank, a person at the dashboard or another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExternalAction {
-    /// The customer pays what the page shows, by this card.
+    /// The customer confirms the shown intent with this test card.
     Pay(&'static str),
-    /// The customer answers the bank's question.
-    Answer(bool),
-    /// The bank decides on a payment that it took its time for.
+    /// The customer passes or fails the bank's authentication.
+    Authenticate(bool),
+    /// The bank approves or declines a payment that is processing.
     BankDecides(bool),
-    /// Somebody gives this much back at the dashboard.
+    /// A person refunds this amount at the dashboard.
     Refund(i64),
-    /// Somebody captures this much at the dashboard, and so releases the rest.
+    /// A person captures this amount at the dashboard, which releases the rest.
     Capture(i64),
-    /// Somebody cancels the intent at the dashboard.
+    /// A person cancels the intent at the dashboard.
     Cancel,
-    /// Another program makes the intent ask for this much.
-    OtherAmount(i64),
-    /// Another program makes the intent ask for another currency.
-    OtherCurrency,
-    /// Another program makes a second intent for the order, and it is paid.
+    /// Another program changes the intent's amount.
+    ChangeAmount(i64),
+    /// Another program changes the intent's currency.
+    ChangeCurrency,
+    /// Another program creates a second intent for the order, and it is paid.
     SecondIntent,
-    /// Another program on the account is paid for something of its own.
-    Foreign,
-    /// The card holder disputes.
+    /// Another program on the account is paid for something unrelated.
+    ForeignPayment,
+    /// The card holder disputes the payment.
     Dispute,
-    /// The shop gives evidence at the dashboard, and the bank reads it.
+    /// The shop submits evidence at the dashboard.
     GiveEvidence,
-    /// The bank decides on the dispute.
+    /// The bank decides the dispute: won by the shop if true.
     CloseDispute(bool),
-    /// The bank decides anew on a dispute that it has decided.
-    DecideAnew(bool),
-    /// The bank decides on the last refund.
-    RefundDecided(bool),
+    /// The bank reverses its decision of a dispute: won by the shop if true.
+    ReverseDispute(bool),
+    /// The bank accepts or rejects the last refund.
+    BankDecidesRefund(bool),
 }
 
 impl ExternalAction {
     const fn name(self) -> &'static str {
         match self {
             Self::Pay(card) => card,
-            Self::Answer(true) => "answer the bank's question",
-            Self::Answer(false) => "fail the bank's question",
-            Self::BankDecides(true) => "the bank says yes",
-            Self::BankDecides(false) => "the bank says no",
+            Self::Authenticate(true) => "authenticate",
+            Self::Authenticate(false) => "fail to authenticate",
+            Self::BankDecides(true) => "the bank approves the payment",
+            Self::BankDecides(false) => "the bank declines the payment",
             Self::Refund(_) => "refund at the dashboard",
             Self::Capture(_) => "capture at the dashboard",
             Self::Cancel => "cancel at the dashboard",
-            Self::OtherAmount(_) => "change the amount elsewhere",
-            Self::OtherCurrency => "change the currency elsewhere",
-            Self::SecondIntent => "pay by a second intent",
-            Self::Foreign => "pay for something foreign",
+            Self::ChangeAmount(_) => "another program changes the amount",
+            Self::ChangeCurrency => "another program changes the currency",
+            Self::SecondIntent => "pay by another program's intent for the order",
+            Self::ForeignPayment => "pay for another program's sale",
             Self::Dispute => "dispute",
-            Self::GiveEvidence => "give evidence at the dashboard",
+            Self::GiveEvidence => "submit evidence at the dashboard",
             Self::CloseDispute(true) => "the shop wins the dispute",
             Self::CloseDispute(false) => "the shop loses the dispute",
-            Self::DecideAnew(true) => "the shop wins the dispute after all",
-            Self::DecideAnew(false) => "the shop loses the dispute after all",
-            Self::RefundDecided(true) => "the bank takes the refund",
-            Self::RefundDecided(false) => "the bank sends the refund back",
+            Self::ReverseDispute(true) => "the bank reverses: the shop wins the dispute",
+            Self::ReverseDispute(false) => "the bank reverses: the shop loses the dispute",
+            Self::BankDecidesRefund(true) => "the bank accepts the refund",
+            Self::BankDecidesRefund(false) => "the bank rejects the refund",
         }
     }
 
-    /// Whether what a customer is asked for, or pays, may be something else than what is due after it.
-    const fn meddles(self) -> bool {
-        matches!(self, Self::OtherAmount(_) | Self::OtherCurrency | Self::SecondIntent)
+    /// Whether the intent's amount or currency, or the received money, may differ from what is due because of this
+    /// action.
+    const fn changes_what_is_due(self) -> bool {
+        matches!(self, Self::ChangeAmount(_) | Self::ChangeCurrency | Self::SecondIntent)
     }
 
-    /// The request at Stripe; none where there is nothing that it could be done to.
+    /// Request of the action at Stripe; `None` if there is no object for it.
     fn request(self, core: &Core) -> Option<(String, Params)> {
         let order = core.books.order.map(|it| it.to_string());
         let is_ours = |it: &IntentView<'_>| {
             order.is_some() && it.metadata.get("order_id").map(String::as_str) == order.as_deref()
         };
-        // What the page shows; where it shows nothing, the newest that there is.
+        // The intent that the page shows, or else the newest one.
         let shown = core.books.shown.as_ref().map(|it| it.as_str().to_owned());
         let intent = shown.or_else(|| core.stripe.twin.intents().filter(is_ours).last().map(|it| it.id.to_owned()));
         let path = |verb: &str| intent.as_ref().map(|it| format!("/v1/payment_intents/{it}{verb}"));
@@ -149,19 +150,19 @@ impl ExternalAction {
         };
         Some(match self {
             Self::Pay(card) => (path("/confirm")?, form([("payment_method", card.to_owned())])),
-            Self::Answer(yes) | Self::BankDecides(yes) => (twin("/finish")?, outcome(yes, "succeeded", "failed")),
+            Self::Authenticate(yes) | Self::BankDecides(yes) => (twin("/finish")?, outcome(yes, "succeeded", "failed")),
             Self::Refund(amount) => {
                 ("/v1/refunds".to_owned(), form([("payment_intent", intent?), ("amount", amount.to_string())]))
             }
             Self::Capture(amount) => (path("/capture")?, form([("amount_to_capture", amount.to_string())])),
             Self::Cancel => (path("/cancel")?, form([])),
-            Self::OtherAmount(amount) => (path("")?, form([("amount", amount.to_string())])),
-            Self::OtherCurrency => (path("")?, form([("currency", "eur".to_owned())])),
+            Self::ChangeAmount(amount) => (path("")?, form([("amount", amount.to_string())])),
+            Self::ChangeCurrency => (path("")?, form([("currency", "eur".to_owned())])),
             Self::SecondIntent => {
                 let amount = core.stripe.twin.intents().find(is_ours).map_or(1000, |it| it.amount);
                 paid(amount.to_string(), Some(("metadata.order_id", order.clone()?)))
             }
-            Self::Foreign => paid("700".to_owned(), None),
+            Self::ForeignPayment => paid("700".to_owned(), None),
             Self::Dispute => (twin("/dispute")?, form([])),
             Self::GiveEvidence => {
                 let id = core.stripe.twin.disputes().find(is_open)?.id;
@@ -171,19 +172,19 @@ impl ExternalAction {
                 let id = core.stripe.twin.disputes().find(is_open)?.id;
                 (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
             }
-            Self::DecideAnew(won) => {
+            Self::ReverseDispute(won) => {
                 let id = core.stripe.twin.disputes().find(|it| !is_open(it))?.id;
                 (format!("/_twin/disputes/{id}/close"), outcome(won, "won", "lost"))
             }
-            Self::RefundDecided(taken) => {
+            Self::BankDecidesRefund(accepted) => {
                 let id = core.stripe.twin.refunds().last()?.id;
-                (format!("/_twin/refunds/{id}/finish"), outcome(taken, "succeeded", "failed"))
+                (format!("/_twin/refunds/{id}/finish"), outcome(accepted, "succeeded", "failed"))
             }
         })
     }
 }
 
-/// A card that pays.
+/// Test card that pays.
 pub(crate) const VISA: &str = "pm_card_visa";
 
 fn usd(minor: i64) -> Option<Money> {
@@ -194,18 +195,18 @@ fn lines(amounts: &[i64]) -> Vec<LineItem> {
     amounts.iter().filter_map(|it| LineItem::new("Bone", usd(*it)?, 1).ok()).collect()
 }
 
-/// Somebody with a list of things to do.
+/// A person with a list of actions.
 pub(crate) struct Person {
     pub(crate) world: World,
     pub(crate) number: usize,
     pub(crate) capture: CaptureMethod,
-    /// How often a request is made that nothing definite is heard of.
+    /// Number of times a request without a definite answer is sent.
     pub(crate) tries: usize,
 }
 
 impl Person {
-    /// Does one thing after the other.
-    pub(crate) async fn live(self, acts: Vec<Act>) {
+    /// Performs the actions one after the other.
+    pub(crate) async fn perform(self, acts: Vec<Act>) {
         for (index, act) in acts.into_iter().enumerate() {
             self.act(act, index).await;
         }
@@ -215,7 +216,7 @@ impl Person {
         match act {
             Act::Place => self.place(Some("order")).await,
             Act::PlaceWithoutKey => self.place(None).await,
-            Act::Ask => self.ask().await,
+            Act::CreateIntent => self.ask().await,
             Act::Check => self.check().await,
             Act::Edit(minor) => self.edit(OrderEdit { lines: Some(lines(&[minor])), ..OrderEdit::default() }).await,
             Act::Annotate => {
@@ -228,22 +229,22 @@ impl Person {
             Act::Refund(minor) => self.refund(minor, Some(format!("refund {} {index}", self.number))).await,
             Act::RefundAs(key, minor) => self.refund(Some(minor), Some(key.to_owned())).await,
             Act::RefundWithoutKey(minor) => self.refund(Some(minor), None).await,
-            Act::At(action) => {
-                self.world.turn(Call::Act, action.name()).await;
+            Act::External(action) => {
+                self.world.turn(Call::External, action.name()).await;
                 let mut core = self.world.core();
                 let Some((path, params)) = action.request(&core) else { return };
                 let now = core.now;
-                core.books.is_meddled_with |= action.meddles();
+                core.books.changed_elsewhere |= action.changes_what_is_due();
                 let answer = core.stripe.act(&path, params, now);
                 drop(core);
                 self.world.learn(|| answer.status.to_string());
             }
-            Act::OtherMode => {
-                self.world.turn(Call::Act, "send a message of the other mode").await;
-                self.send_message_of_other_mode();
+            Act::OtherModeEvent => {
+                self.world.turn(Call::External, "send an event of the other mode").await;
+                self.send_event_of_other_mode();
             }
             Act::Forge(forgery) => {
-                self.world.turn(Call::Act, "forge an event").await;
+                self.world.turn(Call::External, "forge an event").await;
                 self.send_forged_event(forgery);
             }
             Act::Wait(seconds) => {
@@ -251,14 +252,14 @@ impl Person {
                 self.world.core().pass(seconds);
             }
             Act::RotateKey => {
-                self.world.turn(Call::Act, "rotate Stripe's key").await;
+                self.world.turn(Call::External, "rotate Stripe's key").await;
                 self.world.core().stripe.key_version += 1;
             }
         }
     }
 
-    /// An endpoint that was set up for both modes gets such ones.
-    fn send_message_of_other_mode(&self) {
+    /// Sends an event of live mode, as an endpoint of both modes gets them.
+    fn send_event_of_other_mode(&self) {
         let mut core = self.world.core();
         let now = core.now;
         let newest = core.stripe.events.iter().rev().find_map(|(it, _)| match &it.update {
@@ -279,12 +280,12 @@ impl Person {
         event.livemode = true;
         event.update = ProviderUpdate::Intent(snapshot);
         let place = core.stripe.events.len();
-        // It is in no list of this mode.
+        // The event is not in the event list of test mode.
         core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
         core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
     }
 
-    /// It is signed as Stripe signs, and says that all that is due was received.
+    /// Sends an event that Stripe did not create, and that reports the amount due as received.
     fn send_forged_event(&self, forgery: Forgery) {
         let mut core = self.world.core();
         let Some(order) = core.books.order else { return };
@@ -297,20 +298,20 @@ impl Person {
         };
         let total = self.world.store.read(|it| it.orders.get(&order).map(|it| it.value.total));
         let (Ok(intent), Some(total)) = (IntentId::new(id), total) else { return };
-        let asked = IntentSnapshot::new(intent, order, total, now);
-        let told = IntentSnapshot { status: IntentStatus::Succeeded, received: total, ..asked };
+        let unpaid = IntentSnapshot::new(intent, order, total, now);
+        let forged = IntentSnapshot { status: IntentStatus::Succeeded, received: total, ..unpaid };
         let event = ProviderEvent {
             id: format!("evt_forged_{}", core.draw()),
             kind: "payment_intent.succeeded".to_owned(),
             created_at: now,
             livemode: false,
             request: None,
-            update: ProviderUpdate::Intent(Box::new(told)),
+            update: ProviderUpdate::Intent(Box::new(forged)),
             foreign: None,
             other_version: None,
         };
         let place = core.stripe.events.len();
-        // It is in no list of Stripe's.
+        // The event is not in Stripe's event list.
         core.stripe.events.push((event, now.plus_seconds(u32::MAX)));
         core.stripe.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
         core.books.is_forged = true;
@@ -320,9 +321,9 @@ impl Person {
         self.world.core().books.order
     }
 
-    /// Asks us for something, and again where nothing definite was heard: another process each time. Gives what was
-    /// heard last; `None` of a caller who was cut off.
-    async fn insist<T, E>(
+    /// Calls a use case, and repeats the call in another process until the answer is definite. Returns the last answer;
+    /// `Err(None)` if the last call was interrupted.
+    async fn retry_until_definite<T, E>(
         &self,
         tries: usize,
         ask: impl Fn(App) -> BoxFuture<'static, Result<T, E>>,
@@ -332,11 +333,11 @@ impl Person {
         let mut heard = None;
         for attempt in 0..tries {
             let count = self.world.core().processes.len().max(1);
-            heard = match self.world.inside((self.number + attempt) % count, true, ask).await {
+            heard = match self.world.in_process((self.number + attempt) % count, true, ask).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if is_definite(&error) => return Err(Some(error)),
                 Ok(Err(error)) => Some(error),
-                Err(Unheard) => None,
+                Err(Interrupted) => None,
             };
             self.world.turn(Call::Pause, "try again").await;
         }
@@ -358,11 +359,11 @@ impl Person {
             Box::pin(async move { app.place_order(new, request).await })
         };
         let is_definite = |error: &PlaceOrderError| !matches!(error, PlaceOrderError::Store(_));
-        let order = match self.insist(tries, ask, is_definite).await {
+        let order = match self.retry_until_definite(tries, ask, is_definite).await {
             Ok(PlacedOrder::Now(order)) => order.id,
             Ok(PlacedOrder::Before { order, .. }) => order,
             Err(Some(PlaceOrderError::Store(StoreError::Unavailable(_)))) if key.is_none() => {
-                // It was told that nothing was changed: then there is no order.
+                // The store says that nothing was changed: then no order may exist.
                 self.world.core().books.placements.remove(&name);
                 return;
             }
@@ -370,7 +371,7 @@ impl Person {
         };
         let mut core = self.world.core();
         core.books.order.get_or_insert(order);
-        core.books.told_orders.insert(order);
+        core.books.confirmed_orders.insert(order);
     }
 
     async fn ask(&self) {
@@ -381,7 +382,7 @@ impl Person {
         let is_definite = |error: &CreatePaymentIntentError| {
             matches!(error, CreatePaymentIntentError::Request(_) | CreatePaymentIntentError::Settle(_))
         };
-        if let Ok(payable) = self.insist(self.tries, ask, is_definite).await {
+        if let Ok(payable) = self.retry_until_definite(self.tries, ask, is_definite).await {
             self.world.core().books.shown = payable.order.payable_intent().map(|it| it.id.clone());
         }
     }
@@ -394,11 +395,11 @@ impl Person {
         let is_definite = |error: &CheckPaymentError| {
             matches!(error, CheckPaymentError::NotCompleted { .. } | CheckPaymentError::Settle(_))
         };
-        let Ok(checked) = self.insist(self.tries, ask, is_definite).await else { return };
+        let Ok(checked) = self.retry_until_definite(self.tries, ask, is_definite).await else { return };
         let paid_by = checked.order.paid_by().map(|it| it.id.as_str()).unwrap_or_default();
         let mut core = self.world.core();
         if !core.stripe.twin.intents().any(|it| it.id == paid_by && it.received > 0) {
-            let detail = format!("a caller was told that {order} is paid, and Stripe has no money of it");
+            let detail = format!("a caller was answered that {order} is paid, and Stripe has no money for it");
             core.books.broken = Some(Violation::of("I2", detail));
         }
     }
@@ -412,13 +413,13 @@ impl Person {
         };
         let is_definite =
             |error: &EditOrderError| matches!(error, EditOrderError::Refused(_) | EditOrderError::NotFound);
-        let edited = self.insist(self.tries, ask, is_definite).await;
-        // Whoever asked before a restore has died with its process.
-        let is_told = |it: &Changed| match it {
+        let edited = self.retry_until_definite(self.tries, ask, is_definite).await;
+        // The caller of an edit before a restore has died with its process.
+        let is_in_step = |it: &Changed| match it {
             Changed::Done(order) => order.payable_intent().is_none_or(|it| it.amount == order.total),
             Changed::UnderWay(_) => false,
         };
-        if edited.is_ok_and(|it| changes_total && is_told(&it))
+        if edited.is_ok_and(|it| changes_total && is_in_step(&it))
             && let Some(restored) = &mut self.world.core().books.restored
         {
             restored.is_edit_lost = false;
@@ -433,7 +434,7 @@ impl Person {
         };
         let is_definite =
             |error: &CancelOrderError| matches!(error, CancelOrderError::Refused(_) | CancelOrderError::NotFound);
-        drop(self.insist(self.tries, ask, is_definite).await);
+        drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 
     async fn capture(&self, minor: Option<i64>) {
@@ -443,10 +444,10 @@ impl Person {
             Box::pin(async move { app.capture_payment(&OrderRef::Id(order), &Access::All, amount).await })
         };
         let is_definite = |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Store(_));
-        drop(self.insist(self.tries, ask, is_definite).await);
+        drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 
-    /// A caller with a key repeats the request; one without hears nothing and leaves it.
+    /// Refunds, and repeats the request if it has an idempotency key.
     async fn refund(&self, minor: Option<i64>, key: Option<String>) {
         let Some(order) = self.order() else { return };
         let name = key.clone().unwrap_or_else(|| format!("without key {}", self.world.core().draw()));
@@ -461,14 +462,14 @@ impl Person {
             matches!(error, RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused)
         };
         let is_keyless = key.is_none();
-        match self.insist(tries, ask, is_definite).await {
+        match self.retry_until_definite(tries, ask, is_definite).await {
             Ok(refunded) => {
                 let made = (refunded.order.id, refunded.refund.number);
                 let amount = minor.unwrap_or_else(|| refunded.refund.amount.minor());
-                self.world.core().books.told_refunds.insert(made, amount);
+                self.world.core().books.confirmed_refunds.insert(made, amount);
             }
             Err(Some(RefundPaymentError::Store(StoreError::Unavailable(_)))) if is_keyless => {
-                // It was told that nothing was changed: then there is no refund.
+                // The store says that nothing was changed: then no refund may exist.
                 self.world.core().books.refunds.remove(&name);
             }
             Err(_) => {}

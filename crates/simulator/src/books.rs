@@ -1,5 +1,4 @@
-//! What everybody in the world has done and was told: what the invariants are held against beside the store and
-//! Stripe.
+//! Books of the run: what callers did and were answered. The invariants compare them with the store and with Stripe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,12 +7,12 @@ use paywright_app::{Lease, LeasedTask, TaskRelease};
 use paywright_domain::{IntentId, OrderId, TaskKey, Timestamp};
 use uuid::Uuid;
 
-/// An invariant that does not hold.
+/// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` to `I7`, or one of those that the simulator adds (`docs/proof.md`).
+    /// Name of the invariant: `I1` to `I7`, or one of those that the simulator adds (`docs/proof.md`).
     pub invariant: &'static str,
-    /// What is not so.
+    /// Sentence that says how it is broken.
     pub detail: String,
 }
 
@@ -29,63 +28,63 @@ impl Violation {
     }
 }
 
-/// What was done and told.
+/// What callers did and were answered.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    /// The order that everybody is about, once somebody was told of it.
+    /// Order of the run, once a caller has got its id.
     pub(crate) order: Option<OrderId>,
-    /// Every order that a caller was told is there.
-    pub(crate) told_orders: BTreeSet<OrderId>,
-    /// Every message that Stripe was told is taken.
-    pub(crate) told_messages: BTreeSet<String>,
-    /// The intent that a customer's page was told last.
+    /// Orders whose placement was answered with success.
+    pub(crate) confirmed_orders: BTreeSet<OrderId>,
+    /// Ids of the events whose webhooks were answered with success.
+    pub(crate) acknowledged_events: BTreeSet<String>,
+    /// Intent that the customer's page shows.
     pub(crate) shown: Option<IntentId>,
-    /// How many orders were wanted, by the keys of the requests.
+    /// Idempotency keys of the requests to place an order.
     pub(crate) placements: BTreeSet<String>,
-    /// How many refunds were wanted, by the keys of the requests.
+    /// Idempotency keys of the requests for a refund.
     pub(crate) refunds: BTreeSet<String>,
-    /// The refunds that callers were told of, by their numbers, with the amount that was asked for.
-    pub(crate) told_refunds: BTreeMap<(OrderId, u32), i64>,
-    /// Whether somebody else has changed what an intent asks for, or had money paid for the order.
-    pub(crate) is_meddled_with: bool,
-    /// Whether somebody has sent an event that Stripe has not made.
+    /// Refunds that were answered with success, by number, with the requested amount.
+    pub(crate) confirmed_refunds: BTreeMap<(OrderId, u32), i64>,
+    /// Whether another program has changed an intent's amount or currency, or has had money paid for the order.
+    pub(crate) changed_elsewhere: bool,
+    /// Whether an event was sent that Stripe did not create.
     pub(crate) is_forged: bool,
-    /// What paid each order, as it was seen first.
+    /// Intent that paid each order, as first observed.
     pub(crate) paid_by: BTreeMap<OrderId, IntentId>,
-    /// Who is at which task.
+    /// Leases on tasks.
     pub(crate) leases: Leases,
-    /// What somebody found who was told something untrue.
+    /// Violation found outside the checks: an untrue answer, or a step without progress.
     pub(crate) broken: Option<Violation>,
-    /// What a restore from a backup has changed of all this; `None` before the first.
+    /// Effects of restores from a backup; `None` before the first.
     pub(crate) restored: Option<Restored>,
 }
 
-/// What became of the books with a restore from a backup.
+/// Effects of restores from a backup.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
-    /// Whether what Stripe has was taken in after every restore.
+    /// Whether a recovery was run after every restore.
     pub(crate) is_recovered: bool,
-    /// What had paid an order that the backup has as unpaid, or has not.
+    /// Intents that had paid orders which are unpaid or missing in the backup.
     pub(crate) paid_before: BTreeMap<OrderId, IntentId>,
-    /// Whether an edit was lost: Stripe may ask for something else than the order is, until it is edited again.
+    /// Whether a restore lost an edit: Stripe's intent may have another amount than the order, until the next edit.
     pub(crate) is_edit_lost: bool,
-    /// Whether that was so at any time.
+    /// Whether a restore ever lost an edit.
     pub(crate) was_edit_lost: bool,
 }
 
 impl Books {
-    /// Whether Stripe may ask for something else than the order is, for an edit that a restore has lost.
+    /// Whether Stripe's intent may have another amount than the order because a restore lost an edit.
     pub(crate) fn is_edit_lost(&self) -> bool {
         self.restored.as_ref().is_some_and(|it| it.is_edit_lost)
     }
 
-    /// Whether that was so at any time.
+    /// Whether a restore ever lost an edit.
     pub(crate) fn has_lost_an_edit(&self) -> bool {
         self.restored.as_ref().is_some_and(|it| it.was_edit_lost)
     }
 }
 
-/// Who is at which task, as those know who were given it.
+/// Leases on tasks, as their holders see them.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     held: BTreeMap<(OrderId, TaskKey), (Uuid, u32, Timestamp)>,
@@ -93,22 +92,23 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// Somebody was given a task.
+    /// Records that a task was leased; a violation if another lease on it has not expired.
     pub(crate) fn take(&mut self, lease: &Lease, task: &LeasedTask) {
         let key = (task.order, task.task.key());
         if let Some((_, _, until)) = self.held.get(&key).filter(|(_, _, until)| *until > lease.now) {
-            let detail = format!("{} was given to a second worker while the first holds it until {until}", key.1);
+            let detail =
+                format!("{} was leased to a second worker while the first holds its lease until {until}", key.1);
             self.broken = Some(Violation::of("lease", detail));
         }
         self.held.insert(key, (lease.owner, task.taken, lease.until));
     }
 
-    /// Everybody who was given a task is dead.
+    /// Drops all leases: every process is dead.
     pub(crate) fn clear(&mut self) {
         self.held.clear();
     }
 
-    /// Whoever was given a task lets go of it.
+    /// Records that a holder releases its task.
     pub(crate) fn end(&mut self, release: &TaskRelease) {
         let key = (release.order, release.key.clone());
         if self.held.get(&key).is_some_and(|(owner, taken, _)| (*owner, *taken) == (release.owner, release.taken)) {

@@ -1,28 +1,28 @@
-//! Every choice of a run, from one source: a seed, a list that is replayed, or the next branch of a tree.
+//! Source of every choice of a run: a seed, or a list of choices (a replay, or a branch of the tree of all choices).
 
-/// Where choices come from, and what was chosen.
+/// Source of choices, and the choices made so far.
 #[derive(Debug)]
 pub(crate) struct Choices {
     source: Source,
     made: Vec<u16>,
-    /// How many options each choice had.
+    /// Number of options of each choice.
     widths: Vec<u16>,
 }
 
 #[derive(Debug)]
 enum Source {
     Random(fastrand::Rng),
-    /// These, and then the first option every time.
+    /// These choices, then the first option every time.
     Listed(Vec<u16>),
 }
 
 impl Choices {
-    /// Chance, the same for the same seed.
+    /// Pseudo-random choices, the same for the same seed.
     pub(crate) fn seeded(seed: u64) -> Self {
         Self::from(Source::Random(fastrand::Rng::with_seed(seed)))
     }
 
-    /// What was chosen before; the first option wherever the list does not say.
+    /// The choices of a list, then the first option every time.
     pub(crate) fn listed(list: Vec<u16>) -> Self {
         Self::from(Source::Listed(list))
     }
@@ -31,8 +31,8 @@ impl Choices {
         Self { source, made: Vec::new(), widths: Vec::new() }
     }
 
-    /// Chooses one of as many options as there are weights, by chance in proportion to them. Options of weight 0 are
-    /// never chosen by chance. With one option nothing is chosen.
+    /// Chooses one option per weight, at random in proportion to the weights. An option of weight 0 is never chosen at
+    /// random. A single option is returned without recording a choice.
     pub(crate) fn pick(&mut self, weights: &[u32]) -> usize {
         if weights.len() < 2 {
             return 0;
@@ -57,7 +57,7 @@ impl Choices {
         chosen
     }
 
-    /// What was chosen so far.
+    /// Choices made so far.
     pub(crate) fn made(&self) -> &[u16] {
         &self.made
     }
@@ -67,7 +67,7 @@ impl Choices {
         std::mem::replace(self, Self::listed(Vec::new()))
     }
 
-    /// The next branch of the tree of all choices, depth first, after the one that was taken; `None` after the last.
+    /// Next branch of the tree of all choices, depth first, after the one just run; `None` after the last one.
     pub(crate) fn next_branch(mut self) -> Option<Vec<u16>> {
         while let (Some(last), Some(width)) = (self.made.pop(), self.widths.pop()) {
             if last + 1 < width {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_what_was_chosen_chooses_the_same_again() {
+    fn a_list_of_choices_is_replayed() {
         let run = |mut choices: Choices| {
             let picked: Vec<_> = (2..40_usize).map(|width| choices.pick(&vec![1; width])).collect();
             (picked, choices.made().to_vec())
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_keeps_to_the_weights() {
+    fn random_choices_follow_the_weights() {
         let mut choices = Choices::seeded(1);
         let mut counts = [0; 3];
         for _ in 0..1000 {
@@ -110,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn the_tree_is_walked_whole() {
-        // Two choices, the second of which has as many options as the first has left.
+    fn every_branch_of_the_tree_is_visited() {
+        // Two choices; the second has as many options as remain after the first.
         let mut branches = Vec::new();
         let mut next = Some(Vec::new());
         while let Some(list) = next {

@@ -1,64 +1,70 @@
-//! Every way in which a small story can go: two people, one order, two messages, at most one crash.
+//! Exhaustive search: every interleaving of a small story with two people, one order, two webhooks and at most one
+//! crash.
 
 use std::collections::HashSet;
 
 use crate::acts::{Act, ExternalAction};
 use crate::choices::Choices;
 use crate::explore::Story;
-use crate::plan::{Menu, PAID, PAY, PAYING, PLACED, Plan, SHOWN, Workload, manual, story};
+use crate::plan::{PAID, PAY, PAYING, PLACED, Plan, SHOWN, StepWeights, Workload, manual, story};
 use crate::simulation::{Ending, Simulation};
 
-/// The stories that are told in every way, of two people each.
+/// Stories that are searched exhaustively, of two people each.
 const SMALL: &[Workload] = &[
     story("place, place", &[], &[&[Act::Place], &[Act::Place]]),
-    story("ask, ask", PLACED, &[&[Act::Ask], &[Act::Ask]]),
-    story("ask, cancel", PLACED, &[&[Act::Ask], &[Act::Cancel]]),
-    story("ask, edit", PLACED, &[&[Act::Ask], &[Act::Edit(700)]]),
-    story("pay, ask", SHOWN, &[&[PAY], &[Act::Ask]]),
+    story("create intent, create intent", PLACED, &[&[Act::CreateIntent], &[Act::CreateIntent]]),
+    story("create intent, cancel", PLACED, &[&[Act::CreateIntent], &[Act::Cancel]]),
+    story("create intent, edit", PLACED, &[&[Act::CreateIntent], &[Act::Edit(700)]]),
+    story("pay, create intent", SHOWN, &[&[PAY], &[Act::CreateIntent]]),
     story("pay, edit", SHOWN, &[&[PAY], &[Act::Edit(700)]]),
     story("pay, cancel", SHOWN, &[&[PAY], &[Act::Cancel]]),
     story("paying: check, check", PAYING, &[&[Act::Check], &[Act::Check]]),
     story("paying: check, edit", PAYING, &[&[Act::Check], &[Act::Edit(700)]]),
     story("paying: check, cancel", PAYING, &[&[Act::Check], &[Act::Cancel]]),
     story("refund, refund", PAID, &[&[Act::Refund(Some(600))], &[Act::Refund(Some(600))]]),
-    story("refund, refund at the dashboard", PAID, &[&[Act::Refund(None)], &[Act::At(ExternalAction::Refund(300))]]),
+    story(
+        "refund, refund at the dashboard",
+        PAID,
+        &[&[Act::Refund(None)], &[Act::External(ExternalAction::Refund(300))]],
+    ),
     manual("capture, capture", PAID, &[&[Act::Capture(None)], &[Act::Capture(Some(700))]]),
     manual("capture, cancel", PAID, &[&[Act::Capture(None)], &[Act::Cancel]]),
 ];
 
-/// A story that was told in every way.
+/// Result of the exhaustive search of a story.
 #[derive(Debug)]
 pub struct Exhausted {
-    /// Its name.
+    /// Name of the story.
     pub name: &'static str,
-    /// How many runs it took.
+    /// Number of runs.
     pub runs: u64,
-    /// How many states the world was in.
+    /// Number of different states of the world.
     pub states: usize,
-    /// The first run that broke an invariant.
+    /// First run that broke an invariant.
     pub broken: Option<Story>,
 }
 
-/// The names of the small stories.
+/// Names of the small stories.
 pub fn small_stories() -> impl Iterator<Item = &'static str> {
     SMALL.iter().map(|it| it.name)
 }
 
-/// Tells a small story in every way; `None` if there is none of this name.
+/// Runs a small story in every interleaving; `None` if no story has this name.
 pub fn exhaust(story: &str) -> Option<Exhausted> {
     let workload = SMALL.iter().find(|it| it.name == story)?;
     let plan = Plan {
-        messages_max: 2,
+        webhooks_max: 2,
         tries: 2,
         pause_millis: 0,
         faults_max: 1,
-        menu: Menu { kill: 1, work: 0, start: 0, ..Plan::default().menu },
-        ..Plan::told(workload)
+        step_weights: StepWeights { kill: 1, work: 0, start: 0, ..Plan::default().step_weights },
+        ..Plan::of_story(workload)
     };
     Some(every_way(&plan))
 }
 
-/// Every way in which `plan` can go: depth first, and no further where a run comes to a state that was seen.
+/// Searches the tree of choices of `plan` depth first. A run ends when it reaches a state that an earlier run has
+/// reached.
 fn every_way(plan: &Plan) -> Exhausted {
     let mut seen = HashSet::new();
     let mut runs = 0;
@@ -72,7 +78,7 @@ fn every_way(plan: &Plan) -> Exhausted {
         drop(run);
         if let Ending::Broken(_) = ending {
             let made = Choices::listed(choices.made().to_vec());
-            let story = Story::tell(&format!("run {runs}"), plan, made);
+            let story = Story::of_run(&format!("run {runs}"), plan, made);
             return Exhausted { name: plan.name, runs, states: seen.len(), broken: Some(story) };
         }
         next = choices.next_branch();

@@ -1,4 +1,4 @@
-//! Runs without number: by seeds, on as many threads as are given. Each run is by itself and has no thread of its own.
+//! Exploration of many seeds on several threads. Each run is independent and single-threaded.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -12,21 +12,21 @@ use crate::plan::Plan;
 use crate::shrink::Broken;
 use crate::simulation::{Ending, Simulation};
 
-/// What came of a number of runs.
+/// Result of exploring a range of seeds.
 #[derive(Debug)]
 pub struct Explored {
-    /// How many runs there were.
+    /// Number of runs.
     pub runs: u64,
-    /// How many steps they took.
+    /// Number of steps of all runs.
     pub steps: u64,
-    /// How long they took.
+    /// Time that the runs took.
     pub took: Duration,
-    /// The seed of one that broke an invariant, if any did.
+    /// Seed of a run that broke an invariant, if any did.
     pub broken: Option<u64>,
 }
 
-/// Runs the seeds from `from` on, `count` of them or until `deadline`, on `jobs` threads; ends at the first that breaks
-/// an invariant.
+/// Runs `count` seeds beginning with `from`, on `jobs` threads, until `deadline` at most; stops at the first seed that
+/// breaks an invariant.
 pub fn explore(from: u64, count: u64, deadline: Option<Duration>, jobs: usize) -> Explored {
     let began = Instant::now();
     let next = AtomicU64::new(from);
@@ -65,35 +65,36 @@ pub fn explore(from: u64, count: u64, deadline: Option<Duration>, jobs: usize) -
     }
 }
 
-/// A run, told step by step.
+/// Printable record of one run, step by step.
 #[derive(Debug)]
 pub struct Story {
     title: String,
     lines: Vec<String>,
-    /// How many steps it took.
+    /// Number of steps of the run.
     pub steps: u32,
-    /// What does not hold, if anything.
+    /// Invariant that the run broke, if any.
     pub violation: Option<Violation>,
     explanation: Vec<String>,
 }
 
 impl Story {
-    /// The run of a seed as it is.
+    /// The whole run of a seed.
     pub fn of_seed(seed: u64) -> Self {
-        Self::tell(&format!("seed {seed}"), &Plan::of(seed), Choices::seeded(seed))
+        Self::of_run(&format!("seed {seed}"), &Plan::of(seed), Choices::seeded(seed))
     }
 
-    /// The run of a seed, if it breaks an invariant, cut down to the shortest that is found to break the same.
+    /// The run of a seed that breaks an invariant, shrunk to the shortest one found that breaks the same invariant;
+    /// `None` if the seed breaks none.
     pub fn shrunk(seed: u64) -> Option<Self> {
         let broken = Broken::by(&Plan::of(seed), Choices::seeded(seed))?.shrunk();
-        Some(Self::tell(&format!("seed {seed}, shrunk"), &broken.plan, Choices::listed(broken.choices)))
+        Some(Self::of_run(&format!("seed {seed}, shrunk"), &broken.plan, Choices::listed(broken.choices)))
     }
 
-    pub(crate) fn tell(title: &str, plan: &Plan, choices: Choices) -> Self {
+    pub(crate) fn of_run(title: &str, plan: &Plan, choices: Choices) -> Self {
         let mut run = Simulation::new(plan, choices).traced();
         let violation = match run.run() {
             Ending::Broken(violation) => Some(violation),
-            Ending::Rest | Ending::Known => None,
+            Ending::AtRest | Ending::KnownState => None,
         };
         let mut title = format!("{title}: {}; {:?}, then {:?}", plan.name, plan.before, plan.people);
         if plan.restores_max > 0 {
@@ -116,9 +117,9 @@ impl fmt::Display for Story {
         }
         match &self.violation {
             Some(violation) => writeln!(f, "broken: {violation}")?,
-            None => writeln!(f, "everything holds")?,
+            None => writeln!(f, "every invariant holds")?,
         }
-        writeln!(f, "\nthe order, explained:")?;
+        writeln!(f, "\nexplanation of the order:")?;
         for line in &self.explanation {
             writeln!(f, "  {line}")?;
         }

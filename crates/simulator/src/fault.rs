@@ -1,73 +1,73 @@
-//! What may befall one call to the outside.
+//! Faults of one call of a port.
 
-/// The ways in which a call can go.
+/// Outcomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
-    /// It is done and answered.
+    /// The call succeeds and is answered.
     None,
-    /// Another writer is said to have come first. Of a commit.
+    /// A commit is refused as if another writer had committed first.
     Conflict,
     /// The store cannot be reached.
     Down,
-    /// It is not done, and nobody knows.
+    /// The store does not perform the write, and the caller does not know.
     UnknownUndone,
-    /// It is done, and nobody knows.
+    /// The store performs the write, and the caller does not know.
     UnknownDone,
-    /// It takes longer than a lease holds.
+    /// The call takes longer than a lease lasts.
     Slow,
-    /// The request never arrives.
+    /// The request never reaches Stripe.
     LostBefore,
-    /// It is carried out, and the answer never arrives.
+    /// Stripe performs the request, and the answer never arrives.
     LostAfter,
-    /// The caller gives up waiting; the request arrives some time later.
+    /// The caller times out, and the request reaches Stripe later.
     Late,
-    /// Stripe fails at it without doing it, and repeats that for its key.
+    /// Stripe fails without performing the request, and repeats that answer for the key.
     FailsBefore,
-    /// Stripe does it, fails afterwards, and repeats that for its key.
+    /// Stripe performs the request, then fails, and repeats that answer for the key.
     FailsAfter,
-    /// Stripe does nothing and wants to be asked later.
+    /// Stripe performs nothing and answers that the request should be sent later.
     Busy,
-    /// Stripe is still busy with a request of the same key.
+    /// Stripe is still answering a request with the same key.
     InFlight,
 }
 
-/// What a call does, as far as it decides on what may befall it.
+/// Kinds of calls; the kind decides which faults are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     /// Reads from the store.
     Read,
-    /// Writes to the store.
+    /// Writes to the store, other than a commit.
     Write,
-    /// Commits a decision.
+    /// Commits a decision to the store.
     Commit,
-    /// Asks Stripe to change something.
-    Ask,
-    /// Asks Stripe how something stands.
-    Look,
-    /// Lets time pass.
+    /// Sends Stripe a request that changes something.
+    StripeWrite,
+    /// Reads from Stripe.
+    StripeRead,
+    /// Pauses between two attempts.
     Pause,
-    /// Lets more time pass than anybody waits for an answer.
+    /// Lets more time pass than any caller waits for an answer.
     LongPause,
-    /// Is no call of ours: a customer, a bank, somebody at the dashboard.
-    Act,
+    /// Performs an action outside Paywright: of a customer, a bank, a person at the dashboard or another program.
+    External,
 }
 
 impl Call {
-    /// Whether the store or Stripe may be other than before it.
+    /// Whether the call may change the store or Stripe.
     pub(crate) const fn changes_something(self) -> bool {
         match self {
-            Self::Write | Self::Commit | Self::Ask | Self::Act => true,
-            Self::Read | Self::Look | Self::Pause | Self::LongPause => false,
+            Self::Write | Self::Commit | Self::StripeWrite | Self::External => true,
+            Self::Read | Self::StripeRead | Self::Pause | Self::LongPause => false,
         }
     }
 
-    /// What may befall it beside [`Fault::None`].
+    /// Faults that the call may meet, without [`Fault::None`].
     pub(crate) const fn faults(self) -> &'static [Fault] {
         match self {
             Self::Read => &[Fault::Down],
             Self::Write => &[Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
             Self::Commit => &[Fault::Conflict, Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
-            Self::Ask => &[
+            Self::StripeWrite => &[
                 Fault::LostAfter,
                 Fault::LostBefore,
                 Fault::FailsAfter,
@@ -77,8 +77,8 @@ impl Call {
                 Fault::InFlight,
                 Fault::Slow,
             ],
-            Self::Look => &[Fault::LostBefore, Fault::Busy, Fault::Slow],
-            Self::Pause | Self::LongPause | Self::Act => &[],
+            Self::StripeRead => &[Fault::LostBefore, Fault::Busy, Fault::Slow],
+            Self::Pause | Self::LongPause | Self::External => &[],
         }
     }
 }

@@ -1,10 +1,11 @@
-//! A deterministic simulator that tries to lose money: the real use cases and the real domain, with several customers,
-//! operators, workers and webhooks, in a world under one seed.
+//! A deterministic simulator that tries to lose money: it runs the real use cases and the real domain with several
+//! customers, operators, workers and webhooks at once, all under one seed.
 //!
-//! Everything outside stands behind the ports of the use cases: a store in memory that keeps the contract of the real
-//! ones, the pure core of the Stripe twin, a clock, ids. At every call of a port the scheduler chooses who goes on and
-//! what befalls the call. The same seed gives the same run, byte for byte; a run that breaks an invariant is cut down
-//! to the shortest that breaks the same and told step by step. `docs/proof.md` says what that proves and what not.
+//! Everything else is simulated behind the use cases' ports: a store in memory that keeps the contract of the real
+//! stores, the pure core of the Stripe twin, a clock, ids. At every call of a port the scheduler chooses which call
+//! goes on and which fault it meets. The same seed gives the same run, byte for byte. A run that breaks an invariant is
+//! shrunk to the shortest one that breaks the same invariant, and printed step by step. `docs/proof.md` says what this
+//! proves.
 
 mod acts;
 mod books;

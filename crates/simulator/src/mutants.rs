@@ -1,28 +1,28 @@
-//! Proof by mutation: without any one of the guards, a run that breaks an invariant is found. One at a time is taken
-//! away in a copy of the sources, which is built and run.
+//! Mutation testing: each guard is removed in turn from a copy of the sources, which is built and run. For every guard
+//! a run that breaks an invariant must be found.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fmt, fs, io};
 
-/// The guards, and what each becomes when it is taken away.
+/// List of guards, with the code that replaces each.
 const GUARDS: &str = include_str!("../mutants/guards.diff");
 
-/// A guard, and the code without it.
+/// A guard of the code, and the change that removes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
-    /// Its name.
+    /// Name of the guard.
     pub name: String,
-    /// What it sees to.
+    /// Rule that the guard enforces, as a sentence.
     pub purpose: String,
-    /// Where it is, from the workspace on.
+    /// Path of its file, relative to the workspace.
     pub file: String,
-    /// What becomes what.
+    /// Replacements that remove the guard: code before and after.
     pub changes: Vec<(String, String)>,
 }
 
 impl Guard {
-    /// Every guard, in the order of the file.
+    /// Every guard, in the order of the list.
     pub fn all() -> Vec<Self> {
         GUARDS.split("\n# ").skip(1).map(Self::read).collect()
     }
@@ -48,14 +48,14 @@ impl Guard {
                 }
             }
         }
-        // The last line may be the beginning of one.
+        // Without the final line break, a change may end in the middle of a line of the source.
         let cut = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
         let changes = changes.iter().map(|(before, after)| (cut(before), cut(after))).collect();
         Self { name, purpose, file, changes }
     }
 
-    /// The source without this guard.
-    pub fn take_from(&self, source: &str) -> Result<String, Misplaced> {
+    /// Removes the guard from the source of its file.
+    pub fn remove_from(&self, source: &str) -> Result<String, Misplaced> {
         let mut text = source.to_owned();
         for (before, after) in &self.changes {
             let places = text.matches(before.as_str()).count();
@@ -68,7 +68,7 @@ impl Guard {
     }
 }
 
-/// A guard is not where the list says: the list is to be brought up to date.
+/// Error of a guard whose code is not found once in its file: the list must be updated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misplaced {
     guard: String,
@@ -79,7 +79,7 @@ pub struct Misplaced {
 impl fmt::Display for Misplaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { guard, file, places } = self;
-        write!(f, "the code of guard {guard:?} is in {file} {places} times, and should be there once")
+        write!(f, "the code of guard {guard:?} occurs {places} times in {file}; it must occur once")
     }
 }
 
@@ -89,7 +89,7 @@ impl From<Misplaced> for io::Error {
     }
 }
 
-/// A copy of the sources that guards are taken from.
+/// Copy of the sources in which guards are removed.
 pub struct Scratch {
     workspace: PathBuf,
     copy: PathBuf,
@@ -125,25 +125,25 @@ impl Scratch {
         Ok(())
     }
 
-    /// Copies a file that is not the same there: what did not change is not built anew.
+    /// Copies a file if its content differs, so that unchanged crates are not rebuilt.
     fn refresh(&self, file: &Path) -> io::Result<()> {
         let (from, to) = (self.workspace.join(file), self.copy.join(file));
         let text = fs::read(&from)?;
         if fs::read(&to).is_ok_and(|it| it == text) { Ok(()) } else { fs::write(&to, text) }
     }
 
-    /// Takes a guard away, looks for a run that breaks an invariant, and puts the guard back. Gives what was found, as
-    /// the simulator says it in one line (seed, invariant, steps, runs); `None` if nothing was.
+    /// Removes a guard, searches for a run that breaks an invariant, and restores the guard. Returns the simulator's
+    /// brief line about the broken run (seed, invariant, steps, runs); `None` if no run breaks an invariant.
     pub fn without(&self, guard: &Guard, minutes: f64, jobs: usize) -> io::Result<Option<String>> {
         let place = self.copy.join(&guard.file);
         let source = fs::read_to_string(&place)?;
-        fs::write(&place, guard.take_from(&source)?)?;
-        let found = self.look(minutes, jobs);
+        fs::write(&place, guard.remove_from(&source)?)?;
+        let found = self.search(minutes, jobs);
         fs::write(&place, source)?;
         found
     }
 
-    fn look(&self, minutes: f64, jobs: usize) -> io::Result<Option<String>> {
+    fn search(&self, minutes: f64, jobs: usize) -> io::Result<Option<String>> {
         let target = self.copy.join("target");
         let built = Command::new("cargo")
             .args(["build", "--quiet", "--locked", "--profile", "simulate", "--package", "paywright-simulator"])
@@ -152,7 +152,7 @@ impl Scratch {
             .env("RUSTFLAGS", "--cap-lints allow")
             .status()?;
         if !built.success() {
-            return Err(io::Error::other("it does not build without the guard"));
+            return Err(io::Error::other("the sources do not build without the guard"));
         }
         let ran = Command::new(target.join("simulate/paywright-simulator"))
             .args(["--brief", "--seeds", "1000000000", "--minutes", &minutes.to_string(), "--jobs", &jobs.to_string()])

@@ -1,4 +1,4 @@
-//! The ports of the use cases, as the simulated world has them. Each call waits for its turn first.
+//! The use cases' ports in the simulated world. Each call waits for the scheduler first.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -22,25 +22,25 @@ use uuid::Uuid;
 use crate::books::Violation;
 use crate::fault::{Call, Fault};
 use crate::store::MemoryStore;
-use crate::stripe::{Stripe, created, form, given_back, is_replayed, issued, proceeds, reached};
+use crate::stripe::{Stripe, check_read, created, form, is_replayed, issued, issued_refund, proceeds};
 use crate::world::World;
 
-/// How long a slow call takes, in seconds: longer than a lease holds.
+/// Time that a slow call takes, in seconds: longer than a lease lasts.
 const SLOW_SECONDS: u32 = 200;
 
-/// One process's way to the outside.
+/// Ports of one process.
 #[derive(Clone)]
-pub(crate) struct Outside {
+pub(crate) struct ProcessPorts {
     world: World,
     process: usize,
 }
 
-impl Outside {
-    /// The ports of a process.
+impl ProcessPorts {
+    /// Makes the ports of a process.
     pub(crate) fn ports(world: &World, process: usize) -> Ports {
         let outside = || Self { world: world.clone(), process };
         Ports {
-            store: Arc::new(Stored { world: world.clone(), store: world.store.clone() }),
+            store: Arc::new(ScheduledStore { world: world.clone(), store: world.store.clone() }),
             gateway: Arc::new(outside()),
             background: Arc::new(outside()),
             records: Arc::new(outside()),
@@ -50,7 +50,7 @@ impl Outside {
         }
     }
 
-    /// Waits for a turn at Stripe, and refuses what comes with an old key.
+    /// Waits for the scheduler before a call to Stripe; refuses a process with an old API key.
     async fn at_stripe(&self, call: Call, name: &'static str) -> Result<Fault, GatewayError> {
         let fault = self.world.turn(call, name).await;
         let mut core = self.world.core();
@@ -59,37 +59,43 @@ impl Outside {
         }
         let ours = core.processes.get(self.process).map(|it| it.key_version);
         if ours != Some(core.stripe.key_version) {
-            return Err(GatewayError::Misconfigured("the key was rotated".to_owned()));
+            return Err(GatewayError::Misconfigured("the API key was rotated".to_owned()));
         }
         Ok(fault)
     }
 
-    /// Asks Stripe, and notes what came of it, in the words of `told`.
-    async fn ask<T>(
+    /// Sends Stripe a request, and records its outcome as formatted by `describe`.
+    async fn call_stripe<T>(
         &self,
         call: Call,
         name: &'static str,
-        ask: impl FnOnce(&mut Stripe, Fault, Timestamp) -> Result<T, GatewayError> + Send,
-        told: impl Fn(&T) -> String + Send,
+        send: impl FnOnce(&mut Stripe, Fault, Timestamp) -> Result<T, GatewayError> + Send,
+        describe: impl Fn(&T) -> String + Send,
     ) -> Result<T, GatewayError> {
         let answer = self.at_stripe(call, name).await.and_then(|fault| {
             let mut core = self.world.core();
             let now = core.now;
-            ask(&mut core.stripe, fault, now)
+            send(&mut core.stripe, fault, now)
         });
-        self.world.learn(|| answer.as_ref().map_or_else(|error| format!("{error:?}"), told));
+        self.world.learn(|| answer.as_ref().map_or_else(|error| format!("{error:?}"), describe));
         answer
     }
 
     async fn post(&self, name: &'static str, path: &str, params: Params, key: &str) -> Result<Response, GatewayError> {
-        self.ask(Call::Ask, name, |stripe, fault, now| stripe.post(path, params, key, fault, now), short).await
+        self.call_stripe(
+            Call::StripeWrite,
+            name,
+            |stripe, fault, now| stripe.post(path, params, key, fault, now),
+            short,
+        )
+        .await
     }
 
     async fn get(&self, name: &'static str, path: &str, params: Params) -> Result<Response, GatewayError> {
-        self.ask(Call::Look, name, |stripe, fault, now| stripe.get(path, params, fault, now), short).await
+        self.call_stripe(Call::StripeRead, name, |stripe, fault, now| stripe.get(path, params, fault, now), short).await
     }
 
-    /// Does something to an intent; a saved answer is followed by a look at how it stands by now.
+    /// Updates, cancels or captures a PaymentIntent. After a replayed answer the intent is read anew.
     async fn change(
         &self,
         name: &'static str,
@@ -98,23 +104,23 @@ impl Outside {
         params: Params,
         key: &str,
     ) -> Result<IssuedIntent, GatewayError> {
-        let asked_at = self.world.now();
+        let requested_at = self.world.now();
         let answer = self.post(name, &format!("/v1/payment_intents/{id}{verb}"), params, key).await?;
-        if is_replayed(&answer) { self.intent(id).await } else { issued(&answer, asked_at) }
+        if is_replayed(&answer) { self.intent(id).await } else { issued(&answer, requested_at) }
     }
 
-    /// Reads a list.
+    /// Reads one of Stripe's lists.
     async fn list<T: Debug>(
         &self,
         name: &'static str,
         read: impl FnOnce(&Stripe, Timestamp) -> Result<T, GatewayError> + Send,
     ) -> Result<T, GatewayError> {
-        let read = |stripe: &mut Stripe, fault, now| reached(fault).and_then(|()| read(stripe, now));
-        self.ask(Call::Look, name, read, |it| format!("{it:?}")).await
+        let read = |stripe: &mut Stripe, fault, now| check_read(fault).and_then(|()| read(stripe, now));
+        self.call_stripe(Call::StripeRead, name, read, |it| format!("{it:?}")).await
     }
 }
 
-/// An answer in a few words.
+/// Formats an answer briefly for the trace.
 fn short(answer: &Response) -> String {
     let field = |name: &str| answer.body.get(name).map(ToString::to_string).unwrap_or_default();
     let replayed = if is_replayed(answer) { " (replayed)" } else { "" };
@@ -128,7 +134,7 @@ fn wire(amount: Money) -> Result<String, GatewayError> {
     amount.to_wire().map(|it| it.to_string()).map_err(refused)
 }
 
-/// What both a new intent and a changed one are told.
+/// Parameters of both a new and an updated PaymentIntent.
 fn content(new: &NewIntent) -> Result<[(&'static str, String); 4], GatewayError> {
     Ok([
         ("amount", wire(new.amount)?),
@@ -139,7 +145,7 @@ fn content(new: &NewIntent) -> Result<[(&'static str, String); 4], GatewayError>
 }
 
 #[async_trait]
-impl PaymentGateway for Outside {
+impl PaymentGateway for ProcessPorts {
     async fn create_intent(&self, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
         let capture = match new.capture {
             CaptureMethod::Automatic => "automatic_async",
@@ -151,16 +157,16 @@ impl PaymentGateway for Outside {
     }
 
     async fn intent(&self, id: &IntentId) -> Result<IssuedIntent, GatewayError> {
-        let asked_at = self.world.now();
-        let answer = self.get("look at intent", &format!("/v1/payment_intents/{id}"), form([])).await?;
-        issued(&answer, asked_at)
+        let requested_at = self.world.now();
+        let answer = self.get("read intent", &format!("/v1/payment_intents/{id}"), form([])).await?;
+        issued(&answer, requested_at)
     }
 
     async fn payment(&self, id: &IntentId) -> Result<ReadPayment, GatewayError> {
-        let asked_at = self.world.now();
+        let requested_at = self.world.now();
         let expand = form([("expand.0", "latest_charge.balance_transaction".to_owned())]);
         let answer = self.get("read payment", &format!("/v1/payment_intents/{id}"), expand).await?;
-        Ok(ReadPayment { issued: issued(&answer, asked_at)?, proceeds: proceeds(&answer) })
+        Ok(ReadPayment { issued: issued(&answer, requested_at)?, proceeds: proceeds(&answer) })
     }
 
     async fn update_intent(&self, id: &IntentId, new: &NewIntent, key: &str) -> Result<IssuedIntent, GatewayError> {
@@ -198,16 +204,16 @@ impl PaymentGateway for Outside {
             .into_iter()
             .chain(new.request.map(|it| ("metadata.request_digest", it.to_string()))),
         );
-        given_back(&self.post("create refund", "/v1/refunds", params, key).await?)
+        issued_refund(&self.post("create refund", "/v1/refunds", params, key).await?)
     }
 
     async fn refund(&self, id: &RefundId) -> Result<IssuedRefund, GatewayError> {
-        given_back(&self.get("look at refund", &format!("/v1/refunds/{id}"), form([])).await?)
+        issued_refund(&self.get("read refund", &format!("/v1/refunds/{id}"), form([])).await?)
     }
 }
 
 #[async_trait]
-impl ProviderRecords for Outside {
+impl ProviderRecords for ProcessPorts {
     async fn events(&self, after: Option<&str>, since: Timestamp) -> Result<EventPage, GatewayError> {
         self.list("list events", |stripe, now| stripe.list_events(after, since, now)).await
     }
@@ -217,7 +223,7 @@ impl ProviderRecords for Outside {
     }
 
     async fn recorded_order(&self, intent: &IntentId) -> Result<Option<RecordedOrder>, GatewayError> {
-        self.list("look at the order of an intent", |stripe, _| Ok(stripe.recorded_order(intent))).await
+        self.list("read the order of an intent", |stripe, _| Ok(stripe.recorded_order(intent))).await
     }
 
     async fn refunds(&self, after: Option<&str>, since: Timestamp) -> Result<Page<RefundSnapshot>, GatewayError> {
@@ -228,7 +234,7 @@ impl ProviderRecords for Outside {
         self.list("list refunds of intent", |stripe, _| stripe.list_refunds(Ok(intent), after)).await
     }
 
-    /// No use case that is simulated reads them.
+    /// Answers an empty page: no simulated use case reads this list.
     async fn disputes(&self, _after: Option<&str>, _since: Timestamp) -> Result<Page<Dispute>, GatewayError> {
         Ok(Page::last(Vec::new()))
     }
@@ -239,7 +245,7 @@ impl ProviderRecords for Outside {
 }
 
 #[async_trait]
-impl Clock for Outside {
+impl Clock for ProcessPorts {
     fn now(&self) -> Timestamp {
         self.world.now()
     }
@@ -252,8 +258,8 @@ impl Clock for Outside {
     }
 }
 
-impl Ids for Outside {
-    /// The time in milliseconds, as in a UUID of version 7, and a count.
+impl Ids for ProcessPorts {
+    /// Id of the time in milliseconds, as in a UUID of version 7, and a counter.
     fn order_id(&self, now: Timestamp) -> OrderId {
         let millis = u128::try_from(now.unix_micros() / 1000).unwrap_or_default();
         let drawn = u128::from(self.world.core().draw());
@@ -264,13 +270,13 @@ impl Ids for Outside {
         Uuid::from_u128(u128::from(self.world.core().draw()))
     }
 
-    /// None: the scheduler decides on who comes first.
+    /// No spread: the scheduler decides about the order.
     fn spread(&self, _seconds: u32) -> u32 {
         0
     }
 }
 
-impl WorkerWaker for Outside {
+impl WorkerWaker for ProcessPorts {
     fn wake(&self) {
         if let Some(process) = self.world.core().processes.get_mut(self.process) {
             process.is_woken = true;
@@ -278,22 +284,24 @@ impl WorkerWaker for Outside {
     }
 }
 
-/// The store, as a process reaches it.
-struct Stored {
+/// Store of a process, whose calls wait for the scheduler.
+struct ScheduledStore {
     world: World,
     store: MemoryStore,
 }
 
+/// Error of a store that cannot be reached.
 fn down() -> StoreError {
     StoreError::Unavailable("no connection".into())
 }
 
-impl Stored {
-    /// What a step of the worker leaves as it was must not be due at once: it would find the same again, for ever.
-    fn must_have_moved(&self, again_at: Option<Timestamp>, what: impl FnOnce() -> String) {
+impl ScheduledStore {
+    /// Checks that a row which a worker's step leaves unchanged is not due again immediately: the worker would find it
+    /// for ever.
+    fn check_progress(&self, again_at: Option<Timestamp>, what: impl FnOnce() -> String) {
         let mut core = self.world.core();
         if again_at.is_some_and(|it| it <= core.now) {
-            let detail = format!("{} was left as it was, and is due again at once", what());
+            let detail = format!("{} was left unchanged, and is due again immediately", what());
             core.books.broken = Some(Violation::of("progress", detail));
         }
     }
@@ -345,8 +353,8 @@ impl Stored {
 }
 
 #[async_trait]
-impl Store for Stored {
-    /// What is learned of it is its version: that tells the rest.
+impl Store for ScheduledStore {
+    /// The version stands for the content in what the actor learns.
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         let fault = self.world.turn(Call::Read, "read order").await;
         let found = if fault == Fault::None { self.store.order(which).await } else { Err(down()) };
@@ -389,7 +397,7 @@ impl Store for Stored {
 
     async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
         self.world.core().books.leases.end(release);
-        self.must_have_moved(release.again_at, || format!("task {}", release.key));
+        self.check_progress(release.again_at, || format!("task {}", release.key));
         self.write(Call::Write, "release task", self.store.release_task(release)).await
     }
 
@@ -414,7 +422,7 @@ impl Store for Stored {
     }
 
     async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
-        self.must_have_moved(closing.again_at, || format!("message {}", closing.id));
+        self.check_progress(closing.again_at, || format!("event {}", closing.id));
         self.write(Call::Write, "close event", self.store.close_event(closing)).await
     }
 
@@ -423,7 +431,7 @@ impl Store for Stored {
     }
 
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
-        self.write(Call::Write, "take mark", self.store.lease_cursor(name, lease, due)).await
+        self.write(Call::Write, "lease cursor", self.store.lease_cursor(name, lease, due)).await
     }
 
     async fn move_cursor(
@@ -434,9 +442,9 @@ impl Store for Stored {
         due_at: Timestamp,
     ) -> Result<bool, StoreError> {
         if self.store.read(|it| it.is_at(name, cursor)) {
-            self.must_have_moved(Some(due_at), || format!("mark {name}"));
+            self.check_progress(Some(due_at), || format!("cursor {name}"));
         }
-        self.write(Call::Write, "move mark", self.store.move_cursor(name, owner, cursor, due_at)).await
+        self.write(Call::Write, "move cursor", self.store.move_cursor(name, owner, cursor, due_at)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {

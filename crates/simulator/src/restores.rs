@@ -1,4 +1,4 @@
-//! Stories of a restore from a backup: the database is what it was some time ago, and Stripe is not.
+//! Stories of a restore from a backup: the database returns to an earlier state, and Stripe does not.
 
 use paywright_domain::CaptureMethod;
 
@@ -14,29 +14,29 @@ const fn restored(
     Workload { after, ..story(name, before, people) }
 }
 
-/// Stories of a restore from a backup, which is taken at any moment while people do things.
+/// Stories of a restore from a backup that is taken at any step while people act.
 pub(crate) const RESTORES: &[Workload] = &[
     restored(
         "placed since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, PAY, Act::Check], &[Act::Place, Act::Ask]],
-        &[Act::Place, Act::Ask, PAY, Act::Check],
+        &[&[Act::Place, Act::CreateIntent, PAY, Act::Check], &[Act::Place, Act::CreateIntent]],
+        &[Act::Place, Act::CreateIntent, PAY, Act::Check],
     ),
     restored(
         "placed and refunded since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, PAY, Act::Check, Act::RefundAs("a", 300)]],
+        &[&[Act::Place, Act::CreateIntent, PAY, Act::Check, Act::RefundAs("a", 300)]],
         &[Act::Place, Act::RefundAs("a", 300), Act::RefundAs("b", 500)],
     ),
     restored(
         "shown since the backup",
         PLACED,
-        &[&[Act::Ask, PAY, Act::Check], &[Act::Ask]],
-        &[Act::Ask, PAY, Act::Check],
+        &[&[Act::CreateIntent, PAY, Act::Check], &[Act::CreateIntent]],
+        &[Act::CreateIntent, PAY, Act::Check],
     ),
     restored(
         "paid since the backup",
-        &[Act::Place, Act::Ask, Act::Wait(4000)],
+        &[Act::Place, Act::CreateIntent, Act::Wait(4000)],
         &[&[PAY, Act::Check, Act::RefundAs("a", 300)]],
         &[Act::Check, Act::RefundAs("a", 300), Act::RefundAs("b", 500)],
     ),
@@ -47,53 +47,56 @@ pub(crate) const RESTORES: &[Workload] = &[
         &[Act::RefundAs("a", 300), Act::RefundAs("c", 250), Act::Refund(None)],
     ),
     restored(
-        "refunds that came back since the backup",
-        &[Act::Place, Act::Ask, REFUND_FAILS, Act::Check],
+        "refunds that failed since the backup",
+        &[Act::Place, Act::CreateIntent, REFUND_FAILS, Act::Check],
         &[&[Act::RefundAs("a", 300), Act::RefundAs("b", 200)]],
         &[Act::RefundAs("a", 300), Act::RefundAs("c", 250)],
     ),
     restored(
         "refunded at the dashboard since the backup",
         PAID,
-        &[&[Act::RefundAs("a", 300)], &[Act::At(ExternalAction::Refund(400))]],
+        &[&[Act::RefundAs("a", 300)], &[Act::External(ExternalAction::Refund(400))]],
         &[Act::RefundAs("a", 300), Act::RefundAs("b", 300)],
     ),
     restored(
         "edited since the backup",
         SHOWN,
-        &[&[Act::Edit(700), Act::Ask], &[Act::Edit(1300)]],
-        &[Act::Ask, Act::Edit(900), Act::Ask, PAY, Act::Check],
+        &[&[Act::Edit(700), Act::CreateIntent], &[Act::Edit(1300)]],
+        &[Act::CreateIntent, Act::Edit(900), Act::CreateIntent, PAY, Act::Check],
     ),
-    restored("canceled since the backup", SHOWN, &[&[Act::Cancel], &[PAY]], &[Act::Ask, PAY, Act::Check]),
+    restored("canceled since the backup", SHOWN, &[&[Act::Cancel], &[PAY]], &[Act::CreateIntent, PAY, Act::Check]),
     restored(
         "paid twice since the backup",
         PLACED,
-        &[&[Act::Ask, PAY, Act::At(ExternalAction::SecondIntent)]],
+        &[&[Act::CreateIntent, PAY, Act::External(ExternalAction::SecondIntent)]],
         &[Act::Check, Act::Refund(None)],
     ),
     restored(
         "placed and paid twice since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, PAY, Act::At(ExternalAction::SecondIntent), Act::Check], &[Act::Place]],
+        &[
+            &[Act::Place, Act::CreateIntent, PAY, Act::External(ExternalAction::SecondIntent), Act::Check],
+            &[Act::Place],
+        ],
         &[Act::Place, Act::Check, Act::Refund(None)],
     ),
     restored(
         "placed and canceled since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, Act::Cancel], &[Act::Place, Act::Ask, PAY]],
-        &[Act::Place, Act::Ask, PAY, Act::Check],
+        &[&[Act::Place, Act::CreateIntent, Act::Cancel], &[Act::Place, Act::CreateIntent, PAY]],
+        &[Act::Place, Act::CreateIntent, PAY, Act::Check],
     ),
     restored(
         "placed and edited since the backup",
         &[],
-        &[&[Act::Place, Act::Ask, Act::Edit(700), Act::Ask, PAY, Act::Check]],
-        &[Act::Place, Act::Edit(900), Act::Ask, PAY, Act::Check],
+        &[&[Act::Place, Act::CreateIntent, Act::Edit(700), Act::CreateIntent, PAY, Act::Check]],
+        &[Act::Place, Act::Edit(900), Act::CreateIntent, PAY, Act::Check],
     ),
     restored(
         "disputed since the backup",
         PAID,
         &[
-            &[Act::At(ExternalAction::Dispute), Act::At(ExternalAction::CloseDispute(false))],
+            &[Act::External(ExternalAction::Dispute), Act::External(ExternalAction::CloseDispute(false))],
             &[Act::RefundAs("a", 100)],
         ],
         &[Act::RefundAs("a", 100), Act::Refund(None)],
@@ -112,11 +115,11 @@ pub(crate) const RESTORES: &[Workload] = &[
         ..restored(
             "authorised since the backup",
             &[],
-            &[&[Act::Place, Act::Ask, PAY, Act::Check, Act::Capture(None)]],
+            &[&[Act::Place, Act::CreateIntent, PAY, Act::Check, Act::Capture(None)]],
             &[Act::Place, Act::Check, Act::Capture(None), Act::Refund(Some(100))],
         )
     },
-    // Nobody knows that it was restored: what the books say of amounts and sums must hold by itself.
+    // No recovery is run: the invariants about amounts and sums must hold without it.
     Workload {
         recovers: false,
         ..restored("restored and not recovered", PAID, &[&[Act::RefundAs("a", 300)]], &[Act::RefundAs("b", 200)])

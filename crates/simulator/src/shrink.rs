@@ -1,12 +1,12 @@
-//! The shortest run that still breaks the same invariant: people and things to do are left out, and choices are left
-//! out or made the usual ones, for as long as it breaks.
+//! Shrinking: searches for the shortest run that breaks the same invariant, by removing people, their actions and
+//! choices, and by replacing choices with the default ones.
 
 use crate::books::Violation;
 use crate::choices::Choices;
 use crate::plan::Plan;
 use crate::simulation::{Ending, Simulation};
 
-/// The most runs that are tried on the way.
+/// Most runs that one shrinking tries.
 const TRIES_MAX: u32 = 6000;
 
 /// A run that breaks an invariant.
@@ -19,7 +19,7 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
-    /// Runs it, if it breaks something.
+    /// Runs a plan; `None` if the run breaks no invariant.
     pub(crate) fn by(plan: &Plan, choices: Choices) -> Option<Self> {
         let mut run = Simulation::new(plan, choices);
         match run.run() {
@@ -27,18 +27,18 @@ impl Broken {
                 let (choices, steps) = (run.choices.made().to_vec(), run.steps);
                 Some(Self { plan: plan.clone(), choices, steps, violation })
             }
-            Ending::Rest | Ending::Known => None,
+            Ending::AtRest | Ending::KnownState => None,
         }
     }
 
-    /// What there is to read: first of all how many steps, then how many of them are unusual.
+    /// Size to minimise: the number of steps, then of choices other than the default, then of people and actions.
     fn size(&self) -> (u32, usize, usize) {
         let unusual = self.choices.iter().filter(|it| **it != 0).count();
         let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>() + self.plan.after.len();
         (self.steps, unusual, acts + self.plan.processes)
     }
 
-    /// The shortest that is found.
+    /// The shortest run that is found.
     pub(crate) fn shrunk(self) -> Self {
         let mut shrinker = Shrinker { best: self, tries: 0 };
         loop {
@@ -59,7 +59,7 @@ struct Shrinker {
 }
 
 impl Shrinker {
-    /// Takes another run instead, if it breaks the same and is shorter.
+    /// Keeps another run as the best one if it breaks the same invariant and is smaller.
     fn offer(&mut self, plan: &Plan, choices: Vec<u16>) -> bool {
         if self.tries >= TRIES_MAX {
             return false;

@@ -1,5 +1,5 @@
-//! Stripe and the way there: the twin, its messages under way, and requests that arrive late. It shares no code with
-//! the client that speaks to the real one; both read the same documents.
+//! Stripe in the simulated world: the twin, webhooks under way, and requests that arrive late. It shares no code with
+//! the client of the real Stripe; both follow the same documentation.
 
 use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderUpdate, RecordedOrder,
@@ -16,43 +16,43 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 
-/// How many things a list shows at once: few, so that there are pages.
+/// Number of objects on a page of a list: few, so that lists have several pages.
 const PAGE: usize = 8;
 
-/// Fewer messages than this are few.
-const FEW: usize = 100;
+/// Limit below which only the webhooks that change something by themselves are sent.
+const FEW_WEBHOOKS: usize = 100;
 
-/// The key that the twin is asked with.
+/// API key with which the twin is called.
 const API_KEY: &str = "sk_test_simulated";
 
-/// A message on its way.
+/// A webhook under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    /// The place of the event among [`Stripe::events`].
+    /// Index of the event in [`Stripe::events`].
     pub(crate) event: usize,
     pub(crate) tries: u32,
     pub(crate) due_at: Timestamp,
 }
 
-/// Stripe as the simulated world has it.
+/// Stripe in the simulated world.
 #[derive(Default)]
 pub(crate) struct Stripe {
     pub(crate) twin: Twin,
-    /// Every message, oldest first, with the time from which on it is listed.
+    /// Every event, the oldest first, with the time from which the event list has it.
     pub(crate) events: Vec<(ProviderEvent, Timestamp)>,
-    /// Messages on their way.
+    /// Webhooks under way.
     pub(crate) deliveries: Vec<Delivery>,
-    /// Requests that nobody waits for any more, and that arrive all the same.
+    /// Requests whose caller has timed out, and which reach Stripe later.
     pub(crate) late: Vec<Request>,
-    /// How many messages are still delivered.
-    pub(crate) messages_left: usize,
-    /// How much later than it was made a message may be listed, in seconds; every other one is.
+    /// Number of webhooks that may still be sent.
+    pub(crate) webhooks_left: usize,
+    /// Delay with which every other event appears in the event list, in seconds.
     pub(crate) listing_lag_seconds: u32,
-    /// Which of our keys is in force.
+    /// Version of the API key that is valid.
     pub(crate) key_version: u32,
 }
 
-/// A request as our side makes it.
+/// Builds a request as Paywright sends it.
 pub(crate) fn request(method: Method, path: &str, params: Params, key: Option<&str>) -> Request {
     Request {
         method,
@@ -64,42 +64,42 @@ pub(crate) fn request(method: Method, path: &str, params: Params, key: Option<&s
     }
 }
 
-/// A form.
+/// Builds the parameters of a request.
 pub(crate) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Params {
     pairs.into_iter().collect()
 }
 
 impl Stripe {
-    /// Answers, and sends what that causes on its way.
+    /// Handles a request and sends the webhooks of its events.
     pub(crate) fn handle(&mut self, request: &Request, now: Timestamp, fails: Option<u16>) -> Response {
         self.at_twin(now, |twin| twin.apply(request, now.unix_seconds(), fails))
     }
 
-    /// Does something at the twin, and sends what that causes on its way.
+    /// Runs `work` at the twin and sends the webhooks of its events.
     fn at_twin(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> Response) -> Response {
         let before = self.twin.events().len();
         let response = work(&mut self.twin);
         let caused = self.twin.events().get(before..).unwrap_or_default();
         let caused: Vec<ProviderEvent> = caused.iter().filter_map(read_event).collect();
         for event in caused {
-            self.tell(event, now);
+            self.emit(event, now);
         }
         response
     }
 
-    fn tell(&mut self, event: ProviderEvent, now: Timestamp) {
+    fn emit(&mut self, event: ProviderEvent, now: Timestamp) {
         let place = self.events.len();
         let lag = if place.is_multiple_of(2) { self.listing_lag_seconds } else { 0 };
-        // Where there are to be few, those are left out that change nothing by themselves.
-        let is_telling = self.messages_left > FEW || !event.kind.starts_with("charge.");
-        if self.messages_left > 0 && is_telling {
-            self.messages_left -= 1;
+        // If only few are sent, charge events are left out: they change nothing by themselves.
+        let is_sent = self.webhooks_left > FEW_WEBHOOKS || !event.kind.starts_with("charge.");
+        if self.webhooks_left > 0 && is_sent {
+            self.webhooks_left -= 1;
             self.deliveries.push(Delivery { event: place, tries: 0, due_at: now });
         }
         self.events.push((event, now.plus_seconds(lag)));
     }
 
-    /// A request of ours under a key, with what befalls it.
+    /// Sends a `POST` request of Paywright under an idempotency key, subject to a fault.
     pub(crate) fn post(
         &mut self,
         path: &str,
@@ -112,14 +112,14 @@ impl Stripe {
         let lost = |what: &str| Err(GatewayError::Unknown(what.into()));
         let response = match fault {
             Fault::None | Fault::Slow => self.handle(&request, now, None),
-            Fault::LostBefore => return lost("lost on the way there"),
+            Fault::LostBefore => return lost("the request was lost"),
             Fault::Late => {
                 self.late.push(request);
-                return lost("it takes too long");
+                return lost("the request timed out");
             }
             Fault::LostAfter => {
                 self.handle(&request, now, None);
-                return lost("lost on the way back");
+                return lost("the answer was lost");
             }
             Fault::FailsBefore => self.at_twin(now, |twin| twin.fail_before(&request, now.unix_seconds(), 500)),
             Fault::FailsAfter => self.handle(&request, now, Some(500)),
@@ -128,10 +128,10 @@ impl Stripe {
                 return Err(GatewayError::Busy("the connection was refused".to_owned()));
             }
         };
-        sorted(response)
+        classify(response)
     }
 
-    /// A question of ours.
+    /// Sends a `GET` request of Paywright, subject to a fault.
     pub(crate) fn get(
         &mut self,
         path: &str,
@@ -139,16 +139,16 @@ impl Stripe {
         fault: Fault,
         now: Timestamp,
     ) -> Result<Response, GatewayError> {
-        reached(fault)?;
-        sorted(self.handle(&request(Method::Get, path, params, None), now, None))
+        check_read(fault)?;
+        classify(self.handle(&request(Method::Get, path, params, None), now, None))
     }
 
-    /// What a customer, a bank or somebody at the dashboard does. Whether it was done.
+    /// Performs an action of a customer, a bank or a person at the dashboard.
     pub(crate) fn act(&mut self, path: &str, params: Params, now: Timestamp) -> Response {
         self.handle(&request(Method::Post, path, params, None), now, None)
     }
 
-    /// A page of messages that are listed by now.
+    /// One page of the event list.
     pub(crate) fn list_events(
         &self,
         after: Option<&str>,
@@ -175,7 +175,7 @@ impl Stripe {
         Some(RecordedOrder { order, names_installation: true })
     }
 
-    /// Refunds of one intent, or those that were made since a moment, the newest first.
+    /// One page of the refunds of an intent, or of those created since a time with the newest first.
     pub(crate) fn list_refunds(
         &self,
         of: Result<&IntentId, Timestamp>,
@@ -222,7 +222,7 @@ impl Stripe {
         page(&found.collect::<Vec<_>>(), after, |it| it.id.as_str())
     }
 
-    /// Intents that were made since a moment, the newest first.
+    /// One page of the intents created since a time, the newest first.
     pub(crate) fn list_intents(
         &self,
         after: Option<&str>,
@@ -249,7 +249,7 @@ impl Stripe {
     }
 }
 
-/// One page of `all`.
+/// One page of `all`, after the object `after`.
 fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Result<Page<T>, GatewayError> {
     let from = match after {
         None => 0,
@@ -260,8 +260,8 @@ fn page<T: Clone>(all: &[T], after: Option<&str>, id: impl Fn(&T) -> &str) -> Re
     Ok(Page { next, ..Page::last(items) })
 }
 
-/// Whether a question of this luck is answered.
-pub(crate) fn reached(fault: Fault) -> Result<(), GatewayError> {
+/// Result of a read that meets this fault.
+pub(crate) fn check_read(fault: Fault) -> Result<(), GatewayError> {
     match fault {
         Fault::None | Fault::Slow => Ok(()),
         Fault::LostBefore | Fault::LostAfter | Fault::Late | Fault::FailsBefore | Fault::FailsAfter => {
@@ -273,8 +273,8 @@ pub(crate) fn reached(fault: Fault) -> Result<(), GatewayError> {
     }
 }
 
-/// Tells a refusal from an answer ("Errors").
-fn sorted(response: Response) -> Result<Response, GatewayError> {
+/// Converts an error answer to the port's error ("Errors").
+fn classify(response: Response) -> Result<Response, GatewayError> {
     let error = response.body.get("error");
     match response.status {
         200 => Ok(response),
@@ -357,7 +357,7 @@ fn read_dispute(json: &Value, kind: &str) -> Option<Dispute> {
     })
 }
 
-/// What a message says of an order ("Types of events"); nothing for one that cannot be read.
+/// Reads an event ("Types of events"); `None` if it cannot be read.
 fn read_event(event: &Event) -> Option<ProviderEvent> {
     let created_at = Timestamp::from_unix_seconds(event.created).ok()?;
     let object = &event.object;
@@ -398,19 +398,19 @@ fn header(response: &Response, name: &str) -> Option<String> {
     response.headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value.clone())
 }
 
-/// Whether it is the saved answer of an earlier request.
+/// Whether an answer is the saved one of an earlier request.
 pub(crate) fn is_replayed(response: &Response) -> bool {
     header(response, "Idempotent-Replayed").is_some()
 }
 
-/// The intent of an answer, as it stood at `as_of`.
+/// Reads the PaymentIntent of an answer, as of `as_of`.
 pub(crate) fn issued(response: &Response, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
     let snapshot = read_intent(&response.body, as_of).ok_or_else(unreadable)?;
     let client_secret = text(&response.body, "client_secret").map(SecretString::from);
     Ok(IssuedIntent { snapshot, client_secret, request: header(response, "Request-Id") })
 }
 
-/// An intent that was just made: a repeated answer tells how it stood then, within a second.
+/// Reads the PaymentIntent of a creation: a replayed answer shows it as it was within the second of its creation.
 pub(crate) fn created(response: &Response) -> Result<IssuedIntent, GatewayError> {
     let created = number(&response.body, "created").and_then(|it| Timestamp::from_unix_seconds(it).ok());
     let created = created.ok_or_else(unreadable)?;
@@ -418,13 +418,13 @@ pub(crate) fn created(response: &Response) -> Result<IssuedIntent, GatewayError>
     Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
 }
 
-/// The refund of an answer.
-pub(crate) fn given_back(response: &Response) -> Result<IssuedRefund, GatewayError> {
+/// Reads the refund of an answer.
+pub(crate) fn issued_refund(response: &Response) -> Result<IssuedRefund, GatewayError> {
     let snapshot = read_refund(&response.body).ok_or_else(unreadable)?;
     Ok(IssuedRefund { snapshot, request: header(response, "Request-Id") })
 }
 
-/// What came of a payment, from an answer with its charge in full.
+/// Reads gross amount and fee of an answer with the charge expanded.
 pub(crate) fn proceeds(response: &Response) -> Option<Proceeds> {
     let transaction = response.body.get("latest_charge")?.get("balance_transaction")?;
     Some(Proceeds { gross: money(transaction, "amount")?, fee: money(transaction, "fee")? })

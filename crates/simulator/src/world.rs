@@ -1,5 +1,5 @@
-//! The world that a run happens in: one clock, one Stripe, one store, a few processes, and everybody who waits for the
-//! scheduler to go on. Nothing in it runs by itself.
+//! The simulated world of a run: one clock, one Stripe, one store, a few processes, and actors whose calls wait for the
+//! scheduler. Nothing in it happens without a step of the scheduler.
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,70 +15,70 @@ use crate::fault::{Call, Fault};
 use crate::store::MemoryStore;
 use crate::stripe::Stripe;
 
-/// When every run begins.
+/// Time at which every run begins, in seconds since 1970.
 pub(crate) const BEGINNING_SECONDS: i64 = 1_800_000_000;
 
-/// How much of what came of a call is shown, in characters.
-const SAID_CHARS_MAX: usize = 160;
+/// Most characters of a call's outcome that are shown in the trace.
+const OUTCOME_CHARS_MAX: usize = 160;
 
-/// Somebody who does something by and by: a customer, an operator, a worker's step, a delivery.
+/// Number of an actor: a customer, an operator, one step of a worker, or one webhook delivery.
 pub(crate) type ActorId = u32;
 
-/// A call that waits for its turn.
+/// A call that waits for the scheduler.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting {
+pub(crate) struct PendingCall {
     pub(crate) turn: u32,
     pub(crate) actor: ActorId,
     pub(crate) call: Call,
     pub(crate) name: &'static str,
-    /// After how many steps of the run it began to wait.
+    /// Number of steps after which the call began to wait.
     pub(crate) since: u32,
 }
 
-/// A piece of work inside a process, whose end somebody waits for.
+/// Work of a caller inside a process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Inside {
+pub(crate) struct InProcess {
     pub(crate) number: u32,
     pub(crate) actor: ActorId,
     pub(crate) process: usize,
-    /// Whether its caller may leave it: not so for a worker, whom nobody waits for.
-    pub(crate) may_be_left: bool,
+    /// Whether the caller may disconnect; a worker has no caller.
+    pub(crate) may_be_abandoned: bool,
 }
 
 /// One process of the service.
 #[derive(Default)]
 pub(crate) struct Process {
-    /// Its use cases; none while it is down.
+    /// Use cases of the process; `None` while it is down.
     pub(crate) app: Option<App>,
-    /// How often it was started.
+    /// Number of times the process was started.
     pub(crate) generation: u32,
-    /// Whether there is something to be done at once.
+    /// Whether its worker was woken: a task is due immediately.
     pub(crate) is_woken: bool,
-    /// The key that it asks Stripe with.
+    /// Version of the Stripe API key that the process uses.
     pub(crate) key_version: u32,
 }
 
-/// What the scheduler sees and changes.
+/// State of the world that the scheduler reads and changes.
 pub(crate) struct Core {
     pub(crate) now: Timestamp,
-    /// How long a pause takes, times the attempt.
+    /// Length of a pause in milliseconds, multiplied by the attempt.
     pub(crate) pause_millis: u32,
-    /// How long the store takes over a commit whose outcome stays open, in seconds.
+    /// Time after which the store leaves a commit's outcome unknown, in seconds.
     pub(crate) unknown_seconds: u32,
     pub(crate) stripe: Stripe,
     pub(crate) processes: Vec<Process>,
-    pub(crate) waiting: Vec<Waiting>,
-    pub(crate) inside: Vec<Inside>,
+    pub(crate) pending: Vec<PendingCall>,
+    pub(crate) in_process: Vec<InProcess>,
     pub(crate) books: Books,
-    /// Whether anything has changed since the invariants were checked.
+    /// Whether the store or Stripe may have changed since the invariants were checked.
     pub(crate) is_touched: bool,
-    /// Who is being polled.
+    /// Actor that is being polled.
     pub(crate) running: ActorId,
-    /// How many steps were taken.
+    /// Number of steps taken.
     pub(crate) steps: u32,
-    /// What was said of this step, if somebody wants to read it.
-    pub(crate) said: Option<String>,
-    /// What each actor has learned, if states are to be told apart.
+    /// Trace line of the current step, if the run is traced.
+    pub(crate) trace_line: Option<String>,
+    /// Digest of what each actor has learned, if states are compared.
     pub(crate) learned: Option<Vec<u64>>,
     granted: Option<(u32, Fault)>,
     turns: u32,
@@ -86,33 +86,33 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A number for a call, or for work inside a process, that was not given before.
+    /// Draws a new number for a call, or for work inside a process.
     const fn turn(&mut self) -> u32 {
         self.turns += 1;
         self.turns
     }
 
-    /// What whoever is being polled has learned, if that is kept.
-    fn learned_by_running(&mut self) -> Option<&mut u64> {
+    /// Digest of what the polled actor has learned, if states are compared.
+    fn knowledge_of_running(&mut self) -> Option<&mut u64> {
         let actor = usize::try_from(self.running).ok()?;
         let learned = self.learned.as_mut()?;
         learned.resize(learned.len().max(actor + 1), 0);
         learned.get_mut(actor)
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub(crate) fn pass(&mut self, seconds: u32) {
         self.now = self.now.plus_seconds(seconds);
     }
 
-    /// A number for an id that was not given before.
+    /// Draws a new number for an id.
     pub(crate) const fn draw(&mut self) -> u32 {
         self.drawn += 1;
         self.drawn
     }
 }
 
-/// The world, for all who live in it.
+/// Handle to the world, shared by all actors.
 #[derive(Clone)]
 pub(crate) struct World {
     core: Arc<Mutex<Core>>,
@@ -127,13 +127,13 @@ impl World {
             unknown_seconds: 0,
             stripe: Stripe::default(),
             processes: Vec::new(),
-            waiting: Vec::new(),
-            inside: Vec::new(),
+            pending: Vec::new(),
+            in_process: Vec::new(),
             books: Books::default(),
             is_touched: false,
             running: 0,
             steps: 0,
-            said: None,
+            trace_line: None,
             learned: None,
             granted: None,
             turns: 0,
@@ -150,57 +150,57 @@ impl World {
         self.core().now
     }
 
-    /// Waits until the scheduler lets this call happen, and says how it goes.
+    /// Waits until the scheduler lets the call happen; returns the fault that it meets.
     pub(crate) const fn turn(&self, call: Call, name: &'static str) -> Turn<'_> {
         Turn { world: self, call, name, number: None }
     }
 
-    /// Notes what came of a call: for whoever reads the schedule, and to tell states apart. Nothing is worded where
-    /// neither is wanted.
+    /// Records the outcome of a call, for the trace and for the comparison of states. `what` is only called if one of
+    /// them is on.
     pub(crate) fn learn(&self, what: impl FnOnce() -> String) {
         let mut core = self.core();
-        if core.said.is_none() && core.learned.is_none() {
+        if core.trace_line.is_none() && core.learned.is_none() {
             return;
         }
         let what = what();
-        if let Some(known) = core.learned_by_running() {
+        if let Some(known) = core.knowledge_of_running() {
             let mut hasher = DefaultHasher::new();
             (*known, &what).hash(&mut hasher);
             *known = hasher.finish();
         }
-        if let Some(said) = &mut core.said {
-            let end = what.char_indices().nth(SAID_CHARS_MAX).map(|(end, _)| end);
+        if let Some(trace_line) = &mut core.trace_line {
+            let end = what.char_indices().nth(OUTCOME_CHARS_MAX).map(|(end, _)| end);
             let shown = end.and_then(|end| what.get(..end)).unwrap_or(&what);
-            said.extend([" -> ", shown, if end.is_some() { "…" } else { "" }]);
+            trace_line.extend([" -> ", shown, if end.is_some() { "…" } else { "" }]);
         }
     }
 
-    /// Lets `call` happen, when its actor is polled next.
+    /// Lets a call happen when its actor is polled next.
     pub(crate) fn grant(&self, turn: u32, fault: Fault) {
         self.core().granted = Some((turn, fault));
     }
 
-    /// Does something in a process. Its end is not heard of if the process dies, or if the caller leaves.
-    pub(crate) fn inside<'a, T>(
+    /// Runs work inside a process. The result is [`Interrupted`] if the process dies or the caller disconnects.
+    pub(crate) fn in_process<'a, T>(
         &self,
         process: usize,
-        may_be_left: bool,
+        may_be_abandoned: bool,
         work: impl FnOnce(App) -> BoxFuture<'a, T>,
-    ) -> Within<'a, T> {
+    ) -> ProcessCall<'a, T> {
         let mut core = self.core();
         let number = core.turn();
         let (app, generation) = core.processes.get(process).map_or((None, 0), |it| (it.app.clone(), it.generation));
-        let inside = Inside { number, actor: core.running, process, may_be_left };
-        core.inside.push(inside);
-        let learned = core.learned_by_running().copied();
+        let in_process = InProcess { number, actor: core.running, process, may_be_abandoned };
+        core.in_process.push(in_process);
+        let learned = core.knowledge_of_running().copied();
         drop(core);
-        Within { world: self.clone(), inside, generation, learned, work: app.map(work) }
+        ProcessCall { world: self.clone(), in_process, generation, learned, work: app.map(work) }
     }
 }
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A call that waits for its turn.
+/// Future of a call that waits for the scheduler.
 pub(crate) struct Turn<'a> {
     world: &'a World,
     call: Call,
@@ -215,15 +215,16 @@ impl Future for Turn<'_> {
         let mut core = self.world.core();
         let Some(turn) = self.number else {
             let turn = core.turn();
-            let waiting = Waiting { turn, actor: core.running, call: self.call, name: self.name, since: core.steps };
-            core.waiting.push(waiting);
+            let pending =
+                PendingCall { turn, actor: core.running, call: self.call, name: self.name, since: core.steps };
+            core.pending.push(pending);
             drop(core);
             self.number = Some(turn);
             return Poll::Pending;
         };
         match core.granted.take_if(|(granted, _)| *granted == turn) {
             Some((_, fault)) => {
-                core.waiting.retain(|it| it.turn != turn);
+                core.pending.retain(|it| it.turn != turn);
                 core.is_touched |= self.call.changes_something();
                 drop(core);
                 self.number = None;
@@ -237,50 +238,50 @@ impl Future for Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(turn) = self.number {
-            self.world.core().waiting.retain(|it| it.turn != turn);
+            self.world.core().pending.retain(|it| it.turn != turn);
         }
     }
 }
 
-/// The process died, or the caller has left: nobody heard what came of it.
+/// Error of work whose process died or whose caller disconnected: its outcome is unknown to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unheard;
+pub(crate) struct Interrupted;
 
-/// Work inside a process.
-pub(crate) struct Within<'a, T> {
+/// Future of work inside a process.
+pub(crate) struct ProcessCall<'a, T> {
     world: World,
-    inside: Inside,
+    in_process: InProcess,
     generation: u32,
-    /// What its caller had learned before it.
+    /// Digest of what the caller had learned before the work.
     learned: Option<u64>,
     work: Option<BoxFuture<'a, T>>,
 }
 
-impl<T> Future for Within<'_, T> {
-    type Output = Result<T, Unheard>;
+impl<T> Future for ProcessCall<'_, T> {
+    type Output = Result<T, Interrupted>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let is_alive = {
             let core = self.world.core();
-            let same = core.processes.get(self.inside.process).is_some_and(|it| it.generation == self.generation);
-            same && core.inside.iter().any(|it| it.number == self.inside.number)
+            let same = core.processes.get(self.in_process.process).is_some_and(|it| it.generation == self.generation);
+            same && core.in_process.iter().any(|it| it.number == self.in_process.number)
         };
         if let Some(work) = self.work.as_mut().filter(|_| is_alive) {
             return work.as_mut().poll(context).map(Ok);
         }
         self.work = None;
-        // All that the caller has learned of it is that it was cut off.
-        if let (Some(known), Some(before)) = (self.world.core().learned_by_running(), self.learned) {
+        // Of interrupted work the caller learns only that it was interrupted.
+        if let (Some(known), Some(before)) = (self.world.core().knowledge_of_running(), self.learned) {
             *known = before;
         }
-        self.world.learn(|| "unheard".to_owned());
-        Poll::Ready(Err(Unheard))
+        self.world.learn(|| "interrupted".to_owned());
+        Poll::Ready(Err(Interrupted))
     }
 }
 
-impl<T> Drop for Within<'_, T> {
+impl<T> Drop for ProcessCall<'_, T> {
     fn drop(&mut self) {
-        let number = self.inside.number;
-        self.world.core().inside.retain(|it| it.number != number);
+        let number = self.in_process.number;
+        self.world.core().in_process.retain(|it| it.number != number);
     }
 }

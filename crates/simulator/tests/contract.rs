@@ -1,4 +1,4 @@
-//! The store in memory keeps the contract that PostgreSQL and SQLite keep.
+//! The store in memory keeps the same contract as those of PostgreSQL and SQLite.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Subject for InMemory {
         Arc::new(self.0.clone())
     }
 
-    /// After a power cut: what another process finds is what the journal says.
+    /// Reopens the store after a power cut: its content is what the journal gives.
     async fn reopened(&self) -> Arc<dyn Store> {
         self.0.power_cut();
         self.store()
@@ -31,7 +31,7 @@ impl Subject for InMemory {
 paywright_testkit::store_contract!(InMemory(MemoryStore::default()));
 
 #[tokio::test]
-async fn a_power_cut_keeps_what_was_committed_and_nothing_else() {
+async fn a_power_cut_keeps_commits_and_nothing_else() {
     let store = MemoryStore::default();
     store.commit(changes(paywright_app::Version::NEW, place(1), at(1), at(1))).await.unwrap();
     drop(store.commit(changes(paywright_app::Version::NEW, place(2), at(1), at(1))));
@@ -39,5 +39,5 @@ async fn a_power_cut_keeps_what_was_committed_and_nothing_else() {
     store.power_cut();
     assert_eq!(store.read(Clone::clone), before);
     assert!(store.order(&OrderRef::Id(order_id(1))).await.unwrap().is_some());
-    assert!(store.order(&OrderRef::Id(order_id(2))).await.unwrap().is_none(), "it was never begun");
+    assert!(store.order(&OrderRef::Id(order_id(2))).await.unwrap().is_none(), "a commit that was never polled");
 }

@@ -1,8 +1,8 @@
-//! One run: everybody who lives in the world, and the scheduler that says who goes on and what befalls them. There is
-//! no runtime, no thread and no clock but the world's.
+//! One run: the actors, and the scheduler that chooses the next step and its fault. There is no runtime, no thread and
+//! no clock but the simulated one.
 
-mod deeds;
-mod rest;
+mod at_rest;
+mod processes;
 mod restore;
 mod trace;
 
@@ -18,58 +18,58 @@ use crate::fault::{Call, Fault};
 use crate::invariants;
 use crate::plan::Plan;
 use crate::store::Tables;
-use crate::world::{ActorId, BEGINNING_SECONDS, BoxFuture, Core, Process, Waiting, World};
+use crate::world::{ActorId, BEGINNING_SECONDS, BoxFuture, Core, PendingCall, Process, World};
 use restore::Backup;
 
-/// How much time the scheduler may let pass at once, in seconds: past a retry, a request, a lease.
+/// Times that the scheduler may let pass in one step, in seconds: beyond a retry, a request, a lease.
 const PASSES: [u32; 3] = [3, 95, 185];
 
-/// As [`PASSES`], where nobody waits for an answer: an hour, the life of an idempotency key, that of an authorisation.
-/// A request or a step of a worker does not last so long: its calls have deadlines.
+/// As [`PASSES`], while no caller waits for an answer: an hour, the lifetime of an idempotency key, that of an
+/// authorisation. Requests and steps of a worker have deadlines and do not last so long.
 const LONG_PASSES: [u32; 3] = [3600, 90_000, 8 * 86_400];
 
-/// How much time may pass by chance in all, in seconds: Stripe lists a message for 30 days.
+/// Most time that passes at random in one run, in seconds: Stripe lists an event for 30 days.
 const PASSED_SECONDS_MAX: u32 = 15 * 86_400;
 
-/// How a run ended.
+/// End of a run.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// Everything came to rest, and everything holds.
-    Rest,
-    /// It came to where another run has been.
-    Known,
-    /// Something does not hold.
+    /// Everything under way was finished, and every invariant holds.
+    AtRest,
+    /// The run reached a state that an earlier run has reached.
+    KnownState,
+    /// An invariant is broken.
     Broken(Violation),
 }
 
-/// What a run may do next.
+/// Steps of the scheduler.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A call happens.
-    Go(Waiting, Fault),
-    /// A message arrives at a process.
+    /// A pending call happens, with a fault.
+    Call(PendingCall, Fault),
+    /// A webhook (by index) arrives at a process.
     Deliver(usize, usize),
-    /// A message arrives, and will arrive again.
+    /// A webhook arrives at a process, and will arrive again.
     DeliverTwice(usize, usize),
-    /// A message is lost for good.
-    Lose(usize),
-    /// A request arrives that nobody waits for.
-    Arrive(usize),
-    /// A worker takes a step.
+    /// A webhook is lost for good.
+    DropWebhook(usize),
+    /// A request reaches Stripe after its caller has timed out.
+    ArriveLate(usize),
+    /// The worker of a process takes a step.
     Work(usize),
-    /// A process dies.
+    /// A process is killed.
     Kill(usize),
-    /// A process starts.
+    /// A process is started.
     Start(usize),
-    /// A caller leaves.
-    Leave(u32),
-    /// Every process dies, and the store is what its journal says.
+    /// A caller disconnects.
+    AbandonCall(u32),
+    /// Every process dies, and the store is rebuilt from its journal.
     PowerCut,
-    /// Time passes.
-    Pass(u32),
+    /// Time passes, in seconds.
+    PassTime(u32),
     /// A backup is taken.
     Backup,
-    /// Every process dies, and the store is what it was when the backup was taken.
+    /// Every process dies, and the store returns to its state at the backup.
     Restore,
 }
 
@@ -78,30 +78,30 @@ struct Actor {
     future: Option<BoxFuture<'static, ()>>,
 }
 
-/// States that were seen, by their digests.
+/// Digests of the states that earlier runs have reached.
 pub(crate) type Seen = HashSet<u64>;
 
-/// A run.
+/// One run.
 pub(crate) struct Simulation<'a> {
     world: World,
     plan: &'a Plan,
     pub(crate) choices: Choices,
     actors: Vec<Actor>,
-    /// Who takes each process's step, while one is taken.
+    /// Actor that takes the step of each process's worker, while one is taken.
     workers: Vec<Option<ActorId>>,
     faults: u32,
     backup: Option<Backup>,
     restores: u32,
     pub(crate) steps: u32,
-    /// What happened, a line a step, if somebody wants to read it.
+    /// One line for each step, if the run is traced.
     pub(crate) trace: Option<Vec<String>>,
     seen: Option<&'a mut Seen>,
-    /// How many choices lead to where no run has been.
+    /// Number of leading choices that repeat an earlier run.
     known_choices: usize,
 }
 
 impl Drop for Simulation<'_> {
-    /// The world holds the processes, and they hold the world.
+    /// Breaks the cycle between the world, which holds the processes, and the processes, which hold the world.
     fn drop(&mut self) {
         self.actors.clear();
         let processes = std::mem::take(&mut self.world.core().processes);
@@ -116,7 +116,7 @@ impl<'a> Simulation<'a> {
             let mut core = world.core();
             core.pause_millis = plan.pause_millis;
             core.unknown_seconds = plan.unknown_seconds;
-            core.stripe.messages_left = if plan.webhooks { plan.messages_max } else { 0 };
+            core.stripe.webhooks_left = if plan.webhooks { plan.webhooks_max } else { 0 };
             core.stripe.listing_lag_seconds = plan.listing_lag_seconds;
             core.processes.resize_with(plan.processes, Process::default);
         }
@@ -126,13 +126,13 @@ impl<'a> Simulation<'a> {
         Self { world, plan, choices, actors, workers, faults, backup, restores, steps, trace, seen, known_choices }
     }
 
-    /// Has the run tell what happens.
+    /// Turns the trace on.
     pub(crate) fn traced(mut self) -> Self {
         self.trace = Some(Vec::new());
         self
     }
 
-    /// Has the run end where it comes to a state that was seen, `known` choices from its beginning or later.
+    /// Ends the run when it reaches a known state, after its first `known` choices.
     pub(crate) fn remembering(mut self, seen: &'a mut Seen, known: usize) -> Self {
         self.world.core().learned = Some(Vec::new());
         self.known_choices = known;
@@ -142,46 +142,46 @@ impl<'a> Simulation<'a> {
 
     /// Runs to the end.
     pub(crate) fn run(&mut self) -> Ending {
-        match self.live() {
-            Ok(true) => Ending::Rest,
-            Ok(false) => Ending::Known,
+        match self.run_to_end() {
+            Ok(true) => Ending::AtRest,
+            Ok(false) => Ending::KnownState,
             Err(violation) => Ending::Broken(violation),
         }
     }
 
-    fn live(&mut self) -> Result<bool, Violation> {
+    fn run_to_end(&mut self) -> Result<bool, Violation> {
         for process in 0..self.plan.processes {
             self.start(process);
         }
         self.add_person(self.plan.before.clone());
-        self.go_on_undisturbed()?;
+        self.run_without_faults()?;
         for acts in &self.plan.people {
             self.add_person(acts.clone());
         }
-        if !self.be_disturbed()? {
+        if !self.run_with_faults()? {
             return Ok(false);
         }
-        self.come_to_rest()?;
-        self.pay_what_is_open()?;
+        self.run_to_rest()?;
+        self.check_open_order_is_payable()?;
         Ok(true)
     }
 
-    /// Whoever waits goes on, one after the other, and nothing else happens.
-    fn go_on_undisturbed(&mut self) -> Result<(), Violation> {
-        while let Some(waiting) = self.first_waiting() {
-            self.take(Step::Go(waiting, Fault::None))?;
+    /// Lets every pending call happen in turn, without faults and without other steps.
+    fn run_without_faults(&mut self) -> Result<(), Violation> {
+        while let Some(pending) = self.first_pending() {
+            self.take(Step::Call(pending, Fault::None))?;
         }
         Ok(())
     }
 
-    fn first_waiting(&self) -> Option<Waiting> {
+    fn first_pending(&self) -> Option<PendingCall> {
         let core = self.world.core();
-        let is_call = |it: &&Waiting| it.call != Call::Pause && it.call != Call::LongPause;
-        core.waiting.iter().find(is_call).or_else(|| core.waiting.first()).copied()
+        let is_call = |it: &&PendingCall| it.call != Call::Pause && it.call != Call::LongPause;
+        core.pending.iter().find(is_call).or_else(|| core.pending.first()).copied()
     }
 
-    /// Whatever may go wrong goes wrong by choice. Says whether nobody was here before.
-    fn be_disturbed(&mut self) -> Result<bool, Violation> {
+    /// Runs steps and faults by choice. Returns `false` if the run reached a known state.
+    fn run_with_faults(&mut self) -> Result<bool, Violation> {
         let (mut options, mut weights) = (Vec::new(), Vec::new());
         while self.steps < self.plan.steps_max {
             self.offer(&mut options, &mut weights);
@@ -198,7 +198,7 @@ impl<'a> Simulation<'a> {
         Ok(true)
     }
 
-    /// What may happen next, the most usual first.
+    /// Collects the steps that may happen next, the default one first, with their weights.
     fn offer(&self, options: &mut Vec<Step>, weights: &mut Vec<u32>) {
         options.clear();
         weights.clear();
@@ -208,17 +208,17 @@ impl<'a> Simulation<'a> {
                 weights.push(weight);
             }
         };
-        let menu = &self.plan.menu;
+        let step_weights = &self.plan.step_weights;
         let core = self.world.core();
         let may_go_wrong = self.faults < self.plan.faults_max;
-        let (pauses, calls): (Vec<&Waiting>, Vec<&Waiting>) =
-            core.waiting.iter().partition(|it| it.call == Call::Pause);
-        let nobody_waits = core.inside.is_empty() && core.stripe.late.is_empty();
-        let may_go = |it: &&&Waiting| it.call != Call::LongPause || nobody_waits;
-        // A pause is longer than a step of somebody else.
-        let is_over = |it: &&&Waiting| it.since < self.steps || calls.is_empty();
-        for waiting in calls.iter().filter(may_go).chain(pauses.iter().filter(is_over)) {
-            add(Step::Go(**waiting, Fault::None), menu.go);
+        let (pauses, calls): (Vec<&PendingCall>, Vec<&PendingCall>) =
+            core.pending.iter().partition(|it| it.call == Call::Pause);
+        let nobody_waits = core.in_process.is_empty() && core.stripe.late.is_empty();
+        let may_go = |it: &&&PendingCall| it.call != Call::LongPause || nobody_waits;
+        // A pause is longer than one step of another actor.
+        let is_over = |it: &&&PendingCall| it.since < self.steps || calls.is_empty();
+        for pending in calls.iter().filter(may_go).chain(pauses.iter().filter(is_over)) {
+            add(Step::Call(**pending, Fault::None), step_weights.go);
         }
         let up = |process: &usize| core.processes.get(*process).is_some_and(|it| it.app.is_some());
         let processes: Vec<usize> = (0..core.processes.len()).filter(up).collect();
@@ -226,62 +226,62 @@ impl<'a> Simulation<'a> {
         let on_their_way: Vec<usize> = on_their_way.map(|(place, _)| place).collect();
         for delivery in &on_their_way {
             if let Some(process) = processes.get(delivery % processes.len().max(1)) {
-                add(Step::Deliver(*delivery, *process), menu.deliver);
+                add(Step::Deliver(*delivery, *process), step_weights.deliver);
             }
         }
         for process in 0..core.processes.len() {
             if !up(&process) {
-                add(Step::Start(process), menu.start);
+                add(Step::Start(process), step_weights.start);
             }
         }
         for late in 0..core.stripe.late.len() {
-            add(Step::Arrive(late), menu.go);
+            add(Step::ArriveLate(late), step_weights.go);
         }
-        let is_done = core.waiting.is_empty() && core.stripe.deliveries.is_empty() && core.stripe.late.is_empty();
+        let is_done = core.pending.is_empty() && core.stripe.deliveries.is_empty() && core.stripe.late.is_empty();
         if is_done {
             return;
         }
         for process in &processes {
             if self.has_work(&core, *process) {
-                add(Step::Work(*process), menu.work);
+                add(Step::Work(*process), step_weights.work);
             }
         }
         if self.restores < self.plan.restores_max {
             match self.backup {
-                None => add(Step::Backup, menu.backup),
-                Some(_) => add(Step::Restore, menu.restore),
+                None => add(Step::Backup, step_weights.backup),
+                Some(_) => add(Step::Restore, step_weights.restore),
             }
         }
         if !may_go_wrong {
             return;
         }
-        for waiting in &calls {
-            for fault in waiting.call.faults() {
-                add(Step::Go(**waiting, *fault), menu.fault);
+        for pending in &calls {
+            for fault in pending.call.faults() {
+                add(Step::Call(**pending, *fault), step_weights.fault);
             }
         }
         for delivery in &on_their_way {
             if let Some(process) = processes.first() {
-                add(Step::DeliverTwice(*delivery, *process), menu.disturb);
+                add(Step::DeliverTwice(*delivery, *process), step_weights.disturb);
             }
-            add(Step::Lose(*delivery), menu.disturb);
+            add(Step::DropWebhook(*delivery), step_weights.disturb);
         }
         for process in &processes {
-            add(Step::Kill(*process), menu.kill);
+            add(Step::Kill(*process), step_weights.kill);
         }
-        for inside in core.inside.iter().filter(|it| it.may_be_left) {
-            add(Step::Leave(inside.number), menu.leave);
+        for in_process in core.in_process.iter().filter(|it| it.may_be_abandoned) {
+            add(Step::AbandonCall(in_process.number), step_weights.leave);
         }
-        add(Step::PowerCut, menu.power_cut);
+        add(Step::PowerCut, step_weights.power_cut);
         let began = Timestamp::from_unix_seconds(BEGINNING_SECONDS).unwrap_or(core.now);
         let is_early = core.now < began.plus_seconds(PASSED_SECONDS_MAX);
         let long = if nobody_waits && is_early { LONG_PASSES.as_slice() } else { &[] };
         for seconds in PASSES.iter().chain(long) {
-            add(Step::Pass(*seconds), menu.pass);
+            add(Step::PassTime(*seconds), step_weights.pass);
         }
     }
 
-    /// Whether a process's worker is idle and there is something for it to do.
+    /// Whether a process's worker is idle and has work that is due.
     fn has_work(&self, core: &Core, process: usize) -> bool {
         let is_idle = self.workers.get(process).is_some_and(Option::is_none);
         let is_woken = core.processes.get(process).is_some_and(|it| it.is_woken);
@@ -292,11 +292,11 @@ impl<'a> Simulation<'a> {
     fn take(&mut self, step: Step) -> Result<(), Violation> {
         self.steps += 1;
         self.world.core().steps = self.steps;
-        self.say(step);
+        self.begin_trace_line(step);
         let is_fault = match step {
-            Step::Go(waiting, fault) => {
-                self.world.grant(waiting.turn, fault);
-                self.poll(waiting.actor);
+            Step::Call(pending, fault) => {
+                self.world.grant(pending.turn, fault);
+                self.poll(pending.actor);
                 fault != Fault::None
             }
             Step::Deliver(place, process) => {
@@ -307,11 +307,11 @@ impl<'a> Simulation<'a> {
                 self.deliver(place, process, true);
                 true
             }
-            Step::Lose(place) => {
+            Step::DropWebhook(place) => {
                 self.world.core().stripe.deliveries.remove(place);
                 true
             }
-            Step::Arrive(place) => {
+            Step::ArriveLate(place) => {
                 let mut core = self.world.core();
                 let (request, now) = (core.stripe.late.remove(place), core.now);
                 core.stripe.handle(&request, now, None);
@@ -330,11 +330,11 @@ impl<'a> Simulation<'a> {
                 self.start(process);
                 false
             }
-            Step::Leave(number) => {
-                let left = self.world.core().inside.iter().find(|it| it.number == number).copied();
-                self.world.core().inside.retain(|it| it.number != number);
-                if let Some(inside) = left {
-                    self.poll(inside.actor);
+            Step::AbandonCall(number) => {
+                let left = self.world.core().in_process.iter().find(|it| it.number == number).copied();
+                self.world.core().in_process.retain(|it| it.number != number);
+                if let Some(in_process) = left {
+                    self.poll(in_process.actor);
                 }
                 true
             }
@@ -345,7 +345,7 @@ impl<'a> Simulation<'a> {
                 self.world.store.power_cut();
                 true
             }
-            Step::Pass(seconds) => {
+            Step::PassTime(seconds) => {
                 self.world.core().pass(seconds);
                 true
             }
@@ -359,7 +359,7 @@ impl<'a> Simulation<'a> {
             }
         };
         self.faults += u32::from(is_fault);
-        self.finish_saying();
+        self.finish_trace_line();
         let mut core = self.world.core();
         let micros = core.now.unix_micros() + self.plan.step_micros;
         core.now = Timestamp::from_unix_micros(micros).unwrap_or(core.now);
@@ -383,7 +383,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Adds somebody, who begins at once.
+    /// Adds an actor and polls it.
     fn add(&mut self, name: impl FnOnce() -> String, future: BoxFuture<'static, ()>) -> ActorId {
         let name = if self.trace.is_some() { name() } else { String::new() };
         let actor = ActorId::try_from(self.actors.len()).unwrap_or(ActorId::MAX);
@@ -396,6 +396,6 @@ impl<'a> Simulation<'a> {
         let number = self.actors.len();
         let (capture, tries) = (self.plan.capture, self.plan.tries);
         let person = Person { world: self.world.clone(), number, capture, tries };
-        self.add(|| format!("person {number}"), Box::pin(person.live(acts)));
+        self.add(|| format!("person {number}"), Box::pin(person.perform(acts)));
     }
 }

@@ -1,5 +1,5 @@
-//! A restore from a backup, by the procedure in the documents: everything is stopped, the backup is put in place, what
-//! Stripe has is taken in, and everything starts again.
+//! Restore from a backup, by the documented procedure: all processes are stopped, the backup is restored, a recovery
+//! reads what Stripe has, and the processes are started again.
 
 use paywright_app::{LostOrderDecision, PerformError, Recovery};
 use paywright_domain::Timestamp;
@@ -8,17 +8,17 @@ use super::{Simulation, Step};
 use crate::books::Violation;
 use crate::fault::Fault;
 use crate::restored;
-use crate::world::{BoxFuture, Unheard};
+use crate::world::{BoxFuture, Interrupted};
 
-/// How long the restore takes, in seconds. What was on its way to Stripe has arrived by then.
+/// Time that the restore takes, in seconds. Requests under way have reached Stripe by then.
 const RESTORE_SECONDS: u32 = 60;
 
-/// What a restore puts back.
+/// A backup.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backup {
-    /// How much of the journal it has.
+    /// Number of entries of the journal.
     length: usize,
-    /// When it was taken.
+    /// Time at which the backup was taken.
     at: Timestamp,
 }
 
@@ -48,19 +48,19 @@ impl Simulation<'_> {
         let books = &mut core.books;
         self.world.store.read(|tables| restored::forget(books, &before, tables, &known, recovers));
         drop(core);
-        self.finish_saying();
+        self.finish_trace_line();
         if recovers {
             self.recover(backup.at);
         }
         self.add_person(self.plan.after.clone());
     }
 
-    /// Takes in what Stripe has. Nobody else does anything meanwhile.
+    /// Runs the recovery. No other actor is scheduled meanwhile.
     fn recover(&mut self, since: Timestamp) {
         self.start(0);
         let world = self.world.clone();
         let recovery = async move {
-            let recovered = world.inside(0, false, |app| -> BoxFuture<'static, _> {
+            let recovered = world.in_process(0, false, |app| -> BoxFuture<'static, _> {
                 Box::pin(async move { app.recover(since, |_| Some(LostOrderDecision::Recreate)).await })
             });
             let problem = problem_of(recovered.await);
@@ -70,22 +70,22 @@ impl Simulation<'_> {
         };
         let actor = self.add(|| "recover".to_owned(), Box::pin(recovery));
         loop {
-            let waiting = self.world.core().waiting.iter().find(|it| it.actor == actor).copied();
-            let Some(waiting) = waiting else { break };
-            self.say(Step::Go(waiting, Fault::None));
-            self.world.grant(waiting.turn, Fault::None);
+            let pending = self.world.core().pending.iter().find(|it| it.actor == actor).copied();
+            let Some(pending) = pending else { break };
+            self.begin_trace_line(Step::Call(pending, Fault::None));
+            self.world.grant(pending.turn, Fault::None);
             self.poll(actor);
-            self.finish_saying();
+            self.finish_trace_line();
         }
         self.kill(0);
     }
 }
 
-/// What has gone wrong with a recovery that nothing disturbed.
-fn problem_of(recovered: Result<Result<Recovery, PerformError>, Unheard>) -> Option<String> {
+/// Problem of a recovery that ran without faults.
+fn problem_of(recovered: Result<Result<Recovery, PerformError>, Interrupted>) -> Option<String> {
     match recovered {
         Ok(Ok(recovery)) => recovery.lost.into_iter().find_map(|it| Some(format!("{}: {}", it.id, it.problem?))),
         Ok(Err(error)) => Some(error.to_string()),
-        Err(Unheard) => Some("it did not end".to_owned()),
+        Err(Interrupted) => Some("it was interrupted".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! What a run tells: a line for each step, why its order is as it is, and whether another run was in the same state.
+//! Output of a run: a trace line for each step, the explanation of its order, and a digest of its state.
 
 use std::fmt::Write;
 use std::future::Future;
@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::world::ActorId;
 
 impl Simulation<'_> {
-    /// Whether another run was in the state that this one is in now.
+    /// Whether an earlier run has reached the present state.
     pub(super) fn is_known(&mut self) -> bool {
         if self.choices.made().len() < self.known_choices {
             return false;
@@ -21,7 +21,7 @@ impl Simulation<'_> {
         let Some(seen) = &mut self.seen else { return false };
         let core = self.world.core();
         let mut state = Digest(DefaultHasher::new());
-        let waiting: Vec<_> = core.waiting.iter().map(|it| (it.actor, it.name, it.since < self.steps)).collect();
+        let pending: Vec<_> = core.pending.iter().map(|it| (it.actor, it.name, it.since < self.steps)).collect();
         let under_way: Vec<_> = core.stripe.deliveries.iter().map(|it| it.event).collect();
         let up: Vec<_> = core.processes.iter().map(|it| it.app.is_some()).collect();
         let written = self.world.store.read(|tables| {
@@ -29,27 +29,27 @@ impl Simulation<'_> {
             let money: Vec<_> = twin.intents().collect();
             let back: Vec<_> = twin.refunds().collect();
             write!(state, "{:?} {:?} {:?} {:?}", tables.orders, tables.tasks, money, back)?;
-            write!(state, "{:?} {waiting:?} {under_way:?} {up:?}", tables.events)?;
+            write!(state, "{:?} {pending:?} {under_way:?} {up:?}", tables.events)?;
             write!(state, "{:?} {} {:?}", core.learned, self.faults, core.now)
         });
         written.is_ok() && !seen.insert(state.0.finish())
     }
 
-    /// Why the order is as it is, in the words of the service itself.
+    /// Explanation of the order, as `explain` gives it.
     pub(crate) fn explanation(&self) -> Option<Explanation> {
         let order = self.world.core().books.order?;
         let store = &self.world.store;
-        let stored = at_once(store.order(&OrderRef::Id(order)))?.ok()??;
-        at_once(explain_order(store, stored.value))?.ok()
+        let stored = ready_value(store.order(&OrderRef::Id(order)))?.ok()??;
+        ready_value(explain_order(store, stored.value))?.ok()
     }
 
-    pub(super) fn say(&mut self, step: Step) {
+    pub(super) fn begin_trace_line(&mut self, step: Step) {
         if self.trace.is_none() {
             return;
         }
         let name = |actor: ActorId| {
             let index = usize::try_from(actor).unwrap_or(usize::MAX);
-            self.actors.get(index).map_or("somebody", |it| it.name.as_str())
+            self.actors.get(index).map_or("unknown actor", |it| it.name.as_str())
         };
         let core = self.world.core();
         let kind = |place: usize| {
@@ -57,52 +57,52 @@ impl Simulation<'_> {
             delivery.and_then(|it| core.stripe.events.get(it.event)).map_or("", |(it, _)| it.kind.as_str())
         };
         let what = match step {
-            Step::Go(waiting, Fault::None) => format!("{}: {}", name(waiting.actor), waiting.name),
-            Step::Go(waiting, fault) => format!("{}: {}, {fault:?}", name(waiting.actor), waiting.name),
+            Step::Call(pending, Fault::None) => format!("{}: {}", name(pending.actor), pending.name),
+            Step::Call(pending, fault) => format!("{}: {}, {fault:?}", name(pending.actor), pending.name),
             Step::Deliver(place, process) => format!("{} arrives at process {process}", kind(place)),
             Step::DeliverTwice(place, process) => {
-                format!("{} arrives at process {process}, to come again", kind(place))
+                format!("{} arrives at process {process}, and will arrive again", kind(place))
             }
-            Step::Lose(place) => format!("{} is lost", kind(place)),
-            Step::Arrive(place) => {
+            Step::DropWebhook(place) => format!("{} is lost", kind(place)),
+            Step::ArriveLate(place) => {
                 let path = core.stripe.late.get(place).map(|it| it.path.as_str()).unwrap_or_default();
                 format!("a request arrives late: {path}")
             }
             Step::Work(process) => format!("the worker of process {process} takes a step"),
             Step::Kill(process) => format!("process {process} is killed"),
             Step::Start(process) => format!("process {process} is started"),
-            Step::Leave(number) => {
-                let actor = core.inside.iter().find(|it| it.number == number).map_or(0, |it| it.actor);
-                format!("{} leaves", name(actor))
+            Step::AbandonCall(number) => {
+                let actor = core.in_process.iter().find(|it| it.number == number).map_or(0, |it| it.actor);
+                format!("the caller of {} disconnects", name(actor))
             }
             Step::PowerCut => "the power fails".to_owned(),
-            Step::Pass(seconds) => format!("{seconds} s pass"),
+            Step::PassTime(seconds) => format!("{seconds} s pass"),
             Step::Backup => "a backup is taken".to_owned(),
             Step::Restore => "the backup is restored".to_owned(),
         };
         let line = format!("{:>3} {} {what}", self.steps, core.now);
         drop(core);
-        self.world.core().said = Some(line);
+        self.world.core().trace_line = Some(line);
     }
 
-    pub(super) fn finish_saying(&mut self) {
+    pub(super) fn finish_trace_line(&mut self) {
         if let Some(trace) = &mut self.trace
-            && let Some(line) = self.world.core().said.take()
+            && let Some(line) = self.world.core().trace_line.take()
         {
             trace.push(line);
         }
     }
 }
 
-/// What a future gives that waits for nobody.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+/// Result of a future that never waits.
+fn ready_value<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
     }
 }
 
-/// A digest of what is written to it.
+/// Hasher of formatted text.
 struct Digest(DefaultHasher);
 
 impl Write for Digest {

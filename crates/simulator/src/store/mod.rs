@@ -1,7 +1,7 @@
-//! A store in memory, behind the same port and under the same contract as the real ones.
+//! A store in memory, with the same port and the same contract as the real stores.
 //!
-//! Every write goes to a journal, as it was asked for, in the step in which it is done: what was written is what a
-//! replay of the journal gives, and nothing else survives [`MemoryStore::power_cut`].
+//! Every write is appended to a journal in the step in which it is performed. A replay of the journal gives the stored
+//! state, and nothing else survives [`MemoryStore::power_cut`].
 
 mod tables;
 
@@ -17,7 +17,7 @@ use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
 use uuid::Uuid;
 
-/// A write, to be done again after a power cut.
+/// A write of the journal, which is performed again after a power cut.
 type Write = Box<dyn Fn(&mut Tables) + Send>;
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Disk {
     tables: Tables,
 }
 
-/// Orders in memory. A clone is another way into the same.
+/// Store in memory. Clones share their content.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Disk>>);
 
@@ -35,9 +35,9 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is stored.
-    pub fn read<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
-        look(&self.disk().tables)
+    /// Reads the tables.
+    pub fn read<T>(&self, read: impl FnOnce(&Tables) -> T) -> T {
+        read(&self.disk().tables)
     }
 
     fn write<T>(&self, work: impl Fn(&mut Tables) -> T + Send + 'static) -> T {
@@ -47,7 +47,7 @@ impl MemoryStore {
         done
     }
 
-    /// Forgets all but the journal, and makes everything else from it anew.
+    /// Simulates a power cut: rebuilds the tables from the journal.
     pub fn power_cut(&self) {
         let mut disk = self.disk();
         let mut tables = Tables::default();
@@ -57,18 +57,18 @@ impl MemoryStore {
         disk.tables = tables;
     }
 
-    /// Takes a backup: how much of the journal it has.
+    /// Takes a backup; returns its length in entries of the journal.
     pub fn backup(&self) -> usize {
         self.disk().journal.len()
     }
 
-    /// Restores a backup: whatever was written since is gone.
+    /// Restores a backup: drops everything written since.
     pub fn restore(&self, backup: usize) {
         self.disk().journal.truncate(backup);
         self.power_cut();
     }
 
-    /// Makes an order's row unreadable, behind the port's back.
+    /// Makes an order's row unreadable, for tests of damaged rows.
     pub fn damage(&self, order: OrderId) {
         self.write(move |tables| tables.damage(order));
     }

@@ -1,4 +1,4 @@
-//! What a store knows, and what each write does to it. Plain values: a write is a function of them.
+//! Tables of the store in memory, and the effect of each write on them, as plain values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use paywright_app::{
 use paywright_domain::{CustomerId, Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
 
-/// The most messages that are forgotten at once.
-const FORGOTTEN_MAX: usize = 5000;
+/// Most events that are deleted at once.
+const DELETED_EVENTS_MAX: usize = 5000;
 
-/// Everything that is kept.
+/// Tables of the store.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tables {
     pub(crate) orders: BTreeMap<OrderId, Versioned<Order>>,
@@ -28,11 +28,11 @@ pub struct Tables {
     keys: BTreeMap<Uuid, ApiKey>,
     damaged: BTreeSet<OrderId>,
     epoch: Epoch,
-    /// Lost orders by the end of their ids.
+    /// Lost orders, by the end of their ids.
     lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
 }
 
-/// A lease that somebody holds.
+/// Lease on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held {
     by: Uuid,
@@ -62,17 +62,17 @@ struct CursorRow {
     held: Option<Held>,
 }
 
-/// The end of an order's id, after its time.
+/// End of an order's id, without its time.
 fn tail_of(id: OrderId) -> u128 {
     id.0.as_u128() << 48
 }
 
-/// Whether nobody holds it at `now`.
+/// Whether a row can be leased: no unexpired lease is on it.
 fn is_free_for(held: Option<Held>, lease: &Lease) -> bool {
     held.is_none_or(|it| it.until <= lease.now || it.until > lease.until_max())
 }
 
-/// When something is due that is due at `due_at` and held by `held`.
+/// Time at which a row is both due and free of its lease.
 fn free_at(due_at: Timestamp, held: Option<Held>) -> Timestamp {
     held.map_or(due_at, |it| it.until.max(due_at))
 }
@@ -174,7 +174,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether `changes` were decided on something that is no longer so.
+    /// Whether `changes` were decided on a version that is no longer the stored one.
     fn is_stale(&self, changes: &Changes) -> bool {
         let order = &changes.order;
         match self.orders.get(&order.id) {
@@ -304,7 +304,7 @@ impl Tables {
         let mut old: Vec<_> =
             self.events.values().filter(done_with).map(|it| (it.event.received_at, it.event.id.clone())).collect();
         old.sort();
-        old.truncate(FORGOTTEN_MAX);
+        old.truncate(DELETED_EVENTS_MAX);
         for (_, id) in &old {
             self.events.remove(id);
         }
@@ -322,7 +322,7 @@ impl Tables {
         Some(row.cursor.clone())
     }
 
-    /// Whether the mark says this already.
+    /// Whether the stored cursor is already at this position.
     pub(crate) fn is_at(&self, name: &str, cursor: &Cursor) -> bool {
         self.cursors.get(name).is_some_and(|it| it.cursor == *cursor)
     }
@@ -388,7 +388,7 @@ impl Tables {
         self.damaged.insert(order);
     }
 
-    /// When the next thing here is due for a worker: a task, a message, a walk.
+    /// Time at which the next task, event or cursor is due for a worker.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let tasks = self.tasks.values().map(|it| free_at(it.due_at, it.held));
         let parked = self.events.values().filter(|it| it.event.status == EventStatus::Parked);

@@ -1,26 +1,26 @@
-//! What the scheduler has happen: processes start, work and die, messages arrive.
+//! Steps of processes: start, kill, a worker's step, and the arrival of a webhook.
 
 use std::collections::BTreeMap;
 
 use paywright_app::{App, Settings};
 
 use super::Simulation;
-use crate::ports::Outside;
+use crate::ports::ProcessPorts;
 use crate::stripe::Delivery;
 use crate::world::{ActorId, BoxFuture, Process};
 
-/// When Stripe delivers again what was not taken, in seconds, by the number of tries.
+/// Waits of Stripe before it repeats a failed webhook, in seconds, by the number of tries.
 const REDELIVERY_SECONDS: [u32; 5] = [5, 300, 1800, 7200, 18_000];
 
 impl Simulation<'_> {
     pub(super) fn start(&mut self, process: usize) {
         let settings = Settings {
             expire_after_seconds: self.plan.expires,
-            // Seldom, so that waiting for a week is not a thousand walks.
+            // A long period, so that a week of waiting is not a thousand walks.
             back_fill_seconds: 6 * 3600,
             ..Settings::default()
         };
-        let app = App::new(Outside::ports(&self.world, process), settings);
+        let app = App::new(ProcessPorts::ports(&self.world, process), settings);
         let mut core = self.world.core();
         let key_version = core.stripe.key_version;
         if let Some(place) = core.processes.get_mut(process) {
@@ -28,20 +28,21 @@ impl Simulation<'_> {
         }
     }
 
-    /// Ends a process, and whatever goes on inside it.
+    /// Kills a process and interrupts all work inside it.
     pub(super) fn kill(&mut self, process: usize) {
         let mut core = self.world.core();
         let app = core.processes.get_mut(process).and_then(|it| {
             it.generation += 1;
             it.app.take()
         });
-        let inside: Vec<ActorId> = core.inside.iter().filter(|it| it.process == process).map(|it| it.actor).collect();
+        let in_process: Vec<ActorId> =
+            core.in_process.iter().filter(|it| it.process == process).map(|it| it.actor).collect();
         drop(core);
-        for actor in inside {
+        for actor in in_process {
             self.poll(actor);
         }
         drop(app);
-        if self.plan.menu.start == 0 {
+        if self.plan.step_weights.start == 0 {
             self.start(process);
         }
     }
@@ -53,7 +54,7 @@ impl Simulation<'_> {
             if let Some(process) = world.core().processes.get_mut(process) {
                 process.is_woken = false;
             }
-            let work = world.inside(process, false, |app| -> BoxFuture<'static, _> {
+            let work = world.in_process(process, false, |app| -> BoxFuture<'static, _> {
                 Box::pin(async move { app.in_background().run_due_tasks(now).await })
             });
             if matches!(work.await, Ok(Ok(done)) if done > 0)
@@ -69,7 +70,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// A message arrives. If it is not taken, it comes again.
+    /// Delivers a webhook. Unless it is answered with success, it is delivered again later.
     pub(super) fn deliver(&mut self, place: usize, process: usize, again: bool) {
         let mut core = self.world.core();
         let delivery = core.stripe.deliveries.remove(place);
@@ -82,14 +83,14 @@ impl Simulation<'_> {
         let (id, kind) = (event.id.clone(), event.kind.clone());
         let world = self.world.clone();
         let arrival = async move {
-            let taken = world.inside(process, true, |app| -> BoxFuture<'static, _> {
+            let taken = world.in_process(process, true, |app| -> BoxFuture<'static, _> {
                 Box::pin(async move { app.take_event(event, "webhook", BTreeMap::new()).await })
             });
-            // With the key its secret was changed too: the signature does not match.
+            // The webhook secret is rotated with the API key: the signature does not match.
             let is_taken = speaks_our_key && matches!(taken.await, Ok(Ok(_)));
             let mut core = world.core();
             if is_taken {
-                core.books.told_messages.insert(id);
+                core.books.acknowledged_events.insert(id);
                 return;
             }
             let tries = usize::try_from(delivery.tries).unwrap_or(usize::MAX);
