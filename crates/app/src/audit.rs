@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
-    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Order, OrderId, PaymentIntent, RefundId,
+    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Mismatch, Order, OrderId, PaymentIntent, RefundId,
     RefundSnapshot, RefundStatus, Timestamp, variant_names,
 };
 
@@ -341,10 +341,13 @@ impl Differences<'_> {
             it.intent.as_ref() == Some(id)
                 && matches!(
                     it.kind,
-                    AnomalyKind::PaidAfterCancel { .. }
-                        | AnomalyKind::SecondPayment { .. }
-                        | AnomalyKind::AmountDiffers { .. }
-                        | AnomalyKind::WrongCurrency { .. }
+                    AnomalyKind::Mismatch {
+                        mismatch: Mismatch::PaidAfterCancel { .. }
+                            | Mismatch::SecondPayment { .. }
+                            | Mismatch::AmountDiffers { .. }
+                            | Mismatch::WrongCurrency { .. },
+                        ..
+                    }
                 )
         };
         let pays = self.order.paid_by().is_some_and(|it| it.id == *id);

@@ -4,8 +4,9 @@
 use std::fmt;
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Money, Operation, OperationKind, Order,
-    OrderState, PaymentIntent, PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task, Timestamp,
+    Anomaly, AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Mismatch, Money, NoticeKind, Operation,
+    OperationKind, Order, OrderState, PaymentIntent, PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task,
+    Timestamp,
 };
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
@@ -100,64 +101,73 @@ fn operation_reason(operation: &Operation) -> String {
 
 fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
     let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
-    let found = anomaly_of(&anomaly.kind, intent);
     let reason = anomaly.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    format!("{found}{reason}{}.", consequence(order, anomaly))
-}
-
-/// Sentence of an anomaly of `intent`, without its end.
-fn anomaly_of(kind: &AnomalyKind, intent: &str) -> String {
-    match *kind {
-        AnomalyKind::PaidAfterCancel { received } => {
-            format!("{intent} received {} after the order was canceled", money(received))
+    match anomaly.kind {
+        AnomalyKind::Mismatch { mismatch, policy } => {
+            format!("{}{reason}{}.", mismatch_of(mismatch, intent), consequence(order, anomaly, mismatch, policy))
         }
-        AnomalyKind::SecondPayment { received } => {
-            format!("The order was paid twice: {intent} received another {}", money(received))
-        }
-        AnomalyKind::AmountDiffers { expected, received } => {
-            format!("{intent} received {}, but {} was due", money(received), money(expected))
-        }
-        AnomalyKind::WrongCurrency { expected, received } => {
-            format!("{intent} received {} in another currency: {} was due", money(received), money(expected))
-        }
-        AnomalyKind::WrongLivemode { live } => {
-            let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
-            format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
-        }
-        AnomalyKind::RefundFailed { refund } => format!("Refund {refund} failed: the shop still has the money"),
-        AnomalyKind::RefundDelayed { refund } => {
-            format!("Refund {refund} is delayed until the Stripe balance covers it")
-        }
-        AnomalyKind::RefundDiffers { refund, requested, made } => {
-            let (requested, made) = (money(requested), money(made));
-            format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
-        }
-        AnomalyKind::PaymentNotConfirmed { told, received } => {
-            format!("An event said that {intent} received {}, but Stripe's API says {}", money(told), money(received))
-        }
-        AnomalyKind::AuthorizationExpiring => {
-            format!("The authorization of {intent} expires within a day if it is not captured")
-        }
-        AnomalyKind::PartiallyCaptured { captured, released } => {
-            let (captured, released) = (money(captured), money(released));
-            format!("{captured} of {intent} was captured outside Paywright, and {released} was released")
-        }
-        AnomalyKind::CaptureFailed => format!("Stripe refused to capture {intent}"),
-        AnomalyKind::IntentLost => {
-            format!("Stripe has no PaymentIntent {intent}: does the API key belong to another account or mode?")
-        }
-        AnomalyKind::EarlyFraudWarning => format!("The card issuer warns that {intent} may be fraudulent"),
-        AnomalyKind::UnderReview => format!("{intent} is under review at Stripe"),
-        AnomalyKind::ReviewClosed => format!("The review of {intent} at Stripe is closed"),
-        AnomalyKind::ReceiptEmailRefused => "Stripe refused the email address, so it sends no receipt".to_owned(),
+        AnomalyKind::Notice(notice) => format!("{}{reason}.", notice_of(notice, intent)),
     }
 }
 
-/// End of an anomaly's sentence: what follows from its policy.
-fn consequence(order: &Order, anomaly: &Anomaly) -> String {
-    match anomaly.policy {
-        Policy::Tell => String::new(),
-        Policy::HoldForReview if matches!(anomaly.kind, AnomalyKind::PaymentNotConfirmed { .. }) => {
+/// Sentence of mismatched money of `intent`, without its end.
+fn mismatch_of(mismatch: Mismatch, intent: &str) -> String {
+    match mismatch {
+        Mismatch::PaidAfterCancel { received } => {
+            format!("{intent} received {} after the order was canceled", money(received))
+        }
+        Mismatch::SecondPayment { received } => {
+            format!("The order was paid twice: {intent} received another {}", money(received))
+        }
+        Mismatch::AmountDiffers { expected, received } => {
+            format!("{intent} received {}, but {} was due", money(received), money(expected))
+        }
+        Mismatch::WrongCurrency { expected, received } => {
+            format!("{intent} received {} in another currency: {} was due", money(received), money(expected))
+        }
+        Mismatch::WrongLivemode { live } => {
+            let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
+            format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
+        }
+        Mismatch::PaymentNotConfirmed { told, received } => {
+            format!("An event said that {intent} received {}, but Stripe's API says {}", money(told), money(received))
+        }
+    }
+}
+
+/// Sentence of a notice about `intent`, without its end.
+fn notice_of(notice: NoticeKind, intent: &str) -> String {
+    match notice {
+        NoticeKind::RefundFailed { refund } => format!("Refund {refund} failed: the shop still has the money"),
+        NoticeKind::RefundDelayed { refund } => {
+            format!("Refund {refund} is delayed until the Stripe balance covers it")
+        }
+        NoticeKind::RefundDiffers { refund, requested, made } => {
+            let (requested, made) = (money(requested), money(made));
+            format!("Refund {refund} was requested for {requested}, but Stripe refunded {made}")
+        }
+        NoticeKind::AuthorizationExpiring => {
+            format!("The authorization of {intent} expires within a day if it is not captured")
+        }
+        NoticeKind::PartiallyCaptured { captured, released } => {
+            let (captured, released) = (money(captured), money(released));
+            format!("{captured} of {intent} was captured outside Paywright, and {released} was released")
+        }
+        NoticeKind::CaptureFailed => format!("Stripe refused to capture {intent}"),
+        NoticeKind::IntentLost => {
+            format!("Stripe has no PaymentIntent {intent}: does the API key belong to another account or mode?")
+        }
+        NoticeKind::EarlyFraudWarning => format!("The card issuer warns that {intent} may be fraudulent"),
+        NoticeKind::UnderReview => format!("{intent} is under review at Stripe"),
+        NoticeKind::ReviewClosed => format!("The review of {intent} at Stripe is closed"),
+        NoticeKind::ReceiptEmailRefused => "Stripe refused the email address, so it sends no receipt".to_owned(),
+    }
+}
+
+/// End of the sentence of mismatched money: consequence of the policy.
+fn consequence(order: &Order, anomaly: &Anomaly, mismatch: Mismatch, policy: Policy) -> String {
+    match policy {
+        Policy::HoldForReview if matches!(mismatch, Mismatch::PaymentNotConfirmed { .. }) => {
             if anomaly.intent.as_ref().is_some_and(|it| order.is_not_confirmed(it)) {
                 "; do not ship until Stripe confirms the payment".to_owned()
             } else {
@@ -165,7 +175,7 @@ fn consequence(order: &Order, anomaly: &Anomaly) -> String {
             }
         }
         Policy::HoldForReview
-            if !matches!(anomaly.kind, AnomalyKind::WrongLivemode { .. })
+            if !matches!(mismatch, Mismatch::WrongLivemode { .. })
                 && anomaly.intent.as_ref().is_some_and(|it| order.left_of(it).is_zero()) =>
         {
             "; all of it has been refunded".to_owned()
@@ -335,7 +345,7 @@ fn refund_requested(refund: u32, intent: &IntentId, amount: Money, origin: Refun
 fn anomaly_found(anomaly: &Anomaly) -> String {
     let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
     let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
-    format!("Recorded for {intent}: {}{reason}; policy: {}.", anomaly.kind.name(), anomaly.policy.name())
+    format!("Recorded for {intent}: {}{reason}; policy: {}.", anomaly.kind.name(), anomaly.kind.policy_name())
 }
 
 impl NextStep {

@@ -1,70 +1,95 @@
 use crate::{IntentId, Money, Timestamp};
 
-/// Something about an order's money that is not as it should be, and what is done about it. Each is recorded
-/// once for its intent and kind.
+/// Anomaly of an order: money that does not match it, or a notice for a person. Each is recorded once for its intent
+/// and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "stored::StoredAnomaly", into = "stored::StoredAnomaly"))]
 pub struct Anomaly {
-    /// The intent that it is about; none where it is about the order as such.
+    /// PaymentIntent that the anomaly is about; `None` where it is about the order itself.
     pub intent: Option<IntentId>,
-    /// What is wrong.
+    /// Kind of the anomaly, with the policy on mismatched money.
     pub kind: AnomalyKind,
-    /// What is done about it, by the policies in force when it was found.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub policy: Policy,
-    /// More about it, for people: Stripe's own word mostly.
-    #[cfg_attr(feature = "serde", serde(default))]
+    /// Details for a person, in most cases a text of Stripe's.
     pub reason: Option<String>,
-    /// When it was found.
+    /// Time at which it was recorded.
     pub found_at: Timestamp,
 }
 
-/// What can be wrong with an order's money.
+/// Kind of an [`Anomaly`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnomalyKind {
+    /// Money that does not match the order, and the policy on it.
+    Mismatch {
+        /// Difference between the money and the order.
+        mismatch: Mismatch,
+        /// Policy that was in force when the mismatch was found.
+        policy: Policy,
+    },
+    /// Information for a person. Nothing waits for it, and it has no policy.
+    Notice(NoticeKind),
+}
+
+/// Money that does not match its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
-pub enum AnomalyKind {
-    /// The order was canceled before the money came.
+pub enum Mismatch {
+    /// The order was canceled before the money was received.
     PaidAfterCancel {
-        /// What was received.
+        /// Amount received.
         received: Money,
     },
-    /// Another intent had paid the order already.
+    /// Another intent had already paid the order.
     SecondPayment {
-        /// What was received the second time.
+        /// Amount received by the second payment.
         received: Money,
     },
-    /// More or less was received than the order's total.
+    /// The amount received is not the order's total.
     AmountDiffers {
-        /// What should have been received.
+        /// Amount due.
         expected: Money,
-        /// What was received.
+        /// Amount received.
         received: Money,
     },
-    /// It was received in another currency than the order's.
+    /// The money was received in another currency than the order's.
     WrongCurrency {
-        /// What should have been received.
+        /// Amount due.
         expected: Money,
-        /// What was received.
+        /// Amount received.
         received: Money,
     },
-    /// A test payment for a live order, or the reverse.
+    /// The payment is a test payment of a live order, or a live payment of a test order.
     WrongLivemode {
-        /// Whether the intent was live.
+        /// Livemode of the intent.
         live: bool,
     },
-    /// A refund was not made, or the customer's bank has sent it back.
+    /// Stripe has received less than an event reported: nothing at all where it does not know the intent.
+    PaymentNotConfirmed {
+        /// Amount received according to events.
+        told: Money,
+        /// Amount received according to Stripe's answer.
+        received: Money,
+    },
+}
+
+/// Kind of a notice: an event in an order's payments that a person should know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
+pub enum NoticeKind {
+    /// A refund was not made, or the customer's bank returned it.
     RefundFailed {
-        /// Its number.
+        /// Number of the refund within the order.
         refund: u32,
     },
-    /// A refund waits for the shop's balance at Stripe.
+    /// A refund waits until the shop's balance at Stripe covers it.
     RefundDelayed {
-        /// Its number.
+        /// Number of the refund within the order.
         refund: u32,
     },
-    /// Stripe has made a refund under the name of one that was requested here with another amount, as after a restore
-    /// from a backup. It is in the books as a refund of its own; the requested one is still to be made.
+    /// Stripe has a refund of another amount under the name of one that was requested here, as after a restore from a
+    /// backup. It is recorded as a refund of its own; the requested one is still to be made.
     RefundDiffers {
         /// Number of the requested refund.
         refund: u32,
@@ -73,83 +98,73 @@ pub enum AnomalyKind {
         /// Amount of the refund that Stripe has made.
         made: Money,
     },
-    /// Stripe has less of a payment than an event told: none at all where it does not know the payment.
-    PaymentNotConfirmed {
-        /// What an event told to be received.
-        told: Money,
-        /// What Stripe has answered to be received.
-        received: Money,
-    },
     /// Money that is authorised and not captured will be released within a day.
     AuthorizationExpiring,
     /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorisation was
     /// released.
     PartiallyCaptured {
-        /// What was captured, and paid the order.
+        /// Amount captured, which paid the order.
         captured: Money,
-        /// What was released: the rest of the total.
+        /// Amount released: the rest of the total.
         released: Money,
     },
-    /// Stripe would not capture what was authorised.
+    /// Stripe refused to capture the authorised money.
     CaptureFailed,
-    /// Stripe does not know the intent any more.
+    /// Stripe no longer knows the intent.
     IntentLost,
-    /// The bank warns that the payment may be a fraud, before any dispute.
+    /// The card network or the bank suspects the payment to be fraudulent, before any dispute.
     EarlyFraudWarning,
-    /// Stripe holds the payment for a look of its own or of the shop.
+    /// Stripe or the shop has opened a review of the payment.
     UnderReview,
-    /// That look is over; the reason says how.
+    /// The review of the payment was closed; the reason says with which result.
     ReviewClosed,
-    /// Stripe does not take the e-mail address that the reason names: no receipt is sent to it.
+    /// Stripe refused the e-mail address that the reason names: it sends no receipt.
     ReceiptEmailRefused,
 }
 
-/// What is done about an anomaly.
+/// Treatment of money that does not match its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Policy {
-    /// The money goes back, by a task of its own.
+    /// The money is refunded, by a task of its own.
     Refund,
-    /// A person decides; the order is not paid by it, and takes no other payment until the money has gone back.
+    /// The order waits for a person: the money does not pay it, and it takes no other payment until a refund.
     #[default]
     HoldForReview,
-    /// A person is told; nothing waits.
-    Tell,
 }
 
 impl Policy {
-    /// Its name in settings and in the API.
+    /// Name in settings, in stored rows and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Refund => "refund",
             Self::HoldForReview => "hold_for_review",
-            Self::Tell => "tell",
         }
     }
 
-    /// The policy with this name.
+    /// Finds the policy with this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Refund, Self::HoldForReview, Self::Tell].into_iter().find(|it| it.name() == name)
+        [Self::Refund, Self::HoldForReview].into_iter().find(|it| it.name() == name)
     }
 }
 
-/// What is done about each kind of money that does not fit. A shop may choose for all but money of the wrong
-/// mode, which this account cannot give back.
+/// Policy on each kind of mismatched money that a shop may choose one for. Money of the wrong mode cannot be refunded
+/// with this account's key, so that it is always held for review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policies {
-    /// Money for an order that was canceled before.
+    /// Policy on money for an order that was canceled before.
     pub paid_after_cancel: Policy,
-    /// Money for an order that another intent has paid.
+    /// Policy on money for an order that another intent has paid.
     pub second_payment: Policy,
-    /// Money of another amount than was due.
+    /// Policy on money of another amount than is due.
     pub amount_differs: Policy,
-    /// Money of another currency than was due.
+    /// Policy on money of another currency than is due.
     pub wrong_currency: Policy,
 }
 
 impl Policies {
-    /// What nobody wants goes back; what nobody expected waits for a person.
+    /// Default policies: money that is not due is refunded, and money of an unexpected amount is held for review.
     pub const DEFAULT: Self = Self {
         paid_after_cancel: Policy::Refund,
         second_payment: Policy::Refund,
@@ -157,25 +172,14 @@ impl Policies {
         wrong_currency: Policy::HoldForReview,
     };
 
-    /// What is done about `kind`.
-    pub const fn on(&self, kind: AnomalyKind) -> Policy {
-        match kind {
-            AnomalyKind::PaidAfterCancel { .. } => self.paid_after_cancel,
-            AnomalyKind::SecondPayment { .. } => self.second_payment,
-            AnomalyKind::AmountDiffers { .. } => self.amount_differs,
-            AnomalyKind::WrongCurrency { .. } => self.wrong_currency,
-            AnomalyKind::WrongLivemode { .. } | AnomalyKind::PaymentNotConfirmed { .. } => Policy::HoldForReview,
-            AnomalyKind::RefundFailed { .. }
-            | AnomalyKind::RefundDelayed { .. }
-            | AnomalyKind::RefundDiffers { .. }
-            | AnomalyKind::AuthorizationExpiring
-            | AnomalyKind::PartiallyCaptured { .. }
-            | AnomalyKind::CaptureFailed
-            | AnomalyKind::IntentLost
-            | AnomalyKind::EarlyFraudWarning
-            | AnomalyKind::UnderReview
-            | AnomalyKind::ReviewClosed
-            | AnomalyKind::ReceiptEmailRefused => Policy::Tell,
+    /// Policy on `mismatch`.
+    pub const fn on(&self, mismatch: Mismatch) -> Policy {
+        match mismatch {
+            Mismatch::PaidAfterCancel { .. } => self.paid_after_cancel,
+            Mismatch::SecondPayment { .. } => self.second_payment,
+            Mismatch::AmountDiffers { .. } => self.amount_differs,
+            Mismatch::WrongCurrency { .. } => self.wrong_currency,
+            Mismatch::WrongLivemode { .. } | Mismatch::PaymentNotConfirmed { .. } => Policy::HoldForReview,
         }
     }
 }
@@ -186,8 +190,8 @@ impl Default for Policies {
     }
 }
 
-impl AnomalyKind {
-    /// Its name in the API, in stored rows and in logs.
+impl Mismatch {
+    /// Name in the API, in stored rows and in logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PaidAfterCancel { .. } => "paid_after_cancel",
@@ -195,10 +199,18 @@ impl AnomalyKind {
             Self::AmountDiffers { .. } => "amount_differs",
             Self::WrongCurrency { .. } => "wrong_currency",
             Self::WrongLivemode { .. } => "wrong_livemode",
+            Self::PaymentNotConfirmed { .. } => "payment_not_confirmed",
+        }
+    }
+}
+
+impl NoticeKind {
+    /// Name in the API, in stored rows and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::RefundFailed { .. } => "refund_failed",
             Self::RefundDelayed { .. } => "refund_delayed",
             Self::RefundDiffers { .. } => "refund_differs",
-            Self::PaymentNotConfirmed { .. } => "payment_not_confirmed",
             Self::AuthorizationExpiring => "authorization_expiring",
             Self::PartiallyCaptured { .. } => "partially_captured",
             Self::CaptureFailed => "capture_failed",
@@ -210,13 +222,161 @@ impl AnomalyKind {
         }
     }
 
-    /// Whether `other` is the same trouble, told again: amounts may have grown.
+    /// Number of the refund that the notice is about.
+    pub const fn refund(self) -> Option<u32> {
+        match self {
+            Self::RefundFailed { refund } | Self::RefundDelayed { refund } | Self::RefundDiffers { refund, .. } => {
+                Some(refund)
+            }
+            Self::AuthorizationExpiring
+            | Self::PartiallyCaptured { .. }
+            | Self::CaptureFailed
+            | Self::IntentLost
+            | Self::EarlyFraudWarning
+            | Self::UnderReview
+            | Self::ReviewClosed
+            | Self::ReceiptEmailRefused => None,
+        }
+    }
+}
+
+/// Policy of a notice in stored rows and in the API, where notices and mismatches have the same columns and fields.
+const TELL: &str = "tell";
+
+impl AnomalyKind {
+    /// Name in the API, in stored rows and in logs.
+    pub const fn name(self) -> &'static str {
+        self.details().name()
+    }
+
+    /// Name of the policy in the API and in stored rows: `tell` for a notice.
+    pub const fn policy_name(self) -> &'static str {
+        match self {
+            Self::Mismatch { policy, .. } => policy.name(),
+            Self::Notice(_) => TELL,
+        }
+    }
+
+    /// Stored form of the kind, beside [`Self::policy_name`].
+    pub const fn details(self) -> AnomalyDetails {
+        match self {
+            Self::Mismatch { mismatch, .. } => AnomalyDetails::Mismatch(mismatch),
+            Self::Notice(notice) => AnomalyDetails::Notice(notice),
+        }
+    }
+
+    /// Restores the kind from its stored form; `None` where no policy has that name.
+    ///
+    /// A mismatch under `tell` and a notice under another policy are read too, although no version has stored them: the
+    /// first neither holds its order nor is it refunded again, and the second is a notice.
+    pub fn restore(details: AnomalyDetails, policy: &str) -> Option<Self> {
+        let policy = if policy == TELL { Policy::Refund } else { Policy::named(policy)? };
+        Some(match details {
+            AnomalyDetails::Mismatch(mismatch) => Self::Mismatch { mismatch, policy },
+            AnomalyDetails::Notice(notice) => Self::Notice(notice),
+        })
+    }
+
+    /// Number of the refund that the anomaly is about: see [`NoticeKind::refund`].
+    pub const fn refund(self) -> Option<u32> {
+        match self {
+            Self::Mismatch { .. } => None,
+            Self::Notice(notice) => notice.refund(),
+        }
+    }
+
+    /// Whether `other` is a repetition of the same anomaly. Amounts and policies may differ.
     pub(crate) fn is_same(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::RefundFailed { refund }, Self::RefundFailed { refund: again })
-            | (Self::RefundDelayed { refund }, Self::RefundDelayed { refund: again })
-            | (Self::RefundDiffers { refund, .. }, Self::RefundDiffers { refund: again, .. }) => refund == again,
-            (_, _) => self.name() == other.name(),
+        self.name() == other.name() && self.refund() == other.refund()
+    }
+}
+
+/// Stored form of an [`AnomalyKind`], without the policy, which has a column of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(untagged))]
+pub enum AnomalyDetails {
+    /// Money that does not match the order.
+    Mismatch(Mismatch),
+    /// Information for a person.
+    Notice(NoticeKind),
+}
+
+impl AnomalyDetails {
+    /// Name in the API, in stored rows and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mismatch(mismatch) => mismatch.name(),
+            Self::Notice(notice) => notice.name(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+mod stored {
+    use super::{Anomaly, AnomalyDetails, AnomalyKind, IntentId, Policy, TELL, Timestamp};
+
+    /// Stored form of an anomaly in a fact.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    pub(super) struct StoredAnomaly {
+        intent: Option<IntentId>,
+        kind: AnomalyDetails,
+        /// Absent in facts that were stored before there was a choice of policies.
+        #[serde(default = "hold_for_review")]
+        policy: String,
+        #[serde(default)]
+        reason: Option<String>,
+        found_at: Timestamp,
+    }
+
+    fn hold_for_review() -> String {
+        Policy::default().name().to_owned()
+    }
+
+    impl From<Anomaly> for StoredAnomaly {
+        fn from(anomaly: Anomaly) -> Self {
+            let Anomaly { intent, kind, reason, found_at } = anomaly;
+            Self { intent, kind: kind.details(), policy: kind.policy_name().to_owned(), reason, found_at }
+        }
+    }
+
+    impl TryFrom<StoredAnomaly> for Anomaly {
+        type Error = String;
+
+        fn try_from(stored: StoredAnomaly) -> Result<Self, String> {
+            let StoredAnomaly { intent, kind, policy, reason, found_at } = stored;
+            let unknown = || {
+                let [refund, hold] = [Policy::Refund, Policy::HoldForReview].map(Policy::name);
+                format!("the policy of an anomaly must be `{refund}`, `{hold}` or `{TELL}`")
+            };
+            Ok(Self { intent, kind: AnomalyKind::restore(kind, &policy).ok_or_else(unknown)?, reason, found_at })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::usd;
+
+    #[test]
+    fn every_stored_policy_is_restored_and_an_unknown_one_is_refused() {
+        let mismatch = Mismatch::AmountDiffers { expected: usd(2), received: usd(1) };
+        let money = AnomalyDetails::Mismatch(mismatch);
+        let under = |policy| Some(AnomalyKind::Mismatch { mismatch, policy });
+        let notice = AnomalyDetails::Notice(NoticeKind::CaptureFailed);
+        let is_notice = Some(AnomalyKind::Notice(NoticeKind::CaptureFailed));
+        for (details, policy, expected) in [
+            (money, "refund", under(Policy::Refund)),
+            (money, "hold_for_review", under(Policy::HoldForReview)),
+            (money, "tell", under(Policy::Refund)),
+            (money, "", None),
+            (notice, "tell", is_notice),
+            (notice, "hold_for_review", is_notice),
+            (notice, "refund", is_notice),
+            (notice, "Tell", None),
+        ] {
+            assert_eq!(AnomalyKind::restore(details, policy), expected, "{details:?} {policy}");
         }
     }
 }

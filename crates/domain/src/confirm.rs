@@ -2,21 +2,38 @@
 //! has less than the event told, its answer holds.
 
 use crate::{
-    AnomalyKind, Decision, IntentId, IntentSnapshot, IntentStatus, Money, Order, OrderState, PaymentIntent, Policies,
-    Policy, Refund, RefundOrigin, RefundStatus, SettleError, Task, Timestamp,
+    AnomalyKind, Decision, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money, Order, OrderState, PaymentIntent,
+    Policies, Refund, RefundOrigin, RefundStatus, SettleError, Task, Timestamp,
 };
 
 /// Why a refund is given up of money that Stripe does not have.
 const NOT_CONFIRMED: &str = "payment_not_confirmed";
 
+/// Amounts of a [`Mismatch::PaymentNotConfirmed`]: reported by events, and received according to Stripe.
+const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
+    match kind {
+        AnomalyKind::Mismatch { mismatch: Mismatch::PaymentNotConfirmed { told, received }, .. } => {
+            Some((told, received))
+        }
+        AnomalyKind::Mismatch {
+            mismatch:
+                Mismatch::PaidAfterCancel { .. }
+                | Mismatch::SecondPayment { .. }
+                | Mismatch::AmountDiffers { .. }
+                | Mismatch::WrongCurrency { .. }
+                | Mismatch::WrongLivemode { .. },
+            ..
+        }
+        | AnomalyKind::Notice(_) => None,
+    }
+}
+
 impl Order {
     /// Whether Stripe was read for a payment that an event had told of, has less of it, and was not seen to have all of it
     /// since.
     pub fn is_not_confirmed(&self, intent: &IntentId) -> bool {
-        self.anomalies.iter().any(|it| {
-            let is_it = it.intent.as_ref() == Some(intent);
-            matches!(it.kind, AnomalyKind::PaymentNotConfirmed { told, .. } if is_it && self.lacks_money(intent, told))
-        })
+        let of_intent = self.anomalies.iter().filter(|it| it.intent.as_ref() == Some(intent));
+        of_intent.filter_map(|it| unconfirmed(it.kind)).any(|(told, _)| self.lacks_money(intent, told))
     }
 
     /// Whether money has come by `intent` after all whose refund by a policy was given up as it had not come.
@@ -42,7 +59,7 @@ impl Order {
     /// name the version of this order, so that nothing newer is overwritten.
     ///
     /// Where Stripe has less than an event told, the order keeps its state and is held for review by
-    /// [`AnomalyKind::PaymentNotConfirmed`], and only what Stripe has can be refunded.
+    /// [`Mismatch::PaymentNotConfirmed`], and only what Stripe has can be refunded.
     pub fn payment_read(
         &self,
         intent: &IntentId,
@@ -111,9 +128,9 @@ impl Decision {
         if let Some(place) = self.order.data.intents.iter_mut().find(|it| it.id == told.id) {
             *place = after.clone();
         }
-        let kind = AnomalyKind::PaymentNotConfirmed { told: told.received, received };
+        let mismatch = Mismatch::PaymentNotConfirmed { told: told.received, received };
         let reason = read.map_or("resource_missing", |it| it.status.name());
-        self.record(told.id.clone(), kind, Policy::HoldForReview, Some(reason.to_owned()), now);
+        self.record_mismatch(told.id.clone(), mismatch, policies.on(mismatch), Some(reason.to_owned()), now);
         match &self.order.state {
             OrderState::Paid { by, .. } if *by == told.id => self.pay_by_another(now),
             OrderState::Open if final_answer.is_some() && back.is_zero() => self.take_money(&after, policies, now),
@@ -207,11 +224,7 @@ mod tests {
     }
 
     fn not_confirmed(order: &Order) -> Vec<(Money, Money)> {
-        let kinds = order.anomalies.iter().map(|it| it.kind);
-        let amounts = |it| {
-            if let AnomalyKind::PaymentNotConfirmed { told, received } = it { Some((told, received)) } else { None }
-        };
-        kinds.filter_map(amounts).collect()
+        order.anomalies.iter().filter_map(|it| unconfirmed(it.kind)).collect()
     }
 
     const fn task(intent: IntentId) -> Task {

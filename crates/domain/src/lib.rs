@@ -81,7 +81,7 @@ mod task;
 mod text;
 mod timestamp;
 
-pub use anomaly::{Anomaly, AnomalyKind, Policies, Policy};
+pub use anomaly::{Anomaly, AnomalyDetails, AnomalyKind, Mismatch, NoticeKind, Policies, Policy};
 pub use breakdown::{Breakdown, Part, ShippingTax};
 pub use content::{
     Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,

@@ -5,8 +5,9 @@ use thiserror::Error;
 
 use crate::content::{Content, check_included_taxes, check_metadata, total_of};
 use crate::{
-    Adjustment, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId, IntentStatus,
-    LineItem, Money, MoneyError, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task, Timestamp, Totals,
+    Adjustment, Anomaly, AnomalyKind, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId,
+    IntentStatus, LineItem, Money, MoneyError, NoticeKind, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task,
+    Timestamp, Totals,
 };
 
 /// One operation on a payable intent. An order has one at a time.
@@ -227,7 +228,8 @@ impl Order {
                 let Some(captured) = self.intent(by).and_then(|it| it.capture_asked) else {
                     return Err(CaptureError::Paid);
                 };
-                let is_part = |it: &crate::Anomaly| matches!(it.kind, crate::AnomalyKind::PartiallyCaptured { .. });
+                let is_part =
+                    |it: &Anomaly| matches!(it.kind, AnomalyKind::Notice(NoticeKind::PartiallyCaptured { .. }));
                 let is_all = amount.is_some() || !self.anomalies.iter().any(is_part);
                 return if is_asked(captured) && is_all {
                     unchanged()

@@ -8,7 +8,7 @@ use crate::content::{
 use crate::text::Email;
 use crate::{
     Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Epoch, Fact, IntentId, IntentRequest,
-    IntentStatus, Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
+    IntentStatus, Mismatch, Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
 };
 
 /// State of an order, with the data of that state.
@@ -324,32 +324,21 @@ impl Order {
     }
 
     fn holds(&self, anomaly: &Anomaly) -> bool {
-        match anomaly.policy {
-            Policy::HoldForReview => match anomaly.kind {
+        match anomaly.kind {
+            AnomalyKind::Mismatch { mismatch, policy: Policy::HoldForReview } => match mismatch {
                 // The account of the other mode has this money: it cannot be refunded from here.
-                AnomalyKind::WrongLivemode { .. } => true,
-                AnomalyKind::PaymentNotConfirmed { told, .. } => {
+                Mismatch::WrongLivemode { .. } => true,
+                Mismatch::PaymentNotConfirmed { told, .. } => {
                     anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, told) || self.has_late_money(it))
                 }
-                AnomalyKind::PaidAfterCancel { .. }
-                | AnomalyKind::SecondPayment { .. }
-                | AnomalyKind::AmountDiffers { .. }
-                | AnomalyKind::WrongCurrency { .. }
-                | AnomalyKind::RefundFailed { .. }
-                | AnomalyKind::RefundDelayed { .. }
-                | AnomalyKind::RefundDiffers { .. }
-                | AnomalyKind::AuthorizationExpiring
-                | AnomalyKind::PartiallyCaptured { .. }
-                | AnomalyKind::CaptureFailed
-                | AnomalyKind::IntentLost
-                | AnomalyKind::EarlyFraudWarning
-                | AnomalyKind::UnderReview
-                | AnomalyKind::ReviewClosed
-                | AnomalyKind::ReceiptEmailRefused => {
+                Mismatch::PaidAfterCancel { .. }
+                | Mismatch::SecondPayment { .. }
+                | Mismatch::AmountDiffers { .. }
+                | Mismatch::WrongCurrency { .. } => {
                     anomaly.intent.as_ref().is_some_and(|it| !self.left_of(it).is_zero())
                 }
             },
-            Policy::Refund | Policy::Tell => false,
+            AnomalyKind::Mismatch { policy: Policy::Refund, .. } | AnomalyKind::Notice(_) => false,
         }
     }
 

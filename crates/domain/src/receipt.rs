@@ -1,6 +1,8 @@
 //! E-mail address for Stripe's receipt, which is left out once Stripe has refused it.
 
-use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, Order, Policy, Timestamp};
+use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, NoticeKind, Order, Timestamp};
+
+const REFUSED: AnomalyKind = AnomalyKind::Notice(NoticeKind::ReceiptEmailRefused);
 
 impl Order {
     /// Value of Stripe's `receipt_email` parameter: `email`, unless Stripe has refused it for this order before.
@@ -9,7 +11,7 @@ impl Order {
     /// so that the parameters of a request never change under its idempotency key.
     pub fn receipt_email<'a>(&self, email: Option<&'a Email>) -> Option<&'a Email> {
         let is_refused = |email: &Email| {
-            let mut refused = self.anomalies.iter().filter(|it| it.kind == AnomalyKind::ReceiptEmailRefused);
+            let mut refused = self.anomalies.iter().filter(|it| it.kind == REFUSED);
             refused.any(|it| it.reason.as_deref() == Some(email.as_str()))
         };
         email.filter(|it| !is_refused(it))
@@ -24,13 +26,7 @@ impl Order {
 impl Decision {
     /// Records that Stripe refused this address. The order is not held for it.
     pub(crate) fn refuse_receipt_email(&mut self, email: &Email, found_at: Timestamp) {
-        let anomaly = Anomaly {
-            intent: None,
-            kind: AnomalyKind::ReceiptEmailRefused,
-            policy: Policy::Tell,
-            reason: Some(email.as_str().to_owned()),
-            found_at,
-        };
+        let anomaly = Anomaly { intent: None, kind: REFUSED, reason: Some(email.as_str().to_owned()), found_at };
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    AnomalyKind, Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, Order, OrderId, RefundId, Task,
+    Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, RefundId, Task,
     Timestamp,
 };
 
@@ -330,8 +330,8 @@ impl Order {
         let number = known.map_or_else(|| decision.import_refund(update, now), |it| it.number);
         decision.apply_refund_update(number, update, now);
         if let Some(Refund { number: refund, amount: requested, .. }) = differs.cloned() {
-            let kind = AnomalyKind::RefundDiffers { refund, requested, made: update.amount };
-            decision.tell(intent.id.clone(), kind, Some(update.id.as_str().to_owned()), now);
+            let kind = NoticeKind::RefundDiffers { refund, requested, made: update.amount };
+            decision.record_notice(intent.id.clone(), kind, Some(update.id.as_str().to_owned()), now);
         }
         if decision.order.received_beyond_refunds(&intent.id).is_none() {
             return Err(RefundUpdateError::AheadOfMoney);
@@ -358,11 +358,11 @@ impl Order {
             refund.attempt += 1;
             refund.failure = Some(failure.clone());
             if tells {
-                decision.tell(intent, AnomalyKind::RefundDelayed { refund: number }, Some(failure), now);
+                decision.record_notice(intent, NoticeKind::RefundDelayed { refund: number }, Some(failure), now);
             }
         } else {
             decision.move_refund(number, RefundStatus::Failed, Some(failure.clone()));
-            decision.tell(intent, AnomalyKind::RefundFailed { refund: number }, Some(failure), now);
+            decision.record_notice(intent, NoticeKind::RefundFailed { refund: number }, Some(failure), now);
         }
         decision.order.data.updated_at = now;
         decision
@@ -484,8 +484,8 @@ impl Decision {
         }
         self.move_refund(number, update.status, update.failure.clone());
         if update.status == RefundStatus::Failed {
-            let kind = AnomalyKind::RefundFailed { refund: number };
-            self.tell(update.intent.clone(), kind, update.failure.clone(), now);
+            let kind = NoticeKind::RefundFailed { refund: number };
+            self.record_notice(update.intent.clone(), kind, update.failure.clone(), now);
         }
     }
 
@@ -508,7 +508,7 @@ mod tests {
 
     use super::*;
     use crate::order::tests::{at, placed, usd};
-    use crate::{IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
+    use crate::{AnomalyKind, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
 
     fn intent() -> IntentId {
         IntentId::new("pi_1").unwrap()
@@ -605,8 +605,8 @@ mod tests {
         let failed = order.update_refund(&update("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
         assert_eq!(failed.order.payment_state(), PaymentState::Paid);
         assert_eq!(failed.order.left_of(&intent()), usd(11_500));
-        let kinds: Vec<_> = failed.order.anomalies.iter().map(|it| (it.kind, it.policy.name())).collect();
-        assert_eq!(kinds, [(AnomalyKind::RefundFailed { refund: 1 }, "tell")]);
+        let kinds: Vec<_> = failed.order.anomalies.iter().map(|it| (it.kind, it.kind.policy_name())).collect();
+        assert_eq!(kinds, [(AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 1 }), "tell")]);
         let (again, number) = failed.order.refund(&of(11_500), at(501)).unwrap();
         assert_eq!((number, again.order.refunds.len()), (2, 2), "it is here again, and can be given back");
     }

@@ -1,8 +1,9 @@
 use thiserror::Error;
 
 use crate::{
-    Anomaly, AnomalyKind, CaptureMethod, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Money, Order,
-    OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason, SnapshotSource, Task, Timestamp,
+    Anomaly, AnomalyKind, CaptureMethod, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money,
+    NoticeKind, Order, OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason,
+    SnapshotSource, Task, Timestamp,
 };
 
 /// Why a snapshot is not taken in.
@@ -36,8 +37,8 @@ impl Order {
         }
         if snapshot.livemode != self.livemode {
             // A test payment says nothing about a live order: not even its status is taken in.
-            let kind = AnomalyKind::WrongLivemode { live: snapshot.livemode };
-            decision.record(snapshot.intent.clone(), kind, policies.on(kind), None, now);
+            let mismatch = Mismatch::WrongLivemode { live: snapshot.livemode };
+            decision.record_mismatch(snapshot.intent.clone(), mismatch, policies.on(mismatch), None, now);
             return Ok(decision.at(now));
         }
         let before = match known {
@@ -83,7 +84,7 @@ impl Order {
     pub fn authorization_expires(&self, intent: &IntentId, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
-            decision.tell(intent.clone(), AnomalyKind::AuthorizationExpiring, None, now);
+            decision.record_notice(intent.clone(), NoticeKind::AuthorizationExpiring, None, now);
         }
         decision.at(now)
     }
@@ -102,9 +103,9 @@ impl Order {
     }
 
     /// Records what a person should know of one of its payments. Nothing waits for it.
-    pub fn notice(&self, intent: &IntentId, kind: AnomalyKind, reason: Option<String>, now: Timestamp) -> Decision {
+    pub fn notice(&self, intent: &IntentId, kind: NoticeKind, reason: Option<String>, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
-        decision.tell(intent.clone(), kind, reason, now);
+        decision.record_notice(intent.clone(), kind, reason, now);
         decision.at(now)
     }
 
@@ -175,19 +176,19 @@ impl Decision {
     /// captured of it.
     pub(crate) fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
         let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
-        let misfit = if received.currency() == expected.currency() {
+        let mismatch = if received.currency() == expected.currency() {
             match &self.order.state {
-                OrderState::Canceled { .. } => Some(AnomalyKind::PaidAfterCancel { received }),
+                OrderState::Canceled { .. } => Some(Mismatch::PaidAfterCancel { received }),
                 OrderState::Paid { by, .. } if *by == intent.id => {
                     // It grew after it had paid the order.
-                    (received != expected).then_some(AnomalyKind::AmountDiffers { expected, received })
+                    (received != expected).then_some(Mismatch::AmountDiffers { expected, received })
                 }
                 OrderState::Paid { by, .. } if self.order.is_not_confirmed(by) && received == expected => {
                     // Nothing came by the one that an event had told of. The order was told to be paid once.
                     self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
                     None
                 }
-                OrderState::Paid { .. } => Some(AnomalyKind::SecondPayment { received }),
+                OrderState::Paid { .. } => Some(Mismatch::SecondPayment { received }),
                 OrderState::Open if received == expected => {
                     self.pay_by(intent, now);
                     None
@@ -200,27 +201,27 @@ impl Decision {
                             known.capture_asked = Some(received);
                         }
                         if !released.is_zero() {
-                            let kind = AnomalyKind::PartiallyCaptured { captured: received, released };
-                            self.tell(intent.id.clone(), kind, None, now);
+                            let kind = NoticeKind::PartiallyCaptured { captured: received, released };
+                            self.record_notice(intent.id.clone(), kind, None, now);
                         }
                         None
                     }
-                    None => Some(AnomalyKind::AmountDiffers { expected, received }),
+                    None => Some(Mismatch::AmountDiffers { expected, received }),
                 },
             }
         } else {
-            Some(AnomalyKind::WrongCurrency { expected, received })
+            Some(Mismatch::WrongCurrency { expected, received })
         };
-        let Some(kind) = misfit else { return };
-        let policy = policies.on(kind);
-        let is_new = self.record(intent.id.clone(), kind, policy, None, now);
+        let Some(mismatch) = mismatch else { return };
+        let policy = policies.on(mismatch);
+        let is_new = self.record_mismatch(intent.id.clone(), mismatch, policy, None, now);
         match policy {
             Policy::Refund if is_new => {
-                let is_second = matches!(kind, AnomalyKind::SecondPayment { .. });
+                let is_second = matches!(mismatch, Mismatch::SecondPayment { .. });
                 let reason = is_second.then_some(RefundReason::Duplicate);
                 self.give_back(intent.id.clone(), received, reason, RefundOrigin::Policy, now);
             }
-            Policy::Refund | Policy::HoldForReview | Policy::Tell => {}
+            Policy::Refund | Policy::HoldForReview => {}
         }
     }
 
@@ -232,25 +233,29 @@ impl Decision {
         self.finished.push(Task::ExpireOrder.key());
     }
 
-    /// Records what a person should know. Nothing waits for it.
-    pub(crate) fn tell(&mut self, intent: IntentId, kind: AnomalyKind, reason: Option<String>, now: Timestamp) {
-        self.record(intent, kind, Policy::Tell, reason, now);
+    /// Records a notice, once for its intent and kind.
+    pub(crate) fn record_notice(&mut self, intent: IntentId, kind: NoticeKind, reason: Option<String>, now: Timestamp) {
+        self.record(intent, AnomalyKind::Notice(kind), reason, now);
     }
 
-    /// Records an anomaly, once for its intent and kind, and says whether this is the first time.
-    pub(crate) fn record(
+    /// Records money that does not match the order, once for its intent and kind. Returns whether it is new.
+    pub(crate) fn record_mismatch(
         &mut self,
         intent: IntentId,
-        kind: AnomalyKind,
+        mismatch: Mismatch,
         policy: Policy,
         reason: Option<String>,
-        found_at: Timestamp,
+        now: Timestamp,
     ) -> bool {
+        self.record(intent, AnomalyKind::Mismatch { mismatch, policy }, reason, now)
+    }
+
+    fn record(&mut self, intent: IntentId, kind: AnomalyKind, reason: Option<String>, found_at: Timestamp) -> bool {
         let intent = Some(intent);
         if self.order.anomalies.iter().any(|it| it.intent == intent && it.kind.is_same(kind)) {
             return false;
         }
-        let anomaly = Anomaly { intent, kind, policy, reason, found_at };
+        let anomaly = Anomaly { intent, kind, reason, found_at };
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
         true
@@ -491,7 +496,7 @@ mod tests {
             };
             let paid = order.settle(&captured(2000), &Policies::DEFAULT, at(301)).unwrap();
             assert_eq!(paid.order.payment_state(), PaymentState::Paid, "{asked:?}");
-            let kind = AnomalyKind::PartiallyCaptured { captured: usd(2000), released: usd(9500) };
+            let kind = AnomalyKind::Notice(NoticeKind::PartiallyCaptured { captured: usd(2000), released: usd(9500) });
             assert_eq!(paid.order.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [kind]);
             assert_eq!(paid.order.operation, None, "{asked:?}");
             let dropped = paid.facts.iter().any(|it| it.kind() == "operation.dropped");

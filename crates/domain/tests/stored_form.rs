@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, CancelReason, Cart, Content, Currency, CustomerId, DisputeId, DisputeStatus, Email, Fact,
-    IntentError, IntentId, IntentRequest, IntentStatus, LineItem, Money, Operation, OperationKind, Payer, Policy,
-    ProviderCustomerId, RefundId, RefundOrigin, RefundStatus, Task, Timestamp,
+    Anomaly, AnomalyDetails, AnomalyKind, CancelReason, Cart, Content, Currency, CustomerId, DisputeId, DisputeStatus,
+    Email, Fact, IntentError, IntentId, IntentRequest, IntentStatus, LineItem, Mismatch, Money, NoticeKind, Operation,
+    OperationKind, Payer, Policy, ProviderCustomerId, RefundId, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ fn each_fact_of_orders_and_intents_has_its_stored_form() {
     let money = json!({ "minor": 11_200, "currency": "usd" });
     let error_json = json!({ "code": "card_declined", "decline_code": null, "message": "No." });
     let request_json = json!({ "revision": 1, "attempt": 2 });
-    let kind = AnomalyKind::AmountDiffers { expected: usd(11_200), received: usd(1) };
+    let mismatch = Mismatch::AmountDiffers { expected: usd(11_200), received: usd(1) };
+    let kind = AnomalyKind::Mismatch { mismatch, policy: Policy::HoldForReview };
     for (fact, form) in [
         (Fact::OrderPlaced { total: usd(11_200) }, json!({ "kind": "order.placed", "total": money })),
         (
@@ -64,15 +65,7 @@ fn each_fact_of_orders_and_intents_has_its_stored_form() {
                 "status": "requires_payment_method", "last_error": error_json }),
         ),
         (
-            Fact::AnomalyFound {
-                anomaly: Anomaly {
-                    intent: Some(intent()),
-                    kind,
-                    policy: Policy::HoldForReview,
-                    reason: None,
-                    found_at: at(),
-                },
-            },
+            Fact::AnomalyFound { anomaly: Anomaly { intent: Some(intent()), kind, reason: None, found_at: at() } },
             json!({ "kind": "order.anomaly", "anomaly": { "intent": "pi_1", "found_at": 1_743_415_050_000_000_i64,
                 "policy": "hold_for_review", "reason": null,
                 "kind": { "name": "amount_differs", "expected": money, "received": { "minor": 1, "currency": "usd" } } } }),
@@ -195,27 +188,59 @@ fn invalid_money_is_not_deserialized() {
 #[test]
 fn each_anomaly_is_stored_under_its_name() {
     let (expected, received) = (usd(2), usd(1));
-    for kind in [
-        AnomalyKind::PaidAfterCancel { received },
-        AnomalyKind::SecondPayment { received },
-        AnomalyKind::AmountDiffers { expected, received },
-        AnomalyKind::WrongCurrency { expected, received },
-        AnomalyKind::WrongLivemode { live: true },
-        AnomalyKind::RefundFailed { refund: 1 },
-        AnomalyKind::RefundDelayed { refund: 1 },
-        AnomalyKind::RefundDiffers { refund: 1, requested: expected, made: received },
-        AnomalyKind::AuthorizationExpiring,
-        AnomalyKind::PartiallyCaptured { captured: received, released: received },
-        AnomalyKind::CaptureFailed,
-        AnomalyKind::IntentLost,
-        AnomalyKind::EarlyFraudWarning,
-        AnomalyKind::UnderReview,
-        AnomalyKind::ReviewClosed,
-        AnomalyKind::ReceiptEmailRefused,
-    ] {
+    let mismatches = [
+        Mismatch::PaidAfterCancel { received },
+        Mismatch::SecondPayment { received },
+        Mismatch::AmountDiffers { expected, received },
+        Mismatch::WrongCurrency { expected, received },
+        Mismatch::WrongLivemode { live: true },
+        Mismatch::PaymentNotConfirmed { told: expected, received },
+    ];
+    let notices = [
+        NoticeKind::RefundFailed { refund: 1 },
+        NoticeKind::RefundDelayed { refund: 1 },
+        NoticeKind::RefundDiffers { refund: 1, requested: expected, made: received },
+        NoticeKind::AuthorizationExpiring,
+        NoticeKind::PartiallyCaptured { captured: received, released: received },
+        NoticeKind::CaptureFailed,
+        NoticeKind::IntentLost,
+        NoticeKind::EarlyFraudWarning,
+        NoticeKind::UnderReview,
+        NoticeKind::ReviewClosed,
+        NoticeKind::ReceiptEmailRefused,
+    ];
+    let mismatches = mismatches.map(AnomalyDetails::Mismatch);
+    for kind in mismatches.into_iter().chain(notices.map(AnomalyDetails::Notice)) {
         let form = serde_json::to_value(kind).unwrap();
         assert_eq!(form["name"], kind.name());
-        assert_eq!(serde_json::from_value::<AnomalyKind>(form).unwrap(), kind);
+        assert_eq!(serde_json::from_value::<AnomalyDetails>(form).unwrap(), kind);
+    }
+}
+
+/// The order of the fields is part of the form in a SQLite database, which stores facts as text.
+#[test]
+fn a_mismatch_and_a_notice_have_the_same_fields_to_the_byte() {
+    let mismatch = Mismatch::SecondPayment { received: usd(1) };
+    let mismatch = AnomalyKind::Mismatch { mismatch, policy: Policy::Refund };
+    let notice = AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 2 });
+    for (kind, reason, text) in [
+        (
+            mismatch,
+            None,
+            r#"{"intent":"pi_1","kind":{"name":"second_payment","received":{"minor":1,"currency":"usd"}},"policy":"refund","reason":null,"found_at":1743415050000000}"#,
+        ),
+        (
+            notice,
+            Some("declined".to_owned()),
+            r#"{"intent":"pi_1","kind":{"name":"refund_failed","refund":2},"policy":"tell","reason":"declined","found_at":1743415050000000}"#,
+        ),
+    ] {
+        let anomaly = Anomaly { intent: Some(intent()), kind, reason, found_at: at() };
+        assert_eq!(serde_json::to_string(&anomaly).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Anomaly>(text).unwrap(), anomaly);
+        let unknown = text.replace("refund\",\"reason", "hush\",\"reason").replace("tell", "hush");
+        let error = serde_json::from_str::<Anomaly>(&unknown).unwrap_err().to_string();
+        assert_eq!(error, "the policy of an anomaly must be `refund`, `hold_for_review` or `tell`");
     }
 }
 
@@ -235,8 +260,7 @@ fn an_older_anomaly_without_policy_is_deserialized() {
         "kind": { "name": "wrong_livemode", "live": true } } });
     let anomaly = Anomaly {
         intent: Some(intent()),
-        kind: AnomalyKind::WrongLivemode { live: true },
-        policy: Policy::HoldForReview,
+        kind: AnomalyKind::Mismatch { mismatch: Mismatch::WrongLivemode { live: true }, policy: Policy::HoldForReview },
         reason: None,
         found_at: at(),
     };

@@ -149,7 +149,7 @@ impl<'a> AnomalyView<'a> {
     fn of(anomaly: &'a Anomaly) -> Self {
         Self {
             kind: anomaly.kind.name(),
-            policy: anomaly.policy.name(),
+            policy: anomaly.kind.policy_name(),
             payment_intent: anomaly.intent.as_ref().map(IntentId::as_str),
             reason: anomaly.reason.as_deref(),
             found_at: anomaly.found_at.to_string(),

@@ -1,7 +1,7 @@
 //! Conversion of Stripe's events, from a webhook or from the event list, to updates of the domain.
 
 use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
-use paywright_domain::{AnomalyKind, InstallationId, IntentId, Timestamp};
+use paywright_domain::{InstallationId, IntentId, NoticeKind, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -214,9 +214,9 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
             of_intent(&ProviderUpdate::Proceeds)
         }
-        "radar.early_fraud_warning.created" => notice(AnomalyKind::EarlyFraudWarning),
-        "review.opened" => notice(AnomalyKind::UnderReview),
-        "review.closed" => notice(AnomalyKind::ReviewClosed),
+        "radar.early_fraud_warning.created" => notice(NoticeKind::EarlyFraudWarning),
+        "review.opened" => notice(NoticeKind::UnderReview),
+        "review.closed" => notice(NoticeKind::ReviewClosed),
         _ if kind.starts_with("payment_intent.") || kind.starts_with("charge.dispute.") || is_refund(kind) => {
             of_intent(&ProviderUpdate::Look)
         }

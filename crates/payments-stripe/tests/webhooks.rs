@@ -3,7 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_app::{ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
-use paywright_domain::{AnomalyKind, DisputeStatus, InstallationId, IntentStatus, RefundStatus, Timestamp};
+use paywright_domain::{DisputeStatus, InstallationId, IntentStatus, NoticeKind, RefundStatus, Timestamp};
 use paywright_payments_stripe::StripeWebhooks;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -110,9 +110,9 @@ fn each_event_type_becomes_its_update() {
         assert_eq!(update(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderUpdate::Nothing);
     }
     for (kind, field, notice) in [
-        ("radar.early_fraud_warning.created", "fraud_type", AnomalyKind::EarlyFraudWarning),
-        ("review.opened", "reason", AnomalyKind::UnderReview),
-        ("review.closed", "closed_reason", AnomalyKind::ReviewClosed),
+        ("radar.early_fraud_warning.created", "fraud_type", NoticeKind::EarlyFraudWarning),
+        ("review.opened", "reason", NoticeKind::UnderReview),
+        ("review.closed", "closed_reason", NoticeKind::ReviewClosed),
     ] {
         let read = update(kind, &json!({ "id": "x_1", "payment_intent": "pi_1", field: "rule" }));
         assert_eq!(read, ProviderUpdate::Notice { intent: intent(), kind: notice, reason: Some("rule".into()) });

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::EventStatus;
 use paywright_domain::{
-    Anomaly, AnomalyKind, Fact, IntentId, IntentStatus, Order, OrderState, PaymentIntent, Policy, RefundOrigin,
-    RefundStatus, Timestamp,
+    Anomaly, AnomalyKind, Fact, IntentId, IntentStatus, Mismatch, NoticeKind, Order, OrderState, PaymentIntent, Policy,
+    RefundOrigin, RefundStatus, Timestamp,
 };
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
@@ -109,7 +109,8 @@ fn paid_means_settled(order: &Order, twin: &Twin, books: &mut Books) -> Checked 
         return fail("I2", format!("the order is paid by {by}, and Stripe has no money for it"));
     }
     let expected = intent.capture_asked.unwrap_or(order.total);
-    let has_grown = order.anomalies.iter().any(|it| it.intent.as_ref() == Some(by) && it.policy != Policy::Tell);
+    let is_mismatch = |it: &Anomaly| matches!(it.kind, AnomalyKind::Mismatch { .. });
+    let has_grown = order.anomalies.iter().any(|it| it.intent.as_ref() == Some(by) && is_mismatch(it));
     if intent.status != IntentStatus::Succeeded || (intent.received != expected && !has_grown) {
         let (status, received) = (intent.status, intent.received);
         return fail("I2", format!("the order is paid by {by}, which is {status} with {received:?} of {expected:?}"));
@@ -152,11 +153,13 @@ fn each_payment_is_recorded_once(order: &Order, tables: &Tables) -> Checked {
 /// Checks that no payment differs from the amount due, whatever is edited, captured or canceled at the same time;
 /// unless another program has changed the intent.
 fn payments_match_the_amount_due(order: &Order, books: &Books) -> Checked {
-    let misfit = order
-        .anomalies
-        .iter()
-        .find(|it| matches!(it.kind, AnomalyKind::AmountDiffers { .. } | AnomalyKind::WrongCurrency { .. }));
-    match misfit.filter(|_| !books.changed_elsewhere && !books.has_lost_an_edit()) {
+    let differs = |it: &&Anomaly| match it.kind {
+        AnomalyKind::Mismatch { mismatch, .. } => {
+            matches!(mismatch, Mismatch::AmountDiffers { .. } | Mismatch::WrongCurrency { .. })
+        }
+        AnomalyKind::Notice(_) => false,
+    };
+    match order.anomalies.iter().find(differs).filter(|_| !books.changed_elsewhere && !books.has_lost_an_edit()) {
         Some(it) => {
             fail("due", format!("{:?} was paid with another amount or currency than was due: {:?}", it.intent, it.kind))
         }
@@ -166,7 +169,9 @@ fn payments_match_the_amount_due(order: &Order, books: &Books) -> Checked {
 
 /// Checks that an event of the other mode changes nothing, not even the anomalies.
 fn no_event_of_the_other_mode_is_applied(order: &Order) -> Checked {
-    match order.anomalies.iter().find(|it| matches!(it.kind, AnomalyKind::WrongLivemode { .. })) {
+    let is_of_other_mode =
+        |it: &&Anomaly| matches!(it.kind, AnomalyKind::Mismatch { mismatch: Mismatch::WrongLivemode { .. }, .. });
+    match order.anomalies.iter().find(is_of_other_mode) {
         Some(it) => fail("mode", format!("an event of the other mode was applied: {:?}", it.kind)),
         None => Ok(()),
     }
@@ -174,27 +179,8 @@ fn no_event_of_the_other_mode_is_applied(order: &Order) -> Checked {
 
 /// Checks that each anomaly is recorded once, so that its policy is applied once.
 fn each_anomaly_is_recorded_once(order: &Order) -> Checked {
-    let refund = |it: AnomalyKind| match it {
-        AnomalyKind::RefundFailed { refund }
-        | AnomalyKind::RefundDelayed { refund }
-        | AnomalyKind::RefundDiffers { refund, .. } => Some(refund),
-        AnomalyKind::PaidAfterCancel { .. }
-        | AnomalyKind::SecondPayment { .. }
-        | AnomalyKind::AmountDiffers { .. }
-        | AnomalyKind::WrongCurrency { .. }
-        | AnomalyKind::WrongLivemode { .. }
-        | AnomalyKind::PaymentNotConfirmed { .. }
-        | AnomalyKind::AuthorizationExpiring
-        | AnomalyKind::PartiallyCaptured { .. }
-        | AnomalyKind::CaptureFailed
-        | AnomalyKind::IntentLost
-        | AnomalyKind::EarlyFraudWarning
-        | AnomalyKind::UnderReview
-        | AnomalyKind::ReviewClosed
-        | AnomalyKind::ReceiptEmailRefused => None,
-    };
     let distinct: BTreeSet<_> =
-        order.anomalies.iter().map(|it| (it.intent.as_ref(), it.kind.name(), refund(it.kind), &it.reason)).collect();
+        order.anomalies.iter().map(|it| (it.intent.as_ref(), it.kind.name(), it.kind.refund(), &it.reason)).collect();
     if distinct.len() < order.anomalies.len() {
         return fail("once", "an anomaly is recorded twice".to_owned());
     }
@@ -420,13 +406,13 @@ fn kept_money_is_accounted_for(order: &Order, twin: &Twin) -> Checked {
     let left: BTreeMap<&str, i64> =
         made_for(twin, order).map(|it| (it.id, it.received - refunded(it.id))).filter(|(_, left)| *left > 0).collect();
     let is_of = |it: &Anomaly, id: &str| it.intent.as_ref().is_some_and(|it| it.as_str() == id);
-    let names = |id: &str, policy: Policy| order.anomalies.iter().any(|it| is_of(it, id) && it.policy == policy);
+    let is_held = |it: &Anomaly| matches!(it.kind, AnomalyKind::Mismatch { policy: Policy::HoldForReview, .. });
     let paid_by = order.paid_by().map(|it| it.id.as_str());
     for (id, left) in &left {
-        let is_accounted_for = paid_by == Some(id) || names(id, Policy::HoldForReview);
-        // A refund that the bank rejected has an anomaly of its own.
-        let has_failed_refund =
-            order.anomalies.iter().any(|it| is_of(it, id) && matches!(it.kind, AnomalyKind::RefundFailed { .. }));
+        let is_accounted_for = paid_by == Some(id) || order.anomalies.iter().any(|it| is_of(it, id) && is_held(it));
+        // A refund that the bank rejected has a notice of its own.
+        let has_failed = |it: &Anomaly| matches!(it.kind, AnomalyKind::Notice(NoticeKind::RefundFailed { .. }));
+        let has_failed_refund = order.anomalies.iter().any(|it| is_of(it, id) && has_failed(it));
         let is_disputed = twin.disputes().any(|it| it.intent == *id);
         if !is_accounted_for && !has_failed_refund && !is_disputed {
             let state = order.state.name();

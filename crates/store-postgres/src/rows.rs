@@ -12,10 +12,10 @@ use paywright_app::{
     Version, Versioned,
 };
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
-    Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId,
-    OrderNumber, OrderState, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason, Text,
-    TextProblem, Timestamp,
+    Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
+    DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
+    OrderData, OrderId, OrderNumber, OrderState, PaymentIntent, Proceeds, Refund, RefundId, RefundOrigin, RefundReason,
+    Text, TextProblem, Timestamp,
 };
 use uuid::Uuid;
 
@@ -372,8 +372,7 @@ fn anomaly((id, payload, policy, reason, found_at): AnomalyRow) -> Result<Anomal
     let column = |name| Column("anomalies", name);
     Ok(Anomaly {
         intent: column("provider_id").read((!id.is_empty()).then(|| IntentId::new(id)).transpose())?,
-        kind: column("payload").json(&payload)?,
-        policy: column("policy").found(Policy::named(&policy))?,
+        kind: column("policy").found(AnomalyKind::restore(column("payload").json(&payload)?, &policy))?,
         reason,
         found_at: column("found_at").time(found_at)?,
     })

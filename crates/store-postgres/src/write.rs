@@ -459,8 +459,8 @@ impl<'a> Anomalies<'a> {
             // Empty if it concerns no PaymentIntent: the column is NOT NULL.
             intents: anomalies.iter().map(|it| it.intent.as_ref().map_or("", IntentId::as_str)).collect(),
             names: anomalies.iter().map(|it| it.kind.name()).collect(),
-            payloads: anomalies.iter().map(|it| to_json(&it.kind)).collect::<Result<_, _>>()?,
-            policies: anomalies.iter().map(|it| it.policy.name()).collect(),
+            payloads: anomalies.iter().map(|it| to_json(&it.kind.details())).collect::<Result<_, _>>()?,
+            policies: anomalies.iter().map(|it| it.kind.policy_name()).collect(),
             reasons: anomalies.iter().map(|it| it.reason.as_deref()).collect(),
             found_at: anomalies.iter().map(|it| pg_time(it.found_at)).collect(),
         })

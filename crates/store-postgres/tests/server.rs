@@ -221,7 +221,7 @@ async fn tasks_of_the_previous_version_are_performed() {
     let what =
         (refund.number, refund.intent.as_str(), refund.amount.minor(), refund.origin.name(), refund.status.name());
     assert_eq!(what, (1, "pi_1", 500, "policy", "requested"));
-    assert_eq!((order.anomalies[0].policy.name(), order.left_of(&refund.intent).minor()), ("refund", 0));
+    assert_eq!((order.anomalies[0].kind.policy_name(), order.left_of(&refund.intent).minor()), ("refund", 0));
     let left: Vec<_> = store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect();
     assert_eq!(
         left.into_iter().collect::<std::collections::BTreeSet<_>>(),

@@ -7,10 +7,10 @@ use std::fmt::Display;
 use diesel::prelude::*;
 use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask};
 use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, CancelReason, CaptureMethod, Currency, CustomerId, Dispute, DisputeId, Email,
-    Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order, OrderData, OrderId,
-    OrderNumber, OrderState, Payer, PaymentIntent, Policy, Proceeds, Refund, RefundId, RefundOrigin, RefundReason,
-    Text, Timestamp,
+    Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
+    DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
+    OrderData, OrderId, OrderNumber, OrderState, Payer, PaymentIntent, Proceeds, Refund, RefundId, RefundOrigin,
+    RefundReason, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -477,8 +477,8 @@ impl AnomalyRow {
             // Empty if it concerns no PaymentIntent: the column is NOT NULL.
             intent_id: anomaly.intent.as_ref().map_or("", IntentId::as_str).to_owned(),
             name: anomaly.kind.name().to_owned(),
-            payload: to_json(&anomaly.kind)?,
-            policy: anomaly.policy.name().to_owned(),
+            payload: to_json(&anomaly.kind.details())?,
+            policy: anomaly.kind.policy_name().to_owned(),
             reason: anomaly.reason.clone(),
             found_at: anomaly.found_at.unix_micros(),
         })
@@ -489,8 +489,7 @@ impl AnomalyRow {
         let intent = (!self.intent_id.is_empty()).then(|| IntentId::new(self.intent_id));
         Ok(Anomaly {
             intent: column("intent_id").read(intent.transpose())?,
-            kind: column("payload").json(&self.payload)?,
-            policy: column("policy").found(Policy::named(&self.policy))?,
+            kind: column("policy").found(AnomalyKind::restore(column("payload").json(&self.payload)?, &self.policy))?,
             reason: self.reason,
             found_at: column("found_at").time(self.found_at)?,
         })

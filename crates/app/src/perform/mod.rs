@@ -8,7 +8,7 @@ mod refunds;
 use std::convert::Infallible;
 
 use paywright_domain::{
-    AnomalyKind, CancelReason, Decision, IntentError, IntentId, IntentRequest, OperationKind, Order, OrderId,
+    CancelReason, Decision, IntentError, IntentId, IntentRequest, NoticeKind, OperationKind, Order, OrderId,
     OrderState, SettleError, Task, Timestamp,
 };
 use thiserror::Error;
@@ -164,7 +164,7 @@ impl App {
                 if captures {
                     let reason = error.code.clone().or_else(|| error.message.clone());
                     let notice =
-                        |order: &Order, now| order.notice(intent, AnomalyKind::CaptureFailed, reason.clone(), now);
+                        |order: &Order, now| order.notice(intent, NoticeKind::CaptureFailed, reason.clone(), now);
                     self.decide(id, notice).await?;
                 }
                 Ok(OperationOutcome { order, refusal: Some(error) })
@@ -192,7 +192,7 @@ impl App {
         let order = match self.look(intent, "poll").await {
             Ok(order) => order,
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
-                self.decide(id, |order, now| order.notice(intent, AnomalyKind::IntentLost, None, now)).await?;
+                self.decide(id, |order, now| order.notice(intent, NoticeKind::IntentLost, None, now)).await?;
                 return Ok(NextRun::Again(HOPELESS_SECONDS));
             }
             Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, IntentError, IntentId, Order, OrderId, Refund, RefundSnapshot, RefundStatus,
+    Anomaly, AnomalyKind, IntentError, IntentId, NoticeKind, Order, OrderId, Refund, RefundSnapshot, RefundStatus,
     RefundUpdateError,
 };
 
@@ -86,7 +86,10 @@ impl App {
             return Ok(order);
         }
         let order = self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await?;
-        let differs = |it: &Anomaly| matches!(it.kind, AnomalyKind::RefundDiffers { refund, .. } if refund == number);
+        let differs = |it: &Anomaly| {
+            let is_it = it.kind.refund() == Some(number);
+            is_it && matches!(it.kind, AnomalyKind::Notice(NoticeKind::RefundDiffers { .. }))
+        };
         match order.refund_numbered(number) {
             // Its first key is that of a refund which a restore has lost. The next is its own.
             Some(again) if attempt == 1 && again.attempt > attempt && order.anomalies.iter().any(differs) => {

@@ -1,4 +1,4 @@
-use paywright_domain::{AnomalyKind, Dispute, IntentId, IntentSnapshot, RefundSnapshot, Timestamp};
+use paywright_domain::{Dispute, IntentId, IntentSnapshot, NoticeKind, RefundSnapshot, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -72,7 +72,7 @@ pub enum ProviderUpdate {
         /// PaymentIntent that it is about.
         intent: IntentId,
         /// Kind of the notice.
-        kind: AnomalyKind,
+        kind: NoticeKind,
         /// Reason as Stripe spells it.
         reason: Option<String>,
     },

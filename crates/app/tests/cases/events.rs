@@ -8,7 +8,7 @@ use paywright_app::{
     ProviderEvent, ProviderRecords, ProviderUpdate, RecordedOrder, Settings,
 };
 use paywright_domain::{
-    AnomalyKind, Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order,
+    Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, NoticeKind, Order,
     PaymentState, RefundId, RefundSnapshot, RefundStatus, Timestamp,
 };
 use paywright_testkit::{HandClock, MockGateway, NoRecords, at, issuing_gateway, order_id, usd};
@@ -169,7 +169,7 @@ async fn an_early_fraud_warning_is_recorded_once() {
     let intent = order.paid_by().unwrap().id.clone();
     let notice = |reason: &str| ProviderUpdate::Notice {
         intent: intent.clone(),
-        kind: AnomalyKind::EarlyFraudWarning,
+        kind: NoticeKind::EarlyFraudWarning,
         reason: Some(reason.into()),
     };
     assert_eq!(take(&shop, event("evt_1", notice("unauthorized_use_of_card"))).await, EventStatus::Applied);
@@ -303,8 +303,8 @@ fn without_installation(intent: &IntentId) -> Vec<ProviderUpdate> {
     vec![
         of_refund(intent),
         ProviderUpdate::Dispute(Box::new(dispute)),
-        notice(AnomalyKind::EarlyFraudWarning),
-        notice(AnomalyKind::UnderReview),
+        notice(NoticeKind::EarlyFraudWarning),
+        notice(NoticeKind::UnderReview),
         ProviderUpdate::Look(intent.clone()),
         ProviderUpdate::Proceeds(intent.clone()),
     ]

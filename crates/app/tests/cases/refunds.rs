@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use paywright_app::{Access, IdempotencyKey, OrderRef, PaymentGateway, ProviderRefund, RefundPaymentError};
 use paywright_domain::{
-    AnomalyKind, Epoch, NewRefund, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
+    AnomalyKind, Epoch, NewRefund, NoticeKind, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
 };
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
@@ -79,7 +79,8 @@ async fn a_refund_at_stripe_with_our_name_and_another_amount_is_stored_beside_ou
     let amounts: Vec<_> = after.refunds.iter().map(|it| (it.amount, it.status.name(), it.origin.name())).collect();
     assert_eq!(amounts, [(usd(700), "succeeded", "shop"), (usd(500), "succeeded", "provider")]);
     let kinds: Vec<_> = after.anomalies.iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, [AnomalyKind::RefundDiffers { refund: 1, requested: usd(700), made: usd(500) }]);
+    let differs = NoticeKind::RefundDiffers { refund: 1, requested: usd(700), made: usd(500) };
+    assert_eq!(kinds, [AnomalyKind::Notice(differs)]);
     assert_eq!(shop.provider().refunds_now().len(), 2);
 }
 
@@ -163,7 +164,8 @@ async fn a_pending_refund_is_polled_to_its_end() {
     shop.after(600).await;
     let after = shop.order(&order).await;
     assert_eq!((statuses(&after), after.payment_state()), (vec!["failed"], PaymentState::Paid));
-    assert_eq!(after.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [AnomalyKind::RefundFailed { refund: 1 }]);
+    let failed = AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 1 });
+    assert_eq!(after.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [failed]);
 }
 
 /// Pain 18: also where it refunds the whole payment while a refund of the shop is requested.

@@ -158,6 +158,7 @@ mod tests {
             ("stripe.api_base = 12345", "stripe.api_base must be a text"),
             ("http.bind = \"12345\"", "http.bind must be a host and a port"),
             ("payments.second_payment = \"12345\"", "payments.second_payment must be `refund` or `hold_for_review`"),
+            ("payments.second_payment = \"tell\"", "payments.second_payment must be `refund` or `hold_for_review`"),
             ("payments.amount_differs = 12345", "payments.amount_differs must be "),
             ("storefront.currency = \"12345\"", "storefront.currency must be the three-letter"),
             ("storefront.demo = \"12345\"", "storefront.demo must be true or false"),

@@ -17,39 +17,13 @@ pub(crate) struct Payments {
     /// How often Stripe's event list is read for events that no webhook delivered, in seconds.
     back_fill_seconds: Within<1, BACK_FILL_SECONDS_MAX>,
     /// Policy for money that was received after the order was canceled.
-    paid_after_cancel: MismatchPolicy,
+    paid_after_cancel: Policy,
     /// Policy for a second payment.
-    second_payment: MismatchPolicy,
+    second_payment: Policy,
     /// Policy for a payment of another amount.
-    amount_differs: MismatchPolicy,
+    amount_differs: Policy,
     /// Policy for a payment in another currency.
-    wrong_currency: MismatchPolicy,
-}
-
-/// Policy for money that does not match an order.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum MismatchPolicy {
-    Refund,
-    HoldForReview,
-}
-
-impl MismatchPolicy {
-    const fn policy(self) -> Policy {
-        match self {
-            Self::Refund => Policy::Refund,
-            Self::HoldForReview => Policy::HoldForReview,
-        }
-    }
-}
-
-impl From<Policy> for MismatchPolicy {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Refund => Self::Refund,
-            Policy::HoldForReview | Policy::Tell => Self::HoldForReview,
-        }
-    }
+    wrong_currency: Policy,
 }
 
 /// Margin in seconds, added to the longest duration of a request to Stripe before another process repeats the request.
@@ -66,10 +40,10 @@ impl Default for Payments {
         Self {
             expire_after_hours: Within::nearest(EXPIRE_AFTER_HOURS),
             back_fill_seconds: Within::nearest(defaults.back_fill_seconds),
-            paid_after_cancel: defaults.policies.paid_after_cancel.into(),
-            second_payment: defaults.policies.second_payment.into(),
-            amount_differs: defaults.policies.amount_differs.into(),
-            wrong_currency: defaults.policies.wrong_currency.into(),
+            paid_after_cancel: defaults.policies.paid_after_cancel,
+            second_payment: defaults.policies.second_payment,
+            amount_differs: defaults.policies.amount_differs,
+            wrong_currency: defaults.policies.wrong_currency,
         }
     }
 }
@@ -85,10 +59,10 @@ impl Payments {
         paywright_app::Settings {
             livemode,
             policies: Policies {
-                paid_after_cancel: self.paid_after_cancel.policy(),
-                second_payment: self.second_payment.policy(),
-                amount_differs: self.amount_differs.policy(),
-                wrong_currency: self.wrong_currency.policy(),
+                paid_after_cancel: self.paid_after_cancel,
+                second_payment: self.second_payment,
+                amount_differs: self.amount_differs,
+                wrong_currency: self.wrong_currency,
             },
             expire_after_seconds: expires.map(|hours| hours.saturating_mul(3600)),
             back_fill_seconds: self.back_fill_seconds.get(),
