@@ -1,6 +1,8 @@
 use std::convert::Infallible;
 
-use paywright_domain::{Fact, IntentError, IntentPlan, IntentRequest, Order, OrderId, RequestIntentError, Timestamp};
+use paywright_domain::{
+    Fact, IntentPlan, IntentRequest, Order, OrderId, ProviderFailure, RequestIntentError, Timestamp,
+};
 use secrecy::SecretString;
 use thiserror::Error;
 
@@ -142,15 +144,14 @@ impl App {
         match self.gateway.create_intent(&NewIntent::of(order, request.revision, request.epoch), &key).await {
             Ok(issued) => Ok(issued),
             Err(GatewayError::Refused(error)) => {
-                self.commit_refusal(order.id, request, &error).await?;
+                self.commit_failure(order.id, request, &ProviderFailure::Refused(error.clone())).await?;
                 Err(GatewayError::Refused(error).into())
             }
             Err(GatewayError::KeyExhausted(cause)) => {
                 if let Some(made) = self.look_for_intent(order, request, asked_at).await? {
                     return Ok(made);
                 }
-                let code = Some("provider_failed".to_owned());
-                self.commit_refusal(order.id, request, &IntentError { code, ..IntentError::default() }).await?;
+                self.commit_failure(order.id, request, &ProviderFailure::KeyExhausted).await?;
                 Err(GatewayError::KeyExhausted(cause).into())
             }
             Err(
@@ -203,13 +204,13 @@ impl App {
         }
     }
 
-    async fn commit_refusal(
+    async fn commit_failure(
         &self,
         order: OrderId,
         request: IntentRequest,
-        error: &IntentError,
+        failure: &ProviderFailure,
     ) -> Result<(), CreatePaymentIntentError> {
-        let decide = |order: &Order, now| Ok::<_, Infallible>(order.intent_refused(request, error.clone(), now));
+        let decide = |order: &Order, now| Ok::<_, Infallible>(order.intent_request_failed(request, failure, now));
         match self.change(&[OrderRef::Id(order)], &Access::All, decide).await {
             Ok(_) => Ok(()),
             Err(ChangeError::NotFound) => Err(GetOrderError::NotFound.into()),

@@ -5,9 +5,6 @@ use crate::change::ChangeError;
 use crate::perform::PerformError;
 use crate::{Access, App, GatewayError, OrderRef, StoreError};
 
-/// What the provider says where an intent is in a state in which it does not change.
-const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
-
 /// What became of a change that may have to wait for the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
@@ -101,7 +98,7 @@ impl App {
             OrderState::Paid { .. } => Err(EditOrderError::Refused(EditError::Paid)),
             OrderState::Canceled { .. } => Err(EditOrderError::Refused(EditError::Canceled)),
             OrderState::Open => Err(match outcome.refusal {
-                Some(error) if error.code.as_deref() != Some(UNEXPECTED_STATE) => EditOrderError::Provider(error),
+                Some(error) if !error.is_unexpected_state() => EditOrderError::Provider(error),
                 Some(_) | None => EditOrderError::Refused(NotNow::PaymentInProgress.into()),
             }),
         }

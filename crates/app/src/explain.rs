@@ -5,8 +5,8 @@ use std::fmt;
 
 use paywright_domain::{
     Anomaly, AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Mismatch, Money, NoticeKind, Operation,
-    OperationKind, Order, OrderState, PaymentIntent, PaymentState, Policy, Refund, RefundOrigin, RefundStatus, Task,
-    Timestamp,
+    OperationKind, Order, OrderState, PaymentIntent, PaymentState, Policy, ProviderFailure, ProviderRequest, Refund,
+    RefundOrigin, RefundStatus, Task, Timestamp,
 };
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
@@ -293,6 +293,7 @@ fn sentence(fact: &Fact) -> String {
         Fact::OperationDropped { operation, name, error: reason, .. } => {
             format!("Operation {operation} ({name}) was not carried out: {}.", error(reason))
         }
+        Fact::RequestFailed { request, failure } => request_failed(request, failure),
         Fact::AuthorizationEnded { intent } => format!("The authorization of {intent} ended: the money was released."),
         Fact::PaymentConfirmed { intent, received } => {
             format!("Stripe confirmed that {intent} received {}.", money(*received))
@@ -346,6 +347,29 @@ fn anomaly_found(anomaly: &Anomaly) -> String {
     let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
     let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
     format!("Recorded for {intent}: {}{reason}; policy: {}.", anomaly.kind.name(), anomaly.kind.policy_name())
+}
+
+fn request_failed(request: &ProviderRequest, failure: &ProviderFailure) -> String {
+    let (what, goes_on) = match request {
+        ProviderRequest::PaymentIntent(request) => {
+            let (revision, attempt) = (request.revision, request.attempt);
+            let what = format!("create a PaymentIntent (revision {revision}, attempt {attempt})");
+            (what, "the next attempt is requested under a new key")
+        }
+        ProviderRequest::Operation { operation, name } => {
+            let what = format!("{name} the PaymentIntent (operation {operation})");
+            (what, "the operation is requested again under a new number and key")
+        }
+        ProviderRequest::Refund { refund, attempt } => {
+            (format!("make refund {refund} (attempt {attempt})"), "it is requested again under a new key")
+        }
+    };
+    match failure {
+        ProviderFailure::KeyExhausted => {
+            format!("Stripe failed to {what} and repeats that answer for its idempotency key: {goes_on}.")
+        }
+        ProviderFailure::Refused(refusal) => format!("Stripe refused to {what}: {}; {goes_on}.", error(refusal)),
+    }
 }
 
 impl NextStep {

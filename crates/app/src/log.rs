@@ -3,7 +3,7 @@
 //! same field, the innermost one counts. The spans have the level `error`, so that warnings have their ids where only
 //! warnings are logged.
 
-use paywright_domain::{Cart, Fact, IntentId, Order};
+use paywright_domain::{Cart, Fact, IntentId, Order, ProviderRequest};
 use tracing::{Span, field};
 
 use crate::{Actor, Changes, OrderRef, ProviderUpdate, ReceivedEvent, StoreError};
@@ -161,6 +161,11 @@ fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
         Fact::RefundChanged { refund, .. } => order.refund_numbered(*refund).map(|it| &it.intent),
         Fact::DisputeChanged { dispute, .. } => order.disputes.iter().find(|it| it.id == *dispute).map(|it| &it.intent),
         Fact::AnomalyFound { anomaly } => anomaly.intent.as_ref(),
+        Fact::RequestFailed { request, .. } => match request {
+            ProviderRequest::PaymentIntent(_) => None,
+            ProviderRequest::Operation { .. } => order.operation.as_ref().map(|it| &it.intent),
+            ProviderRequest::Refund { refund, .. } => order.refund_numbered(*refund).map(|it| &it.intent),
+        },
         Fact::OrderPlaced { .. }
         | Fact::OrderEdited { .. }
         | Fact::OrderCanceled { .. }

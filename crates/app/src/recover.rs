@@ -296,7 +296,7 @@ impl App {
         let key = IdempotencyKey { scope: Uuid::nil(), key: format!("recover:{id}:{failed}") };
         match self.refund_payment(&OrderRef::Id(id), &Access::All, &NewRefund::default(), Some((key, [0; 32]))).await {
             Ok(refunded) if !refunded.refund.status.holds_money() => {
-                let failure = refunded.refund.failure.unwrap_or_else(|| refunded.refund.status.to_string());
+                let failure = refunded.refund.failure.map_or_else(|| refunded.refund.status.to_string(), String::from);
                 Err(PerformError::Unmatched(format!("the payment was not refunded ({failure})")))
             }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),

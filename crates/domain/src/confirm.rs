@@ -2,12 +2,9 @@
 //! has less than the event told, its answer holds.
 
 use crate::{
-    AnomalyKind, Decision, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money, Order, OrderState, PaymentIntent,
-    Policies, Refund, RefundOrigin, RefundStatus, SettleError, Task, Timestamp,
+    AnomalyKind, Decision, IntentError, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money, Order, OrderState,
+    PaymentIntent, Policies, Refund, RefundFailure, RefundOrigin, RefundStatus, SettleError, Task, Timestamp,
 };
-
-/// Why a refund is given up of money that Stripe does not have.
-const NOT_CONFIRMED: &str = "payment_not_confirmed";
 
 /// Amounts of a [`Mismatch::PaymentNotConfirmed`]: reported by events, and received according to Stripe.
 const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
@@ -39,7 +36,8 @@ impl Order {
     /// Whether money has come by `intent` after all whose refund by a policy was given up as it had not come.
     pub(crate) fn has_late_money(&self, intent: &IntentId) -> bool {
         let given_up = |it: &Refund| {
-            let is_dropped = it.status == RefundStatus::Failed && it.failure.as_deref() == Some(NOT_CONFIRMED);
+            let is_dropped =
+                it.status == RefundStatus::Failed && it.failure == Some(RefundFailure::PaymentNotConfirmed);
             it.intent == *intent && it.origin == RefundOrigin::Policy && is_dropped
         };
         let pays = self.paid_by().is_some_and(|it| it.id == *intent);
@@ -129,7 +127,7 @@ impl Decision {
             *place = after.clone();
         }
         let mismatch = Mismatch::PaymentNotConfirmed { told: told.received, received };
-        let reason = read.map_or("resource_missing", |it| it.status.name());
+        let reason = read.map_or(IntentError::RESOURCE_MISSING, |it| it.status.name());
         self.record_mismatch(told.id.clone(), mismatch, policies.on(mismatch), Some(reason.to_owned()), now);
         match &self.order.state {
             OrderState::Paid { by, .. } if *by == told.id => self.pay_by_another(now),
@@ -143,7 +141,7 @@ impl Decision {
     fn drop_refunds_beyond(&mut self, intent: &IntentId, received: Money) {
         while self.order.refunded_of(intent) > received.minor() {
             let Some(number) = self.unmade_refund(intent, None) else { return };
-            self.move_refund(number, RefundStatus::Failed, Some(NOT_CONFIRMED.into()));
+            self.move_refund(number, RefundStatus::Failed, Some(RefundFailure::PaymentNotConfirmed));
         }
     }
 
@@ -166,7 +164,7 @@ impl Decision {
         let mut others = self.order.intents.iter().filter(|it| it.id != by && it.status == IntentStatus::Succeeded);
         let Some(other) = others.find(|it| it.received == it.capture_asked.unwrap_or(total)).cloned() else { return };
         if let Some(number) = self.unmade_refund(&other.id, Some(RefundOrigin::Policy)) {
-            self.move_refund(number, RefundStatus::Failed, Some("superseded".into()));
+            self.move_refund(number, RefundStatus::Failed, Some(RefundFailure::Superseded));
         }
         if self.order.refunded_of(&other.id) == 0 {
             self.order.data.state = OrderState::Paid { by: other.id, at: now };
@@ -318,7 +316,7 @@ mod tests {
         let (refunded, number) = told().refund(&NewRefund::default(), at(310)).unwrap();
         let held = read(&refunded.order, "pi_1", IntentStatus::RequiresPaymentMethod, 0);
         let refund = held.order.refund_numbered(number).unwrap();
-        assert_eq!((refund.status, refund.failure.as_deref()), (RefundStatus::Failed, Some("payment_not_confirmed")));
+        assert_eq!((refund.status, &refund.failure), (RefundStatus::Failed, &Some(RefundFailure::PaymentNotConfirmed)));
         assert!(held.finished.contains(&Task::Refund { refund: number }.key()));
         let part = NewRefund { amount: Some(usd(300)), ..NewRefund::default() };
         let (refunded, number) = told().refund(&part, at(310)).unwrap();

@@ -1,6 +1,6 @@
 use crate::{
     Anomaly, CancelReason, DisputeId, DisputeStatus, IntentError, IntentId, IntentRequest, IntentStatus, Money,
-    RefundId, RefundOrigin, RefundStatus,
+    ProviderFailure, ProviderRequest, RefundFailure, RefundId, RefundOrigin, RefundStatus,
 };
 
 /// Something that happened to an order. Facts are stored with the state they led to, never changed, and
@@ -95,6 +95,15 @@ pub enum Fact {
         /// Why.
         error: IntentError,
     },
+    /// Stripe definitely failed at a request, which is made again under a new idempotency key. A refusal that ends a
+    /// request is another fact: [`Self::IntentRefused`], [`Self::OperationDropped`] or [`Self::RefundChanged`].
+    #[cfg_attr(feature = "serde", serde(rename = "stripe.request_failed"))]
+    RequestFailed {
+        /// Request that failed.
+        request: ProviderRequest,
+        /// Failure, as Stripe answered it.
+        failure: ProviderFailure,
+    },
     /// Money that was authorised is no longer: it was not captured in time, or was released.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.authorization_ended"))]
     AuthorizationEnded {
@@ -143,7 +152,7 @@ pub enum Fact {
         /// Its status now.
         status: RefundStatus,
         /// Why it failed, if it did.
-        failure: Option<String>,
+        failure: Option<RefundFailure>,
     },
     /// A card holder disputes the payment.
     #[cfg_attr(feature = "serde", serde(rename = "dispute.opened"))]
@@ -195,6 +204,7 @@ impl Fact {
             Self::IntentChanged { .. } => "payment_intent.changed",
             Self::OperationRequested { .. } => "operation.requested",
             Self::OperationDropped { .. } => "operation.dropped",
+            Self::RequestFailed { .. } => "stripe.request_failed",
             Self::AuthorizationEnded { .. } => "payment_intent.authorization_ended",
             Self::PaymentConfirmed { .. } => "payment_intent.confirmed",
             Self::ProceedsKnown { .. } => "payment_intent.proceeds_known",

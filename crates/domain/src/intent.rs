@@ -124,13 +124,40 @@ pub struct IntentError {
     pub message: Option<String>,
 }
 
+/// Codes of Stripe's that decisions depend on (Stripe, "Error codes").
 impl IntentError {
-    /// Stripe's code where it does not take an e-mail address.
+    /// Code of a request with an e-mail address that Stripe does not accept.
     pub const EMAIL_INVALID: &str = "email_invalid";
+    /// Code of an operation that the present status of the PaymentIntent does not allow.
+    pub const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
+    /// Code of a request for an object that Stripe does not know.
+    pub const RESOURCE_MISSING: &str = "resource_missing";
+    /// Codes of a refund that the shop's balance at Stripe does not cover.
+    const BALANCE_TOO_LOW: [&str; 2] = ["balance_insufficient", "insufficient_funds"];
 
-    /// Whether Stripe does not take the address that its receipt would go to.
+    /// Error of this code alone.
+    pub fn of_code(code: &str) -> Self {
+        Self { code: Some(code.to_owned()), ..Self::default() }
+    }
+
+    /// Whether Stripe refused the address that its receipt would be sent to.
     pub fn is_of_email(&self) -> bool {
         self.code.as_deref() == Some(Self::EMAIL_INVALID)
+    }
+
+    /// Whether Stripe refused an operation because of the PaymentIntent's status, which may change again.
+    pub fn is_unexpected_state(&self) -> bool {
+        self.code.as_deref() == Some(Self::UNEXPECTED_STATE)
+    }
+
+    /// Whether Stripe does not know the object that was requested.
+    pub fn is_resource_missing(&self) -> bool {
+        self.code.as_deref() == Some(Self::RESOURCE_MISSING)
+    }
+
+    /// Whether the shop's balance at Stripe is too low for now.
+    pub fn is_balance_too_low(&self) -> bool {
+        self.code.as_deref().is_some_and(|it| Self::BALANCE_TOO_LOW.contains(&it))
     }
 }
 

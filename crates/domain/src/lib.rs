@@ -65,6 +65,7 @@ mod content;
 mod currency;
 mod dispute;
 mod fact;
+mod failure;
 mod id;
 mod installation;
 mod intent;
@@ -90,6 +91,7 @@ pub use content::{
 pub use currency::{Currency, UnknownCurrency};
 pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
 pub use fact::Fact;
+pub use failure::{ProviderFailure, ProviderRequest};
 pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
 };
@@ -100,8 +102,8 @@ pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
 pub use refund::{
-    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundOrigin, RefundReason, RefundSnapshot, RefundStatus,
-    RefundUpdateError,
+    NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundFailure, RefundOrigin, RefundReason, RefundSnapshot,
+    RefundStatus, RefundUpdateError,
 };
 pub use request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use settle::SettleError;

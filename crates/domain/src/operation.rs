@@ -6,8 +6,8 @@ use thiserror::Error;
 use crate::content::{Content, check_included_taxes, check_metadata, total_of};
 use crate::{
     Adjustment, Anomaly, AnomalyKind, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId,
-    IntentStatus, LineItem, Money, MoneyError, NoticeKind, Order, OrderEdit, OrderId, OrderState, PaymentIntent, Task,
-    Timestamp, Totals,
+    IntentStatus, LineItem, Money, MoneyError, NoticeKind, Order, OrderEdit, OrderId, OrderState, PaymentIntent,
+    ProviderFailure, ProviderRequest, Task, Timestamp, Totals,
 };
 
 /// One operation on a payable intent. An order has one at a time.
@@ -264,50 +264,47 @@ impl Order {
         Ok(decision)
     }
 
-    /// Takes in that Stripe has definitely refused an operation, after its state was read: the operation is
-    /// dropped, and the order stays as it was. One that is no longer under way changes nothing. What was refused for the
-    /// state that the intent was in, and is to be given up all the same, is begun again where that state has passed; an edit
-    /// that was refused for its e-mail address goes on without it, under a new number.
-    pub fn operation_refused(&self, number: u32, error: &IntentError, now: Timestamp) -> Decision {
-        if let Some(email) = self.email_refused_by(number, error) {
-            let mut decision = self.operation_again(number);
-            decision.refuse_receipt_email(email, now);
-            decision.order.data.updated_at = now;
-            return decision;
-        }
+    /// Records that an operation has definitely failed at Stripe, after the intent was read. A failure of an operation
+    /// that is no longer under way changes nothing.
+    ///
+    /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its e-mail address goes
+    /// on without the address, under a new number. A cancellation that was refused for the intent's status begins again if
+    /// it is still necessary and the intent has left that status. After an exhausted key the operation goes on under a new
+    /// number, and so under a new key.
+    pub fn operation_failed(&self, number: u32, failure: &ProviderFailure, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
-        if self.operation.as_ref().is_some_and(|it| it.number == number) {
-            decision.drop_operation(error.clone());
-            decision.order.data.updated_at = now;
-            if error.code.as_deref() == Some("payment_intent_unexpected_state") {
-                decision.close_what_is_left(now);
+        let Some(operation) = self.operation.as_ref().filter(|it| it.number == number) else { return decision };
+        match failure {
+            ProviderFailure::KeyExhausted => {
+                decision.begin_again(operation);
+                let name = operation.kind.name().to_owned();
+                let request = ProviderRequest::Operation { operation: number, name };
+                decision.facts.push(Fact::RequestFailed { request, failure: failure.clone() });
+            }
+            ProviderFailure::Refused(error) => {
+                if let Some(email) = self.email_refused_by(operation, error) {
+                    decision.begin_again(operation);
+                    decision.refuse_receipt_email(email, now);
+                } else {
+                    decision.drop_operation(error.clone());
+                    if error.is_unexpected_state() {
+                        decision.close_what_is_left(now);
+                    }
+                }
             }
         }
+        decision.order.data.updated_at = now;
         decision
     }
 
-    /// The address that the operation under this number was refused for, where it can go on without it.
-    fn email_refused_by(&self, number: u32, error: &IntentError) -> Option<&Email> {
-        let operation = self.operation.as_ref().filter(|it| it.number == number)?;
+    /// E-mail address that `operation` was refused for, where it can go on without the address.
+    fn email_refused_by<'a>(&self, operation: &'a Operation, error: &IntentError) -> Option<&'a Email> {
         match &operation.kind {
             OperationKind::Edit { content } => {
                 content.email.as_ref().filter(|it| self.goes_on_without(Some(it), error))
             }
             OperationKind::Cancel { .. } | OperationKind::Capture { .. } => None,
         }
-    }
-
-    /// Takes in that Stripe has failed at an operation and has not done it: it will repeat that for as long as it
-    /// remembers the key, so that the operation goes on under a new number.
-    pub fn operation_again(&self, number: u32) -> Decision {
-        let mut decision = Decision::unchanged(self.clone());
-        let Some(operation) = self.operation.as_ref().filter(|it| it.number == number) else { return decision };
-        decision.finished.push(operation.task().key());
-        decision.order.data.operations += 1;
-        let again = Operation { number: decision.order.operations, epoch: Some(self.epoch), ..operation.clone() };
-        decision.tasks.push(again.task());
-        decision.order.data.operation = Some(again);
-        decision
     }
 
     /// The intent that a customer could pay, if there is one, where it may be changed at all.
@@ -395,6 +392,15 @@ impl Decision {
         });
         data.operation = Some(operation);
         data.updated_at = now;
+    }
+
+    /// Continues `operation` under a new number. No refused or exhausted key is used again.
+    fn begin_again(&mut self, operation: &Operation) {
+        self.finished.push(operation.task().key());
+        self.order.data.operations += 1;
+        let again = Operation { number: self.order.operations, epoch: Some(self.order.epoch), ..operation.clone() };
+        self.tasks.push(again.task());
+        self.order.data.operation = Some(again);
     }
 
     /// Makes `content` the order's.
@@ -689,12 +695,12 @@ mod tests {
     fn a_capture_that_stripe_refuses_leaves_the_order_authorised() {
         let order = issued(IntentStatus::RequiresCapture);
         let begun = order.capture(None, at(301)).unwrap().order;
-        let error = IntentError { code: Some("x".into()), ..IntentError::default() };
-        let refused = begun.operation_refused(1, &error, at(302));
+        let error = ProviderFailure::Refused(IntentError::of_code("x"));
+        let refused = begun.operation_failed(1, &error, at(302));
         assert_eq!(refused.order.payment_state().name(), "authorized");
         assert_eq!(refused.order.intents[0].capture_asked, None);
         assert_eq!(kinds(&refused), ["operation.dropped"]);
-        assert_eq!(refused.order.operation_refused(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
+        assert_eq!(refused.order.operation_failed(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
         let second = refused.order.capture(None, at(304)).unwrap().order.operation.clone().unwrap();
         assert_eq!(second.number, 2, "a refused key is never used again");
         // Released by the bank before the capture came.
@@ -742,10 +748,13 @@ mod tests {
     fn an_operation_that_stripe_failed_at_goes_on_under_another_key() {
         let order = issued(OPEN);
         let begun = order.edit(edit(600), at(301)).unwrap().order;
-        let again = begun.operation_again(1);
+        let failure = ProviderFailure::KeyExhausted;
+        let again = begun.operation_failed(1, &failure, at(302));
+        let request = ProviderRequest::Operation { operation: 1, name: "edit".to_owned() };
+        assert_eq!(again.facts, [Fact::RequestFailed { request, failure: failure.clone() }]);
         assert_eq!(again.finished, [Task::UpdateIntent { operation: 1 }.key()]);
         assert_eq!(again.tasks, [Task::UpdateIntent { operation: 2 }]);
-        assert_eq!(again.order.operation_again(1), Decision::unchanged(again.order.clone()));
+        assert_eq!(again.order.operation_failed(1, &failure, at(303)), Decision::unchanged(again.order.clone()));
         let done = settled(&again.order, &edited(&order, OPEN, usd(600)));
         assert_eq!((done.order.total, done.finished), (usd(600), again.tasks.iter().map(Task::key).collect()));
     }
@@ -793,9 +802,9 @@ mod tests {
         let number = open_again.operation.as_ref().map(|it| (it.number, it.kind.name()));
         assert_eq!(number, Some((1, "cancel")));
         // Stripe refuses it for a state that has passed: it is begun again. Another refusal is taken for good.
-        for (code, expected) in [("payment_intent_unexpected_state", Some(2)), ("resource_missing", None)] {
-            let error = IntentError { code: Some(code.to_owned()), ..IntentError::default() };
-            let refused = open_again.operation_refused(1, &error, at(401)).order;
+        for (code, expected) in [(IntentError::UNEXPECTED_STATE, Some(2)), (IntentError::RESOURCE_MISSING, None)] {
+            let error = ProviderFailure::Refused(IntentError::of_code(code));
+            let refused = open_again.operation_failed(1, &error, at(401)).order;
             assert_eq!(refused.operation.as_ref().map(|it| it.number), expected, "{code}");
         }
     }

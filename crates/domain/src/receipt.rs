@@ -36,14 +36,20 @@ impl Decision {
 mod tests {
     use super::*;
     use crate::order::tests::{at, edit, placed};
-    use crate::{IntentPlan, IntentSnapshot, IntentStatus, OperationKind, OrderEdit, PaymentState, Policies};
+    use crate::{
+        IntentPlan, IntentSnapshot, IntentStatus, OperationKind, OrderEdit, PaymentState, Policies, ProviderFailure,
+    };
 
     fn email(text: &str) -> Email {
         Email::restore(text).unwrap()
     }
 
-    fn refusal() -> IntentError {
-        IntentError { code: Some("email_invalid".into()), ..IntentError::default() }
+    fn error() -> IntentError {
+        IntentError::of_code(IntentError::EMAIL_INVALID)
+    }
+
+    fn refusal() -> ProviderFailure {
+        ProviderFailure::Refused(error())
     }
 
     fn with_email(text: &str) -> Order {
@@ -65,8 +71,8 @@ mod tests {
     fn a_refused_address_is_left_out_of_the_next_attempt_and_recorded_once() {
         let (order, first) = requested(&with_email("a@example,com"));
         assert_eq!(sent(&order), Some("a@example,com"));
-        assert!(order.goes_on_without(order.email.as_ref(), &refusal()));
-        let refused = order.intent_refused(first, refusal(), at(201));
+        assert!(order.goes_on_without(order.email.as_ref(), &error()));
+        let refused = order.intent_request_failed(first, &refusal(), at(201));
         let recorded: Vec<_> =
             refused.order.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
         assert_eq!(recorded, [("receipt_email_refused", Some("a@example,com"))]);
@@ -75,17 +81,23 @@ mod tests {
         let (second, request) = requested(&refused.order);
         assert_eq!((request.attempt, sent(&second)), (first.attempt + 1, None));
         // A refusal of an address that was not sent ends the retries.
-        assert!(!second.goes_on_without(second.email.as_ref(), &refusal()));
-        assert_eq!(second.intent_refused(request, refusal(), at(202)).order.anomalies.len(), 1);
+        assert!(!second.goes_on_without(second.email.as_ref(), &error()));
+        assert_eq!(second.intent_request_failed(request, &refusal(), at(202)).order.anomalies.len(), 1);
     }
 
     #[test]
     fn another_error_keeps_the_address_and_a_new_address_is_sent() {
         let (order, request) = requested(&with_email("a@example,com"));
-        let declined = IntentError { code: Some("amount_too_small".into()), ..IntentError::default() };
+        let declined = IntentError::of_code("amount_too_small");
         assert!(!order.goes_on_without(order.email.as_ref(), &declined));
-        assert!(order.intent_refused(request, declined, at(201)).order.anomalies.is_empty());
-        let refused = order.intent_refused(request, refusal(), at(201)).order;
+        assert!(
+            order
+                .intent_request_failed(request, &ProviderFailure::Refused(declined), at(201))
+                .order
+                .anomalies
+                .is_empty()
+        );
+        let refused = order.intent_request_failed(request, &refusal(), at(201)).order;
         let better = OrderEdit { email: Some(Some(email("a@example.com"))), ..OrderEdit::default() };
         let edited = refused.edit(better, at(202)).unwrap().order;
         assert_eq!(sent(&edited), Some("a@example.com"));
@@ -102,13 +114,13 @@ mod tests {
         let change = OrderEdit { email: Some(Some(email("a@example,com"))), ..OrderEdit::default() };
         let editing = issued.edit(change, at(203)).unwrap().order;
         let first = editing.operation.clone().unwrap();
-        let again = editing.operation_refused(first.number, &refusal(), at(204));
+        let again = editing.operation_failed(first.number, &refusal(), at(204));
         let second = again.order.operation.clone().unwrap();
         assert_eq!((second.number, &second.kind), (first.number + 1, &first.kind));
         assert_eq!((again.tasks, again.finished), (vec![second.task()], vec![first.task().key()]));
         let OperationKind::Edit { content } = &second.kind else { panic!("{second:?}") };
         assert_eq!(again.order.receipt_email(content.email.as_ref()), None);
-        let dropped = again.order.operation_refused(second.number, &refusal(), at(205)).order;
+        let dropped = again.order.operation_failed(second.number, &refusal(), at(205)).order;
         assert_eq!((&dropped.operation, dropped.anomalies.len()), (&None, 1));
     }
 }

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::failure::KEY_EXHAUSTED;
 use crate::{
-    Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, RefundId, Task,
-    Timestamp,
+    Decision, Epoch, Fact, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, ProviderFailure, ProviderRequest,
+    RefundId, Task, Timestamp,
 };
 
 /// Where a refund stands.
@@ -175,8 +176,8 @@ pub struct Refund {
     /// The number of the request to Stripe, from 1. It grows after a definite end alone, as Stripe repeats its
     /// saved answer to a repeated key.
     pub attempt: u32,
-    /// Why it failed, if it did, or why Stripe could not do it yet.
-    pub failure: Option<String>,
+    /// Reason why it failed, or why Stripe could not make it yet.
+    pub failure: Option<RefundFailure>,
     /// When it was decided, or became known.
     pub requested_at: Timestamp,
     /// The epoch in which it was decided, or became known; `None` in what was stored before there were epochs.
@@ -196,6 +197,71 @@ impl Refund {
     pub fn idempotency_key(&self, order: OrderId) -> String {
         let name = self.name(order);
         if self.attempt == 1 { format!("refund:{name}") } else { format!("refund:{name}:{}", self.attempt) }
+    }
+}
+
+/// Reason why a refund failed, or why Stripe could not make it yet. Stored and shown as a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "String", into = "String"))]
+pub enum RefundFailure {
+    /// The idempotency key was exhausted: see [`ProviderFailure::KeyExhausted`].
+    KeyExhausted,
+    /// The refund became unnecessary: another one of the same money was made, or the money is due after all.
+    Superseded,
+    /// Stripe does not have the money that an event reported.
+    PaymentNotConfirmed,
+    /// Stripe's error code, its message, or the `failure_reason` of the refund.
+    Stripe(String),
+}
+
+impl RefundFailure {
+    const SUPERSEDED: &str = "superseded";
+    const PAYMENT_NOT_CONFIRMED: &str = "payment_not_confirmed";
+
+    /// Text in stored rows and in the API.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::KeyExhausted => KEY_EXHAUSTED,
+            Self::Superseded => Self::SUPERSEDED,
+            Self::PaymentNotConfirmed => Self::PAYMENT_NOT_CONFIRMED,
+            Self::Stripe(text) => text,
+        }
+    }
+}
+
+impl From<String> for RefundFailure {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            KEY_EXHAUSTED => Self::KeyExhausted,
+            Self::SUPERSEDED => Self::Superseded,
+            Self::PAYMENT_NOT_CONFIRMED => Self::PaymentNotConfirmed,
+            _ => Self::Stripe(text),
+        }
+    }
+}
+
+impl From<RefundFailure> for String {
+    fn from(failure: RefundFailure) -> Self {
+        failure.as_str().to_owned()
+    }
+}
+
+impl From<&ProviderFailure> for RefundFailure {
+    fn from(failure: &ProviderFailure) -> Self {
+        match failure {
+            ProviderFailure::KeyExhausted => Self::KeyExhausted,
+            ProviderFailure::Refused(error) => {
+                let text = error.code.as_ref().or(error.message.as_ref());
+                Self::Stripe(text.cloned().unwrap_or_else(|| "refused".to_owned()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for RefundFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -344,25 +410,42 @@ impl Order {
         Ok(decision)
     }
 
-    /// Takes in that Stripe has definitely not made a refund, and never will for this request. Where its
-    /// balance was too low, it is asked anew later, [`REFUND_ATTEMPTS_MAX`] times at most.
-    pub fn refund_refused(&self, number: u32, attempt: u32, error: &IntentError, now: Timestamp) -> Decision {
+    /// Records that the request for a refund has definitely failed at Stripe. After an exhausted key, or where the shop's
+    /// balance is too low, it is requested again later under a new key, with [`REFUND_ATTEMPTS_MAX`] attempts in all; any
+    /// other refusal ends it. The failure of an earlier attempt changes nothing.
+    pub fn refund_request_failed(
+        &self,
+        number: u32,
+        attempt: u32,
+        failure: &ProviderFailure,
+        now: Timestamp,
+    ) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         let is_it =
             |it: &&mut Refund| it.number == number && it.attempt == attempt && it.status == RefundStatus::Requested;
         let Some(refund) = decision.order.data.refunds.iter_mut().find(is_it) else { return decision };
-        let failure = error.code.clone().or_else(|| error.message.clone()).unwrap_or_else(|| "refused".into());
-        let passes = ["balance_insufficient", "insufficient_funds", "provider_failed"].contains(&failure.as_str());
-        let (intent, tells) = (refund.intent.clone(), failure != "provider_failed");
-        if passes && attempt < REFUND_ATTEMPTS_MAX {
+        let reason = RefundFailure::from(failure);
+        let text = Some(reason.to_string());
+        let intent = refund.intent.clone();
+        let may_pass = match failure {
+            ProviderFailure::KeyExhausted => true,
+            ProviderFailure::Refused(error) => error.is_balance_too_low(),
+        };
+        if may_pass && attempt < REFUND_ATTEMPTS_MAX {
             refund.attempt += 1;
-            refund.failure = Some(failure.clone());
-            if tells {
-                decision.record_notice(intent, NoticeKind::RefundDelayed { refund: number }, Some(failure), now);
+            refund.failure = Some(reason);
+            match failure {
+                ProviderFailure::KeyExhausted => {
+                    let request = ProviderRequest::Refund { refund: number, attempt };
+                    decision.facts.push(Fact::RequestFailed { request, failure: failure.clone() });
+                }
+                ProviderFailure::Refused(_) => {
+                    decision.record_notice(intent, NoticeKind::RefundDelayed { refund: number }, text, now);
+                }
             }
         } else {
-            decision.move_refund(number, RefundStatus::Failed, Some(failure.clone()));
-            decision.record_notice(intent, NoticeKind::RefundFailed { refund: number }, Some(failure), now);
+            decision.move_refund(number, RefundStatus::Failed, Some(reason));
+            decision.record_notice(intent, NoticeKind::RefundFailed { refund: number }, text, now);
         }
         decision.order.data.updated_at = now;
         decision
@@ -412,7 +495,7 @@ impl Decision {
             };
             let superseded = self.order.refunds.iter().rev().find(undone).cloned();
             let superseded = superseded.ok_or(RefundUpdateError::AheadOfMoney)?;
-            self.move_refund(superseded.number, RefundStatus::Failed, Some("superseded".into()));
+            self.move_refund(superseded.number, RefundStatus::Failed, Some(RefundFailure::Superseded));
             if superseded.origin == RefundOrigin::Policy {
                 of_policy = Some(superseded);
             }
@@ -482,14 +565,14 @@ impl Decision {
         if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
             refund.provider_id = Some(update.id.clone());
         }
-        self.move_refund(number, update.status, update.failure.clone());
+        self.move_refund(number, update.status, update.failure.clone().map(RefundFailure::from));
         if update.status == RefundStatus::Failed {
             let kind = NoticeKind::RefundFailed { refund: number };
             self.record_notice(update.intent.clone(), kind, update.failure.clone(), now);
         }
     }
 
-    pub(crate) fn move_refund(&mut self, number: u32, status: RefundStatus, failure: Option<String>) {
+    pub(crate) fn move_refund(&mut self, number: u32, status: RefundStatus, failure: Option<RefundFailure>) {
         let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) else { return };
         let before = refund.status;
         refund.status = status;
@@ -508,7 +591,7 @@ mod tests {
 
     use super::*;
     use crate::order::tests::{at, placed, usd};
-    use crate::{AnomalyKind, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
+    use crate::{AnomalyKind, IntentError, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
 
     fn intent() -> IntentId {
         IntentId::new("pi_1").unwrap()
@@ -623,7 +706,7 @@ mod tests {
         let (ours, _) = paid().refund(&of(6000), at(400)).unwrap();
         let both = ours.order.update_refund(&dashboard, at(401)).unwrap();
         assert_eq!(statuses(&both.order), [RefundStatus::Failed, RefundStatus::Succeeded]);
-        assert_eq!(both.order.refunds[0].failure.as_deref(), Some("superseded"));
+        assert_eq!(both.order.refunds[0].failure, Some(RefundFailure::Superseded));
         assert!(both.finished.contains(&Task::Refund { refund: 1 }.key()));
         let pending = paid().update_refund(&update("re_8", None, 100, RefundStatus::Pending), at(400)).unwrap();
         assert_eq!(pending.tasks, [Task::Refund { refund: 1 }], "it is watched until its end");
@@ -641,24 +724,54 @@ mod tests {
 
     #[test]
     fn a_refusal_for_want_of_balance_is_asked_again_and_any_other_is_the_end() {
-        let error = |code: &str| IntentError { code: Some(code.into()), ..IntentError::default() };
+        let error = |code: &str| ProviderFailure::Refused(IntentError::of_code(code));
         let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
         let mut order = asked.order;
         for attempt in 1..REFUND_ATTEMPTS_MAX {
-            let decided = order.refund_refused(1, attempt, &error("balance_insufficient"), at(401));
+            let decided = order.refund_request_failed(1, attempt, &error("balance_insufficient"), at(401));
             assert_eq!(decided.finished, [], "the task goes on");
             order = decided.order;
             assert_eq!(order.refunds[0].idempotency_key(order.id), format!("refund:{}:1:{}", order.id, attempt + 1));
         }
         assert_eq!(order.anomalies.len(), 1, "told once");
-        let late = order.refund_refused(1, 1, &error("balance_insufficient"), at(402));
+        let late = order.refund_request_failed(1, 1, &error("balance_insufficient"), at(402));
         assert_eq!(late, Decision::unchanged(order.clone()), "of an earlier attempt");
-        let ended = order.refund_refused(1, REFUND_ATTEMPTS_MAX, &error("balance_insufficient"), at(402));
+        let ended = order.refund_request_failed(1, REFUND_ATTEMPTS_MAX, &error("balance_insufficient"), at(402));
         assert_eq!(statuses(&ended.order), [RefundStatus::Failed]);
         let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
-        let ended = asked.order.refund_refused(1, 1, &error("charge_disputed"), at(401));
+        let ended = asked.order.refund_request_failed(1, 1, &error("charge_disputed"), at(401));
         assert_eq!((statuses(&ended.order), ended.order.anomalies.len()), (vec![RefundStatus::Failed], 1));
         assert_eq!(ended.finished, [Task::Refund { refund: 1 }.key()]);
+    }
+
+    #[test]
+    fn a_refund_whose_key_is_exhausted_is_requested_under_a_new_key_and_fails_after_the_last_attempt() {
+        let failure = ProviderFailure::KeyExhausted;
+        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let mut order = asked.order;
+        for attempt in 1..REFUND_ATTEMPTS_MAX {
+            let failed = order.refund_request_failed(1, attempt, &failure, at(401));
+            let request = ProviderRequest::Refund { refund: 1, attempt };
+            assert_eq!(failed.facts, [Fact::RequestFailed { request, failure: failure.clone() }]);
+            order = failed.order;
+            assert_eq!(order.refunds[0].idempotency_key(order.id), format!("refund:{}:1:{}", order.id, attempt + 1));
+            assert_eq!((&order.refunds[0].failure, order.anomalies.len()), (&Some(RefundFailure::KeyExhausted), 0));
+        }
+        let ended = order.refund_request_failed(1, REFUND_ATTEMPTS_MAX, &failure, at(402));
+        assert_eq!(ended.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["refund.changed", "order.anomaly"]);
+        assert_eq!(ended.order.anomalies[0].reason.as_deref(), Some("provider_failed"));
+    }
+
+    #[test]
+    fn each_stored_failure_of_a_refund_is_read_as_it_was_written() {
+        for (text, failure) in [
+            ("provider_failed", RefundFailure::KeyExhausted),
+            ("superseded", RefundFailure::Superseded),
+            ("payment_not_confirmed", RefundFailure::PaymentNotConfirmed),
+            ("expired_or_canceled_card", RefundFailure::Stripe("expired_or_canceled_card".to_owned())),
+        ] {
+            assert_eq!((RefundFailure::from(text.to_owned()), failure.as_str()), (failure.clone(), text));
+        }
     }
 
     proptest! {
@@ -704,7 +817,7 @@ mod tests {
         let decided = order.update_refund(&part, at(401)).unwrap();
         let order = decided.order;
         let [before, elsewhere, rest] = order.refunds.as_slice() else { panic!("{:?}", order.refunds) };
-        assert_eq!((before.status, before.failure.as_deref()), (RefundStatus::Failed, Some("superseded")));
+        assert_eq!((before.status, &before.failure), (RefundStatus::Failed, &Some(RefundFailure::Superseded)));
         assert_eq!((elsewhere.origin, elsewhere.amount), (RefundOrigin::Provider, usd(300)));
         assert_eq!((rest.origin, rest.amount), (RefundOrigin::Policy, order.total.minus(usd(300)).unwrap()));
         assert!(decided.tasks.contains(&Task::Refund { refund: rest.number }));

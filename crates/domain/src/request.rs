@@ -1,7 +1,8 @@
 use thiserror::Error;
 
 use crate::{
-    Decision, Epoch, Fact, IntentError, IntentId, Operation, OperationKind, Order, OrderId, OrderState, Task, Timestamp,
+    Decision, Epoch, Fact, IntentId, Operation, OperationKind, Order, OrderId, OrderState, ProviderFailure,
+    ProviderRequest, Task, Timestamp,
 };
 
 /// Committed intention to create a PaymentIntent. With the order it determines the parameters and the idempotency key,
@@ -90,9 +91,9 @@ impl Order {
         Ok(IntentPlan::Create { request, decision: Some(Box::new(decision)) })
     }
 
-    /// Records that Stripe has definitely refused `request`. The next request is a new attempt, without the e-mail
-    /// address if Stripe refused that. The refusal of a request that is no longer pending changes nothing.
-    pub fn intent_refused(&self, request: IntentRequest, error: IntentError, now: Timestamp) -> Decision {
+    /// Records that `request` has definitely failed at Stripe: the next request is a new attempt, without the e-mail
+    /// address if that was refused. The failure of a request that is no longer pending changes nothing.
+    pub fn intent_request_failed(&self, request: IntentRequest, failure: &ProviderFailure, now: Timestamp) -> Decision {
         if self.requested != Some(request) {
             return Decision::unchanged(self.clone());
         }
@@ -100,14 +101,19 @@ impl Order {
         next.data.requested = None;
         next.data.attempt += 1;
         next.data.updated_at = now;
-        let refused_email = self.email.as_ref().filter(|it| self.goes_on_without(Some(it), &error));
-        let mut decision = Decision {
-            facts: vec![Fact::IntentRefused { request, error }],
-            finished: vec![Task::CreateIntent { request }.key()],
-            ..Decision::unchanged(next)
-        };
-        if let Some(email) = refused_email {
-            decision.refuse_receipt_email(email, now);
+        let finished = vec![Task::CreateIntent { request }.key()];
+        let mut decision = Decision { finished, ..Decision::unchanged(next) };
+        match failure {
+            ProviderFailure::Refused(error) => {
+                decision.facts.push(Fact::IntentRefused { request, error: error.clone() });
+                if let Some(email) = self.email.as_ref().filter(|it| self.goes_on_without(Some(it), error)) {
+                    decision.refuse_receipt_email(email, now);
+                }
+            }
+            ProviderFailure::KeyExhausted => {
+                let request = ProviderRequest::PaymentIntent(request);
+                decision.facts.push(Fact::RequestFailed { request, failure: failure.clone() });
+            }
         }
         decision
     }
@@ -117,13 +123,17 @@ impl Order {
 mod tests {
     use super::*;
     use crate::order::tests::{at, edit, placed, usd};
-    use crate::{CancelError, CancelReason, EditError, IntentSnapshot, IntentStatus, NotNow, Policies};
+    use crate::{CancelError, CancelReason, EditError, IntentError, IntentSnapshot, IntentStatus, NotNow, Policies};
 
     fn requested() -> (Order, IntentRequest) {
         match placed().request_intent(at(200)).unwrap() {
             IntentPlan::Create { request, decision: Some(decision) } => (decision.order, request),
             plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),
         }
+    }
+
+    fn refusal() -> ProviderFailure {
+        ProviderFailure::Refused(IntentError::default())
     }
 
     #[test]
@@ -150,10 +160,10 @@ mod tests {
     #[test]
     fn only_a_definite_refusal_leads_to_a_new_attempt() {
         let (order, request) = requested();
-        let refused = order.intent_refused(request, IntentError::default(), at(201));
+        let refused = order.intent_request_failed(request, &refusal(), at(201));
         assert_eq!((refused.order.attempt, refused.order.requested), (2, None));
         assert_eq!(refused.finished, [Task::CreateIntent { request }.key()]);
-        let late = refused.order.intent_refused(request, IntentError::default(), at(202));
+        let late = refused.order.intent_request_failed(request, &refusal(), at(202));
         assert_eq!(late, Decision::unchanged(refused.order.clone()));
         let IntentPlan::Create { request: second, .. } = refused.order.request_intent(at(203)).unwrap() else {
             panic!("a refused request is followed by another")
@@ -161,12 +171,27 @@ mod tests {
         assert_ne!(second.idempotency_key(order.id), request.idempotency_key(order.id));
     }
 
+    #[test]
+    fn an_exhausted_key_is_followed_by_a_new_attempt_and_recorded() {
+        let (order, request) = requested();
+        let failed = order.intent_request_failed(request, &ProviderFailure::KeyExhausted, at(201));
+        let failure = ProviderFailure::KeyExhausted;
+        assert_eq!(
+            failed.facts,
+            [Fact::RequestFailed { request: ProviderRequest::PaymentIntent(request), failure: failure.clone() }]
+        );
+        assert_eq!(failed.finished, [Task::CreateIntent { request }.key()]);
+        assert_eq!((failed.order.attempt, failed.order.requested), (request.attempt + 1, None));
+        let again = failed.order.intent_request_failed(request, &failure, at(202));
+        assert_eq!(again, Decision::unchanged(failed.order.clone()));
+    }
+
     /// A total that is raised and lowered again is another revision: Stripe must not answer with the saved answer of
     /// the first request.
     #[test]
     fn a_total_that_returns_to_an_earlier_amount_has_a_new_idempotency_key() {
         let (order, first) = requested();
-        let refused = order.intent_refused(first, IntentError::default(), at(201)).order;
+        let refused = order.intent_request_failed(first, &refusal(), at(201)).order;
         let total = refused.total;
         let up = refused.edit(edit(600), at(202)).unwrap().order;
         let lines = crate::order::tests::new_order().lines;

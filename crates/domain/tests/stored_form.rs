@@ -5,8 +5,9 @@
 
 use paywright_domain::{
     Anomaly, AnomalyDetails, AnomalyKind, CancelReason, Cart, Content, Currency, CustomerId, DisputeId, DisputeStatus,
-    Email, Fact, IntentError, IntentId, IntentRequest, IntentStatus, LineItem, Mismatch, Money, NoticeKind, Operation,
-    OperationKind, Payer, Policy, ProviderCustomerId, RefundId, RefundOrigin, RefundStatus, Task, Timestamp,
+    Email, Epoch, Fact, IntentError, IntentId, IntentRequest, IntentStatus, LineItem, Mismatch, Money, NoticeKind,
+    Operation, OperationKind, Payer, Policy, ProviderCustomerId, ProviderFailure, ProviderRequest, RefundFailure,
+    RefundId, RefundOrigin, RefundStatus, Task, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -85,6 +86,7 @@ fn has_form(fact: &Fact, form: Value) {
 fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
     let error = IntentError { code: Some("x".into()), ..IntentError::default() };
     let error_json = json!({ "code": "x", "decline_code": null, "message": null });
+    let exhausted_json = json!({ "code": "provider_failed", "decline_code": null, "message": null });
     let money = json!({ "minor": 11_200, "currency": "usd" });
     for (fact, form) in [
         (
@@ -92,8 +94,47 @@ fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
             json!({ "kind": "operation.requested", "operation": 1, "name": "edit", "intent": "pi_1", "amount": money }),
         ),
         (
-            Fact::OperationDropped { operation: 1, name: "cancel".into(), error },
+            Fact::OperationDropped { operation: 1, name: "cancel".into(), error: error.clone() },
             json!({ "kind": "operation.dropped", "operation": 1, "name": "cancel", "error": error_json }),
+        ),
+        (
+            Fact::RequestFailed {
+                request: ProviderRequest::PaymentIntent(IntentRequest {
+                    revision: 1,
+                    attempt: 2,
+                    epoch: Some(Epoch(7)),
+                }),
+                failure: ProviderFailure::KeyExhausted,
+            },
+            json!({ "kind": "stripe.request_failed", "failure": exhausted_json,
+                "request": { "kind": "payment_intent", "revision": 1, "attempt": 2, "epoch": 7 } }),
+        ),
+        (
+            Fact::RequestFailed {
+                request: ProviderRequest::Operation { operation: 3, name: "capture".into() },
+                failure: ProviderFailure::KeyExhausted,
+            },
+            json!({ "kind": "stripe.request_failed", "failure": exhausted_json,
+                "request": { "kind": "operation", "operation": 3, "name": "capture" } }),
+        ),
+        (
+            Fact::RequestFailed {
+                request: ProviderRequest::Refund { refund: 2, attempt: 1 },
+                failure: ProviderFailure::Refused(error.clone()),
+            },
+            json!({ "kind": "stripe.request_failed", "failure": error_json,
+                "request": { "kind": "refund", "refund": 2, "attempt": 1 } }),
+        ),
+        (
+            Fact::RefundChanged {
+                refund: 2,
+                provider_id: None,
+                before: RefundStatus::Requested,
+                status: RefundStatus::Failed,
+                failure: Some(RefundFailure::KeyExhausted),
+            },
+            json!({ "kind": "refund.changed", "refund": 2, "provider_id": null, "before": "requested",
+                "status": "failed", "failure": "provider_failed" }),
         ),
         (
             Fact::AuthorizationEnded { intent: intent() },

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use paywright_app::{Actor, Explanation, Moment, NextStep, OrderPage};
 use paywright_domain::{
-    Anomaly, Dispute, IntentId, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund, RefundId,
-    RefundReason,
+    Anomaly, Dispute, IntentId, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent, Refund,
+    RefundFailure, RefundId, RefundReason,
 };
 use serde::Serialize;
 
@@ -208,7 +208,7 @@ impl<'a> RefundView<'a> {
             status: refund.status.name(),
             reason: refund.reason.map(RefundReason::name),
             origin: refund.origin.name(),
-            failure: refund.failure.as_deref(),
+            failure: refund.failure.as_ref().map(RefundFailure::as_str),
             requested_at: refund.requested_at.to_string(),
         }
     }

@@ -222,7 +222,7 @@ fn recorded_order(intent: &PaymentIntent, owner: Owner) -> Option<RecordedOrder>
 /// Error of a list whose cursor names an event that Stripe no longer lists: [`GatewayError::NotFound`].
 fn expired_cursor(error: GatewayError) -> GatewayError {
     match error {
-        GatewayError::Refused(refusal) if refusal.code.as_deref() == Some("resource_missing") => GatewayError::NotFound,
+        GatewayError::Refused(refusal) if refusal.is_resource_missing() => GatewayError::NotFound,
         error @ (GatewayError::Refused(_)
         | GatewayError::NotFound
         | GatewayError::KeyExhausted(_)

@@ -14,8 +14,8 @@ use paywright_app::{
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
     DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
-    OrderData, OrderId, OrderNumber, OrderState, PaymentIntent, Proceeds, Refund, RefundId, RefundOrigin, RefundReason,
-    Text, TextProblem, Timestamp,
+    OrderData, OrderId, OrderNumber, OrderState, PaymentIntent, Proceeds, Refund, RefundFailure, RefundId,
+    RefundOrigin, RefundReason, Text, TextProblem, Timestamp,
 };
 use uuid::Uuid;
 
@@ -346,7 +346,7 @@ fn refund(row: RefundRow) -> Result<Refund, Failure> {
         status: column("status").found(status.parse().ok())?,
         provider_id: column("provider_id").read(provider_id.map(RefundId::new).transpose())?,
         attempt: column("attempt").count(attempt)?,
-        failure,
+        failure: failure.map(RefundFailure::from),
         requested_at: column("requested_at").time(at)?,
         epoch: column("epoch").epoch(epoch)?,
         request,

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{ApiKey, Changes, Version};
 use paywright_domain::{
-    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, Payer, RefundId,
-    RefundReason, TaskKey, Timestamp,
+    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, Payer, RefundFailure,
+    RefundId, RefundReason, TaskKey, Timestamp,
 };
 use uuid::Uuid;
 
@@ -376,7 +376,7 @@ impl<'a> Refunds<'a> {
             origins: refunds.iter().map(|it| it.origin.name()).collect(),
             statuses: refunds.iter().map(|it| it.status.name()).collect(),
             attempts: refunds.iter().map(|it| i64::from(it.attempt)).collect(),
-            failures: refunds.iter().map(|it| it.failure.as_deref()).collect(),
+            failures: refunds.iter().map(|it| it.failure.as_ref().map(RefundFailure::as_str)).collect(),
             requested_at: refunds.iter().map(|it| pg_time(it.requested_at)).collect(),
             requests: refunds.iter().map(|it| it.request).collect(),
             epochs: refunds.iter().map(|it| it.epoch.map(|it| i64::from(it.0))).collect(),

@@ -9,8 +9,8 @@ use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, Rece
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
     DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
-    OrderData, OrderId, OrderNumber, OrderState, Payer, PaymentIntent, Proceeds, Refund, RefundId, RefundOrigin,
-    RefundReason, Text, Timestamp,
+    OrderData, OrderId, OrderNumber, OrderState, Payer, PaymentIntent, Proceeds, Refund, RefundFailure, RefundId,
+    RefundOrigin, RefundReason, Text, Timestamp,
 };
 use uuid::Uuid;
 
@@ -380,7 +380,7 @@ impl RefundRow {
             origin: refund.origin.name().to_owned(),
             status: refund.status.name().to_owned(),
             attempt: i64::from(refund.attempt),
-            failure: refund.failure.clone(),
+            failure: refund.failure.clone().map(String::from),
             requested_at: refund.requested_at.unix_micros(),
             epoch: refund.epoch.map(|it| i64::from(it.0)),
             request: refund.request.map(|it| it.as_bytes().to_vec()),
@@ -399,7 +399,7 @@ impl RefundRow {
             status: column("status").found(self.status.parse().ok())?,
             provider_id: column("provider_id").read(self.provider_id.map(RefundId::new).transpose())?,
             attempt: column("attempt").count(self.attempt)?,
-            failure: self.failure,
+            failure: self.failure.map(RefundFailure::from),
             requested_at: column("requested_at").time(self.requested_at)?,
             epoch: column("epoch").epoch(self.epoch)?,
             request: self.request.map(|it| column("request").uuid(&it)).transpose()?,

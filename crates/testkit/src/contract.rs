@@ -17,8 +17,8 @@ use paywright_app::{
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
     IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
-    Proceeds, ProviderCustomerId, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource,
-    Task, TaskKind,
+    Proceeds, ProviderCustomerId, ProviderFailure, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus,
+    SnapshotSource, Task, TaskKind,
 };
 use tokio::join;
 use uuid::Uuid;
@@ -158,8 +158,8 @@ pub async fn a_notice_without_an_intent_is_read_unchanged(subject: &impl Subject
     let asked = requested(&place(1).order);
     let request = asked.order.requested.unwrap();
     store.commit(then(1, asked.clone())).await.unwrap();
-    let error = IntentError { code: Some(IntentError::EMAIL_INVALID.into()), ..IntentError::default() };
-    let refused = asked.order.intent_refused(request, error, at(NOW + 1));
+    let failure = ProviderFailure::Refused(IntentError::of_code(IntentError::EMAIL_INVALID));
+    let refused = asked.order.intent_request_failed(request, &failure, at(NOW + 1));
     let after = refused.order.clone();
     assert_eq!(after.anomalies.iter().map(|it| &it.intent).collect::<Vec<_>>(), [&None]);
     store.commit(then(2, refused)).await.unwrap();
@@ -586,8 +586,9 @@ pub async fn refunds_and_disputes_are_read_unchanged(subject: &impl Subject) {
     order = commit(order.proceeds_known(&intent, proceeds, at(NOW + 1))).await;
     let new = NewRefund { amount: Some(usd(700)), reason: Some(RefundReason::Duplicate), ..NewRefund::default() };
     order = commit(order.refund(&new, at(NOW + 1)).unwrap().0).await;
-    let error = IntentError { code: Some("balance_insufficient".into()), ..IntentError::default() };
-    order = commit(order.refund_refused(1, 1, &error, at(NOW + 2))).await;
+    let failure = ProviderFailure::Refused(IntentError::of_code("balance_insufficient"));
+    order = commit(order.refund_request_failed(1, 1, &failure, at(NOW + 2))).await;
+    order = commit(order.refund_request_failed(1, 2, &ProviderFailure::KeyExhausted, at(NOW + 2))).await;
     let name = order.refunds[0].name(order.id);
     let refund = |id: &str, name: Option<String>, status| RefundSnapshot {
         id: RefundId::new(id).unwrap(),

@@ -246,9 +246,7 @@ impl Provider {
         } else {
             let saved = match trouble {
                 Some(Trouble::FailsBefore) => SavedAnswer::Failure,
-                Some(Trouble::Refuses(code)) => {
-                    SavedAnswer::Refusal(IntentError { code: Some(code.into()), ..IntentError::default() })
-                }
+                Some(Trouble::Refuses(code)) => SavedAnswer::Refusal(IntentError::of_code(code)),
                 Some(Trouble::FailsAfter) => {
                     drop(work(&mut state, now));
                     SavedAnswer::Failure
@@ -295,8 +293,7 @@ impl Provider {
         self.intent_call(name, key, |state, now| {
             let intent = state.intents.get_mut(id.as_str()).unwrap();
             if !allowed.contains(&intent.status) {
-                let code = Some("payment_intent_unexpected_state".to_owned());
-                return Err(IntentError { code, ..IntentError::default() });
+                return Err(IntentError::of_code(IntentError::UNEXPECTED_STATE));
             }
             change(intent);
             let snapshot = IntentSnapshot { as_of: now, as_of_max: now, ..intent.clone() };

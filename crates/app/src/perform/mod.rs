@@ -9,7 +9,7 @@ use std::convert::Infallible;
 
 use paywright_domain::{
     CancelReason, Decision, IntentError, IntentId, IntentRequest, NoticeKind, OperationKind, Order, OrderId,
-    OrderState, SettleError, Task, Timestamp,
+    OrderState, ProviderFailure, SettleError, Task, Timestamp,
 };
 use thiserror::Error;
 
@@ -137,7 +137,8 @@ impl App {
             Err(GatewayError::KeyExhausted(cause)) => {
                 let order = self.look(intent, "answer").await?;
                 if !is_done(&order) {
-                    self.decide(id, |order, _| order.operation_again(number)).await?;
+                    let failure = ProviderFailure::KeyExhausted;
+                    self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
                     return Err(GatewayError::KeyExhausted(cause).into());
                 }
                 (order, None)
@@ -155,7 +156,8 @@ impl App {
         match refusal {
             Some(error) if !is_done(&order) => {
                 let captures = matches!(operation.kind, OperationKind::Capture { .. });
-                let order = self.decide(id, |order, now| order.operation_refused(number, &error, now)).await?;
+                let failure = ProviderFailure::Refused(error.clone());
+                let order = self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
                 if let Some(again) = order.operation.as_ref().filter(|it| matches!(it.kind, OperationKind::Edit { .. }))
                 {
                     // It goes on without the e-mail address, and is not refused for that again.

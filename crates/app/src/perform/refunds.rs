@@ -1,8 +1,8 @@
 //! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
 
 use paywright_domain::{
-    Anomaly, AnomalyKind, IntentError, IntentId, NoticeKind, Order, OrderId, Refund, RefundSnapshot, RefundStatus,
-    RefundUpdateError,
+    Anomaly, AnomalyKind, IntentError, IntentId, NoticeKind, Order, OrderId, ProviderFailure, Refund, RefundFailure,
+    RefundSnapshot, RefundStatus, RefundUpdateError,
 };
 
 use super::{NextRun, PerformError};
@@ -40,7 +40,7 @@ impl App {
         Ok(match order.refund_numbered(number) {
             Some(refund) if refund.status.is_settled() => NextRun::Done,
             Some(refund) if refund.provider_id.is_some() => NextRun::Again(self.refund_poll_seconds(taken)),
-            Some(refund) if refund.failure.as_deref() == Some("provider_failed") => {
+            Some(refund) if refund.failure == Some(RefundFailure::KeyExhausted) => {
                 NextRun::Again(self.retry_seconds(refund.attempt))
             }
             Some(refund) => NextRun::Again(BALANCE_SECONDS.saturating_mul(refund.attempt.saturating_sub(1).max(1))),
@@ -56,22 +56,20 @@ impl App {
             return Ok(order.clone());
         };
         let key = refund.idempotency_key(id);
-        let error = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
+        let failure = match self.gateway.create_refund(&ProviderRefund::of(id, refund), &key).await {
             Ok(issued) => {
                 let order = self.take_refund(&issued.snapshot, &CommitContext::from("answer", issued.request)).await?;
                 if order.refund_numbered(number).is_none_or(|it| it.provider_id.is_some() || it.attempt != attempt) {
                     return Ok(order);
                 }
                 // Stripe remembers the key for a refund of another amount.
-                IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
+                ProviderFailure::KeyExhausted
             }
-            Err(GatewayError::Refused(error)) => error,
+            Err(GatewayError::Refused(error)) => ProviderFailure::Refused(error),
             Err(GatewayError::NotFound) => {
-                IntentError { code: Some("resource_missing".to_owned()), ..IntentError::default() }
+                ProviderFailure::Refused(IntentError::of_code(IntentError::RESOURCE_MISSING))
             }
-            Err(GatewayError::KeyExhausted(_)) => {
-                IntentError { code: Some("provider_failed".to_owned()), ..IntentError::default() }
-            }
+            Err(GatewayError::KeyExhausted(_)) => ProviderFailure::KeyExhausted,
             Err(
                 error @ (GatewayError::Busy(_)
                 | GatewayError::InFlight
@@ -85,7 +83,7 @@ impl App {
         if order.refund_numbered(number).is_some_and(|it| it.provider_id.is_some()) {
             return Ok(order);
         }
-        let order = self.decide(id, |order, now| order.refund_refused(number, attempt, &error, now)).await?;
+        let order = self.decide(id, |order, now| order.refund_request_failed(number, attempt, &failure, now)).await?;
         let differs = |it: &Anomaly| {
             let is_it = it.kind.refund() == Some(number);
             is_it && matches!(it.kind, AnomalyKind::Notice(NoticeKind::RefundDiffers { .. }))

@@ -10,6 +10,7 @@ mod create_payment_intent;
 mod doubt;
 mod edit_and_cancel;
 mod events;
+mod exhausted_keys;
 mod list_orders;
 mod place_order;
 mod recover;

@@ -244,6 +244,5 @@ async fn a_task_that_cannot_succeed_ends_with_a_reason() {
     let dropped = facts.into_iter().find_map(|it| {
         if let paywright_domain::Fact::OperationDropped { error, .. } = it.fact { Some(error) } else { None }
     });
-    let code = Some("payment_intent_unexpected_state".to_owned());
-    assert_eq!(dropped, Some(IntentError { code, ..IntentError::default() }));
+    assert_eq!(dropped, Some(IntentError::of_code("payment_intent_unexpected_state")));
 }
