@@ -73,7 +73,7 @@ pub enum Mismatch {
     },
 }
 
-/// Kind of a notice: an event in an order's payments that a person should know of.
+/// Kind of a notice: an occurrence in an order's payments that a person should know of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]

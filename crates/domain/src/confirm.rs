@@ -1,5 +1,5 @@
-//! Payments as they stand at Stripe. An event is enough to pay an order at once; Stripe itself is then asked, and where it
-//! has less than the event told, its answer holds.
+//! Confirmation of payments at Stripe. An event pays an order at once; the PaymentIntent is then read, and where Stripe
+//! has received less than the event reported, its answer wins.
 
 use crate::{
     AnomalyKind, Decision, IntentError, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money, Order, OrderState,
@@ -26,37 +26,36 @@ const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
 }
 
 impl Order {
-    /// Whether Stripe was read for a payment that an event had told of, has less of it, and was not seen to have all of it
-    /// since.
+    /// Whether Stripe's last answer has less of a payment than an event reported.
     pub fn is_not_confirmed(&self, intent: &IntentId) -> bool {
         let of_intent = self.anomalies.iter().filter(|it| it.intent.as_ref() == Some(intent));
         of_intent.filter_map(|it| unconfirmed(it.kind)).any(|(told, _)| self.lacks_money(intent, told))
     }
 
-    /// Whether money has come by `intent` after all whose refund by a policy was given up as it had not come.
+    /// Whether `intent` has received money after its refund by a policy was dropped because it had received none.
     pub(crate) fn has_late_money(&self, intent: &IntentId) -> bool {
-        let given_up = |it: &Refund| {
-            let is_dropped =
+        let is_dropped = |it: &Refund| {
+            let has_failed =
                 it.status == RefundStatus::Failed && it.failure == Some(RefundFailure::PaymentNotConfirmed);
-            it.intent == *intent && it.origin == RefundOrigin::Policy && is_dropped
+            it.intent == *intent && it.origin == RefundOrigin::Policy && has_failed
         };
         let pays = self.paid_by().is_some_and(|it| it.id == *intent);
-        !pays && self.refunds.iter().any(given_up) && !self.left_of(intent).is_zero()
+        !pays && self.refunds.iter().any(is_dropped) && !self.left_of(intent).is_zero()
     }
 
-    /// Whether less was received by `intent` than was told of it, and than is due of it.
-    pub(crate) fn lacks_money(&self, intent: &IntentId, told: Money) -> bool {
+    /// Whether `intent` has received less than was `reported`, and less than is due of it.
+    pub(crate) fn lacks_money(&self, intent: &IntentId, reported: Money) -> bool {
         self.intent(intent).is_some_and(|it| {
             let due = it.capture_asked.unwrap_or(self.total);
-            it.received.minor() < told.minor().min(due.minor())
+            it.received.minor() < reported.minor().min(due.minor())
         })
     }
 
-    /// Takes in how a payment stands at Stripe, as it was read from there after this order was read from its store; `None`
-    /// where Stripe has no such payment of this order. Unlike an event this may tell of less than is known: the commit must
-    /// name the version of this order, so that nothing newer is overwritten.
+    /// Records a PaymentIntent as Stripe answered it after this order was loaded; `None` where Stripe has no such
+    /// intent of this order. Unlike an event the answer may lower the known amount: the commit must name the version of
+    /// this order, so that nothing newer is overwritten.
     ///
-    /// Where Stripe has less than an event told, the order keeps its state and is held for review by
+    /// Where Stripe has less than an event reported, the order keeps its state and is held for review by
     /// [`Mismatch::PaymentNotConfirmed`], and only what Stripe has can be refunded.
     pub fn payment_read(
         &self,
@@ -79,21 +78,21 @@ impl Order {
 }
 
 impl Decision {
-    /// Keeps asking Stripe for a payment that only events have told of, until it has confirmed it.
+    /// Schedules a read of a payment that only events have reported, until Stripe confirms it.
     pub(crate) fn watch_confirmation(&mut self, before: Option<&PaymentIntent>, after: &PaymentIntent) {
         let task = || Task::ConfirmPayment { intent: after.id.clone() };
-        let was_told = before.is_some_and(PaymentIntent::awaits_confirmation);
+        let was_reported = before.is_some_and(PaymentIntent::awaits_confirmation);
         let is_more = before.is_none_or(|it| after.received.minor() > it.received.minor());
-        if after.awaits_confirmation() && (is_more || !was_told) {
+        if after.awaits_confirmation() && (is_more || !was_reported) {
             self.tasks.push(task());
         }
-        if was_told && !after.awaits_confirmation() {
+        if was_reported && !after.awaits_confirmation() {
             self.finished.push(task().key());
         }
     }
 
-    /// Whether the order was paid by the word of an event that Stripe has not confirmed. Sees to it that Stripe is asked, of
-    /// an order that was paid before that was done each time, too.
+    /// Whether the order is paid by an event that Stripe has not confirmed. Schedules the confirmation, also for an
+    /// order that was paid before confirmations were scheduled with each payment.
     pub(crate) fn waits_for_confirmation(&mut self) -> bool {
         let Some(by) = self.order.paid_by() else { return false };
         if self.order.is_not_confirmed(&by.id) {
@@ -110,60 +109,62 @@ impl Decision {
         true
     }
 
-    /// Makes the order say of a payment what Stripe has answered, which is less than events told.
-    fn correct(&mut self, told: &PaymentIntent, read: Option<&IntentSnapshot>, policies: Policies, now: Timestamp) {
+    /// Lowers the amount of a payment that only events have reported to the amount of Stripe's answer.
+    fn correct(&mut self, reported: &PaymentIntent, read: Option<&IntentSnapshot>, policies: Policies, now: Timestamp) {
         let has_succeeded = |it: &&IntentSnapshot| it.status == IntentStatus::Succeeded;
-        let final_answer = read.filter(has_succeeded).filter(|it| it.received.currency() == told.currency());
-        let received = final_answer.map_or(Money::zero(told.currency()), |it| it.received);
-        self.drop_refunds_beyond(&told.id, received);
-        let back = Money::new(self.order.refunded_of(&told.id), told.currency()).unwrap_or(received);
-        let mut after = told.clone();
-        after.received = if back.minor() > received.minor() { back } else { received };
+        let final_answer = read.filter(has_succeeded).filter(|it| it.received.currency() == reported.currency());
+        let received = final_answer.map_or(Money::zero(reported.currency()), |it| it.received);
+        self.drop_refunds_beyond(&reported.id, received);
+        let refunded = Money::new(self.order.refunded_of(&reported.id), reported.currency()).unwrap_or(received);
+        let mut after = reported.clone();
+        after.received = if refunded.minor() > received.minor() { refunded } else { received };
         if final_answer.is_some() {
             after.confirmed_at = Some(now);
-            self.finished.push(Task::ConfirmPayment { intent: told.id.clone() }.key());
+            self.finished.push(Task::ConfirmPayment { intent: reported.id.clone() }.key());
         }
-        if let Some(place) = self.order.data.intents.iter_mut().find(|it| it.id == told.id) {
+        if let Some(place) = self.order.data.intents.iter_mut().find(|it| it.id == reported.id) {
             *place = after.clone();
         }
-        let mismatch = Mismatch::PaymentNotConfirmed { told: told.received, received };
+        let mismatch = Mismatch::PaymentNotConfirmed { told: reported.received, received };
         let reason = read.map_or(IntentError::RESOURCE_MISSING, |it| it.status.name());
-        self.record_mismatch(told.id.clone(), mismatch, policies.on(mismatch), Some(reason.to_owned()), now);
+        self.record_mismatch(reported.id.clone(), mismatch, policies.on(mismatch), Some(reason.to_owned()), now);
         match &self.order.state {
-            OrderState::Paid { by, .. } if *by == told.id => self.pay_by_another(now),
-            OrderState::Open if final_answer.is_some() && back.is_zero() => self.take_money(&after, policies, now),
+            OrderState::Paid { by, .. } if *by == reported.id => self.pay_by_another(now),
+            OrderState::Open if final_answer.is_some() && refunded.is_zero() => {
+                self.apply_payment(&after, policies, now);
+            }
             OrderState::Open | OrderState::Paid { .. } | OrderState::Canceled { .. } => {}
         }
     }
 
-    /// Gives up refunds of ours that Stripe has not told of, as far as they are of more than it has received: it cannot
-    /// have made all of them.
+    /// Fails requested refunds that Stripe has not reported, as far as they come to more than was received: Stripe
+    /// cannot have made all of them.
     fn drop_refunds_beyond(&mut self, intent: &IntentId, received: Money) {
         while self.order.refunded_of(intent) > received.minor() {
-            let Some(number) = self.unmade_refund(intent, None) else { return };
+            let Some(number) = self.unreported_refund(intent, None) else { return };
             self.move_refund(number, RefundStatus::Failed, Some(RefundFailure::PaymentNotConfirmed));
         }
     }
 
-    /// The last refund of `intent` that Stripe has not told of, by whoever wanted it or by `origin`.
-    fn unmade_refund(&self, intent: &IntentId, origin: Option<RefundOrigin>) -> Option<u32> {
+    /// Number of the last requested refund of `intent` that Stripe has not reported, of any origin or of `origin`.
+    fn unreported_refund(&self, intent: &IntentId, origin: Option<RefundOrigin>) -> Option<u32> {
         let mut refunds = self.order.refunds.iter().rev();
-        let is_unmade = refunds.find(|it| {
+        let unreported = refunds.find(|it| {
             let is_requested = it.status == RefundStatus::Requested && it.provider_id.is_none();
             it.intent == *intent && is_requested && origin.is_none_or(|origin| it.origin == origin)
         });
-        is_unmade.map(|it| it.number)
+        unreported.map(|it| it.number)
     }
 
-    /// Has an order that was paid by the word of an event alone be paid by the money that came by another intent, if some
-    /// did: it was a second payment as long as the first was believed. No refund of a second payment is asked for before
-    /// the first is confirmed, so that one that was decided is given up.
+    /// Makes an order that was paid by an unconfirmed event paid by another intent that has received the amount due, if
+    /// there is one: it counted as a second payment until now. Its refund is sent only after the first payment is
+    /// confirmed, so that a refund that was decided on can be dropped.
     fn pay_by_another(&mut self, now: Timestamp) {
         let (state, total) = (self.order.state.clone(), self.order.total);
         let OrderState::Paid { by, .. } = state else { return };
         let mut others = self.order.intents.iter().filter(|it| it.id != by && it.status == IntentStatus::Succeeded);
         let Some(other) = others.find(|it| it.received == it.capture_asked.unwrap_or(total)).cloned() else { return };
-        if let Some(number) = self.unmade_refund(&other.id, Some(RefundOrigin::Policy)) {
+        if let Some(number) = self.unreported_refund(&other.id, Some(RefundOrigin::Policy)) {
             self.move_refund(number, RefundStatus::Failed, Some(RefundFailure::Superseded));
         }
         if self.order.refunded_of(&other.id) == 0 {
@@ -186,13 +187,13 @@ mod tests {
     }
 
     fn seen(order: &Order, intent: &str, status: IntentStatus, received: i64) -> IntentSnapshot {
-        let asked = IntentSnapshot::new(id(intent), order.id, order.total, at(300));
-        IntentSnapshot { status, received: usd(received), ..asked }
+        let created = IntentSnapshot::new(id(intent), order.id, order.total, at(300));
+        IntentSnapshot { status, received: usd(received), ..created }
     }
 
     fn issued() -> Order {
         let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, 0);
         requested.order.settle(&answer, &Policies::DEFAULT, at(201)).unwrap().order
@@ -206,7 +207,7 @@ mod tests {
         seen(order, intent, IntentStatus::Succeeded, 11_500).delivered_by_webhook()
     }
 
-    fn told() -> Order {
+    fn paid_by_event() -> Order {
         settle(&issued(), &event(&issued(), "pi_1")).order
     }
 
@@ -215,7 +216,7 @@ mod tests {
         restored(order.payment_read(&id(intent), Some(&answer), &Policies::DEFAULT, at(400)).unwrap())
     }
 
-    /// Every decision gives an order that a store takes back.
+    /// Checks that the decision's order can be restored from its stored form.
     fn restored(decision: Decision) -> Decision {
         assert_eq!(Order::restore(decision.order.data.clone()).as_ref(), Ok(&decision.order));
         decision
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_pays_at_once_and_has_stripe_asked_and_an_answer_needs_no_more() {
+    fn an_event_pays_at_once_and_is_to_be_confirmed_while_an_answer_needs_no_confirmation() {
         let by_event = settle(&issued(), &event(&issued(), "pi_1"));
         assert_eq!((by_event.order.payment_state(), by_event.order.status_name()), (PaymentState::Paid, "paid"));
         assert_eq!(by_event.tasks, [task(id("pi_1"))]);
@@ -241,41 +242,41 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_confirms_a_payment_once_whichever_way_it_comes() {
-        let looked = settle(&told(), &seen(&told(), "pi_1", IntentStatus::Succeeded, 11_500));
-        let read = read(&told(), "pi_1", IntentStatus::Succeeded, 11_500);
-        for (decided, now) in [(looked, at(301)), (read, at(400))] {
+    fn an_answer_confirms_a_payment_once_whether_settled_or_read() {
+        let settled = settle(&paid_by_event(), &seen(&paid_by_event(), "pi_1", IntentStatus::Succeeded, 11_500));
+        let read = read(&paid_by_event(), "pi_1", IntentStatus::Succeeded, 11_500);
+        for (decided, now) in [(settled, at(301)), (read, at(400))] {
             assert_eq!(decided.facts, [Fact::PaymentConfirmed { intent: id("pi_1"), received: usd(11_500) }]);
             assert_eq!(
                 (decided.tasks.as_slice(), decided.finished.as_slice()),
                 (&[][..], &[task(id("pi_1")).key()][..])
             );
             assert_eq!(decided.order.paid_by().unwrap().confirmed_at, Some(now));
-            assert_eq!(decided.order.attempt, told().attempt, "the intent has not ended again");
+            assert_eq!(decided.order.attempt, paid_by_event().attempt, "the intent has not ended again");
             let again = settle(&decided.order, &event(&issued(), "pi_1"));
             assert_eq!(again, Decision::unchanged(decided.order.clone()), "an event after the answer");
         }
     }
 
     #[test]
-    fn an_older_answer_that_comes_after_an_event_takes_nothing_back() {
-        let late = settle(&told(), &seen(&told(), "pi_1", IntentStatus::RequiresPaymentMethod, 0));
-        assert_eq!(late, Decision::unchanged(told()));
+    fn an_older_answer_after_an_event_changes_nothing() {
+        let late = settle(&paid_by_event(), &seen(&paid_by_event(), "pi_1", IntentStatus::RequiresPaymentMethod, 0));
+        assert_eq!(late, Decision::unchanged(paid_by_event()));
     }
 
     #[test]
-    fn less_at_stripe_than_was_told_holds_the_order_until_stripe_has_it() {
+    fn an_order_is_held_while_stripe_has_less_than_an_event_reported() {
         use IntentStatus::{Canceled, Processing, RequiresPaymentMethod, Succeeded};
         for (status, received) in [(RequiresPaymentMethod, 0), (Processing, 0), (Canceled, 0), (Succeeded, 400)] {
-            let held = read(&told(), "pi_1", status, received);
+            let held = read(&paid_by_event(), "pi_1", status, received);
             let order = &held.order;
             assert_eq!(not_confirmed(order), [(usd(11_500), usd(received))], "{status}");
             assert_eq!((order.status_name(), order.payment_state()), ("open", PaymentState::Review), "{status}");
             assert_eq!((order.is_paid(), order.is_complete(), order.is_held_for_review()), (false, false, true));
-            assert_eq!(order.state, told().state, "that it was told to be paid stands");
+            assert_eq!(order.state, paid_by_event().state, "the stored state stays paid");
             let again = order.payment_read(&id("pi_1"), None, &Policies::DEFAULT, at(500)).unwrap();
             assert_eq!(again, Decision::unchanged(order.clone()), "{status}");
-            // Nobody is told anew, and the order is as paid.
+            // The order is paid again, without a second `order.paid`.
             let paid = read(order, "pi_1", Succeeded, 11_500);
             assert_eq!(
                 (paid.order.status_name(), paid.order.payment_state()),
@@ -285,23 +286,24 @@ mod tests {
             assert!(!paid.facts.iter().any(|it| matches!(it, Fact::OrderPaid { .. })), "{:?}", paid.facts);
             assert!(!paid.order.is_held_for_review() && !paid.order.paid_by().unwrap().awaits_confirmation());
         }
-        let unknown = told().payment_read(&id("pi_1"), None, &Policies::DEFAULT, at(400)).unwrap();
+        let unknown = paid_by_event().payment_read(&id("pi_1"), None, &Policies::DEFAULT, at(400)).unwrap();
         assert_eq!(unknown.order.payment_state(), PaymentState::Review);
         assert_eq!(unknown.order.anomalies[0].reason.as_deref(), Some("resource_missing"));
     }
 
     #[test]
     fn a_payment_of_another_order_confirms_nothing() {
-        let of_another = IntentSnapshot { order: None, ..seen(&told(), "pi_1", IntentStatus::Succeeded, 11_500) };
-        let held = told().payment_read(&id("pi_1"), Some(&of_another), &Policies::DEFAULT, at(400)).unwrap();
+        let of_another =
+            IntentSnapshot { order: None, ..seen(&paid_by_event(), "pi_1", IntentStatus::Succeeded, 11_500) };
+        let held = paid_by_event().payment_read(&id("pi_1"), Some(&of_another), &Policies::DEFAULT, at(400)).unwrap();
         assert_eq!(held.order.payment_state(), PaymentState::Review);
-        let looked = settle(&told(), &of_another).order;
-        assert!(looked.paid_by().unwrap().awaits_confirmation());
+        let settled = settle(&paid_by_event(), &of_another).order;
+        assert!(settled.paid_by().unwrap().awaits_confirmation());
     }
 
     #[test]
-    fn nothing_is_done_to_an_order_whose_payment_stripe_does_not_confirm() {
-        let order = read(&told(), "pi_1", IntentStatus::RequiresPaymentMethod, 0).order;
+    fn an_order_whose_payment_is_not_confirmed_refuses_every_change() {
+        let order = read(&paid_by_event(), "pi_1", IntentStatus::RequiresPaymentMethod, 0).order;
         let held = NotNow::HeldForReview;
         assert_eq!(order.request_intent(at(500)), Err(RequestIntentError::HeldForReview));
         assert_eq!(order.edit(edit(600), at(500)), Err(EditError::NotNow(held)));
@@ -312,22 +314,22 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_of_money_that_stripe_does_not_have_is_given_up() {
-        let (refunded, number) = told().refund(&NewRefund::default(), at(310)).unwrap();
+    fn a_refund_of_money_that_stripe_does_not_have_fails() {
+        let (refunded, number) = paid_by_event().refund(&NewRefund::default(), at(310)).unwrap();
         let held = read(&refunded.order, "pi_1", IntentStatus::RequiresPaymentMethod, 0);
         let refund = held.order.refund_numbered(number).unwrap();
         assert_eq!((refund.status, &refund.failure), (RefundStatus::Failed, &Some(RefundFailure::PaymentNotConfirmed)));
         assert!(held.finished.contains(&Task::Refund { refund: number }.key()));
         let part = NewRefund { amount: Some(usd(300)), ..NewRefund::default() };
-        let (refunded, number) = told().refund(&part, at(310)).unwrap();
+        let (refunded, number) = paid_by_event().refund(&part, at(310)).unwrap();
         let held = read(&refunded.order, "pi_1", IntentStatus::Succeeded, 400);
         assert_eq!(held.order.refund_numbered(number).unwrap().status, RefundStatus::Requested);
         assert_eq!(held.order.left_of(&id("pi_1")), usd(100));
     }
 
-    /// Found by the simulator: what had been given back went back again, when Stripe confirmed that it had come.
+    /// Found by the simulator: a refunded payment was refunded again when Stripe confirmed it.
     #[test]
-    fn a_payment_that_is_confirmed_is_not_decided_on_again() {
+    fn a_confirmed_payment_is_not_decided_on_again() {
         let less = seen(&issued(), "pi_1", IntentStatus::Succeeded, 400).delivered_by_webhook();
         let held = settle(&issued(), &less).order;
         let refunded = held.refund(&NewRefund::default(), at(310)).unwrap().0.order;
@@ -338,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn money_that_comes_after_its_refund_by_a_policy_was_given_up_waits_for_a_person() {
+    fn money_received_after_its_refund_by_a_policy_was_dropped_is_held_for_review() {
         let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
         let forged = settle(&canceled, &event(&canceled, "pi_9")).order;
         let held = restored(forged.payment_read(&id("pi_9"), None, &Policies::DEFAULT, at(400)).unwrap()).order;
@@ -350,30 +352,33 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_tells_of_more_than_is_due_is_corrected_by_the_answer() {
+    fn an_event_that_reports_more_than_is_due_is_corrected_by_the_answer() {
         let more = seen(&issued(), "pi_1", IntentStatus::Succeeded, 20_000).delivered_by_webhook();
-        let told = settle(&issued(), &more);
+        let reported = settle(&issued(), &more);
         assert_eq!(
-            (told.order.payment_state(), told.tasks.as_slice()),
+            (reported.order.payment_state(), reported.tasks.as_slice()),
             (PaymentState::Review, &[task(id("pi_1"))][..])
         );
-        let paid = read(&told.order, "pi_1", IntentStatus::Succeeded, 11_500);
+        let paid = read(&reported.order, "pi_1", IntentStatus::Succeeded, 11_500);
         assert_eq!((paid.order.status_name(), paid.order.payment_state()), ("paid", PaymentState::Paid));
         assert_eq!(paid.order.left_of(&id("pi_1")), usd(11_500));
-        // Also where the answer came first.
+        // The same where the answer comes first.
         let confirmed = settle(&issued(), &seen(&issued(), "pi_1", IntentStatus::Succeeded, 11_500)).order;
-        let told = settle(&confirmed, &more);
-        assert_eq!(told.tasks, [task(id("pi_1"))]);
-        assert!(told.order.paid_by().unwrap().awaits_confirmation());
-        let paid = read(&told.order, "pi_1", IntentStatus::Succeeded, 11_500).order;
+        let reported = settle(&confirmed, &more);
+        assert_eq!(reported.tasks, [task(id("pi_1"))]);
+        assert!(reported.order.paid_by().unwrap().awaits_confirmation());
+        let paid = read(&reported.order, "pi_1", IntentStatus::Succeeded, 11_500).order;
         assert_eq!((paid.payment_state(), paid.left_of(&id("pi_1"))), (PaymentState::Paid, usd(11_500)));
     }
 
     #[test]
-    fn real_money_pays_an_order_that_an_event_told_to_be_paid_by_another_intent() {
+    fn a_real_payment_pays_an_order_that_a_forged_event_had_paid_by_another_intent() {
         let forged = settle(&issued(), &event(&issued(), "pi_forged"));
         assert_eq!(forged.order.paid_by().map(|it| &it.id), Some(&id("pi_forged")));
-        assert_eq!(forged.order.operation, None, "what the customer could pay stays open until Stripe was asked");
+        assert_eq!(
+            forged.order.operation, None,
+            "the payable intent stays open until Stripe has confirmed the payment"
+        );
         let answer = |order: &Order| seen(order, "pi_1", IntentStatus::Succeeded, 11_500);
         let read_nothing =
             |order: &Order| order.payment_read(&id("pi_forged"), None, &Policies::DEFAULT, at(400)).unwrap();
@@ -391,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_beside_a_payment_is_closed_when_stripe_has_confirmed_it() {
+    fn a_payable_intent_beside_a_payment_is_canceled_once_stripe_has_confirmed_the_payment() {
         let by_event = settle(&issued(), &event(&issued(), "pi_2"));
         assert!(by_event.tasks.contains(&task(id("pi_2"))) && by_event.order.operation.is_none());
         let confirmed = read(&by_event.order, "pi_2", IntentStatus::Succeeded, 11_500);

@@ -3,96 +3,96 @@ use crate::{
     ProviderFailure, ProviderRequest, RefundFailure, RefundId, RefundOrigin, RefundStatus,
 };
 
-/// Something that happened to an order. Facts are stored with the state they led to, never changed, and
-/// told to whoever listens.
+/// Entry in the history of an order: something that happened to it. Facts are stored in the commit of the state that
+/// they led to, and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind"))]
 pub enum Fact {
-    /// The order came in.
+    /// The order was placed.
     #[cfg_attr(feature = "serde", serde(rename = "order.placed"))]
     OrderPlaced {
-        /// What is due.
+        /// Amount due.
         total: Money,
     },
-    /// Its content changed.
+    /// The order's content changed.
     #[cfg_attr(feature = "serde", serde(rename = "order.edited"))]
     OrderEdited {
-        /// What was due.
+        /// Amount due before.
         before: Money,
-        /// What is due now.
+        /// Amount due now.
         total: Money,
-        /// The revision that the edit made.
+        /// Revision that the edit made.
         revision: u32,
     },
-    /// It was canceled.
+    /// The order was canceled.
     #[cfg_attr(feature = "serde", serde(rename = "order.canceled"))]
     OrderCanceled {
-        /// Why.
+        /// Reason of the cancellation.
         reason: CancelReason,
     },
-    /// It is paid in full. Happens once at most.
+    /// The order was paid in full. Recorded once at most.
     #[cfg_attr(feature = "serde", serde(rename = "order.paid"))]
     OrderPaid {
-        /// The intent that paid it.
+        /// PaymentIntent that paid the order.
         by: IntentId,
-        /// What was received.
+        /// Amount received.
         amount: Money,
     },
-    /// Stripe is about to be asked for an intent.
+    /// A PaymentIntent request was committed; it is sent to Stripe next.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.requested"))]
     IntentRequested {
-        /// What it is asked for.
+        /// Committed request.
         request: IntentRequest,
     },
-    /// Stripe refused to make an intent.
+    /// Stripe refused to create a PaymentIntent.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.refused"))]
     IntentRefused {
-        /// What it was asked for.
+        /// Refused request.
         request: IntentRequest,
-        /// What it said.
+        /// Error of Stripe's answer.
         error: IntentError,
     },
-    /// An intent became known.
+    /// A PaymentIntent became known.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.created"))]
     IntentCreated {
-        /// Which.
+        /// Id of the PaymentIntent.
         intent: IntentId,
-        /// What it asks for.
+        /// Amount of the PaymentIntent.
         amount: Money,
     },
-    /// An intent's status moved.
+    /// A PaymentIntent's status or its last error changed.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.changed"))]
     IntentChanged {
-        /// Which.
+        /// Id of the PaymentIntent.
         intent: IntentId,
-        /// Its status before.
+        /// Status before.
         before: IntentStatus,
-        /// Its status now.
+        /// Status now.
         status: IntentStatus,
-        /// Why the last attempt to pay failed, if one did.
+        /// Error of the last attempt to pay, if it failed.
         last_error: Option<IntentError>,
     },
-    /// Stripe is about to be asked to do something to an intent.
+    /// An operation on a PaymentIntent was committed; it is sent to Stripe next.
     #[cfg_attr(feature = "serde", serde(rename = "operation.requested"))]
     OperationRequested {
-        /// Its number.
+        /// Number of the operation within the order.
         operation: u32,
-        /// What: `edit`, `cancel` or `capture`.
+        /// Kind of the operation: `edit`, `cancel` or `capture`.
         name: String,
-        /// To which intent.
+        /// Id of the PaymentIntent.
         intent: IntentId,
-        /// The new amount of an edit, or what is to be captured.
+        /// New amount of an edit, or amount to capture.
         amount: Option<Money>,
     },
-    /// What was to be done to an intent was refused, or came too late: the order stays as it was.
+    /// An operation was refused, or overtaken by another change of the PaymentIntent: the order stays as it was.
     #[cfg_attr(feature = "serde", serde(rename = "operation.dropped"))]
     OperationDropped {
-        /// Its number.
+        /// Number of the operation within the order.
         operation: u32,
-        /// What: `edit`, `cancel` or `capture`.
+        /// Kind of the operation: `edit`, `cancel` or `capture`.
         name: String,
-        /// Why.
+        /// Error of Stripe's answer, or the change that overtook the operation.
         error: IntentError,
     },
     /// Stripe definitely failed at a request, which is made again under a new idempotency key. A refusal that ends a
@@ -104,94 +104,94 @@ pub enum Fact {
         /// Failure, as Stripe answered it.
         failure: ProviderFailure,
     },
-    /// Money that was authorised is no longer: it was not captured in time, or was released.
+    /// An authorisation ended without a capture: it expired, or was released.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.authorization_ended"))]
     AuthorizationEnded {
-        /// By which intent.
+        /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Stripe has answered that a payment was received that only an event had told of.
+    /// Stripe's answer confirmed a payment that only events had reported until then.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.confirmed"))]
     PaymentConfirmed {
-        /// By which intent.
+        /// Id of the PaymentIntent.
         intent: IntentId,
-        /// What was received.
+        /// Amount received.
         received: Money,
     },
-    /// What came of a payment on the shop's balance at Stripe is known.
+    /// The balance transaction of a payment became known: its amount and fee on the shop's balance at Stripe.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.proceeds_known"))]
     ProceedsKnown {
-        /// By which intent.
+        /// Id of the PaymentIntent.
         intent: IntentId,
-        /// What was paid, in the currency of the balance.
+        /// Amount paid, in the currency of the balance.
         gross: Money,
-        /// What Stripe keeps of it.
+        /// Stripe's fee, in the same currency.
         fee: Money,
     },
-    /// Money is to go back, or was found to go back.
+    /// A refund was committed, and is sent to Stripe next; or one that was made elsewhere became known.
     #[cfg_attr(feature = "serde", serde(rename = "refund.requested"))]
     RefundRequested {
-        /// Its number.
+        /// Number of the refund within the order.
         refund: u32,
-        /// Whose money.
+        /// PaymentIntent that is refunded.
         intent: IntentId,
-        /// How much.
+        /// Amount to refund.
         amount: Money,
-        /// Who wanted it.
+        /// Origin of the refund.
         origin: RefundOrigin,
     },
-    /// A refund moved.
+    /// A refund's status changed.
     #[cfg_attr(feature = "serde", serde(rename = "refund.changed"))]
     RefundChanged {
-        /// Its number.
+        /// Number of the refund within the order.
         refund: u32,
-        /// Its name at Stripe.
+        /// Stripe's id of the refund (`re_…`), once it is known.
         provider_id: Option<RefundId>,
-        /// Its status before.
+        /// Status before.
         before: RefundStatus,
-        /// Its status now.
+        /// Status now.
         status: RefundStatus,
-        /// Why it failed, if it did.
+        /// Reason of a failure.
         failure: Option<RefundFailure>,
     },
-    /// A card holder disputes the payment.
+    /// The cardholder disputed a payment.
     #[cfg_attr(feature = "serde", serde(rename = "dispute.opened"))]
     DisputeOpened {
-        /// Its name at Stripe.
+        /// Stripe's id of the dispute (`du_…`).
         dispute: DisputeId,
-        /// Whose money.
+        /// PaymentIntent that is disputed.
         intent: IntentId,
-        /// How much.
+        /// Disputed amount.
         amount: Money,
-        /// Why, in the bank's word.
+        /// Reason that the cardholder's bank gave.
         reason: String,
-        /// Where it stands.
+        /// Status of the dispute.
         status: DisputeStatus,
     },
-    /// A dispute moved.
+    /// A dispute's status changed, or its money was moved.
     #[cfg_attr(feature = "serde", serde(rename = "dispute.changed"))]
     DisputeChanged {
-        /// Its name at Stripe.
+        /// Stripe's id of the dispute (`du_…`).
         dispute: DisputeId,
-        /// Its status before.
+        /// Status before.
         before: DisputeStatus,
-        /// Its status now.
+        /// Status now.
         status: DisputeStatus,
-        /// Whether its money was taken from the shop's balance.
+        /// Whether the disputed amount was withdrawn from the shop's balance.
         withdrawn: bool,
-        /// Whether it was put back.
+        /// Whether the disputed amount was reinstated.
         reinstated: bool,
     },
-    /// Something about the money is not as it should be.
+    /// An anomaly was recorded: money that does not match the order, or a notice.
     #[cfg_attr(feature = "serde", serde(rename = "order.anomaly"))]
     AnomalyFound {
-        /// What does not fit.
+        /// Recorded anomaly.
         anomaly: Anomaly,
     },
 }
 
 impl Fact {
-    /// Its name in the feed.
+    /// Stored name of the fact, also shown in the API.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::OrderPlaced { .. } => "order.placed",

@@ -3,25 +3,25 @@ use std::str::FromStr;
 
 use crate::{Currency, IntentId, Money, OrderId, Timestamp};
 
-/// When the money of a payment moves.
+/// Time at which an authorised payment is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum CaptureMethod {
-    /// As soon as the customer has confirmed.
+    /// Immediately after the customer's confirmation.
     #[default]
     Automatic,
-    /// When the shop says so; until then it is only authorised.
+    /// At the shop's request; until then the money is authorised only.
     Manual,
 }
 
 impl CaptureMethod {
-    /// The method of this name.
+    /// Finds the method with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Automatic, Self::Manual].into_iter().find(|it| it.name() == name)
     }
 
-    /// Its name in the API and in stored rows.
+    /// Name in the API and in stored rows.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Automatic => "automatic",
@@ -30,24 +30,24 @@ impl CaptureMethod {
     }
 }
 
-/// Where a PaymentIntent stands at Stripe.
+/// Status of a PaymentIntent at Stripe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum IntentStatus {
-    /// Waits for a means of payment; also after a decline.
+    /// Waits for a payment method; also after a decline.
     RequiresPaymentMethod,
-    /// Waits to be confirmed.
+    /// Waits for the customer's confirmation.
     RequiresConfirmation,
-    /// Waits for the customer, for 3-D Secure say.
+    /// Waits for an action of the customer, such as 3-D Secure.
     RequiresAction,
-    /// Waits for the bank.
+    /// Is being processed by the bank.
     Processing,
-    /// Authorised; waits for the capture.
+    /// Is authorised and waits for the capture.
     RequiresCapture,
-    /// Paid. The end.
+    /// Is paid. A terminal status.
     Succeeded,
-    /// Given up. The end.
+    /// Is canceled. A terminal status.
     Canceled,
 }
 
@@ -63,7 +63,7 @@ impl IntentStatus {
         Self::Canceled,
     ];
 
-    /// The name that Stripe gives it.
+    /// Stripe's name of the status.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
@@ -76,7 +76,7 @@ impl IntentStatus {
         }
     }
 
-    /// Whether nothing can follow.
+    /// Whether the status is terminal: no other can follow.
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Succeeded | Self::Canceled => true,
@@ -88,8 +88,8 @@ impl IntentStatus {
         }
     }
 
-    /// Its rank in the lattice: open states (0) move freely among themselves, since a failed attempt is not
-    /// an end; then authorised (1); then the ends (2).
+    /// Rank in the lattice of statuses: 0 for open ones, which may follow each other in any order, 1 for authorised, 2
+    /// for terminal ones.
     const fn rank(self) -> u8 {
         match self {
             Self::RequiresPaymentMethod | Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => 0,
@@ -112,15 +112,15 @@ impl FromStr for IntentStatus {
     }
 }
 
-/// Why an attempt to pay failed, in the provider's words.
+/// Error object of Stripe: of a refused request, or of a failed attempt to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IntentError {
-    /// Stripe's code, like `card_declined`.
+    /// Stripe's error code, such as `card_declined`.
     pub code: Option<String>,
-    /// The bank's, like `insufficient_funds`. Not for the customer's eyes: it may say `stolen_card`.
+    /// Decline code of the bank, such as `insufficient_funds`. Never shown to the customer: it may be `stolen_card`.
     pub decline_code: Option<String>,
-    /// A sentence for the customer.
+    /// Stripe's message for the customer.
     pub message: Option<String>,
 }
 
@@ -161,53 +161,53 @@ impl IntentError {
     }
 }
 
-/// How a snapshot of an intent has come here.
+/// Source of a snapshot of a PaymentIntent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum SnapshotSource {
-    /// In an event that was delivered by a webhook: whoever has the secret of the endpoint can make one.
+    /// Event delivered by a webhook. Any holder of the endpoint's secret can forge one.
     #[default]
     Webhook,
-    /// In Stripe's answer to a request with the account's key, a listed event included.
+    /// Stripe's answer to a request with the account's key, including an event read from a list.
     Answer,
 }
 
-/// What Stripe says of an intent at one moment.
+/// PaymentIntent as it was at Stripe at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IntentSnapshot {
-    /// Which intent.
+    /// Id of the PaymentIntent.
     pub intent: IntentId,
-    /// The order that its metadata names, if any.
+    /// Order named in the intent's metadata.
     pub order: Option<OrderId>,
-    /// The order's revision that its metadata names. One that names none was made by somebody else: it is taken for
-    /// one of the present revision where it comes to be the order's at all.
+    /// Revision of the order named in the intent's metadata. An intent without one was made by another program; if it
+    /// becomes the order's, it counts as one of the present revision.
     pub revision: Option<u32>,
-    /// What it asks for. All three amounts are in one currency.
+    /// Amount to pay. All three amounts are in one currency.
     pub amount: Money,
-    /// Where it stands.
+    /// Status of the intent.
     pub status: IntentStatus,
-    /// What was received.
+    /// Amount received.
     pub received: Money,
-    /// What is authorised and may be captured.
+    /// Amount that is authorised and may be captured.
     pub capturable: Money,
-    /// Why the last attempt failed, if one did.
+    /// Error of the last attempt to pay, if it failed.
     pub last_error: Option<IntentError>,
-    /// Whether it is about real money.
+    /// Whether the intent was made in live mode.
     pub livemode: bool,
-    /// When it was so, at the earliest. That may be long before it came: the answer to an intent's creation
-    /// tells of the creation, since Stripe gives the same answer again to a repeated request.
+    /// Earliest time at which the snapshot is valid. It may be long before the answer: an answer to an intent's
+    /// creation is of the time of the creation, since Stripe repeats the first answer to a repeated request.
     pub as_of: Timestamp,
-    /// When it was so, at the latest: Stripe dates events and creations in whole seconds.
+    /// Latest time at which the snapshot is valid: Stripe dates events and creations in whole seconds.
     pub as_of_max: Timestamp,
-    /// How it came here. What was stored before this was known counts as delivered by a webhook.
+    /// Source of the snapshot. Snapshots that were stored without one count as delivered by a webhook.
     #[cfg_attr(feature = "serde", serde(default))]
     pub source: SnapshotSource,
 }
 
 impl IntentSnapshot {
-    /// What Stripe answers of an intent that was just made for the first revision of `order`, in test mode.
+    /// Snapshot of an intent that was just created for the first revision of `order`, in test mode.
     pub fn new(intent: IntentId, order: OrderId, amount: Money, as_of: Timestamp) -> Self {
         Self {
             intent,
@@ -225,64 +225,64 @@ impl IntentSnapshot {
         }
     }
 
-    /// The same, as a webhook has delivered it.
+    /// Returns the snapshot as delivered by a webhook.
     #[must_use]
     pub fn delivered_by_webhook(self) -> Self {
         Self { source: SnapshotSource::Webhook, ..self }
     }
 
-    /// The same, as it stood at some moment of the second that begins at `as_of`.
+    /// Returns the snapshot as valid at an unknown time within the second that begins at `as_of`.
     #[must_use]
     pub fn within_second(self, as_of: Timestamp) -> Self {
-        // To the last microsecond: the next second's news is certainly newer.
+        // To the last microsecond: a snapshot of the next second is certainly newer.
         let last = Timestamp::from_unix_micros(as_of.unix_micros().saturating_add(999_999));
         Self { as_of, as_of_max: last.unwrap_or(as_of), ..self }
     }
 }
 
-/// What came of a payment on the shop's balance at Stripe, in the currency of that balance: known a moment after the
-/// payment.
+/// Balance transaction of a payment: amount and fee in the currency of the shop's balance at Stripe. Stripe has it
+/// shortly after the payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Proceeds {
-    /// What was paid.
+    /// Amount paid.
     pub gross: Money,
-    /// What Stripe keeps of it. In the same currency.
+    /// Stripe's fee, in the same currency.
     pub fee: Money,
 }
 
-/// A PaymentIntent as an order remembers it. Every intent ever issued stays with its order.
+/// PaymentIntent of an order. Every intent that was ever created for an order stays with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentIntent {
-    /// Its name at Stripe.
+    /// Stripe's id of the intent (`pi_…`).
     pub id: IntentId,
-    /// The order's revision that it was made for.
+    /// Revision of the order that the intent is for.
     pub revision: u32,
-    /// What it asks for.
+    /// Amount to pay.
     pub amount: Money,
-    /// Where it stands.
+    /// Latest known status.
     pub status: IntentStatus,
-    /// The most that was ever seen received, or what Stripe has answered where an event had told of more.
+    /// Largest amount received in any snapshot, or the amount of Stripe's answer where an event had reported more.
     pub received: Money,
-    /// When Stripe itself has answered that this was received; `None` as long as only events told it, and in what was
-    /// stored before this was known.
+    /// Time at which an answer of Stripe's confirmed the amount received; `None` as long as only events reported it,
+    /// and in intents that were stored before confirmations were.
     pub confirmed_at: Option<Timestamp>,
-    /// What is authorised and may be captured.
+    /// Amount that is authorised and may be captured.
     pub capturable: Money,
-    /// What the shop has asked to be taken of it, where that is for the shop to say: what pays the order then.
+    /// Amount that the shop has requested to capture: the amount due of this intent.
     pub capture_asked: Option<Money>,
-    /// What came of it on the shop's balance, once that is known.
+    /// Balance transaction of the payment, once it is known.
     pub proceeds: Option<Proceeds>,
-    /// Why the last attempt to pay failed, if one did.
+    /// Error of the last attempt to pay, if it failed.
     pub last_error: Option<IntentError>,
-    /// The latest moment that anything is known of: news of an earlier one no longer moves an open status.
+    /// Time of the newest snapshot: an older one no longer changes an open status.
     pub as_of: Timestamp,
-    /// When it became known here.
+    /// Time at which the intent became known here.
     pub created_at: Timestamp,
 }
 
 impl PaymentIntent {
-    /// The intent as first seen.
+    /// Intent before its first snapshot is folded in.
     pub(crate) fn first_seen(snapshot: &IntentSnapshot, revision: u32, now: Timestamp) -> Self {
         Self {
             id: snapshot.intent.clone(),
@@ -300,23 +300,23 @@ impl PaymentIntent {
         }
     }
 
-    /// The currency that it asks for money in.
+    /// Currency of the amount to pay.
     pub const fn currency(&self) -> Currency {
         self.amount.currency()
     }
 
-    /// Whether money may still come by it.
+    /// Whether the intent can still be paid.
     pub const fn is_payable(&self) -> bool {
         !self.status.is_terminal()
     }
 
-    /// Whether it has succeeded by the word of events alone: Stripe has not been asked since.
+    /// Whether only events have reported the success, and no answer of Stripe's has confirmed it yet.
     pub fn awaits_confirmation(&self) -> bool {
         self.status == IntentStatus::Succeeded && self.confirmed_at.is_none()
     }
 
-    /// When Stripe itself has confirmed what this intent of `order` has received by now, if `snapshot` was the last to
-    /// tell of it, and the intent was as `before`. An event that tells of more is to be confirmed anew.
+    /// Time at which Stripe confirmed the amount that this intent of `order` has received, after `snapshot` was folded
+    /// into `before`. An event that reports more must be confirmed again.
     pub(crate) fn confirmed_by(
         &self,
         snapshot: &IntentSnapshot,
@@ -333,18 +333,18 @@ impl PaymentIntent {
         }
     }
 
-    /// Whether older news could take back what is known: it is open, and something was tried. Then the moment at which
-    /// it was so is worth knowing.
-    pub(crate) fn may_be_taken_back(&self) -> bool {
+    /// Whether an older snapshot could replace the status: it is open, and a payment was attempted. Then the newest
+    /// time of the same status is worth storing.
+    pub(crate) fn depends_on_as_of(&self) -> bool {
         let untouched = self.status == IntentStatus::RequiresPaymentMethod && self.last_error.is_none();
         self.status.rank() == 0 && !untouched
     }
 
-    /// Takes in what Stripe says. Any snapshots, repeated and in any order, end in the same status and the
-    /// same money as long as one of them is the last: status moves only up the ranks, an end never changes,
-    /// and what was received only grows. Among open states the word of the later moment wins, and where that
-    /// cannot be told (see [`IntentSnapshot::as_of_max`]) the one that comes last, but for the state that an
-    /// intent is made in: nothing leads back to that, so that it came before what is known.
+    /// Folds a snapshot in. Any snapshots, repeated and in any order, end in the same status and the same money as long
+    /// as one of them is the newest: the status only rises in rank, a terminal status never changes, and the amount
+    /// received only grows. Of two open statuses the later one wins. Where the order is unknown (see
+    /// [`IntentSnapshot::as_of_max`]), the last snapshot wins, except one in the status of a new intent: no transition
+    /// leads back to that status, so that it is the older one.
     #[must_use]
     pub fn fold(&self, snapshot: &IntentSnapshot) -> Self {
         let (before, after) = (self.status.rank(), snapshot.status.rank());
@@ -353,8 +353,8 @@ impl PaymentIntent {
         let later = if goes_back { snapshot.as_of > self.as_of } else { snapshot.as_of_max >= self.as_of };
         let moves = after > before || (after == before && later && !self.status.is_terminal());
         let mut next = self.clone();
-        // Stripe is told the amount and the revision in one, and revisions only grow: what is asked for goes by
-        // them, whenever it is told. The dashboard changes the amount alone: that goes by the moment.
+        // An update sends the amount with its revision, and revisions only grow: the amount of a later revision wins,
+        // whenever it comes. The dashboard changes the amount alone: there the later snapshot wins.
         let revision = snapshot.revision.unwrap_or(self.revision);
         next.revision = self.revision.max(revision);
         if revision > self.revision && snapshot.amount.currency() == self.currency() {
@@ -364,12 +364,12 @@ impl PaymentIntent {
             next.status = snapshot.status;
             next.last_error.clone_from(&snapshot.last_error);
             if revision < self.revision {
-                // Of a moment before the amount was changed.
+                // The snapshot is from before the amount was changed.
             } else if snapshot.amount.currency() == self.currency() {
                 next.amount = snapshot.amount;
                 next.capturable = snapshot.capturable;
             } else if self.received.is_zero() {
-                // Nothing was received in the currency that it was made in: the dashboard has changed it.
+                // The dashboard has changed the currency before anything was received.
                 next.amount = snapshot.amount;
                 next.capturable = snapshot.capturable;
                 next.received = Money::zero(snapshot.amount.currency());
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_never_falls_in_rank_and_an_end_never_changes() {
+    fn a_status_never_falls_in_rank_and_a_terminal_status_never_changes() {
         for before in IntentStatus::ALL {
             for after in IntentStatus::ALL {
                 let folded = intent_in(before, 10).fold(&snapshot(after, 20));
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn among_open_states_the_word_of_the_later_moment_wins() {
+    fn of_two_open_statuses_the_later_one_wins() {
         use IntentStatus::{Processing, RequiresAction};
         for (at, expected) in [(9, Processing), (10, RequiresAction), (11, RequiresAction)] {
             let folded = intent_in(Processing, 10).fold(&snapshot(RequiresAction, at));
@@ -450,9 +450,9 @@ mod tests {
         }
     }
 
-    /// Found by the simulator: what was so in the second before was believed.
+    /// Found by the simulator: a snapshot of the second before replaced the newer status.
     #[test]
-    fn of_two_seconds_the_later_one_is_told_apart() {
+    fn an_event_of_the_second_before_does_not_replace_a_newer_status() {
         use IntentStatus::{Processing, RequiresAction};
         let event =
             |status, second| snapshot(status, second).within_second(Timestamp::from_unix_seconds(second).unwrap());
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intents_creation_told_late_does_not_hide_what_came_after_it() {
+    fn a_late_event_of_an_intents_creation_does_not_replace_a_later_status() {
         let second = Timestamp::from_unix_seconds(10).unwrap();
         let created = snapshot(IntentStatus::RequiresPaymentMethod, 10).within_second(second);
         let error = IntentError { code: Some("card_declined".into()), ..IntentError::default() };
@@ -471,10 +471,10 @@ mod tests {
         let failed = PaymentIntent::first_seen(&created, 1, second).fold(&declined);
         assert_eq!(failed.fold(&created), failed);
         assert_eq!(failed.fold(&created).fold(&declined), failed);
-        // A look at a later moment is believed.
+        // A read at a later time wins.
         let later = snapshot(IntentStatus::RequiresPaymentMethod, 11);
         assert_eq!(failed.fold(&later).last_error, None);
-        // What was not touched yet may be changed within the second: another amount, say.
+        // Before any attempt to pay, the amount may change within the same second.
         let changed = IntentSnapshot { amount: usd(900), ..created.clone() };
         let untouched = PaymentIntent::first_seen(&created, 1, second).fold(&created);
         assert_eq!(untouched.fold(&changed).amount, usd(900));
@@ -482,7 +482,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn news_in_any_order_and_number_gives_the_same_end_and_money(
+        fn snapshots_in_any_order_and_number_give_the_same_end_and_money(
             mut update in prop::collection::vec((0_usize..7, 0_i64..50), 1..12),
             seed in any::<prop::sample::Index>(),
         ) {

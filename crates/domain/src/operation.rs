@@ -1,5 +1,6 @@
-//! What is being done at Stripe to an order's payable intent: changed, canceled, captured. It is committed
-//! before Stripe is asked and resolved by what Stripe says, so that no payment falls between two states.
+//! Operations on an order's payable intent at Stripe: edits, cancellations and captures. An operation is committed
+//! before it is requested and resolved by the next snapshot of the intent, so that a payment in between always matches
+//! the order before or after it.
 
 use thiserror::Error;
 
@@ -10,47 +11,47 @@ use crate::{
     ProviderFailure, ProviderRequest, Task, Timestamp, Totals,
 };
 
-/// One operation on a payable intent. An order has one at a time.
+/// Operation on a payable intent that is under way. An order has at most one at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Operation {
-    /// Its number within the order, from 1: part of its idempotency key, and never given twice.
+    /// Number within the order, from 1: part of the idempotency key, and never used twice.
     pub number: u32,
-    /// The intent that it is done to.
+    /// PaymentIntent that the operation changes.
     pub intent: IntentId,
-    /// What is done.
+    /// Kind of the operation, with its content.
     pub kind: OperationKind,
-    /// When it was decided.
+    /// Time at which it was committed.
     pub since: Timestamp,
-    /// The epoch in which it was decided; `None` in what was stored before there were epochs.
+    /// Epoch in which it was committed; `None` in operations that were stored before there were epochs.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub epoch: Option<Epoch>,
 }
 
-/// What may be done to a payable intent.
+/// Kind of an operation on a payable intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
 pub enum OperationKind {
-    /// It is made to ask for another content of the order.
+    /// Update of the intent to a new content of the order.
     Edit {
-        /// What the order is once that is done.
+        /// Content of the order after the edit.
         content: Box<Content>,
     },
-    /// It is given up, and the order with it.
+    /// Cancellation of the intent and of the order.
     Cancel {
-        /// Why.
+        /// Reason of the cancellation.
         reason: CancelReason,
     },
-    /// The money that it holds is taken.
+    /// Capture of the authorised money.
     Capture {
-        /// How much of it; the rest is released.
+        /// Amount to capture; the rest is released.
         amount: Money,
     },
 }
 
 impl OperationKind {
-    /// Its name in the API, in facts and in logs.
+    /// Name in the API, in facts and in logs.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Edit { .. } => "edit",
@@ -61,12 +62,12 @@ impl OperationKind {
 }
 
 impl Operation {
-    /// The key that Stripe is given.
+    /// Stripe's idempotency key of the request.
     pub fn idempotency_key(&self, order: OrderId) -> String {
         format!("{}:{order}:{}{}", self.kind.name(), self.number, Epoch::suffix(self.epoch))
     }
 
-    /// The task that does it.
+    /// Task that performs the operation.
     pub fn task(&self) -> Task {
         let operation = self.number;
         match self.kind {
@@ -80,16 +81,16 @@ impl Operation {
 /// Why an edit is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum EditError {
-    /// It is paid.
+    /// The order is paid.
     #[error("the order is paid")]
     Paid,
-    /// It is canceled.
+    /// The order is canceled.
     #[error("the order is canceled")]
     Canceled,
-    /// The new content does not fit.
+    /// The new content is not valid.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// Something else comes first.
+    /// The order cannot be changed at this time.
     #[error(transparent)]
     NotNow(#[from] NotNow),
 }
@@ -97,10 +98,10 @@ pub enum EditError {
 /// Why a cancellation is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CancelError {
-    /// It is paid.
+    /// The order is paid.
     #[error("the order is paid")]
     Paid,
-    /// Something else comes first.
+    /// The order cannot be changed at this time.
     #[error(transparent)]
     NotNow(#[from] NotNow),
 }
@@ -108,55 +109,55 @@ pub enum CancelError {
 /// Why a capture is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CaptureError {
-    /// It is paid: there is nothing left to take.
+    /// The order is paid: nothing is left to capture.
     #[error("the order is paid")]
     Paid,
-    /// It is paid by a capture of another amount, by an earlier request or at Stripe.
-    #[error("{} was captured first; what was not captured is released", .captured.to_decimal())]
+    /// The order is paid by a capture of another amount, of an earlier request or made at Stripe.
+    #[error("{} was captured before; the rest of the authorisation is released", .captured.to_decimal())]
     OtherAmountCaptured {
-        /// What was captured.
+        /// Amount captured.
         captured: Money,
     },
-    /// It is canceled.
+    /// The order is canceled.
     #[error("the order is canceled")]
     Canceled,
     /// No money is authorised.
-    #[error("no authorised payment is there to be captured")]
+    #[error("the order has no authorised payment to capture")]
     NotAuthorized,
-    /// Nothing, or more than is authorised, or more than is due.
-    #[error("the amount to capture must be more than nothing and at most {}", .capturable.to_decimal())]
+    /// The amount is zero, or more than is authorised, or more than is due.
+    #[error("the amount to capture must be more than zero and at most {}", .capturable.to_decimal())]
     Amount {
-        /// What is authorised and due.
+        /// Amount that is authorised and due.
         capturable: Money,
     },
-    /// An amount that Stripe's wire cannot carry.
+    /// Stripe's API cannot represent the amount.
     #[error("the amount to capture {0}")]
     NotOnTheWire(MoneyError),
-    /// Something else comes first.
+    /// The order cannot be changed at this time.
     #[error(transparent)]
     NotNow(#[from] NotNow),
 }
 
-/// Why nothing may be done to an open order at this moment.
+/// Why an open order cannot be changed at this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotNow {
-    /// Stripe was asked for an intent, and nobody knows yet whether there is one: its answer comes first.
-    #[error("a payment intent was asked for, and the answer is still out")]
+    /// A PaymentIntent request is pending: its answer must come first.
+    #[error("a payment intent was requested, and Stripe has not answered yet")]
     IntentRequested,
-    /// The bank has the payment in its hands.
+    /// The bank is processing a payment.
     #[error("a payment is being processed")]
     PaymentInProgress,
-    /// Another change is under way at Stripe.
+    /// Another operation is under way at Stripe.
     #[error("another {0} of the order is under way")]
     OperationUnderWay(&'static str),
-    /// Money came that does not fit, and a person must decide first.
-    #[error("money was received that does not fit the order, and a person must decide first")]
+    /// Money was received that does not match the order, and a person must decide first.
+    #[error("money was received that does not match the order, and a person must decide first")]
     HeldForReview,
 }
 
 impl Order {
-    /// Changes the content of an open order. What concerns no intent is changed at once; what a payable intent
-    /// must be told of becomes an [`Operation`]. An edit that changes nothing, or is under way, is no fact.
+    /// Edits the content of an open order. A change that a payable intent must be updated for becomes an [`Operation`];
+    /// any other is made at once. An edit that changes nothing, or is under way already, changes nothing.
     pub fn edit(&self, edit: OrderEdit, now: Timestamp) -> Result<Decision, EditError> {
         match &self.state {
             OrderState::Open => {}
@@ -165,7 +166,7 @@ impl Order {
             OrderState::Canceled { .. } => return Err(EditError::Canceled),
         }
         let content = self.edited(edit)?;
-        if self.has(&content) {
+        if self.has_content(&content) {
             return Ok(Decision::unchanged(self.clone()));
         }
         match self.operation.as_ref().map(|it| &it.kind) {
@@ -174,10 +175,10 @@ impl Order {
             }
             Some(_) | None => {}
         }
-        let payable = self.may_be_changed()?;
+        let payable = self.changeable_intent()?;
         let mut decision = Decision::unchanged(self.clone());
         match payable {
-            Some(intent) if self.tells_stripe(&content) => match intent.status {
+            Some(intent) if self.changes_intent(&content) => match intent.status {
                 IntentStatus::RequiresPaymentMethod
                 | IntentStatus::RequiresConfirmation
                 | IntentStatus::RequiresAction => {
@@ -194,7 +195,8 @@ impl Order {
         Ok(decision)
     }
 
-    /// Gives up an unpaid order; where a customer could pay, Stripe's intent first. Doing it again changes nothing.
+    /// Cancels an unpaid order; where it has a payable intent, by an [`Operation`] on the intent first. A repetition
+    /// changes nothing.
     pub fn cancel(&self, reason: CancelReason, now: Timestamp) -> Result<Decision, CancelError> {
         match &self.state {
             OrderState::Open => {}
@@ -207,20 +209,20 @@ impl Order {
             return Ok(Decision::unchanged(self.clone()));
         }
         let mut decision = Decision::unchanged(self.clone());
-        match self.may_be_changed()? {
+        match self.changeable_intent()? {
             Some(intent) if intent.status == IntentStatus::Processing => return Err(NotNow::PaymentInProgress.into()),
             Some(intent) => decision.begin(intent.id.clone(), OperationKind::Cancel { reason }, now),
-            None => decision.end_unpaid(reason, now),
+            None => decision.cancel_order(reason, now),
         }
         Ok(decision)
     }
 
-    /// Takes authorised money: `amount` of it, or all that is due. Asking again for what was taken, or is being taken,
-    /// changes nothing. Never more than the total is taken, whatever somebody else has had authorised; where less than
-    /// the total is, taking all of it is not what the shop asked for, and the payment is held for review.
+    /// Captures authorised money: `amount` of it, or all that is due. A repetition changes nothing. Never more than the
+    /// total is captured, even if another program has had more authorised. Where less than the total is authorised, a
+    /// capture without an amount does not pay the order, and the payment is held for review.
     pub fn capture(&self, amount: Option<Money>, now: Timestamp) -> Result<Decision, CaptureError> {
         let unchanged = || Ok(Decision::unchanged(self.clone()));
-        let is_asked = |asked: Money| amount.is_none_or(|it| it == asked);
+        let is_requested = |requested: Money| amount.is_none_or(|it| it == requested);
         match &self.state {
             OrderState::Open => {}
             OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
@@ -231,7 +233,7 @@ impl Order {
                 let is_part =
                     |it: &Anomaly| matches!(it.kind, AnomalyKind::Notice(NoticeKind::PartiallyCaptured { .. }));
                 let is_all = amount.is_some() || !self.anomalies.iter().any(is_part);
-                return if is_asked(captured) && is_all {
+                return if is_requested(captured) && is_all {
                     unchanged()
                 } else {
                     Err(CaptureError::OtherAmountCaptured { captured })
@@ -240,16 +242,16 @@ impl Order {
             OrderState::Canceled { .. } => return Err(CaptureError::Canceled),
         }
         match self.operation.as_ref().map(|it| &it.kind) {
-            Some(OperationKind::Capture { amount: asked }) if is_asked(*asked) => return unchanged(),
+            Some(OperationKind::Capture { amount: requested }) if is_requested(*requested) => return unchanged(),
             Some(_) | None => {}
         }
-        let intent = self.may_be_changed()?.ok_or(CaptureError::NotAuthorized)?;
+        let intent = self.changeable_intent()?.ok_or(CaptureError::NotAuthorized)?;
         if intent.status != IntentStatus::RequiresCapture {
             return Err(CaptureError::NotAuthorized);
         }
         let covers = intent.capturable.minus(self.total).is_ok();
         let capturable = if covers { self.total } else { intent.capturable };
-        let asked = amount.or(covers.then_some(capturable));
+        let requested = amount.or(covers.then_some(capturable));
         let amount = amount.unwrap_or(capturable);
         if amount.is_zero() || capturable.minus(amount).is_err() {
             return Err(CaptureError::Amount { capturable });
@@ -258,7 +260,7 @@ impl Order {
         let id = intent.id.clone();
         let mut decision = Decision::unchanged(self.clone());
         if let Some(intent) = decision.order.data.intents.iter_mut().find(|it| it.id == id) {
-            intent.capture_asked = asked;
+            intent.capture_asked = requested;
         }
         decision.begin(id, OperationKind::Capture { amount }, now);
         Ok(decision)
@@ -267,10 +269,10 @@ impl Order {
     /// Records that an operation has definitely failed at Stripe, after the intent was read. A failure of an operation
     /// that is no longer under way changes nothing.
     ///
-    /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its e-mail address goes
-    /// on without the address, under a new number. A cancellation that was refused for the intent's status begins again if
-    /// it is still necessary and the intent has left that status. After an exhausted key the operation goes on under a new
-    /// number, and so under a new key.
+    /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its e-mail address
+    /// goes on without the address, under a new number. A cancellation that was refused for the intent's status begins
+    /// again if it is still necessary and the intent has left that status. After an exhausted key the operation goes on
+    /// under a new number, and so under a new key.
     pub fn operation_failed(&self, number: u32, failure: &ProviderFailure, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         let Some(operation) = self.operation.as_ref().filter(|it| it.number == number) else { return decision };
@@ -288,7 +290,7 @@ impl Order {
                 } else {
                     decision.drop_operation(error.clone());
                     if error.is_unexpected_state() {
-                        decision.close_what_is_left(now);
+                        decision.cancel_needless_intent(now);
                     }
                 }
             }
@@ -307,8 +309,8 @@ impl Order {
         }
     }
 
-    /// The intent that a customer could pay, if there is one, where it may be changed at all.
-    fn may_be_changed(&self) -> Result<Option<&PaymentIntent>, NotNow> {
+    /// Payable intent of an order that can be changed now, if it has one.
+    fn changeable_intent(&self) -> Result<Option<&PaymentIntent>, NotNow> {
         if let Some(operation) = &self.operation {
             return Err(NotNow::OperationUnderWay(operation.kind.name()));
         }
@@ -343,23 +345,23 @@ impl Order {
         Ok(Content { total, ..content })
     }
 
-    /// The revision of the next content: above every one that Stripe was told of, also where a restore from a backup has
-    /// lost edits, since Stripe's news go by it.
+    /// Revision of the next content: above every revision that Stripe has in an intent, also where a restore from a
+    /// backup has lost edits, since snapshots are matched to edits by it.
     fn next_revision(&self) -> u32 {
-        let told = self.intents.iter().map(|it| it.revision).max();
-        told.map_or(self.revision, |it| it.max(self.revision)).saturating_add(1)
+        let sent = self.intents.iter().map(|it| it.revision).max();
+        sent.map_or(self.revision, |it| it.max(self.revision)).saturating_add(1)
     }
 
-    fn has(&self, content: &Content) -> bool {
-        !self.tells_stripe(content)
+    fn has_content(&self, content: &Content) -> bool {
+        !self.changes_intent(content)
             && content.customer.is_none()
             && self.adjustments == content.adjustments
             && self.metadata == content.metadata
     }
 
-    /// Whether Stripe was told something else: the amount and its parts, where its receipt goes, what is bought, who
-    /// pays.
-    fn tells_stripe(&self, content: &Content) -> bool {
+    /// Whether a payable intent must be updated for `content`: another amount or parts of it, e-mail address, lines or
+    /// payer.
+    fn changes_intent(&self, content: &Content) -> bool {
         let parts = |lines: &[LineItem], adjustments: &[Adjustment]| {
             let totals = Totals::of(self.total.currency(), lines, adjustments);
             totals.map(|it| (it.shipping, it.taxes, it.discounts))
@@ -403,7 +405,7 @@ impl Decision {
         self.order.data.operation = Some(again);
     }
 
-    /// Makes `content` the order's.
+    /// Makes `content` the content of the order.
     fn apply(&mut self, content: Content, now: Timestamp) {
         let data = &mut self.order.data;
         self.facts.push(Fact::OrderEdited { before: data.total, total: content.total, revision: content.revision });
@@ -418,20 +420,20 @@ impl Decision {
         data.updated_at = now;
     }
 
-    /// Makes the order a canceled one.
-    fn end_unpaid(&mut self, reason: CancelReason, now: Timestamp) {
+    /// Cancels the order.
+    fn cancel_order(&mut self, reason: CancelReason, now: Timestamp) {
         self.order.data.state = OrderState::Canceled { reason, at: now };
         self.order.data.updated_at = now;
         self.facts.push(Fact::OrderCanceled { reason });
         self.finished.push(Task::ExpireOrder.key());
     }
 
-    /// Ends the operation on `intent`, if there is one that what is now known of the intent decides.
+    /// Ends the operation on `intent`, if there is one and the intent as it is now decides it.
     ///
-    /// An edit is done when Stripe names its revision, or when its intent has been given up; money that is
-    /// taken or held for the revision before can no longer change. A cancellation and a capture are done, or
-    /// have come too late, at the intent's end; a capture, also where another amount was captured. An order that another intent has paid meanwhile, or that is
-    /// canceled, stays as it is.
+    /// An edit is done when the intent has its revision, or is canceled; it is dropped when the intent is authorised or
+    /// paid for the revision before. A cancellation and a capture are done or dropped at the intent's end; a capture is
+    /// dropped also where another amount was captured. An order that is paid by another intent or canceled meanwhile
+    /// stays as it is.
     pub(crate) fn resolve_operation(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let Some(operation) = self.order.operation.clone().filter(|it| it.intent == intent.id) else { return };
         let overtaken = || overtaken_by("payment intent", intent.status.name());
@@ -451,7 +453,7 @@ impl Decision {
             (OperationKind::Cancel { reason }, IntentStatus::Canceled) => {
                 self.end_operation(&operation);
                 if is_open {
-                    self.end_unpaid(reason, now);
+                    self.cancel_order(reason, now);
                 }
             }
             (OperationKind::Capture { amount }, IntentStatus::Succeeded) if intent.received == amount => {
@@ -473,18 +475,17 @@ impl Decision {
         }
     }
 
-    /// Gives up what a customer could still pay by where nothing is due any more: an intent that was out when
-    /// another one paid the order, or that was made for it elsewhere after its end. What the bank has in its hands
-    /// cannot be given up.
-    pub(crate) fn close_what_is_left(&mut self, now: Timestamp) {
+    /// Begins to cancel a payable intent of an order that is paid by another intent or canceled. An intent that the
+    /// bank is processing cannot be canceled.
+    pub(crate) fn cancel_needless_intent(&mut self, now: Timestamp) {
         let reason = match &self.order.state {
             OrderState::Open => return,
             OrderState::Paid { .. } => CancelReason::Duplicate,
             OrderState::Canceled { .. } => CancelReason::Abandoned,
         };
-        let left = self.order.payable_intent().filter(|it| it.status != IntentStatus::Processing);
-        let Some(intent) = left.map(|it| it.id.clone()).filter(|_| self.order.operation.is_none()) else { return };
-        // The word of an event is no reason to take from the customer what can be paid.
+        let payable = self.order.payable_intent().filter(|it| it.status != IntentStatus::Processing);
+        let Some(intent) = payable.map(|it| it.id.clone()).filter(|_| self.order.operation.is_none()) else { return };
+        // While only an event has reported the payment, the customer must still be able to pay.
         if !self.waits_for_confirmation() {
             self.begin(intent, OperationKind::Cancel { reason }, now);
         }
@@ -499,8 +500,8 @@ impl Decision {
         let Some(operation) = self.order.data.operation.take() else { return };
         self.finished.push(operation.task().key());
         if let OperationKind::Capture { .. } = operation.kind {
-            let asked = self.order.data.intents.iter_mut().find(|it| it.id == operation.intent);
-            if let Some(intent) = asked.filter(|it| it.status != IntentStatus::Succeeded) {
+            let captured = self.order.data.intents.iter_mut().find(|it| it.id == operation.intent);
+            if let Some(intent) = captured.filter(|it| it.status != IntentStatus::Succeeded) {
                 intent.capture_asked = None;
             }
         }
@@ -512,7 +513,7 @@ impl Decision {
     }
 }
 
-/// Why a change is dropped that something came before.
+/// Error of an operation that another change overtook.
 fn overtaken_by(what: &str, state: &str) -> IntentError {
     let message = Some(format!("the {what} was {state} first"));
     IntentError { code: Some("overtaken".to_owned()), decline_code: None, message }
@@ -527,11 +528,11 @@ mod tests {
     fn seen(order: &Order, status: IntentStatus) -> IntentSnapshot {
         let received = if status == IntentStatus::Succeeded { order.total } else { usd(0) };
         let capturable = if status == IntentStatus::RequiresCapture { order.total } else { usd(0) };
-        let asked = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
-        IntentSnapshot { status, received, capturable, revision: Some(order.revision), ..asked }
+        let created = IntentSnapshot::new(IntentId::new("pi_1").unwrap(), order.id, order.total, at(300));
+        IntentSnapshot { status, received, capturable, revision: Some(order.revision), ..created }
     }
 
-    /// What Stripe says once it has taken an edit.
+    /// Snapshot of the intent after an edit.
     fn edited(order: &Order, status: IntentStatus, total: Money) -> IntentSnapshot {
         let received = if status == IntentStatus::Succeeded { total } else { usd(0) };
         IntentSnapshot { amount: total, received, revision: Some(order.revision + 1), ..seen(order, status) }
@@ -539,7 +540,7 @@ mod tests {
 
     fn issued(status: IntentStatus) -> Order {
         let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         settled(&requested.order, &seen(&requested.order, status)).order
     }
@@ -554,32 +555,32 @@ mod tests {
 
     const OPEN: IntentStatus = IntentStatus::RequiresPaymentMethod;
 
-    /// A restore from a backup has lost two edits that Stripe was told of.
+    /// A restore from a backup has lost two edits that Stripe has.
     #[test]
-    fn an_edit_has_a_revision_above_every_one_that_stripe_was_told_of() {
+    fn an_edit_has_a_revision_above_every_revision_at_stripe() {
         let order = issued(OPEN);
         let lost = IntentSnapshot { amount: usd(1300), revision: Some(3), ..seen(&order, OPEN) };
         let restored = settled(&order, &lost).order;
         assert_eq!((restored.revision, restored.intents[0].revision), (1, 3));
         let begun = restored.edit(edit(600), at(500)).unwrap().order;
-        // Old news is not taken for the answer.
-        let told_again = settled(&begun, &IntentSnapshot { as_of: at(501), as_of_max: at(501), ..lost }).order;
-        assert!(told_again.operation.is_some());
+        // An older snapshot does not finish the edit.
+        let repeated = settled(&begun, &IntentSnapshot { as_of: at(501), as_of_max: at(501), ..lost }).order;
+        assert!(repeated.operation.is_some());
         let update = IntentSnapshot { amount: usd(600), revision: Some(4), ..seen(&order, OPEN) };
         let done = settled(&begun, &update).order;
         assert_eq!((done.total, done.revision, done.intents[0].amount), (usd(600), 4, usd(600)));
     }
 
     #[test]
-    fn who_pays_is_told_stripe_and_an_order_never_goes_from_one_customer_to_another() {
+    fn an_edit_of_the_payer_updates_the_intent_and_an_order_never_changes_its_customer() {
         let payer = Payer { customer: Some(ProviderCustomerId::new("cus_1").unwrap()), payment_method: None };
         let customer = |it: &str| Some(CustomerId::new(it).unwrap());
         let order = issued(IntentStatus::RequiresPaymentMethod);
         assert_eq!(order.customer, None);
         let paid_by = OrderEdit { payer: Some(payer.clone()), ..OrderEdit::default() };
-        let told = order.edit(paid_by.clone(), at(200)).unwrap().order;
-        assert!(told.operation.is_some(), "Stripe is told first");
-        // Whose it is is the shop's own affair.
+        let edited = order.edit(paid_by.clone(), at(200)).unwrap().order;
+        assert!(edited.operation.is_some(), "the intent is updated first");
+        // The customer of an order is not sent to Stripe.
         let claimed =
             order.edit(OrderEdit { customer: customer("ada"), ..OrderEdit::default() }, at(200)).unwrap().order;
         assert_eq!((claimed.customer.clone(), claimed.operation.is_none()), (customer("ada"), true));
@@ -589,11 +590,11 @@ mod tests {
         }
         let again = placed().edit(paid_by.clone(), at(200)).unwrap().order;
         assert_eq!((&again.payer, again.revision), (&payer, 2));
-        assert_eq!(again.edit(paid_by, at(300)).unwrap().order, again, "the same again is no edit");
+        assert_eq!(again.edit(paid_by, at(300)).unwrap().order, again, "a repeated edit changes nothing");
     }
 
     #[test]
-    fn an_edit_of_the_parts_of_the_total_is_told_to_stripe_and_one_of_labels_is_not() {
+    fn an_edit_of_the_parts_of_the_total_updates_the_intent_and_one_of_labels_does_not() {
         use crate::AdjustmentKind::{Discount, Shipping, TaxIncluded};
         let adjust = |adjustments: &[(crate::AdjustmentKind, i64)]| {
             let adjustment = |(kind, minor): &(_, i64)| Adjustment {
@@ -604,18 +605,18 @@ mod tests {
             let adjustments = Some(adjustments.iter().map(adjustment).collect());
             OrderEdit { adjustments, ..OrderEdit::default() }
         };
-        for (adjustments, is_told) in [
+        for (adjustments, is_sent) in [
             (vec![(Shipping, 100), (Discount, 100)], true),
             (vec![(Shipping, 0)], false),
             (vec![(TaxIncluded, 100)], false),
         ] {
             let decided = issued(IntentStatus::RequiresPaymentMethod).edit(adjust(&adjustments), at(301)).unwrap();
-            assert_eq!(decided.order.operation.is_some(), is_told, "{adjustments:?}");
+            assert_eq!(decided.order.operation.is_some(), is_sent, "{adjustments:?}");
         }
     }
 
     #[test]
-    fn an_edit_under_a_payable_intent_waits_for_stripe_and_is_then_the_order() {
+    fn an_edit_under_a_payable_intent_is_applied_after_stripe_has_updated_the_intent() {
         let order = issued(OPEN);
         let begun = order.edit(edit(600), at(301)).unwrap();
         assert_eq!((begun.order.total, begun.order.revision), (order.total, 1), "not yet");
@@ -630,9 +631,9 @@ mod tests {
         assert_eq!(again, Decision::unchanged(done.order));
     }
 
-    /// The instant of pain no. 8: whichever amount a customer pays while an edit is under way, it fits.
+    /// While an edit is under way, a payment of either amount matches the order.
     #[test]
-    fn a_client_that_pays_the_old_or_the_new_amount_pays_the_order() {
+    fn a_payment_of_the_old_or_the_new_amount_pays_the_order() {
         let order = issued(OPEN);
         let begun = order.edit(edit(600), at(301)).unwrap().order;
         let old = settled(&begun, &seen(&order, IntentStatus::Succeeded));
@@ -648,36 +649,36 @@ mod tests {
     }
 
     #[test]
-    fn a_cancellation_is_done_at_stripe_first_and_late_money_pays() {
+    fn a_cancellation_is_made_at_stripe_first_and_an_earlier_payment_pays_the_order() {
         let order = issued(OPEN);
         let begun = order.cancel(CancelReason::RequestedByCustomer, at(301)).unwrap();
         assert_eq!((begun.order.state.name(), begun.tasks), ("open", vec![Task::CancelIntent { operation: 1 }]));
         let order = begun.order;
         assert_eq!(order.request_intent(at(302)), Err(RequestIntentError::BeingCanceled));
         let again = order.cancel(CancelReason::RequestedByCustomer, at(302)).unwrap();
-        assert_eq!(again, Decision::unchanged(order.clone()), "asking twice is asking once");
-        let gone = settled(&order, &seen(&order, IntentStatus::Canceled));
-        assert_eq!(gone.order.state.name(), "canceled");
+        assert_eq!(again, Decision::unchanged(order.clone()), "a repetition changes nothing");
+        let canceled = settled(&order, &seen(&order, IntentStatus::Canceled));
+        assert_eq!(canceled.order.state.name(), "canceled");
         let finished = [
             Task::PollIntent { intent: IntentId::new("pi_1").unwrap() }.key(),
             Task::CancelIntent { operation: 1 }.key(),
             Task::ExpireOrder.key(),
         ];
-        assert_eq!(gone.finished, finished);
+        assert_eq!(canceled.finished, finished);
         let paid = settled(&order, &seen(&order, IntentStatus::Succeeded));
         assert_eq!((paid.order.state.name(), paid.order.anomalies.len()), ("paid", 0));
         assert!(kinds(&paid).contains(&"operation.dropped"));
     }
 
     #[test]
-    fn a_part_that_the_shop_captures_is_what_pays_the_order() {
+    fn a_partial_capture_by_the_shop_pays_the_order() {
         let order = issued(IntentStatus::RequiresCapture);
         for bad in [usd(0), usd(11_501)] {
             assert_eq!(order.capture(Some(bad), at(301)), Err(CaptureError::Amount { capturable: order.total }));
         }
         let begun = order.capture(Some(usd(5000)), at(301)).unwrap().order;
         let again = begun.capture(Some(usd(5000)), at(302)).unwrap();
-        assert_eq!(again, Decision::unchanged(begun.clone()), "asking twice is asking once");
+        assert_eq!(again, Decision::unchanged(begun.clone()), "a repetition changes nothing");
         let other = begun.capture(Some(usd(4000)), at(302));
         assert_eq!(other, Err(CaptureError::NotNow(NotNow::OperationUnderWay("capture"))));
         let update = IntentSnapshot { received: usd(5000), ..seen(&order, IntentStatus::Succeeded) };
@@ -686,13 +687,13 @@ mod tests {
         assert_eq!(paid.capture(Some(usd(5000)), at(500)), Ok(Decision::unchanged(paid.clone())));
         assert_eq!(paid.capture(None, at(500)), Ok(Decision::unchanged(paid.clone())));
         assert_eq!(paid.capture(Some(usd(1)), at(500)), Err(CaptureError::OtherAmountCaptured { captured: usd(5000) }));
-        // The same money without the shop's word is not what was due.
-        let unasked = settled(&order, &update).order;
-        assert_eq!((unasked.state.name(), unasked.is_held_for_review()), ("open", true));
+        // The same money without a capture by the shop is not the amount due.
+        let unrequested = settled(&order, &update).order;
+        assert_eq!((unrequested.state.name(), unrequested.is_held_for_review()), ("open", true));
     }
 
     #[test]
-    fn a_capture_that_stripe_refuses_leaves_the_order_authorised() {
+    fn a_refused_capture_leaves_the_order_authorised() {
         let order = issued(IntentStatus::RequiresCapture);
         let begun = order.capture(None, at(301)).unwrap().order;
         let error = ProviderFailure::Refused(IntentError::of_code("x"));
@@ -703,14 +704,14 @@ mod tests {
         assert_eq!(refused.order.operation_failed(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
         let second = refused.order.capture(None, at(304)).unwrap().order.operation.clone().unwrap();
         assert_eq!(second.number, 2, "a refused key is never used again");
-        // Released by the bank before the capture came.
+        // The authorisation ended before the capture.
         let lapsed = settled(&begun, &seen(&order, IntentStatus::Canceled));
         assert_eq!(lapsed.order.payment_state().name(), "unpaid");
         assert!(kinds(&lapsed).contains(&"operation.dropped"));
     }
 
     #[test]
-    fn what_may_be_done_to_an_order_depends_on_its_intent() {
+    fn edits_cancellations_and_captures_depend_on_the_status_of_the_intent() {
         use IntentStatus::{Processing, RequiresAction, RequiresCapture, RequiresPaymentMethod};
         let busy = NotNow::PaymentInProgress;
         for (status, edits, cancels, captures) in [
@@ -728,7 +729,7 @@ mod tests {
             assert_eq!(order.edit(edit(600), at(301)).map(drop), edits, "{status}");
             assert_eq!(order.cancel(CancelReason::Duplicate, at(301)).map(drop), cancels, "{status}");
             assert_eq!(order.capture(None, at(301)).map(drop), captures, "{status}");
-            // What Stripe is not told of is nobody's business but the shop's.
+            // An edit that the intent is not updated for is always possible.
             let notes = OrderEdit { metadata: Some([].into()), ..OrderEdit::default() };
             assert_eq!(order.edit(notes, at(301)), Ok(Decision::unchanged(order.clone())));
         }
@@ -740,12 +741,12 @@ mod tests {
         assert_eq!(
             begun.edit(edit(600), at(302)),
             Ok(Decision::unchanged(begun.clone())),
-            "asking twice is asking once"
+            "a repetition changes nothing"
         );
     }
 
     #[test]
-    fn an_operation_that_stripe_failed_at_goes_on_under_another_key() {
+    fn an_operation_whose_key_is_exhausted_goes_on_under_a_new_number_and_key() {
         let order = issued(OPEN);
         let begun = order.edit(edit(600), at(301)).unwrap().order;
         let failure = ProviderFailure::KeyExhausted;
@@ -759,13 +760,13 @@ mod tests {
         assert_eq!((done.order.total, done.finished), (usd(600), again.tasks.iter().map(Task::key).collect()));
     }
 
-    /// An intent that another program has made for the order, say.
+    /// Snapshot of an intent that another program has made for the order.
     fn elsewhere(order: &Order, status: IntentStatus) -> IntentSnapshot {
         IntentSnapshot { intent: IntentId::new("pi_2").unwrap(), revision: None, ..seen(order, status) }
     }
 
     #[test]
-    fn an_order_that_another_intent_has_paid_is_neither_canceled_nor_edited() {
+    fn an_order_paid_by_another_intent_is_neither_canceled_nor_edited() {
         for begin in [
             |order: &Order| order.cancel(CancelReason::Abandoned, at(302)).unwrap(),
             |order: &Order| order.edit(edit(600), at(302)).unwrap(),
@@ -784,7 +785,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_still_be_paid_is_given_up_once_nothing_is_due() {
+    fn a_payable_intent_is_canceled_once_nothing_is_due() {
         let order = issued(OPEN);
         let paid = order.settle(&elsewhere(&order, IntentStatus::Succeeded), &Policies::DEFAULT, at(302)).unwrap();
         let operation = paid.order.operation.clone().unwrap();
@@ -792,7 +793,7 @@ mod tests {
         assert!(paid.tasks.contains(&operation.task()));
         let closed = paid.order.settle(&seen(&order, IntentStatus::Canceled), &Policies::DEFAULT, at(303)).unwrap();
         assert_eq!((&closed.order.state, &closed.order.operation), (&paid.order.state, &None));
-        // What the bank has in its hands waits for the bank.
+        // An intent that the bank is processing is not canceled.
         let update = seen(&order, IntentStatus::Processing);
         let processing = order.settle(&update, &Policies::DEFAULT, at(302)).unwrap().order;
         let paid = processing.settle(&elsewhere(&order, IntentStatus::Succeeded), &Policies::DEFAULT, at(303)).unwrap();
@@ -801,7 +802,7 @@ mod tests {
         let open_again = paid.order.settle(&later, &Policies::DEFAULT, at(400)).unwrap().order;
         let number = open_again.operation.as_ref().map(|it| (it.number, it.kind.name()));
         assert_eq!(number, Some((1, "cancel")));
-        // Stripe refuses it for a state that has passed: it is begun again. Another refusal is taken for good.
+        // A cancellation that was refused for a status that has passed begins again. Any other refusal is final.
         for (code, expected) in [(IntentError::UNEXPECTED_STATE, Some(2)), (IntentError::RESOURCE_MISSING, None)] {
             let error = ProviderFailure::Refused(IntentError::of_code(code));
             let refused = open_again.operation_failed(1, &error, at(401)).order;
@@ -809,9 +810,9 @@ mod tests {
         }
     }
 
-    /// Found by the simulator: somebody else had changed the amount of the intent before it was authorised.
+    /// Found by the simulator: another program had changed the amount of the intent before it was authorised.
     #[test]
-    fn a_capture_takes_what_is_due_and_no_more_than_that() {
+    fn a_capture_is_of_the_amount_due_and_no_more() {
         let authorised = |capturable: i64| {
             let order = issued(OPEN);
             let update = IntentSnapshot {
@@ -834,8 +835,8 @@ mod tests {
 
         let less = authorised(9_000);
         let part = less.capture(Some(usd(8_000)), at(401)).unwrap().order;
-        assert_eq!(captured(&part, 8_000).state.name(), "paid", "the shop asked for that");
+        assert_eq!(captured(&part, 8_000).state.name(), "paid", "the shop requested that amount");
         let all = captured(&less.capture(None, at(401)).unwrap().order, 9_000);
-        assert!(all.is_held_for_review(), "the shop asked for all that is due");
+        assert!(all.is_held_for_review(), "the shop requested all that is due");
     }
 }

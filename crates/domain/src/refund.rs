@@ -1,5 +1,5 @@
-//! Money that goes back. A refund is a row of its order before Stripe is asked for it; what Stripe says of it,
-//! or of one that was made elsewhere, is folded in by its provider id.
+//! Refunds. A refund is stored with its order before it is requested at Stripe; Stripe's answers and events about it,
+//! or about one that was made elsewhere, are folded in by Stripe's id of the refund.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,22 +13,22 @@ use crate::{
     RefundId, Task, Timestamp,
 };
 
-/// Where a refund stands.
+/// Status of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefundStatus {
-    /// Decided here; Stripe's answer is still out.
+    /// Committed here; Stripe has not answered yet.
     Requested,
-    /// Under way at Stripe.
+    /// Pending at Stripe.
     Pending,
-    /// Waits for the customer, who must say where to.
+    /// Waits for the customer, who must give Stripe bank details.
     RequiresAction,
-    /// Given back. It may still fail, when the customer's bank sends it back.
+    /// Refunded. It may still fail, when the customer's bank returns the money.
     Succeeded,
-    /// Not given back; the money is here. The end.
+    /// Not made, or returned: the shop has the money. A final status.
     Failed,
-    /// Called off; the money is here. The end.
+    /// Canceled: the shop has the money. A final status.
     Canceled,
 }
 
@@ -37,7 +37,7 @@ impl RefundStatus {
     pub const ALL: [Self; 6] =
         [Self::Requested, Self::Pending, Self::RequiresAction, Self::Succeeded, Self::Failed, Self::Canceled];
 
-    /// Its name: Stripe's, but for `requested`.
+    /// Stripe's name of the status; `requested` is our own.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requested => "requested",
@@ -49,12 +49,12 @@ impl RefundStatus {
         }
     }
 
-    /// The status that Stripe calls so.
+    /// Finds the status with this name at Stripe.
     pub fn from_stripe(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| *it != Self::Requested && it.name() == name)
     }
 
-    /// Whether the money is given back, or may be at any moment.
+    /// Whether the money is refunded, or may be at any time.
     pub const fn holds_money(self) -> bool {
         match self {
             Self::Requested | Self::Pending | Self::RequiresAction | Self::Succeeded => true,
@@ -62,7 +62,7 @@ impl RefundStatus {
         }
     }
 
-    /// Whether Stripe need not be asked any more. It tells by itself where a success fails after all.
+    /// Whether the refund need not be polled any more. Stripe sends an event if a succeeded refund fails later.
     pub const fn is_settled(self) -> bool {
         match self {
             Self::Succeeded | Self::Failed | Self::Canceled => true,
@@ -70,7 +70,7 @@ impl RefundStatus {
         }
     }
 
-    /// Its rank: a refund moves up only, whatever order the news of it come in.
+    /// Rank in the lattice of statuses: a refund only rises, in whatever order its updates come.
     const fn rank(self) -> u8 {
         match self {
             Self::Requested => 0,
@@ -95,16 +95,16 @@ impl FromStr for RefundStatus {
     }
 }
 
-/// Why money goes back, in Stripe's words.
+/// Reason of a refund, as Stripe's parameter `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefundReason {
-    /// It was charged twice.
+    /// The payment was charged twice.
     Duplicate,
-    /// It is a fraud.
+    /// The payment is fraudulent.
     Fraudulent,
-    /// The customer wants it so.
+    /// The customer requested the refund.
     RequestedByCustomer,
 }
 
@@ -112,12 +112,12 @@ impl RefundReason {
     /// Every reason.
     pub const ALL: [Self; 3] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer];
 
-    /// The reason of this name.
+    /// Finds the reason with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }
 
-    /// Its name at Stripe, in the API and in stored rows.
+    /// Name at Stripe, in the API and in stored rows.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
@@ -127,26 +127,26 @@ impl RefundReason {
     }
 }
 
-/// Who wanted a refund.
+/// Origin of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RefundOrigin {
-    /// The shop, by the API.
+    /// Request of the shop, by the API.
     Shop,
-    /// The policy on money that the order does not want.
+    /// Policy on money that does not match the order.
     Policy,
-    /// Somebody at Stripe: its dashboard, or another program.
+    /// Stripe's dashboard, or another program on the account.
     Provider,
 }
 
 impl RefundOrigin {
-    /// The origin of this name.
+    /// Finds the origin with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Shop, Self::Policy, Self::Provider].into_iter().find(|it| it.name() == name)
     }
 
-    /// Its name in the API and in stored rows.
+    /// Name in the API and in stored rows.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shop => "shop",
@@ -156,44 +156,44 @@ impl RefundOrigin {
     }
 }
 
-/// A refund as an order remembers it.
+/// Refund of a payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
-    /// Its number within the order, from 1.
+    /// Number within the order, from 1.
     pub number: u32,
-    /// The intent whose money it gives back.
+    /// PaymentIntent that is refunded.
     pub intent: IntentId,
-    /// How much of it.
+    /// Amount to refund.
     pub amount: Money,
-    /// Why.
+    /// Reason given to Stripe.
     pub reason: Option<RefundReason>,
-    /// Who wanted it.
+    /// Origin of the refund.
     pub origin: RefundOrigin,
-    /// Where it stands.
+    /// Latest known status.
     pub status: RefundStatus,
-    /// Its name at Stripe, once Stripe has told it.
+    /// Stripe's id of the refund (`re_…`), once it is known.
     pub provider_id: Option<RefundId>,
-    /// The number of the request to Stripe, from 1. It grows after a definite end alone, as Stripe repeats its
-    /// saved answer to a repeated key.
+    /// Number of the attempt to request it at Stripe, from 1. It grows only after a definite failure, since Stripe
+    /// repeats its saved answer to a repeated key.
     pub attempt: u32,
     /// Reason why it failed, or why Stripe could not make it yet.
     pub failure: Option<RefundFailure>,
-    /// When it was decided, or became known.
+    /// Time at which it was committed, or became known.
     pub requested_at: Timestamp,
-    /// The epoch in which it was decided, or became known; `None` in what was stored before there were epochs.
+    /// Epoch in which it was committed, or became known; `None` in refunds that were stored before there were epochs.
     pub epoch: Option<Epoch>,
-    /// Digest of the idempotency key with which the shop asked for it. Stripe keeps it in the refund's metadata, so that
-    /// a repeat of the request is known also where a restore from a backup has lost the refund.
+    /// Digest of the idempotency key of the shop's request. It is in the refund's metadata at Stripe, so that a
+    /// repeated request is recognised also after a restore from a backup has lost the refund.
     pub request: Option<Uuid>,
 }
 
 impl Refund {
-    /// Name by which Stripe remembers it, in `metadata.refund_id`.
+    /// Name of the refund in its metadata at Stripe (`metadata.refund_id`).
     pub fn name(&self, order: OrderId) -> String {
         format!("{order}:{}{}", self.number, Epoch::suffix(self.epoch))
     }
 
-    /// The key that Stripe is given.
+    /// Stripe's idempotency key of the request.
     pub fn idempotency_key(&self, order: OrderId) -> String {
         let name = self.name(order);
         if self.attempt == 1 { format!("refund:{name}") } else { format!("refund:{name}:{}", self.attempt) }
@@ -265,89 +265,89 @@ impl fmt::Display for RefundFailure {
     }
 }
 
-/// What a shop wants to give back.
+/// Refund that the shop requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewRefund {
-    /// How much; all that is left and not disputed if nothing is said.
+    /// Amount to refund; by default all that is left and not disputed.
     pub amount: Option<Money>,
-    /// Which payment's money; that which paid the order if nothing is said.
+    /// PaymentIntent to refund; by default the one that paid the order.
     pub intent: Option<IntentId>,
-    /// Why.
+    /// Reason given to Stripe.
     pub reason: Option<RefundReason>,
-    /// Digest of the request's idempotency key, for the refund to be known by.
+    /// Digest of the request's idempotency key: see [`Refund::request`].
     pub request: Option<Uuid>,
 }
 
-/// Why nothing is given back.
+/// Why a refund is not made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RefundError {
-    /// Nothing was received that could be given back.
-    #[error("nothing was received for the order that could be given back")]
+    /// No money was received that could be refunded.
+    #[error("no money was received for the order that could be refunded")]
     NothingReceived,
-    /// All of it went back, or is going.
-    #[error("all that was received has been given back, or is being given back")]
+    /// All of the money is refunded, or being refunded.
+    #[error("all that was received has been refunded, or is being refunded")]
     NothingLeft,
-    /// Nothing, or more than is left.
-    #[error("the amount to refund must be more than nothing and at most {}", .left.to_decimal())]
+    /// The amount is zero, or more than is left.
+    #[error("the amount to refund must be more than zero and at most {}", .left.to_decimal())]
     Amount {
-        /// What is left.
+        /// Amount received and not refunded.
         left: Money,
     },
-    /// An amount that Stripe's wire cannot carry.
+    /// Stripe's API cannot represent the amount.
     #[error("the amount to refund {0}")]
     NotOnTheWire(MoneyError),
-    /// The bank has taken the money back by a dispute, and not returned it: a refund would give it twice.
-    #[error("the payment is disputed: at most {} of it can be refunded, the rest would be given back twice", .undisputed.to_decimal())]
+    /// The disputed money was withdrawn and not reinstated: a refund would pay the customer twice.
+    #[error("the payment is disputed: at most {} of it can be refunded, the rest would be refunded twice", .undisputed.to_decimal())]
     Disputed {
-        /// What of the rest is not disputed.
+        /// Amount that is left and not disputed.
         undisputed: Money,
     },
 }
 
-/// What Stripe says of a refund at one moment.
+/// Refund as it was at Stripe at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RefundSnapshot {
-    /// Which.
+    /// Stripe's id of the refund (`re_…`).
     pub id: RefundId,
-    /// What its metadata says it is: see [`Refund::name`].
+    /// Name in the refund's metadata: see [`Refund::name`].
     pub name: Option<String>,
-    /// Whose money it gives back.
+    /// PaymentIntent that is refunded.
     pub intent: IntentId,
-    /// How much.
+    /// Amount of the refund.
     pub amount: Money,
-    /// Why.
+    /// Reason given to Stripe.
     pub reason: Option<RefundReason>,
-    /// Where it stands.
+    /// Status of the refund.
     pub status: RefundStatus,
-    /// Why it failed, if it did.
+    /// Stripe's `failure_reason`, if the refund failed.
     pub failure: Option<String>,
-    /// Digest in its metadata of the request that it was made for: see [`Refund::request`].
+    /// Digest in the refund's metadata of the request that it was made for: see [`Refund::request`].
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub request: Option<Uuid>,
 }
 
-/// Why news of a refund is not taken in.
+/// Why an update of a refund is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RefundUpdateError {
-    /// It is of an intent that is not this order's.
+    /// The refund is of a PaymentIntent of another order.
     #[error("the refunded payment intent does not belong to the order")]
     NotOurs,
-    /// It gives back more than the order knows to have come: news of the payment must be read first.
-    #[error("the refund is of money that is not known to have come")]
+    /// The refund is of more money than the order knows to be received: the payment must be read first.
+    #[error("the refund is of more money than is known to be received")]
     AheadOfMoney,
 }
 
-/// How often Stripe is asked anew for a refund that its balance cannot cover.
+/// Maximum number of attempts to request a refund at Stripe.
 pub const REFUND_ATTEMPTS_MAX: u32 = 12;
 
 impl Order {
-    /// Decides to give money back, and says under which number.
+    /// Decides on a refund that the shop requests, and returns its number.
     pub fn refund(&self, new: &NewRefund, now: Timestamp) -> Result<(Decision, u32), RefundError> {
         let intent = match (&new.intent, self.paid_by()) {
             (Some(id), _) => self.intent(id).ok_or(RefundError::NothingReceived)?,
             (None, Some(intent)) => intent,
-            // An order that waits for a person has money too, by one intent as a rule.
+            // An order that is held for review has money too, of one intent as a rule.
             (None, None) => {
                 let has_money = |it: &&crate::PaymentIntent| !self.left_of(&it.id).is_zero();
                 self.intents.iter().find(has_money).ok_or(RefundError::NothingReceived)?
@@ -363,20 +363,20 @@ impl Order {
         let undisputed = self.undisputed_of(&intent.id);
         let amount = new.amount.unwrap_or(if undisputed.is_zero() { left } else { undisputed });
         if amount.is_zero() || undisputed.minus(amount).is_err() {
-            let is_there = !amount.is_zero() && left.minus(amount).is_ok();
-            return Err(if is_there { RefundError::Disputed { undisputed } } else { RefundError::Amount { left } });
+            let is_left = !amount.is_zero() && left.minus(amount).is_ok();
+            return Err(if is_left { RefundError::Disputed { undisputed } } else { RefundError::Amount { left } });
         }
         amount.to_wire().map_err(RefundError::NotOnTheWire)?;
         let mut decision = Decision::unchanged(self.clone());
-        let number = decision.give_back(intent.id.clone(), amount, new.reason, RefundOrigin::Shop, now);
-        decision.mark_refund(number, new.request);
+        let number = decision.request_refund(intent.id.clone(), amount, new.reason, RefundOrigin::Shop, now);
+        decision.set_refund_request(number, new.request);
         decision.order.data.updated_at = now;
         Ok((decision, number))
     }
 
-    /// Takes in what Stripe says of a refund: of one of ours, by its provider id or by its name and amount, or of one that
-    /// was made elsewhere. The same may be said any number of times, in any order. The amount that was requested here
-    /// never changes by it.
+    /// Records a refund as it is at Stripe: one of ours, recognised by Stripe's id or by its name and amount, or one
+    /// that was made elsewhere. Updates may be repeated and come in any order. They never change the amount that was
+    /// requested here.
     pub fn update_refund(&self, update: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundUpdateError> {
         let mut decision = Decision::unchanged(self.clone());
         let intent = self.intent(&update.intent).ok_or(RefundUpdateError::NotOurs)?;
@@ -386,7 +386,7 @@ impl Order {
             .iter()
             .find(|it| it.provider_id.is_none() && update.name.as_deref() == Some(it.name(self.id).as_str()));
         let known = by_id.or_else(|| named.filter(|it| it.amount == update.amount));
-        // A restored database used the name again: that is another refund than the one that Stripe has made.
+        // After a restore the name was used again: Stripe's refund is another one than ours of this name.
         let differs = named.filter(|_| known.is_none());
         if by_id.is_some_and(|it| update.status.rank() <= it.status.rank()) {
             return Ok(decision);
@@ -404,15 +404,15 @@ impl Order {
         }
         let rest = decision.order.left_of(&intent.id);
         if let Some(of_policy) = of_policy.filter(|_| !rest.is_zero()) {
-            decision.give_back(intent.id.clone(), rest, of_policy.reason, RefundOrigin::Policy, now);
+            decision.request_refund(intent.id.clone(), rest, of_policy.reason, RefundOrigin::Policy, now);
         }
         decision.order.data.updated_at = now;
         Ok(decision)
     }
 
-    /// Records that the request for a refund has definitely failed at Stripe. After an exhausted key, or where the shop's
-    /// balance is too low, it is requested again later under a new key, with [`REFUND_ATTEMPTS_MAX`] attempts in all; any
-    /// other refusal ends it. The failure of an earlier attempt changes nothing.
+    /// Records that the request for a refund has definitely failed at Stripe. After an exhausted key, or where the
+    /// shop's balance is too low, it is requested again later under a new key, with [`REFUND_ATTEMPTS_MAX`] attempts in
+    /// all; any other refusal ends it. The failure of an earlier attempt changes nothing.
     pub fn refund_request_failed(
         &self,
         number: u32,
@@ -451,23 +451,23 @@ impl Order {
         decision
     }
 
-    /// The refund with this number.
+    /// Finds the refund with this number.
     pub fn refund_numbered(&self, number: u32) -> Option<&Refund> {
         self.refunds.iter().find(|it| it.number == number)
     }
 
-    /// The refund that was asked for by the request with this digest: see [`Refund::request`].
+    /// Finds the refund that the request with this digest made: see [`Refund::request`].
     pub fn refund_requested_by(&self, request: Uuid) -> Option<&Refund> {
         self.refunds.iter().find(|it| it.request == Some(request))
     }
 
-    /// What went back of an intent's money, or may at any moment: never more than came, so that the sum is an amount.
+    /// Amount refunded of an intent, or being refunded, in minor units: never more than was received.
     pub fn refunded_of(&self, intent: &IntentId) -> i64 {
-        let of_it = self.refunds.iter().filter(|it| it.intent == *intent && it.status.holds_money());
-        of_it.map(|it| it.amount.minor()).sum()
+        let refunds = self.refunds.iter().filter(|it| it.intent == *intent && it.status.holds_money());
+        refunds.map(|it| it.amount.minor()).sum()
     }
 
-    /// What is left of an intent's money.
+    /// Amount received by an intent and not refunded.
     pub fn left_of(&self, intent: &IntentId) -> Money {
         let left = self.received_beyond_refunds(intent);
         left.unwrap_or_else(|| {
@@ -475,7 +475,7 @@ impl Order {
         })
     }
 
-    /// What is left of an intent's money; `None` if more went back than came.
+    /// Amount received by an intent and not refunded; `None` if more was refunded than received.
     fn received_beyond_refunds(&self, intent: &IntentId) -> Option<Money> {
         let received = self.intent(intent)?.received;
         Money::new(received.minor() - self.refunded_of(intent), received.currency()).ok()
@@ -483,17 +483,17 @@ impl Order {
 }
 
 impl Decision {
-    /// Gives up refunds of ours for one that Stripe has made and that takes what they were to take. Stripe cannot have
-    /// made all of them: it never gives back more than came. Should it turn out that one that was given up was made,
-    /// its own news says so. Gives the one that a policy had decided on, if it is among them: what is left of its money
-    /// goes back all the same.
+    /// Fails requested refunds of ours, the newest first, until there is money for a refund that Stripe has made.
+    /// Stripe cannot have made all of them: it never refunds more than was received. If one of the failed ones was made
+    /// after all, its own update says so. Returns the policy's refund if it is among them: the rest of its money is
+    /// refunded all the same.
     fn make_room(&mut self, update: &RefundSnapshot) -> Result<Option<Refund>, RefundUpdateError> {
         let mut of_policy = None;
         while self.order.left_of(&update.intent).minus(update.amount).is_err() {
-            let undone = |it: &&Refund| {
+            let is_unreported = |it: &&Refund| {
                 it.intent == update.intent && it.status == RefundStatus::Requested && it.provider_id.is_none()
             };
-            let superseded = self.order.refunds.iter().rev().find(undone).cloned();
+            let superseded = self.order.refunds.iter().rev().find(is_unreported).cloned();
             let superseded = superseded.ok_or(RefundUpdateError::AheadOfMoney)?;
             self.move_refund(superseded.number, RefundStatus::Failed, Some(RefundFailure::Superseded));
             if superseded.origin == RefundOrigin::Policy {
@@ -503,18 +503,18 @@ impl Decision {
         Ok(of_policy)
     }
 
-    /// Puts a refund of somebody else's making into the order.
+    /// Adds a refund that was made elsewhere to the order.
     fn import_refund(&mut self, update: &RefundSnapshot, now: Timestamp) -> u32 {
         let number = self.add_refund(update.intent.clone(), update.amount, update.reason, RefundOrigin::Provider, now);
-        self.mark_refund(number, update.request);
+        self.set_refund_request(number, update.request);
         if !update.status.is_settled() {
             self.tasks.push(Task::Refund { refund: number });
         }
         number
     }
 
-    /// Puts a refund into the order, with the task that makes it.
-    pub(crate) fn give_back(
+    /// Adds a refund to the order, with the task that requests it at Stripe.
+    pub(crate) fn request_refund(
         &mut self,
         intent: IntentId,
         amount: Money,
@@ -554,8 +554,8 @@ impl Decision {
         number
     }
 
-    /// Keeps by which request a refund is known.
-    fn mark_refund(&mut self, number: u32, request: Option<Uuid>) {
+    /// Stores the digest of the request that a refund is made for: see [`Refund::request`].
+    fn set_refund_request(&mut self, number: u32, request: Option<Uuid>) {
         if let Some(refund) = self.order.data.refunds.iter_mut().find(|it| it.number == number) {
             refund.request = request;
         }
@@ -599,8 +599,8 @@ mod tests {
 
     fn paid() -> Order {
         let order = placed();
-        let asked = IntentSnapshot::new(intent(), order.id, order.total, at(300));
-        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        let created = IntentSnapshot::new(intent(), order.id, order.total, at(300));
+        let update = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
         order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order
     }
 
@@ -637,7 +637,7 @@ mod tests {
         assert_eq!((number, &first.tasks), (1, &vec![Task::Refund { refund: 1 }]));
         assert_eq!(first.order.refunds[0].idempotency_key(order.id), format!("refund:{}:1", order.id));
         let order = first.order;
-        // Pain no. 2: the second of two 60s on a 115 is refused while the first is still on its way.
+        // Of a payment of 115.00 a second refund of 60.00 is refused while the first is still being made.
         assert_eq!(order.refund(&of(6000), at(401)), Err(RefundError::Amount { left: usd(5500) }));
         let (rest, _) = order.refund(&NewRefund::default(), at(401)).unwrap();
         assert_eq!(rest.order.refunds[1].amount, usd(5500));
@@ -649,27 +649,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_is_known_by_its_name_until_stripe_has_given_it_one() {
-        let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
-        let name = name_of(&asked.order, number);
+    fn a_refund_is_recognised_by_its_name_until_its_id_at_stripe_is_known() {
+        let (requested, number) = paid().refund(&of(6000), at(400)).unwrap();
+        let name = name_of(&requested.order, number);
         let done =
-            asked.order.update_refund(&update("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
+            requested.order.update_refund(&update("re_1", Some(name), 6000, RefundStatus::Pending), at(401)).unwrap();
         assert_eq!((statuses(&done.order), done.finished), (vec![RefundStatus::Pending], vec![]));
         let done = done.order.update_refund(&update("re_1", None, 6000, RefundStatus::Succeeded), at(402)).unwrap();
         assert_eq!(statuses(&done.order), [RefundStatus::Succeeded]);
         assert_eq!(done.finished, [Task::Refund { refund: 1 }.key()]);
-        // Late and repeated news change nothing.
+        // Late and repeated updates change nothing.
         for status in [RefundStatus::Pending, RefundStatus::Succeeded] {
             let late = done.order.update_refund(&update("re_1", None, 6000, status), at(403)).unwrap();
             assert_eq!(late, Decision::unchanged(done.order.clone()));
         }
     }
 
-    /// Also seen in the field: a late "paid" after a full refund reopened the order.
+    /// A late "paid" event after a full refund must not reopen the order.
     #[test]
-    fn late_news_of_the_payment_does_not_undo_a_refund() {
-        let (asked, _) = paid().refund(&NewRefund::default(), at(400)).unwrap();
-        let order = asked.order;
+    fn a_late_event_of_the_payment_does_not_undo_a_refund() {
+        let (requested, _) = paid().refund(&NewRefund::default(), at(400)).unwrap();
+        let order = requested.order;
         let again = IntentSnapshot {
             status: IntentStatus::Succeeded,
             received: order.total,
@@ -680,22 +680,22 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_that_the_bank_sends_back_is_undone_in_the_books_and_told() {
-        let (asked, number) = paid().refund(&of(6000), at(400)).unwrap();
-        let name = Some(name_of(&asked.order, number));
+    fn a_refund_that_the_bank_returns_is_failed_and_a_notice_is_recorded() {
+        let (requested, number) = paid().refund(&of(6000), at(400)).unwrap();
+        let name = Some(name_of(&requested.order, number));
         let order =
-            asked.order.update_refund(&update("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
+            requested.order.update_refund(&update("re_1", name, 6000, RefundStatus::Succeeded), at(401)).unwrap().order;
         let failed = order.update_refund(&update("re_1", None, 6000, RefundStatus::Failed), at(500)).unwrap();
         assert_eq!(failed.order.payment_state(), PaymentState::Paid);
         assert_eq!(failed.order.left_of(&intent()), usd(11_500));
         let kinds: Vec<_> = failed.order.anomalies.iter().map(|it| (it.kind, it.kind.policy_name())).collect();
         assert_eq!(kinds, [(AnomalyKind::Notice(NoticeKind::RefundFailed { refund: 1 }), "tell")]);
         let (again, number) = failed.order.refund(&of(11_500), at(501)).unwrap();
-        assert_eq!((number, again.order.refunds.len()), (2, 2), "it is here again, and can be given back");
+        assert_eq!((number, again.order.refunds.len()), (2, 2), "the returned money can be refunded again");
     }
 
     #[test]
-    fn a_refund_made_at_stripe_is_imported_and_takes_the_place_of_one_that_was_not_made() {
+    fn a_refund_made_at_stripe_is_imported_and_supersedes_one_that_was_not_made() {
         let dashboard = update("re_9", None, 11_500, RefundStatus::Succeeded);
         let imported = paid().update_refund(&dashboard, at(400)).unwrap();
         assert_eq!(imported.order.refunds[0].origin, RefundOrigin::Provider);
@@ -709,11 +709,11 @@ mod tests {
         assert_eq!(both.order.refunds[0].failure, Some(RefundFailure::Superseded));
         assert!(both.finished.contains(&Task::Refund { refund: 1 }.key()));
         let pending = paid().update_refund(&update("re_8", None, 100, RefundStatus::Pending), at(400)).unwrap();
-        assert_eq!(pending.tasks, [Task::Refund { refund: 1 }], "it is watched until its end");
+        assert_eq!(pending.tasks, [Task::Refund { refund: 1 }], "it is polled until it is settled");
     }
 
     #[test]
-    fn news_of_a_refund_before_that_of_its_payment_wait() {
+    fn an_update_of_a_refund_before_its_payment_is_refused() {
         let order = placed();
         let dashboard = update("re_9", None, 11_500, RefundStatus::Succeeded);
         assert_eq!(order.update_refund(&dashboard, at(400)), Err(RefundUpdateError::NotOurs));
@@ -723,23 +723,23 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_want_of_balance_is_asked_again_and_any_other_is_the_end() {
+    fn a_refund_refused_for_a_low_balance_is_requested_again_and_any_other_refusal_is_final() {
         let error = |code: &str| ProviderFailure::Refused(IntentError::of_code(code));
-        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
-        let mut order = asked.order;
+        let (requested, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let mut order = requested.order;
         for attempt in 1..REFUND_ATTEMPTS_MAX {
             let decided = order.refund_request_failed(1, attempt, &error("balance_insufficient"), at(401));
             assert_eq!(decided.finished, [], "the task goes on");
             order = decided.order;
             assert_eq!(order.refunds[0].idempotency_key(order.id), format!("refund:{}:1:{}", order.id, attempt + 1));
         }
-        assert_eq!(order.anomalies.len(), 1, "told once");
+        assert_eq!(order.anomalies.len(), 1, "one notice for all attempts");
         let late = order.refund_request_failed(1, 1, &error("balance_insufficient"), at(402));
-        assert_eq!(late, Decision::unchanged(order.clone()), "of an earlier attempt");
+        assert_eq!(late, Decision::unchanged(order.clone()), "the failure of an earlier attempt");
         let ended = order.refund_request_failed(1, REFUND_ATTEMPTS_MAX, &error("balance_insufficient"), at(402));
         assert_eq!(statuses(&ended.order), [RefundStatus::Failed]);
-        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
-        let ended = asked.order.refund_request_failed(1, 1, &error("charge_disputed"), at(401));
+        let (requested, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let ended = requested.order.refund_request_failed(1, 1, &error("charge_disputed"), at(401));
         assert_eq!((statuses(&ended.order), ended.order.anomalies.len()), (vec![RefundStatus::Failed], 1));
         assert_eq!(ended.finished, [Task::Refund { refund: 1 }.key()]);
     }
@@ -747,8 +747,8 @@ mod tests {
     #[test]
     fn a_refund_whose_key_is_exhausted_is_requested_under_a_new_key_and_fails_after_the_last_attempt() {
         let failure = ProviderFailure::KeyExhausted;
-        let (asked, _) = paid().refund(&of(6000), at(400)).unwrap();
-        let mut order = asked.order;
+        let (requested, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let mut order = requested.order;
         for attempt in 1..REFUND_ATTEMPTS_MAX {
             let failed = order.refund_request_failed(1, attempt, &failure, at(401));
             let request = ProviderRequest::Refund { refund: 1, attempt };
@@ -775,9 +775,9 @@ mod tests {
     }
 
     proptest! {
-        /// I3 under any interleaving of what the shop asks for and what Stripe says.
+        /// I3 under any interleaving of the shop's requests and Stripe's updates.
         #[test]
-        fn whatever_is_asked_and_told_no_more_goes_back_than_came(
+        fn no_more_is_refunded_than_was_received(
             steps in prop::collection::vec((0_u8..3, 1_i64..9000, 0_usize..6, 0_u8..5), 1..25),
         ) {
             let mut order = paid();
@@ -797,18 +797,18 @@ mod tests {
                 order = Order::restore((*decided.order).clone()).map_err(|it| TestCaseError::fail(it.to_string()))?;
                 prop_assert!(order.refunded_of(&intent()) <= order.total.minor());
                 let is_paid = matches!(order.state, OrderState::Paid { .. });
-                prop_assert!(is_paid, "a refund is no way out of being paid");
+                prop_assert!(is_paid, "a refund does not change the state `Paid`");
             }
         }
     }
 
-    /// Found by the simulator: somebody at the dashboard was quicker, and gave back a part of what the order does not
-    /// want.
+    /// Found by the simulator: a part of a second payment was refunded at the dashboard before the policy's refund was
+    /// made.
     #[test]
-    fn what_a_policy_gives_back_goes_back_whole_though_somebody_else_gives_back_a_part() {
+    fn the_rest_of_a_policys_refund_is_made_after_a_partial_refund_at_the_dashboard() {
         let order = paid();
-        let asked = IntentSnapshot::new(IntentId::new("pi_2").unwrap(), order.id, order.total, at(300));
-        let second = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..asked };
+        let created = IntentSnapshot::new(IntentId::new("pi_2").unwrap(), order.id, order.total, at(300));
+        let second = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
         let order = order.settle(&second, &Policies::DEFAULT, at(400)).unwrap().order;
         let ours = order.refunds.last().unwrap().clone();
         assert_eq!((ours.origin, ours.amount), (RefundOrigin::Policy, order.total));
@@ -824,21 +824,21 @@ mod tests {
         assert!(order.left_of(&second.intent).is_zero());
     }
 
-    /// Found by the simulator: the newest of ours was given up for one of the dashboard's, though it was an older one
-    /// that Stripe had refused.
+    /// Found by the simulator: the newest of our refunds was failed for one of the dashboard's, though Stripe had made
+    /// it and refused an older one.
     #[test]
-    fn a_refund_that_was_given_up_and_made_all_the_same_is_known_again() {
+    fn a_superseded_refund_that_was_made_after_all_is_recognised() {
         use RefundStatus::{Failed, Requested, Succeeded};
         let (first, _) = paid().refund(&of(8000), at(400)).unwrap();
         let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();
         let name = Some(name_of(&second.order, number));
         let order =
             second.order.update_refund(&update("re_1", None, 3000, RefundStatus::Succeeded), at(402)).unwrap().order;
-        assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "what is newest is given up first");
+        assert_eq!(statuses(&order), [Requested, Failed, Succeeded], "the newest one is failed first");
         let (third, _) = order.refund(&NewRefund::default(), at(403)).unwrap();
         let made =
             third.order.update_refund(&update("re_2", name, 2000, RefundStatus::Succeeded), at(404)).unwrap().order;
-        // By now nothing tells which of the others Stripe has made, if any.
+        // It is unknown which of the others Stripe has made, if any.
         assert_eq!(statuses(&made), [Failed, Succeeded, Succeeded, Failed]);
         assert_eq!(made.left_of(&intent()), usd(11_500 - 5000));
     }

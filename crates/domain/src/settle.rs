@@ -6,24 +6,23 @@ use crate::{
     SnapshotSource, Task, Timestamp,
 };
 
-/// Why a snapshot is not taken in.
+/// Why a snapshot of a PaymentIntent is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SettleError {
-    /// The intent is not one of this order's, and nothing says that it became one.
+    /// The intent is not known as one of this order's, and its metadata does not make it one.
     #[error("the intent does not belong to the order")]
     NotOurs,
-    /// A webhook tells of a payment that Stripe did not confirm when it was read: it must be read again.
-    #[error("the payment was not confirmed by Stripe before, and must be read again")]
+    /// A webhook reports a payment that Stripe did not confirm when it was read: it must be read again.
+    #[error("Stripe has not confirmed this payment before: it must be read again")]
     NotConfirmed,
 }
 
 impl Order {
-    /// Takes in what Stripe says of an intent. This is the only way to [`OrderState::Paid`], for the answer
-    /// to a request, a webhook, a callback and a poll alike.
+    /// Records a snapshot of a PaymentIntent. This is the only way to [`OrderState::Paid`], for an answer to a request,
+    /// a webhook, a callback and a poll alike.
     ///
-    /// The same snapshot may come any number of times and in any order; news that changes nothing gives a
-    /// decision without facts. Money that does not fit becomes an [`Anomaly`], once for an intent, and
-    /// `policies` say what is done about it.
+    /// Snapshots may be repeated and come in any order; one that changes nothing gives a decision without facts. Money
+    /// that does not match the order becomes an [`Anomaly`], once for an intent, and is treated by `policies`.
     pub fn settle(
         &self,
         snapshot: &IntentSnapshot,
@@ -36,7 +35,7 @@ impl Order {
             return Err(SettleError::NotOurs);
         }
         if snapshot.livemode != self.livemode {
-            // A test payment says nothing about a live order: not even its status is taken in.
+            // A test payment does not concern a live order: not even its status is recorded.
             let mismatch = Mismatch::WrongLivemode { live: snapshot.livemode };
             decision.record_mismatch(snapshot.intent.clone(), mismatch, policies.on(mismatch), None, now);
             return Ok(decision.at(now));
@@ -50,9 +49,9 @@ impl Order {
         }
         let mut after = before.fold(snapshot);
         after.confirmed_at = after.confirmed_by(snapshot, &before, self.id, now);
-        let is_so_still = known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() });
-        if is_so_still && !after.may_be_taken_back() {
-            // No news, and not worth a write each time somebody looks.
+        let is_unchanged = known.is_some() && after == (PaymentIntent { as_of: after.as_of, ..before.clone() });
+        if is_unchanged && !after.depends_on_as_of() {
+            // A read that shows nothing new is not worth a commit.
             return Ok(decision);
         }
         if after.status != before.status || after.last_error != before.last_error {
@@ -71,16 +70,16 @@ impl Order {
             *place = after.clone();
         }
         decision.resolve_operation(&after, now);
-        // That Stripe has confirmed what was known is no other money.
+        // A confirmation of a known payment is no further money.
         let is_confirmed_alone = after == (PaymentIntent { confirmed_at: after.confirmed_at, ..before });
         if after.status == IntentStatus::Succeeded && !is_confirmed_alone {
-            decision.take_money(&after, *policies, now);
+            decision.apply_payment(&after, *policies, now);
         }
-        decision.close_what_is_left(now);
+        decision.cancel_needless_intent(now);
         Ok(decision.at(now))
     }
 
-    /// Tells that authorised money will be released soon, if it is still held.
+    /// Records a notice that authorised money will be released soon, if it is neither captured nor released yet.
     pub fn authorization_expires(&self, intent: &IntentId, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
@@ -89,8 +88,8 @@ impl Order {
         decision.at(now)
     }
 
-    /// Takes in what came of a payment on the shop's balance. The first word stands: what changes later are
-    /// movements of their own.
+    /// Records the balance transaction of a payment. The first one is kept: later changes of the balance are
+    /// transactions of their own.
     pub fn proceeds_known(&self, intent: &IntentId, proceeds: Proceeds, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         let known = decision.order.data.intents.iter_mut().find(|it| it.id == *intent && it.proceeds.is_none());
@@ -102,25 +101,24 @@ impl Order {
         decision.at(now)
     }
 
-    /// Records what a person should know of one of its payments. Nothing waits for it.
+    /// Records a notice about one of the order's PaymentIntents.
     pub fn notice(&self, intent: &IntentId, kind: NoticeKind, reason: Option<String>, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         decision.record_notice(intent.clone(), kind, reason, now);
         decision.at(now)
     }
 
-    /// What a capture of `intent` has released of the total, whoever made it and whatever the shop had asked for. `None`
-    /// where that was no capture of an intent that was authorised for the total.
+    /// Part of the total that a capture of `intent` has released, also where the capture was made elsewhere or the shop
+    /// had requested another amount. `None` where it was no capture of an intent that was authorised for the total.
     fn released_by_capture_of(&self, intent: &PaymentIntent) -> Option<Money> {
         let is_for_the_total = self.capture == CaptureMethod::Manual && intent.amount == self.total;
         let released = self.total.minus(intent.received).ok()?;
         (is_for_the_total && !intent.received.is_zero()).then_some(released)
     }
 
-    /// Whether an unknown intent is this order's all the same: its metadata, which the holder of the secret
-    /// key alone can write, names the order, and there is no other intent that a customer could pay, nor one on
-    /// its way. So an intent whose answer was lost is found again by its first webhook. What another program has
-    /// made for the order is its own until it has brought money.
+    /// Whether an unknown intent becomes this order's: its metadata, which only a holder of the secret key can write,
+    /// names the order, and the order has no other payable or requested intent. So an intent whose answer was lost is
+    /// found by its first webhook. An intent that another program has made for the order is adopted once it has ended.
     fn adopts(&self, snapshot: &IntentSnapshot) -> bool {
         let is_awaited = || self.requested.is_none_or(|it| snapshot.revision >= Some(it.revision));
         let is_the_only_one = || self.payable_intent().is_none() && is_awaited();
@@ -129,7 +127,7 @@ impl Order {
 }
 
 impl Decision {
-    /// Remembers an intent that is seen for the first time.
+    /// Adds an intent that is seen for the first time to the order.
     fn adopt(&mut self, snapshot: &IntentSnapshot, now: Timestamp) -> PaymentIntent {
         let data = &mut self.order.data;
         let revision = snapshot.revision.unwrap_or(data.revision);
@@ -142,8 +140,8 @@ impl Decision {
         intent
     }
 
-    /// Sees to it that what an intent comes to is learned without a webhook, and that what it held is not lost
-    /// unnoticed.
+    /// Schedules the polls of a payable intent and the notice before an authorisation expires, and finishes those tasks
+    /// at the intent's end.
     fn watch(&mut self, before: Option<&PaymentIntent>, after: &PaymentIntent) {
         let held = |it: &PaymentIntent| it.status == IntentStatus::RequiresCapture;
         let was_open = before.is_some_and(PaymentIntent::is_payable);
@@ -156,7 +154,7 @@ impl Decision {
         }
         self.watch_confirmation(before, after);
         if after.status.is_terminal() && before.is_none_or(PaymentIntent::is_payable) {
-            // Stripe would answer the old key with the intent that has just ended.
+            // Under the old key Stripe would answer with the intent that has just ended.
             self.order.data.attempt += 1;
             if was_open {
                 self.finished.push(Task::PollIntent { intent: intent() }.key());
@@ -170,21 +168,21 @@ impl Decision {
         }
     }
 
-    /// Decides what becomes of the money that `intent` brought: what is in the wrong currency, comes for an order
-    /// that is canceled or paid, or is not what is due, is for the policies; the rest pays the order. What is due
-    /// is the total, or what the shop has asked to be captured of it, or what somebody else who holds the account has
-    /// captured of it.
-    pub(crate) fn take_money(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
+    /// Decides on the money that `intent` has received: it pays the order, or does not match it (another currency,
+    /// another amount than is due, an order that is canceled or paid) and is treated by the policies. The amount due is
+    /// the total, or the part of it that the shop has requested to capture, or that was captured at Stripe by another
+    /// program.
+    pub(crate) fn apply_payment(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
         let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
         let mismatch = if received.currency() == expected.currency() {
             match &self.order.state {
                 OrderState::Canceled { .. } => Some(Mismatch::PaidAfterCancel { received }),
                 OrderState::Paid { by, .. } if *by == intent.id => {
-                    // It grew after it had paid the order.
+                    // More was received after it had paid the order.
                     (received != expected).then_some(Mismatch::AmountDiffers { expected, received })
                 }
                 OrderState::Paid { by, .. } if self.order.is_not_confirmed(by) && received == expected => {
-                    // Nothing came by the one that an event had told of. The order was told to be paid once.
+                    // Stripe has no money of the intent that events reported. `order.paid` was recorded for it already.
                     self.order.data.state = OrderState::Paid { by: intent.id.clone(), at: now };
                     None
                 }
@@ -196,7 +194,7 @@ impl Decision {
                 OrderState::Open => match self.order.released_by_capture_of(intent) {
                     Some(released) => {
                         self.pay_by(intent, now);
-                        // That is what is due of it from now on.
+                        // The captured amount is the amount due from now on.
                         if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
                             known.capture_asked = Some(received);
                         }
@@ -219,13 +217,13 @@ impl Decision {
             Policy::Refund if is_new => {
                 let is_second = matches!(mismatch, Mismatch::SecondPayment { .. });
                 let reason = is_second.then_some(RefundReason::Duplicate);
-                self.give_back(intent.id.clone(), received, reason, RefundOrigin::Policy, now);
+                self.request_refund(intent.id.clone(), received, reason, RefundOrigin::Policy, now);
             }
             Policy::Refund | Policy::HoldForReview => {}
         }
     }
 
-    /// Makes the order paid by what `intent` brought.
+    /// Makes the order paid by the money of `intent`.
     fn pay_by(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let by = intent.id.clone();
         self.order.data.state = OrderState::Paid { by: by.clone(), at: now };
@@ -261,7 +259,7 @@ impl Decision {
         true
     }
 
-    /// Dates the order if something happened to it.
+    /// Sets `updated_at` if the decision has facts.
     pub(crate) fn at(mut self, now: Timestamp) -> Self {
         if !self.facts.is_empty() {
             self.order.data.updated_at = now;
@@ -280,8 +278,8 @@ mod tests {
     use crate::{CancelReason, Currency, IntentId, IntentPlan, NewOrder, OrderId, PaymentState};
 
     fn seen(order: &Order, id: &str, status: IntentStatus, received: Money) -> IntentSnapshot {
-        let asked = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(300));
-        IntentSnapshot { status, received, ..asked }
+        let created = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(300));
+        IntentSnapshot { status, received, ..created }
     }
 
     fn success(order: &Order, id: &str) -> IntentSnapshot {
@@ -290,7 +288,7 @@ mod tests {
 
     fn issued() -> Order {
         let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         requested.order.settle(&answer, &Policies::DEFAULT, at(201)).unwrap().order
@@ -309,7 +307,7 @@ mod tests {
     fn the_first_answer_finishes_the_request() {
         let IntentPlan::Create { request, decision: Some(requested) } = placed().request_intent(at(200)).unwrap()
         else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let answer = seen(&requested.order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         let decided = requested.order.settle(&answer, &Policies::DEFAULT, at(201)).unwrap();
@@ -328,7 +326,7 @@ mod tests {
         assert_eq!(kinds, ["payment_intent.changed", "order.paid"]);
         let poll = Task::PollIntent { intent: IntentId::new("pi_1").unwrap() };
         assert_eq!(paid.finished, [poll.key(), Task::ExpireOrder.key()], "nothing is left to be done");
-        // Nor does a later look, which sees the same.
+        // A later read with the same result changes nothing.
         for seen in [300, 900] {
             let as_of = at(seen);
             let again = IntentSnapshot { as_of, as_of_max: as_of, ..success(&order, "pi_1") };
@@ -338,16 +336,16 @@ mod tests {
     }
 
     #[test]
-    fn an_open_intent_seen_as_it_was_is_no_news() {
+    fn a_read_of_an_unchanged_open_intent_changes_nothing() {
         let order = issued();
-        let look = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
-        let later = IntentSnapshot { as_of: at(900), as_of_max: at(900), ..look };
+        let read = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
+        let later = IntentSnapshot { as_of: at(900), as_of_max: at(900), ..read };
         assert_eq!(order.settle(&later, &Policies::DEFAULT, at(901)), Ok(Decision::unchanged(order)));
     }
 
-    /// Found by the simulator: a second attempt was under way, and late news of the first one's failure hid it.
+    /// Found by the simulator: a late event of the first attempt's failure hid that a second attempt was processing.
     #[test]
-    fn what_is_so_still_is_known_to_be_so_at_the_later_moment() {
+    fn an_unchanged_status_still_advances_as_of() {
         let at_second = |status, second| IntentSnapshot {
             as_of: at(second),
             as_of_max: at(second + 1),
@@ -375,31 +373,31 @@ mod tests {
         assert_eq!(paid.order.payment_state(), PaymentState::Paid);
     }
 
-    /// Found by the simulator: it was taken for ours, which was then not known any more.
+    /// Found by the simulator: it was adopted as the requested intent, and the requested one was then unknown.
     #[test]
-    fn an_intent_of_another_program_is_no_answer_to_our_request() {
+    fn an_intent_of_another_program_does_not_finish_our_request() {
         let IntentPlan::Create { request, decision: Some(requested) } = placed().request_intent(at(200)).unwrap()
         else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let order = requested.order;
         let elsewhere =
             IntentSnapshot { revision: None, ..seen(&order, "pi_x", IntentStatus::RequiresPaymentMethod, usd(0)) };
         assert_eq!(order.settle(&elsewhere, &Policies::DEFAULT, at(201)), Err(SettleError::NotOurs));
-        // Its money is another matter; and ours stays asked for until it is known.
+        // The money of the other intent pays the order; the request stays pending until its own intent is known.
         let money = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..elsewhere };
         let paid = order.settle(&money, &Policies::DEFAULT, at(202)).unwrap().order;
         assert_eq!((paid.state.name(), paid.requested), ("paid", Some(request)));
         let ours = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
         let known = paid.settle(&ours, &Policies::DEFAULT, at(203)).unwrap().order;
         assert_eq!((known.intents.len(), known.requested), (2, None));
-        assert_eq!(known.operation.as_ref().map(|it| it.kind.name()), Some("cancel"), "nobody is to pay it");
+        assert_eq!(known.operation.as_ref().map(|it| it.kind.name()), Some("cancel"), "it must not be paid too");
     }
 
     #[test]
     fn an_intent_whose_answer_was_lost_is_adopted_by_its_webhook() {
         let IntentPlan::Create { decision: Some(requested), .. } = placed().request_intent(at(200)).unwrap() else {
-            panic!("a new order asks for an intent")
+            panic!("a new order requests an intent")
         };
         let event = success(&requested.order, "pi_lost");
         let decided = requested.order.settle(&event, &Policies::DEFAULT, at(301)).unwrap();
@@ -408,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_of_another_order_is_not_taken_in() {
+    fn a_snapshot_of_another_orders_intent_is_refused() {
         let order = issued();
         let mut foreign = success(&order, "pi_other");
         foreign.order = Some(OrderId(uuid::Uuid::from_u128(8)));
@@ -420,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn money_after_a_cancel_goes_back_once() {
+    fn money_received_after_a_cancellation_is_refunded_once() {
         let canceled = placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
         let late = success(&canceled, "pi_1");
         let decided = canceled.settle(&late, &Policies::DEFAULT, at(301)).unwrap();
@@ -433,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_payment_goes_back_and_the_first_stays() {
+    fn a_second_payment_is_refunded_and_the_first_one_kept() {
         let order = issued();
         let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
         let second = success(&order, "pi_2");
@@ -445,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn money_that_does_not_fit_waits_for_a_person_and_takes_no_more() {
+    fn mismatched_money_holds_the_order_for_review_and_it_takes_no_other_payment() {
         let eur = Money::new(11_500, Currency::Eur).unwrap();
         for (change, expected) in [
             (IntentSnapshot { received: usd(11_499), ..success(&issued(), "pi_1") }, "amount_differs"),
@@ -477,7 +475,7 @@ mod tests {
         assert_eq!(decided.order.state, OrderState::Open);
     }
 
-    /// An authorised order whose money the shop captures.
+    /// Order with manual capture and an authorised payment.
     fn authorised() -> Order {
         let manual = NewOrder { capture: CaptureMethod::Manual, ..new_order() };
         let placed = Order::place(OrderId(uuid::Uuid::from_u128(7)), manual, at(100)).unwrap().order;
@@ -487,31 +485,31 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_of_less_by_whoever_holds_the_account_pays_the_order() {
+    fn a_capture_of_less_made_elsewhere_pays_the_order() {
         let captured = |minor| IntentSnapshot { received: usd(minor), ..success(&authorised(), "pi_1") };
-        for asked in [None, Some(usd(3000)), Some(usd(11_500))] {
-            let order = match asked {
+        for requested in [None, Some(usd(3000)), Some(usd(11_500))] {
+            let order = match requested {
                 None => authorised(),
-                Some(_) => authorised().capture(asked, at(250)).unwrap().order,
+                Some(_) => authorised().capture(requested, at(250)).unwrap().order,
             };
             let paid = order.settle(&captured(2000), &Policies::DEFAULT, at(301)).unwrap();
-            assert_eq!(paid.order.payment_state(), PaymentState::Paid, "{asked:?}");
+            assert_eq!(paid.order.payment_state(), PaymentState::Paid, "{requested:?}");
             let kind = AnomalyKind::Notice(NoticeKind::PartiallyCaptured { captured: usd(2000), released: usd(9500) });
             assert_eq!(paid.order.anomalies.iter().map(|it| it.kind).collect::<Vec<_>>(), [kind]);
-            assert_eq!(paid.order.operation, None, "{asked:?}");
+            assert_eq!(paid.order.operation, None, "{requested:?}");
             let dropped = paid.facts.iter().any(|it| it.kind() == "operation.dropped");
-            assert_eq!(dropped, asked.is_some(), "a capture of another amount was not done: {:?}", paid.facts);
+            assert_eq!(dropped, requested.is_some(), "a capture of another amount was not done: {:?}", paid.facts);
             let again = paid.order.settle(&captured(2000), &Policies::DEFAULT, at(302)).unwrap();
             assert_eq!(again, Decision::unchanged(paid.order.clone()));
             let elsewhere = Err(crate::CaptureError::OtherAmountCaptured { captured: usd(2000) });
-            assert_eq!(paid.order.capture(None, at(303)), elsewhere, "{asked:?}");
-            assert_eq!(paid.order.capture(Some(usd(3000)), at(303)), elsewhere, "{asked:?}");
-            assert!(paid.order.capture(Some(usd(2000)), at(303)).is_ok(), "{asked:?}");
+            assert_eq!(paid.order.capture(None, at(303)), elsewhere, "{requested:?}");
+            assert_eq!(paid.order.capture(Some(usd(3000)), at(303)), elsewhere, "{requested:?}");
+            assert!(paid.order.capture(Some(usd(2000)), at(303)).is_ok(), "{requested:?}");
         }
     }
 
     #[test]
-    fn a_capture_of_all_elsewhere_pays_an_order_of_which_the_shop_asked_for_a_part() {
+    fn a_full_capture_made_elsewhere_pays_an_order_of_which_the_shop_captures_a_part() {
         let order = authorised().capture(Some(usd(3000)), at(250)).unwrap().order;
         let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!((paid.order.payment_state(), &paid.order.anomalies), (PaymentState::Paid, &vec![]));
@@ -522,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn less_money_of_an_intent_of_another_amount_or_without_a_capture_differs() {
+    fn less_money_without_a_capture_of_the_full_authorisation_is_an_amount_that_differs() {
         let other = IntentSnapshot { amount: usd(5000), received: usd(2000), ..success(&authorised(), "pi_1") };
         let decided = authorised().settle(&other, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(anomalies(&decided.order), ["amount_differs"]);
@@ -532,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_of_a_payment_is_known_once() {
+    fn the_proceeds_of_a_payment_are_recorded_once() {
         let paid = issued().settle(&success(&issued(), "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
         let intent = IntentId::new("pi_1").unwrap();
         let known = paid.proceeds_known(&intent, Proceeds { gross: usd(11_500), fee: usd(363) }, at(302));
@@ -543,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn each_policy_is_the_shops_to_choose() {
+    fn each_mismatch_is_treated_by_its_policy() {
         let eur = Money::new(11_500, Currency::Eur).unwrap();
         let canceled = || placed().cancel(CancelReason::Abandoned, at(200)).unwrap().order;
         let paid = || issued().settle(&success(&issued(), "pi_1"), &Policies::DEFAULT, at(301)).unwrap().order;
@@ -571,39 +569,39 @@ mod tests {
             let returned = order.settle(&update, &refund, at(400)).unwrap();
             assert_eq!((anomalies(&returned.order), returned.order.is_held_for_review()), (vec![name], false));
             assert_eq!(policy_refunds(&returned), [(update.intent.clone(), update.received)], "{name}");
-            // It names the intent that it undoes, and happens once whatever is told again.
+            // The refund names its intent, and is requested once however often the snapshot is repeated.
             let again = returned.order.settle(&update, &refund, at(401)).unwrap();
             assert_eq!(again, Decision::unchanged(returned.order));
         }
     }
 
     #[test]
-    fn an_order_that_waits_for_a_person_goes_on_when_the_money_has_gone_back() {
+    fn an_order_held_for_review_takes_a_payment_after_the_refund() {
         let order = issued();
         let update = IntentSnapshot { received: usd(1000), ..success(&order, "pi_1") };
         let held = order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order;
         let (refunded, _) = held.refund(&crate::NewRefund::default(), at(302)).unwrap();
         assert_eq!(refunded.order.payment_state(), PaymentState::Unpaid);
         let IntentPlan::Create { request, .. } = refunded.order.request_intent(at(303)).unwrap() else {
-            panic!("what is unpaid can be paid")
+            panic!("an unpaid order takes a payment")
         };
-        assert_eq!(request.attempt, 2, "Stripe would answer the first key with the intent that has ended");
+        assert_eq!(request.attempt, 2, "under the first key Stripe would answer with the ended intent");
     }
 
     #[test]
-    fn an_authorisation_that_ends_leaves_the_order_unpaid_and_says_so() {
+    fn an_ended_authorisation_leaves_the_order_unpaid_and_is_recorded() {
         let order = issued();
         let held =
             IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
         let intent = held.intent.clone();
         let authorised = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(authorised.tasks, [Task::WatchAuthorization { intent: intent.clone() }]);
-        let told = authorised.order.authorization_expires(&intent, at(400));
-        assert_eq!(anomalies(&told.order), ["authorization_expiring"]);
-        let again = told.order.authorization_expires(&intent, at(401));
-        assert_eq!(again, Decision::unchanged(told.order.clone()));
+        let noticed = authorised.order.authorization_expires(&intent, at(400));
+        assert_eq!(anomalies(&noticed.order), ["authorization_expiring"]);
+        let again = noticed.order.authorization_expires(&intent, at(401));
+        assert_eq!(again, Decision::unchanged(noticed.order.clone()));
         let ended = seen(&order, "pi_1", IntentStatus::Canceled, usd(0));
-        let ended = told.order.settle(&ended, &Policies::DEFAULT, at(500)).unwrap();
+        let ended = noticed.order.settle(&ended, &Policies::DEFAULT, at(500)).unwrap();
         assert_eq!(ended.order.payment_state(), PaymentState::Unpaid);
         assert!(ended.facts.contains(&Fact::AuthorizationEnded { intent: intent.clone() }));
         let tasks = [Task::PollIntent { intent: intent.clone() }.key(), Task::WatchAuthorization { intent }.key()];
@@ -612,9 +610,9 @@ mod tests {
     }
 
     proptest! {
-        /// I2 and I5 over any news: paid iff a settled intent of the amount is there, and said once.
+        /// I2 and I5 over any snapshots: paid if and only if an intent of the amount has succeeded, and recorded once.
         #[test]
-        fn any_news_in_any_order_pays_once_and_only_with_the_right_money(
+        fn any_snapshots_in_any_order_pay_once_and_only_with_the_right_money(
             update in prop::collection::vec((0_usize..7, 1_usize..3, 0_i64..3, 0_i64..60), 1..20),
         ) {
             let mut order = issued();

@@ -150,7 +150,7 @@ async fn a_partial_capture_in_the_dashboard_pays_the_order_and_notes_the_release
     for body in [json!({}), json!({ "amount": "60.00" })] {
         let refused = shop.call(Method::POST, &capture, &body).await;
         assert_eq!((refused.status, refused.code()), (409, "order_paid"), "{refused:?}");
-        assert!(refused.body["error"]["detail"].as_str().unwrap().starts_with("50.00 was captured first"));
+        assert!(refused.body["error"]["detail"].as_str().unwrap().starts_with("50.00 was captured before"));
     }
     assert_eq!(shop.call(Method::POST, &capture, &json!({ "amount": "50.00" })).await.status, 200);
     let refund = shop.call(Method::POST, &format!("/orders/{order}/refunds"), &json!({})).await;
