@@ -1,42 +1,28 @@
 use paywright_domain::{CancelError, CancelReason, NotNow, Order, OrderState};
 use thiserror::Error;
 
-use crate::change::ChangeError;
 use crate::perform::PerformError;
-use crate::{Access, App, Changed, GatewayError, OrderRef, StoreError};
+use crate::{Access, App, Changed, GatewayError, GetOrderError, OrderRef};
 
 /// Why an order was not canceled.
 #[derive(Debug, Error)]
 pub enum CancelOrderError {
-    /// There is none, or it is somebody else's.
-    #[error("there is no such order")]
-    NotFound,
+    /// The order could not be read.
+    #[error(transparent)]
+    Order(#[from] GetOrderError),
     /// It cannot be canceled.
     #[error(transparent)]
-    Refused(CancelError),
+    Refused(#[from] CancelError),
     /// The provider did not say whether there is an intent.
     #[error(transparent)]
     Gateway(GatewayError),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-impl From<ChangeError<CancelError>> for CancelOrderError {
-    fn from(error: ChangeError<CancelError>) -> Self {
-        match error {
-            ChangeError::NotFound => Self::NotFound,
-            ChangeError::Refused(error) => Self::Refused(error),
-            ChangeError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl From<PerformError> for CancelOrderError {
     fn from(error: PerformError) -> Self {
         match error {
             PerformError::Gateway(error) => Self::Gateway(error),
-            PerformError::Store(error) => Self::Store(error),
+            PerformError::Order(error) => Self::Order(error),
             PerformError::Unmatched(_) => Self::Refused(NotNow::IntentRequested.into()),
         }
     }
@@ -52,9 +38,9 @@ impl App {
         reason: CancelReason,
     ) -> Result<Changed, CancelOrderError> {
         let names = std::slice::from_ref(which);
-        let decide = |order: &Order, now| order.cancel(reason, now);
+        let decide = |order: &Order, now| order.cancel(reason, now).map_err(CancelOrderError::Refused);
         let decided = match self.change(names, access, decide).await {
-            Err(ChangeError::Refused(CancelError::NotNow(NotNow::IntentRequested))) => {
+            Err(CancelOrderError::Refused(CancelError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
                 self.change(names, access, decide).await
             }

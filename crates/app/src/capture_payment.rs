@@ -1,24 +1,20 @@
 use paywright_domain::{CaptureError, IntentError, Money, OperationKind, Order, OrderState};
 use thiserror::Error;
 
-use crate::change::ChangeError;
-use crate::{Access, App, Changed, OrderRef, StoreError};
+use crate::{Access, App, Changed, GetOrderError, OrderRef};
 
 /// Why nothing was captured.
 #[derive(Debug, Error)]
 pub enum CapturePaymentError {
-    /// There is no such order, or it is somebody else's.
-    #[error("there is no such order")]
-    NotFound,
+    /// The order could not be read.
+    #[error(transparent)]
+    Order(#[from] GetOrderError),
     /// The order takes no capture.
     #[error(transparent)]
-    Refused(CaptureError),
+    Refused(#[from] CaptureError),
     /// Stripe would not capture it; the authorisation is as it was.
     #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Provider(IntentError),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(StoreError),
 }
 
 impl App {
@@ -30,12 +26,8 @@ impl App {
         access: &Access,
         amount: Option<Money>,
     ) -> Result<Changed, CapturePaymentError> {
-        let decided = self.change(std::slice::from_ref(which), access, |order, now| order.capture(amount, now)).await;
-        let order = decided.map_err(|error| match error {
-            ChangeError::NotFound => CapturePaymentError::NotFound,
-            ChangeError::Refused(error) => CapturePaymentError::Refused(error),
-            ChangeError::Store(error) => CapturePaymentError::Store(error),
-        })?;
+        let decide = |order: &Order, now| order.capture(amount, now).map_err(CapturePaymentError::Refused);
+        let order = self.change(std::slice::from_ref(which), access, decide).await?;
         let captures = |order: &Order| {
             let operation = order.operation.as_ref()?;
             match operation.kind {

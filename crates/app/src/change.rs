@@ -1,35 +1,76 @@
-//! The first two beats of every use case, in one place: decide on what is stored, commit what was decided.
+//! Decide and commit, the first two steps of every use case, and the one loop that repeats them.
 
 use paywright_domain::{Decision, Order, Timestamp};
 
 use crate::ports::inbox::ReceivedEvent;
 use crate::{
-    ATTEMPTS_MAX, Access, Actor, App, Cause, Changes, IdempotencyRecord, OrderRef, StoreError, Versioned, log,
+    ATTEMPTS_MAX, Access, Actor, App, Cause, Changes, GetOrderError, IdempotencyRecord, OrderRef, StoreError,
+    Versioned, log,
 };
 
-/// Why an order was not changed.
+/// Why an order was not changed, where the caller has no error type of its own for it.
 pub(crate) enum ChangeError<E> {
-    /// There is none, or it is somebody else's.
-    NotFound,
-    /// The domain refused.
+    /// The order was not found, or the store failed.
+    Order(GetOrderError),
+    /// The domain refused the change.
     Refused(E),
-    /// The store did not take it.
-    Store(StoreError),
+}
+
+impl<E> From<GetOrderError> for ChangeError<E> {
+    fn from(error: GetOrderError) -> Self {
+        Self::Order(error)
+    }
+}
+
+impl<E> From<StoreError> for ChangeError<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Order(error.into())
+    }
+}
+
+/// Result of one attempt of [`App::retry`].
+pub(crate) enum Attempt<T> {
+    /// The work is done.
+    Done(T),
+    /// The commit failed. Another attempt follows where another writer came first, or where it is unknown whether the
+    /// commit was done.
+    NotCommitted(StoreError),
+    /// The decision is out of date; another attempt follows at once.
+    Outdated,
+}
+
+impl<T> Attempt<T> {
+    /// The same attempt, with another form of its result.
+    pub(crate) fn map<U>(self, done: impl FnOnce(T) -> U) -> Attempt<U> {
+        match self {
+            Self::Done(it) => Attempt::Done(done(it)),
+            Self::NotCommitted(error) => Attempt::NotCommitted(error),
+            Self::Outdated => Attempt::Outdated,
+        }
+    }
+
+    /// The attempt whose commit had this outcome, and whose result is `done`.
+    pub(crate) fn committed(outcome: Result<(), StoreError>, done: T) -> Self {
+        match outcome {
+            Ok(()) => Self::Done(done),
+            Err(error) => Self::NotCommitted(error),
+        }
+    }
 }
 
 /// Cause, inbox event and idempotency record that are committed together with a decision.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CommitContext {
-    /// What made it happen.
+    /// Cause of the change.
     pub(crate) cause: Option<Cause>,
-    /// The message that it takes in.
+    /// Event that the change applies.
     pub(crate) received: Option<ReceivedEvent>,
-    /// What a repeat of the request is to be told.
+    /// Answer for a repeat of the request.
     pub(crate) idempotency: Option<IdempotencyRecord>,
 }
 
 impl CommitContext {
-    /// News from `source`, which the provider has told in the answer to `request`.
+    /// Context of an update from `source`, which Stripe gave in its answer to `request`.
     pub(crate) fn from(source: &str, request: Option<String>) -> Self {
         let cause = Cause { source: source.to_owned(), request, ..Cause::default() };
         Self { cause: Some(cause), ..Self::default() }
@@ -37,51 +78,95 @@ impl CommitContext {
 }
 
 impl App {
+    /// Runs `attempt`, with its number from 1, until it is done or fails otherwise than by its commit:
+    /// [`ATTEMPTS_MAX`] times at most.
+    pub(crate) async fn retry<T, E: From<StoreError>, A>(&self, mut attempt: impl FnMut(u32) -> A) -> Result<T, E>
+    where
+        A: Future<Output = Result<Attempt<T>, E>>,
+    {
+        self.retry_with((), |(), number| {
+            let attempt = attempt(number);
+            async move { Ok((attempt.await?, ())) }
+        })
+        .await
+    }
+
+    /// As [`Self::retry`], where each attempt gets the state that the one before has left; the first gets `state`.
+    pub(crate) async fn retry_with<S, T, E: From<StoreError>, A>(
+        &self,
+        mut state: S,
+        mut attempt: impl FnMut(S, u32) -> A,
+    ) -> Result<T, E>
+    where
+        A: Future<Output = Result<(Attempt<T>, S), E>>,
+    {
+        let mut number = 1;
+        loop {
+            // On the heap: the future of a use case that calls others would not fit on a stack.
+            let (ended, left) = Box::pin(attempt(state, number)).await?;
+            match ended {
+                Attempt::Done(done) => return Ok(done),
+                Attempt::NotCommitted(error) => self.again_after(error, &mut number).await?,
+                Attempt::Outdated if number < ATTEMPTS_MAX => number += 1,
+                Attempt::Outdated => return Err(StoreError::Conflict.into()),
+            }
+            state = left;
+        }
+    }
+
     /// As [`Self::change_with_context`], with no context.
-    pub(crate) async fn change<E>(
+    pub(crate) async fn change<E: From<GetOrderError> + From<StoreError>>(
         &self,
         names: &[OrderRef],
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
-    ) -> Result<Order, ChangeError<E>> {
+    ) -> Result<Order, E> {
         self.change_with_context(names, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
     }
 
-    /// Decides on the order that one of `names` finds, commits the decision, and gives the order as it is
-    /// then. Where another writer came first, or the store did not say whether it committed, it decides again on
-    /// what is there by then, [`ATTEMPTS_MAX`] times at most. Of a decision that changes nothing, only the message
-    /// that it takes in is kept.
-    pub(crate) async fn change_with_context<E>(
+    /// Loads the order that the first of `names` to find one finds, commits what `decide` decides on it, and returns the
+    /// order as it is then. Each further attempt loads the order and decides again.
+    pub(crate) async fn change_with_context<E: From<GetOrderError> + From<StoreError>>(
         &self,
         names: &[OrderRef],
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<(Decision, CommitContext), E> + Send + Sync,
-    ) -> Result<Order, ChangeError<E>> {
-        let mut attempt = 1;
-        loop {
-            let found = self.find(names, access).await.map_err(ChangeError::Store)?;
-            let Versioned { version, value: order } = found.ok_or(ChangeError::NotFound)?;
+    ) -> Result<Order, E> {
+        let decide = &decide;
+        self.retry(|_| async move {
+            let found = self.find(names, access).await?.ok_or(GetOrderError::NotFound)?;
             let now = self.clock.now();
-            let (decision, context) = decide(&order, now).map_err(ChangeError::Refused)?;
-            let received = context.received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
-            if decision.order == order {
-                if let Some(event) = &received {
-                    self.store.record_event(event).await.map_err(ChangeError::Store)?;
-                }
-                return Ok(order);
-            }
-            let after = decision.order.clone();
-            let CommitContext { idempotency, cause, .. } = context;
-            let changes = Changes { idempotency, cause, received, ..self.changes(version, decision, now) };
-            match self.commit(changes).await {
-                Ok(()) => return Ok(after),
-                Err(error) => self.again_after(error, &mut attempt).await.map_err(ChangeError::Store)?,
-            }
-        }
+            let (decision, context) = decide(&found.value, now)?;
+            Ok(self.commit_decision(found, decision, context, now).await?)
+        })
+        .await
     }
 
-    /// Commits with the actor of the work under way, logs the change, and wakes the worker if there is something to be
-    /// done at once. Every use case commits here, so that none can forget who asked.
+    /// Commits `decision`, made at `now` on the order `found`. A decision that changes nothing is not committed; only
+    /// the event of its context is stored.
+    pub(crate) async fn commit_decision(
+        &self,
+        found: Versioned<Order>,
+        decision: Decision,
+        context: CommitContext,
+        now: Timestamp,
+    ) -> Result<Attempt<Order>, StoreError> {
+        let Versioned { version, value: order } = found;
+        let CommitContext { cause, received, idempotency } = context;
+        let received = received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
+        if decision.order == order {
+            if let Some(event) = &received {
+                self.store.record_event(event).await?;
+            }
+            return Ok(Attempt::Done(order));
+        }
+        let after = decision.order.clone();
+        let changes = Changes { idempotency, cause, received, ..self.changes(version, decision, now) };
+        Ok(Attempt::committed(self.commit(changes).await, after))
+    }
+
+    /// Commits with the actor of the work under way, logs the change, and wakes the worker if a task is due at once.
+    /// Every use case commits here, so that no change is stored without its actor.
     pub(crate) async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         changes.cause = Cause::with_actor(changes.cause, Actor::current());
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
@@ -95,9 +180,9 @@ impl App {
         Ok(())
     }
 
-    /// Lets a use case go on with its next attempt after a commit that may go another way then, if it has one
-    /// left and its deadline is not over.
-    pub(crate) async fn again_after(&self, error: StoreError, attempt: &mut u32) -> Result<(), StoreError> {
+    /// Pauses before the next attempt after a failed commit, if the failure permits one, one is left and the request's
+    /// deadline is not over; else returns the failure.
+    async fn again_after(&self, error: StoreError, attempt: &mut u32) -> Result<(), StoreError> {
         match error {
             StoreError::Conflict | StoreError::Unknown(_) if *attempt < ATTEMPTS_MAX && !self.is_out_of_time() => {
                 self.pause(*attempt).await;
@@ -113,12 +198,12 @@ impl App {
         }
     }
 
-    /// Whether this request has waited for the store for so long that it makes no further attempt.
+    /// Whether this request has waited for the store too long to make a further attempt.
     fn is_out_of_time(&self) -> bool {
         self.doubt.as_ref().is_some_and(|it| it.deadline.is_over())
     }
 
-    /// Pauses after the `attempt`th attempt at the store. That counts as waiting for it.
+    /// Pauses after the `attempt`th attempt. The pause counts as waiting for the store.
     pub(crate) async fn pause(&self, attempt: u32) {
         let pause = self.clock.pause(attempt);
         match &self.doubt {
@@ -127,7 +212,7 @@ impl App {
         }
     }
 
-    /// The order that the first of `names` to find one finds, if `access` permits to see it.
+    /// Finds an order by the first of `names` that names one; `None` if there is none that `access` permits to see.
     pub(crate) async fn find(
         &self,
         names: &[OrderRef],
@@ -142,12 +227,8 @@ impl App {
         Ok(None)
     }
 
-    /// The order with this name, if `access` permits to see it.
-    pub(crate) async fn load(
-        &self,
-        which: &OrderRef,
-        access: &Access,
-    ) -> Result<Versioned<Order>, crate::GetOrderError> {
-        self.find(std::slice::from_ref(which), access).await?.ok_or(crate::GetOrderError::NotFound)
+    /// Loads the order with this name, if `access` permits to see it.
+    pub(crate) async fn load(&self, which: &OrderRef, access: &Access) -> Result<Versioned<Order>, GetOrderError> {
+        self.find(std::slice::from_ref(which), access).await?.ok_or(GetOrderError::NotFound)
     }
 }

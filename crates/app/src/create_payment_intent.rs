@@ -2,53 +2,57 @@ use paywright_domain::{IntentPlan, Order, RequestIntentError};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use crate::change::Attempt;
 use crate::intent_reads::Freshness;
-use crate::{ATTEMPTS_MAX, Access, App, GatewayError, GetOrderError, OrderRef, SettleFromProviderError, StoreError};
+use crate::perform::PerformError;
+use crate::{Access, App, GatewayError, GetOrderError, IssuedIntent, OrderRef, SettleFromProviderError};
 
-/// An intent that a customer can pay, with the order it is for.
+/// An order, with the client secret of its PaymentIntent.
 #[derive(Debug, Clone)]
-pub struct PayableIntent {
-    /// The order, which knows the intent.
+pub struct OrderPayment {
+    /// The order.
     pub order: Order,
-    /// What lets a browser pay it.
-    pub client_secret: SecretString,
+    /// Client secret with which a browser confirms the PaymentIntent, or reads it once it is paid. Always present while
+    /// the order is to be paid; `None` where Stripe returned none.
+    pub client_secret: Option<SecretString>,
 }
 
-/// Why there is no intent to pay.
+/// Why an order has no PaymentIntent to pay.
 #[derive(Debug, Error)]
 pub enum CreatePaymentIntentError {
-    /// The order cannot be shown to this caller.
+    /// The order could not be read.
     #[error(transparent)]
-    Get(#[from] GetOrderError),
-    /// The order takes no payment.
+    Order(#[from] GetOrderError),
+    /// The order accepts no payment.
     #[error(transparent)]
     Request(#[from] RequestIntentError),
-    /// The provider gave none.
+    /// Stripe returned no PaymentIntent.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// What the provider answered does not fit the order.
+    /// Stripe's answer does not fit the order.
     #[error(transparent)]
     Settle(#[from] SettleFromProviderError),
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+}
+
+impl From<PerformError> for CreatePaymentIntentError {
+    fn from(error: PerformError) -> Self {
+        error.of_loaded_order()
+    }
 }
 
 impl App {
-    /// Gives the one intent that a customer can pay an order by, making it if there is none.
+    /// Returns the one PaymentIntent by which a customer can pay an order, and creates it if there is none.
     ///
-    /// That it will be made is committed before the provider is asked. So any number of callers, crashes and
-    /// lost answers end in the same request with the same key, and in one intent. Of many callers at once one
-    /// asks the provider, and the others wait for what it learns.
+    /// The request is committed before it is sent to Stripe. So any number of callers, crashes and lost answers lead to
+    /// the same request with the same key, and to one PaymentIntent. Of many callers at once one sends the request, and
+    /// the others wait for its answer.
     pub async fn create_payment_intent(
         &self,
         which: &OrderRef,
         access: &Access,
-    ) -> Result<PayableIntent, CreatePaymentIntentError> {
-        let mut attempt = 1;
-        loop {
+    ) -> Result<OrderPayment, CreatePaymentIntentError> {
+        self.retry(|attempt| async move {
             let found = self.load(which, access).await?;
-            let order_id = found.value.id;
             let now = self.clock.now();
             let (guard, issued) = match found.value.request_intent(now)? {
                 IntentPlan::Existing(intent) => {
@@ -58,57 +62,32 @@ impl App {
                     if let Some(decision) = decision {
                         let changes = self.changes(found.version, *decision, now);
                         if let Err(error) = self.commit(changes).await {
-                            self.again_after(error, &mut attempt).await?;
-                            continue;
+                            return Ok(Attempt::NotCommitted(error));
                         }
                     }
-                    let guard = self.in_flight.begin(order_id, request);
-                    let issued = match &guard {
-                        Some(_) => self.perform_create_intent(&found.value, request).await,
-                        None => Err(GatewayError::InFlight.into()),
-                    };
-                    match issued {
-                        // Somebody else is guard the very same: what they learn will be stored.
-                        Err(CreatePaymentIntentError::Gateway(GatewayError::InFlight)) if attempt < ATTEMPTS_MAX => {
-                            self.clock.pause(attempt).await;
-                            attempt += 1;
-                            continue;
-                        }
-                        // It was not made, and that is known now: the next request has another key.
-                        Err(CreatePaymentIntentError::Gateway(GatewayError::KeyExhausted(_)))
-                            if attempt < ATTEMPTS_MAX =>
-                        {
-                            attempt += 1;
-                            continue;
-                        }
-                        // The refusal is stored, and the next request goes without the e-mail address.
-                        Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(error)))
-                            if attempt < ATTEMPTS_MAX
-                                && found.value.goes_on_without(found.value.email.as_ref(), &error) =>
-                        {
-                            attempt += 1;
-                            continue;
-                        }
-                        issued => (guard, issued?),
+                    match self.send_request(&found.value, request, attempt).await? {
+                        Some((guard, issued)) => (Some(guard), issued),
+                        None => return Ok(Attempt::Outdated),
                     }
                 }
             };
             let order = self.settle_answer("answer", &issued).await?;
-            // Now that it is stored, whoever waited for it reads it.
+            // The answer is stored: those who wait for it can load it.
             drop(guard);
             if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
-                // What was learned is stored. Without its secret nobody can pay it: a repeat reads it again.
-                let no_secret = || GatewayError::KeyExhausted("a payment intent without its client secret".into());
-                let client_secret = issued.client_secret.ok_or_else(no_secret)?;
-                return Ok(PayableIntent { order, client_secret });
+                return Ok(Attempt::Done(payable(order, issued)?));
             }
-            // It has ended meanwhile. An order that it did not pay gets another.
+            // The PaymentIntent has ended meanwhile. An order that it did not pay gets another one.
             order.request_intent(now)?;
-            if attempt >= ATTEMPTS_MAX {
-                return Err(StoreError::Conflict.into());
-            }
-            tracing::debug!(order = %order_id, intent = %issued.snapshot.intent, "the payment intent has ended");
-            attempt += 1;
-        }
+            tracing::debug!(order = %order.id, intent = %issued.snapshot.intent, "the payment intent has ended");
+            Ok(Attempt::Outdated)
+        })
+        .await
     }
+}
+
+/// An order whose PaymentIntent a browser can confirm. Without the client secret nobody can: a repeat reads it again.
+fn payable(order: Order, issued: IssuedIntent) -> Result<OrderPayment, GatewayError> {
+    let no_secret = || GatewayError::KeyExhausted("a payment intent without its client secret".into());
+    Ok(OrderPayment { order, client_secret: Some(issued.client_secret.ok_or_else(no_secret)?) })
 }

@@ -1,9 +1,8 @@
 use paywright_domain::{EditError, IntentError, NotNow, OperationKind, Order, OrderEdit, OrderState};
 use thiserror::Error;
 
-use crate::change::ChangeError;
 use crate::perform::PerformError;
-use crate::{Access, App, GatewayError, OrderRef, StoreError};
+use crate::{Access, App, GatewayError, GetOrderError, OrderRef};
 
 /// What became of a change that may have to wait for the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,38 +25,25 @@ impl Changed {
 /// Why an order was not edited.
 #[derive(Debug, Error)]
 pub enum EditOrderError {
-    /// There is none, or it is somebody else's.
-    #[error("there is no such order")]
-    NotFound,
+    /// The order could not be read.
+    #[error(transparent)]
+    Order(#[from] GetOrderError),
     /// It does not take the edit.
     #[error(transparent)]
-    Refused(EditError),
+    Refused(#[from] EditError),
     /// The provider does not take it: a card that there is not, say.
     #[error("the payment provider refused the change")]
     Provider(IntentError),
     /// The provider did not say whether there is an intent.
     #[error(transparent)]
     Gateway(GatewayError),
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-impl From<ChangeError<EditError>> for EditOrderError {
-    fn from(error: ChangeError<EditError>) -> Self {
-        match error {
-            ChangeError::NotFound => Self::NotFound,
-            ChangeError::Refused(error) => Self::Refused(error),
-            ChangeError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl From<PerformError> for EditOrderError {
     fn from(error: PerformError) -> Self {
         match error {
             PerformError::Gateway(error) => Self::Gateway(error),
-            PerformError::Store(error) => Self::Store(error),
+            PerformError::Order(error) => Self::Order(error),
             PerformError::Unmatched(_) => Self::Refused(NotNow::IntentRequested.into()),
         }
     }
@@ -73,9 +59,9 @@ impl App {
         edit: OrderEdit,
     ) -> Result<Changed, EditOrderError> {
         let names = std::slice::from_ref(which);
-        let decide = |order: &Order, now| order.edit(edit.clone(), now);
+        let decide = |order: &Order, now| order.edit(edit.clone(), now).map_err(EditOrderError::Refused);
         let decided = match self.change(names, access, decide).await {
-            Err(ChangeError::Refused(EditError::NotNow(NotNow::IntentRequested))) => {
+            Err(EditOrderError::Refused(EditError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
                 self.change(names, access, decide).await
             }

@@ -53,8 +53,8 @@ pub use actor::Actor;
 pub use audit::{Audit, Difference, DifferenceClass};
 pub use cancel_order::CancelOrderError;
 pub use capture_payment::CapturePaymentError;
-pub use check_payment::{CheckPaymentError, CheckedPayment};
-pub use create_payment_intent::{CreatePaymentIntentError, PayableIntent};
+pub use check_payment::CheckPaymentError;
+pub use create_payment_intent::{CreatePaymentIntentError, OrderPayment};
 pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
 pub use explain::{Explanation, Moment, NextStep, explain_order};
@@ -83,8 +83,8 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, OrdersPage, Paying, PaymentIntentParams,
-    RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
+    AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, OrdersPage, PaymentIntentParams, RateChoice,
+    Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
 };
 pub use work_id::{Work, WorkId};
 
@@ -170,7 +170,7 @@ impl App {
     /// Use cases with these ports and settings.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports { store, gateway, background, records, clock, ids, waker } = ports;
-        let owner = ids.owner();
+        let owner = ids.lease_owner();
         Self {
             store,
             gateway,

@@ -1,7 +1,8 @@
-use paywright_domain::{ContentError, NewOrder, Order, OrderId, OrderNumber};
+use paywright_domain::{ContentError, Decision, NewOrder, Order, OrderId, OrderNumber, Timestamp};
 use thiserror::Error;
 
-use crate::{App, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
+use crate::change::Attempt;
+use crate::{App, Changes, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
 
 /// What makes a request repeatable: a repeat with the same key gets the first one's answer.
 pub struct IdempotentRequest {
@@ -11,6 +12,19 @@ pub struct IdempotentRequest {
     pub fingerprint: [u8; 32],
     /// Words the answer in the caller's dialect, without secrets.
     pub answer: fn(&Order) -> String,
+}
+
+impl IdempotentRequest {
+    /// Record of this request, which placed `order` at `at`.
+    fn record(&self, order: &Order, at: Timestamp) -> IdempotencyRecord {
+        IdempotencyRecord {
+            key: self.key.clone(),
+            fingerprint: self.fingerprint,
+            order: order.id,
+            answer: (self.answer)(order),
+            at,
+        }
+    }
 }
 
 /// An order that was placed now, or by an earlier request with the same key.
@@ -46,66 +60,83 @@ pub enum PlaceOrderError {
     Store(#[from] StoreError),
 }
 
+/// A new order as the next attempt commits it.
+struct Placement {
+    decision: Decision,
+    at: Timestamp,
+    /// Whether a commit of this order may have been done.
+    in_doubt: bool,
+}
+
 impl App {
-    /// Places an order: one commit of the order, its first fact, and the record that lets a repeat of the
-    /// request find it.
+    /// Places an order: one commit of the order, its first fact, and the record by which a repeat of the request finds
+    /// it.
     pub async fn place_order(
         &self,
         new: NewOrder,
         request: Option<IdempotentRequest>,
     ) -> Result<PlacedOrder, PlaceOrderError> {
-        let new = NewOrder { livemode: self.settings.livemode, ..new };
-        let mut now = self.clock.now();
-        let mut drawn = self.ids.order_id(now);
-        let mut id = request.as_ref().map_or(drawn, |it| it.key.order_id(now));
-        let mut number = OrderNumber::of(id, now);
-        let mut attempt = 1;
-        let mut in_doubt = false;
-        loop {
-            let decision = Order::place_as(id, number.clone(), new.clone(), now)?;
+        let (new, request) = (&NewOrder { livemode: self.settings.livemode, ..new }, request.as_ref());
+        let first = self.decide_placement(new, request, OrderNumber::of)?;
+        self.retry_with(first, |mut placement, attempt| async move {
+            if attempt > 1
+                && let Some(placed) = self.placed_meanwhile(&mut placement, new, request).await?
+            {
+                return Ok((Attempt::Done(placed), placement));
+            }
+            let Placement { decision, at, .. } = &placement;
             let order = decision.order.clone();
-            let mut changes = self.changes(Version::NEW, decision, now);
-            if let Some(IdempotentRequest { key, fingerprint, answer }) = &request {
-                changes.idempotency = Some(IdempotencyRecord {
-                    key: key.clone(),
-                    fingerprint: *fingerprint,
-                    order: order.id,
-                    answer: answer(&order),
-                    at: now,
-                });
-            }
-            match self.commit(changes).await {
-                Ok(()) => return Ok(PlacedOrder::Now(Box::new(order))),
-                Err(error) => {
-                    in_doubt |= matches!(error, StoreError::Unknown(_));
-                    self.again_after(error, &mut attempt).await?;
+            let idempotency = request.map(|it| it.record(&order, *at));
+            let changes = Changes { idempotency, ..self.changes(Version::NEW, decision.clone(), *at) };
+            let committed = self.commit(changes).await;
+            placement.in_doubt |= matches!(committed, Err(StoreError::Unknown(_)));
+            Ok((Attempt::committed(committed, PlacedOrder::Now(Box::new(order))), placement))
+        })
+        .await
+    }
+
+    /// Decides on a new order with a new id. The id of an order with an idempotency key is made of the key.
+    fn decide_placement(
+        &self,
+        new: &NewOrder,
+        request: Option<&IdempotentRequest>,
+        number: impl FnOnce(OrderId, Timestamp) -> OrderNumber,
+    ) -> Result<Placement, PlaceOrderError> {
+        let at = self.clock.now();
+        let id = request.map_or_else(|| self.ids.order_id(at), |it| it.key.order_id(at));
+        let decision = Order::place_as(id, number(id, at), new.clone(), at)?;
+        Ok(Placement { decision, at, in_doubt: false })
+    }
+
+    /// Finds out, after a failed commit, whether the order is placed by now. If not, `placement` is what the next
+    /// attempt commits.
+    async fn placed_meanwhile(
+        &self,
+        placement: &mut Placement,
+        new: &NewOrder,
+        request: Option<&IdempotentRequest>,
+    ) -> Result<Option<PlacedOrder>, PlaceOrderError> {
+        let (order, in_doubt) = (&placement.decision.order, placement.in_doubt);
+        match self.earlier_placement(request).await? {
+            // Ids of one key and one millisecond are equal: in doubt, the order may be of this request.
+            Some(PlacedOrder::Before { order: before, .. }) if before == order.id && in_doubt => {}
+            Some(earlier) => return Ok(Some(earlier)),
+            None if !in_doubt => {
+                if let Some(request) = request
+                    && let Some(lost) = self.store.lost_order(order.id).await?
+                {
+                    return self.recovered_placement(request, lost, order).await.map(Some);
                 }
+                // The number may be taken.
+                *placement = self.decide_placement(new, request, |_, at| self.ids.order_number(at))?;
+                return Ok(None);
             }
-            match self.earlier_placement(request.as_ref()).await? {
-                // Ids of one key and one millisecond are equal: in doubt, the order may be of this request.
-                Some(PlacedOrder::Before { order: before, .. }) if before == id && in_doubt => {}
-                Some(earlier) => return Ok(earlier),
-                None if !in_doubt => {
-                    if let Some(request) = &request
-                        && let Some(lost) = self.store.lost_order(id).await?
-                    {
-                        return self.recovered_placement(request, lost, &order).await;
-                    }
-                    // The number may be taken.
-                    now = self.clock.now();
-                    drawn = self.ids.order_id(now);
-                    id = request.as_ref().map_or(drawn, |it| it.key.order_id(now));
-                    number = OrderNumber::of(drawn, now);
-                    continue;
-                }
-                None => {}
-            }
-            // Once the store has left it open, the same order is tried again until it is known to be there: the
-            // second of the two is refused, so that they cannot become two orders.
-            if self.store.order(&OrderRef::Id(id)).await?.is_some() {
-                return Ok(PlacedOrder::Now(Box::new(order)));
-            }
+            None => {}
         }
+        // In doubt, the same order is tried again until it is known to be stored: the second of the two commits is
+        // refused, so that they cannot become two orders.
+        let stored = self.store.order(&OrderRef::Id(order.id)).await?;
+        Ok(stored.map(|_| PlacedOrder::Now(Box::new(order.clone()))))
     }
 
     /// The order that an earlier request placed and a restore lost, where an operator has created it again.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::{
-    CancelReason, Epoch, IntentId, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderNumber,
-    OrderState, Refund, RefundError, RefundOrigin, Timestamp,
+    CancelReason, Epoch, IntentId, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderState,
+    Refund, RefundError, RefundOrigin, Timestamp,
 };
 use uuid::Uuid;
 
@@ -227,8 +227,10 @@ impl App {
         };
         let problem = match done {
             Ok(()) => None,
-            Err(PerformError::Store(error)) => return Err(error.into()),
-            Err(error @ (PerformError::Gateway(_) | PerformError::Unmatched(_))) => Some(error.to_string()),
+            Err(PerformError::Order(GetOrderError::Store(error))) => return Err(error.into()),
+            Err(error @ (PerformError::Gateway(_) | PerformError::Order(_) | PerformError::Unmatched(_))) => {
+                Some(error.to_string())
+            }
         };
         let order = self.find(&[OrderRef::Id(id)], &Access::All).await?.map(|it| it.value);
         Ok(RecoveredOrder { id, record, payment, decision, before, order, problem })
@@ -248,7 +250,7 @@ impl App {
             if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
                 // Another order has its number: the request was repeated before the recovery.
                 let now = self.clock.now();
-                lost.number = OrderNumber::of(self.ids.order_id(now), now);
+                lost.number = self.ids.order_number(now);
                 self.place_lost(&lost, payment).await?;
             }
         }
@@ -283,11 +285,9 @@ impl App {
         if matches!(order.state, OrderState::Open) {
             return match self.cancel_order(&OrderRef::Id(id), &Access::All, CancelReason::Abandoned).await {
                 Ok(_) => Ok(()),
-                Err(CancelOrderError::Store(error)) => Err(error.into()),
+                Err(CancelOrderError::Order(error)) => Err(error.into()),
                 Err(CancelOrderError::Gateway(error)) => Err(error.into()),
-                Err(error @ (CancelOrderError::NotFound | CancelOrderError::Refused(_))) => {
-                    Err(PerformError::Unmatched(error.to_string()))
-                }
+                Err(error @ CancelOrderError::Refused(_)) => Err(PerformError::Unmatched(error.to_string())),
             };
         }
         // A second run finds the refund of the first by the same key; after a failed refund the key is another.
@@ -300,14 +300,10 @@ impl App {
                 Err(PerformError::Unmatched(format!("the payment was not refunded ({failure})")))
             }
             Ok(_) | Err(RefundPaymentError::Refused(RefundError::NothingLeft | RefundError::NothingReceived)) => Ok(()),
-            Err(RefundPaymentError::Store(error) | RefundPaymentError::Get(GetOrderError::Store(error))) => {
-                Err(error.into())
+            Err(RefundPaymentError::Order(error)) => Err(error.into()),
+            Err(error @ (RefundPaymentError::Refused(_) | RefundPaymentError::KeyReused)) => {
+                Err(PerformError::Unmatched(error.to_string()))
             }
-            Err(
-                error @ (RefundPaymentError::Refused(_)
-                | RefundPaymentError::KeyReused
-                | RefundPaymentError::Get(GetOrderError::NotFound)),
-            ) => Err(PerformError::Unmatched(error.to_string())),
         }
     }
 }

@@ -2,40 +2,46 @@ use paywright_domain::{NewRefund, Order, Refund, RefundError, RefundStatus};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::{Access, App, GetOrderError, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Versioned};
+use crate::change::Attempt;
+use crate::{Access, App, GetOrderError, IdempotencyKey, IdempotencyRecord, OrderRef, Versioned};
 
-/// A refund, and the order that it belongs to.
+/// A refund, with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refunded {
     /// The order.
     pub order: Order,
-    /// The refund as it stands.
+    /// The refund as it is now.
     pub refund: Refund,
-    /// Whether an earlier request with the same key asked for it.
+    /// Whether an earlier request with the same key has made it.
     pub replayed: bool,
 }
 
-/// Why nothing is given back.
+impl Refunded {
+    /// The refund with this number, made by this request.
+    fn of(order: Order, number: u32) -> Result<Self, RefundError> {
+        let refund = order.refund_numbered(number).cloned().ok_or(RefundError::NothingReceived)?;
+        Ok(Self { order, refund, replayed: false })
+    }
+}
+
+/// Why nothing is refunded.
 #[derive(Debug, Error)]
 pub enum RefundPaymentError {
-    /// The order cannot be shown to this caller.
+    /// The order could not be read.
     #[error(transparent)]
-    Get(#[from] GetOrderError),
-    /// The order does not give it.
+    Order(#[from] GetOrderError),
+    /// The order refuses the refund.
     #[error(transparent)]
-    Refused(RefundError),
-    /// The key stood for another request.
+    Refused(#[from] RefundError),
+    /// The key was used for another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl App {
-    /// Gives money back: the refund is a row of its order before Stripe is asked, so that it is made once whatever
-    /// happens, and never for more than is left. `request` is the caller's key with a digest of all that it said: a
-    /// repeat gets the same refund.
+    /// Refunds a payment. The refund is a row of its order before it is sent to Stripe, so that it is made once, and never
+    /// for more than is left. `request` is the caller's key with a digest of the whole request: a repeat gets the same
+    /// refund.
     pub async fn refund_payment(
         &self,
         which: &OrderRef,
@@ -43,73 +49,78 @@ impl App {
         new: &NewRefund,
         request: Option<(IdempotencyKey, [u8; 32])>,
     ) -> Result<Refunded, RefundPaymentError> {
-        // A request without a key gets one of its own: where the store leaves it open whether it committed, the
-        // record of the key tells, and nothing is given back twice.
-        let own = || (IdempotencyKey { scope: Uuid::nil(), key: self.ids.owner().to_string() }, [0; 32]);
         let new = &NewRefund { request: request.as_ref().map(|(key, _)| key.digest()), ..new.clone() };
-        let request = request.unwrap_or_else(own);
-        let mut attempt = 1;
-        let (order, number) = loop {
-            if let Some(earlier) = self.earlier_refund(which, access, &request).await? {
-                if attempt == 1 {
-                    return Ok(earlier);
-                }
-                break (earlier.order, earlier.refund.number);
-            }
-            let Versioned { version, value: order } = self.load(which, access).await?;
-            // A restore from a backup has lost the record of the key, and found the refund at Stripe.
-            if let Some(refund) = new.request.and_then(|it| order.refund_requested_by(it)).cloned() {
-                let is_same = new.amount.is_none_or(|it| it == refund.amount);
-                return if is_same {
-                    Ok(Refunded { order, refund, replayed: true })
-                } else {
-                    Err(RefundPaymentError::KeyReused)
-                };
-            }
-            let now = self.clock.now();
-            let (decision, number) = match order.refund(new, now) {
-                Ok(decided) => decided,
-                Err(refusal) => {
-                    // Another request with the same key may have taken what this one was to take, a moment ago.
-                    let earlier = self.earlier_refund(which, access, &request).await?;
-                    return earlier.ok_or(RefundPaymentError::Refused(refusal));
-                }
-            };
-            let decided = decision.order.clone();
-            let mut changes = self.changes(version, decision, now);
-            changes.idempotency = Some(IdempotencyRecord {
-                key: request.0.clone(),
-                fingerprint: request.1,
-                order: order.id,
-                answer: number.to_string(),
-                at: now,
-            });
-            match self.commit(changes).await {
-                Ok(()) => break (decided, number),
-                Err(error) => self.again_after(error, &mut attempt).await?,
+        let request = &request.unwrap_or_else(|| self.own_request());
+        let attempt = |attempt| async move {
+            match self.earlier_refund(which, access, request).await? {
+                // After the first attempt it is of this very request, whose commit was in doubt.
+                Some(earlier) => Ok(Attempt::Done(Refunded { replayed: attempt == 1, ..earlier })),
+                None => self.commit_refund(which, access, new, request).await,
             }
         };
-        self.refund_now(order, number).await
+        let refunded = self.retry(attempt).await?;
+        if refunded.replayed { Ok(refunded) } else { Ok(self.refund_now(refunded).await) }
     }
 
-    /// Makes a refund that was committed a moment ago. Whatever goes wrong is no failure of the request any more:
-    /// the worker goes on with it.
-    async fn refund_now(&self, order: Order, number: u32) -> Result<Refunded, RefundPaymentError> {
-        let requested = order.refund_numbered(number).filter(|it| it.status == RefundStatus::Requested);
-        let made = match requested {
-            Some(refund) => self.make_refund(&order, refund).await,
-            None => Ok(order.clone()),
+    /// Key of a request whose caller chose none: where it is unknown whether its commit was done, the record of the key
+    /// shows it, and nothing is refunded twice.
+    fn own_request(&self) -> (IdempotencyKey, [u8; 32]) {
+        (IdempotencyKey { scope: Uuid::nil(), key: self.ids.idempotency_key().to_string() }, [0; 32])
+    }
+
+    /// Decides on a refund and commits it, with the record of the request's key.
+    async fn commit_refund(
+        &self,
+        which: &OrderRef,
+        access: &Access,
+        new: &NewRefund,
+        request: &(IdempotencyKey, [u8; 32]),
+    ) -> Result<Attempt<Refunded>, RefundPaymentError> {
+        let Versioned { version, value: order } = self.load(which, access).await?;
+        // A restore from a backup has lost the record of the key, and found the refund at Stripe.
+        if let Some(refund) = new.request.and_then(|it| order.refund_requested_by(it)).cloned() {
+            let is_same = new.amount.is_none_or(|it| it == refund.amount);
+            let refunded = Refunded { order, refund, replayed: true };
+            return if is_same { Ok(Attempt::Done(refunded)) } else { Err(RefundPaymentError::KeyReused) };
+        }
+        let now = self.clock.now();
+        let (decision, number) = match order.refund(new, now) {
+            Ok(decided) => decided,
+            Err(refusal) => {
+                // Another request with the same key may have refunded the same money a moment ago.
+                let earlier = self.earlier_refund(which, access, request).await?;
+                return Ok(Attempt::Done(earlier.ok_or(RefundPaymentError::Refused(refusal))?));
+            }
         };
-        let order = made.unwrap_or_else(|error| {
-            tracing::warn!(refund = number, %error, "left to the worker");
-            order
+        let refunded = Refunded::of(decision.order.clone(), number)?;
+        let mut changes = self.changes(version, decision, now);
+        changes.idempotency = Some(IdempotencyRecord {
+            key: request.0.clone(),
+            fingerprint: request.1,
+            order: order.id,
+            answer: number.to_string(),
+            at: now,
         });
-        let refund = order.refund_numbered(number).cloned();
-        let refund = refund.ok_or(RefundPaymentError::Refused(RefundError::NothingReceived))?;
-        Ok(Refunded { order, refund, replayed: false })
+        Ok(Attempt::committed(self.commit(changes).await, refunded))
     }
 
-    /// The refund that an earlier request with the same key led to, as it stands now.
+    /// Makes a refund that was committed a moment ago. A failure is logged and left to the worker: the request has
+    /// succeeded with its commit.
+    async fn refund_now(&self, refunded: Refunded) -> Refunded {
+        if refunded.refund.status != RefundStatus::Requested {
+            return refunded;
+        }
+        let number = refunded.refund.number;
+        match self.make_refund(&refunded.order, &refunded.refund).await {
+            Ok(order) => Refunded::of(order, number).unwrap_or(refunded),
+            Err(error) => {
+                tracing::warn!(refund = number, %error, "left to the worker");
+                refunded
+            }
+        }
+    }
+
+    /// Finds the refund that an earlier request with the same key has made, as it is now.
     async fn earlier_refund(
         &self,
         which: &OrderRef,

@@ -1,8 +1,8 @@
 use paywright_domain::{IntentSnapshot, Order, SettleError};
 use thiserror::Error;
 
-use crate::change::{ChangeError, CommitContext};
-use crate::{Access, App, IssuedIntent, OrderRef, StoreError};
+use crate::change::CommitContext;
+use crate::{Access, App, GetOrderError, IssuedIntent, OrderRef, StoreError};
 
 /// Why news was not taken in.
 #[derive(Debug, Error)]
@@ -19,6 +19,15 @@ pub enum SettleFromProviderError {
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<GetOrderError> for SettleFromProviderError {
+    fn from(error: GetOrderError) -> Self {
+        match error {
+            GetOrderError::NotFound => Self::UnknownOrder,
+            GetOrderError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl App {
@@ -48,11 +57,11 @@ impl App {
         let names: Vec<_> = [OrderRef::Intent(update.intent.clone())].into_iter().chain(by_metadata).collect();
         let policies = self.settings.policies;
         let decide = |order: &Order, now| Ok((order.settle(update, &policies, now)?, context.clone()));
-        self.change_with_context(&names, &Access::All, decide).await.map_err(|error| match error {
-            ChangeError::NotFound if update.order.is_none() => SettleFromProviderError::Foreign,
-            ChangeError::NotFound => SettleFromProviderError::UnknownOrder,
-            ChangeError::Refused(error) => SettleFromProviderError::Settle(error),
-            ChangeError::Store(error) => SettleFromProviderError::Store(error),
-        })
+        match self.change_with_context(&names, &Access::All, decide).await {
+            Err(SettleFromProviderError::UnknownOrder) if update.order.is_none() => {
+                Err(SettleFromProviderError::Foreign)
+            }
+            settled => settled,
+        }
     }
 }

@@ -14,8 +14,9 @@ use crate::back_fill::BACK_FILL;
 use crate::change::{ChangeError, CommitContext};
 use crate::perform::PerformError;
 use crate::{
-    Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, Lease, LeasedEvent, OrderRef,
-    OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, WorkId, log,
+    Access, App, Cause, EventClosing, EventStatus, ForeignEvent, GatewayError, GetOrderError, Lease, LeasedEvent,
+    OrderRef, OtherVersion, ProviderEvent, ProviderUpdate, ReceivedEvent, SettleFromProviderError, StoreError, WorkId,
+    log,
 };
 
 /// Reason of a parked event whose PaymentIntent is not stored with any order.
@@ -147,11 +148,11 @@ impl App {
             ProviderUpdate::Intent(snapshot) => self.apply_intent(snapshot, context).await,
             ProviderUpdate::Refund(refund) => match self.update_refund(refund, context).await {
                 Ok(order) => Ok(Applied::To(order.id)),
-                Err(ChangeError::NotFound) => not_yet(&UNKNOWN_INTENT),
+                Err(ChangeError::Order(GetOrderError::NotFound)) => not_yet(&UNKNOWN_INTENT),
                 Err(ChangeError::Refused(error @ (RefundUpdateError::NotOurs | RefundUpdateError::AheadOfMoney))) => {
                     not_yet(&error)
                 }
-                Err(ChangeError::Store(error)) => Err(error),
+                Err(ChangeError::Order(GetOrderError::Store(error))) => Err(error),
             },
             ProviderUpdate::Dispute(dispute) => self.apply_dispute(dispute, context).await,
             ProviderUpdate::Notice { intent, kind, reason } => {
@@ -179,16 +180,18 @@ impl App {
     }
 
     async fn apply_dispute(&self, dispute: &Dispute, context: &CommitContext) -> Result<Applied, StoreError> {
-        let decide = |order: &Order, now| Ok((order.update_dispute(dispute, now)?, context.clone()));
+        let decide = |order: &Order, now| {
+            Ok((order.update_dispute(dispute, now).map_err(ChangeError::Refused)?, context.clone()))
+        };
         match self.change_with_context(&[OrderRef::Intent(dispute.intent.clone())], &Access::All, decide).await {
             Ok(order) => Ok(Applied::To(order.id)),
-            Err(ChangeError::NotFound | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
+            Err(ChangeError::Order(GetOrderError::NotFound) | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
                 Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned()))
             }
             Err(ChangeError::Refused(error @ DisputeUpdateError::ContradictsDecision)) => {
                 Ok(Applied::ToBeRead(error.to_string()))
             }
-            Err(ChangeError::Store(error)) => Err(error),
+            Err(ChangeError::Order(GetOrderError::Store(error))) => Err(error),
         }
     }
 
@@ -200,11 +203,14 @@ impl App {
         context: &CommitContext,
         decide: impl Fn(&Order, Timestamp) -> Option<Decision> + Send + Sync,
     ) -> Result<Applied, StoreError> {
-        let decide = |order: &Order, now| decide(order, now).map(|it| (it, context.clone())).ok_or(());
+        let decide =
+            |order: &Order, now| decide(order, now).map(|it| (it, context.clone())).ok_or(ChangeError::Refused(()));
         match self.change_with_context(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
             Ok(order) => Ok(Applied::To(order.id)),
-            Err(ChangeError::NotFound | ChangeError::Refused(())) => Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())),
-            Err(ChangeError::Store(error)) => Err(error),
+            Err(ChangeError::Order(GetOrderError::NotFound) | ChangeError::Refused(())) => {
+                Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned()))
+            }
+            Err(ChangeError::Order(GetOrderError::Store(error))) => Err(error),
         }
     }
 
@@ -260,13 +266,15 @@ impl App {
                 (EventStatus::Foreign, Some(reason.to_owned()), None, None)
             }
             Ok(Applied::NotYet(reason) | Applied::ToBeRead(reason)) => unsettled(reason),
-            Err(error @ (PerformError::Gateway(GatewayError::NotUnderstood(_)) | PerformError::Unmatched(_))) => {
-                unsettled(error.to_string())
-            }
+            Err(
+                error @ (PerformError::Gateway(GatewayError::NotUnderstood(_))
+                | PerformError::Order(GetOrderError::NotFound)
+                | PerformError::Unmatched(_)),
+            ) => unsettled(error.to_string()),
             // Stripe could not be read, which says nothing about the order: the event is retried soon, and not given
             // up, however old it is.
             Err(error @ PerformError::Gateway(_)) => later(error.to_string(), self.retry_seconds(event.taken)),
-            Err(PerformError::Store(error)) => return Err(error),
+            Err(PerformError::Order(GetOrderError::Store(error))) => return Err(error),
         };
         let (owner, id, taken) = (self.owner, event.id.clone(), event.taken);
         Ok(EventClosing { owner, id, taken, status, error, order, again_at })

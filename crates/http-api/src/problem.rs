@@ -285,14 +285,13 @@ impl From<NotNow> for Problem {
 impl From<EditOrderError> for Problem {
     fn from(error: EditOrderError) -> Self {
         match error {
-            EditOrderError::NotFound => GetOrderError::NotFound.into(),
+            EditOrderError::Order(error) => error.into(),
             EditOrderError::Refused(EditError::Content(error)) => Self::content(&error),
             EditOrderError::Refused(error @ EditError::Paid) => Self::conflict("order_paid", error.to_string()),
             EditOrderError::Refused(error @ EditError::Canceled) => Self::conflict("order_canceled", error.to_string()),
             EditOrderError::Refused(EditError::NotNow(reason)) => reason.into(),
             EditOrderError::Provider(error) => GatewayError::Refused(error).into(),
             EditOrderError::Gateway(error) => error.into(),
-            EditOrderError::Store(error) => error.into(),
         }
     }
 }
@@ -300,11 +299,10 @@ impl From<EditOrderError> for Problem {
 impl From<CancelOrderError> for Problem {
     fn from(error: CancelOrderError) -> Self {
         match error {
-            CancelOrderError::NotFound => GetOrderError::NotFound.into(),
+            CancelOrderError::Order(error) => error.into(),
             CancelOrderError::Refused(error @ CancelError::Paid) => Self::conflict("order_paid", error.to_string()),
             CancelOrderError::Refused(CancelError::NotNow(reason)) => reason.into(),
             CancelOrderError::Gateway(error) => error.into(),
-            CancelOrderError::Store(error) => error.into(),
         }
     }
 }
@@ -312,7 +310,7 @@ impl From<CancelOrderError> for Problem {
 impl From<CapturePaymentError> for Problem {
     fn from(error: CapturePaymentError) -> Self {
         match error {
-            CapturePaymentError::NotFound => GetOrderError::NotFound.into(),
+            CapturePaymentError::Order(error) => error.into(),
             CapturePaymentError::Refused(error) => match error {
                 CaptureError::Paid | CaptureError::OtherAmountCaptured { .. } => {
                     Self::conflict("order_paid", error.to_string())
@@ -323,7 +321,6 @@ impl From<CapturePaymentError> for Problem {
                 CaptureError::NotNow(reason) => reason.into(),
             },
             CapturePaymentError::Provider(error) => GatewayError::Refused(error).into(),
-            CapturePaymentError::Store(error) => error.into(),
         }
     }
 }
@@ -331,7 +328,7 @@ impl From<CapturePaymentError> for Problem {
 impl From<RefundPaymentError> for Problem {
     fn from(error: RefundPaymentError) -> Self {
         match error {
-            RefundPaymentError::Get(error) => error.into(),
+            RefundPaymentError::Order(error) => error.into(),
             RefundPaymentError::Refused(error) => match error {
                 RefundError::NothingReceived => Self::conflict("payment_not_received", error.to_string()),
                 RefundError::NothingLeft => Self::conflict("payment_already_refunded", error.to_string()),
@@ -343,7 +340,6 @@ impl From<RefundPaymentError> for Problem {
                               a new key for a new refund";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
             }
-            RefundPaymentError::Store(error) => error.into(),
         }
     }
 }
@@ -432,11 +428,10 @@ impl From<RequestIntentError> for Problem {
 impl From<CreatePaymentIntentError> for Problem {
     fn from(error: CreatePaymentIntentError) -> Self {
         match error {
-            CreatePaymentIntentError::Get(error) => error.into(),
+            CreatePaymentIntentError::Order(error) => error.into(),
             CreatePaymentIntentError::Request(error) => error.into(),
             CreatePaymentIntentError::Gateway(error) => error.into(),
             CreatePaymentIntentError::Settle(error) => error.into(),
-            CreatePaymentIntentError::Store(error) => error.into(),
         }
     }
 }
@@ -444,7 +439,7 @@ impl From<CreatePaymentIntentError> for Problem {
 impl From<CheckPaymentError> for Problem {
     fn from(error: CheckPaymentError) -> Self {
         match error {
-            CheckPaymentError::Get(error) => error.into(),
+            CheckPaymentError::Order(error) => error.into(),
             CheckPaymentError::NotCompleted { payment: PaymentState::Processing, .. } => {
                 let detail = "the order is not paid yet: the bank is still processing the payment, which may take days";
                 Self::conflict("payment_processing", detail)
@@ -457,7 +452,6 @@ impl From<CheckPaymentError> for Problem {
             }
             CheckPaymentError::Gateway(error) => error.into(),
             CheckPaymentError::Settle(error) => error.into(),
-            CheckPaymentError::Request(error) => error.into(),
         }
     }
 }

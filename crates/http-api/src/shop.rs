@@ -278,7 +278,7 @@ pub(crate) async fn payment_intent(
     let which = order_ref(&order)?;
     let app = api.app.for_request();
     let payable = run_to_completion(async move { app.create_payment_intent(&which, &access).await }).await??;
-    payment(&payable.order, Some(&payable.client_secret), "Payment intent created successfully")
+    payment(&payable.order, payable.client_secret.as_ref(), "Payment intent created successfully")
 }
 
 /// `POST /orders/{order}/payment`: callback of a payment system that says the order is paid. The PaymentIntent is read

@@ -52,7 +52,7 @@ impl Ids for RandomIds {
         OrderId(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos)))
     }
 
-    fn owner(&self) -> Uuid {
+    fn random(&self) -> Uuid {
         Uuid::from_u128(fastrand::u128(..))
     }
 

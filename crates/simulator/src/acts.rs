@@ -2,8 +2,8 @@
 
 use paywright_app::{
     Access, App, CancelOrderError, CapturePaymentError, Changed, CheckPaymentError, CreatePaymentIntentError,
-    EditOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder, ProviderEvent,
-    ProviderUpdate, RefundPaymentError, StoreError,
+    EditOrderError, GetOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder,
+    ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, Currency, IntentId, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder,
@@ -411,8 +411,9 @@ impl Person {
             let edit = edit.clone();
             Box::pin(async move { app.edit_order(&OrderRef::Id(order), &Access::All, edit).await })
         };
-        let is_definite =
-            |error: &EditOrderError| matches!(error, EditOrderError::Refused(_) | EditOrderError::NotFound);
+        let is_definite = |error: &EditOrderError| {
+            matches!(error, EditOrderError::Refused(_) | EditOrderError::Order(GetOrderError::NotFound))
+        };
         let edited = self.retry_until_definite(self.tries, ask, is_definite).await;
         // The caller of an edit before a restore has died with its process.
         let is_in_step = |it: &Changed| match it {
@@ -432,8 +433,9 @@ impl Person {
             let reason = CancelReason::RequestedByCustomer;
             Box::pin(async move { app.cancel_order(&OrderRef::Id(order), &Access::All, reason).await })
         };
-        let is_definite =
-            |error: &CancelOrderError| matches!(error, CancelOrderError::Refused(_) | CancelOrderError::NotFound);
+        let is_definite = |error: &CancelOrderError| {
+            matches!(error, CancelOrderError::Refused(_) | CancelOrderError::Order(GetOrderError::NotFound))
+        };
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 
@@ -443,7 +445,8 @@ impl Person {
             let amount = minor.and_then(usd);
             Box::pin(async move { app.capture_payment(&OrderRef::Id(order), &Access::All, amount).await })
         };
-        let is_definite = |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Store(_));
+        let is_definite =
+            |error: &CapturePaymentError| !matches!(error, CapturePaymentError::Order(GetOrderError::Store(_)));
         drop(self.retry_until_definite(self.tries, ask, is_definite).await);
     }
 
@@ -468,7 +471,7 @@ impl Person {
                 let amount = minor.unwrap_or_else(|| refunded.refund.amount.minor());
                 self.world.core().books.confirmed_refunds.insert(made, amount);
             }
-            Err(Some(RefundPaymentError::Store(StoreError::Unavailable(_)))) if is_keyless => {
+            Err(Some(RefundPaymentError::Order(GetOrderError::Store(StoreError::Unavailable(_))))) if is_keyless => {
                 // The store says that nothing was changed: then no refund may exist.
                 self.world.core().books.refunds.remove(&name);
             }

@@ -266,7 +266,7 @@ impl Ids for ProcessPorts {
         OrderId(Uuid::from_u128((millis << 80) | (7 << 76) | (2 << 62) | drawn))
     }
 
-    fn owner(&self) -> Uuid {
+    fn random(&self) -> Uuid {
         Uuid::from_u128(u128::from(self.world.core().draw()))
     }
 

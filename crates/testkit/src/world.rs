@@ -51,7 +51,7 @@ impl Ids for CountedIds {
     }
 
     /// Draws owners in sequence over all apps of a test process.
-    fn owner(&self) -> Uuid {
+    fn random(&self) -> Uuid {
         static OWNERS: AtomicU32 = AtomicU32::new(0);
         Uuid::from_u128(u128::from(OWNERS.fetch_add(1, Ordering::SeqCst)) + 1)
     }

@@ -1,11 +1,14 @@
 //! Payments that an event told of, read at the provider.
 
-use paywright_domain::{IntentId, IntentStatus, Order, OrderId, PaymentIntent, Refund, RefundOrigin};
+use paywright_domain::{
+    Decision, IntentId, IntentStatus, Order, OrderId, PaymentIntent, Policies, Refund, RefundOrigin, Timestamp,
+};
 use secrecy::SecretString;
 
 use super::{NextRun, PerformError};
+use crate::change::CommitContext;
 use crate::schedule::HOPELESS_SECONDS;
-use crate::{Access, App, Cause, Changes, GatewayError, OrderRef, ReadPayment, Versioned};
+use crate::{Access, App, Cause, GatewayError, OrderRef, ReadPayment};
 
 /// A payment that was read, and its order as it is then.
 pub(crate) struct PaymentReadNow {
@@ -27,40 +30,25 @@ impl App {
         intent: &IntentId,
         cause: &Cause,
     ) -> Result<PaymentReadNow, PerformError> {
-        let mut attempt = 1;
-        let mut succeeded: Option<ReadPayment> = None;
-        loop {
-            let Versioned { version, value: order } = self.load(&OrderRef::Id(id), &Access::All).await?;
-            let read = match succeeded.take() {
+        self.retry_with(None, |succeeded: Option<ReadPayment>, _| async move {
+            let found = self.load(&OrderRef::Id(id), &Access::All).await?;
+            let read = match succeeded {
                 Some(read) => Some(read),
                 None => self.payment_now(intent).await?,
             };
             let now = self.clock.now();
-            let snapshot = read.as_ref().map(|it| &it.issued.snapshot);
-            let status = snapshot.filter(|it| it.order == Some(id)).map(|it| it.status);
-            let mut decision = order
-                .payment_read(intent, snapshot, &self.settings.policies, now)
-                .map_err(|error| PerformError::Unmatched(error.to_string()))?;
-            if let Some(proceeds) = read.as_ref().and_then(|it| it.proceeds).filter(|_| status.is_some()) {
-                let known = decision.order.proceeds_known(intent, proceeds, now);
-                decision.order = known.order;
-                decision.facts.extend(known.facts);
-            }
-            let client_secret = read.as_ref().and_then(|it| it.issued.client_secret.clone());
-            if decision.order == order {
-                return Ok(PaymentReadNow { order, status, client_secret });
-            }
-            let request = read.as_ref().and_then(|it| it.issued.request.clone());
-            let after = decision.order.clone();
-            let cause = Cause { request, ..cause.clone() };
-            let changes = Changes { cause: Some(cause), ..self.changes(version, decision, now) };
-            match self.commit(changes).await {
-                Ok(()) => return Ok(PaymentReadNow { order: after, status, client_secret }),
-                Err(error) => self.again_after(error, &mut attempt).await?,
-            }
-            // Nothing follows a success: that answer is as good for what the order is by now.
-            succeeded = read.filter(|it| it.issued.snapshot.status == IntentStatus::Succeeded);
-        }
+            let decision = decide_on_payment(&found.value, intent, read.as_ref(), self.settings.policies, now)?;
+            let issued = read.as_ref().map(|it| &it.issued);
+            let status = issued.filter(|it| it.snapshot.order == Some(id)).map(|it| it.snapshot.status);
+            let client_secret = issued.and_then(|it| it.client_secret.clone());
+            let cause = Cause { request: issued.and_then(|it| it.request.clone()), ..cause.clone() };
+            let context = CommitContext { cause: Some(cause), ..CommitContext::default() };
+            let committed = self.commit_decision(found, decision, context, now).await?;
+            // Nothing follows a success: that answer is good for the next attempt as well.
+            let succeeded = read.filter(|it| it.issued.snapshot.status == IntentStatus::Succeeded);
+            Ok((committed.map(|order| PaymentReadNow { order, status, client_secret }), succeeded))
+        })
+        .await
     }
 
     /// A payment as it stands at the provider; none where the provider has no such payment of this installation.
@@ -102,4 +90,25 @@ impl App {
         }
         Ok(order)
     }
+}
+
+/// Decides on a payment as it was read, with its proceeds; `None` where Stripe has no such payment.
+fn decide_on_payment(
+    order: &Order,
+    intent: &IntentId,
+    read: Option<&ReadPayment>,
+    policies: Policies,
+    now: Timestamp,
+) -> Result<Decision, PerformError> {
+    let snapshot = read.map(|it| &it.issued.snapshot);
+    let mut decision = order
+        .payment_read(intent, snapshot, &policies, now)
+        .map_err(|error| PerformError::Unmatched(error.to_string()))?;
+    let is_of_order = snapshot.is_some_and(|it| it.order == Some(order.id));
+    if let Some(proceeds) = read.and_then(|it| it.proceeds).filter(|_| is_of_order) {
+        let known = decision.order.proceeds_known(intent, proceeds, now);
+        decision.order = known.order;
+        decision.facts.extend(known.facts);
+    }
+    Ok(decision)
 }

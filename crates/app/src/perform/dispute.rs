@@ -4,7 +4,7 @@ use paywright_domain::{Dispute, IntentId, Order};
 
 use super::PerformError;
 use crate::change::CommitContext;
-use crate::{Access, App, Changes, OrderRef, UnknownStatus, Versioned};
+use crate::{Access, App, OrderRef, UnknownStatus};
 
 impl App {
     /// Takes in how each dispute of an intent stands at the provider, and gives those that have a status that is not
@@ -17,24 +17,19 @@ impl App {
         intent: &IntentId,
         context: &CommitContext,
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
-        let mut attempt = 1;
-        loop {
+        self.retry(|_| async move {
             let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
             let unknown_intent = || PerformError::Unmatched("no order knows the disputed payment intent".into());
-            let Versioned { version, value: order } = found.ok_or_else(unknown_intent)?;
+            let found = found.ok_or_else(unknown_intent)?;
             let (disputes, unknown) = self.disputes_now(intent).await?;
             let now = self.clock.now();
-            let decision = order.disputes_read(&disputes, now).map_err(|it| PerformError::Unmatched(it.to_string()))?;
-            if decision.order == order {
-                return Ok((order, unknown));
-            }
-            let after = decision.order.clone();
-            let changes = Changes { cause: context.cause.clone(), ..self.changes(version, decision, now) };
-            match self.commit(changes).await {
-                Ok(()) => return Ok((after, unknown)),
-                Err(error) => self.again_after(error, &mut attempt).await?,
-            }
-        }
+            let decision = found.value.disputes_read(&disputes, now);
+            let decision = decision.map_err(|it| PerformError::Unmatched(it.to_string()))?;
+            let context = CommitContext { cause: context.cause.clone(), ..CommitContext::default() };
+            let committed = self.commit_decision(found, decision, context, now).await?;
+            Ok(committed.map(|order| (order, unknown)))
+        })
+        .await
     }
 
     async fn disputes_now(&self, intent: &IntentId) -> Result<(Vec<Dispute>, Vec<UnknownStatus>), PerformError> {

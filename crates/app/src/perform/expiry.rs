@@ -20,9 +20,8 @@ impl App {
         {
             match self.cancel_order(&OrderRef::Id(id), &Access::All, CancelReason::Abandoned).await {
                 Ok(_) | Err(CancelOrderError::Refused(_)) => {}
-                Err(CancelOrderError::Store(error)) => return Err(error.into()),
+                Err(CancelOrderError::Order(error)) => return Err(error.into()),
                 Err(CancelOrderError::Gateway(error)) => return Err(error.into()),
-                Err(error @ CancelOrderError::NotFound) => return Err(PerformError::Unmatched(error.to_string())),
             }
         }
         let order = self.order_by_id(id).await?;

@@ -1,35 +1,71 @@
-//! PaymentIntent requests that were committed: sent to Stripe, or found there.
+//! Committed PaymentIntent requests: sent to Stripe, or found in its list.
 
-use std::convert::Infallible;
-
-use paywright_domain::{Fact, IntentRequest, Order, OrderId, ProviderFailure, Timestamp};
+use paywright_domain::{Fact, IntentRequest, IntentSnapshot, Order, OrderId, ProviderFailure, Timestamp};
 
 use super::PerformError;
-use crate::change::ChangeError;
-use crate::{
-    Access, App, CreatePaymentIntentError, GatewayError, GetOrderError, IssuedIntent, NewIntent, OrderRef, StoreError,
-};
+use crate::in_flight::InFlightGuard;
+use crate::{ATTEMPTS_MAX, Access, App, GatewayError, IssuedIntent, NewIntent, OrderRef, StoreError};
 
-/// How long the provider is trusted to remember a key, in seconds: an hour less than it says ("Idempotent
-/// requests": at least 24 hours).
+/// Age up to which Stripe is trusted to remember an idempotency key, in seconds: an hour less than documented
+/// ("Idempotent requests": at least 24 hours).
 const KEY_TRUSTED_SECONDS: u32 = 23 * 3600;
 
-/// How far the provider's clock may be from ours, in seconds.
+/// Largest difference between Stripe's clock and ours, in seconds.
 const CLOCKS_APART_SECONDS: u32 = 300;
 
+/// Answer to a PaymentIntent request, with its registration as in flight.
+pub(crate) type Answered<'a> = (InFlightGuard<'a>, IssuedIntent);
+
 impl App {
-    /// Performs the committed task of asking for an intent. A definite refusal is committed, so that the next
-    /// caller asks anew, and so is a failure that the provider would only repeat, once its records show that it made
-    /// nothing ([`GatewayError::KeyExhausted`]). Anything less definite leaves the request out, to be repeated.
+    /// Sends a committed request, unless another caller of this process is waiting for its answer. `None` if the order
+    /// has to be loaded and decided on again, which the last attempt is not.
+    pub(crate) async fn send_request(
+        &self,
+        order: &Order,
+        request: IntentRequest,
+        attempt: u32,
+    ) -> Result<Option<Answered<'_>>, PerformError> {
+        let guard = self.in_flight.begin(order.id, request);
+        let error = match guard {
+            Some(guard) => match self.perform_create_intent(order, request).await {
+                Ok(issued) => return Ok(Some((guard, issued))),
+                Err(error) => error,
+            },
+            None => GatewayError::InFlight.into(),
+        };
+        if attempt >= ATTEMPTS_MAX {
+            return Err(error);
+        }
+        match error {
+            // Another caller has sent the same request, whose answer will be stored.
+            PerformError::Gateway(GatewayError::InFlight) => {
+                self.clock.pause(attempt).await;
+                Ok(None)
+            }
+            // Stripe has created nothing, which is stored: the next request has another key.
+            PerformError::Gateway(GatewayError::KeyExhausted(_)) => Ok(None),
+            // The refusal is stored, and the next request goes without the e-mail address.
+            PerformError::Gateway(GatewayError::Refused(error))
+                if order.goes_on_without(order.email.as_ref(), &error) =>
+            {
+                Ok(None)
+            }
+            error @ (PerformError::Gateway(_) | PerformError::Order(_) | PerformError::Unmatched(_)) => Err(error),
+        }
+    }
+
+    /// Performs a committed request. A refusal is committed, so that the next caller sends another request, and so is
+    /// an exhausted key ([`GatewayError::KeyExhausted`]) once Stripe's list shows that nothing was created under it. Any
+    /// other failure leaves the request to be repeated.
     pub(crate) async fn perform_create_intent(
         &self,
         order: &Order,
         request: IntentRequest,
-    ) -> Result<IssuedIntent, CreatePaymentIntentError> {
-        let asked_at = self.asked_at(order, request).await?;
-        let is_forgotten = asked_at.plus_seconds(KEY_TRUSTED_SECONDS) < self.clock.now();
-        if is_forgotten && let Some(made) = self.look_for_intent(order, request, asked_at).await? {
-            return Ok(made);
+    ) -> Result<IssuedIntent, PerformError> {
+        let requested_at = self.requested_at(order, request).await?;
+        let is_forgotten = requested_at.plus_seconds(KEY_TRUSTED_SECONDS) < self.clock.now();
+        if is_forgotten && let Some(created) = self.find_created(order, request, requested_at).await? {
+            return Ok(created);
         }
         let key = request.idempotency_key(order.id);
         match self.gateway.create_intent(&NewIntent::of(order, request.revision, request.epoch), &key).await {
@@ -39,8 +75,8 @@ impl App {
                 Err(GatewayError::Refused(error).into())
             }
             Err(GatewayError::KeyExhausted(cause)) => {
-                if let Some(made) = self.look_for_intent(order, request, asked_at).await? {
-                    return Ok(made);
+                if let Some(created) = self.find_created(order, request, requested_at).await? {
+                    return Ok(created);
                 }
                 self.commit_failure(order.id, request, &ProviderFailure::KeyExhausted).await?;
                 Err(GatewayError::KeyExhausted(cause).into())
@@ -57,35 +93,35 @@ impl App {
         }
     }
 
-    /// When `request` was committed, or an earlier moment from which on its key cannot have been forgotten yet. Not the
-    /// order's last change: that may have been somebody else's, long after.
-    async fn asked_at(&self, order: &Order, request: IntentRequest) -> Result<Timestamp, StoreError> {
+    /// Time at which `request` was committed, or an earlier one since when Stripe cannot have forgotten its key. The
+    /// order's last change is not that: it may be a later one.
+    async fn requested_at(&self, order: &Order, request: IntentRequest) -> Result<Timestamp, StoreError> {
         if order.placed_at.plus_seconds(KEY_TRUSTED_SECONDS) >= self.clock.now() {
             return Ok(order.placed_at);
         }
         let facts = self.store.facts(order.id).await?;
-        let asked = facts.iter().rev().find(|it| it.fact == Fact::IntentRequested { request });
-        Ok(asked.map_or(order.placed_at, |it| it.at))
+        let requested = facts.iter().rev().find(|it| it.fact == Fact::IntentRequested { request });
+        Ok(requested.map_or(order.placed_at, |it| it.at))
     }
 
-    /// Looks for the intent of `request` among those that the provider has made since it was asked. Somebody else may
-    /// have found it a moment ago and changed it for a later revision already.
-    async fn look_for_intent(
+    /// Finds the PaymentIntent of `request` among those that Stripe has created since it was sent. Another process may
+    /// have found it a moment ago and updated it to a later revision already.
+    async fn find_created(
         &self,
         order: &Order,
         request: IntentRequest,
-        asked_at: Timestamp,
-    ) -> Result<Option<IssuedIntent>, CreatePaymentIntentError> {
-        let since = asked_at.minus_seconds(CLOCKS_APART_SECONDS);
+        requested_at: Timestamp,
+    ) -> Result<Option<IssuedIntent>, PerformError> {
+        let since = requested_at.minus_seconds(CLOCKS_APART_SECONDS);
         let mut after = None;
         loop {
             let page = self.records.intents(after.as_deref(), since).await?;
-            let is_it = |it: &&paywright_domain::IntentSnapshot| {
+            let is_the_one = |it: &&IntentSnapshot| {
                 it.order == Some(order.id)
                     && it.revision.is_some_and(|it| it >= request.revision)
                     && order.intent(&it.intent).is_none()
             };
-            if let Some(found) = page.items.iter().find(is_it) {
+            if let Some(found) = page.items.iter().find(is_the_one) {
                 return Ok(Some(self.gateway.intent(&found.intent).await?));
             }
             after = page.next;
@@ -100,44 +136,30 @@ impl App {
         order: OrderId,
         request: IntentRequest,
         failure: &ProviderFailure,
-    ) -> Result<(), CreatePaymentIntentError> {
-        let decide = |order: &Order, now| Ok::<_, Infallible>(order.intent_request_failed(request, failure, now));
-        match self.change(&[OrderRef::Id(order)], &Access::All, decide).await {
-            Ok(_) => Ok(()),
-            Err(ChangeError::NotFound) => Err(GetOrderError::NotFound.into()),
-            Err(ChangeError::Refused(never)) => match never {},
-            Err(ChangeError::Store(error)) => Err(error.into()),
-        }
+    ) -> Result<(), PerformError> {
+        self.decide(order, |order, now| order.intent_request_failed(request, failure, now)).await.map(drop)
     }
 
-    /// Learns what became of an intent that was asked for, where the answer is out: what an edit or a cancellation
-    /// must know first.
+    /// Settles the outcome of a request whose answer is missing, before an edit or a cancellation.
     pub(crate) async fn finish_request(&self, which: &OrderRef, access: &Access) -> Result<(), PerformError> {
         let order = self.load(which, access).await?.value;
         match order.requested {
-            Some(request) => self.learn_of_request(&order, request, "answer").await,
+            Some(request) => self.settle_request(&order, request, "answer").await,
             None => Ok(()),
         }
     }
 
-    pub(super) async fn learn_of_request(
+    /// Performs a request and settles its answer. A stored refusal is an answer too.
+    pub(super) async fn settle_request(
         &self,
         order: &Order,
         request: IntentRequest,
         source: &str,
     ) -> Result<(), PerformError> {
         match self.perform_create_intent(order, request).await {
-            Ok(issued) => {
-                self.settle_answer(source, &issued).await?;
-                Ok(())
-            }
-            // Recorded: whoever wants to pay asks anew.
-            Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_) | GatewayError::KeyExhausted(_))) => Ok(()),
-            Err(CreatePaymentIntentError::Gateway(error)) => Err(error.into()),
-            Err(CreatePaymentIntentError::Store(error)) => Err(error.into()),
-            Err(CreatePaymentIntentError::Get(error)) => Err(error.into()),
-            Err(CreatePaymentIntentError::Settle(error)) => Err(error.into()),
-            Err(error @ CreatePaymentIntentError::Request(_)) => Err(PerformError::Unmatched(error.to_string())),
+            Ok(issued) => Ok(self.settle_answer(source, &issued).await.map(drop)?),
+            Err(PerformError::Gateway(GatewayError::Refused(_) | GatewayError::KeyExhausted(_))) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

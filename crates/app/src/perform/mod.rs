@@ -9,12 +9,9 @@ mod operation;
 mod poll;
 mod refund;
 
-use std::convert::Infallible;
-
 use paywright_domain::{Decision, Order, OrderId, SettleError, Task, Timestamp};
 use thiserror::Error;
 
-use crate::change::ChangeError;
 use crate::{Access, App, GatewayError, GetOrderError, OrderRef, SettleFromProviderError, StoreError};
 
 /// Why a task was not done, this time.
@@ -23,9 +20,9 @@ pub enum PerformError {
     /// The provider did not do it, or did not say.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// The store did not take what the provider said.
+    /// The order could not be read, or the store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Order(#[from] GetOrderError),
     /// What the provider said fits no order.
     #[error("what the payment provider answered does not fit the order: {0}")]
     Unmatched(String),
@@ -43,7 +40,7 @@ pub(crate) enum NextRun {
 impl From<SettleFromProviderError> for PerformError {
     fn from(error: SettleFromProviderError) -> Self {
         match error {
-            SettleFromProviderError::Store(error) => Self::Store(error),
+            SettleFromProviderError::Store(error) => error.into(),
             SettleFromProviderError::Foreign
             | SettleFromProviderError::UnknownOrder
             | SettleFromProviderError::Settle(SettleError::NotOurs | SettleError::NotConfirmed) => {
@@ -53,11 +50,14 @@ impl From<SettleFromProviderError> for PerformError {
     }
 }
 
-impl From<GetOrderError> for PerformError {
-    fn from(error: GetOrderError) -> Self {
-        match error {
-            GetOrderError::Store(error) => Self::Store(error),
-            GetOrderError::NotFound => Self::Unmatched(error.to_string()),
+impl PerformError {
+    /// The same as the error of a use case that has loaded the order: an answer that does not fit what is stored then
+    /// shows that the stored order is corrupt.
+    pub(crate) fn of_loaded_order<E: From<GatewayError> + From<GetOrderError> + From<StoreError>>(self) -> E {
+        match self {
+            Self::Gateway(error) => error.into(),
+            Self::Order(error) => error.into(),
+            error @ Self::Unmatched(_) => StoreError::Corrupt(Box::new(error)).into(),
         }
     }
 }
@@ -72,7 +72,7 @@ impl App {
                 if order.requested != Some(*request) {
                     return Ok(NextRun::Done);
                 }
-                self.learn_of_request(&order, *request, "worker").await?;
+                self.settle_request(&order, *request, "worker").await?;
                 let is_out = self.order_by_id(id).await?.requested == Some(*request);
                 Ok(if is_out { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
             }
@@ -104,11 +104,6 @@ impl App {
         id: OrderId,
         decide: impl Fn(&Order, Timestamp) -> Decision + Send + Sync,
     ) -> Result<Order, PerformError> {
-        let decide = |order: &Order, now| Ok::<_, Infallible>(decide(order, now));
-        self.change(&[OrderRef::Id(id)], &Access::All, decide).await.map_err(|error| match error {
-            ChangeError::NotFound => GetOrderError::NotFound.into(),
-            ChangeError::Refused(never) => match never {},
-            ChangeError::Store(error) => PerformError::Store(error),
-        })
+        self.change(&[OrderRef::Id(id)], &Access::All, |order, now| Ok(decide(order, now))).await
     }
 }

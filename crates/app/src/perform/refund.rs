@@ -8,7 +8,7 @@ use paywright_domain::{
 use super::{NextRun, PerformError};
 use crate::change::{ChangeError, CommitContext};
 use crate::schedule::BALANCE_SECONDS;
-use crate::{Access, App, GatewayError, OrderRef, ProviderRefund, UnknownStatus};
+use crate::{Access, App, GatewayError, GetOrderError, OrderRef, ProviderRefund, UnknownStatus};
 
 impl App {
     /// Has a refund made that Stripe has not been asked for, or looks how it stands.
@@ -133,9 +133,11 @@ impl App {
         context: &CommitContext,
     ) -> Result<Order, PerformError> {
         self.update_refund(update, context).await.map_err(|error| match error {
-            ChangeError::NotFound => PerformError::Unmatched("no order knows the refunded payment intent".into()),
+            ChangeError::Order(GetOrderError::NotFound) => {
+                PerformError::Unmatched("no order knows the refunded payment intent".into())
+            }
+            ChangeError::Order(error) => error.into(),
             ChangeError::Refused(error) => PerformError::Unmatched(error.to_string()),
-            ChangeError::Store(error) => PerformError::Store(error),
         })
     }
 
@@ -145,7 +147,8 @@ impl App {
         context: &CommitContext,
     ) -> Result<Order, ChangeError<RefundUpdateError>> {
         let names = [OrderRef::Intent(update.intent.clone())];
-        let decide = |order: &Order, now| Ok((order.update_refund(update, now)?, context.clone()));
+        let decide =
+            |order: &Order, now| Ok((order.update_refund(update, now).map_err(ChangeError::Refused)?, context.clone()));
         self.change_with_context(&names, &Access::All, decide).await
     }
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use paywright_domain::{CartId, OrderId, Timestamp};
+use paywright_domain::{CartId, OrderId, OrderNumber, Timestamp};
 use uuid::Uuid;
 
 /// Port to the clock: the current time, and pauses.
@@ -23,8 +23,23 @@ pub trait Ids: Send + Sync {
         CartId(self.order_id(now).0)
     }
 
-    /// Fresh id of a lease owner, different in every process.
-    fn owner(&self) -> Uuid;
+    /// Number for an order placed at `now` whose first number was not free.
+    fn order_number(&self, now: Timestamp) -> OrderNumber {
+        OrderNumber::of(self.order_id(now), now)
+    }
+
+    /// Owner of leases: two processes never have the same.
+    fn lease_owner(&self) -> Uuid {
+        self.random()
+    }
+
+    /// Idempotency key of a request that is made once, such as one whose caller chose no key.
+    fn idempotency_key(&self) -> Uuid {
+        self.random()
+    }
+
+    /// A UUID that was not drawn before, in this process or in another one.
+    fn random(&self) -> Uuid;
 
     /// Random number of seconds from 0 to `seconds`, by which waits are spread.
     fn spread(&self, seconds: u32) -> u32;

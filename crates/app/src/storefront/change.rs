@@ -3,6 +3,7 @@ use paywright_domain::{
 };
 
 use super::{Session, Shopper, Storefront, StorefrontError};
+use crate::change::Attempt;
 use crate::{Access, Changed, OrderRef, StoreError, Version};
 
 impl Storefront {
@@ -13,17 +14,19 @@ impl Storefront {
         shopper: &Shopper,
         change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync,
     ) -> Result<Session, StorefrontError> {
-        let mut attempt = 1;
-        loop {
-            let session = self.current(shopper).await?;
-            let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
-            let changed = change(session.cart.clone(), &terms, now)?;
-            let priced = self.priced(changed, &terms, now).await?;
-            match self.keep(session, priced, &terms, now).await {
-                Err(StorefrontError::Store(error)) => self.app.again_after(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        let change = &change;
+        self.app
+            .retry(|_| async move {
+                let session = self.current(shopper).await?;
+                let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
+                let changed = change(session.cart.clone(), &terms, now)?;
+                let priced = self.priced(changed, &terms, now).await?;
+                match self.keep(session, priced, &terms, now).await {
+                    Err(StorefrontError::Store(error)) => Ok(Attempt::NotCommitted(error)),
+                    kept => Ok(Attempt::Done(kept?)),
+                }
+            })
+            .await
     }
 
     async fn priced(&self, cart: Cart, terms: &Terms, now: Timestamp) -> Result<Cart, StorefrontError> {
@@ -146,16 +149,14 @@ impl Storefront {
 
     /// Forgets a cart, once its order cannot be paid.
     pub async fn remove_cart(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
-        let mut attempt = 1;
-        loop {
-            let session = self.current(shopper).await?;
-            if let Some(order) = &session.order {
-                self.give_up(order).await?;
-            }
-            match self.carts.remove_cart(session.version, session.cart.id).await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.app.again_after(error, &mut attempt).await?,
-            }
-        }
+        self.app
+            .retry(|_| async move {
+                let session = self.current(shopper).await?;
+                if let Some(order) = &session.order {
+                    self.give_up(order).await?;
+                }
+                Ok(Attempt::committed(self.carts.remove_cart(session.version, session.cart.id).await, ()))
+            })
+            .await
     }
 }

@@ -44,7 +44,7 @@ impl Storefront {
             }
         };
         let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, fill).await };
-        let (name, owner) = (cart_creation_lock(customer), self.app.ids.owner());
+        let (name, owner) = (cart_creation_lock(customer), self.app.ids.lease_owner());
         let mut attempt = 1;
         loop {
             match self.current(shopper).await {

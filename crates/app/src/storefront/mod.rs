@@ -25,7 +25,7 @@ use thiserror::Error;
 
 pub use account::{AccountCard, AccountOrder, AccountOrders, OrdersPage, is_completed};
 pub use checkout::{CartChange, RateChoice};
-pub use pay::{Paying, PaymentIntentParams};
+pub use pay::PaymentIntentParams;
 pub use saved_cards::CardSetup;
 
 use crate::doubt::Remembering;

@@ -1,13 +1,13 @@
 use paywright_domain::{
-    CartError, Money, NewOrder, Order, OrderEdit, OrderNumber, OrderState, Payer, PaymentMethodId, RequestIntentError,
+    CartError, Money, NewOrder, Order, OrderEdit, OrderState, Payer, PaymentMethodId, RequestIntentError,
 };
-use secrecy::SecretString;
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
+use crate::change::Attempt;
 use crate::intent_reads::Freshness;
 use crate::{
-    ATTEMPTS_MAX, Access, CheckPaymentError, CheckedPayment, CreatePaymentIntentError, GatewayError, GetOrderError,
-    OrderRef, PayableIntent, StoreError, Version,
+    ATTEMPTS_MAX, Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, GetOrderError, OrderPayment,
+    OrderRef, StoreError, Version,
 };
 
 /// Parameters of a PaymentIntent request.
@@ -19,27 +19,6 @@ pub struct PaymentIntentParams {
     pub amount: Option<String>,
 }
 
-/// A payment intent, and what a browser or an app needs to pay it.
-#[derive(Debug, Clone)]
-pub struct Paying {
-    /// The order, which knows the intent.
-    pub order: Order,
-    /// What lets a browser pay it, or read it once it is paid: always there as long as it is to be paid.
-    pub client_secret: Option<SecretString>,
-}
-
-impl From<PayableIntent> for Paying {
-    fn from(payable: PayableIntent) -> Self {
-        Self { order: payable.order, client_secret: Some(payable.client_secret) }
-    }
-}
-
-impl From<CheckedPayment> for Paying {
-    fn from(checked: CheckedPayment) -> Self {
-        Self { order: checked.order, client_secret: checked.client_secret }
-    }
-}
-
 impl Storefront {
     /// The one intent that the shopper's cart can be paid by, made if there is none: the order is placed, or made what
     /// the cart says, before the provider is asked.
@@ -47,7 +26,7 @@ impl Storefront {
         &self,
         shopper: &Shopper,
         params: &PaymentIntentParams,
-    ) -> Result<Paying, StorefrontError> {
+    ) -> Result<OrderPayment, StorefrontError> {
         if let Some(order) = self.order_alone(shopper).await? {
             return self.intent_of_order(order, params).await;
         }
@@ -73,7 +52,7 @@ impl Storefront {
             let payable = made?;
             let due = session.cart.totals().map_err(CartError::Total)?.due;
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
-                return Ok(payable.into());
+                return Ok(payable);
             }
             // Where the provider has not said that it knows the last change, nobody is shown another amount.
             if self.is_still(shopper, &session).await? {
@@ -116,22 +95,20 @@ impl Storefront {
     async fn place(&self, session: &Session) -> Result<(), StorefrontError> {
         let (app, cart) = (&self.app, &session.cart);
         let payer = self.payer_known(cart).await?;
-        let new = NewOrder { livemode: app.settings.livemode, ..cart.to_order(payer) };
-        let mut number = cart.number();
-        let mut attempt = 1;
-        loop {
+        let new = &NewOrder { livemode: app.settings.livemode, ..cart.to_order(payer) };
+        app.retry(|attempt| async move {
             let now = app.clock.now();
-            let decision = Order::place_as(cart.order, number.clone(), new.clone(), now)?;
-            match app.commit(app.changes(Version::NEW, decision, now)).await {
-                Ok(()) => return Ok(()),
-                Err(error) => app.again_after(error, &mut attempt).await?,
-            }
-            if self.order_of(cart).await?.is_some() {
-                return Ok(());
-            }
-            // Another order has drawn this number.
-            number = OrderNumber::of(app.ids.order_id(now), now);
-        }
+            let number = match attempt {
+                1 => cart.number(),
+                _ if self.order_of(cart).await?.is_some() => return Ok(Attempt::Done(())),
+                // Another order has drawn the cart's number.
+                _ => app.ids.order_number(now),
+            };
+            let decision = Order::place_as(cart.order, number, new.clone(), now)?;
+            let changes = app.changes(Version::NEW, decision, now);
+            Ok(Attempt::committed(app.commit(changes).await, ()))
+        })
+        .await
     }
 
     /// The order that the shopper's token opens, where it was not made from a cart.
@@ -154,7 +131,11 @@ impl Storefront {
         }
     }
 
-    async fn intent_of_order(&self, order: Order, params: &PaymentIntentParams) -> Result<Paying, StorefrontError> {
+    async fn intent_of_order(
+        &self,
+        order: Order,
+        params: &PaymentIntentParams,
+    ) -> Result<OrderPayment, StorefrontError> {
         check_amount(params, order.total)?;
         let which = OrderRef::Id(order.id);
         if let Some(method) = &params.payment_method {
@@ -167,7 +148,7 @@ impl Storefront {
             let edit = OrderEdit { payer: Some(order.payer.clone()), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
-        Ok(made?.into())
+        Ok(made?)
     }
 
     /// The shopper's order, paid or not: by the id of it or of any of its intents, or the one of the current cart.
@@ -190,12 +171,12 @@ impl Storefront {
     }
 
     /// The shopper's payment intent as it is at the provider, without making one.
-    pub async fn shown_intent(&self, shopper: &Shopper, named: Option<&str>) -> Result<Paying, StorefrontError> {
+    pub async fn shown_intent(&self, shopper: &Shopper, named: Option<&str>) -> Result<OrderPayment, StorefrontError> {
         let order = self.order_to_show(shopper, named).await?;
         let which = OrderRef::Id(order.id);
         if order.payable_intent().is_some() && matches!(order.state, OrderState::Open) {
             match self.app.create_payment_intent(&which, &Access::All).await {
-                Ok(payable) => return Ok(payable.into()),
+                Ok(payable) => return Ok(payable),
                 // It was paid a moment ago, and looking has found out.
                 Err(CreatePaymentIntentError::Request(RequestIntentError::Paid)) => {}
                 Err(error) => return Err(error.into()),
@@ -212,7 +193,7 @@ impl Storefront {
                     }
                     None => checked.client_secret,
                 };
-                Ok(Paying { order: checked.order, client_secret })
+                Ok(OrderPayment { order: checked.order, client_secret })
             }
             Err(CheckPaymentError::NotCompleted { .. }) => Err(StorefrontError::NoIntent),
             Err(error) => Err(error.into()),
@@ -225,7 +206,7 @@ impl Storefront {
         shopper: &Shopper,
         named: &str,
         params: &PaymentIntentParams,
-    ) -> Result<Paying, StorefrontError> {
+    ) -> Result<OrderPayment, StorefrontError> {
         let order = self.order_to_show(shopper, Some(named)).await?;
         match order.state {
             OrderState::Open => {
@@ -238,18 +219,17 @@ impl Storefront {
     }
 
     /// Takes the storefront's word that an intent was paid as a hint, and asks the provider.
-    pub async fn confirm_intent(&self, shopper: &Shopper, named: &str) -> Result<Paying, StorefrontError> {
+    pub async fn confirm_intent(&self, shopper: &Shopper, named: &str) -> Result<OrderPayment, StorefrontError> {
         let order = self.order_to_show(shopper, Some(named)).await?;
         if matches!(order.state, OrderState::Canceled { .. }) {
             return Err(StorefrontError::Canceled);
         }
-        let checked = self.app.check_complete(&OrderRef::Id(order.id), &Access::All).await?;
-        Ok(checked.into())
+        Ok(self.app.check_complete(&OrderRef::Id(order.id), &Access::All).await?)
     }
 }
 
 /// Whether the provider has said no to what it was asked for.
-fn is_refused(made: &Result<PayableIntent, CreatePaymentIntentError>) -> bool {
+fn is_refused(made: &Result<OrderPayment, CreatePaymentIntentError>) -> bool {
     matches!(made, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
 }
 

@@ -88,6 +88,6 @@ impl Storefront {
     }
 
     fn fresh_key(&self, what: &str) -> String {
-        format!("{what}:{}", self.app.ids.order_id(self.app.clock.now()))
+        format!("{what}:{}", self.app.ids.idempotency_key())
     }
 }

@@ -1,4 +1,4 @@
-use paywright_app::{Access, CancelOrderError, Changed, EditOrderError, OrderRef};
+use paywright_app::{Access, CancelOrderError, Changed, EditOrderError, GetOrderError, OrderRef};
 use paywright_domain::{CancelError, CancelReason, CustomerId, EditError, IntentStatus, NotNow};
 use paywright_testkit::{MockGateway, Trouble, edit_of_lines, usd};
 
@@ -141,9 +141,9 @@ async fn another_customer_changes_nothing() {
     let order = shop.placed().await;
     let (which, eve) = (OrderRef::Id(order.id), Access::Customer(CustomerId::new("cus-eve").unwrap()));
     let edit = shop.app.edit_order(&which, &eve, edit_of_lines(700)).await;
-    assert!(matches!(edit, Err(EditOrderError::NotFound)), "{edit:?}");
+    assert!(matches!(edit, Err(EditOrderError::Order(GetOrderError::NotFound))), "{edit:?}");
     let cancel = shop.app.cancel_order(&which, &eve, CancelReason::Abandoned).await;
-    assert!(matches!(cancel, Err(CancelOrderError::NotFound)), "{cancel:?}");
+    assert!(matches!(cancel, Err(CancelOrderError::Order(GetOrderError::NotFound))), "{cancel:?}");
     assert_eq!(shop.order(&order).await, order);
 }
 

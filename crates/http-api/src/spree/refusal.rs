@@ -267,11 +267,8 @@ impl From<CheckPaymentError> for Refusal {
                 Self::failed(format!("Payment intent {}", status.name().replace('_', " ")))
             }
             CheckPaymentError::NotCompleted { intent: None, .. } => CheckoutError::NotPaid.into(),
-            CheckPaymentError::Gateway(error)
-            | CheckPaymentError::Request(CreatePaymentIntentError::Gateway(error)) => error.into(),
-            error @ (CheckPaymentError::Get(_) | CheckPaymentError::Settle(_) | CheckPaymentError::Request(_)) => {
-                Problem::from(error).into()
-            }
+            CheckPaymentError::Gateway(error) => error.into(),
+            error @ (CheckPaymentError::Order(_) | CheckPaymentError::Settle(_)) => Problem::from(error).into(),
         }
     }
 }

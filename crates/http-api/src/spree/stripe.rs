@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{Paying, PaymentIntentParams};
+use paywright_app::{OrderPayment, PaymentIntentParams};
 use paywright_domain::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -43,7 +43,7 @@ fn is_empty_or_zero(amount: &str) -> bool {
 /// Answers with an intent. By a customer's own bearer token, it has an ephemeral key for the customer's app.
 async fn intent(
     api: &Api,
-    paying: &Paying,
+    paying: &OrderPayment,
     show: &Show,
     caller: Option<&CustomerId>,
     version: Option<&str>,
