@@ -66,6 +66,7 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
+pub use ports::idempotency::IdempotencyOutcome;
 pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, EventStatus, LeasedEvent, ReceivedEvent};
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};

@@ -2,7 +2,7 @@ use paywright_domain::{ContentError, Decision, NewOrder, Order, OrderId, OrderNu
 use thiserror::Error;
 
 use crate::change::Attempt;
-use crate::{App, Changes, IdempotencyKey, IdempotencyRecord, OrderRef, StoreError, Version};
+use crate::{App, Changes, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, OrderRef, StoreError, Version};
 
 /// What makes a request repeatable: a repeat with the same key gets the first one's answer.
 pub struct IdempotentRequest {
@@ -21,7 +21,7 @@ impl IdempotentRequest {
             key: self.key.clone(),
             fingerprint: self.fingerprint,
             order: order.id,
-            answer: (self.answer)(order),
+            outcome: IdempotencyOutcome::Order { answer: (self.answer)(order) },
             at,
         }
     }
@@ -161,12 +161,12 @@ impl App {
         request: Option<&IdempotentRequest>,
     ) -> Result<Option<PlacedOrder>, PlaceOrderError> {
         let Some(request) = request else { return Ok(None) };
-        match self.store.idempotency_record(&request.key).await? {
-            Some(record) if record.fingerprint == request.fingerprint => {
-                Ok(Some(PlacedOrder::Before { order: record.order, answer: record.answer }))
+        let Some(record) = self.store.idempotency_record(&request.key).await? else { return Ok(None) };
+        match record.outcome {
+            IdempotencyOutcome::Order { answer } if record.fingerprint == request.fingerprint => {
+                Ok(Some(PlacedOrder::Before { order: record.order, answer }))
             }
-            Some(_) => Err(PlaceOrderError::KeyReused),
-            None => Ok(None),
+            IdempotencyOutcome::Order { .. } | IdempotencyOutcome::Refund { .. } => Err(PlaceOrderError::KeyReused),
         }
     }
 }

@@ -3,7 +3,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::change::Attempt;
-use crate::{Access, App, GetOrderError, IdempotencyKey, IdempotencyRecord, OrderRef, Versioned};
+use crate::{Access, App, GetOrderError, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, OrderRef, Versioned};
 
 /// A refund, with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl App {
             key: request.0.clone(),
             fingerprint: request.1,
             order: order.id,
-            answer: number.to_string(),
+            outcome: IdempotencyOutcome::Refund { number },
             at: now,
         });
         Ok(Attempt::committed(self.commit(changes).await, refunded))
@@ -129,8 +129,11 @@ impl App {
     ) -> Result<Option<Refunded>, RefundPaymentError> {
         let Some(record) = self.store.idempotency_record(key).await? else { return Ok(None) };
         let order = self.load(which, access).await?.value;
-        let number = record.answer.parse().ok().filter(|_| record.fingerprint == *fingerprint);
-        let refund = number.filter(|_| record.order == order.id).and_then(|it| order.refund_numbered(it)).cloned();
+        let is_same = record.order == order.id && record.fingerprint == *fingerprint;
+        let refund = match record.outcome {
+            IdempotencyOutcome::Refund { number } if is_same => order.refund_numbered(number).cloned(),
+            IdempotencyOutcome::Refund { .. } | IdempotencyOutcome::Order { .. } => None,
+        };
         let refund = refund.ok_or(RefundPaymentError::KeyReused)?;
         Ok(Some(Refunded { order, refund, replayed: true }))
     }

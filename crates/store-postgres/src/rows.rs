@@ -8,8 +8,8 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Record, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Rescheduled, Scope, StoredTask,
-    Version, Versioned,
+    ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Rescheduled,
+    Scope, StoredTask, Version, Versioned,
 };
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
@@ -488,7 +488,7 @@ impl IdempotencyRow {
             key: key.clone(),
             fingerprint: column("fingerprint").found(self.fingerprint.try_into().ok())?,
             order: OrderId(self.order),
-            answer: self.answer,
+            outcome: IdempotencyOutcome::restore(self.answer),
             at: column("at").time(self.at)?,
         })
     }

@@ -1,5 +1,6 @@
 //! Writes. Each commit is one statement, so it is one round trip and one transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use diesel::data_types::PgTimestamp;
@@ -516,7 +517,7 @@ struct IdempotencyColumns<'a> {
     scope: Option<Uuid>,
     key: Option<&'a str>,
     fingerprint: Option<&'a [u8]>,
-    answer: Option<&'a str>,
+    answer: Option<Cow<'a, str>>,
 }
 
 impl<'a> IdempotencyColumns<'a> {
@@ -526,7 +527,7 @@ impl<'a> IdempotencyColumns<'a> {
             scope: record.map(|it| it.key.scope),
             key: record.map(|it| it.key.key.as_str()),
             fingerprint: record.map(|it| it.fingerprint.as_slice()),
-            answer: record.map(|it| it.answer.as_str()),
+            answer: record.map(|it| it.outcome.stored()),
         }
     }
 

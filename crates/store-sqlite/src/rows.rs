@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use diesel::prelude::*;
-use paywright_app::{ApiKey, IdempotencyKey, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask};
+use paywright_app::{
+    ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask,
+};
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
     DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
@@ -603,7 +605,7 @@ impl IdempotencyRow {
             key: record.key.key.clone(),
             fingerprint: record.fingerprint.to_vec(),
             order_id: record.order.0.as_bytes().to_vec(),
-            answer: record.answer.clone(),
+            answer: record.outcome.stored().into_owned(),
             at: record.at.unix_micros(),
         }
     }
@@ -614,7 +616,7 @@ impl IdempotencyRow {
             key: IdempotencyKey { scope: column("scope").uuid(&self.scope)?, key: self.key },
             fingerprint: column("fingerprint").found(self.fingerprint.try_into().ok())?,
             order: OrderId(column("order_id").uuid(&self.order_id)?),
-            answer: self.answer,
+            outcome: IdempotencyOutcome::restore(self.answer),
             at: column("at").time(self.at)?,
         })
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyRecord,
-    LateTasks, Lease, LeasedEvent, OrderQuery, OrderRef, ProviderUpdate, ReceivedEvent, Rescheduled, Scope, Store,
-    StoreError, StoredTask, TaskRelease, Version, Versioned,
+    Actor, ApiKey, Cause, Changes, Cursor, CursorDue, EventClosing, EventStatus, IdempotencyKey, IdempotencyOutcome,
+    IdempotencyRecord, LateTasks, Lease, LeasedEvent, OrderQuery, OrderRef, ProviderUpdate, ReceivedEvent, Rescheduled,
+    Scope, Store, StoreError, StoredTask, TaskRelease, Version, Versioned,
 };
 use paywright_domain::{
     CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
@@ -348,7 +348,8 @@ pub async fn a_failed_commit_does_not_affect_commits_of_other_orders(subject: &i
 }
 
 pub(crate) fn record(key: &IdempotencyKey, order: OrderId) -> IdempotencyRecord {
-    IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, answer: "{\"é\":1}".into(), at: at(NOW) }
+    let outcome = IdempotencyOutcome::Order { answer: "{\"é\":1}".into() };
+    IdempotencyRecord { key: key.clone(), fingerprint: [7; 32], order, outcome, at: at(NOW) }
 }
 
 /// Order and record are stored together or not at all. The same key of two callers is two keys.
@@ -367,8 +368,10 @@ pub async fn an_idempotency_record_is_stored_in_the_same_commit(subject: &impl S
 
     let other = IdempotencyKey { scope: Uuid::from_u128(2), ..key };
     let mut changes = first(place(3));
-    changes.idempotency = Some(record(&other, order_id(3)));
+    let refund = IdempotencyRecord { outcome: IdempotencyOutcome::Refund { number: 3 }, ..record(&other, order_id(3)) };
+    changes.idempotency = Some(refund.clone());
     store.commit(changes).await.unwrap();
+    assert_eq!(store.idempotency_record(&other).await.unwrap(), Some(refund));
 }
 
 /// 24 requests with the same key each place an order at the same time.

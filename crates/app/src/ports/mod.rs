@@ -1,4 +1,5 @@
 pub(crate) mod gateway;
+pub(crate) mod idempotency;
 pub(crate) mod ids_and_clock;
 pub(crate) mod inbox;
 pub(crate) mod records;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::idempotency::IdempotencyOutcome;
 use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
 use crate::Actor;
 
@@ -561,8 +562,8 @@ pub struct IdempotencyRecord {
     pub fingerprint: [u8; 32],
     /// Order that the request placed or changed.
     pub order: OrderId,
-    /// Answer to the caller, as the caller's dialect writes it, without secrets.
-    pub answer: String,
+    /// Outcome of the request.
+    pub outcome: IdempotencyOutcome,
     /// Time of the commit.
     pub at: Timestamp,
 }
