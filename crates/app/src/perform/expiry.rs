@@ -13,7 +13,7 @@ impl App {
         let order = self.order_by_id(id).await?;
         // Stripe would release what is held without a word: what nobody has told yet must be known first.
         let order = match order.payable_intent() {
-            Some(intent) => self.look(&intent.id, "worker").await?,
+            Some(intent) => self.refresh_intent(&intent.id, "worker").await?,
             None => order,
         };
         if matches!(order.state, OrderState::Open) && !matches!(order.payment_state(), Authorized | Processing | Review)

@@ -1,9 +1,9 @@
 //! Edits, cancellations and captures of a PaymentIntent.
 
-use paywright_domain::{IntentError, NoticeKind, OperationKind, Order, OrderId, ProviderFailure};
+use paywright_domain::{IntentError, NoticeKind, Operation, OperationKind, Order, OrderId, ProviderFailure};
 
 use super::PerformError;
-use crate::{App, GatewayError, NewIntent};
+use crate::{App, GatewayError, IssuedIntent, NewIntent};
 
 /// Outcome of an operation on a PaymentIntent: the order afterwards, and the error of Stripe if it refused.
 #[derive(Debug)]
@@ -14,37 +14,24 @@ pub(crate) struct OperationOutcome {
 }
 
 impl App {
-    /// Does the operation that an order's state says is under way under this number, if it still is.
+    /// Performs the operation with this number, if it is still under way in the stored order.
     pub(crate) async fn operate(&self, id: OrderId, number: u32) -> Result<OperationOutcome, PerformError> {
         let order = self.order_by_id(id).await?;
         let Some(operation) = order.operation.clone().filter(|it| it.number == number) else {
             return Ok(OperationOutcome { order, refusal: None });
         };
-        let (intent, key) = (&operation.intent, operation.idempotency_key(id));
-        let answer = match &operation.kind {
-            OperationKind::Edit { content } => {
-                self.gateway
-                    .update_intent(intent, &NewIntent::with_content(&order, content, operation.epoch), &key)
-                    .await
-            }
-            OperationKind::Cancel { reason } => self.gateway.cancel_intent(intent, *reason, &key).await,
-            OperationKind::Capture { amount } => {
-                self.gateway
-                    .capture_intent(intent, *amount, &NewIntent::of(&order, order.revision, operation.epoch), &key)
-                    .await
-            }
-        };
+        let intent = &operation.intent;
         let is_done = |order: &Order| order.operation.as_ref().is_none_or(|it| it.number != number);
-        let (order, refusal) = match answer {
+        let (order, refusal) = match self.send_operation(&order, &operation).await {
             Ok(issued) => {
                 let order = self.settle_answer("answer", &issued).await?;
-                // A repeated answer may be of a moment that is over.
-                let order = if is_done(&order) { order } else { self.look(intent, "answer").await? };
+                // Stripe may have repeated its first answer, which is out of date.
+                let order = if is_done(&order) { order } else { self.refresh_intent(intent, "answer").await? };
                 (order, None)
             }
-            Err(GatewayError::Refused(error)) => (self.look(intent, "answer").await?, Some(error)),
+            Err(GatewayError::Refused(error)) => (self.refresh_intent(intent, "answer").await?, Some(error)),
             Err(GatewayError::KeyExhausted(cause)) => {
-                let order = self.look(intent, "answer").await?;
+                let order = self.refresh_intent(intent, "answer").await?;
                 if !is_done(&order) {
                     let failure = ProviderFailure::KeyExhausted;
                     self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
@@ -63,29 +50,51 @@ impl App {
             ) => return Err(error.into()),
         };
         match refusal {
-            Some(error) if !is_done(&order) => {
-                let captures = matches!(operation.kind, OperationKind::Capture { .. });
-                let failure = ProviderFailure::Refused(error.clone());
-                let order = self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
-                if let Some(again) = order.operation.as_ref().filter(|it| matches!(it.kind, OperationKind::Edit { .. }))
-                {
-                    // It goes on without the e-mail address, and is not refused for that again.
-                    return Box::pin(self.operate(id, again.number)).await;
-                }
-                if captures {
-                    let reason = error.code.clone().or_else(|| error.message.clone());
-                    let notice =
-                        |order: &Order, now| order.notice(intent, NoticeKind::CaptureFailed, reason.clone(), now);
-                    self.decide(id, notice).await?;
-                }
-                Ok(OperationOutcome { order, refusal: Some(error) })
-            }
+            Some(error) if !is_done(&order) => self.commit_refused(id, &operation, error).await,
             refusal => Ok(OperationOutcome { order, refusal }),
         }
     }
 
-    /// Does an operation that was committed a moment ago. Whatever goes wrong is no failure of the request any
-    /// more: the worker goes on with it.
+    /// Sends an operation to Stripe, under the key that the stored order determines.
+    async fn send_operation(&self, order: &Order, operation: &Operation) -> Result<IssuedIntent, GatewayError> {
+        let (intent, epoch, key) = (&operation.intent, operation.epoch, operation.idempotency_key(order.id));
+        match &operation.kind {
+            OperationKind::Edit { content } => {
+                self.gateway.update_intent(intent, &NewIntent::with_content(order, content, epoch), &key).await
+            }
+            OperationKind::Cancel { reason } => self.gateway.cancel_intent(intent, *reason, &key).await,
+            OperationKind::Capture { amount } => {
+                let content = NewIntent::of(order, order.revision, epoch);
+                self.gateway.capture_intent(intent, *amount, &content, &key).await
+            }
+        }
+    }
+
+    /// Commits that Stripe has refused an operation.
+    async fn commit_refused(
+        &self,
+        id: OrderId,
+        operation: &Operation,
+        error: IntentError,
+    ) -> Result<OperationOutcome, PerformError> {
+        let number = operation.number;
+        let failure = ProviderFailure::Refused(error.clone());
+        let order = self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
+        if let Some(again) = order.operation.as_ref().filter(|it| matches!(it.kind, OperationKind::Edit { .. })) {
+            // The edit goes on without the e-mail address, which Stripe cannot refuse again.
+            return Box::pin(self.operate(id, again.number)).await;
+        }
+        if matches!(operation.kind, OperationKind::Capture { .. }) {
+            let reason = error.code.clone().or_else(|| error.message.clone());
+            let notice =
+                |order: &Order, now| order.notice(&operation.intent, NoticeKind::CaptureFailed, reason.clone(), now);
+            self.decide(id, notice).await?;
+        }
+        Ok(OperationOutcome { order, refusal: Some(error) })
+    }
+
+    /// Performs an operation that was committed a moment ago. A failure is logged and left to the worker: the request
+    /// has succeeded with its commit.
     pub(crate) async fn operate_now(&self, order: Order, number: u32) -> OperationOutcome {
         self.operate(order.id, number).await.unwrap_or_else(|error| {
             tracing::warn!(operation = number, %error, "left to the worker");

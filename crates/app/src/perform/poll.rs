@@ -8,13 +8,13 @@ use crate::{App, GatewayError};
 
 impl App {
     /// Reads how an intent stands, and takes that in.
-    pub(crate) async fn look(&self, intent: &IntentId, source: &str) -> Result<Order, PerformError> {
+    pub(crate) async fn refresh_intent(&self, intent: &IntentId, source: &str) -> Result<Order, PerformError> {
         let issued = self.gateway.intent(intent).await?;
         Ok(self.settle_answer(source, &issued).await?)
     }
 
     pub(super) async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
-        let order = match self.look(intent, "poll").await {
+        let order = match self.refresh_intent(intent, "poll").await {
             Ok(order) => order,
             Err(PerformError::Gateway(GatewayError::NotFound)) => {
                 self.decide(id, |order, now| order.notice(intent, NoticeKind::IntentLost, None, now)).await?;

@@ -14,16 +14,30 @@ impl Storefront {
         shopper: &Shopper,
         change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync,
     ) -> Result<Session, StorefrontError> {
+        self.change_from(None, shopper, change).await
+    }
+
+    /// As [`Self::change`], where the first attempt changes `known`, the cart as it was loaded a moment ago. Another
+    /// version of it in the store makes a further attempt load it again.
+    pub(super) async fn change_from(
+        &self,
+        known: Option<Session>,
+        shopper: &Shopper,
+        change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync,
+    ) -> Result<Session, StorefrontError> {
         let change = &change;
         self.app
-            .retry(|_| async move {
-                let session = self.current(shopper).await?;
+            .retry_with(known, |known, _| async move {
+                let session = match known {
+                    Some(session) => session,
+                    None => self.current(shopper).await?,
+                };
                 let (terms, now) = (self.prices.terms().await?, self.app.clock.now());
                 let changed = change(session.cart.clone(), &terms, now)?;
                 let priced = self.priced(changed, &terms, now).await?;
                 match self.keep(session, priced, &terms, now).await {
-                    Err(StorefrontError::Store(error)) => Ok(Attempt::NotCommitted(error)),
-                    kept => Ok(Attempt::Done(kept?)),
+                    Err(StorefrontError::Store(error)) => Ok((Attempt::NotCommitted(error), None)),
+                    kept => Ok((Attempt::Done(kept?), None)),
                 }
             })
             .await
@@ -120,10 +134,10 @@ impl Storefront {
 
     /// Puts `quantity` more of a variant into the cart.
     pub async fn add_item(&self, shopper: &Shopper, id: &VariantId, quantity: u32) -> Result<Session, StorefrontError> {
-        // No cart is said before no variant.
-        self.current(shopper).await?;
+        // A missing cart is reported before a missing variant.
+        let session = self.current(shopper).await?;
         let variant = self.variant(id).await?;
-        self.change(shopper, |cart, _, _| Ok(cart.with_more(&variant, quantity)?)).await
+        self.change_from(Some(session), shopper, |cart, _, _| Ok(cart.with_more(&variant, quantity)?)).await
     }
 
     /// Makes a guest's cart the shopper's, who is a customer.

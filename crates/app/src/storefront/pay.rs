@@ -70,11 +70,12 @@ impl Storefront {
     /// The cart as it is to be paid: its checkout complete, its customer known at the provider, everything in it to be
     /// had, the amount the one that was named, and the means of payment the one that was chosen.
     async fn prepared(&self, shopper: &Shopper, params: &PaymentIntentParams) -> Result<Session, StorefrontError> {
-        if let Some(customer) = &self.current(shopper).await?.cart.customer {
+        let session = self.current(shopper).await?;
+        if let Some(customer) = &session.cart.customer {
             self.provider_customer(customer).await?;
         }
         // What it costs now is kept whatever comes of the rest: it is what the customer must be shown next.
-        let session = self.change(shopper, |cart, _, _| Ok(cart)).await?;
+        let session = self.change_from(Some(session), shopper, |cart, _, _| Ok(cart)).await?;
         let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
         if !missing.is_empty() {
             return Err(StorefrontError::NotReady(missing));
@@ -83,12 +84,8 @@ impl Storefront {
             return Err(StorefrontError::Unsold(name.to_owned()));
         }
         check_amount(params, session.cart.totals().map_err(CartError::Total)?.due)?;
-        match &params.payment_method {
-            Some(_) => {
-                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(params.payment_method.clone()))).await
-            }
-            None => Ok(session),
-        }
+        let Some(method) = &params.payment_method else { return Ok(session) };
+        self.change_from(Some(session), shopper, |cart, _, _| Ok(cart.with_payment_method(Some(method.clone())))).await
     }
 
     /// Places the order that a cart makes. One that was placed by somebody else meanwhile is as good.
