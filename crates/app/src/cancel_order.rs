@@ -10,10 +10,10 @@ pub enum CancelOrderError {
     /// The order could not be read.
     #[error(transparent)]
     Order(#[from] GetOrderError),
-    /// It cannot be canceled.
+    /// The order cannot be canceled.
     #[error(transparent)]
     Refused(#[from] CancelError),
-    /// The provider did not say whether there is an intent.
+    /// Stripe did not answer whether a PaymentIntent exists.
     #[error(transparent)]
     Gateway(GatewayError),
 }
@@ -29,8 +29,8 @@ impl From<PerformError> for CancelOrderError {
 }
 
 impl App {
-    /// Gives up an unpaid order: its payable intent at Stripe first, so that nobody pays what is canceled. Doing it
-    /// again changes nothing.
+    /// Cancels an unpaid order: first its PaymentIntent at Stripe, so that a canceled order is not paid. A repeat changes
+    /// nothing.
     pub async fn cancel_order(
         &self,
         which: &OrderRef,

@@ -9,17 +9,16 @@ pub enum CapturePaymentError {
     /// The order could not be read.
     #[error(transparent)]
     Order(#[from] GetOrderError),
-    /// The order takes no capture.
+    /// The order refuses the capture.
     #[error(transparent)]
     Refused(#[from] CaptureError),
-    /// Stripe would not capture it; the authorisation is as it was.
+    /// Stripe refused the capture; the authorization is unchanged.
     #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Provider(IntentError),
 }
 
 impl App {
-    /// Takes authorised money, `amount` of it or all; the rest is released. Asking again for what was taken changes
-    /// nothing.
+    /// Captures an authorized payment: `amount` of it, or all. The rest is released. A repeat changes nothing.
     pub async fn capture_payment(
         &self,
         which: &OrderRef,
@@ -35,11 +34,11 @@ impl App {
                 OperationKind::Edit { .. } | OperationKind::Cancel { .. } => None,
             }
         };
-        let Some((number, asked)) = captures(&order) else { return Ok(Changed::Done(order)) };
+        let Some((number, requested)) = captures(&order) else { return Ok(Changed::Done(order)) };
         let outcome = self.operate_now(order, number).await;
         match (&outcome.order.state, outcome.refusal) {
-            // It may be another capture that has paid it.
-            (OrderState::Paid { .. }, _) => match outcome.order.capture(Some(asked), self.clock.now()) {
+            // Another capture may have paid it.
+            (OrderState::Paid { .. }, _) => match outcome.order.capture(Some(requested), self.clock.now()) {
                 Ok(_) => Ok(Changed::Done(outcome.order)),
                 Err(error) => Err(CapturePaymentError::Refused(error)),
             },

@@ -4,17 +4,17 @@ use thiserror::Error;
 use crate::perform::PerformError;
 use crate::{Access, App, GatewayError, GetOrderError, OrderRef};
 
-/// What became of a change that may have to wait for the provider.
+/// Outcome of a change that may have to wait for Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
-    /// It is done.
+    /// The change is done.
     Done(Order),
-    /// It is committed, and will be done or dropped as soon as the provider answers, whether anybody asks or not.
+    /// The change is committed. The worker completes or drops it when Stripe answers.
     UnderWay(Order),
 }
 
 impl Changed {
-    /// The order as it is now.
+    /// Order as it is now.
     pub fn order(&self) -> &Order {
         match self {
             Self::Done(order) | Self::UnderWay(order) => order,
@@ -28,13 +28,13 @@ pub enum EditOrderError {
     /// The order could not be read.
     #[error(transparent)]
     Order(#[from] GetOrderError),
-    /// It does not take the edit.
+    /// The order refuses the edit.
     #[error(transparent)]
     Refused(#[from] EditError),
-    /// The provider does not take it: a card that there is not, say.
+    /// Stripe refused the edit, e.g. for an unknown payment method.
     #[error("the payment provider refused the change")]
     Provider(IntentError),
-    /// The provider did not say whether there is an intent.
+    /// Stripe did not answer whether a PaymentIntent exists.
     #[error(transparent)]
     Gateway(GatewayError),
 }
@@ -50,8 +50,8 @@ impl From<PerformError> for EditOrderError {
 }
 
 impl App {
-    /// Changes the content of an unpaid order. Where a customer could pay it at this moment, Stripe is told first,
-    /// and a payment that comes in between fits the old content or the new.
+    /// Edits the content of an unpaid order. If a customer could pay it at this moment, the PaymentIntent is updated
+    /// first; a payment received in between matches the old content or the new.
     pub async fn edit_order(
         &self,
         which: &OrderRef,

@@ -4,13 +4,13 @@ use thiserror::Error;
 use crate::change::Attempt;
 use crate::{App, Changes, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, OrderRef, StoreError, Version};
 
-/// What makes a request repeatable: a repeat with the same key gets the first one's answer.
+/// Idempotency key of a request to place an order: a repeat with the same key gets the first answer.
 pub struct IdempotentRequest {
     /// The caller's key.
     pub key: IdempotencyKey,
-    /// A digest of all that the request said.
+    /// Digest of the whole request.
     pub fingerprint: [u8; 32],
-    /// Words the answer in the caller's dialect, without secrets.
+    /// Formats the answer in the caller's dialect, without secrets.
     pub answer: fn(&Order) -> String,
 }
 
@@ -32,11 +32,11 @@ impl IdempotentRequest {
 pub enum PlacedOrder {
     /// Placed by this request.
     Now(Box<Order>),
-    /// Placed before: here is what was answered then.
+    /// Placed by an earlier request.
     Before {
-        /// The order it was about.
+        /// Id of the order.
         order: OrderId,
-        /// What was answered.
+        /// Answer of the earlier request.
         answer: String,
     },
 }
@@ -44,10 +44,10 @@ pub enum PlacedOrder {
 /// Why no order was placed.
 #[derive(Debug, Error)]
 pub enum PlaceOrderError {
-    /// Its content is refused.
+    /// The content of the order is refused.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// The key stood for another request.
+    /// The key was used for another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
     /// An earlier request with this key placed an order that a restore from a backup has lost.
@@ -55,7 +55,7 @@ pub enum PlaceOrderError {
         "an earlier request with this idempotency key placed the order {0}, which a restore from a backup has lost"
     )]
     Lost(OrderId),
-    /// The store did not take it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -139,7 +139,7 @@ impl App {
         Ok(stored.map(|_| PlacedOrder::Now(Box::new(order.clone()))))
     }
 
-    /// The order that an earlier request placed and a restore lost, where an operator has created it again.
+    /// Finds the order that an earlier request placed and a restore lost, if an operator has recreated it.
     async fn recovered_placement(
         &self,
         request: &IdempotentRequest,
@@ -147,15 +147,15 @@ impl App {
         wanted: &Order,
     ) -> Result<PlacedOrder, PlaceOrderError> {
         match self.store.order(&OrderRef::Id(lost)).await? {
-            // The fingerprint of the first request is lost; what it came to is not.
+            // The fingerprint of the first request is lost, its total is not.
             Some(found) if found.value.total != wanted.total => Err(PlaceOrderError::KeyReused),
             Some(found) => Ok(PlacedOrder::Before { order: lost, answer: (request.answer)(&found.value) }),
             None => Err(PlaceOrderError::Lost(lost)),
         }
     }
 
-    /// What an earlier request with the same key led to. Asked after a conflict alone: the commit itself
-    /// refuses a key that is taken, so that the usual request pays nothing for the question.
+    /// Finds the order that an earlier request with the same key placed. Read after a failed commit only: the commit
+    /// itself refuses a used key, so that a first request needs no read.
     async fn earlier_placement(
         &self,
         request: Option<&IdempotentRequest>,

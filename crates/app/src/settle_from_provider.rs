@@ -4,19 +4,19 @@ use thiserror::Error;
 use crate::change::CommitContext;
 use crate::{Access, App, GetOrderError, IssuedIntent, OrderRef, StoreError};
 
-/// Why news was not taken in.
+/// Why a snapshot was not applied to an order.
 #[derive(Debug, Error)]
 pub enum SettleFromProviderError {
-    /// The intent's metadata names no order: it is of another program on the same account.
+    /// The PaymentIntent's metadata names no order: it belongs to another program on the same account.
     #[error("the payment intent is not one of ours")]
     Foreign,
-    /// The intent's metadata names an order that is not stored here.
+    /// The PaymentIntent's metadata names an order that is not stored here.
     #[error("the payment intent names an order that is not known")]
     UnknownOrder,
-    /// The order does not know the intent.
+    /// The order refuses the snapshot.
     #[error(transparent)]
     Settle(#[from] SettleError),
-    /// The store did not take it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -31,15 +31,15 @@ impl From<GetOrderError> for SettleFromProviderError {
 }
 
 impl App {
-    /// Takes in what the provider says of an intent: an answer, a webhook, a callback's look. The same news
-    /// may come any number of times, in any order, from several sides at once.
+    /// Settles an order by a snapshot of its PaymentIntent. The same snapshot may come any number of times, in any order,
+    /// and from several sources at once.
     ///
-    /// Its order is the one that ever issued the intent, or else the one that its metadata names.
+    /// The order is the one that has the PaymentIntent, or else the one that its metadata names.
     pub async fn settle_from_provider(&self, update: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {
         self.settle(update, &CommitContext::default()).await
     }
 
-    /// Takes in what the provider has answered, for whatever was asked from `source`.
+    /// Settles an order by Stripe's answer to a request of `source`.
     pub(crate) async fn settle_answer(
         &self,
         source: &str,

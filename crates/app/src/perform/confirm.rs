@@ -1,4 +1,4 @@
-//! Payments that an event told of, read at the provider.
+//! Payments that only an event has reported, read from Stripe.
 
 use paywright_domain::{
     Decision, IntentId, IntentStatus, Order, OrderId, PaymentIntent, Policies, Refund, RefundOrigin, Timestamp,
@@ -10,20 +10,20 @@ use crate::change::CommitContext;
 use crate::schedule::HOPELESS_SECONDS;
 use crate::{Access, App, Cause, GatewayError, OrderRef, ReadPayment};
 
-/// A payment that was read, and its order as it is then.
+/// A payment that was read from Stripe, and its order afterwards.
 pub(crate) struct PaymentReadNow {
     pub(crate) order: Order,
-    /// Status at the provider; none where it has no such payment of the order.
+    /// Status at Stripe; `None` if Stripe has no such payment of the order.
     pub(crate) status: Option<IntentStatus>,
     pub(crate) client_secret: Option<SecretString>,
 }
 
 impl App {
-    /// Reads a payment at the provider and takes in what it answers, what came of it on the balance included.
+    /// Reads a payment from Stripe and applies the answer to its order, with the proceeds on the shop's balance.
     ///
-    /// The order is loaded before the provider is asked, and the commit names that version: an answer that has less than
-    /// an event told is newer than that event. Where the order has changed meanwhile, the payment is read again, unless it
-    /// has succeeded.
+    /// The order is loaded before the payment is read, and the commit names that version: an answer that has less money
+    /// than an event reported is newer than that event. If the order has changed meanwhile, the payment is read again,
+    /// unless it has succeeded.
     pub(crate) async fn read_payment(
         &self,
         id: OrderId,
@@ -51,7 +51,7 @@ impl App {
         .await
     }
 
-    /// A payment as it stands at the provider; none where the provider has no such payment of this installation.
+    /// Reads a payment; `None` if Stripe has no such payment of this installation.
     async fn payment_now(&self, intent: &IntentId) -> Result<Option<ReadPayment>, PerformError> {
         match self.gateway.payment(intent).await {
             Ok(read) => Ok(Some(read)),
@@ -60,8 +60,8 @@ impl App {
         }
     }
 
-    /// Reads a payment that only events have told of. One that the provider does not confirm is read again as long as
-    /// money may still come by it.
+    /// Confirms a payment that only events have reported. One that Stripe does not confirm is read again as long as it may
+    /// still bring money.
     pub(super) async fn confirm(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = self.order_by_id(id).await?;
         if !order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation) {
@@ -73,13 +73,13 @@ impl App {
             Some(_) if !awaits => NextRun::Done,
             Some(IntentStatus::Canceled) => NextRun::Done,
             Some(_) => NextRun::Again(self.poll_seconds(taken)),
-            // Only another key of the account can change that.
+            // Only another API key of the account can change that.
             None => NextRun::Again(HOPELESS_SECONDS),
         })
     }
 
-    /// Reads a payment that is to be refunded, and the one that made it a second one, where only events have told of
-    /// them: the money of one that was not received cannot go back, and that of the only one must not.
+    /// Confirms the payment of a refund, and the first payment of the order if the refund is for a second one, where only
+    /// events have reported them: money that was not received cannot be refunded, and the only payment must not be.
     pub(super) async fn confirm_before_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
         let first = order.paid_by().filter(|_| refund.origin == RefundOrigin::Policy);
         let both = order.intent(&refund.intent).into_iter().chain(first);

@@ -1,4 +1,4 @@
-//! Disputes as they stand at the provider, where an event cannot tell.
+//! Disputes, read from Stripe where an event is not conclusive.
 
 use paywright_domain::{Dispute, IntentId, Order};
 
@@ -7,11 +7,10 @@ use crate::change::CommitContext;
 use crate::{Access, App, OrderRef, UnknownStatus};
 
 impl App {
-    /// Takes in how each dispute of an intent stands at the provider, and gives those that have a status that is not
-    /// known here.
+    /// Imports each dispute of a PaymentIntent, and returns those with a status that is unknown here.
     ///
-    /// The order is loaded before the provider is asked, and the commit names that version: what was read is newer than
-    /// all that the order knows. Where the order has changed meanwhile, the disputes are read again.
+    /// The order is loaded before the disputes are read, and the commit names that version: what was read is newer than
+    /// all that the order knows. If the order has changed meanwhile, the disputes are read again.
     pub(crate) async fn import_disputes(
         &self,
         intent: &IntentId,

@@ -1,4 +1,4 @@
-//! Orders that nobody pays in time.
+//! Orders that are not paid in time.
 
 use paywright_domain::{CancelReason, OrderId, OrderState};
 
@@ -7,11 +7,11 @@ use crate::schedule::EXPIRE_AGAIN_SECONDS;
 use crate::{Access, App, CancelOrderError, OrderRef};
 
 impl App {
-    /// Gives up an order that nobody has paid. Money that is held or on its way is for somebody else to decide on.
+    /// Cancels an unpaid order. One whose payment is authorized, processing or in review is left to the shop.
     pub(super) async fn expire(&self, id: OrderId) -> Result<NextRun, PerformError> {
         use paywright_domain::PaymentState::{Authorized, Processing, Review};
         let order = self.order_by_id(id).await?;
-        // Stripe would release what is held without a word: what nobody has told yet must be known first.
+        // A cancellation releases an authorization, also one that no event has reported yet: read it first.
         let order = match order.payable_intent() {
             Some(intent) => self.refresh_intent(&intent.id, "worker").await?,
             None => order,

@@ -1,5 +1,5 @@
-//! The third beat: doing outside what was committed. Each task ends in news that is decided on like any other,
-//! or is tried again; whoever does it, a request or a worker, does the same.
+//! Perform, the third step: doing outside what was committed. Each task ends in an update that is decided on like any
+//! other, or is tried again. Requests and the worker perform tasks by the same code.
 
 mod confirm;
 mod dispute;
@@ -14,16 +14,16 @@ use thiserror::Error;
 
 use crate::{Access, App, GatewayError, GetOrderError, OrderRef, SettleFromProviderError, StoreError};
 
-/// Why a task was not done, this time.
+/// Why a task was not done this time.
 #[derive(Debug, Error)]
 pub enum PerformError {
-    /// The provider did not do it, or did not say.
+    /// Stripe did not do it, or did not answer.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
     /// The order could not be read, or the store failed.
     #[error(transparent)]
     Order(#[from] GetOrderError),
-    /// What the provider said fits no order.
+    /// Stripe's answer fits no order.
     #[error("what the payment provider answered does not fit the order: {0}")]
     Unmatched(String),
 }
@@ -63,8 +63,8 @@ impl PerformError {
 }
 
 impl App {
-    /// Does a task that a worker has taken for the `taken`th time. The order decides whether there is still
-    /// something to be done.
+    /// Performs a task that a worker has leased for the `taken`th time. The order decides whether there is still
+    /// anything to do.
     pub(crate) async fn perform(&self, id: OrderId, task: &Task, taken: u32) -> Result<NextRun, PerformError> {
         match task {
             Task::CreateIntent { request } => {
@@ -77,8 +77,8 @@ impl App {
                 Ok(if is_out { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
             }
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
-                // Somebody may have done it and not heard the answer, so long ago that Stripe has forgotten the key:
-                // what was done cannot be done again, and is looked at when Stripe says so.
+                // It may have been done so long ago that Stripe has forgotten the key, without its answer stored. Stripe
+                // refuses to do it again, and the PaymentIntent is read then.
                 let outcome = self.operate(id, *operation).await?;
                 let is_under_way = outcome.order.operation.as_ref().is_some_and(|it| it.number == *operation);
                 Ok(if is_under_way { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
@@ -98,7 +98,7 @@ impl App {
         Ok(self.load(&OrderRef::Id(id), &Access::All).await?.value)
     }
 
-    /// Commits what the domain decides where it cannot refuse.
+    /// Commits a decision that the domain cannot refuse.
     pub(crate) async fn decide(
         &self,
         id: OrderId,

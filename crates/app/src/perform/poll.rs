@@ -7,12 +7,13 @@ use crate::schedule::HOPELESS_SECONDS;
 use crate::{App, GatewayError};
 
 impl App {
-    /// Reads how an intent stands, and takes that in.
+    /// Reads a PaymentIntent from Stripe, and settles its order by the answer.
     pub(crate) async fn refresh_intent(&self, intent: &IntentId, source: &str) -> Result<Order, PerformError> {
         let issued = self.gateway.intent(intent).await?;
         Ok(self.settle_answer(source, &issued).await?)
     }
 
+    /// Polls a PaymentIntent, until it is final.
     pub(super) async fn poll(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = match self.refresh_intent(intent, "poll").await {
             Ok(order) => order,

@@ -1,4 +1,4 @@
-//! Refunds: asked for once each, looked after until they are settled, and found where somebody else made them.
+//! Refunds: made once each, polled until they are final, and imported if they were made elsewhere.
 
 use paywright_domain::{
     Anomaly, AnomalyKind, IntentError, IntentId, NoticeKind, Order, OrderId, ProviderFailure, Refund, RefundFailure,
@@ -11,7 +11,7 @@ use crate::schedule::BALANCE_SECONDS;
 use crate::{Access, App, GatewayError, GetOrderError, OrderRef, ProviderRefund, UnknownStatus};
 
 impl App {
-    /// Has a refund made that Stripe has not been asked for, or looks how it stands.
+    /// Makes a refund that Stripe does not have yet, or polls one that it has.
     pub(super) async fn see_refund_through(
         &self,
         id: OrderId,
@@ -30,7 +30,7 @@ impl App {
             let issued = self.gateway.refund(provider_id).await?;
             self.take_refund(&issued.snapshot, &CommitContext::from("poll", issued.request)).await?
         } else {
-            // Somebody may have made it and not heard the answer, longer ago than its key is remembered.
+            // It may have been made longer ago than Stripe remembers its key, without its answer stored.
             let order = self.import_refunds(&refund.intent, &order).await?;
             match order.refund_numbered(number) {
                 Some(refund) if refund.provider_id.is_none() => self.make_refund(&order, refund).await?,
@@ -48,7 +48,7 @@ impl App {
         })
     }
 
-    /// Asks Stripe for a refund. Where it refuses, or fails, its list tells whether the money went back all the same.
+    /// Makes a refund at Stripe. If Stripe refuses or fails, its list shows whether the refund was made all the same.
     pub(crate) async fn make_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
         let (id, number, attempt) = (order.id, refund.number, refund.attempt);
         let order = &self.confirm_before_refund(order, refund).await?;
@@ -89,7 +89,7 @@ impl App {
             is_it && matches!(it.kind, AnomalyKind::Notice(NoticeKind::RefundDiffers { .. }))
         };
         match order.refund_numbered(number) {
-            // Its first key is that of a refund which a restore has lost. The next is its own.
+            // The first key belongs to a refund that a restore has lost; the next one is new.
             Some(again) if attempt == 1 && again.attempt > attempt && order.anomalies.iter().any(differs) => {
                 Box::pin(self.make_refund(&order, again)).await
             }
@@ -97,12 +97,12 @@ impl App {
         }
     }
 
-    /// Takes in every refund of an intent that the provider lists, but for those of a status that is not known here.
+    /// Imports every refund that Stripe lists for a PaymentIntent, except those with a status that is unknown here.
     async fn import_refunds(&self, intent: &IntentId, order: &Order) -> Result<Order, PerformError> {
         Ok(self.read_refunds(intent, order.clone()).await?.0)
     }
 
-    /// As [`Self::import_refunds`], and gives those of a status that is not known here.
+    /// As [`Self::import_refunds`], and returns the refunds with a status that is unknown here.
     pub(crate) async fn read_refunds(
         &self,
         intent: &IntentId,
@@ -118,7 +118,7 @@ impl App {
                 break;
             }
         }
-        // What came back first: a later refund may have given the same money back again.
+        // Failed refunds first: a later refund may have refunded the same money again.
         refunds.sort_by_key(|it| it.status.holds_money());
         for refund in &refunds {
             order = self.take_refund(refund, &CommitContext::from("poll", None)).await?;
@@ -126,7 +126,7 @@ impl App {
         Ok((order, unknown))
     }
 
-    /// Takes in what the provider says of a refund, of a payment that is known.
+    /// Applies a snapshot of a refund to the order of its PaymentIntent, which must be known.
     pub(crate) async fn take_refund(
         &self,
         update: &RefundSnapshot,
@@ -141,6 +141,7 @@ impl App {
         })
     }
 
+    /// Applies a snapshot of a refund to the order of its PaymentIntent.
     pub(crate) async fn update_refund(
         &self,
         update: &RefundSnapshot,

@@ -7,8 +7,8 @@ use crate::change::Attempt;
 use crate::{Access, Changed, OrderRef, StoreError, Version};
 
 impl Storefront {
-    /// Changes the shopper's cart as `change` says, prices it anew, and makes its order, if there is one that can be
-    /// paid, the one that it says. Of an order that refuses, the cart stays as it was.
+    /// Changes the shopper's cart by `change`, prices it again, and edits its open order, if there is one, to match. If
+    /// the order refuses, the cart is not changed.
     pub async fn change(
         &self,
         shopper: &Shopper,
@@ -53,7 +53,7 @@ impl Storefront {
         if ids.is_empty() { Ok(Vec::new()) } else { self.prices.variants(&ids).await }
     }
 
-    /// Keeps what a cart has become, its order first.
+    /// Stores a changed cart, after the edit of its order.
     async fn keep(
         &self,
         before: Session,
@@ -63,25 +63,25 @@ impl Storefront {
     ) -> Result<Session, StorefrontError> {
         let had_order = before.order.is_some();
         let (cart, order) = match &before.order {
-            Some(order) => Box::pin(self.take_order_along(order, cart, terms, now)).await?,
+            Some(order) => Box::pin(self.update_order(order, cart, terms, now)).await?,
             None => (cart, None),
         };
         if cart.is_as(&before.cart) {
             return Ok(Session { order, ..before });
         }
         match self.carts.commit_cart(before.version, &cart).await {
-            // It may be there all the same: then it must not be done twice.
+            // It may be stored all the same: then the change must not be made twice.
             Err(StoreError::Unknown(cause)) if self.is_kept(&cart, before.version).await? => {
-                tracing::warn!(%cause, "the store did not say that it kept a cart, and it did");
+                tracing::warn!(%cause, "a cart was stored by a commit without an answer");
             }
             committed => committed?,
         }
         let version = before.version.next();
-        // Where the order was placed meanwhile, for what was in the cart before, it is made what the cart says now.
-        // Whoever placed it reads the cart again after that; so one of the two finds out.
+        // If the order was placed meanwhile with the former content of the cart, it is edited to match the cart. A request
+        // that places an order reads the cart again afterwards, so that one of the two sees the other.
         let placed = if had_order { None } else { self.order_of(&cart).await? };
         let order = match placed {
-            Some(placed) => Box::pin(self.take_order_along(&placed, cart.clone(), terms, now)).await?.1,
+            Some(placed) => Box::pin(self.update_order(&placed, cart.clone(), terms, now)).await?.1,
             None => order,
         };
         Ok(Session { version, cart, order })
@@ -92,9 +92,9 @@ impl Storefront {
         Ok(stored.is_some_and(|it| it.version == before.next() && it.value == *cart))
     }
 
-    /// Makes `order` what `cart` says. Where no order can be made of it, or not this one, or its checkout is not complete
-    /// any more (its shipping rate is lost, say), the order is given up and the cart is for another.
-    async fn take_order_along(
+    /// Edits `order` to match `cart`. If the cart cannot be this order, or its checkout is no longer complete (e.g. its
+    /// shipping rate is lost), the order is canceled and the cart gets another one.
+    async fn update_order(
         &self,
         order: &Order,
         cart: Cart,
@@ -115,7 +115,7 @@ impl Storefront {
         Ok((cart.for_order(self.app.ids.order_id(now), now), None))
     }
 
-    /// Gives an order up, so that nobody can pay it any more. As long as the provider has not said so, it is not.
+    /// Cancels an order; an error if Stripe has not confirmed yet that it cannot be paid any more.
     async fn give_up(&self, order: &Order) -> Result<(), StorefrontError> {
         match self.app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await? {
             Changed::Done(_) => Ok(()),
@@ -123,7 +123,7 @@ impl Storefront {
         }
     }
 
-    /// Who pays, as far as the provider has been asked.
+    /// Payer of a cart, with its customer at Stripe if that exists.
     pub(super) async fn payer_known(&self, cart: &Cart) -> Result<Payer, StoreError> {
         let customer = match &cart.customer {
             Some(customer) => self.carts.provider_customer(customer, self.app.settings.livemode).await?,
@@ -132,7 +132,7 @@ impl Storefront {
         Ok(Payer { customer, payment_method: cart.payment_method.clone() })
     }
 
-    /// Puts `quantity` more of a variant into the cart.
+    /// Adds `quantity` of a variant to the cart.
     pub async fn add_item(&self, shopper: &Shopper, id: &VariantId, quantity: u32) -> Result<Session, StorefrontError> {
         // A missing cart is reported before a missing variant.
         let session = self.current(shopper).await?;
@@ -140,18 +140,18 @@ impl Storefront {
         self.change_from(Some(session), shopper, |cart, _, _| Ok(cart.with_more(&variant, quantity)?)).await
     }
 
-    /// Makes a guest's cart the shopper's, who is a customer.
+    /// Assigns a guest's cart to a customer.
     pub async fn associate(&self, guest: &Shopper, customer: &CustomerId) -> Result<Session, StorefrontError> {
         self.change(guest, |cart, _, _| Ok(cart.owned_by(customer.clone())?)).await
     }
 
-    /// Counts the cart in another currency. What has no price in it is left out.
+    /// Changes the currency of the cart. Variants without a price in it are removed.
     pub async fn change_currency(&self, shopper: &Shopper, currency: Currency) -> Result<Session, StorefrontError> {
         let variants = self.variants_in(&self.current(shopper).await?.cart).await?;
         self.change(shopper, |cart, _, _| Ok(cart.in_currency(currency, &variants))).await
     }
 
-    /// Takes out of the cart what cannot be bought any more, and names it.
+    /// Removes the variants that are no longer available, and returns their names.
     pub async fn drop_unsold(&self, shopper: &Shopper) -> Result<(Session, Vec<String>), StorefrontError> {
         let session = self.change(shopper, |cart, _, _| Ok(cart)).await?;
         let unsold: Vec<String> = session.cart.unsold().map(str::to_owned).collect();
@@ -161,7 +161,7 @@ impl Storefront {
         Ok((self.change(shopper, |cart, _, _| Ok(cart.without_unsold())).await?, unsold))
     }
 
-    /// Forgets a cart, once its order cannot be paid.
+    /// Deletes a cart, after the cancellation of its order.
     pub async fn remove_cart(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
         self.app
             .retry(|_| async move {

@@ -6,27 +6,27 @@ use crate::{
     Version, Versioned, log,
 };
 
-/// How many carts of a customer that turn out to be done with are closed on the way to one that is not.
+/// Most closed carts of a customer that are passed on the way to an open one.
 const CLOSED_ON_THE_WAY_MAX: u32 = 20;
 
-/// How long one request may take to make a cart before another may, in seconds.
+/// Lease of a request that creates a cart, in seconds.
 const CREATION_SECONDS: u32 = 30;
-/// How many marks there are for customers who make a cart: those who share one wait for each other.
-const CREATION_MARKS: u32 = 1024;
+/// Number of cursors that serve as locks for creating carts: customers who share one wait for each other.
+const CREATION_LOCKS: u32 = 1024;
 
-/// The mark that is held while a cart of `customer` is made.
+/// Name of the cursor that is leased while a cart of `customer` is created.
 fn cart_creation_lock(customer: &CustomerId) -> String {
-    // FNV-1a: any spread will do, as long as every process has the same.
+    // FNV-1a: any hash will do, as long as every process has the same.
     let hash = customer
         .as_str()
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("new_cart:{}", hash % CREATION_MARKS)
+    format!("new_cart:{}", hash % CREATION_LOCKS)
 }
 
 impl Storefront {
-    /// Makes a cart, or gives the one that the shopper has. Of a customer's requests at once one makes it, and all get
-    /// it. The token of another customer's cart, or of one that awaits its money, counts for nothing here.
+    /// Creates a cart, or returns the one that the shopper has. Of a customer's parallel requests one creates it, and all
+    /// return it. The token of another customer's cart, or of one that awaits its money, is ignored.
     pub async fn create_cart(
         &self,
         shopper: &Shopper,
@@ -56,7 +56,7 @@ impl Storefront {
             if self.app.store.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
                 let made = self.current_or_new(shopper, fill).await;
                 if let Err(error) = self.app.store.move_cursor(&name, owner, &Cursor::default(), now).await {
-                    tracing::warn!(%error, "a mark is held until its lease ends");
+                    tracing::warn!(%error, "a cursor stays leased until its lease ends");
                 }
                 return made;
             }
@@ -86,9 +86,9 @@ impl Storefront {
         Ok(Session { version: Version::NEW.next(), cart, order: None })
     }
 
-    /// The cart that the shopper fills: the one that its token opens, else, for a customer, the newest in its
-    /// currency. One whose order is paid or canceled is none; one that awaits its money is found by its token alone, so
-    /// that the customer may fill another meanwhile.
+    /// Finds the shopper's open cart: the one of its token, or else, for a customer, the newest in its currency. A cart
+    /// whose order is paid or canceled is not open; one that awaits its money is found by its token only, so that the
+    /// customer may fill another one meanwhile.
     pub async fn current(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         if let Some(session) = self.opened(shopper).await?.filter(Session::is_open) {
             return Ok(session);
@@ -109,8 +109,8 @@ impl Storefront {
         Err(StorefrontError::NoCart)
     }
 
-    /// The cart that the shopper's token opens, whatever has become of it. To another customer than its owner it does
-    /// not exist: [`StorefrontError::NoCart`].
+    /// Finds the cart of the shopper's token, open or not. For another customer than its owner it does not exist:
+    /// [`StorefrontError::NoCart`].
     pub async fn opened(&self, shopper: &Shopper) -> Result<Option<Session>, StorefrontError> {
         let which = match shopper.subject {
             Some(TokenSubject::Cart(id)) => CartRef::Id(id),
@@ -124,7 +124,7 @@ impl Storefront {
         }
     }
 
-    /// The cart of a customer's order, by a name of the order.
+    /// Finds the cart of a customer's order.
     pub async fn of_customer(&self, which: &OrderRef, customer: &CustomerId) -> Result<Session, StorefrontError> {
         let order = match self.app.get_order(which, &Access::Customer(customer.clone())).await {
             Ok(order) => order,
@@ -135,8 +135,8 @@ impl Storefront {
         Ok(Session { version: cart.version, cart: cart.value, order: Some(order) })
     }
 
-    /// The cart that the shopper's token opens, whatever has become of it; without one, the cart that the customer fills,
-    /// or that of the newest complete order where nothing was changed in another since that order was placed.
+    /// Finds the cart of the shopper's token, open or not; without a token, the customer's open cart, or that of the newest
+    /// complete order if the open cart was not changed since that order was placed.
     pub(super) async fn opened_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         if let Some(session) = self.opened(shopper).await? {
             return Ok(session);
@@ -154,7 +154,7 @@ impl Storefront {
         }
     }
 
-    /// The newest order of the shopper, who is a customer, that is complete, where it was made from a cart.
+    /// Finds the newest complete order of the shopper, a customer, that was made from a cart.
     async fn newest_complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
         let query = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: App::PAGE_MAX };
@@ -169,8 +169,8 @@ impl Storefront {
         Err(StorefrontError::NoCart)
     }
 
-    /// Whether its customer has completed an order: it is complete, or its bank debit failed after it was, so that it is
-    /// to be paid again.
+    /// Whether the customer has completed an order: it is complete, or was until its bank debit failed, so that it is to
+    /// be paid again.
     pub async fn was_completed(&self, order: &Order) -> Result<bool, StoreError> {
         let is_unpaid = matches!(order.state, OrderState::Open) && !order.intents.is_empty();
         if order.is_complete() || !is_unpaid {
@@ -179,7 +179,7 @@ impl Storefront {
         Ok(is_completed(order, &self.app.store.facts(order.id).await?))
     }
 
-    /// The cart that an order was made from, if it was made from one.
+    /// Finds the cart that an order was made from, if any.
     pub async fn cart_of(&self, order: OrderId) -> Result<Option<Cart>, StoreError> {
         Ok(self.carts.cart(CartRef::Order(order)).await?.map(|it| it.value))
     }
@@ -187,17 +187,17 @@ impl Storefront {
     async fn with_order(&self, found: Versioned<Cart>) -> Result<Session, StorefrontError> {
         let order = self.order_of(&found.value).await?;
         let session = Session { version: found.version, cart: found.value, order };
-        if session.is_left() { self.found_again(session).await } else { Ok(session) }
+        if session.is_left() { self.with_new_order(session).await } else { Ok(session) }
     }
 
-    /// A cart whose order nobody has paid in time is for another order.
-    async fn found_again(&self, left: Session) -> Result<Session, StorefrontError> {
+    /// Gives a cart whose order was not paid in time another order.
+    async fn with_new_order(&self, left: Session) -> Result<Session, StorefrontError> {
         let now = self.app.clock.now();
         let id = left.cart.id;
         let cart = left.cart.for_order(self.app.ids.order_id(now), now);
         match self.carts.commit_cart(left.version, &cart).await {
             Ok(()) => Ok(Session { version: left.version.next(), cart, order: None }),
-            // Somebody else has found it.
+            // Another request has done the same.
             Err(StoreError::Conflict) => {
                 let found = self.carts.cart(CartRef::Id(id)).await?.ok_or(StorefrontError::NoCart)?;
                 let order = self.order_of(&found.value).await?;
@@ -212,7 +212,7 @@ impl Storefront {
         self.app.find(&[OrderRef::Id(cart.order)], &Access::All).await.map(|it| it.map(|found| found.value))
     }
 
-    /// Remembers that a cart is done with. Whoever comes first; it is no matter if nobody does.
+    /// Stores that a cart is closed. A conflict does not matter: the next read closes it.
     async fn close(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
         match self.carts.commit_cart(session.version, &session.cart.clone().closed(now)).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),

@@ -4,22 +4,22 @@ use uuid::Uuid;
 use super::{Storefront, StorefrontError};
 use crate::{Cursor, CursorDue, Lease, StoreError, Versioned};
 
-/// How long one page may take before another process may walk on, in seconds.
+/// Lease of one page, in seconds, after which another process may go on.
 const LEASE_SECONDS: u32 = 60;
-/// How many carts are looked at on one page.
+/// Number of carts on one page.
 const PAGE: u16 = 200;
 
-/// The carts that a walk goes along.
+/// A walk through stored carts, to forget them.
 #[derive(Debug, Clone, Copy)]
 enum Walk {
-    /// All that nobody has changed for long.
+    /// All carts that were not changed for long.
     Left,
-    /// Those of guests without lines.
+    /// Carts of guests without lines.
     Empty,
 }
 
 impl Walk {
-    /// The name of the stored place that the walk has come to.
+    /// Name of the cursor of the walk.
     const fn name(self) -> &'static str {
         match self {
             Self::Left => "left_carts",
@@ -27,7 +27,7 @@ impl Walk {
         }
     }
 
-    /// How often it begins.
+    /// Period of the walk, in seconds.
     const fn every_seconds(self) -> u32 {
         match self {
             Self::Left => 24 * 3600,
@@ -37,14 +37,14 @@ impl Walk {
 }
 
 impl Storefront {
-    /// Forgets carts that nobody has changed for `kept_seconds`, with the addresses in them: those whose order was never
-    /// placed, or was given up. Those whose order was paid stay, as what the order was made from; those whose order can
-    /// still be paid wait for its end. A page of one walk; says whether there is more of it. Of many processes one walks.
+    /// Deletes carts that were not changed for `kept_seconds`, with the addresses in them, if their order was never placed
+    /// or is canceled. Carts of paid orders are closed and stay; carts of open orders wait for the end of the order. One
+    /// page of the walk; returns whether there is another one. Only one process walks at a time.
     pub async fn forget_left_carts(&self, kept_seconds: u32) -> Result<bool, StorefrontError> {
         self.walk(Walk::Left, kept_seconds).await
     }
 
-    /// As [`Self::forget_left_carts`], of guests' carts without lines alone: anybody can make any number of them.
+    /// As [`Self::forget_left_carts`], for guests' carts without lines only: a caller can create any number of them.
     pub async fn forget_empty_carts(&self, kept_seconds: u32) -> Result<bool, StorefrontError> {
         self.walk(Walk::Empty, kept_seconds).await
     }
@@ -83,7 +83,7 @@ impl Storefront {
             Some(OrderState::Open) => Ok(()),
         };
         match done {
-            // Somebody has come back to it.
+            // The shopper has changed it again.
             Err(StoreError::Conflict) => Ok(()),
             done => done,
         }

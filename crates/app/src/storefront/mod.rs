@@ -1,11 +1,10 @@
-//! What a storefront does: fills a cart, sees what it comes to, and pays the order that it makes.
+//! Use cases of a storefront: carts, their checkout, and the payment of their orders.
 //!
-//! A cart and its order are two things with two versions. The order holds the money; the cart says what the customer
-//! wants. Until a payment is asked for there is no order. From then on a change of the cart is a change of the order
-//! first, under all the rules that such a change has ([`App::edit_order`]), and is kept in the cart only if the order
-//! takes it. So what can be paid is never other than what was agreed to; where a process dies between the two, or two
-//! requests meet, the next change or payment makes the order what the cart says, and an order that is paid stays what
-//! it was when it was paid.
+//! A cart and its order are two aggregates with two versions. The order holds the money, the cart the customer's
+//! choices. The order is placed when its PaymentIntent is first requested. From then on a change of the cart edits the
+//! order first, under the rules of [`App::edit_order`], and is stored in the cart only if the order accepts it. So the
+//! amount that can be paid is always one that was agreed to. If a process stops between the two commits, or two requests
+//! meet, the next change or payment edits the order to match the cart; a paid order is not changed any more.
 
 mod account;
 mod change;
@@ -34,7 +33,7 @@ use crate::{
     StoreError, Version, Wallet,
 };
 
-/// The use cases of a storefront, over those of orders.
+/// Use cases of a storefront, on top of those of orders.
 #[derive(Clone)]
 pub struct Storefront {
     app: App,
@@ -47,57 +46,57 @@ pub struct Storefront {
 /// Cart or order that a storefront token gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenSubject {
-    /// A cart, and the order that it becomes.
+    /// A cart, and its order.
     Cart(CartId),
-    /// An order, whatever it was made from.
+    /// An order, made from a cart or not.
     Order(OrderId),
 }
 
-/// Who shops: the holder of a token, a customer, or both.
+/// Caller of a storefront: the holder of a token, a customer, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shopper {
     /// Cart or order that the request's token gives access to.
     pub subject: Option<TokenSubject>,
-    /// Whose bearer token it has.
+    /// Customer of the request's bearer token.
     pub customer: Option<CustomerId>,
-    /// The currency that it asks for.
+    /// Currency of the request.
     pub currency: Option<Currency>,
 }
 
 impl Shopper {
-    /// The same customer, without a token.
+    /// The same shopper without its token.
     fn without_token(&self) -> Self {
         Self { subject: None, ..self.clone() }
     }
 }
 
-/// A cart, with its order once that is placed.
+/// A cart, with its order once it is placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     version: Version,
     /// The cart.
     pub cart: Cart,
-    /// Its order.
+    /// Order of the cart; `None` until it is placed.
     pub order: Option<Order>,
 }
 
 impl Session {
-    /// Whether its customer has nothing more to do: it is paid, or awaits its money.
+    /// Whether the order is complete: paid, or waiting for its money.
     pub fn is_complete(&self) -> bool {
         self.order.as_ref().is_some_and(Order::is_complete)
     }
 
-    /// Whether it is paid.
+    /// Whether the order is paid.
     pub fn is_paid(&self) -> bool {
         self.order.as_ref().is_some_and(Order::is_paid)
     }
 
-    /// Whether the bank has its payment in its hands. It may fail, and can be paid again then.
+    /// Whether the bank is processing the payment. If it fails, the order can be paid again.
     fn awaits_money(&self) -> bool {
         self.order.as_ref().is_some_and(Order::awaits_money)
     }
 
-    /// Whether its order was given up.
+    /// Whether the order is canceled.
     pub fn is_canceled(&self) -> bool {
         self.order.as_ref().is_some_and(|it| matches!(it.state, OrderState::Canceled { .. }))
     }
@@ -106,95 +105,95 @@ impl Session {
         self.cart.closed_at.is_none() && !self.is_paid() && !self.is_canceled()
     }
 
-    /// Whether its order was given up because nobody paid it, and the cart was not.
+    /// Whether the order was canceled because it was not paid in time, and the cart is still open.
     fn is_left(&self) -> bool {
         let reason = self.order.as_ref().map(|it| &it.state);
         let abandoned = matches!(reason, Some(OrderState::Canceled { reason: CancelReason::Abandoned, .. }));
         abandoned && self.cart.closed_at.is_none()
     }
 
-    /// The number of its order.
+    /// Number of the order, which the cart has before the order is placed.
     pub fn number(&self) -> paywright_domain::OrderNumber {
         self.order.as_ref().map_or_else(|| self.cart.number(), |it| it.number.clone())
     }
 }
 
-/// Why a storefront does not get what it asks for.
+/// Why a request of a storefront failed.
 #[derive(Debug, Error)]
 pub enum StorefrontError {
-    /// There is no such cart, or it is done with, or it is somebody else's.
+    /// There is no such cart, or it is closed, or belongs to another customer.
     #[error("there is no such cart")]
     NoCart,
-    /// Nothing of this name is on the price list.
+    /// The price list has no such variant.
     #[error("there is no such variant")]
     NoVariant,
-    /// There is no payment intent yet.
+    /// There is no PaymentIntent yet.
     #[error("there is no payment intent")]
     NoIntent,
-    /// The cart does not take the change.
+    /// The cart refuses the change.
     #[error(transparent)]
     Cart(#[from] CartError),
-    /// Something is missing for the next step.
+    /// The next step of the checkout lacks something.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
-    /// Something is missing before the cart can be paid: all of it.
+    /// The cart cannot be paid yet; lists everything that is missing.
     #[error("the checkout is not complete: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     NotReady(Vec<CheckoutError>),
-    /// What is in the cart cannot be bought any more.
+    /// A variant in the cart is no longer available.
     #[error("{0} is not available")]
     Unsold(String),
-    /// No order can be made of the cart.
+    /// The content of the cart cannot be an order.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// An amount was named that is not the one that is due.
+    /// The amount of the request is not the amount due.
     #[error("Amount must be {}, the amount due", .due.to_decimal())]
     NotTheAmountDue {
-        /// What is due.
+        /// Amount due.
         due: Money,
     },
-    /// The order does not take the change.
+    /// The order refuses the edit.
     #[error(transparent)]
     Edit(#[from] EditOrderError),
-    /// The order cannot be given up.
+    /// The order cannot be canceled.
     #[error(transparent)]
     Cancel(#[from] CancelOrderError),
-    /// There is no intent to pay.
+    /// The order has no PaymentIntent to pay.
     #[error(transparent)]
     Intent(#[from] CreatePaymentIntentError),
-    /// It is not paid.
+    /// The order is not paid.
     #[error(transparent)]
     Check(#[from] CheckPaymentError),
-    /// The provider has not answered yet to an earlier change, which is finished or dropped without another call.
+    /// Stripe has not answered an earlier change yet. The worker completes or drops it without another call.
     #[error("an earlier change waits for the payment provider; try again in a moment")]
     UnderWay,
-    /// The bank has the payment in its hands.
+    /// The bank is processing the payment.
     #[error("Payment is being processed")]
     Processing,
-    /// The order was given up.
+    /// The order is canceled.
     #[error("Order canceled")]
     Canceled,
-    /// There is nothing to be shipped yet.
+    /// The cart has no shipment yet.
     #[error("there is nowhere to ship to yet")]
     NoShipment,
-    /// The saved card is not one of this customer's.
+    /// The customer has no such saved card.
     #[error("there is no such saved card")]
     NoCard,
-    /// The terms are refused.
+    /// The terms of sale are invalid.
     #[error(transparent)]
     Terms(#[from] TermsProblem),
-    /// The provider did not do it.
+    /// Stripe refused the request, or did not answer.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// The store did not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Storefront {
-    /// The most variants of one page, and of one write.
+    /// Most variants of one page, and of one write.
     pub const VARIANTS_MAX: u16 = 500;
 
-    /// Puts the storefront on its ports. `currency` is that of a cart where the customer names none.
+    /// Creates the storefront on its ports. `currency` is the default currency of a cart.
     pub fn new(
         app: App,
         carts: Arc<dyn Carts>,
@@ -205,7 +204,7 @@ impl Storefront {
         Self { app, carts, prices, wallet, currency }
     }
 
-    /// The same use cases for one request: see [`App::for_request`].
+    /// Returns the same use cases for one request: see [`App::for_request`].
     #[must_use]
     pub fn for_request(&self) -> Self {
         let app = self.app.for_request();
@@ -215,33 +214,33 @@ impl Storefront {
         Self { app, carts, prices, ..self.clone() }
     }
 
-    /// The currency of a cart where the customer names none.
+    /// Default currency of a cart.
     pub const fn currency(&self) -> Currency {
         self.currency
     }
 
-    /// The variants of the price list after the one named, by id: [`Self::VARIANTS_MAX`] at most.
+    /// Lists the variants of the price list after `after`, by id: [`Self::VARIANTS_MAX`] at most.
     pub async fn variants(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
         self.prices.variants_after(after, limit.clamp(1, Self::VARIANTS_MAX)).await
     }
 
-    /// One variant of the price list.
+    /// Finds a variant of the price list.
     pub async fn variant(&self, id: &VariantId) -> Result<Variant, StorefrontError> {
         let found = self.prices.variants(std::slice::from_ref(id)).await?;
         found.into_iter().next().ok_or(StorefrontError::NoVariant)
     }
 
-    /// Puts variants on the price list, all or none. Carts have the new prices from their next change on.
+    /// Adds or replaces variants of the price list, all or none. Carts have the new prices from their next change on.
     pub async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
         self.prices.put_variants(variants).await
     }
 
-    /// Takes a variant off the price list.
+    /// Removes a variant from the price list.
     pub async fn remove_variant(&self, id: &VariantId) -> Result<(), StorefrontError> {
         if self.prices.remove_variant(id).await? { Ok(()) } else { Err(StorefrontError::NoVariant) }
     }
 
-    /// The terms of sale.
+    /// Reads the terms of sale.
     pub async fn terms(&self) -> Result<Terms, StoreError> {
         self.prices.terms().await
     }

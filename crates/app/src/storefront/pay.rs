@@ -20,8 +20,8 @@ pub struct PaymentIntentParams {
 }
 
 impl Storefront {
-    /// The one intent that the shopper's cart can be paid by, made if there is none: the order is placed, or made what
-    /// the cart says, before the provider is asked.
+    /// Returns the one PaymentIntent by which the shopper's cart can be paid, and creates it if there is none. The order
+    /// is placed, or edited to match the cart, before the request to Stripe.
     pub async fn payment_intent(
         &self,
         shopper: &Shopper,
@@ -35,14 +35,14 @@ impl Storefront {
             if session.order.is_none() {
                 self.place(&session).await?;
             }
-            // Where somebody changed the cart meanwhile, the order is made what it says now.
+            // If the cart was changed meanwhile, the order is edited to match it.
             if !self.is_still(shopper, &session).await? {
                 continue;
             }
             let which = OrderRef::Id(session.cart.order);
             let made = self.app.create_payment_intent(&which, &Access::All).await;
             if is_refused(&made) && session.cart.payment_method.is_some() {
-                // A card that the provider does not take must not stand in the way of the next.
+                // A payment method that Stripe refused must not block the next one.
                 self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
             }
             let is_given_up = matches!(made, Err(CreatePaymentIntentError::Request(RequestIntentError::Canceled)));
@@ -54,7 +54,7 @@ impl Storefront {
             if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
                 return Ok(payable);
             }
-            // Where the provider has not said that it knows the last change, nobody is shown another amount.
+            // While Stripe has not confirmed the last change, no other amount is shown.
             if self.is_still(shopper, &session).await? {
                 return Err(StorefrontError::UnderWay);
             }
@@ -67,14 +67,14 @@ impl Storefront {
         Ok((now.cart.id, now.version) == (session.cart.id, session.version))
     }
 
-    /// The cart as it is to be paid: its checkout complete, its customer known at the provider, everything in it to be
-    /// had, the amount the one that was named, and the means of payment the one that was chosen.
+    /// Prepares the cart for its payment: its checkout is complete, its customer exists at Stripe, all its variants are
+    /// available, its amount due is the one of the request, and it has the payment method of the request.
     async fn prepared(&self, shopper: &Shopper, params: &PaymentIntentParams) -> Result<Session, StorefrontError> {
         let session = self.current(shopper).await?;
         if let Some(customer) = &session.cart.customer {
             self.provider_customer(customer).await?;
         }
-        // What it costs now is kept whatever comes of the rest: it is what the customer must be shown next.
+        // The new prices are stored even if a check below fails: the customer must see them next.
         let session = self.change_from(Some(session), shopper, |cart, _, _| Ok(cart)).await?;
         let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
         if !missing.is_empty() {
@@ -88,7 +88,7 @@ impl Storefront {
         self.change_from(Some(session), shopper, |cart, _, _| Ok(cart.with_payment_method(Some(method.clone())))).await
     }
 
-    /// Places the order that a cart makes. One that was placed by somebody else meanwhile is as good.
+    /// Places the order of a cart, unless another request has placed it.
     async fn place(&self, session: &Session) -> Result<(), StorefrontError> {
         let (app, cart) = (&self.app, &session.cart);
         let payer = self.payer_known(cart).await?;
@@ -108,14 +108,14 @@ impl Storefront {
         .await
     }
 
-    /// The order that the shopper's token opens, where it was not made from a cart.
+    /// Finds the order of the shopper's token, if it was not made from a cart.
     async fn order_alone(&self, shopper: &Shopper) -> Result<Option<Order>, StorefrontError> {
         match shopper.subject {
             Some(TokenSubject::Order(id)) if self.cart_of(id).await?.is_none() => {
                 let found = self.app.get_order(&OrderRef::Id(id), &Access::Order(id)).await;
                 let of_bearer = shopper.customer.clone().map(Access::Customer);
                 match found {
-                    // To another customer than its own, it does not exist.
+                    // For another customer than its own it does not exist.
                     Ok(order) if order.customer.is_some() && of_bearer.is_some_and(|it| !it.permits(&order)) => {
                         Err(StorefrontError::NoCart)
                     }
@@ -148,7 +148,7 @@ impl Storefront {
         Ok(made?)
     }
 
-    /// The shopper's order, paid or not: by the id of it or of any of its intents, or the one of the current cart.
+    /// Finds the shopper's order, paid or not, by its id or one of its PaymentIntents, or as that of the current cart.
     async fn order_to_show(&self, shopper: &Shopper, named: Option<&str>) -> Result<Order, StorefrontError> {
         let order = match (self.order_alone(shopper).await?, self.opened(shopper).await?, named, &shopper.customer) {
             (Some(order), ..) => order,
@@ -167,21 +167,21 @@ impl Storefront {
         if named.is_none_or(is_it) { Ok(order) } else { Err(StorefrontError::NoIntent) }
     }
 
-    /// The shopper's payment intent as it is at the provider, without making one.
+    /// Reads the shopper's PaymentIntent from Stripe, without creating one.
     pub async fn shown_intent(&self, shopper: &Shopper, named: Option<&str>) -> Result<OrderPayment, StorefrontError> {
         let order = self.order_to_show(shopper, named).await?;
         let which = OrderRef::Id(order.id);
         if order.payable_intent().is_some() && matches!(order.state, OrderState::Open) {
             match self.app.create_payment_intent(&which, &Access::All).await {
                 Ok(payable) => return Ok(payable),
-                // It was paid a moment ago, and looking has found out.
+                // It was paid a moment ago, as this read has shown.
                 Err(CreatePaymentIntentError::Request(RequestIntentError::Paid)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         match self.app.check_payment(&which, &Access::All).await {
             Ok(checked) => {
-                // What is stored says that it is paid, and has no secret.
+                // The stored order shows that it is paid, and has no client secret.
                 let paid_by = checked.order.paid_by().filter(|_| checked.client_secret.is_none());
                 let client_secret = match paid_by {
                     Some(paid) => {
@@ -197,7 +197,7 @@ impl Storefront {
         }
     }
 
-    /// Chooses a means of payment for an intent that is there.
+    /// Sets the payment method of an existing PaymentIntent.
     pub async fn update_intent(
         &self,
         shopper: &Shopper,
@@ -207,7 +207,7 @@ impl Storefront {
         let order = self.order_to_show(shopper, Some(named)).await?;
         match order.state {
             OrderState::Open => {
-                // Of this order's cart, and not of another one that the customer has begun since.
+                // The cart of this order, not another one that the customer has begun since.
                 let holder = Shopper { subject: Some(TokenSubject::Order(order.id)), ..shopper.clone() };
                 self.payment_intent(&holder, params).await
             }
@@ -215,7 +215,7 @@ impl Storefront {
         }
     }
 
-    /// Takes the storefront's word that an intent was paid as a hint, and asks the provider.
+    /// Checks with Stripe whether a PaymentIntent was paid. The storefront's claim that it was counts for nothing.
     pub async fn confirm_intent(&self, shopper: &Shopper, named: &str) -> Result<OrderPayment, StorefrontError> {
         let order = self.order_to_show(shopper, Some(named)).await?;
         if matches!(order.state, OrderState::Canceled { .. }) {
@@ -225,7 +225,7 @@ impl Storefront {
     }
 }
 
-/// Whether the provider has said no to what it was asked for.
+/// Whether Stripe has refused the request.
 fn is_refused(made: &Result<OrderPayment, CreatePaymentIntentError>) -> bool {
     matches!(made, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
 }
