@@ -116,7 +116,7 @@ pub struct Charge {
     pub balance_transaction: Option<Expandable<BalanceTransaction>>,
 }
 
-/// A BalanceTransaction: one movement of the shop's Stripe balance, in the currency of the balance.
+/// A balance transaction: one movement of the shop's Stripe balance, in the currency of the balance.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BalanceTransaction {
     /// Stripe's id of the balance transaction (`txn_…`).
