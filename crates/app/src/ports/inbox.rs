@@ -18,11 +18,11 @@ pub struct ReceivedEvent {
     pub created_at: Timestamp,
     /// Time of its first delivery, or of the back-fill that found it.
     pub received_at: Timestamp,
-    /// How it arrived: `webhook` or `back_fill`.
+    /// Source of the event: `webhook` or `back_fill`.
     pub via: &'static str,
     /// HTTP headers of the delivery that may help in an investigation.
     pub headers: BTreeMap<String, String>,
-    /// What the event says about an order.
+    /// Update that the event carries: what it says about an order.
     pub update: ProviderUpdate,
     /// Status in the inbox.
     pub status: EventStatus,
@@ -69,7 +69,7 @@ pub struct LeasedEvent {
     pub kind: String,
     /// Time of its first delivery, or of the back-fill that found it.
     pub received_at: Timestamp,
-    /// What the event says about an order.
+    /// Update that the event carries: what it says about an order.
     pub update: ProviderUpdate,
     /// Number of leases of the event so far, this one included.
     pub taken: u32,

@@ -22,7 +22,7 @@ pub struct ProviderEvent {
     pub livemode: bool,
     /// Stripe's id of the API request that caused the event (`req_…`), if one did.
     pub request: Option<String>,
-    /// What the event says about an order.
+    /// Update that the event carries: what it says about an order.
     pub update: ProviderUpdate,
     /// Reason why the event concerns no order of this installation, where the event itself shows that: another account,
     /// another installation, or an amount that no order can have.
