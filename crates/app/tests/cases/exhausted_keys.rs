@@ -32,7 +32,7 @@ async fn a_payment_intent_request_with_an_exhausted_key_is_followed_by_a_new_att
     assert_eq!(
         failures(&shop, &order).await,
         [
-            "Stripe failed to create a payment intent (revision 1, attempt 1) and repeats that answer for its idempotency key: \
+            "Stripe failed to create a PaymentIntent (revision 1, attempt 1) and repeats that answer for its idempotency key: \
           the next attempt is requested under a new key."
         ]
     );
@@ -55,7 +55,7 @@ async fn an_operation_with_an_exhausted_key_begins_again_under_a_new_number() {
         let last = if name == "edit" { "order.edited" } else { "order.canceled" };
         assert!(facts.contains(&last), "{facts:?}");
         let sentence = format!(
-            "Stripe failed to {name} the payment intent (operation {number}) and repeats that answer for its idempotency \
+            "Stripe failed to {name} the PaymentIntent (operation {number}) and repeats that answer for its idempotency \
              key: the operation is requested again under a new number and key."
         );
         assert_eq!(failures(&shop, &order).await, [sentence]);
