@@ -134,18 +134,11 @@ pub enum Policy {
     HoldForReview,
 }
 
-impl Policy {
+variant_names! {
     /// Name in settings, in stored rows and in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Refund => "refund",
-            Self::HoldForReview => "hold_for_review",
-        }
-    }
-
-    /// Finds the policy with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Refund, Self::HoldForReview].into_iter().find(|it| it.name() == name)
+    Policy {
+        Refund => "refund",
+        HoldForReview => "hold_for_review",
     }
 }
 
@@ -190,38 +183,36 @@ impl Default for Policies {
     }
 }
 
-impl Mismatch {
+variant_names! {
     /// Name in the API, in stored rows and in logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PaidAfterCancel { .. } => "paid_after_cancel",
-            Self::SecondPayment { .. } => "second_payment",
-            Self::AmountDiffers { .. } => "amount_differs",
-            Self::WrongCurrency { .. } => "wrong_currency",
-            Self::WrongLivemode { .. } => "wrong_livemode",
-            Self::PaymentNotConfirmed { .. } => "payment_not_confirmed",
-        }
+    Mismatch::name {
+        PaidAfterCancel => "paid_after_cancel",
+        SecondPayment => "second_payment",
+        AmountDiffers => "amount_differs",
+        WrongCurrency => "wrong_currency",
+        WrongLivemode => "wrong_livemode",
+        PaymentNotConfirmed => "payment_not_confirmed",
+    }
+}
+
+variant_names! {
+    /// Name in the API, in stored rows and in logs.
+    NoticeKind::name {
+        RefundFailed => "refund_failed",
+        RefundDelayed => "refund_delayed",
+        RefundDiffers => "refund_differs",
+        AuthorizationExpiring => "authorization_expiring",
+        PartiallyCaptured => "partially_captured",
+        CaptureFailed => "capture_failed",
+        IntentLost => "intent_lost",
+        EarlyFraudWarning => "early_fraud_warning",
+        UnderReview => "under_review",
+        ReviewClosed => "review_closed",
+        ReceiptEmailRefused => "receipt_email_refused",
     }
 }
 
 impl NoticeKind {
-    /// Name in the API, in stored rows and in logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RefundFailed { .. } => "refund_failed",
-            Self::RefundDelayed { .. } => "refund_delayed",
-            Self::RefundDiffers { .. } => "refund_differs",
-            Self::AuthorizationExpiring => "authorization_expiring",
-            Self::PartiallyCaptured { .. } => "partially_captured",
-            Self::CaptureFailed => "capture_failed",
-            Self::IntentLost => "intent_lost",
-            Self::EarlyFraudWarning => "early_fraud_warning",
-            Self::UnderReview => "under_review",
-            Self::ReviewClosed => "review_closed",
-            Self::ReceiptEmailRefused => "receipt_email_refused",
-        }
-    }
-
     /// Number of the refund that the notice is about.
     pub const fn refund(self) -> Option<u32> {
         match self {

@@ -190,29 +190,27 @@ pub enum Fact {
     },
 }
 
-impl Fact {
+variant_names! {
     /// Stored name of the fact, also shown in the API.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::OrderPlaced { .. } => "order.placed",
-            Self::OrderEdited { .. } => "order.edited",
-            Self::OrderCanceled { .. } => "order.canceled",
-            Self::OrderPaid { .. } => "order.paid",
-            Self::IntentRequested { .. } => "payment_intent.requested",
-            Self::IntentRefused { .. } => "payment_intent.refused",
-            Self::IntentCreated { .. } => "payment_intent.created",
-            Self::IntentChanged { .. } => "payment_intent.changed",
-            Self::OperationRequested { .. } => "operation.requested",
-            Self::OperationDropped { .. } => "operation.dropped",
-            Self::RequestFailed { .. } => "stripe.request_failed",
-            Self::AuthorizationEnded { .. } => "payment_intent.authorization_ended",
-            Self::PaymentConfirmed { .. } => "payment_intent.confirmed",
-            Self::ProceedsKnown { .. } => "payment_intent.proceeds_known",
-            Self::RefundRequested { .. } => "refund.requested",
-            Self::RefundChanged { .. } => "refund.changed",
-            Self::DisputeOpened { .. } => "dispute.opened",
-            Self::DisputeChanged { .. } => "dispute.changed",
-            Self::AnomalyFound { .. } => "order.anomaly",
-        }
+    Fact::kind {
+        OrderPlaced => "order.placed",
+        OrderEdited => "order.edited",
+        OrderCanceled => "order.canceled",
+        OrderPaid => "order.paid",
+        IntentRequested => "payment_intent.requested",
+        IntentRefused => "payment_intent.refused",
+        IntentCreated => "payment_intent.created",
+        IntentChanged => "payment_intent.changed",
+        OperationRequested => "operation.requested",
+        OperationDropped => "operation.dropped",
+        RequestFailed => "stripe.request_failed",
+        AuthorizationEnded => "payment_intent.authorization_ended",
+        PaymentConfirmed => "payment_intent.confirmed",
+        ProceedsKnown => "payment_intent.proceeds_known",
+        RefundRequested => "refund.requested",
+        RefundChanged => "refund.changed",
+        DisputeOpened => "dispute.opened",
+        DisputeChanged => "dispute.changed",
+        AnomalyFound => "order.anomaly",
     }
 }

@@ -15,18 +15,11 @@ pub enum CaptureMethod {
     Manual,
 }
 
-impl CaptureMethod {
-    /// Finds the method with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Automatic, Self::Manual].into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Name in the API and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Automatic => "automatic",
-            Self::Manual => "manual",
-        }
+    CaptureMethod {
+        Automatic => "automatic",
+        Manual => "manual",
     }
 }
 
@@ -51,31 +44,20 @@ pub enum IntentStatus {
     Canceled,
 }
 
-impl IntentStatus {
-    /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::RequiresPaymentMethod,
-        Self::RequiresConfirmation,
-        Self::RequiresAction,
-        Self::Processing,
-        Self::RequiresCapture,
-        Self::Succeeded,
-        Self::Canceled,
-    ];
-
+variant_names! {
     /// Stripe's name of the status.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RequiresPaymentMethod => "requires_payment_method",
-            Self::RequiresConfirmation => "requires_confirmation",
-            Self::RequiresAction => "requires_action",
-            Self::Processing => "processing",
-            Self::RequiresCapture => "requires_capture",
-            Self::Succeeded => "succeeded",
-            Self::Canceled => "canceled",
-        }
+    IntentStatus {
+        RequiresPaymentMethod => "requires_payment_method",
+        RequiresConfirmation => "requires_confirmation",
+        RequiresAction => "requires_action",
+        Processing => "processing",
+        RequiresCapture => "requires_capture",
+        Succeeded => "succeeded",
+        Canceled => "canceled",
     }
+}
 
+impl IntentStatus {
     /// Whether the status is terminal: no other can follow.
     pub const fn is_terminal(self) -> bool {
         match self {
@@ -108,7 +90,7 @@ impl fmt::Display for IntentStatus {
 impl FromStr for IntentStatus {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(())
+        Self::named(text).ok_or(())
     }
 }
 

@@ -50,14 +50,12 @@ pub enum OperationKind {
     },
 }
 
-impl OperationKind {
+variant_names! {
     /// Name in the API, in facts and in logs.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Edit { .. } => "edit",
-            Self::Cancel { .. } => "cancel",
-            Self::Capture { .. } => "capture",
-        }
+    OperationKind::name {
+        Edit => "edit",
+        Cancel => "cancel",
+        Capture => "capture",
     }
 }
 

@@ -34,11 +34,10 @@ pub enum OrderState {
 
 variant_names! {
     /// Name of the state in the API and in stored rows.
-    OrderState {
+    OrderState::name {
         Open => "open",
         Paid => "paid",
         Canceled => "canceled",
-        ..
     }
 }
 

@@ -32,23 +32,19 @@ pub enum RefundStatus {
     Canceled,
 }
 
-impl RefundStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Requested, Self::Pending, Self::RequiresAction, Self::Succeeded, Self::Failed, Self::Canceled];
-
+variant_names! {
     /// Stripe's name of the status; `requested` is our own.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Pending => "pending",
-            Self::RequiresAction => "requires_action",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-        }
+    RefundStatus {
+        Requested => "requested",
+        Pending => "pending",
+        RequiresAction => "requires_action",
+        Succeeded => "succeeded",
+        Failed => "failed",
+        Canceled => "canceled",
     }
+}
 
+impl RefundStatus {
     /// Finds the status with this name at Stripe.
     pub fn from_stripe(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| *it != Self::Requested && it.name() == name)
@@ -91,7 +87,7 @@ impl fmt::Display for RefundStatus {
 impl FromStr for RefundStatus {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|it| it.name() == text).ok_or(())
+        Self::named(text).ok_or(())
     }
 }
 
@@ -108,22 +104,12 @@ pub enum RefundReason {
     RequestedByCustomer,
 }
 
-impl RefundReason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Duplicate, Self::Fraudulent, Self::RequestedByCustomer];
-
-    /// Finds the reason with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Name at Stripe, in the API and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Duplicate => "duplicate",
-            Self::Fraudulent => "fraudulent",
-            Self::RequestedByCustomer => "requested_by_customer",
-        }
+    RefundReason {
+        Duplicate => "duplicate",
+        Fraudulent => "fraudulent",
+        RequestedByCustomer => "requested_by_customer",
     }
 }
 
@@ -140,19 +126,12 @@ pub enum RefundOrigin {
     Provider,
 }
 
-impl RefundOrigin {
-    /// Finds the origin with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Shop, Self::Policy, Self::Provider].into_iter().find(|it| it.name() == name)
-    }
-
+variant_names! {
     /// Name in the API and in stored rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shop => "shop",
-            Self::Policy => "policy",
-            Self::Provider => "provider",
-        }
+    RefundOrigin {
+        Shop => "shop",
+        Policy => "policy",
+        Provider => "provider",
     }
 }
 

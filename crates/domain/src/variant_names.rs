@@ -14,15 +14,15 @@
 /// assert_eq!(Colour::ALL, [Colour::Red, Colour::DarkBlue]);
 /// ```
 ///
-/// The doc comment becomes that of `name`. An enum whose variants carry data has no `ALL` and no `named`, and says so
-/// with `..`; the compiler refuses a variant without a name in both forms:
+/// The doc comment becomes that of `name`. For an enum whose variants carry data, the macro is given the method to define,
+/// and defines neither `ALL` nor `named`. In both forms the compiler refuses a variant without a name:
 ///
 /// ```
 /// # use paywright_domain::variant_names;
 /// enum Shape { Point, Circle { radius: u32 } }
 /// variant_names! {
 ///     /// Name in logs.
-///     Shape { Point => "point", Circle => "circle", .. }
+///     Shape::name { Point => "point", Circle => "circle" }
 /// }
 /// assert_eq!(Shape::Circle { radius: 2 }.name(), "circle");
 /// ```
@@ -46,10 +46,10 @@ macro_rules! variant_names {
             }
         }
     };
-    ($(#[$doc:meta])+ $Enum:ident { $($Variant:ident => $name:literal),+, .. }) => {
+    ($(#[$doc:meta])+ $Enum:ident::$method:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {
         impl $Enum {
             $(#[$doc])+
-            pub const fn name(&self) -> &'static str {
+            pub const fn $method(&self) -> &'static str {
                 match self {
                     $(Self::$Variant { .. } => $name,)+
                 }
