@@ -73,7 +73,7 @@ impl Order {
         if let Some(known) = known.filter(PaymentIntent::awaits_confirmation) {
             decision.correct(&known, read, *policies, now);
         }
-        Ok(decision.at(now))
+        Ok(decision.dated_by_facts(now))
     }
 }
 

@@ -193,8 +193,7 @@ impl Order {
             status: dispute.status,
         });
         decision.order.data.disputes.push(dispute.clone());
-        decision.order.data.updated_at = now;
-        decision
+        decision.dated(now)
     }
 
     fn dispute_changed(&self, next: &Dispute, now: Timestamp) -> Decision {
@@ -209,8 +208,7 @@ impl Order {
             reinstated: next.reinstated,
         });
         *known = next.clone();
-        decision.order.data.updated_at = now;
-        decision
+        decision.dated(now)
     }
 
     /// Whether a dispute of the intent is open or lost, so that its money is withdrawn from the shop.

@@ -188,9 +188,9 @@ impl Order {
                 | IntentStatus::Succeeded
                 | IntentStatus::Canceled => return Err(NotNow::PaymentInProgress.into()),
             },
-            Some(_) | None => decision.apply(content, now),
+            Some(_) | None => decision.apply(content),
         }
-        Ok(decision)
+        Ok(decision.dated(now))
     }
 
     /// Cancels an unpaid order; where it has a payable intent, by an [`Operation`] on the intent first. A repetition
@@ -212,7 +212,7 @@ impl Order {
             Some(intent) => decision.begin(intent.id.clone(), OperationKind::Cancel { reason }, now),
             None => decision.cancel_order(reason, now),
         }
-        Ok(decision)
+        Ok(decision.dated(now))
     }
 
     /// Captures authorised money: `amount` of it, or all that is due. A repetition changes nothing. Never more than the
@@ -261,7 +261,7 @@ impl Order {
             intent.capture_asked = requested;
         }
         decision.begin(id, OperationKind::Capture { amount }, now);
-        Ok(decision)
+        Ok(decision.dated(now))
     }
 
     /// Records that an operation has definitely failed at Stripe, after the intent was read. A failure of an operation
@@ -293,8 +293,7 @@ impl Order {
                 }
             }
         }
-        decision.order.data.updated_at = now;
-        decision
+        decision.dated(now)
     }
 
     /// E-mail address that `operation` was refused for, where it can go on without the address.
@@ -391,7 +390,6 @@ impl Decision {
             amount,
         });
         data.operation = Some(operation);
-        data.updated_at = now;
     }
 
     /// Continues `operation` under a new number. No refused or exhausted key is used again.
@@ -404,7 +402,7 @@ impl Decision {
     }
 
     /// Makes `content` the content of the order.
-    fn apply(&mut self, content: Content, now: Timestamp) {
+    fn apply(&mut self, content: Content) {
         let data = &mut self.order.data;
         self.facts.push(Fact::OrderEdited { before: data.total, total: content.total, revision: content.revision });
         data.lines = content.lines;
@@ -415,13 +413,11 @@ impl Decision {
         data.metadata = content.metadata;
         data.total = content.total;
         data.revision = content.revision;
-        data.updated_at = now;
     }
 
     /// Cancels the order.
     fn cancel_order(&mut self, reason: CancelReason, now: Timestamp) {
         self.order.data.state = OrderState::Canceled { reason, at: now };
-        self.order.data.updated_at = now;
         self.facts.push(Fact::OrderCanceled { reason });
         self.finished.push(Task::ExpireOrder.key());
     }
@@ -442,11 +438,11 @@ impl Decision {
             }
             (OperationKind::Edit { content }, _) if intent.revision >= content.revision => {
                 self.end_operation(&operation);
-                self.apply(*content, now);
+                self.apply(*content);
             }
             (OperationKind::Edit { content }, IntentStatus::Canceled) => {
                 self.end_operation(&operation);
-                self.apply(*content, now);
+                self.apply(*content);
             }
             (OperationKind::Cancel { reason }, IntentStatus::Canceled) => {
                 self.end_operation(&operation);

@@ -349,8 +349,7 @@ impl Order {
         let mut decision = Decision::unchanged(self.clone());
         let number = decision.request_refund(intent.id.clone(), amount, new.reason, RefundOrigin::Shop, now);
         decision.set_refund_request(number, new.request);
-        decision.order.data.updated_at = now;
-        Ok((decision, number))
+        Ok((decision.dated(now), number))
     }
 
     /// Records a refund as it is at Stripe: one of ours, recognised by Stripe's id or by its name and amount, or one
@@ -385,8 +384,7 @@ impl Order {
         if let Some(of_policy) = of_policy.filter(|_| !rest.is_zero()) {
             decision.request_refund(intent.id.clone(), rest, of_policy.reason, RefundOrigin::Policy, now);
         }
-        decision.order.data.updated_at = now;
-        Ok(decision)
+        Ok(decision.dated(now))
     }
 
     /// Records that the request for a refund has definitely failed at Stripe. After an exhausted key, or where the
@@ -426,8 +424,7 @@ impl Order {
             decision.move_refund(number, RefundStatus::Failed, Some(reason));
             decision.record_notice(intent, NoticeKind::RefundFailed { refund: number }, text, now);
         }
-        decision.order.data.updated_at = now;
-        decision
+        decision.dated(now)
     }
 
     /// Finds the refund with this number.

@@ -82,13 +82,12 @@ impl Order {
         let request = IntentRequest { revision: self.revision, attempt: self.attempt, epoch: Some(self.epoch) };
         let mut next = self.clone();
         next.data.requested = Some(request);
-        next.data.updated_at = now;
         let decision = Decision {
             facts: vec![Fact::IntentRequested { request }],
             tasks: vec![Task::CreateIntent { request }],
             ..Decision::unchanged(next)
         };
-        Ok(IntentPlan::Create { request, decision: Some(Box::new(decision)) })
+        Ok(IntentPlan::Create { request, decision: Some(Box::new(decision.dated(now))) })
     }
 
     /// Records that `request` has definitely failed at Stripe: the next request is a new attempt, without the e-mail
@@ -100,7 +99,6 @@ impl Order {
         let mut next = self.clone();
         next.data.requested = None;
         next.data.attempt += 1;
-        next.data.updated_at = now;
         let finished = vec![Task::CreateIntent { request }.key()];
         let mut decision = Decision { finished, ..Decision::unchanged(next) };
         match failure {
@@ -115,7 +113,7 @@ impl Order {
                 decision.facts.push(Fact::RequestFailed { request, failure: failure.clone() });
             }
         }
-        decision
+        decision.dated(now)
     }
 }
 

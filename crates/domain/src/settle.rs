@@ -38,7 +38,7 @@ impl Order {
             // A test payment does not concern a live order: not even its status is recorded.
             let mismatch = Mismatch::WrongLivemode { live: snapshot.livemode };
             decision.record_mismatch(snapshot.intent.clone(), mismatch, policies.on(mismatch), None, now);
-            return Ok(decision.at(now));
+            return Ok(decision.dated_by_facts(now));
         }
         let before = match known {
             Some(intent) => intent.clone(),
@@ -76,7 +76,7 @@ impl Order {
             decision.apply_payment(&after, *policies, now);
         }
         decision.cancel_needless_intent(now);
-        Ok(decision.at(now))
+        Ok(decision.dated_by_facts(now))
     }
 
     /// Records a notice that authorised money will be released soon, if it is neither captured nor released yet.
@@ -85,7 +85,7 @@ impl Order {
         if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
             decision.record_notice(intent.clone(), NoticeKind::AuthorizationExpiring, None, now);
         }
-        decision.at(now)
+        decision.dated_by_facts(now)
     }
 
     /// Records the balance transaction of a payment. The first one is kept: later changes of the balance are
@@ -98,14 +98,14 @@ impl Order {
             let (gross, fee) = (proceeds.gross, proceeds.fee);
             decision.facts.push(Fact::ProceedsKnown { intent: intent.clone(), gross, fee });
         }
-        decision.at(now)
+        decision.dated_by_facts(now)
     }
 
     /// Records a notice about one of the order's PaymentIntents.
     pub fn notice(&self, intent: &IntentId, kind: NoticeKind, reason: Option<String>, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         decision.record_notice(intent.clone(), kind, reason, now);
-        decision.at(now)
+        decision.dated_by_facts(now)
     }
 
     /// Part of the total that a capture of `intent` has released, also where the capture was made elsewhere or the shop
@@ -257,14 +257,6 @@ impl Decision {
         self.facts.push(Fact::AnomalyFound { anomaly: anomaly.clone() });
         self.order.data.anomalies.push(anomaly);
         true
-    }
-
-    /// Sets `updated_at` if the decision has facts.
-    pub(crate) fn at(mut self, now: Timestamp) -> Self {
-        if !self.facts.is_empty() {
-            self.order.data.updated_at = now;
-        }
-        self
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Fact, IntentId, IntentRequest, Order};
+use crate::{Fact, IntentId, IntentRequest, Order, Timestamp};
 
 /// Result of a transition, to be stored in one transaction or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,18 @@ impl Decision {
     /// Decision that changes nothing.
     pub(crate) const fn unchanged(order: Order) -> Self {
         Self { order, facts: Vec::new(), tasks: Vec::new(), finished: Vec::new() }
+    }
+
+    /// Sets the time of the order's last change. No other function sets it after the order was placed.
+    pub(crate) fn dated(mut self, now: Timestamp) -> Self {
+        self.order.data.updated_at = now;
+        self
+    }
+
+    /// Sets the time of the order's last change if the decision has facts: a later snapshot of the same state is no
+    /// change.
+    pub(crate) fn dated_by_facts(self, now: Timestamp) -> Self {
+        if self.facts.is_empty() { self } else { self.dated(now) }
     }
 }
 
