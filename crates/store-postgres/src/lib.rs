@@ -333,8 +333,8 @@ impl Store for PostgresStore {
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
         let count: Result<Option<i64>, Failure> =
             self.row(read::CountCompletedOrders(customer.as_str().to_owned())).await;
-        let count = count.and_then(|it| Column("orders", "count").read(u64::try_from(it.unwrap_or_default())));
-        count.map_err(Failure::of_read)
+        let count = count.map(|it| it.and_then(|it| u64::try_from(it).ok()));
+        count.and_then(|it| Column("orders", "count").found(it)).map_err(Failure::of_read)
     }
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
