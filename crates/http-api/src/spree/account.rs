@@ -47,7 +47,7 @@ fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
     Ok(OrdersPage { number, size, oldest_first })
 }
 
-/// `GET /account/orders?page=&per_page=&sort=`.
+/// `GET /account/orders?page=&per_page=&sort=`: completed orders.
 pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let page = orders_page(&call.params)?;

@@ -1,8 +1,8 @@
-//! How this dialect writes amounts.
+//! Amounts as Spree writes them.
 
 use paywright_domain::{Currency, Money};
 
-/// In major units, without trailing zeroes but for one decimal: `44.0`, `12.34`.
+/// Decimal in major units, with at least one digit after the point and no other trailing zeroes: `44.0`, `12.34`.
 pub(super) fn decimal(amount: Money) -> String {
     let text = amount.to_decimal();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -10,12 +10,12 @@ pub(super) fn decimal(amount: Money) -> String {
     format!("{whole}.{}", if fraction.is_empty() { "0" } else { fraction })
 }
 
-/// As [`decimal`], below nothing if it is not nothing.
+/// Negative of [`decimal`]; zero has no sign.
 pub(super) fn negative_decimal(amount: Money) -> String {
     if amount.is_zero() { decimal(amount) } else { format!("-{}", decimal(amount)) }
 }
 
-/// For people: `$1,234.50`.
+/// Amount for people: `$1,234.50`.
 pub(crate) fn display(amount: Money) -> String {
     let text = amount.to_decimal();
     let (whole, fraction) =
@@ -31,23 +31,23 @@ pub(crate) fn display(amount: Money) -> String {
     format!("{}{grouped}{fraction}", symbol(amount.currency()))
 }
 
-/// As [`display`], below nothing if it is not nothing: `-$10.00`.
+/// Negative of [`display`]: `-$10.00`; zero has no sign.
 pub(super) fn negative_display(amount: Money) -> String {
     if amount.is_zero() { display(amount) } else { format!("-{}", display(amount)) }
 }
 
-/// Major units times a hundred, whatever the currency counts in: 1000 yen are 100000.
+/// Hundredths of a major unit, whatever the currency's minor unit is: 1000 yen are 100000.
 pub(super) fn cents(amount: Money) -> i64 {
     // A hundred times `Money::MINOR_MAX` fits.
     amount.minor() * 100 / 10_i64.pow(amount.currency().iso_exponent())
 }
 
-/// In upper case.
+/// ISO 4217 code in upper case.
 pub(super) fn code(currency: Currency) -> String {
     currency.code().to_uppercase()
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others are shown by their codes")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "other currencies are shown by their codes")]
 fn symbol(currency: Currency) -> String {
     let symbol = match currency {
         Currency::Usd

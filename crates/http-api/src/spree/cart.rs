@@ -1,4 +1,4 @@
-//! `/cart`: what is to be bought.
+//! `/cart`: lines, coupons, currency and owner of a cart.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -14,7 +14,7 @@ use super::run;
 use super::shopper::Call;
 use crate::Api;
 
-/// The answer of almost every call: the cart as it is now.
+/// Answers with the cart, as almost every call does.
 pub(super) async fn cart(
     api: &Api,
     status: StatusCode,
@@ -30,8 +30,8 @@ pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Resul
     Ok(resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?)
 }
 
-/// Changes the cart of a call, and answers with it.
-pub(super) async fn changed(
+/// Changes the cart of a call and answers with it.
+pub(super) async fn change_cart(
     api: &Api,
     call: Call,
     change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync + 'static,
@@ -43,9 +43,9 @@ pub(super) async fn changed(
 
 /// `POST /cart`.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let notes = call.params.metadata("public_metadata")?;
+    let metadata = call.params.metadata("public_metadata")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let fill = move |cart: Cart| cart.with_metadata(notes.clone());
+    let fill = move |cart: Cart| cart.with_metadata(metadata.clone());
     let session = run(async move { storefront.create_cart(&shopper, fill).await }).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }
@@ -64,7 +64,7 @@ pub(super) async fn remove(api: Data<Api>, call: Call) -> Result<HttpResponse, R
 }
 
 fn variant_id(params: &Params) -> Result<VariantId, Refusal> {
-    // A name that none can have is one that none has.
+    // A text that cannot be an id is the id of no variant.
     VariantId::new(params.required("variant_id")?).map_err(|_| Refusal::not_found())
 }
 
@@ -92,21 +92,21 @@ pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse,
 pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let line: LineId = call.params.required("line_item_id")?.parse().map_err(Refusal::from)?;
     let quantity = quantity(&call.params)?.ok_or_else(not_positive)?;
-    changed(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
+    change_cart(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
 }
 
 /// `DELETE /cart/remove_line_item/{line}`.
 pub(super) async fn remove_line_item(api: Data<Api>, call: Call, path: Path<String>) -> Result<HttpResponse, Refusal> {
     let line: LineId = path.parse().map_err(Refusal::from)?;
-    changed(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
+    change_cart(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
 }
 
 /// `PATCH /cart/empty`.
 pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    changed(&api, call, |cart, _, _| Ok(cart.emptied())).await
+    change_cart(&api, call, |cart, _, _| Ok(cart.emptied())).await
 }
 
-/// A code that no coupon can have is one that none has.
+/// Reads a coupon code. A text that cannot be one is refused as an unknown code.
 pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
     CouponCode::new(text).map_err(|_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon).into())
 }
@@ -114,7 +114,7 @@ pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
 /// `PATCH /cart/apply_coupon_code`: `coupon_code`.
 pub(super) async fn apply_coupon_code(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let code = coupon(&call.params.text("coupon_code")?.unwrap_or_default())?;
-    changed(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
+    change_cart(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
 }
 
 /// `DELETE /cart/remove_coupon_code/{code}`.
@@ -124,12 +124,12 @@ pub(super) async fn remove_coupon_code(
     path: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let code = coupon(&path)?;
-    changed(&api, call, move |cart, _, _| Ok(cart.without_coupon(Some(&code))?)).await
+    change_cart(&api, call, move |cart, _, _| Ok(cart.without_coupon(Some(&code))?)).await
 }
 
-/// `DELETE /cart/remove_coupon_code`: all of them.
+/// `DELETE /cart/remove_coupon_code`: removes every coupon.
 pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    changed(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
+    change_cart(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
 }
 
 /// `GET /cart/estimate_shipping_rates?country_iso=`.
@@ -167,7 +167,7 @@ pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpRe
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// The cart that a token opens, whatever has become of it.
-pub(super) async fn opened(api: &Api, shopper: &Shopper) -> Result<Session, Refusal> {
+/// Reads the cart of the shopper's token, in whatever state it is.
+pub(super) async fn cart_of_token(api: &Api, shopper: &Shopper) -> Result<Session, Refusal> {
     api.storefront.opened(shopper).await?.ok_or_else(Refusal::not_found)
 }

@@ -10,13 +10,13 @@ use paywright_domain::{
 use serde_json::json;
 
 use super::cart::{cart, coupon, resource};
+use super::content::PricedContent;
 use super::document::answer;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources::{self, PAYMENT_METHOD};
 use super::run;
 use super::shopper::Call;
-use super::sold::Sold;
 use crate::Api;
 use crate::reader::FieldProblems;
 
@@ -101,8 +101,8 @@ fn check_payment_method(params: &Params) -> Result<(), Refusal> {
 }
 
 fn card_id(text: &str) -> Result<PaymentMethodId, Refusal> {
-    let is_ours = text.starts_with("pm_");
-    PaymentMethodId::new(text).ok().filter(|_| is_ours).ok_or_else(|| Refusal::failed("source_not_found"))
+    let is_payment_method = text.starts_with("pm_");
+    PaymentMethodId::new(text).ok().filter(|_| is_payment_method).ok_or_else(|| Refusal::failed("source_not_found"))
 }
 
 /// Reads the PaymentMethod that the browser has created at Stripe.
@@ -126,7 +126,7 @@ pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Ref
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `PATCH /checkout/advance`, up to `state` if it is given.
+/// `PATCH /checkout/advance`: to `state`, or as far as nothing is missing.
 pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let goal = call.params.text("state")?;
     let unknown = || Refusal::invalid("state", "must be address, delivery or payment");
@@ -175,11 +175,12 @@ pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpRe
     Ok(answer(StatusCode::OK, &call.show.many(&[method])))
 }
 
-/// `GET /checkout/shipping_rates`: the shipment, with the ways to ship it.
+/// `GET /checkout/shipping_rates`: the shipment with its shipping rates.
 pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cart = api.storefront.current(&call.shopper).await?.cart;
     let terms = api.storefront.terms().await?;
-    let shipments: Vec<_> = resources::shipment(&cart, &Sold::of_cart(&cart)?, Some(&terms))?.into_iter().collect();
+    let shipments: Vec<_> =
+        resources::shipment(&cart, &PricedContent::of_cart(&cart)?, Some(&terms))?.into_iter().collect();
     let show = call.show.including(&["shipping_rates", "stock_location", "line_items"]);
     Ok(answer(StatusCode::OK, &show.many(&shipments)))
 }

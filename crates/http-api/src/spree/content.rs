@@ -1,4 +1,4 @@
-//! What is sold, at which prices, and what it comes to.
+//! Lines, adjustments and totals of a cart or an order.
 
 use paywright_domain::{
     Adjustment, AdjustmentKind, Breakdown, Cart, CouponCode, Currency, LineItem, Money, MoneyError, Order, Part, Text,
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::amount::{cents, code, decimal, display, negative_decimal, negative_display};
 use super::document::{Relation, Resource};
 
-/// What is sold, at which prices: of a cart, or of the order that it has become.
-pub(super) struct Sold<'a> {
+/// Lines and adjustments of a cart or an order, with their totals.
+pub(super) struct PricedContent<'a> {
     currency: Currency,
     lines: Vec<Line<'a>>,
     adjustments: &'a [Adjustment],
@@ -22,7 +22,8 @@ struct Line<'a> {
     item: &'a LineItem,
 }
 
-impl<'a> Sold<'a> {
+impl<'a> PricedContent<'a> {
+    /// Content of a cart.
     pub(super) fn of_cart(cart: &'a Cart) -> Result<Self, MoneyError> {
         let line = |it: &'a paywright_domain::CartLine| Line {
             id: cart.line_id(it.id).to_string(),
@@ -33,7 +34,7 @@ impl<'a> Sold<'a> {
         Ok(Self { currency: cart.currency, lines, adjustments: &cart.adjustments, parts: cart.breakdown()? })
     }
 
-    /// Of an order, whose lines are named by those of the cart that it was made from, where they are the same.
+    /// Content of an order. Its lines have the ids of equal lines of the cart that it was made from.
     pub(super) fn of_order(order: &'a Order, cart: Option<&'a Cart>) -> Result<Self, MoneyError> {
         let line = |(place, item): (usize, &'a LineItem)| {
             let from = cart.and_then(|cart| Some((cart, cart.lines.get(place).filter(|it| it.item == *item)?)));
@@ -53,18 +54,18 @@ impl<'a> Sold<'a> {
         Ok(Self { currency, lines, adjustments: &order.adjustments, parts })
     }
 
-    /// The amounts of the shipping.
+    /// Amounts of the shipping.
     pub(super) const fn shipping(&self) -> &Part {
         &self.parts.shipping
     }
 
-    /// The name of the shipping, if there is any.
+    /// Name of the chosen shipping rate, if any.
     pub(super) fn shipping_name(&self) -> Option<&str> {
         let adjustment = self.adjustments.iter().find(|it| it.kind == AdjustmentKind::Shipping);
         adjustment.map(|it| it.label.as_str())
     }
 
-    /// The sums of a cart or an order, as attributes.
+    /// Totals, as attributes of a cart or an order.
     pub(super) fn attributes(&self) -> Result<Value, MoneyError> {
         let sums = self.parts.totals;
         let zero = Money::zero(self.currency);
@@ -135,7 +136,7 @@ impl<'a> Sold<'a> {
         Ok(Resource { kind: "line_item", id: line.id.clone(), attributes, relations })
     }
 
-    /// What was taken off, with the coupons that did.
+    /// Discounts, with the coupons that gave them.
     pub(super) fn promotions(&self, coupons: &[CouponCode]) -> Vec<Resource> {
         let discounts = self.adjustments.iter().filter(|it| it.kind == AdjustmentKind::Discount);
         let promotion = |(place, it): (usize, &Adjustment)| {
@@ -151,13 +152,13 @@ impl<'a> Sold<'a> {
     }
 }
 
-/// The taxes of a line or of the shipping, and its price without them.
+/// Adds the taxes of a line or of the shipping, and its price without them.
 pub(super) fn put_taxes(attributes: &mut Value, part: &Part) -> Result<(), MoneyError> {
     put_money(attributes, &[("additional_tax_total", part.tax), ("included_tax_total", part.tax_included)]);
     put_difference(attributes, "pre_tax_amount", part.amount, part.discount.plus(part.tax_included)?)
 }
 
-/// `more` less `less`, which may be below nothing, as a decimal and as `display_…`.
+/// Adds `more` minus `less`, which may be negative, as a decimal and as `display_…`.
 fn put_difference(attributes: &mut Value, name: &str, more: Money, less: Money) -> Result<(), MoneyError> {
     let (text, shown) = match more.minus(less) {
         Err(MoneyError::Negative) => {
@@ -180,7 +181,7 @@ fn put(attributes: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// Each amount as a decimal, and as `display_…`.
+/// Adds each amount as a decimal and as `display_…`.
 pub(super) fn put_money(attributes: &mut Value, amounts: &[(&str, Money)]) {
     for (name, amount) in amounts {
         put(attributes, name, json!(decimal(*amount)));
@@ -192,7 +193,7 @@ fn variant(id: &str, item: &LineItem) -> Resource {
     let sku = item.sku.as_ref().map(Text::as_str);
     let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
     put_money(&mut attributes, &[("price", item.unit_amount())]);
-    // The catalogue's part of it is not ours; storefronts ask for it all the same.
+    // Storefronts include relationships of the catalogue, which are empty here.
     let relations = vec![
         ("product", Relation::One(None)),
         ("images", Relation::Many(Vec::new())),

@@ -1,23 +1,23 @@
-//! Names of countries, for those who read addresses.
+//! Names of countries in ISO 3166-1, for the answers.
 
 use paywright_domain::CountryCode;
-use rust_iso3166::CountryCode as Known;
+use rust_iso3166::CountryCode as Entry;
 
-fn known(code: CountryCode) -> Option<Known> {
+fn entry(code: CountryCode) -> Option<Entry> {
     rust_iso3166::from_alpha2(&code.to_string())
 }
 
-/// Whether ISO 3166-1 has it.
+/// Whether ISO 3166-1 assigns the code to a country.
 pub(super) fn is_known(code: CountryCode) -> bool {
-    known(code).is_some()
+    entry(code).is_some()
 }
 
-/// Its English name.
+/// English name of the country.
 pub(super) fn name(code: CountryCode) -> Option<&'static str> {
-    known(code).map(|it| it.name)
+    entry(code).map(|it| it.name)
 }
 
-/// Its three letters.
+/// Three-letter code of the country (alpha-3).
 pub(super) fn alpha3(code: CountryCode) -> Option<&'static str> {
-    known(code).map(|it| it.alpha3)
+    entry(code).map(|it| it.alpha3)
 }

@@ -1,4 +1,4 @@
-//! Documents of JSON:API: a resource, what it refers to, and of that as much as was asked for.
+//! JSON:API documents: resources, their relationships, and the related resources that a request includes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use crate::reader::echo;
 
-/// One resource with those it refers to.
+/// Resource object with the resources that it is related to.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) kind: &'static str,
@@ -21,14 +21,14 @@ pub(super) struct Resource {
     pub(super) relations: Vec<(&'static str, Relation)>,
 }
 
-/// What a resource refers to under one name.
+/// Relationship of a resource.
 #[derive(Debug, Clone)]
 pub(super) enum Relation {
-    /// One, or none.
+    /// To one resource or none.
     One(Option<Box<Resource>>),
-    /// Any number.
+    /// To any number of resources.
     Many(Vec<Resource>),
-    /// One that is named and never shown.
+    /// To a resource that is identified (type and id) and never included.
     Named(&'static str, String),
 }
 
@@ -82,15 +82,15 @@ impl Resource {
         shown
     }
 
-    /// Gathers what a path of names leads to. That each is a relationship was checked when the request was read.
-    fn gather(&self, path: &[&str], show: &Show, into: &mut Included) {
+    /// Collects the resources that a path of relationships leads to. The path was checked when the request was read.
+    fn collect(&self, path: &[&str], show: &Show, into: &mut Included) {
         let Some((first, rest)) = path.split_first() else { return };
         for (_, relation) in self.relations.iter().filter(|(name, _)| name == first) {
             for resource in relation.resources() {
                 if into.seen.insert((resource.kind, resource.id.clone())) {
                     into.shown.push(resource.shown(show));
                 }
-                resource.gather(rest, show, into);
+                resource.collect(rest, show, into);
             }
         }
     }
@@ -102,18 +102,20 @@ struct Included {
     shown: Vec<Value>,
 }
 
-/// How much is to be shown. It is checked when it is made, before anything is done, so that showing cannot fail.
+/// Related resources to include, and attributes to show by type. Checked before the use case runs, so that answering
+/// cannot fail after it.
 #[derive(Debug, Default)]
 pub(super) struct Show {
     include: Vec<String>,
     fields: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The most names that are followed.
+/// Most paths in `include`.
 const INCLUDES_MAX: usize = 50;
 
-/// The relationships of a resource, each with the type that it leads to: none where that belongs to the catalogue or is
-/// not kept here, so that it is always empty and any path below it is taken. `None` for a type that is not ours.
+/// Relationships of a resource type, each with the type that it leads to. That is `None` for resources of the catalogue and
+/// others that are not stored here: the relationship is always empty, and any path below it is accepted. `None` for an
+/// unknown resource type.
 fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static str>)]> {
     Some(match kind {
         "cart" | "order" => &[
@@ -148,7 +150,7 @@ fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static 
     })
 }
 
-/// Checks a path of relationships that begins at a resource of type `kind`.
+/// Checks a path of relationships from a resource of type `kind`.
 fn check_path(kind: &str, path: &str) -> Result<(), Refusal> {
     let mut kind = kind;
     for name in path.split('.') {
@@ -166,8 +168,7 @@ fn not_a_relationship(name: &str, kind: &str) -> Refusal {
 }
 
 impl Show {
-    /// Reads `include` and `fields` of a request that is answered by resources of type `kind`, and checks them before
-    /// anything is done.
+    /// Reads and checks `include` and `fields` of a request whose answer has resources of type `kind`.
     pub(super) fn of(params: &Params, kind: &str) -> Result<Self, Refusal> {
         let names =
             |text: &str| text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
@@ -178,30 +179,30 @@ impl Show {
         include.iter().try_for_each(|it| check_path(kind, it))?;
         let mut fields = BTreeMap::new();
         for (kind, wanted) in params.under("fields")?.unwrap_or_default().entries() {
-            let no_text = || Refusal::bad_request(format!("fields[{}] must be names, like number,token", echo(kind)));
-            let wanted: Vec<String> = wanted.as_str().map(names).ok_or_else(no_text)?;
+            let malformed = || Refusal::bad_request(format!("fields[{}] must be names, like number,token", echo(kind)));
+            let wanted: Vec<String> = wanted.as_str().map(names).ok_or_else(malformed)?;
             fields.insert(kind.to_owned(), wanted.into_iter().collect());
         }
         Ok(Self { include, fields })
     }
 
-    /// The same, and these too.
+    /// Adds relationships to include.
     pub(super) fn including(mut self, names: &[&'static str]) -> Self {
         self.include.extend(names.iter().map(|it| (*it).to_owned()));
         self
     }
 
-    /// Whether a relationship of the resource that answers is to be included.
+    /// Whether a relationship of the primary resource is included.
     pub(super) fn includes(&self, name: &str) -> bool {
         self.include.iter().any(|path| path.split('.').next() == Some(name))
     }
 
-    /// A document of one resource.
+    /// Document with one primary resource.
     pub(super) fn one(&self, resource: &Resource) -> Value {
         self.document(&resource.shown(self), std::slice::from_ref(resource))
     }
 
-    /// A document of many.
+    /// Document with a list of primary resources.
     pub(super) fn many(&self, resources: &[Resource]) -> Value {
         self.document(&resources.iter().map(|it| it.shown(self)).collect(), resources)
     }
@@ -213,7 +214,7 @@ impl Show {
             for path in &self.include {
                 let path: Vec<&str> = path.split('.').collect();
                 for resource in resources {
-                    resource.gather(&path, self, &mut included);
+                    resource.collect(&path, self, &mut included);
                 }
             }
             document.as_object_mut().and_then(|it| it.insert("included".into(), Value::Array(included.shown)));
@@ -222,7 +223,7 @@ impl Show {
     }
 }
 
-/// A success. What it says is its caller's alone.
+/// Success with `document`, which no cache may store.
 pub(super) fn answer(status: StatusCode, document: &Value) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, MEDIA_TYPE))

@@ -1,4 +1,4 @@
-//! What a request says. Query and body are one namespace in this dialect; of the same name in both, the body's stands.
+//! Parameters of a request. In Spree, query and body are one namespace; of a name in both, the value of the body counts.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -13,14 +13,14 @@ use crate::reader::{self, FieldProblem, FieldProblems, Fields, NotRead, Reader, 
 use crate::receiving::read_body;
 use crate::requests::JSON_BYTES_MAX;
 
-/// Names and values, as they came, with the path that leads to them.
+/// Parameters as they were sent, with the path of the object that they belong to.
 #[derive(Debug, Default)]
 pub(super) struct Params {
     path: String,
     fields: Fields,
 }
 
-/// Takes a text. A number is taken as one, since ids are given either way.
+/// Reads a string. A number is read as a string too, since clients send ids either way.
 pub(super) fn text(value: &Value) -> Result<String, Reason> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -40,7 +40,7 @@ fn integer(value: &Value) -> Result<Option<i64>, Reason> {
     Ok(text.parse().ok())
 }
 
-/// Takes yes or no, in the ways in which forms write it.
+/// Reads a boolean, also as forms send it: `true`, `1`, `false`, `0` or an empty string, which a cleared checkbox sends.
 fn flag(value: &Value) -> Result<bool, Reason> {
     if let Value::Bool(flag) = value {
         return Ok(*flag);
@@ -54,7 +54,7 @@ fn flag(value: &Value) -> Result<bool, Reason> {
 }
 
 impl Params {
-    /// Those of a request with its body.
+    /// Reads the parameters of a request with its body.
     pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Refusal> {
         let mut params = Self::of_query(request)?;
         let body = read_body(request, payload, JSON_BYTES_MAX).await?;
@@ -72,7 +72,7 @@ impl Params {
         Ok(params)
     }
 
-    /// Those of the query alone. `fields[cart]=number` is `fields` with `cart` in it.
+    /// Reads the parameters of the query alone. `fields[cart]=number` is an object `fields` with a field `cart`.
     pub(super) fn of_query(request: &HttpRequest) -> Result<Self, Refusal> {
         let query = Query::<Vec<(String, String)>>::from_query(request.query_string())
             .map_err(|problem| Refusal::bad_request(problem.to_string()))?;
@@ -92,22 +92,22 @@ impl Params {
         Ok(Self { path: String::new(), fields: params })
     }
 
-    /// The path of one of them.
+    /// Path of a parameter.
     fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// What is wrong with one of them.
+    /// Problem of a parameter.
     pub(super) fn problem(&self, name: &str, problem: impl Display) -> FieldProblem {
         FieldProblem::new(self.path_of(name), problem)
     }
 
-    /// Reads them with every problem noted.
+    /// Reader that notes every problem of the parameters.
     pub(super) fn reader<'a>(&'a self, problems: &'a mut FieldProblems) -> Reader<'a> {
         Reader::open(self.path.clone(), &self.fields, problems)
     }
 
-    /// As [`Self::reader`], where other fields than those `known` are problems too.
+    /// [`Self::reader`] that also notes parameters other than those `known`.
     pub(super) fn reader_of<'a>(&'a self, known: &[&str], problems: &'a mut FieldProblems) -> Reader<'a> {
         Reader::at(self.path.clone(), &self.fields, known, problems)
     }
@@ -116,7 +116,7 @@ impl Params {
         self.fields.get(name).filter(|it| !it.is_null())
     }
 
-    /// Whether it is there, be it as null.
+    /// Whether the parameter is present, even as null.
     pub(super) fn names(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
@@ -134,12 +134,12 @@ impl Params {
         }
     }
 
-    /// A text.
+    /// Reads an optional string.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, FieldProblem> {
         self.one(name, text)
     }
 
-    /// A text that must be there.
+    /// Reads a string that must be present and not blank.
     pub(super) fn required(&self, name: &str) -> Result<String, Refusal> {
         self.text(name)?.filter(|it| !it.trim().is_empty()).ok_or_else(|| Refusal::missing(name))
     }
@@ -160,12 +160,12 @@ impl Params {
         })
     }
 
-    /// Yes or no; no if it is absent.
+    /// Reads a boolean, which is false by default.
     pub(super) fn flag(&self, name: &str) -> Result<bool, FieldProblem> {
         Ok(self.one(name, flag)?.unwrap_or_default())
     }
 
-    /// What is under a name.
+    /// Reads an optional object.
     pub(super) fn under(&self, name: &str) -> Result<Option<Self>, FieldProblem> {
         match self.get(name) {
             None => Ok(None),
@@ -174,23 +174,23 @@ impl Params {
         }
     }
 
-    /// What is under a root, whose own name is no part of a path: `order[email]` is `email`.
+    /// Reads an optional object whose name is no part of the paths in problems: `order[email]` is `email`.
     pub(super) fn under_root(&self, name: &str) -> Result<Option<Self>, FieldProblem> {
         Ok(self.under(name)?.map(|it| it.at("")))
     }
 
-    /// The same under another path.
+    /// Gives the parameters another path.
     pub(super) fn at(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }
 
-    /// What is under a root that must have something in it.
+    /// Reads an object, as [`Self::under_root`], that must be present and not empty.
     pub(super) fn root(&self, name: &str) -> Result<Self, Refusal> {
         let root = self.under_root(name)?;
         root.filter(|it| !it.fields.is_empty()).ok_or_else(|| Refusal::missing(name))
     }
 
-    /// Each of a list of objects.
+    /// Reads an array of objects, which is empty by default.
     pub(super) fn each(&self, name: &str) -> Result<Vec<Self>, FieldProblem> {
         let Some(list) = self.get(name) else { return Ok(Vec::new()) };
         let list = list.as_array().ok_or_else(|| self.problem(name, "must be an array"))?;
@@ -204,19 +204,19 @@ impl Params {
         list.iter().enumerate().map(object).collect()
     }
 
-    /// The shop's own notes: texts, numbers and yes or no.
+    /// Reads metadata, whose values are strings, numbers or booleans.
     pub(super) fn metadata(&self, name: &str) -> Result<Metadata, FieldProblems> {
         let mut problems = FieldProblems::default();
-        let notes = self.reader(&mut problems).entries(name, |key, value| {
+        let entries = self.reader(&mut problems).entries(name, |key, value| {
             let flag = value.as_bool().map(|it| Ok(it.to_string()));
             let text = flag.unwrap_or_else(|| text(value));
             let text = text.map_err(|_| "must be a string, a number, true or false")?;
             Ok((Text::new(key)?, Text::new(text)?))
         });
-        problems.done(Some(notes.unwrap_or_default().into_iter().collect()))
+        problems.done(Some(entries.unwrap_or_default().into_iter().collect()))
     }
 
-    /// An address, with every problem of it named.
+    /// Reads an address, with all of its problems.
     pub(super) fn address(&self) -> Result<Address, FieldProblems> {
         let mut problems = FieldProblems::default();
         let mut it = self.reader(&mut problems);
@@ -253,7 +253,7 @@ impl Params {
     }
 }
 
-/// A text of an address; an empty one where it is absent, or refused, which is noted.
+/// Reads a text of an address. An absent one is empty; a refused one is noted.
 fn bounded<const MAX: usize>(address: &mut Reader<'_>, field: &str) -> Text<0, MAX> {
     address.optional(field, |it| Ok(Text::new(text(it)?)?)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Of the Platform API, the price list and the terms of sale. For applications of the shop, by their API keys.
+//! The price list and the terms of sale in the Platform API, for applications of the shop by API key.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use crate::auth::{bearer, key_of};
 use crate::reader::{FieldProblems, Reader, boolean};
 use crate::terms::{TERMS, read_terms};
 
-/// How many variants a page has if nothing is said.
+/// Variants of a page by default.
 const PAGE_DEFAULT: u16 = 100;
 
-/// Lets an application in whose key may do what `scope` says: the key is in `X-API-Key`, or a bearer token.
+/// Admits an application whose API key has `scope`. The key is in `X-API-Key`, or is a bearer token.
 async fn admit(api: &Api, request: &HttpRequest, scope: Scope) -> Result<(), Refusal> {
     let named = request.headers().get("x-api-key").and_then(|it| it.to_str().ok());
     let text =
@@ -40,14 +40,14 @@ fn resource(variant: &Variant) -> Resource {
     Resource { kind: "variant", id: variant.id.to_string(), attributes, relations: Vec::new() }
 }
 
-/// A request of an application. All that shapes its answer is checked before anything is done.
+/// Request of an application. Everything that shapes its answer is checked before the use case runs.
 struct PriceCall {
     params: Params,
     show: Show,
 }
 
 impl PriceCall {
-    /// Admits the application, and then reads its request.
+    /// Admits the application, then reads its request.
     async fn read(api: &Api, request: &HttpRequest, payload: Payload, scope: Scope) -> Result<Self, Refusal> {
         admit(api, request, scope).await?;
         let params = Params::read(request, payload).await?;
@@ -56,7 +56,7 @@ impl PriceCall {
     }
 }
 
-/// `GET /variants?after=&per_page=`: by id.
+/// `GET /variants?after=&per_page=`: a page of the price list, by id.
 pub(super) async fn variants(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     let call = PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
     let mut problems = FieldProblems::default();
@@ -84,10 +84,10 @@ pub(super) async fn variant(
     Ok(answer(StatusCode::OK, &call.show.one(&resource(&found))))
 }
 
-/// The fields of a variant.
+/// Fields of a variant.
 const VARIANT: [&str; 6] = ["id", "sku", "name", "description", "active", "prices"];
 
-/// Reads a variant: its id is in the path of a request, or among its fields.
+/// Reads a variant. Its `id` comes from the path of the request, or else from its fields.
 fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
     let id = id.or_else(|| it.required("id", |it| Ok(VariantId::new(text(it)?)?)));
     let sku = it.optional("sku", |it| match text(it)? {
@@ -112,7 +112,7 @@ fn read_variant(it: &mut Reader<'_>, id: Option<VariantId>) -> Option<Variant> {
     })
 }
 
-/// `PUT /variants/{variant}`: puts it on the list, or writes it over.
+/// `PUT /variants/{variant}`: adds or replaces a variant.
 pub(super) async fn put_variant(
     api: Data<Api>,
     request: HttpRequest,
@@ -129,7 +129,7 @@ pub(super) async fn put_variant(
     Ok(answer(StatusCode::OK, &call.show.one(&resource(&variant))))
 }
 
-/// `PUT /variants`: puts many on the list, all or none.
+/// `PUT /variants`: adds or replaces many variants, all or none.
 pub(super) async fn put_variants(
     api: Data<Api>,
     request: HttpRequest,
@@ -162,7 +162,7 @@ pub(super) async fn remove_variant(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The terms are told as they are written: what is read can be put back.
+/// Answers with terms in the form in which they are written, so that an answer can be sent back.
 fn terms_answer(terms: &Terms) -> HttpResponse {
     answer(StatusCode::OK, &json!({ "terms": terms }))
 }

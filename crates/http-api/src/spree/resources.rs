@@ -1,4 +1,4 @@
-//! What storefronts are shown: carts and orders with all that belongs to them.
+//! JSON:API resources of the storefront: carts, orders, shipments, payments, addresses and cards.
 
 use paywright_app::{AccountCard, Session};
 use paywright_domain::{
@@ -8,21 +8,22 @@ use paywright_domain::{
 use serde_json::{Map, Value, json};
 
 use super::amount::decimal;
+use super::content::{PricedContent, put_money, put_taxes};
 use super::country;
 use super::document::{Relation, Resource};
-use super::sold::{Sold, put_money, put_taxes};
 
-/// The one way to pay: its name in requests.
+/// Id of the one payment method, Stripe.
 pub(super) const PAYMENT_METHOD: &str = "stripe";
 
-/// A moment as this dialect writes it: UTC, to the millisecond.
+/// Time as Spree writes it: UTC, with milliseconds.
 fn time(at: Timestamp) -> String {
     let text = at.to_string();
     let seconds = text.split_once(['.', 'Z']).map_or(text.as_str(), |(seconds, _)| seconds);
     format!("{seconds}.{:03}Z", at.unix_micros().rem_euclid(1_000_000) / 1000)
 }
 
-/// A cart, with its order if it has been placed. Before that is complete, `terms` tell all the ways to ship it.
+/// Resource of a cart, with its order once that is placed. Until the order is complete, its shipment has every shipping
+/// rate of `terms`.
 pub(super) fn cart(
     session: &Session,
     token: &str,
@@ -30,10 +31,10 @@ pub(super) fn cart(
     terms: Option<&Terms>,
 ) -> Result<Resource, MoneyError> {
     let (cart, order) = (&session.cart, session.order.as_ref());
-    // What was paid is what the order says.
+    // The order has what was paid; the cart may have changed since.
     let settled = order.filter(|it| it.is_complete() || matches!(it.state, OrderState::Canceled { .. }));
-    let sold = settled.map_or_else(|| Sold::of_cart(cart), |it| Sold::of_order(it, Some(cart)))?;
-    let mut attributes = sold.attributes()?;
+    let content = settled.map_or_else(|| PricedContent::of_cart(cart), |it| PricedContent::of_order(it, Some(cart)))?;
+    let mut attributes = content.attributes()?;
     let state = order.map_or(cart.step.name(), |it| state(it, cart.step));
     let more = json!({
         "number": session.number().as_str(),
@@ -50,20 +51,20 @@ pub(super) fn cart(
     });
     merge(&mut attributes, more);
     let customer = cart.customer.as_ref();
-    let shipment = shipment(cart, &sold, terms.filter(|_| settled.is_none()))?;
-    let relations = relations(&sold, order, Some((cart, shipment)), customer, publishable_key)?;
+    let shipment = shipment(cart, &content, terms.filter(|_| settled.is_none()))?;
+    let relations = relations(&content, order, Some((cart, shipment)), customer, publishable_key)?;
     Ok(Resource { kind: "cart", id: cart.id.to_string(), attributes, relations })
 }
 
-/// A complete order of a customer, with the cart that it was made from, if it was.
+/// Resource of a customer's completed order, with the cart that it was made from, if any.
 pub(super) fn order(
     order: &Order,
     cart: Option<&Cart>,
     token: &str,
     publishable_key: Option<&str>,
 ) -> Result<Resource, MoneyError> {
-    let sold = Sold::of_order(order, cart)?;
-    let mut attributes = sold.attributes()?;
+    let content = PricedContent::of_order(order, cart)?;
+    let mut attributes = content.attributes()?;
     let ships = cart.is_some_and(|it| it.shipping_rate.is_some());
     let more = json!({
         "number": order.number.as_str(),
@@ -80,35 +81,35 @@ pub(super) fn order(
     });
     merge(&mut attributes, more);
     let cart = match cart {
-        Some(cart) => Some((cart, shipment(cart, &sold, None)?)),
+        Some(cart) => Some((cart, shipment(cart, &content, None)?)),
         None => None,
     };
-    let relations = relations(&sold, Some(order), cart, order.customer.as_ref(), publishable_key)?;
+    let relations = relations(&content, Some(order), cart, order.customer.as_ref(), publishable_key)?;
     Ok(Resource { kind: "order", id: order.id.to_string(), attributes, relations })
 }
 
 fn relations(
-    sold: &Sold<'_>,
+    content: &PricedContent<'_>,
     order: Option<&Order>,
     cart: Option<(&Cart, Option<Resource>)>,
     customer: Option<&CustomerId>,
     publishable_key: Option<&str>,
 ) -> Result<Vec<(&'static str, Relation)>, MoneyError> {
     let (cart, shipment) = cart.map_or((None, None), |(cart, shipment)| (Some(cart), shipment));
-    let line_items = sold.line_items()?;
+    let line_items = content.line_items()?;
     let coupons = cart.map_or(&[][..], |it| &it.coupons);
     let variants = line_items.iter().flat_map(|it| &it.relations).filter_map(|(_, it)| match it {
         Relation::One(Some(variant)) => Some((**variant).clone()),
         Relation::One(None) | Relation::Many(_) | Relation::Named(..) => None,
     });
-    let address_of = |what: &str, address: Option<&Address>| {
+    let address_of = |name: &str, address: Option<&Address>| {
         let owner = cart.map(|it| it.id.to_string()).unwrap_or_default();
-        Relation::one(address.map(|it| address_resource(&format!("{owner}_{what}"), it)))
+        Relation::one(address.map(|it| address_resource(&format!("{owner}_{name}"), it)))
     };
     Ok(vec![
         ("variants", Relation::Many(variants.collect())),
         ("line_items", Relation::Many(line_items)),
-        ("promotions", Relation::Many(sold.promotions(coupons))),
+        ("promotions", Relation::Many(content.promotions(coupons))),
         ("payments", Relation::Many(order.and_then(|it| payment(it, publishable_key)).into_iter().collect())),
         ("shipments", Relation::Many(shipment.into_iter().collect())),
         ("user", Relation::one(customer.map(user))),
@@ -130,11 +131,11 @@ fn merge(attributes: &mut Value, more: Value) {
     }
 }
 
-fn metadata(notes: &paywright_domain::Metadata) -> Value {
-    Value::Object(notes.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
+fn metadata(entries: &paywright_domain::Metadata) -> Value {
+    Value::Object(entries.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
 }
 
-/// The state of an order, whose cart has come to `step` if it is not complete.
+/// Spree's state of an order: `step` of its cart, until the order is complete or canceled.
 fn state(order: &Order, step: CheckoutStep) -> &'static str {
     match order.state {
         OrderState::Canceled { .. } => "canceled",
@@ -143,7 +144,7 @@ fn state(order: &Order, step: CheckoutStep) -> &'static str {
     }
 }
 
-/// When it was paid; of an order that awaits its money, when it was placed.
+/// Time of the payment; for an order whose payment the bank is processing, the time at which it was placed.
 fn completed_at(order: &Order) -> Option<String> {
     match order.state {
         OrderState::Paid { at, .. } => order.is_paid().then(|| time(at)),
@@ -152,7 +153,7 @@ fn completed_at(order: &Order) -> Option<String> {
     }
 }
 
-/// By what came and went back, as Spree counts it.
+/// Spree's `payment_state`, by what was received and refunded.
 fn payment_state(order: &Order) -> &'static str {
     match &order.state {
         OrderState::Canceled { .. } => "void",
@@ -175,7 +176,7 @@ fn shipment_state(session: &Session) -> Option<&'static str> {
     })
 }
 
-/// The payment of an order, if there is one that is or can be made.
+/// Payment of an order: that of its leading PaymentIntent, unless that is canceled.
 fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
     use paywright_domain::IntentStatus::{
         Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod, Succeeded,
@@ -201,7 +202,7 @@ fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
     Some(Resource { kind: "payment", id: order.id.to_string(), attributes, relations })
 }
 
-/// The one way to pay.
+/// Resource of the one payment method, Stripe.
 pub(super) fn payment_method(publishable_key: Option<&str>) -> Resource {
     let attributes = json!({
         "type": "SpreeStripe::Gateway", "name": "Stripe", "description": null, "public_metadata": {},
@@ -210,12 +211,16 @@ pub(super) fn payment_method(publishable_key: Option<&str>) -> Resource {
     Resource { kind: "payment_method", id: PAYMENT_METHOD.to_owned(), attributes, relations: Vec::new() }
 }
 
-/// The one shipment of a cart, once it is known where to: with all the ways to ship, if `terms` are given, else
-/// with the one that was chosen.
-pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> Result<Option<Resource>, MoneyError> {
+/// Shipment of a cart that has a shipping address: with every shipping rate of `terms`, if they are given, else with the
+/// chosen rate alone.
+pub(super) fn shipment(
+    cart: &Cart,
+    content: &PricedContent<'_>,
+    terms: Option<&Terms>,
+) -> Result<Option<Resource>, MoneyError> {
     let Some(address) = cart.shipping_address.as_ref() else { return Ok(None) };
-    let part = sold.shipping();
-    let chosen = match (sold.shipping_name(), &cart.shipping_rate) {
+    let part = content.shipping();
+    let chosen = match (content.shipping_name(), &cart.shipping_rate) {
         (Some(name), Some(id)) => {
             let tax = part.tax.plus(part.tax_included)?;
             Some(shipping_rate(id.as_str(), name, part.amount, tax, true))
@@ -226,7 +231,7 @@ pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> R
         Some(terms) => shipping_rates(cart, address, terms)?,
         None => chosen.clone().into_iter().collect(),
     };
-    // At the price that the cart has, which may be older than the terms.
+    // The chosen rate has the price of the cart, which may be older than the terms.
     for rate in &mut rates {
         if let Some(chosen) = chosen.as_ref().filter(|it| it.id == rate.id) {
             *rate = chosen.clone();
@@ -246,13 +251,13 @@ pub(super) fn shipment(cart: &Cart, sold: &Sold<'_>, terms: Option<&Terms>) -> R
         ("shipping_rates", Relation::Many(rates)),
         ("selected_shipping_rate", Relation::one(selected)),
         ("stock_location", Relation::One(None)),
-        ("line_items", Relation::Many(sold.line_items()?)),
+        ("line_items", Relation::Many(content.line_items()?)),
         ("vendor", Relation::One(None)),
     ];
     Ok(Some(Resource { kind: "shipment", id: cart.id.to_string(), attributes, relations }))
 }
 
-/// The ways to ship a cart to an address.
+/// Shipping rates of a cart to an address.
 pub(super) fn shipping_rates(cart: &Cart, address: &Address, terms: &Terms) -> Result<Vec<Resource>, MoneyError> {
     let rate = |(it, price): (&ShippingRate, Money)| {
         let tax = terms.shipping_tax(address, price)?;
@@ -262,7 +267,7 @@ pub(super) fn shipping_rates(cart: &Cart, address: &Address, terms: &Terms) -> R
     terms.shipping_to(address, cart.currency).map(rate).collect()
 }
 
-/// A way to ship, at its price, with the tax on it or in it.
+/// Shipping rate, with `tax` added to its price or included in it.
 fn shipping_rate(id: &str, name: &str, price: Money, tax: Money, selected: bool) -> Resource {
     let mut attributes = json!({
         "name": name, "selected": selected, "shipping_method_id": id, "free": price.is_zero(),
@@ -295,7 +300,7 @@ pub(super) fn credit_card(AccountCard { card, is_default }: &AccountCard) -> Res
     Resource { kind: "credit_card", id: card.id.as_str().to_owned(), attributes, relations }
 }
 
-/// A payment intent. It goes by the id of its order, of which there is one payable intent at most.
+/// PaymentIntent. Its id is the order's, since an order has at most one payable intent.
 pub(super) fn payment_intent(
     order: &Order,
     client_secret: Option<&str>,

@@ -1,4 +1,4 @@
-//! Who shops, and what a request of theirs says.
+//! Requests of a storefront, and their shopper.
 
 use std::pin::Pin;
 
@@ -20,15 +20,15 @@ use crate::problem::Problem;
 use crate::rate_limits::{self, CallKind};
 use crate::requests::record_actor;
 
-/// Where the token of a cart is looked for; the first that is there stands.
+/// Headers of a storefront token; the first that is present counts.
 pub(super) const TOKEN_HEADERS: [&str; 2] = ["x-vendo-order-token", "x-spree-order-token"];
 
-/// A request of a storefront. All that shapes its answer is checked when it is read, before anything is done.
+/// Request of a storefront. Everything that shapes its answer is checked when it is read, before the use case runs.
 pub(crate) struct Call {
     pub(super) params: Params,
     pub(super) shopper: Shopper,
     pub(super) show: Show,
-    /// The version of Stripe's API that an app's SDK speaks: it is handed on with the ephemeral key's making.
+    /// Version of Stripe's API that the app's SDK needs an ephemeral key for (`Stripe-Version`).
     pub(super) stripe_version: Option<String>,
 }
 
@@ -42,11 +42,11 @@ impl FromRequest for Call {
         Box::pin(async move {
             let body = body.await.map_err(|problem| Refusal::bad_request(problem.to_string()))?;
             let api = request.app_data::<Data<Api>>().ok_or_else(Refusal::not_found)?;
-            let kind = kind_of(&request);
+            let kind = call_kind(&request);
             api.rate_limits.storefront_call(ClientAddress::of(&request), kind).map_err(Problem::from)?;
-            // Refused before the body is received: a bearer that is not one, and a call of customers without one.
-            let bearer = bearer_of(api, &request)?;
-            if bearer.is_none() && is_of_customers(&request) {
+            // An invalid bearer token, and a missing one where it is needed, is refused before the body is received.
+            let bearer = bearer_access(api, &request)?;
+            if bearer.is_none() && needs_customer(&request) {
                 return Err(Refusal::not_allowed());
             }
             let params = Params::read(&request, body).await?;
@@ -55,23 +55,23 @@ impl FromRequest for Call {
                 record_actor(actor);
             }
             let kind = if tries_coupon(&params)? { CallKind::Coupon } else { kind };
-            if let Some(counted) = counted_as(&shopper) {
+            if let Some(counted) = counted_shopper(&shopper) {
                 api.rate_limits.cart_call(&counted, kind).map_err(Problem::from)?;
             }
             if kind == CallKind::Coupon {
                 api.rate_limits.coupon_tried(ClientAddress::of(&request)).map_err(Problem::from)?;
             }
-            let show = Show::of(&params, answered_by(&request))?;
+            let show = Show::of(&params, resource_type(&request))?;
             let stripe_version = stripe_version(&request)?;
             Ok(Self { params, shopper, show, stripe_version })
         })
     }
 }
 
-/// The most characters of a `Stripe-Version`.
+/// Most characters of a `Stripe-Version`.
 const STRIPE_VERSION_CHARS_MAX: usize = 100;
 
-/// Reads `Stripe-Version`: a date, and after it the names of a release and of betas.
+/// Reads `Stripe-Version`: a date, followed by the names of a release and of betas.
 fn stripe_version(request: &HttpRequest) -> Result<Option<String>, Refusal> {
     let Some(header) = request.headers().get("stripe-version") else { return Ok(None) };
     let text = header.to_str().unwrap_or_default();
@@ -80,22 +80,22 @@ fn stripe_version(request: &HttpRequest) -> Result<Option<String>, Refusal> {
         it.len() == 10
             && places.into_iter().all(|(at, it)| if [4, 7].contains(&at) { it == b'-' } else { it.is_ascii_digit() })
     };
-    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"-._; =".contains(&it);
-    if text.len() <= STRIPE_VERSION_CHARS_MAX && text.get(..10).is_some_and(is_date) && text.bytes().all(is_plain) {
+    let is_allowed = |it: u8| it.is_ascii_alphanumeric() || b"-._; =".contains(&it);
+    if text.len() <= STRIPE_VERSION_CHARS_MAX && text.get(..10).is_some_and(is_date) && text.bytes().all(is_allowed) {
         return Ok(Some(text.to_owned()));
     }
     Err(Refusal::bad_request("Stripe-Version must be a version of Stripe's API, like 2026-05-27.dahlia"))
 }
 
 impl Call {
-    /// Whose request it is, where it must be a customer's.
+    /// Customer of the request; refused where it has no customer's bearer token.
     pub(super) fn customer(&self) -> Result<CustomerId, Refusal> {
         self.shopper.customer.clone().ok_or_else(Refusal::not_allowed)
     }
 }
 
-/// The type of the resources that answer a request.
-fn answered_by(request: &HttpRequest) -> &'static str {
+/// Type of the primary resources in the answer.
+fn resource_type(request: &HttpRequest) -> &'static str {
     let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
     let begins = |prefix: &str| path.starts_with(prefix);
     match path {
@@ -109,8 +109,8 @@ fn answered_by(request: &HttpRequest) -> &'static str {
     }
 }
 
-/// What a call does, as far as rate limits tell calls apart.
-fn kind_of(request: &HttpRequest) -> CallKind {
+/// Kind of a call, by which its rate is limited.
+fn call_kind(request: &HttpRequest) -> CallKind {
     let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
     match path {
         "/cart" if request.method() == Method::POST => CallKind::NewCart,
@@ -120,31 +120,31 @@ fn kind_of(request: &HttpRequest) -> CallKind {
     }
 }
 
-/// Whether a call tries a coupon code, by whichever path.
+/// Whether a call names a coupon code, on any path.
 fn tries_coupon(params: &Params) -> Result<bool, Refusal> {
     Ok(params.names("coupon_code") || params.under("order")?.is_some_and(|it| it.names("coupon_code")))
 }
 
-/// Whose calls a call is counted with: of the token, or of the customer where there is none.
-fn counted_as(shopper: &Shopper) -> Option<rate_limits::Shopper> {
+/// Shopper whose calls the rate limit counts: that of the token, else the customer.
+fn counted_shopper(shopper: &Shopper) -> Option<rate_limits::Shopper> {
     let customer = || shopper.customer.clone().map(rate_limits::Shopper::Customer);
     shopper.subject.map(rate_limits::Shopper::Holder).or_else(customer)
 }
 
-/// Whether only customers may call this.
-fn is_of_customers(request: &HttpRequest) -> bool {
+/// Whether a path needs a customer's bearer token.
+fn needs_customer(request: &HttpRequest) -> bool {
     let path = request.path().strip_prefix(STOREFRONT).unwrap_or_default();
     path.starts_with("/account/") || path == "/stripe/setup_intents"
 }
 
-/// What the bearer token of a request opens, if it has one.
-fn bearer_of(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
+/// Access that the bearer token of a request gives, if it has one.
+fn bearer_access(api: &Api, request: &HttpRequest) -> Result<Option<Access>, Refusal> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
     let access = bearer(header).and_then(|it| api.tokens.access(it, api.app.now()));
     access.map(Some).ok_or_else(Refusal::token_invalid)
 }
 
-/// Who asks, by what the shopper has shown; nobody yet where that is nothing. Which customer it is stays with the order.
+/// Actor of a request, by the kind of its token; `None` without a token. The customer's id is kept with the order alone.
 fn actor(shopper: &Shopper) -> Option<Actor> {
     match (&shopper.customer, shopper.subject) {
         (Some(_), _) => Some(Actor::Customer),

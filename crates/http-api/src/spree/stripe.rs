@@ -1,4 +1,4 @@
-//! `/stripe`: payment intents of carts and orders, and setup intents of customers.
+//! `/stripe`: PaymentIntents of carts and orders, and setup intents of customers.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -17,7 +17,7 @@ use super::shopper::Call;
 use crate::Api;
 use crate::reader::FieldProblems;
 
-/// What is wanted of an intent: `payment_intent` with at least something in it.
+/// Reads `payment_intent`, which must not be empty.
 fn intent_params(params: &Params) -> Result<PaymentIntentParams, Refusal> {
     let root = params.root("payment_intent")?;
     let mut problems = FieldProblems::default();
@@ -55,52 +55,52 @@ async fn intent(
     Ok(answer(StatusCode::OK, &show.one(&resource.ok_or_else(Refusal::not_found)?)))
 }
 
-/// `POST /stripe/payment_intents`: the one intent that the cart can be paid by, made if there is none.
+/// `POST /stripe/payment_intents`: the payable intent of the cart, created if there is none.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    let wanted = intent_params(&call.params)?;
+    let params = intent_params(&call.params)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
-    let paying = run(async move { storefront.payment_intent(&shopper, &wanted).await }).await?;
+    let paying = run(async move { storefront.payment_intent(&shopper, &params).await }).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
-/// `GET /stripe/payment_intents`: the order's current intent, without naming it.
+/// `GET /stripe/payment_intents`: the current intent of the cart's order.
 pub(super) async fn current(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
-/// `GET /stripe/payment_intents/{id}`, by our id or by Stripe's.
+/// `GET /stripe/payment_intents/{id}`: an intent by the id of its order or by Stripe's (`pi_…`).
 pub(super) async fn show(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
     let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
-/// `PATCH /stripe/payment_intents/{id}`.
+/// `PATCH /stripe/payment_intents/{id}`: chooses a payment method.
 pub(super) async fn update(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
-    let wanted = intent_params(&call.params)?;
+    let params = intent_params(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let paying = run(async move { storefront.update_intent(&shopper, &id, &wanted).await }).await?;
+    let paying = run(async move { storefront.update_intent(&shopper, &id, &params).await }).await?;
     intent(&api, &paying, &call.show, None, None).await
 }
 
-/// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser says that it has paid. Stripe is asked.
+/// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser has confirmed the intent, which is read from Stripe.
 pub(super) async fn confirm(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
     intent(&api, &paying, &call.show, None, None).await
 }
 
-/// `POST /stripe/setup_intents`: lets a customer's app save a card without paying. Flat, not JSON:API.
+/// `POST /stripe/setup_intents`: creates a SetupIntent, with which a customer's app saves a card. Answers with flat JSON.
 pub(super) async fn setup_intent(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (customer, version) = (call.customer()?, call.stripe_version);
     let storefront = api.storefront.for_request();
-    let saving = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
+    let setup = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
     let body = json!({
-        "customer_id": saving.customer.as_str(),
-        "ephemeral_key_secret": saving.ephemeral_key.expose_secret(),
-        "setup_intent_client_secret": saving.setup_intent.expose_secret(),
+        "customer_id": setup.customer.as_str(),
+        "ephemeral_key_secret": setup.ephemeral_key.expose_secret(),
+        "setup_intent_client_secret": setup.setup_intent.expose_secret(),
     });
     Ok(answer(StatusCode::OK, &body))
 }

@@ -1,5 +1,5 @@
-//! The Spree dialect: what is refused, in which words, and that it changed nothing. What is granted, the official
-//! client tries on the built program.
+//! The Spree dialect: refusals, their words, and that they change nothing. Successes are tested by Spree's own client on the
+//! built program.
 
 mod checkout;
 mod delayed;
@@ -26,7 +26,7 @@ const NO_EMAIL: &str = "Email must be an e-mail address like ada@example.com";
 const NOT_ALLOWED: &str = "You are not authorized to access this page.";
 
 impl Service {
-    /// Calls as a storefront does, with the token of a cart if there is one.
+    /// Calls as a storefront does, with the token of a cart if it is not empty.
     async fn store(&self, method: Method, path: &str, token: &str, body: &Value) -> Answer {
         let headers = [("x-spree-order-token", token), ("content-type", "application/json")];
         let text = if body.is_null() { String::new() } else { body.to_string() };
@@ -66,13 +66,13 @@ impl Service {
     }
 }
 
-/// An address that is complete.
+/// Complete address.
 fn address(country: &str) -> Value {
     json!({ "country_iso": country, "firstname": "Ada", "lastname": "Lovelace", "address1": "1 Analytical Way",
         "city": "New York", "zipcode": "10001", "state_name": "New York", "phone": "555-0100" })
 }
 
-/// A service with bones and toys on its shelves.
+/// Service with the variants `bone` and `toy`.
 async fn open() -> Service {
     open_with_provider().await.0
 }
@@ -85,13 +85,13 @@ async fn open_with_provider() -> (Service, Provider) {
 }
 
 #[actix_web::test]
-async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
+async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
     let service = open().await;
     let token = service.cart().await;
     let before = service.shown(&token).await;
     let order = |order: Value| json!({ "order": order });
     let line = |number: u32| format!("{}_{number}", before["id"].as_str().unwrap());
-    // Of another cart, which has the same token's holder.
+    // A line of another cart of the same guest.
     let other = format!("{}_1", service.shown(&service.cart().await).await["id"].as_str().unwrap());
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
     let address = |field: &str, value: Value| {
@@ -280,7 +280,7 @@ async fn what_is_refused_says_why_in_spree_s_words_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
+async fn a_token_gives_access_to_its_own_cart_alone_wherever_it_is_sent() {
     let service = open().await;
     let (token, other) = (service.cart().await, service.cart().await);
     let id = service.shown(&token).await["id"].clone();
@@ -299,7 +299,7 @@ async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
     for wrong in ["", "x", &forged, &token.replace("pwc_", "pwo_")] {
         assert_eq!(get("/cart", &[("x-spree-order-token", wrong)]).await.0, 404, "{wrong}");
     }
-    // A customer's bearer token finds the customer's cart, a wrong one is told so.
+    // A customer's bearer token gives access to the customer's cart; an invalid one is refused.
     let bearer = format!("Bearer {}", service.token("cus-ada"));
     assert_eq!(get("/cart", &[("authorization", &bearer)]).await.0, 404);
     let associate = json!({ "guest_order_token": token }).to_string();
@@ -314,19 +314,19 @@ async fn a_token_opens_its_cart_alone_wherever_it_is_given() {
     assert_eq!((taken.status, &taken.body["error"]), (422, &json!("Already assigned to a user")));
     let refused = service.send(Method::GET, &format!("{STORE}/cart"), &[("authorization", "Bearer x")], b"").await;
     assert_eq!((refused.status, &refused.body["error"]), (401, &json!("The access token is invalid")));
-    // The token of an order of the shop's own dialect opens its payment, too.
+    // The token of an order of the shop dialect gives access to its payment, too.
     let placed = service.placed().await;
     let order_token = placed["token"].as_str().unwrap();
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    let intent = service.store(Method::POST, "/stripe/payment_intents", order_token, &wish).await;
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let intent = service.store(Method::POST, "/stripe/payment_intents", order_token, &params).await;
     assert_eq!((intent.status, &intent.body["data"]["attributes"]["amount"]), (200, &json!("112.0")));
     assert_eq!(intent.body["data"]["id"], placed["id"]);
 }
 
-/// An ephemeral key opens all that a customer has saved: it is for the customer's own bearer token, in the version that
-/// the app speaks.
+/// An ephemeral key gives access to everything that a customer has saved. It is created for the app's version of Stripe's
+/// API.
 #[actix_web::test]
-async fn an_ephemeral_key_is_for_the_customer_alone() {
+async fn an_ephemeral_key_is_created_for_the_customers_bearer_token_alone() {
     let service = open().await;
     let bearer = format!("Bearer {}", service.token("ada"));
     let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: &Value| {
@@ -339,30 +339,30 @@ async fn an_ephemeral_key_is_for_the_customer_alone() {
     let order = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address("US") } });
     send(Method::PATCH, "/checkout", &own, &order).await;
     send(Method::PATCH, "/checkout/advance", &own, &json!({})).await;
-    let wish = json!({ "payment_intent": { "off_session": false } });
+    let params = json!({ "payment_intent": { "off_session": false } });
     let key = |answer: &Answer| answer.body["data"]["attributes"]["ephemeral_key_secret"].clone();
-    let made = send(Method::POST, "/stripe/payment_intents", &own, &wish).await;
+    let made = send(Method::POST, "/stripe/payment_intents", &own, &params).await;
     assert_eq!((made.status, key(&made)), (200, json!("ek_cus_ada_2024-06-20_1")), "{made:?}");
     let again = send(Method::GET, "/stripe/payment_intents", &own[..1], &Value::Null).await;
     assert_eq!(key(&again), json!("ek_cus_ada_ours_2"), "another one, each time");
-    let holder = service.store(Method::POST, "/stripe/payment_intents", token, &wish).await;
+    let holder = service.store(Method::POST, "/stripe/payment_intents", token, &params).await;
     assert_eq!((key(&holder), &holder.body["data"]["attributes"]["customer_id"]), (Value::Null, &json!("cus_ada")));
     let eve = format!("Bearer {}", service.token("eve"));
     let both = [("authorization", eve.as_str()), ("x-spree-order-token", token)];
     assert_eq!(send(Method::GET, "/stripe/payment_intents", &both, &Value::Null).await.status, 404);
-    // A version that has the form of one and that Stripe refuses: the intent stands, without a key.
+    // A well-formed version that Stripe refuses: the intent is shown without a key.
     service.cards.does_not_know("2099-01-01");
     let newer = [("authorization", bearer.as_str()), ("stripe-version", "2099-01-01")];
-    let shown = send(Method::POST, "/stripe/payment_intents", &newer, &wish).await;
+    let shown = send(Method::POST, "/stripe/payment_intents", &newer, &params).await;
     let id = &shown.body["data"]["attributes"]["stripe_id"];
     assert_eq!((shown.status, id, key(&shown)), (200, &made.body["data"]["attributes"]["stripe_id"], Value::Null));
     let odd = [("authorization", bearer.as_str()), ("stripe-version", "a\"b")];
     assert_eq!(send(Method::POST, "/stripe/setup_intents", &odd, &json!({})).await.status, 400);
 }
 
-/// A storefront of its own origin calls from the browser, if the shop lets it.
+/// A storefront of another origin calls from the browser.
 #[actix_web::test]
-async fn pages_of_the_origins_that_are_let_in_may_call() {
+async fn cors_admits_pages_of_configured_origins_alone() {
     let mut service = open().await;
     let ask = async |service: &Service, origin: &str| {
         let headers = [
@@ -386,7 +386,7 @@ async fn pages_of_the_origins_that_are_let_in_may_call() {
 }
 
 #[actix_web::test]
-async fn a_document_shows_what_is_asked_for() {
+async fn a_document_has_the_requested_includes_and_fields() {
     let service = open().await;
     let token = service.cart().await;
     let shown =
@@ -402,7 +402,7 @@ async fn a_document_shows_what_is_asked_for() {
         (&json!("10.0"), &json!("$10.00"))
     );
     assert_eq!(shown["data"]["relationships"]["line_items"]["data"][0]["id"], first["id"]);
-    // What storefronts ask of the catalogue is nothing, and no refusal.
+    // Relationships of the catalogue are empty, and accepted.
     let catalogue = "line_items.variant.product.images,line_items.variant.option_values,variants.images,user";
     let asked = service.store(Method::GET, &format!("/cart?include={catalogue}"), &token, &Value::Null).await;
     assert_eq!(asked.status, 200, "{asked:?}");
@@ -419,7 +419,7 @@ async fn a_document_shows_what_is_asked_for() {
 }
 
 #[actix_web::test]
-async fn the_demo_page_is_there_where_it_is_wanted_and_loads_nothing_that_it_does_not_need() {
+async fn the_demo_page_is_served_where_enabled_and_loads_only_what_it_needs() {
     let mut service = open().await;
     let get = async |service: &Service, path: &str, token: &str| {
         service.send(Method::GET, path, &[("x-spree-order-token", token)], b"").await
@@ -441,18 +441,18 @@ async fn the_demo_page_is_there_where_it_is_wanted_and_loads_nothing_that_it_doe
         assert_eq!(page.text.matches("</script>").count(), 2, "nothing that it is told ends its script");
         assert!(page.text.contains("Für Zoë"), "what is on the shelves is told");
     }
-    // Why an order is as it is, for the holder of its cart's token alone.
+    // The explanation of an order is shown to the holder of its cart's token alone.
     let token = service.cart_to_pay().await;
     assert_eq!(get(&service, "/demo/explain", &token).await.status, 404, "there is none yet");
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await;
+    let params = json!({ "payment_intent": { "off_session": false } });
+    service.store(Method::POST, "/stripe/payment_intents", &token, &params).await;
     let explained = get(&service, "/demo/explain", &token).await;
     assert_eq!((explained.status, &explained.body["payment_status"]), (200, &json!("unpaid")));
     assert_eq!(get(&service, "/demo/explain", &service.cart().await).await.status, 404);
 }
 
 #[actix_web::test]
-async fn the_price_list_is_for_applications_of_the_shop() {
+async fn only_applications_with_the_scope_read_or_write_the_price_list() {
     let (service, _) = Service::open().await;
     let reader = service.key_with(2, &[Scope::PricesRead]).await;
     let outsider = service.key_with(3, &[Scope::OrdersRead]).await;
@@ -490,7 +490,7 @@ async fn the_price_list_is_for_applications_of_the_shop() {
     let listed = call(&put, "/variants/car", &key, &json!({ "variant": rupiah })).await;
     assert_eq!((listed.status, &listed.body["data"]["attributes"]["prices"]["IDR"]), (200, &json!("9999999999.99")));
     assert_eq!(call(&delete, "/variants/car", &key, &Value::Null).await.status, 204);
-    // Three-decimal currencies are charged in steps of ten: a price is named as it was written.
+    // Three-decimal currencies are charged in steps of ten: the refusal quotes the price as it was written.
     let dinars = json!({ "name": "Mug", "prices": { "KWD": "4.505" } });
     let why = json!(["must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged"]);
     let refused = call(&put, "/variants/mug", &key, &json!({ "variant": dinars })).await;

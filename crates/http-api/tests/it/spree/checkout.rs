@@ -1,10 +1,10 @@
-//! What a checkout needs before it is paid, as Spree asks for it.
+//! Requirements of a checkout before its payment, as in Spree.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-fn wish() -> Value {
+fn params() -> Value {
     json!({ "payment_intent": { "off_session": false } })
 }
 
@@ -52,7 +52,7 @@ async fn an_intent_is_refused_by_every_call_until_the_checkout_is_complete() {
     let token = service.cart().await;
     let refuses = async |fields: &[&str]| {
         for (path, body) in [
-            ("/stripe/payment_intents", wish()),
+            ("/stripe/payment_intents", params()),
             ("/checkout/create_payment", json!({ "payment_method_id": "stripe" })),
         ] {
             let refused = service.store(Method::POST, path, &token, &body).await;
@@ -68,34 +68,34 @@ async fn an_intent_is_refused_by_every_call_until_the_checkout_is_complete() {
     service.store(Method::PATCH, "/checkout", &token, &ship_to(&address("US"))).await;
     refuses(&["shipping_method"]).await;
     service.store(Method::PATCH, "/checkout/advance", &token, &json!({})).await;
-    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &wish()).await;
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params()).await;
     assert_eq!((made.status, &made.body["data"]["attributes"]["amount"]), (200, &json!("39.9")));
     let one = json!({ "payment_intent": { "amount": 1 } });
     let wrong = service.store(Method::POST, "/stripe/payment_intents", &token, &one).await;
     assert_eq!((wrong.status, &wrong.body["error"]), (422, &json!("Amount must be 39.90, the amount due")));
 
-    // A country for which no rate is chosen yet takes the intent away.
+    // A country without a chosen rate cancels the intent.
     let named = format!("/stripe/payment_intents/{}", made.body["data"]["id"].as_str().unwrap());
     let moved = service.store(Method::PATCH, "/checkout", &token, &ship_to(&address("DE"))).await;
     let attributes = &moved.body["data"]["attributes"];
     assert_eq!((&attributes["state"], &attributes["payment_state"]), (&json!("address"), &Value::Null), "{moved:?}");
     refuses(&["shipping_method"]).await;
     for path in [&named, "/stripe/payment_intents/pi_1"] {
-        assert_eq!(service.store(Method::PATCH, path, &token, &wish()).await.status, 404);
+        assert_eq!(service.store(Method::PATCH, path, &token, &params()).await.status, 404);
     }
     service.store(Method::PATCH, "/checkout/advance", &token, &json!({})).await;
-    let again = service.store(Method::POST, "/stripe/payment_intents", &token, &wish()).await;
+    let again = service.store(Method::POST, "/stripe/payment_intents", &token, &params()).await;
     assert_eq!(again.status, 200);
     assert_ne!(again.body["data"]["id"], made.body["data"]["id"]);
 }
 
-/// The calls of Spree's own storefront, in its order, where a wallet pays.
+/// Calls of Spree's own storefront for a wallet, in their order.
 #[actix_web::test]
-async fn spree_s_quick_checkout_pays_by_a_wallet() {
+async fn a_wallet_pays_through_sprees_quick_checkout() {
     let (service, provider) = open_with_provider().await;
     let token = service.cart().await;
     let (get, post, patch) = (Method::GET, Method::POST, Method::PATCH);
-    // What the wallet tells before its customer has confirmed.
+    // Address that the wallet sends before its customer has confirmed.
     let partial = json!({ "quick_checkout": true, "firstname": "Ada", "lastname": "Lovelace", "city": "New York",
         "zipcode": "10001", "country_iso": "US" });
     let body = json!({ "order": { "ship_address_attributes": partial }, "include": "shipping_address" });
@@ -112,18 +112,18 @@ async fn spree_s_quick_checkout_pays_by_a_wallet() {
     let chosen = json!({ "shipping_method_id": rate["attributes"]["shipping_method_id"] });
     let selected = service.store(patch.clone(), "/checkout/select_shipping_method", &token, &chosen).await;
     assert_eq!(selected.body["data"]["attributes"]["total"], "39.9", "{selected:?}");
-    // An intent of this moment is refused: the address is not complete.
-    let early = service.store(post.clone(), "/stripe/payment_intents", &token, &wish()).await;
+    // An intent is refused, since the address is not complete.
+    let early = service.store(post.clone(), "/stripe/payment_intents", &token, &params()).await;
     let fields: Vec<_> = early.body["errors"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((early.status, fields), (422, vec!["email", "ship_address.address1", "ship_address.state"]));
-    // The customer has confirmed, and the wallet tells the rest.
+    // The customer has confirmed, and the wallet sends the rest.
     let full = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address("US"),
         "bill_address_attributes": address("US") } });
     assert_eq!(service.store(patch.clone(), "/checkout", &token, &full).await.status, 200);
     let advance = "/checkout/advance?state=payment";
     let at_payment = service.store(patch.clone(), advance, &token, &json!({})).await;
     assert_eq!(at_payment.body["data"]["attributes"]["state"], "payment", "{at_payment:?}");
-    let made = service.store(post, "/stripe/payment_intents", &token, &wish()).await;
+    let made = service.store(post, "/stripe/payment_intents", &token, &params()).await;
     let intent = &made.body["data"]["attributes"];
     assert_eq!((made.status, &intent["amount"]), (200, &json!("39.9")));
     provider.pay(&paywright_domain::IntentId::new(intent["stripe_id"].as_str().unwrap()).unwrap());

@@ -1,4 +1,4 @@
-//! A bank debit: the order is placed and awaits its money.
+//! Bank debits: orders whose payment is processing.
 
 use paywright_domain::{IntentError, IntentId, IntentStatus};
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
     let own = [("authorization", bearer.as_str())];
     let guest = json!({ "guest_order_token": token }).to_string();
     service.send(Method::PATCH, &format!("{STORE}/cart/associate"), &own, guest.as_bytes()).await;
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await.body["data"].clone();
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await.body["data"].clone();
     let id = IntentId::new(made["attributes"]["stripe_id"].as_str().unwrap()).unwrap();
     let number = service.shown(&token).await["attributes"]["number"].as_str().unwrap().to_owned();
     let says = async |status: IntentStatus| {
@@ -65,7 +65,7 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
     }
     let passed = service.store(Method::PATCH, "/checkout/advance?state=payment", &token, &json!({})).await;
     assert_eq!((passed.status, &passed.body["data"]["attributes"]["state"]), (200, &json!("complete")));
-    // What the bank has in its hands is not changed.
+    // A payment that the bank is processing is not changed.
     for (path, body) in [
         ("/cart/add_item", json!({ "variant_id": "bone" })),
         ("/checkout", json!({ "order": { "ship_address_attributes": address("DE") } })),
@@ -73,15 +73,15 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
         let method = if path == "/checkout" { Method::PATCH } else { Method::POST };
         assert_eq!(service.store(method, path, &token, &body).await.status, 422, "{path}");
     }
-    // The customer begins another cart meanwhile.
+    // The customer creates another cart meanwhile.
     let other = service.send(Method::POST, &format!("{STORE}/cart"), &own, b"{}").await;
     assert_eq!(other.status, 201, "{other:?}");
-    // The debit fails: it is a cart again, and paid again by the same intent.
+    // The debit fails: the cart is open again, and is paid by the same intent.
     says(IntentStatus::RequiresPaymentMethod).await;
     assert_eq!(service.store(Method::PATCH, &confirm, &token, &json!({})).await.status, 422);
     assert_eq!(shown(Method::PATCH, "/checkout/complete".to_owned()).await.0, 422);
     assert_eq!(shown(Method::GET, "/cart".to_owned()).await.1[0], "payment");
-    // It is found where it was, as what is to be paid again.
+    // The order is still listed, with its balance due.
     for (method, path) in everywhere().into_iter().skip(1) {
         let expected = ["payment", "balance_due", "failed"].map(|it| Value::String(it.to_owned()));
         assert_eq!(shown(method, path.clone()).await, (200, expected), "{path}");
@@ -92,9 +92,9 @@ async fn a_delayed_payment_is_a_complete_order_with_a_balance_due() {
         assert_eq!(status, if headers == own { 200 } else { 404 }, "by bearer token alone");
     }
     let by_bearer = format!("{STORE}/stripe/payment_intents/{id}");
-    let named = service.send(Method::PATCH, &by_bearer, &own, wish.to_string().as_bytes()).await;
+    let named = service.send(Method::PATCH, &by_bearer, &own, params.to_string().as_bytes()).await;
     assert_eq!((named.status, &named.body["data"]["attributes"]["stripe_id"]), (200, &json!(id.as_str())), "{named:?}");
-    let again = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await;
+    let again = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await;
     assert_eq!(again.body["data"]["attributes"]["stripe_id"], json!(id.as_str()));
     says(IntentStatus::Succeeded).await;
     for (method, path) in everywhere() {

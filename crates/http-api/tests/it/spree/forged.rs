@@ -1,4 +1,4 @@
-//! An event of a payment that Stripe does not have.
+//! Forged events about payments that Stripe does not have.
 
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 
 #[actix_web::test]
-async fn a_cart_that_a_forged_event_told_to_be_paid_is_not_complete() {
-    // Whichever is called first finds it out.
+async fn a_cart_paid_by_a_forged_event_alone_is_not_complete() {
+    // The first of the two calls detects the forgery.
     for complete_first in [false, true] {
         forged_and_paid_after_all(complete_first).await;
     }
@@ -16,8 +16,8 @@ async fn a_cart_that_a_forged_event_told_to_be_paid_is_not_complete() {
 async fn forged_and_paid_after_all(complete_first: bool) {
     let (service, provider) = open_with_provider().await;
     let token = service.cart_to_pay().await;
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await.body["data"].clone();
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await.body["data"].clone();
     let id = IntentId::new(made["attributes"]["stripe_id"].as_str().unwrap()).unwrap();
     let true_one = provider.intent_now(&id);
     let told = IntentSnapshot { status: IntentStatus::Succeeded, received: true_one.amount, ..true_one };
@@ -31,7 +31,7 @@ async fn forged_and_paid_after_all(complete_first: bool) {
     let shown = service.shown(&token).await["attributes"].clone();
     let states = ["state", "payment_state", "completed_at"].map(|it| shown[it].clone());
     assert_eq!(states, [json!("payment"), json!("balance_due"), Value::Null]);
-    // The customer pays what is still open at Stripe.
+    // The customer pays the intent that is still open at Stripe.
     provider.pay(&id);
     let reads = provider.reads();
     for path in confirm_first.into_iter().skip(usize::from(complete_first)) {

@@ -1,4 +1,4 @@
-//! `include` and `fields`: checked before anything is done.
+//! `include` and `fields`, which are checked before the use case runs.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ async fn a_call_with_a_wrong_include_or_fields_changes_nothing() {
     let (service, provider) = open_with_provider().await;
     let token = service.cart_to_pay().await;
     let (post, patch, delete) = (Method::POST, Method::PATCH, Method::DELETE);
-    let wish = json!({ "payment_intent": { "off_session": false } });
+    let params = json!({ "payment_intent": { "off_session": false } });
     let before = service.shown(&token).await;
     let line = before["relationships"]["line_items"]["data"][0]["id"].as_str().unwrap().to_owned();
     for (method, path, body, kind) in [
@@ -29,8 +29,8 @@ async fn a_call_with_a_wrong_include_or_fields_changes_nothing() {
         (&post, "/checkout/validate_order_for_payment", json!({}), "cart"),
         (&patch, "/checkout/select_shipping_method", json!({ "shipping_method_id": "courier" }), "cart"),
         (&post, "/checkout/create_payment", json!({ "payment_method_id": "stripe" }), "cart"),
-        (&post, "/stripe/payment_intents", wish.clone(), "payment_intent"),
-        (&patch, "/stripe/payment_intents/pi_1", wish.clone(), "payment_intent"),
+        (&post, "/stripe/payment_intents", params.clone(), "payment_intent"),
+        (&patch, "/stripe/payment_intents/pi_1", params.clone(), "payment_intent"),
         (&patch, "/stripe/payment_intents/pi_1/confirm", json!({}), "payment_intent"),
     ] {
         for (name, value, error) in [
@@ -46,10 +46,10 @@ async fn a_call_with_a_wrong_include_or_fields_changes_nothing() {
         }
     }
     assert_eq!(provider.made_now(), 0, "no intent was made");
-    // So is the version of an app's SDK.
+    // The version of an app's SDK is checked as well.
     let headers = [("x-spree-order-token", token.as_str()), ("stripe-version", "a\"b")];
     let path = format!("{STORE}/stripe/payment_intents");
-    assert_eq!(service.send(post, &path, &headers, wish.to_string().as_bytes()).await.status, 400);
+    assert_eq!(service.send(post, &path, &headers, params.to_string().as_bytes()).await.status, 400);
     assert_eq!((provider.made_now(), service.shown(&token).await), (0, before));
 }
 

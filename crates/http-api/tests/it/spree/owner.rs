@@ -1,4 +1,4 @@
-//! Whose a cart is, and which of them a line, a token and a bearer name.
+//! Owners of carts, and access by line ids, storefront tokens and bearer tokens.
 
 use paywright_app::Store;
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use super::*;
 
 impl Service {
-    /// Calls as a storefront does: with these headers.
+    /// Calls as a storefront does, with these headers.
     async fn shop(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.send(method.clone(), &format!("{STORE}{path}"), headers, text.as_bytes()).await
     }
 }
 
-/// Every call that takes the token of a cart.
+/// Every call that uses the token of a cart.
 fn calls(number: &str, intent: &str, line: &str) -> Vec<(Method, String, Value)> {
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let wish = json!({ "payment_intent": { "off_session": false } });
+    let params = json!({ "payment_intent": { "off_session": false } });
     let order = json!({ "order": { "email": "eve@example.com" } });
     [
         (&get, "/cart".to_owned(), Value::Null),
@@ -40,9 +40,9 @@ fn calls(number: &str, intent: &str, line: &str) -> Vec<(Method, String, Value)>
         (&post, "/checkout/create_payment".into(), json!({ "payment_method_id": "stripe" })),
         (&get, format!("/order_status/{number}"), Value::Null),
         (&get, "/stripe/payment_intents".into(), Value::Null),
-        (&post, "/stripe/payment_intents".into(), wish.clone()),
+        (&post, "/stripe/payment_intents".into(), params.clone()),
         (&get, format!("/stripe/payment_intents/{intent}"), Value::Null),
-        (&patch, format!("/stripe/payment_intents/{intent}"), wish),
+        (&patch, format!("/stripe/payment_intents/{intent}"), params),
         (&patch, format!("/stripe/payment_intents/{intent}/confirm"), json!({})),
         (&post, format!("/stripe/payment_intents/{intent}/confirm"), json!({})),
         (&delete, "/cart".into(), json!({})),
@@ -58,13 +58,13 @@ async fn a_customers_cart_does_not_exist_for_another_customer() {
     let [ada, eve] = ["ada", "eve"].map(|it| format!("Bearer {}", service.token(it)));
     let own = [("authorization", ada.as_str())];
     let order = json!({ "order": { "email": "ada@example.com" } });
-    let wish = json!({ "payment_intent": { "off_session": false } });
+    let params = json!({ "payment_intent": { "off_session": false } });
     for is_paid in [false, true] {
         let made = service.shop(&Method::POST, "/cart", &own, &json!({})).await.body["data"].clone();
         let token = made["attributes"]["token"].as_str().unwrap();
         service.shop(&Method::POST, "/cart/add_item", &own, &json!({ "variant_id": "bone" })).await;
         assert_eq!(service.shop(&Method::PATCH, "/checkout", &own, &order).await.status, 200);
-        let intent = service.shop(&Method::POST, "/stripe/payment_intents", &own, &wish).await;
+        let intent = service.shop(&Method::POST, "/stripe/payment_intents", &own, &params).await;
         let intent = intent.body["data"]["attributes"]["stripe_id"].as_str().unwrap_or_else(|| panic!("{intent:?}"));
         if is_paid {
             provider.pay(&paywright_domain::IntentId::new(intent).unwrap());
@@ -95,15 +95,15 @@ async fn a_customers_cart_does_not_exist_for_another_customer() {
         assert_ne!(other.body["data"]["id"], made["id"], "a customer who has a wrong token gets a cart of their own");
         let after = service.store.order(&paywright_app::OrderRef::parse(number).unwrap()).await.unwrap().unwrap();
         assert_eq!(after, before, "nothing was changed");
-        // The token alone is its holder's, and with the owner's bearer, too.
+        // The token gives access alone, and with the owner's bearer token.
         for headers in [&[("x-spree-order-token", token)][..], &[own[0], ("x-spree-order-token", token)]] {
             let path = format!("/stripe/payment_intents/{intent}");
             assert_eq!(service.shop(&Method::GET, &path, headers, &Value::Null).await.status, 200);
         }
-        // An order of the shop's own dialect that is another customer's.
+        // Another customer's order of the shop dialect.
         let placed = service.placed().await;
         let headers = [("authorization", eve.as_str()), ("x-spree-order-token", placed["token"].as_str().unwrap())];
-        assert_eq!(service.shop(&Method::POST, "/stripe/payment_intents", &headers, &wish).await.status, 404);
+        assert_eq!(service.shop(&Method::POST, "/stripe/payment_intents", &headers, &params).await.status, 404);
     }
 }
 
@@ -116,8 +116,8 @@ async fn a_guests_cart_stays_a_guests_until_it_is_associated() {
     let both = [("authorization", bearer.as_str()), ("x-spree-order-token", token.as_str())];
     let order = json!({ "order": { "email": "guest@example.com" } });
     assert_eq!(service.shop(&Method::PATCH, "/checkout", &both, &order).await.status, 200);
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    let made = service.shop(&Method::POST, "/stripe/payment_intents", &both, &wish).await;
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let made = service.shop(&Method::POST, "/stripe/payment_intents", &both, &params).await;
     let attributes = &made.body["data"]["attributes"];
     let of_customer = (&attributes["customer_id"], &attributes["ephemeral_key_secret"]);
     assert_eq!((made.status, of_customer), (200, (&Value::Null, &Value::Null)), "no card is saved: {made:?}");
@@ -129,12 +129,12 @@ async fn a_guests_cart_stays_a_guests_until_it_is_associated() {
     assert_eq!(shown["data"]["relationships"]["user"]["data"], Value::Null);
     let guest = json!({ "guest_order_token": token });
     assert_eq!(service.shop(&Method::PATCH, "/cart/associate", &alone, &guest).await.status, 200);
-    let made = service.shop(&Method::POST, "/stripe/payment_intents", &alone, &wish).await;
+    let made = service.shop(&Method::POST, "/stripe/payment_intents", &alone, &params).await;
     assert_eq!(made.body["data"]["attributes"]["customer_id"], json!("cus_ada"), "{made:?}");
 }
 
 #[actix_web::test]
-async fn a_customer_who_asks_for_a_cart_eight_times_at_once_gets_one() {
+async fn eight_parallel_cart_requests_of_a_customer_create_one_cart() {
     let service = open().await;
     let bearer = format!("Bearer {}", service.token("ada"));
     let headers = [("authorization", bearer.as_str())];
@@ -150,7 +150,7 @@ async fn a_customer_who_asks_for_a_cart_eight_times_at_once_gets_one() {
 }
 
 #[actix_web::test]
-async fn what_is_complete_is_shown_by_its_token_and_by_its_customer_again_and_again() {
+async fn a_completed_order_is_shown_to_its_token_and_its_customer_every_time() {
     let (service, provider) = open_with_provider().await;
     service.api.storefront.put_terms(&paywright_domain::Terms::default()).await.unwrap();
     let bearer = format!("Bearer {}", service.token("ada"));
@@ -160,8 +160,8 @@ async fn what_is_complete_is_shown_by_its_token_and_by_its_customer_again_and_ag
     let number = made["attributes"]["number"].as_str().unwrap();
     service.shop(&Method::POST, "/cart/add_item", &own, &json!({ "variant_id": "bone" })).await;
     service.shop(&Method::PATCH, "/checkout", &own, &json!({ "order": { "email": "ada@example.com" } })).await;
-    let wish = json!({ "payment_intent": { "off_session": false } });
-    let intent = service.shop(&Method::POST, "/stripe/payment_intents", &own, &wish).await.body["data"].clone();
+    let params = json!({ "payment_intent": { "off_session": false } });
+    let intent = service.shop(&Method::POST, "/stripe/payment_intents", &own, &params).await.body["data"].clone();
     let id = paywright_domain::IntentId::new(intent["attributes"]["stripe_id"].as_str().unwrap()).unwrap();
     provider.pay(&id);
     // The webhook comes first.
@@ -185,7 +185,7 @@ async fn what_is_complete_is_shown_by_its_token_and_by_its_customer_again_and_ag
             }
         }
     }
-    // A new cart is the one that is meant from then on, and the order is still found by its number.
+    // From then on the new cart is the current one, and the order is still found by its number.
     service.shop(&Method::POST, "/cart", &own, &json!({})).await;
     assert_eq!(service.shop(&Method::PATCH, "/checkout/complete", &own, &json!({})).await.status, 422);
     let path = format!("/order_status/{number}");
@@ -195,7 +195,7 @@ async fn what_is_complete_is_shown_by_its_token_and_by_its_customer_again_and_ag
 }
 
 #[actix_web::test]
-async fn an_existing_card_is_a_saved_one_of_the_carts_customer() {
+async fn an_existing_card_must_be_saved_by_the_carts_customer() {
     let service = open().await;
     let bearers = ["ada", "eve"].map(|it| format!("Bearer {}", service.token(it)));
     for (who, bearer) in ["ada", "eve"].iter().zip(&bearers) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A cart with one bone and one toy at 35.00 that goes to `country`, shipped by post at 4.90.
+/// Cart with one bone and one toy at 35.00, shipped to `country` by post at 4.90.
 async fn addressed(service: &Service, country: &str) -> String {
     let token = service.cart().await;
     let order = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address(country) } });
@@ -19,7 +19,7 @@ fn tax(name: &str, percent: &str, included: bool, on_shipping: bool) -> Value {
     json!({ "name": name, "country": "DE", "percent": percent, "included": included, "on_shipping": on_shipping })
 }
 
-/// An amount in cents.
+/// Amount in cents.
 fn cents(attributes: &Value, name: &str) -> i64 {
     let text = attributes[name].as_str().unwrap();
     let (whole, fraction) = text.split_once('.').unwrap();

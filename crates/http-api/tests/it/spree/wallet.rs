@@ -1,4 +1,4 @@
-//! A wallet's sheet: the calls of `spree_stripe`'s quick checkout, and the steps that it goes through.
+//! Wallets: the calls of `spree_stripe`'s quick checkout, and the steps that they take.
 
 use paywright_domain::{IntentId, ShippingRate, Text};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn open_with_rates() -> (Service, Provider) {
     (service, provider)
 }
 
-/// What a wallet tells of an address before its customer has confirmed.
+/// Address as a wallet sends it before its customer has confirmed.
 fn partial(country: &str) -> Value {
     json!({ "order": { "bill_address_id": "CLEAR", "ship_address_attributes":
         { "quick_checkout": true, "city": "Town", "zipcode": "10001", "country_iso": country } } })
@@ -33,7 +33,7 @@ fn rates(answer: &Answer) -> Vec<(String, bool)> {
 }
 
 #[actix_web::test]
-async fn a_wallets_sheet_shows_all_rates_as_often_as_its_address_changes_and_pays_then() {
+async fn a_wallet_gets_all_rates_after_each_change_of_address_and_then_pays() {
     let (service, provider) = open_with_rates().await;
     let token = service.cart().await;
     let (post, patch) = (Method::POST, Method::PATCH);
@@ -45,7 +45,7 @@ async fn a_wallets_sheet_shows_all_rates_as_often_as_its_address_changes_and_pay
             ("US", Value::Null, &[("post", round == 0), ("courier", round == 1)][..]),
             ("US", json!("courier"), &[("post", false), ("courier", true)]),
             ("DE", json!("post"), &[("post", true), ("courier", false)]),
-            // The rate that the sheet has shown before does not go there.
+            // The rate that the wallet showed before does not go there.
             ("AT", json!("post"), &[("courier", true)]),
             ("US", json!("courier"), &[("post", false), ("courier", true)]),
         ] {
@@ -76,7 +76,7 @@ async fn a_wallets_sheet_shows_all_rates_as_often_as_its_address_changes_and_pay
         let error = early.body["error"].as_str().unwrap();
         assert!(early.status == 422 && error.contains("Ship address firstname can't be blank"), "{early:?}");
         assert_eq!(service.shown(&token).await, before, "a goal that is not reached changes nothing");
-        // The customer has confirmed, and the wallet tells the rest.
+        // The customer has confirmed, and the wallet sends the rest.
         let full = json!({ "order": { "email": "ada@example.com", "ship_address_attributes": address("US"),
             "bill_address_attributes": address("US") }, "do_not_change_state": true });
         let confirmed = service.store(patch.clone(), "/checkout", &token, &full).await;
@@ -86,8 +86,8 @@ async fn a_wallets_sheet_shows_all_rates_as_often_as_its_address_changes_and_pay
             let state = &reached.body["data"]["attributes"]["state"];
             assert_eq!((reached.status, state), (200, &json!("payment")), "{reached:?}");
         }
-        let wish = json!({ "payment_intent": { "off_session": false } });
-        let made = service.store(post.clone(), "/stripe/payment_intents", &token, &wish).await;
+        let params = json!({ "payment_intent": { "off_session": false } });
+        let made = service.store(post.clone(), "/stripe/payment_intents", &token, &params).await;
         let intent = &made.body["data"]["attributes"];
         assert_eq!((made.status, &intent["amount"]), (200, &json!("39.9")), "{made:?}");
         if round == 0 {
@@ -100,7 +100,7 @@ async fn a_wallets_sheet_shows_all_rates_as_often_as_its_address_changes_and_pay
 }
 
 #[actix_web::test]
-async fn a_goal_that_is_reached_or_passed_is_a_success_and_another_says_what_is_missing() {
+async fn advance_succeeds_at_or_past_its_goal_and_else_lists_what_is_missing() {
     let service = open().await;
     let token = service.cart().await;
     let advance = async |goal: &str, rate: Value| {
@@ -127,10 +127,10 @@ async fn a_goal_that_is_reached_or_passed_is_a_success_and_another_says_what_is_
 }
 
 #[actix_web::test]
-async fn a_checkout_that_asks_to_keep_its_state_keeps_it_as_far_as_nothing_is_missing() {
+async fn do_not_change_state_keeps_the_step_as_far_as_nothing_is_missing() {
     let service = open().await;
     let token = service.cart_to_pay().await;
-    let wish = json!({ "payment_intent": { "off_session": false } });
+    let params = json!({ "payment_intent": { "off_session": false } });
     for (given, keeps, state, payable) in [
         (address("US"), true, "payment", true),
         (address("DE"), true, "delivery", false),
@@ -139,7 +139,7 @@ async fn a_checkout_that_asks_to_keep_its_state_keeps_it_as_far_as_nothing_is_mi
         let body = json!({ "order": { "ship_address_attributes": given }, "do_not_change_state": keeps });
         let updated = service.store(Method::PATCH, "/checkout", &token, &body).await;
         assert_eq!(updated.body["data"]["attributes"]["state"], state, "{updated:?}");
-        let made = service.store(Method::POST, "/stripe/payment_intents", &token, &wish).await;
+        let made = service.store(Method::POST, "/stripe/payment_intents", &token, &params).await;
         assert_eq!(made.status, if payable { 200 } else { 422 }, "{made:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who asked: which shopper a fact belongs to, and whom the links of an answer are for.
+//! Actors of facts, and the host in links.
 
 use actix_web::http::Method;
 use paywright_app::{Actor, OrderRef, Store};
@@ -8,7 +8,7 @@ use super::{STORE, open};
 use crate::Service;
 
 impl Service {
-    /// The actor of the last fact of this kind.
+    /// Actor of the last fact of a kind.
     async fn actor_of(&self, number: &str, kind: &str) -> Option<Actor> {
         let order = self.store.order(&OrderRef::parse(number).unwrap()).await.unwrap().unwrap().value;
         let facts = self.store.facts(order.id).await.unwrap();
@@ -17,11 +17,11 @@ impl Service {
 }
 
 #[actix_web::test]
-async fn a_shopper_is_told_by_the_kind_of_token_and_never_by_the_token() {
+async fn the_actor_of_a_shopper_is_the_kind_of_token_and_never_the_token() {
     let mut service = open().await;
     service.api.demo = Some(paywright_http_api::Demo { stripe_url: "http://127.0.0.1:4242".to_owned() });
     let bearer = format!("Bearer {}", service.token("cus-ada"));
-    let wish = json!({ "payment_intent": { "off_session": false } }).to_string();
+    let params = json!({ "payment_intent": { "off_session": false } }).to_string();
     for (by_customer, expected) in [(false, Actor::CartToken), (true, Actor::Customer)] {
         let token = service.cart_to_pay().await;
         let mut headers = vec![("x-spree-order-token", token.as_str()), ("content-type", "application/json")];
@@ -29,13 +29,13 @@ async fn a_shopper_is_told_by_the_kind_of_token_and_never_by_the_token() {
             headers.push(("authorization", bearer.as_str()));
         }
         let path = format!("{STORE}/stripe/payment_intents");
-        let made = service.send(Method::POST, &path, &headers, wish.as_bytes()).await;
+        let made = service.send(Method::POST, &path, &headers, params.as_bytes()).await;
         assert_eq!(made.status, 200, "{made:?}");
         let number = service.shown(&token).await["attributes"]["number"].as_str().unwrap().to_owned();
         for kind in ["order.placed", "payment_intent.requested", "payment_intent.created"] {
             assert_eq!(service.actor_of(&number, kind).await, Some(expected.clone()), "{kind}");
         }
-        // A shopper sees what happened to its order, and not who in the shop has done it.
+        // A shopper sees what happened to the order, and not which actor of the shop did it.
         let which = OrderRef::parse(&number).unwrap();
         let order = service.store.order(&which).await.unwrap().unwrap().value.id;
         let canceled = service.call(Method::POST, &format!("/api/v1/shop/orders/{order}/cancel"), &Value::Null).await;
@@ -48,20 +48,21 @@ async fn a_shopper_is_told_by_the_kind_of_token_and_never_by_the_token() {
 }
 
 #[actix_web::test]
-async fn the_holder_of_an_orders_token_is_told_apart_from_that_of_a_carts() {
+async fn the_actor_distinguishes_an_order_token_from_a_cart_token() {
     let service = open().await;
     let order = service.placed().await;
     let headers = [("x-spree-order-token", order["token"].as_str().unwrap()), ("content-type", "application/json")];
-    let wish = json!({ "payment_intent": { "off_session": false } }).to_string();
-    let made = service.send(Method::POST, &format!("{STORE}/stripe/payment_intents"), &headers, wish.as_bytes()).await;
+    let params = json!({ "payment_intent": { "off_session": false } }).to_string();
+    let made =
+        service.send(Method::POST, &format!("{STORE}/stripe/payment_intents"), &headers, params.as_bytes()).await;
     assert_eq!(made.status, 200, "{made:?}");
     let number = order["number"].as_str().unwrap();
     assert_eq!(service.actor_of(number, "payment_intent.created").await, Some(Actor::OrderToken));
 }
 
-/// Nobody else can have links made that lead elsewhere: only the caller's own `Host` and trusted proxies name the host.
+/// Only the caller's own `Host` and trusted proxies name the host.
 #[actix_web::test]
-async fn links_between_pages_lead_to_the_callers_host_whatever_is_forwarded() {
+async fn page_links_use_the_callers_host_whatever_untrusted_clients_forward() {
     let service = open().await;
     let bearer = format!("Bearer {}", service.token("cus-ada"));
     let headers = [
