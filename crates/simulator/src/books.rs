@@ -28,7 +28,7 @@ impl Violation {
     }
 }
 
-/// What callers did and were answered.
+/// Record of the callers' requests and of their answers.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     /// Order of the run, once a caller has got its id.

@@ -149,26 +149,33 @@ fn check_email(params: &Params) -> Result<(), Refusal> {
     Err(Refusal { code: Some("email_invalid".to_owned()), ..refusal })
 }
 
+/// Checks the parameters of a new PaymentIntent that can be checked by themselves.
+fn check_creation(params: &Params) -> Result<(), Refusal> {
+    params.check(&[CONTENT, CREATION, AMOUNT_DETAILS, card_options::SPECS])?;
+    check_email(params)?;
+    params.required("amount")?;
+    let currency = params.required("currency")?.to_lowercase();
+    if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
+        return Err(Refusal::invalid("currency", "Invalid currency: must be a three-letter ISO code"));
+    }
+    check_amount(params.int("amount").unwrap_or_default(), &currency)?;
+    let has_types = !params.list("payment_method_types").is_empty();
+    if params.flag("automatic_payment_methods.enabled") && has_types {
+        let names = "automatic_payment_methods, payment_method_types";
+        return Err(Refusal::parameter("parameters_exclusive", names, "Only one of these may be given"));
+    }
+    if params.text("off_session").is_some() && !params.flag("confirm") {
+        return Err(Refusal::invalid("off_session", "off_session needs confirm=true"));
+    }
+    Ok(())
+}
+
 impl Twin {
     pub(crate) fn create_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT, CREATION, AMOUNT_DETAILS, card_options::SPECS])?;
-        check_email(params)?;
-        params.required("amount")?;
-        let currency = params.required("currency")?.to_lowercase();
-        if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
-            return Err(Refusal::invalid("currency", "Invalid currency: must be a three-letter ISO code"));
-        }
-        let amount = params.int("amount").unwrap_or_default();
-        check_amount(amount, &currency)?;
+        check_creation(params)?;
+        let (amount, currency) =
+            (params.int("amount").unwrap_or_default(), params.required("currency")?.to_lowercase());
         let types = params.list("payment_method_types");
-        let automatic = params.flag("automatic_payment_methods.enabled");
-        if automatic && !types.is_empty() {
-            let names = "automatic_payment_methods, payment_method_types";
-            return Err(Refusal::parameter("parameters_exclusive", names, "Only one of these may be given"));
-        }
-        if params.text("off_session").is_some() && !params.flag("confirm") {
-            return Err(Refusal::invalid("off_session", "off_session needs confirm=true"));
-        }
         let customer = params.text("customer").map(str::to_owned);
         if let Some(id) = &customer {
             self.check_customer(id)?;
@@ -189,7 +196,7 @@ impl Twin {
             status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
             capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
             payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
-            automatic_payment_methods: automatic,
+            automatic_payment_methods: params.flag("automatic_payment_methods.enabled"),
             customer,
             payment_method,
             latest_charge: None,

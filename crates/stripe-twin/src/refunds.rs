@@ -33,21 +33,7 @@ const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
 impl Twin {
     pub(crate) fn create_refund(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[CREATION])?;
-        let charge_id = match (params.text("payment_intent"), params.text("charge")) {
-            (Some(intent), None) => {
-                let found = self.intents.get(intent).ok_or_else(|| Refusal::missing("payment_intent", intent))?;
-                let charge = found.latest_charge.clone().filter(|_| found.status == "succeeded");
-                charge.ok_or_else(|| {
-                    let message = format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
-                    Refusal::state("payment_intent_unexpected_state", message)
-                })?
-            }
-            (None, Some(charge)) => charge.to_owned(),
-            (_, _) => {
-                let message = "Exactly one of payment_intent and charge must be given";
-                return Err(Refusal::invalid("payment_intent", message));
-            }
-        };
+        let charge_id = self.charge_to_refund(params)?;
         let (id, transaction_id) = (self.draw("re_"), self.draw("txn_"));
         let lost = self.lost_by_disputes(&charge_id);
         let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::missing("charge", &charge_id))?;
@@ -102,6 +88,25 @@ impl Twin {
         }
         self.refunds.insert(id, refund);
         Ok(answer)
+    }
+
+    /// Returns the id of the charge that the request names, by itself or by its PaymentIntent.
+    fn charge_to_refund(&self, params: &Params) -> Result<String, Refusal> {
+        match (params.text("payment_intent"), params.text("charge")) {
+            (Some(intent), None) => {
+                let found = self.intents.get(intent).ok_or_else(|| Refusal::missing("payment_intent", intent))?;
+                let charge = found.latest_charge.clone().filter(|_| found.status == "succeeded");
+                charge.ok_or_else(|| {
+                    let message = format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
+                    Refusal::state("payment_intent_unexpected_state", message)
+                })
+            }
+            (None, Some(charge)) => Ok(charge.to_owned()),
+            (_, _) => {
+                let message = "Exactly one of payment_intent and charge must be given";
+                Err(Refusal::invalid("payment_intent", message))
+            }
+        }
     }
 
     /// Fails a refund: the customer's bank has rejected it, and the money is on the balance again.

@@ -73,6 +73,69 @@ enum Step {
     Restore,
 }
 
+impl Step {
+    /// Whether the step counts as a fault, of which a plan allows a limited number.
+    fn is_fault(self) -> bool {
+        match self {
+            Self::Call(_, fault) => fault != Fault::None,
+            Self::DeliverTwice(..)
+            | Self::DropWebhook(_)
+            | Self::Kill(_)
+            | Self::AbandonCall(_)
+            | Self::PowerCut
+            | Self::PassTime(_) => true,
+            Self::Deliver(..) | Self::ArriveLate(_) | Self::Work(_) | Self::Start(_) | Self::Backup | Self::Restore => {
+                false
+            }
+        }
+    }
+}
+
+/// Steps that may happen next, with their weights.
+struct Offer<'a> {
+    options: &'a mut Vec<Step>,
+    weights: &'a mut Vec<u32>,
+}
+
+impl Offer<'_> {
+    /// Adds a step, unless its weight is 0.
+    fn add(&mut self, step: Step, weight: u32) {
+        if weight > 0 {
+            self.options.push(step);
+            self.weights.push(weight);
+        }
+    }
+}
+
+/// State of the world that several offers depend on.
+struct Scene<'a> {
+    /// Pending calls that are no short pause.
+    calls: Vec<&'a PendingCall>,
+    /// Pending short pauses.
+    pauses: Vec<&'a PendingCall>,
+    /// Running processes.
+    processes: Vec<usize>,
+    /// Webhooks that may arrive now: the first few by index.
+    on_their_way: Vec<usize>,
+    /// Whether neither a caller nor a late request is waiting.
+    nobody_waits: bool,
+}
+
+impl<'a> Scene<'a> {
+    fn of(core: &'a Core) -> Self {
+        let (pauses, calls) = core.pending.iter().partition(|it| it.call == Call::Pause);
+        let is_up = |process: &usize| core.processes.get(*process).is_some_and(|it| it.app.is_some());
+        let due = core.stripe.deliveries.iter().enumerate().filter(|(_, it)| it.due_at <= core.now).take(4);
+        Self {
+            calls,
+            pauses,
+            processes: (0..core.processes.len()).filter(is_up).collect(),
+            on_their_way: due.map(|(place, _)| place).collect(),
+            nobody_waits: core.in_process.is_empty() && core.stripe.late.is_empty(),
+        }
+    }
+}
+
 struct Actor {
     name: String,
     future: Option<BoxFuture<'static, ()>>,
@@ -202,82 +265,78 @@ impl<'a> Simulation<'a> {
     fn offer(&self, options: &mut Vec<Step>, weights: &mut Vec<u32>) {
         options.clear();
         weights.clear();
-        let mut add = |step: Step, weight: u32| {
-            if weight > 0 {
-                options.push(step);
-                weights.push(weight);
-            }
-        };
-        let step_weights = &self.plan.step_weights;
+        let mut offer = Offer { options, weights };
         let core = self.world.core();
-        let may_go_wrong = self.faults < self.plan.faults_max;
-        let (pauses, calls): (Vec<&PendingCall>, Vec<&PendingCall>) =
-            core.pending.iter().partition(|it| it.call == Call::Pause);
-        let nobody_waits = core.in_process.is_empty() && core.stripe.late.is_empty();
-        let may_go = |it: &&&PendingCall| it.call != Call::LongPause || nobody_waits;
-        // A pause is longer than one step of another actor.
-        let is_over = |it: &&&PendingCall| it.since < self.steps || calls.is_empty();
-        for pending in calls.iter().filter(may_go).chain(pauses.iter().filter(is_over)) {
-            add(Step::Call(**pending, Fault::None), step_weights.go);
-        }
-        let up = |process: &usize| core.processes.get(*process).is_some_and(|it| it.app.is_some());
-        let processes: Vec<usize> = (0..core.processes.len()).filter(up).collect();
-        let on_their_way = core.stripe.deliveries.iter().enumerate().filter(|(_, it)| it.due_at <= core.now).take(4);
-        let on_their_way: Vec<usize> = on_their_way.map(|(place, _)| place).collect();
-        for delivery in &on_their_way {
-            if let Some(process) = processes.get(delivery % processes.len().max(1)) {
-                add(Step::Deliver(*delivery, *process), step_weights.deliver);
-            }
-        }
-        for process in 0..core.processes.len() {
-            if !up(&process) {
-                add(Step::Start(process), step_weights.start);
-            }
-        }
-        for late in 0..core.stripe.late.len() {
-            add(Step::ArriveLate(late), step_weights.go);
-        }
+        let scene = Scene::of(&core);
+        self.offer_progress(&core, &scene, &mut offer);
         let is_done = core.pending.is_empty() && core.stripe.deliveries.is_empty() && core.stripe.late.is_empty();
         if is_done {
             return;
         }
-        for process in &processes {
+        for process in &scene.processes {
             if self.has_work(&core, *process) {
-                add(Step::Work(*process), step_weights.work);
+                offer.add(Step::Work(*process), self.plan.step_weights.work);
             }
         }
         if self.restores < self.plan.restores_max {
             match self.backup {
-                None => add(Step::Backup, step_weights.backup),
-                Some(_) => add(Step::Restore, step_weights.restore),
+                None => offer.add(Step::Backup, self.plan.step_weights.backup),
+                Some(_) => offer.add(Step::Restore, self.plan.step_weights.restore),
             }
         }
-        if !may_go_wrong {
-            return;
+        if self.faults < self.plan.faults_max {
+            self.offer_faults(&core, &scene, &mut offer);
         }
-        for pending in &calls {
+    }
+
+    /// Offers what happens without a fault: calls go on, webhooks and late requests arrive, processes start.
+    fn offer_progress(&self, core: &Core, scene: &Scene<'_>, offer: &mut Offer<'_>) {
+        let step_weights = &self.plan.step_weights;
+        let may_go = |it: &&&PendingCall| it.call != Call::LongPause || scene.nobody_waits;
+        // A pause is longer than one step of another actor.
+        let is_over = |it: &&&PendingCall| it.since < self.steps || scene.calls.is_empty();
+        for pending in scene.calls.iter().filter(may_go).chain(scene.pauses.iter().filter(is_over)) {
+            offer.add(Step::Call(**pending, Fault::None), step_weights.go);
+        }
+        for delivery in &scene.on_their_way {
+            if let Some(process) = scene.processes.get(delivery % scene.processes.len().max(1)) {
+                offer.add(Step::Deliver(*delivery, *process), step_weights.deliver);
+            }
+        }
+        for process in (0..core.processes.len()).filter(|it| !scene.processes.contains(it)) {
+            offer.add(Step::Start(process), step_weights.start);
+        }
+        for late in 0..core.stripe.late.len() {
+            offer.add(Step::ArriveLate(late), step_weights.go);
+        }
+    }
+
+    /// Offers faults of calls, of webhooks, of processes and of the machine, and jumps in time.
+    fn offer_faults(&self, core: &Core, scene: &Scene<'_>, offer: &mut Offer<'_>) {
+        let step_weights = &self.plan.step_weights;
+        for pending in &scene.calls {
             for fault in pending.call.faults() {
-                add(Step::Call(**pending, *fault), step_weights.fault);
+                offer.add(Step::Call(**pending, *fault), step_weights.fault);
             }
         }
-        for delivery in &on_their_way {
-            if let Some(process) = processes.first() {
-                add(Step::DeliverTwice(*delivery, *process), step_weights.disturb);
+        for delivery in &scene.on_their_way {
+            if let Some(process) = scene.processes.first() {
+                offer.add(Step::DeliverTwice(*delivery, *process), step_weights.disturb);
             }
-            add(Step::DropWebhook(*delivery), step_weights.disturb);
+            offer.add(Step::DropWebhook(*delivery), step_weights.disturb);
         }
-        for process in &processes {
-            add(Step::Kill(*process), step_weights.kill);
+        for process in &scene.processes {
+            offer.add(Step::Kill(*process), step_weights.kill);
         }
         for in_process in core.in_process.iter().filter(|it| it.may_be_abandoned) {
-            add(Step::AbandonCall(in_process.number), step_weights.leave);
+            offer.add(Step::AbandonCall(in_process.number), step_weights.leave);
         }
-        add(Step::PowerCut, step_weights.power_cut);
+        offer.add(Step::PowerCut, step_weights.power_cut);
         let began = Timestamp::from_unix_seconds(BEGINNING_SECONDS).unwrap_or(core.now);
         let is_early = core.now < began.plus_seconds(PASSED_SECONDS_MAX);
-        let long = if nobody_waits && is_early { LONG_PASSES.as_slice() } else { &[] };
+        let long = if scene.nobody_waits && is_early { LONG_PASSES.as_slice() } else { &[] };
         for seconds in PASSES.iter().chain(long) {
-            add(Step::PassTime(*seconds), step_weights.pass);
+            offer.add(Step::PassTime(*seconds), step_weights.pass);
         }
     }
 
@@ -293,72 +352,8 @@ impl<'a> Simulation<'a> {
         self.steps += 1;
         self.world.core().steps = self.steps;
         self.begin_trace_line(step);
-        let is_fault = match step {
-            Step::Call(pending, fault) => {
-                self.world.grant(pending.turn, fault);
-                self.poll(pending.actor);
-                fault != Fault::None
-            }
-            Step::Deliver(place, process) => {
-                self.deliver(place, process, false);
-                false
-            }
-            Step::DeliverTwice(place, process) => {
-                self.deliver(place, process, true);
-                true
-            }
-            Step::DropWebhook(place) => {
-                self.world.core().stripe.deliveries.remove(place);
-                true
-            }
-            Step::ArriveLate(place) => {
-                let mut core = self.world.core();
-                let (request, now) = (core.stripe.late.remove(place), core.now);
-                core.stripe.handle(&request, now, None);
-                core.is_touched = true;
-                false
-            }
-            Step::Work(process) => {
-                self.work(process);
-                false
-            }
-            Step::Kill(process) => {
-                self.kill(process);
-                true
-            }
-            Step::Start(process) => {
-                self.start(process);
-                false
-            }
-            Step::AbandonCall(number) => {
-                let left = self.world.core().in_process.iter().find(|it| it.number == number).copied();
-                self.world.core().in_process.retain(|it| it.number != number);
-                if let Some(in_process) = left {
-                    self.poll(in_process.actor);
-                }
-                true
-            }
-            Step::PowerCut => {
-                for process in 0..self.plan.processes {
-                    self.kill(process);
-                }
-                self.world.store.power_cut();
-                true
-            }
-            Step::PassTime(seconds) => {
-                self.world.core().pass(seconds);
-                true
-            }
-            Step::Backup => {
-                self.take_backup();
-                false
-            }
-            Step::Restore => {
-                self.restore();
-                false
-            }
-        };
-        self.faults += u32::from(is_fault);
+        self.apply(step);
+        self.faults += u32::from(step.is_fault());
         self.finish_trace_line();
         let mut core = self.world.core();
         let micros = core.now.unix_micros() + self.plan.step_micros;
@@ -368,6 +363,44 @@ impl<'a> Simulation<'a> {
         }
         let Core { stripe, books, .. } = &mut *core;
         self.world.store.read(|tables| invariants::always(tables, &stripe.twin, books))
+    }
+
+    /// Does what the step stands for.
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Call(pending, fault) => {
+                self.world.grant(pending.turn, fault);
+                self.poll(pending.actor);
+            }
+            Step::Deliver(place, process) => self.deliver(place, process, false),
+            Step::DeliverTwice(place, process) => self.deliver(place, process, true),
+            Step::DropWebhook(place) => drop(self.world.core().stripe.deliveries.remove(place)),
+            Step::ArriveLate(place) => {
+                let mut core = self.world.core();
+                let (request, now) = (core.stripe.late.remove(place), core.now);
+                core.stripe.handle(&request, now, None);
+                core.is_touched = true;
+            }
+            Step::Work(process) => self.work(process),
+            Step::Kill(process) => self.kill(process),
+            Step::Start(process) => self.start(process),
+            Step::AbandonCall(number) => {
+                let left = self.world.core().in_process.iter().find(|it| it.number == number).copied();
+                self.world.core().in_process.retain(|it| it.number != number);
+                if let Some(in_process) = left {
+                    self.poll(in_process.actor);
+                }
+            }
+            Step::PowerCut => {
+                for process in 0..self.plan.processes {
+                    self.kill(process);
+                }
+                self.world.store.power_cut();
+            }
+            Step::PassTime(seconds) => self.world.core().pass(seconds),
+            Step::Backup => self.take_backup(),
+            Step::Restore => self.restore(),
+        }
     }
 
     fn poll(&mut self, actor: ActorId) {
