@@ -443,6 +443,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of differences")]
     fn each_class_of_difference_is_found_and_none_where_both_sides_agree() {
         use DifferenceClass::{
             Dispute as DisputeClass, MissingIntent, MissingRefund, Received, Refund as RefundClass, Status, Unfinished,

@@ -428,6 +428,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of sentences")]
     fn each_state_of_an_order_has_its_sentence() {
         let requested = match placed().request_intent(at(2)).unwrap() {
             IntentPlan::Create { decision: Some(decision), .. } => decision.order,

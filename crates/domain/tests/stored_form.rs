@@ -83,6 +83,7 @@ fn has_form(fact: &Fact, form: Value) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of stored forms")]
 fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
     let error = IntentError { code: Some("x".into()), ..IntentError::default() };
     let error_json = json!({ "code": "x", "decline_code": null, "message": null });

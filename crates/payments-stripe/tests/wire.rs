@@ -146,6 +146,7 @@ async fn a_customer_who_has_chosen_no_saved_card_has_the_next_one_saved() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
 async fn each_post_has_its_path_and_form() {
     async fn posted<R: Post>(request: R, answer: Value) -> (String, String, Option<String>) {
         let (server, client) = stripe().await;

@@ -45,6 +45,7 @@ fn main() {
     rig::run(benchmark(rig::seconds_a_row()));
 }
 
+#[expect(clippy::too_many_lines, reason = "one benchmark with its table")]
 async fn benchmark(seconds: u64) {
     let rounds: usize = std::env::var("ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
     let cluster = Cluster::on_disk(&["shared_buffers = '512MB'", "max_wal_size = '4GB'"]);

@@ -90,7 +90,7 @@ async fn each_fact_names_the_actor_of_its_request_or_stripe() {
         foreign: None,
         other_version: None,
     };
-    // Stripe is the actor of an event's changes, whoever called the use case.
+    // Stripe is the actor of an event's changes, not the caller of the use case.
     by(key("shop"), shop.app.take_event(event, "webhook", BTreeMap::new())).await.unwrap();
     let stripe = || Some(Actor::Stripe);
     assert_eq!(

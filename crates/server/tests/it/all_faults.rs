@@ -146,6 +146,7 @@ async fn kill_repeatedly(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn the_books_agree_after_faults_of_every_kind_at_once() {
     let cluster = Cluster::of_one_test(&[]);
     cluster.start();

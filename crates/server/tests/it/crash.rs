@@ -33,6 +33,7 @@ async fn start_paying(http: &Client, dev: &(String, String, String), order: &Val
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn acknowledged_orders_survive_a_kill() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--no-webhooks"]);

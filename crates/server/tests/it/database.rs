@@ -177,6 +177,7 @@ struct Answers {
 
 /// A caller who repeats a request without a key after "nothing was changed" must not get a second order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn nothing_was_changed_is_true_even_when_the_database_crashes() {
     let cluster = Arc::new(Cluster::of_one_test(&[]));
     cluster.start();

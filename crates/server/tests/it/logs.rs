@@ -53,6 +53,7 @@ pub(crate) async fn sale(dev: &Dev) -> (Value, String) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn a_sale_logs_one_line_per_request_and_per_change_with_id_and_number() {
     let folder = TempDir::new().unwrap();
     let dev = Dev::start(&folder, &["--log", "json"]);

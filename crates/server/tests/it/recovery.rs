@@ -138,6 +138,7 @@ fn steps() -> [String; 6] {
     commands("Restore a backup").try_into().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn stripes_records_are_recovered(database: Option<Database>) {
     let mut shop = Restorable::start(database).await;
     let old = shop.paid("old").await;

@@ -68,6 +68,7 @@ async fn until_paid(seen: &Seen, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn three_processes_sell_while_one_is_killed_and_the_database_crashes() {
     let cluster = Arc::new(Cluster::of_one_test(&[]));
     cluster.start();

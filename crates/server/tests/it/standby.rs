@@ -44,6 +44,7 @@ async fn begin_cart(served: &Served) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn a_missing_standby_gives_true_answers_and_bounded_backends() {
     let cluster = Cluster::of_one_test(&["max_connections = 60"]);
     cluster.start();

@@ -6,6 +6,7 @@ use super::Request;
 use super::routes::{Dialect, Route};
 
 /// Flawed variants of a valid request, each with its name.
+#[expect(clippy::too_many_lines, reason = "a table of requests")]
 pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
     let mut flaws = Vec::new();
     let mut add = |name: &str, request: Request| flaws.push((name.to_owned(), request));
