@@ -26,7 +26,7 @@ pub(crate) enum Database {
         url: SecretString,
         /// Maximum number of connections of this process.
         connections: u16,
-        /// How long a request waits for a connection.
+        /// Time for which a request waits for a connection.
         wait: Duration,
         /// File in which the highest timeline is remembered; `None` turns the comparison off.
         timeline_file: Option<PathBuf>,

@@ -33,7 +33,7 @@ pub(crate) struct Wiring {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) keep_carts: KeepCarts,
     pub(crate) demo: bool,
-    /// How long new connections are still accepted after a stop was requested.
+    /// Time for which new connections are still accepted after a stop was requested.
     pub(crate) drain: Duration,
     /// Proxies whose `X-Forwarded-*` headers are trusted.
     pub(crate) trusted_proxies: TrustedProxies,

@@ -28,7 +28,7 @@ pub enum PerformError {
     Unmatched(String),
 }
 
-/// When a task that was performed runs again, if at all.
+/// Next run of a task that was performed, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextRun {
     /// Never: the task is done.

@@ -121,13 +121,13 @@ impl Session {
 /// Why a request of a storefront failed.
 #[derive(Debug, Error)]
 pub enum StorefrontError {
-    /// There is no such cart, or it is closed, or belongs to another customer.
+    /// The cart does not exist, is closed, or belongs to another customer.
     #[error("there is no such cart")]
     NoCart,
     /// The price list has no such variant.
     #[error("there is no such variant")]
     NoVariant,
-    /// There is no PaymentIntent yet.
+    /// The order has no PaymentIntent yet.
     #[error("there is no payment intent")]
     NoIntent,
     /// The cart refuses the change.

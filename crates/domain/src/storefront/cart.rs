@@ -167,7 +167,7 @@ pub enum CartError {
     /// The cart belongs to another customer.
     #[error("the cart belongs to another customer")]
     AnothersAlready,
-    /// There is no such shipping rate for the shipping address.
+    /// The terms have no such shipping rate for the shipping address.
     #[error("there is no such shipping rate for the shipping address")]
     NoSuchShippingRate,
     /// The total cannot be calculated, e.g. because it is too large.
@@ -453,9 +453,15 @@ impl Cart {
             self.data.shipping_tax = Some(taxes.on_shipping);
         }
         self.totals()?;
-        self.data.step = self.reached_step(terms);
+        let step = self.reached_step(terms);
+        Ok(self.at_step(step, now))
+    }
+
+    /// Completes a change of the cart: sets its step, and the time of its last change.
+    pub(super) fn at_step(mut self, step: CheckoutStep, now: Timestamp) -> Self {
+        self.data.step = step;
         self.data.updated_at = now;
-        Ok(self)
+        self
     }
 
     fn apply_coupons(&mut self, items: Money, terms: &Terms, now: Timestamp) -> Result<(), CartError> {

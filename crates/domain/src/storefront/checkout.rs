@@ -63,7 +63,7 @@ pub enum CheckoutError {
 }
 
 impl Cart {
-    /// What is missing to leave `step`. The e-mail address and the full quick address are required only before the
+    /// Returns what is missing to leave `step`. The e-mail address and the full quick address are required only before the
     /// payment step: a wallet sends them after its customer has confirmed.
     fn missing_in(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         match step {
@@ -161,9 +161,7 @@ impl Cart {
         if next == CheckoutStep::Delivery {
             self = self.with_default_rate(terms)?;
         }
-        self.data.step = next;
-        self.data.updated_at = now;
-        Ok(self)
+        Ok(self.at_step(next, now))
     }
 
     /// Chooses the first shipping rate, if none is chosen.

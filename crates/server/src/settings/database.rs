@@ -21,7 +21,7 @@ pub(crate) struct DatabaseSettings {
     url_file: Option<PathBuf>,
     /// Maximum number of PostgreSQL connections of this process.
     connections: Within<1, 10_000>,
-    /// How long a request waits for a connection, in milliseconds.
+    /// Time for which a request waits for a connection, in milliseconds.
     wait_ms: Within<10, 60_000>,
     /// File in which the highest timeline of PostgreSQL is remembered; an empty text turns the comparison off.
     timeline_file: Option<PathBuf>,

@@ -18,7 +18,7 @@ pub(crate) struct Http {
     workers: Within<0, 512>,
     /// Maximum number of client connections.
     connections: Within<16, 1_000_000>,
-    /// How long new connections are still accepted after a stop was requested and `/readyz` is 503, in seconds. At most
+    /// Time for which new connections are still accepted after a stop was requested and `/readyz` is 503, in seconds. At most
     /// five minutes, the default of a common load balancer.
     drain_seconds: Within<0, 300>,
     /// Addresses and networks of proxies whose `X-Forwarded-*` headers are trusted, separated by commas.
@@ -61,7 +61,7 @@ impl Http {
         usize::try_from(self.connections.get()).unwrap_or(usize::MAX)
     }
 
-    /// How long new connections are still accepted after a stop was requested.
+    /// Time for which new connections are still accepted after a stop was requested.
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds.get().into())
     }

@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// How shoppers' addresses are known.
+/// Source of shoppers' addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientsSeen {
     /// Shoppers' addresses are unknown: a server calls for all of them.

@@ -68,7 +68,7 @@ impl Settings {
         Self::parse(table)
     }
 
-    /// How shoppers' addresses are known.
+    /// Source of shoppers' addresses.
     pub(crate) fn clients_seen(&self) -> ClientsSeen {
         if !self.http.trusted_proxies.is_empty() {
             ClientsSeen::ByProxy

@@ -14,7 +14,7 @@ use crate::settings::values::Within;
 pub(crate) struct Payments {
     /// Number of hours after which an unpaid order is canceled; never if 0.
     expire_after_hours: Within<0, EXPIRE_AFTER_HOURS_MAX>,
-    /// How often Stripe's event list is read for events that no webhook delivered, in seconds.
+    /// Interval at which Stripe's event list is read for events that no webhook delivered, in seconds.
     back_fill_seconds: Within<1, BACK_FILL_SECONDS_MAX>,
     /// Policy for money that was received after the order was canceled.
     paid_after_cancel: Policy,

@@ -48,7 +48,7 @@ impl Default for Storefront {
 }
 
 impl Storefront {
-    /// How long abandoned carts are kept.
+    /// Time for which abandoned carts are kept.
     pub(crate) fn keep_carts(&self) -> KeepCarts {
         let for_ever_if_0 = |many: u32, seconds_each: u32| (many > 0).then(|| many.saturating_mul(seconds_each));
         KeepCarts {

@@ -40,7 +40,7 @@ pub(crate) struct Stripe {
     endpoint_per_second: Within<0, 10_000>,
     /// Maximum number of requests per second of this process; no limit if 0.
     account_per_second: Within<0, 10_000>,
-    /// How long a customer's request waits for its turn, in milliseconds, before it is answered with 503.
+    /// Time for which a customer's request waits for its turn, in milliseconds, before it is answered with 503.
     queue_wait_ms: Within<10, 60_000>,
     /// Timeout of one attempt at a request, in milliseconds.
     attempt_timeout_ms: Within<100, 300_000>,
