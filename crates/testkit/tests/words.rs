@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// First words that leave a reader guessing what a doc comment is about. An item is described by a noun (what it is)
 /// or by a verb in the third person (what it does); an error type may begin with "Why", a boolean with "Whether".
 const VAGUE_BEGINNINGS: [&str; 17] = [
-    "What", "Who", "Whom", "Whose", "How", "When", "Where", "Which", "That", "It", "Its", "They", "Their", "There", "Those",
-    "Somebody", "Nobody",
+    "What", "Who", "Whom", "Whose", "How", "When", "Where", "Which", "That", "It", "Its", "They", "Their", "There",
+    "Those", "Somebody", "Nobody",
 ];
 
 /// Expressions with one plain word in their place, which the glossary of `docs/architecture.md` has.
