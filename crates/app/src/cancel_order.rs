@@ -29,8 +29,8 @@ impl From<PerformError> for CancelOrderError {
 }
 
 impl App {
-    /// Cancels an unpaid order: first its PaymentIntent at Stripe, so that a canceled order is not paid. A repeat changes
-    /// nothing.
+    /// Cancels an unpaid order: first its PaymentIntent at Stripe, so that a canceled order is not paid. A repeat
+    /// changes nothing.
     pub async fn cancel_order(
         &self,
         which: &OrderRef,

@@ -13,7 +13,7 @@ pub enum CapturePaymentError {
     #[error(transparent)]
     Refused(#[from] CaptureError),
     /// Stripe refused the capture; the authorization is unchanged.
-    #[error("the payment provider refused: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
+    #[error("Stripe refused the capture: {}", .0.message.as_deref().or(.0.code.as_deref()).unwrap_or("no reason given"))]
     Provider(IntentError),
 }
 

@@ -124,8 +124,8 @@ impl App {
         self.change_with_context(names, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
     }
 
-    /// Loads the order that the first of `names` to find one finds, commits what `decide` decides on it, and returns the
-    /// order as it is then. Each further attempt loads the order and decides again.
+    /// Loads the order that the first of `names` to find one finds, commits what `decide` decides on it, and returns
+    /// the order as it is then. Each further attempt loads the order and decides again.
     pub(crate) async fn change_with_context<E: From<GetOrderError> + From<StoreError>>(
         &self,
         names: &[OrderRef],

@@ -75,7 +75,8 @@ impl App {
         Ok(OrderPayment { order, client_secret: issued.client_secret })
     }
 
-    /// Reads the payment of an order that only an event has paid. Of any other order the stored state is Stripe's answer.
+    /// Reads the payment of an order that only an event has paid. Of any other order the stored state is Stripe's
+    /// answer.
     async fn confirmed(&self, order: Order) -> Result<OrderPayment, CheckPaymentError> {
         match order.paid_by().filter(|it| it.awaits_confirmation()).map(|it| it.id.clone()) {
             Some(intent) => {

@@ -86,7 +86,7 @@ impl App {
     }
 }
 
-/// An order whose PaymentIntent a browser can confirm. Without the client secret nobody can: a repeat reads it again.
+/// An order whose PaymentIntent a browser can confirm. Fails without the client secret, which a repeat reads again.
 fn payable(order: Order, issued: IssuedIntent) -> Result<OrderPayment, GatewayError> {
     let no_secret = || GatewayError::KeyExhausted("a payment intent without its client secret".into());
     Ok(OrderPayment { order, client_secret: Some(issued.client_secret.ok_or_else(no_secret)?) })

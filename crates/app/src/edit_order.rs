@@ -32,7 +32,7 @@ pub enum EditOrderError {
     #[error(transparent)]
     Refused(#[from] EditError),
     /// Stripe refused the edit, e.g. for an unknown payment method.
-    #[error("the payment provider refused the change")]
+    #[error("Stripe refused the edit")]
     Provider(IntentError),
     /// Stripe did not answer whether a PaymentIntent exists.
     #[error(transparent)]

@@ -39,9 +39,9 @@ pub enum RefundPaymentError {
 }
 
 impl App {
-    /// Refunds a payment. The refund is a row of its order before it is sent to Stripe, so that it is made once, and never
-    /// for more than is left. `request` is the caller's key with a digest of the whole request: a repeat gets the same
-    /// refund.
+    /// Refunds a payment. The refund is a row of its order before it is sent to Stripe, so that it is made once, and
+    /// never for more than is left. `request` is the caller's key with a digest of the whole request: a repeat gets the
+    /// same refund.
     pub async fn refund_payment(
         &self,
         which: &OrderRef,
@@ -114,7 +114,7 @@ impl App {
         match self.make_refund(&refunded.order, &refunded.refund).await {
             Ok(order) => Refunded::of(order, number).unwrap_or(refunded),
             Err(error) => {
-                tracing::warn!(refund = number, %error, "left to the worker");
+                tracing::warn!(refund = number, %error, "a refund is left to the worker");
                 refunded
             }
         }

@@ -8,10 +8,10 @@ use crate::{Access, App, GetOrderError, IssuedIntent, OrderRef, StoreError};
 #[derive(Debug, Error)]
 pub enum SettleFromProviderError {
     /// The PaymentIntent's metadata names no order: it belongs to another program on the same account.
-    #[error("the payment intent is not one of ours")]
+    #[error("the payment intent belongs to another program")]
     Foreign,
     /// The PaymentIntent's metadata names an order that is not stored here.
-    #[error("the payment intent names an order that is not known")]
+    #[error("the payment intent names an order that is not stored here")]
     UnknownOrder,
     /// The order refuses the snapshot.
     #[error(transparent)]
@@ -31,8 +31,8 @@ impl From<GetOrderError> for SettleFromProviderError {
 }
 
 impl App {
-    /// Settles an order by a snapshot of its PaymentIntent. The same snapshot may come any number of times, in any order,
-    /// and from several sources at once.
+    /// Settles an order by a snapshot of its PaymentIntent. The same snapshot may come any number of times, in any
+    /// order, and from several sources at once.
     ///
     /// The order is the one that has the PaymentIntent, or else the one that its metadata names.
     pub async fn settle_from_provider(&self, update: &IntentSnapshot) -> Result<Order, SettleFromProviderError> {

@@ -60,8 +60,8 @@ impl App {
         }
     }
 
-    /// Confirms a payment that only events have reported. One that Stripe does not confirm is read again as long as it may
-    /// still bring money.
+    /// Confirms a payment that only events have reported. One that Stripe does not confirm is read again as long as it
+    /// may still bring money.
     pub(super) async fn confirm(&self, id: OrderId, intent: &IntentId, taken: u32) -> Result<NextRun, PerformError> {
         let order = self.order_by_id(id).await?;
         if !order.intent(intent).is_some_and(PaymentIntent::awaits_confirmation) {
@@ -78,8 +78,9 @@ impl App {
         })
     }
 
-    /// Confirms the payment of a refund, and the first payment of the order if the refund is for a second one, where only
-    /// events have reported them: money that was not received cannot be refunded, and the only payment must not be.
+    /// Confirms the payment of a refund, and the first payment of the order if the refund is for a second one, where
+    /// only events have reported them: money that was not received cannot be refunded, and the only payment must not
+    /// be.
     pub(super) async fn confirm_before_refund(&self, order: &Order, refund: &Refund) -> Result<Order, PerformError> {
         let first = order.paid_by().filter(|_| refund.origin == RefundOrigin::Policy);
         let both = order.intent(&refund.intent).into_iter().chain(first);

@@ -55,8 +55,8 @@ impl App {
     }
 
     /// Performs a committed request. A refusal is committed, so that the next caller sends another request, and so is
-    /// an exhausted key ([`GatewayError::KeyExhausted`]) once Stripe's list shows that nothing was created under it. Any
-    /// other failure leaves the request to be repeated.
+    /// an exhausted key ([`GatewayError::KeyExhausted`]) once Stripe's list shows that nothing was created under it.
+    /// Any other failure leaves the request to be repeated.
     pub(crate) async fn perform_create_intent(
         &self,
         order: &Order,

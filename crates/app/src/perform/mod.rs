@@ -24,7 +24,7 @@ pub enum PerformError {
     #[error(transparent)]
     Order(#[from] GetOrderError),
     /// Stripe's answer fits no order.
-    #[error("what the payment provider answered does not fit the order: {0}")]
+    #[error("Stripe's answer does not fit the order: {0}")]
     Unmatched(String),
 }
 
@@ -77,8 +77,8 @@ impl App {
                 Ok(if is_out { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })
             }
             Task::UpdateIntent { operation } | Task::CancelIntent { operation } | Task::CaptureIntent { operation } => {
-                // It may have been done so long ago that Stripe has forgotten the key, without its answer stored. Stripe
-                // refuses to do it again, and the PaymentIntent is read then.
+                // It may have been done so long ago that Stripe has forgotten the key, without its answer stored.
+                // Stripe refuses to do it again, and the PaymentIntent is read then.
                 let outcome = self.operate(id, *operation).await?;
                 let is_under_way = outcome.order.operation.as_ref().is_some_and(|it| it.number == *operation);
                 Ok(if is_under_way { NextRun::Again(self.retry_seconds(taken)) } else { NextRun::Done })

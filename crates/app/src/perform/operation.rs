@@ -97,7 +97,7 @@ impl App {
     /// has succeeded with its commit.
     pub(crate) async fn operate_now(&self, order: Order, number: u32) -> OperationOutcome {
         self.operate(order.id, number).await.unwrap_or_else(|error| {
-            tracing::warn!(operation = number, %error, "left to the worker");
+            tracing::warn!(operation = number, %error, "an operation is left to the worker");
             OperationOutcome { order, refusal: None }
         })
     }

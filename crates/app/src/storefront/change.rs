@@ -77,8 +77,8 @@ impl Storefront {
             committed => committed?,
         }
         let version = before.version.next();
-        // If the order was placed meanwhile with the former content of the cart, it is edited to match the cart. A request
-        // that places an order reads the cart again afterwards, so that one of the two sees the other.
+        // If the order was placed meanwhile with the former content of the cart, it is edited to match the cart. A
+        // request that places an order reads the cart again afterwards, so that one of the two sees the other.
         let placed = if had_order { None } else { self.order_of(&cart).await? };
         let order = match placed {
             Some(placed) => Box::pin(self.update_order(&placed, cart.clone(), terms, now)).await?.1,

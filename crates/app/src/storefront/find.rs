@@ -25,8 +25,8 @@ fn cart_creation_lock(customer: &CustomerId) -> String {
 }
 
 impl Storefront {
-    /// Creates a cart, or returns the one that the shopper has. Of a customer's parallel requests one creates it, and all
-    /// return it. The token of another customer's cart, or of one that awaits its money, is ignored.
+    /// Creates a cart, or returns the one that the shopper has. Of a customer's parallel requests one creates it, and
+    /// all return it. The token of another customer's cart, or of one that awaits its money, is ignored.
     pub async fn create_cart(
         &self,
         shopper: &Shopper,
@@ -135,8 +135,8 @@ impl Storefront {
         Ok(Session { version: cart.version, cart: cart.value, order: Some(order) })
     }
 
-    /// Finds the cart of the shopper's token, open or not; without a token, the customer's open cart, or that of the newest
-    /// complete order if the open cart was not changed since that order was placed.
+    /// Finds the cart of the shopper's token, open or not; without a token, the customer's open cart, or that of the
+    /// newest complete order if the open cart was not changed since that order was placed.
     pub(super) async fn opened_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         if let Some(session) = self.opened(shopper).await? {
             return Ok(session);
@@ -169,8 +169,8 @@ impl Storefront {
         Err(StorefrontError::NoCart)
     }
 
-    /// Whether the customer has completed an order: it is complete, or was until its bank debit failed, so that it is to
-    /// be paid again.
+    /// Whether the customer has completed an order: it is complete, or was until its bank debit failed, so that it is
+    /// to be paid again.
     pub async fn was_completed(&self, order: &Order) -> Result<bool, StoreError> {
         let is_unpaid = matches!(order.state, OrderState::Open) && !order.intents.is_empty();
         if order.is_complete() || !is_unpaid {

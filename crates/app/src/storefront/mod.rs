@@ -3,8 +3,8 @@
 //! A cart and its order are two aggregates with two versions. The order holds the money, the cart the customer's
 //! choices. The order is placed when its PaymentIntent is first requested. From then on a change of the cart edits the
 //! order first, under the rules of [`App::edit_order`], and is stored in the cart only if the order accepts it. So the
-//! amount that can be paid is always one that was agreed to. If a process stops between the two commits, or two requests
-//! meet, the next change or payment edits the order to match the cart; a paid order is not changed any more.
+//! amount that can be paid is always one that was agreed to. If a process stops between the two commits, or two
+//! requests meet, the next change or payment edits the order to match the cart; a paid order is not changed any more.
 
 mod account;
 mod change;
@@ -164,7 +164,7 @@ pub enum StorefrontError {
     #[error(transparent)]
     Check(#[from] CheckPaymentError),
     /// Stripe has not answered an earlier change yet. The worker completes or drops it without another call.
-    #[error("an earlier change waits for the payment provider; try again in a moment")]
+    #[error("an earlier change is waiting for Stripe; try again in a moment")]
     UnderWay,
     /// The bank is processing the payment.
     #[error("Payment is being processed")]
@@ -173,7 +173,7 @@ pub enum StorefrontError {
     #[error("Order canceled")]
     Canceled,
     /// The cart has no shipment yet.
-    #[error("there is nowhere to ship to yet")]
+    #[error("the cart has no shipment yet")]
     NoShipment,
     /// The customer has no such saved card.
     #[error("there is no such saved card")]

@@ -6,8 +6,7 @@ use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
 use crate::{
-    ATTEMPTS_MAX, Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, GetOrderError, OrderPayment,
-    OrderRef, StoreError, Version,
+    Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, GetOrderError, OrderPayment, OrderRef, Version,
 };
 
 /// Parameters of a PaymentIntent request.
@@ -20,8 +19,8 @@ pub struct PaymentIntentParams {
 }
 
 impl Storefront {
-    /// Returns the one PaymentIntent by which the shopper's cart can be paid, and creates it if there is none. The order
-    /// is placed, or edited to match the cart, before the request to Stripe.
+    /// Returns the one PaymentIntent by which the shopper's cart can be paid, and creates it if there is none. The
+    /// order is placed, or edited to match the cart, before the request to Stripe.
     pub async fn payment_intent(
         &self,
         shopper: &Shopper,
@@ -30,39 +29,47 @@ impl Storefront {
         if let Some(order) = self.order_alone(shopper).await? {
             return self.intent_of_order(order, params).await;
         }
-        for _ in 0..ATTEMPTS_MAX {
-            let session = self.prepared(shopper, params).await?;
-            if session.order.is_none() {
-                self.place(&session).await?;
-            }
-            // If the cart was changed meanwhile, the order is edited to match it.
-            if !self.is_still(shopper, &session).await? {
-                continue;
-            }
-            let which = OrderRef::Id(session.cart.order);
-            let made = self.app.create_payment_intent(&which, &Access::All).await;
-            if is_refused(&made) && session.cart.payment_method.is_some() {
-                // A payment method that Stripe refused must not block the next one.
-                self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
-            }
-            let is_given_up = matches!(made, Err(CreatePaymentIntentError::Request(RequestIntentError::Canceled)));
-            if is_given_up && !self.is_still(shopper, &session).await? {
-                continue;
-            }
-            let payable = made?;
-            let due = session.cart.totals().map_err(CartError::Total)?.due;
-            if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
-                return Ok(payable);
-            }
-            // While Stripe has not confirmed the last change, no other amount is shown.
-            if self.is_still(shopper, &session).await? {
-                return Err(StorefrontError::UnderWay);
-            }
-        }
-        Err(StoreError::Conflict.into())
+        self.app.retry(|_| self.try_payment_intent(shopper, params)).await
     }
 
-    async fn is_still(&self, shopper: &Shopper, session: &Session) -> Result<bool, StorefrontError> {
+    /// One attempt of [`Self::payment_intent`] for a cart, which is outdated if the cart was changed meanwhile.
+    async fn try_payment_intent(
+        &self,
+        shopper: &Shopper,
+        params: &PaymentIntentParams,
+    ) -> Result<Attempt<OrderPayment>, StorefrontError> {
+        let session = self.prepared(shopper, params).await?;
+        if session.order.is_none() {
+            self.place(&session).await?;
+        }
+        // If the cart was changed meanwhile, the order is edited to match it.
+        if !self.is_unchanged(shopper, &session).await? {
+            return Ok(Attempt::Outdated);
+        }
+        let which = OrderRef::Id(session.cart.order);
+        let created = self.app.create_payment_intent(&which, &Access::All).await;
+        if is_refused(&created) && session.cart.payment_method.is_some() {
+            // A payment method that Stripe refused must not block the next one.
+            self.change(shopper, |cart, _, _| Ok(cart.with_payment_method(None))).await?;
+        }
+        let is_canceled = matches!(created, Err(CreatePaymentIntentError::Request(RequestIntentError::Canceled)));
+        if is_canceled && !self.is_unchanged(shopper, &session).await? {
+            return Ok(Attempt::Outdated);
+        }
+        let payable = created?;
+        let due = session.cart.totals().map_err(CartError::Total)?.due;
+        if payable.order.payable_intent().is_some_and(|it| it.amount == due) {
+            return Ok(Attempt::Done(payable));
+        }
+        // While Stripe has not confirmed the last change, no other amount is shown.
+        if self.is_unchanged(shopper, &session).await? {
+            return Err(StorefrontError::UnderWay);
+        }
+        Ok(Attempt::Outdated)
+    }
+
+    /// Whether the shopper's open cart is still this version of this cart.
+    async fn is_unchanged(&self, shopper: &Shopper, session: &Session) -> Result<bool, StorefrontError> {
         let now = self.current(shopper).await?;
         Ok((now.cart.id, now.version) == (session.cart.id, session.version))
     }
@@ -140,12 +147,12 @@ impl Storefront {
             let edit = OrderEdit { payer: Some(payer), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
-        let made = self.app.create_payment_intent(&which, &Access::All).await;
-        if is_refused(&made) && params.payment_method.is_some() {
+        let created = self.app.create_payment_intent(&which, &Access::All).await;
+        if is_refused(&created) && params.payment_method.is_some() {
             let edit = OrderEdit { payer: Some(order.payer.clone()), ..OrderEdit::default() };
             self.app.edit_order(&which, &Access::All, edit).await?;
         }
-        Ok(made?)
+        Ok(created?)
     }
 
     /// Finds the shopper's order, paid or not, by its id or one of its PaymentIntents, or as that of the current cart.
@@ -226,8 +233,8 @@ impl Storefront {
 }
 
 /// Whether Stripe has refused the request.
-fn is_refused(made: &Result<OrderPayment, CreatePaymentIntentError>) -> bool {
-    matches!(made, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
+fn is_refused(created: &Result<OrderPayment, CreatePaymentIntentError>) -> bool {
+    matches!(created, Err(CreatePaymentIntentError::Gateway(GatewayError::Refused(_))))
 }
 
 fn check_amount(params: &PaymentIntentParams, due: Money) -> Result<(), StorefrontError> {
