@@ -37,8 +37,9 @@ fn order_resource(api: &Api, found: &AccountOrder) -> Result<Resource, Refusal> 
 
 /// Reads `page`, `per_page` and `sort`.
 fn orders_page(params: &Params) -> Result<OrdersPage, Refusal> {
-    let number = params.integer_in("page", PAGE_NUMBERS)?.unwrap_or(1);
-    let size = params.integer_in("per_page", 1..=Storefront::ORDERS_PAGE_MAX)?.unwrap_or(PAGE_DEFAULT);
+    // As Spree does: an integer out of its limits means the default, and clients rely on it.
+    let number = params.integer_or("page", PAGE_NUMBERS, 1)?;
+    let size = params.integer_or("per_page", 1..=Storefront::ORDERS_PAGE_MAX, PAGE_DEFAULT)?;
     let oldest_first = match params.text("sort")?.as_deref() {
         None | Some("-completed_at" | "-created_at") => false,
         Some("completed_at" | "created_at") => true,

@@ -160,6 +160,15 @@ impl Params {
         })
     }
 
+    /// Reads an integer, which is `default` if it is absent or outside `range`.
+    pub(super) fn integer_or<T>(&self, name: &str, range: RangeInclusive<T>, default: T) -> Result<T, FieldProblem>
+    where
+        T: TryFrom<i64> + PartialOrd,
+    {
+        let number = self.one(name, integer)?.flatten().and_then(|it| T::try_from(it).ok());
+        Ok(number.filter(|it| range.contains(it)).unwrap_or(default))
+    }
+
     /// Reads a boolean, which is false by default.
     pub(super) fn flag(&self, name: &str) -> Result<bool, FieldProblem> {
         Ok(self.one(name, flag)?.unwrap_or_default())
