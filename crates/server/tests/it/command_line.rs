@@ -96,7 +96,7 @@ async fn a_file_is_migrated_by_command_or_at_the_start_unless_disabled() {
     ];
     for mode in ["--migrate=check", "--migrate=off"] {
         let (done, _, said) = run(&["serve", mode, "--bind", "127.0.0.1:0"], &settings, folder.path());
-        assert!(!done && said.contains("orders.db is not there") && said.contains("`paywright migrate`"), "{said}");
+        assert!(!done && said.contains("orders.db does not exist") && said.contains("`paywright migrate`"), "{said}");
     }
     let (done, printed, said) = run(&["migrate"], &settings, folder.path());
     assert!(done && printed.contains("up to date"), "{printed}{said}");

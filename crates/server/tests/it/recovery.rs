@@ -281,7 +281,7 @@ async fn a_backup_overwrites_nothing_and_names_what_it_cannot_copy() {
     let shop = Restorable::start(None).await;
     shop.must("paywright backup copy.db");
     let (done, printed) = shop.sh("paywright backup copy.db");
-    assert!(!done && printed.contains("copy.db is there already"), "{printed}");
+    assert!(!done && printed.contains("copy.db exists already"), "{printed}");
     let (done, printed) = shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:none.db paywright backup other.db");
     assert!(!done && printed.contains("none.db"), "{printed}");
     assert!(!shop.folder().join("none.db").exists() && !shop.folder().join("other.db").exists());

@@ -75,7 +75,7 @@ async fn no_acknowledged_order_is_placed_again_on_a_replaced_primary() {
     // Started again while the promoted server is down.
     new.stop("fast");
     let said = refused(&serve);
-    assert!(said.contains("on timeline 1, and timeline 2 was seen"), "{said}");
+    assert!(said.contains("on timeline 1, but timeline 2 was seen"), "{said}");
     assert!(said.contains("`paywright database trust-timeline`"), "{said}");
     assert_eq!(orders(&old).await, [before.as_str()], "nothing was placed on the old one");
 

@@ -82,7 +82,7 @@ async fn a_missing_standby_gives_true_answers_and_bounded_backends() {
     let spree = [in_spree, begin_cart(&served).await];
     for told in &spree {
         let sentence = told.body["error"].as_str().unwrap_or_default();
-        assert!(told.status == 503 && sentence.starts_with("the store "), "{told:?}");
+        assert!(told.status == 503 && sentence.starts_with("the database "), "{told:?}");
     }
     // Further calls are refused at once, and no statement is sent for them.
     let waiting = count(&cluster, WAITING).await;
