@@ -51,6 +51,8 @@ pub(crate) struct ConnectionState {
     /// Number of request heads since the connection was last read.
     heads_since_read: AtomicU32,
     is_displaced: AtomicBool,
+    /// Whether no further request is read, because the process shuts down.
+    is_closing: AtomicBool,
     /// Wakes the task that reads and writes the connection.
     waker: AtomicWaker,
 }
@@ -104,12 +106,13 @@ impl Connections {
         Ok(Connection { io, timer, state, must_yield: false, id, all: Arc::clone(self) })
     }
 
-    /// Closes the connections on which no request is being received or handled.
+    /// Closes the connections on which no request is being received or handled, each after the answer that is still
+    /// being written to it.
     pub(crate) fn close_idle(&self) {
         lock(&self.open).states.retain(|_, state| {
             let is_waiting = matches!(lock(&state.stage).0, Stage::FirstHead | Stage::NextHead);
             if is_waiting {
-                state.displace();
+                state.close();
             }
             !is_waiting
         });
@@ -137,6 +140,7 @@ impl ConnectionState {
             stage: Mutex::new((Stage::FirstHead, now)),
             heads_since_read: AtomicU32::new(0),
             is_displaced: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -176,6 +180,12 @@ impl ConnectionState {
             Stage::FirstHead | Stage::Body | Stage::NextHead => Some(since),
             Stage::Handling => None,
         }
+    }
+
+    /// Ends the requests of the connection: its next read finds the end of the stream, and its writes still succeed.
+    fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        self.waker.wake();
     }
 
     fn displace(&self) {
@@ -232,6 +242,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
             Stage::Body => Pin::new(&mut this.io).poll_read(context, into),
             // The next request waits in the socket until this one is answered.
             Stage::Handling => Poll::Pending,
+            Stage::FirstHead | Stage::NextHead if this.state.is_closing.load(Ordering::Acquire) => Poll::Ready(Ok(())),
             Stage::FirstHead | Stage::NextHead => this.poll_read_head(context, into),
         }
     }
@@ -407,7 +418,22 @@ mod tests {
         let (mut handled, _second) = connection(&all);
         handled.state().head_arrived(false).await;
         all.close_idle();
-        assert_eq!(read(&mut waiting).await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(read(&mut waiting).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
         assert!(timeout(TICK, read(&mut handled)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_does_not_cut_off_an_answer_that_is_being_written() {
+        let all = Connections::new(8);
+        let (mut connection, mut client) = connection(&all);
+        connection.state().head_arrived(true).await;
+        connection.state().answered();
+        all.close_idle();
+        connection.write_all(b"HTTP/1.1 503").await.unwrap();
+        assert_eq!(read(&mut connection).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        drop(connection);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "HTTP/1.1 503");
     }
 }
