@@ -34,7 +34,7 @@ export async function open(width, prepare = async () => {}) {
   await page.setViewport({ width, height: 900 })
   await prepare(page)
   await page.goto(url)
-  await page.waitForSelector('#catalogue button')
+  await page.waitForSelector('#catalog button')
   return page
 }
 export const picture = async (page, name) => {
@@ -57,7 +57,7 @@ export async function fits(page) {
 }
 
 export async function toPayment(page, then = 'Pay $') {
-  await press(page, '#catalogue li:nth-child(2) button')
+  await press(page, '#catalog li:nth-child(2) button')
   await until(page, '#totals', 'Total')
   await press(page, '#where button')
   await page.waitForSelector('#rates input')

@@ -8,7 +8,7 @@ for (const [device, width] of [['phone', 360], ['desktop', 1280]]) {
     const page = await open(width)
     await fits(page)
     await picture(page, `${device}-1-shelves`)
-    await press(page, '#catalogue li:nth-child(2) button')
+    await press(page, '#catalog li:nth-child(2) button')
     await until(page, '#lines', '')
     await page.waitForSelector('#lines li')
     await ready(page, '#coupon button')

@@ -188,7 +188,7 @@ test('a cart that was left is found again: by its token, and by the customer who
   assert.deepEqual(refusal(await client.cart.show({ bearer_token })), NOT_FOUND)
 })
 
-test('an intent waits for e-mail, address and rate, and is gone when the rate is lost', async () => {
+test('an intent waits for email, address and rate, and is gone when the rate is lost', async () => {
   const order_token = must(await client.cart.create()).data.attributes.token
   const cart = { order_token }
   must(await client.cart.addItem({ ...cart, variant_id: 'mug', quantity: 2 }))

@@ -458,7 +458,7 @@ mod tests {
         };
         let manual = Order::place(placed().id, manual, at(1)).unwrap().order;
         let held = IntentSnapshot { capturable: usd(1000), ..snapshot(&manual, "pi_1", IntentStatus::RequiresCapture) };
-        let authorised = settled(&manual, &held);
+        let authorized = settled(&manual, &held);
         let captured = IntentSnapshot { received: usd(400), ..snapshot(&manual, "pi_1", IntentStatus::Succeeded) };
         let live = IntentSnapshot { livemode: true, ..snapshot(&placed(), "pi_1", IntentStatus::Succeeded) };
         for (order, expected) in [
@@ -490,7 +490,7 @@ mod tests {
             (settled(&placed(), &other), "pi_1 received 9.00 usd, but 10.00 usd was due; a person must decide"),
             (settled(&placed(), &live), "pi_1 is in live mode, but the order is in test mode"),
             (
-                settled(&authorised, &captured),
+                settled(&authorized, &captured),
                 "4.00 usd of pi_1 was captured outside Paywright, and 6.00 usd was released",
             ),
             (canceling, "A request to cancel pi_1 was made at 1970-01-01T00:00:04Z; Stripe has not confirmed it yet"),

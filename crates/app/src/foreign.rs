@@ -9,7 +9,7 @@ use paywright_domain::IntentId;
 const GENERATION_MAX: usize = 5_000;
 
 /// Cache of foreign PaymentIntents, so that Stripe is not read for each of their disputes, charges and refunds. An
-/// optimisation only: an intent that was dropped from the cache is read once more.
+/// optimization only: an intent that was dropped from the cache is read once more.
 #[derive(Debug, Default)]
 pub(crate) struct ForeignIntents(Mutex<Generations>);
 

@@ -5,7 +5,7 @@ use paywright_domain::{IntentRequest, OrderId};
 
 /// PaymentIntent requests that this process is waiting for Stripe to answer, so that it sends each once at a time.
 ///
-/// An optimisation only: correctness rests on the idempotency key, which makes a request the same request here and in
+/// An optimization only: correctness rests on the idempotency key, which makes a request the same request here and in
 /// every other process.
 #[derive(Debug, Default)]
 pub(crate) struct InFlightRequests(Mutex<HashSet<(OrderId, IntentRequest)>>);

@@ -22,7 +22,7 @@ pub(crate) enum Freshness {
 
 /// Reads of PaymentIntents that callers wait for. Of many concurrent callers for one intent, one reads it from Stripe,
 /// and its answer serves the others: a page that is reloaded, or a client that polls without pause, uses one read of
-/// Stripe's rate limit. An optimisation only: every answer goes through `Order::settle`.
+/// Stripe's rate limit. An optimization only: every answer goes through `Order::settle`.
 #[derive(Debug, Default)]
 pub(crate) struct IntentReads(Mutex<HashMap<IntentId, Read>>);
 

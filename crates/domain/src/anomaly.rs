@@ -98,9 +98,9 @@ pub enum NoticeKind {
         /// Amount of the refund that Stripe has made.
         made: Money,
     },
-    /// Money that is authorised and not captured will be released within a day.
+    /// Money that is authorized and not captured will be released within a day.
     AuthorizationExpiring,
-    /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorisation was
+    /// Less was captured than is due, in Stripe's dashboard or by another program: the rest of the authorization was
     /// released.
     PartiallyCaptured {
         /// Amount captured, which paid the order.
@@ -108,7 +108,7 @@ pub enum NoticeKind {
         /// Amount released: the rest of the total.
         released: Money,
     },
-    /// Stripe refused to capture the authorised money.
+    /// Stripe refused to capture the authorized money.
     CaptureFailed,
     /// Stripe no longer knows the intent.
     IntentLost,
@@ -118,7 +118,7 @@ pub enum NoticeKind {
     UnderReview,
     /// The review of the payment was closed; the reason says with which result.
     ReviewClosed,
-    /// Stripe refused the e-mail address that the reason names: it sends no receipt.
+    /// Stripe refused the email address that the reason names: it sends no receipt.
     ReceiptEmailRefused,
 }
 

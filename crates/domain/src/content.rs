@@ -145,7 +145,7 @@ pub struct Payer {
 pub struct NewOrder {
     /// Customer of the order; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// E-mail address for the receipt.
+    /// Email address for the receipt.
     pub email: Option<Email>,
     /// Stripe customer and payment method.
     pub payer: Payer,
@@ -189,7 +189,7 @@ pub struct OrderEdit {
     pub lines: Option<Vec<LineItem>>,
     /// New adjustments, in place of all present ones.
     pub adjustments: Option<Vec<Adjustment>>,
-    /// New e-mail address for the receipt; `Some(None)` removes it.
+    /// New email address for the receipt; `Some(None)` removes it.
     pub email: Option<Option<Email>>,
     /// New Stripe customer and payment method.
     pub payer: Option<Payer>,
@@ -208,7 +208,7 @@ pub struct Content {
     pub lines: Vec<LineItem>,
     /// Discounts, shipping and taxes.
     pub adjustments: Vec<Adjustment>,
-    /// E-mail address for the receipt.
+    /// Email address for the receipt.
     pub email: Option<Email>,
     /// Stripe customer and payment method.
     #[cfg_attr(feature = "serde", serde(default))]

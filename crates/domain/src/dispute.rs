@@ -1,4 +1,4 @@
-//! Disputes of payments. The card holder's bank opens and decides them; an order records what Stripe reports of them.
+//! Disputes of payments. The cardholder's bank opens and decides them; an order records what Stripe reports of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub enum DisputeStatus {
     UnderReview,
     /// Dispute decided for the shop.
     Won,
-    /// Dispute decided for the card holder.
+    /// Dispute decided for the cardholder.
     Lost,
     /// Dispute prevented before it was opened.
     Prevented,

@@ -104,7 +104,7 @@ pub enum Fact {
         /// Failure, as Stripe answered it.
         failure: ProviderFailure,
     },
-    /// An authorisation ended without a capture: it expired, or was released.
+    /// An authorization ended without a capture: it expired, or was released.
     #[cfg_attr(feature = "serde", serde(rename = "payment_intent.authorization_ended"))]
     AuthorizationEnded {
         /// Id of the PaymentIntent.

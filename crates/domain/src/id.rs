@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_number_of_another_system_is_recognised_by_its_prefix() {
+    fn an_order_number_of_another_system_is_recognized_by_its_prefix() {
         for text in ["ORD-20250331-5XZF", "ord-1", "ORD-", "ORD-ä"] {
             assert!(OrderNumber::is_like(text) && OrderNumber::parse(text).is_err(), "{text}");
         }

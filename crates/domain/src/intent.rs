@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use crate::{Currency, IntentId, Money, OrderId, Timestamp};
 
-/// Time at which an authorised payment is captured.
+/// Time at which an authorized payment is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -11,7 +11,7 @@ pub enum CaptureMethod {
     /// Immediately after the customer's confirmation.
     #[default]
     Automatic,
-    /// At the shop's request; until then the money is authorised only.
+    /// At the shop's request; until then the money is authorized only.
     Manual,
 }
 
@@ -36,7 +36,7 @@ pub enum IntentStatus {
     RequiresAction,
     /// Is being processed by the bank.
     Processing,
-    /// Is authorised and waits for the capture.
+    /// Is authorized and waits for the capture.
     RequiresCapture,
     /// Is paid. A terminal status.
     Succeeded,
@@ -70,7 +70,7 @@ impl IntentStatus {
         }
     }
 
-    /// Rank in the lattice of statuses: 0 for open ones, which may follow each other in any order, 1 for authorised, 2
+    /// Rank in the lattice of statuses: 0 for open ones, which may follow each other in any order, 1 for authorized, 2
     /// for terminal ones.
     const fn rank(self) -> u8 {
         match self {
@@ -108,7 +108,7 @@ pub struct IntentError {
 
 /// Codes of Stripe's that decisions depend on (Stripe, "Error codes").
 impl IntentError {
-    /// Code of a request with an e-mail address that Stripe does not accept.
+    /// Code of a request with an email address that Stripe does not accept.
     pub const EMAIL_INVALID: &str = "email_invalid";
     /// Code of an operation that the present status of the PaymentIntent does not allow.
     pub const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
@@ -172,7 +172,7 @@ pub struct IntentSnapshot {
     pub status: IntentStatus,
     /// Amount received.
     pub received: Money,
-    /// Amount that is authorised and may be captured.
+    /// Amount that is authorized and may be captured.
     pub capturable: Money,
     /// Error of the last attempt to pay, if it failed.
     pub last_error: Option<IntentError>,
@@ -249,7 +249,7 @@ pub struct PaymentIntent {
     /// Time at which an answer of Stripe's confirmed the amount received; `None` as long as only events reported it,
     /// and in intents that were stored before confirmations were.
     pub confirmed_at: Option<Timestamp>,
-    /// Amount that is authorised and may be captured.
+    /// Amount that is authorized and may be captured.
     pub capturable: Money,
     /// Amount that the shop has requested to capture: the amount due of this intent.
     pub capture_asked: Option<Money>,

@@ -18,7 +18,7 @@ pub struct LostOrder {
     pub customer: Option<CustomerId>,
     /// Capture method of the PaymentIntent.
     pub capture: CaptureMethod,
-    /// E-mail address for the receipt.
+    /// Email address for the receipt.
     pub email: Option<Email>,
 }
 

@@ -43,7 +43,7 @@ pub enum OperationKind {
         /// Reason of the cancellation.
         reason: CancelReason,
     },
-    /// Capture of the authorised money.
+    /// Capture of the authorized money.
     Capture {
         /// Amount to capture; the rest is released.
         amount: Money,
@@ -111,7 +111,7 @@ pub enum CaptureError {
     #[error("the order is paid")]
     Paid,
     /// The order is paid by a capture of another amount, of an earlier request or made at Stripe.
-    #[error("{} was captured before; the rest of the authorisation is released", .captured.to_decimal())]
+    #[error("{} was captured before; the rest of the authorization is released", .captured.to_decimal())]
     OtherAmountCaptured {
         /// Amount captured.
         captured: Money,
@@ -119,13 +119,13 @@ pub enum CaptureError {
     /// The order is canceled.
     #[error("the order is canceled")]
     Canceled,
-    /// No money is authorised.
-    #[error("the order has no authorised payment to capture")]
+    /// No money is authorized.
+    #[error("the order has no authorized payment to capture")]
     NotAuthorized,
-    /// The amount is zero, or more than is authorised, or more than is due.
+    /// The amount is zero, or more than is authorized, or more than is due.
     #[error("the amount to capture must be more than zero and at most {}", .capturable.to_decimal())]
     Amount {
-        /// Amount that is authorised and due.
+        /// Amount that is authorized and due.
         capturable: Money,
     },
     /// Stripe's API cannot represent the amount.
@@ -215,8 +215,8 @@ impl Order {
         Ok(decision.dated(now))
     }
 
-    /// Captures authorised money: `amount` of it, or all that is due. A repetition changes nothing. Never more than the
-    /// total is captured, even if another program has had more authorised. Where less than the total is authorised, a
+    /// Captures authorized money: `amount` of it, or all that is due. A repetition changes nothing. Never more than the
+    /// total is captured, even if another program has had more authorized. Where less than the total is authorized, a
     /// capture without an amount does not pay the order, and the payment is held for review.
     pub fn capture(&self, amount: Option<Money>, now: Timestamp) -> Result<Decision, CaptureError> {
         let unchanged = || Ok(Decision::unchanged(self.clone()));
@@ -267,7 +267,7 @@ impl Order {
     /// Records that an operation has definitely failed at Stripe, after the intent was read. A failure of an operation
     /// that is no longer under way changes nothing.
     ///
-    /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its e-mail address
+    /// A refused operation is dropped, and the order stays as it was; an edit that was refused for its email address
     /// goes on without the address, under a new number. A cancellation that was refused for the intent's status begins
     /// again if it is still necessary and the intent has left that status. After an exhausted key the operation goes on
     /// under a new number, and so under a new key.
@@ -296,7 +296,7 @@ impl Order {
         decision.dated(now)
     }
 
-    /// E-mail address that `operation` was refused for, where it can go on without the address.
+    /// Email address that `operation` was refused for, where it can go on without the address.
     fn email_refused_by<'a>(&self, operation: &'a Operation, error: &IntentError) -> Option<&'a Email> {
         match &operation.kind {
             OperationKind::Edit { content } => {
@@ -356,7 +356,7 @@ impl Order {
             && self.metadata == content.metadata
     }
 
-    /// Whether a payable intent must be updated for `content`: another amount or parts of it, e-mail address, lines or
+    /// Whether a payable intent must be updated for `content`: another amount or parts of it, email address, lines or
     /// payer.
     fn changes_intent(&self, content: &Content) -> bool {
         let parts = |lines: &[LineItem], adjustments: &[Adjustment]| {
@@ -424,7 +424,7 @@ impl Decision {
 
     /// Ends the operation on `intent`, if there is one and the intent as it is now decides it.
     ///
-    /// An edit is done when the intent has its revision, or is canceled; it is dropped when the intent is authorised or
+    /// An edit is done when the intent has its revision, or is canceled; it is dropped when the intent is authorized or
     /// paid for the revision before. A cancellation and a capture are done or dropped at the intent's end; a capture is
     /// dropped also where another amount was captured. An order that is paid by another intent or canceled meanwhile
     /// stays as it is.
@@ -687,7 +687,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_capture_leaves_the_order_authorised() {
+    fn a_refused_capture_leaves_the_order_authorized() {
         let order = issued(IntentStatus::RequiresCapture);
         let begun = order.capture(None, at(301)).unwrap().order;
         let error = ProviderFailure::Refused(IntentError::of_code("x"));
@@ -698,7 +698,7 @@ mod tests {
         assert_eq!(refused.order.operation_failed(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
         let second = refused.order.capture(None, at(304)).unwrap().order.operation.clone().unwrap();
         assert_eq!(second.number, 2, "a refused key is never used again");
-        // The authorisation ended before the capture.
+        // The authorization ended before the capture.
         let lapsed = settled(&begun, &seen(&order, IntentStatus::Canceled));
         assert_eq!(lapsed.order.payment_state().name(), "unpaid");
         assert!(kinds(&lapsed).contains(&"operation.dropped"));
@@ -804,10 +804,10 @@ mod tests {
         }
     }
 
-    /// Found by the simulator: another program had changed the amount of the intent before it was authorised.
+    /// Found by the simulator: another program had changed the amount of the intent before it was authorized.
     #[test]
     fn a_capture_is_of_the_amount_due_and_no_more() {
-        let authorised = |capturable: i64| {
+        let authorized = |capturable: i64| {
             let order = issued(OPEN);
             let update = IntentSnapshot {
                 amount: usd(capturable),
@@ -821,13 +821,13 @@ mod tests {
                 IntentSnapshot { amount: usd(amount), received: usd(amount), ..seen(order, IntentStatus::Succeeded) };
             settled(order, &update).order
         };
-        let more = authorised(12_000);
+        let more = authorized(12_000);
         assert_eq!(more.capture(Some(usd(11_501)), at(401)), Err(CaptureError::Amount { capturable: usd(11_500) }));
         let begun = more.capture(None, at(401)).unwrap().order;
         assert_eq!(begun.operation.as_ref().map(|it| &it.kind), Some(&OperationKind::Capture { amount: usd(11_500) }));
         assert_eq!(captured(&begun, 11_500).state.name(), "paid");
 
-        let less = authorised(9_000);
+        let less = authorized(9_000);
         let part = less.capture(Some(usd(8_000)), at(401)).unwrap().order;
         assert_eq!(captured(&part, 8_000).state.name(), "paid", "the shop requested that amount");
         let all = captured(&less.capture(None, at(401)).unwrap().order, 9_000);

@@ -93,7 +93,7 @@ pub enum PaymentState {
     RequiresAction,
     /// The bank is processing the payment.
     Processing,
-    /// The payment is authorised and not captured yet.
+    /// The payment is authorized and not captured yet.
     Authorized,
     /// Paid in full.
     Paid,
@@ -131,7 +131,7 @@ pub struct OrderData {
     pub number: OrderNumber,
     /// Customer of the order; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// E-mail address for the receipt.
+    /// Email address for the receipt.
     pub email: Option<Email>,
     /// Stripe customer and payment method.
     pub payer: Payer,

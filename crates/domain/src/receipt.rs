@@ -1,4 +1,4 @@
-//! E-mail address for Stripe's receipt, which is left out once Stripe has refused it.
+//! Email address for Stripe's receipt, which is left out once Stripe has refused it.
 
 use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, NoticeKind, Order, Timestamp};
 
@@ -17,7 +17,7 @@ impl Order {
         email.filter(|it| !is_refused(it))
     }
 
-    /// Whether `error` refuses the e-mail address that was sent, so that the request can be repeated without it.
+    /// Whether `error` refuses the email address that was sent, so that the request can be repeated without it.
     pub fn goes_on_without(&self, email: Option<&Email>, error: &IntentError) -> bool {
         error.is_of_email() && self.receipt_email(email).is_some()
     }

@@ -162,7 +162,7 @@ pub struct Refund {
     /// Epoch in which it was committed, or became known; `None` in refunds that were stored before there were epochs.
     pub epoch: Option<Epoch>,
     /// Digest of the idempotency key of the shop's request. It is in the refund's metadata at Stripe, so that a
-    /// repeated request is recognised also after a restore from a backup has lost the refund.
+    /// repeated request is recognized also after a restore from a backup has lost the refund.
     pub request: Option<Uuid>,
 }
 
@@ -352,7 +352,7 @@ impl Order {
         Ok((decision.dated(now), number))
     }
 
-    /// Records a refund as it is at Stripe: one of ours, recognised by Stripe's id or by its name and amount, or one
+    /// Records a refund as it is at Stripe: one of ours, recognized by Stripe's id or by its name and amount, or one
     /// that was made elsewhere. Updates may be repeated and come in any order. They never change the amount that was
     /// requested here.
     pub fn update_refund(&self, update: &RefundSnapshot, now: Timestamp) -> Result<Decision, RefundUpdateError> {
@@ -625,7 +625,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_is_recognised_by_its_name_until_its_id_at_stripe_is_known() {
+    fn a_refund_is_recognized_by_its_name_until_its_id_at_stripe_is_known() {
         let (requested, number) = paid().refund(&of(6000), at(400)).unwrap();
         let name = name_of(&requested.order, number);
         let done =
@@ -803,7 +803,7 @@ mod tests {
     /// Found by the simulator: the newest of our refunds was failed for one of the dashboard's, though Stripe had made
     /// it and refused an older one.
     #[test]
-    fn a_superseded_refund_that_was_made_after_all_is_recognised() {
+    fn a_superseded_refund_that_was_made_after_all_is_recognized() {
         use RefundStatus::{Failed, Requested, Succeeded};
         let (first, _) = paid().refund(&of(8000), at(400)).unwrap();
         let (second, number) = first.order.refund(&of(2000), at(401)).unwrap();

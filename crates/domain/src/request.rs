@@ -90,7 +90,7 @@ impl Order {
         Ok(IntentPlan::Create { request, decision: Some(Box::new(decision.dated(now))) })
     }
 
-    /// Records that `request` has definitely failed at Stripe: the next request is a new attempt, without the e-mail
+    /// Records that `request` has definitely failed at Stripe: the next request is a new attempt, without the email
     /// address if that was refused. The failure of a request that is no longer pending changes nothing.
     pub fn intent_request_failed(&self, request: IntentRequest, failure: &ProviderFailure, now: Timestamp) -> Decision {
         if self.requested != Some(request) {

@@ -79,7 +79,7 @@ impl Order {
         Ok(decision.dated_by_facts(now))
     }
 
-    /// Records a notice that authorised money will be released soon, if it is neither captured nor released yet.
+    /// Records a notice that authorized money will be released soon, if it is neither captured nor released yet.
     pub fn authorization_expires(&self, intent: &IntentId, now: Timestamp) -> Decision {
         let mut decision = Decision::unchanged(self.clone());
         if self.intent(intent).is_some_and(|it| it.status == IntentStatus::RequiresCapture) {
@@ -109,7 +109,7 @@ impl Order {
     }
 
     /// Part of the total that a capture of `intent` has released, also where the capture was made elsewhere or the shop
-    /// had requested another amount. `None` where it was no capture of an intent that was authorised for the total.
+    /// had requested another amount. `None` where it was no capture of an intent that was authorized for the total.
     fn released_by_capture_of(&self, intent: &PaymentIntent) -> Option<Money> {
         let is_for_the_total = self.capture == CaptureMethod::Manual && intent.amount == self.total;
         let released = self.total.minus(intent.received).ok()?;
@@ -140,7 +140,7 @@ impl Decision {
         intent
     }
 
-    /// Schedules the polls of a payable intent and the notice before an authorisation expires, and finishes those tasks
+    /// Schedules the polls of a payable intent and the notice before an authorization expires, and finishes those tasks
     /// at the intent's end.
     fn watch(&mut self, before: Option<&PaymentIntent>, after: &PaymentIntent) {
         let held = |it: &PaymentIntent| it.status == IntentStatus::RequiresCapture;
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorised_order_is_not_paid() {
+    fn an_authorized_order_is_not_paid() {
         let order = issued();
         let held =
             IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
@@ -467,8 +467,8 @@ mod tests {
         assert_eq!(decided.order.state, OrderState::Open);
     }
 
-    /// Order with manual capture and an authorised payment.
-    fn authorised() -> Order {
+    /// Order with manual capture and an authorized payment.
+    fn authorized() -> Order {
         let manual = NewOrder { capture: CaptureMethod::Manual, ..new_order() };
         let placed = Order::place(OrderId(uuid::Uuid::from_u128(7)), manual, at(100)).unwrap().order;
         let held =
@@ -478,11 +478,11 @@ mod tests {
 
     #[test]
     fn a_capture_of_less_made_elsewhere_pays_the_order() {
-        let captured = |minor| IntentSnapshot { received: usd(minor), ..success(&authorised(), "pi_1") };
+        let captured = |minor| IntentSnapshot { received: usd(minor), ..success(&authorized(), "pi_1") };
         for requested in [None, Some(usd(3000)), Some(usd(11_500))] {
             let order = match requested {
-                None => authorised(),
-                Some(_) => authorised().capture(requested, at(250)).unwrap().order,
+                None => authorized(),
+                Some(_) => authorized().capture(requested, at(250)).unwrap().order,
             };
             let paid = order.settle(&captured(2000), &Policies::DEFAULT, at(301)).unwrap();
             assert_eq!(paid.order.payment_state(), PaymentState::Paid, "{requested:?}");
@@ -502,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_full_capture_made_elsewhere_pays_an_order_of_which_the_shop_captures_a_part() {
-        let order = authorised().capture(Some(usd(3000)), at(250)).unwrap().order;
+        let order = authorized().capture(Some(usd(3000)), at(250)).unwrap().order;
         let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!((paid.order.payment_state(), &paid.order.anomalies), (PaymentState::Paid, &vec![]));
         assert!(paid.facts.iter().any(|it| it.kind() == "operation.dropped"), "{:?}", paid.facts);
@@ -512,9 +512,9 @@ mod tests {
     }
 
     #[test]
-    fn less_money_without_a_capture_of_the_full_authorisation_is_an_amount_that_differs() {
-        let other = IntentSnapshot { amount: usd(5000), received: usd(2000), ..success(&authorised(), "pi_1") };
-        let decided = authorised().settle(&other, &Policies::DEFAULT, at(301)).unwrap();
+    fn less_money_without_a_capture_of_the_full_authorization_is_an_amount_that_differs() {
+        let other = IntentSnapshot { amount: usd(5000), received: usd(2000), ..success(&authorized(), "pi_1") };
+        let decided = authorized().settle(&other, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(anomalies(&decided.order), ["amount_differs"]);
         let automatic = IntentSnapshot { received: usd(2000), ..success(&issued(), "pi_1") };
         let decided = issued().settle(&automatic, &Policies::DEFAULT, at(301)).unwrap();
@@ -581,14 +581,14 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_authorisation_leaves_the_order_unpaid_and_is_recorded() {
+    fn an_ended_authorization_leaves_the_order_unpaid_and_is_recorded() {
         let order = issued();
         let held =
             IntentSnapshot { capturable: order.total, ..seen(&order, "pi_1", IntentStatus::RequiresCapture, usd(0)) };
         let intent = held.intent.clone();
-        let authorised = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
-        assert_eq!(authorised.tasks, [Task::WatchAuthorization { intent: intent.clone() }]);
-        let noticed = authorised.order.authorization_expires(&intent, at(400));
+        let authorized = order.settle(&held, &Policies::DEFAULT, at(301)).unwrap();
+        assert_eq!(authorized.tasks, [Task::WatchAuthorization { intent: intent.clone() }]);
+        let noticed = authorized.order.authorization_expires(&intent, at(400));
         assert_eq!(anomalies(&noticed.order), ["authorization_expiring"]);
         let again = noticed.order.authorization_expires(&intent, at(401));
         assert_eq!(again, Decision::unchanged(noticed.order.clone()));

@@ -56,7 +56,7 @@ pub enum Task {
         /// Number of the operation.
         operation: u32,
     },
-    /// Capture an authorised PaymentIntent.
+    /// Capture an authorized PaymentIntent.
     CaptureIntent {
         /// Number of the operation.
         operation: u32,
@@ -76,9 +76,9 @@ pub enum Task {
         /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Record that an authorisation is about to end uncaptured.
+    /// Record that an authorization is about to end uncaptured.
     WatchAuthorization {
-        /// Id of the authorised PaymentIntent.
+        /// Id of the authorized PaymentIntent.
         intent: IntentId,
     },
     /// Cancel an order that was not paid in time.

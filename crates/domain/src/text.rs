@@ -28,8 +28,8 @@ pub enum TextProblem {
     /// The text has a control character, which a receipt cannot print.
     #[error("must not contain control characters")]
     ControlCharacter,
-    /// The text is not an e-mail address of the form `local@domain.example`.
-    #[error("must be an e-mail address like ada@example.com")]
+    /// The text is not an email address of the form `local@domain.example`.
+    #[error("must be an email address like ada@example.com")]
     NotAnEmail,
 }
 
@@ -74,7 +74,7 @@ impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
     }
 }
 
-/// E-mail address. Only its form is checked, by the grammar of RFC 5321 and 5322 without comments, display names and
+/// Email address. Only its form is checked, by the grammar of RFC 5321 and 5322 without comments, display names and
 /// domain literals: the domain has at least two labels, and there is no white space. At most 254 characters (RFC 5321,
 /// section 4.5.3.1.3, less the angle brackets; Stripe allows 512).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -3,15 +3,15 @@
 /// ```
 /// # use paywright_domain::variant_names;
 /// #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-/// enum Colour { Red, DarkBlue }
+/// enum Color { Red, DarkBlue }
 /// variant_names! {
 ///     /// Name in stored rows.
-///     Colour { Red => "red", DarkBlue => "dark_blue" }
+///     Color { Red => "red", DarkBlue => "dark_blue" }
 /// }
-/// assert_eq!(Colour::DarkBlue.name(), "dark_blue");
-/// assert_eq!(Colour::named("red"), Some(Colour::Red));
-/// assert_eq!(Colour::named("green"), None);
-/// assert_eq!(Colour::ALL, [Colour::Red, Colour::DarkBlue]);
+/// assert_eq!(Color::DarkBlue.name(), "dark_blue");
+/// assert_eq!(Color::named("red"), Some(Color::Red));
+/// assert_eq!(Color::named("green"), None);
+/// assert_eq!(Color::ALL, [Color::Red, Color::DarkBlue]);
 /// ```
 ///
 /// The doc comment becomes that of `name`. For an enum whose variants carry data, the macro is given the method to define,

@@ -62,7 +62,7 @@ fn read_edit(edit: &mut Reader<'_>, currency: Currency) -> OrderEdit {
     let lines = edit.list("line_items", &LINE, |it| line(it, Some(currency)));
     let adjustments = edit.list("adjustments", &ADJUSTMENT, |it| adjustment(it, Some(currency)));
     let email = edit.optional("email", |it| Ok(Email::new(string(it)?)?));
-    // Null clears the e-mail address.
+    // Null clears the email address.
     let email = if edit.names("email") { Some(email) } else { None };
     OrderEdit { lines, adjustments, email, metadata: metadata(edit), ..OrderEdit::default() }
 }
@@ -121,7 +121,7 @@ pub(crate) fn cancel_reason(body: &Fields) -> Result<CancelReason, Problem> {
     problems.done(Some(reason)).map_err(|it| Problem::invalid(INVALID_ORDER, it))
 }
 
-/// Reads the amount of a capture; an absent one means all that is authorised.
+/// Reads the amount of a capture; an absent one means all that is authorized.
 pub(crate) fn capture_amount(body: &Fields, currency: Currency) -> Result<Option<Money>, Problem> {
     let mut problems = FieldProblems::default();
     let amount = amount(&mut Reader::new(body, &["amount"], &mut problems), currency);

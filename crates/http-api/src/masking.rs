@@ -41,7 +41,7 @@ pub(crate) fn holds_secret(text: &str) -> bool {
     may_hold_secret(text) && text.split(|it| !is_token_char(it)).any(|it| secret_start(it).is_some())
 }
 
-/// Path for a log line: secrets and segments that look like e-mail addresses are masked, even if they are
+/// Path for a log line: secrets and segments that look like email addresses are masked, even if they are
 /// percent-encoded. A path without any is unchanged.
 pub(crate) fn path_without_secrets(path: &str) -> String {
     let decoded = decoded(path);

@@ -199,7 +199,7 @@ pub(crate) async fn cancel(
     Ok(changed_order(&changed, "Order canceled successfully"))
 }
 
-/// `POST /orders/{order}/capture`, with an amount or without a body: captures authorised money.
+/// `POST /orders/{order}/capture`, with an amount or without a body: captures authorized money.
 pub(crate) async fn capture(
     api: Data<Api>,
     request: HttpRequest,

@@ -207,7 +207,7 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         |update: &dyn Fn(IntentId) -> ProviderUpdate| intent_of(kind, object).map_or(ProviderUpdate::Nothing, update);
     let notice = |kind| of_intent(&|intent| ProviderUpdate::Notice { intent, kind, reason: None });
     match kind {
-        // The charge has the sum of its refunds but not the refunds, or says that an authorisation has expired: Stripe
+        // The charge has the sum of its refunds but not the refunds, or says that an authorization has expired: Stripe
         // must be read.
         "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::Look),
         // The fee is known once the charge has its balance transaction.

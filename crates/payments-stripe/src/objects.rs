@@ -39,7 +39,7 @@ pub struct PaymentIntent {
     pub id: StripeId,
     /// Amount to be paid, in the currency's wire units.
     pub amount: i64,
-    /// Amount authorised and not captured yet, in the currency's wire units.
+    /// Amount authorized and not captured yet, in the currency's wire units.
     #[serde(default)]
     pub amount_capturable: i64,
     /// Amount received, in the currency's wire units.
@@ -108,7 +108,7 @@ pub struct Charge {
     /// Amount refunded so far, in the currency's wire units.
     #[serde(default)]
     pub amount_refunded: i64,
-    /// Whether the card holder has disputed the charge.
+    /// Whether the cardholder has disputed the charge.
     #[serde(default)]
     pub disputed: bool,
     /// Balance transaction of the charge, with its fee; Stripe fills it in shortly after the charge.
@@ -140,7 +140,7 @@ pub struct Dispute {
     pub currency: String,
     /// Status of the dispute, as text: Stripe may add values.
     pub status: String,
-    /// Reason given by the card holder's bank, like `fraudulent`.
+    /// Reason given by the cardholder's bank, like `fraudulent`.
     pub reason: String,
     /// PaymentIntent whose payment is disputed.
     pub payment_intent: Option<Expandable<PaymentIntent>>,
@@ -204,7 +204,7 @@ pub struct Card {
 /// Billing details of a payment method.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BillingDetails {
-    /// Name of the card holder.
+    /// Name of the cardholder.
     pub name: Option<String>,
 }
 

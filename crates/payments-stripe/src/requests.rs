@@ -237,7 +237,7 @@ pub struct CapturePaymentIntent {
     /// Id of the PaymentIntent.
     #[serde(skip)]
     pub intent: StripeId,
-    /// Amount to capture, in the currency's wire units; by default all that is authorised.
+    /// Amount to capture, in the currency's wire units; by default all that is authorized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_to_capture: Option<i64>,
     /// Parts of the captured amount. If the PaymentIntent has parts, Stripe requires a capture to name them or to clear

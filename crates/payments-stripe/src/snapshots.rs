@@ -123,7 +123,7 @@ pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, 
     let status: DisputeStatus = dispute.status.parse().map_err(|()| Unreadable::Status(dispute.status.clone()))?;
     let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
     // Each withdrawal and each reinstatement is a balance transaction of its own. The dispute counts as reinstated when
-    // all of the money was returned: a shortfall, even one by an exchange rate, is still with the card holder.
+    // all of the money was returned: a shortfall, even one by an exchange rate, is still with the cardholder.
     let movements = || dispute.balance_transactions.iter().map(|it| it.amount);
     let withdrawn = movements().any(|it| it < 0);
     let reinstated = movements().any(|it| it > 0) && movements().sum::<i64>() >= 0;

@@ -677,8 +677,8 @@ async fn a_refused_email_address_is_distinguished_from_other_refusals() {
         let body = json!({ "type": "invalid_request_error", "code": code, "param": param, "message": "No." });
         answers(&server, api_error(400, &body)).await;
         let refused = gateway(client).create_intent(&new_intent(), "k").await;
-        let recognised = matches!(&refused, Err(GatewayError::Refused(error)) if error.is_of_email());
-        assert_eq!(recognised, is_of_email, "{refused:?}");
+        let recognized = matches!(&refused, Err(GatewayError::Refused(error)) if error.is_of_email());
+        assert_eq!(recognized, is_of_email, "{refused:?}");
     }
 }
 

@@ -132,7 +132,7 @@ fn number_of(n: u64) -> String {
     format!("ORD-20200101-{n:06X}")
 }
 
-/// Fills a database with orders of two lines, some with an intent, and analyses it.
+/// Fills a database with orders of two lines, some with an intent, and analyzes it.
 async fn fill(cluster: &Cluster, database: &str) {
     let db = connect(&cluster.url(database)).await;
     let all = OPEN + ISSUED;

@@ -64,7 +64,7 @@ pub(crate) async fn on_postgres() -> Outcome {
 }
 
 /// Orders acknowledged before the backup exist after the restore. After `recover`, so do later ones that have a payment
-/// intent at Stripe: a repeated request to place one is recognised, and nothing is placed, paid or refunded twice.
+/// intent at Stripe: a repeated request to place one is recognized, and nothing is placed, paid or refunded twice.
 async fn restore(mut shop: Shop, database: &Database) -> Outcome {
     shop.load().await;
     pause(2000..=3000).await;

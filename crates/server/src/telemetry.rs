@@ -79,7 +79,7 @@ impl Visit for Fields {
     }
 }
 
-/// Masks secrets in a text: keys, tokens and client secrets, and words that contain an `@`, which are e-mail addresses
+/// Masks secrets in a text: keys, tokens and client secrets, and words that contain an `@`, which are email addresses
 /// (Stripe repeats one that it refuses) or URLs with a password. A last protection: no caller should log any of them.
 fn masked(text: &str) -> String {
     let text = without_secrets(text);

@@ -86,7 +86,7 @@ pub(crate) enum ExternalAction {
     SecondIntent,
     /// Another program on the account is paid for something unrelated.
     ForeignPayment,
-    /// The card holder disputes the payment.
+    /// The cardholder disputes the payment.
     Dispute,
     /// The shop submits evidence at the dashboard.
     GiveEvidence,

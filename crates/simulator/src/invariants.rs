@@ -20,7 +20,7 @@ pub(crate) fn fail(invariant: &'static str, detail: String) -> Checked {
     Err(Violation::of(invariant, detail))
 }
 
-/// Whether a customer could pay an intent, or its money is authorised.
+/// Whether a customer could pay an intent, or its money is authorized.
 fn is_payable(intent: &IntentView<'_>) -> bool {
     intent.status != "succeeded" && intent.status != "canceled"
 }
@@ -229,7 +229,7 @@ pub(crate) struct Unfinished {
 const WORKER_SECONDS: u32 = 3600;
 
 /// Limit for reading changes at Stripe, in seconds: an open payment is polled once a day in the end, and an
-/// authorisation lasts a week.
+/// authorization lasts a week.
 const READ_SECONDS: u32 = 10 * 86_400;
 
 /// Finds something that is still under way; `None` if the run is at rest.

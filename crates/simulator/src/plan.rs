@@ -33,7 +33,7 @@ pub(crate) const REFUND_FAILS: Act = Act::External(ExternalAction::Pay("pm_card_
 pub(crate) const PLACED: &[Act] = &[Act::Place];
 pub(crate) const SHOWN: &[Act] = &[Act::Place, Act::CreateIntent];
 pub(crate) const PAYING: &[Act] = &[Act::Place, Act::CreateIntent, PAY];
-/// Paid, or authorised if the order is captured manually.
+/// Paid, or authorized if the order is captured manually.
 pub(crate) const PAID: &[Act] = &[Act::Place, Act::CreateIntent, PAY, Act::Check];
 
 pub(crate) const fn story(name: &'static str, before: &'static [Act], people: &'static [&'static [Act]]) -> Workload {
@@ -64,7 +64,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         &[&[Act::Check, Act::Capture(Some(700)), Act::Refund(Some(300))], &[Act::Cancel]],
     ),
     manual(
-        "authorisation expires",
+        "authorization expires",
         SHOWN,
         &[&[PAY], &[Act::Wait(8 * 86_400)], &[Act::Capture(None), Act::CreateIntent, PAY]],
     ),
@@ -199,7 +199,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         expires: Some(1800),
         ..story("expiry against late success", SHOWN, &[&[PAY], &[Act::Wait(1900)], &[Act::CreateIntent, PAY]])
     },
-    Workload { expires: Some(1800), ..manual("expiry against authorisation", SHOWN, &[&[PAY], &[Act::Wait(1900)]]) },
+    Workload { expires: Some(1800), ..manual("expiry against authorization", SHOWN, &[&[PAY], &[Act::Wait(1900)]]) },
     story("key rotation", SHOWN, &[&[Act::RotateKey], &[PAY, Act::Check], &[Act::Edit(700), Act::Cancel]]),
     story(
         "another program changes the amount",

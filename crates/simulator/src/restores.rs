@@ -113,7 +113,7 @@ pub(crate) const RESTORES: &[Workload] = &[
     Workload {
         capture: CaptureMethod::Manual,
         ..restored(
-            "authorised since the backup",
+            "authorized since the backup",
             &[],
             &[&[Act::Place, Act::CreateIntent, PAY, Act::Check, Act::Capture(None)]],
             &[Act::Place, Act::Check, Act::Capture(None), Act::Refund(Some(100))],

@@ -31,7 +31,7 @@ impl Broken {
         }
     }
 
-    /// Size to minimise: the number of steps, then of choices other than the default, then of people and actions.
+    /// Size to minimize: the number of steps, then of choices other than the default, then of people and actions.
     fn size(&self) -> (u32, usize, usize) {
         let unusual = self.choices.iter().filter(|it| **it != 0).count();
         let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>() + self.plan.after.len();

@@ -183,8 +183,8 @@ mod tests {
 
     /// Choice or refusal as one word, with the timeline that is remembered.
     fn told(servers: &[Server], known: Option<&Known>, moment: Moment) -> (String, Option<u32>) {
-        let judgement = select_server(servers, known, moment);
-        let word = match judgement.choice {
+        let selection = select_server(servers, known, moment);
+        let word = match selection.choice {
             Ok(None) => "none".into(),
             Ok(Some(position)) => servers[position].place.clone(),
             Err(Refusal::OldTimeline { place, seen, known }) => format!("old {place} {seen} {}", known.timeline),
@@ -193,7 +193,7 @@ mod tests {
                 format!("two {}", all.into_iter().map(|it| it.0).collect::<Vec<_>>().join(" "))
             }
         };
-        (word, judgement.newest.map(|it| it.timeline))
+        (word, selection.newest.map(|it| it.timeline))
     }
 
     #[test]

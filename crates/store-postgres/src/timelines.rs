@@ -75,17 +75,17 @@ impl Timelines {
 
     fn choose_blocking(&self, servers: &[Server], moment: Moment) -> Result<Option<usize>, OpenError> {
         let known = self.known(moment)?;
-        let judgement = select_server(servers, known.as_ref(), moment);
-        if let Some(newest) = judgement.newest {
+        let selection = select_server(servers, known.as_ref(), moment);
+        if let Some(newest) = selection.newest {
             let held = self.remember(newest, moment)?;
             // Another process may have seen a higher timeline meanwhile.
-            if let Ok(Some(position)) = &judgement.choice
+            if let Ok(Some(position)) = &selection.choice
                 && let Some(server) = servers.get(*position)
             {
                 fits(server, &held)?;
             }
         }
-        Ok(judgement.choice?)
+        Ok(selection.choice?)
     }
 
     /// The higher of what this process and the file know, of one cluster.

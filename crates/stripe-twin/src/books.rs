@@ -15,7 +15,7 @@ pub struct IntentView<'a> {
     pub amount: i64,
     /// Amount received.
     pub received: i64,
-    /// Amount authorised and not captured yet.
+    /// Amount authorized and not captured yet.
     pub capturable: i64,
     /// Currency code of ISO 4217, in lower case.
     pub currency: &'a str,

@@ -18,7 +18,7 @@ const EVIDENCE: &[Spec] = &[
 const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
-    /// Approves a confirmation: the payment is captured, or authorised for a later capture.
+    /// Approves a confirmation: the payment is captured, or authorized for a later capture.
     pub(crate) fn approve(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
         let charge_id = self.draw("ch_");
         let intent = self.intent_mut(id)?;
@@ -47,7 +47,7 @@ impl Twin {
         self.capture_charge(id, &charge_id, amount, "charge.succeeded", now)
     }
 
-    /// Captures an authorised charge, fully or in part, and emits an event of `charge_event` type for the charge.
+    /// Captures an authorized charge, fully or in part, and emits an event of `charge_event` type for the charge.
     pub(crate) fn capture_charge(
         &mut self,
         id: &str,
@@ -109,7 +109,7 @@ impl Twin {
         self.disputes.insert(id, dispute);
     }
 
-    /// Opens a dispute of a payment, of all of it or a part, as the card holder's bank does. Stripe has no such call.
+    /// Opens a dispute of a payment, of all of it or a part, as the cardholder's bank does. Stripe has no such call.
     pub(crate) fn dispute_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         params.check(&[DISPUTING])?;
         let intent = self.intent_mut(id)?;
@@ -223,7 +223,7 @@ impl Twin {
 }
 
 impl Charge {
-    /// Makes an authorised, uncaptured charge of the intent's whole amount.
+    /// Makes an authorized, uncaptured charge of the intent's whole amount.
     fn of(intent: &Intent, id: String, now: i64) -> Self {
         Self {
             id,

@@ -544,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorisation_is_captured_in_part_or_expires() {
+    fn an_authorization_is_captured_in_part_or_expires() {
         let mut twin = Twin::default();
         let id = intent(&mut twin, "&capture_method=manual");
         let (_, body, events) = confirm(&mut twin, &id, "pm_card_visa");

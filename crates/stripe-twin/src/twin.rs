@@ -15,7 +15,7 @@ pub(crate) const API_VERSION: &str = "2026-05-27.dahlia";
 
 /// Time for which an answer is saved under its idempotency key, in seconds: 24 hours.
 const KEY_SECONDS: i64 = 24 * 3600;
-/// Lifetime of an authorisation, in seconds: 7 days.
+/// Lifetime of an authorization, in seconds: 7 days.
 const AUTHORIZATION_SECONDS: i64 = 7 * 24 * 3600;
 
 /// State of the twin. Only requests change it, as they would change Stripe.
@@ -36,7 +36,7 @@ pub struct Twin {
     answers: BTreeMap<String, SavedAnswer>,
     /// Number of ids drawn so far. Ids are derived from it, so that a run can be repeated.
     drawn: u64,
-    /// Earliest time at which a key or an authorisation can expire; before it there is nothing to check.
+    /// Earliest time at which a key or an authorization can expire; before it there is nothing to check.
     #[serde(skip)]
     quiet_until: i64,
     #[serde(skip)]
@@ -184,7 +184,7 @@ impl Twin {
     }
 
     /// Answers an error status without performing the request; a server error is saved under the idempotency key.
-    /// Events of authorisations that have expired by `now` are at the end of [`Self::events`].
+    /// Events of authorizations that have expired by `now` are at the end of [`Self::events`].
     pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
@@ -212,12 +212,12 @@ impl Twin {
         self.expire_at(now + KEY_SECONDS);
     }
 
-    /// Schedules a check for expired keys and authorisations.
+    /// Schedules a check for expired keys and authorizations.
     fn expire_at(&mut self, time: i64) {
         self.quiet_until = self.quiet_until.min(time);
     }
 
-    /// Schedules the expiry of an authorisation made at `now`.
+    /// Schedules the expiry of an authorization made at `now`.
     pub(crate) fn watch_authorization(&mut self, now: i64) {
         self.expire_at(now + AUTHORIZATION_SECONDS);
     }
@@ -268,7 +268,7 @@ impl Twin {
         Refusal::url(request.method.name(), &request.path)
     }
 
-    /// Expires idempotency keys and authorisations, as Stripe does by itself.
+    /// Expires idempotency keys and authorizations, as Stripe does by itself.
     fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
             return;

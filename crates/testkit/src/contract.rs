@@ -191,8 +191,8 @@ pub async fn an_order_in_every_state_is_read_unchanged(subject: &impl Subject) {
         commit(order.settle(&update(&order, "pi_1", IntentStatus::Canceled), &Policies::DEFAULT, at(NOW + 3)).unwrap())
             .await;
     order = commit(requested(&order)).await;
-    let authorised = IntentSnapshot { capturable: usd(700), ..update(&order, "pi_2", IntentStatus::RequiresCapture) };
-    order = commit(order.settle(&authorised, &Policies::DEFAULT, at(NOW + 4)).unwrap()).await;
+    let authorized = IntentSnapshot { capturable: usd(700), ..update(&order, "pi_2", IntentStatus::RequiresCapture) };
+    order = commit(order.settle(&authorized, &Policies::DEFAULT, at(NOW + 4)).unwrap()).await;
     order = commit(
         order.settle(&update(&order, "pi_2", IntentStatus::Succeeded), &Policies::DEFAULT, at(NOW + 5)).unwrap(),
     )

@@ -65,7 +65,7 @@ struct State {
     manual_capture: bool,
     pending_refunds: bool,
     omits_secrets: bool,
-    /// Error code with which a request with an e-mail address is refused.
+    /// Error code with which a request with an email address is refused.
     refuses_emails: Option<&'static str>,
     event_pages_read: u32,
     reads: u32,
@@ -106,7 +106,7 @@ impl Provider {
         self.state().omits_secrets = keeps;
     }
 
-    /// Refuses every request with an e-mail address from now on.
+    /// Refuses every request with an email address from now on.
     pub fn refuses_emails(&self) {
         self.state().refuses_emails = Some(IntentError::EMAIL_INVALID);
     }
@@ -200,7 +200,7 @@ impl Provider {
         state.record_event("refund", update, now);
     }
 
-    /// Opens or replaces a dispute, as a card holder or the bank would.
+    /// Opens or replaces a dispute, as a cardholder or the bank would.
     pub fn dispute(&self, dispute: Dispute) {
         let now = self.clock.now();
         let mut state = self.state();
@@ -304,7 +304,7 @@ impl Provider {
 }
 
 impl State {
-    /// Refuses a request with an e-mail address, if the test wants that.
+    /// Refuses a request with an email address, if the test wants that.
     fn check_email(&self, new: &NewIntent) -> Result<(), IntentError> {
         match self.refuses_emails.filter(|_| new.email.is_some()) {
             Some(code) => Err(IntentError { code: Some(code.to_owned()), ..IntentError::default() }),

@@ -191,7 +191,7 @@ pub async fn a_stored_cart_is_read_unchanged(shelf: &impl Shelf) {
     assert!(matches!(unknown, Err(StoreError::Conflict)), "a cart that is not stored has no version");
 }
 
-/// An e-mail address from before its grammar was checked is read without the check.
+/// An email address from before its grammar was checked is read without the check.
 pub async fn a_cart_stored_before_the_present_rules_is_read_unchanged(shelf: &impl Shelf) {
     let carts = shelf.carts();
     assert!(Email::new("x@gmail").is_err());

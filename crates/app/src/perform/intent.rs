@@ -44,7 +44,7 @@ impl App {
             }
             // Stripe has created nothing, which is stored: the next request has another key.
             PerformError::Gateway(GatewayError::KeyExhausted(_)) => Ok(None),
-            // The refusal is stored, and the next request goes without the e-mail address.
+            // The refusal is stored, and the next request goes without the email address.
             PerformError::Gateway(GatewayError::Refused(error))
                 if order.goes_on_without(order.email.as_ref(), &error) =>
             {

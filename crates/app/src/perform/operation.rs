@@ -81,7 +81,7 @@ impl App {
         let failure = ProviderFailure::Refused(error.clone());
         let order = self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
         if let Some(again) = order.operation.as_ref().filter(|it| matches!(it.kind, OperationKind::Edit { .. })) {
-            // The edit goes on without the e-mail address, which Stripe cannot refuse again.
+            // The edit goes on without the email address, which Stripe cannot refuse again.
             return Box::pin(self.operate(id, again.number)).await;
         }
         if matches!(operation.kind, OperationKind::Capture { .. }) {

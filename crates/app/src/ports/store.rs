@@ -516,7 +516,7 @@ impl IdempotencyKey {
 
     /// Id of an order that is placed with this key at `now`: a UUID of version 7 whose random bits are those of the
     /// digest. If a restore loses the order, a repeated request gets an id with the same random bits, by which the lost
-    /// order is recognised in Stripe's metadata.
+    /// order is recognized in Stripe's metadata.
     pub fn order_id(&self, now: Timestamp) -> OrderId {
         /// Bits after the milliseconds, the version among them.
         const TAIL: u128 = (1 << 80) - 1;

@@ -76,7 +76,7 @@ pub struct CartData {
     pub order_named_at: Timestamp,
     /// Customer of the cart; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// E-mail address for the receipt.
+    /// Email address for the receipt.
     pub email: Option<Email>,
     /// Currency of all amounts of the cart.
     pub currency: Currency,
@@ -327,7 +327,7 @@ impl Cart {
         if code.is_some() && self.coupons.len() == before { Err(CartError::CouponNotThere) } else { Ok(self) }
     }
 
-    /// Sets the e-mail address for the receipt.
+    /// Sets the email address for the receipt.
     #[must_use]
     pub fn with_email(mut self, email: Email) -> Self {
         self.data.email = Some(email);

@@ -36,8 +36,8 @@ pub enum CheckoutError {
     /// The cart is empty.
     #[error("the cart is empty")]
     NoLines,
-    /// The e-mail address for the receipt is missing.
-    #[error("an e-mail address is required")]
+    /// The email address for the receipt is missing.
+    #[error("an email address is required")]
     NoEmail,
     /// The shipping address is missing.
     #[error("a shipping address is required")]
@@ -63,7 +63,7 @@ pub enum CheckoutError {
 }
 
 impl Cart {
-    /// Returns what is missing to leave `step`. The e-mail address and the full quick address are required only before the
+    /// Returns what is missing to leave `step`. The email address and the full quick address are required only before the
     /// payment step: a wallet sends them after its customer has confirmed.
     fn missing_in(&self, step: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         match step {
@@ -116,7 +116,7 @@ impl Cart {
         self.missing_between(CheckoutStep::Cart, CheckoutStep::Payment, terms)
     }
 
-    /// Everything that is missing between the steps `from` and `goal`: lines first, then the e-mail address, then the
+    /// Everything that is missing between the steps `from` and `goal`: lines first, then the email address, then the
     /// rest.
     fn missing_between(&self, from: CheckoutStep, goal: CheckoutStep, terms: &Terms) -> Vec<CheckoutError> {
         let between = CheckoutStep::ALL.into_iter().filter(|it| (from..goal).contains(it));

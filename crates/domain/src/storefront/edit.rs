@@ -45,7 +45,7 @@ impl PaymentMethodChoice {
 /// Edit of a cart at checkout. By default nothing is changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckoutEdit {
-    /// New e-mail address of the receipt.
+    /// New email address of the receipt.
     pub email: Option<Email>,
     /// Edit of the customer's note to the shop.
     pub special_instructions: FieldEdit<Text<1, 1000>>,

@@ -39,7 +39,7 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
 pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
     let Some(demo) = &api.demo else { return Err(Problem::no_such_path()) };
     let setup = json!({
-        "catalogue": catalogue(&api).await?,
+        "catalog": catalog(&api).await?,
         "publishable_key": api.publishable_key,
         "stripe_url": demo.stripe_url,
     });
@@ -70,7 +70,7 @@ fn policy(api: &Api, demo: &Demo) -> String {
     )
 }
 
-async fn catalogue(api: &Api) -> Result<Vec<Value>, Problem> {
+async fn catalog(api: &Api) -> Result<Vec<Value>, Problem> {
     let currency = api.storefront.currency();
     let variants = api.storefront.variants(None, VARIANTS_MAX).await?;
     let shown = variants.iter().filter_map(|it| {

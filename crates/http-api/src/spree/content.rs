@@ -193,7 +193,7 @@ fn variant(id: &str, item: &LineItem) -> Resource {
     let sku = item.sku.as_ref().map(Text::as_str);
     let mut attributes = json!({ "sku": sku, "name": item.name.as_str(), "description": item.description.as_str() });
     put_money(&mut attributes, &[("price", item.unit_amount())]);
-    // Storefronts include relationships of the catalogue, which are empty here.
+    // Storefronts include relationships of the catalog, which are empty here.
     let relations = vec![
         ("product", Relation::One(None)),
         ("images", Relation::Many(Vec::new())),

@@ -113,7 +113,7 @@ pub(super) struct Show {
 /// Most paths in `include`.
 const INCLUDES_MAX: usize = 50;
 
-/// Relationships of a resource type, each with the type that it leads to. That is `None` for resources of the catalogue and
+/// Relationships of a resource type, each with the type that it leads to. That is `None` for resources of the catalog and
 /// others that are not stored here: the relationship is always empty, and any path below it is accepted. `None` for an
 /// unknown resource type.
 fn relationships(kind: &str) -> Option<&'static [(&'static str, Option<&'static str>)]> {

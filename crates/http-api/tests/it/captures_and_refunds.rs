@@ -181,7 +181,7 @@ async fn a_repeated_idempotency_key_gives_the_same_refund() {
 }
 
 #[actix_web::test]
-async fn authorised_money_is_captured_in_part() {
+async fn authorized_money_is_captured_in_part() {
     let sale = Sale::payable("manual").await;
     let early = sale.call(Method::POST, "/capture", Value::Null).await;
     assert_eq!((early.status, early.code()), (409, "payment_not_authorized"));

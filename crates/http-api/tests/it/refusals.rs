@@ -68,7 +68,7 @@ async fn a_field_beyond_its_limits_is_named_and_nothing_is_stored() {
         ("below Stripe's minimum", with(|it| it["line_items"] = json!(many(49))), "amount", "at least 0.50 usd"),
         ("above Stripe's maximum", line("amount", json!(60_000_000)), "amount", "at most 999999.99 usd"),
         ("an odd customer", with(|it| it["customer"] = json!("a b")), "customer", "255"),
-        ("an odd email", with(|it| it["email"] = json!("ada")), "email", "e-mail"),
+        ("an odd email", with(|it| it["email"] = json!("ada")), "email", "email"),
         ("an odd capture", with(|it| it["capture"] = json!("later")), "capture", "automatic or manual"),
         ("an odd adjustment", with(|it| it["adjustments"] = adjustment("gift", 1)), "adjustments[0].kind", "discount"),
         (
@@ -154,7 +154,7 @@ async fn problems_of_every_kind_are_reported_together_in_terms_of_json() {
     let expected = [
         "currency is missing",
         "customer must be a string",
-        "email must be an e-mail address like ada@example.com",
+        "email must be an email address like ada@example.com",
         "line_items[0].price is not a known field",
         "line_items[0].name must be a string",
         "line_items[0].amount must be an integer",

@@ -22,7 +22,7 @@ use paywright_testkit::Provider;
 const STORE: &str = "/api/v2/storefront";
 const PLATFORM: &str = "/api/v2/platform";
 const NOT_FOUND: &str = "The resource you were looking for could not be found.";
-const NO_EMAIL: &str = "Email must be an e-mail address like ada@example.com";
+const NO_EMAIL: &str = "Email must be an email address like ada@example.com";
 const NOT_ALLOWED: &str = "You are not authorized to access this page.";
 
 impl Service {
@@ -122,7 +122,7 @@ async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
             order(json!({ "email": 7, "special_instructions": [], "shipments_attributes": [["post"]],
                 "ship_address_attributes": { "country_iso": "ZZ", "city": {} } })),
             422,
-            "Email must be an e-mail address like ada@example.com, Special instructions must be a string, \
+            "Email must be an email address like ada@example.com, Special instructions must be a string, \
              Ship address country iso must be the two letters of a country, like DE, \
              Ship address city must be a string, and Shipments attributes[0] must be an object",
         ),
@@ -402,9 +402,9 @@ async fn a_document_has_the_requested_includes_and_fields() {
         (&json!("10.0"), &json!("$10.00"))
     );
     assert_eq!(shown["data"]["relationships"]["line_items"]["data"][0]["id"], first["id"]);
-    // Relationships of the catalogue are empty, and accepted.
-    let catalogue = "line_items.variant.product.images,line_items.variant.option_values,variants.images,user";
-    let asked = service.store(Method::GET, &format!("/cart?include={catalogue}"), &token, &Value::Null).await;
+    // Relationships of the catalog are empty, and accepted.
+    let catalog = "line_items.variant.product.images,line_items.variant.option_values,variants.images,user";
+    let asked = service.store(Method::GET, &format!("/cart?include={catalog}"), &token, &Value::Null).await;
     assert_eq!(asked.status, 200, "{asked:?}");
     // Shares of a discount add up: 10 % of 35.00 on 10.00 and 25.00.
     service.store(Method::PATCH, "/cart/apply_coupon_code", &token, &json!({ "coupon_code": "ten" })).await;

@@ -113,7 +113,7 @@ pub(crate) struct Server {
     /// Headers of every request.
     head: String,
     /// Period over which the connections begin, one after the other: if all began together and waited equally long for
-    /// a slow answer, they would stay synchronised.
+    /// a slow answer, they would stay synchronized.
     pub(crate) spread: Duration,
 }
 

@@ -127,8 +127,8 @@ async fn no_token_in_a_path_or_in_a_request_id_is_logged() {
         ("API key", dev.key.as_str()),
         ("client secret", secret),
         ("customer's token", dev.token.as_str()),
-        ("e-mail address", "ada@example"),
-        ("e-mail address", "ada%40example"),
+        ("email address", "ada@example"),
+        ("email address", "ada%40example"),
         ("Stripe's key", "4eC39HqLyjW"),
     ] {
         // The end of the word, which percent-encoding does not change.

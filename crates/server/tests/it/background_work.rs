@@ -40,7 +40,7 @@ impl Served {
         self.at_stripe(&path, &format!("payment_method={card}")).await;
     }
 
-    /// Places an order with manual capture and authorises its payment; returns the order's number and the intent's id.
+    /// Places an order with manual capture and authorizes its payment; returns the order's number and the intent's id.
     pub(crate) async fn authorized(&self, mut body: Value) -> (String, String) {
         body["capture"] = json!("manual");
         let (order, intent) = self.payable(&body).await;
@@ -84,7 +84,7 @@ async fn payments_are_found_without_webhook_or_callback() {
     }
 }
 
-/// With webhooks: authorisation, capture, refund and dispute, each by its test card.
+/// With webhooks: authorization, capture, refund and dispute, each by its test card.
 #[tokio::test]
 async fn money_is_authorized_captured_refunded_and_disputed() {
     let shop = shop(None, true, "").await;

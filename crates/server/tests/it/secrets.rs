@@ -33,8 +33,8 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
     assert!(logged.lines().count() > 100 && logged.contains(order["id"].as_str().unwrap()), "it does log");
     assert!(logged.contains("Stripe refused a call"), "it does log refusals");
     for (name, word) in [
-        ("e-mail address", "ada@example.com"),
-        ("refused e-mail address", "zo\u{eb}@example.com"),
+        ("email address", "ada@example.com"),
+        ("refused email address", "zo\u{eb}@example.com"),
         ("customer's name", "Lovelace"),
         ("customer's street", "Analytical"),
         ("query with a token", "order_token="),

@@ -25,7 +25,7 @@ use restore::Backup;
 const PASSES: [u32; 3] = [3, 95, 185];
 
 /// As [`PASSES`], while no caller waits for an answer: an hour, the lifetime of an idempotency key, that of an
-/// authorisation. Requests and steps of a worker have deadlines and do not last so long.
+/// authorization. Requests and steps of a worker have deadlines and do not last so long.
 const LONG_PASSES: [u32; 3] = [3600, 90_000, 8 * 86_400];
 
 /// Most time that passes at random in one run, in seconds: Stripe lists an event for 30 days.

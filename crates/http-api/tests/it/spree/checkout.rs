@@ -105,7 +105,7 @@ async fn a_wallet_pays_through_sprees_quick_checkout() {
     assert_eq!(
         service.store(post.clone(), validated, &token, &json!({})).await.status,
         200,
-        "before there is an e-mail"
+        "before there is an email"
     );
     let rates = service.store(get, "/checkout/shipping_rates", &token, &Value::Null).await.body;
     let rate = rates["included"].as_array().unwrap().iter().find(|it| it["type"] == "shipping_rate").unwrap();

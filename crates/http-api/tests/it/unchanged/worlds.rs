@@ -27,7 +27,7 @@ pub(super) enum Stage {
     Paying,
     /// Paid order.
     Paid,
-    /// Order with an authorised payment.
+    /// Order with an authorized payment.
     Authorized,
     /// Customer's cart with an address.
     Address,

@@ -37,7 +37,7 @@ impl Front {
         answer(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    /// Creates a cart with a line, an e-mail address and an address.
+    /// Creates a cart with a line, an email address and an address.
     async fn cart(&self, caller: &mut Caller, email: &str, street: &str) -> Value {
         let made = self.call(caller, Method::POST, "/cart", &json!({})).await;
         let token = made.body["data"]["attributes"]["token"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
