@@ -11,9 +11,9 @@ use uuid::Uuid;
 pub enum Actor {
     /// An application with an API key.
     ApiKey {
-        /// Id of the key.
+        /// Id of the API key.
         key: Uuid,
-        /// Name of the key at that time, which stays readable after the key is deleted.
+        /// Name of the API key at the time of the change, stored so that it can be read after the key is deleted.
         key_name: String,
     },
     /// A person who ran a command of the program.

@@ -96,7 +96,7 @@ struct AtProvider {
     unknown: Vec<UnknownStatus>,
 }
 
-/// Stripe's lists since some time.
+/// Objects that Stripe lists since the start of the audited period, by order.
 #[derive(Default)]
 struct Listed {
     by_order: BTreeMap<OrderId, AtProvider>,

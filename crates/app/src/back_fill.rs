@@ -1,4 +1,4 @@
-//! Back-fill: events that no webhook has delivered, read from Stripe's list from where the last walk ended.
+//! Back-fill: events that no webhook has delivered, read from Stripe's list, starting where the last walk ended.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;

@@ -40,7 +40,7 @@ pub(crate) enum Attempt<T> {
 }
 
 impl<T> Attempt<T> {
-    /// The same attempt, with another form of its result.
+    /// Converts the result of the attempt.
     pub(crate) fn map<U>(self, done: impl FnOnce(T) -> U) -> Attempt<U> {
         match self {
             Self::Done(it) => Attempt::Done(done(it)),
@@ -49,7 +49,7 @@ impl<T> Attempt<T> {
         }
     }
 
-    /// The attempt whose commit had this outcome, and whose result is `done`.
+    /// Attempt that ended with this outcome of its commit; its result is `done`.
     pub(crate) fn committed(outcome: Result<(), StoreError>, done: T) -> Self {
         match outcome {
             Ok(()) => Self::Done(done),
@@ -91,7 +91,8 @@ impl App {
         .await
     }
 
-    /// As [`Self::retry`], where each attempt gets the state that the one before has left; the first gets `state`.
+    /// As [`Self::retry`], but passes `state` to the first attempt, and the state that an attempt returns to the next
+    /// one.
     pub(crate) async fn retry_with<S, T, E: From<StoreError>, A>(
         &self,
         mut state: S,
@@ -124,8 +125,8 @@ impl App {
         self.change_with_context(names, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
     }
 
-    /// Loads the order that the first of `names` to find one finds, commits what `decide` decides on it, and returns
-    /// the order as it is then. Each further attempt loads the order and decides again.
+    /// Loads the order with the first of `names` that is stored, commits the decision of `decide`, and returns the
+    /// changed order. Each further attempt loads the order and decides again.
     pub(crate) async fn change_with_context<E: From<GetOrderError> + From<StoreError>>(
         &self,
         names: &[OrderRef],

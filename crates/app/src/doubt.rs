@@ -27,7 +27,7 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    /// Doubt of a new request, which has written nothing.
+    /// Record of a new request, which has written nothing yet.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { has_written: AtomicBool::new(false), deadline: Deadline::new(clock) }
     }

@@ -11,7 +11,7 @@ use paywright_domain::{
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
 
-/// An order, explained.
+/// Explanation of an order: reasons for its state, history and next tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// The order.
@@ -129,8 +129,12 @@ fn mismatch_of(mismatch: Mismatch, intent: &str) -> String {
             let (of_intent, of_order) = if live { ("live", "test") } else { ("test", "live") };
             format!("{intent} is in {of_intent} mode, but the order is in {of_order} mode")
         }
-        Mismatch::PaymentNotConfirmed { told, received } => {
-            format!("An event said that {intent} received {}, but Stripe's API says {}", money(told), money(received))
+        Mismatch::PaymentNotConfirmed { reported, received } => {
+            format!(
+                "An event said that {intent} received {}, but Stripe's API says {}",
+                money(reported),
+                money(received)
+            )
         }
     }
 }

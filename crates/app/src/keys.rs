@@ -8,7 +8,7 @@ use crate::{ApiKey, App, StoreError};
 
 /// Time for which an API key is cached, in seconds: a revocation by another process takes effect here by then at the
 /// latest.
-pub const KEY_BELIEVED_SECONDS: u32 = 1;
+pub const KEY_CACHED_SECONDS: u32 = 1;
 /// Largest number of cached keys; a shop has a handful.
 const KEYS_MAX: usize = 1024;
 
@@ -20,7 +20,7 @@ impl KnownKeys {
     fn fresh(&self, digest: &[u8; 32], now: Timestamp) -> Option<ApiKey> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (read_at, key) = known.get(digest)?;
-        (*read_at <= now && now < read_at.plus_seconds(KEY_BELIEVED_SECONDS)).then(|| key.clone())
+        (*read_at <= now && now < read_at.plus_seconds(KEY_CACHED_SECONDS)).then(|| key.clone())
     }
 
     fn remember(&self, key: &ApiKey, now: Timestamp) {
@@ -38,7 +38,7 @@ impl KnownKeys {
 
 impl App {
     /// Finds the active API key whose text has this SHA-256 digest. A key that another process has revoked may be
-    /// accepted for [`KEY_BELIEVED_SECONDS`] more.
+    /// accepted for [`KEY_CACHED_SECONDS`] more.
     pub async fn authenticate(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let now = self.clock.now();
         let found = match self.known_keys.fresh(digest, now) {

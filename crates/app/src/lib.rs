@@ -59,7 +59,7 @@ pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
 pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use get_order::GetOrderError;
-pub use keys::KEY_BELIEVED_SECONDS;
+pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
@@ -99,7 +99,7 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Stripe, for requests that callers wait for.
     pub gateway: Arc<dyn PaymentGateway>,
-    /// Stripe, for the worker, whose calls come after those of the callers.
+    /// Stripe, for the worker: requests that callers wait for are sent before its own.
     pub background: Arc<dyn PaymentGateway>,
     /// Stripe's lists.
     pub records: Arc<dyn ProviderRecords>,

@@ -42,9 +42,9 @@ pub(crate) fn event(event: &ReceivedEvent) {
         ProviderUpdate::Intent(snapshot) => &snapshot.intent,
         ProviderUpdate::Refund(refund) => &refund.intent,
         ProviderUpdate::Dispute(dispute) => &dispute.intent,
-        ProviderUpdate::Notice { intent, .. } | ProviderUpdate::Proceeds(intent) | ProviderUpdate::Look(intent) => {
-            intent
-        }
+        ProviderUpdate::Notice { intent, .. }
+        | ProviderUpdate::Proceeds(intent)
+        | ProviderUpdate::ReadRequired(intent) => intent,
         ProviderUpdate::Nothing => return,
     };
     span.record("intent", field::display(intent));

@@ -64,7 +64,7 @@ pub enum PlaceOrderError {
 struct Placement {
     decision: Decision,
     at: Timestamp,
-    /// Whether a commit of this order may have been done.
+    /// Whether an earlier attempt may have committed this order.
     in_doubt: bool,
 }
 

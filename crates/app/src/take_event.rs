@@ -96,8 +96,8 @@ impl App {
         let foreign = || (EventStatus::Foreign, Some(NOT_OURS.to_owned()), None);
         let (status, error, due_at) = match &received.update {
             ProviderUpdate::Nothing => (EventStatus::Ignored, None, None),
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) => (EventStatus::Parked, None, Some(now)),
+            ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) if is_foreign() => foreign(),
+            ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) => (EventStatus::Parked, None, Some(now)),
             update @ (ProviderUpdate::Intent(_)
             | ProviderUpdate::Refund(_)
             | ProviderUpdate::Dispute(_)
@@ -159,7 +159,7 @@ impl App {
                 let decide = |order: &Order, now| Some(order.notice(intent, *kind, reason.clone(), now));
                 self.change_order_of(intent, context, decide).await
             }
-            ProviderUpdate::Look(_) | ProviderUpdate::Proceeds(_) | ProviderUpdate::Nothing => {
+            ProviderUpdate::ReadRequired(_) | ProviderUpdate::Proceeds(_) | ProviderUpdate::Nothing => {
                 not_yet(&"the event itself changes no order")
             }
         }
@@ -295,9 +295,9 @@ impl App {
             }
             ProviderUpdate::Refund(refund) => &refund.intent,
             ProviderUpdate::Dispute(dispute) => &dispute.intent,
-            ProviderUpdate::Notice { intent, .. } | ProviderUpdate::Look(intent) | ProviderUpdate::Proceeds(intent) => {
-                intent
-            }
+            ProviderUpdate::Notice { intent, .. }
+            | ProviderUpdate::ReadRequired(intent)
+            | ProviderUpdate::Proceeds(intent) => intent,
         };
         let read_context = CommitContext { received: None, ..context.clone() };
         let order = match self.settle_from_stripe(intent, &read_context).await? {
@@ -305,7 +305,7 @@ impl App {
             Err(not_settled) => return Ok(not_settled),
         };
         match update {
-            ProviderUpdate::Look(_) => {
+            ProviderUpdate::ReadRequired(_) => {
                 let (order, mut unknown) = self.read_refunds(intent, order).await?;
                 unknown.extend(self.import_disputes(intent, &read_context).await?.1);
                 Ok(unknown.first().map_or(Applied::To(order.id), |it| Applied::NotYet(it.to_string())))

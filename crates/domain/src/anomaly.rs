@@ -67,7 +67,8 @@ pub enum Mismatch {
     /// Stripe has received less than an event reported: nothing at all where it does not know the intent.
     PaymentNotConfirmed {
         /// Amount received according to events.
-        told: Money,
+        #[cfg_attr(feature = "serde", serde(rename = "told"))]
+        reported: Money,
         /// Amount received according to Stripe's answer.
         received: Money,
     },

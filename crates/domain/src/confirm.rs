@@ -9,8 +9,8 @@ use crate::{
 /// Amounts of a [`Mismatch::PaymentNotConfirmed`]: reported by events, and received according to Stripe.
 const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
     match kind {
-        AnomalyKind::Mismatch { mismatch: Mismatch::PaymentNotConfirmed { told, received }, .. } => {
-            Some((told, received))
+        AnomalyKind::Mismatch { mismatch: Mismatch::PaymentNotConfirmed { reported, received }, .. } => {
+            Some((reported, received))
         }
         AnomalyKind::Mismatch {
             mismatch:
@@ -26,13 +26,13 @@ const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
 }
 
 impl Order {
-    /// Whether Stripe's last answer has less of a payment than an event reported.
+    /// Whether Stripe's last answer shows a smaller payment than an event reported.
     pub fn is_not_confirmed(&self, intent: &IntentId) -> bool {
         let of_intent = self.anomalies.iter().filter(|it| it.intent.as_ref() == Some(intent));
-        of_intent.filter_map(|it| unconfirmed(it.kind)).any(|(told, _)| self.lacks_money(intent, told))
+        of_intent.filter_map(|it| unconfirmed(it.kind)).any(|(reported, _)| self.lacks_money(intent, reported))
     }
 
-    /// Whether `intent` has received money after its refund by a policy was dropped because it had received none.
+    /// Whether a policy's refund of `intent` was dropped because no money was received, and money was received since.
     pub(crate) fn has_late_money(&self, intent: &IntentId) -> bool {
         let is_dropped = |it: &Refund| {
             let has_failed =
@@ -46,7 +46,7 @@ impl Order {
     /// Whether `intent` has received less than was `reported`, and less than is due of it.
     pub(crate) fn lacks_money(&self, intent: &IntentId, reported: Money) -> bool {
         self.intent(intent).is_some_and(|it| {
-            let due = it.capture_asked.unwrap_or(self.total);
+            let due = it.capture_requested.unwrap_or(self.total);
             it.received.minor() < reported.minor().min(due.minor())
         })
     }
@@ -125,7 +125,7 @@ impl Decision {
         if let Some(place) = self.order.data.intents.iter_mut().find(|it| it.id == reported.id) {
             *place = after.clone();
         }
-        let mismatch = Mismatch::PaymentNotConfirmed { told: reported.received, received };
+        let mismatch = Mismatch::PaymentNotConfirmed { reported: reported.received, received };
         let reason = read.map_or(IntentError::RESOURCE_MISSING, |it| it.status.name());
         self.record_mismatch(reported.id.clone(), mismatch, policies.on(mismatch), Some(reason.to_owned()), now);
         match &self.order.state {
@@ -156,14 +156,16 @@ impl Decision {
         unreported.map(|it| it.number)
     }
 
-    /// Makes an order that was paid by an unconfirmed event paid by another intent that has received the amount due, if
-    /// there is one: it counted as a second payment until now. Its refund is sent only after the first payment is
+    /// Replaces a payment that only an event reported by another intent that has received the amount due, if there is
+    /// one: that intent counted as a second payment until now. Its refund is sent only after the first payment is
     /// confirmed, so that a refund that was decided on can be dropped.
     fn pay_by_another(&mut self, now: Timestamp) {
         let (state, total) = (self.order.state.clone(), self.order.total);
         let OrderState::Paid { by, .. } = state else { return };
         let mut others = self.order.intents.iter().filter(|it| it.id != by && it.status == IntentStatus::Succeeded);
-        let Some(other) = others.find(|it| it.received == it.capture_asked.unwrap_or(total)).cloned() else { return };
+        let Some(other) = others.find(|it| it.received == it.capture_requested.unwrap_or(total)).cloned() else {
+            return;
+        };
         if let Some(number) = self.unreported_refund(&other.id, Some(RefundOrigin::Policy)) {
             self.move_refund(number, RefundStatus::Failed, Some(RefundFailure::Superseded));
         }

@@ -11,7 +11,7 @@ pub enum CaptureMethod {
     /// Immediately after the customer's confirmation.
     #[default]
     Automatic,
-    /// At the shop's request; until then the money is authorized only.
+    /// At the shop's request; until then the payment is only authorized.
     Manual,
 }
 
@@ -34,13 +34,13 @@ pub enum IntentStatus {
     RequiresConfirmation,
     /// Waits for an action of the customer, such as 3-D Secure.
     RequiresAction,
-    /// Is being processed by the bank.
+    /// The bank is processing the payment.
     Processing,
-    /// Is authorized and waits for the capture.
+    /// The payment is authorized and waits for its capture.
     RequiresCapture,
-    /// Is paid. A terminal status.
+    /// The payment succeeded. A terminal status.
     Succeeded,
-    /// Is canceled. A terminal status.
+    /// The PaymentIntent is canceled. A terminal status.
     Canceled,
 }
 
@@ -252,7 +252,7 @@ pub struct PaymentIntent {
     /// Amount that is authorized and may be captured.
     pub capturable: Money,
     /// Amount that the shop has requested to capture: the amount due of this intent.
-    pub capture_asked: Option<Money>,
+    pub capture_requested: Option<Money>,
     /// Balance transaction of the payment, once it is known.
     pub proceeds: Option<Proceeds>,
     /// Error of the last attempt to pay, if it failed.
@@ -264,7 +264,7 @@ pub struct PaymentIntent {
 }
 
 impl PaymentIntent {
-    /// Intent before its first snapshot is folded in.
+    /// Intent before its first snapshot is applied.
     pub(crate) fn first_seen(snapshot: &IntentSnapshot, revision: u32, now: Timestamp) -> Self {
         Self {
             id: snapshot.intent.clone(),
@@ -274,7 +274,7 @@ impl PaymentIntent {
             received: Money::zero(snapshot.amount.currency()),
             confirmed_at: None,
             capturable: Money::zero(snapshot.amount.currency()),
-            capture_asked: None,
+            capture_requested: None,
             proceeds: None,
             last_error: None,
             as_of: Timestamp::EPOCH,
@@ -322,9 +322,9 @@ impl PaymentIntent {
         self.status.rank() == 0 && !untouched
     }
 
-    /// Folds a snapshot in. Any snapshots, repeated and in any order, end in the same status and the same money as long
-    /// as one of them is the newest: the status only rises in rank, a terminal status never changes, and the amount
-    /// received only grows. Of two open statuses the later one wins. Where the order is unknown (see
+    /// Applies a snapshot to the intent. Any snapshots, repeated and in any order, end in the same status and the same
+    /// money as long as one of them is the newest: the status only rises in rank, a terminal status never changes, and
+    /// the amount received only grows. Of two open statuses the later one wins. Where the order is unknown (see
     /// [`IntentSnapshot::as_of_max`]), the last snapshot wins, except one in the status of a new intent: no transition
     /// leads back to that status, so that it is the older one.
     #[must_use]

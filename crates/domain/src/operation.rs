@@ -225,7 +225,7 @@ impl Order {
             OrderState::Open => {}
             OrderState::Paid { by, .. } if self.is_not_confirmed(by) => return Err(NotNow::HeldForReview.into()),
             OrderState::Paid { by, .. } => {
-                let Some(captured) = self.intent(by).and_then(|it| it.capture_asked) else {
+                let Some(captured) = self.intent(by).and_then(|it| it.capture_requested) else {
                     return Err(CaptureError::Paid);
                 };
                 let is_part =
@@ -258,7 +258,7 @@ impl Order {
         let id = intent.id.clone();
         let mut decision = Decision::unchanged(self.clone());
         if let Some(intent) = decision.order.data.intents.iter_mut().find(|it| it.id == id) {
-            intent.capture_asked = requested;
+            intent.capture_requested = requested;
         }
         decision.begin(id, OperationKind::Capture { amount }, now);
         Ok(decision.dated(now))
@@ -496,7 +496,7 @@ impl Decision {
         if let OperationKind::Capture { .. } = operation.kind {
             let captured = self.order.data.intents.iter_mut().find(|it| it.id == operation.intent);
             if let Some(intent) = captured.filter(|it| it.status != IntentStatus::Succeeded) {
-                intent.capture_asked = None;
+                intent.capture_requested = None;
             }
         }
         self.facts.push(Fact::OperationDropped {
@@ -693,7 +693,7 @@ mod tests {
         let error = ProviderFailure::Refused(IntentError::of_code("x"));
         let refused = begun.operation_failed(1, &error, at(302));
         assert_eq!(refused.order.payment_state().name(), "authorized");
-        assert_eq!(refused.order.intents[0].capture_asked, None);
+        assert_eq!(refused.order.intents[0].capture_requested, None);
         assert_eq!(kinds(&refused), ["operation.dropped"]);
         assert_eq!(refused.order.operation_failed(1, &error, at(303)), Decision::unchanged(refused.order.clone()));
         let second = refused.order.capture(None, at(304)).unwrap().order.operation.clone().unwrap();

@@ -327,8 +327,8 @@ impl Order {
             AnomalyKind::Mismatch { mismatch, policy: Policy::HoldForReview } => match mismatch {
                 // The account of the other mode has this money: it cannot be refunded from here.
                 Mismatch::WrongLivemode { .. } => true,
-                Mismatch::PaymentNotConfirmed { told, .. } => {
-                    anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, told) || self.has_late_money(it))
+                Mismatch::PaymentNotConfirmed { reported, .. } => {
+                    anomaly.intent.as_ref().is_some_and(|it| self.lacks_money(it, reported) || self.has_late_money(it))
                 }
                 Mismatch::PaidAfterCancel { .. }
                 | Mismatch::SecondPayment { .. }

@@ -29,9 +29,9 @@ impl IntentRequest {
 /// Next step to give a customer a PaymentIntent to pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentPlan {
-    /// Read the client secret of this payable intent at Stripe.
+    /// Reads the client secret of this payable intent from Stripe.
     Existing(IntentId),
-    /// Create a PaymentIntent at Stripe.
+    /// Creates a PaymentIntent at Stripe.
     Create {
         /// Request to send.
         request: IntentRequest,

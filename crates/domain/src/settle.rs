@@ -173,7 +173,7 @@ impl Decision {
     /// the total, or the part of it that the shop has requested to capture, or that was captured at Stripe by another
     /// program.
     pub(crate) fn apply_payment(&mut self, intent: &PaymentIntent, policies: Policies, now: Timestamp) {
-        let (expected, received) = (intent.capture_asked.unwrap_or(self.order.total), intent.received);
+        let (expected, received) = (intent.capture_requested.unwrap_or(self.order.total), intent.received);
         let mismatch = if received.currency() == expected.currency() {
             match &self.order.state {
                 OrderState::Canceled { .. } => Some(Mismatch::PaidAfterCancel { received }),
@@ -196,7 +196,7 @@ impl Decision {
                         self.pay_by(intent, now);
                         // The captured amount is the amount due from now on.
                         if let Some(known) = self.order.data.intents.iter_mut().find(|it| it.id == intent.id) {
-                            known.capture_asked = Some(received);
+                            known.capture_requested = Some(received);
                         }
                         if !released.is_zero() {
                             let kind = NoticeKind::PartiallyCaptured { captured: received, released };

@@ -41,47 +41,47 @@ impl Decision {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "snake_case"))]
 pub enum Task {
-    /// Create a PaymentIntent.
+    /// Creates a PaymentIntent.
     CreateIntent {
         /// Request to send.
         request: IntentRequest,
     },
-    /// Update a PaymentIntent to the content that an edit gives the order.
+    /// Updates a PaymentIntent to the content that an edit gives the order.
     UpdateIntent {
         /// Number of the operation.
         operation: u32,
     },
-    /// Cancel a PaymentIntent.
+    /// Cancels a PaymentIntent.
     CancelIntent {
         /// Number of the operation.
         operation: u32,
     },
-    /// Capture an authorized PaymentIntent.
+    /// Captures an authorized PaymentIntent.
     CaptureIntent {
         /// Number of the operation.
         operation: u32,
     },
-    /// Create a refund, and read it until it has succeeded or failed.
+    /// Creates a refund, and reads it until it has succeeded or failed.
     Refund {
         /// Number of the refund in its order.
         refund: u32,
     },
-    /// Read a PaymentIntent at intervals until it is terminal, in case a webhook is missed.
+    /// Reads a PaymentIntent at intervals until it is terminal, in case a webhook is missed.
     PollIntent {
         /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Read a PaymentIntent at Stripe to confirm the payment that an event reported.
+    /// Reads a PaymentIntent at Stripe to confirm the payment that an event reported.
     ConfirmPayment {
         /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Record that an authorization is about to end uncaptured.
+    /// Records that an authorization is about to end uncaptured.
     WatchAuthorization {
         /// Id of the authorized PaymentIntent.
         intent: IntentId,
     },
-    /// Cancel an order that was not paid in time.
+    /// Cancels an order that was not paid in time.
     ExpireOrder,
 }
 

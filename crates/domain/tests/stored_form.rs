@@ -236,7 +236,7 @@ fn each_anomaly_is_stored_under_its_name() {
         Mismatch::AmountDiffers { expected, received },
         Mismatch::WrongCurrency { expected, received },
         Mismatch::WrongLivemode { live: true },
-        Mismatch::PaymentNotConfirmed { told: expected, received },
+        Mismatch::PaymentNotConfirmed { reported: expected, received },
     ];
     let notices = [
         NoticeKind::RefundFailed { refund: 1 },

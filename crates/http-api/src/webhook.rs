@@ -1,4 +1,4 @@
-//! `POST /webhooks/stripe`. The signature is verified over the raw bytes before they are parsed, and 200 is answered
+//! `POST /webhooks/stripe`: webhooks of Stripe. The signature is verified over the raw bytes before they are parsed, and 200 is answered
 //! only after the commit: in every other case Stripe delivers the event again.
 
 use std::collections::BTreeMap;

@@ -158,7 +158,7 @@ fn content_of(kind: &str, object: Value, created_at: Timestamp, owner: Owner) ->
         | ProviderUpdate::Refund(_)
         | ProviderUpdate::Dispute(_)
         | ProviderUpdate::Proceeds(_)
-        | ProviderUpdate::Look(_)
+        | ProviderUpdate::ReadRequired(_)
         | ProviderUpdate::Nothing) => update,
     }))
 }
@@ -209,7 +209,7 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
     match kind {
         // The charge has the sum of its refunds but not the refunds, or says that an authorization has expired: Stripe
         // must be read.
-        "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::Look),
+        "charge.refunded" | "charge.expired" => of_intent(&ProviderUpdate::ReadRequired),
         // The fee is known once the charge has its balance transaction.
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
             of_intent(&ProviderUpdate::Proceeds)
@@ -218,7 +218,7 @@ fn update_from_ids(kind: &str, object: &Value) -> ProviderUpdate {
         "review.opened" => notice(NoticeKind::UnderReview),
         "review.closed" => notice(NoticeKind::ReviewClosed),
         _ if kind.starts_with("payment_intent.") || kind.starts_with("charge.dispute.") || is_refund(kind) => {
-            of_intent(&ProviderUpdate::Look)
+            of_intent(&ProviderUpdate::ReadRequired)
         }
         _ => ProviderUpdate::Nothing,
     }

@@ -107,7 +107,7 @@ fn each_event_type_becomes_its_update() {
     }
     for kind in ["charge.refunded", "charge.expired"] {
         let read = update(kind, &json!({ "id": "ch_1", "object": "charge", "payment_intent": "pi_1" }));
-        assert_eq!(read, ProviderUpdate::Look(intent()), "{kind}");
+        assert_eq!(read, ProviderUpdate::ReadRequired(intent()), "{kind}");
         assert_eq!(update(kind, &json!({ "id": "ch_1", "payment_intent": null })), ProviderUpdate::Nothing);
     }
     for (kind, field, notice) in [
@@ -162,7 +162,7 @@ fn objects(change: &dyn Fn(&mut Value)) -> [(&'static str, Value); 3] {
 }
 
 fn read_from_stripe() -> ProviderUpdate {
-    ProviderUpdate::Look(paywright_domain::IntentId::new("pi_1").unwrap())
+    ProviderUpdate::ReadRequired(paywright_domain::IntentId::new("pi_1").unwrap())
 }
 
 /// Stripe's enumerations are open, and a field may get another shape: the object is read from Stripe.

@@ -1,4 +1,4 @@
-//! `paywright audit`.
+//! `paywright audit`: compares the store with Stripe's lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

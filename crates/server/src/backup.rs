@@ -1,4 +1,4 @@
-//! `paywright backup`.
+//! `paywright backup`: copies a SQLite database.
 
 use crate::cli::BackupOptions;
 use crate::settings::Settings;

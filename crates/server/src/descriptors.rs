@@ -6,12 +6,12 @@ use paywright_http_api::CLOSING_MAX;
 
 use crate::Failure;
 
-/// Reserved for simultaneous calls to Stripe, each on its own connection.
+/// File descriptors reserved for simultaneous calls to Stripe, each on its own connection.
 const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
-/// Reserved for files, listeners, signals and the runtime.
+/// File descriptors reserved for files, listeners, signals and the runtime.
 const FOR_THE_PROCESS: u64 = 64;
-/// Reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`] connections are being
-/// closed.
+/// File descriptors reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`]
+/// connections are being closed.
 const FOR_EACH_WORKER: u64 = 8;
 /// Minimum number of client connections; with fewer the program does not start.
 const CLIENTS_MIN: u64 = 16;

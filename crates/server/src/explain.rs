@@ -1,4 +1,4 @@
-//! `paywright explain`.
+//! `paywright explain`: explains an order.
 
 use paywright_app::{OrderRef, OrderRefError, explain_order};
 

@@ -1,4 +1,4 @@
-//! `paywright keys`.
+//! `paywright keys`: creates, lists and revokes API keys.
 
 use paywright_app::{ApiKey, Scope};
 use paywright_http_api::ApiKeyText;

@@ -1,4 +1,4 @@
-//! `paywright migrate`.
+//! `paywright migrate`: applies missing migrations.
 
 use crate::cli::MigrateOptions;
 use crate::settings::Settings;

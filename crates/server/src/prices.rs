@@ -1,4 +1,4 @@
-//! `paywright prices`.
+//! `paywright prices`: imports prices and terms of sale.
 
 use std::collections::BTreeSet;
 use std::path::Path;

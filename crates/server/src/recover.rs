@@ -1,4 +1,4 @@
-//! `paywright recover`.
+//! `paywright recover`: imports from Stripe what a restored backup does not have.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `paywright token`.
+//! `paywright token`: signs a customer's token.
 
 use paywright_domain::CustomerId;
 use paywright_http_api::Tokens;

@@ -1,4 +1,4 @@
-//! `paywright database trust-timeline`.
+//! `paywright database trust-timeline`: chooses the PostgreSQL server to trust.
 
 use crate::cli::{DatabaseCommand, DatabaseOptions};
 use crate::settings::Settings;

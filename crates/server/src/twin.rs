@@ -1,4 +1,4 @@
-//! `paywright twin`.
+//! `paywright twin`: runs the stand-in for Stripe alone.
 
 use std::time::Duration;
 

@@ -269,7 +269,7 @@ impl Person {
             | ProviderUpdate::Dispute(_)
             | ProviderUpdate::Notice { .. }
             | ProviderUpdate::Proceeds(_)
-            | ProviderUpdate::Look(_)
+            | ProviderUpdate::ReadRequired(_)
             | ProviderUpdate::Nothing => None,
         });
         let Some((mut event, mut snapshot)) = newest else { return };

@@ -108,7 +108,7 @@ fn paid_means_settled(order: &Order, twin: &Twin, books: &mut Books) -> Checked 
     if !has_money(by) && !is_to_be_read {
         return fail("I2", format!("the order is paid by {by}, and Stripe has no money for it"));
     }
-    let expected = intent.capture_asked.unwrap_or(order.total);
+    let expected = intent.capture_requested.unwrap_or(order.total);
     let is_mismatch = |it: &Anomaly| matches!(it.kind, AnomalyKind::Mismatch { .. });
     let has_grown = order.anomalies.iter().any(|it| it.intent.as_ref() == Some(by) && is_mismatch(it));
     if intent.status != IntentStatus::Succeeded || (intent.received != expected && !has_grown) {

@@ -372,7 +372,7 @@ fn read_event(event: &Event) -> Option<ProviderEvent> {
         }
         kind if kind.starts_with("refund.") => ProviderUpdate::Refund(Box::new(read_refund(object)?)),
         kind if kind.starts_with("charge.dispute.") => ProviderUpdate::Dispute(Box::new(read_dispute(object, kind)?)),
-        "charge.refunded" | "charge.expired" => of_intent(ProviderUpdate::Look),
+        "charge.refunded" | "charge.expired" => of_intent(ProviderUpdate::ReadRequired),
         "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
             of_intent(ProviderUpdate::Proceeds)
         }

@@ -22,23 +22,24 @@ use crate::failure::Failure;
 use crate::pool::Lent;
 use crate::statement::{Binder, PreparedStatement, Text, text};
 
-/// Interval of the check whether abandoned statements are still running on the server.
-const LOOK: Duration = Duration::from_secs(2);
+/// Pause before each check whether abandoned statements are still running on the server.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Abandoned connections of a store, over all lanes.
 pub(crate) struct AbandonedConnections {
     count: AtomicUsize,
     max: usize,
     /// Held by the one task that runs the check.
-    asking: Mutex<()>,
+    checking: Mutex<()>,
     none_at_work: Notify,
 }
 
 impl AbandonedConnections {
-    /// Creates the counter for a store with `pooled` connections in all: it commits nothing more while half of them wait.
+    /// Creates the counter for a store with `pooled` connections in all: the store commits nothing while half of them
+    /// are abandoned.
     pub(crate) fn of(pooled: usize) -> Self {
         let max = pooled.div_ceil(2).max(1);
-        Self { count: AtomicUsize::new(0), max, asking: Mutex::new(()), none_at_work: Notify::new() }
+        Self { count: AtomicUsize::new(0), max, checking: Mutex::new(()), none_at_work: Notify::new() }
     }
 
     /// Whether any statement was abandoned and may still be running.
@@ -46,16 +47,16 @@ impl AbandonedConnections {
         self.count.load(Ordering::SeqCst) > 0
     }
 
-    /// Refuses a write, before it is sent, while so many are waiting that it would only wait as well.
+    /// Refuses a write, before it is sent, while half of the connections are abandoned: it would only wait as well.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let waiting = self.count.load(Ordering::SeqCst);
         if waiting < self.max { Ok(()) } else { Err(Failure::TooManyAbandoned(waiting)) }
     }
 
-    /// Returns whether no statement of this role is running on the current server. After a failover that is so: abandoned
+    /// Returns whether no statement of this role is running on the current server. After a failover none is: abandoned
     /// statements are on a server that is no longer used, and may never be answered.
     async fn ask(&self, shared: &Shared) -> bool {
-        let Ok(_turn) = self.asking.try_lock() else { return false };
+        let Ok(_turn) = self.checking.try_lock() else { return false };
         let at_work: Result<Vec<i64>, Failure> = shared.ask(RunningStatements).await;
         matches!(at_work.as_deref(), Ok([0]))
     }
@@ -67,9 +68,9 @@ impl AbandonedConnections {
         let ended = std::pin::pin!(connection.connection.batch_execute("SELECT 1"));
         let none_at_work = std::pin::pin!(async {
             loop {
-                let told = std::pin::pin!(self.none_at_work.notified());
-                let look = std::pin::pin!(sleep(LOOK));
-                if let Either::Left(_) = select(told, look).await {
+                let notified = std::pin::pin!(self.none_at_work.notified());
+                let interval = std::pin::pin!(sleep(CHECK_INTERVAL));
+                if let Either::Left(_) = select(notified, interval).await {
                     return;
                 }
                 if self.ask(&shared).await {

@@ -34,9 +34,9 @@ where
     T::Columns: Send,
     R: FromSqlRow<T::Columns, Pg> + Send + 'static,
 {
-    let asked = AsyncConnectionCore::load(&mut connection, Statement(question));
+    let answer = AsyncConnectionCore::load(&mut connection, Statement(question));
     Box::pin(async move {
-        let rows: Vec<_> = asked.await?.try_collect().await?;
+        let rows: Vec<_> = answer.await?.try_collect().await?;
         rows.iter().map(|row| R::build_from_row(row).map_err(DeserializationError)).collect()
     })
 }

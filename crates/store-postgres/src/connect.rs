@@ -45,7 +45,7 @@ const IDENTITY: &str = "
         END AS timeline
 ";
 
-/// The same query if timelines are not compared.
+/// Query for a server's role alone, if timelines are not compared.
 const WRITES: &str = "
     SELECT '' AS system, '' AS started, 0::bigint AS timeline,
         NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writes
@@ -126,7 +126,7 @@ impl Source {
     }
 
     /// Queries the servers again, and remembers their highest timeline.
-    pub(crate) async fn look(&self) -> Result<(), OpenError> {
+    pub(crate) async fn refresh(&self) -> Result<(), OpenError> {
         self.chosen(Moment::Running).await.map(drop)
     }
 

@@ -150,7 +150,7 @@ impl Failure {
     /// those are warnings, or end the connection.
     fn says(&self, beginning: &str) -> bool {
         match self {
-            Self::Database(DatabaseError(DatabaseErrorKind::Unknown, said)) => said.message().starts_with(beginning),
+            Self::Database(DatabaseError(DatabaseErrorKind::Unknown, error)) => error.message().starts_with(beginning),
             Self::Database(_)
             | Self::BadRow { .. }
             | Self::Connection(_)
@@ -216,8 +216,8 @@ mod tests {
 
     /// Errors of the server that may occur at or after a commit, a full disk included, leave the outcome unknown.
     #[test]
-    fn only_what_is_found_before_the_commit_is_told_as_a_refusal() {
-        for (said, told) in [
+    fn only_an_error_before_the_commit_is_a_refusal() {
+        for (text, expected) in [
             ("could not extend file \"base/5/16402\": No space left on device", "full"),
             ("could not extend file \"base/5/16402\": wrote only 4096 of 8192 bytes at block 7", "full"),
             ("deadlock detected", "conflict"),
@@ -230,14 +230,14 @@ mod tests {
             ("out of memory", "unknown"),
             ("kein Platz mehr", "unknown"),
         ] {
-            let failed = DatabaseError(DatabaseErrorKind::Unknown, Box::new(said.to_owned()));
+            let failed = DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
             let found = match Failure::from(failed).of_write() {
                 error if error.is_disk_full() => "full",
                 StoreError::Conflict => "conflict",
                 StoreError::Unknown(_) => "unknown",
                 StoreError::Unavailable(_) | StoreError::Corrupt(_) => "other",
             };
-            assert_eq!(found, told, "{said}");
+            assert_eq!(found, expected, "{text}");
         }
     }
 }

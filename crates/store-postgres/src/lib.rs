@@ -70,8 +70,8 @@ const VERSION_MIN: u32 = 13;
 /// lost.
 const ANSWER: Duration = Duration::from_secs(8);
 
-/// Interval of the check which server is the primary.
-const LOOK: Duration = Duration::from_secs(5);
+/// Pause between two checks of which server is the primary.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Options for using a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,8 +224,8 @@ impl PostgresStore {
 }
 
 impl PostgresStore {
-    /// Passes on the result of a statement, unless its server is known to be replaced by now: then what it wrote is lost
-    /// with it, and the caller reads again from the server that replaced it.
+    /// Returns the result of a statement, unless its server is known to be replaced by now: then the write is lost, and
+    /// the caller reads again from the new server.
     fn of_this_timeline<T>(&self, connection: &Lent, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.is_ok() && self.source.is_replaced(connection.timeline) { Err(Failure::Replaced) } else { answer }
     }
@@ -276,9 +276,9 @@ impl Watch {
         let source = source.timelines().is_some().then(|| source.clone())?;
         let watching = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 // Problems are logged where they are found; a missing server fails every request anyway.
-                drop(source.look().await);
+                drop(source.refresh().await);
             }
         });
         Some(Self(watching.abort_handle()))

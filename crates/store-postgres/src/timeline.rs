@@ -182,7 +182,7 @@ mod tests {
     }
 
     /// Choice or refusal as one word, with the timeline that is remembered.
-    fn told(servers: &[Server], known: Option<&Known>, moment: Moment) -> (String, Option<u32>) {
+    fn summary(servers: &[Server], known: Option<&Known>, moment: Moment) -> (String, Option<u32>) {
         let selection = select_server(servers, known, moment);
         let word = match selection.choice {
             Ok(None) => "none".into(),
@@ -226,18 +226,18 @@ mod tests {
         ] {
             let servers: Vec<Server> = servers.into_iter().cloned().collect();
             let before = before.map(known);
-            let got = told(&servers, before.as_ref(), moment);
+            let got = summary(&servers, before.as_ref(), moment);
             assert_eq!(got, (expected.to_owned(), remembered), "{servers:?} {before:?} {moment:?}");
         }
     }
 
     #[test]
-    fn two_servers_of_one_timeline_are_not_told_apart_and_one_with_two_names_is_one() {
+    fn two_servers_of_one_timeline_are_refused_and_one_with_two_names_counts_once() {
         let (left, right) = (server("left", "7", true, 2), server("right", "7", true, 2));
         for moment in [Moment::Start, Moment::Running] {
-            assert_eq!(told(&[left.clone(), right.clone()], Some(&known(1)), moment).0, "two left right");
+            assert_eq!(summary(&[left.clone(), right.clone()], Some(&known(1)), moment).0, "two left right");
             let again = Server { place: "alias".into(), ..left.clone() };
-            assert_eq!(told(&[left.clone(), again], None, moment).0, "left");
+            assert_eq!(summary(&[left.clone(), again], None, moment).0, "left");
         }
     }
 

@@ -217,14 +217,14 @@ mod tests {
         let (folder, file) = file("damaged");
         for text in [String::new(), "{}".into(), "{\"timeline\": 2".into(), " ".repeat(5000)] {
             fs::write(&file.0, &text).unwrap();
-            let told = file.read().unwrap_err().to_string();
-            assert!(told.contains("timeline.json is damaged") && told.contains("trust-timeline"), "{told}");
+            let error = file.read().unwrap_err().to_string();
+            assert!(error.contains("timeline.json is damaged") && error.contains("trust-timeline"), "{error}");
             assert!(file.raise(&known("7", 2)).is_err());
             assert_eq!(fs::read(&file.0).unwrap(), text.as_bytes(), "it is left as it was");
         }
         let nowhere = TimelineFile::at(folder.join("nowhere/timeline.json"));
-        let told = nowhere.raise(&known("7", 2)).unwrap_err().to_string();
-        assert!(told.contains("cannot be written") && told.contains("database.timeline_file"), "{told}");
+        let error = nowhere.raise(&known("7", 2)).unwrap_err().to_string();
+        assert!(error.contains("cannot be written") && error.contains("database.timeline_file"), "{error}");
         fs::remove_dir_all(folder).unwrap();
     }
 }

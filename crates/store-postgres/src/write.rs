@@ -313,7 +313,7 @@ impl<'a> Intents<'a> {
             received: intents.iter().map(|it| it.received.minor()).collect(),
             capturable: intents.iter().map(|it| it.capturable.minor()).collect(),
             refunded: intents.iter().map(|it| order.refunded_of(&it.id)).collect(),
-            capture_asked: intents.iter().map(|it| it.capture_asked.map(Money::minor)).collect(),
+            capture_asked: intents.iter().map(|it| it.capture_requested.map(Money::minor)).collect(),
             balance_currencies: proceeds().map(|it| it.map(|it| it.gross.currency().code())).collect(),
             balance_gross: proceeds().map(|it| it.map(|it| it.gross.minor())).collect(),
             balance_fees: proceeds().map(|it| it.map(|it| it.fee.minor())).collect(),

@@ -310,7 +310,7 @@ impl IntentRow {
             last_error: intent.last_error.as_ref().map(to_json).transpose()?,
             as_of: intent.as_of.unix_micros(),
             created_at: intent.created_at.unix_micros(),
-            capture_asked: intent.capture_asked.map(Money::minor),
+            capture_asked: intent.capture_requested.map(Money::minor),
             balance_currency: intent.proceeds.map(|it| it.gross.currency().code().to_owned()),
             balance_gross: intent.proceeds.map(|it| it.gross.minor()),
             balance_fee: intent.proceeds.map(|it| it.fee.minor()),
@@ -338,7 +338,7 @@ impl IntentRow {
             received: column("received").money(self.received, currency)?,
             confirmed_at: self.confirmed_at.map(|it| column("confirmed_at").time(it)).transpose()?,
             capturable: column("capturable").money(self.capturable, currency)?,
-            capture_asked: self.capture_asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
+            capture_requested: self.capture_asked.map(|it| column("capture_asked").money(it, currency)).transpose()?,
             proceeds,
             last_error: match self.last_error {
                 Some(text) => Some(column("last_error").json::<IntentError>(&text)?),

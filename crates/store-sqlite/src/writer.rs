@@ -80,9 +80,9 @@ impl Writer {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
         by_reserve: bool,
     ) -> Result<T, Failure> {
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let run: Run = Box::new(move |db| {
-            if tell.is_closed() {
+            if sender.is_closed() {
                 return Ran { answer: Box::new(|_| ()), broken: None };
             }
             let (result, broken) = match db {
@@ -90,11 +90,11 @@ impl Writer {
                 Err(failure) => (Err(failure), None),
             };
             // The caller may have been dropped; the write stays.
-            let answer = Box::new(move |group: Result<(), Failure>| drop(tell.send(group.and(result))));
+            let answer = Box::new(move |group: Result<(), Failure>| drop(sender.send(group.and(result))));
             Ran { answer, broken }
         });
         self.jobs.send(Job { run, by_reserve }).await.map_err(|_| Failure::Stopped)?;
-        told.await.map_err(|_| Failure::Stopped)?
+        receiver.await.map_err(|_| Failure::Stopped)?
     }
 }
 

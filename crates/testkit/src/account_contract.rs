@@ -16,7 +16,7 @@ enum Step {
     /// The intent has a status, as Stripe answers.
     Answered(IntentStatus),
     /// An event says that the intent succeeded.
-    Told,
+    Reported,
     /// Stripe has no such intent.
     Missing,
     /// Stripe confirms that the intent succeeded.
@@ -27,16 +27,16 @@ enum Step {
 
 const OF_ADA: [(&[Step], bool); 10] = {
     use IntentStatus::{Canceled as Ended, Processing, RequiresCapture, RequiresPaymentMethod, Succeeded};
-    use Step::{Answered, Canceled, Confirmed, Issued, Missing, Told};
+    use Step::{Answered, Canceled, Confirmed, Issued, Missing, Reported};
     [
         (&[], false),
         (&[Answered(Succeeded)], true),
         (&[Issued, Answered(Processing)], true),
         (&[Issued, Answered(Processing), Answered(RequiresPaymentMethod)], true),
         (&[Issued, Answered(Processing), Answered(Ended), Canceled], false),
-        (&[Told], true),
-        (&[Told, Missing], false),
-        (&[Told, Missing, Confirmed], true),
+        (&[Reported], true),
+        (&[Reported, Missing], false),
+        (&[Reported, Missing, Confirmed], true),
         (&[Issued], false),
         (&[Answered(RequiresCapture)], false),
     ]
@@ -48,9 +48,9 @@ async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
     let placed = Order::place(order_id(n), NewOrder { customer, ..new_order() }, at(NOW)).unwrap();
     let mut order = placed.order.clone();
     store.commit(first(placed)).await.unwrap();
-    let asked = requested(&order);
-    order = asked.order.clone();
-    store.commit(then(1, asked)).await.unwrap();
+    let decision = requested(&order);
+    order = decision.order.clone();
+    store.commit(then(1, decision)).await.unwrap();
     let name = format!("pi_{n}");
     let intent = IntentId::new(name.as_str()).unwrap();
     for (version, (step, seconds)) in (2..).zip(steps.iter().zip(1..)) {
@@ -65,7 +65,7 @@ async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
         let decision = match step {
             Step::Issued => settled(&seen(IntentStatus::RequiresPaymentMethod)),
             Step::Answered(status) => settled(&seen(*status)),
-            Step::Told => settled(&seen(IntentStatus::Succeeded).delivered_by_webhook()),
+            Step::Reported => settled(&seen(IntentStatus::Succeeded).delivered_by_webhook()),
             Step::Missing => read(None),
             Step::Confirmed => read(Some(&seen(IntentStatus::Succeeded))),
             Step::Canceled => order.cancel(CancelReason::Abandoned, at(NOW + seconds)).unwrap(),
@@ -75,7 +75,7 @@ async fn walk(store: &dyn Store, n: u32, customer: &str, steps: &[Step]) {
     }
 }
 
-/// Every state of an order, and the orders of another customer among them.
+/// Orders in every state are stored, among orders of another customer.
 pub async fn the_completed_orders_of_a_customer_are_read_by_page_and_counted(subject: &impl Subject) {
     let store = subject.store();
     let mut completed = Vec::new();

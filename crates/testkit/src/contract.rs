@@ -670,7 +670,7 @@ fn event(id: &str, status: EventStatus) -> ReceivedEvent {
         received_at: at(NOW + 1),
         via: "webhook",
         headers: [("user-agent".to_owned(), "é".to_owned())].into(),
-        update: ProviderUpdate::Look(IntentId::new("pi_1").unwrap()),
+        update: ProviderUpdate::ReadRequired(IntentId::new("pi_1").unwrap()),
         status,
         error: Some("why".into()),
         order: None,

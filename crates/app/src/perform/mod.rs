@@ -17,7 +17,7 @@ use crate::{Access, App, GatewayError, GetOrderError, OrderRef, SettleFromProvid
 /// Why a task was not done this time.
 #[derive(Debug, Error)]
 pub enum PerformError {
-    /// Stripe did not do it, or did not answer.
+    /// Stripe refused the request, or did not answer.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
     /// The order could not be read, or the store failed.
@@ -51,8 +51,8 @@ impl From<SettleFromProviderError> for PerformError {
 }
 
 impl PerformError {
-    /// The same as the error of a use case that has loaded the order: an answer that does not fit what is stored then
-    /// shows that the stored order is corrupt.
+    /// Converts to the error of a use case that has loaded the order: if an answer does not fit the order, the stored
+    /// order is corrupt.
     pub(crate) fn of_loaded_order<E: From<GatewayError> + From<GetOrderError> + From<StoreError>>(self) -> E {
         match self {
             Self::Gateway(error) => error.into(),

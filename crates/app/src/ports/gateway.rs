@@ -76,7 +76,7 @@ pub struct NewIntent {
     pub capture: CaptureMethod,
     /// Address to which Stripe sends its receipt.
     pub email: Option<Email>,
-    /// Person who pays.
+    /// Stripe customer and payment method of the payer.
     pub payer: Payer,
     /// Line items of the order.
     pub lines: Vec<LineItem>,

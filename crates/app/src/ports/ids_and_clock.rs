@@ -8,8 +8,8 @@ pub trait Clock: Send + Sync {
     /// Current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits after attempt number `attempt` (from 1) at something that others attempt too. The wait is random and grows
-    /// with the attempts, so that two that collided do not collide again.
+    /// Waits before the next attempt after the failed attempt number `attempt`, from 1. The wait is random and grows
+    /// with the attempts, so that two writers that collided do not collide again.
     async fn pause(&self, attempt: u32);
 }
 

@@ -80,7 +80,8 @@ pub enum ProviderUpdate {
     Proceeds(IntentId),
     /// A PaymentIntent, its refunds or its disputes changed in a way that the event does not say in full, or that this
     /// version does not understand: they must be read from Stripe.
-    Look(IntentId),
+    #[serde(rename = "look")]
+    ReadRequired(IntentId),
     /// The event changes no order.
     Nothing,
 }
@@ -95,7 +96,7 @@ impl ProviderUpdate {
             | Self::Dispute(_)
             | Self::Notice { .. }
             | Self::Proceeds(_)
-            | Self::Look(_)
+            | Self::ReadRequired(_)
             | Self::Nothing) => update,
         }
     }
@@ -106,7 +107,7 @@ impl ProviderUpdate {
             Self::Intent(snapshot) => Some(&snapshot.intent),
             Self::Refund(refund) => Some(&refund.intent),
             Self::Dispute(dispute) => Some(&dispute.intent),
-            Self::Notice { intent, .. } | Self::Proceeds(intent) | Self::Look(intent) => Some(intent),
+            Self::Notice { intent, .. } | Self::Proceeds(intent) | Self::ReadRequired(intent) => Some(intent),
             Self::Nothing => None,
         }
     }

@@ -6,8 +6,8 @@ use crate::{
     Version, Versioned, log,
 };
 
-/// Most closed carts of a customer that are passed on the way to an open one.
-const CLOSED_ON_THE_WAY_MAX: u32 = 20;
+/// Most closed carts that are skipped in the search for a customer's open cart.
+const CLOSED_CARTS_SKIPPED_MAX: u32 = 20;
 
 /// Lease of a request that creates a cart, in seconds.
 const CREATION_SECONDS: u32 = 30;
@@ -95,7 +95,7 @@ impl Storefront {
         }
         let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
         let currency = shopper.currency.unwrap_or(self.currency);
-        for _ in 0..CLOSED_ON_THE_WAY_MAX {
+        for _ in 0..CLOSED_CARTS_SKIPPED_MAX {
             let found = self.carts.open_cart(customer, currency).await?.ok_or(StorefrontError::NoCart)?;
             let session = self.with_order(found).await?;
             if session.awaits_money() {

@@ -9,7 +9,7 @@ const LEASE_SECONDS: u32 = 60;
 /// Number of carts on one page.
 const PAGE: u16 = 200;
 
-/// A walk through stored carts, to forget them.
+/// Walk through the stored carts that deletes some of them.
 #[derive(Debug, Clone, Copy)]
 enum Walk {
     /// All carts that were not changed for long.

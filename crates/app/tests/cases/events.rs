@@ -151,7 +151,7 @@ async fn an_event_of_another_api_version_is_read_from_stripe_and_warned_of_once(
     for id in ["evt_1", "evt_2"] {
         let old = ProviderEvent {
             other_version: Some(OtherVersion { version: "2024-06-20".to_owned(), expected: "2026-05-27.dahlia" }),
-            ..event(id, ProviderUpdate::Look(intent.clone()))
+            ..event(id, ProviderUpdate::ReadRequired(intent.clone()))
         };
         assert_eq!(take(&shop, old).await, EventStatus::Parked);
     }
@@ -199,7 +199,7 @@ async fn a_failed_read_of_a_parked_event_is_repeated_soon() {
     gateway.expect_intent().times(6).returning(|_| Err(GatewayError::Busy("429".into())));
     gateway.expect_intent().times(1).returning(|_| Err(GatewayError::NotFound));
     let shop = Shop::with(gateway).await;
-    let look = ProviderUpdate::Look(IntentId::new("pi_1").unwrap());
+    let look = ProviderUpdate::ReadRequired(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     for seconds in [0, 2, 4, 8, 16, 32, 64] {
         shop.after(seconds).await;
@@ -213,7 +213,7 @@ async fn an_event_is_not_given_up_while_stripe_cannot_be_read() {
     let mut gateway = MockGateway::new();
     gateway.expect_intent().returning(|_| Err(GatewayError::Misconfigured("the key was rotated".to_owned())));
     let shop = Shop::with(gateway).await;
-    let look = ProviderUpdate::Look(IntentId::new("pi_1").unwrap());
+    let look = ProviderUpdate::ReadRequired(IntentId::new("pi_1").unwrap());
     assert_eq!(take(&shop, event("evt_1", look)).await, EventStatus::Parked);
     shop.after(5 * 86_400).await;
     shop.after(5 * 86_400).await;
@@ -229,7 +229,7 @@ async fn an_event_that_requires_a_read_is_followed_by_one() {
     let order = shop.paid().await;
     let intent = order.paid_by().unwrap().id.clone();
     shop.provider().refund_at_dashboard(&intent, order.total);
-    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Look(intent))).await, EventStatus::Parked);
+    assert_eq!(take(&shop, event("evt_1", ProviderUpdate::ReadRequired(intent))).await, EventStatus::Parked);
     assert_eq!(shop.waker.woken(), 1);
     shop.after(0).await;
     assert_eq!(shop.order(&order).await.payment_state(), PaymentState::Refunded);
@@ -305,7 +305,7 @@ fn without_installation(intent: &IntentId) -> Vec<ProviderUpdate> {
         ProviderUpdate::Dispute(Box::new(dispute)),
         notice(NoticeKind::EarlyFraudWarning),
         notice(NoticeKind::UnderReview),
-        ProviderUpdate::Look(intent.clone()),
+        ProviderUpdate::ReadRequired(intent.clone()),
         ProviderUpdate::Proceeds(intent.clone()),
     ]
 }

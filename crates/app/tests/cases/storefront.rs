@@ -232,7 +232,7 @@ async fn a_guests_cart_and_its_order_are_claimed_by_the_customer_who_signs_in() 
     assert_eq!(front.orders().await.len(), 1);
     let eve = CustomerId::new("eve").unwrap();
     let refused = front.storefront.associate(&guest, &eve).await.unwrap_err();
-    assert!(matches!(refused, StorefrontError::Cart(CartError::AnothersAlready)), "{refused}");
+    assert!(matches!(refused, StorefrontError::Cart(CartError::OfAnotherCustomer)), "{refused}");
     let stranger = Shopper { customer: Some(eve), ..Shopper::default() };
     let name = order.payable_intent().unwrap().id.to_string();
     let shown = front.storefront.shown_intent(&stranger, Some(&name)).await;

@@ -154,7 +154,7 @@ pub enum CartError {
     NoSuchCoupon,
     /// The coupon is applied to the cart already.
     #[error("the coupon is applied to the cart already")]
-    CouponTakenAlready,
+    CouponAlreadyApplied,
     /// The coupon has no discount in the cart's currency.
     #[error("the coupon is not valid in {}", .0.code().to_uppercase())]
     CouponNotInCurrency(Currency),
@@ -163,10 +163,10 @@ pub enum CartError {
     TooManyCoupons,
     /// The coupon is not applied to the cart.
     #[error("the coupon is not applied to this cart")]
-    CouponNotThere,
+    CouponNotApplied,
     /// The cart belongs to another customer.
     #[error("the cart belongs to another customer")]
-    AnothersAlready,
+    OfAnotherCustomer,
     /// The terms have no such shipping rate for the shipping address.
     #[error("there is no such shipping rate for the shipping address")]
     NoSuchShippingRate,
@@ -308,7 +308,7 @@ impl Cart {
     pub fn with_coupon(mut self, code: CouponCode, terms: &Terms, now: Timestamp) -> Result<Self, CartError> {
         let coupon = terms.coupon(&code, now).ok_or(CartError::NoSuchCoupon)?;
         if self.coupons.contains(&code) {
-            return Err(CartError::CouponTakenAlready);
+            return Err(CartError::CouponAlreadyApplied);
         }
         if self.coupons.len() >= Self::COUPONS_MAX {
             return Err(CartError::TooManyCoupons);
@@ -324,7 +324,7 @@ impl Cart {
     pub fn without_coupon(mut self, code: Option<&CouponCode>) -> Result<Self, CartError> {
         let before = self.coupons.len();
         self.data.coupons.retain(|it| code.is_some_and(|code| it != code));
-        if code.is_some() && self.coupons.len() == before { Err(CartError::CouponNotThere) } else { Ok(self) }
+        if code.is_some() && self.coupons.len() == before { Err(CartError::CouponNotApplied) } else { Ok(self) }
     }
 
     /// Sets the email address for the receipt.
@@ -393,7 +393,7 @@ impl Cart {
     /// Assigns a guest's cart to `customer`.
     pub fn owned_by(mut self, customer: CustomerId) -> Result<Self, CartError> {
         if self.is_anothers(Some(&customer)) {
-            return Err(CartError::AnothersAlready);
+            return Err(CartError::OfAnotherCustomer);
         }
         self.data.customer = Some(customer);
         Ok(self)

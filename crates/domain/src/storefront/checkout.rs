@@ -174,8 +174,8 @@ impl Cart {
         Ok(self)
     }
 
-    /// Proceeds to the step `goal`, where a cart that has reached it stays as it is; without a goal, at least one step
-    /// and as far as nothing is missing. The error lists everything that is missing. The caller prices the cart again.
+    /// Proceeds to the step `goal`, unless the cart has reached it; without a goal, at least one step, and on until
+    /// something is missing. The error lists everything that is missing. The caller prices the cart again.
     pub fn advanced(
         self,
         goal: Option<CheckoutStep>,
@@ -491,8 +491,8 @@ mod tests {
                 filled.clone().with_coupon(code("dollars"), &terms(), at(2)),
                 CartError::CouponNotInCurrency(Currency::Eur),
             ),
-            (ten.clone().with_coupon(code("ten"), &terms(), at(2)), CartError::CouponTakenAlready),
-            (ten.without_coupon(Some(&code("five"))), CartError::CouponNotThere),
+            (ten.clone().with_coupon(code("ten"), &terms(), at(2)), CartError::CouponAlreadyApplied),
+            (ten.without_coupon(Some(&code("five"))), CartError::CouponNotApplied),
             (filled.clone().with_shipping_rate("post", &terms()), CartError::NoSuchShippingRate),
         ] {
             assert_eq!(changed, Err(problem));
@@ -502,7 +502,7 @@ mod tests {
         assert_eq!(owned.clone().owned_by(customer("ada")), Ok(owned.clone()));
         assert!(owned.is_anothers(Some(&customer("eve"))) && !cart().is_anothers(Some(&customer("eve"))));
         assert!(!owned.is_anothers(Some(&customer("ada"))) && !owned.is_anothers(None));
-        assert_eq!(owned.owned_by(customer("eve")), Err(CartError::AnothersAlready));
+        assert_eq!(owned.owned_by(customer("eve")), Err(CartError::OfAnotherCustomer));
         let full = (0..crate::Order::LINES_MAX)
             .try_fold(cart(), |cart, n| cart.with_more(&variant(&n.to_string(), 1), 1))
             .unwrap();

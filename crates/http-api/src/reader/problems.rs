@@ -95,12 +95,12 @@ impl FieldProblems {
         }
     }
 
-    /// Gives the value, or notes its error as a problem of `field`.
+    /// Returns the value, or notes its error as a problem of `field`.
     pub(crate) fn take<T, E: Display>(&mut self, field: impl AsRef<str>, value: Result<T, E>) -> Option<T> {
         value.map_err(|problem| self.note(field, problem)).ok()
     }
 
-    /// Gives the value, or notes its problem.
+    /// Returns the value, or notes its problem.
     pub(crate) fn keep<T>(&mut self, value: Result<T, FieldProblem>) -> Option<T> {
         value.map_err(|it| self.extend([it])).ok()
     }
@@ -118,7 +118,7 @@ impl FieldProblems {
         self.listed.into_iter().next()
     }
 
-    /// Gives the value of another part of the request, or adds that part's problems.
+    /// Returns the value of another part of the request, or adds that part's problems.
     pub(crate) fn merge<T>(&mut self, value: Result<T, Self>) -> Option<T> {
         match value {
             Ok(value) => Some(value),
@@ -131,7 +131,7 @@ impl FieldProblems {
         }
     }
 
-    /// Gives the value if no problem was found.
+    /// Returns the value if no problem was found.
     pub(crate) fn done<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.is_empty() => Ok(value),

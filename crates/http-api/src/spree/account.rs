@@ -71,7 +71,7 @@ pub(super) async fn orders(api: Data<Api>, request: HttpRequest, call: Call) -> 
     Ok(answer(StatusCode::OK, &document))
 }
 
-/// `GET /account/orders/{number}`.
+/// `GET /account/orders/{number}`: a completed order of the customer.
 pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let which = OrderRef::parse(&number).map_err(|_| Refusal::not_found())?;
@@ -79,26 +79,26 @@ pub(super) async fn order(api: Data<Api>, call: Call, number: Path<String>) -> R
     Ok(answer(StatusCode::OK, &call.show.one(&order_resource(&api, &order)?)))
 }
 
-/// `GET /account/credit_cards`.
+/// `GET /account/credit_cards`: the saved cards of the customer.
 pub(super) async fn credit_cards(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let cards = api.storefront.account_cards(&call.customer()?).await?;
     let shown: Vec<_> = cards.iter().map(resources::credit_card).collect();
     Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
-/// `GET /account/credit_cards/default`.
+/// `GET /account/credit_cards/default`: the customer's default card.
 pub(super) async fn default_credit_card(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let card = api.storefront.account_card(&call.customer()?, None).await?;
     Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
 }
 
-/// `GET /account/credit_cards/{card}`.
+/// `GET /account/credit_cards/{card}`: a saved card of the customer.
 pub(super) async fn credit_card(api: Data<Api>, call: Call, card: Path<String>) -> Result<HttpResponse, Refusal> {
     let card = api.storefront.account_card(&call.customer()?, Some(&card)).await?;
     Ok(answer(StatusCode::OK, &call.show.one(&resources::credit_card(&card))))
 }
 
-/// `DELETE /account/credit_cards/{card}`.
+/// `DELETE /account/credit_cards/{card}`: removes a saved card of the customer.
 pub(super) async fn remove_credit_card(
     api: Data<Api>,
     call: Call,

@@ -41,7 +41,7 @@ pub(super) async fn change_cart(
     cart(api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `POST /cart`.
+/// `POST /cart`: creates a cart, or returns the shopper's.
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let metadata = call.params.metadata("public_metadata")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
@@ -50,13 +50,13 @@ pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, R
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }
 
-/// `GET /cart`.
+/// `GET /cart`: the shopper's open cart.
 pub(super) async fn show(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let session = api.storefront.current(&call.shopper).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `DELETE /cart`.
+/// `DELETE /cart`: deletes the cart, and cancels its order.
 pub(super) async fn remove(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     run(async move { storefront.remove_cart(&shopper).await }).await?;
@@ -80,7 +80,7 @@ fn not_positive() -> Refusal {
     Refusal::failed("Quantity has to be greater than 0")
 }
 
-/// `POST /cart/add_item`: `variant_id`, and `quantity`, which is 1 by default.
+/// `POST /cart/add_item`: adds `quantity` (by default 1) of `variant_id`.
 pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (variant, quantity) = (variant_id(&call.params)?, quantity(&call.params)?.unwrap_or(1));
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
@@ -88,20 +88,20 @@ pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse,
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `PATCH /cart/set_quantity`: `line_item_id` and `quantity`.
+/// `PATCH /cart/set_quantity`: sets the `quantity` of `line_item_id`.
 pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let line: LineId = call.params.required("line_item_id")?.parse().map_err(Refusal::from)?;
     let quantity = quantity(&call.params)?.ok_or_else(not_positive)?;
     change_cart(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
 }
 
-/// `DELETE /cart/remove_line_item/{line}`.
+/// `DELETE /cart/remove_line_item/{line}`: removes a line.
 pub(super) async fn remove_line_item(api: Data<Api>, call: Call, path: Path<String>) -> Result<HttpResponse, Refusal> {
     let line: LineId = path.parse().map_err(Refusal::from)?;
     change_cart(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
 }
 
-/// `PATCH /cart/empty`.
+/// `PATCH /cart/empty`: removes all lines.
 pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     change_cart(&api, call, |cart, _, _| Ok(cart.emptied())).await
 }
@@ -111,13 +111,13 @@ pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
     CouponCode::new(text).map_err(|_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon).into())
 }
 
-/// `PATCH /cart/apply_coupon_code`: `coupon_code`.
+/// `PATCH /cart/apply_coupon_code`: applies `coupon_code`.
 pub(super) async fn apply_coupon_code(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let code = coupon(&call.params.text("coupon_code")?.unwrap_or_default())?;
     change_cart(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
 }
 
-/// `DELETE /cart/remove_coupon_code/{code}`.
+/// `DELETE /cart/remove_coupon_code/{code}`: removes a coupon.
 pub(super) async fn remove_coupon_code(
     api: Data<Api>,
     call: Call,
@@ -132,7 +132,7 @@ pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<Ht
     change_cart(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
 }
 
-/// `GET /cart/estimate_shipping_rates?country_iso=`.
+/// `GET /cart/estimate_shipping_rates?country_iso=`: the shipping rates to a country.
 pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let given = call.params.text("country_iso")?.map(|it| it.parse::<CountryCode>()).transpose();
     let given = given.map_err(|problem| call.params.problem("country_iso", problem))?;
@@ -146,7 +146,7 @@ pub(super) async fn estimate_shipping_rates(api: Data<Api>, call: Call) -> Resul
     Ok(answer(StatusCode::OK, &call.show.many(&rates)))
 }
 
-/// `PATCH /cart/associate`: `guest_order_token`, and a customer's bearer token.
+/// `PATCH /cart/associate`: assigns the cart of `guest_order_token` to the customer of the bearer token.
 pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let customer = call.customer()?;
     let token = call.params.text("guest_order_token")?;
@@ -158,7 +158,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `PATCH /cart/change_currency`: `new_currency`.
+/// `PATCH /cart/change_currency`: changes the currency to `new_currency`.
 pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let unsupported = |_| Refusal::failed("Currency not supported");
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;

@@ -111,7 +111,7 @@ fn new_card(source: &Params) -> Result<Option<PaymentMethodChoice>, Refusal> {
     id.map(|it| Ok(PaymentMethodChoice::New(card_id(&it)?))).transpose()
 }
 
-/// `PATCH /checkout`.
+/// `PATCH /checkout`: edits the cart at checkout.
 pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let edit = checkout_edit(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
@@ -119,7 +119,7 @@ pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, R
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `PATCH /checkout/next`.
+/// `PATCH /checkout/next`: proceeds one step.
 pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.next(&shopper).await }).await?;
@@ -138,7 +138,7 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
-/// `PATCH /checkout/complete`.
+/// `PATCH /checkout/complete`: completes the checkout of a paid order.
 pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let session = run(async move { storefront.complete(&shopper).await }).await?;
@@ -168,7 +168,7 @@ pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse,
     Err(Refusal::showing(document))
 }
 
-/// `GET /checkout/payment_methods`.
+/// `GET /checkout/payment_methods`: the one payment method, Stripe.
 pub(super) async fn payment_methods(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     api.storefront.current(&call.shopper).await?;
     let method = resources::payment_method(api.publishable_key.as_deref());
@@ -185,7 +185,7 @@ pub(super) async fn shipping_rates(api: Data<Api>, call: Call) -> Result<HttpRes
     Ok(answer(StatusCode::OK, &show.many(&shipments)))
 }
 
-/// `PATCH /checkout/select_shipping_method`: `shipping_method_id`, and `shipment_id` if the caller names it.
+/// `PATCH /checkout/select_shipping_method`: chooses `shipping_method_id`, for `shipment_id` if the caller names it.
 pub(super) async fn select_shipping_method(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let rate = call.params.required("shipping_method_id")?;
     let shipment = call.params.text("shipment_id")?;

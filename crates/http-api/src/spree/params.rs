@@ -188,7 +188,7 @@ impl Params {
         Ok(self.under(name)?.map(|it| it.at("")))
     }
 
-    /// Gives the parameters another path.
+    /// Returns the parameters with another path.
     pub(super) fn at(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }

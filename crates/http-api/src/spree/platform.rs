@@ -72,7 +72,7 @@ pub(super) async fn variants(api: Data<Api>, request: HttpRequest, payload: Payl
     Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
-/// `GET /variants/{variant}`.
+/// `GET /variants/{variant}`: a variant of the price list.
 pub(super) async fn variant(
     api: Data<Api>,
     request: HttpRequest,
@@ -150,7 +150,7 @@ pub(super) async fn put_variants(
     Ok(answer(StatusCode::OK, &call.show.many(&shown)))
 }
 
-/// `DELETE /variants/{variant}`.
+/// `DELETE /variants/{variant}`: removes a variant from the price list.
 pub(super) async fn remove_variant(
     api: Data<Api>,
     request: HttpRequest,
@@ -167,7 +167,7 @@ fn terms_answer(terms: &Terms) -> HttpResponse {
     answer(StatusCode::OK, &json!({ "terms": terms }))
 }
 
-/// `GET /terms`.
+/// `GET /terms`: the terms of sale.
 pub(super) async fn terms(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
     PriceCall::read(&api, &request, payload, Scope::PricesRead).await?;
     Ok(terms_answer(&api.storefront.terms().await?))

@@ -212,16 +212,16 @@ impl From<GatewayError> for Refusal {
 impl From<CartError> for Refusal {
     fn from(error: CartError) -> Self {
         match &error {
-            CartError::NoSuchLine | CartError::CouponNotThere => Self::not_found(),
+            CartError::NoSuchLine | CartError::CouponNotApplied => Self::not_found(),
             CartError::Line(LineProblem::Quantity) => Self::invalid("quantity", format!("must be 1 to {QUANTITY_MAX}")),
             CartError::Line(problem) => Self::invalid("base", format!("line item {problem}")),
             CartError::TooMuchMetadata => Self::invalid("public_metadata", error.to_string()),
             CartError::NoSuchCoupon => Self::failed("The coupon code you entered doesn't exist. Please try again."),
-            CartError::CouponTakenAlready => Self::failed("The coupon code has already been applied to this order"),
+            CartError::CouponAlreadyApplied => Self::failed("The coupon code has already been applied to this order"),
             CartError::CouponNotInCurrency(currency) => {
                 Self::failed(format!("This coupon code cannot be used in {}", code(*currency)))
             }
-            CartError::AnothersAlready => Self::failed("Already assigned to a user"),
+            CartError::OfAnotherCustomer => Self::failed("Already assigned to a user"),
             CartError::NoSuchShippingRate => Self::failed("shipping_method_not_found"),
             CartError::NotSold(_) | CartError::TooManyLines | CartError::TooManyCoupons | CartError::Total(_) => {
                 Self::failed(error.to_string())

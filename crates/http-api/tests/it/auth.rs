@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{KEY_BELIEVED_SECONDS, Scope, Store};
+use paywright_app::{KEY_CACHED_SECONDS, Scope, Store};
 use paywright_testkit::{MockGateway, at};
 use serde_json::Value;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ async fn a_revoked_key_is_refused_here_at_once_and_elsewhere_within_a_second() {
     let code = async |key: &str| service.send(Method::GET, ORDERS, &[("x-api-key", key)], b"").await.code().to_owned();
     assert_eq!((code(&elsewhere).await, code(&here).await), (String::new(), String::new()));
     service.store.revoke_api_key(Uuid::from_u128(2), at(NOW)).await.unwrap();
-    service.clock.advance_seconds(KEY_BELIEVED_SECONDS);
+    service.clock.advance_seconds(KEY_CACHED_SECONDS);
     assert_eq!(code(&elsewhere).await, "api_key_invalid");
     service.api.app.revoke_api_key(Uuid::from_u128(3)).await.unwrap();
     assert_eq!(code(&here).await, "api_key_invalid");

@@ -2,7 +2,7 @@
 
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::sqlite::SqliteConnection;
-use paywright_app::KEY_BELIEVED_SECONDS;
+use paywright_app::KEY_CACHED_SECONDS;
 use paywright_testkit::postgres::Database;
 use reqwest::{Client, Method};
 use tempfile::TempDir;
@@ -303,7 +303,7 @@ async fn a_shop_needs_only_settings_keys_and_tokens() {
     let (done, said, _) = run(&["keys", "revoke", &id], &[], folder.path());
     assert!(done && said.contains("revoked"), "{said}");
     // The running server refuses the key too, within the second for which it caches keys.
-    tokio::time::sleep(std::time::Duration::from_secs(KEY_BELIEVED_SECONDS.into())).await;
+    tokio::time::sleep(std::time::Duration::from_secs(KEY_CACHED_SECONDS.into())).await;
     assert_eq!(place().await.code(), "api_key_invalid");
     assert_eq!(serve.terminate(), Some(0));
     assert_eq!(twin.terminate(), Some(0));
