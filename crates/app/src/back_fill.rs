@@ -65,7 +65,7 @@ impl App {
             let page = match self.records.events(position.as_deref(), since).await {
                 Err(GatewayError::NotFound) if position.is_some() => {
                     tracing::warn!(
-                        "Stripe no longer lists the event at which the last back-fill ended; it starts anew"
+                        "Stripe no longer lists the event at which the last back-fill ended; this one starts at the oldest event"
                     );
                     position = None;
                     continue;

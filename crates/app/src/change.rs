@@ -78,8 +78,8 @@ impl CommitContext {
 }
 
 impl App {
-    /// Runs `attempt`, with its number from 1, until it is done or fails otherwise than by its commit:
-    /// [`ATTEMPTS_MAX`] times at most.
+    /// Runs `attempt`, with its number from 1, until it is done or fails. It is repeated only after a failed commit or
+    /// an outdated decision, [`ATTEMPTS_MAX`] times at most.
     pub(crate) async fn retry<T, E: From<StoreError>, A>(&self, mut attempt: impl FnMut(u32) -> A) -> Result<T, E>
     where
         A: Future<Output = Result<Attempt<T>, E>>,

@@ -79,7 +79,7 @@ impl App {
             }
             // The PaymentIntent has ended meanwhile. An order that it did not pay gets another one.
             order.request_intent(now)?;
-            tracing::debug!(order = %order.id, intent = %issued.snapshot.intent, "the payment intent has ended");
+            tracing::debug!(order = %order.id, intent = %issued.snapshot.intent, "the PaymentIntent has ended");
             Ok(Attempt::Outdated)
         })
         .await
@@ -88,6 +88,6 @@ impl App {
 
 /// An order whose PaymentIntent a browser can confirm. Fails without the client secret, which a repeat reads again.
 fn payable(order: Order, issued: IssuedIntent) -> Result<OrderPayment, GatewayError> {
-    let no_secret = || GatewayError::KeyExhausted("a payment intent without its client secret".into());
+    let no_secret = || GatewayError::KeyExhausted("a PaymentIntent without its client secret".into());
     Ok(OrderPayment { order, client_secret: Some(issued.client_secret.ok_or_else(no_secret)?) })
 }

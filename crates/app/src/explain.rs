@@ -131,7 +131,7 @@ fn mismatch_of(mismatch: Mismatch, intent: &str) -> String {
         }
         Mismatch::PaymentNotConfirmed { reported, received } => {
             format!(
-                "An event said that {intent} received {}, but Stripe's API says {}",
+                "An event reported that {intent} received {}, but Stripe's API says {}",
                 money(reported),
                 money(received)
             )
@@ -200,7 +200,7 @@ fn payment_summary(order: &Order) -> String {
         (OrderState::Paid { by, at }, state) => {
             if !order.is_paid() {
                 return format!(
-                    "The order counts as not paid: an event said at {at} that {by} was paid, but Stripe has not \
+                    "The order counts as not paid: an event reported at {at} that {by} was paid, but Stripe has not \
                      received the amount due."
                 );
             }
@@ -499,9 +499,9 @@ mod tests {
             ),
             (canceling, "A request to cancel pi_1 was made at 1970-01-01T00:00:04Z; Stripe has not confirmed it yet"),
         ] {
-            let said = because(&order).join(" ");
-            assert!(said.contains(expected), "{expected:?} is not in {said:?}");
-            assert!(!said.contains("stolen"), "the bank's decline code is not shown: {said}");
+            let text = because(&order).join(" ");
+            assert!(text.contains(expected), "{expected:?} is not in {text:?}");
+            assert!(!text.contains("stolen"), "the bank's decline code is not shown: {text}");
         }
     }
 }

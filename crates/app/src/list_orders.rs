@@ -15,7 +15,7 @@ pub struct OrderPage {
 /// Why orders are not listed.
 #[derive(Debug, Error)]
 pub enum ListOrdersError {
-    /// The caller may list a customer's own orders at most, and asks for others.
+    /// The caller may list only a customer's own orders, and requested others.
     #[error("this token does not give access to this list")]
     NotAllowed,
     /// The store did not answer.

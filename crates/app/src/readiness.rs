@@ -1,4 +1,4 @@
-//! Readiness: whether the store can commit. Many callers ask, and the store is probed at most once a second.
+//! Readiness: whether the store can commit. The store is probed at most once a second, for all callers.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use paywright_domain::Timestamp;
 use crate::App;
 use crate::ports::store::StoreError;
 
-/// Age up to which the result of a probe is used, in seconds. Each probe is a write, and any client may ask.
+/// Age up to which the result of a probe is used, in seconds. Each probe is a write, and any client may cause one.
 const FRESH_SECONDS: u32 = 1;
 
 /// Result of a probe of the store.

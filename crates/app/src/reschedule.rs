@@ -26,7 +26,7 @@ impl App {
         let done = self.store.reschedule_tasks(&self.late_tasks(lease.now, before.as_deref())).await?;
         if done.count > 0 {
             let tasks = done.count;
-            tracing::warn!(tasks, "tasks were due too late, because of a clock that ran ahead: they are due now");
+            tracing::warn!(tasks, "tasks that a process with a fast clock made due too late are due now");
         }
         let cursor = Cursor { value: done.next.map(|it| it.unix_micros().to_string()) };
         let more = self.continues_at_once(RESCHEDULE, done.next.is_some(), before.as_deref(), &cursor);

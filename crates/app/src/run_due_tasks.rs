@@ -47,7 +47,7 @@ impl App {
             Err(error) => {
                 let next_run = NextRun::Again(self.retry_seconds(leased.taken));
                 if matches!(&error, PerformError::Gateway(GatewayError::Busy(_) | GatewayError::InFlight)) {
-                    tracing::info!(%error, "a task waits until Stripe is free");
+                    tracing::info!(%error, "a task waits because Stripe is busy");
                 } else {
                     let tries = leased.taken;
                     tracing::warn!(tries, %error, "a task failed and will be tried again");

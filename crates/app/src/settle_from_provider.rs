@@ -8,10 +8,10 @@ use crate::{Access, App, GetOrderError, IssuedIntent, OrderRef, StoreError};
 #[derive(Debug, Error)]
 pub enum SettleFromProviderError {
     /// The PaymentIntent's metadata names no order: it belongs to another program on the same account.
-    #[error("the payment intent belongs to another program")]
+    #[error("the PaymentIntent belongs to another program")]
     Foreign,
     /// The PaymentIntent's metadata names an order that is not stored here.
-    #[error("the payment intent names an order that is not stored here")]
+    #[error("the PaymentIntent names an order that is not stored here")]
     UnknownOrder,
     /// The order refuses the snapshot.
     #[error(transparent)]

@@ -63,21 +63,21 @@ impl App {
             due_at: None,
         };
         log::event(&received);
-        let kept = match self.foreign_reason(livemode, foreign) {
+        let event = match self.foreign_reason(livemode, foreign) {
             Some(reason) => ReceivedEvent { status: EventStatus::Foreign, error: Some(reason), ..received },
             None => self.apply_received(received, request, other_version).await?,
         };
-        if kept.status == EventStatus::Applied {
+        if event.status == EventStatus::Applied {
             // The commit of its change has stored the event.
-            log::outcome(&kept);
+            log::outcome(&event);
             return Ok(EventStatus::Applied);
         }
-        self.store.record_event(&kept).await?;
-        if kept.due_at.is_some_and(|it| it <= now) {
+        self.store.record_event(&event).await?;
+        if event.due_at.is_some_and(|it| it <= now) {
             self.waker.wake();
         }
-        log::outcome(&kept);
-        Ok(kept.status)
+        log::outcome(&event);
+        Ok(event.status)
     }
 
     /// Applies a new event to its order, and returns the event with its resulting status.

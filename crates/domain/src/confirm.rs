@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_pays_at_once_and_is_to_be_confirmed_while_an_answer_needs_no_confirmation() {
+    fn a_payment_reported_by_an_event_is_confirmed_later_and_one_in_an_answer_at_once() {
         let by_event = settle(&issued(), &event(&issued(), "pi_1"));
         assert_eq!((by_event.order.payment_state(), by_event.order.status_name()), (PaymentState::Paid, "paid"));
         assert_eq!(by_event.tasks, [task(id("pi_1"))]);

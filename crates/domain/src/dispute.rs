@@ -125,7 +125,7 @@ pub enum DisputeUpdateError {
     #[error("the disputed PaymentIntent does not belong to the order")]
     NotOurs,
     /// The event contradicts the recorded decision of the bank. Events are dated in whole seconds and come in any
-    /// order, so the dispute must be read at Stripe: see [`Order::disputes_read`].
+    /// order, so the dispute must be read from Stripe: see [`Order::disputes_read`].
     #[error("the event contradicts the recorded decision of the dispute")]
     ContradictsDecision,
 }

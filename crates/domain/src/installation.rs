@@ -5,7 +5,8 @@ use std::fmt;
 use uuid::Uuid;
 
 /// Id of one database of orders, drawn at random when the database is created. It is in the metadata of each object
-/// that the installation creates at Stripe, so that two installations on one Stripe account tell their objects apart.
+/// that the installation creates at Stripe, so that two installations on one Stripe account recognize their own
+/// objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstallationId(pub Uuid);
 

@@ -464,7 +464,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn snapshots_in_any_order_and_number_give_the_same_end_and_money(
+        fn snapshots_in_any_order_and_number_give_the_same_status_and_amount(
             mut update in prop::collection::vec((0_usize..7, 0_i64..50), 1..12),
             seed in any::<prop::sample::Index>(),
         ) {

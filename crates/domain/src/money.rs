@@ -420,7 +420,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shares_add_up_and_stay_within_one_unit_of_exact(
+        fn shares_add_up_and_are_within_one_unit_of_the_exact_shares(
             minor in 0..=Money::MINOR_MAX,
             weights in prop::collection::vec(0..=u64::MAX, 1..40),
         ) {

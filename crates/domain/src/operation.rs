@@ -140,7 +140,7 @@ pub enum CaptureError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotNow {
     /// A PaymentIntent request is pending: its answer must come first.
-    #[error("a payment intent was requested, and Stripe has not answered yet")]
+    #[error("a PaymentIntent was requested, and Stripe has not answered yet")]
     IntentRequested,
     /// The bank is processing a payment.
     #[error("a payment is being processed")]
@@ -430,7 +430,7 @@ impl Decision {
     /// stays as it is.
     pub(crate) fn resolve_operation(&mut self, intent: &PaymentIntent, now: Timestamp) {
         let Some(operation) = self.order.operation.clone().filter(|it| it.intent == intent.id) else { return };
-        let overtaken = || overtaken_by("payment intent", intent.status.name());
+        let overtaken = || overtaken_by("PaymentIntent", intent.status.name());
         let is_open = matches!(self.order.state, OrderState::Open);
         match (operation.kind.clone(), intent.status) {
             (OperationKind::Edit { .. }, _) if !is_open => {
@@ -509,7 +509,7 @@ impl Decision {
 
 /// Error of an operation that another change overtook.
 fn overtaken_by(what: &str, state: &str) -> IntentError {
-    let message = Some(format!("the {what} was {state} first"));
+    let message = Some(format!("the {what} became {state} first"));
     IntentError { code: Some("overtaken".to_owned()), decline_code: None, message }
 }
 
@@ -806,7 +806,7 @@ mod tests {
 
     /// Found by the simulator: another program had changed the amount of the intent before it was authorized.
     #[test]
-    fn a_capture_is_of_the_amount_due_and_no_more() {
+    fn a_capture_never_exceeds_the_amount_due() {
         let authorized = |capturable: i64| {
             let order = issued(OPEN);
             let update = IntentSnapshot {

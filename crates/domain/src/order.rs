@@ -68,7 +68,7 @@ pub enum CancelReason {
     Duplicate,
     /// The order is fraudulent.
     Fraudulent,
-    /// The customer asked for the cancellation.
+    /// The customer requested the cancellation.
     RequestedByCustomer,
     /// The customer did not pay.
     Abandoned,

@@ -310,10 +310,10 @@ pub struct RefundSnapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RefundUpdateError {
     /// The refund is of a PaymentIntent of another order.
-    #[error("the refunded payment intent does not belong to the order")]
+    #[error("the refunded PaymentIntent does not belong to the order")]
     NotOurs,
-    /// The refund is of more money than the order knows to be received: the payment must be read first.
-    #[error("the refund is of more money than is known to be received")]
+    /// The refund is larger than the amount that the order has recorded as received: the payment must be read first.
+    #[error("the refund is larger than the amount that is known to be received")]
     AheadOfMoney,
 }
 

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_stored_with_its_task_before_stripe_is_asked() {
+    fn the_request_is_stored_with_its_task_before_stripe_is_called() {
         let (order, request) = requested();
         assert_eq!(request, IntentRequest { revision: 1, attempt: 1, epoch: Some(Epoch::FIRST) });
         assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1", order.id));

@@ -13,7 +13,7 @@ pub enum SettleError {
     #[error("the intent does not belong to the order")]
     NotOurs,
     /// A webhook reports a payment that Stripe did not confirm when it was read: it must be read again.
-    #[error("Stripe has not confirmed this payment before: it must be read again")]
+    #[error("Stripe did not confirm this payment when it was last read: it must be read again")]
     NotConfirmed,
 }
 
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn money_of_the_total_pays_an_open_order_exactly_once() {
+    fn a_payment_of_the_total_pays_an_open_order_exactly_once() {
         let order = issued();
         let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(paid.order.state, OrderState::Paid { by: IntentId::new("pi_1").unwrap(), at: at(301) });

@@ -71,7 +71,7 @@ pub enum Task {
         /// Id of the PaymentIntent.
         intent: IntentId,
     },
-    /// Reads a PaymentIntent at Stripe to confirm the payment that an event reported.
+    /// Reads a PaymentIntent from Stripe to confirm the payment that an event reported.
     ConfirmPayment {
         /// Id of the PaymentIntent.
         intent: IntentId,

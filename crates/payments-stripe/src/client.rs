@@ -356,7 +356,7 @@ impl Call {
                 let ApiError { status, body, request_id, .. } = error;
                 let (code, param, reason) = (&body.code, &body.param, &body.message);
                 let (status, stripe_request) = (status.as_u16(), request_id);
-                tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a call");
+                tracing::warn!(call, ms, status, code, param, stripe_request, reason, "Stripe refused a request");
             }
             Err(error @ (StripeError::Unknown { .. } | StripeError::NotSent(_))) => {
                 tracing::warn!(call, ms, %error, "no answer from Stripe");

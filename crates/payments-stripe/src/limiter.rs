@@ -44,7 +44,7 @@ impl Pace {
 
 /// Error of a request that was not sent because it would have had to wait too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the rate limiter could send it in {wait:?} at the earliest")]
+#[error("the rate limiter would delay it by {wait:?}")]
 pub struct QueueTooLong {
     /// Time until the request could be sent.
     pub wait: Duration,
@@ -270,7 +270,7 @@ impl State {
 enum Turn {
     /// A place in the queue is reserved: the request goes after this wait.
     Reserved(Duration),
-    /// No place is reserved: ask the limiter again after this wait.
+    /// No place is reserved: the limiter must be called again after this wait.
     TryAgain(Duration),
     /// The wait is beyond the deadline.
     TooLate(Duration),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_seconds_worth_is_sent_immediately_and_the_rest_at_the_rate_limit() {
+    async fn the_requests_of_one_second_are_sent_immediately_and_the_rest_at_the_rate_limit() {
         for (limits, seconds) in [(pace(25, 100), 3), (pace(100, 25), 3), (pace(0, 25), 3), (pace(25, 0), 3)] {
             let (through, took) = run(&Limiter::new(limits), 100, Caller::Application).await;
             assert_eq!((through, took.as_secs()), (100, seconds), "{limits:?}");

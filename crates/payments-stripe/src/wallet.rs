@@ -66,7 +66,7 @@ impl Wallet for StripeGateway {
             automatic_payment_methods: AutomaticPaymentMethods { enabled: true },
             metadata: self.owner().of_customer(None),
         };
-        secret(self.client().post(&request, key).await.map_err(gateway_error)?.value.client_secret, "a setup intent")
+        secret(self.client().post(&request, key).await.map_err(gateway_error)?.value.client_secret, "a SetupIntent")
     }
 
     async fn saved_cards(&self, customer: &ProviderCustomerId) -> Result<Vec<SavedCard>, GatewayError> {

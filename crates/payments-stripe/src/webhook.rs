@@ -30,7 +30,7 @@ pub enum SignatureError {
     #[error("no signature matches the body")]
     Mismatch,
     /// The signature's time is too far in the past or in the future.
-    #[error("it was signed {} seconds {} of this machine's clock; at most {TOLERANCE_SECONDS} are accepted",
+    #[error("the signature was made {} seconds {} of this machine's clock; at most {TOLERANCE_SECONDS} are accepted",
         seconds.abs(), if *seconds < 0 { "behind" } else { "ahead" })]
     OutsideTolerance {
         /// Seconds by which the signature's time is ahead of now; negative if it is behind.

@@ -34,7 +34,7 @@ pub(crate) async fn run(options: AuditOptions) -> Result<bool, Failure> {
         ),
     });
     say(&format!(
-        "Compared since {since}: {} orders here; {} payment intents, {} refunds and {} disputes at Stripe.",
+        "Compared since {since}: {} orders here; {} PaymentIntents, {} refunds and {} disputes at Stripe.",
         audit.orders, audit.intents, audit.refunds, audit.disputes
     ));
     if audit.differences.is_empty() {

@@ -86,7 +86,7 @@ pub(crate) struct RecoverOptions {
 pub(crate) struct ExplainOptions {
     #[command(flatten)]
     pub(crate) settings: SettingsOptions,
-    /// The order: its id, its number, or one of its payment intents.
+    /// The order: its id, its number, or one of its PaymentIntents.
     pub(crate) order: String,
 }
 

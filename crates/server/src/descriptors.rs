@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_get_what_the_store_and_stripe_leave() {
+    fn clients_get_the_file_descriptors_that_the_store_and_stripe_leave() {
         assert_eq!(connections_max(4096, 1_048_576, 16, 2).ok(), Some(4096));
         assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 64 - 16 - 2 * (8 + 32)));
         let refused = connections_max(4096, 288 + 15, 16, 2).unwrap_err().to_string();

@@ -193,7 +193,7 @@ ORDER=$(curl -sSw '\n' $API/orders -H "X-API-Key: $KEY" -H 'Content-Type: applic
   "line_items": [{{"name": "Main product 2", "amount": 5600, "quantity": 2}}, {{"name": "Leash", "amount": 1250, "quantity": 1}}]
 }}' | tee /dev/stderr | grep -o 'ORD-[0-9A-Z-]*')
 
-# 2. Get its payment intent:
+# 2. Get its PaymentIntent:
 
 INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key: $KEY" \
   -H "Authorization: Bearer $TOKEN" | tee /dev/stderr | grep -o 'pi_[0-9a-z]*' | head -1)
@@ -206,7 +206,7 @@ curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_meth
 
 sleep 1; curl -sSw '\n' $API/orders/$ORDER -H "X-API-Key: $KEY" | grep -o '"payment_status":"[a-z_]*"'
 
-# 5. Report the payment, as a payment system can; Paywright reads it at Stripe first:
+# 5. Report the payment, as a payment system can; Paywright reads it from Stripe first:
 
 curl -sSw '\n' -X POST $API/orders/$ORDER/payment -H "X-API-Key: $KEY"
 

@@ -188,7 +188,7 @@ mod tests {
         let wrong =
             "id,name,price_usd\nmug,Mug,12.001\nmug!,Mug,1\ncap,,1\nhat,Hat,0\nhat,Hat,1\nhat,Hat,2\nx,X\n!,,z\n";
         let problems = variants(wrong).unwrap_err();
-        let said = [
+        let expected = [
             "line 2: price_usd",
             "line 3: id must be",
             "line 4: name must",
@@ -199,10 +199,10 @@ mod tests {
             "line 9: name must",
             "line 9: price_usd must be a decimal",
         ];
-        assert_eq!(problems.len(), said.len(), "{problems:?}");
-        for (problem, said) in problems.iter().zip(said) {
-            let unequal = said == "line 8:";
-            assert!(problem.starts_with(said) || (unequal && problem.contains("fields")), "{problem}");
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            let unequal = expected == "line 8:";
+            assert!(problem.starts_with(expected) || (unequal && problem.contains("fields")), "{problem}");
         }
         let fractions = "id,name,price_kwd\nmug,Mug,4.500\ncap,Cap,4.505\n";
         let why = "line 3: price_kwd must be a multiple of 0.010 kwd: 4.505 kwd cannot be charged";

@@ -35,7 +35,7 @@ pub(crate) async fn run(options: RecoverOptions) -> Result<bool, Failure> {
     let recovery = work.scope(app.recover(options.since, |it| options.decision(it))).await?;
     say(&format!("Installation {installation}: epoch {} begins.", recovery.epoch));
     say(&format!(
-        "Stripe lists {} payment intents of this installation since one week before {}.",
+        "Stripe lists {} PaymentIntents of this installation since one week before {}.",
         recovery.intents, options.since
     ));
     let complete = print(&recovery);

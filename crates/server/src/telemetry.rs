@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e_mail_addresses_and_secrets_are_masked_in_any_text() {
+    fn email_addresses_and_secrets_are_masked_in_any_text() {
         for (text, expected) in [
             ("Invalid email address: zoë@example.com", "Invalid email address: ***"),
             ("it was \"a@b.co\", and is not", "it was \"***\", and is not"),

@@ -13,7 +13,7 @@ use crate::Failure;
 pub(crate) struct SystemClock;
 
 /// The current time. A clock that is set outside the years 1970 to 9999 reads as 1970.
-#[expect(clippy::disallowed_methods, reason = "this is the Clock that everyone else is given")]
+#[expect(clippy::disallowed_methods, reason = "this is the one implementation of Clock")]
 pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since.as_micros()).unwrap_or(0);

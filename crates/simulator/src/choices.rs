@@ -12,7 +12,7 @@ pub(crate) struct Choices {
 #[derive(Debug)]
 enum Source {
     Random(fastrand::Rng),
-    /// These choices, then the first option every time.
+    /// The choices of a list, then the first option every time.
     Listed(Vec<u16>),
 }
 

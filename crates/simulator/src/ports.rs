@@ -354,7 +354,7 @@ impl ScheduledStore {
 
 #[async_trait]
 impl Store for ScheduledStore {
-    /// The version stands for the content in what the actor learns.
+    /// Records the version in place of the content as what the actor has learned.
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         let fault = self.world.turn(Call::Read, "read order").await;
         let found = if fault == Fault::None { self.store.order(which).await } else { Err(down()) };

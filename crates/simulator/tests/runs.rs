@@ -23,7 +23,7 @@ fn the_same_seeds_take_the_same_steps_on_any_number_of_threads() {
 }
 
 #[test]
-fn every_seed_of_the_corpus_holds() {
+fn every_invariant_holds_for_each_seed_of_the_corpus() {
     let mut seeds = 0;
     for line in CORPUS.lines().filter(|it| !it.starts_with('#') && !it.is_empty()) {
         let seed = line.split_whitespace().next().unwrap().parse().unwrap();
@@ -35,14 +35,14 @@ fn every_seed_of_the_corpus_holds() {
 }
 
 #[test]
-fn three_thousand_runs_hold() {
+fn every_invariant_holds_in_three_thousand_runs() {
     let explored = explore(0, 3000, None, 1);
     assert_eq!(explored.broken, None, "cargo run -p paywright-simulator -- seed {:?}", explored.broken);
     assert!(explored.steps > 100_000, "{explored:?}");
 }
 
 #[test]
-fn the_smallest_stories_hold_in_every_interleaving() {
+fn every_invariant_holds_in_each_interleaving_of_the_smallest_stories() {
     for (name, states_min) in [("place, place", 35), ("pay, create intent", 1000), ("pay, edit", 5000)] {
         let exhausted = exhaust(name).unwrap();
         assert!(exhausted.broken.is_none(), "{}", exhausted.broken.unwrap());

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sslmode_means_what_it_means_to_libpq() {
+    fn sslmode_has_the_same_meaning_as_in_libpq() {
         for (query, expected) in [
             ("", Some((SslMode::Prefer, Trust::Anyone))),
             ("?sslmode=disable", Some((SslMode::Disable, Trust::Anyone))),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn each_host_is_asked_with_all_that_the_address_says() {
+    fn each_host_gets_all_parameters_of_the_address() {
         let url = "postgres://ada:secret@db1:5433,db2:5434/shop?sslmode=verify-full&connect_timeout=3\
                    &tcp_user_timeout=4&keepalives=1&keepalives_idle=5&keepalives_interval=6&keepalives_retries=7\
                    &application_name=till&options=-c%20jit%3Don&channel_binding=require";
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_to_several_servers_is_each_of_them() {
+    fn a_host_name_with_several_ip_addresses_is_one_server_for_each() {
         let host = Address::parse("postgres://ada@db:5433/shop?sslmode=verify-full").unwrap();
         for (found, expected) in [
             (vec![], vec!["db:5433/shop"]),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_shows_itself_without_its_password() {
+    fn an_address_is_displayed_without_its_password() {
         let address = Address::parse("postgres://ada:secret@db1:5433,db2:5434/shop").unwrap();
         assert_eq!(address.to_string(), "db1:5433,db2:5434/shop");
         let address = Address::parse("postgres://ada:secret@%2Frun%2Fpostgresql/shop?options=-c%20jit%3Don").unwrap();
@@ -277,8 +277,8 @@ mod tests {
             ("postgres://ada:x?secret@db/shop", "an option is wrong"),
             ("postgres://ada:x@db/shop?sslmod=require", "unknown option `sslmod`"),
         ] {
-            let said = Address::parse(url).err().map(|it| it.to_string()).unwrap();
-            assert!(said.contains(says) && !said.contains("secret"), "{url}: {said}");
+            let error = Address::parse(url).err().map(|it| it.to_string()).unwrap();
+            assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");
         }
     }
 }

@@ -118,7 +118,7 @@ mod tests {
     use super::Text;
 
     #[test]
-    fn a_text_is_cut_where_a_parameter_is_first_named() {
+    fn a_text_is_split_at_the_first_use_of_each_parameter() {
         let Text(parts) = Text::of("a $1 b $1 c $2::text $10 $1 $3");
         assert_eq!(parts, ["a ", " b $1 c ", "::text $10 $1 ", ""]);
     }

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_primary_with_the_highest_timeline_is_written_to_and_none_below_what_was_seen() {
+    fn only_a_primary_with_the_highest_known_timeline_is_written_to() {
         let (old, new) = (server("old", "7", true, 1), server("new", "7", true, 2));
         let (standby, behind) = (server("standby", "7", false, 2), server("behind", "7", false, 1));
         let other = server("other", "8", true, 9);

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_raised_and_never_lowered_but_on_purpose() {
+    fn a_timeline_file_is_lowered_only_when_it_is_replaced() {
         let (folder, file) = file("raised");
         assert_eq!(file.read().unwrap(), None);
         for (seen, held) in [
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_remember_at_once_keep_the_highest() {
+    fn concurrent_processes_keep_the_highest_timeline() {
         let (folder, file) = file("at-once");
         let threads: Vec<_> = (1..=16)
             .map(|n| {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_or_cannot_be_written_is_named_with_what_to_do() {
+    fn the_error_of_an_unusable_timeline_file_has_its_path_and_advice() {
         let (folder, file) = file("damaged");
         for text in [String::new(), "{}".into(), "{\"timeline\": 2".into(), " ".repeat(5000)] {
             fs::write(&file.0, &text).unwrap();

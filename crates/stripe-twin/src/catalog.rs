@@ -1,4 +1,4 @@
-//! Customers, payment methods, setup intents and webhook endpoints, and the lists that can only be read.
+//! Customers, payment methods, SetupIntents and webhook endpoints, and the lists that can only be read.
 
 use serde_json::{Value, json};
 

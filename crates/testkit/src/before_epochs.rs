@@ -32,7 +32,7 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
         noted(key, format!("{:?} {:?} {} {}", new.epoch, new.request, new.name, new.amount.minor()));
         Err(busy())
     });
-    // A payment that was stored without a confirmation is read at Stripe before its first refund.
+    // A payment that was stored without a confirmation is read from Stripe before its first refund.
     gateway.expect_payment().times(1).returning(|id| {
         let order = OrderId("0195ead7-0003-7000-8000-000000000003".parse().unwrap());
         let created = IntentSnapshot::new(id.clone(), order, usd(500), at(1));

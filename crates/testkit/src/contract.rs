@@ -210,7 +210,7 @@ pub async fn an_order_in_every_state_is_read_unchanged(subject: &impl Subject) {
     assert_eq!(stored(&*store, 2).await.value, after);
 }
 
-/// An event reports a payment, a first read at Stripe does not confirm it, and a later one does.
+/// An event reports a payment, a first read from Stripe does not confirm it, and a later one does.
 pub async fn the_confirmation_of_a_payment_is_read_unchanged(subject: &impl Subject) {
     let store = subject.store();
     let order = place(1).order;

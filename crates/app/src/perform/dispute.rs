@@ -18,7 +18,7 @@ impl App {
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
         self.retry(|_| async move {
             let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
-            let unknown_intent = || PerformError::Unmatched("no order knows the disputed payment intent".into());
+            let unknown_intent = || PerformError::Unmatched("no order has the disputed PaymentIntent".into());
             let found = found.ok_or_else(unknown_intent)?;
             let (disputes, unknown) = self.disputes_now(intent).await?;
             let now = self.clock.now();

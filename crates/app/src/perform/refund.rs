@@ -122,7 +122,7 @@ impl App {
     ) -> Result<Order, PerformError> {
         self.update_refund(update, context).await.map_err(|error| match error {
             ChangeError::Order(GetOrderError::NotFound) => {
-                PerformError::Unmatched("no order knows the refunded payment intent".into())
+                PerformError::Unmatched("no order has the refunded PaymentIntent".into())
             }
             ChangeError::Order(error) => error.into(),
             ChangeError::Refused(error) => PerformError::Unmatched(error.to_string()),

@@ -147,7 +147,7 @@ pub enum StoreError {
     #[error("the store is unavailable: {0}")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
     /// The store did not answer whether the call was carried out: the caller must read again and decide on that.
-    #[error("the store did not say whether it committed: {0}")]
+    #[error("the store did not confirm whether it committed: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
     /// A stored row has values that no step of Paywright writes: an operator must examine it.
     #[error("a stored row is corrupt: {0}")]
@@ -228,7 +228,7 @@ pub enum OrderRefError {
     #[error("no order has this number")]
     NoSuchNumber,
     /// The text is neither a UUID, nor an order number, nor a PaymentIntent id.
-    #[error("an order is named by its id (a UUID), its number (ORD-...) or a payment intent (pi_...)")]
+    #[error("an order is named by its id (a UUID), its number (ORD-...) or a PaymentIntent (pi_...)")]
     Malformed,
 }
 

@@ -72,7 +72,7 @@ impl Storefront {
         match self.carts.commit_cart(before.version, &cart).await {
             // It may be stored all the same: then the change must not be made twice.
             Err(StoreError::Unknown(cause)) if self.is_kept(&cart, before.version).await? => {
-                tracing::warn!(%cause, "a cart was stored by a commit without an answer");
+                tracing::warn!(%cause, "a cart was stored by a commit that the database did not confirm");
             }
             committed => committed?,
         }

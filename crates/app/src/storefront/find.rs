@@ -56,7 +56,7 @@ impl Storefront {
             if self.app.store.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
                 let made = self.current_or_new(shopper, fill).await;
                 if let Err(error) = self.app.store.move_cursor(&name, owner, &Cursor::default(), now).await {
-                    tracing::warn!(%error, "a cursor stays leased until its lease ends");
+                    tracing::warn!(%error, "a cursor could not be released; its lease ends by itself");
                 }
                 return made;
             }

@@ -128,7 +128,7 @@ pub enum StorefrontError {
     #[error("there is no such variant")]
     NoVariant,
     /// The order has no PaymentIntent yet.
-    #[error("there is no payment intent")]
+    #[error("there is no PaymentIntent")]
     NoIntent,
     /// The cart refuses the change.
     #[error(transparent)]

@@ -274,7 +274,7 @@ async fn after_a_commit_in_doubt_no_failure_claims_that_nothing_changed() {
                 gone().cancel_order(&unpaid, all, CancelReason::Abandoned).await.map(drop).unwrap_err().to_string(),
             ),
         ] {
-            assert!(error.starts_with("the store did not say whether it committed"), "{what} ({done}): {error}");
+            assert!(error.starts_with("the store did not confirm whether it committed"), "{what} ({done}): {error}");
         }
     }
 }
@@ -319,7 +319,7 @@ async fn a_request_in_doubt_ends_at_its_deadline_as_unknown() {
             assert!(commits <= 2, "{what} {way:?}: {commits} attempts");
             // A read within the deadline finds the outcome.
             let is_unknown =
-                error.as_ref().is_some_and(|it| it.starts_with("the store did not say whether it committed"));
+                error.as_ref().is_some_and(|it| it.starts_with("the store did not confirm whether it committed"));
             assert!(is_unknown || (error.is_none() && way.0 > 0), "{what} {way:?}: {error:?}");
         }
     }

@@ -5,7 +5,7 @@ use paywright_testkit::{MockGateway, order_id};
 use crate::Shop;
 
 #[tokio::test]
-async fn pages_follow_each_other_to_the_end() {
+async fn pages_of_orders_are_read_to_the_end() {
     let shop = Shop::with(MockGateway::new()).await;
     for _ in 0..7 {
         shop.placed().await;

@@ -31,7 +31,7 @@ async fn a_repeated_event_pays_once() {
 }
 
 #[tokio::test]
-async fn events_in_any_sequence_end_paid() {
+async fn events_in_any_sequence_pay_the_order() {
     use IntentStatus::{Processing, RequiresAction, RequiresPaymentMethod, Succeeded};
     for sequence in [
         [Succeeded, Processing, RequiresAction],

@@ -298,7 +298,7 @@ async fn a_cart_whose_order_was_abandoned_gets_another_order() {
 
 /// A cart gets no other order until Stripe has canceled the intent of its order.
 #[tokio::test]
-async fn a_cart_is_for_another_order_only_when_the_first_can_no_longer_be_paid() {
+async fn a_cart_gets_another_order_only_when_the_first_can_no_longer_be_paid() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();

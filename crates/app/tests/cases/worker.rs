@@ -193,7 +193,7 @@ async fn a_refusal_is_recorded_and_the_next_request_is_a_new_attempt() {
 }
 
 #[tokio::test]
-async fn an_intent_that_stripe_does_not_have_is_noticed_and_polled_on() {
+async fn an_intent_that_stripe_does_not_have_gets_a_notice_and_is_still_polled() {
     let shop = Shop::open().await;
     let (order, intent) = shop.payable().await;
     shop.provider().forgets(&intent);

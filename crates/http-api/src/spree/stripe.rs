@@ -1,4 +1,4 @@
-//! `/stripe`: PaymentIntents of carts and orders, and setup intents of customers.
+//! `/stripe`: PaymentIntents of carts and orders, and SetupIntents of customers.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

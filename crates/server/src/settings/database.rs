@@ -130,8 +130,8 @@ mod tests {
         for bad in
             ["", " ", "//", ":memory:", "//:memory:", "q.db?mode=ro", "q.db?", "file:q.db", "file::memory:", "q\0.db"]
         {
-            let said = sqlite_path("a.url", bad).unwrap_err().to_string();
-            assert!(said.starts_with("a.url ") && !said.contains("q.db"), "{bad}: {said}");
+            let error = sqlite_path("a.url", bad).unwrap_err().to_string();
+            assert!(error.starts_with("a.url ") && !error.contains("q.db"), "{bad}: {error}");
         }
     }
 }

@@ -165,8 +165,8 @@ mod tests {
             ("storefront.demo = 12345", "storefront.demo must be true or false"),
             ("storefront.allowed_origins = \"12345\"", "storefront.allowed_origins must be origins"),
         ] {
-            let said = parsed(text).unwrap_err().to_string();
-            assert!(said.starts_with(says) && !said.contains("12345"), "{text}: {said}");
+            let error = parsed(text).unwrap_err().to_string();
+            assert!(error.starts_with(says) && !error.contains("12345"), "{text}: {error}");
         }
     }
 

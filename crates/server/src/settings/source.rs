@@ -155,9 +155,9 @@ mod tests {
             ("secret_key = \"hush\"", "secret_key is not a setting: the nearest one is stripe.secret_key"),
             ("stripe = \"hush\"", "stripe must be a section"),
         ] {
-            let said = parse(file, text).unwrap_err().to_string();
-            assert!(said.starts_with("shop.toml") && said.contains(says), "{text}: {said}");
-            assert!(!said.contains("hush") && !said.contains("9999") && !said.contains('\n'), "{text}: {said}");
+            let error = parse(file, text).unwrap_err().to_string();
+            assert!(error.starts_with("shop.toml") && error.contains(says), "{text}: {error}");
+            assert!(!error.contains("hush") && !error.contains("9999") && !error.contains('\n'), "{text}: {error}");
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let file = "http.workers = 2\nhttp.bind = \"x\"";
         assert_eq!(layered(file, ours.read.clone()).unwrap(), expected);
         assert_eq!(ours.unread, ["PAYWRIGHT_STRIPE_SECRET_KEY", "PAYWRIGHT"]);
-        let said = ours.add("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
-        assert!(said.starts_with("PAYWRIGHT__STRIPE__COLOR is not a setting") && !said.contains("hush"), "{said}");
+        let error = ours.add("PAYWRIGHT__STRIPE__COLOR", "hush".into()).unwrap_err().to_string();
+        assert!(error.starts_with("PAYWRIGHT__STRIPE__COLOR is not a setting") && !error.contains("hush"), "{error}");
     }
 }

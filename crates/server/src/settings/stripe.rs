@@ -190,8 +190,8 @@ mod tests {
         ] {
             let more = format!("stripe.api_base = \"{base}\"\nstripe.allow_live_key_at_other_host = {allowed}");
             for key in ["sk_live_hush", "rk_live_hush"] {
-                let said = checked(key, &more);
-                assert!(said.starts_with(expected) && !said.contains("hush"), "{base} {allowed}: {said}");
+                let error = checked(key, &more);
+                assert!(error.starts_with(expected) && !error.contains("hush"), "{base} {allowed}: {error}");
             }
             assert!(checked("sk_test_hush", &more).starts_with("sent to "), "{base}");
         }
@@ -207,8 +207,8 @@ mod tests {
             ("rk_test_x", "pk_live_x", "stripe.secret_key is of test mode, but stripe.publishable_key of live mode"),
             ("sk_test_x", "sk_test_x", "stripe.publishable_key must begin with pk_test_ or pk_live_"),
         ] {
-            let said = checked(key, &format!("stripe.publishable_key = \"{publishable}\""));
-            assert!(said.starts_with(expected), "{key} {publishable}: {said}");
+            let error = checked(key, &format!("stripe.publishable_key = \"{publishable}\""));
+            assert!(error.starts_with(expected), "{key} {publishable}: {error}");
         }
     }
 

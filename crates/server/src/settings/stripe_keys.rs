@@ -96,8 +96,8 @@ mod tests {
             "sk_test_h\u{fc}sh",
             &long("sk_test_hush", CHARS_MAX + 1),
         ] {
-            let said = secret_key("a.key", text).unwrap_err().to_string();
-            assert!(said.starts_with("a.key ") && !said.contains("hush"), "{text}: {said}");
+            let error = secret_key("a.key", text).unwrap_err().to_string();
+            assert!(error.starts_with("a.key ") && !error.contains("hush"), "{text}: {error}");
         }
     }
 
@@ -115,8 +115,8 @@ mod tests {
             "pk_test_h ush",
             "pk_test_a,sk_live_hush",
         ] {
-            let said = publishable_key("a.key", text).unwrap_err().to_string();
-            assert!(said.starts_with("a.key ") && !said.contains("hush"), "{text}: {said}");
+            let error = publishable_key("a.key", text).unwrap_err().to_string();
+            assert!(error.starts_with("a.key ") && !error.contains("hush"), "{text}: {error}");
         }
     }
 
@@ -124,8 +124,8 @@ mod tests {
     fn a_webhook_secret_begins_with_its_prefix() {
         assert!(webhook_secret("a.key", "whsec_x").is_ok());
         for text in ["sk_live_hush", "we_hush", "whsec_", "whsec_h ush"] {
-            let said = webhook_secret("a.key", text).unwrap_err().to_string();
-            assert!(said.starts_with("a.key ") && !said.contains("hush"), "{text}: {said}");
+            let error = webhook_secret("a.key", text).unwrap_err().to_string();
+            assert!(error.starts_with("a.key ") && !error.contains("hush"), "{text}: {error}");
         }
     }
 }

@@ -185,7 +185,7 @@ async fn an_audit_fails_while_there_are_differences() {
     let hint = shop.call(Method::POST, &format!("/orders/{order}/payment"), &Value::Null).await;
     assert_eq!(hint.status, 200);
     let (agree, told, _) = shop.run(&["audit", "--days", "1"]);
-    assert!(agree && told.contains("1 orders here; 1 payment intents, 0 refunds and 0 disputes at Stripe"), "{told}");
+    assert!(agree && told.contains("1 orders here; 1 PaymentIntents, 0 refunds and 0 disputes at Stripe"), "{told}");
 }
 
 #[tokio::test]

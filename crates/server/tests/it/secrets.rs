@@ -31,7 +31,7 @@ async fn no_secret_is_logged_at_any_level_or_stored() {
     };
     let logged = dev.process.logged();
     assert!(logged.lines().count() > 100 && logged.contains(order["id"].as_str().unwrap()), "it does log");
-    assert!(logged.contains("Stripe refused a call"), "it does log refusals");
+    assert!(logged.contains("Stripe refused a request"), "it does log refusals");
     for (name, word) in [
         ("email address", "ada@example.com"),
         ("refused email address", "zo\u{eb}@example.com"),

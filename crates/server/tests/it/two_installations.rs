@@ -307,7 +307,7 @@ impl Account {
         for shop in &self.shops {
             let (complete, printed, said) = shop.run(&["recover", "--since", since]);
             assert!(
-                complete && printed.contains("Stripe lists 4 payment intents of this installation"),
+                complete && printed.contains("Stripe lists 4 PaymentIntents of this installation"),
                 "{printed}{said}"
             );
             assert!(printed.contains("No order is missing."), "{printed}");

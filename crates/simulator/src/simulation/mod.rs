@@ -365,7 +365,7 @@ impl<'a> Simulation<'a> {
         self.world.store.read(|tables| invariants::always(tables, &stripe.twin, books))
     }
 
-    /// Does what the step stands for.
+    /// Performs the step.
     fn apply(&mut self, step: Step) {
         match step {
             Step::Call(pending, fault) => {
