@@ -293,7 +293,10 @@ async fn a_backup_overwrites_nothing_and_names_what_it_cannot_copy() {
     assert!(!done && printed.contains("in the future"), "{printed}");
     let (done, printed) =
         shop.sh("PAYWRIGHT__DATABASE__URL=sqlite:typo.db paywright recover --since 2026-01-01T00:00:00Z");
-    assert!(!done && printed.contains("typo.db is not there") && !shop.folder().join("typo.db").exists(), "{printed}");
+    assert!(
+        !done && printed.contains("typo.db does not exist") && !shop.folder().join("typo.db").exists(),
+        "{printed}"
+    );
     let (done, printed) = shop.sh("paywright recover --since yesterday");
     assert!(!done && printed.contains("must be a time like"), "{printed}");
     // A copy is a complete database, and other users cannot read it.
