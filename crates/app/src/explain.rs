@@ -350,7 +350,12 @@ fn refund_requested(refund: u32, intent: &IntentId, amount: Money, origin: Refun
 fn anomaly_found(anomaly: &Anomaly) -> String {
     let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
     let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
-    format!("Recorded for {intent}: {}{reason}; policy: {}.", anomaly.kind.name(), anomaly.kind.policy_name())
+    match anomaly.kind {
+        AnomalyKind::Mismatch { mismatch, policy } => {
+            format!("{}{reason}; policy: {}.", mismatch_of(mismatch, intent), policy.name())
+        }
+        AnomalyKind::Notice(notice) => format!("Notice: {}{reason}.", notice_of(notice, intent)),
+    }
 }
 
 fn request_failed(request: &ProviderRequest, failure: &ProviderFailure) -> String {
