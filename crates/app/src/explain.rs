@@ -369,8 +369,8 @@ fn request_failed(request: &ProviderRequest, failure: &ProviderFailure) -> Strin
             let what = format!("{name} the PaymentIntent (operation {operation})");
             (what, "the operation is requested again under a new number and key")
         }
-        ProviderRequest::Refund { refund, attempt } => {
-            (format!("make refund {refund} (attempt {attempt})"), "it is requested again under a new key")
+        ProviderRequest::Refund { refund } => {
+            (format!("make refund {refund}"), "it is requested again under a new key")
         }
     };
     match failure {

@@ -164,7 +164,7 @@ fn intent_of<'a>(order: &'a Order, fact: &'a Fact) -> Option<&'a IntentId> {
         Fact::RequestFailed { request, .. } => match request {
             ProviderRequest::PaymentIntent(_) => None,
             ProviderRequest::Operation { .. } => order.operation.as_ref().map(|it| &it.intent),
-            ProviderRequest::Refund { refund, .. } => order.refund_numbered(*refund).map(|it| &it.intent),
+            ProviderRequest::Refund { refund } => order.refund_numbered(*refund).map(|it| &it.intent),
         },
         Fact::OrderPlaced { .. }
         | Fact::OrderEdited { .. }

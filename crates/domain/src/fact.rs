@@ -7,7 +7,7 @@ use crate::{
 /// they led to, and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(tag = "kind"))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", remote = "Self"))]
 pub enum Fact {
     /// The order was placed.
     #[cfg_attr(feature = "serde", serde(rename = "order.placed"))]
@@ -97,7 +97,9 @@ pub enum Fact {
     },
     /// Stripe definitely failed at a request, which is made again under a new idempotency key. A refusal that ends a
     /// request is another fact: [`Self::IntentRefused`], [`Self::OperationDropped`] or [`Self::RefundChanged`].
-    #[cfg_attr(feature = "serde", serde(rename = "stripe.request_failed"))]
+    ///
+    /// Stored in the form of that other fact, with the code of an exhausted key, so that every release reads it.
+    #[cfg_attr(feature = "serde", serde(skip))]
     RequestFailed {
         /// Request that failed.
         request: ProviderRequest,
@@ -190,9 +192,21 @@ pub enum Fact {
     },
 }
 
-variant_names! {
+impl Fact {
     /// Stored name of the fact, also shown in the API.
-    Fact::kind {
+    pub const fn kind(&self) -> &'static str {
+        let Self::RequestFailed { request, .. } = self else { return self.variant_name() };
+        match request {
+            ProviderRequest::PaymentIntent(_) => "payment_intent.refused",
+            ProviderRequest::Operation { .. } => "operation.dropped",
+            ProviderRequest::Refund { .. } => "refund.changed",
+        }
+    }
+}
+
+variant_names! {
+    /// Name of the variant: [`Self::kind`] of each fact that is stored under a name of its own.
+    Fact::variant_name {
         OrderPlaced => "order.placed",
         OrderEdited => "order.edited",
         OrderCanceled => "order.canceled",
@@ -203,7 +217,7 @@ variant_names! {
         IntentChanged => "payment_intent.changed",
         OperationRequested => "operation.requested",
         OperationDropped => "operation.dropped",
-        RequestFailed => "stripe.request_failed",
+        RequestFailed => "request_failed",
         AuthorizationEnded => "payment_intent.authorization_ended",
         PaymentConfirmed => "payment_intent.confirmed",
         ProceedsKnown => "payment_intent.proceeds_known",
@@ -212,5 +226,70 @@ variant_names! {
         DisputeOpened => "dispute.opened",
         DisputeChanged => "dispute.changed",
         AnomalyFound => "order.anomaly",
+    }
+}
+
+#[cfg(feature = "serde")]
+mod stored {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Fact, IntentError, ProviderFailure, ProviderRequest, RefundFailure, RefundStatus};
+
+    /// Fact of a failed request in the form of a fact that the releases before it know.
+    fn form_of(request: &ProviderRequest, failure: &ProviderFailure) -> Fact {
+        let error = IntentError::from(failure.clone());
+        match request.clone() {
+            ProviderRequest::PaymentIntent(request) => Fact::IntentRefused { request, error },
+            ProviderRequest::Operation { operation, name } => Fact::OperationDropped { operation, name, error },
+            ProviderRequest::Refund { refund } => Fact::RefundChanged {
+                refund,
+                provider_id: None,
+                before: RefundStatus::Requested,
+                status: RefundStatus::Requested,
+                failure: Some(RefundFailure::from(failure)),
+            },
+        }
+    }
+
+    /// The fact that was stored in this form.
+    fn restored(form: Fact) -> Fact {
+        let is_exhausted = |error: &IntentError| {
+            let failure = ProviderFailure::from(error.clone());
+            matches!(failure, ProviderFailure::KeyExhausted)
+        };
+        let is_of_refund = |status: RefundStatus, failure: &Option<RefundFailure>| {
+            (status, failure) == (RefundStatus::Requested, &Some(RefundFailure::KeyExhausted))
+        };
+        let request = if let Fact::IntentRefused { request, error } = &form
+            && is_exhausted(error)
+        {
+            ProviderRequest::PaymentIntent(*request)
+        } else if let Fact::OperationDropped { operation, name, error } = &form
+            && is_exhausted(error)
+        {
+            ProviderRequest::Operation { operation: *operation, name: name.clone() }
+        } else if let Fact::RefundChanged { refund, status, failure, .. } = &form
+            && is_of_refund(*status, failure)
+        {
+            ProviderRequest::Refund { refund: *refund }
+        } else {
+            return form;
+        };
+        Fact::RequestFailed { request, failure: ProviderFailure::KeyExhausted }
+    }
+
+    impl Serialize for Fact {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if let Self::RequestFailed { request, failure } = self {
+                return Fact::serialize(&form_of(request, failure), serializer);
+            }
+            Fact::serialize(self, serializer)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Fact {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            Fact::deserialize(deserializer).map(restored)
+        }
     }
 }

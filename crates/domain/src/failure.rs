@@ -9,8 +9,6 @@ pub(crate) const KEY_EXHAUSTED: &str = "provider_failed";
 ///
 /// Stored as an [`IntentError`], in which an exhausted key has the code `provider_failed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "IntentError", into = "IntentError"))]
 pub enum ProviderFailure {
     /// Stripe refused the request with this error.
     Refused(IntentError),
@@ -36,8 +34,6 @@ impl From<ProviderFailure> for IntentError {
 
 /// Request to Stripe that an order stores before it is sent, identified by what its idempotency key is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "snake_case"))]
 pub enum ProviderRequest {
     /// Request to create a PaymentIntent.
     PaymentIntent(IntentRequest),
@@ -52,7 +48,5 @@ pub enum ProviderRequest {
     Refund {
         /// Number of the refund within the order.
         refund: u32,
-        /// Number of the attempt at it, from 1.
-        attempt: u32,
     },
 }

@@ -115,7 +115,7 @@ impl IntentError {
     /// Code of a request for an object that Stripe does not know.
     pub const RESOURCE_MISSING: &str = "resource_missing";
     /// Codes of a refund that the shop's balance at Stripe does not cover.
-    const BALANCE_TOO_LOW: [&str; 2] = ["balance_insufficient", "insufficient_funds"];
+    pub(crate) const BALANCE_TOO_LOW: [&str; 2] = ["balance_insufficient", "insufficient_funds"];
 
     /// Error of this code alone.
     pub fn of_code(code: &str) -> Self {
@@ -135,11 +135,6 @@ impl IntentError {
     /// Whether Stripe does not know the object that was requested.
     pub fn is_resource_missing(&self) -> bool {
         self.code.as_deref() == Some(Self::RESOURCE_MISSING)
-    }
-
-    /// Whether the shop's balance at Stripe is too low for now.
-    pub fn is_balance_too_low(&self) -> bool {
-        self.code.as_deref().is_some_and(|it| Self::BALANCE_TOO_LOW.contains(&it))
     }
 }
 

@@ -198,6 +198,13 @@ impl RefundFailure {
     const SUPERSEDED: &str = "superseded";
     const PAYMENT_NOT_CONFIRMED: &str = "payment_not_confirmed";
 
+    /// Whether the reason may pass by itself: the key was exhausted, or the shop's balance at Stripe is too low for now.
+    /// Stripe names the latter in the error's code, or in its message alone.
+    pub(crate) fn may_pass(&self) -> bool {
+        let text = self.as_str();
+        text == KEY_EXHAUSTED || crate::IntentError::BALANCE_TOO_LOW.contains(&text)
+    }
+
     /// Text in stored rows and in the API.
     pub fn as_str(&self) -> &str {
         match self {
@@ -406,14 +413,14 @@ impl Order {
         let intent = refund.intent.clone();
         let may_pass = match failure {
             ProviderFailure::KeyExhausted => true,
-            ProviderFailure::Refused(error) => error.is_balance_too_low(),
+            ProviderFailure::Refused(_) => reason.may_pass(),
         };
         if may_pass && attempt < REFUND_ATTEMPTS_MAX {
             refund.attempt += 1;
             refund.failure = Some(reason);
             match failure {
                 ProviderFailure::KeyExhausted => {
-                    let request = ProviderRequest::Refund { refund: number, attempt };
+                    let request = ProviderRequest::Refund { refund: number };
                     decision.facts.push(Fact::RequestFailed { request, failure: failure.clone() });
                 }
                 ProviderFailure::Refused(_) => {
@@ -718,6 +725,11 @@ mod tests {
         let ended = requested.order.refund_request_failed(1, 1, &error("charge_disputed"), at(401));
         assert_eq!((statuses(&ended.order), ended.order.anomalies.len()), (vec![RefundStatus::Failed], 1));
         assert_eq!(ended.finished, [Task::Refund { refund: 1 }.key()]);
+        // The message counts where Stripe gives no code.
+        let message = IntentError { message: Some("insufficient_funds".into()), ..IntentError::default() };
+        let (requested, _) = paid().refund(&of(6000), at(400)).unwrap();
+        let again = requested.order.refund_request_failed(1, 1, &ProviderFailure::Refused(message), at(401));
+        assert_eq!(statuses(&again.order), [RefundStatus::Requested]);
     }
 
     #[test]
@@ -727,7 +739,7 @@ mod tests {
         let mut order = requested.order;
         for attempt in 1..REFUND_ATTEMPTS_MAX {
             let failed = order.refund_request_failed(1, attempt, &failure, at(401));
-            let request = ProviderRequest::Refund { refund: 1, attempt };
+            let request = ProviderRequest::Refund { refund: 1 };
             assert_eq!(failed.facts, [Fact::RequestFailed { request, failure: failure.clone() }]);
             order = failed.order;
             assert_eq!(order.refunds[0].idempotency_key(order.id), format!("refund:{}:1:{}", order.id, attempt + 1));

@@ -107,24 +107,23 @@ fn each_fact_of_operations_refunds_and_disputes_has_its_stored_form() {
                 }),
                 failure: ProviderFailure::KeyExhausted,
             },
-            json!({ "kind": "stripe.request_failed", "failure": exhausted_json,
-                "request": { "kind": "payment_intent", "revision": 1, "attempt": 2, "epoch": 7 } }),
+            json!({ "kind": "payment_intent.refused", "error": exhausted_json,
+                "request": { "revision": 1, "attempt": 2, "epoch": 7 } }),
         ),
         (
             Fact::RequestFailed {
                 request: ProviderRequest::Operation { operation: 3, name: "capture".into() },
                 failure: ProviderFailure::KeyExhausted,
             },
-            json!({ "kind": "stripe.request_failed", "failure": exhausted_json,
-                "request": { "kind": "operation", "operation": 3, "name": "capture" } }),
+            json!({ "kind": "operation.dropped", "operation": 3, "name": "capture", "error": exhausted_json }),
         ),
         (
             Fact::RequestFailed {
-                request: ProviderRequest::Refund { refund: 2, attempt: 1 },
-                failure: ProviderFailure::Refused(error.clone()),
+                request: ProviderRequest::Refund { refund: 2 },
+                failure: ProviderFailure::KeyExhausted,
             },
-            json!({ "kind": "stripe.request_failed", "failure": error_json,
-                "request": { "kind": "refund", "refund": 2, "attempt": 1 } }),
+            json!({ "kind": "refund.changed", "refund": 2, "provider_id": null, "before": "requested",
+                "status": "requested", "failure": "provider_failed" }),
         ),
         (
             Fact::RefundChanged {

@@ -29,15 +29,16 @@ pub(super) fn text(value: &Value) -> Result<String, Reason> {
     }
 }
 
-/// Reads an integer, given as a JSON number or as a string; `None` for one that an `i64` cannot hold.
-fn integer(value: &Value) -> Result<Option<i64>, Reason> {
+/// Reads an integer, given as a JSON number or as a string. One that an `i64` cannot hold counts as the nearest that it
+/// can, which is outside the limits of every field.
+fn integer(value: &Value) -> Result<i64, Reason> {
     let text = text(value).map_err(|_| "must be an integer")?;
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
         return Err("must be an integer".into());
     }
-    Ok(text.parse().ok())
+    Ok(text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }))
 }
 
 /// Reads a boolean, also as forms send it: `true`, `1`, `false`, `0` or an empty string, which a cleared checkbox sends.
@@ -146,7 +147,7 @@ impl Params {
 
     /// Whether the field is an integer below `minimum`.
     pub(super) fn is_below(&self, name: &str, minimum: i64) -> Result<bool, FieldProblem> {
-        Ok(self.one(name, integer)?.flatten().is_some_and(|it| it < minimum))
+        Ok(self.one(name, integer)?.is_some_and(|it| it < minimum))
     }
 
     /// Reads an optional integer. One outside `range` is refused with the limits.
@@ -155,7 +156,7 @@ impl Params {
         T: TryFrom<i64> + PartialOrd + Display,
     {
         self.one(name, |it| {
-            let number = integer(it)?.and_then(|it| T::try_from(it).ok()).filter(|it| range.contains(it));
+            let number = T::try_from(integer(it)?).ok().filter(|it| range.contains(it));
             Ok(number.ok_or_else(|| format!("must be {} to {}", range.start(), range.end()))?)
         })
     }
@@ -165,7 +166,7 @@ impl Params {
     where
         T: TryFrom<i64> + PartialOrd,
     {
-        let number = self.one(name, integer)?.flatten().and_then(|it| T::try_from(it).ok());
+        let number = self.one(name, integer)?.and_then(|it| T::try_from(it).ok());
         Ok(number.filter(|it| range.contains(it)).unwrap_or(default))
     }
 

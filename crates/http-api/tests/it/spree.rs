@@ -143,6 +143,13 @@ async fn a_refusal_is_worded_as_in_spree_and_changes_nothing() {
         (
             &post,
             "/cart/add_item",
+            json!({ "variant_id": "bone", "quantity": "-99999999999999999999" }),
+            422,
+            "Quantity has to be greater than 0",
+        ),
+        (
+            &post,
+            "/cart/add_item",
             json!({ "variant_id": "bone", "quantity": 10_000 }),
             422,
             "Quantity must be 1 to 10000",
