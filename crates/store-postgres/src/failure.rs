@@ -58,7 +58,7 @@ pub enum OpenError {
     /// The timeline file cannot be used.
     #[error(transparent)]
     TimelineFile(#[from] TimelineFileError),
-    /// The server is older than [`crate::VERSION_MIN`].
+    /// The server is older than PostgreSQL 13.
     #[error("PostgreSQL at {place} has version {version}: Paywright needs {} or later", crate::VERSION_MIN)]
     TooOld {
         /// Host, port and database.

@@ -1,4 +1,4 @@
-//! Cases of the contract of [`Store`](paywright_app::Store) about the orders that a customer has completed.
+//! Cases of the contract of [`Store`] about the orders that a customer has completed.
 
 use paywright_app::{CompletedOrdersQuery, OrderQuery, Store, is_completed};
 use paywright_domain::{
