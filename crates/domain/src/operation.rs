@@ -80,10 +80,10 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum EditError {
     /// The order is paid.
-    #[error("the order is paid")]
+    #[error("the order is paid, and its content cannot change any more")]
     Paid,
     /// The order is canceled.
-    #[error("the order is canceled")]
+    #[error("the order is canceled, and its content cannot change any more")]
     Canceled,
     /// The new content is not valid.
     #[error(transparent)]
@@ -97,7 +97,7 @@ pub enum EditError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CancelError {
     /// The order is paid.
-    #[error("the order is paid")]
+    #[error("the order is paid: refund it instead of canceling it")]
     Paid,
     /// The order cannot be changed at this time.
     #[error(transparent)]
@@ -108,7 +108,7 @@ pub enum CancelError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CaptureError {
     /// The order is paid: nothing is left to capture.
-    #[error("the order is paid")]
+    #[error("the order is paid: nothing is left to capture")]
     Paid,
     /// The order is paid by a capture of another amount, of an earlier request or made at Stripe.
     #[error("{} was captured before; the rest of the authorization is released", .captured.to_decimal())]
@@ -117,7 +117,7 @@ pub enum CaptureError {
         captured: Money,
     },
     /// The order is canceled.
-    #[error("the order is canceled")]
+    #[error("the order is canceled: nothing is authorized that could be captured")]
     Canceled,
     /// No money is authorized.
     #[error("the order has no authorized payment to capture")]

@@ -283,7 +283,7 @@ pub enum RefundError {
     #[error("the amount to refund {0}")]
     NotOnTheWire(MoneyError),
     /// The disputed money was withdrawn and not reinstated: a refund would pay the customer twice.
-    #[error("the payment is disputed: at most {} of it can be refunded, the rest would be refunded twice", .undisputed.to_decimal())]
+    #[error("the payment is disputed, and the bank has already taken money of it back: at most {} can be refunded", .undisputed.to_decimal())]
     Disputed {
         /// Amount that is left and not disputed.
         undisputed: Money,

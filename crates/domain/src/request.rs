@@ -45,10 +45,10 @@ pub enum IntentPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RequestIntentError {
     /// The order is paid.
-    #[error("the order is paid")]
+    #[error("the order is paid: it takes no further payment")]
     Paid,
     /// The order is canceled.
-    #[error("the order is canceled")]
+    #[error("the order is canceled: place a new order to take a payment")]
     Canceled,
     /// The order's intent is being canceled at Stripe.
     #[error("the order is being canceled")]

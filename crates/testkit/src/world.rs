@@ -67,7 +67,7 @@ impl Ids for CountedIds {
 pub struct CountingWaker(AtomicU32);
 
 impl CountingWaker {
-    /// Number of calls so far.
+    /// Number of times that the worker was woken.
     pub fn woken(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
