@@ -118,9 +118,7 @@ async fn half_sent_requests_are_ended_and_do_not_block_others() {
     for ((kind, status), many) in &told {
         println!("{kind}: {status} {many} times");
     }
-    // Clients that are not displaced get an answer.
     let of = |kind, status: &str| told.get(&(kind, status.to_owned())).copied().unwrap_or_default();
-    assert!(of("half a body", "408") + of("half a head", "408") > 0, "{told:?}");
     assert!(of("a length of 10 GB", "413") > 0 && of("900 kB without a signature", "400") > 0, "{told:?}");
     assert_eq!(
         told.keys().filter(|(_, it)| !["closed", "400", "401", "408", "413", "503"].contains(&it.as_str())).count(),
@@ -128,6 +126,12 @@ async fn half_sent_requests_are_ended_and_do_not_block_others() {
         "{told:?}"
     );
     assert!(!process.logged().contains("panicked"), "{}", process.logged());
+
+    // A client that is not displaced gets an answer: all of those before may have been.
+    let slow = ATTACKS.iter().filter(|it| ["half a head", "half a body"].contains(&it.name));
+    for (kind, status) in futures_util::future::join_all(slow.map(|it| attack(served.address(0), *it))).await {
+        assert_eq!(status, "408", "{kind}");
+    }
 
     // A stop does not wait for half-sent requests.
     let held: Vec<_> = (0..100).map(|_| TcpStream::connect(served.address(0))).collect();
