@@ -68,29 +68,19 @@ impl App {
             return Ok(created);
         }
         let key = request.idempotency_key(order.id);
-        match self.gateway.create_intent(&NewIntent::of(order, request.revision, request.epoch), &key).await {
-            Ok(issued) => Ok(issued),
-            Err(GatewayError::Refused(error)) => {
-                self.commit_failure(order.id, request, &ProviderFailure::Refused(error.clone())).await?;
-                Err(GatewayError::Refused(error).into())
-            }
-            Err(GatewayError::KeyExhausted(cause)) => {
-                if let Some(created) = self.find_created(order, request, requested_at).await? {
-                    return Ok(created);
-                }
-                self.commit_failure(order.id, request, &ProviderFailure::KeyExhausted).await?;
-                Err(GatewayError::KeyExhausted(cause).into())
-            }
-            Err(
-                error @ (GatewayError::NotFound
-                | GatewayError::Busy(_)
-                | GatewayError::InFlight
-                | GatewayError::Misconfigured(_)
-                | GatewayError::NotUnderstood(_)
-                | GatewayError::Foreign(_)
-                | GatewayError::Unknown(_)),
-            ) => Err(error.into()),
+        let new = NewIntent::of(order, request.revision, request.epoch);
+        let error = match self.gateway.create_intent(&new, &key).await {
+            Ok(issued) => return Ok(issued),
+            Err(error) => error,
+        };
+        let Some(failure) = error.failure() else { return Err(error.into()) };
+        if matches!(failure, ProviderFailure::KeyExhausted)
+            && let Some(created) = self.find_created(order, request, requested_at).await?
+        {
+            return Ok(created);
         }
+        self.commit_failure(order.id, request, &failure).await?;
+        Err(error.into())
     }
 
     /// Time at which `request` was committed, or an earlier one since when Stripe cannot have forgotten its key. The

@@ -29,25 +29,18 @@ impl App {
                 let order = if is_done(&order) { order } else { self.refresh_intent(intent, "answer").await? };
                 (order, None)
             }
-            Err(GatewayError::Refused(error)) => (self.refresh_intent(intent, "answer").await?, Some(error)),
-            Err(GatewayError::KeyExhausted(cause)) => {
+            Err(error) => {
+                let Some(failure) = error.failure() else { return Err(error.into()) };
                 let order = self.refresh_intent(intent, "answer").await?;
-                if !is_done(&order) {
-                    let failure = ProviderFailure::KeyExhausted;
-                    self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
-                    return Err(GatewayError::KeyExhausted(cause).into());
+                match failure {
+                    ProviderFailure::Refused(refusal) => (order, Some(refusal)),
+                    ProviderFailure::KeyExhausted if is_done(&order) => (order, None),
+                    ProviderFailure::KeyExhausted => {
+                        self.decide(id, |order, now| order.operation_failed(number, &failure, now)).await?;
+                        return Err(error.into());
+                    }
                 }
-                (order, None)
             }
-            Err(
-                error @ (GatewayError::NotFound
-                | GatewayError::Busy(_)
-                | GatewayError::InFlight
-                | GatewayError::Misconfigured(_)
-                | GatewayError::NotUnderstood(_)
-                | GatewayError::Foreign(_)
-                | GatewayError::Unknown(_)),
-            ) => return Err(error.into()),
         };
         match refusal {
             Some(error) if !is_done(&order) => self.commit_refused(id, &operation, error).await,

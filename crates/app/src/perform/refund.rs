@@ -65,7 +65,10 @@ impl App {
                 // Stripe remembers the key for a refund of another amount.
                 ProviderFailure::KeyExhausted
             }
-            Err(error) => refund_failure(error)?,
+            Err(GatewayError::NotFound) => {
+                ProviderFailure::Refused(IntentError::of_code(IntentError::RESOURCE_MISSING))
+            }
+            Err(error) => error.failure().ok_or(error)?,
         };
         let order = self.import_refunds(&refund.intent, order).await?;
         if order.refund_numbered(number).is_some_and(|it| it.provider_id.is_some()) {
@@ -139,20 +142,5 @@ impl App {
         let decide =
             |order: &Order, now| Ok((order.update_refund(update, now).map_err(ChangeError::Refused)?, context.clone()));
         self.change_with_context(&names, &Access::All, decide).await
-    }
-}
-
-/// Converts an error of a refund's request: a failure if Stripe has definitely not made the refund, else the error.
-fn refund_failure(error: GatewayError) -> Result<ProviderFailure, GatewayError> {
-    match error {
-        GatewayError::Refused(error) => Ok(ProviderFailure::Refused(error)),
-        GatewayError::NotFound => Ok(ProviderFailure::Refused(IntentError::of_code(IntentError::RESOURCE_MISSING))),
-        GatewayError::KeyExhausted(_) => Ok(ProviderFailure::KeyExhausted),
-        error @ (GatewayError::Busy(_)
-        | GatewayError::InFlight
-        | GatewayError::Misconfigured(_)
-        | GatewayError::NotUnderstood(_)
-        | GatewayError::Foreign(_)
-        | GatewayError::Unknown(_)) => Err(error),
     }
 }

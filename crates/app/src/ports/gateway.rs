@@ -3,7 +3,8 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 use paywright_domain::{
     Adjustment, CancelReason, CaptureMethod, Content, CustomerId, Email, Epoch, IntentError, IntentId, IntentSnapshot,
-    LineItem, Money, Order, OrderId, OrderNumber, Payer, Proceeds, Refund, RefundId, RefundReason, RefundSnapshot,
+    LineItem, Money, Order, OrderId, OrderNumber, Payer, Proceeds, ProviderFailure, Refund, RefundId, RefundReason,
+    RefundSnapshot,
 };
 use secrecy::SecretString;
 use thiserror::Error;
@@ -217,4 +218,22 @@ pub enum GatewayError {
     /// the same key.
     #[error("Stripe did not answer, so whether the request was carried out is unknown: {0}")]
     Unknown(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl GatewayError {
+    /// Definite failure of the request, which is to be decided on; `None` if the request is to be sent again under the
+    /// same key.
+    pub fn failure(&self) -> Option<ProviderFailure> {
+        match self {
+            Self::Refused(error) => Some(ProviderFailure::Refused(error.clone())),
+            Self::KeyExhausted(_) => Some(ProviderFailure::KeyExhausted),
+            Self::NotFound
+            | Self::Busy(_)
+            | Self::InFlight
+            | Self::Misconfigured(_)
+            | Self::NotUnderstood(_)
+            | Self::Foreign(_)
+            | Self::Unknown(_) => None,
+        }
+    }
 }
