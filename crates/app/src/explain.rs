@@ -100,14 +100,22 @@ fn operation_reason(operation: &Operation) -> String {
 }
 
 fn anomaly_reason(order: &Order, anomaly: &Anomaly) -> String {
+    let end = match anomaly.kind {
+        AnomalyKind::Mismatch { mismatch, policy } => consequence(order, anomaly, mismatch, policy),
+        AnomalyKind::Notice(_) => String::new(),
+    };
+    anomaly_sentence(anomaly, &end)
+}
+
+/// Sentence of an anomaly, with its reason and this end.
+fn anomaly_sentence(anomaly: &Anomaly, end: &str) -> String {
     let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
     let reason = anomaly.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    match anomaly.kind {
-        AnomalyKind::Mismatch { mismatch, policy } => {
-            format!("{}{reason}{}.", mismatch_of(mismatch, intent), consequence(order, anomaly, mismatch, policy))
-        }
-        AnomalyKind::Notice(notice) => format!("{}{reason}.", notice_of(notice, intent)),
-    }
+    let found = match anomaly.kind {
+        AnomalyKind::Mismatch { mismatch, .. } => mismatch_of(mismatch, intent),
+        AnomalyKind::Notice(notice) => notice_of(notice, intent),
+    };
+    format!("{found}{reason}{end}.")
 }
 
 /// Sentence of mismatched money of `intent`, without its end.
@@ -348,13 +356,9 @@ fn refund_requested(refund: u32, intent: &IntentId, amount: Money, origin: Refun
 }
 
 fn anomaly_found(anomaly: &Anomaly) -> String {
-    let intent = anomaly.intent.as_ref().map_or("the order", IntentId::as_str);
-    let reason = anomaly.reason.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
     match anomaly.kind {
-        AnomalyKind::Mismatch { mismatch, policy } => {
-            format!("{}{reason}; policy: {}.", mismatch_of(mismatch, intent), policy.name())
-        }
-        AnomalyKind::Notice(notice) => format!("Notice: {}{reason}.", notice_of(notice, intent)),
+        AnomalyKind::Mismatch { policy, .. } => anomaly_sentence(anomaly, &format!("; policy: {}", policy.name())),
+        AnomalyKind::Notice(_) => format!("Notice: {}", anomaly_sentence(anomaly, "")),
     }
 }
 

@@ -5,7 +5,7 @@ use paywright_domain::{Cart, CustomerId, Fact, IntentStatus, Order, OrderState};
 use secrecy::SecretString;
 
 use super::{Session, Shopper, Storefront, StorefrontError};
-use crate::{Access, CompletedOrdersQuery, GatewayError, GetOrderError, OrderRef, RecordedFact, SavedCard, StoreError};
+use crate::{Access, CompletedOrdersQuery, GatewayError, OrderRef, RecordedFact, SavedCard, StoreError};
 
 /// Whether the customer completed the checkout of `order`, of which `facts` are stored: it is paid, its bank debit is
 /// being processed, or that debit failed and the order can be paid again.
@@ -94,8 +94,8 @@ impl Storefront {
                 let cart = self.cart_of(order.id).await?;
                 Ok(AccountOrder { order, cart })
             }
-            Ok(_) | Err(GetOrderError::NotFound) => Err(StorefrontError::NoCart),
-            Err(GetOrderError::Store(error)) => Err(error.into()),
+            Ok(_) => Err(StorefrontError::NoCart),
+            Err(error) => Err(StorefrontError::of_order(error, StorefrontError::NoCart)),
         }
     }
 

@@ -2,8 +2,8 @@ use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, OrderState, 
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed};
 use crate::{
-    ATTEMPTS_MAX, Access, App, CartRef, Cursor, CursorDue, GetOrderError, Lease, OrderQuery, OrderRef, StoreError,
-    Version, Versioned, log,
+    ATTEMPTS_MAX, Access, App, CartRef, Cursor, CursorDue, Lease, OrderQuery, OrderRef, StoreError, Version, Versioned,
+    log,
 };
 
 /// Most closed carts that are skipped in the search for a customer's open cart.
@@ -126,11 +126,8 @@ impl Storefront {
 
     /// Finds the cart of a customer's order.
     pub async fn of_customer(&self, which: &OrderRef, customer: &CustomerId) -> Result<Session, StorefrontError> {
-        let order = match self.app.get_order(which, &Access::Customer(customer.clone())).await {
-            Ok(order) => order,
-            Err(GetOrderError::NotFound) => return Err(StorefrontError::NoCart),
-            Err(GetOrderError::Store(error)) => return Err(error.into()),
-        };
+        let found = self.app.get_order(which, &Access::Customer(customer.clone())).await;
+        let order = found.map_err(|error| StorefrontError::of_order(error, StorefrontError::NoCart))?;
         let cart = self.carts.cart(CartRef::Order(order.id)).await?.ok_or(StorefrontError::NoCart)?;
         Ok(Session { version: cart.version, cart: cart.value, order: Some(order) })
     }

@@ -29,8 +29,8 @@ pub use saved_cards::CardSetup;
 
 use crate::doubt::Remembering;
 use crate::{
-    App, CancelOrderError, Carts, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, PriceList,
-    StoreError, Version, Wallet,
+    App, CancelOrderError, Carts, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
+    GetOrderError, PriceList, StoreError, Version, Wallet,
 };
 
 /// Use cases of a storefront, on top of those of orders.
@@ -187,6 +187,16 @@ pub enum StorefrontError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl StorefrontError {
+    /// Error of a read of an order: `missing` if there is none, otherwise the failure of the store.
+    fn of_order(error: GetOrderError, missing: Self) -> Self {
+        match error {
+            GetOrderError::NotFound => missing,
+            GetOrderError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl Storefront {

@@ -5,9 +5,7 @@ use paywright_domain::{
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
-use crate::{
-    Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, GetOrderError, OrderPayment, OrderRef, Version,
-};
+use crate::{Access, CheckPaymentError, CreatePaymentIntentError, GatewayError, OrderPayment, OrderRef, Version};
 
 /// Parameters of a PaymentIntent request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -127,8 +125,7 @@ impl Storefront {
                         Err(StorefrontError::NoCart)
                     }
                     Ok(order) => Ok(Some(order)),
-                    Err(GetOrderError::NotFound) => Err(StorefrontError::NoCart),
-                    Err(GetOrderError::Store(error)) => Err(error.into()),
+                    Err(error) => Err(StorefrontError::of_order(error, StorefrontError::NoCart)),
                 }
             }
             Some(TokenSubject::Order(_) | TokenSubject::Cart(_)) | None => Ok(None),
@@ -162,11 +159,8 @@ impl Storefront {
             (None, Some(session), ..) => session.order.ok_or(StorefrontError::NoIntent)?,
             (None, None, Some(name), Some(customer)) => {
                 let which = OrderRef::parse(name).map_err(|_| StorefrontError::NoIntent)?;
-                match self.app.get_order(&which, &Access::Customer(customer.clone())).await {
-                    Ok(order) => order,
-                    Err(GetOrderError::NotFound) => return Err(StorefrontError::NoIntent),
-                    Err(GetOrderError::Store(error)) => return Err(error.into()),
-                }
+                let found = self.app.get_order(&which, &Access::Customer(customer.clone())).await;
+                found.map_err(|error| StorefrontError::of_order(error, StorefrontError::NoIntent))?
             }
             (None, None, _, _) => self.opened_or_newest(shopper).await?.order.ok_or(StorefrontError::NoIntent)?,
         };
