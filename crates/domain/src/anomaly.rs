@@ -186,7 +186,7 @@ impl Default for Policies {
 
 variant_names! {
     /// Name in the API, in stored rows and in logs.
-    Mismatch::name {
+    pub Mismatch::name {
         PaidAfterCancel => "paid_after_cancel",
         SecondPayment => "second_payment",
         AmountDiffers => "amount_differs",
@@ -198,7 +198,7 @@ variant_names! {
 
 variant_names! {
     /// Name in the API, in stored rows and in logs.
-    NoticeKind::name {
+    pub NoticeKind::name {
         RefundFailed => "refund_failed",
         RefundDelayed => "refund_delayed",
         RefundDiffers => "refund_differs",

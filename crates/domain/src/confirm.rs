@@ -55,7 +55,7 @@ impl Order {
     /// intent of this order. Unlike an event the answer may lower the known amount: the commit must name the version of
     /// this order, so that nothing newer is overwritten.
     ///
-    /// Where Stripe has less than an event reported, the order keeps its state and is held for review by
+    /// If Stripe has less than an event reported, the order keeps its state and is held for review by
     /// [`Mismatch::PaymentNotConfirmed`], and only what Stripe has can be refunded.
     pub fn payment_read(
         &self,

@@ -52,7 +52,7 @@ pub enum OperationKind {
 
 variant_names! {
     /// Name in the API, in facts and in logs.
-    OperationKind::name {
+    pub OperationKind::name {
         Edit => "edit",
         Cancel => "cancel",
         Capture => "capture",

@@ -34,7 +34,7 @@ pub enum OrderState {
 
 variant_names! {
     /// Name of the state in the API and in stored rows.
-    OrderState::name {
+    pub OrderState::name {
         Open => "open",
         Paid => "paid",
         Canceled => "canceled",

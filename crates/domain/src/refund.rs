@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::failure::KEY_EXHAUSTED;
 use crate::{
-    Decision, Epoch, Fact, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, ProviderFailure, ProviderRequest,
-    RefundId, Task, Timestamp,
+    Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, ProviderFailure,
+    ProviderRequest, RefundId, Task, Timestamp,
 };
 
 /// Status of a refund.
@@ -201,8 +201,11 @@ impl RefundFailure {
     /// Whether the reason may pass by itself: the key was exhausted, or the shop's balance at Stripe is too low for now.
     /// Stripe names the latter in the error's code, or in its message alone.
     pub(crate) fn may_pass(&self) -> bool {
-        let text = self.as_str();
-        text == KEY_EXHAUSTED || crate::IntentError::BALANCE_TOO_LOW.contains(&text)
+        match self {
+            Self::KeyExhausted => true,
+            Self::Stripe(text) => IntentError::BALANCE_TOO_LOW.contains(&text.as_str()),
+            Self::Superseded | Self::PaymentNotConfirmed => false,
+        }
     }
 
     /// Text in stored rows and in the API.
@@ -239,7 +242,7 @@ impl From<&ProviderFailure> for RefundFailure {
             ProviderFailure::KeyExhausted => Self::KeyExhausted,
             ProviderFailure::Refused(error) => {
                 let text = error.code.as_ref().or(error.message.as_ref());
-                Self::Stripe(text.cloned().unwrap_or_else(|| "refused".to_owned()))
+                Self::from(text.cloned().unwrap_or_else(|| "refused".to_owned()))
             }
         }
     }
@@ -411,11 +414,7 @@ impl Order {
         let reason = RefundFailure::from(failure);
         let text = Some(reason.to_string());
         let intent = refund.intent.clone();
-        let may_pass = match failure {
-            ProviderFailure::KeyExhausted => true,
-            ProviderFailure::Refused(_) => reason.may_pass(),
-        };
-        if may_pass && attempt < REFUND_ATTEMPTS_MAX {
+        if reason.may_pass() && attempt < REFUND_ATTEMPTS_MAX {
             refund.attempt += 1;
             refund.failure = Some(reason);
             match failure {
@@ -574,7 +573,7 @@ mod tests {
 
     use super::*;
     use crate::order::tests::{at, placed, usd};
-    use crate::{AnomalyKind, IntentError, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
+    use crate::{AnomalyKind, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
 
     fn intent() -> IntentId {
         IntentId::new("pi_1").unwrap()

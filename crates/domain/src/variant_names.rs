@@ -14,15 +14,15 @@
 /// assert_eq!(Color::ALL, [Color::Red, Color::DarkBlue]);
 /// ```
 ///
-/// The doc comment becomes that of `name`. For an enum whose variants carry data, the macro is given the method to define,
-/// and defines neither `ALL` nor `named`. In both forms the compiler refuses a variant without a name:
+/// The doc comment becomes that of `name`. For an enum whose variants carry data, the macro is given the method to
+/// define, with its visibility, and defines neither `ALL` nor `named`. In both forms the compiler refuses a variant without a name:
 ///
 /// ```
 /// # use paywright_domain::variant_names;
 /// enum Shape { Point, Circle { radius: u32 } }
 /// variant_names! {
 ///     /// Name in logs.
-///     Shape::name { Point => "point", Circle => "circle" }
+///     pub Shape::name { Point => "point", Circle => "circle" }
 /// }
 /// assert_eq!(Shape::Circle { radius: 2 }.name(), "circle");
 /// ```
@@ -46,10 +46,10 @@ macro_rules! variant_names {
             }
         }
     };
-    ($(#[$doc:meta])+ $Enum:ident::$method:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])+ $vis:vis $Enum:ident::$method:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {
         impl $Enum {
             $(#[$doc])+
-            pub const fn $method(&self) -> &'static str {
+            $vis const fn $method(&self) -> &'static str {
                 match self {
                     $(Self::$Variant { .. } => $name,)+
                 }
