@@ -50,14 +50,18 @@ impl Served {
     }
 
     pub(crate) async fn until(&self, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        self.until_within(TIMEOUT, order, expected).await
+    }
+
+    /// Reads an order until it is as expected, for `limit` at most.
+    pub(crate) async fn until_within(&self, limit: Duration, order: &str, expected: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let read = self.call(Method::GET, &format!("/orders/{order}"), &Value::Null).await.body["data"].clone();
             if expected(&read) {
                 return read;
             }
-            // A payment that no webhook reports is found by a poll, half a minute later.
-            assert!(begun.elapsed() < TIMEOUT * 2, "the expected state is not reached: {read}");
+            assert!(begun.elapsed() < limit, "the expected state is not reached: {read}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
