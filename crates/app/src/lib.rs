@@ -27,6 +27,7 @@ mod intent_reads;
 mod keys;
 mod list_orders;
 mod log;
+mod order_view;
 mod perform;
 mod place_order;
 mod ports;
@@ -61,6 +62,7 @@ pub use explain::{Explanation, Moment, NextStep, explain_order};
 pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
+pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::gateway::{

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
     Access, App, Changed, GetOrderError, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, OrderRefError,
-    PlacedOrder, Scope,
+    OrderView, PlacedOrder, RefundView, Scope,
 };
 use paywright_domain::{CustomerId, Order, OrderId};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string};
 use crate::receiving::read_body;
 use crate::requests::{JSON_BYTES_MAX, log_order, run_to_completion};
-use crate::view::{Envelope, ExplanationView, OrderView, PageView, PaymentView, RefundView};
+use crate::view::{Envelope, ExplanationView, PageView, PaymentView};
 
 /// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
