@@ -171,12 +171,16 @@ impl App {
     pub(crate) async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         changes.cause = Cause::with_actor(changes.cause, Actor::current());
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
+        let is_public = changes.snapshot.is_some();
         let change = log::Change::of(&changes);
         let committed = self.store.commit(changes).await;
         change.log(&committed);
         committed?;
         if urgent {
             self.waker.wake();
+        }
+        if is_public {
+            self.waker.wake_relay();
         }
         Ok(())
     }

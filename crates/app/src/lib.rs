@@ -17,7 +17,9 @@ mod create_payment_intent;
 mod deadline;
 mod doubt;
 mod edit_order;
+mod endpoints;
 mod explain;
+mod feed;
 #[cfg(test)]
 mod fixtures;
 mod foreign;
@@ -31,6 +33,7 @@ mod order_view;
 mod perform;
 mod place_order;
 mod ports;
+mod publisher;
 mod readiness;
 mod recover;
 mod refund_payment;
@@ -58,13 +61,24 @@ pub use check_payment::CheckPaymentError;
 pub use create_payment_intent::{CreatePaymentIntentError, OrderPayment};
 pub use deadline::STORE_WAIT_SECONDS;
 pub use edit_order::{Changed, EditOrderError};
+pub use endpoints::{
+    Attempt, AttemptOutcome, AttemptQuery, DISABLED_AFTER_SECONDS, DeliveryBatch, DisabledReason, Endpoint,
+    EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing, NewEndpoint,
+    NewSecret, QUEUES_AT_ONCE, SecretGeneration, WEBHOOKS_AT_ONCE,
+};
 pub use explain::{Explanation, Moment, NextStep, explain_order};
+pub use feed::{FeedPage, FeedPageError, FeedPageRequest, FeedRetention};
 pub use get_order::GetOrderError;
 pub use keys::KEY_CACHED_SECONDS;
 pub use list_orders::{ListOrdersError, OrderPage};
 pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
+pub use ports::endpoints::{Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, StoredEndpoint};
+pub use ports::feed::{
+    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
+    UnpositionedFact,
+};
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
@@ -80,7 +94,12 @@ pub use ports::store::{
 };
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::wallet::{SavedCard, Wallet};
+pub use ports::webhook_sender::{
+    ANSWER_BYTES_MAX, EndpointAnswer, OutgoingWebhook, SendError, SendErrorClass, SendResult, UrlNotAllowed,
+    WebhookSender,
+};
 pub use ports::webhooks::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
+pub use publisher::{Publisher, PublisherPorts};
 pub use recover::{RecoveredOrder, Recovery};
 pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;

@@ -96,19 +96,19 @@ struct BalanceView {
 
 /// Code and message of Stripe's error. The bank's own reason is left out: it may be that the card is stolen.
 #[derive(Serialize)]
-struct LastErrorView<'a> {
+pub(crate) struct LastErrorView<'a> {
     code: Option<&'a str>,
     message: Option<&'a str>,
 }
 
 impl<'a> LastErrorView<'a> {
-    fn of(error: &'a IntentError) -> Self {
+    pub(crate) fn of(error: &'a IntentError) -> Self {
         Self { code: error.code.as_deref(), message: error.message.as_deref() }
     }
 }
 
 #[derive(Serialize)]
-struct AnomalyView<'a> {
+pub(crate) struct AnomalyView<'a> {
     kind: &'static str,
     policy: &'static str,
     payment_intent: Option<&'a str>,
@@ -117,7 +117,7 @@ struct AnomalyView<'a> {
 }
 
 impl<'a> AnomalyView<'a> {
-    fn of(anomaly: &'a Anomaly) -> Self {
+    pub(crate) fn of(anomaly: &'a Anomaly) -> Self {
         Self {
             kind: anomaly.kind.name(),
             policy: anomaly.kind.policy_name(),
@@ -263,6 +263,11 @@ impl<'a> IntentView<'a> {
 }
 
 impl<'a> OrderView<'a> {
+    /// View of `order` without its personal fields.
+    pub(crate) fn without_personal_data(order: &'a Order) -> Self {
+        Self { personal: None, ..Self::of(order) }
+    }
+
     /// View of `order`.
     pub fn of(order: &'a Order) -> Self {
         let (paid_at, canceled_at, cancel_reason) = match &order.state {

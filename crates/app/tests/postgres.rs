@@ -1,5 +1,5 @@
 //! The use cases over PostgreSQL.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set itself up fails")]
 
 mod cases;
 

@@ -66,6 +66,7 @@ mod currency;
 mod dispute;
 mod fact;
 mod failure;
+mod feed_event;
 mod id;
 mod installation;
 mod intent;
@@ -92,6 +93,7 @@ pub use currency::{Currency, UnknownCurrency};
 pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
 pub use fact::Fact;
 pub use failure::{ProviderFailure, ProviderRequest};
+pub use feed_event::FeedEventType;
 pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
 };

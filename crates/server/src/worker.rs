@@ -31,6 +31,10 @@ impl WorkerWaker for WorkerSignal {
     fn wake(&self) {
         self.0.notify_one();
     }
+
+    fn wake_relay(&self) {}
+
+    fn wake_deliverer(&self) {}
 }
 
 /// The worker of this process.

@@ -6,8 +6,8 @@ use paywright_app::{
     ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
 };
 use paywright_domain::{
-    CancelReason, CaptureMethod, Currency, IntentId, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder,
-    NewRefund, OrderEdit, OrderId, Text,
+    CancelReason, CaptureMethod, Currency, FeedEventType, IntentId, IntentSnapshot, IntentStatus, LineItem, Money,
+    NewOrder, NewRefund, OrderEdit, OrderId, Text,
 };
 use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::books::Violation;
 use crate::fault::Call;
 use crate::stripe::{Delivery, form};
-use crate::world::{BoxFuture, Core, Interrupted, World};
+use crate::world::{BoxFuture, Core, Interrupted, ProcessCall, World};
 
 /// An action of a person or of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +48,33 @@ pub(crate) enum Act {
     OtherModeEvent,
     /// Someone with the webhook secret sends a forged event that reports the order as paid.
     Forge(Forgery),
+    /// A person or an application manages an endpoint.
+    Endpoint(EndpointAct),
+    /// A program reads the next page of the feed.
+    ReadFeed,
     /// Time passes, in seconds.
     Wait(u32),
     /// Stripe's API key is rotated; processes use the new one after a restart.
     RotateKey,
+}
+
+/// An action at the endpoints, at the first one unless it says another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndpointAct {
+    /// Creates an endpoint for events of these types; of all types if empty.
+    Create(&'static [FeedEventType]),
+    /// Rotates the secret; the one before goes on signing for so many seconds.
+    Rotate(u32),
+    /// Disables the endpoint.
+    Disable,
+    /// Enables the endpoint.
+    Enable,
+    /// Enables the endpoint with this index.
+    EnableAt(usize),
+    /// Has every event sent again.
+    Replay,
+    /// Has the event at this position sent again.
+    Resend(u64),
 }
 
 /// Payment that a forged event reports.
@@ -247,6 +270,8 @@ impl Person {
                 self.world.turn(Call::External, "forge an event").await;
                 self.send_forged_event(forgery);
             }
+            Act::Endpoint(act) => self.manage(act).await,
+            Act::ReadFeed => self.read_feed().await,
             Act::Wait(seconds) => {
                 self.world.turn(Call::LongPause, "wait").await;
                 self.world.core().pass(seconds);
@@ -330,10 +355,20 @@ impl Person {
         is_definite: impl Fn(&E) -> bool,
     ) -> Result<T, Option<E>> {
         let ask = |app: App| ask(app.for_request());
+        self.repeat(tries, |process| self.world.in_process(process, true, ask), is_definite).await
+    }
+
+    /// Makes a call in one process after the other, until the answer is definite.
+    pub(crate) async fn repeat<'a, T, E>(
+        &self,
+        tries: usize,
+        call: impl Fn(usize) -> ProcessCall<'a, Result<T, E>>,
+        is_definite: impl Fn(&E) -> bool,
+    ) -> Result<T, Option<E>> {
         let mut heard = None;
         for attempt in 0..tries {
             let count = self.world.core().processes.len().max(1);
-            heard = match self.world.in_process((self.number + attempt) % count, true, ask).await {
+            heard = match call((self.number + attempt) % count).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if is_definite(&error) => return Err(Some(error)),
                 Ok(Err(error)) => Some(error),

@@ -7,6 +7,9 @@ use paywright_app::{Lease, LeasedTask, TaskRelease};
 use paywright_domain::{IntentId, OrderId, TaskKey, Timestamp};
 use uuid::Uuid;
 
+use crate::feed_books::FeedBooks;
+use crate::invariants::Checked;
+
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -53,6 +56,8 @@ pub(crate) struct Books {
     pub(crate) paid_by: BTreeMap<OrderId, IntentId>,
     /// Leases on tasks.
     pub(crate) leases: Leases,
+    /// The feed, the deliveries, and what was received.
+    pub(crate) feed: FeedBooks,
     /// Violation found outside the checks: an untrue answer, or a step without progress.
     pub(crate) broken: Option<Violation>,
     /// Effects of restores from a backup; `None` before the first.
@@ -73,6 +78,13 @@ pub(crate) struct Restored {
 }
 
 impl Books {
+    /// Notes a violation found outside the checks.
+    pub(crate) fn note(&mut self, checked: Checked) {
+        if let Err(broken) = checked {
+            self.broken.get_or_insert(broken);
+        }
+    }
+
     /// Whether Stripe's intent may have another amount than the order because a restore lost an edit.
     pub(crate) fn is_edit_lost(&self) -> bool {
         self.restored.as_ref().is_some_and(|it| it.is_edit_lost)

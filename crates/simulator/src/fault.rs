@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     UnknownUndone,
     /// The store performs the write, and the caller does not know.
     UnknownDone,
+    /// The caller does not know, and the store performs the write later.
+    UnknownLate,
     /// The call takes longer than a lease lasts.
     Slow,
     /// The request never reaches Stripe.
@@ -29,6 +31,8 @@ pub(crate) enum Fault {
     Busy,
     /// Stripe is still answering a request with the same key.
     InFlight,
+    /// The receiver of a webhook wants no more of them.
+    Gone,
 }
 
 /// Kinds of calls; the kind decides which faults are possible.
@@ -40,6 +44,10 @@ pub(crate) enum Call {
     Write,
     /// Commits a decision to the store.
     Commit,
+    /// Writes to the feed, or to the queues of endpoints.
+    FeedWrite,
+    /// Sends a webhook to an endpoint.
+    Endpoint,
     /// Sends Stripe a request that changes something.
     StripeWrite,
     /// Reads from Stripe.
@@ -56,7 +64,7 @@ impl Call {
     /// Whether the call may change the store or Stripe.
     pub(crate) const fn changes_something(self) -> bool {
         match self {
-            Self::Write | Self::Commit | Self::StripeWrite | Self::External => true,
+            Self::Write | Self::Commit | Self::FeedWrite | Self::Endpoint | Self::StripeWrite | Self::External => true,
             Self::Read | Self::StripeRead | Self::Pause | Self::LongPause => false,
         }
     }
@@ -67,6 +75,10 @@ impl Call {
             Self::Read => &[Fault::Down],
             Self::Write => &[Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
             Self::Commit => &[Fault::Conflict, Fault::Down, Fault::UnknownUndone, Fault::UnknownDone],
+            Self::FeedWrite => &[Fault::Down, Fault::UnknownUndone, Fault::UnknownDone, Fault::UnknownLate],
+            Self::Endpoint => {
+                &[Fault::LostBefore, Fault::LostAfter, Fault::FailsBefore, Fault::Late, Fault::Slow, Fault::Gone]
+            }
             Self::StripeWrite => &[
                 Fault::LostAfter,
                 Fault::LostBefore,

@@ -11,6 +11,7 @@ use paywright_domain::{
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
 use crate::books::{Books, Violation};
+use crate::feed_books::FeedBooks;
 use crate::restored;
 use crate::store::Tables;
 
@@ -263,7 +264,8 @@ pub(crate) fn unfinished(tables: &Tables, twin: &Twin, books: &Books) -> Option<
         return under_way(detail, row.event.received_at, READ_SECONDS);
     }
     let known = tables.orders.values().try_for_each(|it| stripe_objects_are_known(&it.value, twin, books));
-    known.err().map(|what| Unfinished { what, since: Timestamp::EPOCH, within_seconds: READ_SECONDS })
+    let what = known.err().or_else(|| FeedBooks::unfinished(tables));
+    what.map(|what| Unfinished { what, since: Timestamp::EPOCH, within_seconds: READ_SECONDS })
 }
 
 /// I4 by events and answers alone, for known payments. Statuses are compared if the times of any two events differ in
@@ -383,6 +385,7 @@ pub(crate) fn at_rest(tables: &Tables, twin: &Twin, books: &Books) -> Checked {
             );
         }
     }
+    books.feed.at_rest(tables)?;
     restored::at_rest(tables, books)
 }
 

@@ -8,11 +8,14 @@
 //! proves.
 
 mod acts;
+mod acts_at_endpoints;
 mod books;
 mod choices;
 mod exhaust;
 mod explore;
 mod fault;
+mod feed_books;
+mod feed_stories;
 mod invariants;
 mod mutants;
 mod plan;

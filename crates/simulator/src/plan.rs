@@ -1,8 +1,9 @@
 //! Plan of a run: the actions of its people and the possible faults. A pure function of the seed.
 
-use paywright_domain::CaptureMethod;
+use paywright_domain::{CaptureMethod, FeedEventType};
 
 use crate::acts::{Act, ExternalAction, Forgery, VISA};
+use crate::feed_stories::{ANYTHING_AT_ENDPOINTS, FEED_STORIES};
 use crate::restores::RESTORES;
 
 /// A story: a situation that has gone wrong in other systems.
@@ -305,6 +306,16 @@ const ANYTHING: &[Act] = &[
     Act::RotateKey,
 ];
 
+/// One of so many runs is about the feed: relays and deliverers take steps while people act. In every other run they do
+/// so once nothing else is under way.
+const FEED_EVERY: u64 = 8;
+
+/// One of so many runs with a restore is about the feed too.
+const RESTORED_FEED_EVERY: u64 = 48;
+
+/// Types of the events of each endpoint; an empty list stands for all types.
+const ENDPOINTS: &[&[FeedEventType]] = &[&[], &[FeedEventType::OrderPaid]];
+
 /// One of so many runs has a restore from a backup.
 const RESTORED_EVERY: u64 = 6;
 
@@ -317,6 +328,10 @@ pub(crate) struct StepWeights {
     pub(crate) deliver: u32,
     /// A worker takes a step.
     pub(crate) work: u32,
+    /// A relay takes a step, or the store performs a write late.
+    pub(crate) relay: u32,
+    /// A deliverer takes a step, or a webhook to an endpoint arrives late.
+    pub(crate) send: u32,
     /// A call meets one of its faults.
     pub(crate) fault: u32,
     /// A webhook is delivered twice, or is lost.
@@ -352,6 +367,8 @@ pub(crate) struct Plan {
     pub(crate) restores_max: u32,
     /// Whether a recovery is run after a restore, before a process starts.
     pub(crate) recovers: bool,
+    /// Types of the events of each endpoint.
+    pub(crate) endpoints: &'static [&'static [FeedEventType]],
     pub(crate) capture: CaptureMethod,
     pub(crate) webhooks: bool,
     pub(crate) expires: Option<u32>,
@@ -382,6 +399,8 @@ impl Plan {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
         let mut plan = if seed % RESTORED_EVERY == RESTORED_EVERY / 2 {
             Self::restored(&mut rng)
+        } else if seed % FEED_EVERY == FEED_EVERY / 2 {
+            Self::of_feed(&mut rng)
         } else if seed % FORGED_EVERY == FORGED_EVERY - 1 {
             rng.choice(FORGED).map(Self::of_story).unwrap_or_default()
         } else {
@@ -391,8 +410,13 @@ impl Plan {
         plan.processes = rng.usize(1..=2);
         plan.listing_lag_seconds = if rng.u32(0..4) == 0 { 20 } else { 0 };
         plan.step_micros = rng.choice([0, 1000, 400_000, 1_500_000]).unwrap_or(1000);
-        // Seeds of runs with a restore are all odd.
-        let half = if plan.restores_max > 0 { seed / RESTORED_EVERY } else { seed };
+        // Seeds of runs with a restore are all odd, and those of runs about the feed are all even.
+        let is_about_feed = seed % FEED_EVERY == FEED_EVERY / 2 || seed % RESTORED_FEED_EVERY == RESTORED_EVERY / 2;
+        let half = match (plan.restores_max > 0, is_about_feed) {
+            (true, _) => seed / RESTORED_EVERY,
+            (false, true) => seed / FEED_EVERY,
+            (false, false) => seed,
+        };
         plan.unknown_seconds = if half.is_multiple_of(2) { 0 } else { UNKNOWN_SECONDS };
         plan.tries = rng.choice([4, 4, 1]).unwrap_or(1);
         plan.faults_max = rng.u32(0..6);
@@ -401,6 +425,8 @@ impl Plan {
             go: 60,
             deliver: 40,
             work: 30,
+            relay: if is_about_feed { 40 } else { 0 },
+            send: if is_about_feed { 40 } else { 0 },
             fault: perhaps(4),
             disturb: perhaps(5),
             kill: perhaps(5),
@@ -411,6 +437,23 @@ impl Plan {
             backup: 15,
             restore: 8,
         };
+        if is_about_feed {
+            plan.endpoints = ENDPOINTS.get(..rng.choice([1, 1, 1, 2]).unwrap_or(1)).unwrap_or_default();
+            plan.processes = rng.choice([1, 2, 2]).unwrap_or(1);
+        } else if seed % 16 < 4 {
+            plan.endpoints = ENDPOINTS.get(..1).unwrap_or_default();
+        }
+        plan
+    }
+
+    /// A story of the feed, or any other story and a person who acts at the endpoints.
+    fn of_feed(rng: &mut fastrand::Rng) -> Self {
+        if rng.u32(0..3) > 0 {
+            return rng.choice(FEED_STORIES).map(Self::of_story).unwrap_or_default();
+        }
+        let mut plan = Self::any_story(rng);
+        let acts = (0..rng.usize(1..=3)).filter_map(|_| rng.choice(ANYTHING_AT_ENDPOINTS).copied());
+        plan.people.push(acts.collect());
         plan
     }
 
@@ -472,6 +515,7 @@ impl Default for Plan {
             after: Vec::new(),
             restores_max: 0,
             recovers: true,
+            endpoints: &[],
             capture: CaptureMethod::Automatic,
             webhooks: true,
             expires: None,
@@ -488,6 +532,8 @@ impl Default for Plan {
                 go: 1,
                 deliver: 1,
                 work: 1,
+                relay: 0,
+                send: 0,
                 fault: 0,
                 disturb: 0,
                 kill: 0,

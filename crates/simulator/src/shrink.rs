@@ -34,7 +34,9 @@ impl Broken {
     /// Size to minimize: the number of steps, then of choices other than the default, then of people and actions.
     fn size(&self) -> (u32, usize, usize) {
         let unusual = self.choices.iter().filter(|it| **it != 0).count();
-        let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>() + self.plan.after.len();
+        let acts = self.plan.people.iter().map(|it| it.len() + 1).sum::<usize>()
+            + self.plan.after.len()
+            + self.plan.endpoints.len();
         (self.steps, unusual, acts + self.plan.processes)
     }
 
@@ -98,6 +100,8 @@ impl Shrinker {
             smaller.after.remove(act);
             plans.push(smaller);
         }
+        plans.push(Plan { endpoints: plan.endpoints.get(..1).unwrap_or_default(), ..plan.clone() });
+        plans.push(Plan { endpoints: &[], ..plan.clone() });
         plans.push(Plan { restores_max: plan.restores_max.min(1), ..plan.clone() });
         plans.push(Plan { processes: 1, ..plan.clone() });
         plans.push(Plan { faults_max: plan.faults_max.saturating_sub(1), ..plan.clone() });

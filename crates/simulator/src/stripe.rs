@@ -124,7 +124,13 @@ impl Stripe {
             Fault::FailsBefore => self.at_twin(now, |twin| twin.fail_before(&request, now.unix_seconds(), 500)),
             Fault::FailsAfter => self.handle(&request, now, Some(500)),
             Fault::InFlight => return Err(GatewayError::InFlight),
-            Fault::Busy | Fault::Conflict | Fault::Down | Fault::UnknownUndone | Fault::UnknownDone => {
+            Fault::Busy
+            | Fault::Gone
+            | Fault::Conflict
+            | Fault::Down
+            | Fault::UnknownUndone
+            | Fault::UnknownDone
+            | Fault::UnknownLate => {
                 return Err(GatewayError::Busy("the connection was refused".to_owned()));
             }
         };
@@ -267,9 +273,14 @@ pub(crate) fn check_read(fault: Fault) -> Result<(), GatewayError> {
         Fault::LostBefore | Fault::LostAfter | Fault::Late | Fault::FailsBefore | Fault::FailsAfter => {
             Err(GatewayError::Unknown("no answer".into()))
         }
-        Fault::Busy | Fault::InFlight | Fault::Conflict | Fault::Down | Fault::UnknownUndone | Fault::UnknownDone => {
-            Err(GatewayError::Busy("the connection was refused".to_owned()))
-        }
+        Fault::Busy
+        | Fault::Gone
+        | Fault::InFlight
+        | Fault::Conflict
+        | Fault::Down
+        | Fault::UnknownUndone
+        | Fault::UnknownDone
+        | Fault::UnknownLate => Err(GatewayError::Busy("the connection was refused".to_owned())),
     }
 }
 

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use paywright_app::App;
+use paywright_app::{App, Publisher};
 use paywright_domain::Timestamp;
 
 use crate::books::Books;
@@ -50,13 +50,22 @@ pub(crate) struct InProcess {
 pub(crate) struct Process {
     /// Use cases of the process; `None` while it is down.
     pub(crate) app: Option<App>,
+    /// Use cases of the feed and the endpoints.
+    pub(crate) publisher: Option<Publisher>,
     /// Number of times the process was started.
     pub(crate) generation: u32,
     /// Whether its worker was woken: a task is due immediately.
     pub(crate) is_woken: bool,
     /// Version of the Stripe API key that the process uses.
     pub(crate) key_version: u32,
+    /// Last step of its relay.
+    pub(crate) relayed: Looked,
+    /// Last step of its deliverer.
+    pub(crate) delivered: Looked,
 }
+
+/// Last time that a loop of a process looked for work, with the number of changes of the store at that time.
+pub(crate) type Looked = Option<(Timestamp, u32)>;
 
 /// State of the world that the scheduler reads and changes.
 pub(crate) struct Core {
@@ -68,6 +77,10 @@ pub(crate) struct Core {
     pub(crate) stripe: Stripe,
     pub(crate) processes: Vec<Process>,
     pub(crate) pending: Vec<PendingCall>,
+    /// Wakers of the pending calls.
+    wakers: Vec<(u32, Waker)>,
+    /// Writes to the feed and the queues that are performed after their callers have given up.
+    pub(crate) late_writes: Vec<(&'static str, BoxFuture<'static, ()>)>,
     pub(crate) in_process: Vec<InProcess>,
     pub(crate) books: Books,
     /// Whether the store or Stripe may have changed since the invariants were checked.
@@ -80,7 +93,8 @@ pub(crate) struct Core {
     pub(crate) trace_line: Option<String>,
     /// Digest of what each actor has learned, if states are compared.
     pub(crate) learned: Option<Vec<u64>>,
-    granted: Option<(u32, Fault)>,
+    /// Calls that may happen, each when its actor polls it next.
+    granted: Vec<(u32, Fault)>,
     turns: u32,
     drawn: u32,
 }
@@ -128,6 +142,8 @@ impl World {
             stripe: Stripe::default(),
             processes: Vec::new(),
             pending: Vec::new(),
+            wakers: Vec::new(),
+            late_writes: Vec::new(),
             in_process: Vec::new(),
             books: Books::default(),
             is_touched: false,
@@ -135,7 +151,7 @@ impl World {
             steps: 0,
             trace_line: None,
             learned: None,
-            granted: None,
+            granted: Vec::new(),
             turns: 0,
             drawn: 0,
         };
@@ -177,7 +193,16 @@ impl World {
 
     /// Lets a call happen when its actor is polled next.
     pub(crate) fn grant(&self, turn: u32, fault: Fault) {
-        self.core().granted = Some((turn, fault));
+        let mut core = self.core();
+        core.granted.push((turn, fault));
+        // An actor with several calls at a time may poll this one later.
+        core.pending.retain(|it| it.turn != turn);
+        let place = core.wakers.iter().position(|it| it.0 == turn);
+        let waker = place.map(|it| core.wakers.swap_remove(it).1);
+        drop(core);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Runs work inside a process. The result is [`Interrupted`] if the process dies or the caller disconnects.
@@ -187,14 +212,35 @@ impl World {
         may_be_abandoned: bool,
         work: impl FnOnce(App) -> BoxFuture<'a, T>,
     ) -> ProcessCall<'a, T> {
+        let app = self.core().processes.get(process).and_then(|it| it.app.clone());
+        self.enter(process, may_be_abandoned, app.map(work))
+    }
+
+    /// As [`Self::in_process`], with the use cases of the feed and the endpoints.
+    pub(crate) fn publish<'a, T>(
+        &self,
+        process: usize,
+        may_be_abandoned: bool,
+        work: impl FnOnce(Publisher) -> BoxFuture<'a, T>,
+    ) -> ProcessCall<'a, T> {
+        let publisher = self.core().processes.get(process).and_then(|it| it.publisher.clone());
+        self.enter(process, may_be_abandoned, publisher.map(work))
+    }
+
+    fn enter<'a, T>(
+        &self,
+        process: usize,
+        may_be_abandoned: bool,
+        work: Option<BoxFuture<'a, T>>,
+    ) -> ProcessCall<'a, T> {
         let mut core = self.core();
         let number = core.turn();
-        let (app, generation) = core.processes.get(process).map_or((None, 0), |it| (it.app.clone(), it.generation));
+        let generation = core.processes.get(process).map_or(0, |it| it.generation);
         let in_process = InProcess { number, actor: core.running, process, may_be_abandoned };
         core.in_process.push(in_process);
         let learned = core.knowledge_of_running().copied();
         drop(core);
-        ProcessCall { world: self.clone(), in_process, generation, learned, work: app.map(work) }
+        ProcessCall { world: self.clone(), in_process, generation, learned, work }
     }
 }
 
@@ -211,20 +257,21 @@ pub(crate) struct Turn<'a> {
 impl Future for Turn<'_> {
     type Output = Fault;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Fault> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Fault> {
         let mut core = self.world.core();
         let Some(turn) = self.number else {
             let turn = core.turn();
             let pending =
                 PendingCall { turn, actor: core.running, call: self.call, name: self.name, since: core.steps };
             core.pending.push(pending);
+            core.wakers.push((turn, context.waker().clone()));
             drop(core);
             self.number = Some(turn);
             return Poll::Pending;
         };
-        match core.granted.take_if(|(granted, _)| *granted == turn) {
-            Some((_, fault)) => {
-                core.pending.retain(|it| it.turn != turn);
+        match core.granted.iter().position(|(granted, _)| *granted == turn) {
+            Some(place) => {
+                let (_, fault) = core.granted.swap_remove(place);
                 core.is_touched |= self.call.changes_something();
                 drop(core);
                 self.number = None;
@@ -238,7 +285,10 @@ impl Future for Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(turn) = self.number {
-            self.world.core().pending.retain(|it| it.turn != turn);
+            let mut core = self.world.core();
+            core.pending.retain(|it| it.turn != turn);
+            core.granted.retain(|it| it.0 != turn);
+            core.wakers.retain(|it| it.0 != turn);
         }
     }
 }

@@ -7,7 +7,8 @@ use paywright_app::{OrderRef, Store};
 use paywright_domain::OrderId;
 use paywright_simulator::MemoryStore;
 use paywright_testkit::contract::Subject;
-use paywright_testkit::{at, changes, order_id, place};
+use paywright_testkit::feed_contract::FeedSubject;
+use paywright_testkit::{FeedStore, at, changes, order_id, place};
 
 struct InMemory(MemoryStore);
 
@@ -29,6 +30,15 @@ impl Subject for InMemory {
 }
 
 paywright_testkit::store_contract!(InMemory(MemoryStore::default()));
+
+impl FeedSubject for InMemory {
+    fn feed_store(&self) -> Arc<dyn FeedStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+paywright_testkit::feed_contract!(InMemory(MemoryStore::default()));
+paywright_testkit::endpoint_contract!(InMemory(MemoryStore::default()));
 
 #[tokio::test]
 async fn a_power_cut_keeps_commits_and_nothing_else() {

@@ -20,11 +20,13 @@ use crate::timeline::{Moment, Server, only_writer};
 use crate::timelines::Timelines;
 
 /// Settings of every connection. Every statement finds its rows by an index, so one generic plan serves all parameters
-/// and does not depend on the size of a table when it was made (`docs/performance.md`). A commit is on disk when it is
-/// answered, whatever the database's own setting is. No statement runs for longer than a caller waits.
-const SESSION: &str = "
+/// and does not depend on the size of a table when it was made (`docs/performance.md`): tables are joined by nested loops
+/// over indexes alone. A commit is on disk when it is answered, whatever the database's own setting is. No statement runs for longer than a caller waits.
+pub(crate) const SESSION: &str = "
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
     SET jit = off;
     SET default_transaction_isolation = 'read committed';
     SET statement_timeout = '5s';

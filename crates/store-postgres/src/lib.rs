@@ -8,9 +8,15 @@ mod abandoned;
 mod address;
 mod ask;
 mod connect;
+mod delivery;
+mod endpoint_rows;
+mod endpoints;
 mod failure;
+mod feed;
 mod installation;
 mod migrate;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod probe;
 mod queue;

@@ -84,11 +84,11 @@ impl PreparedStatement for RecordEvent<'_> {
 
 /// Parameters of a lease, with PostgreSQL's timestamps.
 pub(crate) struct Claim {
-    now: PgTimestamp,
+    pub(crate) now: PgTimestamp,
     limit: i64,
-    owner: Uuid,
-    until: PgTimestamp,
-    until_max: PgTimestamp,
+    pub(crate) owner: Uuid,
+    pub(crate) until: PgTimestamp,
+    pub(crate) until_max: PgTimestamp,
     event_due_max: PgTimestamp,
 }
 
@@ -104,7 +104,8 @@ impl Claim {
         }
     }
 
-    fn bind_taken<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+    /// Binds the limit, the owner and the end of the lease.
+    pub(crate) fn bind_taken<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         to.value::<BigInt, _>(&self.limit)?;
         to.value::<SqlUuid, _>(&self.owner)?;
         to.value::<Timestamptz, _>(&self.until)

@@ -8,8 +8,8 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Record, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, LeasedTask, RecordedFact, Rescheduled,
-    Scope, StoredTask, Version, Versioned,
+    ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, LeasedTask, Position, RecordedFact,
+    Rescheduled, Scope, StoredTask, Version, Versioned,
 };
 use paywright_domain::{
     Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
@@ -38,11 +38,16 @@ impl Column {
         self.read(u32::try_from(value))
     }
 
+    /// Reads a position of the feed.
+    pub(crate) fn position(self, value: i64) -> Result<Position, Failure> {
+        self.read(u64::try_from(value).map(Position))
+    }
+
     fn epoch(self, value: Option<i64>) -> Result<Option<Epoch>, Failure> {
         value.map(|it| self.count(it).map(Epoch)).transpose()
     }
 
-    fn time(self, at: PgTimestamp) -> Result<Timestamp, Failure> {
+    pub(crate) fn time(self, at: PgTimestamp) -> Result<Timestamp, Failure> {
         self.read(Timestamp::from_unix_micros(at.0.saturating_add(MICROS_TO_2000)))
     }
 
@@ -57,6 +62,11 @@ impl Column {
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 const MICROS_TO_2000: i64 = 946_684_800_000_000;
+
+/// Position of the feed as PostgreSQL stores it.
+pub(crate) fn pg_position(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
 
 pub(crate) fn pg_time(at: Timestamp) -> PgTimestamp {
     PgTimestamp(at.unix_micros().saturating_sub(MICROS_TO_2000))

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Binary, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid,
+};
 use paywright_app::{ApiKey, Changes, Version};
 use paywright_domain::{
     CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, Payer, RefundFailure,
@@ -477,7 +479,7 @@ impl<'a> Anomalies<'a> {
     }
 }
 
-/// Facts and tasks, as one array for each column.
+/// Facts and tasks, as one array for each column, and what the feed shows of the facts.
 struct Events<'a> {
     at: PgTimestamp,
     cause: Option<String>,
@@ -486,11 +488,16 @@ struct Events<'a> {
     keys: Vec<String>,
     tasks: Vec<String>,
     due_at: Vec<PgTimestamp>,
+    public: Vec<i32>,
+    view: Option<&'a str>,
+    personal: Option<&'a str>,
+    shown_livemode: Option<bool>,
 }
 
 impl<'a> Events<'a> {
     fn of(changes: &'a Changes) -> Result<Self, Failure> {
         let (facts, tasks) = (&changes.facts, &changes.tasks);
+        let snapshot = changes.snapshot.as_ref();
         Ok(Self {
             at: pg_time(changes.at),
             cause: changes.cause.as_ref().map(to_json).transpose()?,
@@ -499,6 +506,10 @@ impl<'a> Events<'a> {
             keys: tasks.iter().map(|it| it.task.key().as_str().to_owned()).collect(),
             tasks: tasks.iter().map(|it| to_json(&it.task)).collect::<Result<_, _>>()?,
             due_at: tasks.iter().map(|it| pg_time(it.due_at)).collect(),
+            public: snapshot.iter().flat_map(|_| changes.public_facts()).map(|(index, _)| index.into()).collect(),
+            view: snapshot.map(|it| it.view.as_str()),
+            personal: snapshot.and_then(|it| it.personal.as_deref()),
+            shown_livemode: snapshot.map(|it| it.livemode),
         })
     }
 
@@ -508,7 +519,11 @@ impl<'a> Events<'a> {
         to.value::<Array<SqlText>, _>(&self.facts)?;
         to.value::<Array<SqlText>, _>(&self.keys)?;
         to.value::<Array<SqlText>, _>(&self.tasks)?;
-        to.value::<Array<Timestamptz>, _>(&self.due_at)
+        to.value::<Array<Timestamptz>, _>(&self.due_at)?;
+        to.value::<Array<Integer>, _>(&self.public)?;
+        to.value::<Nullable<SqlText>, _>(&self.view)?;
+        to.value::<Nullable<SqlText>, _>(&self.personal)?;
+        to.value::<Nullable<Bool>, _>(&self.shown_livemode)
     }
 }
 

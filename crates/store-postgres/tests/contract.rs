@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};
+use paywright_testkit::FeedStore;
 use paywright_testkit::contract::Subject;
+use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::postgres::Database;
 use paywright_testkit::storefront_contract::Shelf;
 
@@ -53,3 +55,12 @@ impl Shelf for Shop {
 }
 
 paywright_testkit::storefront_contract!(fresh().await);
+
+impl FeedSubject for Shop {
+    fn feed_store(&self) -> Arc<dyn FeedStore> {
+        Arc::<PostgresStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::feed_contract!(fresh().await);
+paywright_testkit::endpoint_contract!(fresh().await);

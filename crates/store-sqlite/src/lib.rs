@@ -6,7 +6,11 @@
 //! commit while the next is being made.
 
 mod backup;
+mod deliveries;
+mod endpoints;
 mod failure;
+mod feed;
+mod feed_rows;
 mod installation;
 mod place;
 mod probe;

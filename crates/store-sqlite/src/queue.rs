@@ -50,7 +50,7 @@ pub(crate) fn lease_tasks(db: &mut SqliteConnection, lease: &Lease) -> Result<Ve
 
 /// Leased rows that can be read. The others may be of a newer version, which takes them when this lease ends; they must
 /// not block the rest.
-fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Result<Vec<T>, Failure> {
+pub(crate) fn readable<T>(rows: impl Iterator<Item = Result<T, Failure>>) -> Result<Vec<T>, Failure> {
     let mut readable = Vec::new();
     for row in rows {
         match row {

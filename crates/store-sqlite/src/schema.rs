@@ -257,6 +257,98 @@ table! {
     }
 }
 
+table! {
+    order_snapshots (order_id, version) {
+        order_id -> Binary,
+        version -> BigInt,
+        livemode -> Bool,
+        view -> Text,
+        personal -> Nullable<Text>,
+    }
+}
+
+table! {
+    unpositioned_facts (order_id, version, position) {
+        order_id -> Binary,
+        version -> BigInt,
+        position -> BigInt,
+        kind -> Text,
+    }
+}
+
+table! {
+    feed (position) {
+        position -> BigInt,
+        order_id -> Binary,
+        version -> BigInt,
+        fact_position -> BigInt,
+        kind -> Text,
+        at -> BigInt,
+    }
+}
+
+table! {
+    feed_head (only_one) {
+        only_one -> Bool,
+        position -> BigInt,
+        deleted -> BigInt,
+        taken -> BigInt,
+        leased_by -> Nullable<Binary>,
+        leased_until -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    webhook_endpoints (id) {
+        id -> Binary,
+        version -> BigInt,
+        url -> Text,
+        description -> Text,
+        kinds -> Text,
+        secret_generation -> BigInt,
+        previous_secret_until -> Nullable<BigInt>,
+        secret_key_id -> Text,
+        created_at -> BigInt,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<BigInt>,
+        failing_since -> Nullable<BigInt>,
+        failing_told -> Nullable<BigInt>,
+        position -> BigInt,
+    }
+}
+
+table! {
+    webhook_queues (endpoint_id, order_id) {
+        endpoint_id -> Binary,
+        order_id -> Binary,
+        done -> BigInt,
+        last -> BigInt,
+        resends -> Text,
+        tries -> BigInt,
+        due_at -> Nullable<BigInt>,
+        taken -> BigInt,
+        leased_by -> Nullable<Binary>,
+        leased_until -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    webhook_attempts (endpoint_id, at, event_id) {
+        endpoint_id -> Binary,
+        at -> BigInt,
+        event_id -> Binary,
+        kind -> Text,
+        position -> Nullable<BigInt>,
+        order_id -> Nullable<Binary>,
+        number -> BigInt,
+        duration_ms -> BigInt,
+        status -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+        answer -> Text,
+        outcome -> Text,
+    }
+}
+
 joinable!(order_lines -> orders (order_id));
 joinable!(payment_intents -> orders (order_id));
 allow_tables_to_appear_in_same_query!(orders, order_lines, payment_intents);

@@ -6,6 +6,7 @@ use paywright_domain::{Order, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::feed;
 use crate::installation;
 use crate::queue;
 use crate::rows::{
@@ -25,6 +26,7 @@ pub(crate) fn changes(db: &mut SqliteConnection, changes: &Changes) -> Result<()
         update_order(db, changes)?;
     }
     insert_facts(db, changes)?;
+    feed::insert_public_facts(db, changes)?;
     write_tasks(db, changes)?;
     if let Some(record) = &changes.idempotency {
         diesel::insert_into(idempotency_records::table).values(&IdempotencyRow::of(record)).execute(db)?;

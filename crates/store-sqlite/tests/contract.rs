@@ -8,7 +8,9 @@ use diesel::prelude::*;
 use paywright_app::{Carts, PriceList, Store};
 use paywright_domain::OrderId;
 use paywright_store_sqlite::{Options, SqliteStore};
+use paywright_testkit::FeedStore;
 use paywright_testkit::contract::Subject;
+use paywright_testkit::feed_contract::FeedSubject;
 use paywright_testkit::storefront_contract::Shelf;
 use tempfile::TempDir;
 
@@ -61,3 +63,12 @@ impl Shelf for File {
 }
 
 paywright_testkit::storefront_contract!(fresh());
+
+impl FeedSubject for File {
+    fn feed_store(&self) -> Arc<dyn FeedStore> {
+        Arc::<SqliteStore>::clone(&self.store)
+    }
+}
+
+paywright_testkit::feed_contract!(fresh());
+paywright_testkit::endpoint_contract!(fresh());

@@ -62,7 +62,7 @@ impl Ids for CountedIds {
     }
 }
 
-/// Waker that counts its calls.
+/// Waker that counts how often the worker is woken.
 #[derive(Debug, Default)]
 pub struct CountingWaker(AtomicU32);
 
@@ -77,4 +77,8 @@ impl WorkerWaker for CountingWaker {
     fn wake(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn wake_relay(&self) {}
+
+    fn wake_deliverer(&self) {}
 }

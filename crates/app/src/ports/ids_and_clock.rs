@@ -2,6 +2,8 @@ use async_trait::async_trait;
 use paywright_domain::{CartId, OrderId, OrderNumber, Timestamp};
 use uuid::Uuid;
 
+use crate::EndpointId;
+
 /// Port to the clock: the current time, and pauses.
 #[async_trait]
 pub trait Clock: Send + Sync {
@@ -21,6 +23,11 @@ pub trait Ids: Send + Sync {
     /// Fresh id of a cart: a UUID of version 7 with the time `now`.
     fn cart_id(&self, now: Timestamp) -> CartId {
         CartId(self.order_id(now).0)
+    }
+
+    /// Fresh id of an endpoint: a UUID of version 7 with the time `now`.
+    fn endpoint_id(&self, now: Timestamp) -> EndpointId {
+        EndpointId(self.order_id(now).0)
     }
 
     /// Number for an order placed at `now` whose first number was not free.
@@ -45,8 +52,14 @@ pub trait Ids: Send + Sync {
     fn spread(&self, seconds: u32) -> u32;
 }
 
-/// Wakes the worker when a committed task is due immediately.
+/// Wakes the background loops of this process, which otherwise look for work from time to time.
 pub trait WorkerWaker: Send + Sync {
-    /// Wakes the worker, which then leases the due tasks.
+    /// Wakes the worker when a committed task is due immediately.
     fn wake(&self);
+
+    /// Wakes the relay when public facts were committed.
+    fn wake_relay(&self);
+
+    /// Wakes the deliverer when events were put into queues.
+    fn wake_deliverer(&self);
 }

@@ -1,3 +1,5 @@
+pub(crate) mod endpoints;
+pub(crate) mod feed;
 pub(crate) mod gateway;
 pub(crate) mod idempotency;
 pub(crate) mod ids_and_clock;
@@ -6,4 +8,5 @@ pub(crate) mod records;
 pub(crate) mod store;
 pub(crate) mod storefront;
 pub(crate) mod wallet;
+pub(crate) mod webhook_sender;
 pub(crate) mod webhooks;

@@ -4,13 +4,14 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use paywright_domain::{
-    CustomerId, Decision, Epoch, Fact, InstallationId, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, TaskKind,
-    Timestamp, variant_names,
+    CustomerId, Decision, Epoch, Fact, FeedEventType, InstallationId, IntentId, Order, OrderId, OrderNumber, Task,
+    TaskKey, TaskKind, Timestamp, variant_names,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::feed::OrderSnapshot;
 use super::idempotency::IdempotencyOutcome;
 use super::inbox::{EventClosing, LeasedEvent, ReceivedEvent};
 use crate::Actor;
@@ -249,6 +250,8 @@ pub struct Changes {
     pub idempotency: Option<IdempotencyRecord>,
     /// Cause of the changes, stored with each fact.
     pub cause: Option<Cause>,
+    /// The order after the changes as events of the feed show it; `None` if no fact is public.
+    pub snapshot: Option<OrderSnapshot>,
     /// Event that is applied, to be stored in the inbox. An event that is stored already stays unchanged.
     pub received: Option<ReceivedEvent>,
     /// Time of the decision.
@@ -304,6 +307,7 @@ impl Changes {
         Self {
             expected,
             tasks: decision.tasks.into_iter().filter_map(scheduled).collect(),
+            snapshot: OrderSnapshot::of_change(&order, &decision.facts),
             order,
             facts: decision.facts,
             finished: decision.finished,
@@ -312,6 +316,11 @@ impl Changes {
             received: None,
             at,
         }
+    }
+
+    /// Index and type of each fact that becomes an event of the feed.
+    pub fn public_facts(&self) -> impl Iterator<Item = (u16, FeedEventType)> {
+        (0..).zip(&self.facts).filter_map(|(index, fact)| Some((index, FeedEventType::of(fact)?)))
     }
 
     /// Whether the changes edit the content of a stored order, such as its lines, adjustments or notes.
@@ -607,6 +616,12 @@ pub enum Scope {
     PricesRead,
     /// Change the price list and the terms of sale.
     PricesWrite,
+    /// Read the feed of events.
+    EventsRead,
+    /// Read the endpoints of outgoing webhooks, and their attempts.
+    WebhooksRead,
+    /// Create and change endpoints of outgoing webhooks, and send events again.
+    WebhooksWrite,
 }
 
 variant_names! {
@@ -617,6 +632,9 @@ variant_names! {
         PaymentsWrite => "payments:write",
         PricesRead => "prices:read",
         PricesWrite => "prices:write",
+        EventsRead => "events:read",
+        WebhooksRead => "webhooks:read",
+        WebhooksWrite => "webhooks:write",
     }
 }
 
@@ -628,7 +646,10 @@ impl fmt::Display for Scope {
 
 /// Error of a text that is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be orders:read, orders:write, payments:write, prices:read or prices:write")]
+#[error(
+    "must be orders:read, orders:write, payments:write, prices:read, prices:write, events:read, webhooks:read or \
+     webhooks:write"
+)]
 pub struct UnknownScope;
 
 impl FromStr for Scope {

@@ -13,6 +13,7 @@ mod events;
 mod exhausted_keys;
 mod list_orders;
 mod place_order;
+mod publish;
 mod recover;
 mod refunds;
 mod settle;

@@ -2,7 +2,7 @@
 
 use paywright_domain::{Order, OrderId, OrderState, PaymentState, Timestamp};
 
-use super::{Simulation, Step};
+use super::{Loop, Simulation, Step};
 use crate::acts::{Act, ExternalAction, VISA};
 use crate::books::Violation;
 use crate::fault::Fault;
@@ -92,17 +92,39 @@ impl Simulation<'_> {
                 (Some(place), _, _) => self.take(Step::ArriveLate(place))?,
                 (None, Some(place), _) => self.take(Step::Deliver(place, place % self.plan.processes))?,
                 (None, None, Some(process)) => self.take(Step::Work(process))?,
-                (None, None, None) => return Ok(()),
+                (None, None, None) => match self.next_step_of_feed() {
+                    Some(step) => self.take(step)?,
+                    None => return Ok(()),
+                },
             }
         }
         Ok(())
     }
 
-    /// Time at which a webhook or a row of the store is due next.
+    /// Step of a relay or a deliverer that is due, or the arrival of something late.
+    fn next_step_of_feed(&self) -> Option<Step> {
+        let core = self.world.core();
+        if !core.late_writes.is_empty() {
+            return Some(Step::WriteLate(0));
+        }
+        if !core.books.feed.late.is_empty() {
+            return Some(Step::ReceiveLate(0));
+        }
+        let due = self.feed_work(&core).into_iter().find(|(_, _, at)| *at <= core.now);
+        due.and_then(|(name, process, _)| match name {
+            Loop::Relay => Some(Step::Relay(process)),
+            Loop::Deliverer => Some(Step::SendWebhooks(process)),
+            Loop::Worker => None,
+        })
+    }
+
+    /// Time at which a webhook, a row of the store or a loop of the feed is due next.
     fn next_due_time(&self) -> Option<Timestamp> {
         let core = self.world.core();
         let deliveries = core.stripe.deliveries.iter().map(|it| it.due_at);
-        deliveries.chain(self.world.store.read(Tables::next_due)).filter(|it| *it > core.now).min()
+        let feed = self.feed_work(&core).into_iter().map(|(_, _, at)| at);
+        let due = deliveries.chain(self.world.store.read(Tables::next_due)).chain(feed);
+        due.filter(|it| *it > core.now).min()
     }
 
     /// Checks that an open order can be paid once all faults are over.

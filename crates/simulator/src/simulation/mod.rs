@@ -2,6 +2,7 @@
 //! no clock but the simulated one.
 
 mod at_rest;
+mod feed;
 mod processes;
 mod restore;
 mod trace;
@@ -11,7 +12,7 @@ use std::task::{Context, Waker};
 
 use paywright_domain::Timestamp;
 
-use crate::acts::{Act, Person};
+use crate::acts::{Act, EndpointAct, Person};
 use crate::books::Violation;
 use crate::choices::Choices;
 use crate::fault::{Call, Fault};
@@ -57,6 +58,14 @@ enum Step {
     ArriveLate(usize),
     /// The worker of a process takes a step.
     Work(usize),
+    /// The relay of a process takes a step.
+    Relay(usize),
+    /// The deliverer of a process takes a step.
+    SendWebhooks(usize),
+    /// The store performs a write after its caller has given up.
+    WriteLate(usize),
+    /// A webhook reaches its receiver after its sender has timed out.
+    ReceiveLate(usize),
     /// A process is killed.
     Kill(usize),
     /// A process is started.
@@ -84,9 +93,16 @@ impl Step {
             | Self::AbandonCall(_)
             | Self::PowerCut
             | Self::PassTime(_) => true,
-            Self::Deliver(..) | Self::ArriveLate(_) | Self::Work(_) | Self::Start(_) | Self::Backup | Self::Restore => {
-                false
-            }
+            Self::Deliver(..)
+            | Self::ArriveLate(_)
+            | Self::Work(_)
+            | Self::Relay(_)
+            | Self::SendWebhooks(_)
+            | Self::WriteLate(_)
+            | Self::ReceiveLate(_)
+            | Self::Start(_)
+            | Self::Backup
+            | Self::Restore => false,
         }
     }
 }
@@ -131,9 +147,20 @@ impl<'a> Scene<'a> {
             pauses,
             processes: (0..core.processes.len()).filter(is_up).collect(),
             on_their_way: due.map(|(place, _)| place).collect(),
-            nobody_waits: core.in_process.is_empty() && core.stripe.late.is_empty(),
+            nobody_waits: core.in_process.is_empty() && core.stripe.late.is_empty() && core.late_writes.is_empty(),
         }
     }
+}
+
+/// Loops of a process that run in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loop {
+    /// Performs tasks, and processes events.
+    Worker,
+    /// Gives facts their positions.
+    Relay,
+    /// Sends webhooks.
+    Deliverer,
 }
 
 struct Actor {
@@ -150,8 +177,8 @@ pub(crate) struct Simulation<'a> {
     plan: &'a Plan,
     pub(crate) choices: Choices,
     actors: Vec<Actor>,
-    /// Actor that takes the step of each process's worker, while one is taken.
-    workers: Vec<Option<ActorId>>,
+    /// Loops that are taking a step, by process, with the actor that takes it.
+    busy: Vec<(Loop, usize, ActorId)>,
     faults: u32,
     backup: Option<Backup>,
     restores: u32,
@@ -167,8 +194,11 @@ impl Drop for Simulation<'_> {
     /// Breaks the cycle between the world, which holds the processes, and the processes, which hold the world.
     fn drop(&mut self) {
         self.actors.clear();
-        let processes = std::mem::take(&mut self.world.core().processes);
-        drop(processes);
+        let mut core = self.world.core();
+        let processes = std::mem::take(&mut core.processes);
+        let late_writes = std::mem::take(&mut core.late_writes);
+        drop(core);
+        drop((processes, late_writes));
     }
 }
 
@@ -183,10 +213,9 @@ impl<'a> Simulation<'a> {
             core.stripe.listing_lag_seconds = plan.listing_lag_seconds;
             core.processes.resize_with(plan.processes, Process::default);
         }
-        let workers = vec![None; plan.processes];
-        let (actors, trace, seen) = (Vec::new(), None, None);
+        let (actors, busy, trace, seen) = (Vec::new(), Vec::new(), None, None);
         let (faults, backup, restores, steps, known_choices) = (0, None, 0, 0, 0);
-        Self { world, plan, choices, actors, workers, faults, backup, restores, steps, trace, seen, known_choices }
+        Self { world, plan, choices, actors, busy, faults, backup, restores, steps, trace, seen, known_choices }
     }
 
     /// Turns the trace on.
@@ -216,7 +245,8 @@ impl<'a> Simulation<'a> {
         for process in 0..self.plan.processes {
             self.start(process);
         }
-        self.add_person(self.plan.before.clone());
+        let endpoints = self.plan.endpoints.iter().map(|types| Act::Endpoint(EndpointAct::Create(types)));
+        self.add_person(endpoints.chain(self.plan.before.iter().copied()).collect());
         self.run_without_faults()?;
         for acts in &self.plan.people {
             self.add_person(acts.clone());
@@ -226,6 +256,7 @@ impl<'a> Simulation<'a> {
         }
         self.run_to_rest()?;
         self.check_open_order_is_payable()?;
+        self.enable_endpoints()?;
         Ok(true)
     }
 
@@ -269,8 +300,9 @@ impl<'a> Simulation<'a> {
         let core = self.world.core();
         let scene = Scene::of(&core);
         self.offer_progress(&core, &scene, &mut offer);
+        let feed_work = self.offer_feed(&core, &mut offer);
         let is_done = core.pending.is_empty() && core.stripe.deliveries.is_empty() && core.stripe.late.is_empty();
-        if is_done {
+        if is_done && !feed_work {
             return;
         }
         for process in &scene.processes {
@@ -311,12 +343,37 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    /// Offers steps of relays and deliverers, and late writes and webhooks. Returns whether there are any.
+    fn offer_feed(&self, core: &Core, offer: &mut Offer<'_>) -> bool {
+        let step_weights = &self.plan.step_weights;
+        let before = offer.options.len();
+        if step_weights.relay > 0 || step_weights.send > 0 {
+            for (name, process, at) in self.feed_work(core) {
+                if at <= core.now {
+                    match name {
+                        Loop::Relay => offer.add(Step::Relay(process), step_weights.relay),
+                        Loop::Deliverer => offer.add(Step::SendWebhooks(process), step_weights.send),
+                        Loop::Worker => {}
+                    }
+                }
+            }
+        }
+        for late in 0..core.late_writes.len() {
+            offer.add(Step::WriteLate(late), step_weights.relay);
+        }
+        for late in 0..core.books.feed.late.len() {
+            offer.add(Step::ReceiveLate(late), step_weights.send);
+        }
+        offer.options.len() > before
+    }
+
     /// Offers faults of calls, of webhooks, of processes and of the machine, and jumps in time.
     fn offer_faults(&self, core: &Core, scene: &Scene<'_>, offer: &mut Offer<'_>) {
         let step_weights = &self.plan.step_weights;
         for pending in &scene.calls {
             for fault in pending.call.faults() {
-                offer.add(Step::Call(**pending, *fault), step_weights.fault);
+                let weight = if *fault == Fault::Gone { step_weights.fault / 4 } else { step_weights.fault };
+                offer.add(Step::Call(**pending, *fault), weight);
             }
         }
         for delivery in &scene.on_their_way {
@@ -342,9 +399,14 @@ impl<'a> Simulation<'a> {
 
     /// Whether a process's worker is idle and has work that is due.
     fn has_work(&self, core: &Core, process: usize) -> bool {
-        let is_idle = self.workers.get(process).is_some_and(Option::is_none);
+        let is_idle = self.is_idle(Loop::Worker, process);
         let is_woken = core.processes.get(process).is_some_and(|it| it.is_woken);
         is_idle && (is_woken || self.world.store.read(Tables::next_due).is_none_or(|it| it <= core.now))
+    }
+
+    /// Whether a loop of a process is taking no step.
+    fn is_idle(&self, name: Loop, process: usize) -> bool {
+        !self.busy.iter().any(|it| (it.0, it.1) == (name, process))
     }
 
     /// Takes one step, and checks what must always hold.
@@ -382,6 +444,10 @@ impl<'a> Simulation<'a> {
                 core.is_touched = true;
             }
             Step::Work(process) => self.work(process),
+            Step::Relay(process) => self.relay(process),
+            Step::SendWebhooks(process) => self.send_webhooks(process),
+            Step::WriteLate(place) => self.write_late(place),
+            Step::ReceiveLate(place) => self.receive_late(place),
             Step::Kill(process) => self.kill(process),
             Step::Start(process) => self.start(process),
             Step::AbandonCall(number) => {
@@ -395,6 +461,7 @@ impl<'a> Simulation<'a> {
                 for process in 0..self.plan.processes {
                     self.kill(process);
                 }
+                self.drop_late_writes();
                 self.world.store.power_cut();
             }
             Step::PassTime(seconds) => self.world.core().pass(seconds),
@@ -411,8 +478,23 @@ impl<'a> Simulation<'a> {
             && future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
         {
             place.future = Some(future);
-        } else if let Some(worker) = self.workers.iter_mut().find(|it| **it == Some(actor)) {
-            *worker = None;
+        } else {
+            self.busy.retain(|it| it.2 != actor);
+        }
+    }
+
+    /// Drops the writes that the store has not performed yet: it has died.
+    fn drop_late_writes(&self) {
+        let late_writes = std::mem::take(&mut self.world.core().late_writes);
+        drop(late_writes);
+    }
+
+    /// Adds an actor that takes a step of a loop.
+    fn add_loop(&mut self, name: Loop, process: usize, step: BoxFuture<'static, ()>) {
+        let actor = self.add(|| format!("{name:?} {process}").to_lowercase(), step);
+        let is_done = self.actors.last().is_none_or(|it| it.future.is_none());
+        if !is_done {
+            self.busy.push((name, process, actor));
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use paywright_app::{App, Settings};
+use paywright_app::{App, Publisher, Settings};
 
-use super::Simulation;
+use super::{Loop, Simulation};
 use crate::ports::ProcessPorts;
 use crate::stripe::Delivery;
 use crate::world::{ActorId, BoxFuture, Process};
@@ -21,10 +21,18 @@ impl Simulation<'_> {
             ..Settings::default()
         };
         let app = App::new(ProcessPorts::ports(&self.world, process), settings);
+        let publisher = Publisher::new(ProcessPorts::publisher_ports(&self.world, process)).warning_through(&app);
         let mut core = self.world.core();
         let key_version = core.stripe.key_version;
         if let Some(place) = core.processes.get_mut(process) {
-            *place = Process { app: Some(app), generation: place.generation + 1, is_woken: true, key_version };
+            *place = Process {
+                app: Some(app),
+                publisher: Some(publisher),
+                generation: place.generation + 1,
+                is_woken: true,
+                key_version,
+                ..Process::default()
+            };
         }
     }
 
@@ -33,6 +41,7 @@ impl Simulation<'_> {
         let mut core = self.world.core();
         let app = core.processes.get_mut(process).and_then(|it| {
             it.generation += 1;
+            it.publisher.take();
             it.app.take()
         });
         let in_process: Vec<ActorId> =
@@ -63,11 +72,7 @@ impl Simulation<'_> {
                 process.is_woken = true;
             }
         };
-        let actor = self.add(|| format!("worker {process}"), Box::pin(step));
-        let is_done = self.actors.last().is_none_or(|it| it.future.is_none());
-        if let Some(worker) = self.workers.get_mut(process).filter(|_| !is_done) {
-            *worker = Some(actor);
-        }
+        self.add_loop(Loop::Worker, process, Box::pin(step));
     }
 
     /// Delivers a webhook. Unless it is answered with success, it is delivered again later.

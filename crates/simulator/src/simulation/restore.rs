@@ -33,8 +33,12 @@ impl Simulation<'_> {
         for process in 0..self.plan.processes {
             self.kill(process);
         }
+        self.drop_late_writes();
         let mut core = self.world.core();
         let now = core.now;
+        for webhook in std::mem::take(&mut core.books.feed.late) {
+            core.books.feed.receive(&webhook);
+        }
         for request in std::mem::take(&mut core.stripe.late) {
             core.stripe.handle(&request, now, None);
         }
@@ -43,10 +47,11 @@ impl Simulation<'_> {
         let before = self.world.store.read(Clone::clone);
         self.world.store.restore(backup.length);
         let recovers = self.plan.recovers;
+        let at = core.now;
         let twin = &core.stripe.twin;
         let known = restored::orders_at_stripe(twin);
         let books = &mut core.books;
-        self.world.store.read(|tables| restored::forget(books, &before, tables, &known, recovers));
+        self.world.store.read(|tables| restored::forget(books, &before, tables, &known, recovers, at));
         drop(core);
         self.finish_trace_line();
         if recovers {

@@ -69,6 +69,13 @@ impl Simulation<'_> {
                 format!("a request arrives late: {path}")
             }
             Step::Work(process) => format!("the worker of process {process} takes a step"),
+            Step::Relay(process) => format!("the relay of process {process} takes a step"),
+            Step::SendWebhooks(process) => format!("the deliverer of process {process} takes a step"),
+            Step::WriteLate(place) => {
+                let name = core.late_writes.get(place).map_or("", |it| it.0);
+                format!("the store performs a late write: {name}")
+            }
+            Step::ReceiveLate(_) => "a webhook arrives late".to_owned(),
             Step::Kill(process) => format!("process {process} is killed"),
             Step::Start(process) => format!("process {process} is started"),
             Step::AbandonCall(number) => {

@@ -3,11 +3,14 @@
 //! Every write is appended to a journal in the step in which it is performed. A replay of the journal gives the stored
 //! state, and nothing else survives [`MemoryStore::power_cut`].
 
+mod endpoints;
+mod feed;
 mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
     ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
     Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,

@@ -11,6 +11,9 @@ use paywright_app::{
 use paywright_domain::{CustomerId, Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
 use uuid::Uuid;
 
+use super::endpoints::EndpointTables;
+use super::feed::FeedTables;
+
 /// Most events that are deleted at once.
 const DELETED_EVENTS_MAX: usize = 5000;
 
@@ -30,13 +33,15 @@ pub struct Tables {
     epoch: Epoch,
     /// Lost orders, by the end of their ids.
     lost: BTreeMap<u128, (OrderId, Option<LostOrderDecision>)>,
+    pub(crate) feed: FeedTables,
+    pub(crate) endpoints: EndpointTables,
 }
 
 /// Lease on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held {
-    by: Uuid,
-    until: Timestamp,
+    pub(super) by: Uuid,
+    pub(super) until: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,12 +73,12 @@ fn tail_of(id: OrderId) -> u128 {
 }
 
 /// Whether a row can be leased: no unexpired lease is on it.
-fn is_free_for(held: Option<Held>, lease: &Lease) -> bool {
+pub(super) fn is_free_for(held: Option<Held>, lease: &Lease) -> bool {
     held.is_none_or(|it| it.until <= lease.now || it.until > lease.until_max())
 }
 
 /// Time at which a row is both due and free of its lease.
-fn free_at(due_at: Timestamp, held: Option<Held>) -> Timestamp {
+pub(super) fn free_at(due_at: Timestamp, held: Option<Held>) -> Timestamp {
     held.map_or(due_at, |it| it.until.max(due_at))
 }
 
@@ -170,6 +175,7 @@ impl Tables {
         if let Some(event) = &changes.received {
             self.record_event(event);
         }
+        self.feed.commit(changes);
         self.orders.insert(order.id, Versioned { version, value: order.clone() });
         Ok(())
     }

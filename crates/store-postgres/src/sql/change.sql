@@ -49,21 +49,28 @@ WITH changed AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
     SELECT id, version, ordinality - 1, kind, payload::jsonb, $37::timestamptz, $38::jsonb
     FROM changed, unnest($39::text[], $40::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    RETURNING order_id, version, position, kind
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
     FROM changed, unnest($41::text[], $42::text[], $43::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
+), unpositioned AS (
+    INSERT INTO unpositioned_facts (order_id, version, position, kind)
+    SELECT order_id, version, position, kind FROM happened WHERE position = ANY ($44::integer[])
+), shown AS (
+    INSERT INTO order_snapshots (order_id, version, view, personal, livemode)
+    SELECT id, version, $45::text, $46::text, $47::boolean FROM changed WHERE $45 IS NOT NULL
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($44::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($48::text[])
 ), received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
     SELECT
-        $45::text, $46::text, $47::timestamptz, $48::timestamptz, $49::text, $50::jsonb,
-        $51::jsonb, $52::text, $53::text, $54::uuid, $55::timestamptz
+        $49::text, $50::text, $51::timestamptz, $52::timestamptz, $53::text, $54::jsonb,
+        $55::jsonb, $56::text, $57::text, $58::uuid, $59::timestamptz
     FROM changed
-    WHERE $45 IS NOT NULL
+    WHERE $49 IS NOT NULL
     ON CONFLICT DO NOTHING
 )

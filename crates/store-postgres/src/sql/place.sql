@@ -34,10 +34,17 @@ WITH kept AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
     SELECT id, 1, ordinality - 1, kind, payload::jsonb, $6, $37::jsonb
     FROM placed, unnest($38::text[], $39::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    RETURNING order_id, version, position, kind
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
     FROM placed, unnest($40::text[], $41::text[], $42::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
+), unpositioned AS (
+    INSERT INTO unpositioned_facts (order_id, version, position, kind)
+    SELECT order_id, version, position, kind FROM happened WHERE position = ANY ($43::integer[])
+), shown AS (
+    INSERT INTO order_snapshots (order_id, version, view, personal, livemode)
+    SELECT id, 1, $44::text, $45::text, $46::boolean FROM placed WHERE $44 IS NOT NULL
 )
 SELECT FROM placed

@@ -8,8 +8,8 @@
         id, number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
         epoch, request
     FROM changed, unnest(
-        $56::bigint[], $57::text[], $58::text[], $59::text[], $60::bigint[], $61::text[],
-        $62::text[], $63::text[], $64::bigint[], $65::text[], $66::timestamptz[], $67::bigint[], $68::uuid[]
+        $60::bigint[], $61::text[], $62::text[], $63::text[], $64::bigint[], $65::text[],
+        $66::text[], $67::text[], $68::bigint[], $69::text[], $70::timestamptz[], $71::bigint[], $72::uuid[]
     ) AS it (
         number, intent_id, provider_id, currency, amount, reason, origin, status, attempt, failure, requested_at,
         epoch, request
@@ -24,8 +24,8 @@
     SELECT
         id, ordinality - 1, provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated
     FROM changed, unnest(
-        $69::text[], $70::text[], $71::text[], $72::bigint[], $73::text[], $74::text[],
-        $75::timestamptz[], $76::boolean[], $77::boolean[]
+        $73::text[], $74::text[], $75::text[], $76::bigint[], $77::text[], $78::text[],
+        $79::timestamptz[], $80::boolean[], $81::boolean[]
     ) WITH ORDINALITY AS it (
         provider_id, intent_id, currency, amount, status, reason, due_by, withdrawn, reinstated, ordinality
     )
@@ -36,34 +36,34 @@
     INSERT INTO anomalies (order_id, position, provider_id, name, payload, policy, reason, found_at)
     SELECT id, ordinality - 1, provider_id, name, payload::jsonb, policy, reason, found_at
     FROM changed, unnest(
-        $78::text[], $79::text[], $80::text[], $81::text[], $82::text[], $83::timestamptz[]
+        $82::text[], $83::text[], $84::text[], $85::text[], $86::text[], $87::timestamptz[]
     ) WITH ORDINALITY AS it (provider_id, name, payload, policy, reason, found_at, ordinality)
     ON CONFLICT DO NOTHING
 ), kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
-    SELECT $84::uuid, $85::text, $86::bytea, id, $87::text, $37
+    SELECT $88::uuid, $89::text, $90::bytea, id, $91::text, $37
     FROM changed
-    WHERE $85 IS NOT NULL
+    WHERE $89 IS NOT NULL
 ), edited_lines AS (
     INSERT INTO order_lines (order_id, position, name, description, sku, unit_amount, quantity)
     SELECT id, ordinality - 1, name, description, sku, unit_amount, quantity
-    FROM changed, unnest($88::text[], $89::text[], $90::text[], $91::bigint[], $92::bigint[])
+    FROM changed, unnest($92::text[], $93::text[], $94::text[], $95::bigint[], $96::bigint[])
         WITH ORDINALITY AS it (name, description, sku, unit_amount, quantity, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET name = excluded.name, description = excluded.description, sku = excluded.sku,
         unit_amount = excluded.unit_amount, quantity = excluded.quantity
 ), dropped_lines AS (
     DELETE FROM order_lines USING changed
-    WHERE order_lines.order_id = changed.id AND position >= cardinality($88)
+    WHERE order_lines.order_id = changed.id AND position >= cardinality($92)
 ), edited_adjustments AS (
     INSERT INTO order_adjustments (order_id, position, kind, label, amount)
     SELECT id, ordinality - 1, kind, label, amount
-    FROM changed, unnest($93::text[], $94::text[], $95::bigint[])
+    FROM changed, unnest($97::text[], $98::text[], $99::bigint[])
         WITH ORDINALITY AS it (kind, label, amount, ordinality)
     ON CONFLICT (order_id, position) DO UPDATE
     SET kind = excluded.kind, label = excluded.label, amount = excluded.amount
 ), dropped_adjustments AS (
     DELETE FROM order_adjustments USING changed
-    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($93)
+    WHERE order_adjustments.order_id = changed.id AND position >= cardinality($97)
 )
 SELECT FROM changed

@@ -1,5 +1,8 @@
 //! The use cases' ports in the simulated world. Each call waits for the scheduler first.
 
+mod feed;
+mod sender;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,8 +12,8 @@ use paywright_app::{
     ApiKey, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventPage, GatewayError,
     IdempotencyKey, IdempotencyRecord, Ids, Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent,
     LeasedTask, LostOrderDecision, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords,
-    ProviderRefund, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store, StoreError,
-    StoredTask, TaskRelease, Versioned, WorkerWaker,
+    ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store,
+    StoreError, StoredTask, TaskRelease, Versioned, WorkerWaker,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, CustomerId, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order,
@@ -24,6 +27,7 @@ use crate::fault::{Call, Fault};
 use crate::store::MemoryStore;
 use crate::stripe::{Stripe, check_read, created, form, is_replayed, issued, issued_refund, proceeds};
 use crate::world::World;
+use feed::ScheduledFeed;
 
 /// Time that a slow call takes, in seconds: longer than a lease lasts.
 const SLOW_SECONDS: u32 = 200;
@@ -44,6 +48,20 @@ impl ProcessPorts {
             gateway: Arc::new(outside()),
             background: Arc::new(outside()),
             records: Arc::new(outside()),
+            clock: Arc::new(outside()),
+            ids: Arc::new(outside()),
+            waker: Arc::new(outside()),
+        }
+    }
+
+    /// Makes the ports of a process to the feed and the endpoints.
+    pub(crate) fn publisher_ports(world: &World, process: usize) -> PublisherPorts {
+        let outside = || Self { world: world.clone(), process };
+        let store = || ScheduledFeed { world: world.clone(), store: world.store.clone(), process };
+        PublisherPorts {
+            feed: Arc::new(store()),
+            endpoints: Arc::new(store()),
+            sender: Arc::new(outside()),
             clock: Arc::new(outside()),
             ids: Arc::new(outside()),
             waker: Arc::new(outside()),
@@ -282,6 +300,11 @@ impl WorkerWaker for ProcessPorts {
             process.is_woken = true;
         }
     }
+
+    /// Relays and deliverers look for work whenever the store has changed.
+    fn wake_relay(&self) {}
+
+    fn wake_deliverer(&self) {}
 }
 
 /// Store of a process, whose calls wait for the scheduler.
@@ -345,6 +368,8 @@ impl ScheduledStore {
             | Fault::FailsBefore
             | Fault::FailsAfter
             | Fault::Busy
+            | Fault::Gone
+            | Fault::UnknownLate
             | Fault::InFlight => Err(down()),
         };
         self.world.learn(|| format!("{done:?}"));
@@ -384,7 +409,9 @@ impl Store for ScheduledStore {
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        self.write(Call::Commit, "commit", self.store.commit(changes)).await
+        let committed = self.write(Call::Commit, "commit", self.store.commit(changes)).await;
+        self.world.core().books.feed.changes += 1;
+        committed
     }
 
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {

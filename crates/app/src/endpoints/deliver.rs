@@ -1,0 +1,343 @@
+//! Deliverer: sends the next event of each due queue to its endpoint.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use paywright_domain::Timestamp;
+
+use super::health::Report;
+use super::retry::Meaning;
+use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
+use crate::{
+    ATTEMPTS_MAX, EndpointAnswer, FeedEvent, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease,
+    SendResult, StoreError, Versioned,
+};
+
+/// Largest number of queues that are leased in one step.
+pub const QUEUES_AT_ONCE: u16 = 16;
+
+/// Largest number of webhooks that a process sends at the same time.
+pub const WEBHOOKS_AT_ONCE: u16 = 64;
+
+/// Largest number of webhooks that a process sends to one endpoint at the same time: a slow endpoint takes no more of
+/// the deliverer.
+const AT_ONCE_PER_ENDPOINT: usize = 32;
+/// The same, for an endpoint that accepts none.
+const AT_ONCE_PER_FAILING_ENDPOINT: usize = 4;
+
+/// Wait of a queue whose endpoint is sent as many webhooks as it may, in seconds.
+const BUSY_SECONDS: u32 = 1;
+/// The same wait, if the endpoint accepts none.
+const BUSY_FAILING_SECONDS: u32 = 15;
+
+/// Wait of a queue whose webhook cannot be signed, in seconds: the service has another key than the endpoint's secret
+/// follows from.
+const UNSIGNED_SECONDS: u32 = 300;
+
+/// Longest time that an attempt takes, in seconds.
+const ATTEMPT_SECONDS_MAX: u32 = 30;
+
+/// Length of the lease of a queue, in seconds.
+const LEASE_SECONDS: u32 = 2 * ATTEMPT_SECONDS_MAX;
+
+/// Number of webhooks that this process is sending, by endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct InDelivery(Mutex<BTreeMap<EndpointId, usize>>);
+
+impl InDelivery {
+    /// Reserves at most `wanted` webhooks for `endpoint`. Returns their number.
+    fn reserve(&self, endpoint: &Endpoint, wanted: usize) -> usize {
+        let most = if endpoint.failing.is_some() { AT_ONCE_PER_FAILING_ENDPOINT } else { AT_ONCE_PER_ENDPOINT };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(endpoint.id).or_default();
+        let reserved = wanted.min(most.saturating_sub(*count));
+        *count += reserved;
+        reserved
+    }
+
+    fn release(&self, endpoint: EndpointId, reserved: usize) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&endpoint) {
+            *count = count.saturating_sub(reserved);
+            if *count == 0 {
+                counts.remove(&endpoint);
+            }
+        }
+    }
+}
+
+/// Leased queues of one endpoint.
+#[derive(Debug)]
+pub struct DeliveryBatch {
+    endpoint: Versioned<Endpoint>,
+    queues: Vec<LeasedQueue>,
+    /// End of the leases.
+    until: Timestamp,
+}
+
+impl DeliveryBatch {
+    /// Number of webhooks that the batch sends at the same time.
+    pub fn webhooks(&self) -> usize {
+        self.queues.len()
+    }
+}
+
+/// Result of one queue.
+struct Sent {
+    release: QueueRelease,
+    /// Meaning of the endpoint's answer; `None` if nothing was sent.
+    meaning: Option<Meaning>,
+}
+
+impl Publisher {
+    /// Performs one step of the deliverer: leases due queues, sends the next event of each, and releases them. Returns
+    /// the number of queues; 0 means that nothing is due.
+    pub async fn run_deliveries(&self) -> Result<usize, StoreError> {
+        let (leased, batches) = self.lease_deliveries(QUEUES_AT_ONCE).await?;
+        let done = join_all(batches.into_iter().map(|it| self.deliver(it))).await;
+        done.into_iter().collect::<Result<(), StoreError>>()?;
+        Ok(leased)
+    }
+
+    /// Leases at most `limit` due queues. Returns their number, and batches of one endpoint each, to be given to
+    /// [`Self::deliver`]. Queues beyond what their endpoint is sent at the same time are put off, and in no batch.
+    pub async fn lease_deliveries(&self, limit: u16) -> Result<(usize, Vec<DeliveryBatch>), StoreError> {
+        if self.sender.key_id().is_none() {
+            return Ok((0, Vec::new()));
+        }
+        let now = self.clock.now();
+        let until = now.plus_seconds(LEASE_SECONDS);
+        let lease = Lease { owner: self.owner, now, until, limit };
+        let mut by_endpoint: BTreeMap<EndpointId, Vec<LeasedQueue>> = BTreeMap::new();
+        let leased = self.endpoints.lease_queues(&lease).await?;
+        let count = leased.len();
+        for queue in leased {
+            by_endpoint.entry(queue.endpoint).or_default().push(queue);
+        }
+        let mut batches = Vec::new();
+        let mut put_off = Vec::new();
+        let endpoints = join_all(by_endpoint.keys().map(|it| self.endpoints.endpoint(*it))).await;
+        for (mut queues, endpoint) in by_endpoint.into_values().zip(endpoints) {
+            // An endpoint that was deleted meanwhile has no queues left.
+            let Some(endpoint) = endpoint?.map(|it| it.endpoint) else { continue };
+            let wait_seconds = self.wait_before_sending(&endpoint.value);
+            let reserved =
+                if wait_seconds.is_some() { 0 } else { self.in_delivery.reserve(&endpoint.value, queues.len()) };
+            let is_failing = endpoint.value.failing.is_some();
+            let busy_seconds = if is_failing { BUSY_FAILING_SECONDS } else { BUSY_SECONDS };
+            let at = now.plus_seconds(wait_seconds.unwrap_or(busy_seconds));
+            let rest = queues.split_off(reserved);
+            put_off.extend(rest.iter().map(|it| self.release_of(it, QueueNext::Again { tries: it.tries, at }, None)));
+            if !queues.is_empty() {
+                batches.push(DeliveryBatch { endpoint, queues, until });
+            }
+        }
+        if !put_off.is_empty() {
+            self.endpoints.release_queues(&put_off).await?;
+        }
+        Ok((count, batches))
+    }
+
+    /// Wait of an endpoint's queues, in seconds, if nothing can be sent to it now.
+    fn wait_before_sending(&self, endpoint: &Endpoint) -> Option<u32> {
+        let is_signed = self.sender.key_id() == Some(endpoint.secret.key_id.as_str());
+        if !is_signed {
+            self.warnings.warn(format!(
+                "Webhook endpoint {} gets no events: its secret follows from another `webhooks.secret_key`. Set that \
+                 key again, or rotate the endpoint's secret.",
+                endpoint.id
+            ));
+        }
+        let is_enabled = endpoint.state == EndpointState::Enabled;
+        (!is_signed || !is_enabled).then_some(UNSIGNED_SECONDS)
+    }
+
+    /// Sends the next event of each queue of `batch`, and releases each queue soon after its answer.
+    pub async fn deliver(&self, batch: DeliveryBatch) -> Result<(), StoreError> {
+        let DeliveryBatch { endpoint, queues, until } = batch;
+        let (id, reserved) = (endpoint.value.id, queues.len());
+        let delivered = self.deliver_queues(&endpoint.value, &queues, until).await;
+        self.in_delivery.release(id, reserved);
+        delivered
+    }
+
+    async fn deliver_queues(
+        &self,
+        endpoint: &Endpoint,
+        queues: &[LeasedQueue],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sending: FuturesUnordered<_> = queues.iter().map(|it| self.send_next(endpoint, it, until)).collect();
+        // The answers that are there at the same time are stored together.
+        let mut answered = sending.ready_chunks(usize::from(QUEUES_AT_ONCE));
+        while let Some(sent) = answered.next().await {
+            let meanings: Vec<Meaning> = sent.iter().filter_map(|it| it.meaning).collect();
+            let releases: Vec<QueueRelease> = sent.into_iter().map(|it| it.release).collect();
+            // First, so that the queues of an endpoint that is gone are not due again at once.
+            if let Err(error) = self.record_health(endpoint, &meanings).await {
+                tracing::warn!(endpoint = %endpoint.id, %error, "the state of a webhook endpoint cannot be stored now");
+            }
+            self.endpoints.release_queues(&releases).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the next event of a queue, unless its lease could end during the attempt: another process may send it then.
+    async fn send_next(&self, endpoint: &Endpoint, queue: &LeasedQueue, until: Timestamp) -> Sent {
+        let now = self.clock.now();
+        let passed = QueueNext::Passed { position: queue.position, is_resend: queue.is_resend, now };
+        let Some(event) = &queue.next else {
+            return Sent { release: self.release_of(queue, passed, None), meaning: None };
+        };
+        if until <= now.plus_seconds(ATTEMPT_SECONDS_MAX) {
+            let again = QueueNext::Again { tries: queue.tries, at: now };
+            return Sent { release: self.release_of(queue, again, None), meaning: None };
+        }
+        let webhook = OutgoingWebhook {
+            endpoint: endpoint.id,
+            url: endpoint.url.clone(),
+            generations: endpoint.secret.signing(now),
+            id: event.id(),
+            at: now,
+            body: event.to_json(),
+        };
+        let result = self.sender.send(&webhook).await;
+        let meaning = Meaning::of(&result, queue.tries, |most| self.ids.spread(most));
+        let ended_at = self.clock.now();
+        let (next, outcome) = match meaning {
+            Meaning::Delivered => (passed, AttemptOutcome::Delivered),
+            // The event waits until the endpoint is enabled again.
+            Meaning::Gone => (QueueNext::Again { tries: queue.tries, at: ended_at }, AttemptOutcome::Retried),
+            Meaning::Again { wait_seconds } => {
+                let at = ended_at.plus_seconds(wait_seconds);
+                (QueueNext::Again { tries: queue.tries.saturating_add(1), at }, AttemptOutcome::Retried)
+            }
+            Meaning::GivenUp => (passed, AttemptOutcome::Failed),
+        };
+        let attempt = attempt_of(endpoint.id, event, now, queue.tries, &result, outcome);
+        log_attempt(endpoint, &attempt);
+        Sent { release: self.release_of(queue, next, Some(attempt)), meaning: Some(meaning) }
+    }
+
+    fn release_of(&self, queue: &LeasedQueue, next: QueueNext, attempt: Option<Attempt>) -> QueueRelease {
+        QueueRelease {
+            owner: self.owner,
+            endpoint: queue.endpoint,
+            order: queue.order,
+            taken: queue.taken,
+            done: queue.done,
+            next,
+            attempt,
+        }
+    }
+
+    /// Records what answers say about the endpoint: the beginning or the end of a run of failures, or its end.
+    async fn record_health(&self, endpoint: &Endpoint, meanings: &[Meaning]) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let change = |endpoint: &Endpoint| {
+            let is_any = |it: fn(&Meaning) -> bool| meanings.iter().any(it);
+            if is_any(|it| *it == Meaning::Gone) {
+                endpoint.after_gone(now)
+            } else if is_any(|it| *it == Meaning::Delivered) {
+                endpoint.after_success()
+            } else if meanings.is_empty() {
+                None
+            } else {
+                endpoint.after_failure(now)
+            }
+        };
+        if change(endpoint).is_none() {
+            return Ok(());
+        }
+        let mut attempt = 1;
+        loop {
+            let Some(stored) = self.endpoints.endpoint(endpoint.id).await? else { return Ok(()) };
+            let Versioned { version, value } = stored.endpoint;
+            let Some((value, report)) = change(&value) else { return Ok(()) };
+            match self.endpoints.change_endpoint(&Versioned { version, value }, now).await {
+                Ok(()) => {
+                    self.report(endpoint, report);
+                    return Ok(());
+                }
+                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Tells operators about an endpoint.
+    fn report(&self, endpoint: &Endpoint, report: Option<Report>) {
+        let (id, url) = (endpoint.id, endpoint.url.as_str());
+        match report {
+            None => {}
+            Some(Report::Failing(since)) => {
+                tracing::error!(endpoint = %id, url, %since, "a webhook endpoint accepts nothing");
+            }
+            Some(Report::Disabled(reason)) => {
+                let reason = reason.name();
+                self.warnings.warn(format!(
+                    "Webhook endpoint {id} ({url}) was disabled ({reason}); its events wait until it is enabled."
+                ));
+            }
+            Some(Report::Recovered) => tracing::info!(endpoint = %id, url, "a webhook endpoint accepts events again"),
+        }
+    }
+}
+
+/// Attempt to deliver `event`, after `tries` failed ones.
+fn attempt_of(
+    endpoint: EndpointId,
+    event: &FeedEvent,
+    at: Timestamp,
+    tries: u32,
+    result: &SendResult,
+    outcome: AttemptOutcome,
+) -> Attempt {
+    let source = Some((event.position, event.order));
+    Attempt::of(result, outcome, (endpoint, at, event.id()), event.kind.name(), source, tries.saturating_add(1))
+}
+
+fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
+    let (id, event, kind) = (endpoint.id, attempt.event, attempt.kind.as_str());
+    let order = attempt.source.map(|(_, order)| order.to_string()).unwrap_or_default();
+    let status = attempt.status.unwrap_or_default();
+    let error = attempt.error.map(crate::SendErrorClass::name).unwrap_or_default();
+    let number = attempt.number;
+    match attempt.outcome {
+        AttemptOutcome::Delivered => {
+            tracing::debug!(endpoint = %id, %event, kind, order, number, status, "an event was delivered");
+        }
+        AttemptOutcome::Retried => {
+            tracing::warn!(endpoint = %id, %event, kind, order, number, status, error, "an event was not accepted");
+        }
+        AttemptOutcome::Failed => {
+            tracing::error!(
+                endpoint = %id, %event, kind, order, number, status, error,
+                "an event was given up after its last attempt; it can be sent again"
+            );
+        }
+    }
+}
+
+impl Attempt {
+    /// Attempt with this result.
+    pub(super) fn of(
+        result: &SendResult,
+        outcome: AttemptOutcome,
+        (endpoint, at, event): (EndpointId, Timestamp, uuid::Uuid),
+        kind: &str,
+        source: Option<(crate::Position, paywright_domain::OrderId)>,
+        number: u32,
+    ) -> Self {
+        let (status, error, answer) = match &result.answer {
+            Ok(EndpointAnswer { status, body, .. }) => (Some(*status), None, body.clone()),
+            Err(error) => (None, Some(error.class), error.message.clone()),
+        };
+        let kind = kind.to_owned();
+        let duration_ms = result.duration_ms;
+        Self { endpoint, at, event, kind, source, number, duration_ms, status, error, answer, outcome }
+    }
+}

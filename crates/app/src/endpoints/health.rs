@@ -1,0 +1,127 @@
+//! Decision on an endpoint's run of failures: when are operators told, and when is the endpoint disabled?
+
+use paywright_domain::Timestamp;
+
+use super::{DisabledReason, Endpoint, EndpointState, Failing};
+
+/// Ages of a run of failures at which operators are told of it, in seconds: 1 hour, 1 day, 3 days.
+const TOLD_AFTER_SECONDS: [u32; 3] = [3600, 86_400, 3 * 86_400];
+
+/// Age of a run of failures at which an endpoint is disabled, in seconds: 5 days. A number of failures would disable a
+/// busy endpoint within minutes.
+pub const DISABLED_AFTER_SECONDS: u32 = 5 * 86_400;
+
+/// Report to operators about an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// Nothing but failures since that time.
+    Failing(Timestamp),
+    /// The endpoint was disabled.
+    Disabled(DisabledReason),
+    /// A webhook was accepted after operators had been told of failures.
+    Recovered,
+}
+
+impl Endpoint {
+    /// The endpoint after an accepted webhook, if that changes it.
+    pub(crate) fn after_success(&self) -> Option<(Self, Option<Report>)> {
+        let failing = self.failing?;
+        let report = (failing.told > 0).then_some(Report::Recovered);
+        Some((Self { failing: None, ..self.clone() }, report))
+    }
+
+    /// The endpoint after a failed attempt at `now`, if that changes it.
+    pub(crate) fn after_failure(&self, now: Timestamp) -> Option<(Self, Option<Report>)> {
+        let EndpointState::Enabled = self.state else { return None };
+        let Some(Failing { since, told }) = self.failing else {
+            let failing = Some(Failing { since: now, told: 0 });
+            return Some((Self { failing, ..self.clone() }, None));
+        };
+        if since.plus_seconds(DISABLED_AFTER_SECONDS) <= now {
+            return Some(self.disabled(DisabledReason::Failing, now));
+        }
+        let due = TOLD_AFTER_SECONDS.iter().filter(|it| since.plus_seconds(**it) <= now).count();
+        let due = u8::try_from(due).unwrap_or(told);
+        (due > told).then(|| {
+            let failing = Some(Failing { since, told: due });
+            (Self { failing, ..self.clone() }, Some(Report::Failing(since)))
+        })
+    }
+
+    /// The endpoint after an answer of 410 Gone at `now`, if that changes it.
+    pub(crate) fn after_gone(&self, now: Timestamp) -> Option<(Self, Option<Report>)> {
+        (self.state == EndpointState::Enabled).then(|| self.disabled(DisabledReason::Gone, now))
+    }
+
+    fn disabled(&self, reason: DisabledReason, at: Timestamp) -> (Self, Option<Report>) {
+        let state = EndpointState::Disabled { reason, at };
+        (Self { state, ..self.clone() }, Some(Report::Disabled(reason)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paywright_domain::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{EndpointId, EndpointUrl, SecretGeneration};
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            id: EndpointId(Uuid::from_u128(1)),
+            url: EndpointUrl::parse("https://shop.example/webhooks").unwrap(),
+            description: String::new(),
+            types: Vec::new(),
+            secret: SecretGeneration { current: 1, previous_until: None, key_id: String::new() },
+            created_at: Timestamp::EPOCH,
+            state: EndpointState::Enabled,
+            failing: None,
+        }
+    }
+
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp::EPOCH.plus_seconds(seconds)
+    }
+
+    #[test]
+    fn operators_are_told_after_an_hour_a_day_and_three_days_and_the_endpoint_is_disabled_after_five() {
+        let mut endpoint = endpoint();
+        let mut reports = Vec::new();
+        for minute in 0..=5 * 24 * 60 {
+            if let Some((next, report)) = endpoint.after_failure(at(minute * 60)) {
+                endpoint = next;
+                reports.extend(report.map(|it| (minute, it)));
+            }
+        }
+        let failing = Report::Failing(at(0));
+        let disabled = Report::Disabled(DisabledReason::Failing);
+        assert_eq!(reports, [(60, failing), (1440, failing), (4320, failing), (7200, disabled)]);
+        assert_eq!(endpoint.after_failure(at(9_000_000)), None, "a disabled endpoint stays so");
+    }
+
+    #[test]
+    fn a_success_ends_the_run_of_failures() {
+        assert_eq!(endpoint().after_success(), None);
+        let (failing, _) = endpoint().after_failure(at(0)).unwrap();
+        assert_eq!(failing.after_success(), Some((endpoint(), None)));
+        let (told, _) = failing.after_failure(at(3600)).unwrap();
+        assert_eq!(told.after_success(), Some((endpoint(), Some(Report::Recovered))));
+    }
+
+    #[test]
+    fn a_rare_failure_days_later_tells_once() {
+        let (failing, _) = endpoint().after_failure(at(0)).unwrap();
+        let (told, report) = failing.after_failure(at(2 * 86_400)).unwrap();
+        assert_eq!((told.failing.unwrap().told, report), (2, Some(Report::Failing(at(0)))));
+        assert_eq!(told.after_failure(at(2 * 86_400 + 1)), None);
+    }
+
+    #[test]
+    fn gone_disables_at_once() {
+        let (gone, report) = endpoint().after_gone(at(7)).unwrap();
+        assert_eq!(gone.state, EndpointState::Disabled { reason: DisabledReason::Gone, at: at(7) });
+        assert_eq!(report, Some(Report::Disabled(DisabledReason::Gone)));
+        assert_eq!(gone.after_gone(at(8)), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! Management of endpoints, by applications and operators.
+
+use paywright_domain::FeedEventType;
+use secrecy::SecretString;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{
+    Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl,
+    SecretGeneration,
+};
+use crate::{
+    ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, StoreError, StoredEndpoint,
+    UrlNotAllowed, Versioned,
+};
+
+/// Type of the event that [`Publisher::send_test_event`] sends. It is not in the feed.
+const TEST_TYPE: &str = "webhook.test";
+
+/// Endpoint to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEndpoint {
+    /// URL that receives the webhooks.
+    pub url: EndpointUrl,
+    /// Description for people; may be empty.
+    pub description: String,
+    /// Types of the events; all types if empty.
+    pub types: Vec<FeedEventType>,
+    /// Position after which the endpoint gets events; `None` for those that come from now on.
+    pub after: Option<Position>,
+}
+
+/// Changes of an endpoint; `None` leaves a value as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointEdit {
+    /// New URL.
+    pub url: Option<EndpointUrl>,
+    /// New description.
+    pub description: Option<String>,
+    /// New types of events; all types if empty. Those that are in queues already are judged by the new types too.
+    pub types: Option<Vec<FeedEventType>>,
+}
+
+/// Endpoint with a new secret.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// The endpoint.
+    pub endpoint: StoredEndpoint,
+    /// Secret of the endpoint (`whsec_…`), to be shown once.
+    pub secret: SecretString,
+}
+
+/// Why an endpoint was not read or changed. Nothing was changed, except perhaps with [`StoreError::Unknown`].
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// No such endpoint exists.
+    #[error("there is no such webhook endpoint")]
+    NotFound,
+    /// The service has no key from which secrets follow.
+    #[error("webhooks need a secret key: set `webhooks.secret_key`")]
+    NotConfigured,
+    /// The URL is not allowed.
+    #[error(transparent)]
+    UrlNotAllowed(#[from] UrlNotAllowed),
+    /// The largest number of endpoints is reached.
+    #[error("there are {} webhook endpoints already", Publisher::ENDPOINTS_MAX)]
+    TooManyEndpoints,
+    /// The position is not in the feed.
+    #[error(transparent)]
+    Position(FeedPageError),
+    /// No event has this position, or it was deleted because of its age.
+    #[error("there is no event at this position")]
+    EventNotFound,
+    /// Too many events of one order wait to be sent again.
+    #[error("{} events of this order wait to be sent again already", crate::RESENDS_MAX)]
+    TooManyResends,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<FeedPageError> for EndpointError {
+    fn from(error: FeedPageError) -> Self {
+        match error {
+            FeedPageError::Store(error) => Self::Store(error),
+            error @ (FeedPageError::BeyondEnd { .. } | FeedPageError::Deleted { .. }) => Self::Position(error),
+        }
+    }
+}
+
+impl Publisher {
+    /// Largest number of endpoints of an installation.
+    pub const ENDPOINTS_MAX: u16 = 10_000;
+
+    /// Largest length of an endpoint's description, in characters.
+    pub const ENDPOINT_DESCRIPTION_CHARS_MAX: usize = 200;
+
+    /// Longest time for which the secret before a rotation goes on signing, in seconds: 7 days.
+    pub const SECRET_OVERLAP_SECONDS_MAX: u32 = 7 * 86_400;
+
+    /// Creates an endpoint.
+    pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<NewSecret, EndpointError> {
+        let NewEndpoint { url, description, types, after } = new;
+        let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?.to_owned();
+        self.sender.check_url(&url)?;
+        let range = self.feed.feed_range().await?;
+        let position = after.unwrap_or(range.last);
+        range.check(position)?;
+        if self.endpoints.endpoints(None, Self::ENDPOINTS_MAX).await?.len() >= usize::from(Self::ENDPOINTS_MAX) {
+            return Err(EndpointError::TooManyEndpoints);
+        }
+        let now = self.clock.now();
+        let endpoint = Endpoint {
+            id: self.ids.endpoint_id(now),
+            url,
+            description,
+            types,
+            secret: SecretGeneration { current: 1, previous_until: None, key_id },
+            created_at: now,
+            state: EndpointState::Enabled,
+            failing: None,
+        };
+        self.endpoints.add_endpoint(&endpoint, position).await?;
+        self.wake_feed();
+        let id = endpoint.id;
+        tracing::info!(endpoint = %id, url = endpoint.url.as_str(), "a webhook endpoint was created");
+        Ok(NewSecret { endpoint: self.endpoint(id).await?, secret: self.sender.secret(id, 1) })
+    }
+
+    /// Reads an endpoint.
+    pub async fn endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
+        self.endpoints.endpoint(id).await?.ok_or(EndpointError::NotFound)
+    }
+
+    /// Reads at most `limit` endpoints after the one with the id `after`, the oldest first.
+    pub async fn list_endpoints(
+        &self,
+        after: Option<EndpointId>,
+        limit: u16,
+    ) -> Result<Vec<StoredEndpoint>, EndpointError> {
+        Ok(self.endpoints.endpoints(after, limit).await?)
+    }
+
+    /// Changes the URL, the description or the types of an endpoint.
+    pub async fn update_endpoint(&self, id: EndpointId, edit: EndpointEdit) -> Result<StoredEndpoint, EndpointError> {
+        let EndpointEdit { url, description, types } = edit;
+        if let Some(url) = &url {
+            self.sender.check_url(url)?;
+        }
+        self.change_endpoint(id, |it| Endpoint {
+            url: url.clone().unwrap_or(it.url),
+            description: description.clone().unwrap_or(it.description),
+            types: types.clone().unwrap_or(it.types),
+            ..it
+        })
+        .await
+    }
+
+    /// Gives an endpoint a new secret. The one before goes on signing, beside the new one, for `overlap_seconds`, at
+    /// most [`Self::SECRET_OVERLAP_SECONDS_MAX`]; one from before that ends at once. A secret that follows from another
+    /// key of the service cannot go on signing.
+    pub async fn rotate_secret(&self, id: EndpointId, overlap_seconds: u32) -> Result<NewSecret, EndpointError> {
+        let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
+        let until = self.clock.now().plus_seconds(overlap_seconds.min(Self::SECRET_OVERLAP_SECONDS_MAX));
+        let endpoint = self
+            .change_endpoint(id, |it| {
+                let is_same_key = it.secret.key_id == key_id;
+                let current = it.secret.current.saturating_add(1);
+                let previous_until = (is_same_key && overlap_seconds > 0).then_some(until);
+                Endpoint { secret: SecretGeneration { current, previous_until, key_id: key_id.to_owned() }, ..it }
+            })
+            .await?;
+        let secret = self.sender.secret(id, endpoint.endpoint.value.secret.current);
+        Ok(NewSecret { endpoint, secret })
+    }
+
+    /// Disables an endpoint: it gets no more webhooks, and keeps its position.
+    pub async fn disable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
+        let at = self.clock.now();
+        self.change_endpoint(id, |it| match it.state {
+            EndpointState::Enabled => {
+                Endpoint { state: EndpointState::Disabled { reason: DisabledReason::Requested, at }, ..it }
+            }
+            EndpointState::Disabled { .. } => it,
+        })
+        .await
+    }
+
+    /// Enables an endpoint: it gets every event that it has not received.
+    pub async fn enable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
+        let enable = |it| Endpoint { state: EndpointState::Enabled, failing: None, ..it };
+        let endpoint = self.change_endpoint(id, enable).await?;
+        self.wake_feed();
+        Ok(endpoint)
+    }
+
+    /// Deletes an endpoint, with what it has not received and its attempts.
+    pub async fn delete_endpoint(&self, id: EndpointId) -> Result<(), EndpointError> {
+        if !self.endpoints.delete_endpoint(id).await? {
+            return Err(EndpointError::NotFound);
+        }
+        tracing::info!(endpoint = %id, "a webhook endpoint was deleted");
+        Ok(())
+    }
+
+    /// Sends an endpoint a test event, once, whether or not it is enabled, and waits for the answer.
+    pub async fn send_test_event(&self, id: EndpointId) -> Result<Attempt, EndpointError> {
+        let endpoint = self.endpoint(id).await?.endpoint.value;
+        if self.sender.key_id() != Some(endpoint.secret.key_id.as_str()) {
+            return Err(EndpointError::NotConfigured);
+        }
+        let (now, event) = (self.clock.now(), self.ids.random());
+        let webhook = OutgoingWebhook {
+            endpoint: id,
+            url: endpoint.url,
+            generations: endpoint.secret.signing(now),
+            id: event,
+            at: now,
+            body: test_body(event, now),
+        };
+        let result = self.sender.send(&webhook).await;
+        let is_accepted = result.answer.as_ref().is_ok_and(|it| (200..300).contains(&it.status));
+        let outcome = if is_accepted { AttemptOutcome::Delivered } else { AttemptOutcome::Failed };
+        let attempt = Attempt::of(&result, outcome, (id, now, event), TEST_TYPE, None, 1);
+        self.endpoints.add_attempt(&attempt).await?;
+        Ok(attempt)
+    }
+
+    /// Sends the event at `position` to an endpoint again, before what its order's queue has left.
+    pub async fn resend_event(&self, id: EndpointId, position: Position) -> Result<(), EndpointError> {
+        self.endpoint(id).await?;
+        let after = Position(position.0.checked_sub(1).ok_or(EndpointError::EventNotFound)?);
+        let query = FeedQuery { after, until: position, types: Vec::new(), order: None, limit: 1 };
+        let events = self.feed.feed_events(&query).await?;
+        let event = events.first().ok_or(EndpointError::EventNotFound)?;
+        let now = self.clock.now();
+        if !self.endpoints.resend(id, event.order, position, now).await? {
+            return Err(EndpointError::TooManyResends);
+        }
+        self.waker.wake_deliverer();
+        Ok(())
+    }
+
+    /// Sends an endpoint every event after `after`, again if it has received it before.
+    pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
+        self.feed.feed_range().await?.check(after)?;
+        if !self.endpoints.set_endpoint_position(id, after).await? {
+            return Err(EndpointError::NotFound);
+        }
+        self.wake_feed();
+        self.endpoint(id).await
+    }
+
+    /// Reads attempts of an endpoint, the newest first.
+    pub async fn attempts(&self, query: AttemptQuery) -> Result<Vec<Attempt>, EndpointError> {
+        self.endpoint(query.endpoint).await?;
+        Ok(self.endpoints.attempts(&query).await?)
+    }
+
+    /// Makes the relay of this process look for endpoints that are behind the feed.
+    fn wake_feed(&self) {
+        self.feed_state.fill_at_once();
+        self.waker.wake_relay();
+        self.waker.wake_deliverer();
+    }
+
+    /// Changes an endpoint, again if another writer came first.
+    async fn change_endpoint(
+        &self,
+        id: EndpointId,
+        change: impl Fn(Endpoint) -> Endpoint + Send + Sync,
+    ) -> Result<StoredEndpoint, EndpointError> {
+        let mut attempt = 1;
+        loop {
+            let StoredEndpoint { endpoint: Versioned { version, value }, position } = self.endpoint(id).await?;
+            let changed = Versioned { version, value: change(value.clone()) };
+            if changed.value == value {
+                return Ok(StoredEndpoint { endpoint: changed, position });
+            }
+            match self.endpoints.change_endpoint(&changed, self.clock.now()).await {
+                Ok(()) => return self.endpoint(id).await,
+                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Body of a test event.
+fn test_body(id: Uuid, at: paywright_domain::Timestamp) -> String {
+    format!(r#"{{"id":"{id}","type":"{TEST_TYPE}","timestamp":"{at}","data":{{}}}}"#)
+}

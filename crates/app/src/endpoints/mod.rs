@@ -1,0 +1,17 @@
+//! Endpoints: other programs that receive events of the feed as webhooks.
+
+mod attempt;
+mod deliver;
+mod endpoint;
+mod health;
+mod manage;
+mod retry;
+
+pub use attempt::{Attempt, AttemptOutcome, AttemptQuery};
+pub(crate) use deliver::InDelivery;
+pub use deliver::{DeliveryBatch, QUEUES_AT_ONCE, WEBHOOKS_AT_ONCE};
+pub use endpoint::{
+    DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing, SecretGeneration,
+};
+pub use health::DISABLED_AFTER_SECONDS;
+pub use manage::{EndpointEdit, EndpointError, NewEndpoint, NewSecret};

@@ -1,0 +1,109 @@
+//! Reads of the feed.
+
+use paywright_domain::{FeedEventType, OrderId};
+use thiserror::Error;
+
+use crate::{FeedEvent, FeedQuery, Position, Publisher, StoreError};
+
+/// Largest number of positions that one page looks through for events of the requested types. The next page begins
+/// after them, whether or not any was found.
+const SCANNED_MAX: u64 = 10_000;
+
+/// Age up to which the position of the last event is used again, in microseconds: readers that wait for an event read
+/// it often.
+const LAST_FRESH_MICROS: i64 = 50_000;
+
+/// Request for a page of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedPageRequest {
+    /// Position after which the page begins; `None` for the oldest event that is kept.
+    pub after: Option<Position>,
+    /// Largest number of events, from 1 to [`Publisher::FEED_PAGE_MAX`].
+    pub limit: u16,
+    /// Types of the events; all types if empty.
+    pub types: Vec<FeedEventType>,
+    /// Order of the events; all orders if `None`.
+    pub order: Option<OrderId>,
+}
+
+/// Page of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedPage {
+    /// Events in the order of their positions.
+    pub events: Vec<FeedEvent>,
+    /// Position after which the next page begins.
+    pub next: Position,
+    /// Whether there are positions after `next`.
+    pub has_more: bool,
+}
+
+/// Why no page of the feed is read.
+#[derive(Debug, Error)]
+pub enum FeedPageError {
+    /// The position is after the last event: it is of another installation, or of a time before a restore.
+    #[error("the last event has position {}", last.0)]
+    BeyondEnd {
+        /// Position of the last event.
+        last: Position,
+    },
+    /// Events after the position were deleted because of their age.
+    #[error("the oldest event that is kept has position {}", first.0)]
+    Deleted {
+        /// Position of the oldest event that is kept.
+        first: Position,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Publisher {
+    /// Largest number of events of one page.
+    pub const FEED_PAGE_MAX: u16 = 100;
+
+    /// Reads a page of the feed.
+    pub async fn feed_page(&self, request: FeedPageRequest) -> Result<FeedPage, FeedPageError> {
+        let FeedPageRequest { after, limit, types, order } = request;
+        let range = self.feed.feed_range().await?;
+        let after = after.unwrap_or(range.deleted);
+        range.check(after)?;
+        // The events of one order, and those of all types, are found without looking through others.
+        let is_scan = order.is_none() && !types.is_empty();
+        let until = if is_scan { after.plus(SCANNED_MAX).min(range.last) } else { range.last };
+        let limit = limit.clamp(1, Self::FEED_PAGE_MAX);
+        let events = self.feed.feed_events(&FeedQuery { after, until, types, order, limit }).await?;
+        let is_full = events.len() >= usize::from(limit);
+        let next = events.last().filter(|_| is_full).map_or(until, |it| it.position);
+        Ok(FeedPage { events, next, has_more: next < range.last })
+    }
+
+    /// Position after which the last `count` events that are kept begin.
+    pub async fn before_last(&self, count: u64) -> Result<Position, StoreError> {
+        let range = self.feed.feed_range().await?;
+        Ok(Position(range.last.0.saturating_sub(count)).max(range.deleted))
+    }
+
+    /// Position of the last event, as it was at most 50 ms ago.
+    pub async fn last_position(&self) -> Result<Position, StoreError> {
+        let now = self.clock.now();
+        if let Some(last) = self.feed_state.known_last(now, LAST_FRESH_MICROS) {
+            return Ok(last);
+        }
+        let last = self.feed.feed_range().await?.last;
+        self.feed_state.learn_last(last, now);
+        Ok(last)
+    }
+}
+
+impl crate::FeedRange {
+    /// Checks that every event after `after` is in the feed. The start is no exception: it stands for position 0.
+    pub(crate) fn check(self, after: Position) -> Result<(), FeedPageError> {
+        if after > self.last {
+            return Err(FeedPageError::BeyondEnd { last: self.last });
+        }
+        if after < self.deleted {
+            return Err(FeedPageError::Deleted { first: self.deleted.plus(1) });
+        }
+        Ok(())
+    }
+}

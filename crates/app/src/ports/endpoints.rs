@@ -1,0 +1,150 @@
+//! Endpoints of other programs, to which events of the feed are delivered, and the deliveries that are left to do.
+
+use async_trait::async_trait;
+use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
+
+use super::feed::{FeedEvent, Position};
+use super::store::{Lease, StoreError, Versioned};
+use crate::endpoints::{Attempt, AttemptQuery, Endpoint, EndpointId};
+
+/// Port to endpoints and their deliveries.
+///
+/// An endpoint has a position: every event up to it that the endpoint wants has been delivered, or is in a *queue*. A
+/// queue has what is left to deliver of one order to one endpoint: a range of positions, of which one event at a time is
+/// delivered under a lease. A queue without anything left is deleted, so that the number of queues is the backlog.
+///
+/// Each call is one transaction. `testkit::endpoint_contract!` checks each store against these docs.
+#[async_trait]
+pub trait Endpoints: Send + Sync {
+    /// Stores a new endpoint that gets the events after `position`. [`StoreError::Conflict`] if its id exists.
+    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError>;
+
+    /// Reads an endpoint.
+    async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError>;
+
+    /// Reads at most `limit` endpoints whose ids are greater than `after`, in the order of their ids: the oldest first.
+    async fn endpoints(&self, after: Option<EndpointId>, limit: u16) -> Result<Vec<StoredEndpoint>, StoreError>;
+
+    /// Replaces the endpoint with this id, except its position. [`StoreError::Conflict`] if its version is not
+    /// `endpoint.version`, or if there is none. If it is disabled afterwards, its queues are due at no time; if it is
+    /// enabled, those are due at `now`, with no failed attempts.
+    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Deletes an endpoint with its queues and attempts. Returns whether there was one.
+    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
+
+    /// Sets the position of an endpoint, so that every event after it is delivered, again if it was before. Events
+    /// before it that are left in queues stay there. Returns whether there is such an endpoint.
+    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError>;
+
+    /// Moves each enabled endpoint that is behind the feed ahead by at most `events` positions, and puts what it wants
+    /// of them into its queues, due at `now`. Of a queue that has delivered a later position already, because the
+    /// endpoint's position was set back, delivery begins again at the first of these. Returns whether an enabled
+    /// endpoint is still behind.
+    async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError>;
+
+    /// Leases at most `lease.limit` queues of enabled endpoints that are due and under no lease, in the order of their
+    /// due times, with the event that is next in each. A lease that has ended, or that ends later than
+    /// [`Lease::until_max`], counts as none.
+    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError>;
+
+    /// Stores attempts, and ends the leases of their queues. Of a queue that is no longer under this lease, only the
+    /// attempt is stored. A queue of a disabled endpoint is due at no time.
+    async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError>;
+
+    /// Delivers one event to an endpoint again, before what is left in the queue of its order; it becomes due at
+    /// `now`. Nothing is changed if it waits for that already. Returns `false` if [`RESENDS_MAX`] events of the order
+    /// wait for that.
+    async fn resend(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Stores an attempt that belongs to no queue.
+    async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
+
+    /// Reads attempts, the newest first.
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Deletes at most `limit` attempts from before `before`. Returns their number.
+    async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError>;
+}
+
+/// Largest number of events of one order that wait to be sent to an endpoint again.
+pub const RESENDS_MAX: usize = 100;
+
+/// Endpoint as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEndpoint {
+    /// The endpoint with its version.
+    pub endpoint: Versioned<Endpoint>,
+    /// Position up to which events have been put into its queues.
+    pub position: Position,
+}
+
+/// A queue under a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedQueue {
+    /// Endpoint of the queue.
+    pub endpoint: EndpointId,
+    /// Order of the queue.
+    pub order: OrderId,
+    /// Number of leases of the queue so far: with the owner, it identifies the lease.
+    pub taken: u32,
+    /// Number of failed attempts of the next event.
+    pub tries: u32,
+    /// Position up to which the queue is delivered.
+    pub done: Position,
+    /// Position to pass next: that of `next`. Without a next event it is the last one in the queue: the endpoint wants
+    /// none of the rest any more, or it was deleted.
+    pub position: Position,
+    /// Event to deliver next.
+    pub next: Option<FeedEvent>,
+    /// Whether `position` is sent again on request, out of turn.
+    pub is_resend: bool,
+}
+
+/// End of the lease of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueRelease {
+    /// Owner of the lease.
+    pub owner: Uuid,
+    /// Endpoint of the queue.
+    pub endpoint: EndpointId,
+    /// Order of the queue.
+    pub order: OrderId,
+    /// [`LeasedQueue::taken`] of the lease.
+    pub taken: u32,
+    /// [`LeasedQueue::done`] of the lease: a queue that was set back meanwhile stays so.
+    pub done: Position,
+    /// Change of the queue.
+    pub next: QueueNext,
+    /// Attempt that was made, if one was.
+    pub attempt: Option<Attempt>,
+}
+
+/// Change of a queue at the end of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueNext {
+    /// The event was delivered, has failed for good, or is not wanted: the queue goes on after it, without a wait. A
+    /// queue with nothing left is deleted.
+    Passed {
+        /// Position of the event, [`LeasedQueue::position`].
+        position: Position,
+        /// Whether it was sent again on request: the queue's own position stays.
+        is_resend: bool,
+        /// Time of the release, at which the rest of the queue is due.
+        now: Timestamp,
+    },
+    /// The event is tried again.
+    Again {
+        /// Number of failed attempts.
+        tries: u32,
+        /// Time of the next attempt.
+        at: Timestamp,
+    },
+}

@@ -1,0 +1,190 @@
+//! Feed: the public facts of all orders, each at a position of its own.
+
+use async_trait::async_trait;
+use paywright_domain::{Fact, FeedEventType, Order, OrderId, Timestamp};
+use uuid::Uuid;
+
+use super::store::{Lease, RecordedFact, StoreError, Version};
+use crate::order_view::{OrderView, PersonalView};
+
+/// Port to the feed. A commit stores its public facts without a position; the relay, one process at a time under a
+/// lease, gives them positions afterwards, in a transaction of its own. A position that was given in the commit could
+/// become visible after a higher one, and a reader would miss it.
+///
+/// Each call is one transaction. `testkit::feed_contract!` checks each store against these docs.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Reads at most `limit` public facts that have no position, in any order. Of one order, no fact is left out before
+    /// one that is read.
+    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError>;
+
+    /// Leases the feed for the relay. `None` while it is under another lease; `lease.limit` has no meaning. A lease
+    /// that ends later than [`Lease::until_max`] counts as none.
+    async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError>;
+
+    /// Gives these facts the positions after the last one, in their order, and extends the lease. Returns the position
+    /// of the last event; `None` if the lease is no longer `append.lease`, and then nothing is changed.
+    async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError>;
+
+    /// Ends the lease of the relay, if it still is this one.
+    async fn release_feed(&self, lease: FeedLease) -> Result<(), StoreError>;
+
+    /// Reads the range of positions in the feed.
+    async fn feed_range(&self) -> Result<FeedRange, StoreError>;
+
+    /// Reads events in the order of their positions.
+    async fn feed_events(&self, query: &FeedQuery) -> Result<Vec<FeedEvent>, StoreError>;
+
+    /// Deletes the first events of the feed, at most `limit`, up to the first one that is not older than `before`, or
+    /// that an endpoint still waits for: one whose position is before it, or that has a delivery of it left. Their
+    /// snapshots go with them, and their facts stay.
+    async fn delete_feed_events(&self, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, StoreError>;
+}
+
+/// Position of an event in the feed: 1 for the first. Positions have no gaps and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// Position before the first event.
+    pub const START: Self = Self(0);
+
+    /// Position that is `count` later.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0.saturating_add(count))
+    }
+}
+
+/// A fact among all facts: its order, its order's version, and its index within that version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactRef {
+    /// Order of the fact.
+    pub order: OrderId,
+    /// Version of the order after the commit that stored the fact.
+    pub version: Version,
+    /// Index of the fact among those of its commit, from 0.
+    pub index: u16,
+}
+
+/// Public fact without a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnpositionedFact {
+    /// The fact.
+    pub fact: FactRef,
+    /// Type of the event that it becomes.
+    pub kind: FeedEventType,
+}
+
+/// Lease of the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedLease {
+    /// Process that holds the lease.
+    pub owner: Uuid,
+    /// Number of leases of the feed so far, this one included: with the owner, it identifies the lease.
+    pub taken: u32,
+}
+
+/// Facts that get their positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedAppend {
+    /// Lease of the relay.
+    pub lease: FeedLease,
+    /// Time at which the extended lease ends.
+    pub until: Timestamp,
+    /// Facts in the order of their positions. Those that have a position already are an error of the caller.
+    pub facts: Vec<UnpositionedFact>,
+}
+
+/// Positions of the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FeedRange {
+    /// Position of the last deleted event; [`Position::START`] if none was deleted.
+    pub deleted: Position,
+    /// Position of the last event.
+    pub last: Position,
+}
+
+/// Query for events of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedQuery {
+    /// Position after which events are read.
+    pub after: Position,
+    /// Last position that is read.
+    pub until: Position,
+    /// Types of the events; all types if empty.
+    pub types: Vec<FeedEventType>,
+    /// Order of the events; all orders if `None`.
+    pub order: Option<OrderId>,
+    /// Largest number of events to read.
+    pub limit: u16,
+}
+
+/// Event of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedEvent {
+    /// Position of the event.
+    pub position: Position,
+    /// Type of the event.
+    pub kind: FeedEventType,
+    /// Order of the event.
+    pub order: OrderId,
+    /// Index of the fact within its version of the order.
+    pub index: u16,
+    /// The fact, with the version of its order.
+    pub recorded: RecordedFact,
+    /// The order in that version.
+    pub snapshot: OrderSnapshot,
+}
+
+impl FeedEvent {
+    /// Id of the event: a UUID of version 5 (RFC 9562, section 5.5) that follows from the fact alone. It includes the
+    /// time of the decision, so that a different fact with the same version after a restore has another id.
+    pub fn id(&self) -> Uuid {
+        let name = format!("{}:{}:{}", self.recorded.version.0, self.index, self.recorded.at.unix_micros());
+        Uuid::new_v5(&self.order.0, name.as_bytes())
+    }
+}
+
+/// JSON documents of an order in one version, in compact form. They are stored in the commit of that version, if it
+/// has public facts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrderSnapshot {
+    /// [`OrderView`] without its personal fields.
+    pub view: String,
+    /// Personal fields of the view, [`PersonalView`]; `None` once they are erased.
+    pub personal: Option<String>,
+    /// Whether the order is in live mode.
+    pub livemode: bool,
+}
+
+impl OrderSnapshot {
+    /// Snapshot of `order`, if `facts` has a public fact.
+    pub(crate) fn of_change(order: &Order, facts: &[Fact]) -> Option<Self> {
+        facts.iter().any(|it| FeedEventType::of(it).is_some()).then(|| Self {
+            // Views are plain data, for which this cannot fail.
+            view: serde_json::to_string(&OrderView::without_personal_data(order)).unwrap_or_default(),
+            personal: serde_json::to_string(&PersonalView::of(order)).ok(),
+            livemode: order.livemode,
+        })
+    }
+
+    /// [`OrderView`] as one JSON object. Erased fields are empty.
+    pub fn to_json(&self) -> String {
+        let erased = || serde_json::to_string(&PersonalView::default()).unwrap_or_default();
+        let personal = self.personal.clone().unwrap_or_else(erased);
+        match (self.view.strip_suffix('}'), personal.strip_prefix('{')) {
+            (Some(view), Some(personal)) => format!("{view},{personal}"),
+            _ => self.view.clone(),
+        }
+    }
+}
+
+/// Result of [`Feed::delete_feed_events`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeletedFeedEvents {
+    /// Number of deleted events.
+    pub count: u16,
+    /// Whether an endpoint waits for the next event, which is older than the limit.
+    pub is_held: bool,
+}

@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::endpoints::InDelivery;
+use crate::feed::FeedState;
+use crate::warnings::Warnings;
+use crate::{App, Clock, Endpoints, Feed, Ids, WebhookSender, WorkerWaker};
+
+/// Adapters behind a [`Publisher`], one for each port.
+#[derive(Clone)]
+pub struct PublisherPorts {
+    /// Feed, in the database of the orders.
+    pub feed: Arc<dyn Feed>,
+    /// Endpoints, in the same database.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// Sender of webhooks to the endpoints.
+    pub sender: Arc<dyn WebhookSender>,
+    /// Clock of this machine.
+    pub clock: Arc<dyn Clock>,
+    /// Source of fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Waker of the background loops.
+    pub waker: Arc<dyn WorkerWaker>,
+}
+
+/// Use cases of the feed and of outgoing webhooks: they tell other programs what has happened to orders, and change no
+/// order.
+#[derive(Clone)]
+pub struct Publisher {
+    pub(crate) feed: Arc<dyn Feed>,
+    pub(crate) endpoints: Arc<dyn Endpoints>,
+    pub(crate) sender: Arc<dyn WebhookSender>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) waker: Arc<dyn WorkerWaker>,
+    /// Id of this process as an owner of leases.
+    pub(crate) owner: Uuid,
+    pub(crate) feed_state: Arc<FeedState>,
+    pub(crate) in_delivery: Arc<InDelivery>,
+    pub(crate) warnings: Arc<Warnings>,
+}
+
+impl Publisher {
+    /// Use cases with these ports.
+    pub fn new(ports: PublisherPorts) -> Self {
+        let PublisherPorts { feed, endpoints, sender, clock, ids, waker } = ports;
+        let owner = ids.lease_owner();
+        let (feed_state, in_delivery, warnings) = (Arc::default(), Arc::default(), Arc::default());
+        Self { feed, endpoints, sender, clock, ids, waker, owner, feed_state, in_delivery, warnings }
+    }
+
+    /// Use cases whose warnings are among those of `app` ([`App::warnings`]).
+    #[must_use]
+    pub fn warning_through(self, app: &App) -> Self {
+        Self { warnings: Arc::clone(&app.warnings), ..self }
+    }
+}

@@ -1,0 +1,79 @@
+use crate::Fact;
+
+/// Type of an event in the feed: a kind of fact that is told to other programs. Facts of other kinds are internal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FeedEventType {
+    /// The order was placed.
+    OrderPlaced,
+    /// The order's content changed.
+    OrderEdited,
+    /// The order was paid in full.
+    OrderPaid,
+    /// The order was canceled.
+    OrderCanceled,
+    /// An anomaly was recorded.
+    OrderAnomaly,
+    /// A PaymentIntent was created.
+    IntentCreated,
+    /// A PaymentIntent's status changed.
+    IntentChanged,
+    /// Stripe's answer confirmed a payment that only events of Stripe had reported.
+    IntentConfirmed,
+    /// An authorization ended without a capture.
+    AuthorizationEnded,
+    /// A refund was requested.
+    RefundRequested,
+    /// A refund's status changed.
+    RefundChanged,
+    /// A payment was disputed.
+    DisputeOpened,
+    /// A dispute's status changed, or its money was moved.
+    DisputeChanged,
+}
+
+variant_names! {
+    /// Name of the type in the feed: [`Fact::kind`] of its facts.
+    FeedEventType {
+        OrderPlaced => "order.placed",
+        OrderEdited => "order.edited",
+        OrderPaid => "order.paid",
+        OrderCanceled => "order.canceled",
+        OrderAnomaly => "order.anomaly",
+        IntentCreated => "payment_intent.created",
+        IntentChanged => "payment_intent.changed",
+        IntentConfirmed => "payment_intent.confirmed",
+        AuthorizationEnded => "payment_intent.authorization_ended",
+        RefundRequested => "refund.requested",
+        RefundChanged => "refund.changed",
+        DisputeOpened => "dispute.opened",
+        DisputeChanged => "dispute.changed",
+    }
+}
+
+impl FeedEventType {
+    /// Type of the event that `fact` is in the feed; `None` if the fact is internal.
+    pub fn of(fact: &Fact) -> Option<Self> {
+        match fact {
+            Fact::OrderPlaced { .. } => Some(Self::OrderPlaced),
+            Fact::OrderEdited { .. } => Some(Self::OrderEdited),
+            Fact::OrderPaid { .. } => Some(Self::OrderPaid),
+            Fact::OrderCanceled { .. } => Some(Self::OrderCanceled),
+            Fact::AnomalyFound { .. } => Some(Self::OrderAnomaly),
+            Fact::IntentCreated { .. } => Some(Self::IntentCreated),
+            // Another error with the same status is not a change for other programs.
+            Fact::IntentChanged { before, status, .. } => (before != status).then_some(Self::IntentChanged),
+            Fact::PaymentConfirmed { .. } => Some(Self::IntentConfirmed),
+            Fact::AuthorizationEnded { .. } => Some(Self::AuthorizationEnded),
+            Fact::RefundRequested { .. } => Some(Self::RefundRequested),
+            Fact::RefundChanged { .. } => Some(Self::RefundChanged),
+            Fact::DisputeOpened { .. } => Some(Self::DisputeOpened),
+            Fact::DisputeChanged { .. } => Some(Self::DisputeChanged),
+            Fact::IntentRequested { .. }
+            | Fact::IntentRefused { .. }
+            | Fact::OperationRequested { .. }
+            | Fact::OperationDropped { .. }
+            | Fact::RequestFailed { .. }
+            | Fact::ProceedsKnown { .. } => None,
+        }
+    }
+}

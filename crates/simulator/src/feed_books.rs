@@ -1,0 +1,366 @@
+//! Books of the feed and of the endpoints: what got a position, what is leased, and what the receivers of the webhooks
+//! have accepted. Receivers are other programs: they survive crashes and restores of Paywright.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paywright_app::{
+    AttemptOutcome, EndpointId, FactRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease, LeasedQueue,
+    OutgoingWebhook, Position, QueueRelease, SecretGeneration,
+};
+use paywright_domain::{FeedEventType, OrderId, OrderState, Timestamp};
+use uuid::Uuid;
+
+use crate::books::Violation;
+use crate::invariants::{Checked, fail};
+use crate::store::{Tables, is_enabled, wants};
+
+/// Lease on a queue, as its holder sees it.
+#[derive(Debug, Clone, Copy)]
+struct QueueLease {
+    process: usize,
+    owner: Uuid,
+    taken: u32,
+    since: Timestamp,
+    until: Timestamp,
+}
+
+/// An event that was leased for a delivery.
+#[derive(Debug, Clone, Copy)]
+struct Leased {
+    position: Position,
+    order: OrderId,
+}
+
+/// Record of the feed, of the deliveries, and of what the receivers have accepted.
+#[derive(Debug, Default)]
+pub(crate) struct FeedBooks {
+    /// Facts in the order of their positions.
+    positions: Vec<FactRef>,
+    /// The same facts.
+    positioned: BTreeSet<FactRef>,
+    /// Lease of the relay, and its end.
+    relay: Option<(FeedLease, Timestamp)>,
+    queues: BTreeMap<(EndpointId, OrderId), QueueLease>,
+    /// Events that were leased for a delivery, by their ids.
+    leased: BTreeMap<Uuid, Leased>,
+    /// Secret generations of each endpoint, each with the time from which it is the stored one.
+    generations: BTreeMap<EndpointId, Vec<(Timestamp, SecretGeneration)>>,
+    /// Endpoints in the order of their creation, with their first positions.
+    pub(crate) endpoints: Vec<(EndpointId, Position)>,
+    /// Endpoints that get events again on request.
+    repeated: BTreeSet<EndpointId>,
+    /// Events that were given up after their last attempt.
+    given_up: BTreeSet<(EndpointId, Uuid)>,
+    /// Events that a receiver has accepted, with the positions that they had.
+    received: BTreeMap<(EndpointId, Uuid), Position>,
+    /// First receipts of the events of one order by one endpoint, in the order of their arrival.
+    receipts: BTreeMap<(EndpointId, OrderId), Vec<Uuid>>,
+    /// Webhooks that arrive after their senders have timed out.
+    pub(crate) late: Vec<OutgoingWebhook>,
+    /// Position up to which a program has read the feed page by page.
+    pub(crate) cursor: Position,
+    /// Number of changes that may be work for a relay or a deliverer.
+    pub(crate) changes: u32,
+}
+
+impl FeedBooks {
+    /// Records that the feed was leased; a violation if another lease on it has not ended.
+    pub(crate) fn lease_feed(&mut self, lease: &Lease, taken: FeedLease) -> Checked {
+        let before = self.relay.replace((taken, lease.until));
+        match before.filter(|(_, until)| *until > lease.now) {
+            Some((_, until)) => fail(
+                "lease",
+                format!("the feed was leased to a second relay, and the first has its lease until {until}"),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Records that a relay ends its lease.
+    pub(crate) fn release_feed(&mut self, lease: FeedLease) {
+        self.relay.take_if(|(held, _)| *held == lease);
+    }
+
+    /// I5: records that facts got positions; a violation if a fact has one already, or is before another one of its
+    /// order that has.
+    pub(crate) fn append(&mut self, append: &FeedAppend, last: Position) -> Checked {
+        self.changes += 1;
+        if let Some((_, until)) = self.relay.as_mut().filter(|(held, _)| *held == append.lease) {
+            *until = append.until;
+        }
+        for fact in append.facts.iter().map(|it| it.fact) {
+            let later = FactRef { order: fact.order, version: paywright_app::Version(u32::MAX), index: u16::MAX };
+            if !self.positioned.insert(fact) {
+                return fail("I5", format!("fact {} of version {} has two positions", fact.index, fact.version.0));
+            }
+            if self.positioned.range(fact..=later).nth(1).is_some() {
+                return fail("I5", format!("a fact of version {} got its position after later ones", fact.version.0));
+            }
+            self.positions.push(fact);
+        }
+        if last != end_of(&self.positions) {
+            return fail(
+                "I5",
+                format!("the feed ends at {}, and {} facts have positions", last.0, self.positions.len()),
+            );
+        }
+        Ok(())
+    }
+
+    /// I5: records that a program reads a page of the feed after its cursor.
+    pub(crate) fn read(&mut self, after: Position, page: &FeedPage) -> Checked {
+        let mut at = after;
+        for event in &page.events {
+            at = at.plus(1);
+            let known = usize::try_from(at.0 - 1).ok().and_then(|it| self.positions.get(it));
+            if event.position != at || known != Some(&fact_of(event)) {
+                return fail("I5", format!("a reader of the feed got another event than the one at {}", at.0));
+            }
+        }
+        if page.next != at || (page.has_more && at == end_of(&self.positions)) {
+            return fail("I5", format!("a page of the feed that ends at {} is followed by {}", at.0, page.next.0));
+        }
+        self.cursor = self.cursor.max(at);
+        Ok(())
+    }
+
+    /// Records a change that may be work for a relay or a deliverer.
+    pub(crate) const fn note_change(&mut self) {
+        self.changes += 1;
+    }
+
+    /// Records that an endpoint exists.
+    pub(crate) fn add_endpoint(&mut self, id: EndpointId, position: Position) {
+        if self.endpoints.iter().all(|(known, _)| *known != id) {
+            self.endpoints.push((id, position));
+        }
+    }
+
+    /// Records the secret generation that is stored now.
+    pub(crate) fn store_generation(&mut self, id: EndpointId, stored: &SecretGeneration, now: Timestamp) {
+        self.changes += 1;
+        let of_endpoint = self.generations.entry(id).or_default();
+        if of_endpoint.last().is_none_or(|(_, known)| known != stored) {
+            of_endpoint.push((now, stored.clone()));
+        }
+    }
+
+    /// Records that an endpoint gets every event again on request: those that are not left in a queue must be received
+    /// once more.
+    pub(crate) fn replay(&mut self, endpoint: EndpointId, tables: &Tables) {
+        let Self { received, leased, receipts, .. } = self;
+        let is_sent_again = |id: &Uuid| {
+            let event = leased.get(id);
+            event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.order, it.position))
+        };
+        received.retain(|(of, id), _| *of != endpoint || !is_sent_again(id));
+        let of_endpoint = receipts.iter_mut().filter(|((of, _), _)| *of == endpoint);
+        of_endpoint.for_each(|(_, it)| it.retain(|id| !is_sent_again(id)));
+        self.repeat(endpoint);
+    }
+
+    /// Records that an endpoint gets events again on request, so that they may come out of their order.
+    pub(crate) fn repeat(&mut self, endpoint: EndpointId) {
+        self.changes += 1;
+        self.repeated.insert(endpoint);
+    }
+
+    /// Records leases on queues; a violation if another lease on one has not ended, or if its endpoint is disabled.
+    pub(crate) fn lease_queues(
+        &mut self,
+        process: usize,
+        lease: &Lease,
+        leased: &[LeasedQueue],
+        tables: &Tables,
+    ) -> Checked {
+        for queue in leased {
+            let (endpoint, order) = (queue.endpoint, queue.order);
+            if tables.endpoints.endpoints.get(&endpoint).is_none_or(|it| !is_enabled(&it.endpoint.value)) {
+                return fail("I5", format!("a delivery to endpoint {endpoint} was begun, which is disabled"));
+            }
+            if let Some(next) = &queue.next {
+                self.leased.insert(next.id(), Leased { position: next.position, order });
+            }
+            let (owner, since, until) = (lease.owner, lease.now, lease.until);
+            let held = QueueLease { process, owner, taken: queue.taken, since, until };
+            let before = self.queues.insert((endpoint, order), held);
+            if let Some(before) = before.filter(|it| it.until > lease.now) {
+                let until = before.until;
+                let detail = format!("a queue was leased a second time, and its first lease ends at {until}");
+                return fail("lease", detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that holders end their leases of queues.
+    pub(crate) fn release_queues(&mut self, releases: &[QueueRelease]) {
+        self.changes += 1;
+        for release in releases {
+            let key = (release.endpoint, release.order);
+            let is_it = |it: &QueueLease| (it.owner, it.taken) == (release.owner, release.taken);
+            if self.queues.get(&key).is_some_and(is_it) {
+                self.queues.remove(&key);
+            }
+            if let Some(attempt) = release.attempt.as_ref().filter(|it| it.outcome == AttemptOutcome::Failed) {
+                self.given_up.insert((attempt.endpoint, attempt.event));
+            }
+        }
+    }
+
+    /// I5: a deliverer sends a webhook; a violation if another process has a lease on the queue, or if the webhook is
+    /// not signed as it must be.
+    pub(crate) fn send(&self, process: usize, webhook: &OutgoingWebhook, now: Timestamp) -> Checked {
+        let endpoint = webhook.endpoint;
+        let Some(leased) = self.leased.get(&webhook.id) else {
+            return fail("I5", format!("a webhook has the id {}, which no event has", webhook.id));
+        };
+        let lease = self.queues.get(&(endpoint, leased.order));
+        if let Some(other) = lease.filter(|it| it.process != process && it.until > now) {
+            let detail = format!("a webhook is sent while process {} has the lease of its queue", other.process);
+            return fail("I5", format!("{detail} until {}", other.until));
+        }
+        let since = lease.filter(|it| it.process == process).map_or(now, |it| it.since);
+        let stored = self.generations.get(&endpoint).map(Vec::as_slice).unwrap_or_default();
+        // Generations that were stored at some time of the lease.
+        let first = stored.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
+        let mut meanwhile = stored.iter().skip(first).map(|(_, it)| it);
+        let is_right = |it: &SecretGeneration| [since, now].map(|at| signing(it, at)).contains(&webhook.generations);
+        if !meanwhile.any(is_right) {
+            let detail = format!("a webhook is signed with the secrets {:?} of {stored:?}", webhook.generations);
+            return fail("I5", detail);
+        }
+        Ok(())
+    }
+
+    /// A receiver accepts a webhook.
+    pub(crate) fn receive(&mut self, webhook: &OutgoingWebhook) {
+        let Some(leased) = self.leased.get(&webhook.id) else { return };
+        let key = (webhook.endpoint, webhook.id);
+        if self.received.insert(key, leased.position).is_none() {
+            self.receipts.entry((webhook.endpoint, leased.order)).or_default().push(webhook.id);
+        }
+    }
+
+    /// Removes what a restore from a backup loses: positions, endpoints and secrets since the backup, and all leases.
+    /// Events that the restored feed does not have were not received: they are others.
+    pub(crate) fn forget(&mut self, tables: &Tables, now: Timestamp) {
+        self.positions = tables.positions().map(|(_, it)| it.fact).collect();
+        self.positioned = self.positions.iter().copied().collect();
+        self.relay = None;
+        self.queues.clear();
+        self.generations.clear();
+        let stored = &tables.endpoints.endpoints;
+        for (id, it) in stored {
+            self.store_generation(*id, &it.endpoint.value.secret, now);
+        }
+        self.endpoints.retain(|(id, _)| stored.contains_key(id));
+        let events = tables.positions().filter_map(|(position, _)| tables.feed_event(position));
+        let kept: BTreeSet<Uuid> = events.map(|it| it.id()).collect();
+        self.leased.retain(|id, _| kept.contains(id));
+        self.given_up.retain(|(_, id)| kept.contains(id));
+        self.received.retain(|(_, id), _| kept.contains(id));
+        self.receipts.values_mut().for_each(|it| it.retain(|id| kept.contains(id)));
+        self.cursor = self.cursor.min(end_of(&self.positions));
+        self.changes += 1;
+    }
+
+    /// I5: checks the feed and the receipts once the run is at rest.
+    pub(crate) fn at_rest(&self, tables: &Tables) -> Checked {
+        let expected = (1..).map(Position).zip(self.positions.iter().copied());
+        if !tables.positions().map(|(position, it)| (position, it.fact)).eq(expected) {
+            return fail("I5", "the feed has other events than those that got its positions".to_owned());
+        }
+        self.every_public_fact_is_in_the_feed(tables)?;
+        self.endpoints.iter().try_for_each(|(id, first)| self.everything_is_received(*id, *first, tables))
+    }
+
+    /// The feed has each public fact, and one `order.paid` for each paid order and for no other.
+    fn every_public_fact_is_in_the_feed(&self, tables: &Tables) -> Checked {
+        let mut count = 0;
+        for (order, facts) in &tables.facts {
+            let mut before = None;
+            let mut index = 0;
+            for recorded in facts {
+                index = if before == Some(recorded.version) { index + 1 } else { 0 };
+                before = Some(recorded.version);
+                let fact = FactRef { order: *order, version: recorded.version, index };
+                let is_public = FeedEventType::of(&recorded.fact).is_some();
+                count += usize::from(is_public);
+                if is_public != self.positioned.contains(&fact) {
+                    let (kind, version) = (recorded.fact.kind(), recorded.version.0);
+                    let detail = format!("{kind} of version {version} is not in the feed as it should be");
+                    return fail("I5", detail);
+                }
+            }
+        }
+        if count != self.positions.len() {
+            return fail("I5", format!("the feed has {} events, and there are {count} facts", self.positions.len()));
+        }
+        for (order, stored) in &tables.orders {
+            let is_it = |kind: FeedEventType| kind == FeedEventType::OrderPaid;
+            let paid = tables.positions().filter(|(_, it)| it.fact.order == *order && is_it(it.kind)).count();
+            if paid != usize::from(matches!(stored.value.state, OrderState::Paid { .. })) {
+                let state = stored.value.state.name();
+                return fail("I5", format!("the feed has {paid} order.paid of an order that is {state}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An enabled endpoint has received what it wants, and the events of an order in the order of their positions.
+    fn everything_is_received(&self, id: EndpointId, first: Position, tables: &Tables) -> Checked {
+        let stored = tables.endpoints.endpoints.get(&id).map(|it| &it.endpoint.value);
+        let Some(endpoint) = stored.filter(|it| is_enabled(it)) else { return Ok(()) };
+        for (position, _) in tables.positions().filter(|(position, it)| *position > first && wants(endpoint, it)) {
+            let Some(event) = tables.feed_event(position) else { continue };
+            let key = (id, event.id());
+            if !self.received.contains_key(&key) && !self.given_up.contains(&key) {
+                let (kind, version) = (event.kind.name(), event.recorded.version.0);
+                let detail = format!("endpoint {id} never received event {} ({kind}, version {version})", position.0);
+                return fail("I5", detail);
+            }
+        }
+        if self.repeated.contains(&id) {
+            return Ok(());
+        }
+        for receipts in self.receipts.iter().filter(|((endpoint, _), _)| *endpoint == id).map(|(_, it)| it) {
+            let in_turn = receipts.iter().filter(|event| !self.given_up.contains(&(id, **event)));
+            let positions: Vec<_> = in_turn.filter_map(|event| self.received.get(&(id, *event))).collect();
+            if !positions.is_sorted() {
+                let positions: Vec<_> = positions.iter().map(|it| it.0).collect();
+                return fail("I5", format!("endpoint {id} received the events of one order as {positions:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Something of the feed that is still under way.
+    pub(crate) fn unfinished(tables: &Tables) -> Option<Violation> {
+        let detail = if let Some(fact) = tables.unpositioned().next() {
+            format!("fact {} of version {} has no position", fact.index, fact.version.0)
+        } else if let Some(endpoint) = tables.endpoint_behind() {
+            format!("endpoint {endpoint} is behind the feed")
+        } else {
+            let (endpoint, _) = tables.endpoints.first_queue()?;
+            format!("events for endpoint {endpoint} are left in a queue")
+        };
+        Some(Violation::of("I6", detail))
+    }
+}
+
+/// Generations that must sign at a time: the current one, and the one before until its end.
+fn signing(stored: &SecretGeneration, at: Timestamp) -> Vec<u32> {
+    let before = stored.previous_until.filter(|it| *it > at).map(|_| stored.current - 1);
+    [stored.current].into_iter().chain(before).collect()
+}
+
+/// Position of the last of these facts.
+fn end_of(positions: &[FactRef]) -> Position {
+    Position(u64::try_from(positions.len()).unwrap_or(u64::MAX))
+}
+
+/// Fact of an event.
+const fn fact_of(event: &FeedEvent) -> FactRef {
+    FactRef { order: event.order, version: event.recorded.version, index: event.index }
+}

@@ -1,0 +1,339 @@
+//! Endpoints of the store in memory, with their queues and attempts.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use paywright_app::{
+    Attempt, AttemptQuery, Endpoint, EndpointId, EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext,
+    QueueRelease, RESENDS_MAX, StoreError, StoredEndpoint, UnpositionedFact, Versioned,
+};
+use paywright_domain::{OrderId, Timestamp};
+
+use super::MemoryStore;
+use super::feed::FeedTables;
+use super::tables::{Held, Tables, free_at, is_free_for};
+
+/// Tables of the endpoints.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct EndpointTables {
+    pub(crate) endpoints: BTreeMap<EndpointId, StoredEndpoint>,
+    queues: BTreeMap<(EndpointId, OrderId), QueueRow>,
+    attempts: Vec<Attempt>,
+}
+
+/// Range of positions that is left to deliver of one order to one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+struct QueueRow {
+    done: Position,
+    last: Position,
+    /// Events to send again on request, in the order of the requests.
+    resends: Vec<Position>,
+    /// `None` while the endpoint is disabled.
+    due_at: Option<Timestamp>,
+    tries: u32,
+    taken: u32,
+    held: Option<Held>,
+}
+
+impl QueueRow {
+    const fn new(done: Position, due_at: Option<Timestamp>) -> Self {
+        Self { done, last: done, resends: Vec::new(), due_at, tries: 0, taken: 0, held: None }
+    }
+
+    /// Whether nothing is left to deliver.
+    fn is_drained(&self) -> bool {
+        self.done >= self.last && self.resends.is_empty()
+    }
+
+    /// Whether the event of a failed attempt is still the next one. If the queue was set back meanwhile, or another
+    /// event is to be sent again before it, that one does not wait.
+    fn is_next(&self, release: &QueueRelease) -> bool {
+        let attempted = release.attempt.as_ref().and_then(|it| it.source);
+        match (self.resends.first(), attempted) {
+            (Some(first), Some((position, _))) => *first == position,
+            (Some(_), None) => true,
+            (None, _) => self.done == release.done,
+        }
+    }
+}
+
+/// Whether webhooks are sent to an endpoint.
+pub(crate) fn is_enabled(endpoint: &Endpoint) -> bool {
+    match endpoint.state {
+        EndpointState::Enabled => true,
+        EndpointState::Disabled { .. } => false,
+    }
+}
+
+/// Whether an endpoint wants events of the type of `fact`.
+pub(crate) fn wants(endpoint: &Endpoint, fact: &UnpositionedFact) -> bool {
+    endpoint.types.is_empty() || endpoint.types.contains(&fact.kind)
+}
+
+impl EndpointTables {
+    fn add(&mut self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
+        if self.endpoints.contains_key(&endpoint.id) {
+            return Err(StoreError::Conflict);
+        }
+        let version = paywright_app::Version::NEW.next();
+        let endpoint = Versioned { version, value: endpoint.clone() };
+        self.endpoints.insert(endpoint.value.id, StoredEndpoint { endpoint, position });
+        Ok(())
+    }
+
+    fn change(&mut self, changed: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
+        let id = changed.value.id;
+        let stored = self.endpoints.get_mut(&id).filter(|it| it.endpoint.version == changed.version);
+        let Some(stored) = stored else { return Err(StoreError::Conflict) };
+        stored.endpoint = Versioned { version: changed.version.next(), value: changed.value.clone() };
+        let is_enabled = is_enabled(&changed.value);
+        for (_, row) in self.queues.iter_mut().filter(|((endpoint, _), _)| *endpoint == id) {
+            if !is_enabled {
+                row.due_at = None;
+            } else if row.due_at.is_none() {
+                row.due_at = Some(now);
+                row.tries = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, id: EndpointId) -> bool {
+        self.queues.retain(|(endpoint, _), _| *endpoint != id);
+        self.attempts.retain(|it| it.endpoint != id);
+        self.endpoints.remove(&id).is_some()
+    }
+
+    fn set_position(&mut self, id: EndpointId, position: Position) -> bool {
+        let stored = self.endpoints.get_mut(&id);
+        stored.map(|it| it.position = position).is_some()
+    }
+
+    /// Whether an endpoint waits for the event of `order` at this position.
+    pub(super) fn awaits(&self, position: Position, order: OrderId) -> bool {
+        let is_left = |it: &QueueRow| (it.done < position && position <= it.last) || it.resends.contains(&position);
+        self.endpoints.values().any(|it| it.position < position)
+            || self.queues.iter().any(|((_, of), row)| *of == order && is_left(row))
+    }
+
+    fn fill(&mut self, feed: &FeedTables, now: Timestamp, events: u16) -> bool {
+        let last = feed.last();
+        let behind = self.endpoints.values_mut().filter(|it| is_enabled(&it.endpoint.value) && it.position < last);
+        let mut is_behind = false;
+        for stored in behind {
+            let endpoint = &stored.endpoint.value;
+            let until = stored.position.plus(u64::from(events)).min(last);
+            for (position, fact) in feed.between(stored.position, until).filter(|(_, fact)| wants(endpoint, fact)) {
+                let before = Position(position.0.saturating_sub(1));
+                let new = || QueueRow::new(before, Some(now));
+                let row = self.queues.entry((endpoint.id, fact.fact.order)).or_insert_with(new);
+                if row.done >= position {
+                    (row.done, row.tries, row.due_at) = (before, 0, Some(now));
+                }
+                row.last = row.last.max(position);
+            }
+            stored.position = until;
+            is_behind |= until < last;
+        }
+        is_behind
+    }
+
+    fn resend(&mut self, key: (EndpointId, OrderId), position: Position, now: Timestamp) -> bool {
+        let Some(stored) = self.endpoints.get(&key.0) else { return true };
+        let due_at = is_enabled(&stored.endpoint.value).then_some(now);
+        let row = self.queues.entry(key).or_insert_with(|| QueueRow::new(stored.position, due_at));
+        if row.resends.contains(&position) {
+            return true;
+        }
+        if row.resends.len() >= RESENDS_MAX {
+            return false;
+        }
+        if row.resends.is_empty() {
+            row.tries = 0;
+        }
+        row.resends.push(position);
+        row.due_at = due_at;
+        true
+    }
+
+    fn release(&mut self, release: &QueueRelease) {
+        self.attempts.extend(release.attempt.clone());
+        let key = (release.endpoint, release.order);
+        let Some(row) = self.queues.get_mut(&key) else { return };
+        if row.held.is_none_or(|it| it.by != release.owner) || row.taken != release.taken {
+            return;
+        }
+        row.held = None;
+        let is_enabled = self.endpoints.get(&key.0).is_some_and(|it| is_enabled(&it.endpoint.value));
+        match release.next {
+            QueueNext::Passed { position, is_resend, now } => {
+                row.tries = 0;
+                row.due_at = is_enabled.then_some(now);
+                if is_resend {
+                    row.resends.retain(|it| *it != position);
+                } else if row.done == release.done {
+                    row.done = position;
+                }
+            }
+            QueueNext::Again { tries, at } if row.is_next(release) => {
+                row.tries = tries;
+                row.due_at = is_enabled.then_some(at);
+            }
+            QueueNext::Again { .. } => {}
+        }
+        if row.is_drained() {
+            self.queues.remove(&key);
+        }
+    }
+
+    fn attempts(&self, query: &AttemptQuery) -> Vec<Attempt> {
+        let is_wanted = |it: &&Attempt| {
+            it.endpoint == query.endpoint
+                && query.outcome.is_none_or(|outcome| it.outcome == outcome)
+                && query.older_than.is_none_or(|than| (it.at, it.event) < than)
+        };
+        let mut found: Vec<_> = self.attempts.iter().filter(is_wanted).cloned().collect();
+        found.sort_by_key(|it| Reverse((it.at, it.event)));
+        found.truncate(usize::from(query.limit));
+        found
+    }
+
+    fn delete_attempts(&mut self, before: Timestamp, limit: u16) -> u16 {
+        let mut deleted = 0;
+        self.attempts.retain(|it| {
+            let goes = it.at < before && deleted < limit;
+            deleted += u16::from(goes);
+            !goes
+        });
+        deleted
+    }
+
+    /// Whether the queue of an order has passed a position.
+    pub(crate) fn has_passed(&self, endpoint: EndpointId, order: OrderId, position: Position) -> bool {
+        self.queues.get(&(endpoint, order)).is_none_or(|it| it.done >= position)
+    }
+
+    /// Time at which the next queue is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.queues.values().filter_map(|it| Some(free_at(it.due_at?, it.held))).min()
+    }
+
+    /// An enabled endpoint's queue that has something left, with its due time.
+    pub(crate) fn first_queue(&self) -> Option<(EndpointId, OrderId)> {
+        self.queues.iter().find(|(_, row)| row.due_at.is_some()).map(|(key, _)| *key)
+    }
+}
+
+impl Tables {
+    /// An enabled endpoint that is behind the feed.
+    pub(crate) fn endpoint_behind(&self) -> Option<EndpointId> {
+        let is_behind = |it: &&StoredEndpoint| is_enabled(&it.endpoint.value) && it.position < self.feed.last();
+        self.endpoints.endpoints.values().find(is_behind).map(|it| it.endpoint.value.id)
+    }
+
+    fn lease_queues(&mut self, lease: &Lease) -> Vec<LeasedQueue> {
+        let is_due = |row: &QueueRow| row.due_at.is_some_and(|it| it <= lease.now) && is_free_for(row.held, lease);
+        let queues = self.endpoints.queues.iter().filter(|(_, row)| is_due(row));
+        let mut due: Vec<_> = queues.map(|(key, row)| (row.due_at, *key)).collect();
+        due.sort();
+        due.truncate(usize::from(lease.limit));
+        due.into_iter().filter_map(|(_, key)| self.lease_queue(key, lease)).collect()
+    }
+
+    fn lease_queue(&mut self, key: (EndpointId, OrderId), lease: &Lease) -> Option<LeasedQueue> {
+        let (endpoint, order) = key;
+        let wanted = &self.endpoints.endpoints.get(&endpoint)?.endpoint.value;
+        let row = self.endpoints.queues.get_mut(&key)?;
+        row.taken += 1;
+        row.held = Some(Held { by: lease.owner, until: lease.until });
+        let row = row.clone();
+        let resent = row.resends.first().copied();
+        let of_order = |it: &UnpositionedFact| it.fact.order == order && wants(wanted, it);
+        let next = || self.feed.between(row.done, row.last).find(|(_, it)| of_order(it)).map(|(position, _)| position);
+        let position = resent.or_else(next);
+        let QueueRow { taken, tries, done, last, .. } = row;
+        Some(LeasedQueue {
+            endpoint,
+            order,
+            taken,
+            tries,
+            done,
+            position: position.unwrap_or(last),
+            next: position.and_then(|it| self.feed_event(it)),
+            is_resend: resent.is_some(),
+        })
+    }
+}
+
+#[async_trait]
+impl Endpoints for MemoryStore {
+    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
+        let endpoint = endpoint.clone();
+        self.write(move |it| it.endpoints.add(&endpoint, position))
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
+        Ok(self.read(|it| it.endpoints.endpoints.get(&id).cloned()))
+    }
+
+    async fn endpoints(&self, after: Option<EndpointId>, limit: u16) -> Result<Vec<StoredEndpoint>, StoreError> {
+        let is_after = |it: &EndpointId| after.is_none_or(|after| *it > after);
+        Ok(self.read(|tables| {
+            let later = tables.endpoints.endpoints.iter().filter(|(id, _)| is_after(id));
+            later.take(usize::from(limit)).map(|(_, it)| it.clone()).collect()
+        }))
+    }
+
+    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
+        let endpoint = endpoint.clone();
+        self.write(move |it| it.endpoints.change(&endpoint, now))
+    }
+
+    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.endpoints.delete(id)))
+    }
+
+    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.endpoints.set_position(id, position)))
+    }
+
+    async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.endpoints.fill(&it.feed, now, events)))
+    }
+
+    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
+        let lease = *lease;
+        Ok(self.write(move |it| it.lease_queues(&lease)))
+    }
+
+    async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError> {
+        let releases = releases.to_vec();
+        self.write(move |it| releases.iter().for_each(|release| it.endpoints.release(release)));
+        Ok(())
+    }
+
+    async fn resend(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.endpoints.resend((endpoint, order), position, now)))
+    }
+
+    async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        let attempt = attempt.clone();
+        self.write(move |it| it.endpoints.attempts.push(attempt.clone()));
+        Ok(())
+    }
+
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
+        Ok(self.read(|it| it.endpoints.attempts(query)))
+    }
+
+    async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        Ok(self.write(move |it| it.endpoints.delete_attempts(before, limit)))
+    }
+}

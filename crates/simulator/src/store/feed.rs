@@ -1,0 +1,188 @@
+//! Feed of the store in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use paywright_app::{
+    Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
+    OrderSnapshot, Position, StoreError, UnpositionedFact, Version,
+};
+use paywright_domain::{FeedEventType, OrderId, Timestamp};
+
+use super::MemoryStore;
+use super::tables::{Held, Tables, is_free_for};
+
+/// Tables of the feed.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct FeedTables {
+    unpositioned: BTreeMap<FactRef, FeedEventType>,
+    pub(super) events: BTreeMap<Position, UnpositionedFact>,
+    snapshots: BTreeMap<(OrderId, Version), OrderSnapshot>,
+    range: FeedRange,
+    taken: u32,
+    held: Option<Held>,
+}
+
+impl FeedTables {
+    /// Stores the public facts of a commit without positions, and the snapshot for them.
+    pub(super) fn commit(&mut self, changes: &Changes) {
+        let (order, version) = (changes.order.id, changes.expected.next());
+        let facts = changes.public_facts().map(|(index, kind)| (FactRef { order, version, index }, kind));
+        self.unpositioned.extend(facts);
+        if let Some(snapshot) = &changes.snapshot {
+            self.snapshots.insert((order, version), snapshot.clone());
+        }
+    }
+
+    fn unpositioned_facts(&self, limit: u16) -> Vec<UnpositionedFact> {
+        let facts = self.unpositioned.iter().map(|(fact, kind)| UnpositionedFact { fact: *fact, kind: *kind });
+        facts.take(usize::from(limit)).collect()
+    }
+
+    fn lease(&mut self, lease: &Lease) -> Option<FeedLease> {
+        if !is_free_for(self.held, lease) {
+            return None;
+        }
+        self.taken += 1;
+        self.held = Some(Held { by: lease.owner, until: lease.until });
+        Some(FeedLease { owner: lease.owner, taken: self.taken })
+    }
+
+    /// Whether the feed is under this lease.
+    fn is_under(&self, lease: FeedLease) -> bool {
+        self.held.is_some_and(|it| it.by == lease.owner) && self.taken == lease.taken
+    }
+
+    fn append(&mut self, append: &FeedAppend) -> Result<Option<Position>, StoreError> {
+        if !self.is_under(append.lease) {
+            return Ok(None);
+        }
+        if !append.facts.iter().all(|it| self.unpositioned.contains_key(&it.fact)) {
+            return Err(StoreError::Corrupt("a fact has a position already".into()));
+        }
+        for fact in &append.facts {
+            self.unpositioned.remove(&fact.fact);
+            self.range.last = self.range.last.plus(1);
+            self.events.insert(self.range.last, *fact);
+        }
+        self.held = Some(Held { by: append.lease.owner, until: append.until });
+        Ok(Some(self.range.last))
+    }
+
+    fn release(&mut self, lease: FeedLease) {
+        if self.is_under(lease) {
+            self.held = None;
+        }
+    }
+
+    /// Position of the last event.
+    pub(super) const fn last(&self) -> Position {
+        self.range.last
+    }
+
+    /// Events at the positions after `after` up to `until`.
+    pub(super) fn between(
+        &self,
+        after: Position,
+        until: Position,
+    ) -> impl Iterator<Item = (Position, UnpositionedFact)> {
+        let wanted = (after < until).then(|| self.events.range(after.plus(1)..=until));
+        wanted.into_iter().flatten().map(|(position, fact)| (*position, *fact))
+    }
+
+    fn delete_first(&mut self) -> Option<()> {
+        let (position, deleted) = self.events.pop_first()?;
+        self.range.deleted = position;
+        let version = (deleted.fact.order, deleted.fact.version);
+        let is_same = |it: &FactRef| (it.order, it.version) == version;
+        if !self.unpositioned.keys().chain(self.events.values().map(|it| &it.fact)).any(is_same) {
+            self.snapshots.remove(&version);
+        }
+        Some(())
+    }
+}
+
+impl Tables {
+    /// Public facts without a position, in the order of their order's id and version.
+    pub(crate) fn unpositioned(&self) -> impl Iterator<Item = FactRef> {
+        self.feed.unpositioned.keys().copied()
+    }
+
+    /// Whether facts have no positions, or an enabled endpoint is behind the feed.
+    pub(crate) fn has_work_for_relay(&self) -> bool {
+        !self.feed.unpositioned.is_empty() || self.endpoint_behind().is_some()
+    }
+
+    /// Facts of the feed with their positions.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (Position, UnpositionedFact)> {
+        self.feed.events.iter().map(|(position, fact)| (*position, *fact))
+    }
+
+    /// Event at a position.
+    pub(crate) fn feed_event(&self, position: Position) -> Option<FeedEvent> {
+        let UnpositionedFact { fact, kind } = *self.feed.events.get(&position)?;
+        let mut of_version = self.facts.get(&fact.order)?.iter().filter(|it| it.version == fact.version);
+        let recorded = of_version.nth(usize::from(fact.index))?.clone();
+        let snapshot = self.feed.snapshots.get(&(fact.order, fact.version)).cloned().unwrap_or_default();
+        Some(FeedEvent { position, kind, order: fact.order, index: fact.index, recorded, snapshot })
+    }
+
+    fn feed_events(&self, query: &FeedQuery) -> Vec<FeedEvent> {
+        let is_wanted = |it: &UnpositionedFact| {
+            (query.types.is_empty() || query.types.contains(&it.kind))
+                && query.order.is_none_or(|order| it.fact.order == order)
+        };
+        let wanted = self.feed.between(query.after, query.until).filter(|(_, it)| is_wanted(it));
+        wanted.take(usize::from(query.limit)).filter_map(|(position, _)| self.feed_event(position)).collect()
+    }
+
+    fn delete_feed_events(&mut self, before: Timestamp, limit: u16) -> DeletedFeedEvents {
+        let mut deleted = DeletedFeedEvents::default();
+        while let Some((position, fact)) = self.feed.events.first_key_value().map(|(position, it)| (*position, it.fact))
+        {
+            if self.feed_event(position).is_none_or(|it| it.recorded.at >= before) {
+                break;
+            }
+            deleted.is_held = self.endpoints.awaits(position, fact.order);
+            if deleted.is_held || deleted.count == limit || self.feed.delete_first().is_none() {
+                break;
+            }
+            deleted.count += 1;
+        }
+        deleted
+    }
+}
+
+#[async_trait]
+impl Feed for MemoryStore {
+    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
+        Ok(self.read(|it| it.feed.unpositioned_facts(limit)))
+    }
+
+    async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {
+        let lease = *lease;
+        Ok(self.write(move |it| it.feed.lease(&lease)))
+    }
+
+    async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError> {
+        let append = append.clone();
+        self.write(move |it| it.feed.append(&append))
+    }
+
+    async fn release_feed(&self, lease: FeedLease) -> Result<(), StoreError> {
+        self.write(move |it| it.feed.release(lease));
+        Ok(())
+    }
+
+    async fn feed_range(&self) -> Result<FeedRange, StoreError> {
+        Ok(self.read(|it| it.feed.range))
+    }
+
+    async fn feed_events(&self, query: &FeedQuery) -> Result<Vec<FeedEvent>, StoreError> {
+        Ok(self.read(|it| it.feed_events(query)))
+    }
+
+    async fn delete_feed_events(&self, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, StoreError> {
+        Ok(self.write(move |it| it.delete_feed_events(before, limit)))
+    }
+}

@@ -1,0 +1,329 @@
+//! Endpoints of other programs, and the attempts to deliver events to them.
+
+use async_trait::async_trait;
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{
+    Attempt, AttemptOutcome, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueRelease,
+    StoreError, StoredEndpoint, Versioned,
+};
+use paywright_domain::{OrderId, Timestamp};
+use uuid::Uuid;
+
+use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, ReleaseQueues, Resend};
+use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns, EndpointRow, StoredEndpointColumns};
+use crate::failure::Failure;
+use crate::queue::Claim;
+use crate::rows::{pg_position, pg_time};
+use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::{PostgresStore, readable};
+
+/// Statement that stores a new endpoint.
+struct AddEndpoint<'a> {
+    columns: EndpointColumns<'a>,
+    id: Uuid,
+    created_at: PgTimestamp,
+    position: i64,
+}
+
+impl PreparedStatement for AddEndpoint<'_> {
+    type Id = AddEndpoint<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO webhook_endpoints (url, description, kinds, secret_generation, previous_secret_until, ",
+            "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, position) ",
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13)"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.columns.bind(to)?;
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<Timestamptz, _>(&self.created_at)?;
+        to.value::<BigInt, _>(&self.position)
+    }
+}
+
+/// Query for endpoints in the order of their ids.
+struct EndpointsAfter {
+    after: Uuid,
+    limit: i64,
+}
+
+impl PreparedStatement for EndpointsAfter {
+    type Id = Self;
+    type Columns = StoredEndpointColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
+            "created_at, disabled_reason, disabled_at, failing_since, failing_told, position ",
+            "FROM webhook_endpoints WHERE id > $1 ORDER BY id LIMIT $2"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.after)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// Query for one endpoint.
+#[derive(Clone)]
+struct EndpointById(Uuid);
+
+impl PreparedStatement for EndpointById {
+    type Id = Self;
+    type Columns = StoredEndpointColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
+            "created_at, disabled_reason, disabled_at, failing_since, failing_told, position ",
+            "FROM webhook_endpoints WHERE id = $1"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+/// Statement that replaces an endpoint (`change_endpoint.sql`).
+pub(crate) struct ChangeEndpoint<'a> {
+    id: Uuid,
+    expected: i64,
+    columns: EndpointColumns<'a>,
+    now: PgTimestamp,
+}
+
+impl PreparedStatement for ChangeEndpoint<'_> {
+    type Id = ChangeEndpoint<'static>;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/change_endpoint.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.id)?;
+        to.value::<BigInt, _>(&self.expected)?;
+        self.columns.bind(to)?;
+        to.value::<Timestamptz, _>(&self.now)
+    }
+}
+
+/// Statement that deletes an endpoint; a foreign key deletes its queues. Attempts beyond a number that fits in the time
+/// limit of a statement are deleted when they are old enough: nobody can read them meanwhile.
+struct DeleteEndpoint(Uuid);
+
+impl PreparedStatement for DeleteEndpoint {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "WITH attempts AS (DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(",
+            "SELECT ctid FROM webhook_attempts WHERE endpoint_id = $1::uuid ORDER BY at DESC LIMIT 20000))) ",
+            "DELETE FROM webhook_endpoints WHERE id = $1"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+/// Statement that sets the position of an endpoint.
+struct SetPosition {
+    position: i64,
+    id: Uuid,
+}
+
+impl PreparedStatement for SetPosition {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!("UPDATE webhook_endpoints SET position = $1 WHERE id = $2")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<BigInt, _>(&self.position)?;
+        to.value::<SqlUuid, _>(&self.id)
+    }
+}
+
+/// Statement that stores attempts.
+struct AddAttempts(Attempts);
+
+impl PreparedStatement for AddAttempts {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "INSERT INTO webhook_attempts (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, ",
+            "status, error, answer, outcome) ",
+            "SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], ",
+            "$7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[]) ON CONFLICT DO NOTHING"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.0.bind(to)
+    }
+}
+
+/// Query for attempts of an endpoint, the newest first.
+struct AttemptsBefore {
+    endpoint: Uuid,
+    at: PgTimestamp,
+    event: Uuid,
+    outcome: Option<&'static str>,
+    limit: i64,
+}
+
+impl AttemptsBefore {
+    fn of(query: &AttemptQuery) -> Self {
+        let end = (PgTimestamp(i64::MAX), Uuid::max());
+        let (at, event) = query.older_than.map_or(end, |(at, event)| (pg_time(at), event));
+        let outcome = query.outcome.map(AttemptOutcome::name);
+        Self { endpoint: query.endpoint.0, at, event, outcome, limit: i64::from(query.limit) }
+    }
+}
+
+impl PreparedStatement for AttemptsBefore {
+    type Id = Self;
+    type Columns = AttemptColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, ",
+            "outcome FROM webhook_attempts WHERE endpoint_id = $1 AND (at, event_id) < ($2::timestamptz, $3::uuid) ",
+            "AND ($4::text IS NULL OR outcome = $4) ORDER BY at DESC, event_id DESC LIMIT $5"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.endpoint)?;
+        to.value::<Timestamptz, _>(&self.at)?;
+        to.value::<SqlUuid, _>(&self.event)?;
+        to.value::<Nullable<SqlText>, _>(&self.outcome)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// Statement that deletes old attempts.
+pub(crate) struct DeleteAttempts {
+    before: PgTimestamp,
+    limit: i64,
+}
+
+impl PreparedStatement for DeleteAttempts {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(",
+            "SELECT ctid FROM webhook_attempts WHERE at < $1 ORDER BY at LIMIT $2))"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.before)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+#[async_trait]
+impl Endpoints for PostgresStore {
+    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
+        let add = AddEndpoint {
+            columns: EndpointColumns::of(endpoint),
+            id: endpoint.id.0,
+            created_at: pg_time(endpoint.created_at),
+            position: pg_position(position),
+        };
+        self.write(add).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
+        let row: Result<Option<EndpointRow>, Failure> = self.row(EndpointById(id.0)).await;
+        row.and_then(|it| it.map(EndpointRow::restore).transpose()).map_err(Failure::of_read)
+    }
+
+    async fn endpoints(&self, after: Option<EndpointId>, limit: u16) -> Result<Vec<StoredEndpoint>, StoreError> {
+        let page = EndpointsAfter { after: after.map_or(Uuid::nil(), |it| it.0), limit: i64::from(limit) };
+        let rows: Result<Vec<EndpointRow>, Failure> = self.rows(page).await;
+        rows.and_then(|rows| rows.into_iter().map(EndpointRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
+        let change = ChangeEndpoint {
+            id: endpoint.value.id.0,
+            expected: i64::from(endpoint.version.0),
+            columns: EndpointColumns::of(&endpoint.value),
+            now: pg_time(now),
+        };
+        if self.wrote(change).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
+        self.wrote(DeleteEndpoint(id.0)).await
+    }
+
+    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        self.wrote(SetPosition { position: pg_position(position), id: id.0 }).await
+    }
+
+    async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {
+        let now = pg_time(now);
+        let followed: Vec<bool> = self.written(FollowEndpoints(now)).await.map_err(Failure::of_write)?;
+        let fill = FillQueues { events: i64::from(events.max(1)), now };
+        let filled: Vec<bool> = self.written(fill).await.map_err(Failure::of_write)?;
+        Ok(followed.into_iter().chain(filled).any(|is_left| is_left))
+    }
+
+    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
+        let rows: Result<Vec<LeasedQueueRow>, Failure> = self.written(LeaseQueues(Claim::of(lease))).await;
+        Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedQueueRow::restore)))
+    }
+
+    async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError> {
+        self.write(ReleaseQueues::of(releases)).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn resend(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let resend = Resend::of(endpoint, order, pg_position(position), pg_time(now));
+        let rows: Vec<bool> = self.written(resend).await.map_err(Failure::of_write)?;
+        // Without a row the endpoint was deleted.
+        rows.into_iter().next().ok_or(StoreError::Conflict)
+    }
+
+    async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        let add = AddAttempts(Attempts::of([attempt].into_iter()));
+        self.write(add).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
+        let rows: Result<Vec<AttemptRow>, Failure> = self.rows(AttemptsBefore::of(query)).await;
+        rows.and_then(|rows| rows.into_iter().map(AttemptRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        let delete = DeleteAttempts { before: pg_time(before), limit: i64::from(limit) };
+        let deleted = self.write(delete).await.map_err(Failure::of_write)?;
+        Ok(u16::try_from(deleted).unwrap_or(limit))
+    }
+}

@@ -1,0 +1,351 @@
+//! Feed of public facts.
+
+use async_trait::async_trait;
+use diesel::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::{
+    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, OrderSnapshot,
+    Position, RecordedFact, StoreError, UnpositionedFact, Version,
+};
+use paywright_domain::{FeedEventType, OrderId, Timestamp};
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::failure::Failure;
+use crate::queue::Claim;
+use crate::rows::{Column, pg_position, pg_time};
+use crate::statement::{Binder, PreparedStatement, Text, text};
+
+/// Query for facts without a position.
+pub(crate) struct UnpositionedFacts(i64);
+
+impl PreparedStatement for UnpositionedFacts {
+    type Id = Self;
+    type Columns = (SqlUuid, BigInt, Integer, SqlText);
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT order_id, version, position, kind FROM unpositioned_facts ",
+            "ORDER BY order_id, version, position LIMIT $1"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<BigInt, _>(&self.0)
+    }
+}
+
+fn unpositioned((order, version, position, kind): (Uuid, i64, i32, String)) -> Result<UnpositionedFact, Failure> {
+    let column = |name| Column("unpositioned_facts", name);
+    let version = Version(column("version").count(version)?);
+    let index = column("position").read(u16::try_from(position))?;
+    let kind = column("kind").found(FeedEventType::named(&kind))?;
+    Ok(UnpositionedFact { fact: FactRef { order: OrderId(order), version, index }, kind })
+}
+
+/// Statement that leases the feed: one row, or none while it is under another lease.
+struct LeaseFeed(Claim);
+
+impl PreparedStatement for LeaseFeed {
+    type Id = Self;
+    type Columns = BigInt;
+
+    fn text() -> &'static Text {
+        text!(
+            "UPDATE feed_head SET taken = taken + 1, leased_by = $1::uuid, leased_until = $2::timestamptz ",
+            "WHERE only_one ",
+            "AND (leased_until IS NULL OR leased_until <= $3::timestamptz OR leased_until > $4::timestamptz) ",
+            "RETURNING taken"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.0.owner)?;
+        to.value::<Timestamptz, _>(&self.0.until)?;
+        to.value::<Timestamptz, _>(&self.0.now)?;
+        to.value::<Timestamptz, _>(&self.0.until_max)
+    }
+}
+
+/// Statement that gives facts their positions (`append_to_feed.sql`).
+pub(crate) struct AppendToFeed {
+    orders: Vec<Uuid>,
+    versions: Vec<i64>,
+    indexes: Vec<i32>,
+    kinds: Vec<&'static str>,
+    owner: Uuid,
+    taken: i64,
+    until: PgTimestamp,
+}
+
+impl AppendToFeed {
+    fn of(append: &FeedAppend) -> Self {
+        let facts = &append.facts;
+        Self {
+            orders: facts.iter().map(|it| it.fact.order.0).collect(),
+            versions: facts.iter().map(|it| i64::from(it.fact.version.0)).collect(),
+            indexes: facts.iter().map(|it| i32::from(it.fact.index)).collect(),
+            kinds: facts.iter().map(|it| it.kind.name()).collect(),
+            owner: append.lease.owner,
+            taken: i64::from(append.lease.taken),
+            until: pg_time(append.until),
+        }
+    }
+}
+
+impl PreparedStatement for AppendToFeed {
+    type Id = Self;
+    type Columns = Nullable<BigInt>;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/append_to_feed.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.owner)?;
+        to.value::<BigInt, _>(&self.taken)?;
+        to.value::<Array<SqlUuid>, _>(&self.orders)?;
+        to.value::<Array<BigInt>, _>(&self.versions)?;
+        to.value::<Array<Integer>, _>(&self.indexes)?;
+        to.value::<Array<SqlText>, _>(&self.kinds)?;
+        to.value::<Timestamptz, _>(&self.until)
+    }
+}
+
+/// Statement that ends the lease of the feed.
+struct ReleaseFeed {
+    owner: Uuid,
+    taken: i64,
+}
+
+impl PreparedStatement for ReleaseFeed {
+    type Id = Self;
+    type Columns = ();
+
+    fn text() -> &'static Text {
+        text!(
+            "UPDATE feed_head SET leased_by = NULL, leased_until = NULL ",
+            "WHERE only_one AND leased_by = $1 AND taken = $2"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.owner)?;
+        to.value::<BigInt, _>(&self.taken)
+    }
+}
+
+/// Query for the range of positions.
+#[derive(Clone)]
+struct Range;
+
+impl PreparedStatement for Range {
+    type Id = Self;
+    type Columns = (BigInt, BigInt);
+
+    fn text() -> &'static Text {
+        text!("SELECT deleted, position FROM feed_head WHERE only_one")
+    }
+
+    fn bind<'b>(&'b self, _: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        Ok(())
+    }
+}
+
+/// Query for events of all orders.
+pub(crate) struct Events {
+    after: i64,
+    until: i64,
+    kinds: Vec<&'static str>,
+    limit: i64,
+}
+
+impl Events {
+    fn of(query: &FeedQuery) -> Self {
+        Self {
+            after: pg_position(query.after),
+            until: pg_position(query.until),
+            kinds: query.types.iter().map(|it| it.name()).collect(),
+            limit: i64::from(query.limit),
+        }
+    }
+
+    fn bind_range<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<BigInt, _>(&self.after)?;
+        to.value::<BigInt, _>(&self.until)?;
+        to.value::<Array<SqlText>, _>(&self.kinds)
+    }
+}
+
+impl PreparedStatement for Events {
+    type Id = Self;
+    type Columns = EventColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/feed_events.sql"), "ORDER BY feed.position LIMIT $4")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.bind_range(to)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// Query for events of one order.
+pub(crate) struct EventsOfOrder {
+    events: Events,
+    order: Uuid,
+}
+
+impl PreparedStatement for EventsOfOrder {
+    type Id = Self;
+    type Columns = EventColumns;
+
+    fn text() -> &'static Text {
+        text!(
+            include_str!("sql/feed_events.sql"),
+            "AND feed.order_id = $4 ORDER BY feed.version, feed.fact_position LIMIT $5"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        self.events.bind_range(to)?;
+        to.value::<SqlUuid, _>(&self.order)?;
+        to.value::<BigInt, _>(&self.events.limit)
+    }
+}
+
+/// Columns of an event. A lease of a queue without a next event has NULL in all of them.
+pub(crate) type EventColumns = (
+    Nullable<BigInt>,
+    Nullable<SqlText>,
+    Nullable<SqlUuid>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<SqlText>,
+    Nullable<Timestamptz>,
+    Nullable<SqlText>,
+    Nullable<SqlText>,
+    Nullable<SqlText>,
+    Nullable<Bool>,
+);
+
+#[derive(Queryable)]
+pub(crate) struct EventRow {
+    position: Option<i64>,
+    kind: Option<String>,
+    order: Option<Uuid>,
+    version: Option<i64>,
+    index: Option<i64>,
+    payload: Option<String>,
+    at: Option<PgTimestamp>,
+    cause: Option<String>,
+    view: Option<String>,
+    personal: Option<String>,
+    livemode: Option<bool>,
+}
+
+impl EventRow {
+    /// Event of the row, if there is one.
+    pub(crate) fn restore(self) -> Result<Option<FeedEvent>, Failure> {
+        let Some(position) = self.position else { return Ok(None) };
+        let (feed, facts) = (|name| Column("feed", name), |name| Column("facts", name));
+        let snapshots = |name| Column("order_snapshots", name);
+        let kind = feed("kind").found(self.kind)?;
+        Ok(Some(FeedEvent {
+            position: feed("position").position(position)?,
+            kind: feed("kind").found(FeedEventType::named(&kind))?,
+            order: OrderId(feed("order_id").found(self.order)?),
+            index: feed("fact_position").read(u16::try_from(feed("fact_position").found(self.index)?))?,
+            recorded: RecordedFact {
+                version: Version(feed("version").count(feed("version").found(self.version)?)?),
+                fact: facts("payload").json(&facts("payload").found(self.payload)?)?,
+                at: facts("at").time(facts("at").found(self.at)?)?,
+                cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
+            },
+            snapshot: OrderSnapshot {
+                view: snapshots("view").found(self.view)?,
+                personal: self.personal,
+                livemode: snapshots("livemode").found(self.livemode)?,
+            },
+        }))
+    }
+}
+
+/// Statement that deletes the first events (`delete_feed_events.sql`).
+pub(crate) struct DeleteFeedEvents {
+    before: PgTimestamp,
+    limit: i64,
+}
+
+impl PreparedStatement for DeleteFeedEvents {
+    type Id = Self;
+    type Columns = (BigInt, Bool);
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/delete_feed_events.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.before)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+#[async_trait]
+impl Feed for PostgresStore {
+    async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError> {
+        let rows: Result<Vec<_>, Failure> = self.rows(UnpositionedFacts(i64::from(limit))).await;
+        rows.and_then(|rows| rows.into_iter().map(unpositioned).collect()).map_err(Failure::of_read)
+    }
+
+    async fn lease_feed(&self, lease: &Lease) -> Result<Option<FeedLease>, StoreError> {
+        let taken: Result<Vec<i64>, Failure> = self.written(LeaseFeed(Claim::of(lease))).await;
+        let Some(taken) = taken.map_err(Failure::of_write)?.pop() else { return Ok(None) };
+        let taken = Column("feed_head", "taken").count(taken).map_err(Failure::of_write)?;
+        Ok(Some(FeedLease { owner: lease.owner, taken }))
+    }
+
+    async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError> {
+        let last: Result<Vec<Option<i64>>, Failure> = self.written(AppendToFeed::of(append)).await;
+        match last.map_err(Failure::of_write)?.pop() {
+            None => Ok(None),
+            // Another process has positioned a fact that is given here.
+            Some(None) => Err(StoreError::Conflict),
+            Some(Some(last)) => Column("feed_head", "position").position(last).map(Some).map_err(Failure::of_write),
+        }
+    }
+
+    async fn release_feed(&self, lease: FeedLease) -> Result<(), StoreError> {
+        let release = ReleaseFeed { owner: lease.owner, taken: i64::from(lease.taken) };
+        self.write(release).await.map(drop).map_err(Failure::of_write)
+    }
+
+    async fn feed_range(&self) -> Result<FeedRange, StoreError> {
+        let row: Result<Option<(i64, i64)>, Failure> = self.row(Range).await;
+        let column = |name| Column("feed_head", name);
+        let range = row.and_then(|row| {
+            let (deleted, last) = column("(row)").found(row)?;
+            Ok(FeedRange { deleted: column("deleted").position(deleted)?, last: column("position").position(last)? })
+        });
+        range.map_err(Failure::of_read)
+    }
+
+    async fn feed_events(&self, query: &FeedQuery) -> Result<Vec<FeedEvent>, StoreError> {
+        let events = Events::of(query);
+        let rows: Result<Vec<EventRow>, Failure> = match query.order {
+            Some(order) => self.rows(EventsOfOrder { events, order: order.0 }).await,
+            None => self.rows(events).await,
+        };
+        let events = rows.and_then(|rows| rows.into_iter().filter_map(|it| it.restore().transpose()).collect());
+        events.map_err(Failure::of_read)
+    }
+
+    async fn delete_feed_events(&self, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, StoreError> {
+        let delete = DeleteFeedEvents { before: pg_time(before), limit: i64::from(limit) };
+        let rows: Vec<(i64, bool)> = self.written(delete).await.map_err(Failure::of_write)?;
+        let (count, is_held) = rows.into_iter().next().unwrap_or_default();
+        Ok(DeletedFeedEvents { count: u16::try_from(count).unwrap_or(limit), is_held })
+    }
+}

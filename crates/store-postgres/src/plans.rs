@@ -1,0 +1,105 @@
+//! Plans of the statements on the feed and on queues: each finds its rows by an index, whatever the size of the tables
+//! was when it was planned.
+
+use paywright_testkit::postgres::Database;
+use tokio_postgres::Client;
+
+use crate::PostgresStore;
+use crate::connect::SESSION;
+use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, ReleaseQueues, Resend};
+use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
+use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedFacts};
+use crate::statement::PreparedStatement;
+
+const ID: &str = "'00000000-0000-0000-0000-000000000001'";
+
+/// A hundred endpoints with a backlog of 10,000 queues in all, and a feed of 10,000 events.
+const BACKLOG: &str = "
+    INSERT INTO webhook_endpoints (
+        id, version, url, description, kinds, secret_generation, secret_key_id, created_at, position
+    )
+    SELECT gen_random_uuid(), 1, 'https://shop.example/', '', '{}', 1, 'k', now(), n FROM generate_series(1, 100) AS n;
+    INSERT INTO feed (position, order_id, version, fact_position, kind, at)
+    SELECT n, gen_random_uuid(), 1, 0, 'order.paid', now() FROM generate_series(1, 10000) AS n;
+    UPDATE feed_head SET position = 10000;
+    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+    SELECT id, gen_random_uuid(), n, n + 1, now() FROM webhook_endpoints, generate_series(1, 100) AS n;
+    INSERT INTO unpositioned_facts (order_id, version, position, kind)
+    SELECT gen_random_uuid(), 1, 0, 'order.paid' FROM generate_series(1, 10000) AS n;
+    INSERT INTO order_snapshots (order_id, version, view, livemode) SELECT order_id, 1, '{}', false FROM feed;
+";
+
+/// Tables of which a statement may go through a whole index: endpoints are few, and the first unpositioned facts are
+/// read in the order of their index.
+const WALKED: [&str; 2] = ["webhook_endpoints", "unpositioned_facts"];
+
+async fn prepare<S: PreparedStatement>(db: &Client, name: &str) {
+    db.batch_execute(&format!("PREPARE {name} AS {}", S::text().whole())).await.unwrap();
+}
+
+async fn plan(db: &Client, name: &str, arguments: &str) -> Vec<String> {
+    let rows = db.query(&format!("EXPLAIN EXECUTE {name} ({arguments})"), &[]).await.unwrap();
+    rows.iter().map(|it| it.get(0)).collect()
+}
+
+/// Panics unless each scan of a table has a condition on its index.
+fn assert_indexed(name: &str, plan: &[String]) {
+    let conditions = plan.iter().skip(1).map(String::as_str).chain([""]);
+    for (line, next) in plan.iter().zip(conditions) {
+        assert!(!line.contains("Seq Scan"), "{name}: {line}\n{plan:#?}");
+        let is_walked = WALKED.iter().any(|table| line.contains(&format!(" on {table}")));
+        if line.contains("Index") && line.contains("Scan using") && !is_walked {
+            assert!(next.contains("Index Cond"), "{name}: {line}\n{plan:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_feed_and_queues_are_found_by_indexes() {
+    let migrate = async |url: &str| assert!(PostgresStore::migrate(url, None).await.unwrap() > 0);
+    let database = Database::migrated(migrate).await;
+    for setup in ["", "VACUUM ANALYZE", BACKLOG, "ANALYZE"] {
+        database.client().await.batch_execute(setup).await.unwrap();
+        let db = database.client().await;
+        db.batch_execute(SESSION).await.unwrap();
+        prepare::<UnpositionedFacts>(&db, "unpositioned").await;
+        prepare::<AppendToFeed>(&db, "append").await;
+        prepare::<Events>(&db, "events").await;
+        prepare::<EventsOfOrder>(&db, "events_of_order").await;
+        prepare::<DeleteFeedEvents>(&db, "delete_events").await;
+        prepare::<FillQueues>(&db, "fill").await;
+        prepare::<FollowEndpoints>(&db, "follow").await;
+        prepare::<LeaseQueues>(&db, "lease").await;
+        prepare::<ReleaseQueues>(&db, "release").await;
+        prepare::<Resend>(&db, "resend").await;
+        prepare::<ChangeEndpoint<'_>>(&db, "change").await;
+        prepare::<DeleteAttempts>(&db, "delete_attempts").await;
+        for (name, arguments, index) in [
+            ("unpositioned", "500", "unpositioned_facts_pkey"),
+            ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
+            ("events", "0, 100, '{}', 100", "feed_pkey"),
+            ("events_of_order", &format!("0, 100, '{{}}', {ID}, 100"), "feed_order_id_version_fact_position_key"),
+            ("delete_events", "now(), 1000", "queues_of_an_order"),
+            ("fill", "1000, now()", "endpoints_by_position"),
+            ("follow", "now()", "webhook_endpoints_pkey"),
+            ("lease", &format!("now(), now(), 100, {ID}, now()"), "queues_by_time"),
+            (
+                "release",
+                "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \
+                 '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+                "webhook_queues_pkey",
+            ),
+            ("resend", &format!("{ID}, 1, now(), {ID}, 100"), "webhook_endpoints_pkey"),
+            (
+                "change",
+                &format!("{ID}, 1, '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL, now()"),
+                "webhook_endpoints_pkey",
+            ),
+            ("delete_attempts", "now(), 100", "attempts_by_age"),
+        ] {
+            let plan = plan(&db, name, arguments).await;
+            assert_indexed(name, &plan);
+            assert!(plan.iter().any(|it| it.contains(index)), "{name}: {plan:#?}");
+        }
+    }
+}

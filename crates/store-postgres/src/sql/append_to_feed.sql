@@ -1,0 +1,37 @@
+-- Gives facts the positions after the last one, in their order, and extends the lease: returns one row with the last
+-- position, or none if the lease is another one now. Without a position in that row, a fact is not among the unpositioned
+-- ones, and nothing is changed. The lock of the head keeps other appends out until the commit, so no position is left out.
+-- `LIMIT 1` and `ctid` make PostgreSQL look each row up, also when it plans for a table that is empty.
+WITH held AS MATERIALIZED (
+    SELECT position FROM feed_head WHERE only_one AND leased_by = $1::uuid AND taken = $2::bigint FOR UPDATE
+), given AS MATERIALIZED (
+    SELECT it.order_id, it.version, it.fact_position, it.kind, it.ordinality, fact.at, unpositioned.ctid AS row
+    FROM unnest($3::uuid[], $4::bigint[], $5::integer[], $6::text[])
+        WITH ORDINALITY AS it (order_id, version, fact_position, kind, ordinality)
+    LEFT JOIN LATERAL (
+        SELECT ctid
+        FROM unpositioned_facts AS fact
+        WHERE fact.order_id = it.order_id AND fact.version = it.version AND fact.position = it.fact_position
+        LIMIT 1
+    ) AS unpositioned ON true
+    LEFT JOIN LATERAL (
+        SELECT at
+        FROM facts AS fact
+        WHERE fact.order_id = it.order_id AND fact.version = it.version AND fact.position = it.fact_position
+        LIMIT 1
+    ) AS fact ON true
+), head AS MATERIALIZED (
+    SELECT position FROM held WHERE NOT EXISTS (SELECT FROM given WHERE row IS NULL)
+), positioned AS (
+    DELETE FROM unpositioned_facts WHERE ctid = ANY (ARRAY(SELECT given.row FROM given, head))
+), appended AS (
+    INSERT INTO feed (position, order_id, version, fact_position, kind, at)
+    SELECT head.position + ordinality, order_id, version, fact_position, kind, at FROM head, given
+), moved AS (
+    UPDATE feed_head
+    SET position = head.position + cardinality($3), leased_until = $7::timestamptz
+    FROM head
+    WHERE only_one
+    RETURNING feed_head.position
+)
+SELECT (SELECT position FROM moved) FROM held

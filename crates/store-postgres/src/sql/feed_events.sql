@@ -1,0 +1,20 @@
+-- Reads events with their facts and snapshots: `LIMIT 1` makes PostgreSQL look each of these up by its key, also when it
+-- plans for tables that are empty.
+SELECT
+    feed.position, feed.kind, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text, fact.at,
+    fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode
+FROM feed
+LEFT JOIN LATERAL (
+    SELECT it.payload, it.at, it.cause
+    FROM facts AS it
+    WHERE it.order_id = feed.order_id AND it.version = feed.version AND it.position = feed.fact_position
+    LIMIT 1
+) AS fact ON true
+LEFT JOIN LATERAL (
+    SELECT it.view, it.personal, it.livemode
+    FROM order_snapshots AS it
+    WHERE it.order_id = feed.order_id AND it.version = feed.version
+    LIMIT 1
+) AS snapshot ON true
+WHERE feed.position > $1::bigint AND feed.position <= $2::bigint
+    AND ($3::text[] = '{}' OR feed.kind = ANY ($3))

@@ -1,0 +1,54 @@
+-- Leases queues that are due, with the next event of each. A lease that ends later than possible comes from a clock that
+-- ran ahead, and is ignored. Rows that another transaction has locked or has just changed are skipped, and so are queues
+-- of disabled endpoints, which may be due until `follow_endpoints.sql` has seen them. `LIMIT 1` and `ctid` make PostgreSQL
+-- look each row up, also when it plans for a table that is empty.
+WITH free AS (
+    SELECT queue.ctid AS row
+    FROM webhook_queues AS queue
+    WHERE due_at <= $1::timestamptz AND (leased_until IS NULL OR leased_until <= $1 OR leased_until > $2::timestamptz)
+        AND (SELECT endpoint.disabled_at IS NULL FROM webhook_endpoints AS endpoint WHERE endpoint.id = queue.endpoint_id)
+    ORDER BY due_at, endpoint_id, order_id
+    LIMIT $3::bigint
+    FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE webhook_queues AS queue
+    SET taken = queue.taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz, is_resend = resends <> '{}'
+    WHERE queue.ctid = ANY (ARRAY(SELECT row FROM free))
+    RETURNING queue.*
+)
+SELECT
+    leased.endpoint_id, leased.order_id, leased.taken, leased.tries, leased.done,
+    coalesce(leased.resends[1], feed.position, leased.last), leased.is_resend,
+    feed.position, feed.kind, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text, fact.at,
+    fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode
+FROM leased
+LEFT JOIN LATERAL (
+    SELECT it.* FROM feed AS it WHERE it.position = leased.resends[1]
+    UNION ALL
+    (
+        SELECT it.*
+        FROM feed AS it
+        WHERE leased.resends = '{}' AND it.order_id = leased.order_id
+            AND it.position > leased.done AND it.position <= leased.last
+            AND (
+                SELECT endpoint.kinds = '{}' OR it.kind = ANY (endpoint.kinds)
+                FROM webhook_endpoints AS endpoint
+                WHERE endpoint.id = leased.endpoint_id
+            )
+        ORDER BY it.version, it.fact_position
+        LIMIT 1
+    )
+) AS feed ON true
+LEFT JOIN LATERAL (
+    SELECT it.payload, it.at, it.cause
+    FROM facts AS it
+    WHERE it.order_id = feed.order_id AND it.version = feed.version AND it.position = feed.fact_position
+    LIMIT 1
+) AS fact ON true
+LEFT JOIN LATERAL (
+    SELECT it.view, it.personal, it.livemode
+    FROM order_snapshots AS it
+    WHERE it.order_id = feed.order_id AND it.version = feed.version
+    LIMIT 1
+) AS snapshot ON true
+ORDER BY leased.due_at, leased.endpoint_id, leased.order_id

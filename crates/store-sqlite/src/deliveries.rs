@@ -1,0 +1,342 @@
+//! Queues of endpoints: what is left to deliver of one order to one endpoint.
+
+#[cfg(test)]
+mod plan;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Text};
+use paywright_app::{
+    Attempt, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
+    RESENDS_MAX, StoreError, StoredEndpoint, Versioned,
+};
+use paywright_domain::{OrderId, Timestamp};
+
+use crate::SqliteStore;
+use crate::endpoints;
+use crate::failure::Failure;
+use crate::feed;
+use crate::feed_rows::{EVENT_COLUMNS, EventColumns, bound, position};
+use crate::queue::readable;
+use crate::rows::{Column, to_json};
+use crate::schema::{webhook_endpoints, webhook_queues};
+
+#[async_trait]
+impl Endpoints for SqliteStore {
+    async fn add_endpoint(&self, endpoint: &Endpoint, position: Position) -> Result<(), StoreError> {
+        let endpoint = endpoint.clone();
+        self.writer.run(move |db| endpoints::add(db, &endpoint, position)).await
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
+        self.read(move |db| endpoints::read(db, id)).await
+    }
+
+    async fn endpoints(&self, after: Option<EndpointId>, limit: u16) -> Result<Vec<StoredEndpoint>, StoreError> {
+        self.read_many(move |db| endpoints::list(db, after, limit)).await
+    }
+
+    async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
+        let endpoint = endpoint.clone();
+        self.writer.run(move |db| endpoints::change(db, &endpoint, now)).await
+    }
+
+    async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
+        self.writer.run(move |db| endpoints::delete(db, id)).await
+    }
+
+    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        self.writer.run(move |db| endpoints::set_position(db, id, position)).await
+    }
+
+    async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {
+        // The usual answer needs no write.
+        if !self.read(is_behind).await? {
+            return Ok(false);
+        }
+        self.writer.run(move |db| fill(db, now, events)).await
+    }
+
+    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
+        let lease = *lease;
+        self.writer.run(move |db| self::lease(db, &lease)).await
+    }
+
+    async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError> {
+        let releases = releases.to_vec();
+        self.writer.run(move |db| releases.iter().try_for_each(|it| release(db, it))).await
+    }
+
+    async fn resend(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.writer.run(move |db| self::resend(db, endpoint, order, position, now)).await
+    }
+
+    async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        let attempt = attempt.clone();
+        self.writer.run(move |db| endpoints::add_attempt(db, &attempt)).await
+    }
+
+    async fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Attempt>, StoreError> {
+        let query = *query;
+        self.read_many(move |db| endpoints::attempts(db, &query)).await
+    }
+
+    async fn delete_attempts(&self, before: Timestamp, limit: u16) -> Result<u16, StoreError> {
+        self.writer.run(move |db| endpoints::delete_attempts(db, before, limit)).await
+    }
+}
+
+/// Whether an enabled endpoint is behind the feed.
+fn is_behind(db: &mut SqliteConnection) -> Result<bool, Failure> {
+    let last = bound(feed::range(db)?.last);
+    let behind: Option<i64> = webhook_endpoints::table
+        .filter(webhook_endpoints::disabled_at.is_null())
+        .filter(webhook_endpoints::position.lt(last))
+        .select(webhook_endpoints::position)
+        .first(db)
+        .optional()?;
+    Ok(behind.is_some())
+}
+
+/// Puts the events of each endpoint's next step into its queues. A queue that has passed one of them already is set back
+/// before it.
+const FILL: &str = "
+    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+    SELECT endpoint.id, feed.order_id, min(feed.position) - 1, max(feed.position), ?1
+    FROM webhook_endpoints AS endpoint
+    CROSS JOIN feed ON feed.position > max(endpoint.position, ?2)
+        AND feed.position <= max(endpoint.position, ?2) + ?3 AND feed.position <= ?4
+    WHERE endpoint.disabled_at IS NULL AND endpoint.position < ?4
+        AND (endpoint.kinds = '[]' OR feed.kind IN (SELECT value FROM json_each(endpoint.kinds)))
+    GROUP BY endpoint.id, feed.order_id
+    ON CONFLICT (endpoint_id, order_id) DO UPDATE SET
+        last = max(last, excluded.last),
+        tries = iif(excluded.done < done, 0, tries),
+        due_at = iif(excluded.done < done, excluded.due_at, due_at),
+        done = min(done, excluded.done)";
+
+/// Moves endpoints as [`FILL`] fills their queues.
+const MOVE: &str = "
+    UPDATE webhook_endpoints SET position = min(max(position, ?1) + ?2, ?3)
+    WHERE disabled_at IS NULL AND position < ?3";
+
+fn fill(db: &mut SqliteConnection, now: Timestamp, events: u16) -> Result<bool, Failure> {
+    let range = feed::range(db)?;
+    let (deleted, last, events) = (bound(range.deleted), bound(range.last), i64::from(events));
+    diesel::sql_query(FILL)
+        .bind::<BigInt, _>(now.unix_micros())
+        .bind::<BigInt, _>(deleted)
+        .bind::<BigInt, _>(events)
+        .bind::<BigInt, _>(last)
+        .execute(db)?;
+    diesel::sql_query(MOVE).bind::<BigInt, _>(deleted).bind::<BigInt, _>(events).bind::<BigInt, _>(last).execute(db)?;
+    is_behind(db)
+}
+
+/// Reads the queues to lease, with the next event of each. Within an order, versions are in the order of positions; the
+/// plus signs make SQLite use the index of these.
+fn lease_sql() -> String {
+    format!(
+        "SELECT queue.endpoint_id AS endpoint_id, queue.order_id AS order_id, queue.done AS done, queue.last AS last,
+             queue.resends AS resends, queue.tries AS tries, queue.taken AS taken, queue.due_at AS due_at, {EVENT_COLUMNS}
+         FROM (
+             SELECT * FROM webhook_queues
+             WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
+             ORDER BY due_at, endpoint_id, order_id LIMIT ?3
+         ) AS queue
+         CROSS JOIN webhook_endpoints AS endpoint ON endpoint.id = queue.endpoint_id
+         LEFT JOIN feed ON feed.position = iif(queue.resends <> '[]', json_extract(queue.resends, '$[0]'), (
+             SELECT next.position FROM feed AS next
+             WHERE next.order_id = queue.order_id AND +next.position > queue.done AND +next.position <= queue.last
+                 AND (endpoint.kinds = '[]' OR next.kind IN (SELECT value FROM json_each(endpoint.kinds)))
+             ORDER BY next.version, next.fact_position LIMIT 1
+         ))
+         LEFT JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
+             AND facts.position = feed.fact_position
+         LEFT JOIN order_snapshots ON order_snapshots.order_id = feed.order_id
+             AND order_snapshots.version = feed.version"
+    )
+}
+
+/// Row of [`lease_sql`].
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(sql_type = Binary)]
+    endpoint_id: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    order_id: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    done: i64,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+    #[diesel(sql_type = Text)]
+    resends: String,
+    #[diesel(sql_type = BigInt)]
+    tries: i64,
+    #[diesel(sql_type = BigInt)]
+    taken: i64,
+    #[diesel(sql_type = BigInt)]
+    due_at: i64,
+    #[diesel(embed)]
+    event: EventColumns,
+}
+
+impl DueRow {
+    fn restore(self, taken: i64) -> Result<LeasedQueue, Failure> {
+        let column = |name| Column("webhook_queues", name);
+        let resend = resends(&self.resends)?.first().copied();
+        let next = self.event.restore()?;
+        let at = match (resend, &next) {
+            (Some(resend), _) => position(&column("resends"), resend)?,
+            (None, Some(event)) => event.position,
+            (None, None) => position(&column("last"), self.last)?,
+        };
+        Ok(LeasedQueue {
+            endpoint: EndpointId(column("endpoint_id").uuid(&self.endpoint_id)?),
+            order: OrderId(column("order_id").uuid(&self.order_id)?),
+            taken: column("taken").count(taken)?,
+            tries: column("tries").count(self.tries)?,
+            done: position(&column("done"), self.done)?,
+            position: at,
+            next,
+            is_resend: resend.is_some(),
+        })
+    }
+}
+
+fn lease(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedQueue>, Failure> {
+    let mut due: Vec<DueRow> = diesel::sql_query(lease_sql())
+        .bind::<BigInt, _>(lease.now.unix_micros())
+        .bind::<BigInt, _>(lease.until_max().unix_micros())
+        .bind::<BigInt, _>(i64::from(lease.limit))
+        .load(db)?;
+    due.sort_by(|a, b| (a.due_at, &a.endpoint_id, &a.order_id).cmp(&(b.due_at, &b.endpoint_id, &b.order_id)));
+    let take = |row: DueRow| {
+        let taken = row.taken + 1;
+        diesel::update(webhook_queues::table.find((row.endpoint_id.as_slice(), row.order_id.as_slice())))
+            .set((
+                webhook_queues::taken.eq(taken),
+                webhook_queues::leased_by.eq(Some(lease.owner.as_bytes().as_slice())),
+                webhook_queues::leased_until.eq(Some(lease.until.unix_micros())),
+            ))
+            .execute(db)?;
+        row.restore(taken)
+    };
+    readable(due.into_iter().map(take))
+}
+
+fn resends(text: &str) -> Result<Vec<i64>, Failure> {
+    Column("webhook_queues", "resends").json(text)
+}
+
+/// Columns of a queue that a release changes.
+#[derive(Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = webhook_queues, treat_none_as_null = true)]
+struct QueueRow {
+    done: i64,
+    last: i64,
+    resends: String,
+    tries: i64,
+    due_at: Option<i64>,
+    leased_by: Option<Vec<u8>>,
+    leased_until: Option<i64>,
+}
+
+fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Failure> {
+    if let Some(attempt) = &release.attempt {
+        endpoints::add_attempt(db, attempt)?;
+    }
+    let queue =
+        webhook_queues::table.find((release.endpoint.0.as_bytes().as_slice(), release.order.0.as_bytes().as_slice()));
+    let held: Option<QueueRow> = queue
+        .filter(webhook_queues::leased_by.eq(release.owner.as_bytes().as_slice()))
+        .filter(webhook_queues::taken.eq(i64::from(release.taken)))
+        .select(QueueRow::as_select())
+        .first(db)
+        .optional()?;
+    let Some(held) = held else { return Ok(()) };
+    let mut left = resends(&held.resends)?;
+    let mut next = QueueRow { leased_by: None, leased_until: None, ..held };
+    // While the endpoint is disabled, its queues are due at no time.
+    let due = |at: Timestamp| next.due_at.map(|_| at.unix_micros());
+    match release.next {
+        QueueNext::Passed { position, is_resend, now } => {
+            (next.due_at, next.tries) = (due(now), 0);
+            if is_resend {
+                left.retain(|it| *it != bound(position));
+                next.resends = to_json(&left)?;
+            } else if next.done == bound(release.done) {
+                next.done = bound(position);
+            }
+        }
+        QueueNext::Again { tries, at } => {
+            if is_still_next(release, next.done, &left) {
+                (next.due_at, next.tries) = (due(at), i64::from(tries));
+            }
+        }
+    }
+    if left.is_empty() && next.done >= next.last {
+        diesel::delete(queue).execute(db)?;
+    } else {
+        diesel::update(queue).set(&next).execute(db)?;
+    }
+    Ok(())
+}
+
+/// Whether the event of a failed attempt is still the next one. If the queue was set back meanwhile, or another event is
+/// to be sent again before it, that one does not wait.
+fn is_still_next(release: &QueueRelease, done: i64, resends: &[i64]) -> bool {
+    let attempted = release.attempt.as_ref().and_then(|it| it.source);
+    match (resends.first(), attempted) {
+        (Some(first), Some((position, _))) => *first == bound(position),
+        (Some(_), None) => true,
+        (None, _) => done == bound(release.done),
+    }
+}
+
+fn resend(
+    db: &mut SqliteConnection,
+    endpoint: EndpointId,
+    order: OrderId,
+    position: Position,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let key = (endpoint.0.as_bytes().as_slice(), order.0.as_bytes().as_slice());
+    let found: Option<(i64, Option<i64>)> = webhook_endpoints::table
+        .find(key.0)
+        .select((webhook_endpoints::position, webhook_endpoints::disabled_at))
+        .first(db)
+        .optional()?;
+    let (reached, disabled_at) = found.ok_or(Failure::StaleVersion)?;
+    let queue = webhook_queues::table.find(key);
+    let stored: Option<String> = queue.select(webhook_queues::resends).first(db).optional()?;
+    let mut waiting = stored.as_deref().map(resends).transpose()?.unwrap_or_default();
+    if waiting.contains(&bound(position)) {
+        return Ok(true);
+    }
+    if waiting.len() >= RESENDS_MAX {
+        return Ok(false);
+    }
+    let is_next = waiting.is_empty();
+    waiting.push(bound(position));
+    let due_at = disabled_at.is_none().then(|| now.unix_micros());
+    let change = (webhook_queues::resends.eq(to_json(&waiting)?), webhook_queues::due_at.eq(due_at));
+    if stored.is_none() {
+        // Everything up to the endpoint's position is delivered: without a queue, nothing of it is left.
+        let (endpoint, order) = (webhook_queues::endpoint_id.eq(key.0), webhook_queues::order_id.eq(key.1));
+        let (done, last) = (webhook_queues::done.eq(reached), webhook_queues::last.eq(reached));
+        diesel::insert_into(webhook_queues::table).values((endpoint, order, done, last, change)).execute(db)?;
+    } else {
+        diesel::update(queue).set(change).execute(db)?;
+    }
+    if is_next {
+        diesel::update(queue).set(webhook_queues::tries.eq(0)).execute(db)?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,69 @@
+//! Query plans of the statements that run for each step of the deliveries.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::{IN_MEMORY, Options, setup};
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// A database in which each of 10,000 endpoints has a queue, half of them due, and a feed of as many events.
+fn backlog() -> SqliteConnection {
+    let mut db = setup::open_for_writing(IN_MEMORY, Options::default()).unwrap();
+    db.batch_execute(
+        "CREATE TEMP TABLE numbers AS
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i FROM n;
+         INSERT INTO webhook_endpoints
+             SELECT unhex(format('%032x', i)), 1, 'https://shop.example/', '', '[]', 1, NULL, 'k', 1, NULL, NULL, NULL,
+                 NULL, 10000
+             FROM numbers;
+         INSERT INTO feed SELECT i, unhex(format('%032x', i)), 1, 0, 'order.placed', 1 FROM numbers;
+         INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+             SELECT unhex(format('%032x', i)), unhex(format('%032x', i)), i - 1, i, i FROM numbers;",
+    )
+    .unwrap();
+    db
+}
+
+fn plan(db: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"));
+    // The plan is of the statement with any values.
+    let bound = plan.bind::<BigInt, _>(5000).bind::<BigInt, _>(20_000).bind::<BigInt, _>(100);
+    let steps: Vec<Step> =
+        if sql.contains("?4") { bound.bind::<BigInt, _>(1).load(db) } else { bound.load(db) }.unwrap();
+    steps.into_iter().map(|it| it.detail).collect()
+}
+
+/// A backlog costs no scan: queues are found by their due time, and everything else by its key. Only the leased queues
+/// themselves are walked, and an endpoint's own list of types.
+#[test]
+fn a_lease_finds_due_queues_by_the_index_of_due_times() {
+    let mut db = backlog();
+    for analyzed in [false, true] {
+        if analyzed {
+            db.batch_execute("ANALYZE").unwrap();
+        }
+        let plan = plan(&mut db, &super::lease_sql());
+        let due = "SEARCH webhook_queues USING INDEX webhook_queues_by_time (due_at<?)";
+        assert!(plan.iter().any(|it| it == due), "{plan:#?}");
+        let next = "SEARCH next USING INDEX sqlite_autoindex_feed_1 (order_id=?)";
+        assert!(plan.iter().any(|it| it == next), "{plan:#?}");
+        let scans = plan.iter().filter(|it| it.starts_with("SCAN"));
+        assert!(scans.into_iter().all(|it| it == "SCAN queue" || it.starts_with("SCAN json_each")), "{plan:#?}");
+        assert!(!plan.iter().any(|it| it.contains("TEMP B-TREE")), "{plan:#?}");
+    }
+}
+
+/// Endpoints are walked, and of the feed only the events of their next steps.
+#[test]
+fn queues_are_filled_by_a_range_of_positions() {
+    let mut db = backlog();
+    let plan = plan(&mut db, super::FILL);
+    let range = "SEARCH feed USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    assert!(plan.iter().any(|it| it == range), "{plan:#?}");
+}

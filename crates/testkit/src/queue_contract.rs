@@ -1,0 +1,420 @@
+//! Contract tests of the queues of endpoints, a part of [`endpoint_contract!`](macro@crate::endpoint_contract).
+
+use paywright_app::{Attempt, AttemptOutcome, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease};
+use paywright_domain::{FeedEventType, OrderId};
+use tokio::join;
+use uuid::Uuid;
+
+use crate::contract::{NOW, first};
+use crate::endpoint_contract::{add_endpoint, attempts_of, change, disabled, endpoint, endpoint_id, stored};
+use crate::feed_contract::{FeedStore, FeedSubject, all, append_all, edit, edited, lease, read};
+use crate::{at, order_id, place};
+
+/// Owner of the leases here.
+const OWNER: u128 = 1;
+
+/// Puts the whole feed into queues that are due at [`NOW`].
+pub(crate) async fn fill(store: &dyn FeedStore) {
+    while store.fill_queues(at(NOW), 1000).await.unwrap() {}
+}
+
+/// Stores the first endpoint, from the start of the feed, and the first order, with the positions from 1 to
+/// `edits` + 1.
+pub(crate) async fn one_order(store: &dyn FeedStore, edits: u32) {
+    add_endpoint(store, 1).await;
+    edited(store, 1, edits).await;
+    append_all(store).await;
+}
+
+/// Adds the next event of the first order, which has `version`.
+pub(crate) async fn one_more_event(store: &dyn FeedStore, version: u32) {
+    let order = crate::contract::stored(store, 1).await.value;
+    edit(store, &order, version, 1).await;
+    append_all(store).await;
+}
+
+pub(crate) async fn lease_all(store: &dyn FeedStore, now: i64) -> Vec<LeasedQueue> {
+    store.lease_queues(&lease(OWNER, now, now + 60)).await.unwrap()
+}
+
+/// Leases the only queue that is due.
+pub(crate) async fn lease_only(store: &dyn FeedStore, now: i64) -> LeasedQueue {
+    let [queue] = <[_; 1]>::try_from(lease_all(store, now).await).expect("one queue is due");
+    queue
+}
+
+/// Leases the queue of an order, and no other.
+pub(crate) async fn lease_one(store: &dyn FeedStore, order: OrderId) -> LeasedQueue {
+    let (mut own, others): (Vec<_>, Vec<_>) = lease_all(store, NOW).await.into_iter().partition(|it| it.order == order);
+    let again = |it: &LeasedQueue| release(it, QueueNext::Again { tries: it.tries, at: at(NOW) });
+    store.release_queues(&others.iter().map(again).collect::<Vec<_>>()).await.unwrap();
+    own.pop().expect("the order's queue is due")
+}
+
+fn release(queue: &LeasedQueue, next: QueueNext) -> QueueRelease {
+    let LeasedQueue { endpoint, order, taken, done, .. } = *queue;
+    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, next, attempt: None }
+}
+
+pub(crate) fn passed(queue: &LeasedQueue, now: i64) -> QueueRelease {
+    let LeasedQueue { position, is_resend, .. } = *queue;
+    release(queue, QueueNext::Passed { position, is_resend, now: at(now) })
+}
+
+fn attempt(queue: &LeasedQueue, time: i64, outcome: AttemptOutcome) -> Attempt {
+    let event = queue.next.as_ref().expect("an event is next");
+    Attempt {
+        endpoint: queue.endpoint,
+        at: at(time),
+        event: event.id(),
+        kind: event.kind.name().into(),
+        source: Some((queue.position, queue.order)),
+        number: queue.tries + 1,
+        duration_ms: 12,
+        status: Some(500),
+        error: None,
+        answer: String::new(),
+        outcome,
+    }
+}
+
+/// Passes the event of a lease.
+pub(crate) async fn pass(store: &dyn FeedStore, queue: &LeasedQueue) {
+    store.release_queues(&[passed(queue, NOW)]).await.unwrap();
+}
+
+/// Ends a lease after a failed attempt, the next of which is at `again_at`.
+pub(crate) async fn fail(store: &dyn FeedStore, queue: &LeasedQueue, again_at: i64) {
+    let attempt = Some(attempt(queue, NOW, AttemptOutcome::Retried));
+    let next = QueueNext::Again { tries: queue.tries + 1, at: at(again_at) };
+    store.release_queues(&[QueueRelease { attempt, ..release(queue, next) }]).await.unwrap();
+}
+
+/// Position, number of failed attempts, and whether it is sent again on request.
+pub(crate) fn next(queue: &LeasedQueue) -> (u64, u32, bool) {
+    assert!(queue.next.as_ref().is_none_or(|it| (it.position, it.order) == (queue.position, queue.order)));
+    (queue.position.0, queue.tries, queue.is_resend)
+}
+
+/// Delivers what is due at `now`, and returns the positions.
+pub(crate) async fn drain(store: &dyn FeedStore, now: i64) -> Vec<u64> {
+    let mut delivered = Vec::new();
+    loop {
+        let queues = lease_all(store, now).await;
+        if queues.is_empty() {
+            return delivered;
+        }
+        delivered.extend(queues.iter().filter(|it| it.next.is_some()).map(|it| it.position.0));
+        store.release_queues(&queues.iter().map(|it| passed(it, now)).collect::<Vec<_>>()).await.unwrap();
+    }
+}
+
+/// An endpoint that is at the end of the feed does not move.
+pub async fn each_endpoint_moves_ahead_by_a_limit(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    assert!(!store.fill_queues(at(NOW), 2).await.unwrap());
+    one_order(store, 4).await;
+    store.add_endpoint(&endpoint(2), Position(4)).await.unwrap();
+    store.add_endpoint(&endpoint(3), Position(5)).await.unwrap();
+    for (is_behind, expected) in [(true, [2, 5, 5]), (true, [4, 5, 5]), (false, [5, 5, 5]), (false, [5, 5, 5])] {
+        assert_eq!(store.fill_queues(at(NOW), 2).await.unwrap(), is_behind);
+        for (n, position) in (1..).zip(expected) {
+            assert_eq!(stored(store, n).await.position, Position(position));
+        }
+    }
+    assert_eq!(lease_all(store, NOW - 1).await, [], "queues are due at the time of the call");
+    let mut delivered = drain(store, NOW).await;
+    delivered.sort_unstable();
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 5]);
+    one_more_event(store, 5).await;
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [6, 6, 6]);
+}
+
+/// The endpoint's position moves past the others.
+pub async fn a_queue_has_the_types_that_its_endpoint_wants(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    let mut placed = endpoint(1);
+    placed.types = vec![FeedEventType::OrderPaid, FeedEventType::OrderPlaced];
+    store.add_endpoint(&placed, Position::START).await.unwrap();
+    for n in 1..=2 {
+        edited(store, n, 2).await;
+    }
+    append_all(store).await;
+    assert!(store.fill_queues(at(NOW), 3).await.unwrap());
+    assert!(!store.fill_queues(at(NOW), 3).await.unwrap());
+    assert_eq!(stored(store, 1).await.position, Position(6));
+    let mut delivered = drain(store, NOW).await;
+    delivered.sort_unstable();
+    assert_eq!(delivered, [1, 4]);
+    one_more_event(store, 3).await;
+    fill(store).await;
+    assert_eq!(lease_all(store, NOW).await, []);
+}
+
+/// No event is lost while the endpoint is disabled.
+pub async fn a_disabled_endpoint_goes_on_from_its_position(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    assert!(!store.fill_queues(at(NOW), 1).await.unwrap(), "a disabled endpoint is not behind");
+    assert_eq!(stored(store, 1).await.position, Position::START);
+    one_more_event(store, 2).await;
+    assert_eq!(lease_all(store, NOW).await, []);
+    change(store, 1, NOW, |it| it.state = EndpointState::Enabled).await;
+    assert!(store.fill_queues(at(NOW), 1).await.unwrap());
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [1, 2, 3]);
+}
+
+/// Two processes lease; two endpoints have a queue of their own each, and so have two orders.
+pub async fn one_event_of_an_order_is_leased_at_a_time(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    edited(store, 2, 0).await;
+    append_all(store).await;
+    add_endpoint(store, 2).await;
+    fill(store).await;
+    let (left, right) = (lease(1, NOW, NOW + 60), lease(2, NOW, NOW + 60));
+    let (left, right) = join!(store.lease_queues(&left), store.lease_queues(&right));
+    let mut leased = left.unwrap();
+    leased.extend(right.unwrap());
+    let mut keys: Vec<_> = leased.iter().map(|it| (it.endpoint, it.order, next(it), it.taken, it.done)).collect();
+    keys.sort_unstable();
+    let mut expected = Vec::new();
+    for n in 1..=2 {
+        expected.push((endpoint_id(n), order_id(1), (1, 0, false), 1, Position(0)));
+        // The queue of the second order begins before its own first position.
+        expected.push((endpoint_id(n), order_id(2), (3, 0, false), 1, Position(2)));
+    }
+    assert_eq!(keys, expected);
+    let events = read(store, &all()).await;
+    for queue in &leased {
+        let event = events.iter().find(|it| it.position == queue.position);
+        assert_eq!(queue.next.as_ref(), event);
+    }
+    assert_eq!(lease_all(store, NOW + 1).await, []);
+}
+
+/// Orders are queued in another order than that of their ids.
+pub async fn queues_are_leased_in_the_order_of_their_due_times(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    add_endpoint(store, 1).await;
+    for (n, time) in [(3, NOW), (1, NOW + 1), (2, NOW + 2), (4, NOW + 11)] {
+        store.commit(first(place(n))).await.unwrap();
+        append_all(store).await;
+        store.fill_queues(at(time), 10).await.unwrap();
+    }
+    let mut orders = Vec::new();
+    for limit in [2, 2, 2] {
+        let due = store.lease_queues(&Lease { limit, ..lease(OWNER, NOW + 10, NOW + 60) }).await.unwrap();
+        orders.push(due.iter().map(|it| it.order).collect::<Vec<_>>());
+    }
+    assert_eq!(orders, [vec![order_id(3), order_id(1)], vec![order_id(2)], vec![]]);
+}
+
+/// A process whose clock ran ahead may have taken the lease that ends too late.
+pub async fn a_queue_lease_that_has_ended_or_ends_too_late_is_ignored(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    fill(store).await;
+    assert_eq!(lease_only(store, NOW).await.taken, 1);
+    assert_eq!(lease_all(store, NOW + 59).await, []);
+    let ahead = lease(2, NOW + 1_000_000, NOW + 1_000_060);
+    assert_eq!(store.lease_queues(&ahead).await.unwrap()[0].taken, 2);
+    let usual = lease_only(store, NOW + 60).await;
+    assert_eq!((usual.taken, next(&usual)), (3, (1, 0, false)));
+    assert_eq!(lease_all(store, NOW + 119).await, []);
+}
+
+/// A queue with nothing left is deleted, and holds no event of the feed.
+pub async fn a_passed_event_is_followed_by_the_next_one(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 2).await;
+    fill(store).await;
+    for (n, time) in [(1, NOW), (2, NOW + 1), (3, NOW + 2)] {
+        assert_eq!(lease_all(store, time - 1).await, [], "the rest is due at the time of the release");
+        let queue = lease_only(store, time).await;
+        assert_eq!((next(&queue), queue.done), ((n, 0, false), Position(n - 1)));
+        assert!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap().is_held);
+        store.release_queues(&[passed(&queue, time + 1)]).await.unwrap();
+    }
+    assert_eq!(lease_all(store, NOW + 100).await, []);
+    assert!(!store.delete_feed_events(at(NOW + 1), 10).await.unwrap().is_held);
+    one_more_event(store, 3).await;
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [4]);
+}
+
+/// The events after it wait too, and failed attempts are counted for each event.
+pub async fn a_failed_event_is_due_again_later(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    fill(store).await;
+    let mut time = NOW;
+    for tries in 0..3 {
+        let queue = lease_only(store, time).await;
+        assert_eq!((next(&queue), queue.done), ((1, tries, false), Position(0)));
+        fail(store, &queue, time + 30).await;
+        assert_eq!(lease_all(store, time + 29).await, []);
+        time += 30;
+    }
+    let queue = lease_only(store, time).await;
+    assert_eq!(queue.taken, 4);
+    pass(store, &queue).await;
+    assert_eq!(next(&lease_only(store, time).await), (2, 0, false));
+}
+
+/// The lease was taken by another process, by the same one again, or its queue was deleted.
+pub async fn a_stale_release_stores_its_attempt_alone(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    fill(store).await;
+    let stale = lease_only(store, NOW).await;
+    let held = lease_only(store, NOW + 60).await;
+    let mut expected = Vec::new();
+    let late = async |n: i64| {
+        let outcome = AttemptOutcome::Delivered;
+        let attempts = [n, n + 1].map(|it| attempt(&stale, NOW + it, outcome));
+        let [one, two] = attempts.clone().map(Some);
+        let again = release(&stale, QueueNext::Again { tries: 7, at: at(NOW) });
+        let (again, passed) = (QueueRelease { attempt: one, ..again }, passed(&stale, NOW));
+        let passed = QueueRelease { attempt: two, ..passed };
+        let foreign = QueueRelease { owner: Uuid::from_u128(9), taken: held.taken, attempt: None, ..passed.clone() };
+        store.release_queues(&[again, passed, foreign]).await.unwrap();
+        attempts
+    };
+    expected.extend(late(1).await);
+    assert_eq!(lease_all(store, NOW + 61).await, [], "the lease is not ended");
+    pass(store, &held).await;
+    expected.extend(late(3).await);
+    let second = lease_only(store, NOW + 61).await;
+    assert_eq!(next(&second), (2, 0, false));
+    pass(store, &second).await;
+    expected.extend(late(5).await);
+    assert_eq!(lease_all(store, NOW + 1000).await, [], "no queue is made");
+    expected.reverse();
+    assert_eq!(store.attempts(&attempts_of(1)).await.unwrap(), expected);
+}
+
+/// The delivery of the last event in the queue is under way.
+pub async fn an_event_added_during_a_delivery_is_delivered(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 0).await;
+    fill(store).await;
+    let queue = lease_only(store, NOW).await;
+    one_more_event(store, 1).await;
+    fill(store).await;
+    assert_eq!(lease_all(store, NOW).await, [], "the lease goes on");
+    pass(store, &queue).await;
+    assert_eq!(drain(store, NOW).await, [2]);
+}
+
+/// Also those that wait for a retry are delivered from the first event on, at once.
+pub async fn an_endpoint_that_is_set_back_gets_events_again(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 2).await;
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [1, 2, 3]);
+    assert!(store.set_endpoint_position(endpoint_id(1), Position(1)).await.unwrap());
+    assert_eq!(stored(store, 1).await.position, Position(1));
+    assert!(!store.set_endpoint_position(endpoint_id(2), Position(1)).await.unwrap());
+    fill(store).await;
+    pass(store, &lease_only(store, NOW).await).await;
+    let third = lease_only(store, NOW).await;
+    assert_eq!(next(&third), (3, 0, false));
+    fail(store, &third, NOW + 1000).await;
+    store.set_endpoint_position(endpoint_id(1), Position::START).await.unwrap();
+    assert!(!store.fill_queues(at(NOW + 5), 10).await.unwrap());
+    assert_eq!(lease_all(store, NOW + 4).await, []);
+    let again = lease_only(store, NOW + 5).await;
+    assert_eq!(next(&again), (1, 0, false));
+    pass(store, &again).await;
+    assert_eq!(drain(store, NOW + 5).await, [2, 3]);
+}
+
+/// Events before the position that are in no queue yet are left out.
+pub async fn an_endpoint_that_is_set_ahead_keeps_its_queues(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 3).await;
+    store.fill_queues(at(NOW), 2).await.unwrap();
+    store.set_endpoint_position(endpoint_id(1), Position(3)).await.unwrap();
+    pass(store, &lease_only(store, NOW).await).await;
+    assert_eq!(drain(store, NOW).await, [2]);
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [4]);
+}
+
+/// Whether the delivery succeeds or fails.
+pub async fn a_queue_that_is_set_back_during_a_delivery_stays_so(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 2).await;
+    fill(store).await;
+    for succeeds in [true, false] {
+        for _ in 0..2 {
+            pass(store, &lease_only(store, NOW).await).await;
+        }
+        let third = lease_only(store, NOW).await;
+        assert_eq!(next(&third), (3, 0, false));
+        store.set_endpoint_position(endpoint_id(1), Position::START).await.unwrap();
+        fill(store).await;
+        assert_eq!(lease_all(store, NOW).await, [], "the lease goes on");
+        if succeeds {
+            pass(store, &third).await;
+        } else {
+            fail(store, &third, NOW + 1000).await;
+        }
+    }
+    assert_eq!(drain(store, NOW).await, [1, 2, 3]);
+}
+
+/// A delivery may be under way meanwhile. Once the endpoint is enabled, its queues have no failed attempts.
+pub async fn the_queues_of_a_disabled_endpoint_are_due_at_no_time(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    edited(store, 2, 1).await;
+    append_all(store).await;
+    fill(store).await;
+    let failing = lease_one(store, order_id(1)).await;
+    let passing = lease_one(store, order_id(2)).await;
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    fail(store, &failing, NOW + 1).await;
+    pass(store, &passing).await;
+    assert_eq!(lease_all(store, NOW + 1_000_000).await, []);
+    change(store, 1, NOW + 5, |it| it.description = "still disabled".into()).await;
+    assert_eq!(lease_all(store, NOW + 1_000_000).await, []);
+    change(store, 1, NOW + 5, |it| it.state = EndpointState::Enabled).await;
+    assert_eq!(lease_all(store, NOW + 4).await, []);
+    let mut leased: Vec<_> = lease_all(store, NOW + 5).await.iter().map(next).collect();
+    leased.sort_unstable();
+    assert_eq!(leased, [(1, 0, false), (4, 0, false)]);
+}
+
+/// A first failure is stored with the endpoint while its queues wait.
+pub async fn a_change_of_an_enabled_endpoint_keeps_its_retries(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    fill(store).await;
+    fail(store, &lease_only(store, NOW).await, NOW + 100).await;
+    change(store, 1, NOW + 1, |it| it.description = "changed".into()).await;
+    assert_eq!(lease_all(store, NOW + 99).await, []);
+    assert_eq!(next(&lease_only(store, NOW + 100).await), (1, 1, false));
+}
+
+/// The endpoint was changed after its queue was filled.
+pub async fn a_queue_whose_rest_is_not_wanted_has_no_next_event(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 2).await;
+    fill(store).await;
+    change(store, 1, NOW, |it| it.types = vec![FeedEventType::OrderPlaced]).await;
+    let queue = lease_only(store, NOW).await;
+    assert_eq!(next(&queue), (1, 0, false));
+    pass(store, &queue).await;
+    let queue = lease_only(store, NOW).await;
+    assert_eq!((next(&queue), queue.next, queue.done), ((3, 0, false), None, Position(1)));
+    store.release_queues(&[passed(&LeasedQueue { next: None, ..queue }, NOW)]).await.unwrap();
+    assert_eq!(lease_all(store, NOW).await, []);
+    change(store, 1, NOW, |it| it.types = Vec::new()).await;
+    assert_eq!(lease_all(store, NOW).await, [], "the queue is deleted");
+    assert!(!store.delete_feed_events(at(NOW + 1), 10).await.unwrap().is_held);
+}
