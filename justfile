@@ -36,6 +36,11 @@ bench:
 bench-postgres:
     cargo bench -p paywright --bench postgres
 
+# Measures what the feed costs a commit, how soon an event is in it, and how fast webhooks are delivered. Needs
+# PostgreSQL's server programs; takes about three minutes.
+bench-feed:
+    cargo bench -p paywright --bench feed
+
 # Causes failures around the built program under load, and compares what callers were told with what is stored: all
 # drills in about fifteen minutes, or the named ones. `--list` lists them (docs/proof.md). Needs PostgreSQL's server
 # programs; some drills need root (mount) or libfaketime, and are skipped without.

@@ -220,6 +220,18 @@ pub(crate) async fn application(api: &Api, request: &HttpRequest, scope: Scope) 
     Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
 }
 
+/// As [`application`], for a call that only an application may make: a bearer token is refused, even a valid one.
+pub(crate) async fn application_alone(api: &Api, request: &HttpRequest, scope: Scope) -> Result<ApiKey, Problem> {
+    let key = application(api, request, scope).await?;
+    match bearer_access_or_all(api, request)? {
+        Access::All => Ok(key),
+        Access::Customer(_) | Access::Order(_) => {
+            let detail = "this call is for applications only: send it without the Authorization header";
+            Err(Problem::new(StatusCode::FORBIDDEN, "bearer_not_allowed", detail))
+        }
+    }
+}
+
 /// Active API key with this text, recorded as the actor of the request.
 pub(crate) async fn key_of(api: &Api, text: &str) -> Result<Option<ApiKey>, StoreError> {
     let found = api.app.authenticate(&digest(text)).await?;

@@ -8,6 +8,8 @@ mod body;
 mod client_address;
 mod connection;
 mod demo;
+mod endpoints;
+mod events;
 mod health;
 mod listener;
 mod masking;
@@ -26,7 +28,7 @@ mod webhook;
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use paywright_app::{App, Storefront, Webhooks};
+use paywright_app::{App, Publisher, Storefront, Webhooks};
 
 pub use auth::{ApiKeyText, Tokens, TokensError};
 pub use client_address::{ClientAddress, TrustedProxies, TrustedProxiesError};
@@ -47,6 +49,8 @@ pub struct Api {
     pub app: App,
     /// Use cases of carts and checkouts.
     pub storefront: Storefront,
+    /// Use cases of the feed of events and of outgoing webhooks.
+    pub publisher: Publisher,
     /// Stripe's publishable key (`pk_…`) that storefronts are given, if any. Not a secret.
     pub publishable_key: Option<String>,
     /// Origins whose pages may call the Spree dialect, like `https://shop.example`; `*` for all.
@@ -89,7 +93,29 @@ pub fn configure(config: &mut web::ServiceConfig, api: Api) {
                 )
                 .service(resource("/orders/{order}/explain").route(web::get().to(shop::explain)))
                 .service(resource("/orders/{order}/payment-intent").route(web::post().to(shop::payment_intent)))
-                .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment))),
+                .service(resource("/orders/{order}/payment").route(web::post().to(shop::confirm_payment)))
+                .service(resource("/events").route(web::get().to(events::list)))
+                .service(
+                    resource("/webhook_endpoints")
+                        .route(web::post().to(endpoints::create))
+                        .route(web::get().to(endpoints::list)),
+                )
+                .service(
+                    resource("/webhook_endpoints/{endpoint}")
+                        .route(web::get().to(endpoints::read))
+                        .route(web::patch().to(endpoints::update))
+                        .route(web::delete().to(endpoints::delete)),
+                )
+                .service(
+                    resource("/webhook_endpoints/{endpoint}/rotate_secret")
+                        .route(web::post().to(endpoints::rotate_secret)),
+                )
+                .service(resource("/webhook_endpoints/{endpoint}/disable").route(web::post().to(endpoints::disable)))
+                .service(resource("/webhook_endpoints/{endpoint}/enable").route(web::post().to(endpoints::enable)))
+                .service(resource("/webhook_endpoints/{endpoint}/test").route(web::post().to(endpoints::test)))
+                .service(resource("/webhook_endpoints/{endpoint}/resend").route(web::post().to(endpoints::resend)))
+                .service(resource("/webhook_endpoints/{endpoint}/replay").route(web::post().to(endpoints::replay)))
+                .service(resource("/webhook_endpoints/{endpoint}/attempts").route(web::get().to(endpoints::attempts))),
         )
         .configure(|config| spree::configure(config, &origins))
         .service(resource("/demo").route(web::get().to(demo::page)))

@@ -130,6 +130,17 @@ impl Problem {
         Self { fields, ..Self::new(status, code, detail) }
     }
 
+    /// Refusal of one field that is well formed, with a code of its own.
+    pub(crate) fn field(status: StatusCode, code: &'static str, field: &str, problem: impl fmt::Display) -> Self {
+        let detail = format!("{field} {problem}");
+        Self { fields: FieldProblem::new(field, problem).into(), ..Self::new(status, code, detail) }
+    }
+
+    /// The same refusal with another detail.
+    pub(crate) fn with_detail(self, detail: &str) -> Self {
+        Self { detail: sentence(detail.to_owned()), ..self }
+    }
+
     fn content(error: &ContentError) -> Self {
         let field = match error {
             ContentError::NoLines | ContentError::TooManyLines => "line_items",
@@ -153,7 +164,8 @@ impl Problem {
         }
     }
 
-    fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+    /// Refusal of a call that is not possible in the current state.
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
@@ -170,6 +182,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED => "Not authenticated",
             StatusCode::FORBIDDEN => "Not allowed",
             StatusCode::NOT_FOUND => "Not found",
+            StatusCode::GONE => "No longer available",
             StatusCode::CONFLICT => "Not possible in the current state",
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not possible now",

@@ -29,15 +29,16 @@ use crate::view::{Envelope, ExplanationView, PageView, PaymentView};
 /// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// Number of orders on a page without a `limit`.
+/// Number of items on a page without a `limit`.
 const PAGE_DEFAULT: u16 = 20;
 
-fn order_ref(text: &str) -> Result<OrderRef, Problem> {
+/// Reads an order's id or number in a path or a query.
+pub(crate) fn order_ref(text: &str) -> Result<OrderRef, Problem> {
     match OrderRef::parse(text) {
         Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Ok(which),
         Err(OrderRefError::NoSuchNumber) => Err(GetOrderError::NotFound.into()),
         Ok(OrderRef::Intent(_)) | Err(OrderRefError::Malformed) => {
-            let detail = "the order in the path must be an id (a UUID) or an order number (ORD-...)";
+            let detail = "the order must be an id (a UUID) or an order number (ORD-...)";
             Err(Problem::bad_request("order_id_malformed", detail))
         }
     }
@@ -55,7 +56,8 @@ async fn named_order(
     Ok((order_ref(order)?, access))
 }
 
-fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {
+/// Answer of a successful call.
+pub(crate) fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {
     HttpResponse::build(status).json(Envelope { message, data })
 }
 
@@ -126,6 +128,15 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Err(Problem::bad_request("idempotency_key_malformed", detail))
 }
 
+/// Reads the `limit` of a list; [`PAGE_DEFAULT`] if there is none.
+pub(crate) fn page_limit(query: &mut Reader<'_>) -> u16 {
+    let limit = query.optional("limit", |it| {
+        let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
+        Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
+    });
+    limit.unwrap_or(PAGE_DEFAULT)
+}
+
 /// Reads the query of a list of orders.
 fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     let mut problems = FieldProblems::default();
@@ -135,11 +146,8 @@ fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
         let cursor = Uuid::try_parse(string(it)?).map_err(|_| "must be the next_cursor of an earlier answer")?;
         Ok(OrderId(cursor))
     });
-    let limit = it.optional("limit", |it| {
-        let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
-        Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
-    });
-    let query = OrderQuery { customer, older_than, limit: limit.unwrap_or(PAGE_DEFAULT) };
+    let limit = page_limit(&mut it);
+    let query = OrderQuery { customer, older_than, limit };
     problems.done(Some(query)).map_err(Problem::query)
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use paywright_domain::Timestamp;
+use paywright_app::AttemptOutcome;
+use paywright_domain::{FeedEventType, Timestamp};
+use uuid::Uuid;
 
 /// A self-hosted order-and-payment service for Stripe: each order is paid exactly once.
 #[derive(Debug, Parser)]
@@ -44,6 +46,10 @@ pub(crate) enum Command {
     Keys(KeysOptions),
     /// Import prices and terms of sale for storefronts.
     Prices(PricesOptions),
+    /// Print the events of the feed, one JSON object per line.
+    Events(EventsOptions),
+    /// Manage the endpoints to which events are sent as webhooks.
+    Webhooks(WebhooksOptions),
     /// Sign a customer's token, as the shop would.
     Token(TokenOptions),
     /// Explain the state of an order, its history, and what happens next.
@@ -225,8 +231,8 @@ pub(crate) enum KeysCommand {
         /// Name of the key, for people.
         #[arg(long)]
         name: String,
-        /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write. May be given more
-        /// than once.
+        /// Scope of the key: orders:read, orders:write, payments:write, prices:read, prices:write, events:read,
+        /// webhooks:read, webhooks:write. May be given more than once.
         #[arg(long = "scope", required = true)]
         scopes: Vec<paywright_app::Scope>,
         /// Number of days after which the key expires; never by default.
@@ -264,6 +270,140 @@ pub(crate) enum PricesCommand {
         /// A JSON file; `docs/spree.md` has an example.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Print the last events, and then each new one, until Ctrl-C.
+    Tail {
+        /// Position after which to begin, instead of the last ten; 0 for the oldest event that is kept.
+        #[arg(long)]
+        after: Option<u64>,
+        /// Type of the events, such as order.paid. May be given more than once; all types by default.
+        #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
+        types: Vec<FeedEventType>,
+        /// Order of the events: its id, its number, or one of its PaymentIntents.
+        #[arg(long)]
+        order: Option<String>,
+        /// End after the events that are there.
+        #[arg(long)]
+        no_follow: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WebhooksOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingsOptions,
+    #[command(subcommand)]
+    pub(crate) command: WebhooksCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// Create an endpoint, and print its secret, once.
+    Create {
+        /// URL that receives the events.
+        url: String,
+        /// Type of the events, such as order.paid. May be given more than once; all types by default.
+        #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
+        types: Vec<FeedEventType>,
+        /// Description for people.
+        #[arg(long, default_value = "")]
+        description: String,
+        /// Position after which it gets events, instead of those from now on; 0 for all that are kept.
+        #[arg(long)]
+        after: Option<u64>,
+    },
+    /// List all endpoints.
+    List,
+    /// Change an endpoint.
+    Update {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+        /// New URL.
+        #[arg(long)]
+        url: Option<String>,
+        /// Type of the events from now on, or `*` for all. May be given more than once.
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<String>,
+        /// New description.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Give an endpoint a new secret, and print it, once.
+    Rotate {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+        /// Number of hours for which the old secret signs too.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=168))]
+        overlap_hours: u32,
+    },
+    /// Send no more events to an endpoint; it keeps its position.
+    Disable {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+    },
+    /// Go on sending events to an endpoint, from where it stopped.
+    Enable {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+    },
+    /// Delete an endpoint, with its attempts.
+    Delete {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+    },
+    /// Send a test event to an endpoint, and print the answer; exit code 1 if it is not accepted.
+    Test {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+    },
+    /// Send one event to an endpoint again.
+    Resend {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+        /// Position of the event.
+        position: u64,
+    },
+    /// Send all events after a position to an endpoint, again if it has received them.
+    Replay {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+        /// Position after which to begin; 0 for the oldest event that is kept.
+        #[arg(long)]
+        after: u64,
+    },
+    /// Print the attempts to deliver events to an endpoint, the newest first.
+    Attempts {
+        /// Id of the endpoint, as printed by `list`.
+        id: Uuid,
+        /// Only attempts with this outcome: delivered, retried or failed.
+        #[arg(long, value_parser = attempt_outcome)]
+        outcome: Option<AttemptOutcome>,
+        /// Largest number of attempts.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+}
+
+fn event_type(name: &str) -> Result<FeedEventType, String> {
+    FeedEventType::named(name).ok_or_else(|| {
+        let names = FeedEventType::ALL.map(FeedEventType::name);
+        format!("it must be one of {}", names.join(", "))
+    })
+}
+
+fn attempt_outcome(name: &str) -> Result<AttemptOutcome, &'static str> {
+    AttemptOutcome::named(name).ok_or("it must be delivered, retried or failed")
 }
 
 #[derive(Debug, Args)]

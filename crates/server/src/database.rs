@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{Carts, PriceList, Store};
+use paywright_app::{Carts, Endpoints, Feed, PriceList, Store};
 use paywright_domain::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
@@ -74,15 +74,23 @@ pub(crate) struct Stores {
     pub(crate) orders: Arc<dyn Store>,
     pub(crate) carts: Arc<dyn Carts>,
     pub(crate) prices: Arc<dyn PriceList>,
+    pub(crate) feed: Arc<dyn Feed>,
+    pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) installation: InstallationId,
 }
 
 impl Stores {
-    async fn of<T: Store + Carts + PriceList + 'static>(store: T) -> Result<Self, Failure> {
+    async fn of<T: Store + Carts + PriceList + Feed + Endpoints + 'static>(store: T) -> Result<Self, Failure> {
         let store = Arc::new(store);
-        let (orders, carts) = (Arc::<T>::clone(&store), Arc::<T>::clone(&store));
         let installation = store.installation().await?.id;
-        Ok(Self { orders, carts, prices: store, installation })
+        Ok(Self {
+            orders: Arc::<T>::clone(&store),
+            carts: Arc::<T>::clone(&store),
+            prices: Arc::<T>::clone(&store),
+            feed: Arc::<T>::clone(&store),
+            endpoints: store,
+            installation,
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use crate::Failure;
 
 /// File descriptors reserved for simultaneous calls to Stripe, each on its own connection.
 const FOR_STRIPE: u64 = paywright_payments_stripe::CALLS_IN_FLIGHT_MAX;
+/// File descriptors reserved for connections to webhook endpoints: those in use, and as many that are kept open.
+const FOR_WEBHOOKS: u64 = 128;
 /// File descriptors reserved for files, listeners, signals and the runtime.
 const FOR_THE_PROCESS: u64 = 64;
 /// File descriptors reserved for each serving thread, for its reads from the store. In addition, [`CLOSING_MAX`]
@@ -41,11 +43,11 @@ pub(crate) fn connections_max(
 ) -> Result<usize, Failure> {
     let for_workers =
         (FOR_EACH_WORKER + u64::from(CLOSING_MAX)).saturating_mul(u64::try_from(workers).unwrap_or(u64::MAX));
-    let kept = FOR_STRIPE + FOR_THE_PROCESS + u64::from(store_connections) + for_workers;
+    let kept = FOR_STRIPE + FOR_WEBHOOKS + FOR_THE_PROCESS + u64::from(store_connections) + for_workers;
     let left = open_files_max.saturating_sub(kept);
     if left < CLIENTS_MIN {
         return Err(format!(
-            "the limit of open files is {open_files_max}, and {kept} are needed for the store and for Stripe: raise it to \
+            "the limit of open files is {open_files_max}, and {kept} are needed for the store, for Stripe and for webhooks: raise it to \
              {} or more (`ulimit -n`, or `LimitNOFILE=` of systemd)",
             kept + CLIENTS_MIN
         )
@@ -68,11 +70,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_get_the_file_descriptors_that_the_store_and_stripe_leave() {
+    fn clients_get_the_file_descriptors_that_the_store_stripe_and_webhooks_leave() {
         assert_eq!(connections_max(4096, 1_048_576, 16, 2).ok(), Some(4096));
-        assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 64 - 16 - 2 * (8 + 32)));
-        let refused = connections_max(4096, 288 + 15, 16, 2).unwrap_err().to_string();
-        assert!(refused.contains("raise it to 304"), "{refused}");
+        assert_eq!(connections_max(4096, 1024, 16, 2).ok(), Some(1024 - 128 - 128 - 64 - 16 - 2 * (8 + 32)));
+        let refused = connections_max(4096, 416 + 15, 16, 2).unwrap_err().to_string();
+        assert!(refused.contains("raise it to 432"), "{refused}");
     }
 
     #[test]

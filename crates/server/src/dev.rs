@@ -9,6 +9,7 @@ use paywright_domain::{Currency, CustomerId};
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_stripe_twin::{Options, Server, StartError};
+use paywright_webhook_sender::SenderSettings;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
 use crate::twin::endpoint;
-use crate::worker::KeepCarts;
+use crate::worker::Keep;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
 
@@ -104,11 +105,18 @@ pub(crate) async fn run(options: DevOptions) -> Result<(), Failure> {
         publishable_key: None,
         // A storefront under development may be served from any origin.
         allowed_origins: vec!["*".into()],
-        keep_carts: KeepCarts::default(),
+        keep: Keep::default(),
         demo: true,
         drain: Duration::ZERO,
         trusted_proxies: TrustedProxies::default(),
         rate_limits: Limits::default().rate_limits(ClientsSeen::OneServer),
+        // A receiver under development runs on this machine.
+        webhooks: SenderSettings {
+            key: Some(SecretString::from(secrets.token.as_str())),
+            allow_http: true,
+            allowed_networks: vec!["127.0.0.0/8".parse()?, "::1/128".parse()?],
+            ..SenderSettings::default()
+        },
     })?;
     let (api, key) = (&service.api, secrets.api_key()?);
     store_key(api, &key).await?;
@@ -217,6 +225,10 @@ curl -sSw '\n' $API/orders/$ORDER/refunds -H "X-API-Key: $KEY" -H 'Content-Type:
 # 7. Ask what happened, and why:
 
 curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what":"[^"]*"'
+
+# 8. Read what your other programs are told (docs/events.md; they can get it as webhooks too):
+
+curl -sSw '\n' "$API/events?after=0" -H "X-API-Key: $KEY" | grep -o '"position":[0-9]*,"id":"[^"]*","type":"[^"]*"'
 "#
     )
 }

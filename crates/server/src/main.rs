@@ -8,12 +8,14 @@ mod database;
 mod demo;
 mod descriptors;
 mod dev;
+mod events;
 mod explain;
 mod health;
 mod keys;
 mod migrate;
 mod operator;
 mod prices;
+mod publish;
 mod recover;
 mod serve;
 mod settings;
@@ -22,6 +24,7 @@ mod telemetry;
 mod token;
 mod trust_timeline;
 mod twin;
+mod webhooks;
 mod worker;
 mod world;
 
@@ -49,6 +52,8 @@ async fn main() -> ExitCode {
         Command::Database(options) => trust_timeline::run(options).await,
         Command::Keys(options) => keys::run(options).await,
         Command::Prices(options) => prices::run(options).await,
+        Command::Events(options) => events::run(options).await,
+        Command::Webhooks(options) => webhooks::run(options).await,
         Command::Token(options) => token::run(&options),
         Command::Explain(options) => explain::run(options).await,
         Command::Backup(options) => backup::run(options).await,

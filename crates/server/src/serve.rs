@@ -4,17 +4,18 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Ports, Store, Storefront};
+use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, Storefront};
 use paywright_domain::{Currency, InstallationId};
 use paywright_http_api::{Api, Bodies, Demo, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
+use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
 use secrecy::SecretString;
 
 use crate::cli::ServeOptions;
 use crate::database::Stores;
 use crate::settings::{Payments, Settings};
 use crate::stop::{FINISH_SECONDS, StopSignals, drain_on_signal};
-use crate::worker::{KeepCarts, Worker, WorkerSignal};
+use crate::worker::{Keep, Worker, WorkerSignal};
 use crate::world::{self, RandomIds, SystemClock};
 use crate::{Failure, descriptors, say};
 
@@ -31,20 +32,22 @@ pub(crate) struct Wiring {
     pub(crate) currency: Currency,
     pub(crate) publishable_key: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
-    pub(crate) keep_carts: KeepCarts,
+    pub(crate) keep: Keep,
     pub(crate) demo: bool,
     /// Time for which new connections are still accepted after a stop was requested.
     pub(crate) drain: Duration,
     /// Proxies whose `X-Forwarded-*` headers are trusted.
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) rate_limits: RateLimits,
+    /// Sender of outgoing webhooks.
+    pub(crate) webhooks: SenderSettings,
 }
 
 /// A wired service that does not answer requests yet.
 pub(crate) struct Service {
     pub(crate) api: Api,
     pub(crate) waker: Arc<WorkerSignal>,
-    keep_carts: KeepCarts,
+    keep: Keep,
     drain: Duration,
 }
 
@@ -54,6 +57,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
     let bind = settings.http.bind(options.bind.as_deref())?;
     let (stripe, token_secret) = (settings.stripe_client()?, settings.token_secret()?);
     let (webhook_secrets, publishable_key) = (settings.webhook_secrets()?, settings.publishable_key()?);
+    let webhooks = settings.webhook_sender()?;
     let open_files_max = descriptors::raise_limit();
     let connections =
         descriptors::connections_max(settings.http.connections(), open_files_max, database.connections(), workers)?;
@@ -68,11 +72,12 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), Failure> {
         currency: settings.storefront.currency,
         publishable_key,
         allowed_origins: settings.storefront.allowed_origins.0.clone(),
-        keep_carts: settings.storefront.keep_carts(),
+        keep: Keep { carts: settings.storefront.keep_carts(), feed: settings.feed.retention() },
         demo: settings.storefront.demo,
         drain: settings.http.drain(),
         trusted_proxies: settings.http.trusted_proxies.clone(),
         rate_limits: settings.limits.rate_limits(settings.clients_seen()),
+        webhooks,
     };
     if wiring.webhook_secrets.is_empty() {
         tracing::warn!("no webhook secret is set (PAYWRIGHT__STRIPE__WEBHOOK_SECRETS): every webhook is refused");
@@ -92,15 +97,18 @@ pub(crate) fn workers(set: usize) -> usize {
 /// Connects the adapters to the use cases.
 pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
     let waker = Arc::<WorkerSignal>::default();
-    let Stores { orders, carts, prices, installation } = wiring.stores;
+    let Stores { orders, carts, prices, feed, endpoints, installation } = wiring.stores;
+    let publisher = publisher((feed, endpoints), wiring.webhooks, &waker)?;
     let settings = wiring.payments.into_settings(&wiring.stripe);
     let demo = wiring.demo.then(|| Demo { stripe_url: wiring.stripe.base_url.clone() });
     let gateway = gateway(wiring.stripe, installation)?;
     let app = use_cases(orders, &gateway, settings, &waker);
+    let publisher = publisher.warning_through(&app);
     let shoppers = Arc::new(gateway.for_shoppers());
     let api = Api {
         storefront: Storefront::new(app.through(shoppers.clone()), carts, prices, shoppers, wiring.currency),
         app,
+        publisher,
         publishable_key: wiring.publishable_key,
         allowed_origins: wiring.allowed_origins,
         demo,
@@ -111,7 +119,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         shutdown: Shutdown::default(),
         trusted_proxies: Arc::new(wiring.trusted_proxies),
     };
-    Ok(Service { api, waker, keep_carts: wiring.keep_carts, drain: wiring.drain })
+    Ok(Service { api, waker, keep: wiring.keep, drain: wiring.drain })
 }
 
 /// The gateway to Stripe for one installation.
@@ -139,6 +147,22 @@ pub(crate) fn use_cases(
     App::new(ports, settings)
 }
 
+/// The use cases of the feed and of outgoing webhooks.
+pub(crate) fn publisher(
+    (feed, endpoints): (Arc<dyn Feed>, Arc<dyn Endpoints>),
+    sender: SenderSettings,
+    waker: &Arc<WorkerSignal>,
+) -> Result<Publisher, Failure> {
+    Ok(Publisher::new(PublisherPorts {
+        feed,
+        endpoints,
+        sender: Arc::new(HttpWebhookSender::new(sender)?),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        waker: Arc::<WorkerSignal>::clone(waker),
+    }))
+}
+
 pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     listener.set_nonblocking(true)?;
@@ -158,9 +182,9 @@ pub(crate) async fn answer(
     connections_max: usize,
     signals: StopSignals,
 ) -> Result<(), Failure> {
-    let Service { api, waker, keep_carts, drain } = service;
+    let Service { api, waker, keep, drain } = service;
     let shutdown = api.shutdown.clone();
-    let worker = Worker::start(&api.app, &api.storefront, &waker, keep_carts);
+    let worker = Worker::start(&api.app, &api.storefront, &api.publisher, &waker, keep);
     let options = ListenOptions { workers, connections_max, finish_seconds: FINISH_SECONDS };
     let server = serve(api, listener, options)?;
     let handle = server.handle();

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Storefront, StorefrontError, WorkerWaker};
+use paywright_app::{App, FeedRetention, Publisher, Storefront, StorefrontError, WorkerWaker};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::publish;
 use crate::world::now;
 
 /// Number of loops, and so of steps that run concurrently: while one waits for a slow answer, the other continues.
@@ -18,23 +19,31 @@ const LOOPS: usize = 2;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause after a step that failed or a store that did not answer.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+pub(crate) const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
 
 /// Interval between two deletions of abandoned carts.
 const DELETE_CARTS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Wakes the worker of this process.
+/// Wakes the background loops of this process.
 #[derive(Debug, Default)]
-pub(crate) struct WorkerSignal(Notify);
+pub(crate) struct WorkerSignal {
+    tasks: Notify,
+    pub(crate) relay: Notify,
+    pub(crate) deliverer: Notify,
+}
 
 impl WorkerWaker for WorkerSignal {
     fn wake(&self) {
-        self.0.notify_one();
+        self.tasks.notify_one();
     }
 
-    fn wake_relay(&self) {}
+    fn wake_relay(&self) {
+        self.relay.notify_one();
+    }
 
-    fn wake_deliverer(&self) {}
+    fn wake_deliverer(&self) {
+        self.deliverer.notify_one();
+    }
 }
 
 /// The worker of this process.
@@ -44,12 +53,23 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the worker. Carts are kept for as long as `keep` says.
-    pub(crate) fn start(app: &App, storefront: &Storefront, waker: &Arc<WorkerSignal>, keep: KeepCarts) -> Self {
+    /// Starts the worker. What is old is kept for as long as `keep` says.
+    pub(crate) fn start(
+        app: &App,
+        storefront: &Storefront,
+        publisher: &Publisher,
+        waker: &Arc<WorkerSignal>,
+        keep: Keep,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task_loop = |_| tokio::spawn(run_tasks(app.in_background(), Arc::clone(waker), stopped.clone()));
-        let cart_loop = tokio::spawn(delete_carts(storefront.clone(), keep, stopped.clone()));
-        Self { loops: (0..LOOPS).map(task_loop).chain([cart_loop]).collect(), stop }
+        let others = [
+            tokio::spawn(delete_carts(storefront.clone(), keep.carts, stopped.clone())),
+            tokio::spawn(publish::relay(publisher.clone(), Arc::clone(waker), stopped.clone())),
+            tokio::spawn(publish::deliver(publisher.clone(), Arc::clone(waker), stopped.clone())),
+            tokio::spawn(publish::delete_old_events(publisher.clone(), keep.feed, stopped.clone())),
+        ];
+        Self { loops: (0..LOOPS).map(task_loop).chain(others).collect(), stop }
     }
 
     /// Waits until every step that has begun is complete, for at most `timeout`. A step that is cut off then is
@@ -88,11 +108,18 @@ async fn run_tasks(app: App, waker: Arc<WorkerSignal>, mut stopped: watch::Recei
             }
         };
         tokio::select! {
-            () = waker.0.notified() => {}
+            () = waker.tasks.notified() => {}
             () = tokio::time::sleep(wait.mul_f32(fastrand::f32().mul_add(0.5, 0.5))) => {}
             _ = stopped.changed() => {}
         }
     }
+}
+
+/// Times for which old things are kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Keep {
+    pub(crate) carts: KeepCarts,
+    pub(crate) feed: FeedRetention,
 }
 
 /// Number of seconds for which unchanged carts are kept; for ever if `None`.

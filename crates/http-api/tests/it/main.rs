@@ -4,12 +4,15 @@
 mod actors;
 mod auth;
 mod captures_and_refunds;
+mod event_examples;
+mod events;
 mod limits;
 mod payment;
 mod refusals;
 mod shop;
 mod spree;
 mod unchanged;
+mod webhook_endpoints;
 mod webhooks;
 
 use std::sync::Arc;
@@ -19,13 +22,13 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
 use paywright_app::{
-    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Scope, Settings, Store, Storefront,
-    WebhookError, Webhooks,
+    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher, PublisherPorts, Scope, Settings,
+    Store, Storefront, WebhookError, Webhooks,
 };
 use paywright_domain::{Currency, CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
-use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, at};
+use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -42,6 +45,7 @@ pub(crate) struct Service {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) cards: Cards,
+    pub(crate) sender: Arc<ScriptedSender>,
     pub(crate) key: String,
 }
 
@@ -92,16 +96,22 @@ impl Service {
         open: fn(&[u8]) -> ProviderEvent,
     ) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
-        Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, open).await
+        let sender = ScriptedSender::default();
+        Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, (open, sender)).await
     }
 
     /// Service over a stateful stand-in for Stripe.
     pub(crate) async fn open() -> (Self, Provider) {
+        Self::sending_by(ScriptedSender::default()).await
+    }
+
+    /// Service as [`Self::open`], with this sender of webhooks.
+    pub(crate) async fn sending_by(sender: ScriptedSender) -> (Self, Provider) {
         let store = SqliteStore::open(IN_MEMORY, Options::default()).unwrap();
         let clock = Arc::new(HandClock::at(at(NOW)));
         let provider = Provider::by(&clock);
         let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
-        (Self::of(store, gateway, records, clock, webhooks::event).await, provider)
+        (Self::of(store, gateway, records, clock, (webhooks::event, sender)).await, provider)
     }
 
     async fn of(
@@ -109,9 +119,9 @@ impl Service {
         gateway: Arc<dyn PaymentGateway>,
         records: Arc<dyn ProviderRecords>,
         clock: Arc<HandClock>,
-        open: fn(&[u8]) -> ProviderEvent,
+        (open, sender): (fn(&[u8]) -> ProviderEvent, ScriptedSender),
     ) -> Self {
-        let store = Arc::new(store);
+        let (store, sender) = (Arc::new(store), Arc::new(sender));
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
         let hands = Arc::<HandClock>::clone(&clock);
         let ports = Ports {
@@ -123,6 +133,14 @@ impl Service {
             ids: Arc::new(CountedIds::default()),
             waker: Arc::new(CountingWaker::default()),
         };
+        let publisher = Publisher::new(PublisherPorts {
+            feed: Arc::<SqliteStore>::clone(&store),
+            endpoints: Arc::<SqliteStore>::clone(&store),
+            sender: Arc::<ScriptedSender>::clone(&sender),
+            clock: Arc::clone(&ports.clock),
+            ids: Arc::clone(&ports.ids),
+            waker: Arc::clone(&ports.waker),
+        });
         let app = App::new(ports, Settings::default());
         let wallet = Cards::default();
         let secret = SecretString::from("s".repeat(32));
@@ -134,6 +152,7 @@ impl Service {
             allowed_origins: vec!["https://shop.example".into()],
             demo: None,
             app,
+            publisher,
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
             bodies: Bodies::default(),
@@ -141,7 +160,7 @@ impl Service {
             shutdown: Shutdown::default(),
             trusted_proxies: Arc::default(),
         };
-        let mut service = Self { api, store, clock, cards: wallet, key: String::new() };
+        let mut service = Self { api, store, clock, cards: wallet, sender, key: String::new() };
         service.key = service.key_with(1, &Scope::ALL).await;
         service
     }
@@ -188,6 +207,12 @@ impl Service {
         self.send(method, path, &headers, text.as_bytes()).await
     }
 
+    /// Gives all committed facts their positions in the feed, and fills the queues of the endpoints.
+    pub(crate) async fn relay(&self) {
+        while self.api.publisher.run_feed().await.unwrap() {}
+    }
+
+    /// Order that was placed.
     pub(crate) async fn placed(&self) -> Value {
         let answer = self.call(Method::POST, ORDERS, &order()).await;
         assert_eq!(answer.status, 201, "{answer:?}");

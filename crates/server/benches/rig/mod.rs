@@ -92,6 +92,11 @@ impl Shop {
         Self { folder, key, token }
     }
 
+    /// Runs a command with the settings of this shop, and returns what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        String::from_utf8(paywright(self.folder.path(), arguments).output().unwrap().stdout).unwrap()
+    }
+
     /// Starts the server, and returns it with the time until it accepted the first connection.
     pub(crate) fn serve(&self) -> (Server, Duration) {
         let begun = Instant::now();

@@ -13,6 +13,7 @@ mod storefront;
 mod stripe;
 mod stripe_keys;
 mod values;
+mod webhooks;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ use crate::settings::secrets::is_readable_by_all;
 use crate::settings::source::Found;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
+use crate::settings::webhooks::{Feed, Webhooks};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,11 +43,18 @@ pub(crate) struct Settings {
     pub(crate) auth: Auth,
     pub(crate) storefront: Storefront,
     pub(crate) limits: Limits,
+    pub(crate) feed: Feed,
+    webhooks: Webhooks,
 }
 
 /// Settings whose texts are secrets.
-const SECRETS: [(&str, &str); 4] =
-    [("database", "url"), ("stripe", "secret_key"), ("stripe", "webhook_secrets"), ("auth", "token_secret")];
+const SECRETS: [(&str, &str); 5] = [
+    ("database", "url"),
+    ("stripe", "secret_key"),
+    ("stripe", "webhook_secrets"),
+    ("auth", "token_secret"),
+    ("webhooks", "secret_key"),
+];
 
 impl Settings {
     /// Reads the named file, or else `paywright.toml` if it exists, and the environment. Warns of variables that look
@@ -129,6 +138,9 @@ mod tests {
             ("auth.leeway_seconds", 0, 300),
             ("storefront.keep_carts_days", 0, 36_500),
             ("storefront.keep_empty_carts_minutes", 0, 525_600),
+            ("feed.keep_days", 0, 36_500),
+            ("feed.keep_attempts_days", 0, 36_500),
+            ("webhooks.timeout_seconds", 1, 30),
             ("limits.cart_per_minute", 0, 1_000_000),
             ("limits.address_wrong_credentials_per_minute", 0, 1_000_000),
         ] {

@@ -12,6 +12,7 @@ use crate::settings::limits::Limits;
 use crate::settings::payments::Payments;
 use crate::settings::storefront::Storefront;
 use crate::settings::stripe::Stripe;
+use crate::settings::webhooks::{Feed, Webhooks};
 
 /// Prefix of the names of all variables.
 pub(super) const PREFIX: &str = "PAYWRIGHT__";
@@ -21,7 +22,7 @@ const SEPARATOR: &str = "__";
 const SHOWN_MAX: usize = 100;
 
 /// The sections, each with its keys.
-pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 7] {
+pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 9] {
     [
         ("http", keys_of::<Http>()),
         ("database", keys_of::<DatabaseSettings>()),
@@ -30,6 +31,8 @@ pub(super) fn sections() -> [(&'static str, &'static [&'static str]); 7] {
         ("auth", keys_of::<Auth>()),
         ("storefront", keys_of::<Storefront>()),
         ("limits", keys_of::<Limits>()),
+        ("feed", keys_of::<Feed>()),
+        ("webhooks", keys_of::<Webhooks>()),
     ]
 }
 

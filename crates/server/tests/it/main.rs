@@ -19,6 +19,8 @@ mod faults;
 mod forged;
 mod logs;
 mod program;
+mod publish;
+mod receiver;
 mod recovery;
 mod replicas;
 mod reverse_proxy;

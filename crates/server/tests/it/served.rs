@@ -82,9 +82,11 @@ impl Served {
         let drain = if more.contains("drain_seconds") { "" } else { "http.drain_seconds = 0" };
         let settings = format!(
             "database.url = \"{database}\"\nstripe.api_base = \"{twin_url}\"\nstripe.secret_key = \"sk_test_x\"\n\
-             stripe.webhook_secrets = \"{}\"\nauth.token_secret = \"{}\"\n{drain}\n{more}\n",
+             stripe.webhook_secrets = \"{}\"\nauth.token_secret = \"{}\"\nwebhooks.secret_key = \"{}\"\n\
+             webhooks.allow_http = true\nwebhooks.allowed_networks = \"127.0.0.1\"\n{drain}\n{more}\n",
             webhook_secrets.join(","),
-            "s".repeat(32)
+            "s".repeat(32),
+            "w".repeat(32)
         );
         std::fs::write(folder.path().join("paywright.toml"), settings).unwrap();
         let printed = |arguments: &[&str]| {
@@ -92,7 +94,7 @@ impl Served {
             assert!(done, "{arguments:?}: {said}");
             printed
         };
-        let scopes = ["orders:read", "orders:write", "payments:write", "prices:read", "prices:write"];
+        let scopes = paywright_app::Scope::ALL.map(paywright_app::Scope::name);
         let scopes = scopes.iter().flat_map(|it| ["--scope", it]).collect::<Vec<_>>();
         let key = printed(&[&["keys", "create", "--name", "shop"], &scopes[..]].concat());
         let key = key.lines().find(|it| it.starts_with("pwk_")).unwrap().to_owned();

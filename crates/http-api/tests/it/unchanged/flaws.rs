@@ -23,6 +23,10 @@ pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
                 add("another order", replaced(good, "ORD-20250331-ZZZZZZ"));
                 add("no order", replaced(good, &long));
             }
+            if route.path.contains("{endpoint}") {
+                add("another endpoint", replaced(good, "00000000-0000-4000-8000-000000000000"));
+                add("no endpoint", replaced(good, &long));
+            }
             if route.keyed {
                 add("an empty idempotency key", good.clone().header("idempotency-key", ""));
                 add("a long idempotency key", good.clone().header("idempotency-key", &long));
@@ -74,10 +78,10 @@ pub(super) fn flaws(route: &Route, good: &Request) -> Vec<(String, Request)> {
     flaws
 }
 
-/// Request with another order in its path.
-fn replaced(good: &Request, order: &str) -> Request {
+/// Request with another order or endpoint in its path.
+fn replaced(good: &Request, id: &str) -> Request {
     let mut parts: Vec<_> = good.path.split('/').collect();
-    parts[5] = order;
+    parts[5] = id;
     Request { path: parts.join("/"), ..good.clone() }
 }
 

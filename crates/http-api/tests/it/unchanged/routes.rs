@@ -47,6 +47,11 @@ impl Route {
         Self { dialect, method, path, stage, body, required, closed, keyed: false, queries, headers }
     }
 
+    /// Whether the call is for applications only, and refuses a bearer token.
+    pub(super) fn refuses_bearers(&self) -> bool {
+        self.stage == Stage::Endpoint
+    }
+
     fn required(self, required: &[&'static str]) -> Self {
         Self { required: required.to_vec(), ..self }
     }
@@ -66,7 +71,7 @@ impl Route {
 
 /// All routes.
 pub(super) fn routes() -> Vec<Route> {
-    [shop(), cart(), checkout(), account(), stripe(), platform(), others()].into_iter().flatten().collect()
+    [shop(), feed(), cart(), checkout(), account(), stripe(), platform(), others()].into_iter().flatten().collect()
 }
 
 fn line() -> Value {
@@ -97,6 +102,49 @@ fn shop() -> Vec<Route> {
         Route::new(&get, "/api/v1/shop/orders/{order}/explain", Stage::Paid, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment-intent", Stage::Placed, Value::Null),
         Route::new(&post, "/api/v1/shop/orders/{order}/payment", Stage::Paying, Value::Null),
+    ]
+}
+
+fn feed() -> Vec<Route> {
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let new = json!({ "url": "https://example.com/hooks", "description": "x", "types": ["order.paid"], "after": 0 });
+    let edit =
+        json!({ "url": "https://example.com/hooks", "description": "x", "types": ["order.paid", "order.placed"] });
+    let of_events = [
+        "after=x",
+        "after=-1",
+        "after=2",
+        "limit=0",
+        "limit=101",
+        "types=",
+        "types=x",
+        "types=order.paid,*",
+        "types=order.paid,",
+        "order=x",
+        "wait=31",
+        "wait=x",
+        "color=x",
+        "after=0&after=0",
+    ];
+    let pages = ["limit=0", "limit=101", "cursor=x", "color=x", "limit=1&limit=1"];
+    let of_attempts =
+        [&pages[..], &["outcome=x", "cursor=1.x", "cursor=x.00000000-0000-4000-8000-000000000000"]].concat();
+    let at = |method: &Method, path: &'static str, body: Value| Route::new(method, path, Stage::Endpoint, body);
+    vec![
+        at(&get, "/api/v1/shop/events", Value::Null).queries(&of_events),
+        at(&post, "/api/v1/shop/webhook_endpoints", new).required(&["/url"]),
+        at(&get, "/api/v1/shop/webhook_endpoints", Value::Null).queries(&pages),
+        at(&get, "/api/v1/shop/webhook_endpoints/{endpoint}", Value::Null),
+        at(&patch, "/api/v1/shop/webhook_endpoints/{endpoint}", edit),
+        at(&delete, "/api/v1/shop/webhook_endpoints/{endpoint}", Value::Null),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/rotate_secret", json!({ "overlap_seconds": 60 })),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/disable", Value::Null),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/enable", Value::Null),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/test", Value::Null),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/resend", json!({ "position": 1 }))
+            .required(&["/position"]),
+        at(&post, "/api/v1/shop/webhook_endpoints/{endpoint}/replay", json!({ "after": 0 })).required(&["/after"]),
+        at(&get, "/api/v1/shop/webhook_endpoints/{endpoint}/attempts", Value::Null).queries(&of_attempts),
     ]
 }
 

@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use paywright_domain::IntentId;
 use paywright_http_api::{ApiKeyText, Demo};
 use paywright_store_sqlite::{Options, SqliteStore};
-use paywright_testkit::{HandClock, Provider, at};
+use paywright_testkit::{HandClock, Provider, ScriptedSender, at};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ const PLATFORM: &str = "/api/v2/platform";
 pub(super) enum Stage {
     /// Order of the shop dialect.
     Placed,
+    /// Order whose events are in the feed, and an endpoint of outgoing webhooks.
+    Endpoint,
     /// Order that was paid at Stripe, which Paywright does not know yet.
     Paying,
     /// Paid order.
@@ -65,16 +67,18 @@ impl World {
         let folder = TempDir::new().unwrap();
         let store = SqliteStore::open(folder.path().join("orders.db").to_str().unwrap(), Options::default()).unwrap();
         let clock = Arc::new(HandClock::at(at(NOW)));
-        let provider = Provider::by(&clock);
+        let (provider, sender) = (Provider::by(&clock), ScriptedSender::default());
         let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
-        let mut service = Service::of(store, gateway, records, clock, crate::webhooks::event).await;
+        let mut service = Service::of(store, gateway, records, clock, (crate::webhooks::event, sender)).await;
         service.api.demo = Some(Demo { stripe_url: "http://127.0.0.1:4242".to_owned() });
         assert_eq!(service.key_with(7, &[]).await, powerless_key());
         assert_eq!(ApiKeyText::from_random([7; 32]).expose(), powerless_key());
         let bearer = format!("Bearer {}", service.token("ada"));
         let mut world = Self { service, provider, folder, names: BTreeMap::new(), bearer };
         match stage {
-            Stage::Placed | Stage::Paying | Stage::Paid | Stage::Authorized => world.sell(stage).await,
+            Stage::Placed | Stage::Endpoint | Stage::Paying | Stage::Paid | Stage::Authorized => {
+                world.sell(stage).await;
+            }
             Stage::Address
             | Stage::Cart
             | Stage::Coupon
@@ -86,10 +90,13 @@ impl World {
         world
     }
 
-    /// Everything that a call can change: the bytes of the database and of its log, and the calls to Stripe.
+    /// Everything that a call can change: the bytes of the database and of its log, the calls to Stripe and the webhooks
+    /// to endpoints.
     pub(super) fn state(&self) -> (Vec<Option<Vec<u8>>>, Vec<String>, Vec<String>) {
         let files = ["orders.db", "orders.db-wal"].map(|it| std::fs::read(PathBuf::from(self.folder.path()).join(it)));
-        (files.map(Result::ok).to_vec(), self.provider.calls(), self.service.cards.keys())
+        let webhooks = self.service.sender.sent().into_iter().map(|it| it.id.to_string());
+        let calls = self.provider.calls().into_iter().chain(webhooks).collect();
+        (files.map(Result::ok).to_vec(), calls, self.service.cards.keys())
     }
 
     /// Replaces the names in braces in a text.
@@ -124,7 +131,13 @@ impl World {
         }
         let placed = self.service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
         self.name("order", &placed["id"]);
-        if stage == Stage::Placed {
+        if stage == Stage::Endpoint {
+            let body = json!({ "url": "https://example.com/webhooks", "types": ["order.placed"], "after": 0 });
+            let made = self.service.call(Method::POST, "/api/v1/shop/webhook_endpoints", &body).await;
+            self.name("endpoint", &made.body["data"]["id"]);
+            self.service.relay().await;
+        }
+        if matches!(stage, Stage::Placed | Stage::Endpoint) {
             return;
         }
         let path = self.named("/api/v1/shop/orders/{order}/payment");

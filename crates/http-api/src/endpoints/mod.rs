@@ -1,0 +1,169 @@
+//! Endpoints of outgoing webhooks: `/api/v1/shop/webhook_endpoints`.
+
+mod body;
+mod problem;
+mod view;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use paywright_app::{EndpointError, EndpointId, Publisher, Scope, StoredEndpoint};
+use uuid::Uuid;
+
+use crate::Api;
+use crate::auth::application_alone;
+use crate::problem::Problem;
+use crate::reader::{Fields, parse_json, parse_json_if_any, parse_query};
+use crate::receiving::read_body;
+use crate::requests::{JSON_BYTES_MAX, run_to_completion};
+use crate::shop::success;
+use body::{
+    AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, overlap_seconds, replay_after,
+    resend_position,
+};
+use view::{AttemptView, AttemptsView, EndpointView, EndpointsView, NewSecretView, ResendView};
+
+fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    Uuid::try_parse(text).map(EndpointId).map_err(|_| {
+        let detail = "the webhook endpoint in the path must be an id (a UUID)";
+        Problem::bad_request("webhook_endpoint_id_malformed", detail)
+    })
+}
+
+/// Authenticates a call about an endpoint. Gives the endpoint in the path.
+async fn named_endpoint(api: &Api, request: &HttpRequest, id: &str, scope: Scope) -> Result<EndpointId, Problem> {
+    application_alone(api, request, scope).await?;
+    endpoint_id(id)
+}
+
+async fn json_body(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
+    parse_json(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
+}
+
+/// Runs a use case that changes something, even if the client disconnects.
+async fn run<T: Send + 'static, F: Future<Output = Result<T, EndpointError>> + Send + 'static>(
+    api: &Api,
+    work: impl FnOnce(Publisher) -> F,
+) -> Result<T, Problem> {
+    // The future of a use case is large: boxed, it does not enlarge every handler.
+    Ok(run_to_completion(Box::pin(work(api.publisher.clone()))).await??)
+}
+
+fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpResponse {
+    success(StatusCode::OK, message, EndpointView::of(endpoint, api.app.now()))
+}
+
+/// `POST /webhook_endpoints`: creates an endpoint. Only this answer and that of a rotation have the secret.
+pub(crate) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
+    application_alone(&api, &request, Scope::WebhooksWrite).await?;
+    let new = new_endpoint(&json_body(&request, payload).await?)?;
+    let created = run(&api, |it| async move { it.create_endpoint(new).await }).await?;
+    let view = NewSecretView::of(&created, api.app.now());
+    Ok(success(StatusCode::CREATED, "Webhook endpoint created successfully", view))
+}
+
+/// `GET /webhook_endpoints?cursor=&limit=`: oldest endpoints first.
+pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    application_alone(&api, &request, Scope::WebhooksRead).await?;
+    let EndpointsQuery { after, limit } = EndpointsQuery::read(&parse_query(&request)?)?;
+    let found = api.publisher.list_endpoints(after, limit + 1).await?;
+    Ok(success(StatusCode::OK, "Webhook endpoints", EndpointsView::of(&found, limit, api.app.now())))
+}
+
+/// `GET /webhook_endpoints/{endpoint}`: one endpoint.
+pub(crate) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksRead).await?;
+    let found = api.publisher.endpoint(id).await?;
+    Ok(shown(&api, &found, "Webhook endpoint"))
+}
+
+/// `PATCH /webhook_endpoints/{endpoint}`: changes the given fields.
+pub(crate) async fn update(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let edit = endpoint_edit(&json_body(&request, payload).await?)?;
+    let updated = run(&api, move |it| async move { it.update_endpoint(id, edit).await }).await?;
+    Ok(shown(&api, &updated, "Webhook endpoint updated successfully"))
+}
+
+/// `DELETE /webhook_endpoints/{endpoint}`: deletes an endpoint with its attempts.
+pub(crate) async fn delete(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    run(&api, move |it| async move { it.delete_endpoint(id).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /webhook_endpoints/{endpoint}/rotate_secret`, with an overlap or without a body: makes a new secret.
+pub(crate) async fn rotate_secret(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
+    let overlap = overlap_seconds(&parse_json_if_any(&request, &body, INVALID_ENDPOINT)?)?;
+    let rotated = run(&api, move |it| async move { it.rotate_secret(id, overlap).await }).await?;
+    let view = NewSecretView::of(&rotated, api.app.now());
+    Ok(success(StatusCode::OK, "Secret rotated successfully", view))
+}
+
+/// `POST /webhook_endpoints/{endpoint}/disable`: stops deliveries. The endpoint keeps its position.
+pub(crate) async fn disable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let disabled = run(&api, move |it| async move { it.disable_endpoint(id).await }).await?;
+    Ok(shown(&api, &disabled, "Webhook endpoint disabled successfully"))
+}
+
+/// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position.
+pub(crate) async fn enable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let enabled = run(&api, move |it| async move { it.enable_endpoint(id).await }).await?;
+    Ok(shown(&api, &enabled, "Webhook endpoint enabled successfully"))
+}
+
+/// `POST /webhook_endpoints/{endpoint}/test`: sends a test event at once, and answers with the attempt.
+pub(crate) async fn test(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let attempt = run(&api, move |it| async move { it.send_test_event(id).await }).await?;
+    Ok(success(StatusCode::OK, "Test event sent", AttemptView::of(&attempt)))
+}
+
+/// `POST /webhook_endpoints/{endpoint}/resend`: sends one event again.
+pub(crate) async fn resend(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let position = resend_position(&json_body(&request, payload).await?)?;
+    run(&api, move |it| async move { it.resend_event(id, position).await }).await?;
+    Ok(success(StatusCode::ACCEPTED, "Accepted; the event will be sent again", ResendView { position: position.0 }))
+}
+
+/// `POST /webhook_endpoints/{endpoint}/replay`: sends all events after a position again.
+pub(crate) async fn replay(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    let after = replay_after(&json_body(&request, payload).await?)?;
+    let endpoint = run(&api, move |it| async move { it.replay_events(id, after).await }).await?;
+    let view = EndpointView::of(&endpoint, api.app.now());
+    Ok(success(StatusCode::ACCEPTED, "Accepted; the events will be sent again", view))
+}
+
+/// `GET /webhook_endpoints/{endpoint}/attempts?cursor=&limit=&outcome=`: newest attempts first.
+pub(crate) async fn attempts(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = named_endpoint(&api, &request, &id, Scope::WebhooksRead).await?;
+    let query = AttemptsQuery::read(&parse_query(&request)?)?;
+    let found = api.publisher.attempts(query.with_one_more(id)).await?;
+    Ok(success(StatusCode::OK, "Attempts", AttemptsView::of(&found, query.limit)))
+}

@@ -1,0 +1,148 @@
+//! Examples of `docs/events.md`: each type of event has one, and it is the event that a sale gives.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use paywright_domain::{Dispute, DisputeId, DisputeStatus, FeedEventType, IntentId, IntentStatus};
+use paywright_testkit::{Provider, usd};
+use serde_json::{Value, json};
+
+use crate::{ORDERS, Service, order};
+
+const DOCUMENT: &str = include_str!("../../../../docs/events.md");
+
+/// Examples in the document, by the type in the heading above each.
+fn documented() -> BTreeMap<String, Value> {
+    let mut examples = BTreeMap::new();
+    for section in DOCUMENT.split("\n### `").skip(1) {
+        let (kind, rest) = section.split_once('`').unwrap();
+        let json = rest.split_once("```json\n").and_then(|(_, rest)| rest.split_once("```")).unwrap_or_default().0;
+        let example = serde_json::from_str(json).unwrap_or_else(|error| panic!("the example of {kind}: {error}"));
+        assert_eq!(examples.insert(kind.to_owned(), example), None, "{kind} has two examples");
+    }
+    examples
+}
+
+/// Sales in one shop, with a clock that goes on between the steps.
+struct Sales {
+    service: Service,
+    provider: Provider,
+}
+
+impl Sales {
+    async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        self.service.clock.advance_seconds(1);
+        let answer = self.service.call(method, &format!("{ORDERS}{path}"), &body).await;
+        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+        answer.body["data"].clone()
+    }
+
+    /// Places an order. Gives its path below [`ORDERS`].
+    async fn place(&self, capture: &str) -> String {
+        let mut body = order();
+        body["capture"] = json!(capture);
+        body["email"] = json!("ada@example.com");
+        body["metadata"] = json!({ "channel": "web" });
+        format!("/{}", self.call(Method::POST, "", body).await["id"].as_str().unwrap())
+    }
+
+    /// Creates the PaymentIntent of an order.
+    async fn intent(&self, order: &str) -> IntentId {
+        self.service.clock.advance_seconds(1);
+        let bearer = format!("Bearer {}", self.service.token("cus-ada"));
+        let headers = [("x-api-key", self.service.key.as_str()), ("authorization", bearer.as_str())];
+        let made = self.service.send(Method::POST, &format!("{ORDERS}{order}/payment-intent"), &headers, b"").await;
+        IntentId::new(made.body["data"]["id"].as_str().unwrap_or_else(|| panic!("{made:?}"))).unwrap()
+    }
+
+    /// Delivers the last event of Stripe.
+    async fn receive_event(&self) {
+        self.service.clock.advance_seconds(1);
+        let event = self.provider.events_now().pop().unwrap();
+        self.service.api.app.take_event(event, "webhook", BTreeMap::new()).await.unwrap();
+    }
+
+    async fn dispute(&self, intent: &IntentId, status: DisputeStatus) {
+        self.provider.dispute(Dispute {
+            id: DisputeId::new("du_1").unwrap(),
+            intent: intent.clone(),
+            amount: usd(11_200),
+            status,
+            reason: "fraudulent".to_owned(),
+            due_by: None,
+            withdrawn: true,
+            reinstated: status == DisputeStatus::Won,
+        });
+        self.receive_event().await;
+    }
+
+    /// First event of each type.
+    async fn events(&self) -> BTreeMap<String, Value> {
+        self.service.relay().await;
+        let mut events = BTreeMap::new();
+        let answer = self.service.call(Method::GET, "/api/v1/shop/events?limit=100", &Value::Null).await;
+        assert_eq!(answer.body["data"]["has_more"], false, "one page has all events");
+        for event in answer.body["data"]["events"].as_array().unwrap() {
+            events.entry(event["type"].as_str().unwrap().to_owned()).or_insert_with(|| event.clone());
+        }
+        events
+    }
+}
+
+/// Sales that give every type of event.
+async fn sales() -> BTreeMap<String, Value> {
+    let (service, provider) = Service::open().await;
+    let sales = Sales { service, provider };
+
+    let disputed = sales.place("automatic").await;
+    let line = json!({ "name": "Main product 2", "amount": 5600, "quantity": 3 });
+    sales.call(Method::PATCH, &disputed, json!({ "line_items": [line] })).await;
+    let intent = sales.intent(&disputed).await;
+    sales.provider.pay(&intent);
+    sales.receive_event().await;
+    sales.call(Method::POST, &format!("{disputed}/payment"), Value::Null).await;
+    sales.call(Method::POST, &format!("{disputed}/refunds"), json!({ "amount": "56.00", "reason": "duplicate" })).await;
+    sales.dispute(&intent, DisputeStatus::NeedsResponse).await;
+    sales.dispute(&intent, DisputeStatus::Won).await;
+
+    let canceled = sales.place("automatic").await;
+    sales.call(Method::POST, &format!("{canceled}/cancel"), json!({ "reason": "abandoned" })).await;
+
+    let underpaid = sales.place("automatic").await;
+    let intent = sales.intent(&underpaid).await;
+    sales.provider.change(&intent, |it| {
+        it.status = IntentStatus::Succeeded;
+        it.received = usd(11_000);
+    });
+    sales.receive_event().await;
+
+    sales.provider.holds_money();
+    let expired = sales.place("manual").await;
+    let intent = sales.intent(&expired).await;
+    sales.provider.pay(&intent);
+    sales.receive_event().await;
+    sales.provider.change(&intent, |it| {
+        it.status = IntentStatus::Canceled;
+        it.capturable = usd(0);
+    });
+    sales.receive_event().await;
+    sales.events().await
+}
+
+#[actix_web::test]
+async fn every_type_of_event_has_an_example_that_a_sale_gives() {
+    let (documented, produced) = (documented(), sales().await);
+    let types: Vec<_> = FeedEventType::ALL.iter().map(|it| it.name().to_owned()).collect();
+    for kind in &types {
+        let event = produced.get(kind).unwrap_or_else(|| panic!("no sale gives {kind}"));
+        let example = documented.get(kind).unwrap_or_else(|| panic!("{kind} has no example; it could be {event}"));
+        let mut event = event.clone();
+        // The order is shown in full once.
+        if example["data"].get("order").is_none() {
+            event["data"].as_object_mut().unwrap().remove("order").unwrap();
+        }
+        assert_eq!(*example, event, "{kind}; the event is {event}");
+    }
+    let unknown: Vec<_> = documented.keys().filter(|it| !types.contains(it)).collect();
+    assert!(unknown.is_empty(), "{unknown:?} have examples and are no types");
+}

@@ -1,0 +1,137 @@
+//! Background loops of the feed and of outgoing webhooks. Every serving process has them, and any of them may die at any
+//! time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paywright_app::{
+    DeliveryBatch, FeedRetention, Publisher, QUEUES_AT_ONCE, StoreError, WEBHOOKS_AT_ONCE, WorkerWaker,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::worker::{PAUSE_AFTER_FAILURE, WorkerSignal};
+
+/// Pause of the relay after a step: facts that are committed meanwhile get their positions together, which costs the
+/// commits less than a transaction for each. It is a part of the time from a commit to the feed.
+const RELAY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Interval in which the relay reads what other processes have committed.
+const RELAY_POLL: Duration = Duration::from_millis(25);
+
+/// Interval in which a process that is not the relay tries to become it.
+const STANDBY_POLL: Duration = Duration::from_millis(500);
+
+/// Interval in which the deliverer looks for queues that other processes have filled, or whose wait is over.
+const DELIVERER_POLL: Duration = Duration::from_secs(1);
+
+/// Interval between two deletions of old events.
+const DELETE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Gives committed facts their positions in the feed, until the worker is stopped.
+pub(crate) async fn relay(publisher: Publisher, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let step = {
+            let publisher = publisher.clone();
+            tokio::spawn(async move { publisher.run_feed().await })
+        };
+        let wait = match step.await {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) if publisher.is_relay() => RELAY_POLL,
+            Ok(Ok(false)) => STANDBY_POLL,
+            failed => pause_after(&failed, "the relay of the feed"),
+        };
+        tokio::time::sleep(RELAY_PAUSE).await;
+        tokio::select! {
+            () = waker.relay.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+    // Another process goes on at once; if this fails, it does when the lease is over.
+    drop(publisher.stop_feed().await);
+}
+
+/// Sends events to endpoints, until the worker is stopped; then waits for the answers that are under way.
+pub(crate) async fn deliver(publisher: Publisher, waker: Arc<WorkerSignal>, mut stopped: watch::Receiver<bool>) {
+    // Each webhook under way holds a permit.
+    let permits = Arc::new(Semaphore::new(WEBHOOKS_AT_ONCE.into()));
+    while !*stopped.borrow() {
+        let Some(mut held) = free_permits(&permits).await else { return };
+        let limit = u16::try_from(held.num_permits()).unwrap_or(1);
+        let leasing = {
+            let publisher = publisher.clone();
+            tokio::spawn(async move { publisher.lease_deliveries(limit).await })
+        };
+        let step = leasing.await;
+        let wait = match step {
+            Ok(Ok((0, _))) => DELIVERER_POLL,
+            Ok(Ok((_, batches))) => {
+                for batch in batches {
+                    let of_batch = held.split(batch.webhooks());
+                    tokio::spawn(send(publisher.clone(), Arc::clone(&waker), of_batch, batch));
+                }
+                continue;
+            }
+            failed => pause_after(&failed, "the deliverer of webhooks"),
+        };
+        drop(held);
+        tokio::select! {
+            () = waker.deliverer.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+    drop(permits.acquire_many(WEBHOOKS_AT_ONCE.into()).await);
+}
+
+/// Permits for the next step: at least one, and at most [`QUEUES_AT_ONCE`].
+async fn free_permits(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let mut held = Arc::clone(permits).acquire_owned().await.ok()?;
+    let more = u32::try_from(permits.available_permits()).unwrap_or(0).min(u32::from(QUEUES_AT_ONCE) - 1);
+    if let Ok(more) = Arc::clone(permits).try_acquire_many_owned(more) {
+        held.merge(more);
+    }
+    Some(held)
+}
+
+/// Sends the webhooks of a batch, and wakes the deliverer: their queues may have further events.
+async fn send(
+    publisher: Publisher,
+    waker: Arc<WorkerSignal>,
+    permits: Option<OwnedSemaphorePermit>,
+    batch: DeliveryBatch,
+) {
+    if let Err(error) = publisher.deliver(batch).await {
+        tracing::warn!(%error, "the deliverer cannot use the store now");
+    }
+    drop(permits);
+    waker.wake_deliverer();
+}
+
+/// Deletes old events and attempts, some at a time.
+pub(crate) async fn delete_old_events(publisher: Publisher, keep: FeedRetention, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let more = publisher.delete_old_events(keep).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "old events cannot be deleted now");
+            false
+        });
+        if more {
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DELETE_INTERVAL) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+/// Logs why a step failed, and returns the pause before the next one.
+fn pause_after<T>(failed: &Result<Result<T, StoreError>, tokio::task::JoinError>, what: &str) -> Duration {
+    match failed {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "{what} cannot use the store now"),
+        // Each step is spawned, so that a panic in it does not end the loop.
+        Err(error) => tracing::error!(%error, "a step of {what} panicked"),
+    }
+    PAUSE_AFTER_FAILURE
+}

@@ -1,0 +1,162 @@
+//! `paywright webhooks`: manages the endpoints of outgoing webhooks.
+
+use std::sync::Arc;
+
+use paywright_app::{
+    Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointId, EndpointState, EndpointUrl, NewEndpoint,
+    NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint,
+};
+use paywright_domain::FeedEventType;
+use secrecy::ExposeSecret;
+
+use crate::cli::{WebhooksCommand, WebhooksOptions};
+use crate::database::{Schema, Stores};
+use crate::serve::publisher;
+use crate::settings::Settings;
+use crate::worker::WorkerSignal;
+use crate::{Failure, say};
+
+/// Number of endpoints that are read at once.
+const PAGE: u16 = 100;
+
+pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
+    let settings = Settings::read(options.settings.config.as_deref())?;
+    let (database, sender) = (settings.database()?, settings.webhook_sender()?);
+    let Stores { feed, endpoints, .. } = database.open(1, Schema::Check).await?;
+    let publisher = publisher((feed, endpoints), sender, &Arc::<WorkerSignal>::default())?;
+    match options.command {
+        WebhooksCommand::Create { url, types, description, after } => {
+            check_description(&description)?;
+            let new = NewEndpoint { url: parse_url(&url)?, description, types, after: after.map(Position) };
+            let NewSecret { endpoint, secret } = publisher.create_endpoint(new).await?;
+            say(&line(&endpoint));
+            say("The secret is shown only once; the receiver verifies the signatures with it:");
+            say(secret.expose_secret());
+        }
+        WebhooksCommand::List => list(&publisher).await?,
+        WebhooksCommand::Update { id, url, types, description } => {
+            description.as_deref().map_or(Ok(()), check_description)?;
+            let url = url.map(|it| parse_url(&it)).transpose()?;
+            let edit = EndpointEdit { url, description, types: parse_types(&types)? };
+            say(&line(&publisher.update_endpoint(EndpointId(id), edit).await?));
+        }
+        WebhooksCommand::Rotate { id, overlap_hours } => {
+            let NewSecret { endpoint, secret } = publisher.rotate_secret(EndpointId(id), overlap_hours * 3600).await?;
+            match endpoint.endpoint.value.secret.previous_until {
+                Some(until) => say(&format!("Both secrets sign until {until}. The new one is shown only once:")),
+                None => say("The old secret does not sign any more. The new one is shown only once:"),
+            }
+            say(secret.expose_secret());
+        }
+        WebhooksCommand::Disable { id } => say(&line(&publisher.disable_endpoint(EndpointId(id)).await?)),
+        WebhooksCommand::Enable { id } => say(&line(&publisher.enable_endpoint(EndpointId(id)).await?)),
+        WebhooksCommand::Delete { id } => {
+            publisher.delete_endpoint(EndpointId(id)).await?;
+            say(&format!("Endpoint {id} is deleted."));
+        }
+        WebhooksCommand::Test { id } => {
+            let attempt = publisher.send_test_event(EndpointId(id)).await?;
+            say(&attempt_line(&attempt));
+            if attempt.outcome != AttemptOutcome::Delivered {
+                return Err("the endpoint did not accept the test event".into());
+            }
+        }
+        WebhooksCommand::Resend { id, position } => {
+            publisher.resend_event(EndpointId(id), Position(position)).await?;
+            say(&format!("Event {position} is sent to endpoint {id} again by the serving processes."));
+        }
+        WebhooksCommand::Replay { id, after } => {
+            let endpoint = publisher.replay_events(EndpointId(id), Position(after)).await?;
+            say(&format!("Every event after position {after} is sent again to:\n{}", line(&endpoint)));
+        }
+        WebhooksCommand::Attempts { id, outcome, limit } => {
+            let query = AttemptQuery { endpoint: EndpointId(id), older_than: None, outcome, limit };
+            for attempt in publisher.attempts(query).await? {
+                say(&attempt_line(&attempt));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn list(publisher: &Publisher) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let page = publisher.list_endpoints(after, PAGE).await?;
+        for endpoint in &page {
+            say(&line(endpoint));
+        }
+        after = page.last().map(|it| it.endpoint.value.id);
+        if page.len() < usize::from(PAGE) {
+            return Ok(());
+        }
+    }
+}
+
+fn parse_url(text: &str) -> Result<EndpointUrl, Failure> {
+    Ok(EndpointUrl::parse(text).map_err(|error| format!("the URL {error}"))?)
+}
+
+/// Reads new types: `None` if there are none, and all types for `*`.
+fn parse_types(names: &[String]) -> Result<Option<Vec<FeedEventType>>, Failure> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    if names == ["*"] {
+        return Ok(Some(Vec::new()));
+    }
+    let known = || FeedEventType::ALL.map(FeedEventType::name).join(", ");
+    let parse = |name: &String| {
+        FeedEventType::named(name).ok_or_else(|| format!("a type must be * (for all) or one of {}", known()).into())
+    };
+    names.iter().map(parse).collect::<Result<_, Failure>>().map(Some)
+}
+
+fn check_description(text: &str) -> Result<(), Failure> {
+    let max = Publisher::ENDPOINT_DESCRIPTION_CHARS_MAX;
+    if text.chars().count() > max || text.chars().any(char::is_control) {
+        return Err(
+            format!("the description must have at most {max} characters, none of them a control character").into()
+        );
+    }
+    Ok(())
+}
+
+/// Line about an endpoint.
+fn line(stored: &StoredEndpoint) -> String {
+    let endpoint = &stored.endpoint.value;
+    let types: Vec<_> = endpoint.types.iter().map(|it| it.name()).collect();
+    let types = if types.is_empty() { "*".to_owned() } else { types.join(", ") };
+    let state = match (endpoint.state, endpoint.failing) {
+        (EndpointState::Disabled { reason, at }, _) => format!("disabled {at} ({})", reason.name()),
+        (EndpointState::Enabled, Some(failing)) => format!("failing since {}", failing.since),
+        (EndpointState::Enabled, None) => "enabled".to_owned(),
+    };
+    let position = stored.position.0;
+    let description = if endpoint.description.is_empty() { "" } else { "  " };
+    format!(
+        "{}  {}  [{types}]  position {position}  {state}{description}{}",
+        endpoint.id,
+        endpoint.url.as_str(),
+        endpoint.description
+    )
+}
+
+/// Line about an attempt.
+fn attempt_line(attempt: &Attempt) -> String {
+    let position = attempt.source.map_or_else(|| "-".to_owned(), |(position, _)| position.0.to_string());
+    let answer = match (attempt.status, attempt.error) {
+        (Some(status), _) => status.to_string(),
+        (None, error) => error.map(SendErrorClass::name).unwrap_or_default().to_owned(),
+    };
+    let text: String = attempt.answer.chars().filter(|it| !it.is_control()).take(100).collect();
+    format!(
+        "{}  {position}  {}  {}  attempt {}  {}  {answer}  {} ms  {text}",
+        attempt.at,
+        attempt.kind,
+        attempt.event,
+        attempt.number,
+        attempt.outcome.name(),
+        attempt.duration_ms
+    )
+}
