@@ -313,9 +313,9 @@ pub(crate) enum WebhooksCommand {
     Create {
         /// URL that receives the events.
         url: String,
-        /// Type of the events, such as order.paid. May be given more than once; all types by default.
-        #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
-        types: Vec<FeedEventType>,
+        /// Type of the events, such as order.paid. May be given more than once; all types by default, or with '*'.
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<String>,
         /// Description for people.
         #[arg(long, default_value = "")]
         description: String,
@@ -328,11 +328,12 @@ pub(crate) enum WebhooksCommand {
     /// Change an endpoint.
     Update {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
         /// New URL.
         #[arg(long)]
         url: Option<String>,
-        /// Type of the events from now on, or `*` for all. May be given more than once.
+        /// Type of the events from now on, or '*' (quoted) for all. May be given more than once.
         #[arg(long = "type", value_name = "TYPE")]
         types: Vec<String>,
         /// New description.
@@ -342,6 +343,7 @@ pub(crate) enum WebhooksCommand {
     /// Give an endpoint a new secret, and print it, once.
     Rotate {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
         /// Number of hours for which the old secret signs too.
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=168))]
@@ -350,26 +352,32 @@ pub(crate) enum WebhooksCommand {
     /// Send no more events to an endpoint; it keeps its position.
     Disable {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
     },
     /// Go on sending events to an endpoint, from where it stopped.
     Enable {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
     },
     /// Delete an endpoint, with its attempts.
     Delete {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
     },
-    /// Send a test event to an endpoint, and print the answer; exit code 1 if it is not accepted.
+    /// Send a test event to an endpoint from this command, with its settings and network, and print the answer; exit
+    /// code 1 if it is not accepted.
     Test {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
     },
     /// Send one event to an endpoint again.
     Resend {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
         /// Position of the event.
         position: u64,
@@ -377,6 +385,7 @@ pub(crate) enum WebhooksCommand {
     /// Send all events after a position to an endpoint, again if it has received them.
     Replay {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
         /// Position after which to begin; 0 for the oldest event that is kept.
         #[arg(long)]
@@ -385,6 +394,7 @@ pub(crate) enum WebhooksCommand {
     /// Print the attempts to deliver events to an endpoint, the newest first.
     Attempts {
         /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
         id: Uuid,
         /// Only attempts with this outcome: delivered, retried or failed.
         #[arg(long, value_parser = attempt_outcome)]
@@ -393,6 +403,10 @@ pub(crate) enum WebhooksCommand {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
+}
+
+fn endpoint_id(text: &str) -> Result<Uuid, &'static str> {
+    Uuid::try_parse(text).map_err(|_| "it must be an id (a UUID), as printed by `paywright webhooks list`")
 }
 
 fn event_type(name: &str) -> Result<FeedEventType, String> {

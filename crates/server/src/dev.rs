@@ -226,9 +226,9 @@ curl -sSw '\n' $API/orders/$ORDER/refunds -H "X-API-Key: $KEY" -H 'Content-Type:
 
 curl -sSw '\n' $API/orders/$ORDER/explain -H "X-API-Key: $KEY" | grep -o '"what":"[^"]*"'
 
-# 8. Read what your other programs are told (docs/events.md; they can get it as webhooks too):
+# 8. Read what your other programs are told (docs/events.md has webhooks too):
 
-curl -sSw '\n' "$API/events?after=0" -H "X-API-Key: $KEY" | grep -o '"position":[0-9]*,"id":"[^"]*","type":"[^"]*"'
+curl -sSw '\n' "$API/events?order=$ORDER" -H "X-API-Key: $KEY" | grep -o '"position":[0-9]*,"id":"[^"]*","type":"[^"]*"'
 "#
     )
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointId, EndpointState, EndpointUrl, NewEndpoint,
-    NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint,
+    Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl,
+    NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint,
 };
 use paywright_domain::FeedEventType;
 use secrecy::ExposeSecret;
@@ -16,6 +16,9 @@ use crate::settings::Settings;
 use crate::worker::WorkerSignal;
 use crate::{Failure, say};
 
+/// Number of characters of an answer that are printed.
+const TEXT_CHARS: usize = 300;
+
 /// Number of endpoints that are read at once.
 const PAGE: u16 = 100;
 
@@ -26,19 +29,15 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
     let publisher = publisher((feed, endpoints), sender, &Arc::<WorkerSignal>::default())?;
     match options.command {
         WebhooksCommand::Create { url, types, description, after } => {
-            check_description(&description)?;
+            let types = parse_types(&types)?.unwrap_or_default();
             let new = NewEndpoint { url: parse_url(&url)?, description, types, after: after.map(Position) };
-            let NewSecret { endpoint, secret } = publisher.create_endpoint(new).await?;
-            say(&line(&endpoint));
-            say("The secret is shown only once; the receiver verifies the signatures with it:");
-            say(secret.expose_secret());
+            create(&publisher, new).await?;
         }
         WebhooksCommand::List => list(&publisher).await?,
         WebhooksCommand::Update { id, url, types, description } => {
-            description.as_deref().map_or(Ok(()), check_description)?;
             let url = url.map(|it| parse_url(&it)).transpose()?;
             let edit = EndpointEdit { url, description, types: parse_types(&types)? };
-            say(&line(&publisher.update_endpoint(EndpointId(id), edit).await?));
+            update(&publisher, EndpointId(id), edit).await?;
         }
         WebhooksCommand::Rotate { id, overlap_hours } => {
             let NewSecret { endpoint, secret } = publisher.rotate_secret(EndpointId(id), overlap_hours * 3600).await?;
@@ -63,10 +62,12 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
         }
         WebhooksCommand::Resend { id, position } => {
             publisher.resend_event(EndpointId(id), Position(position)).await?;
-            say(&format!("Event {position} is sent to endpoint {id} again by the serving processes."));
+            let is_enabled = publisher.endpoint(EndpointId(id)).await?.endpoint.value.state == EndpointState::Enabled;
+            let when = if is_enabled { "by the serving processes" } else { "once the endpoint is enabled" };
+            say(&format!("Event {position} is sent to endpoint {id} again {when}."));
         }
         WebhooksCommand::Replay { id, after } => {
-            let endpoint = publisher.replay_events(EndpointId(id), Position(after)).await?;
+            let endpoint = publisher.replay_events(EndpointId(id), Position(after)).await.map_err(explained)?;
             say(&format!("Every event after position {after} is sent again to:\n{}", line(&endpoint)));
         }
         WebhooksCommand::Attempts { id, outcome, limit } => {
@@ -79,12 +80,33 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn create(publisher: &Publisher, new: NewEndpoint) -> Result<(), Failure> {
+    check_description(&new.description)?;
+    let NewSecret { endpoint, secret } = publisher.create_endpoint(new).await.map_err(explained)?;
+    say(&line(&endpoint));
+    say("The secret is shown only once; the receiver verifies the signatures with it:");
+    say(secret.expose_secret());
+    Ok(())
+}
+
+async fn update(publisher: &Publisher, id: EndpointId, edit: EndpointEdit) -> Result<(), Failure> {
+    edit.description.as_deref().map_or(Ok(()), check_description)?;
+    if edit == EndpointEdit::default() {
+        return Err("nothing to change: give --url, --type or --description".into());
+    }
+    say(&line(&publisher.update_endpoint(id, edit).await.map_err(explained)?));
+    Ok(())
+}
+
 async fn list(publisher: &Publisher) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let page = publisher.list_endpoints(after, PAGE).await?;
         for endpoint in &page {
             say(&line(endpoint));
+        }
+        if page.is_empty() && after.is_none() {
+            say("There is no endpoint: `paywright webhooks create` creates one.");
         }
         after = page.last().map(|it| it.endpoint.value.id);
         if page.len() < usize::from(PAGE) {
@@ -105,11 +127,34 @@ fn parse_types(names: &[String]) -> Result<Option<Vec<FeedEventType>>, Failure> 
     if names == ["*"] {
         return Ok(Some(Vec::new()));
     }
-    let known = || FeedEventType::ALL.map(FeedEventType::name).join(", ");
-    let parse = |name: &String| {
-        FeedEventType::named(name).ok_or_else(|| format!("a type must be * (for all) or one of {}", known()).into())
-    };
-    names.iter().map(parse).collect::<Result<_, Failure>>().map(Some)
+    let mut types = Vec::new();
+    for name in names {
+        let known = || FeedEventType::ALL.map(FeedEventType::name).join(", ");
+        let parsed = FeedEventType::named(name)
+            .ok_or_else(|| format!("--type {name}: must be '*' alone (for all types), or one of {}", known()))?;
+        if types.contains(&parsed) {
+            return Err(format!("--type {name} is given twice").into());
+        }
+        types.push(parsed);
+    }
+    Ok(Some(types))
+}
+
+/// Error that names the option that is wrong.
+fn explained(error: EndpointError) -> Failure {
+    match error {
+        EndpointError::UrlNotAllowed(reason) => {
+            format!("the URL {reason} (settings webhooks.allow_http and webhooks.allowed_networks)").into()
+        }
+        EndpointError::Position(error) => format!("--after: {error}").into(),
+        error @ (EndpointError::NotFound
+        | EndpointError::NotConfigured
+        | EndpointError::OtherKey
+        | EndpointError::TooManyEndpoints
+        | EndpointError::EventNotFound
+        | EndpointError::TooManyResends
+        | EndpointError::Store(_)) => error.into(),
+    }
 }
 
 fn check_description(text: &str) -> Result<(), Failure> {
@@ -149,9 +194,11 @@ fn attempt_line(attempt: &Attempt) -> String {
         (Some(status), _) => status.to_string(),
         (None, error) => error.map(SendErrorClass::name).unwrap_or_default().to_owned(),
     };
-    let text: String = attempt.answer.chars().filter(|it| !it.is_control()).take(100).collect();
+    let text: String =
+        attempt.answer.chars().map(|it| if it.is_control() { ' ' } else { it }).take(TEXT_CHARS).collect();
+    let more = if attempt.answer.chars().count() > TEXT_CHARS { "…" } else { "" };
     format!(
-        "{}  {position}  {}  {}  attempt {}  {}  {answer}  {} ms  {text}",
+        "{}  {position}  {}  {}  attempt {}  {}  {answer}  {} ms  {text}{more}",
         attempt.at,
         attempt.kind,
         attempt.event,

@@ -3,9 +3,13 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { createServer } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 
-const { WEBHOOK_SECRET, EVENTS_FILE = 'events.jsonl', PORT = '8080' } = process.env
+const { WEBHOOK_SECRET, EVENTS_FILE = 'events.jsonl', PORT = '9000' } = process.env
 const BODY_BYTES_MAX = 1024 * 1024
 
+if (!WEBHOOK_SECRET?.startsWith('whsec_')) {
+  console.error('set WEBHOOK_SECRET to the secret of the endpoint (whsec_...)')
+  process.exit(1)
+}
 const webhook = new Webhook(WEBHOOK_SECRET)
 const lines = existsSync(EVENTS_FILE) ? readFileSync(EVENTS_FILE, 'utf8').split('\n').filter(Boolean) : []
 const stored = new Set(lines.map(line => JSON.parse(line).webhook_id))
@@ -21,6 +25,7 @@ const store = (id, event) => {
     closeSync(file)
   }
   stored.add(id)
+  console.log(`stored ${id} ${event.type}`)
 }
 
 const receive = async request => {

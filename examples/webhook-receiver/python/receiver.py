@@ -2,15 +2,19 @@
 
 import json
 import os
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-WEBHOOK = Webhook(os.environ["WEBHOOK_SECRET"])
+SECRET = os.environ.get("WEBHOOK_SECRET", "")
+if not SECRET.startswith("whsec_"):
+    sys.exit("set WEBHOOK_SECRET to the secret of the endpoint (whsec_...)")
+WEBHOOK = Webhook(SECRET)
 EVENTS_FILE = Path(os.environ.get("EVENTS_FILE", "events.jsonl"))
-PORT = int(os.environ.get("PORT", "8080"))
+PORT = int(os.environ.get("PORT", "9000"))
 BODY_BYTES_MAX = 1024 * 1024
 
 lines = EVENTS_FILE.read_text("utf-8").splitlines() if EVENTS_FILE.exists() else []
@@ -28,6 +32,7 @@ def store(webhook_id, event):
             file.flush()
             os.fsync(file.fileno())
         stored.add(webhook_id)
+        print(f"stored {webhook_id} {event['type']}", flush=True)
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -106,6 +106,7 @@ impl Publisher {
     /// [`Self::deliver`]. Queues beyond what their endpoint is sent at the same time are put off, and in no batch.
     pub async fn lease_deliveries(&self, limit: u16) -> Result<(usize, Vec<DeliveryBatch>), StoreError> {
         if self.sender.key_id().is_none() {
+            self.warn_without_key().await?;
             return Ok((0, Vec::new()));
         }
         let now = self.clock.now();
@@ -139,6 +140,15 @@ impl Publisher {
             self.endpoints.release_queues(&put_off).await?;
         }
         Ok((count, batches))
+    }
+
+    /// Warns if there are endpoints, to which nothing can be sent without a key.
+    async fn warn_without_key(&self) -> Result<(), StoreError> {
+        if !self.endpoints.endpoints(None, 1).await?.is_empty() {
+            let sentence = "Webhook endpoints get no events: `webhooks.secret_key` is not set. Their events wait.";
+            self.warnings.warn(sentence.to_owned());
+        }
+        Ok(())
     }
 
     /// Wait of an endpoint's queues, in seconds, if nothing can be sent to it now.
@@ -270,7 +280,7 @@ impl Publisher {
 
     /// Tells operators about an endpoint.
     fn report(&self, endpoint: &Endpoint, report: Option<Report>) {
-        let (id, url) = (endpoint.id, endpoint.url.as_str());
+        let (id, url) = (endpoint.id, endpoint.url.without_query());
         match report {
             None => {}
             Some(Report::Failing(since)) => {
@@ -301,21 +311,29 @@ fn attempt_of(
 }
 
 fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
-    let (id, event, kind) = (endpoint.id, attempt.event, attempt.kind.as_str());
-    let order = attempt.source.map(|(_, order)| order.to_string()).unwrap_or_default();
-    let status = attempt.status.unwrap_or_default();
-    let error = attempt.error.map(crate::SendErrorClass::name).unwrap_or_default();
-    let number = attempt.number;
+    let (id, url, webhook) = (endpoint.id, endpoint.url.without_query(), attempt.event);
+    let (event_type, number) = (attempt.kind.as_str(), attempt.number);
+    let (position, order) = attempt.source.map(|(position, order)| (position.0, order.to_string())).unzip();
+    let (position, order) = (position.unwrap_or_default(), order.unwrap_or_default());
+    let answer = match (attempt.status, attempt.error) {
+        (Some(status), _) => format!("status {status}"),
+        (None, error) => {
+            format!("{}: {}", error.map(crate::SendErrorClass::name).unwrap_or_default(), attempt.answer)
+        }
+    };
     match attempt.outcome {
         AttemptOutcome::Delivered => {
-            tracing::debug!(endpoint = %id, %event, kind, order, number, status, "an event was delivered");
+            tracing::debug!(endpoint = %id, %webhook, event_type, position, order, attempt = number, "an event was delivered");
         }
         AttemptOutcome::Retried => {
-            tracing::warn!(endpoint = %id, %event, kind, order, number, status, error, "an event was not accepted");
+            tracing::warn!(
+                endpoint = %id, url, %webhook, event_type, position, order, attempt = number, answer,
+                "an event was not delivered, and will be sent again"
+            );
         }
         AttemptOutcome::Failed => {
             tracing::error!(
-                endpoint = %id, %event, kind, order, number, status, error,
+                endpoint = %id, url, %webhook, event_type, position, order, attempt = number, answer,
                 "an event was given up after its last attempt; it can be sent again"
             );
         }

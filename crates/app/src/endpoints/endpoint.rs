@@ -29,7 +29,10 @@ impl EndpointUrl {
             return Err(EndpointUrlError::TooLong);
         }
         let url = Url::parse(text).map_err(|_| EndpointUrlError::Malformed)?;
-        if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(EndpointUrlError::Scheme);
+        }
+        if url.host().is_none() {
             return Err(EndpointUrlError::Malformed);
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -58,6 +61,11 @@ impl EndpointUrl {
         self.0.as_str()
     }
 
+    /// The URL without its query, which may have a secret: for logs.
+    pub fn without_query(&self) -> &str {
+        self.as_str().split('?').next().unwrap_or_default()
+    }
+
     /// Whether the URL is `https`.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
@@ -73,6 +81,9 @@ pub enum EndpointUrlError {
     /// The text is not an absolute URL of HTTP.
     #[error("must be an absolute URL such as https://example.com/webhooks")]
     Malformed,
+    /// The URL is not one of HTTP.
+    #[error("must begin with https://")]
+    Scheme,
     /// The URL has a user name or a password.
     #[error("must have no user name and no password")]
     Credentials,

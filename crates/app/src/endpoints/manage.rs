@@ -57,8 +57,13 @@ pub enum EndpointError {
     #[error("there is no such webhook endpoint")]
     NotFound,
     /// The service has no key from which secrets follow.
-    #[error("webhooks need a secret key: set `webhooks.secret_key`")]
+    #[error("webhooks need a key: set `webhooks.secret_key`")]
     NotConfigured,
+    /// The endpoint's secret follows from another key of the service.
+    #[error(
+        "the endpoint's secret follows from another `webhooks.secret_key`: set that key again, or rotate the secret"
+    )]
+    OtherKey,
     /// The URL is not allowed.
     #[error(transparent)]
     UrlNotAllowed(#[from] UrlNotAllowed),
@@ -123,7 +128,7 @@ impl Publisher {
         self.endpoints.add_endpoint(&endpoint, position).await?;
         self.wake_feed();
         let id = endpoint.id;
-        tracing::info!(endpoint = %id, url = endpoint.url.as_str(), "a webhook endpoint was created");
+        tracing::info!(endpoint = %id, url = endpoint.url.without_query(), "a webhook endpoint was created");
         Ok(NewSecret { endpoint: self.endpoint(id).await?, secret: self.sender.secret(id, 1) })
     }
 
@@ -206,8 +211,9 @@ impl Publisher {
     /// Sends an endpoint a test event, once, whether or not it is enabled, and waits for the answer.
     pub async fn send_test_event(&self, id: EndpointId) -> Result<Attempt, EndpointError> {
         let endpoint = self.endpoint(id).await?.endpoint.value;
-        if self.sender.key_id() != Some(endpoint.secret.key_id.as_str()) {
-            return Err(EndpointError::NotConfigured);
+        let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?;
+        if key_id != endpoint.secret.key_id {
+            return Err(EndpointError::OtherKey);
         }
         let (now, event) = (self.clock.now(), self.ids.random());
         let webhook = OutgoingWebhook {

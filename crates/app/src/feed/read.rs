@@ -41,13 +41,13 @@ pub struct FeedPage {
 #[derive(Debug, Error)]
 pub enum FeedPageError {
     /// The position is after the last event: it is of another installation, or of a time before a restore.
-    #[error("the last event has position {}", last.0)]
+    #[error("the position is beyond the end of the feed: the last event has position {}", last.0)]
     BeyondEnd {
         /// Position of the last event.
         last: Position,
     },
     /// Events after the position were deleted because of their age.
-    #[error("the oldest event that is kept has position {}", first.0)]
+    #[error("events after the position were deleted because of their age: the oldest one kept has position {}", first.0)]
     Deleted {
         /// Position of the oldest event that is kept.
         first: Position,

@@ -11,10 +11,8 @@ impl From<EndpointError> for Problem {
             error @ EndpointError::NotFound => {
                 Self::new(StatusCode::NOT_FOUND, "webhook_endpoint_not_found", error.to_string())
             }
-            EndpointError::NotConfigured => {
-                let detail = "the setting webhooks.secret_key is missing, or is not the key with which the endpoint's \
-                              secret was made: the operator must set it, or the secret must be rotated";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "webhooks_not_configured", detail)
+            error @ (EndpointError::NotConfigured | EndpointError::OtherKey) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "webhooks_not_configured", error.to_string())
             }
             EndpointError::UrlNotAllowed(reason) => {
                 Self::field(StatusCode::UNPROCESSABLE_ENTITY, "webhook_url_not_allowed", "url", reason)

@@ -85,6 +85,9 @@ impl Settings {
             timeout: Duration::from_secs(timeout_seconds.get().into()),
             ..SenderSettings::default()
         };
+        if allowed_networks.0.iter().any(|it| it.prefix_len() == 0) {
+            return Err("webhooks.allowed_networks: a network of every address would let webhooks go anywhere".into());
+        }
         // Checked before the database is opened; a wrong key names its setting.
         if let Err(problem) = HttpWebhookSender::new(sender.clone()) {
             let setting = found.map_or_else(|| "webhooks".to_owned(), |it| it.setting);
