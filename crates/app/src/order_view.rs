@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use paywright_domain::{
-    Anomaly, Dispute, IntentError, IntentId, LineItem, Operation, OperationKind, Order, OrderState, PaymentIntent,
-    Refund, RefundFailure, RefundId, RefundReason,
+    Anomaly, AnomalyKind, Dispute, IntentError, IntentId, LineItem, NoticeKind, Operation, OperationKind, Order,
+    OrderState, PaymentIntent, Refund, RefundFailure, RefundId, RefundReason,
 };
 use serde::Serialize;
 
@@ -117,6 +117,13 @@ pub(crate) struct AnomalyView<'a> {
 }
 
 impl<'a> AnomalyView<'a> {
+    /// View of `anomaly` without a reason that names an email address.
+    pub(crate) fn without_personal_data(anomaly: &'a Anomaly) -> Self {
+        let is_address = anomaly.kind == AnomalyKind::Notice(NoticeKind::ReceiptEmailRefused);
+        let view = Self::of(anomaly);
+        Self { reason: view.reason.filter(|_| !is_address), ..view }
+    }
+
     pub(crate) fn of(anomaly: &'a Anomaly) -> Self {
         Self {
             kind: anomaly.kind.name(),
@@ -265,7 +272,8 @@ impl<'a> IntentView<'a> {
 impl<'a> OrderView<'a> {
     /// View of `order` without its personal fields.
     pub(crate) fn without_personal_data(order: &'a Order) -> Self {
-        Self { personal: None, ..Self::of(order) }
+        let anomalies = order.anomalies.iter().map(AnomalyView::without_personal_data).collect();
+        Self { personal: None, anomalies, ..Self::of(order) }
     }
 
     /// View of `order`.

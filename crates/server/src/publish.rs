@@ -94,18 +94,22 @@ async fn free_permits(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> 
     Some(held)
 }
 
-/// Sends the webhooks of a batch, and wakes the deliverer: their queues may have further events.
+/// Sends the webhooks of a batch. Wakes the deliverer after each answer: its queue may have further events.
 async fn send(
     publisher: Publisher,
     waker: Arc<WorkerSignal>,
-    permits: Option<OwnedSemaphorePermit>,
+    mut permits: Option<OwnedSemaphorePermit>,
     batch: DeliveryBatch,
 ) {
-    if let Err(error) = publisher.deliver(batch).await {
+    // One slow answer holds one permit, not those of the whole batch.
+    let answered = |count| {
+        drop(permits.as_mut().and_then(|it| it.split(count)));
+        waker.wake_deliverer();
+    };
+    if let Err(error) = publisher.deliver(batch, answered).await {
         tracing::warn!(%error, "the deliverer cannot use the store now");
+        waker.wake_deliverer();
     }
-    drop(permits);
-    waker.wake_deliverer();
 }
 
 /// Deletes old events and attempts, some at a time.

@@ -112,7 +112,10 @@ const FILL: &str = "
     FROM webhook_endpoints AS endpoint
     CROSS JOIN feed ON feed.position > max(endpoint.position, ?2)
         AND feed.position <= max(endpoint.position, ?2) + ?3 AND feed.position <= ?4
-    WHERE endpoint.disabled_at IS NULL AND endpoint.position < ?4
+    WHERE endpoint.id IN (
+            SELECT id FROM webhook_endpoints
+            WHERE disabled_at IS NULL AND position < ?4 ORDER BY position, id LIMIT ?5
+        )
         AND (endpoint.kinds = '[]' OR feed.kind IN (SELECT value FROM json_each(endpoint.kinds)))
     GROUP BY endpoint.id, feed.order_id
     ON CONFLICT (endpoint_id, order_id) DO UPDATE SET
@@ -124,18 +127,31 @@ const FILL: &str = "
 /// Moves endpoints as [`FILL`] fills their queues.
 const MOVE: &str = "
     UPDATE webhook_endpoints SET position = min(max(position, ?1) + ?2, ?3)
-    WHERE disabled_at IS NULL AND position < ?3";
+    WHERE id IN (
+        SELECT id FROM webhook_endpoints
+        WHERE disabled_at IS NULL AND position < ?3 ORDER BY position, id LIMIT ?4
+    )";
+
+/// Largest number of positions by which one call moves all endpoints together: placements wait for it.
+const MOVED_MAX: i64 = 20_000;
 
 fn fill(db: &mut SqliteConnection, now: Timestamp, events: u16) -> Result<bool, Failure> {
     let range = feed::range(db)?;
     let (deleted, last, events) = (bound(range.deleted), bound(range.last), i64::from(events));
+    let endpoints = (MOVED_MAX / events.max(1)).max(1);
     diesel::sql_query(FILL)
         .bind::<BigInt, _>(now.unix_micros())
         .bind::<BigInt, _>(deleted)
         .bind::<BigInt, _>(events)
         .bind::<BigInt, _>(last)
+        .bind::<BigInt, _>(endpoints)
         .execute(db)?;
-    diesel::sql_query(MOVE).bind::<BigInt, _>(deleted).bind::<BigInt, _>(events).bind::<BigInt, _>(last).execute(db)?;
+    diesel::sql_query(MOVE)
+        .bind::<BigInt, _>(deleted)
+        .bind::<BigInt, _>(events)
+        .bind::<BigInt, _>(last)
+        .bind::<BigInt, _>(endpoints)
+        .execute(db)?;
     is_behind(db)
 }
 

@@ -5,13 +5,14 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use paywright_app::{
     ANSWER_BYTES_MAX, EndpointAnswer, EndpointId, EndpointUrl, OutgoingWebhook, SendError, SendErrorClass, SendResult,
-    UrlNotAllowed, WebhookSender,
+    UrlNotAllowed, WEBHOOKS_AT_ONCE, WebhookSender,
 };
 use paywright_domain::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, redirect};
 use secrecy::SecretString;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::addresses::AllowedAddresses;
@@ -45,13 +46,16 @@ impl Default for SenderSettings {
             // Standard Webhooks advises 15 to 30 seconds.
             timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(10),
-            idle_connections_max: 32,
+            idle_connections_max: 16,
         }
     }
 }
 
 /// Time after which an unused connection is closed. Each takes a file descriptor.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest time for which the body of an answer is read after its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Name and version of this program in the `User-Agent` header.
 const AGENT: &str = concat!("Paywright/", env!("CARGO_PKG_VERSION"));
 
@@ -73,6 +77,8 @@ pub struct HttpWebhookSender {
     key: Option<(ServiceKey, String)>,
     allowed: Arc<AllowedAddresses>,
     allow_http: bool,
+    /// A permit for each webhook that is being sent.
+    at_once: Semaphore,
 }
 
 impl HttpWebhookSender {
@@ -99,7 +105,13 @@ impl HttpWebhookSender {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(settings.idle_connections_max)
             .build()?;
-        Ok(Self { http, key, allowed, allow_http: settings.allow_http })
+        Ok(Self {
+            http,
+            key,
+            allowed,
+            allow_http: settings.allow_http,
+            at_once: Semaphore::new(WEBHOOKS_AT_ONCE.into()),
+        })
     }
 
     /// Signed request of a webhook, unless its URL is refused.
@@ -128,8 +140,12 @@ impl HttpWebhookSender {
 
     async fn attempt(&self, webhook: &OutgoingWebhook) -> Result<EndpointAnswer, SendError> {
         let request = self.request(webhook)?;
-        let answered = async { read_answer(request.send().await?, webhook.at).await };
-        answered.await.map_err(|error| send_error(&error, &host_and_port(&webhook.url)))
+        // Bounds the connections of this process, those of test events included.
+        let permit = self.at_once.acquire().await;
+        let answer = request.send().await.map_err(|error| send_error(&error, &host_and_port(&webhook.url)))?;
+        let answer = read_answer(answer, webhook.at).await;
+        drop(permit);
+        Ok(answer)
     }
 }
 
@@ -168,18 +184,22 @@ impl WebhookSender for HttpWebhookSender {
     }
 }
 
-/// Reads the status and the beginning of the body. The rest is not read: dropping the answer closes its connection.
-async fn read_answer(mut response: Response, at: Timestamp) -> reqwest::Result<EndpointAnswer> {
+/// Reads the status and the beginning of the body. The status decides: a body that breaks off, or does not come soon, is
+/// kept as far as it came. The rest is not read: dropping the answer closes its connection.
+async fn read_answer(mut response: Response, at: Timestamp) -> EndpointAnswer {
     let status = response.status().as_u16();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok());
     let retry_after_seconds = retry_after.and_then(|it| seconds_to_wait(it, at));
     let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES_MAX
-        && let Some(chunk) = response.chunk().await?
-    {
-        body.extend(chunk.iter().take(ANSWER_BYTES_MAX - body.len()));
-    }
-    Ok(EndpointAnswer { status, retry_after_seconds, body: storable(String::from_utf8_lossy(&body).into_owned()) })
+    let reading = async {
+        while body.len() < ANSWER_BYTES_MAX
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend(chunk.iter().take(ANSWER_BYTES_MAX - body.len()));
+        }
+    };
+    drop(tokio::time::timeout(BODY_TIMEOUT, reading).await);
+    EndpointAnswer { status, retry_after_seconds, body: storable(String::from_utf8_lossy(&body).into_owned()) }
 }
 
 /// Wait that a `Retry-After` header demands (RFC 9110, section 10.2.3): a number of seconds, or a date. `at` is the

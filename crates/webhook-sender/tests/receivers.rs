@@ -8,7 +8,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use paywright_app::{EndpointId, EndpointUrl, OutgoingWebhook, WebhookSender};
 use paywright_domain::Timestamp;
@@ -75,6 +75,8 @@ struct Receiver {
     process: Child,
     url: String,
     file: PathBuf,
+    /// Output of the process, which must stay open: it prints each stored event.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Drop for Receiver {
@@ -97,9 +99,10 @@ impl Receiver {
             .spawn()
             .expect("the interpreter runs: scripts/test installs it");
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("listening on port ").unwrap_or_else(|| panic!("it says {line:?}"));
-        Self { url: format!("http://127.0.0.1:{port}/webhooks"), process, file: file.to_owned() }
+        Self { url: format!("http://127.0.0.1:{port}/webhooks"), process, file: file.to_owned(), _output: output }
     }
 
     /// Sends an event, signed in so many seconds from now, and returns the status of the answer.

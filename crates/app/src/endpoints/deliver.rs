@@ -1,7 +1,7 @@
 //! Deliverer: sends the next event of each due queue to its endpoint.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -22,11 +22,17 @@ pub const QUEUES_AT_ONCE: u16 = 16;
 /// Largest number of webhooks that a process sends at the same time.
 pub const WEBHOOKS_AT_ONCE: u16 = 64;
 
-/// Largest number of webhooks that a process sends to one endpoint at the same time: a slow endpoint takes no more of
-/// the deliverer.
+/// Largest number of webhooks that a process sends to one endpoint at the same time, while less than half of
+/// [`WEBHOOKS_AT_ONCE`] is in use.
 const AT_ONCE_PER_ENDPOINT: usize = 32;
-/// The same, for an endpoint that accepts none.
-const AT_ONCE_PER_FAILING_ENDPOINT: usize = 4;
+/// The same, while more is in use: slow endpoints leave a part of the deliverer to the others.
+const AT_ONCE_PER_ENDPOINT_OF_MANY: usize = 8;
+/// The same, for an endpoint that has accepted none for [`FAILING_SECONDS`].
+const AT_ONCE_PER_FAILING_ENDPOINT: usize = 2;
+
+/// Age of a run of failures, in seconds, from which an endpoint counts as failing here. One order whose event is refused
+/// does not slow down the others.
+const FAILING_SECONDS: u32 = 60;
 
 /// Wait of a queue whose endpoint is sent as many webhooks as it may, in seconds.
 const BUSY_SECONDS: u32 = 1;
@@ -48,24 +54,50 @@ const LEASE_SECONDS: u32 = 2 * ATTEMPT_SECONDS_MAX;
 pub(crate) struct InDelivery(Mutex<BTreeMap<EndpointId, usize>>);
 
 impl InDelivery {
-    /// Reserves at most `wanted` webhooks for `endpoint`. Returns their number.
-    fn reserve(&self, endpoint: &Endpoint, wanted: usize) -> usize {
-        let most = if endpoint.failing.is_some() { AT_ONCE_PER_FAILING_ENDPOINT } else { AT_ONCE_PER_ENDPOINT };
+    /// Reserves at most `wanted` webhooks for `endpoint`.
+    fn reserve(self: &Arc<Self>, endpoint: EndpointId, is_failing: bool, wanted: usize) -> Reservation {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(endpoint.id).or_default();
+        let all: usize = counts.values().sum();
+        let most = if is_failing {
+            AT_ONCE_PER_FAILING_ENDPOINT
+        } else if all < usize::from(WEBHOOKS_AT_ONCE) / 2 {
+            AT_ONCE_PER_ENDPOINT
+        } else {
+            AT_ONCE_PER_ENDPOINT_OF_MANY
+        };
+        let count = counts.entry(endpoint).or_default();
         let reserved = wanted.min(most.saturating_sub(*count));
         *count += reserved;
-        reserved
+        Reservation { of: Arc::clone(self), endpoint, webhooks: reserved }
     }
+}
 
-    fn release(&self, endpoint: EndpointId, reserved: usize) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&endpoint) {
-            *count = count.saturating_sub(reserved);
+/// Webhooks that are reserved for an endpoint, until this value is dropped.
+#[derive(Debug)]
+struct Reservation {
+    of: Arc<InDelivery>,
+    endpoint: EndpointId,
+    webhooks: usize,
+}
+
+impl Reservation {
+    /// Gives back this many webhooks.
+    fn release(&mut self, webhooks: usize) {
+        let webhooks = webhooks.min(self.webhooks);
+        self.webhooks -= webhooks;
+        let mut counts = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.endpoint) {
+            *count = count.saturating_sub(webhooks);
             if *count == 0 {
-                counts.remove(&endpoint);
+                counts.remove(&self.endpoint);
             }
         }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.release(self.webhooks);
     }
 }
 
@@ -76,6 +108,7 @@ pub struct DeliveryBatch {
     queues: Vec<LeasedQueue>,
     /// End of the leases.
     until: Timestamp,
+    reservation: Reservation,
 }
 
 impl DeliveryBatch {
@@ -97,7 +130,7 @@ impl Publisher {
     /// the number of queues; 0 means that nothing is due.
     pub async fn run_deliveries(&self) -> Result<usize, StoreError> {
         let (leased, batches) = self.lease_deliveries(QUEUES_AT_ONCE).await?;
-        let done = join_all(batches.into_iter().map(|it| self.deliver(it))).await;
+        let done = join_all(batches.into_iter().map(|it| self.deliver(it, |_| ()))).await;
         done.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(leased)
     }
@@ -122,22 +155,32 @@ impl Publisher {
         let mut put_off = Vec::new();
         let endpoints = join_all(by_endpoint.keys().map(|it| self.endpoints.endpoint(*it))).await;
         for (mut queues, endpoint) in by_endpoint.into_values().zip(endpoints) {
-            // An endpoint that was deleted meanwhile has no queues left.
-            let Some(endpoint) = endpoint?.map(|it| it.endpoint) else { continue };
+            let endpoint = match endpoint {
+                Ok(Some(stored)) => stored.endpoint,
+                // An endpoint that was deleted meanwhile has no queues left.
+                Ok(None) => continue,
+                Err(error) => {
+                    // The queues are free again when their leases end; the other endpoints do not wait for that.
+                    tracing::warn!(%error, "a webhook endpoint cannot be read now");
+                    continue;
+                }
+            };
             let wait_seconds = self.wait_before_sending(&endpoint.value);
-            let reserved =
-                if wait_seconds.is_some() { 0 } else { self.in_delivery.reserve(&endpoint.value, queues.len()) };
-            let is_failing = endpoint.value.failing.is_some();
+            let wanted = if wait_seconds.is_some() { 0 } else { queues.len() };
+            let is_failing = endpoint.value.failing.is_some_and(|it| it.since.plus_seconds(FAILING_SECONDS) <= now);
+            let reservation = self.in_delivery.reserve(endpoint.value.id, is_failing, wanted);
             let busy_seconds = if is_failing { BUSY_FAILING_SECONDS } else { BUSY_SECONDS };
             let at = now.plus_seconds(wait_seconds.unwrap_or(busy_seconds));
-            let rest = queues.split_off(reserved);
+            let rest = queues.split_off(reservation.webhooks);
             put_off.extend(rest.iter().map(|it| self.release_of(it, QueueNext::Again { tries: it.tries, at }, None)));
             if !queues.is_empty() {
-                batches.push(DeliveryBatch { endpoint, queues, until });
+                batches.push(DeliveryBatch { endpoint, queues, until, reservation });
             }
         }
-        if !put_off.is_empty() {
-            self.endpoints.release_queues(&put_off).await?;
+        if !put_off.is_empty()
+            && let Err(error) = self.endpoints.release_queues(&put_off).await
+        {
+            tracing::warn!(%error, "queues cannot be put off now; they are free again when their leases end");
         }
         Ok((count, batches))
     }
@@ -165,32 +208,26 @@ impl Publisher {
         (!is_signed || !is_enabled).then_some(UNSIGNED_SECONDS)
     }
 
-    /// Sends the next event of each queue of `batch`, and releases each queue soon after its answer.
-    pub async fn deliver(&self, batch: DeliveryBatch) -> Result<(), StoreError> {
-        let DeliveryBatch { endpoint, queues, until } = batch;
-        let (id, reserved) = (endpoint.value.id, queues.len());
-        let delivered = self.deliver_queues(&endpoint.value, &queues, until).await;
-        self.in_delivery.release(id, reserved);
-        delivered
-    }
-
-    async fn deliver_queues(
-        &self,
-        endpoint: &Endpoint,
-        queues: &[LeasedQueue],
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Sends the next event of each queue of `batch`, and releases each queue soon after its answer. Calls `answered`
+    /// with the number of webhooks that have been answered since the last call.
+    pub async fn deliver(&self, batch: DeliveryBatch, mut answered: impl FnMut(usize)) -> Result<(), StoreError> {
+        let DeliveryBatch { endpoint: Versioned { value: endpoint, .. }, queues, until, mut reservation } = batch;
+        let (endpoint, queues) = (&endpoint, &queues);
         let sending: FuturesUnordered<_> = queues.iter().map(|it| self.send_next(endpoint, it, until)).collect();
         // The answers that are there at the same time are stored together.
-        let mut answered = sending.ready_chunks(usize::from(QUEUES_AT_ONCE));
-        while let Some(sent) = answered.next().await {
+        let mut chunks = sending.ready_chunks(usize::from(QUEUES_AT_ONCE));
+        while let Some(sent) = chunks.next().await {
+            let count = sent.len();
             let meanings: Vec<Meaning> = sent.iter().filter_map(|it| it.meaning).collect();
             let releases: Vec<QueueRelease> = sent.into_iter().map(|it| it.release).collect();
             // First, so that the queues of an endpoint that is gone are not due again at once.
             if let Err(error) = self.record_health(endpoint, &meanings).await {
                 tracing::warn!(endpoint = %endpoint.id, %error, "the state of a webhook endpoint cannot be stored now");
             }
-            self.endpoints.release_queues(&releases).await?;
+            let stored = self.endpoints.release_queues(&releases).await;
+            reservation.release(count);
+            answered(count);
+            stored?;
         }
         Ok(())
     }
@@ -280,19 +317,19 @@ impl Publisher {
 
     /// Tells operators about an endpoint.
     fn report(&self, endpoint: &Endpoint, report: Option<Report>) {
-        let (id, url) = (endpoint.id, endpoint.url.without_query());
+        let (id, host) = (endpoint.id, endpoint.url.host());
         match report {
             None => {}
             Some(Report::Failing(since)) => {
-                tracing::error!(endpoint = %id, url, %since, "a webhook endpoint accepts nothing");
+                tracing::error!(endpoint = %id, host, %since, "a webhook endpoint accepts nothing");
             }
             Some(Report::Disabled(reason)) => {
                 let reason = reason.name();
                 self.warnings.warn(format!(
-                    "Webhook endpoint {id} ({url}) was disabled ({reason}); its events wait until it is enabled."
+                    "Webhook endpoint {id} at {host} was disabled ({reason}); its events wait until it is enabled."
                 ));
             }
-            Some(Report::Recovered) => tracing::info!(endpoint = %id, url, "a webhook endpoint accepts events again"),
+            Some(Report::Recovered) => tracing::info!(endpoint = %id, host, "a webhook endpoint accepts events again"),
         }
     }
 }
@@ -311,7 +348,7 @@ fn attempt_of(
 }
 
 fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
-    let (id, url, webhook) = (endpoint.id, endpoint.url.without_query(), attempt.event);
+    let (id, host, webhook) = (endpoint.id, endpoint.url.host(), attempt.event);
     let (event_type, number) = (attempt.kind.as_str(), attempt.number);
     let (position, order) = attempt.source.map(|(position, order)| (position.0, order.to_string())).unzip();
     let (position, order) = (position.unwrap_or_default(), order.unwrap_or_default());
@@ -327,13 +364,13 @@ fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
         }
         AttemptOutcome::Retried => {
             tracing::warn!(
-                endpoint = %id, url, %webhook, event_type, position, order, attempt = number, answer,
+                endpoint = %id, host, %webhook, event_type, position, order, attempt = number, answer,
                 "an event was not delivered, and will be sent again"
             );
         }
         AttemptOutcome::Failed => {
             tracing::error!(
-                endpoint = %id, url, %webhook, event_type, position, order, attempt = number, answer,
+                endpoint = %id, host, %webhook, event_type, position, order, attempt = number, answer,
                 "an event was given up after its last attempt; it can be sent again"
             );
         }

@@ -37,15 +37,14 @@ impl Endpoint {
             let failing = Some(Failing { since: now, told: 0 });
             return Some((Self { failing, ..self.clone() }, None));
         };
-        if since.plus_seconds(DISABLED_AFTER_SECONDS) <= now {
-            return Some(self.disabled(DisabledReason::Failing, now));
-        }
         let due = TOLD_AFTER_SECONDS.iter().filter(|it| since.plus_seconds(**it) <= now).count();
         let due = u8::try_from(due).unwrap_or(told);
-        (due > told).then(|| {
+        if due > told {
+            // Operators are told before the endpoint is disabled, however long it had nothing to receive.
             let failing = Some(Failing { since, told: due });
-            (Self { failing, ..self.clone() }, Some(Report::Failing(since)))
-        })
+            return Some((Self { failing, ..self.clone() }, Some(Report::Failing(since))));
+        }
+        (since.plus_seconds(DISABLED_AFTER_SECONDS) <= now).then(|| self.disabled(DisabledReason::Failing, now))
     }
 
     /// The endpoint after an answer of 410 Gone at `now`, if that changes it.
@@ -115,6 +114,15 @@ mod tests {
         let (told, report) = failing.after_failure(at(2 * 86_400)).unwrap();
         assert_eq!((told.failing.unwrap().told, report), (2, Some(Report::Failing(at(0)))));
         assert_eq!(told.after_failure(at(2 * 86_400 + 1)), None);
+    }
+
+    #[test]
+    fn operators_are_told_before_an_endpoint_is_disabled() {
+        let (failing, _) = endpoint().after_failure(at(0)).unwrap();
+        let (told, report) = failing.after_failure(at(9 * 86_400)).unwrap();
+        assert_eq!((told.state, report), (EndpointState::Enabled, Some(Report::Failing(at(0)))));
+        let (disabled, _) = told.after_failure(at(9 * 86_400 + 5)).unwrap();
+        assert_ne!(disabled.state, EndpointState::Enabled);
     }
 
     #[test]

@@ -109,8 +109,7 @@ impl Publisher {
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?.to_owned();
         self.sender.check_url(&url)?;
         let range = self.feed.feed_range().await?;
-        let position = after.unwrap_or(range.last);
-        range.check(position)?;
+        let position = after.map_or(Ok(range.last), |it| range.resolve(it))?;
         if self.endpoints.endpoints(None, Self::ENDPOINTS_MAX).await?.len() >= usize::from(Self::ENDPOINTS_MAX) {
             return Err(EndpointError::TooManyEndpoints);
         }
@@ -128,7 +127,7 @@ impl Publisher {
         self.endpoints.add_endpoint(&endpoint, position).await?;
         self.wake_feed();
         let id = endpoint.id;
-        tracing::info!(endpoint = %id, url = endpoint.url.without_query(), "a webhook endpoint was created");
+        tracing::info!(endpoint = %id, host = endpoint.url.host(), "a webhook endpoint was created");
         Ok(NewSecret { endpoint: self.endpoint(id).await?, secret: self.sender.secret(id, 1) })
     }
 
@@ -249,7 +248,7 @@ impl Publisher {
 
     /// Sends an endpoint every event after `after`, again if it has received it before.
     pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
-        self.feed.feed_range().await?.check(after)?;
+        let after = self.feed.feed_range().await?.resolve(after)?;
         if !self.endpoints.set_endpoint_position(id, after).await? {
             return Err(EndpointError::NotFound);
         }

@@ -146,7 +146,7 @@ impl<'a> ChangeView<'a> {
                 funds_withdrawn: *withdrawn,
                 funds_reinstated: *reinstated,
             },
-            Fact::AnomalyFound { anomaly } => Self::Anomaly { anomaly: AnomalyView::of(anomaly) },
+            Fact::AnomalyFound { anomaly } => Self::Anomaly { anomaly: AnomalyView::without_personal_data(anomaly) },
             Fact::OrderPlaced { .. }
             | Fact::IntentRequested { .. }
             | Fact::IntentRefused { .. }

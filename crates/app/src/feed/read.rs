@@ -65,8 +65,7 @@ impl Publisher {
     pub async fn feed_page(&self, request: FeedPageRequest) -> Result<FeedPage, FeedPageError> {
         let FeedPageRequest { after, limit, types, order } = request;
         let range = self.feed.feed_range().await?;
-        let after = after.unwrap_or(range.deleted);
-        range.check(after)?;
+        let after = range.resolve(after.unwrap_or(Position::START))?;
         // The events of one order, and those of all types, are found without looking through others.
         let is_scan = order.is_none() && !types.is_empty();
         let until = if is_scan { after.plus(SCANNED_MAX).min(range.last) } else { range.last };
@@ -96,14 +95,17 @@ impl Publisher {
 }
 
 impl crate::FeedRange {
-    /// Checks that every event after `after` is in the feed. The start is no exception: it stands for position 0.
-    pub(crate) fn check(self, after: Position) -> Result<(), FeedPageError> {
+    /// Checks that every event after `after` is in the feed. The start stands for the oldest event that is kept.
+    pub(crate) fn resolve(self, after: Position) -> Result<Position, FeedPageError> {
+        if after == Position::START {
+            return Ok(self.deleted);
+        }
         if after > self.last {
             return Err(FeedPageError::BeyondEnd { last: self.last });
         }
         if after < self.deleted {
             return Err(FeedPageError::Deleted { first: self.deleted.plus(1) });
         }
-        Ok(())
+        Ok(after)
     }
 }

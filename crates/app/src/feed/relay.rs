@@ -15,9 +15,6 @@ const EVENTS_AT_ONCE: u16 = 1000;
 /// Length of the relay's lease, in seconds. Each append extends it.
 const LEASE_SECONDS: u32 = 20;
 
-/// Remaining length of a lease below which it is taken anew, in seconds.
-const LEASE_REST_SECONDS: u32 = 5;
-
 /// Longest time between two checks for endpoints that are behind the feed, in seconds. They are checked at once after an
 /// append by this process.
 const FILL_SECONDS: u32 = 1;
@@ -124,10 +121,11 @@ impl Publisher {
         Ok(count)
     }
 
-    /// Lease that this process has, if it is not about to end.
+    /// Lease that this process has, until its end: from then on it can be leased anew. An append under a lease that has
+    /// just ended is still correct, since it fails if another process has leased the feed.
     fn held_lease(&self) -> Option<FeedLease> {
-        let rest = self.clock.now().plus_seconds(LEASE_REST_SECONDS);
-        self.feed_state.change(|it| it.lease).filter(|(_, until)| rest < *until).map(|(lease, _)| lease)
+        let now = self.clock.now();
+        self.feed_state.change(|it| it.lease).filter(|(_, until)| now < *until).map(|(lease, _)| lease)
     }
 
     async fn lease_feed(&self) -> Result<Option<FeedLease>, StoreError> {

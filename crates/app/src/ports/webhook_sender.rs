@@ -88,7 +88,7 @@ pub enum SendErrorClass {
     Tls,
     /// The time limit passed.
     Timeout,
-    /// The connection broke before the answer was complete.
+    /// The connection broke before the status and the headers of the answer were complete.
     Interrupted,
 }
 

@@ -166,6 +166,20 @@ async fn facts_of_a_process_that_died_get_their_positions_from_another() {
     assert_eq!(it.feed().await.len(), 8, "nothing is put twice");
 }
 
+/// No time after an append is without a relay, whatever is left of its lease.
+#[tokio::test]
+async fn a_relay_appends_at_any_time_after_its_last_append() {
+    for pause_seconds in [1, 14, 16, 19, 20, 21, 3600] {
+        let it = Published::open().await;
+        it.shop.placed().await;
+        it.relay().await;
+        it.shop.clock.advance_seconds(pause_seconds);
+        it.shop.placed().await;
+        it.relay().await;
+        assert_eq!(it.feed().await.len(), 2, "{pause_seconds}");
+    }
+}
+
 #[tokio::test]
 async fn a_stopped_relay_leaves_the_feed_to_others_at_once() {
     let it = Published::open().await;

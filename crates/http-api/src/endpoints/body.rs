@@ -58,7 +58,11 @@ fn url(value: &Value) -> Result<EndpointUrl, Reason> {
 }
 
 fn description(value: &Value) -> Result<String, Reason> {
-    Ok(Text::<0, { Publisher::ENDPOINT_DESCRIPTION_CHARS_MAX }>::new(string(value)?)?.to_string())
+    let text = Text::<0, { Publisher::ENDPOINT_DESCRIPTION_CHARS_MAX }>::new(string(value)?)?.to_string();
+    if text.chars().any(char::is_control) {
+        return Err("must have no control characters, such as line breaks".into());
+    }
+    Ok(text)
 }
 
 /// Reads types of events; the empty list means all of them.

@@ -198,7 +198,7 @@ async fn a_refused_call_names_its_field_and_changes_nothing() {
     for (to, body, status, code, field, says) in [
         ("", json!({}), 422, invalid, "url", "is missing"),
         ("", with("url", json!("example.com/x")), 422, invalid, "url", "must be an absolute URL"),
-        ("", with("url", json!("ftp://example.com/x")), 422, invalid, "url", "must be an absolute URL"),
+        ("", with("url", json!("ftp://example.com/x")), 422, invalid, "url", "must begin with https://"),
         ("", with("url", json!("https://example.com")), 422, invalid, "url", "must have a path"),
         ("", with("url", json!("https://u:p@example.com/x")), 422, invalid, "url", "no user name and no password"),
         ("", with("url", json!("https://example.com/x#y")), 422, invalid, "url", "must have no fragment"),
