@@ -30,11 +30,11 @@ use paywright_app::{
     Changes, Clock, DeletedFeedEvents, Endpoints, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery,
     FeedRange, Ids, Lease, Position, Publisher, PublisherPorts, Store, StoreError, UnpositionedFact, Version,
 };
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_domain::{Fact, IntentId, Order, OrderId, Timestamp};
 use paywright_store_postgres::PostgresStore;
 use paywright_store_sqlite::SqliteStore;
 use paywright_testkit::postgres::connect;
-use paywright_testkit::{Cluster, CountingWaker, ScriptedSender, new_order};
+use paywright_testkit::{Cluster, CountingWaker, ScriptedSender, new_order, usd};
 use rig::{ORDER, Running, Shop};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -138,7 +138,7 @@ async fn rate<S: Store + Feed + 'static>(timed: &Arc<Timed<S>>, publisher: Optio
                     let order = changes.order.id;
                     if !is_published {
                         changes.snapshot = None;
-                        changes.facts.clear();
+                        changes.facts = vec![internal_fact()];
                     }
                     match timed.store.commit(changes).await {
                         Ok(()) => {}
@@ -164,6 +164,11 @@ async fn rate<S: Store + Feed + 'static>(timed: &Arc<Timed<S>>, publisher: Optio
         relay.await.unwrap();
     }
     rate
+}
+
+/// Fact that stays out of the feed, in place of the public one: a commit stored a fact before there was a feed, too.
+fn internal_fact() -> Fact {
+    Fact::ProceedsKnown { intent: IntentId::new("pi_12345678").unwrap(), gross: usd(12_450), fee: usd(391) }
 }
 
 fn placed() -> Changes {
