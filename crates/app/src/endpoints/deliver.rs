@@ -12,8 +12,8 @@ use super::health::Report;
 use super::retry::Meaning;
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
-    ATTEMPTS_MAX, EndpointAnswer, FeedEvent, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease,
-    SendResult, StoreError, Versioned,
+    EndpointAnswer, FeedEvent, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult,
+    StoreError,
 };
 
 /// Largest number of queues that are leased in one step.
@@ -104,7 +104,7 @@ impl Drop for Reservation {
 /// Leased queues of one endpoint.
 #[derive(Debug)]
 pub struct DeliveryBatch {
-    endpoint: Versioned<Endpoint>,
+    endpoint: Endpoint,
     queues: Vec<LeasedQueue>,
     /// End of the leases.
     until: Timestamp,
@@ -156,7 +156,7 @@ impl Publisher {
         let endpoints = join_all(by_endpoint.keys().map(|it| self.endpoints.endpoint(*it))).await;
         for (mut queues, endpoint) in by_endpoint.into_values().zip(endpoints) {
             let endpoint = match endpoint {
-                Ok(Some(stored)) => stored.endpoint,
+                Ok(Some(stored)) => stored.endpoint.value,
                 // An endpoint that was deleted meanwhile has no queues left.
                 Ok(None) => continue,
                 Err(error) => {
@@ -165,10 +165,10 @@ impl Publisher {
                     continue;
                 }
             };
-            let wait_seconds = self.wait_before_sending(&endpoint.value);
+            let wait_seconds = self.wait_before_sending(&endpoint);
             let wanted = if wait_seconds.is_some() { 0 } else { queues.len() };
-            let is_failing = endpoint.value.failing.is_some_and(|it| it.since.plus_seconds(FAILING_SECONDS) <= now);
-            let reservation = self.in_delivery.reserve(endpoint.value.id, is_failing, wanted);
+            let is_failing = endpoint.failing.is_some_and(|it| it.since.plus_seconds(FAILING_SECONDS) <= now);
+            let reservation = self.in_delivery.reserve(endpoint.id, is_failing, wanted);
             let busy_seconds = if is_failing { BUSY_FAILING_SECONDS } else { BUSY_SECONDS };
             let at = now.plus_seconds(wait_seconds.unwrap_or(busy_seconds));
             let rest = queues.split_off(reservation.webhooks);
@@ -211,7 +211,7 @@ impl Publisher {
     /// Sends the next event of each queue of `batch`, and releases each queue soon after its answer. Calls `answered`
     /// with the number of webhooks that have been answered since the last call.
     pub async fn deliver(&self, batch: DeliveryBatch, mut answered: impl FnMut(usize)) -> Result<(), StoreError> {
-        let DeliveryBatch { endpoint: Versioned { value: endpoint, .. }, queues, until, mut reservation } = batch;
+        let DeliveryBatch { endpoint, queues, until, mut reservation } = batch;
         let (endpoint, queues) = (&endpoint, &queues);
         let sending: FuturesUnordered<_> = queues.iter().map(|it| self.send_next(endpoint, it, until)).collect();
         // The answers that are there at the same time are stored together.
@@ -299,20 +299,10 @@ impl Publisher {
         if change(endpoint).is_none() {
             return Ok(());
         }
-        let mut attempt = 1;
-        loop {
-            let Some(stored) = self.endpoints.endpoint(endpoint.id).await? else { return Ok(()) };
-            let Versioned { version, value } = stored.endpoint;
-            let Some((value, report)) = change(&value) else { return Ok(()) };
-            match self.endpoints.change_endpoint(&Versioned { version, value }, now).await {
-                Ok(()) => {
-                    self.report(endpoint, report);
-                    return Ok(());
-                }
-                Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error),
-            }
+        if let Some(report) = self.change_stored(endpoint.id, change).await? {
+            self.report(endpoint, report);
         }
+        Ok(())
     }
 
     /// Tells operators about an endpoint.

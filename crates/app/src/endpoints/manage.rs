@@ -275,17 +275,30 @@ impl Publisher {
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint + Send + Sync,
     ) -> Result<StoredEndpoint, EndpointError> {
+        let change_if_any = |it: &Endpoint| {
+            let changed = change(it.clone());
+            (changed != *it).then_some((changed, ()))
+        };
+        self.change_stored(id, change_if_any).await?;
+        self.endpoint(id).await
+    }
+
+    /// Changes an endpoint as `change` decides on what is stored, and again if another writer came first. Returns what
+    /// `change` gave beside the endpoint; `None` if it changes nothing, or if there is no such endpoint.
+    pub(super) async fn change_stored<T>(
+        &self,
+        id: EndpointId,
+        change: impl Fn(&Endpoint) -> Option<(Endpoint, T)>,
+    ) -> Result<Option<T>, StoreError> {
         let mut attempt = 1;
         loop {
-            let StoredEndpoint { endpoint: Versioned { version, value }, position } = self.endpoint(id).await?;
-            let changed = Versioned { version, value: change(value.clone()) };
-            if changed.value == value {
-                return Ok(StoredEndpoint { endpoint: changed, position });
-            }
-            match self.endpoints.change_endpoint(&changed, self.clock.now()).await {
-                Ok(()) => return self.endpoint(id).await,
+            let Some(stored) = self.endpoints.endpoint(id).await? else { return Ok(None) };
+            let Versioned { version, value } = stored.endpoint;
+            let Some((value, given)) = change(&value) else { return Ok(None) };
+            match self.endpoints.change_endpoint(&Versioned { version, value }, self.clock.now()).await {
+                Ok(()) => return Ok(Some(given)),
                 Err(StoreError::Conflict) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }
