@@ -168,13 +168,16 @@ impl Answer {
     pub(crate) fn code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
+
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let replayed = response.headers().contains_key("idempotent-replayed");
+        let status = response.status().as_u16();
+        Self { status, replayed, body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default() }
+    }
 }
 
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    let replayed = response.headers().contains_key("idempotent-replayed");
-    let status = response.status().as_u16();
-    Answer { status, replayed, body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default() }
+    Answer::of(request.send().await.unwrap()).await
 }
 
 pub(crate) fn client() -> Client {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::program::{TIMEOUT, answer, two_lines};
+use crate::program::{Answer, TIMEOUT, two_lines};
 use crate::served::Served;
 
 /// Limit of open files of the program: it leaves about 200 connections beside those of the store and of Stripe.
@@ -75,22 +75,44 @@ async fn attack(address: String, attack: Attack) -> (&'static str, String) {
     (attack.name, status)
 }
 
+/// Maximum of connections that one request of another client may lose to new connections of the attackers.
+const DISPLACED_MAX: usize = 10;
+
 /// Checks health and places orders until `until`, and returns the number of answers.
 async fn serves_others(served: &Served, until: impl Fn() -> bool) -> usize {
     let mut answered = 0;
     while !until() {
-        // On new connections, as of clients that come during the attack.
-        let http = Client::builder().timeout(TIMEOUT).no_proxy().pool_max_idle_per_host(0).build().unwrap();
-        let health = answer(http.get(format!("http://{}/healthz", served.address(0)))).await;
+        let health =
+            answered_after_displacements(|http| http.get(format!("http://{}/healthz", served.address(0)))).await;
         assert_eq!(health.status, 200, "{health:?}");
-        let order = http.post(format!("http://{}/api/v1/shop/orders", served.address(0)));
-        let order = order.header("x-api-key", &served.key).header("content-type", "application/json");
-        let placed = answer(order.body(two_lines().to_string())).await;
+        let key = format!("others-{answered}");
+        let placed = answered_after_displacements(|http| {
+            let order = http.post(format!("http://{}/api/v1/shop/orders", served.address(0)));
+            let order = order.header("x-api-key", &served.key).header("idempotency-key", &key);
+            order.header("content-type", "application/json").body(two_lines().to_string())
+        });
+        let placed = placed.await;
         assert_eq!(placed.status, 201, "{placed:?}");
         answered += 2;
         sleep(Duration::from_millis(50)).await;
     }
     answered
+}
+
+/// Sends a request on a new connection, as of a client that comes during the attack. While it sends its request, more
+/// connections than the program may have can arrive: then it is closed for them, and the client tries again.
+async fn answered_after_displacements(request: impl Fn(&Client) -> RequestBuilder) -> Answer {
+    let mut displaced = 0;
+    loop {
+        let http = Client::builder().timeout(TIMEOUT).no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        match request(&http).send().await {
+            Ok(response) => return Answer::of(response).await,
+            Err(error) if error.is_timeout() || displaced == DISPLACED_MAX => {
+                panic!("{displaced} times closed: {error:?}")
+            }
+            Err(_) => displaced += 1,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
