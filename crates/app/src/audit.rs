@@ -115,7 +115,7 @@ impl App {
         let mut older_than = None;
         loop {
             let query = OrderQuery { customer: None, older_than, limit: Self::PAGE_MAX };
-            let page = self.store.orders(&query).await?;
+            let page = self.store.orders.orders(&query).await?;
             for order in &page {
                 // Stripe's objects of an order are newer than the order, so all of them are within the list.
                 let theirs = provider.remove(&order.id).unwrap_or_default();
@@ -222,7 +222,7 @@ impl App {
         if let Some(order) = listed.get(intent) {
             return Ok(Some(*order));
         }
-        Ok(self.store.order(&OrderRef::Intent(intent.clone())).await?.map(|it| it.value.id))
+        Ok(self.store.orders.order(&OrderRef::Intent(intent.clone())).await?.map(|it| it.value.id))
     }
 
     async fn audit_order(

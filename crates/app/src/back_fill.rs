@@ -33,7 +33,7 @@ impl App {
         let first = !self.has_walked.load(Ordering::Relaxed);
         let due = CursorDue::now(lease.now, self.settings.back_fill_seconds);
         let due = if first { CursorDue { by: due.latest, ..due } } else { due };
-        let Some(mut cursor) = self.store.lease_cursor(BACK_FILL, lease, due).await? else { return Ok(false) };
+        let Some(mut cursor) = self.store.cursors.lease_cursor(BACK_FILL, lease, due).await? else { return Ok(false) };
         self.has_walked.store(true, Ordering::Relaxed);
         let before = cursor.value.clone();
         let more = match WorkId::Background(BACK_FILL).scope(self.walk(&mut cursor)).await {
@@ -50,9 +50,9 @@ impl App {
         }
         let now = self.clock.now();
         let again = if more { 0 } else { self.settings.back_fill_seconds };
-        self.store.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
+        self.store.cursors.move_cursor(BACK_FILL, lease.owner, &cursor, now.plus_seconds(again)).await?;
         if !more {
-            self.store.forget_events(now.minus_seconds(RETENTION_SECONDS)).await?;
+            self.store.inbox.forget_events(now.minus_seconds(RETENTION_SECONDS)).await?;
         }
         Ok(more)
     }
@@ -73,7 +73,7 @@ impl App {
                 page => page?,
             };
             let ids: Vec<String> = page.events.iter().map(|it| it.id.clone()).collect();
-            let known: HashSet<String> = self.store.known_events(&ids).await?.into_iter().collect();
+            let known: HashSet<String> = self.store.inbox.known_events(&ids).await?.into_iter().collect();
             for event in page.events {
                 if !known.contains(&event.id) {
                     self.process_missed(event).await?;

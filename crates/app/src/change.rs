@@ -157,7 +157,7 @@ impl App {
         let received = received.map(|it| ReceivedEvent { order: Some(order.id), ..it });
         if decision.order == order {
             if let Some(event) = &received {
-                self.store.record_event(event).await?;
+                self.store.inbox.record_event(event).await?;
             }
             return Ok(Attempt::Done(order));
         }
@@ -173,7 +173,7 @@ impl App {
         let urgent = changes.tasks.iter().any(|it| it.due_at <= changes.at);
         let is_public = changes.snapshot.is_some();
         let change = log::Change::of(&changes);
-        let committed = self.store.commit(changes).await;
+        let committed = self.store.orders.commit(changes).await;
         change.log(&committed);
         committed?;
         if urgent {
@@ -224,7 +224,7 @@ impl App {
         access: &Access,
     ) -> Result<Option<Versioned<Order>>, StoreError> {
         for name in names {
-            if let Some(found) = self.store.order(name).await? {
+            if let Some(found) = self.store.orders.order(name).await? {
                 log::found(name, &found.value);
                 return Ok(Some(found).filter(|it| access.permits(&it.value)));
             }

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::deadline::Deadline;
 use crate::{
-    ApiKey, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey,
-    IdempotencyRecord, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
-    OrderRef, PriceList, ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Version,
-    Versioned,
+    ApiKey, ApiKeys, CartRef, Carts, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics,
+    EventClosing, IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent,
+    LeasedTask, LostOrderDecision, OrderQuery, OrderRef, Orders, PriceList, ReceivedEvent, RecordedFact, Rescheduled,
+    StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Version, Versioned,
 };
 
 /// Record of whether a write of this request was committed, or ended with an unknown outcome. From then on every
@@ -78,6 +78,20 @@ impl Doubt {
     }
 }
 
+/// Ports to the store for one request.
+pub(crate) fn remembering(store: &StorePorts, doubt: &Arc<Doubt>) -> StorePorts {
+    let StorePorts { orders, tasks, inbox, cursors, api_keys, installations, diagnostics } = store;
+    StorePorts {
+        orders: Arc::new(Remembering::new(Arc::clone(orders), Arc::clone(doubt))),
+        tasks: Arc::new(Remembering::new(Arc::clone(tasks), Arc::clone(doubt))),
+        inbox: Arc::new(Remembering::new(Arc::clone(inbox), Arc::clone(doubt))),
+        cursors: Arc::new(Remembering::new(Arc::clone(cursors), Arc::clone(doubt))),
+        api_keys: Arc::new(Remembering::new(Arc::clone(api_keys), Arc::clone(doubt))),
+        installations: Arc::new(Remembering::new(Arc::clone(installations), Arc::clone(doubt))),
+        diagnostics: Arc::new(Remembering::new(Arc::clone(diagnostics), Arc::clone(doubt))),
+    }
+}
+
 /// Port to the store for one request: applies its deadline, and records its writes.
 pub(crate) struct Remembering<P: ?Sized> {
     port: Arc<P>,
@@ -91,7 +105,7 @@ impl<P: ?Sized> Remembering<P> {
 }
 
 #[async_trait]
-impl Store for Remembering<dyn Store> {
+impl Orders for Remembering<dyn Orders> {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         self.doubt.read(self.port.order(which)).await
     }
@@ -119,7 +133,10 @@ impl Store for Remembering<dyn Store> {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.doubt.write(self.port.commit(changes)).await
     }
+}
 
+#[async_trait]
+impl TaskQueue for Remembering<dyn TaskQueue> {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         self.doubt.read(self.port.lease_tasks(lease)).await
     }
@@ -135,7 +152,10 @@ impl Store for Remembering<dyn Store> {
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         self.doubt.read(self.port.tasks(order)).await
     }
+}
 
+#[async_trait]
+impl Inbox for Remembering<dyn Inbox> {
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
         self.doubt.write(self.port.record_event(event)).await
     }
@@ -155,7 +175,10 @@ impl Store for Remembering<dyn Store> {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.doubt.read(self.port.forget_events(before)).await
     }
+}
 
+#[async_trait]
+impl Cursors for Remembering<dyn Cursors> {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         self.doubt.read(self.port.lease_cursor(name, lease, due)).await
     }
@@ -169,7 +192,10 @@ impl Store for Remembering<dyn Store> {
     ) -> Result<bool, StoreError> {
         self.doubt.read(self.port.move_cursor(name, owner, cursor, due_at)).await
     }
+}
 
+#[async_trait]
+impl ApiKeys for Remembering<dyn ApiKeys> {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         self.doubt.read(self.port.api_key(digest)).await
     }
@@ -185,7 +211,10 @@ impl Store for Remembering<dyn Store> {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.doubt.write(self.port.revoke_api_key(id, at)).await
     }
+}
 
+#[async_trait]
+impl Installations for Remembering<dyn Installations> {
     async fn installation(&self) -> Result<Installation, StoreError> {
         self.doubt.read(self.port.installation()).await
     }
@@ -209,7 +238,10 @@ impl Store for Remembering<dyn Store> {
     ) -> Result<Option<LostOrderDecision>, StoreError> {
         self.doubt.write(self.port.decide_on_lost_order(order, decision)).await
     }
+}
 
+#[async_trait]
+impl Diagnostics for Remembering<dyn Diagnostics> {
     async fn probe(&self) -> Result<(), StoreError> {
         self.doubt.read(self.port.probe()).await
     }

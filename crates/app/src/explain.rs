@@ -9,7 +9,7 @@ use paywright_domain::{
     RefundOrigin, RefundStatus, Task, Timestamp,
 };
 
-use crate::{Access, App, Cause, GetOrderError, OrderRef, RecordedFact, Store, StoreError, StoredTask};
+use crate::{Access, App, Cause, GetOrderError, OrderRef, Orders, RecordedFact, StoreError, StoredTask, TaskQueue};
 
 /// Explanation of an order: reasons for its state, history and next tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +56,18 @@ impl App {
     /// Explains an order that the caller may see.
     pub async fn explain(&self, which: &OrderRef, access: &Access) -> Result<Explanation, GetOrderError> {
         let order = self.load(which, access).await?.value;
-        Ok(explain_order(&*self.store, order).await?)
+        Ok(explain_order(&*self.store.orders, &*self.store.tasks, order).await?)
     }
 }
 
 /// Explains an order from the store alone, so that it works where no server is running.
-pub async fn explain_order(store: &dyn Store, order: Order) -> Result<Explanation, StoreError> {
-    let facts = store.facts(order.id).await?;
-    let tasks = store.tasks(order.id).await?;
+pub async fn explain_order(
+    orders: &dyn Orders,
+    tasks: &dyn TaskQueue,
+    order: Order,
+) -> Result<Explanation, StoreError> {
+    let facts = orders.facts(order.id).await?;
+    let tasks = tasks.tasks(order.id).await?;
     let because = because(&order);
     let timeline = facts.into_iter().map(Moment::of).collect();
     let next = tasks.into_iter().map(|it| NextStep::of(it, &order)).collect();

@@ -43,24 +43,24 @@ impl App {
         let now = self.clock.now();
         let found = match self.known_keys.fresh(digest, now) {
             Some(key) => Some(key),
-            None => self.store.api_key(digest).await?.inspect(|it| self.known_keys.remember(it, now)),
+            None => self.store.api_keys.api_key(digest).await?.inspect(|it| self.known_keys.remember(it, now)),
         };
         Ok(found.filter(|it| it.is_active(now)))
     }
 
     /// Stores a new API key.
     pub async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.store.add_api_key(key).await
+        self.store.api_keys.add_api_key(key).await
     }
 
     /// Reads all API keys, the newest first.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.store.api_keys().await
+        self.store.api_keys.api_keys().await
     }
 
     /// Revokes an API key for good, in this process at once. Returns whether there is such a key.
     pub async fn revoke_api_key(&self, id: Uuid) -> Result<bool, StoreError> {
-        let known = self.store.revoke_api_key(id, self.clock.now()).await;
+        let known = self.store.api_keys.revoke_api_key(id, self.clock.now()).await;
         self.known_keys.forget_all();
         known
     }

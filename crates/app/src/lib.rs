@@ -74,6 +74,8 @@ pub use list_orders::{ListOrdersError, OrderPage};
 pub use order_view::{LineView, OrderView, PersonalView, RefundView};
 pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
+pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
+pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, StoredEndpoint};
 pub use ports::feed::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
@@ -82,17 +84,18 @@ pub use ports::feed::{
 pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
-pub use ports::idempotency::IdempotencyOutcome;
+pub use ports::idempotency::{IdempotencyKey, IdempotencyOutcome, IdempotencyRecord};
 pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
-pub use ports::inbox::{EventClosing, EventStatus, LeasedEvent, ReceivedEvent};
-pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
-pub use ports::store::{
-    ApiKey, CLOCK_TOLERANCE_SECONDS, Cause, Changes, CompletedOrdersQuery, Cursor, CursorDue, DiskFull, IdempotencyKey,
-    IdempotencyRecord, Installation, LateTasks, Lease, LeasedTask, LostOrderDecision, OrderQuery, OrderRef,
-    OrderRefError, RecordedFact, Rescheduled, ScheduledTask, Scope, Store, StoreError, StoredTask, TaskRelease,
-    UnknownScope, Version, Versioned,
+pub use ports::inbox::{EventClosing, EventStatus, Inbox, LeasedEvent, ReceivedEvent};
+pub use ports::installations::{Installation, Installations, LostOrderDecision};
+pub use ports::lease::{CLOCK_TOLERANCE_SECONDS, Lease};
+pub use ports::orders::{
+    Cause, Changes, CompletedOrdersQuery, OrderQuery, OrderRef, OrderRefError, Orders, RecordedFact, ScheduledTask,
 };
+pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
+pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
 pub use ports::storefront::{CartRef, Carts, PriceList};
+pub use ports::tasks::{LateTasks, LeasedTask, Rescheduled, StoredTask, TaskQueue, TaskRelease};
 pub use ports::wallet::{SavedCard, Wallet};
 pub use ports::webhook_sender::{
     ANSWER_BYTES_MAX, EndpointAnswer, OutgoingWebhook, SendError, SendErrorClass, SendResult, UrlNotAllowed,
@@ -117,7 +120,7 @@ pub const ATTEMPTS_MAX: u32 = 16;
 #[derive(Clone)]
 pub struct Ports {
     /// Database of the orders.
-    pub store: Arc<dyn Store>,
+    pub store: StorePorts,
     /// Stripe, for requests that callers wait for.
     pub gateway: Arc<dyn PaymentGateway>,
     /// Stripe, for the worker: requests that callers wait for are sent before its own.
@@ -164,7 +167,7 @@ impl Default for Settings {
 /// Use cases of orders, with their ports and settings.
 #[derive(Clone)]
 pub struct App {
-    store: Arc<dyn Store>,
+    store: StorePorts,
     gateway: Arc<dyn PaymentGateway>,
     background: Arc<dyn PaymentGateway>,
     records: Arc<dyn ProviderRecords>,
@@ -221,7 +224,7 @@ impl App {
     #[must_use]
     pub fn for_request(&self) -> Self {
         let doubt = Arc::new(doubt::Doubt::new(Arc::clone(&self.clock)));
-        let store = Arc::new(doubt::Remembering::new(Arc::clone(&self.store), Arc::clone(&doubt)));
+        let store = doubt::remembering(&self.store, &doubt);
         Self { store, doubt: Some(doubt), ..self.clone() }
     }
 

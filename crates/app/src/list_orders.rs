@@ -36,7 +36,7 @@ impl App {
             Access::Customer(_) | Access::Order(_) => return Err(ListOrdersError::NotAllowed),
         };
         let limit = query.limit.clamp(1, Self::PAGE_MAX);
-        let mut orders = self.store.orders(&OrderQuery { customer, limit: limit + 1, ..query }).await?;
+        let mut orders = self.store.orders.orders(&OrderQuery { customer, limit: limit + 1, ..query }).await?;
         let more = orders.len() > usize::from(limit);
         orders.truncate(usize::from(limit));
         let next = if more { orders.last().map(|it| it.id) } else { None };

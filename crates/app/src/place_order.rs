@@ -123,7 +123,7 @@ impl App {
             Some(earlier) => return Ok(Some(earlier)),
             None if !in_doubt => {
                 if let Some(request) = request
-                    && let Some(lost) = self.store.lost_order(order.id).await?
+                    && let Some(lost) = self.store.installations.lost_order(order.id).await?
                 {
                     return self.recovered_placement(request, lost, order).await.map(Some);
                 }
@@ -135,7 +135,7 @@ impl App {
         }
         // In doubt, the same order is tried again until it is known to be stored: the second of the two commits is
         // refused, so that they cannot become two orders.
-        let stored = self.store.order(&OrderRef::Id(order.id)).await?;
+        let stored = self.store.orders.order(&OrderRef::Id(order.id)).await?;
         Ok(stored.map(|_| PlacedOrder::Now(Box::new(order.clone()))))
     }
 
@@ -146,7 +146,7 @@ impl App {
         lost: OrderId,
         wanted: &Order,
     ) -> Result<PlacedOrder, PlaceOrderError> {
-        match self.store.order(&OrderRef::Id(lost)).await? {
+        match self.store.orders.order(&OrderRef::Id(lost)).await? {
             // The fingerprint of the first request is lost, its total is not.
             Some(found) if found.value.total != wanted.total => Err(PlaceOrderError::KeyReused),
             Some(found) => Ok(PlacedOrder::Before { order: lost, answer: (request.answer)(&found.value) }),
@@ -161,7 +161,7 @@ impl App {
         request: Option<&IdempotentRequest>,
     ) -> Result<Option<PlacedOrder>, PlaceOrderError> {
         let Some(request) = request else { return Ok(None) };
-        let Some(record) = self.store.idempotency_record(&request.key).await? else { return Ok(None) };
+        let Some(record) = self.store.orders.idempotency_record(&request.key).await? else { return Ok(None) };
         match record.outcome {
             IdempotencyOutcome::Order { answer } if record.fingerprint == request.fingerprint => {
                 Ok(Some(PlacedOrder::Before { order: record.order, answer }))

@@ -28,7 +28,7 @@ impl App {
         let found = match &*last {
             Some((then, found)) if *then <= now && now < then.plus_seconds(FRESH_SECONDS) => found.clone(),
             _ => {
-                let found = self.store.probe().await.map_err(Arc::new);
+                let found = self.store.diagnostics.probe().await.map_err(Arc::new);
                 *last = Some((now, found.clone()));
                 found
             }

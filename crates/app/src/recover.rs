@@ -67,8 +67,8 @@ impl App {
         decide: impl Fn(&RecordedOrder) -> Option<LostOrderDecision> + Send + Sync,
     ) -> Result<Recovery, PerformError> {
         let second = u32::try_from(self.clock.now().unix_seconds()).unwrap_or(u32::MAX);
-        self.store.begin_epoch(Epoch(second)).await?;
-        let epoch = self.store.installation().await?.epoch;
+        self.store.installations.begin_epoch(Epoch(second)).await?;
+        let epoch = self.store.installations.installation().await?.epoch;
         // The clock that dated the backup may have been ahead of Stripe's.
         let since = since.minus_seconds(CLOCK_TOLERANCE_SECONDS);
         let by_order = self.listed_intents(since).await?;
@@ -78,9 +78,9 @@ impl App {
         for (id, listed) in by_order {
             let stored = self.find(&[OrderRef::Id(id)], &Access::All).await?;
             if stored.is_none() {
-                self.store.add_lost_order(id, self.clock.now()).await?;
+                self.store.installations.add_lost_order(id, self.clock.now()).await?;
             }
-            let was_lost = self.store.lost_order(id).await? == Some(id);
+            let was_lost = self.store.installations.lost_order(id).await? == Some(id);
             if was_lost {
                 lost.push(self.recover_lost(stored.map(|it| it.value), id, &listed, &decide).await?);
             } else if let Some(before) = stored {
@@ -217,7 +217,7 @@ impl App {
         };
         let record = self.records.recorded_order(&payment.intent).await?;
         let wanted = record.as_ref().and_then(decide);
-        let decision = self.store.decide_on_lost_order(id, wanted).await?;
+        let decision = self.store.installations.decide_on_lost_order(id, wanted).await?;
         let done = match (decision, &record) {
             (None, _) | (_, None) => Ok(()),
             (Some(LostOrderDecision::Recreate), Some(record)) => {

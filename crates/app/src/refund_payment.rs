@@ -127,7 +127,7 @@ impl App {
         access: &Access,
         (key, fingerprint): &(IdempotencyKey, [u8; 32]),
     ) -> Result<Option<Refunded>, RefundPaymentError> {
-        let Some(record) = self.store.idempotency_record(key).await? else { return Ok(None) };
+        let Some(record) = self.store.orders.idempotency_record(key).await? else { return Ok(None) };
         let order = self.load(which, access).await?.value;
         let is_same = record.order == order.id && record.fingerprint == *fingerprint;
         let refund = match record.outcome {

@@ -20,10 +20,10 @@ impl App {
         let first = !self.has_rescheduled.load(Ordering::Relaxed);
         let due = CursorDue::now(lease.now, self.settings.back_fill_seconds);
         let due = if first { CursorDue { by: due.latest, ..due } } else { due };
-        let Some(cursor) = self.store.lease_cursor(RESCHEDULE, lease, due).await? else { return Ok(false) };
+        let Some(cursor) = self.store.cursors.lease_cursor(RESCHEDULE, lease, due).await? else { return Ok(false) };
         self.has_rescheduled.store(true, Ordering::Relaxed);
         let before = cursor.value;
-        let done = self.store.reschedule_tasks(&self.late_tasks(lease.now, before.as_deref())).await?;
+        let done = self.store.tasks.reschedule_tasks(&self.late_tasks(lease.now, before.as_deref())).await?;
         if done.count > 0 {
             let tasks = done.count;
             tracing::warn!(tasks, "tasks that a process with a fast clock made due too late are due now");
@@ -31,7 +31,7 @@ impl App {
         let cursor = Cursor { value: done.next.map(|it| it.unix_micros().to_string()) };
         let more = self.continues_at_once(RESCHEDULE, done.next.is_some(), before.as_deref(), &cursor);
         let again = if more { 0 } else { self.settings.back_fill_seconds };
-        self.store.move_cursor(RESCHEDULE, lease.owner, &cursor, self.clock.now().plus_seconds(again)).await?;
+        self.store.cursors.move_cursor(RESCHEDULE, lease.owner, &cursor, self.clock.now().plus_seconds(again)).await?;
         Ok(more || done.count > 0)
     }
 

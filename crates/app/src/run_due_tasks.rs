@@ -22,7 +22,7 @@ impl App {
     /// If this process dies meanwhile, another one leases the same tasks when the leases are over.
     pub async fn run_due_tasks(&self, now: Timestamp) -> Result<usize, StoreError> {
         let lease = Lease { owner: self.owner, now, until: self.lease_until(now), limit: TASKS_AT_ONCE };
-        let tasks = self.store.lease_tasks(&lease).await?;
+        let tasks = self.store.tasks.lease_tasks(&lease).await?;
         let done = join_all(tasks.iter().map(|it| self.run_task(it))).await;
         done.into_iter().collect::<Result<(), StoreError>>()?;
         let events = self.run_parked_events(&lease).await?;
@@ -61,6 +61,6 @@ impl App {
         };
         let release = TaskRelease { owner: self.owner, order: leased.order, key, taken: leased.taken, again_at, error };
         // Returns `false` where a commit has deleted the task, or another process has leased it since: both are fine.
-        self.store.release_task(&release).await.map(drop)
+        self.store.tasks.release_task(&release).await.map(drop)
     }
 }

@@ -2,7 +2,7 @@
 
 use paywright_domain::{Decision, Order, REFUND_ATTEMPTS_MAX, RefundOrigin, Task, TaskKind, Timestamp};
 
-use crate::ports::store::EVENT_WAIT_SECONDS_MAX;
+use crate::ports::lease::EVENT_WAIT_SECONDS_MAX;
 use crate::{App, Changes, Cursor, Version};
 
 /// Waits before each poll of an open PaymentIntent, in seconds; the last one repeats.

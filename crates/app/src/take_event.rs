@@ -72,7 +72,7 @@ impl App {
             log::outcome(&event);
             return Ok(EventStatus::Applied);
         }
-        self.store.record_event(&event).await?;
+        self.store.inbox.record_event(&event).await?;
         if event.due_at.is_some_and(|it| it <= now) {
             self.waker.wake();
         }
@@ -216,7 +216,7 @@ impl App {
 
     /// Processes parked events that are due, concurrently, and returns their number.
     pub(crate) async fn run_parked_events(&self, lease: &Lease) -> Result<usize, StoreError> {
-        let events = self.store.lease_events(lease).await?;
+        let events = self.store.inbox.lease_events(lease).await?;
         let mut by_intent: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for event in &events {
             by_intent.entry(event.update.intent()).or_default().push(event);
@@ -232,7 +232,7 @@ impl App {
             );
             let closing =
                 WorkId::Event(event.id.clone()).scope(Box::pin(self.process_parked(event))).instrument(span).await?;
-            self.store.close_event(&closing).await.map(drop)
+            self.store.inbox.close_event(&closing).await.map(drop)
         };
         // The first event of an intent finds out whether the intent is foreign: Stripe is then not read for the others.
         let processed = join_all(by_intent.into_values().map(async |of_intent| {

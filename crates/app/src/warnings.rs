@@ -35,7 +35,7 @@ impl App {
     /// webhook endpoint of another API version, and the current ones about the clock and the store.
     pub fn warnings(&self) -> Vec<String> {
         let given = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        given.into_iter().chain(self.clock_warning()).chain(self.store.warnings()).collect()
+        given.into_iter().chain(self.clock_warning()).chain(self.store.diagnostics.warnings()).collect()
     }
 
     /// Warning about the difference between this machine's clock and Stripe's, if it is too large.

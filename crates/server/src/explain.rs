@@ -16,7 +16,7 @@ pub(crate) async fn run(options: ExplainOptions) -> Result<(), Failure> {
     let database = Settings::read(options.settings.config.as_deref())?.database()?;
     let store = database.open(1, Schema::Check).await?.orders;
     let found = store.order(&which).await?.ok_or_else(unknown)?;
-    let explained = explain_order(&*store, found.value).await?;
+    let explained = explain_order(&*store, &*store, found.value).await?;
     let order = &explained.order;
     let (amount, currency) = (order.total.to_decimal(), order.total.currency().code());
     say(&format!("{} ({}): {amount} {currency}, {}", order.number, order.id, order.payment_state().name()));

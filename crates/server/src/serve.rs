@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, Storefront};
+use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront};
 use paywright_domain::{Currency, InstallationId};
 use paywright_http_api::{Api, Bodies, Demo, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
@@ -136,7 +136,7 @@ pub(crate) fn use_cases(
 ) -> App {
     let background = gateway.in_background();
     let ports = Ports {
-        store,
+        store: StorePorts::of(store),
         gateway: Arc::new(gateway.clone()),
         background: Arc::new(background.clone()),
         records: Arc::new(background),

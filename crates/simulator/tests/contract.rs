@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paywright_app::{OrderRef, Store};
+use paywright_app::{OrderRef, Orders, Store};
 use paywright_domain::OrderId;
 use paywright_simulator::MemoryStore;
 use paywright_testkit::contract::Subject;

@@ -41,9 +41,10 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
 use diesel_async::RunQueryDsl;
 use paywright_app::{
-    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
-    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
-    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
+    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
+    TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 use tokio::task::AbortHandle;
@@ -303,7 +304,7 @@ fn whole_orders(rows: Result<Vec<OrderRow>, Failure>) -> Result<Vec<Order>, Stor
 }
 
 #[async_trait]
-impl Store for PostgresStore {
+impl Orders for PostgresStore {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         let row: Result<Option<OrderRow>, Failure> = match which {
             OrderRef::Id(id) => self.row(read::OrderById(id.0)).await,
@@ -365,7 +366,10 @@ impl Store for PostgresStore {
             _ => Ok(()),
         }
     }
+}
 
+#[async_trait]
+impl TaskQueue for PostgresStore {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let rows: Result<Vec<LeasedTaskRow>, Failure> = self.written(queue::LeaseTasks(Claim::of(lease))).await;
         Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedTaskRow::restore)))
@@ -385,7 +389,10 @@ impl Store for PostgresStore {
         let rows: Result<Vec<StoredTaskRow>, Failure> = self.rows(read::Tasks(order.0)).await;
         rows.and_then(|rows| rows.into_iter().map(StoredTaskRow::restore).collect()).map_err(Failure::of_read)
     }
+}
 
+#[async_trait]
+impl Inbox for PostgresStore {
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
         let columns = EventColumns::of(event).map_err(Failure::of_write)?;
         self.wrote(queue::RecordEvent(columns)).await
@@ -408,7 +415,10 @@ impl Store for PostgresStore {
         let forgotten = self.write(queue::ForgetEvents(pg_time(before))).await.map_err(Failure::of_write)?;
         Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
     }
+}
 
+#[async_trait]
+impl Cursors for PostgresStore {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         let take = queue::LeaseCursor {
             name: name.to_owned(),
@@ -429,7 +439,10 @@ impl Store for PostgresStore {
     ) -> Result<bool, StoreError> {
         self.wrote(queue::MoveCursor { name, owner, cursor, due_at: pg_time(due_at) }).await
     }
+}
 
+#[async_trait]
+impl ApiKeys for PostgresStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let row: Result<Option<ApiKeyRow>, Failure> = self.row(read::ApiKeyOf(digest.to_vec())).await;
         row.and_then(|it| it.map(ApiKeyRow::restore).transpose()).map_err(Failure::of_read)
@@ -447,7 +460,10 @@ impl Store for PostgresStore {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.wrote(write::RevokeApiKey::of(id, at)).await
     }
+}
 
+#[async_trait]
+impl Installations for PostgresStore {
     async fn installation(&self) -> Result<Installation, StoreError> {
         let row: Result<Option<(Uuid, i64)>, Failure> = self.row(installation::Read).await;
         row.and_then(installation::restore).map_err(Failure::of_read)
@@ -477,7 +493,10 @@ impl Store for PostgresStore {
         let decided: Result<Vec<Option<String>>, Failure> = self.written(decide).await;
         decided.and_then(|it| installation::decision(it.into_iter().next().flatten())).map_err(Failure::of_write)
     }
+}
 
+#[async_trait]
+impl Diagnostics for PostgresStore {
     async fn probe(&self) -> Result<(), StoreError> {
         let fits: Vec<bool> = self.written(Probe::of_this_version()).await.map_err(Failure::of_read)?;
         if fits.as_slice() == [true] { Ok(()) } else { Err(Failure::Schema.of_read()) }

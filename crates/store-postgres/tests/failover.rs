@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paywright_app::{Changes, OrderRef, Store, StoreError, Version};
+use paywright_app::{Changes, Diagnostics, OrderRef, Orders, StoreError, Version};
 use paywright_store_postgres::{OpenError, Options, PostgresStore, Refusal, TimelineFileError};
 use paywright_testkit::postgres::connect;
 use paywright_testkit::{Cluster, at, changes, order_id, place, url_of_all};

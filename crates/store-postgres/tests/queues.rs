@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, Changes, DisabledReason, EndpointState, Endpoints, Feed, FeedAppend,
-    FeedQuery, Lease, Position, QueueNext, QueueRelease, Store, StoreError, Version,
+    FeedQuery, Lease, Orders, Position, QueueNext, QueueRelease, StoreError, Version,
 };
 use paywright_domain::OrderId;
 use paywright_store_postgres::{Options, PostgresStore};

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use paywright_app::{Actor, Cause, Changes, Lease, OrderQuery, OrderRef, Store, StoreError, Version};
+use paywright_app::{
+    Actor, ApiKeys, Cause, Changes, Diagnostics, Lease, OrderQuery, OrderRef, Orders, StoreError, TaskQueue, Version,
+};
 use paywright_store_postgres::{Migrate, OpenError, Options, PostgresStore};
 use paywright_testkit::postgres::{Database, connect};
 use paywright_testkit::{Cluster, at, changes, edit_of_lines, order_id, place, request_intent};

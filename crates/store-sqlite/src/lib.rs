@@ -29,9 +29,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use paywright_app::{
-    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
-    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
-    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
+    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
+    TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 use tokio::sync::Semaphore;
@@ -164,7 +165,7 @@ impl Readers {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Orders for SqliteStore {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         let which = which.clone();
         self.read(move |db| read::order(db, &which)).await
@@ -197,7 +198,10 @@ impl Store for SqliteStore {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.writer.run(move |db| write::changes(db, &changes)).await
     }
+}
 
+#[async_trait]
+impl TaskQueue for SqliteStore {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let lease = *lease;
         self.writer.run(move |db| queue::lease_tasks(db, &lease)).await
@@ -216,7 +220,10 @@ impl Store for SqliteStore {
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         self.read_many(move |db| read::tasks(db, order)).await
     }
+}
 
+#[async_trait]
+impl Inbox for SqliteStore {
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
         let event = event.clone();
         self.writer.run(move |db| queue::record_event(db, &event)).await
@@ -240,7 +247,10 @@ impl Store for SqliteStore {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.writer.run(move |db| queue::forget_events(db, before)).await
     }
+}
 
+#[async_trait]
+impl Cursors for SqliteStore {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
         self.writer.run(move |db| queue::lease_cursor(db, &name, &lease, due)).await
@@ -256,7 +266,10 @@ impl Store for SqliteStore {
         let (name, cursor) = (name.to_owned(), cursor.clone());
         self.writer.run(move |db| queue::move_cursor(db, &name, owner, &cursor, due_at)).await
     }
+}
 
+#[async_trait]
+impl ApiKeys for SqliteStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let digest = *digest;
         self.read(move |db| read::api_key(db, &digest)).await
@@ -274,7 +287,10 @@ impl Store for SqliteStore {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.writer.run_by_reserve(move |db| write::revoke_api_key(db, id, at)).await
     }
+}
 
+#[async_trait]
+impl Installations for SqliteStore {
     async fn installation(&self) -> Result<Installation, StoreError> {
         self.read(installation::read).await
     }
@@ -298,7 +314,10 @@ impl Store for SqliteStore {
     ) -> Result<Option<LostOrderDecision>, StoreError> {
         self.writer.run(move |db| installation::decide_on_lost_order(db, order, decision)).await
     }
+}
 
+#[async_trait]
+impl Diagnostics for SqliteStore {
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.run(probe::run).await?;
         // The disk has room: restore what was used of the reserve.

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use paywright_app::{Feed, FeedAppend, Lease, Position, Store, Version};
+use paywright_app::{Feed, FeedAppend, Lease, Orders, Position, Version};
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::{at, changes, place};
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use paywright_app::{Actor, Cause, Changes, Lease, OrderRef, Store, StoreError, Version};
+use paywright_app::{Actor, Cause, Changes, Diagnostics, Lease, OrderRef, Orders, StoreError, TaskQueue, Version};
 use paywright_store_sqlite::{IN_MEMORY, Migrate, OpenError, Options, SqliteStore};
 use paywright_testkit::{at, changes, order_id, place, request_intent};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use paywright_app::{App, Clock, GatewayError, IssuedIntent, Ports, ReadPayment, Settings, Store};
+use paywright_app::{App, Clock, GatewayError, IssuedIntent, Ports, ReadPayment, Settings, Store, StorePorts};
 use paywright_domain::{IntentSnapshot, IntentStatus, OrderId};
 
 use crate::{CountedIds, CountingWaker, HandClock, MockGateway, NoRecords, at, usd};
@@ -43,7 +43,7 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
     let gateway = Arc::new(gateway);
     let clock = Arc::new(HandClock::at(at(1_743_415_050)));
     let ports = Ports {
-        store: Arc::clone(&store),
+        store: StorePorts::of(Arc::clone(&store)),
         background: Arc::<MockGateway>::clone(&gateway),
         gateway,
         records: Arc::new(NoRecords),

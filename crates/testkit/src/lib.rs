@@ -9,14 +9,12 @@
     reason = "the crate is used in tests only, and a panic fails the test"
 )]
 
-pub mod account_contract;
 mod before_epochs;
 mod cluster;
 pub mod contract;
 pub mod endpoint_contract;
 pub mod feed_contract;
 mod gateway;
-pub mod installation_contract;
 pub mod postgres;
 mod provider;
 pub mod queue_contract;

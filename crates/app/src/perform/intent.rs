@@ -89,7 +89,7 @@ impl App {
         if order.placed_at.plus_seconds(KEY_TRUSTED_SECONDS) >= self.clock.now() {
             return Ok(order.placed_at);
         }
-        let facts = self.store.facts(order.id).await?;
+        let facts = self.store.orders.facts(order.id).await?;
         let requested = facts.iter().rev().find(|it| it.fact == Fact::IntentRequested { request });
         Ok(requested.map_or(order.placed_at, |it| it.at))
     }

@@ -5,7 +5,8 @@ use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use super::feed::{FeedEvent, Position};
-use super::store::{Lease, StoreError, Versioned};
+use super::lease::Lease;
+use super::store::{StoreError, Versioned};
 use crate::endpoints::{Attempt, AttemptQuery, Endpoint, EndpointId};
 
 /// Port to endpoints and their deliveries.

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use paywright_domain::{Fact, FeedEventType, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
-use super::store::{Lease, RecordedFact, StoreError, Version};
+use super::lease::Lease;
+use super::orders::RecordedFact;
+use super::store::{StoreError, Version};
 use crate::order_view::{OrderView, PersonalView};
 
 /// Port to the feed. A commit stores its public facts without a position; the relay, one process at a time under a

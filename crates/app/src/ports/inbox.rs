@@ -2,10 +2,39 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use paywright_domain::{OrderId, Timestamp, variant_names};
 use uuid::Uuid;
 
+use super::lease::Lease;
+use super::store::StoreError;
 use super::webhooks::ProviderUpdate;
+
+/// Port to the inbox, which has each of Stripe's events once. A commit stores the event that it applies
+/// ([`Changes::received`](crate::Changes::received)); this port stores the others, and leases the parked ones.
+///
+/// Each call is one transaction.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Stores an event that changes no order now. Returns whether it was new; an event that is stored already stays
+    /// unchanged.
+    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError>;
+
+    /// Returns those of these event ids that are in the inbox.
+    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// Leases parked events that are due, as [`TaskQueue::lease_tasks`](crate::TaskQueue::lease_tasks) leases tasks. An event that is due later than
+    /// [`Lease::event_due_max`] counts as due.
+    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError>;
+
+    /// Stores the result of processing a parked event, and ends its lease. Returns whether the event was still under
+    /// this lease; if it was not, nothing is changed.
+    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError>;
+
+    /// Deletes events that are not parked and arrived before `before`, up to a limit of the store's own. Returns their
+    /// number.
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
 
 /// A Stripe event in the inbox, without the secrets that it may have carried.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,24 +63,24 @@ impl Storefront {
         customer: &CustomerId,
         page: &OrdersPage,
     ) -> Result<AccountOrders, StoreError> {
-        let store = &self.app.store;
+        let orders = &self.app.store.orders;
         let limit = page.size.clamp(1, Self::ORDERS_PAGE_MAX);
         let offset = u64::from(page.number.saturating_sub(1)) * u64::from(limit);
         let oldest_first = page.oldest_first;
         let query = CompletedOrdersQuery { customer: customer.clone(), oldest_first, offset, limit };
-        let found = store.completed_orders(&query).await?;
+        let found = orders.completed_orders(&query).await?;
         // A page that is not full is the last one, unless it is beyond the last one.
         let is_last = found.len() < usize::from(limit) && (offset == 0 || !found.is_empty());
         let total = match u64::try_from(found.len()) {
             Ok(count) if is_last => offset + count,
-            Ok(_) | Err(_) => store.count_completed_orders(customer).await?,
+            Ok(_) | Err(_) => orders.count_completed_orders(customer).await?,
         };
-        let mut orders = Vec::with_capacity(found.len());
+        let mut listed = Vec::with_capacity(found.len());
         for order in found {
             let cart = self.cart_of(order.id).await?;
-            orders.push(AccountOrder { order, cart });
+            listed.push(AccountOrder { order, cart });
         }
-        Ok(AccountOrders { orders, total })
+        Ok(AccountOrders { orders: listed, total })
     }
 
     /// Reads an order that `customer` has completed. [`StorefrontError::NoCart`] for any other order.

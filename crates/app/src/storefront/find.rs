@@ -53,9 +53,9 @@ impl Storefront {
             }
             let now = self.app.clock.now();
             let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
-            if self.app.store.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
+            if self.app.store.cursors.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
                 let made = self.current_or_new(shopper, fill).await;
-                if let Err(error) = self.app.store.move_cursor(&name, owner, &Cursor::default(), now).await {
+                if let Err(error) = self.app.store.cursors.move_cursor(&name, owner, &Cursor::default(), now).await {
                     tracing::warn!(%error, "a cursor could not be released; its lease ends by itself");
                 }
                 return made;
@@ -155,7 +155,7 @@ impl Storefront {
     async fn newest_complete(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
         let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
         let query = OrderQuery { customer: Some(customer.clone()), older_than: None, limit: App::PAGE_MAX };
-        let newest = self.app.store.orders(&query).await?.into_iter();
+        let newest = self.app.store.orders.orders(&query).await?.into_iter();
         let is_in = |order: &Order| shopper.currency.is_none_or(|it| it == order.total.currency());
         for order in newest.filter(|it| it.is_complete() && is_in(it)) {
             if let Some(found) = self.carts.cart(CartRef::Order(order.id)).await? {
@@ -173,7 +173,7 @@ impl Storefront {
         if order.is_complete() || !is_unpaid {
             return Ok(order.is_complete());
         }
-        Ok(is_completed(order, &self.app.store.facts(order.id).await?))
+        Ok(is_completed(order, &self.app.store.orders.facts(order.id).await?))
     }
 
     /// Finds the cart that an order was made from, if any.

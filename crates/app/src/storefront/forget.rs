@@ -52,7 +52,7 @@ impl Storefront {
     async fn walk(&self, walk: Walk, kept_seconds: u32) -> Result<bool, StorefrontError> {
         let (now, name, every) = (self.app.clock.now(), walk.name(), walk.every_seconds());
         let lease = Lease { owner: self.app.owner, now, until: now.plus_seconds(LEASE_SECONDS), limit: PAGE };
-        let Some(cursor) = self.app.store.lease_cursor(name, &lease, CursorDue::now(now, every)).await? else {
+        let Some(cursor) = self.app.store.cursors.lease_cursor(name, &lease, CursorDue::now(now, every)).await? else {
             return Ok(false);
         };
         let before = cursor.value;
@@ -70,7 +70,7 @@ impl Storefront {
         let cursor = Cursor { value };
         let more = self.app.continues_at_once(name, more, before.as_deref(), &cursor);
         let again = if more { now } else { now.plus_seconds(every) };
-        self.app.store.move_cursor(name, self.app.owner, &cursor, again).await?;
+        self.app.store.cursors.move_cursor(name, self.app.owner, &cursor, again).await?;
         Ok(more)
     }
 

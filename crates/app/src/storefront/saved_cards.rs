@@ -83,7 +83,7 @@ impl Storefront {
     /// Part of an idempotency key that is made of a name and this installation: another installation on the same Stripe
     /// account has another one for the same name.
     async fn installation_key(&self, name: &str) -> Result<Uuid, StorefrontError> {
-        let installation = self.app.store.installation().await?.id;
+        let installation = self.app.store.installations.installation().await?.id;
         Ok(Uuid::new_v5(&installation.0, name.as_bytes()))
     }
 

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use paywright_app::{Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, Work, WorkId};
+use paywright_app::{
+    Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, StorePorts, Work, WorkId,
+};
 use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId};
 use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
 use uuid::Uuid;
@@ -18,7 +20,7 @@ async fn by<T>(actor: Actor, work: impl Future<Output = T>) -> T {
 impl Shop {
     /// Last facts of an order, each with its actor.
     async fn last_facts(&self, order: &Order, count: usize) -> Vec<(&'static str, Option<Actor>)> {
-        let facts = self.store.facts(order.id).await.unwrap();
+        let facts = self.store.orders.facts(order.id).await.unwrap();
         let all = facts.iter().map(|it| (it.fact.kind(), it.cause.as_ref().and_then(|it| it.actor.clone())));
         all.skip(facts.len() - count).collect()
     }
@@ -110,13 +112,13 @@ async fn facts_of_a_recovered_order_name_the_operator() {
     let shop = Shop::open().await;
     let order = shop.paid().await;
     let (store, _kept) = crate::fresh_store().await;
-    let shop = shop.another_over(store);
+    let shop = shop.another_over(StorePorts::of(store));
     let operator = || Actor::Operator { operator: "ada".to_owned() };
     let recreate = |_: &paywright_app::RecordedOrder| Some(paywright_app::LostOrderDecision::Recreate);
     let recovery =
         Work::by(operator(), WorkId::Background("recover")).scope(shop.app.recover(at(NOW - 3600), recreate));
     assert_eq!(recovery.await.unwrap().lost.len(), 1);
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     assert!(!facts.is_empty());
     for fact in facts {
         let cause = fact.cause.unwrap();

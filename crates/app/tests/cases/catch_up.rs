@@ -1,6 +1,6 @@
 //! Recovery after a restore, where Stripe has more of a stored order than the backup.
 
-use paywright_app::{Access, LostOrderDecision, OrderRef, Recovery};
+use paywright_app::{Access, LostOrderDecision, OrderRef, Recovery, StorePorts};
 use paywright_domain::{
     IntentId, IntentSnapshot, IntentStatus, LineItem, NewRefund, Order, OrderEdit, PaymentState, RefundStatus,
 };
@@ -102,7 +102,7 @@ async fn a_lost_order_is_created_again_from_the_intent_that_paywright_created() 
     let shop = Shop::open().await;
     let (order, own) = shop.payable().await;
     let (store, _kept) = crate::fresh_store().await;
-    let shop = shop.another_over(store);
+    let shop = shop.another_over(StorePorts::of(store));
     let other = IntentSnapshot::new(IntentId::new("pi_0").unwrap(), order.id, usd(700), at(NOW));
     let other = IntentSnapshot { revision: None, status: IntentStatus::Succeeded, received: usd(700), ..other };
     shop.provider().adds(other);

@@ -124,12 +124,12 @@ async fn an_order_paid_by_an_older_version_is_read_by_the_first_callback_alone()
     let mut data = OrderData::clone(&order);
     data.intents[0].confirmed_at = None;
     let mut version = 0;
-    while shop.store.order(&OrderRef::Id(order.id)).await.unwrap().unwrap().version != Version(version) {
+    while shop.store.orders.order(&OrderRef::Id(order.id)).await.unwrap().unwrap().version != Version(version) {
         version += 1;
     }
     let decision = order.proceeds_known(&order.intents[0].id, proceeds(&order), at(NOW));
     let before = paywright_domain::Decision { order: Order::restore(data).unwrap(), ..decision };
-    shop.store.commit(changes(Version(version), before, at(NOW), at(NOW))).await.unwrap();
+    shop.store.orders.commit(changes(Version(version), before, at(NOW), at(NOW))).await.unwrap();
     let reads = shop.provider().reads();
     assert_eq!(stands(&shop.order(&order).await), PAID);
     for _ in 0..3 {
@@ -239,13 +239,13 @@ async fn a_payment_is_read_again_when_stripe_did_not_answer() {
     let shop = Shop::with(gateway).await;
     let (order, intent) = shop.payable().await;
     deliver(&shop, "evt_1", update(&order, &intent, IntentStatus::Succeeded), "webhook").await;
-    let tasks = async |now: Timestamp| shop.store.lease_tasks(&lease(now)).await.unwrap();
+    let tasks = async |now: Timestamp| shop.store.tasks.lease_tasks(&lease(now)).await.unwrap();
     assert!(tasks(at(NOW)).await.is_empty(), "the callback has usually read it by then");
     shop.after(3).await;
     assert!(shop.tasks(&order).await.contains(&format!("confirm_payment:{intent}")));
     shop.after(60).await;
     assert!(!shop.tasks(&order).await.contains(&format!("confirm_payment:{intent}")));
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     let confirmed = facts.iter().find(|it| it.fact.kind() == "payment_intent.confirmed").unwrap();
     let cause = confirmed.cause.clone().unwrap();
     assert_eq!((cause.source.as_str(), cause.request.as_deref()), ("worker", Some("req_1")));

@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use paywright_app::{
-    Access, ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
-    IdempotentRequest, Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery,
-    OrderRef, PlacedOrder, ReceivedEvent, RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease,
-    Versioned,
+    Access, Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, IdempotentRequest, OrderQuery, OrderRef,
+    Orders, PlacedOrder, RecordedFact, StoreError, StorePorts, Versioned,
 };
-use paywright_domain::{CancelReason, CustomerId, Epoch, IntentStatus, NewRefund, Order, OrderId, Timestamp};
+use paywright_domain::{CancelReason, CustomerId, IntentStatus, NewRefund, Order, OrderId};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 
@@ -19,7 +17,7 @@ use crate::{NOW, Shop, update};
 /// Store whose first commits have an unknown outcome: those before `done` were made, those after it up to `lost` were
 /// not, and later ones are answered. If it is `gone`, it answers nothing after the first of them.
 struct Doubtful {
-    store: Arc<dyn Store>,
+    store: StorePorts,
     commits: AtomicU32,
     done: u32,
     lost: u32,
@@ -29,9 +27,13 @@ struct Doubtful {
 }
 
 impl Doubtful {
-    fn over(store: &Arc<dyn Store>, (done, lost): (u32, u32)) -> Self {
-        let store = Arc::clone(store);
-        Self { store, commits: AtomicU32::new(0), done, lost, gone: false, slow: None }
+    fn over(store: &StorePorts, (done, lost): (u32, u32)) -> Self {
+        Self { store: store.clone(), commits: AtomicU32::new(0), done, lost, gone: false, slow: None }
+    }
+
+    /// Ports to the store, with this one to the orders.
+    fn ports(self: &Arc<Self>) -> StorePorts {
+        StorePorts { orders: Arc::<Self>::clone(self), ..self.store.clone() }
     }
 
     /// Fails where the store is gone.
@@ -42,7 +44,7 @@ impl Doubtful {
 }
 
 #[async_trait]
-impl Store for Doubtful {
+impl Orders for Doubtful {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.answers()?;
         let commit = self.commits.fetch_add(1, Ordering::SeqCst);
@@ -51,12 +53,12 @@ impl Store for Doubtful {
         }
         let silent = || StoreError::Unknown("the line went dead".into());
         if commit < self.done {
-            self.store.commit(changes).await?;
+            self.store.orders.commit(changes).await?;
             Err(silent())
         } else if commit < self.done + self.lost {
             Err(silent())
         } else {
-            self.store.commit(changes).await
+            self.store.orders.commit(changes).await
         }
     }
 
@@ -65,99 +67,23 @@ impl Store for Doubtful {
         if let Some((clock, _, seconds)) = &self.slow {
             clock.advance_seconds(*seconds);
         }
-        self.store.order(which).await
+        self.store.orders.order(which).await
     }
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
-        self.store.orders(query).await
+        self.store.orders.orders(query).await
     }
     async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
-        self.store.completed_orders(query).await
+        self.store.orders.completed_orders(query).await
     }
     async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
-        self.store.count_completed_orders(customer).await
+        self.store.orders.count_completed_orders(customer).await
     }
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
-        self.store.facts(order).await
+        self.store.orders.facts(order).await
     }
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         self.answers()?;
-        self.store.idempotency_record(key).await
-    }
-    async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
-        self.store.lease_tasks(lease).await
-    }
-    async fn release_task(&self, release: &TaskRelease) -> Result<bool, StoreError> {
-        self.store.release_task(release).await
-    }
-    async fn reschedule_tasks(&self, late: &LateTasks) -> Result<Rescheduled, StoreError> {
-        self.store.reschedule_tasks(late).await
-    }
-    async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
-        self.store.tasks(order).await
-    }
-    async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
-        self.store.record_event(event).await
-    }
-    async fn known_events(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
-        self.store.known_events(ids).await
-    }
-    async fn lease_events(&self, lease: &Lease) -> Result<Vec<LeasedEvent>, StoreError> {
-        self.store.lease_events(lease).await
-    }
-    async fn close_event(&self, closing: &EventClosing) -> Result<bool, StoreError> {
-        self.store.close_event(closing).await
-    }
-    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.store.forget_events(before).await
-    }
-    async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
-        self.store.lease_cursor(name, lease, due).await
-    }
-    async fn move_cursor(
-        &self,
-        name: &str,
-        owner: Uuid,
-        cursor: &Cursor,
-        due_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.store.move_cursor(name, owner, cursor, due_at).await
-    }
-    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-        self.store.api_key(digest).await
-    }
-    async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        self.store.add_api_key(key).await
-    }
-    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.store.api_keys().await
-    }
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.store.revoke_api_key(id, at).await
-    }
-    async fn installation(&self) -> Result<Installation, StoreError> {
-        self.store.installation().await
-    }
-    async fn begin_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
-        self.store.begin_epoch(epoch).await
-    }
-    async fn add_lost_order(&self, order: OrderId, at: Timestamp) -> Result<(), StoreError> {
-        self.store.add_lost_order(order, at).await
-    }
-    async fn lost_order(&self, like: OrderId) -> Result<Option<OrderId>, StoreError> {
-        self.store.lost_order(like).await
-    }
-    async fn decide_on_lost_order(
-        &self,
-        order: OrderId,
-        decision: Option<LostOrderDecision>,
-    ) -> Result<Option<LostOrderDecision>, StoreError> {
-        self.store.decide_on_lost_order(order, decision).await
-    }
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.store.probe().await
-    }
-    fn warnings(&self) -> Vec<String> {
-        self.store.warnings()
+        self.store.orders.idempotency_record(key).await
     }
 }
 
@@ -166,7 +92,7 @@ const WAYS: [(u32, u32); 5] = [(1, 0), (0, 1), (0, 3), (1, 1), (1, 3)];
 
 /// Shop on the store of `shop`, whose next commits have such outcomes.
 fn in_doubt(shop: &Shop, way: (u32, u32)) -> Shop {
-    Shop::over(Arc::new(Doubtful::over(&shop.store, way)), issuing_gateway(at(NOW)))
+    Shop::over(Arc::new(Doubtful::over(&shop.store, way)).ports(), issuing_gateway(at(NOW)))
 }
 
 #[tokio::test]
@@ -175,7 +101,7 @@ async fn a_refund_in_doubt_is_created_once() {
         for with_key in [true, false] {
             let shop = Shop::open().await;
             let order = shop.paid().await;
-            let doubtful = shop.another_over(Arc::new(Doubtful::over(&shop.store, way)));
+            let doubtful = shop.another_over(Arc::new(Doubtful::over(&shop.store, way)).ports());
             let new = NewRefund { amount: Some(usd(500)), ..NewRefund::default() };
             let key = with_key.then(|| (request().key, [7; 32]));
             let refunded = doubtful.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &new, key).await.unwrap();
@@ -198,7 +124,8 @@ async fn a_placement_in_doubt_places_one_order() {
             let shop = Shop::with(issuing_gateway(at(NOW))).await;
             let placed = in_doubt(&shop, way).app.place_order(new_order(), with_key.then(request)).await.unwrap();
             let PlacedOrder::Now(order) = placed else { panic!("{way:?}: {placed:?}") };
-            let all = shop.store.orders(&OrderQuery { customer: None, older_than: None, limit: 10 }).await.unwrap();
+            let all =
+                shop.store.orders.orders(&OrderQuery { customer: None, older_than: None, limit: 10 }).await.unwrap();
             assert_eq!(all, [*order.clone()], "{way:?}");
             assert_eq!(shop.facts(&order).await, ["order.placed"], "{way:?}");
         }
@@ -249,9 +176,9 @@ async fn after_a_commit_in_doubt_no_failure_claims_that_nothing_changed() {
     for (done, lost) in [(1, 0), (0, 1)] {
         let shop = Shop::open().await;
         let (placed, paid) = (shop.placed().await, shop.paid().await);
-        let over = |store: &Arc<dyn Store>| {
+        let over = |store: &StorePorts| {
             let store = Doubtful { gone: true, ..Doubtful::over(store, (done, lost)) };
-            shop.another_over(Arc::new(store)).app.for_request()
+            shop.another_over(Arc::new(store).ports()).app.for_request()
         };
         let gone = || over(&shop.store);
         // Ids of orders are counted from one on.
@@ -285,7 +212,7 @@ async fn a_store_that_is_down_from_the_beginning_has_changed_nothing() {
     let shop = Shop::open().await;
     let order = shop.placed().await;
     let store = Doubtful { commits: AtomicU32::new(1), gone: true, ..Doubtful::over(&shop.store, (0, 0)) };
-    let app = shop.another_over(Arc::new(store)).app.for_request();
+    let app = shop.another_over(Arc::new(store).ports()).app.for_request();
     let refused = app.cancel_order(&OrderRef::Id(order.id), &Access::All, CancelReason::Abandoned).await;
     assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
 }
@@ -298,10 +225,10 @@ async fn a_request_in_doubt_ends_at_its_deadline_as_unknown() {
         let shop = Shop::open().await;
         let (unpaid, paid) = (shop.placed().await, shop.paid().await);
         let elsewhere = Shop::open().await;
-        let slow = |store: &Arc<dyn Store>| {
+        let slow = |store: &StorePorts| {
             let slow = Some((Arc::clone(&shop.clock), 8, 0));
             let store = Arc::new(Doubtful { slow, ..Doubtful::over(store, way) });
-            (shop.another_over(Arc::<Doubtful>::clone(&store)).app.for_request(), store)
+            (shop.another_over(store.ports()).app.for_request(), store)
         };
         let (refunding, refunds) = slow(&shop.store);
         let (canceling, cancels) = slow(&shop.store);
@@ -331,7 +258,7 @@ async fn a_request_past_its_deadline_sends_no_commit() {
     let order = OrderRef::Id(shop.placed().await.id);
     let slow = Some((Arc::clone(&shop.clock), 0, paywright_app::STORE_WAIT_SECONDS));
     let store = Arc::new(Doubtful { slow, ..Doubtful::over(&shop.store, (0, 0)) });
-    let app = shop.another_over(Arc::<Doubtful>::clone(&store)).app;
+    let app = shop.another_over(store.ports()).app;
     let refused = app.for_request().cancel_order(&order, &Access::All, CancelReason::Abandoned).await;
     assert!(refused.is_err_and(|it| it.to_string().starts_with("the store is unavailable")));
     assert_eq!(store.commits.load(Ordering::SeqCst), 0);

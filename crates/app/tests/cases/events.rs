@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use paywright_app::{
     Access, EventPage, EventStatus, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page,
-    ProviderEvent, ProviderRecords, ProviderUpdate, RecordedOrder, Settings,
+    ProviderEvent, ProviderRecords, ProviderUpdate, RecordedOrder, Settings, StorePorts,
 };
 use paywright_domain::{
     Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, NoticeKind, Order,
@@ -65,9 +65,9 @@ async fn every_event_is_stored_with_its_status() {
         ("evt_3", of_intent(foreign), EventStatus::Foreign),
     ] {
         assert_eq!(take(&shop, event(id, update)).await, status, "{id}");
-        assert_eq!(shop.store.known_events(&[id.to_owned()]).await.unwrap(), [id]);
+        assert_eq!(shop.store.inbox.known_events(&[id.to_owned()]).await.unwrap(), [id]);
     }
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     let cause = facts.last().and_then(|it| it.cause.clone()).unwrap();
     assert_eq!((cause.source.as_str(), cause.event.as_deref()), ("webhook", Some("evt_1")));
     assert_eq!(cause.request.as_deref(), Some("req_9"));
@@ -219,7 +219,7 @@ async fn an_event_is_not_given_up_while_stripe_cannot_be_read() {
     shop.after(5 * 86_400).await;
     let now = at(NOW + 11 * 86_400);
     let lease = Lease { owner: Uuid::nil(), now, until: now, limit: 10 };
-    let waiting: Vec<_> = shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect();
+    let waiting: Vec<_> = shop.store.inbox.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(waiting, ["evt_1"]);
 }
 
@@ -271,7 +271,7 @@ async fn events_of_another_program_are_stored_as_foreign() {
     assert_eq!(take(&shop, event("evt_1", ProviderUpdate::Refund(Box::new(refund)))).await, EventStatus::Parked);
     shop.after(5).await;
     assert_eq!(shop.order(&order).await.refunds, []);
-    assert!(shop.store.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
+    assert!(shop.store.inbox.known_events(&["evt_1".to_owned()]).await.unwrap().len() == 1);
 }
 
 fn of_refund(intent: &IntentId) -> ProviderUpdate {
@@ -314,7 +314,7 @@ fn without_installation(intent: &IntentId) -> Vec<ProviderUpdate> {
 async fn waiting(shop: &Shop) -> Vec<String> {
     let now = at(NOW + 30 * 86_400);
     let lease = Lease { owner: Uuid::nil(), now, until: now, limit: 100 };
-    shop.store.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect()
+    shop.store.inbox.lease_events(&lease).await.unwrap().into_iter().map(|it| it.id).collect()
 }
 
 /// Disputes, charges, warnings and refunds made in the dashboard name no installation. Their PaymentIntent does: one
@@ -389,7 +389,7 @@ async fn an_event_that_no_webhook_delivered_is_found_by_the_back_fill() {
     shop.after(1).await;
     let after = shop.order(&order).await;
     assert_eq!((after.refunds.len(), after.disputes.len()), (1, 1));
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     let causes: Vec<_> = facts.iter().filter_map(|it| it.cause.as_ref().map(|it| it.source.as_str())).collect();
     assert_eq!(causes.last(), Some(&"back_fill"));
     // Another process continues from there: the cursor is in the store.
@@ -485,7 +485,8 @@ async fn a_walk_that_does_not_move_its_cursor_waits_for_its_period_with_a_warnin
     let clock = Arc::new(HandClock::at(at(NOW)));
     let records = Arc::new(RepeatingList(AtomicU32::new(0)));
     let gateway = Arc::new(issuing_gateway(at(NOW)));
-    let shop = Shop::of(store, gateway, Arc::<RepeatingList>::clone(&records), clock, Settings::default());
+    let shop =
+        Shop::of(StorePorts::of(store), gateway, Arc::<RepeatingList>::clone(&records), clock, Settings::default());
     shop.after(0).await;
     let walked = || records.0.load(Ordering::SeqCst);
     // The first walk has come as far as the event, and the second no further.

@@ -22,7 +22,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, ProviderRecords, Settings, Store};
+use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, ProviderRecords, Settings, StorePorts};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
 use paywright_testkit::{CountedIds, CountingWaker, HandClock, NoRecords, Provider, at, new_order};
 
@@ -36,7 +36,7 @@ pub(crate) const PROVIDER_TIMEOUT_SECONDS: u32 = 90;
 /// One process of Paywright in a test, with its store and its stand-in for Stripe.
 pub(crate) struct Shop {
     pub(crate) app: App,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: StorePorts,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) waker: Arc<CountingWaker>,
     provider: Option<Provider>,
@@ -47,11 +47,11 @@ impl Shop {
     /// Shop with a gateway whose answers the test scripts.
     pub(crate) async fn with(gateway: impl PaymentGateway + 'static) -> Self {
         let (store, guard) = crate::fresh_store().await;
-        Self { _guard: Some(guard), ..Self::over(store, gateway) }
+        Self { _guard: Some(guard), ..Self::over(StorePorts::of(store), gateway) }
     }
 
     /// Another process on the same store.
-    pub(crate) fn over(store: Arc<dyn Store>, gateway: impl PaymentGateway + 'static) -> Self {
+    pub(crate) fn over(store: StorePorts, gateway: impl PaymentGateway + 'static) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         Self::of(store, Arc::new(gateway), Arc::new(NoRecords), clock, Settings::default())
     }
@@ -70,12 +70,13 @@ impl Shop {
     pub(crate) fn open_on(store: Arc<crate::Kind>, guard: DatabaseGuard, settings: Settings) -> Self {
         let clock = Arc::new(HandClock::at(at(NOW)));
         let provider = Provider::by(&clock);
-        let shop = Self::of(store, Arc::new(provider.clone()), Arc::new(provider.clone()), clock, settings);
+        let shop =
+            Self::of(StorePorts::of(store), Arc::new(provider.clone()), Arc::new(provider.clone()), clock, settings);
         Self { _guard: Some(guard), provider: Some(provider), ..shop }
     }
 
     /// Another process with the same stand-in for Stripe, on `store`.
-    pub(crate) fn another_over(&self, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn another_over(&self, store: StorePorts) -> Self {
         let provider = self.provider().clone();
         let (gateway, records) = (Arc::new(provider.clone()), Arc::new(provider.clone()));
         let shop = Self::of(store, gateway, records, Arc::clone(&self.clock), Settings::default());
@@ -84,11 +85,11 @@ impl Shop {
 
     /// Another process with the same stand-in for Stripe and the same store.
     pub(crate) fn another(&self) -> Self {
-        self.another_over(Arc::clone(&self.store))
+        self.another_over(self.store.clone())
     }
 
     fn of(
-        store: Arc<dyn Store>,
+        store: StorePorts,
         gateway: Arc<dyn PaymentGateway>,
         records: Arc<dyn ProviderRecords>,
         clock: Arc<HandClock>,
@@ -96,7 +97,7 @@ impl Shop {
     ) -> Self {
         let waker = Arc::new(CountingWaker::default());
         let ports = Ports {
-            store: Arc::clone(&store),
+            store: store.clone(),
             background: Arc::clone(&gateway),
             gateway,
             records,
@@ -146,7 +147,7 @@ impl Shop {
 
     /// Keys of the tasks of an order.
     pub(crate) async fn tasks(&self, order: &Order) -> Vec<String> {
-        self.store.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect()
+        self.store.tasks.tasks(order.id).await.unwrap().iter().map(|it| it.task.key().to_string()).collect()
     }
 
     pub(crate) async fn placed(&self) -> Order {
@@ -161,7 +162,7 @@ impl Shop {
     }
 
     pub(crate) async fn facts(&self, order: &Order) -> Vec<&'static str> {
-        self.store.facts(order.id).await.unwrap().iter().map(|it| it.fact.kind()).collect()
+        self.store.orders.facts(order.id).await.unwrap().iter().map(|it| it.fact.kind()).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 use paywright_app::{
-    Access, IdempotencyKey, IdempotentRequest, LostOrderDecision, OrderRef, PlaceOrderError, PlacedOrder, RecordedOrder,
+    Access, IdempotencyKey, IdempotentRequest, LostOrderDecision, OrderRef, PlaceOrderError, PlacedOrder,
+    RecordedOrder, StorePorts,
 };
 use paywright_domain::{
     Epoch, IntentId, IntentPlan, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, PaymentState,
@@ -34,7 +35,7 @@ impl Shop {
     /// The same shop after a restore from a backup that has no order.
     async fn restored(&self) -> (Self, crate::DatabaseGuard) {
         let (store, kept) = crate::fresh_store().await;
-        (self.another_over(store), kept)
+        (self.another_over(StorePorts::of(store)), kept)
     }
 
     async fn recover(&self, decision: Option<LostOrderDecision>) -> paywright_app::Recovery {
@@ -108,7 +109,7 @@ async fn each_recovery_begins_an_epoch_which_later_keys_contain() {
     assert_eq!(request.idempotency_key(order.id), format!("pi:{}:1:1:e{}", order.id, later.0));
     // A restored database begins in the first epoch again, and its recovery begins another one.
     let (restored, _kept) = shop.restored().await;
-    assert_eq!(restored.store.installation().await.unwrap().epoch, Epoch::FIRST);
+    assert_eq!(restored.store.installations.installation().await.unwrap().epoch, Epoch::FIRST);
     shop.clock.advance_seconds(10);
     assert_eq!(restored.recover(None).await.epoch, Epoch(later.0 + 10));
 }

@@ -90,7 +90,7 @@ async fn a_refund_of_a_later_epoch_is_not_a_lost_one_with_the_same_number_and_am
     let order = shop.paid().await;
     let (refund, key) = lost(&order, 1, 500);
     shop.provider().create_refund(&refund, &key).await.unwrap();
-    shop.store.begin_epoch(Epoch(7)).await.unwrap();
+    shop.store.installations.begin_epoch(Epoch(7)).await.unwrap();
     let made = shop.app.refund_payment(&OrderRef::Id(order.id), &Access::All, &of(500), None).await.unwrap();
     assert_eq!((made.refund.status.name(), made.refund.epoch), ("succeeded", Some(Epoch(7))));
     assert_eq!(shop.provider().refunds_now().len(), 2);

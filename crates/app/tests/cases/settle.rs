@@ -84,7 +84,7 @@ async fn a_payment_of_another_amount_is_held_for_review_once() {
         let held = shop.app.settle_from_provider(&short).await.unwrap();
         assert_eq!(held.payment_state(), PaymentState::Review);
     }
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     let anomalies = facts.iter().filter(|it| matches!(it.fact, Fact::AnomalyFound { .. })).count();
     assert_eq!(anomalies, 1);
 }

@@ -81,7 +81,7 @@ async fn a_task_that_is_due_later_than_possible_is_performed() {
         shop.clock.set_back_seconds(2 * DAY);
         let (shop, wait) = if restarted { (shop.another(), 0) } else { (shop, 300) };
         shop.after(wait).await;
-        let poll = shop.store.tasks(order.id).await.unwrap().remove(0);
+        let poll = shop.store.tasks.tasks(order.id).await.unwrap().remove(0);
         assert!(poll.task.key().as_str().starts_with("poll_intent:"), "{poll:?}");
         let now = paywright_app::Clock::now(&*shop.clock);
         assert!((now..now.plus_seconds(300)).contains(&poll.due_at), "restarted: {restarted}, {poll:?}");
@@ -107,7 +107,7 @@ async fn an_open_intent_is_polled_less_and_less_often() {
     let (order, _) = shop.payable().await;
     let mut waits = Vec::new();
     for _ in 0..6 {
-        let task = shop.store.tasks(order.id).await.unwrap().remove(0);
+        let task = shop.store.tasks.tasks(order.id).await.unwrap().remove(0);
         let now = paywright_app::Clock::now(&*shop.clock);
         let wait = u32::try_from(task.due_at.unix_seconds() - now.unix_seconds()).unwrap();
         waits.push(wait);
@@ -171,7 +171,7 @@ async fn a_task_of_a_dead_owner_is_leased_by_another_after_the_lease() {
         until: now.plus_seconds(2 * PROVIDER_TIMEOUT_SECONDS),
         limit: 10,
     };
-    assert_eq!(shop.store.lease_tasks(&dead).await.unwrap().len(), 1);
+    assert_eq!(shop.store.tasks.lease_tasks(&dead).await.unwrap().len(), 1);
     shop.after(2 * PROVIDER_TIMEOUT_SECONDS - 1).await;
     assert!(shop.order(&order).await.requested.is_some(), "its owner may still be performing it");
     shop.after(1).await;
@@ -216,7 +216,7 @@ async fn a_failing_task_is_retried_with_growing_waits() {
     shop.clock.advance_seconds(PROVIDER_TIMEOUT_SECONDS);
     for _ in 0..3 {
         shop.after(0).await;
-        let tasks = shop.store.tasks(order.id).await.unwrap();
+        let tasks = shop.store.tasks.tasks(order.id).await.unwrap();
         let task = tasks.iter().find(|it| it.task.key().as_str() == "update_intent:1").unwrap();
         let now = paywright_app::Clock::now(&*shop.clock);
         let wait = u32::try_from(task.due_at.unix_seconds() - now.unix_seconds()).unwrap();
@@ -240,7 +240,7 @@ async fn a_task_that_cannot_succeed_ends_with_a_reason() {
     shop.after(PROVIDER_TIMEOUT_SECONDS).await;
     let after = shop.order(&order).await;
     assert_eq!((after.payment_state().name(), &after.operation), ("processing", &None));
-    let facts = shop.store.facts(order.id).await.unwrap();
+    let facts = shop.store.orders.facts(order.id).await.unwrap();
     let dropped = facts.into_iter().find_map(|it| {
         if let paywright_domain::Fact::OperationDropped { error, .. } = it.fact { Some(error) } else { None }
     });

@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{KEY_CACHED_SECONDS, Scope, Store};
+use paywright_app::{ApiKeys, KEY_CACHED_SECONDS, Scope};
 use paywright_testkit::{MockGateway, at};
 use serde_json::Value;
 use uuid::Uuid;

@@ -22,8 +22,8 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, test};
 use paywright_app::{
-    ApiKey, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher, PublisherPorts, Scope, Settings,
-    Store, Storefront, WebhookError, Webhooks,
+    ApiKey, ApiKeys, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher, PublisherPorts, Scope,
+    Settings, Store, StorePorts, Storefront, WebhookError, Webhooks,
 };
 use paywright_domain::{Currency, CustomerId, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
@@ -125,7 +125,7 @@ impl Service {
         let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
         let hands = Arc::<HandClock>::clone(&clock);
         let ports = Ports {
-            store: shared,
+            store: StorePorts::of(shared),
             background: Arc::clone(&gateway),
             gateway,
             records,

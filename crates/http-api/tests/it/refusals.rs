@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{OrderQuery, Store};
+use paywright_app::{OrderQuery, Orders};
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::MockGateway;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 use actix_web::http::Method;
-use paywright_app::{ProviderEvent, ProviderUpdate, Store};
+use paywright_app::{Inbox, ProviderEvent, ProviderUpdate};
 use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
 use paywright_testkit::{MockGateway, at, order_id, usd};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use paywright_app::{Lease, Store};
+use paywright_app::{Inbox, Lease};
 use paywright_domain::Timestamp;
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::postgres::Database;

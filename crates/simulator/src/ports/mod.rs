@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paywright_app::{
-    ApiKey, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, EventPage, GatewayError,
-    IdempotencyKey, IdempotencyRecord, Ids, Installation, IssuedIntent, IssuedRefund, LateTasks, Lease, LeasedEvent,
-    LeasedTask, LostOrderDecision, NewIntent, OrderQuery, OrderRef, Page, PaymentGateway, Ports, ProviderRecords,
-    ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent, RecordedFact, RecordedOrder, Rescheduled, Store,
-    StoreError, StoredTask, TaskRelease, Versioned, WorkerWaker,
+    ApiKey, ApiKeys, Changes, Clock, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    EventPage, GatewayError, IdempotencyKey, IdempotencyRecord, Ids, Inbox, Installation, Installations, IssuedIntent,
+    IssuedRefund, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, NewIntent, OrderQuery, OrderRef,
+    Orders, Page, PaymentGateway, Ports, ProviderRecords, ProviderRefund, PublisherPorts, ReadPayment, ReceivedEvent,
+    RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned,
+    WorkerWaker,
 };
 use paywright_domain::{
     CancelReason, CaptureMethod, CustomerId, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order,
@@ -44,7 +45,7 @@ impl ProcessPorts {
     pub(crate) fn ports(world: &World, process: usize) -> Ports {
         let outside = || Self { world: world.clone(), process };
         Ports {
-            store: Arc::new(ScheduledStore { world: world.clone(), store: world.store.clone() }),
+            store: StorePorts::of(Arc::new(ScheduledStore { world: world.clone(), store: world.store.clone() })),
             gateway: Arc::new(outside()),
             background: Arc::new(outside()),
             records: Arc::new(outside()),
@@ -378,7 +379,7 @@ impl ScheduledStore {
 }
 
 #[async_trait]
-impl Store for ScheduledStore {
+impl Orders for ScheduledStore {
     /// Records the version in place of the content as what the actor has learned.
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         let fault = self.world.turn(Call::Read, "read order").await;
@@ -413,7 +414,10 @@ impl Store for ScheduledStore {
         self.world.core().books.feed.changes += 1;
         committed
     }
+}
 
+#[async_trait]
+impl TaskQueue for ScheduledStore {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let leased = self.write(Call::Write, "lease tasks", self.store.lease_tasks(lease)).await?;
         for task in &leased {
@@ -435,7 +439,10 @@ impl Store for ScheduledStore {
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         self.read("read tasks", self.store.tasks(order)).await
     }
+}
 
+#[async_trait]
+impl Inbox for ScheduledStore {
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
         self.write(Call::Write, "record event", self.store.record_event(event)).await
     }
@@ -456,7 +463,10 @@ impl Store for ScheduledStore {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.write(Call::Write, "forget events", self.store.forget_events(before)).await
     }
+}
 
+#[async_trait]
+impl Cursors for ScheduledStore {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         self.write(Call::Write, "lease cursor", self.store.lease_cursor(name, lease, due)).await
     }
@@ -473,7 +483,10 @@ impl Store for ScheduledStore {
         }
         self.write(Call::Write, "move cursor", self.store.move_cursor(name, owner, cursor, due_at)).await
     }
+}
 
+#[async_trait]
+impl ApiKeys for ScheduledStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         self.store.api_key(digest).await
     }
@@ -489,7 +502,10 @@ impl Store for ScheduledStore {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.store.revoke_api_key(id, at).await
     }
+}
 
+#[async_trait]
+impl Installations for ScheduledStore {
     async fn installation(&self) -> Result<Installation, StoreError> {
         self.store.installation().await
     }
@@ -513,7 +529,10 @@ impl Store for ScheduledStore {
     ) -> Result<Option<LostOrderDecision>, StoreError> {
         self.store.decide_on_lost_order(order, decision).await
     }
+}
 
+#[async_trait]
+impl Diagnostics for ScheduledStore {
     async fn probe(&self) -> Result<(), StoreError> {
         self.store.probe().await
     }

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use paywright_app::{Explanation, OrderRef, Store, explain_order};
+use paywright_app::{Explanation, OrderRef, Orders, explain_order};
 
 use super::{Simulation, Step};
 use crate::fault::Fault;
@@ -40,7 +40,7 @@ impl Simulation<'_> {
         let order = self.world.core().books.order?;
         let store = &self.world.store;
         let stored = ready_value(store.order(&OrderRef::Id(order)))?.ok()??;
-        ready_value(explain_order(store, stored.value))?.ok()
+        ready_value(explain_order(store, store, stored.value))?.ok()
     }
 
     pub(super) fn begin_trace_line(&mut self, step: Step) {

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 pub(crate) use endpoints::{is_enabled, wants};
 use paywright_app::{
-    ApiKey, Changes, CompletedOrdersQuery, Cursor, CursorDue, EventClosing, IdempotencyKey, IdempotencyRecord,
-    Installation, LateTasks, Lease, LeasedEvent, LeasedTask, LostOrderDecision, OrderQuery, OrderRef, ReceivedEvent,
-    RecordedFact, Rescheduled, Store, StoreError, StoredTask, TaskRelease, Versioned,
+    ApiKey, ApiKeys, Changes, CompletedOrdersQuery, Cursor, CursorDue, Cursors, Diagnostics, EventClosing,
+    IdempotencyKey, IdempotencyRecord, Inbox, Installation, Installations, LateTasks, Lease, LeasedEvent, LeasedTask,
+    LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
+    TaskQueue, TaskRelease, Versioned,
 };
 use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
 pub use tables::Tables;
@@ -78,7 +79,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl Orders for MemoryStore {
     async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
         self.read(|it| it.order(which))
     }
@@ -106,7 +107,10 @@ impl Store for MemoryStore {
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         self.write(move |it| it.commit(&changes))
     }
+}
 
+#[async_trait]
+impl TaskQueue for MemoryStore {
     async fn lease_tasks(&self, lease: &Lease) -> Result<Vec<LeasedTask>, StoreError> {
         let lease = *lease;
         Ok(self.write(move |it| it.lease_tasks(&lease)))
@@ -125,7 +129,10 @@ impl Store for MemoryStore {
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
         Ok(self.read(|it| it.tasks(order)))
     }
+}
 
+#[async_trait]
+impl Inbox for MemoryStore {
     async fn record_event(&self, event: &ReceivedEvent) -> Result<bool, StoreError> {
         let event = event.clone();
         Ok(self.write(move |it| it.record_event(&event)))
@@ -148,7 +155,10 @@ impl Store for MemoryStore {
     async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         Ok(self.write(move |it| it.forget_events(before)))
     }
+}
 
+#[async_trait]
+impl Cursors for MemoryStore {
     async fn lease_cursor(&self, name: &str, lease: &Lease, due: CursorDue) -> Result<Option<Cursor>, StoreError> {
         let (name, lease) = (name.to_owned(), *lease);
         Ok(self.write(move |it| it.lease_cursor(&name, &lease, due)))
@@ -164,7 +174,10 @@ impl Store for MemoryStore {
         let (name, cursor) = (name.to_owned(), cursor.clone());
         Ok(self.write(move |it| it.move_cursor(&name, owner, &cursor, due_at)))
     }
+}
 
+#[async_trait]
+impl ApiKeys for MemoryStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         Ok(self.read(|it| it.api_key(digest)))
     }
@@ -181,7 +194,10 @@ impl Store for MemoryStore {
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         Ok(self.write(move |it| it.revoke_api_key(id, at)))
     }
+}
 
+#[async_trait]
+impl Installations for MemoryStore {
     async fn installation(&self) -> Result<Installation, StoreError> {
         Ok(self.read(Tables::installation))
     }
@@ -207,7 +223,10 @@ impl Store for MemoryStore {
     ) -> Result<Option<LostOrderDecision>, StoreError> {
         Ok(self.write(move |it| it.decide_on_lost_order(order, decision)))
     }
+}
 
+#[async_trait]
+impl Diagnostics for MemoryStore {
     async fn probe(&self) -> Result<(), StoreError> {
         Ok(())
     }

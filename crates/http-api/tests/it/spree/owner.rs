@@ -1,6 +1,6 @@
 //! Owners of carts, and access by line ids, storefront tokens and bearer tokens.
 
-use paywright_app::Store;
+use paywright_app::Orders;
 use serde_json::{Value, json};
 
 use super::*;

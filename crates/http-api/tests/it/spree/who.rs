@@ -1,7 +1,7 @@
 //! Actors of facts, and the host in links.
 
 use actix_web::http::Method;
-use paywright_app::{Actor, OrderRef, Store};
+use paywright_app::{Actor, OrderRef, Orders};
 use serde_json::{Value, json};
 
 use super::{STORE, open};

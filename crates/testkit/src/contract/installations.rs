@@ -1,10 +1,10 @@
-//! Contract tests of a store's installation, a part of [`store_contract!`](crate::store_contract).
+//! Cases of the port [`Installations`](paywright_app::Installations).
 
 use paywright_app::{IdempotencyKey, LostOrderDecision, OrderRef, Version};
 use paywright_domain::{Decision, Epoch, NewRefund, Order, OrderId};
 use uuid::Uuid;
 
-use crate::contract::{NOW, Subject, by_id, first, is_conflict, paid, record, requested, stored, then};
+use super::{NOW, Subject, by_id, first, is_conflict, paid, record, requested, stored, then};
 use crate::{at, new_order, order_id, place, usd};
 
 fn place_as(id: OrderId) -> Decision {

@@ -1,12 +1,13 @@
-//! Cases of the contract of [`Store`] about the orders that a customer has completed.
+//! Cases of the lists of the port [`Orders`](paywright_app::Orders): all orders, those of a customer, and those that a
+//! customer has completed.
 
 use paywright_app::{CompletedOrdersQuery, OrderQuery, Store, is_completed};
 use paywright_domain::{
     CancelReason, CustomerId, IntentId, IntentSnapshot, IntentStatus, NewOrder, Order, OrderId, Policies,
 };
 
-use crate::contract::{NOW, Subject, first, requested, then, update};
-use crate::{at, new_order, order_id};
+use super::{NOW, Subject, first, requested, then, update};
+use crate::{at, edit_of_lines, new_order, order_id, place};
 
 /// Step of an order after it was placed.
 #[derive(Clone, Copy)]
@@ -109,4 +110,46 @@ pub async fn the_completed_orders_of_a_customer_are_read_by_page_and_counted(sub
         let counted = store.count_completed_orders(&CustomerId::new(name).unwrap()).await.unwrap();
         assert_eq!(counted, count, "{name}");
     }
+}
+
+/// Orders are placed and changed between the pages.
+pub async fn paging_through_orders_misses_and_repeats_none(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 1..=23 {
+        store.commit(first(place(n))).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut older_than = None;
+    loop {
+        let query = OrderQuery { customer: None, older_than, limit: 5 };
+        let page = store.orders(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 5);
+        older_than = Some(last.id);
+        seen.extend(page.iter().map(|it| it.id));
+        let fresh = 100 + u32::try_from(seen.len()).unwrap();
+        store.commit(first(place(fresh))).await.unwrap();
+        let changed = place(23).order.edit(edit_of_lines(i64::from(fresh)), at(NOW)).unwrap();
+        drop(store.commit(then(1, changed)).await);
+    }
+    assert_eq!(seen, (1..=23).rev().map(order_id).collect::<Vec<_>>());
+}
+
+/// Other customers' and guests' orders are not returned.
+pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subject) {
+    let store = subject.store();
+    for n in 1..=6 {
+        let customer = (n % 2 == 0).then(|| paywright_domain::CustomerId::new("cus-bob").unwrap());
+        let new = paywright_domain::NewOrder { customer, ..new_order() };
+        store.commit(first(Order::place(order_id(n), new, at(NOW)).unwrap())).await.unwrap();
+    }
+    let query = OrderQuery {
+        customer: Some(paywright_domain::CustomerId::new("cus-bob").unwrap()),
+        older_than: None,
+        limit: 2,
+    };
+    let page = store.orders(&query).await.unwrap();
+    assert_eq!(page.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(6), order_id(4)]);
+    let rest = store.orders(&OrderQuery { older_than: Some(order_id(4)), ..query }).await.unwrap();
+    assert_eq!(rest.iter().map(|it| it.id).collect::<Vec<_>>(), [order_id(2)]);
 }

@@ -1,0 +1,53 @@
+//! Cases of the idempotency records of the port [`Orders`](paywright_app::Orders).
+
+use std::sync::Arc;
+
+use paywright_app::{IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, OrderQuery};
+use uuid::Uuid;
+
+use super::{Subject, by_id, first, is_conflict, record};
+use crate::{order_id, place};
+
+/// Order and record are stored together or not at all. The same key of two callers is two keys.
+pub async fn an_idempotency_record_is_stored_in_the_same_commit(subject: &impl Subject) {
+    let store = subject.store();
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
+    let mut changes = first(place(1));
+    changes.idempotency = Some(record(&key, order_id(1)));
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.idempotency_record(&key).await.unwrap(), Some(record(&key, order_id(1))));
+
+    let mut repeat = first(place(2));
+    repeat.idempotency = Some(record(&key, order_id(2)));
+    assert!(is_conflict(&store.commit(repeat).await));
+    assert_eq!(store.order(&by_id(2)).await.unwrap(), None);
+
+    let other = IdempotencyKey { scope: Uuid::from_u128(2), ..key };
+    let mut changes = first(place(3));
+    let refund = IdempotencyRecord { outcome: IdempotencyOutcome::Refund { number: 3 }, ..record(&other, order_id(3)) };
+    changes.idempotency = Some(refund.clone());
+    store.commit(changes).await.unwrap();
+    assert_eq!(store.idempotency_record(&other).await.unwrap(), Some(refund));
+}
+
+/// 24 requests with the same key each place an order at the same time.
+pub async fn one_of_many_concurrent_requests_with_the_same_key_succeeds(subject: &impl Subject) {
+    let store = subject.store();
+    let key = IdempotencyKey { scope: Uuid::from_u128(1), key: "k".into() };
+    let racers: Vec<_> = (1..=24)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            let mut changes = first(place(n));
+            changes.idempotency = Some(record(&key, order_id(n)));
+            tokio::spawn(async move { store.commit(changes).await.is_ok() })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        won += u32::from(racer.await.unwrap());
+    }
+    let orders = store.orders(&OrderQuery { customer: None, older_than: None, limit: 100 }).await.unwrap();
+    assert_eq!((won, orders.len()), (1, 1));
+    let kept = store.idempotency_record(&key).await.unwrap().map(|it| it.order);
+    assert_eq!(kept, orders.first().map(|it| it.id));
+}
