@@ -238,7 +238,7 @@ impl App {
         {
             return Ok(());
         }
-        let Some(found) = self.find(&[OrderRef::Id(id)], &Access::All).await? else {
+        let Some(found) = self.find(&OrderRef::Id(id), &Access::All).await? else {
             let unknown = theirs.unknown.iter().map(|it| &it.intent);
             differences.extend(theirs.intents.keys().chain(unknown).map(|intent| Difference {
                 class: DifferenceClass::UnknownOrder,

@@ -37,12 +37,11 @@ impl App {
         access: &Access,
         reason: CancelReason,
     ) -> Result<Changed, CancelOrderError> {
-        let names = std::slice::from_ref(which);
         let decide = |order: &Order, now| order.cancel(reason, now).map_err(CancelOrderError::Refused);
-        let decided = match self.change(names, access, decide).await {
+        let decided = match self.change(which, access, decide).await {
             Err(CancelOrderError::Refused(CancelError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
-                self.change(names, access, decide).await
+                self.change(which, access, decide).await
             }
             decided => decided,
         };

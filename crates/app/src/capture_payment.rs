@@ -26,7 +26,7 @@ impl App {
         amount: Option<Money>,
     ) -> Result<Changed, CapturePaymentError> {
         let decide = |order: &Order, now| order.capture(amount, now).map_err(CapturePaymentError::Refused);
-        let order = self.change(std::slice::from_ref(which), access, decide).await?;
+        let order = self.change(which, access, decide).await?;
         let captures = |order: &Order| {
             let operation = order.operation.as_ref()?;
             match operation.kind {

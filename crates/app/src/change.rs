@@ -118,24 +118,23 @@ impl App {
     /// As [`Self::change_with_context`], with no context.
     pub(crate) async fn change<E: From<GetOrderError> + From<StoreError>>(
         &self,
-        names: &[OrderRef],
+        which: &OrderRef,
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
     ) -> Result<Order, E> {
-        self.change_with_context(names, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
+        self.change_with_context(which, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
     }
 
-    /// Loads the order with the first of `names` that is stored, commits the decision of `decide`, and returns the
-    /// changed order. Each further attempt loads the order and decides again.
+    /// Loads the order `which`, commits the decision of `decide`, and returns the changed order. Each further attempt loads the order and decides again.
     pub(crate) async fn change_with_context<E: From<GetOrderError> + From<StoreError>>(
         &self,
-        names: &[OrderRef],
+        which: &OrderRef,
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<(Decision, CommitContext), E> + Send + Sync,
     ) -> Result<Order, E> {
         let decide = &decide;
         self.retry(|_| async move {
-            let found = self.find(names, access).await?.ok_or(GetOrderError::NotFound)?;
+            let found = self.load(which, access).await?;
             let now = self.clock.now();
             let (decision, context) = decide(&found.value, now)?;
             Ok(self.commit_decision(found, decision, context, now).await?)
@@ -217,23 +216,17 @@ impl App {
         }
     }
 
-    /// Finds an order by the first of `names` that names one; `None` if there is none that `access` permits to see.
-    pub(crate) async fn find(
-        &self,
-        names: &[OrderRef],
-        access: &Access,
-    ) -> Result<Option<Versioned<Order>>, StoreError> {
-        for name in names {
-            if let Some(found) = self.store.orders.order(name).await? {
-                log::found(name, &found.value);
-                return Ok(Some(found).filter(|it| access.permits(&it.value)));
-            }
+    /// Finds the order `which`; `None` if there is none that `access` permits to see.
+    pub(crate) async fn find(&self, which: &OrderRef, access: &Access) -> Result<Option<Versioned<Order>>, StoreError> {
+        let found = self.store.orders.order(which).await?;
+        if let Some(found) = &found {
+            log::found(which, &found.value);
         }
-        Ok(None)
+        Ok(found.filter(|it| access.permits(&it.value)))
     }
 
     /// Loads the order with this name, if `access` permits to see it.
     pub(crate) async fn load(&self, which: &OrderRef, access: &Access) -> Result<Versioned<Order>, GetOrderError> {
-        self.find(std::slice::from_ref(which), access).await?.ok_or(GetOrderError::NotFound)
+        self.find(which, access).await?.ok_or(GetOrderError::NotFound)
     }
 }

@@ -58,12 +58,11 @@ impl App {
         access: &Access,
         edit: OrderEdit,
     ) -> Result<Changed, EditOrderError> {
-        let names = std::slice::from_ref(which);
         let decide = |order: &Order, now| order.edit(edit.clone(), now).map_err(EditOrderError::Refused);
-        let decided = match self.change(names, access, decide).await {
+        let decided = match self.change(which, access, decide).await {
             Err(EditOrderError::Refused(EditError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
-                self.change(names, access, decide).await
+                self.change(which, access, decide).await
             }
             decided => decided,
         };

@@ -85,7 +85,7 @@ pub use ports::gateway::{
     GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment,
 };
 pub use ports::idempotency::{IdempotencyKey, IdempotencyOutcome, IdempotencyRecord};
-pub use ports::ids_and_clock::{Clock, Ids, WorkerWaker};
+pub use ports::ids_and_clock::{Clock, ENDING_BITS, Ids, WorkerWaker};
 pub use ports::inbox::{EventClosing, EventStatus, Inbox, LeasedEvent, ReceivedEvent};
 pub use ports::installations::{Installation, Installations, LostOrderDecision};
 pub use ports::lease::{CLOCK_TOLERANCE_SECONDS, Lease};

@@ -128,7 +128,7 @@ impl App {
                     return self.recovered_placement(request, lost, order).await.map(Some);
                 }
                 // The number may be taken.
-                *placement = self.decide_placement(new, request, |_, at| self.ids.order_number(at))?;
+                *placement = self.decide_placement(new, request, |id, at| self.ids.order_number(id, at))?;
                 return Ok(None);
             }
             None => {}

@@ -76,7 +76,7 @@ impl App {
         let mut updated = self.catch_up_older(since, &by_order).await?;
         let mut lost = Vec::new();
         for (id, listed) in by_order {
-            let stored = self.find(&[OrderRef::Id(id)], &Access::All).await?;
+            let stored = self.find(&OrderRef::Id(id), &Access::All).await?;
             if stored.is_none() {
                 self.store.installations.add_lost_order(id, self.clock.now()).await?;
             }
@@ -123,7 +123,7 @@ impl App {
             newer.get(order).is_some_and(|newer| newer.iter().any(|newer| newer.intent == it.intent))
         };
         for (id, listed) in self.listed_intents(since.minus_seconds(OPEN_SECONDS)).await? {
-            let Some(before) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { continue };
+            let Some(before) = self.find(&OrderRef::Id(id), &Access::All).await? else { continue };
             let mut after = None;
             for intent in in_order(&listed).into_iter().filter(|it| !is_newer(&id, it)) {
                 after = self.catch_up_payment(intent).await?.or(after);
@@ -166,7 +166,7 @@ impl App {
     /// list, and may have ended since. As long as one is open, its order accepts no other.
     async fn catch_up_open(&self, listed: &[IntentSnapshot]) -> Result<(), PerformError> {
         let Some(id) = listed.iter().find_map(|it| it.order) else { return Ok(()) };
-        let Some(order) = self.find(&[OrderRef::Id(id)], &Access::All).await? else { return Ok(()) };
+        let Some(order) = self.find(&OrderRef::Id(id), &Access::All).await? else { return Ok(()) };
         let is_listed = |id: &IntentId| listed.iter().any(|it| it.intent == *id);
         let open = order.value.intents.iter().filter(|it| !it.status.is_terminal() && !is_listed(&it.id));
         for intent in open {
@@ -190,7 +190,7 @@ impl App {
                 if !seen.insert(intent.clone()) {
                     continue;
                 }
-                let Some(before) = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await? else {
+                let Some(before) = self.find(&OrderRef::Intent(intent.clone()), &Access::All).await? else {
                     continue;
                 };
                 let payment = self.gateway.intent(&intent).await?.snapshot;
@@ -232,7 +232,7 @@ impl App {
                 Some(error.to_string())
             }
         };
-        let order = self.find(&[OrderRef::Id(id)], &Access::All).await?.map(|it| it.value);
+        let order = self.find(&OrderRef::Id(id), &Access::All).await?.map(|it| it.value);
         Ok(RecoveredOrder { id, record, payment, decision, before, order, problem })
     }
 
@@ -244,13 +244,13 @@ impl App {
         listed: &[IntentSnapshot],
     ) -> Result<Order, PerformError> {
         let id = record.order.id;
-        if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
+        if self.find(&OrderRef::Id(id), &Access::All).await?.is_none() {
             let mut lost = record.order.clone();
             self.place_lost(&lost, payment).await?;
-            if self.find(&[OrderRef::Id(id)], &Access::All).await?.is_none() {
+            if self.find(&OrderRef::Id(id), &Access::All).await?.is_none() {
                 // Another order has its number: the request was repeated before the recovery.
                 let now = self.clock.now();
-                lost.number = self.ids.order_number(now);
+                lost.number = self.ids.order_number(id, now);
                 self.place_lost(&lost, payment).await?;
             }
         }

@@ -2,7 +2,7 @@ use paywright_domain::{IntentSnapshot, Order, SettleError};
 use thiserror::Error;
 
 use crate::change::CommitContext;
-use crate::{Access, App, GetOrderError, IssuedIntent, OrderRef, StoreError};
+use crate::{Access, App, IssuedIntent, OrderRef, StoreError, Versioned};
 
 /// Why a snapshot was not applied to an order.
 #[derive(Debug, Error)]
@@ -19,15 +19,6 @@ pub enum SettleFromProviderError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<GetOrderError> for SettleFromProviderError {
-    fn from(error: GetOrderError) -> Self {
-        match error {
-            GetOrderError::NotFound => Self::UnknownOrder,
-            GetOrderError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl App {
@@ -53,15 +44,33 @@ impl App {
         update: &IntentSnapshot,
         context: &CommitContext,
     ) -> Result<Order, SettleFromProviderError> {
-        let by_metadata = update.order.map(OrderRef::Id);
-        let names: Vec<_> = [OrderRef::Intent(update.intent.clone())].into_iter().chain(by_metadata).collect();
-        let policies = self.settings.policies;
-        let decide = |order: &Order, now| Ok((order.settle(update, &policies, now)?, context.clone()));
-        match self.change_with_context(&names, &Access::All, decide).await {
-            Err(SettleFromProviderError::UnknownOrder) if update.order.is_none() => {
-                Err(SettleFromProviderError::Foreign)
-            }
-            settled => settled,
+        self.retry(|_| async move {
+            let Some(found) = self.find_order_of(update).await? else {
+                let is_foreign = update.order.is_none();
+                return Err(if is_foreign {
+                    SettleFromProviderError::Foreign
+                } else {
+                    SettleFromProviderError::UnknownOrder
+                });
+            };
+            let now = self.clock.now();
+            let decision = found.value.settle(update, &self.settings.policies, now)?;
+            Ok(self.commit_decision(found, decision, context.clone(), now).await?)
+        })
+        .await
+    }
+
+    /// Finds the order that has the PaymentIntent, or else the one that its metadata names. The order of the metadata is
+    /// read first, since orders can be found by their ids in whichever database they are; only an order that has the
+    /// intent is taken at its word.
+    async fn find_order_of(&self, update: &IntentSnapshot) -> Result<Option<Versioned<Order>>, StoreError> {
+        let named = match update.order {
+            Some(id) => self.find(&OrderRef::Id(id), &Access::All).await?,
+            None => None,
+        };
+        if named.as_ref().is_some_and(|it| it.value.intent(&update.intent).is_some()) {
+            return Ok(named);
         }
+        Ok(self.find(&OrderRef::Intent(update.intent.clone()), &Access::All).await?.or(named))
     }
 }

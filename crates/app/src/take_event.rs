@@ -183,7 +183,7 @@ impl App {
         let decide = |order: &Order, now| {
             Ok((order.update_dispute(dispute, now).map_err(ChangeError::Refused)?, context.clone()))
         };
-        match self.change_with_context(&[OrderRef::Intent(dispute.intent.clone())], &Access::All, decide).await {
+        match self.change_with_context(&OrderRef::Intent(dispute.intent.clone()), &Access::All, decide).await {
             Ok(order) => Ok(Applied::To(order.id)),
             Err(ChangeError::Order(GetOrderError::NotFound) | ChangeError::Refused(DisputeUpdateError::NotOurs)) => {
                 Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned()))
@@ -205,7 +205,7 @@ impl App {
     ) -> Result<Applied, StoreError> {
         let decide =
             |order: &Order, now| decide(order, now).map(|it| (it, context.clone())).ok_or(ChangeError::Refused(()));
-        match self.change_with_context(&[OrderRef::Intent(intent.clone())], &Access::All, decide).await {
+        match self.change_with_context(&OrderRef::Intent(intent.clone()), &Access::All, decide).await {
             Ok(order) => Ok(Applied::To(order.id)),
             Err(ChangeError::Order(GetOrderError::NotFound) | ChangeError::Refused(())) => {
                 Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned()))
@@ -354,12 +354,12 @@ impl App {
 
     /// Whether an order has this PaymentIntent.
     async fn is_known(&self, intent: &IntentId) -> Result<bool, StoreError> {
-        Ok(self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?.is_some())
+        Ok(self.find(&OrderRef::Intent(intent.clone()), &Access::All).await?.is_some())
     }
 
     /// Reads the proceeds of a PaymentIntent, unless they were stored when the payment was confirmed.
     async fn read_proceeds(&self, intent: &IntentId, context: &CommitContext) -> Result<Applied, PerformError> {
-        let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+        let found = self.find(&OrderRef::Intent(intent.clone()), &Access::All).await?;
         let Some(order) = found.map(|it| it.value) else { return Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())) };
         let has_proceeds = |order: &Order| order.intent(intent).is_some_and(|it| it.proceeds.is_some());
         if has_proceeds(&order) {
@@ -375,7 +375,7 @@ impl App {
 
     /// Reads the payment of a PaymentIntent that an order has.
     async fn read_known_payment(&self, intent: &IntentId, context: &CommitContext) -> Result<Applied, PerformError> {
-        let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+        let found = self.find(&OrderRef::Intent(intent.clone()), &Access::All).await?;
         let Some(order) = found.map(|it| it.value) else { return Ok(Applied::NotYet(UNKNOWN_INTENT.to_owned())) };
         let cause = context.cause.clone().unwrap_or_default();
         Ok(Applied::To(self.read_payment(order.id, intent, &cause).await?.order.id))

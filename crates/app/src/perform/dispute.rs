@@ -17,7 +17,7 @@ impl App {
         context: &CommitContext,
     ) -> Result<(Order, Vec<UnknownStatus>), PerformError> {
         self.retry(|_| async move {
-            let found = self.find(&[OrderRef::Intent(intent.clone())], &Access::All).await?;
+            let found = self.find(&OrderRef::Intent(intent.clone()), &Access::All).await?;
             let unknown_intent = || PerformError::Unmatched("no order has the disputed PaymentIntent".into());
             let found = found.ok_or_else(unknown_intent)?;
             let (disputes, unknown) = self.disputes_now(intent).await?;

@@ -104,6 +104,6 @@ impl App {
         id: OrderId,
         decide: impl Fn(&Order, Timestamp) -> Decision + Send + Sync,
     ) -> Result<Order, PerformError> {
-        self.change(&[OrderRef::Id(id)], &Access::All, |order, now| Ok(decide(order, now))).await
+        self.change(&OrderRef::Id(id), &Access::All, |order, now| Ok(decide(order, now))).await
     }
 }

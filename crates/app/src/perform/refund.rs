@@ -138,9 +138,9 @@ impl App {
         update: &RefundSnapshot,
         context: &CommitContext,
     ) -> Result<Order, ChangeError<RefundUpdateError>> {
-        let names = [OrderRef::Intent(update.intent.clone())];
+        let which = OrderRef::Intent(update.intent.clone());
         let decide =
             |order: &Order, now| Ok((order.update_refund(update, now).map_err(ChangeError::Refused)?, context.clone()));
-        self.change_with_context(&names, &Access::All, decide).await
+        self.change_with_context(&which, &Access::All, decide).await
     }
 }

@@ -16,6 +16,9 @@ use crate::Actor;
 
 /// Port to the orders: reads them with their facts, and commits changes of one order at a time.
 ///
+/// An order's id is drawn for its idempotency key, where it has one, and its number and its cart end as the id does
+/// ([`ENDING_BITS`](crate::ENDING_BITS)): a store may divide its orders among databases by that ending.
+///
 /// Each call is one transaction. Dropping the future of a `commit` leaves it committed or not, never half. Which of the
 /// two may be decided a moment later; a commit that would conflict with it waits until then.
 #[async_trait]

@@ -78,7 +78,8 @@ impl Storefront {
             found => return found,
         }
         let now = self.app.clock.now();
-        let (id, order) = (self.app.ids.cart_id(now), self.app.ids.order_id(now));
+        let order = self.app.ids.order_id(now);
+        let id = self.app.ids.cart_id(order, now);
         let currency = shopper.currency.unwrap_or(self.currency);
         let cart = fill(Cart::new(id, order, shopper.customer.clone(), currency, now))?;
         log::about_cart(&cart);
@@ -206,7 +207,7 @@ impl Storefront {
 
     pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Order>, StoreError> {
         log::about_cart(cart);
-        self.app.find(&[OrderRef::Id(cart.order)], &Access::All).await.map(|it| it.map(|found| found.value))
+        self.app.find(&OrderRef::Id(cart.order), &Access::All).await.map(|it| it.map(|found| found.value))
     }
 
     /// Stores that a cart is closed. A conflict does not matter: the next read closes it.

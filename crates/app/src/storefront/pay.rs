@@ -104,7 +104,7 @@ impl Storefront {
                 1 => cart.number(),
                 _ if self.order_of(cart).await?.is_some() => return Ok(Attempt::Done(())),
                 // Another order has drawn the cart's number.
-                _ => app.ids.order_number(now),
+                _ => app.ids.order_number(cart.order, now),
             };
             let decision = Order::place_as(cart.order, number, new.clone(), now)?;
             let changes = app.changes(Version::NEW, decision, now);
@@ -186,7 +186,7 @@ impl Storefront {
                 let paid_by = checked.order.paid_by().filter(|_| checked.client_secret.is_none());
                 let client_secret = match paid_by {
                     Some(paid) => {
-                        let stored = self.app.find(&[which], &Access::All).await?.ok_or(StorefrontError::NoIntent)?;
+                        let stored = self.app.find(&which, &Access::All).await?.ok_or(StorefrontError::NoIntent)?;
                         self.app.read_intent(&paid.id, stored.version, Freshness::WithinASecond).await?.client_secret
                     }
                     None => checked.client_secret,

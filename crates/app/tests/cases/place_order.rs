@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder};
-use paywright_domain::{NewOrder, Order};
-use paywright_testkit::{MockGateway, new_order};
+use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Version};
+use paywright_domain::{NewOrder, Order, OrderNumber};
+use paywright_testkit::{MockGateway, at, changes, new_order, order_id};
 use uuid::Uuid;
 
-use crate::Shop;
+use crate::{NOW, Shop};
 
 fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
     let key = IdempotencyKey { scope: Uuid::from_u128(1), key: key.into() };
@@ -42,6 +42,20 @@ async fn a_key_that_was_used_for_another_request_is_refused() {
     let refused = shop.app.place_order(new_order(), Some(request("k", 8))).await;
     assert!(matches!(refused, Err(PlaceOrderError::KeyReused)), "{refused:?}");
     assert_eq!(stored(&shop).await, 1);
+}
+
+#[tokio::test]
+async fn a_number_that_is_drawn_again_keeps_its_last_two_characters() {
+    let shop = Shop::with(MockGateway::new()).await;
+    // Another order has the number that follows from the key.
+    let taken = OrderNumber::of(request("k", 7).key.order_id(at(NOW)), at(NOW));
+    let other = Order::place_as(order_id(2000), taken.clone(), new_order(), at(NOW)).unwrap();
+    shop.store.orders.commit(changes(Version::NEW, other, at(NOW), at(NOW))).await.unwrap();
+    let PlacedOrder::Now(order) = shop.app.place_order(new_order(), Some(request("k", 7))).await.unwrap() else {
+        panic!("a first request places an order")
+    };
+    assert_ne!(order.number, taken);
+    assert_eq!(order.number.as_str().split_at(17).1, taken.as_str().split_at(17).1, "{}", order.number);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,6 +61,18 @@ async fn an_intent_whose_answer_was_lost_is_found_by_its_event() {
 }
 
 #[tokio::test]
+async fn an_intent_settles_its_own_order_whatever_order_its_metadata_names() {
+    let shop = Shop::open().await;
+    let (order, intent) = shop.payable().await;
+    let (other, _) = shop.payable().await;
+    let mut event = update(&order, &intent, IntentStatus::Succeeded);
+    event.order = Some(other.id);
+    let paid = shop.app.settle_from_provider(&event).await.unwrap();
+    assert_eq!((paid.id, paid.payment_state()), (order.id, PaymentState::Paid));
+    assert_eq!(shop.order(&other).await, other);
+}
+
+#[tokio::test]
 async fn foreign_and_unknown_intents_change_nothing() {
     let shop = Shop::with(issuing_gateway(at(NOW))).await;
     let (order, _) = issued(&shop).await;
