@@ -17,8 +17,10 @@ use paywright_domain::{
 };
 use serde::Serialize;
 
-use crate::body::INVALID_ORDER;
 use crate::reader::{FieldProblem, FieldProblems, sentence};
+
+/// Error code for invalid fields of an order, an edit or a cancellation.
+pub(crate) const INVALID_ORDER: &str = "invalid_order";
 
 /// Refusal of a request: a status, a code and a sentence for the shop's engineers. A refused request has changed
 /// nothing, unless the detail says that the outcome is unknown.

@@ -1,4 +1,4 @@
-//! Middleware of all requests (request id, log line, body limits), and use cases that outlive their request.
+//! Middleware of all requests: request id, log line, body limits.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
-use paywright_app::{Actor, Work, WorkId};
+use paywright_app::{Actor, WorkId};
 use paywright_domain::OrderId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
@@ -143,22 +143,4 @@ fn is_plain(text: &str) -> bool {
     (1..=REQUEST_ID_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
         && !holds_secret(text)
-}
-
-/// Runs a use case to its end even if the client disconnects: as a task of its own, which inherits the span, the id and
-/// the actor of the request.
-pub(crate) async fn run_to_completion<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Problem> {
-    let work = work.in_current_span();
-    let spawned = match Work::current() {
-        Some(request) => actix_web::rt::spawn(request.scope(work)),
-        None => actix_web::rt::spawn(work),
-    };
-    spawned.await.map_err(|error| {
-        tracing::error!(%error, "a use case was aborted");
-        let detail = "an internal error ended the request early, so the outcome is unknown: read the order, or repeat \
-                      the request with the same Idempotency-Key";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    })
 }

@@ -13,7 +13,7 @@ use crate::Api;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 use crate::receiving::read_body;
-use crate::requests::{record_actor, run_to_completion};
+use crate::requests::record_actor;
 
 /// Maximum size of a webhook body, in bytes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(crate) async fn stripe(api: Data<Api>, request: HttpRequest, payload: Payloa
     record_actor(Actor::Stripe);
     let headers = stored_headers(request.headers());
     let app = api.app.for_request();
-    let status = run_to_completion(async move { app.take_event(event, "webhook", headers).await }).await??;
+    let status = app.take_event(event, "webhook", headers).await?;
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": status.name() })))
 }
 

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::Api;
 use crate::problem::Problem;
+use crate::shop::ExplanationView;
 use crate::spree::{self, Call, Refusal};
-use crate::view::ExplanationView;
 
 const PAGE: &str = include_str!("page.html");
 /// Placeholder in the page for its settings.

@@ -14,7 +14,6 @@ use super::document::{Resource, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
-use super::run;
 use super::shopper::Call;
 use crate::Api;
 
@@ -107,6 +106,6 @@ pub(super) async fn remove_credit_card(
     let customer = call.customer()?;
     let card = PaymentMethodId::new(card.into_inner()).map_err(|_| Refusal::not_found())?;
     let storefront = api.storefront.for_request();
-    run(async move { storefront.forget_card(&customer, &card).await }).await?;
+    storefront.forget_card(&customer, &card).await?;
     Ok(HttpResponse::NoContent().finish())
 }

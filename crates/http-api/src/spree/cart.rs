@@ -10,7 +10,6 @@ use super::document::{Show, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
-use super::run;
 use super::shopper::Call;
 use crate::Api;
 
@@ -37,7 +36,7 @@ pub(super) async fn change_cart(
     change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync + 'static,
 ) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.change(&shopper, change).await }).await?;
+    let session = storefront.change(&shopper, change).await?;
     cart(api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -46,7 +45,7 @@ pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, R
     let metadata = call.params.metadata("public_metadata")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
     let fill = move |cart: Cart| cart.with_metadata(metadata.clone());
-    let session = run(async move { storefront.create_cart(&shopper, fill).await }).await?;
+    let session = storefront.create_cart(&shopper, fill).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }
 
@@ -59,7 +58,7 @@ pub(super) async fn show(api: Data<Api>, call: Call) -> Result<HttpResponse, Ref
 /// `DELETE /cart`: deletes the cart, and cancels its order.
 pub(super) async fn remove(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    run(async move { storefront.remove_cart(&shopper).await }).await?;
+    storefront.remove_cart(&shopper).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -84,7 +83,7 @@ fn not_positive() -> Refusal {
 pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (variant, quantity) = (variant_id(&call.params)?, quantity(&call.params)?.unwrap_or(1));
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.add_item(&shopper, &variant, quantity).await }).await?;
+    let session = storefront.add_item(&shopper, &variant, quantity).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -154,7 +153,7 @@ pub(super) async fn associate(api: Data<Api>, call: Call) -> Result<HttpResponse
         token.and_then(|it| api.tokens.subject(&it)).or(call.shopper.subject).ok_or_else(Refusal::not_found)?;
     let guest = Shopper { subject: Some(subject), ..Shopper::default() };
     let storefront = api.storefront.for_request();
-    let session = run(async move { storefront.associate(&guest, &customer).await }).await?;
+    let session = storefront.associate(&guest, &customer).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -163,7 +162,7 @@ pub(super) async fn change_currency(api: Data<Api>, call: Call) -> Result<HttpRe
     let unsupported = |_| Refusal::failed("Currency not supported");
     let currency = call.params.required("new_currency")?.parse().map_err(unsupported)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.change_currency(&shopper, currency).await }).await?;
+    let session = storefront.change_currency(&shopper, currency).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 

@@ -15,7 +15,6 @@ use super::document::answer;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources::{self, PAYMENT_METHOD};
-use super::run;
 use super::shopper::Call;
 use crate::Api;
 use crate::reader::FieldProblems;
@@ -115,14 +114,14 @@ fn new_card(source: &Params) -> Result<Option<PaymentMethodChoice>, Refusal> {
 pub(super) async fn update(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let edit = checkout_edit(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.edit_checkout(&shopper, &edit).await }).await?;
+    let session = storefront.edit_checkout(&shopper, &edit).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /checkout/next`: proceeds one step.
 pub(super) async fn next(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.next(&shopper).await }).await?;
+    let session = storefront.next(&shopper).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -134,14 +133,14 @@ pub(super) async fn advance(api: Data<Api>, call: Call) -> Result<HttpResponse, 
     let or_first = call.params.flag("quick_checkout")?;
     let rate = call.params.text("shipping_method_id")?.map(|id| RateChoice { id, or_first });
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.advance(&shopper, goal, rate.as_ref()).await }).await?;
+    let session = storefront.advance(&shopper, goal, rate.as_ref()).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
 /// `PATCH /checkout/complete`: completes the checkout of a paid order.
 pub(super) async fn complete(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.complete(&shopper).await }).await?;
+    let session = storefront.complete(&shopper).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -156,7 +155,7 @@ fn message(change: &CartChange) -> String {
 pub(super) async fn validate(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let at_any_step = call.params.flag("skip_state")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let (session, changes) = run(async move { storefront.validate_for_payment(&shopper, at_any_step).await }).await?;
+    let (session, changes) = storefront.validate_for_payment(&shopper, at_any_step).await?;
     if changes.is_empty() {
         return cart(&api, StatusCode::OK, &session, &call.show).await;
     }
@@ -190,8 +189,7 @@ pub(super) async fn select_shipping_method(api: Data<Api>, call: Call) -> Result
     let rate = call.params.required("shipping_method_id")?;
     let shipment = call.params.text("shipment_id")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session =
-        run(async move { storefront.choose_shipping_rate(&shopper, shipment.as_deref(), &rate).await }).await?;
+    let session = storefront.choose_shipping_rate(&shopper, shipment.as_deref(), &rate).await?;
     cart(&api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -206,6 +204,6 @@ pub(super) async fn create_payment(api: Data<Api>, call: Call) -> Result<HttpRes
     }
     let choice = saved.map(PaymentMethodChoice::Saved).or(new);
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = run(async move { storefront.create_payment(&shopper, choice.as_ref(), amount).await }).await?;
+    let session = storefront.create_payment(&shopper, choice.as_ref(), amount).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }

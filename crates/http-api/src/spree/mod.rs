@@ -14,18 +14,19 @@ mod refusal;
 mod resources;
 mod shopper;
 mod stripe;
+mod terms;
 
 use actix_cors::Cors;
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
+use actix_web::web::{self, ServiceConfig, get};
 use actix_web::{HttpResponse, Resource, Route, Scope};
 pub(crate) use amount::display;
-use paywright_app::StorefrontError;
 use paywright_domain::OrderId;
 pub(crate) use refusal::Refusal;
 pub(crate) use shopper::Call;
+pub use terms::parse_terms;
 
 use crate::Api;
-use crate::requests::run_to_completion;
+use crate::routes::{completed, delete, patch, post, put};
 
 /// Path prefix of the Storefront API.
 const STOREFRONT: &str = "/api/v2/storefront";
@@ -62,32 +63,30 @@ fn storefront() -> Scope {
 
 fn cart_routes(config: &mut ServiceConfig) {
     config
-        .service(
-            at("/cart").route(post().to(cart::create)).route(get().to(cart::show)).route(delete().to(cart::remove)),
-        )
-        .service(at("/cart/add_item").route(post().to(cart::add_item)))
-        .service(at("/cart/set_quantity").route(patch().to(cart::set_quantity)))
-        .service(at("/cart/remove_line_item/{line}").route(delete().to(cart::remove_line_item)))
-        .service(at("/cart/empty").route(patch().to(cart::empty)))
-        .service(at("/cart/apply_coupon_code").route(patch().to(cart::apply_coupon_code)))
-        .service(at("/cart/remove_coupon_code").route(delete().to(cart::remove_coupon_codes)))
-        .service(at("/cart/remove_coupon_code/{code}").route(delete().to(cart::remove_coupon_code)))
+        .service(at("/cart").route(post(cart::create)).route(get().to(cart::show)).route(delete(cart::remove)))
+        .service(at("/cart/add_item").route(post(cart::add_item)))
+        .service(at("/cart/set_quantity").route(patch(cart::set_quantity)))
+        .service(at("/cart/remove_line_item/{line}").route(delete(cart::remove_line_item)))
+        .service(at("/cart/empty").route(patch(cart::empty)))
+        .service(at("/cart/apply_coupon_code").route(patch(cart::apply_coupon_code)))
+        .service(at("/cart/remove_coupon_code").route(delete(cart::remove_coupon_codes)))
+        .service(at("/cart/remove_coupon_code/{code}").route(delete(cart::remove_coupon_code)))
         .service(at("/cart/estimate_shipping_rates").route(get().to(cart::estimate_shipping_rates)))
-        .service(at("/cart/associate").route(patch().to(cart::associate)))
-        .service(at("/cart/change_currency").route(patch().to(cart::change_currency)));
+        .service(at("/cart/associate").route(patch(cart::associate)))
+        .service(at("/cart/change_currency").route(patch(cart::change_currency)));
 }
 
 fn checkout_routes(config: &mut ServiceConfig) {
     config
-        .service(at("/checkout").route(patch().to(checkout::update)))
-        .service(at("/checkout/next").route(patch().to(checkout::next)))
-        .service(at("/checkout/advance").route(patch().to(checkout::advance)))
-        .service(at("/checkout/complete").route(patch().to(checkout::complete)))
-        .service(at("/checkout/validate_order_for_payment").route(post().to(checkout::validate)))
+        .service(at("/checkout").route(patch(checkout::update)))
+        .service(at("/checkout/next").route(patch(checkout::next)))
+        .service(at("/checkout/advance").route(patch(checkout::advance)))
+        .service(at("/checkout/complete").route(patch(checkout::complete)))
+        .service(at("/checkout/validate_order_for_payment").route(post(checkout::validate)))
         .service(at("/checkout/payment_methods").route(get().to(checkout::payment_methods)))
         .service(at("/checkout/shipping_rates").route(get().to(checkout::shipping_rates)))
-        .service(at("/checkout/select_shipping_method").route(patch().to(checkout::select_shipping_method)))
-        .service(at("/checkout/create_payment").route(post().to(checkout::create_payment)));
+        .service(at("/checkout/select_shipping_method").route(patch(checkout::select_shipping_method)))
+        .service(at("/checkout/create_payment").route(post(checkout::create_payment)));
 }
 
 fn account_routes(config: &mut ServiceConfig) {
@@ -100,37 +99,35 @@ fn account_routes(config: &mut ServiceConfig) {
         .service(
             at("/account/credit_cards/{card}")
                 .route(get().to(account::credit_card))
-                .route(delete().to(account::remove_credit_card)),
+                .route(delete(account::remove_credit_card)),
         );
 }
 
 fn stripe_routes(config: &mut ServiceConfig) {
     config
-        .service(at("/stripe/payment_intents").route(post().to(stripe::create)).route(get().to(stripe::current)))
+        .service(at("/stripe/payment_intents").route(post(stripe::create)).route(get().to(completed(stripe::current))))
         .service(
             at("/stripe/payment_intents/{intent}")
-                .route(get().to(stripe::show))
-                .route(patch().to(stripe::update))
-                .route(put().to(stripe::update)),
+                .route(get().to(completed(stripe::show)))
+                .route(patch(stripe::update))
+                .route(put(stripe::update)),
         )
         .service(
-            at("/stripe/payment_intents/{intent}/confirm")
-                .route(patch().to(stripe::confirm))
-                .route(post().to(stripe::confirm)),
+            at("/stripe/payment_intents/{intent}/confirm").route(patch(stripe::confirm)).route(post(stripe::confirm)),
         )
-        .service(at("/stripe/setup_intents").route(post().to(stripe::setup_intent)));
+        .service(at("/stripe/setup_intents").route(post(stripe::setup_intent)));
 }
 
 fn platform() -> Scope {
     web::scope("/api/v2/platform")
-        .service(at("/variants").route(get().to(platform::variants)).route(put().to(platform::put_variants)))
+        .service(at("/variants").route(get().to(platform::variants)).route(put(platform::put_variants)))
         .service(
             at("/variants/{variant}")
                 .route(get().to(platform::variant))
-                .route(put().to(platform::put_variant))
-                .route(delete().to(platform::remove_variant)),
+                .route(put(platform::put_variant))
+                .route(delete(platform::remove_variant)),
         )
-        .service(at("/terms").route(get().to(platform::terms)).route(put().to(platform::put_terms)))
+        .service(at("/terms").route(get().to(platform::terms)).route(put(platform::put_terms)))
         .default_service(not_found())
 }
 
@@ -147,15 +144,6 @@ fn cross_origin(origins: &[String]) -> Cors {
         "*" => cors.allow_any_origin().send_wildcard(),
         origin => cors.allowed_origin(origin),
     })
-}
-
-/// Runs a use case to its end, even if the client closes its connection.
-pub(super) fn run<T: Send + 'static>(
-    work: impl Future<Output = Result<T, StorefrontError>> + Send + 'static,
-) -> impl Future<Output = Result<T, Refusal>> {
-    // The future of a use case is large: boxed once here, it does not enlarge every handler.
-    let work = Box::pin(work);
-    async { Ok(run_to_completion(work).await??) }
 }
 
 /// Id of the order of the cart that the token gives access to, once the order is placed.

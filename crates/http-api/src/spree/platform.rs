@@ -13,10 +13,10 @@ use serde_json::json;
 use super::document::{Resource, Show, answer};
 use super::params::{Params, text};
 use super::refusal::Refusal;
+use super::terms::{TERMS, read_terms};
 use crate::Api;
 use crate::auth::{bearer, key_of};
 use crate::reader::{FieldProblems, Reader, boolean};
-use crate::terms::{TERMS, read_terms};
 
 /// Variants of a page by default.
 const PAGE_DEFAULT: u16 = 100;

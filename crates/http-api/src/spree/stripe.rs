@@ -12,7 +12,6 @@ use super::document::{Show, answer};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::resources;
-use super::run;
 use super::shopper::Call;
 use crate::Api;
 use crate::reader::FieldProblems;
@@ -59,21 +58,21 @@ async fn intent(
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let params = intent_params(&call.params)?;
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
-    let paying = run(async move { storefront.payment_intent(&shopper, &params).await }).await?;
+    let paying = storefront.payment_intent(&shopper, &params).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents`: the current intent of the cart's order.
 pub(super) async fn current(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
-    let paying = run(async move { storefront.shown_intent(&shopper, None).await }).await?;
+    let paying = storefront.shown_intent(&shopper, None).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
 /// `GET /stripe/payment_intents/{id}`: an intent by the id of its order or by Stripe's (`pi_…`).
 pub(super) async fn show(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper, caller) = (api.storefront.for_request(), call.shopper.clone(), call.shopper.customer);
-    let paying = run(async move { storefront.shown_intent(&shopper, Some(&id)).await }).await?;
+    let paying = storefront.shown_intent(&shopper, Some(&id)).await?;
     intent(&api, &paying, &call.show, caller.as_ref(), call.stripe_version.as_deref()).await
 }
 
@@ -81,14 +80,14 @@ pub(super) async fn show(api: Data<Api>, call: Call, id: Path<String>) -> Result
 pub(super) async fn update(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let params = intent_params(&call.params)?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let paying = run(async move { storefront.update_intent(&shopper, &id, &params).await }).await?;
+    let paying = storefront.update_intent(&shopper, &id, &params).await?;
     intent(&api, &paying, &call.show, None, None).await
 }
 
 /// `PATCH` and `POST /stripe/payment_intents/{id}/confirm`: the browser has confirmed the intent, which is read from Stripe.
 pub(super) async fn confirm(api: Data<Api>, call: Call, id: Path<String>) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let paying = run(async move { storefront.confirm_intent(&shopper, &id).await }).await?;
+    let paying = storefront.confirm_intent(&shopper, &id).await?;
     intent(&api, &paying, &call.show, None, None).await
 }
 
@@ -96,7 +95,7 @@ pub(super) async fn confirm(api: Data<Api>, call: Call, id: Path<String>) -> Res
 pub(super) async fn setup_intent(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let (customer, version) = (call.customer()?, call.stripe_version);
     let storefront = api.storefront.for_request();
-    let setup = run(async move { storefront.save_card(&customer, version.as_deref()).await }).await?;
+    let setup = storefront.save_card(&customer, version.as_deref()).await?;
     let body = json!({
         "customer_id": setup.customer.as_str(),
         "ephemeral_key_secret": setup.ephemeral_key.expose_secret(),

@@ -1,8 +1,12 @@
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use paywright_app::{GatewayError, IssuedIntent, PaymentGateway, WorkId};
 use paywright_domain::{IntentError, IntentId, IntentSnapshot, IntentStatus, OrderId};
+use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::{MockGateway, at, issued, order_id, usd};
 use serde_json::{Value, json};
 
@@ -137,5 +141,24 @@ async fn each_gateway_error_has_its_status_and_code() {
         assert_eq!((answer.status, answer.code()), (status, code));
         assert_eq!(answer.header("retry-after").is_some(), later, "{code}");
         assert!(!answer.body.to_string().contains("hush"), "{answer:?}");
+    }
+}
+
+/// actix-web drops the future of a request whose connection is reset.
+#[actix_web::test]
+async fn a_payment_whose_client_disconnects_is_begun_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    // A store in a file answers from another thread, so that the request waits for it.
+    let store = SqliteStore::open(folder.path().join("orders.db").to_str().unwrap(), Options::default()).unwrap();
+    let service = Service::over(store, gateway(IntentStatus::RequiresPaymentMethod), crate::webhooks::event).await;
+    let order = service.placed().await;
+    let mut request = Box::pin(intent(&service, &order));
+    assert!(poll_fn(|it| Poll::Ready(request.as_mut().poll(it))).await.is_pending());
+    drop(request);
+    let path = format!("{ORDERS}/{}", order["id"].as_str().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while service.call(Method::GET, &path, &Value::Null).await.body["data"]["payment_intent"].is_null() {
+        assert!(Instant::now() < deadline, "no PaymentIntent was created");
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
     }
 }

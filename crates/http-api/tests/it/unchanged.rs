@@ -117,6 +117,7 @@ async fn no_refused_call_of_the_platform_changes_anything() {
 #[test]
 fn every_registered_route_is_tested() {
     let mut declared = declared(include_str!("../../src/lib.rs"));
+    declared.extend(self::declared(include_str!("../../src/shop/mod.rs")));
     declared.extend(self::declared(include_str!("../../src/spree/mod.rs")));
     let walked: BTreeSet<_> = routes()
         .iter()
@@ -127,7 +128,7 @@ fn every_registered_route_is_tested() {
     assert!(walked.len() >= 68, "{}", walked.len());
 }
 
-/// Methods and paths of a source that registers routes as `resource("/path").route(get().to(…))`.
+/// Methods and paths of a source that registers routes as `resource("/path").route(get().to(…)).route(post(…))`.
 fn declared(source: &str) -> BTreeSet<(String, String)> {
     // A scope that a function returns is a part of its own, too.
     let text = source.split_whitespace().collect::<String>().replace("web::scope(", ".service(web::scope(");

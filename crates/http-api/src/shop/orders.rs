@@ -1,12 +1,11 @@
-//! Shop dialect, version 1: `/api/v1/shop`.
+//! Orders of the shop dialect: `/api/v1/shop/orders`.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
-    Access, App, Changed, GetOrderError, IdempotencyKey, IdempotentRequest, OrderQuery, OrderRef, OrderRefError,
-    OrderView, PlacedOrder, RefundView, Scope,
+    Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
 };
 use paywright_domain::{CustomerId, Order, OrderId};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,51 +14,19 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::body::{INVALID_CAPTURE, INVALID_REFUND, cancel_reason, capture_amount, new_order, new_refund, order_edit};
+use super::view::{ExplanationView, PageView, PaymentView};
+use super::{named_order, order_ref, page_limit, success};
 use crate::Api;
 use crate::auth::{application, bearer_access, bearer_access_or_all};
-use crate::body::{
-    INVALID_CAPTURE, INVALID_ORDER, INVALID_REFUND, cancel_reason, capture_amount, new_order, new_refund, order_edit,
-};
-use crate::problem::Problem;
+use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, parse_json, parse_json_if_any, parse_query, string};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, log_order, run_to_completion};
-use crate::view::{Envelope, ExplanationView, PageView, PaymentView};
+use crate::requests::{JSON_BYTES_MAX, log_order};
 
 /// Maximum length of an `Idempotency-Key`, in characters.
 const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// Number of items on a page without a `limit`.
-const PAGE_DEFAULT: u16 = 20;
-
-/// Reads an order's id or number in a path or a query.
-pub(crate) fn order_ref(text: &str) -> Result<OrderRef, Problem> {
-    match OrderRef::parse(text) {
-        Ok(which @ (OrderRef::Id(_) | OrderRef::Number(_))) => Ok(which),
-        Err(OrderRefError::NoSuchNumber) => Err(GetOrderError::NotFound.into()),
-        Ok(OrderRef::Intent(_)) | Err(OrderRefError::Malformed) => {
-            let detail = "the order must be an id (a UUID) or an order number (ORD-...)";
-            Err(Problem::bad_request("order_id_malformed", detail))
-        }
-    }
-}
-
-/// Authenticates a call about an order. Gives the order in the path, and the orders that the caller has access to.
-async fn named_order(
-    api: &Api,
-    request: &HttpRequest,
-    order: &str,
-    scope: Scope,
-) -> Result<(OrderRef, Access), Problem> {
-    application(api, request, scope).await?;
-    let access = bearer_access_or_all(api, request)?;
-    Ok((order_ref(order)?, access))
-}
-
-/// Answer of a successful call.
-pub(crate) fn success(status: StatusCode, message: &'static str, data: impl serde::Serialize) -> HttpResponse {
-    HttpResponse::build(status).json(Envelope { message, data })
-}
 
 /// `POST /orders`: places an order. A repeat with the same `Idempotency-Key` gets the first answer.
 pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
@@ -72,7 +39,7 @@ pub(crate) async fn place(api: Data<Api>, request: HttpRequest, payload: Payload
         answer: placed_answer,
     });
     let app = api.app.for_request();
-    let placed = run_to_completion(async move { app.place_order(new, idempotent).await }).await??;
+    let placed = app.place_order(new, idempotent).await?;
     let message = "Order placed successfully";
     let (order, answer, replayed) = match placed {
         PlacedOrder::Now(order) => (order.id, placed_answer(&order), false),
@@ -128,15 +95,6 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Err(Problem::bad_request("idempotency_key_malformed", detail))
 }
 
-/// Reads the `limit` of a list; [`PAGE_DEFAULT`] if there is none.
-pub(crate) fn page_limit(query: &mut Reader<'_>) -> u16 {
-    let limit = query.optional("limit", |it| {
-        let limit = it.as_str().and_then(|it| it.parse().ok()).filter(|it| (1..=App::PAGE_MAX).contains(it));
-        Ok(limit.ok_or_else(|| format!("must be 1 to {}", App::PAGE_MAX))?)
-    });
-    limit.unwrap_or(PAGE_DEFAULT)
-}
-
 /// Reads the query of a list of orders.
 fn list_query(query: &Fields) -> Result<OrderQuery, Problem> {
     let mut problems = FieldProblems::default();
@@ -180,7 +138,7 @@ pub(crate) async fn edit(
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let edit = order_edit(&body, currency)?;
     let app = api.app.for_request();
-    let changed = run_to_completion(async move { app.edit_order(&which, &access, edit).await }).await??;
+    let changed = app.edit_order(&which, &access, edit).await?;
     Ok(changed_order(&changed, "Order updated successfully"))
 }
 
@@ -203,7 +161,7 @@ pub(crate) async fn cancel(
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let reason = cancel_reason(&parse_json_if_any(&request, &body, INVALID_ORDER)?)?;
     let app = api.app.for_request();
-    let changed = run_to_completion(async move { app.cancel_order(&which, &access, reason).await }).await??;
+    let changed = app.cancel_order(&which, &access, reason).await?;
     Ok(changed_order(&changed, "Order canceled successfully"))
 }
 
@@ -220,7 +178,7 @@ pub(crate) async fn capture(
     let currency = api.app.get_order(&which, &access).await?.total.currency();
     let amount = capture_amount(&body, currency)?;
     let app = api.app.for_request();
-    let changed = run_to_completion(async move { app.capture_payment(&which, &access, amount).await }).await??;
+    let changed = app.capture_payment(&which, &access, amount).await?;
     Ok(changed_order(&changed, "Payment captured successfully"))
 }
 
@@ -244,8 +202,7 @@ pub(crate) async fn refund(
         (IdempotencyKey { scope: key.id, key: text }, digest.into())
     });
     let app = api.app.for_request();
-    let refunded =
-        run_to_completion(async move { app.refund_payment(&which, &access, &new, idempotent).await }).await??;
+    let refunded = app.refund_payment(&which, &access, &new, idempotent).await?;
     let mut response = success(StatusCode::CREATED, "Refund requested successfully", RefundView::of(&refunded.refund));
     if refunded.replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
@@ -285,7 +242,7 @@ pub(crate) async fn payment_intent(
     let access = bearer_access(&api, &request)?;
     let which = order_ref(&order)?;
     let app = api.app.for_request();
-    let payable = run_to_completion(async move { app.create_payment_intent(&which, &access).await }).await??;
+    let payable = app.create_payment_intent(&which, &access).await?;
     payment(&payable.order, payable.client_secret.as_ref(), "Payment intent created successfully")
 }
 
@@ -298,7 +255,7 @@ pub(crate) async fn confirm_payment(
 ) -> Result<HttpResponse, Problem> {
     let (which, access) = named_order(&api, &request, &order, Scope::PaymentsWrite).await?;
     let app = api.app.for_request();
-    let checked = run_to_completion(async move { app.check_payment(&which, &access).await }).await??;
+    let checked = app.check_payment(&which, &access).await?;
     payment(&checked.order, checked.client_secret.as_ref(), "Order marked as paid")
 }
 

@@ -7,7 +7,7 @@ mod view;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use paywright_app::{EndpointError, EndpointId, Publisher, Scope, StoredEndpoint};
+use paywright_app::{EndpointId, Scope, StoredEndpoint};
 use uuid::Uuid;
 
 use crate::Api;
@@ -15,7 +15,7 @@ use crate::auth::application_alone;
 use crate::problem::Problem;
 use crate::reader::{Fields, parse_json, parse_json_if_any, parse_query};
 use crate::receiving::read_body;
-use crate::requests::{JSON_BYTES_MAX, run_to_completion};
+use crate::requests::JSON_BYTES_MAX;
 use crate::shop::success;
 use body::{
     AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, overlap_seconds, replay_after,
@@ -40,15 +40,6 @@ async fn json_body(request: &HttpRequest, payload: Payload) -> Result<Fields, Pr
     parse_json(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
 }
 
-/// Runs a use case that changes something, even if the client disconnects.
-async fn run<T: Send + 'static, F: Future<Output = Result<T, EndpointError>> + Send + 'static>(
-    api: &Api,
-    work: impl FnOnce(Publisher) -> F,
-) -> Result<T, Problem> {
-    // The future of a use case is large: boxed, it does not enlarge every handler.
-    Ok(run_to_completion(Box::pin(work(api.publisher.clone()))).await??)
-}
-
 fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpResponse {
     success(StatusCode::OK, message, EndpointView::of(endpoint, api.app.now()))
 }
@@ -57,7 +48,7 @@ fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpRes
 pub(crate) async fn create(api: Data<Api>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     application_alone(&api, &request, Scope::WebhooksWrite).await?;
     let new = new_endpoint(&json_body(&request, payload).await?)?;
-    let created = run(&api, |it| async move { it.create_endpoint(new).await }).await?;
+    let created = api.publisher.create_endpoint(new).await?;
     let view = NewSecretView::of(&created, api.app.now());
     Ok(success(StatusCode::CREATED, "Webhook endpoint created successfully", view))
 }
@@ -86,14 +77,14 @@ pub(crate) async fn update(
 ) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     let edit = endpoint_edit(&json_body(&request, payload).await?)?;
-    let updated = run(&api, move |it| async move { it.update_endpoint(id, edit).await }).await?;
+    let updated = api.publisher.update_endpoint(id, edit).await?;
     Ok(shown(&api, &updated, "Webhook endpoint updated successfully"))
 }
 
 /// `DELETE /webhook_endpoints/{endpoint}`: deletes an endpoint with its attempts.
 pub(crate) async fn delete(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
-    run(&api, move |it| async move { it.delete_endpoint(id).await }).await?;
+    api.publisher.delete_endpoint(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -107,7 +98,7 @@ pub(crate) async fn rotate_secret(
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
     let overlap = overlap_seconds(&parse_json_if_any(&request, &body, INVALID_ENDPOINT)?)?;
-    let rotated = run(&api, move |it| async move { it.rotate_secret(id, overlap).await }).await?;
+    let rotated = api.publisher.rotate_secret(id, overlap).await?;
     let view = NewSecretView::of(&rotated, api.app.now());
     Ok(success(StatusCode::OK, "Secret rotated successfully", view))
 }
@@ -115,21 +106,21 @@ pub(crate) async fn rotate_secret(
 /// `POST /webhook_endpoints/{endpoint}/disable`: stops deliveries. The endpoint keeps its position.
 pub(crate) async fn disable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
-    let disabled = run(&api, move |it| async move { it.disable_endpoint(id).await }).await?;
+    let disabled = api.publisher.disable_endpoint(id).await?;
     Ok(shown(&api, &disabled, "Webhook endpoint disabled successfully"))
 }
 
 /// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position.
 pub(crate) async fn enable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
-    let enabled = run(&api, move |it| async move { it.enable_endpoint(id).await }).await?;
+    let enabled = api.publisher.enable_endpoint(id).await?;
     Ok(shown(&api, &enabled, "Webhook endpoint enabled successfully"))
 }
 
 /// `POST /webhook_endpoints/{endpoint}/test`: sends a test event at once, and answers with the attempt.
 pub(crate) async fn test(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
-    let attempt = run(&api, move |it| async move { it.send_test_event(id).await }).await?;
+    let attempt = api.publisher.send_test_event(id).await?;
     Ok(success(StatusCode::OK, "Test event sent", AttemptView::of(&attempt)))
 }
 
@@ -142,7 +133,7 @@ pub(crate) async fn resend(
 ) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     let position = resend_position(&json_body(&request, payload).await?)?;
-    run(&api, move |it| async move { it.resend_event(id, position).await }).await?;
+    api.publisher.resend_event(id, position).await?;
     Ok(success(StatusCode::ACCEPTED, "Accepted; the event will be sent again", ResendView { position: position.0 }))
 }
 
@@ -155,7 +146,7 @@ pub(crate) async fn replay(
 ) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     let after = replay_after(&json_body(&request, payload).await?)?;
-    let endpoint = run(&api, move |it| async move { it.replay_events(id, after).await }).await?;
+    let endpoint = api.publisher.replay_events(id, after).await?;
     let view = EndpointView::of(&endpoint, api.app.now());
     Ok(success(StatusCode::ACCEPTED, "Accepted; the events will be sent again", view))
 }

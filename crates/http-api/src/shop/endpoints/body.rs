@@ -7,9 +7,9 @@ use paywright_domain::{FeedEventType, Text, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::events::{event_type, refusal_with_types};
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer, string};
+use crate::shop::events::{event_type, refusal_with_types};
 use crate::shop::page_limit;
 
 /// Error code for invalid fields of an endpoint.

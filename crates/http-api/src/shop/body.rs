@@ -6,11 +6,9 @@ use paywright_domain::{
 };
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::problem::{INVALID_ORDER, Problem};
 use crate::reader::{FieldProblems, Fields, Reader, Reason, integer, string};
 
-/// Error code for invalid fields of an order, an edit or a cancellation.
-pub(crate) const INVALID_ORDER: &str = "invalid_order";
 /// Error code for invalid fields of a capture.
 pub(crate) const INVALID_CAPTURE: &str = "invalid_capture";
 /// Error code for invalid fields of a refund.

@@ -1,0 +1,78 @@
+//! Routes. The handler of every method that may change something runs to its end, even if its client disconnects.
+
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Route, web};
+use futures_util::future::LocalBoxFuture;
+use paywright_app::Work;
+use tracing::Instrument;
+
+use crate::problem::Problem;
+
+/// Resource at a path, which answers 405 to other methods than those of its routes.
+pub(crate) fn resource(path: &str) -> Resource {
+    let wrong_method = web::route().to(|| async { Err::<HttpResponse, _>(Problem::method_not_allowed()) });
+    web::resource(path.to_owned()).default_service(wrong_method)
+}
+
+/// Defines the route of a method whose handler is wrapped in [`Completed`].
+macro_rules! completed_route {
+    ($($(#[$meta:meta])* $name:ident)*) => {$(
+        $(#[$meta])*
+        pub(crate) fn $name<H, Args, E>(handler: H) -> Route
+        where
+            H: Handler<Args, Output = Result<HttpResponse, E>>,
+            H::Future: 'static,
+            Args: FromRequest + 'static,
+            E: From<Problem> + Into<actix_web::Error> + 'static,
+        {
+            web::$name().to(completed(handler))
+        }
+    )*};
+}
+
+completed_route! {
+    /// Route of `POST`.
+    post
+    /// Route of `PATCH`.
+    patch
+    /// Route of `PUT`.
+    put
+    /// Route of `DELETE`.
+    delete
+}
+
+/// Handler that runs to its end, for a route of another method whose handler may change something.
+pub(crate) const fn completed<H>(handler: H) -> Completed<H> {
+    Completed(handler)
+}
+
+/// Handler that runs to its end even if its client disconnects: actix-web drops the future of a handler when the
+/// connection is reset. It runs as a task of its own, which inherits the span, the id and the actor of the request.
+#[derive(Clone)]
+pub(crate) struct Completed<H>(H);
+
+impl<H, Args, E> Handler<Args> for Completed<H>
+where
+    H: Handler<Args, Output = Result<HttpResponse, E>>,
+    H::Future: 'static,
+    E: From<Problem> + 'static,
+{
+    type Output = Result<HttpResponse, E>;
+    type Future = LocalBoxFuture<'static, Self::Output>;
+
+    fn call(&self, args: Args) -> Self::Future {
+        let work = Box::pin(self.0.call(args)).in_current_span();
+        let spawned = match Work::current() {
+            Some(request) => actix_web::rt::spawn(request.scope(work)),
+            None => actix_web::rt::spawn(work),
+        };
+        Box::pin(async {
+            spawned.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a handler was aborted");
+                let detail = "an internal error ended the request early, so the outcome is unknown: read the order, or \
+                              repeat the request with the same Idempotency-Key";
+                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into())
+            })
+        })
+    }
+}
