@@ -181,7 +181,7 @@ fn part(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use crate::twin::Twin;
+    use crate::state::Twin;
     use crate::twin::tests::post;
 
     /// Two items at 20.00, shipping 5.90, a discount of 4.00 and 3.00 of added tax: 44.90.
@@ -190,7 +190,7 @@ mod tests {
     const REST: &str = "amount_details[shipping][amount]=590&amount_details[discount_amount]=400&\
                         amount_details[tax][total_tax_amount]=300";
 
-    fn code(answer: &crate::twin::Response) -> Option<&str> {
+    fn code(answer: &crate::request::Response) -> Option<&str> {
         answer.body["error"]["code"].as_str()
     }
 

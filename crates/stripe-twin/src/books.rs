@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::twin::Twin;
+use crate::state::Twin;
 
 /// View of a PaymentIntent. Amounts are in the currency's wire units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

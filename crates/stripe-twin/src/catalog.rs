@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use crate::cards;
 use crate::error::Refusal;
+use crate::lists::page;
 use crate::objects::{
     BalanceTransaction, Charge, Customer, Dispute, Event, PaymentMethod, SetupIntent, WebhookEndpoint, set,
 };
 use crate::params::{Kind, Params, Spec};
-use crate::twin::{Method, Request, Twin, page};
+use crate::request::{Method, Request};
+use crate::state::Twin;
 
 const CUSTOMER: &[Spec] = &[
     ("email", Kind::Text(512)),
@@ -97,7 +99,7 @@ impl Twin {
                 Ok(json!({ "id": gone.id, "object": "webhook_endpoint", "deleted": true }))
             }
             (Method::Get, rest) => self.read_lists(rest, request),
-            (_, _) => Err(Self::unrecognized(request)),
+            (_, _) => Err(request.unrecognized()),
         }
     }
 
@@ -149,7 +151,7 @@ impl Twin {
                 let found = self.events.iter().find(|it| it.id == *id).map(Event::to_json);
                 found.ok_or_else(|| Refusal::missing("event", id))
             }
-            _ => Err(Self::unrecognized(request)),
+            _ => Err(request.unrecognized()),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
 use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
 use crate::params::{Kind, Params, Spec};
-use crate::twin::Twin;
+use crate::state::Twin;
 
 const DISPUTING: &[Spec] = &[("amount", Kind::Int)];
 const EVIDENCE: &[Spec] = &[

@@ -17,12 +17,15 @@ mod deliveries;
 mod error;
 #[cfg(feature = "server")]
 mod faults;
+mod lists;
 mod objects;
 mod params;
 mod payment_intents;
 mod refunds;
+mod request;
 #[cfg(feature = "server")]
 mod server;
+mod state;
 mod twin;
 
 pub use books::{DisputeView, IntentView, RefundView};
@@ -33,6 +36,7 @@ pub use error::Refusal;
 pub use faults::{Fault, FaultKind};
 pub use objects::{Event, WebhookEndpoint};
 pub use params::Params;
+pub use request::{Method, Request, Response};
 #[cfg(feature = "server")]
 pub use server::{Options, Server, StartError};
-pub use twin::{Method, Request, Response, Twin};
+pub use state::Twin;

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::amount_details::AmountDetails;
 use crate::card_options::CardOptions;
 
+/// API version in which objects are rendered.
+pub(crate) const API_VERSION: &str = "2026-05-27.dahlia";
+
 /// Sets a field of a JSON object.
 pub(crate) fn set(object: &mut Value, field: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
@@ -387,7 +390,7 @@ impl Event {
         json!({
             "id": self.id,
             "object": "event",
-            "api_version": crate::twin::API_VERSION,
+            "api_version": API_VERSION,
             "created": self.created,
             "data": { "object": self.object },
             "livemode": false,

@@ -6,9 +6,10 @@ use crate::amount_details::{AMOUNT_DETAILS, AmountDetails};
 use crate::card_options::{self, CardOptions};
 use crate::cards::{self, Outcome};
 use crate::error::Refusal;
+use crate::lists::page;
 use crate::objects::{Intent, set};
 use crate::params::{Kind, Params, Spec};
-use crate::twin::{Twin, page};
+use crate::state::Twin;
 
 const CAPTURE_METHODS: &[&str] = &["automatic", "automatic_async", "manual"];
 const CANCEL_REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
@@ -479,7 +480,7 @@ fn unexpected_state(intent: &Intent, done: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twin::Method;
+    use crate::request::Method;
     use crate::twin::tests::{NOW, post, request};
 
     fn intent(twin: &mut Twin, more: &str) -> String {

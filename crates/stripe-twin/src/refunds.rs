@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
+use crate::lists::page;
 use crate::objects::{BalanceTransaction, Refund};
 use crate::params::{Kind, Params, Spec};
-use crate::twin::{Twin, page};
+use crate::state::Twin;
 
 const REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer"];
 
@@ -155,7 +156,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::twin::Method;
+    use crate::request::Method;
     use crate::twin::tests::{NOW, post, request};
 
     fn paid(twin: &mut Twin, card: &str) -> String {

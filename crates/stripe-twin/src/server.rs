@@ -26,7 +26,8 @@ use crate::error::Refusal;
 use crate::faults::{Fault, FaultKind, Faults};
 use crate::objects::{Event, WebhookEndpoint};
 use crate::params::Params;
-use crate::twin::{Method, Request, Response, Twin};
+use crate::request::{Method, Request, Response};
+use crate::state::Twin;
 
 /// Most kinds of requests (method and path prefix) that are counted.
 const REQUEST_KINDS_MAX: usize = 1000;
@@ -390,7 +391,7 @@ fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, trun
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    fields.insert("stripe-version", HeaderValue::from_static(crate::twin::API_VERSION));
+    fields.insert("stripe-version", HeaderValue::from_static(crate::objects::API_VERSION));
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value)) {
             fields.insert(name, value);

@@ -1,120 +1,14 @@
-use std::collections::BTreeMap;
+//! Requests to the twin: an answer and events follow from a request, a time and the state, the same every time.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::error::Refusal;
-use crate::objects::{
-    BalanceTransaction, Charge, Customer, Dispute, Event, Intent, PaymentMethod, Refund, SetupIntent, WebhookEndpoint,
-};
-use crate::params::Params;
-
-/// API version in which objects are rendered.
-pub(crate) const API_VERSION: &str = "2026-05-27.dahlia";
+use crate::objects::{Event, Intent, Refund};
+use crate::request::{Method, Request, Response};
+use crate::state::{AUTHORIZATION_SECONDS, Cause, SavedAnswer, Twin};
 
 /// Time for which an answer is saved under its idempotency key, in seconds: 24 hours.
 const KEY_SECONDS: i64 = 24 * 3600;
-/// Lifetime of an authorization, in seconds: 7 days.
-const AUTHORIZATION_SECONDS: i64 = 7 * 24 * 3600;
-
-/// State of the twin. Only requests change it, as they would change Stripe.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Twin {
-    pub(crate) intents: BTreeMap<String, Intent>,
-    pub(crate) charges: BTreeMap<String, Charge>,
-    pub(crate) balance_transactions: BTreeMap<String, BalanceTransaction>,
-    pub(crate) refunds: BTreeMap<String, Refund>,
-    pub(crate) disputes: BTreeMap<String, Dispute>,
-    pub(crate) customers: BTreeMap<String, Customer>,
-    pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
-    pub(crate) setup_intents: BTreeMap<String, SetupIntent>,
-    pub(crate) endpoints: BTreeMap<String, WebhookEndpoint>,
-    /// Events, the oldest first.
-    pub(crate) events: Vec<Event>,
-    /// Saved answers, by idempotency key.
-    answers: BTreeMap<String, SavedAnswer>,
-    /// Number of ids drawn so far. Ids are derived from it, so that a run can be repeated.
-    drawn: u64,
-    /// Earliest time at which a key or an authorization can expire; before it there is nothing to check.
-    #[serde(skip)]
-    quiet_until: i64,
-    #[serde(skip)]
-    cause: Cause,
-}
-
-/// Request that causes the events being emitted; empty if the twin acts by itself.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Cause {
-    request: Option<String>,
-    idempotency_key: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct SavedAnswer {
-    path: String,
-    fingerprint: String,
-    status: u16,
-    body: Value,
-    request: String,
-    at: i64,
-}
-
-/// HTTP method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// `GET`: reads an object or a list.
-    Get,
-    /// `POST`: creates or changes an object.
-    Post,
-    /// `DELETE`: deletes an object.
-    Delete,
-}
-
-impl Method {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// A request, with the parts that Stripe uses.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// HTTP method.
-    pub method: Method,
-    /// Path, beginning with `/v1` or `/_twin`.
-    pub path: String,
-    /// Parameters of the form or the query.
-    pub params: Params,
-    /// API key (`sk_test_…`).
-    pub key: Option<String>,
-    /// Idempotency key.
-    pub idempotency_key: Option<String>,
-    /// API version of the header `Stripe-Version`.
-    pub version: Option<String>,
-}
-
-impl Request {
-    /// Idempotency key of a `POST` request; other methods ignore it.
-    pub(crate) fn effective_key(&self) -> Option<&str> {
-        self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)
-    }
-}
-
-/// Answer to a request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Response {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers that Stripe adds to its answers, like `Request-Id`.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON body.
-    pub body: Value,
-}
 
 impl Twin {
     /// Handles a request received at `now` (seconds since 1970); returns the answer and the events that it caused, in
@@ -140,11 +34,6 @@ impl Twin {
         let mut response = self.answer(request, &id, now, fails);
         response.headers.push(("Request-Id", id));
         response
-    }
-
-    /// Every event, the oldest first.
-    pub fn events(&self) -> &[Event] {
-        &self.events
     }
 
     fn answer(&mut self, request: &Request, id: &str, now: i64, fails: Option<u16>) -> Response {
@@ -212,16 +101,6 @@ impl Twin {
         self.expire_at(now + KEY_SECONDS);
     }
 
-    /// Schedules a check for expired keys and authorizations.
-    fn expire_at(&mut self, time: i64) {
-        self.quiet_until = self.quiet_until.min(time);
-    }
-
-    /// Schedules the expiry of an authorization made at `now`.
-    pub(crate) fn watch_authorization(&mut self, now: i64) {
-        self.expire_at(now + AUTHORIZATION_SECONDS);
-    }
-
     fn authenticate(&self, request: &Request) -> Result<(), Refusal> {
         let Some(key) = &request.key else {
             return Err(Refusal::unauthorized("You did not provide an API key"));
@@ -264,10 +143,6 @@ impl Twin {
         }
     }
 
-    pub(crate) fn unrecognized(request: &Request) -> Refusal {
-        Refusal::url(request.method.name(), &request.path)
-    }
-
     /// Expires idempotency keys and authorizations, as Stripe does by itself.
     fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
@@ -293,75 +168,12 @@ impl Twin {
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
         self.quiet_until = keys.chain(authorizations).min().unwrap_or(i64::MAX);
     }
-
-    pub(crate) fn emit(&mut self, kind: &str, object: Value, now: i64) {
-        let event = Event {
-            id: self.draw("evt_"),
-            kind: kind.to_owned(),
-            created: now,
-            object,
-            idempotency_key: self.cause.idempotency_key.clone(),
-            request: self.cause.request.clone(),
-        };
-        self.events.push(event);
-    }
-
-    /// Draws a new id: 24 characters of the digest of a counter, so that the same run gives the same ids.
-    pub(crate) fn draw(&mut self, prefix: &str) -> String {
-        self.drawn += 1;
-        let digest = Sha256::digest(format!("twin {}", self.drawn));
-        format!("{prefix}{}", hex::encode(digest).chars().take(24).collect::<String>())
-    }
-
-    /// Registered webhook endpoints.
-    pub fn endpoints(&self) -> impl Iterator<Item = &WebhookEndpoint> {
-        self.endpoints.values()
-    }
-
-    /// Registers a webhook endpoint, or replaces the one with the same id.
-    pub fn register(&mut self, endpoint: WebhookEndpoint) {
-        self.endpoints.insert(endpoint.id.clone(), endpoint);
-    }
-}
-
-/// One page of a list as JSON, the newest first ("Pagination").
-pub(crate) fn page<'a, T: 'a>(
-    url: &str,
-    newest_first: impl Iterator<Item = &'a T>,
-    params: &Params,
-    id: impl Fn(&T) -> &str,
-    to_json: impl Fn(&T) -> Value,
-) -> Result<Value, Refusal> {
-    let limit = params.int("limit").unwrap_or(10);
-    if !(1..=100).contains(&limit) {
-        return Err(Refusal::invalid("limit", "This value must be between 1 and 100"));
-    }
-    let mut rest: Vec<&T> = newest_first.collect();
-    let position = |rest: &[&T], name: &str| {
-        let found = rest.iter().position(|it| id(it) == name);
-        found.ok_or_else(|| Refusal::missing("object", name))
-    };
-    if let Some(after) = params.text("starting_after") {
-        let position = position(&rest, after)?;
-        rest.drain(..=position);
-    }
-    let limit = usize::try_from(limit).unwrap_or(10);
-    if let Some(before) = params.text("ending_before") {
-        // The page of newer objects that ends directly before the named one.
-        let position = position(&rest, before)?;
-        rest.truncate(position);
-        let has_more = rest.len() > limit;
-        let data: Vec<Value> = rest.iter().skip(rest.len().saturating_sub(limit)).map(|it| to_json(it)).collect();
-        return Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }));
-    }
-    let has_more = rest.len() > limit;
-    let data: Vec<Value> = rest.into_iter().take(limit).map(to_json).collect();
-    Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::params::Params;
 
     pub(crate) const NOW: i64 = 1_743_415_050;
 

@@ -1,0 +1,67 @@
+//! Requests and answers, without a network.
+
+use serde_json::Value;
+
+use crate::error::Refusal;
+use crate::params::Params;
+
+/// HTTP method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`: reads an object or a list.
+    Get,
+    /// `POST`: creates or changes an object.
+    Post,
+    /// `DELETE`: deletes an object.
+    Delete,
+}
+
+impl Method {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request, with the parts that Stripe uses.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// HTTP method.
+    pub method: Method,
+    /// Path, beginning with `/v1` or `/_twin`.
+    pub path: String,
+    /// Parameters of the form or the query.
+    pub params: Params,
+    /// API key (`sk_test_…`).
+    pub key: Option<String>,
+    /// Idempotency key.
+    pub idempotency_key: Option<String>,
+    /// API version of the header `Stripe-Version`.
+    pub version: Option<String>,
+}
+
+impl Request {
+    /// Idempotency key of a `POST` request; other methods ignore it.
+    pub(crate) fn effective_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)
+    }
+
+    /// Refusal of a request whose URL is not known.
+    pub(crate) fn unrecognized(&self) -> Refusal {
+        Refusal::url(self.method.name(), &self.path)
+    }
+}
+
+/// Answer to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers that Stripe adds to its answers, like `Request-Id`.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON body.
+    pub body: Value,
+}
