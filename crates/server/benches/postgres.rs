@@ -229,22 +229,144 @@ const PERSONAL: &str = r#"{"customer":"cus-ada","email":null,"metadata":{}}"#;
 
 const NOW: &str = "2026-11-21 12:00:00+00";
 
+/// Id of the PaymentIntent of the order that a client pays.
+const INTENT: &str = "('pi_' || :n::bigint)";
+
+/// Parameters of `place.sql`.
+const PLACED: &[(&str, Given)] = &[
+    ("idempotency_scope", Null),
+    ("idempotency_key", Null),
+    ("idempotency_fingerprint", Null),
+    ("idempotency_answer", Null),
+    (
+        "order_id",
+        Each(
+            "(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-9000-' || lpad(to_hex(:client_id::int), 12, '0'))::uuid",
+        ),
+    ),
+    ("number", Each("('FLOOR-' || :client_id::int || '-' || :n::bigint)")),
+    ("currency", Fixed("usd")),
+    ("capture", Fixed("automatic")),
+    ("livemode", Fixed("f")),
+    ("placed_at", Fixed(NOW)),
+    ("customer", Fixed("cus-ada")),
+    ("email", Null),
+    ("total", Fixed("12450")),
+    ("metadata", Fixed("{}")),
+    ("revision", Fixed("1")),
+    ("attempt", Fixed("1")),
+    ("state", Fixed("open")),
+    ("paid_by", Null),
+    ("cancel_reason", Null),
+    ("state_at", Null),
+    ("requested_revision", Null),
+    ("requested_attempt", Null),
+    ("requested_epoch", Null),
+    ("operations", Fixed("0")),
+    ("operation", Null),
+    ("updated_at", Fixed(NOW)),
+    ("payer", Null),
+    ("line_names", Fixed("{\"Main product 2\",Leash}")),
+    ("line_descriptions", Fixed("{\"\",\"\"}")),
+    ("line_skus", Fixed("{NULL,NULL}")),
+    ("line_unit_amounts", Fixed("{5600,1250}")),
+    ("line_quantities", Fixed("{2,1}")),
+    ("adjustment_kinds", Fixed("{}")),
+    ("adjustment_labels", Fixed("{}")),
+    ("adjustment_amounts", Fixed("{}")),
+    ("at", Fixed(NOW)),
+    ("cause", Null),
+    ("fact_kinds", Fixed("{order.placed}")),
+    ("facts", Fixed(r#"{"{\"kind\":\"order.placed\",\"total\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#)),
+    ("task_keys", Fixed("{expire_order}")),
+    ("tasks", Fixed(r#"{"{\"kind\":\"expire_order\"}"}"#)),
+    ("task_due_at", Fixed("{\"2026-12-21 12:00:00+00\"}")),
+    ("public_facts", Fixed("{0}")),
+    ("snapshot_view", Fixed(VIEW)),
+    ("snapshot_personal", Fixed(PERSONAL)),
+    ("snapshot_livemode", Fixed("f")),
+];
+
+/// Parameters of `change.sql` for a webhook that pays.
+const PAID: &[(&str, Given)] = &[
+    ("order_id", Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-8000-000000000000')::uuid")),
+    ("expected_version", Fixed("3")),
+    ("edits_content", Fixed("f")),
+    ("finished_tasks", Fixed("{expire_order,poll_intent:pi_12345678}")),
+    ("customer", Fixed("cus-ada")),
+    ("email", Null),
+    ("total", Fixed("12450")),
+    ("metadata", Fixed("{}")),
+    ("revision", Fixed("1")),
+    ("attempt", Fixed("1")),
+    ("state", Fixed("paid")),
+    ("paid_by", Each(INTENT)),
+    ("cancel_reason", Null),
+    ("state_at", Fixed(NOW)),
+    ("requested_revision", Null),
+    ("requested_attempt", Null),
+    ("requested_epoch", Null),
+    ("operations", Fixed("0")),
+    ("operation", Null),
+    ("updated_at", Fixed(NOW)),
+    ("payer", Null),
+    ("intent_ids", Each("ARRAY['pi_' || :n::bigint]")),
+    ("intent_revisions", Fixed("{1}")),
+    ("intent_currencies", Fixed("{usd}")),
+    ("intent_amounts", Fixed("{12450}")),
+    ("intent_statuses", Fixed("{succeeded}")),
+    ("intent_received", Fixed("{12450}")),
+    ("intent_capturable", Fixed("{0}")),
+    ("intent_refunded", Fixed("{0}")),
+    ("intent_capture_asked", Fixed("{NULL}")),
+    ("intent_balance_currencies", Fixed("{NULL}")),
+    ("intent_balance_gross", Fixed("{NULL}")),
+    ("intent_balance_fees", Fixed("{NULL}")),
+    ("intent_last_errors", Fixed("{NULL}")),
+    ("intent_as_of", Fixed("{\"2026-11-21 12:00:00+00\"}")),
+    ("intent_created_at", Fixed("{\"2026-11-21 12:00:00+00\"}")),
+    ("intent_confirmed_at", Fixed("{NULL}")),
+    ("at", Fixed(NOW)),
+    ("cause", Fixed(r#"{"source":"webhook","event":"evt_12345678","request":"req_12345678"}"#)),
+    ("fact_kinds", Fixed("{payment_intent.changed,order.paid}")),
+    (
+        "facts",
+        Fixed(
+            r#"{"{\"kind\":\"payment_intent.changed\",\"intent\":\"pi_12345678\",\"before\":\"requires_payment_method\",\"status\":\"succeeded\",\"last_error\":null}","{\"kind\":\"order.paid\",\"by\":\"pi_12345678\",\"amount\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#,
+        ),
+    ),
+    ("task_keys", Fixed("{}")),
+    ("tasks", Fixed("{}")),
+    ("task_due_at", Fixed("{}")),
+    ("public_facts", Fixed("{0,1}")),
+    ("snapshot_view", Fixed(VIEW)),
+    ("snapshot_personal", Fixed(PERSONAL)),
+    ("snapshot_livemode", Fixed("f")),
+    ("event_id", Each("('evt_' || :n::bigint)")),
+    ("event_kind", Fixed("payment_intent.succeeded")),
+    ("event_created_at", Fixed(NOW)),
+    ("event_received_at", Fixed(NOW)),
+    ("event_via", Fixed("webhook")),
+    (
+        "event_headers",
+        Fixed(r#"{"user-agent":"Stripe/1.0 (+https://stripe.com/docs/webhooks)","content-type":"application/json"}"#),
+    ),
+    (
+        "event_news",
+        Fixed(
+            r#"{"intent":{"intent":"pi_12345678","order":null,"revision":1,"amount":{"minor":12450,"currency":"usd"},"status":"succeeded","received":{"minor":12450,"currency":"usd"},"capturable":{"minor":0,"currency":"usd"},"last_error":null,"livemode":false,"as_of":1,"as_of_max":2}}"#,
+        ),
+    ),
+    ("event_verdict", Fixed("applied")),
+    ("event_error", Null),
+    ("event_order_id", Null),
+    ("event_due_at", Null),
+];
+
 impl Floor<'_> {
     fn place(&mut self, clients: usize) -> Sample {
         let mut script = Script::new("\\set n :n + 1");
-        script.add(PLACE, &[
-            Null, Null, Null,
-            Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-9000-' || lpad(to_hex(:client_id::int), 12, '0'))::uuid"),
-            Null, Fixed(NOW), Each("('FLOOR-' || :client_id::int || '-' || :n::bigint)"), Fixed("usd"), Fixed("automatic"),
-            Fixed("f"), Fixed(NOW), Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"),
-            Fixed("open"), Null, Null, Null, Null, Null, Fixed("0"), Null, Fixed(NOW),
-            Fixed("{\"Main product 2\",Leash}"), Fixed("{\"\",\"\"}"), Fixed("{NULL,NULL}"), Fixed("{5600,1250}"),
-            Fixed("{2,1}"), Fixed("{}"), Fixed("{}"), Fixed("{}"), Null, Fixed("{order.placed}"),
-            Fixed(r#"{"{\"kind\":\"order.placed\",\"total\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
-            Fixed("{expire_order}"), Fixed(r#"{"{\"kind\":\"expire_order\"}"}"#),
-            Fixed("{\"2026-12-21 12:00:00+00\"}"),
-            Fixed("{0}"), Fixed(VIEW), Fixed(PERSONAL), Fixed("f"),
-        ]);
+        script.add(PLACE, PLACED);
         script.set("n", self.placed);
         let (sample, count) = self.run(&script, clients);
         self.placed += count;
@@ -254,56 +376,16 @@ impl Floor<'_> {
     fn read(&self, clients: usize) -> Sample {
         let number = Each("('ORD-20200101-' || upper(lpad(to_hex(:n::bigint), 6, '0')))");
         let mut script = Script::new(&format!("\\set n random(1, {OPEN})"));
-        script.add(&format!("{READ}WHERE number = $1"), &[number]);
+        script.add(&format!("{READ}WHERE number = :number"), &[("number", number)]);
         self.run(&script, clients).0
     }
 
     /// The statements of a webhook that pays an order.
     async fn pay(&mut self, clients: usize) -> Sample {
-        const INTENT: &str = "('pi_' || :n::bigint)";
-        let by_intent = "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = $1)";
+        let by_intent = "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = :intent)";
         let mut script = Script::new(&format!("\\set i :i + 1\n\\set n :from + 1 + :client_id + {clients} * :i"));
-        script.add(&format!("{READ}{by_intent}"), &[Each(INTENT)]);
-        script.add(&format!("{CHANGE}SELECT FROM changed"), &[
-            Fixed("cus-ada"), Null, Fixed("12450"), Fixed("{}"), Fixed("1"), Fixed("1"), Fixed("paid"), Each(INTENT),
-            Null, Fixed(NOW), Null, Null, Fixed("0"), Null, Fixed(NOW),
-            Each("(lpad(to_hex(:n::bigint), 8, '0') || '-0000-7000-8000-000000000000')::uuid"), Fixed("3"), Fixed("f"),
-            Each("ARRAY['pi_' || :n::bigint]"), Fixed("{1}"), Fixed("{usd}"), Fixed("{12450}"), Fixed("{succeeded}"),
-                Fixed("{12450}"),
-                Fixed("{0}"),
-                Fixed("{0}"),
-                Fixed("{NULL}"),
-                Fixed("{NULL}"),
-                Fixed("{NULL}"),
-                Fixed("{NULL}"),
-                Fixed("{NULL}"),
-                Fixed("{\"2026-11-21 12:00:00+00\"}"),
-                Fixed("{\"2026-11-21 12:00:00+00\"}"),
-                Fixed(NOW),
-                Fixed(r#"{"source":"webhook","event":"evt_12345678","request":"req_12345678"}"#),
-                Fixed("{payment_intent.changed,order.paid}"),
-                Fixed(r#"{"{\"kind\":\"payment_intent.changed\",\"intent\":\"pi_12345678\",\"before\":\"requires_payment_method\",\"status\":\"succeeded\",\"last_error\":null}","{\"kind\":\"order.paid\",\"by\":\"pi_12345678\",\"amount\":{\"minor\":12450,\"currency\":\"usd\"}}"}"#),
-                Fixed("{}"),
-                Fixed("{}"),
-                Fixed("{}"),
-                Fixed("{0,1}"),
-                Fixed(VIEW),
-                Fixed(PERSONAL),
-                Fixed("f"),
-                Fixed("{expire_order,poll_intent:pi_12345678}"),
-                Each("('evt_' || :n::bigint)"),
-                Fixed("payment_intent.succeeded"),
-                Fixed(NOW),
-                Fixed(NOW),
-                Fixed("webhook"),
-                Fixed(r#"{"user-agent":"Stripe/1.0 (+https://stripe.com/docs/webhooks)","content-type":"application/json"}"#),
-                Fixed(r#"{"intent":{"intent":"pi_12345678","order":null,"revision":1,"amount":{"minor":12450,"currency":"usd"},"status":"succeeded","received":{"minor":12450,"currency":"usd"},"capturable":{"minor":0,"currency":"usd"},"last_error":null,"livemode":false,"as_of":1,"as_of_max":2}}"#),
-                Fixed("applied"),
-                Null,
-                Null,
-                Null,
-            ],
-        );
+        script.add(&format!("{READ}{by_intent}"), &[("intent", Each(INTENT))]);
+        script.add(&format!("{CHANGE}SELECT FROM changed"), PAID);
         script.set("i", -1);
         script.set("from", self.paid);
         let (sample, _) = self.run(&script, clients);
@@ -358,29 +440,37 @@ impl Script {
         self.set.push(format!("{name}={value}"));
     }
 
-    fn add(&mut self, sql: &str, parameters: &[Given]) {
-        for line in sql.lines().filter(|it| !it.starts_with("--")) {
-            let mut pieces = line.split('$');
-            self.text.push_str(pieces.next().unwrap());
-            for piece in pieces {
-                let digits = piece.chars().take_while(char::is_ascii_digit).count();
-                let n: usize = piece[..digits].parse().unwrap();
-                match &parameters[n - 1] {
-                    Fixed(_) => drop(write!(self.text, ":p{n}")),
-                    Null => self.text.push_str("nullif(:nothing::text, '-')"),
-                    Each(expression) => self.text.push_str(expression),
+    fn add(&mut self, sql: &str, parameters: &[(&str, Given)]) {
+        let lines: Vec<&str> = sql.lines().filter(|it| !it.starts_with("--")).collect();
+        let mut text = lines.join("\n");
+        for (name, parameter) in parameters {
+            text = match parameter {
+                Fixed(value) => {
+                    self.set(name, value);
+                    // Each use is a parameter of its own, and here nothing else says of which type.
+                    with(&text, name, " IS NOT NULL", &format!(":{name}::text IS NOT NULL"))
                 }
-                self.text.push_str(&piece[digits..]);
-            }
-            self.text.push('\n');
+                Null => with(&text, name, "", "nullif(:nothing::text, '-')"),
+                Each(expression) => with(&text, name, "", expression),
+            };
         }
-        self.text = format!("{};\n", self.text.trim_end());
-        for (n, parameter) in parameters.iter().enumerate() {
-            if let Fixed(value) = parameter {
-                self.set(&format!("p{}", n + 1), value);
-            }
+        writeln!(self.text, "{text};").unwrap();
+    }
+}
+
+/// The SQL with `value` in place of each use of a parameter that `next` follows.
+fn with(sql: &str, name: &str, next: &str, value: &str) -> String {
+    let name = format!(":{name}");
+    let mut pieces = sql.split(&name);
+    let mut text = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let is_longer = piece.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
+        match piece.strip_prefix(next) {
+            Some(rest) if !is_longer => write!(text, "{value}{rest}").unwrap(),
+            _ => write!(text, "{name}{piece}").unwrap(),
         }
     }
+    text
 }
 
 /// CPU time of the database in ticks, of all its current and former processes.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::SimpleAsyncConnection;
 use futures_util::future::{Either, select};
@@ -20,7 +19,7 @@ use tokio::time::sleep;
 use crate::ask::Shared;
 use crate::failure::Failure;
 use crate::pool::Lent;
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 /// Pause before each check whether abandoned statements are still running on the server.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -148,19 +147,9 @@ impl Drop for InUse {
 #[derive(Clone)]
 struct RunningStatements;
 
-impl PreparedStatement for RunningStatements {
-    type Id = Self;
-    type Columns = BigInt;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user \
-             AND application_name = current_setting('application_name') AND pid <> pg_backend_pid() \
-             AND state = 'active' AND query_start < now() - interval '5 seconds'"
-        )
-    }
-
-    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
+statement!(RunningStatements => BigInt,
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user \
+     AND application_name = current_setting('application_name') AND pid <> pg_backend_pid() \
+     AND state = 'active' AND query_start < now() - interval '5 seconds'",
+    self {}
+);

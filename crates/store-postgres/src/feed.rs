@@ -15,26 +15,20 @@ use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::queue::Claim;
 use crate::rows::{Column, pg_position, pg_time};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 /// Query for facts without a position.
 pub(crate) struct UnpositionedFacts(i64);
 
-impl PreparedStatement for UnpositionedFacts {
-    type Id = Self;
-    type Columns = (SqlUuid, BigInt, Integer, SqlText);
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT order_id, version, position, kind FROM unpositioned_facts ",
-            "ORDER BY order_id, version, position LIMIT $1"
-        )
+statement!(UnpositionedFacts => (SqlUuid, BigInt, Integer, SqlText),
+    concat!(
+        "SELECT order_id, version, position, kind FROM unpositioned_facts ",
+        "ORDER BY order_id, version, position LIMIT :limit",
+    ),
+    self {
+        limit: BigInt = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.0)
-    }
-}
+);
 
 fn unpositioned((order, version, position, kind): (Uuid, i64, i32, String)) -> Result<UnpositionedFact, Failure> {
     let column = |name| Column("unpositioned_facts", name);
@@ -47,26 +41,20 @@ fn unpositioned((order, version, position, kind): (Uuid, i64, i32, String)) -> R
 /// Statement that leases the feed: one row, or none while it is under another lease.
 struct LeaseFeed(Claim);
 
-impl PreparedStatement for LeaseFeed {
-    type Id = Self;
-    type Columns = BigInt;
-
-    fn text() -> &'static Text {
-        text!(
-            "UPDATE feed_head SET taken = taken + 1, leased_by = $1::uuid, leased_until = $2::timestamptz ",
-            "WHERE only_one ",
-            "AND (leased_until IS NULL OR leased_until <= $3::timestamptz OR leased_until > $4::timestamptz) ",
-            "RETURNING taken"
-        )
+statement!(LeaseFeed => BigInt,
+    concat!(
+        "UPDATE feed_head SET taken = taken + 1, leased_by = :owner::uuid, leased_until = :until::timestamptz ",
+        "WHERE only_one ",
+        "AND (leased_until IS NULL OR leased_until <= :now::timestamptz OR leased_until > :until_max::timestamptz) ",
+        "RETURNING taken",
+    ),
+    self {
+        owner: SqlUuid = self.0.owner,
+        until: Timestamptz = self.0.until,
+        now: Timestamptz = self.0.now,
+        until_max: Timestamptz = self.0.until_max,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0.owner)?;
-        to.value::<Timestamptz, _>(&self.0.until)?;
-        to.value::<Timestamptz, _>(&self.0.now)?;
-        to.value::<Timestamptz, _>(&self.0.until_max)
-    }
-}
+);
 
 /// Statement that gives facts their positions (`append_to_feed.sql`).
 pub(crate) struct AppendToFeed {
@@ -94,24 +82,15 @@ impl AppendToFeed {
     }
 }
 
-impl PreparedStatement for AppendToFeed {
-    type Id = Self;
-    type Columns = Nullable<BigInt>;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/append_to_feed.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.owner)?;
-        to.value::<BigInt, _>(&self.taken)?;
-        to.value::<Array<SqlUuid>, _>(&self.orders)?;
-        to.value::<Array<BigInt>, _>(&self.versions)?;
-        to.value::<Array<Integer>, _>(&self.indexes)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<Timestamptz, _>(&self.until)
-    }
-}
+statement!(AppendToFeed => Nullable<BigInt>, include_str!("sql/append_to_feed.sql"), self {
+    owner: SqlUuid = self.owner,
+    taken: BigInt = self.taken,
+    order_ids: Array<SqlUuid> = self.orders,
+    versions: Array<BigInt> = self.versions,
+    indexes: Array<Integer> = self.indexes,
+    kinds: Array<SqlText> = self.kinds,
+    until: Timestamptz = self.until,
+});
 
 /// Statement that ends the lease of the feed.
 struct ReleaseFeed {
@@ -119,39 +98,22 @@ struct ReleaseFeed {
     taken: i64,
 }
 
-impl PreparedStatement for ReleaseFeed {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "UPDATE feed_head SET leased_by = NULL, leased_until = NULL ",
-            "WHERE only_one AND leased_by = $1 AND taken = $2"
-        )
+statement!(ReleaseFeed => (),
+    concat!(
+        "UPDATE feed_head SET leased_by = NULL, leased_until = NULL ",
+        "WHERE only_one AND leased_by = :owner AND taken = :taken",
+    ),
+    self {
+        owner: SqlUuid = self.owner,
+        taken: BigInt = self.taken,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.owner)?;
-        to.value::<BigInt, _>(&self.taken)
-    }
-}
+);
 
 /// Query for the range of positions.
 #[derive(Clone)]
 struct Range;
 
-impl PreparedStatement for Range {
-    type Id = Self;
-    type Columns = (BigInt, BigInt);
-
-    fn text() -> &'static Text {
-        text!("SELECT deleted, position FROM feed_head WHERE only_one")
-    }
-
-    fn bind<'b>(&'b self, _: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
+statement!(Range => (BigInt, BigInt), "SELECT deleted, position FROM feed_head WHERE only_one", self {});
 
 /// Query for events of all orders.
 pub(crate) struct Events {
@@ -170,27 +132,17 @@ impl Events {
             limit: i64::from(query.limit),
         }
     }
-
-    fn bind_range<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.after)?;
-        to.value::<BigInt, _>(&self.until)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)
-    }
 }
 
-impl PreparedStatement for Events {
-    type Id = Self;
-    type Columns = EventColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/feed_events.sql"), "ORDER BY feed.position LIMIT $4")
+statement!(Events => EventColumns,
+    concat!(include_str!("sql/feed_events.sql"), "ORDER BY feed.position LIMIT :limit"),
+    self {
+        after: BigInt = self.after,
+        until: BigInt = self.until,
+        kinds: Array<SqlText> = self.kinds,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.bind_range(to)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Query for events of one order.
 pub(crate) struct EventsOfOrder {
@@ -198,23 +150,16 @@ pub(crate) struct EventsOfOrder {
     order: Uuid,
 }
 
-impl PreparedStatement for EventsOfOrder {
-    type Id = Self;
-    type Columns = EventColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            include_str!("sql/feed_events.sql"),
-            "AND feed.order_id = $4 ORDER BY feed.version, feed.fact_position LIMIT $5"
-        )
+statement!(EventsOfOrder => EventColumns,
+    concat!(
+        include_str!("sql/feed_events.sql"),
+        "AND feed.order_id = :order_id ORDER BY feed.version, feed.fact_position LIMIT :limit",
+    ),
+    self {
+        order_id: SqlUuid = self.order,
+        ..Events = self.events,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.events.bind_range(to)?;
-        to.value::<SqlUuid, _>(&self.order)?;
-        to.value::<BigInt, _>(&self.events.limit)
-    }
-}
+);
 
 /// Columns of an event. A lease of a queue without a next event has NULL in all of them.
 pub(crate) type EventColumns = (
@@ -279,19 +224,10 @@ pub(crate) struct DeleteFeedEvents {
     limit: i64,
 }
 
-impl PreparedStatement for DeleteFeedEvents {
-    type Id = Self;
-    type Columns = (BigInt, Bool);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/delete_feed_events.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.before)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+statement!(DeleteFeedEvents => (BigInt, Bool), include_str!("sql/delete_feed_events.sql"), self {
+    before: Timestamptz = self.before,
+    limit: BigInt = self.limit,
+});
 
 #[async_trait]
 impl Feed for PostgresStore {

@@ -1,7 +1,6 @@
 //! Installation id and epoch of the database, and the orders that a restore has lost.
 
 use diesel::data_types::PgTimestamp;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{Installation, LostOrderDecision};
 use paywright_domain::{Epoch, InstallationId};
@@ -9,24 +8,13 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::Column;
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 /// Query for the installation id and the epoch.
 #[derive(Clone)]
 pub(crate) struct Read;
 
-impl PreparedStatement for Read {
-    type Id = Self;
-    type Columns = (SqlUuid, BigInt);
-
-    fn text() -> &'static Text {
-        text!("SELECT id, epoch FROM installation")
-    }
-
-    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
+statement!(Read => (SqlUuid, BigInt), "SELECT id, epoch FROM installation", self {});
 
 /// Converts the row of [`Read`].
 pub(crate) fn restore(row: Option<(Uuid, i64)>) -> Result<Installation, Failure> {
@@ -38,18 +26,9 @@ pub(crate) fn restore(row: Option<(Uuid, i64)>) -> Result<Installation, Failure>
 /// Statement that raises the epoch.
 pub(crate) struct BeginEpoch(pub(crate) i64);
 
-impl PreparedStatement for BeginEpoch {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!("UPDATE installation SET epoch = $1 WHERE epoch < $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.0)
-    }
-}
+statement!(BeginEpoch => (), "UPDATE installation SET epoch = :epoch WHERE epoch < :epoch", self {
+    epoch: BigInt = self.0,
+});
 
 /// Statement that records the id of a lost order.
 pub(crate) struct AddLostOrder {
@@ -57,39 +36,27 @@ pub(crate) struct AddLostOrder {
     pub(crate) at: PgTimestamp,
 }
 
-impl PreparedStatement for AddLostOrder {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO lost_orders (tail, order_id, found_at) ",
-            "VALUES (substring(uuid_send($1) FROM 7), $1, $2) ON CONFLICT DO NOTHING"
-        )
+statement!(AddLostOrder => (),
+    concat!(
+        "INSERT INTO lost_orders (tail, order_id, found_at) ",
+        "VALUES (substring(uuid_send(:order_id) FROM 7), :order_id, :at) ON CONFLICT DO NOTHING",
+    ),
+    self {
+        order_id: SqlUuid = self.order,
+        at: Timestamptz = self.at,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.order)?;
-        to.value::<Timestamptz, _>(&self.at)
-    }
-}
+);
 
 /// Query for the lost order whose id has the same tail.
 #[derive(Clone)]
 pub(crate) struct LostOrder(pub(crate) Uuid);
 
-impl PreparedStatement for LostOrder {
-    type Id = Self;
-    type Columns = SqlUuid;
-
-    fn text() -> &'static Text {
-        text!("SELECT order_id FROM lost_orders WHERE tail = substring(uuid_send($1) FROM 7)")
+statement!(LostOrder => SqlUuid,
+    "SELECT order_id FROM lost_orders WHERE tail = substring(uuid_send(:order_id) FROM 7)",
+    self {
+        order_id: SqlUuid = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+);
 
 /// Statement that records the decision on a lost order, unless one was recorded before.
 pub(crate) struct DecideOnLostOrder {
@@ -97,22 +64,16 @@ pub(crate) struct DecideOnLostOrder {
     pub(crate) decision: Option<&'static str>,
 }
 
-impl PreparedStatement for DecideOnLostOrder {
-    type Id = Self;
-    type Columns = Nullable<SqlText>;
-
-    fn text() -> &'static Text {
-        text!(
-            "UPDATE lost_orders SET decision = coalesce(decision, $1::text) WHERE order_id = $2 ",
-            "RETURNING decision"
-        )
+statement!(DecideOnLostOrder => Nullable<SqlText>,
+    concat!(
+        "UPDATE lost_orders SET decision = coalesce(decision, :decision::text) WHERE order_id = :order_id ",
+        "RETURNING decision",
+    ),
+    self {
+        decision: Nullable<SqlText> = self.decision,
+        order_id: SqlUuid = self.order,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.decision)?;
-        to.value::<SqlUuid, _>(&self.order)
-    }
-}
+);
 
 /// Converts a stored decision.
 pub(crate) fn decision(name: Option<String>) -> Result<Option<LostOrderDecision>, Failure> {

@@ -330,10 +330,11 @@ impl Orders for PostgresStore {
     async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
         let customer = query.customer.as_str().to_owned();
         let (offset, limit) = (i64::try_from(query.offset).unwrap_or(i64::MAX), i64::from(query.limit));
+        let page = read::CompletedPage { customer, offset, limit };
         whole_orders(if query.oldest_first {
-            self.rows(read::CompletedOrders::<true> { customer, offset, limit }).await
+            self.rows(read::OldestCompletedOrders(page)).await
         } else {
-            self.rows(read::CompletedOrders::<false> { customer, offset, limit }).await
+            self.rows(read::NewestCompletedOrders(page)).await
         })
     }
 

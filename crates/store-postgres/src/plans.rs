@@ -78,7 +78,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("unpositioned", "500", "unpositioned_facts_pkey"),
             ("append", &format!("{ID}, 1, '{{}}', '{{}}', '{{}}', '{{}}', now()"), "unpositioned_facts_pkey"),
             ("events", "0, 100, '{}', 100", "feed_pkey"),
-            ("events_of_order", &format!("0, 100, '{{}}', {ID}, 100"), "feed_order_id_version_fact_position_key"),
+            ("events_of_order", &format!("{ID}, 0, 100, '{{}}', 100"), "feed_order_id_version_fact_position_key"),
             ("delete_events", "now(), 1000", "queues_of_an_order"),
             ("fill", "1000, now()", "endpoints_by_position"),
             ("follow", "now()", "webhook_endpoints_pkey"),

@@ -1,10 +1,9 @@
 //! Readiness check for `GET /readyz`: whether an order could be stored.
 
-use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text as SqlText};
 
 use crate::migrate;
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 /// Tables of this version.
 const TABLES: &[&str] = &[
@@ -49,16 +48,7 @@ impl Probe {
     }
 }
 
-impl PreparedStatement for Probe {
-    type Id = Self;
-    type Columns = Bool;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/probe.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.migration)?;
-        to.value::<Array<SqlText>, _>(&self.tables)
-    }
-}
+statement!(Probe => Bool, include_str!("sql/probe.sql"), self {
+    migration: SqlText = self.migration,
+    tables: Array<SqlText> = self.tables,
+});

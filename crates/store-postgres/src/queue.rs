@@ -8,16 +8,20 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::{pg_time, to_json};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::{Binder, parameters, statement};
 
-/// Columns of a stored event.
+/// Columns of a stored event; by default NULL in each of them, for a commit without an event.
+#[derive(Default)]
 pub(crate) struct EventColumns<'a> {
-    event: &'a ReceivedEvent,
-    created_at: PgTimestamp,
-    received_at: PgTimestamp,
-    headers: String,
-    news: String,
-    verdict: &'static str,
+    id: Option<&'a str>,
+    kind: Option<&'a str>,
+    created_at: Option<PgTimestamp>,
+    received_at: Option<PgTimestamp>,
+    via: Option<&'static str>,
+    headers: Option<String>,
+    news: Option<String>,
+    verdict: Option<&'static str>,
+    error: Option<&'a str>,
     order: Option<Uuid>,
     due_at: Option<PgTimestamp>,
 }
@@ -25,62 +29,41 @@ pub(crate) struct EventColumns<'a> {
 impl<'a> EventColumns<'a> {
     pub(crate) fn of(event: &'a ReceivedEvent) -> Result<Self, Failure> {
         Ok(Self {
-            event,
-            created_at: pg_time(event.created_at),
-            received_at: pg_time(event.received_at),
-            headers: to_json(&event.headers)?,
-            news: to_json(&event.update)?,
-            verdict: event.status.name(),
+            id: Some(&event.id),
+            kind: Some(&event.kind),
+            created_at: Some(pg_time(event.created_at)),
+            received_at: Some(pg_time(event.received_at)),
+            via: Some(event.via),
+            headers: Some(to_json(&event.headers)?),
+            news: Some(to_json(&event.update)?),
+            verdict: Some(event.status.name()),
+            error: event.error.as_deref(),
             order: event.order.map(|it| it.0),
             due_at: event.due_at.map(pg_time),
         })
     }
-
-    pub(crate) fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.event.id)?;
-        to.value::<Nullable<SqlText>, _>(&self.event.kind)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.created_at)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.received_at)?;
-        to.value::<Nullable<SqlText>, _>(&self.event.via)?;
-        to.value::<Nullable<SqlText>, _>(&self.headers)?;
-        to.value::<Nullable<SqlText>, _>(&self.news)?;
-        to.value::<Nullable<SqlText>, _>(&self.verdict)?;
-        to.value::<Nullable<SqlText>, _>(&self.event.error)?;
-        to.value::<Nullable<SqlUuid>, _>(&self.order)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.due_at)
-    }
-
-    /// Binds the same parameters as NULL, for a commit without an event.
-    pub(crate) fn bind_none(to: &mut Binder<'_, '_, '_>) -> QueryResult<()> {
-        let none = || &None::<&str>;
-        let never = || &None::<PgTimestamp>;
-        to.value::<Nullable<SqlText>, _>(none())?;
-        to.value::<Nullable<SqlText>, _>(none())?;
-        to.value::<Nullable<Timestamptz>, _>(never())?;
-        to.value::<Nullable<Timestamptz>, _>(never())?;
-        for _ in ["via", "headers", "news", "verdict", "error"] {
-            to.value::<Nullable<SqlText>, _>(none())?;
-        }
-        to.value::<Nullable<SqlUuid>, _>(&None::<Uuid>)?;
-        to.value::<Nullable<Timestamptz>, _>(never())
-    }
 }
+
+parameters!(self: EventColumns<'_> {
+    event_id: Nullable<SqlText> = self.id,
+    event_kind: Nullable<SqlText> = self.kind,
+    event_created_at: Nullable<Timestamptz> = self.created_at,
+    event_received_at: Nullable<Timestamptz> = self.received_at,
+    event_via: Nullable<SqlText> = self.via,
+    event_headers: Nullable<SqlText> = self.headers,
+    event_news: Nullable<SqlText> = self.news,
+    event_verdict: Nullable<SqlText> = self.verdict,
+    event_error: Nullable<SqlText> = self.error,
+    event_order_id: Nullable<SqlUuid> = self.order,
+    event_due_at: Nullable<Timestamptz> = self.due_at,
+});
 
 /// Statement that stores an event (`record_event.sql`).
 pub(crate) struct RecordEvent<'a>(pub(crate) EventColumns<'a>);
 
-impl PreparedStatement for RecordEvent<'_> {
-    type Id = RecordEvent<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/record_event.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.0.bind(to)
-    }
-}
+statement!(RecordEvent<'_> => (), include_str!("sql/record_event.sql"), self {
+    ..EventColumns = self.0,
+});
 
 /// Parameters of a lease, with PostgreSQL's timestamps.
 pub(crate) struct Claim {
@@ -115,39 +98,25 @@ impl Claim {
 /// Statement that leases due tasks (`lease_tasks.sql`).
 pub(crate) struct LeaseTasks(pub(crate) Claim);
 
-impl PreparedStatement for LeaseTasks {
-    type Id = Self;
-    type Columns = (SqlUuid, SqlText, BigInt);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/lease_tasks.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.0.now)?;
-        to.value::<Timestamptz, _>(&self.0.until_max)?;
-        self.0.bind_taken(to)
-    }
-}
+statement!(LeaseTasks => (SqlUuid, SqlText, BigInt), include_str!("sql/lease_tasks.sql"), self {
+    now: Timestamptz = self.0.now,
+    until_max: Timestamptz = self.0.until_max,
+    limit: BigInt = self.0.limit,
+    owner: SqlUuid = self.0.owner,
+    until: Timestamptz = self.0.until,
+});
 
 /// Statement that leases due parked events (`lease_events.sql`).
 pub(crate) struct LeaseEvents(pub(crate) Claim);
 
-impl PreparedStatement for LeaseEvents {
-    type Id = Self;
-    type Columns = (SqlText, SqlText, Timestamptz, SqlText, BigInt);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/lease_events.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.0.now)?;
-        to.value::<Timestamptz, _>(&self.0.until_max)?;
-        to.value::<Timestamptz, _>(&self.0.event_due_max)?;
-        self.0.bind_taken(to)
-    }
-}
+statement!(LeaseEvents => (SqlText, SqlText, Timestamptz, SqlText, BigInt), include_str!("sql/lease_events.sql"), self {
+    now: Timestamptz = self.0.now,
+    until_max: Timestamptz = self.0.until_max,
+    event_due_max: Timestamptz = self.0.event_due_max,
+    limit: BigInt = self.0.limit,
+    owner: SqlUuid = self.0.owner,
+    until: Timestamptz = self.0.until,
+});
 
 /// Statement that releases a task: deletes it, or sets when it is due again.
 pub(crate) struct ReleaseTask<'a> {
@@ -164,23 +133,14 @@ impl<'a> ReleaseTask<'a> {
     }
 }
 
-impl PreparedStatement for ReleaseTask<'_> {
-    type Id = ReleaseTask<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/release_task.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.release.order.0)?;
-        to.value::<SqlText, _>(&self.key)?;
-        to.value::<SqlUuid, _>(&self.release.owner)?;
-        to.value::<BigInt, _>(&self.taken)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.again_at)?;
-        to.value::<Nullable<SqlText>, _>(&self.release.error)
-    }
-}
+statement!(ReleaseTask<'_> => (), include_str!("sql/release_task.sql"), self {
+    order_id: SqlUuid = self.release.order.0,
+    key: SqlText = self.key,
+    owner: SqlUuid = self.release.owner,
+    taken: BigInt = self.taken,
+    due_at: Nullable<Timestamptz> = self.again_at,
+    error: Nullable<SqlText> = self.release.error,
+});
 
 /// Statement that makes overly late tasks due now (`reschedule_tasks.sql`).
 pub(crate) struct RescheduleTasks {
@@ -203,22 +163,13 @@ impl RescheduleTasks {
     }
 }
 
-impl PreparedStatement for RescheduleTasks {
-    type Id = Self;
-    type Columns = (Nullable<Timestamptz>, BigInt);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/reschedule_tasks.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.after)?;
-        to.value::<BigInt, _>(&self.limit)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<Array<Timestamptz>, _>(&self.due_max)?;
-        to.value::<Timestamptz, _>(&self.now)
-    }
-}
+statement!(RescheduleTasks => (Nullable<Timestamptz>, BigInt), include_str!("sql/reschedule_tasks.sql"), self {
+    after: Timestamptz = self.after,
+    limit: BigInt = self.limit,
+    kinds: Array<SqlText> = self.kinds,
+    due_max: Array<Timestamptz> = self.due_max,
+    now: Timestamptz = self.now,
+});
 
 /// Statement that stores the status of a leased event.
 pub(crate) struct CloseEvent<'a> {
@@ -241,47 +192,36 @@ impl<'a> CloseEvent<'a> {
     }
 }
 
-impl PreparedStatement for CloseEvent<'_> {
-    type Id = CloseEvent<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "UPDATE webhook_inbox SET verdict = $1::text, error = $2::text, order_id = coalesce($3::uuid, order_id), ",
-            "due_at = $4::timestamptz, leased_by = NULL, leased_until = NULL ",
-            "WHERE event_id = $5::text AND leased_by = $6::uuid AND taken = $7::bigint"
-        )
+statement!(CloseEvent<'_> => (),
+    concat!(
+        "UPDATE webhook_inbox SET verdict = :verdict::text, error = :error::text, ",
+        "order_id = coalesce(:order_id::uuid, order_id), due_at = :due_at::timestamptz, leased_by = NULL, ",
+        "leased_until = NULL ",
+        "WHERE event_id = :event_id::text AND leased_by = :owner::uuid AND taken = :taken::bigint",
+    ),
+    self {
+        verdict: SqlText = self.verdict,
+        error: Nullable<SqlText> = self.closing.error,
+        order_id: Nullable<SqlUuid> = self.order,
+        due_at: Nullable<Timestamptz> = self.again_at,
+        event_id: SqlText = self.closing.id,
+        owner: SqlUuid = self.closing.owner,
+        taken: BigInt = self.taken,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.verdict)?;
-        to.value::<Nullable<SqlText>, _>(&self.closing.error)?;
-        to.value::<Nullable<SqlUuid>, _>(&self.order)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.again_at)?;
-        to.value::<SqlText, _>(&self.closing.id)?;
-        to.value::<SqlUuid, _>(&self.closing.owner)?;
-        to.value::<BigInt, _>(&self.taken)
-    }
-}
+);
 
 /// Statement that deletes closed events, a few thousand at a time.
 pub(crate) struct ForgetEvents(pub(crate) PgTimestamp);
 
-impl PreparedStatement for ForgetEvents {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "DELETE FROM webhook_inbox WHERE event_id IN (SELECT event_id FROM webhook_inbox ",
-            "WHERE received_at < $1 AND verdict <> 'parked' ORDER BY received_at LIMIT 5000)"
-        )
+statement!(ForgetEvents => (),
+    concat!(
+        "DELETE FROM webhook_inbox WHERE event_id IN (SELECT event_id FROM webhook_inbox ",
+        "WHERE received_at < :before AND verdict <> 'parked' ORDER BY received_at LIMIT 5000)",
+    ),
+    self {
+        before: Timestamptz = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.0)
-    }
-}
+);
 
 /// Statement that leases a cursor (`lease_cursor.sql`).
 pub(crate) struct LeaseCursor {
@@ -291,24 +231,15 @@ pub(crate) struct LeaseCursor {
     pub(crate) due_max: PgTimestamp,
 }
 
-impl PreparedStatement for LeaseCursor {
-    type Id = Self;
-    type Columns = Nullable<SqlText>;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/lease_cursor.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.name)?;
-        to.value::<Timestamptz, _>(&self.claim.now)?;
-        to.value::<SqlUuid, _>(&self.claim.owner)?;
-        to.value::<Timestamptz, _>(&self.claim.until)?;
-        to.value::<Timestamptz, _>(&self.due_by)?;
-        to.value::<Timestamptz, _>(&self.due_max)?;
-        to.value::<Timestamptz, _>(&self.claim.until_max)
-    }
-}
+statement!(LeaseCursor => Nullable<SqlText>, include_str!("sql/lease_cursor.sql"), self {
+    name: SqlText = self.name,
+    now: Timestamptz = self.claim.now,
+    owner: SqlUuid = self.claim.owner,
+    until: Timestamptz = self.claim.until,
+    due_by: Timestamptz = self.due_by,
+    due_max: Timestamptz = self.due_max,
+    until_max: Timestamptz = self.claim.until_max,
+});
 
 /// Statement that moves a cursor and releases it.
 pub(crate) struct MoveCursor<'a> {
@@ -318,21 +249,15 @@ pub(crate) struct MoveCursor<'a> {
     pub(crate) due_at: PgTimestamp,
 }
 
-impl PreparedStatement for MoveCursor<'_> {
-    type Id = MoveCursor<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "UPDATE marks SET value = $1::text, due_at = $2::timestamptz, leased_by = NULL, leased_until = NULL ",
-            "WHERE name = $3::text AND leased_by = $4::uuid"
-        )
+statement!(MoveCursor<'_> => (),
+    concat!(
+        "UPDATE marks SET value = :value::text, due_at = :due_at::timestamptz, leased_by = NULL, leased_until = NULL ",
+        "WHERE name = :name::text AND leased_by = :owner::uuid",
+    ),
+    self {
+        value: Nullable<SqlText> = self.cursor.value,
+        due_at: Timestamptz = self.due_at,
+        name: SqlText = self.name,
+        owner: SqlUuid = self.owner,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.cursor.value)?;
-        to.value::<Timestamptz, _>(&self.due_at)?;
-        to.value::<SqlText, _>(&self.name)?;
-        to.value::<SqlUuid, _>(&self.owner)
-    }
-}
+);

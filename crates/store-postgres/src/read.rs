@@ -1,60 +1,38 @@
 //! Read queries, each one statement. A query owns its parameters, because diesel would otherwise tie their lifetimes to
 //! those of the rows.
 
-use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use crate::rows::OrderColumns;
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::{parameters, statement};
 
 #[derive(Clone)]
 pub(crate) struct OrderById(pub(crate) Uuid);
 
-impl PreparedStatement for OrderById {
-    type Id = Self;
-    type Columns = OrderColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/order.sql"), "WHERE id = $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+statement!(OrderById => OrderColumns, concat!(include_str!("sql/order.sql"), "WHERE id = :order_id"), self {
+    order_id: SqlUuid = self.0,
+});
 
 #[derive(Clone)]
 pub(crate) struct OrderByNumber(pub(crate) String);
 
-impl PreparedStatement for OrderByNumber {
-    type Id = Self;
-    type Columns = OrderColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/order.sql"), "WHERE number = $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.0)
-    }
-}
+statement!(OrderByNumber => OrderColumns, concat!(include_str!("sql/order.sql"), "WHERE number = :number"), self {
+    number: SqlText = self.0,
+});
 
 #[derive(Clone)]
 pub(crate) struct OrderByIntent(pub(crate) String);
 
-impl PreparedStatement for OrderByIntent {
-    type Id = Self;
-    type Columns = OrderColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/order.sql"), "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = $1)")
+statement!(OrderByIntent => OrderColumns,
+    concat!(
+        include_str!("sql/order.sql"),
+        "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = :intent)",
+    ),
+    self {
+        intent: SqlText = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.0)
-    }
-}
+);
 
 /// Query for a page of all orders, newest first.
 pub(crate) struct Orders {
@@ -62,19 +40,13 @@ pub(crate) struct Orders {
     pub(crate) limit: i64,
 }
 
-impl PreparedStatement for Orders {
-    type Id = Self;
-    type Columns = OrderColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/order.sql"), "WHERE id < $1 ORDER BY id DESC LIMIT $2")
+statement!(Orders => OrderColumns,
+    concat!(include_str!("sql/order.sql"), "WHERE id < :older_than ORDER BY id DESC LIMIT :limit"),
+    self {
+        older_than: SqlUuid = self.older_than,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.older_than)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Query for a page of a customer's orders, newest first.
 pub(crate) struct OrdersOfCustomer {
@@ -82,123 +54,98 @@ pub(crate) struct OrdersOfCustomer {
     pub(crate) page: Orders,
 }
 
-impl PreparedStatement for OrdersOfCustomer {
-    type Id = Self;
-    type Columns = OrderColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/order.sql"), "WHERE customer = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+statement!(OrdersOfCustomer => OrderColumns,
+    concat!(
+        include_str!("sql/order.sql"),
+        "WHERE customer = :customer AND id < :older_than ORDER BY id DESC LIMIT :limit",
+    ),
+    self {
+        customer: SqlText = self.customer,
+        ..Orders = self.page,
     }
+);
 
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.customer)?;
-        self.page.bind(to)
-    }
-}
-
-/// A page of the orders that a customer has completed. Its ids are found first: what belongs to an order is read of
-/// those on the page alone.
-pub(crate) struct CompletedOrders<const OLDEST_FIRST: bool> {
+/// Page of the orders that a customer has completed.
+pub(crate) struct CompletedPage {
     pub(crate) customer: String,
     pub(crate) offset: i64,
     pub(crate) limit: i64,
 }
 
-impl<const OLDEST_FIRST: bool> PreparedStatement for CompletedOrders<OLDEST_FIRST> {
-    type Id = Self;
-    type Columns = OrderColumns;
+parameters!(self: CompletedPage {
+    customer: SqlText = self.customer,
+    offset: BigInt = self.offset,
+    limit: BigInt = self.limit,
+});
 
-    fn text() -> &'static Text {
-        if OLDEST_FIRST {
-            text!(
-                include_str!("sql/order.sql"),
-                "WHERE id = ANY (ARRAY(SELECT id\n",
-                include_str!("sql/completed_orders.sql"),
-                "ORDER BY id OFFSET $2 LIMIT $3)) ORDER BY id"
-            )
-        } else {
-            text!(
-                include_str!("sql/order.sql"),
-                "WHERE id = ANY (ARRAY(SELECT id\n",
-                include_str!("sql/completed_orders.sql"),
-                "ORDER BY id DESC OFFSET $2 LIMIT $3)) ORDER BY id DESC"
-            )
-        }
-    }
+/// Query for a page of a customer's completed orders, newest first. Its ids are found first: what belongs to an order is
+/// read of those on the page alone.
+pub(crate) struct NewestCompletedOrders(pub(crate) CompletedPage);
 
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.customer)?;
-        to.value::<BigInt, _>(&self.offset)?;
-        to.value::<BigInt, _>(&self.limit)
+statement!(NewestCompletedOrders => OrderColumns,
+    concat!(
+        include_str!("sql/order.sql"),
+        "WHERE id = ANY (ARRAY(SELECT id\n",
+        include_str!("sql/completed_orders.sql"),
+        "ORDER BY id DESC OFFSET :offset LIMIT :limit)) ORDER BY id DESC",
+    ),
+    self {
+        ..CompletedPage = self.0,
     }
-}
+);
+
+/// The same query, oldest first.
+pub(crate) struct OldestCompletedOrders(pub(crate) CompletedPage);
+
+statement!(OldestCompletedOrders => OrderColumns,
+    concat!(
+        include_str!("sql/order.sql"),
+        "WHERE id = ANY (ARRAY(SELECT id\n",
+        include_str!("sql/completed_orders.sql"),
+        "ORDER BY id OFFSET :offset LIMIT :limit)) ORDER BY id",
+    ),
+    self {
+        ..CompletedPage = self.0,
+    }
+);
 
 #[derive(Clone)]
 pub(crate) struct CountCompletedOrders(pub(crate) String);
 
-impl PreparedStatement for CountCompletedOrders {
-    type Id = Self;
-    type Columns = BigInt;
-
-    fn text() -> &'static Text {
-        text!("SELECT count(*)\n", include_str!("sql/completed_orders.sql"))
+statement!(CountCompletedOrders => BigInt,
+    concat!("SELECT count(*)\n", include_str!("sql/completed_orders.sql")),
+    self {
+        customer: SqlText = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.0)
-    }
-}
+);
 
 pub(crate) struct Facts(pub(crate) Uuid);
 
-impl PreparedStatement for Facts {
-    type Id = Self;
-    type Columns = (BigInt, SqlText, Timestamptz, Nullable<SqlText>);
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT version, payload::text, at, cause::text FROM facts WHERE order_id = $1 ORDER BY version, position"
-        )
+statement!(Facts => (BigInt, SqlText, Timestamptz, Nullable<SqlText>),
+    "SELECT version, payload::text, at, cause::text FROM facts WHERE order_id = :order_id ORDER BY version, position",
+    self {
+        order_id: SqlUuid = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+);
 
 pub(crate) struct Tasks(pub(crate) Uuid);
 
-impl PreparedStatement for Tasks {
-    type Id = Self;
-    type Columns = (SqlText, Timestamptz, BigInt, Nullable<Timestamptz>, Nullable<SqlText>);
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT payload::text, due_at, taken::bigint, leased_until, error FROM tasks WHERE order_id = $1 ",
-            "ORDER BY due_at, key"
-        )
+statement!(Tasks => (SqlText, Timestamptz, BigInt, Nullable<Timestamptz>, Nullable<SqlText>),
+    concat!(
+        "SELECT payload::text, due_at, taken::bigint, leased_until, error FROM tasks WHERE order_id = :order_id ",
+        "ORDER BY due_at, key",
+    ),
+    self {
+        order_id: SqlUuid = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+);
 
 /// Query for those of the given event ids that are stored.
 pub(crate) struct KnownEvents(pub(crate) Vec<String>);
 
-impl PreparedStatement for KnownEvents {
-    type Id = Self;
-    type Columns = SqlText;
-
-    fn text() -> &'static Text {
-        text!("SELECT event_id FROM webhook_inbox WHERE event_id = ANY ($1)")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.0)
-    }
-}
+statement!(KnownEvents => SqlText, "SELECT event_id FROM webhook_inbox WHERE event_id = ANY (:ids)", self {
+    ids: Array<SqlText> = self.0,
+});
 
 #[derive(Clone)]
 pub(crate) struct IdempotencyRecordOf {
@@ -206,55 +153,35 @@ pub(crate) struct IdempotencyRecordOf {
     pub(crate) key: String,
 }
 
-impl PreparedStatement for IdempotencyRecordOf {
-    type Id = Self;
-    type Columns = (Binary, SqlUuid, SqlText, Timestamptz);
-
-    fn text() -> &'static Text {
-        text!("SELECT fingerprint, order_id, answer, at FROM idempotency_records WHERE scope = $1 AND key = $2")
+statement!(IdempotencyRecordOf => (Binary, SqlUuid, SqlText, Timestamptz),
+    "SELECT fingerprint, order_id, answer, at FROM idempotency_records WHERE scope = :scope AND key = :key",
+    self {
+        scope: SqlUuid = self.scope,
+        key: SqlText = self.key,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.scope)?;
-        to.value::<SqlText, _>(&self.key)
-    }
-}
+);
 
 type ApiKeyColumns = (SqlUuid, SqlText, Binary, SqlText, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>);
 
 #[derive(Clone)]
 pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
 
-impl PreparedStatement for ApiKeyOf {
-    type Id = Self;
-    type Columns = ApiKeyColumns;
-
-    fn text() -> &'static Text {
-        text!("SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE digest = $1")
+statement!(ApiKeyOf => ApiKeyColumns,
+    "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE digest = :digest",
+    self {
+        digest: Binary = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Binary, _>(&self.0)
-    }
-}
+);
 
 pub(crate) struct ApiKeys;
 
-impl PreparedStatement for ApiKeys {
-    type Id = Self;
-    type Columns = ApiKeyColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
-            "ORDER BY created_at DESC, id DESC"
-        )
-    }
-
-    fn bind<'b>(&'b self, _to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
+statement!(ApiKeys => ApiKeyColumns,
+    concat!(
+        "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
+        "ORDER BY created_at DESC, id DESC",
+    ),
+    self {}
+);
 
 #[cfg(test)]
 mod tests {
@@ -262,6 +189,7 @@ mod tests {
 
     use super::*;
     use crate::PostgresStore;
+    use crate::statement::PreparedStatement;
 
     /// Plans of [`crate::connect`]'s session settings.
     #[tokio::test]
@@ -271,8 +199,8 @@ mod tests {
         let client = database.client().await;
         client.batch_execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off").await.unwrap();
         for (name, text, arguments) in [
-            ("newest", CompletedOrders::<false>::text(), "('ada', 0, 25)"),
-            ("oldest", CompletedOrders::<true>::text(), "('ada', 0, 25)"),
+            ("newest", NewestCompletedOrders::text(), "('ada', 0, 25)"),
+            ("oldest", OldestCompletedOrders::text(), "('ada', 0, 25)"),
             ("count", CountCompletedOrders::text(), "('ada')"),
         ] {
             client.batch_execute(&format!("PREPARE {name} AS {}", text.whole())).await.unwrap();

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
-use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::{
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::rows::{Column, pg_time, to_json};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 type VariantColumns = (SqlText, Nullable<SqlText>, SqlText, SqlText, SqlText, Bool);
 /// Columns of a variant: id, SKU, name, description, prices, active.
@@ -37,41 +36,29 @@ fn variants_of(rows: Result<Vec<VariantRow>, Failure>) -> Result<Vec<Variant>, S
 
 struct VariantsOf(Vec<String>);
 
-impl PreparedStatement for VariantsOf {
-    type Id = Self;
-    type Columns = VariantColumns;
-
-    fn text() -> &'static Text {
-        text!("SELECT id, sku, name, description, prices::text, active FROM variants WHERE id = ANY ($1)")
+statement!(VariantsOf => VariantColumns,
+    "SELECT id, sku, name, description, prices::text, active FROM variants WHERE id = ANY (:ids)",
+    self {
+        ids: Array<SqlText> = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.0)
-    }
-}
+);
 
 struct VariantsAfter {
     after: String,
     limit: i64,
 }
 
-impl PreparedStatement for VariantsAfter {
-    type Id = Self;
-    type Columns = VariantColumns;
-
-    fn text() -> &'static Text {
-        // Ordered by code points, so that pages do not depend on the database's locale.
-        text!(
-            "SELECT id, sku, name, description, prices::text, active FROM variants ",
-            "WHERE id > $1 COLLATE \"C\" ORDER BY id COLLATE \"C\" LIMIT $2"
-        )
+// Ordered by code points, so that pages do not depend on the database's locale.
+statement!(VariantsAfter => VariantColumns,
+    concat!(
+        "SELECT id, sku, name, description, prices::text, active FROM variants ",
+        "WHERE id > :after COLLATE \"C\" ORDER BY id COLLATE \"C\" LIMIT :limit",
+    ),
+    self {
+        after: SqlText = self.after,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.after)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Variants, as one array for each column.
 #[derive(Default)]
@@ -101,113 +88,63 @@ impl PutVariants {
     }
 }
 
-impl PreparedStatement for PutVariants {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO variants (id, sku, name, description, prices, active) ",
-            "SELECT id, sku, name, description, prices::jsonb, active ",
-            "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[]) ",
-            "AS it (id, sku, name, description, prices, active) ",
-            "ON CONFLICT (id) DO UPDATE SET sku = excluded.sku, name = excluded.name, ",
-            "description = excluded.description, prices = excluded.prices, active = excluded.active"
-        )
+statement!(PutVariants => (),
+    concat!(
+        "INSERT INTO variants (id, sku, name, description, prices, active) ",
+        "SELECT id, sku, name, description, prices::jsonb, active ",
+        "FROM unnest(:ids::text[], :skus::text[], :names::text[], :descriptions::text[], :prices::text[], ",
+        ":active::boolean[]) AS it (id, sku, name, description, prices, active) ",
+        "ON CONFLICT (id) DO UPDATE SET sku = excluded.sku, name = excluded.name, ",
+        "description = excluded.description, prices = excluded.prices, active = excluded.active",
+    ),
+    self {
+        ids: Array<SqlText> = self.ids,
+        skus: Array<Nullable<SqlText>> = self.skus,
+        names: Array<SqlText> = self.names,
+        descriptions: Array<SqlText> = self.descriptions,
+        prices: Array<SqlText> = self.prices,
+        active: Array<Bool> = self.active,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.ids)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.skus)?;
-        to.value::<Array<SqlText>, _>(&self.names)?;
-        to.value::<Array<SqlText>, _>(&self.descriptions)?;
-        to.value::<Array<SqlText>, _>(&self.prices)?;
-        to.value::<Array<Bool>, _>(&self.active)
-    }
-}
+);
 
 struct RemoveVariant(String);
 
-impl PreparedStatement for RemoveVariant {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!("DELETE FROM variants WHERE id = $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.0)
-    }
-}
+statement!(RemoveVariant => (), "DELETE FROM variants WHERE id = :id", self {
+    id: SqlText = self.0,
+});
 
 #[derive(Clone)]
 struct SalesTerms;
 
-impl PreparedStatement for SalesTerms {
-    type Id = Self;
-    type Columns = SqlText;
-
-    fn text() -> &'static Text {
-        text!("SELECT payload::text FROM sales_terms")
-    }
-
-    fn bind<'b>(&'b self, _: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        Ok(())
-    }
-}
+statement!(SalesTerms => SqlText, "SELECT payload::text FROM sales_terms", self {});
 
 struct PutTerms(String);
 
-impl PreparedStatement for PutTerms {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO sales_terms (only_one, payload) VALUES (true, $1::jsonb) ",
-            "ON CONFLICT (only_one) DO UPDATE SET payload = excluded.payload"
-        )
+statement!(PutTerms => (),
+    concat!(
+        "INSERT INTO sales_terms (only_one, payload) VALUES (true, :terms::jsonb) ",
+        "ON CONFLICT (only_one) DO UPDATE SET payload = excluded.payload",
+    ),
+    self {
+        terms: SqlText = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.0)
-    }
-}
+);
 
 type CartColumns = (BigInt, SqlText);
 
 #[derive(Clone)]
 struct CartById(Uuid);
 
-impl PreparedStatement for CartById {
-    type Id = Self;
-    type Columns = CartColumns;
-
-    fn text() -> &'static Text {
-        text!("SELECT version, payload::text FROM carts WHERE id = $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+statement!(CartById => CartColumns, "SELECT version, payload::text FROM carts WHERE id = :id", self {
+    id: SqlUuid = self.0,
+});
 
 #[derive(Clone)]
 struct CartByOrder(Uuid);
 
-impl PreparedStatement for CartByOrder {
-    type Id = Self;
-    type Columns = CartColumns;
-
-    fn text() -> &'static Text {
-        text!("SELECT version, payload::text FROM carts WHERE order_id = $1")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+statement!(CartByOrder => CartColumns, "SELECT version, payload::text FROM carts WHERE order_id = :order_id", self {
+    order_id: SqlUuid = self.0,
+});
 
 #[derive(Clone)]
 struct OpenCart {
@@ -215,22 +152,16 @@ struct OpenCart {
     currency: &'static str,
 }
 
-impl PreparedStatement for OpenCart {
-    type Id = Self;
-    type Columns = CartColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT version, payload::text FROM carts WHERE customer = $1 AND currency = $2 AND is_open ",
-            "ORDER BY id DESC LIMIT 1"
-        )
+statement!(OpenCart => CartColumns,
+    concat!(
+        "SELECT version, payload::text FROM carts WHERE customer = :customer AND currency = :currency AND is_open ",
+        "ORDER BY id DESC LIMIT 1",
+    ),
+    self {
+        customer: SqlText = self.customer,
+        currency: SqlText = self.currency,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.customer)?;
-        to.value::<SqlText, _>(&self.currency)
-    }
-}
+);
 
 struct LeftCarts {
     after: Uuid,
@@ -248,60 +179,39 @@ fn carts_of(rows: Result<Vec<(i64, String)>, Failure>) -> Result<Vec<Versioned<C
     rows.and_then(|rows| rows.into_iter().map(cart).collect()).map_err(Failure::of_read)
 }
 
-impl PreparedStatement for LeftCarts {
-    type Id = Self;
-    type Columns = CartColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT version, payload::text FROM carts WHERE is_open AND id > $1 AND updated_at < $2 ",
-            "ORDER BY id LIMIT $3"
-        )
+statement!(LeftCarts => CartColumns,
+    concat!(
+        "SELECT version, payload::text FROM carts WHERE is_open AND id > :after AND updated_at < :before ",
+        "ORDER BY id LIMIT :limit",
+    ),
+    self {
+        after: SqlUuid = self.after,
+        before: Timestamptz = self.before,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.after)?;
-        to.value::<Timestamptz, _>(&self.before)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 struct EmptyGuestCarts(LeftCarts);
 
-impl PreparedStatement for EmptyGuestCarts {
-    type Id = Self;
-    type Columns = CartColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT version, payload::text FROM carts WHERE is_open AND customer IS NULL ",
-            "AND payload -> 'lines' = '[]'::jsonb AND id > $1 AND updated_at < $2 ORDER BY id LIMIT $3"
-        )
+statement!(EmptyGuestCarts => CartColumns,
+    concat!(
+        "SELECT version, payload::text FROM carts WHERE is_open AND customer IS NULL ",
+        "AND payload -> 'lines' = '[]'::jsonb AND id > :after AND updated_at < :before ORDER BY id LIMIT :limit",
+    ),
+    self {
+        ..LeftCarts = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.0.bind(to)
-    }
-}
+);
 
 struct RemoveCart {
     id: Uuid,
     expected: i64,
 }
 
-impl PreparedStatement for RemoveCart {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!("DELETE FROM carts WHERE id = $1 AND version = $2")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<BigInt, _>(&self.expected)
-    }
-}
+statement!(RemoveCart => (), "DELETE FROM carts WHERE id = :id AND version = :expected_version", self {
+    id: SqlUuid = self.id,
+    expected_version: BigInt = self.expected,
+});
 
 fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
     let version = Version(Column("carts", "version").read(u32::try_from(version))?);
@@ -324,32 +234,27 @@ struct CommitCart<'a> {
     updated_at: PgTimestamp,
 }
 
-impl PreparedStatement for CommitCart<'_> {
-    type Id = CommitCart<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO carts AS stored (id, version, customer, currency, order_id, is_open, payload, updated_at) ",
-            "SELECT $1::uuid, $2::bigint + 1, $3::text, $4::text, $5::uuid, $6::boolean, $7::jsonb, $8::timestamptz ",
-            "WHERE $2 = 0 OR EXISTS (SELECT FROM carts WHERE id = $1) ",
-            "ON CONFLICT (id) DO UPDATE SET version = excluded.version, customer = excluded.customer, ",
-            "currency = excluded.currency, order_id = excluded.order_id, is_open = excluded.is_open, ",
-            "payload = excluded.payload, updated_at = excluded.updated_at WHERE stored.version = $2"
-        )
+statement!(CommitCart<'_> => (),
+    concat!(
+        "INSERT INTO carts AS stored (id, version, customer, currency, order_id, is_open, payload, updated_at) ",
+        "SELECT :id::uuid, :expected_version::bigint + 1, :customer::text, :currency::text, :order_id::uuid, ",
+        ":is_open::boolean, :payload::jsonb, :updated_at::timestamptz ",
+        "WHERE :expected_version = 0 OR EXISTS (SELECT FROM carts WHERE id = :id) ",
+        "ON CONFLICT (id) DO UPDATE SET version = excluded.version, customer = excluded.customer, ",
+        "currency = excluded.currency, order_id = excluded.order_id, is_open = excluded.is_open, ",
+        "payload = excluded.payload, updated_at = excluded.updated_at WHERE stored.version = :expected_version",
+    ),
+    self {
+        id: SqlUuid = self.id,
+        expected_version: BigInt = self.expected,
+        customer: Nullable<SqlText> = self.customer,
+        currency: SqlText = self.currency,
+        order_id: SqlUuid = self.order,
+        is_open: Bool = self.is_open,
+        payload: SqlText = self.payload,
+        updated_at: Timestamptz = self.updated_at,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<BigInt, _>(&self.expected)?;
-        to.value::<Nullable<SqlText>, _>(&self.customer)?;
-        to.value::<SqlText, _>(&self.currency)?;
-        to.value::<SqlUuid, _>(&self.order)?;
-        to.value::<Bool, _>(&self.is_open)?;
-        to.value::<SqlText, _>(&self.payload)?;
-        to.value::<Timestamptz, _>(&self.updated_at)
-    }
-}
+);
 
 #[derive(Clone)]
 struct ProviderCustomerOf {
@@ -357,19 +262,13 @@ struct ProviderCustomerOf {
     customer: String,
 }
 
-impl PreparedStatement for ProviderCustomerOf {
-    type Id = Self;
-    type Columns = SqlText;
-
-    fn text() -> &'static Text {
-        text!("SELECT provider_id FROM provider_customers WHERE livemode = $1 AND customer = $2")
+statement!(ProviderCustomerOf => SqlText,
+    "SELECT provider_id FROM provider_customers WHERE livemode = :livemode AND customer = :customer",
+    self {
+        livemode: Bool = self.livemode,
+        customer: SqlText = self.customer,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Bool, _>(&self.livemode)?;
-        to.value::<SqlText, _>(&self.customer)
-    }
-}
+);
 
 struct KeepProviderCustomer<'a> {
     livemode: bool,
@@ -377,23 +276,17 @@ struct KeepProviderCustomer<'a> {
     id: &'a str,
 }
 
-impl PreparedStatement for KeepProviderCustomer<'_> {
-    type Id = KeepProviderCustomer<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO provider_customers (livemode, customer, provider_id) VALUES ($1, $2, $3) ",
-            "ON CONFLICT DO NOTHING"
-        )
+statement!(KeepProviderCustomer<'_> => (),
+    concat!(
+        "INSERT INTO provider_customers (livemode, customer, provider_id) VALUES (:livemode, :customer, :provider_id) ",
+        "ON CONFLICT DO NOTHING",
+    ),
+    self {
+        livemode: Bool = self.livemode,
+        customer: SqlText = self.customer,
+        provider_id: SqlText = self.id,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Bool, _>(&self.livemode)?;
-        to.value::<SqlText, _>(&self.customer)?;
-        to.value::<SqlText, _>(&self.id)
-    }
-}
+);
 
 #[async_trait]
 impl PriceList for PostgresStore {

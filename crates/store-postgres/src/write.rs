@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use diesel::data_types::PgTimestamp;
-use diesel::prelude::*;
 use diesel::sql_types::{
     Array, BigInt, Binary, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid,
 };
@@ -18,7 +17,7 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::queue::EventColumns;
 use crate::rows::{pg_time, to_json};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::{parameters, statement};
 
 /// First commit of an order (`place.sql`).
 pub(crate) struct Place<'a> {
@@ -44,7 +43,7 @@ pub(crate) struct Change<'a> {
     intents: Intents<'a>,
     events: Events<'a>,
     finished: Vec<&'a str>,
-    received: Option<EventColumns<'a>>,
+    received: EventColumns<'a>,
 }
 
 /// Later commit of any kind (`change.sql` and `rest.sql`).
@@ -92,7 +91,7 @@ impl<'a> Commit<'a> {
             intents: Intents::of(order)?,
             events,
             finished: changes.finished.iter().map(TaskKey::as_str).collect(),
-            received: changes.received.as_ref().map(EventColumns::of).transpose()?,
+            received: changes.received.as_ref().map(EventColumns::of).transpose()?.unwrap_or_default(),
         };
         let all_fits = order.anomalies.is_empty() && order.refunds.is_empty() && order.disputes.is_empty();
         if !edits && all_fits && changes.idempotency.is_none() {
@@ -104,72 +103,38 @@ impl<'a> Commit<'a> {
     }
 }
 
-impl PreparedStatement for Place<'_> {
-    type Id = Place<'static>;
-    type Columns = ();
+statement!(Place<'_> => (), include_str!("sql/place.sql"), self {
+    order_id: SqlUuid = self.id,
+    number: SqlText = self.number,
+    currency: SqlText = self.currency,
+    capture: SqlText = self.capture,
+    livemode: Bool = self.livemode,
+    placed_at: Timestamptz = self.placed_at,
+    ..OrderColumns = self.columns,
+    ..Content = self.content,
+    ..Events = self.events,
+    ..IdempotencyColumns = self.idempotency,
+});
 
-    fn text() -> &'static Text {
-        text!(include_str!("sql/place.sql"))
-    }
+statement!(Change<'_> => (), concat!(include_str!("sql/change.sql"), "SELECT FROM changed"), self {
+    order_id: SqlUuid = self.id,
+    expected_version: BigInt = self.expected,
+    edits_content: Bool = self.edits,
+    finished_tasks: Array<SqlText> = self.finished,
+    ..OrderColumns = self.columns,
+    ..Intents = self.intents,
+    ..Events = self.events,
+    ..EventColumns = self.received,
+});
 
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.idempotency.bind_key(to)?;
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<Nullable<SqlText>, _>(&self.idempotency.answer)?;
-        to.value::<Timestamptz, _>(&self.events.at)?;
-        to.value::<SqlText, _>(&self.number)?;
-        to.value::<SqlText, _>(&self.currency)?;
-        to.value::<SqlText, _>(&self.capture)?;
-        to.value::<Bool, _>(&self.livemode)?;
-        to.value::<Timestamptz, _>(&self.placed_at)?;
-        self.columns.bind(to)?;
-        self.content.bind(to)?;
-        self.events.bind(to)
-    }
-}
-
-impl PreparedStatement for Change<'_> {
-    type Id = Change<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/change.sql"), "SELECT FROM changed")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.columns.bind(to)?;
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<BigInt, _>(&self.expected)?;
-        to.value::<Bool, _>(&self.edits)?;
-        self.intents.bind(to)?;
-        to.value::<Timestamptz, _>(&self.events.at)?;
-        self.events.bind(to)?;
-        to.value::<Array<SqlText>, _>(&self.finished)?;
-        match &self.received {
-            Some(received) => received.bind(to),
-            None => EventColumns::bind_none(to),
-        }
-    }
-}
-
-impl PreparedStatement for ChangeAll<'_> {
-    type Id = ChangeAll<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/change.sql"), include_str!("sql/rest.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.change.bind(to)?;
-        self.refunds.bind(to)?;
-        self.disputes.bind(to)?;
-        self.anomalies.bind(to)?;
-        self.idempotency.bind_key(to)?;
-        to.value::<Nullable<SqlText>, _>(&self.idempotency.answer)?;
-        self.content.bind(to)
-    }
-}
+statement!(ChangeAll<'_> => (), concat!(include_str!("sql/change.sql"), include_str!("sql/rest.sql")), self {
+    ..Change = self.change,
+    ..Content = self.content,
+    ..Refunds = self.refunds,
+    ..Disputes = self.disputes,
+    ..Anomalies = self.anomalies,
+    ..IdempotencyColumns = self.idempotency,
+});
 
 /// Columns of an order that may change.
 struct OrderColumns<'a> {
@@ -221,27 +186,27 @@ impl<'a> OrderColumns<'a> {
             payer: (order.payer != Payer::default()).then(|| to_json(&order.payer)).transpose()?,
         })
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.customer)?;
-        to.value::<Nullable<SqlText>, _>(&self.email)?;
-        to.value::<BigInt, _>(&self.total)?;
-        to.value::<SqlText, _>(&self.metadata)?;
-        to.value::<BigInt, _>(&self.revision)?;
-        to.value::<BigInt, _>(&self.attempt)?;
-        to.value::<SqlText, _>(&self.state)?;
-        to.value::<Nullable<SqlText>, _>(&self.paid_by)?;
-        to.value::<Nullable<SqlText>, _>(&self.cancel_reason)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.state_at)?;
-        to.value::<Nullable<BigInt>, _>(&self.requested_revision)?;
-        to.value::<Nullable<BigInt>, _>(&self.requested_attempt)?;
-        to.value::<Nullable<BigInt>, _>(&self.requested_epoch)?;
-        to.value::<BigInt, _>(&self.operations)?;
-        to.value::<Nullable<SqlText>, _>(&self.operation)?;
-        to.value::<Timestamptz, _>(&self.updated_at)?;
-        to.value::<Nullable<SqlText>, _>(&self.payer)
-    }
 }
+
+parameters!(self: OrderColumns<'_> {
+    customer: Nullable<SqlText> = self.customer,
+    email: Nullable<SqlText> = self.email,
+    total: BigInt = self.total,
+    metadata: SqlText = self.metadata,
+    revision: BigInt = self.revision,
+    attempt: BigInt = self.attempt,
+    state: SqlText = self.state,
+    paid_by: Nullable<SqlText> = self.paid_by,
+    cancel_reason: Nullable<SqlText> = self.cancel_reason,
+    state_at: Nullable<Timestamptz> = self.state_at,
+    requested_revision: Nullable<BigInt> = self.requested_revision,
+    requested_attempt: Nullable<BigInt> = self.requested_attempt,
+    requested_epoch: Nullable<BigInt> = self.requested_epoch,
+    operations: BigInt = self.operations,
+    operation: Nullable<SqlText> = self.operation,
+    updated_at: Timestamptz = self.updated_at,
+    payer: Nullable<SqlText> = self.payer,
+});
 
 /// Lines and adjustments, as one array for each column.
 struct Content<'a> {
@@ -269,18 +234,18 @@ impl<'a> Content<'a> {
             amounts: adjustments.iter().map(|it| it.amount.minor()).collect(),
         }
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.names)?;
-        to.value::<Array<SqlText>, _>(&self.descriptions)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.skus)?;
-        to.value::<Array<BigInt>, _>(&self.unit_amounts)?;
-        to.value::<Array<BigInt>, _>(&self.quantities)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<Array<SqlText>, _>(&self.labels)?;
-        to.value::<Array<BigInt>, _>(&self.amounts)
-    }
 }
+
+parameters!(self: Content<'_> {
+    line_names: Array<SqlText> = self.names,
+    line_descriptions: Array<SqlText> = self.descriptions,
+    line_skus: Array<Nullable<SqlText>> = self.skus,
+    line_unit_amounts: Array<BigInt> = self.unit_amounts,
+    line_quantities: Array<BigInt> = self.quantities,
+    adjustment_kinds: Array<SqlText> = self.kinds,
+    adjustment_labels: Array<SqlText> = self.labels,
+    adjustment_amounts: Array<BigInt> = self.amounts,
+});
 
 /// PaymentIntents, as one array for each column.
 struct Intents<'a> {
@@ -328,26 +293,26 @@ impl<'a> Intents<'a> {
             confirmed_at: intents.iter().map(|it| it.confirmed_at.map(pg_time)).collect(),
         })
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.ids)?;
-        to.value::<Array<BigInt>, _>(&self.revisions)?;
-        to.value::<Array<SqlText>, _>(&self.currencies)?;
-        to.value::<Array<BigInt>, _>(&self.amounts)?;
-        to.value::<Array<SqlText>, _>(&self.statuses)?;
-        to.value::<Array<BigInt>, _>(&self.received)?;
-        to.value::<Array<BigInt>, _>(&self.capturable)?;
-        to.value::<Array<BigInt>, _>(&self.refunded)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.capture_asked)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.balance_currencies)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.balance_gross)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.balance_fees)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.last_errors)?;
-        to.value::<Array<Timestamptz>, _>(&self.as_of)?;
-        to.value::<Array<Timestamptz>, _>(&self.created_at)?;
-        to.value::<Array<Nullable<Timestamptz>>, _>(&self.confirmed_at)
-    }
 }
+
+parameters!(self: Intents<'_> {
+    intent_ids: Array<SqlText> = self.ids,
+    intent_revisions: Array<BigInt> = self.revisions,
+    intent_currencies: Array<SqlText> = self.currencies,
+    intent_amounts: Array<BigInt> = self.amounts,
+    intent_statuses: Array<SqlText> = self.statuses,
+    intent_received: Array<BigInt> = self.received,
+    intent_capturable: Array<BigInt> = self.capturable,
+    intent_refunded: Array<BigInt> = self.refunded,
+    intent_capture_asked: Array<Nullable<BigInt>> = self.capture_asked,
+    intent_balance_currencies: Array<Nullable<SqlText>> = self.balance_currencies,
+    intent_balance_gross: Array<Nullable<BigInt>> = self.balance_gross,
+    intent_balance_fees: Array<Nullable<BigInt>> = self.balance_fees,
+    intent_last_errors: Array<Nullable<SqlText>> = self.last_errors,
+    intent_as_of: Array<Timestamptz> = self.as_of,
+    intent_created_at: Array<Timestamptz> = self.created_at,
+    intent_confirmed_at: Array<Nullable<Timestamptz>> = self.confirmed_at,
+});
 
 /// Refunds, as one array for each column.
 struct Refunds<'a> {
@@ -385,23 +350,23 @@ impl<'a> Refunds<'a> {
             epochs: refunds.iter().map(|it| it.epoch.map(|it| i64::from(it.0))).collect(),
         }
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<BigInt>, _>(&self.numbers)?;
-        to.value::<Array<SqlText>, _>(&self.intents)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.provider_ids)?;
-        to.value::<Array<SqlText>, _>(&self.currencies)?;
-        to.value::<Array<BigInt>, _>(&self.amounts)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.reasons)?;
-        to.value::<Array<SqlText>, _>(&self.origins)?;
-        to.value::<Array<SqlText>, _>(&self.statuses)?;
-        to.value::<Array<BigInt>, _>(&self.attempts)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.failures)?;
-        to.value::<Array<Timestamptz>, _>(&self.requested_at)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.epochs)?;
-        to.value::<Array<Nullable<SqlUuid>>, _>(&self.requests)
-    }
 }
+
+parameters!(self: Refunds<'_> {
+    refund_numbers: Array<BigInt> = self.numbers,
+    refund_intents: Array<SqlText> = self.intents,
+    refund_provider_ids: Array<Nullable<SqlText>> = self.provider_ids,
+    refund_currencies: Array<SqlText> = self.currencies,
+    refund_amounts: Array<BigInt> = self.amounts,
+    refund_reasons: Array<Nullable<SqlText>> = self.reasons,
+    refund_origins: Array<SqlText> = self.origins,
+    refund_statuses: Array<SqlText> = self.statuses,
+    refund_attempts: Array<BigInt> = self.attempts,
+    refund_failures: Array<Nullable<SqlText>> = self.failures,
+    refund_requested_at: Array<Timestamptz> = self.requested_at,
+    refund_epochs: Array<Nullable<BigInt>> = self.epochs,
+    refund_requests: Array<Nullable<SqlUuid>> = self.requests,
+});
 
 /// Disputes, as one array for each column.
 struct Disputes<'a> {
@@ -431,19 +396,19 @@ impl<'a> Disputes<'a> {
             reinstated: disputes.iter().map(|it| it.reinstated).collect(),
         }
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.ids)?;
-        to.value::<Array<SqlText>, _>(&self.intents)?;
-        to.value::<Array<SqlText>, _>(&self.currencies)?;
-        to.value::<Array<BigInt>, _>(&self.amounts)?;
-        to.value::<Array<SqlText>, _>(&self.statuses)?;
-        to.value::<Array<SqlText>, _>(&self.reasons)?;
-        to.value::<Array<Nullable<Timestamptz>>, _>(&self.due_by)?;
-        to.value::<Array<Bool>, _>(&self.withdrawn)?;
-        to.value::<Array<Bool>, _>(&self.reinstated)
-    }
 }
+
+parameters!(self: Disputes<'_> {
+    dispute_ids: Array<SqlText> = self.ids,
+    dispute_intents: Array<SqlText> = self.intents,
+    dispute_currencies: Array<SqlText> = self.currencies,
+    dispute_amounts: Array<BigInt> = self.amounts,
+    dispute_statuses: Array<SqlText> = self.statuses,
+    dispute_reasons: Array<SqlText> = self.reasons,
+    dispute_due_by: Array<Nullable<Timestamptz>> = self.due_by,
+    dispute_withdrawn: Array<Bool> = self.withdrawn,
+    dispute_reinstated: Array<Bool> = self.reinstated,
+});
 
 /// Anomalies, as one array for each column.
 struct Anomalies<'a> {
@@ -468,16 +433,16 @@ impl<'a> Anomalies<'a> {
             found_at: anomalies.iter().map(|it| pg_time(it.found_at)).collect(),
         })
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlText>, _>(&self.intents)?;
-        to.value::<Array<SqlText>, _>(&self.names)?;
-        to.value::<Array<SqlText>, _>(&self.payloads)?;
-        to.value::<Array<SqlText>, _>(&self.policies)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.reasons)?;
-        to.value::<Array<Timestamptz>, _>(&self.found_at)
-    }
 }
+
+parameters!(self: Anomalies<'_> {
+    anomaly_intents: Array<SqlText> = self.intents,
+    anomaly_names: Array<SqlText> = self.names,
+    anomaly_payloads: Array<SqlText> = self.payloads,
+    anomaly_policies: Array<SqlText> = self.policies,
+    anomaly_reasons: Array<Nullable<SqlText>> = self.reasons,
+    anomaly_found_at: Array<Timestamptz> = self.found_at,
+});
 
 /// Facts and tasks, as one array for each column, and what the feed shows of the facts.
 struct Events<'a> {
@@ -512,20 +477,21 @@ impl<'a> Events<'a> {
             shown_livemode: snapshot.map(|it| it.livemode),
         })
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlText>, _>(&self.cause)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<Array<SqlText>, _>(&self.facts)?;
-        to.value::<Array<SqlText>, _>(&self.keys)?;
-        to.value::<Array<SqlText>, _>(&self.tasks)?;
-        to.value::<Array<Timestamptz>, _>(&self.due_at)?;
-        to.value::<Array<Integer>, _>(&self.public)?;
-        to.value::<Nullable<SqlText>, _>(&self.view)?;
-        to.value::<Nullable<SqlText>, _>(&self.personal)?;
-        to.value::<Nullable<Bool>, _>(&self.shown_livemode)
-    }
 }
+
+parameters!(self: Events<'_> {
+    at: Timestamptz = self.at,
+    cause: Nullable<SqlText> = self.cause,
+    fact_kinds: Array<SqlText> = self.kinds,
+    facts: Array<SqlText> = self.facts,
+    task_keys: Array<SqlText> = self.keys,
+    tasks: Array<SqlText> = self.tasks,
+    task_due_at: Array<Timestamptz> = self.due_at,
+    public_facts: Array<Integer> = self.public,
+    snapshot_view: Nullable<SqlText> = self.view,
+    snapshot_personal: Nullable<SqlText> = self.personal,
+    snapshot_livemode: Nullable<Bool> = self.shown_livemode,
+});
 
 /// Columns of the idempotency record in a commit; its time is that of the commit.
 struct IdempotencyColumns<'a> {
@@ -545,13 +511,14 @@ impl<'a> IdempotencyColumns<'a> {
             answer: record.map(|it| it.outcome.stored()),
         }
     }
-
-    fn bind_key<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Nullable<SqlUuid>, _>(&self.scope)?;
-        to.value::<Nullable<SqlText>, _>(&self.key)?;
-        to.value::<Nullable<Binary>, _>(&self.fingerprint)
-    }
 }
+
+parameters!(self: IdempotencyColumns<'_> {
+    idempotency_scope: Nullable<SqlUuid> = self.scope,
+    idempotency_key: Nullable<SqlText> = self.key,
+    idempotency_fingerprint: Nullable<Binary> = self.fingerprint,
+    idempotency_answer: Nullable<SqlText> = self.answer,
+});
 
 pub(crate) struct AddApiKey<'a> {
     key: &'a ApiKey,
@@ -575,27 +542,21 @@ impl<'a> AddApiKey<'a> {
     }
 }
 
-impl PreparedStatement for AddApiKey<'_> {
-    type Id = AddApiKey<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO api_keys (id, name, digest, scopes, created_at, expires_at, revoked_at) ",
-            "VALUES ($1, $2, $3, $4, $5, $6, $7)"
-        )
+statement!(AddApiKey<'_> => (),
+    concat!(
+        "INSERT INTO api_keys (id, name, digest, scopes, created_at, expires_at, revoked_at) ",
+        "VALUES (:id, :name, :digest, :scopes, :created_at, :expires_at, :revoked_at)",
+    ),
+    self {
+        id: SqlUuid = self.key.id,
+        name: SqlText = self.key.name,
+        digest: Binary = self.digest,
+        scopes: SqlText = self.scopes,
+        created_at: Timestamptz = self.created_at,
+        expires_at: Nullable<Timestamptz> = self.expires_at,
+        revoked_at: Nullable<Timestamptz> = self.revoked_at,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.key.id)?;
-        to.value::<SqlText, _>(&self.key.name)?;
-        to.value::<Binary, _>(&self.digest)?;
-        to.value::<SqlText, _>(&self.scopes)?;
-        to.value::<Timestamptz, _>(&self.created_at)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.expires_at)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.revoked_at)
-    }
-}
+);
 
 /// Statement that revokes a key; the first revocation is kept.
 pub(crate) struct RevokeApiKey {
@@ -609,16 +570,7 @@ impl RevokeApiKey {
     }
 }
 
-impl PreparedStatement for RevokeApiKey {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!("UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.at)?;
-        to.value::<SqlUuid, _>(&self.id)
-    }
-}
+statement!(RevokeApiKey => (), "UPDATE api_keys SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id", self {
+    at: Timestamptz = self.at,
+    id: SqlUuid = self.id,
+});

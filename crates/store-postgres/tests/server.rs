@@ -141,8 +141,8 @@ async fn a_command_creates_the_schema_of_an_empty_database_once_and_migrates_no_
     assert_eq!(usize::try_from(applied().await).unwrap(), all - 1);
 }
 
-/// During a rolling update the previous version works on this schema. Its statements are in `version_before/`; each
-/// release puts its own there.
+/// During a rolling update the previous version works on this schema. Its statements are in `version_before/`, with numbers
+/// in place of names, as PostgreSQL gets them; each release puts its own there.
 #[tokio::test]
 async fn the_statements_of_the_previous_version_work_on_this_schema() {
     let database = migrated().await;

@@ -3,10 +3,10 @@
 -- ones, and nothing is changed. The lock of the head keeps other appends out until the commit, so no position is left out.
 -- `LIMIT 1` and `ctid` make PostgreSQL look each row up, also when it plans for a table that is empty.
 WITH held AS MATERIALIZED (
-    SELECT position FROM feed_head WHERE only_one AND leased_by = $1::uuid AND taken = $2::bigint FOR UPDATE
+    SELECT position FROM feed_head WHERE only_one AND leased_by = :owner::uuid AND taken = :taken::bigint FOR UPDATE
 ), given AS MATERIALIZED (
     SELECT it.order_id, it.version, it.fact_position, it.kind, it.ordinality, fact.at, unpositioned.ctid AS row
-    FROM unnest($3::uuid[], $4::bigint[], $5::integer[], $6::text[])
+    FROM unnest(:order_ids::uuid[], :versions::bigint[], :indexes::integer[], :kinds::text[])
         WITH ORDINALITY AS it (order_id, version, fact_position, kind, ordinality)
     LEFT JOIN LATERAL (
         SELECT ctid
@@ -29,7 +29,7 @@ WITH held AS MATERIALIZED (
     SELECT head.position + ordinality, order_id, version, fact_position, kind, at FROM head, given
 ), moved AS (
     UPDATE feed_head
-    SET position = head.position + cardinality($3), leased_until = $7::timestamptz
+    SET position = head.position + cardinality(:order_ids), leased_until = :until::timestamptz
     FROM head
     WHERE only_one
     RETURNING feed_head.position

@@ -3,12 +3,14 @@
 -- `SELECT FROM changed`.
 WITH changed AS (
     UPDATE orders
-    SET version = version + 1, customer = $1::text, email = $2::text, total = $3::bigint,
-        metadata = $4::jsonb, revision = $5::bigint, attempt = $6::bigint, state = $7::text,
-        paid_by = $8::text, cancel_reason = $9::text, state_at = $10::timestamptz,
-        requested_revision = $11::bigint, requested_attempt = $12::bigint, requested_epoch = $13::bigint,
-        operations = $14::bigint, operation = $15::jsonb, updated_at = $16::timestamptz, payer = $17::jsonb
-    WHERE id = $18::uuid AND version = $19::bigint AND ($20::boolean OR revision = $5)
+    SET version = version + 1, customer = :customer::text, email = :email::text, total = :total::bigint,
+        metadata = :metadata::jsonb, revision = :revision::bigint, attempt = :attempt::bigint, state = :state::text,
+        paid_by = :paid_by::text, cancel_reason = :cancel_reason::text, state_at = :state_at::timestamptz,
+        requested_revision = :requested_revision::bigint, requested_attempt = :requested_attempt::bigint,
+        requested_epoch = :requested_epoch::bigint, operations = :operations::bigint, operation = :operation::jsonb,
+        updated_at = :updated_at::timestamptz, payer = :payer::jsonb
+    WHERE id = :order_id::uuid AND version = :expected_version::bigint
+        AND (:edits_content::boolean OR revision = :revision)
     RETURNING id, version
 ), issued AS (
     INSERT INTO payment_intents AS stored (
@@ -20,9 +22,11 @@ WITH changed AS (
         capture_asked, balance_currency, balance_gross, balance_fee, last_error::jsonb, as_of, created_at,
         confirmed_at
     FROM changed, unnest(
-        $21::text[], $22::bigint[], $23::text[], $24::bigint[], $25::text[], $26::bigint[],
-        $27::bigint[], $28::bigint[], $29::bigint[], $30::text[], $31::bigint[], $32::bigint[],
-        $33::text[], $34::timestamptz[], $35::timestamptz[], $36::timestamptz[]
+        :intent_ids::text[], :intent_revisions::bigint[], :intent_currencies::text[], :intent_amounts::bigint[],
+        :intent_statuses::text[], :intent_received::bigint[], :intent_capturable::bigint[], :intent_refunded::bigint[],
+        :intent_capture_asked::bigint[], :intent_balance_currencies::text[], :intent_balance_gross::bigint[],
+        :intent_balance_fees::bigint[], :intent_last_errors::text[], :intent_as_of::timestamptz[],
+        :intent_created_at::timestamptz[], :intent_confirmed_at::timestamptz[]
     ) WITH ORDINALITY AS it (
         provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked,
         balance_currency, balance_gross, balance_fee, last_error, as_of, created_at, confirmed_at, ordinality
@@ -47,30 +51,33 @@ WITH changed AS (
         OR stored.confirmed_at IS DISTINCT FROM excluded.confirmed_at
 ), happened AS (
     INSERT INTO facts (order_id, version, position, kind, payload, at, cause)
-    SELECT id, version, ordinality - 1, kind, payload::jsonb, $37::timestamptz, $38::jsonb
-    FROM changed, unnest($39::text[], $40::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
+    SELECT id, version, ordinality - 1, kind, payload::jsonb, :at::timestamptz, :cause::jsonb
+    FROM changed, unnest(:fact_kinds::text[], :facts::text[]) WITH ORDINALITY AS it (kind, payload, ordinality)
     RETURNING order_id, version, position, kind
 ), scheduled AS (
     INSERT INTO tasks (order_id, key, payload, due_at)
     SELECT id, key, payload::jsonb, due_at
-    FROM changed, unnest($41::text[], $42::text[], $43::timestamptz[]) AS it (key, payload, due_at)
+    FROM changed, unnest(:task_keys::text[], :tasks::text[], :task_due_at::timestamptz[]) AS it (key, payload, due_at)
     ON CONFLICT DO NOTHING
 ), unpositioned AS (
     INSERT INTO unpositioned_facts (order_id, version, position, kind)
-    SELECT order_id, version, position, kind FROM happened WHERE position = ANY ($44::integer[])
+    SELECT order_id, version, position, kind FROM happened WHERE position = ANY (:public_facts::integer[])
 ), shown AS (
     INSERT INTO order_snapshots (order_id, version, view, personal, livemode)
-    SELECT id, version, $45::text, $46::text, $47::boolean FROM changed WHERE $45 IS NOT NULL
+    SELECT id, version, :snapshot_view::text, :snapshot_personal::text, :snapshot_livemode::boolean
+    FROM changed
+    WHERE :snapshot_view IS NOT NULL
 ), finished AS (
-    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY ($48::text[])
+    DELETE FROM tasks USING changed WHERE tasks.order_id = changed.id AND tasks.key = ANY (:finished_tasks::text[])
 ), received AS (
     INSERT INTO webhook_inbox (
         event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
     )
     SELECT
-        $49::text, $50::text, $51::timestamptz, $52::timestamptz, $53::text, $54::jsonb,
-        $55::jsonb, $56::text, $57::text, $58::uuid, $59::timestamptz
+        :event_id::text, :event_kind::text, :event_created_at::timestamptz, :event_received_at::timestamptz,
+        :event_via::text, :event_headers::jsonb, :event_news::jsonb, :event_verdict::text, :event_error::text,
+        :event_order_id::uuid, :event_due_at::timestamptz
     FROM changed
-    WHERE $49 IS NOT NULL
+    WHERE :event_id IS NOT NULL
     ON CONFLICT DO NOTHING
 )

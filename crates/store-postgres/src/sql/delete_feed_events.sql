@@ -5,7 +5,7 @@ WITH head AS MATERIALIZED (
     SELECT deleted FROM feed_head WHERE only_one FOR UPDATE
 ), page AS MATERIALIZED (
     SELECT
-        feed.position, feed.order_id, feed.version, feed.row, feed.at < $1::timestamptz AS is_old,
+        feed.position, feed.order_id, feed.version, feed.row, feed.at < :before::timestamptz AS is_old,
         coalesce(feed.position > (SELECT min(position) FROM webhook_endpoints), false) OR EXISTS (
             SELECT FROM webhook_queues AS queue
             WHERE queue.order_id = feed.order_id
@@ -19,13 +19,13 @@ WITH head AS MATERIALIZED (
         FROM feed
         WHERE feed.position > head.deleted
         ORDER BY feed.position
-        LIMIT $2::bigint + 1
+        LIMIT :limit::bigint + 1
     ) AS feed
 ), stop AS MATERIALIZED (
     -- Without such an event the last of the page stays, if the page is full.
     SELECT coalesce(
         (SELECT min(position) FROM page WHERE NOT is_old OR is_held),
-        (SELECT max(position) FROM page HAVING count(*) > $2),
+        (SELECT max(position) FROM page HAVING count(*) > :limit),
         (SELECT max(position) + 1 FROM page)
     ) AS position
 ), old AS MATERIALIZED (

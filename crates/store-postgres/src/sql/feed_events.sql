@@ -16,5 +16,5 @@ LEFT JOIN LATERAL (
     WHERE it.order_id = feed.order_id AND it.version = feed.version
     LIMIT 1
 ) AS snapshot ON true
-WHERE feed.position > $1::bigint AND feed.position <= $2::bigint
-    AND ($3::text[] = '{}' OR feed.kind = ANY ($3))
+WHERE feed.position > :after::bigint AND feed.position <= :until::bigint
+    AND (:kinds::text[] = '{}' OR feed.kind = ANY (:kinds))

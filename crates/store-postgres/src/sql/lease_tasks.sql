@@ -3,13 +3,14 @@
 WITH free AS (
     SELECT order_id, key
     FROM tasks
-    WHERE due_at <= $1::timestamptz AND (leased_until IS NULL OR leased_until <= $1 OR leased_until > $2::timestamptz)
+    WHERE due_at <= :now::timestamptz
+        AND (leased_until IS NULL OR leased_until <= :now OR leased_until > :until_max::timestamptz)
     ORDER BY due_at, order_id, key
-    LIMIT $3::bigint
+    LIMIT :limit::bigint
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE tasks
-    SET taken = taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz
+    SET taken = taken + 1, leased_by = :owner::uuid, leased_until = :until::timestamptz
     FROM free
     WHERE tasks.order_id = free.order_id AND tasks.key = free.key
     RETURNING tasks.order_id, tasks.key, tasks.payload, tasks.taken, tasks.due_at

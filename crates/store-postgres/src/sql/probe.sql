@@ -6,6 +6,6 @@ WITH written AS (
     RETURNING name
 )
 SELECT
-    EXISTS (SELECT FROM __diesel_schema_migrations WHERE version = $1::text)
-    AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS name WHERE to_regclass(name) IS NULL)
+    EXISTS (SELECT FROM __diesel_schema_migrations WHERE version = :migration::text)
+    AND NOT EXISTS (SELECT FROM unnest(:tables::text[]) AS name WHERE to_regclass(name) IS NULL)
 FROM written

@@ -3,8 +3,9 @@ INSERT INTO webhook_inbox (
     event_id, kind, created_at, received_at, via, headers, news, verdict, error, order_id, due_at
 )
 VALUES (
-    $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::text, $6::jsonb, $7::jsonb, $8::text, $9::text,
-    $10::uuid, $11::timestamptz
+    :event_id::text, :event_kind::text, :event_created_at::timestamptz, :event_received_at::timestamptz,
+    :event_via::text, :event_headers::jsonb, :event_news::jsonb, :event_verdict::text, :event_error::text,
+    :event_order_id::uuid, :event_due_at::timestamptz
 )
 ON CONFLICT DO NOTHING
 RETURNING event_id

@@ -4,13 +4,14 @@
 WITH page AS (
     SELECT order_id, key, due_at
     FROM tasks
-    WHERE due_at > $1::timestamptz
+    WHERE due_at > :after::timestamptz
     ORDER BY due_at
-    LIMIT $2::bigint
+    LIMIT :limit::bigint
 ), late AS MATERIALIZED (
     SELECT page.order_id, page.key
     FROM page
-    JOIN unnest($3::text[], $4::timestamptz[]) AS longest (kind, due_max) ON split_part(page.key, ':', 1) = longest.kind
+    JOIN unnest(:kinds::text[], :due_max::timestamptz[]) AS longest (kind, due_max)
+        ON split_part(page.key, ':', 1) = longest.kind
     WHERE page.due_at > longest.due_max
 ), free AS (
     SELECT tasks.order_id, tasks.key
@@ -18,9 +19,9 @@ WITH page AS (
     FOR UPDATE OF tasks SKIP LOCKED
 ), rescheduled AS (
     UPDATE tasks
-    SET due_at = $5::timestamptz
+    SET due_at = :now::timestamptz
     FROM free
     WHERE tasks.order_id = free.order_id AND tasks.key = free.key
     RETURNING tasks.key
 )
-SELECT CASE WHEN count(*) >= $2 THEN max(due_at) END, (SELECT count(*) FROM rescheduled) FROM page
+SELECT CASE WHEN count(*) >= :limit THEN max(due_at) END, (SELECT count(*) FROM rescheduled) FROM page
