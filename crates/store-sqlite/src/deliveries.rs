@@ -155,8 +155,7 @@ fn fill(db: &mut SqliteConnection, now: Timestamp, events: u16) -> Result<bool, 
     is_behind(db)
 }
 
-/// Reads the queues to lease, with the next event of each. Within an order, versions are in the order of positions; the
-/// plus signs make SQLite use the index of these.
+/// Reads the queues to lease, with the next event of each.
 fn lease_sql() -> String {
     format!(
         "SELECT queue.endpoint_id AS endpoint_id, queue.order_id AS order_id, queue.done AS done, queue.last AS last,
@@ -169,14 +168,13 @@ fn lease_sql() -> String {
          CROSS JOIN webhook_endpoints AS endpoint ON endpoint.id = queue.endpoint_id
          LEFT JOIN feed ON feed.position = iif(queue.resends <> '[]', json_extract(queue.resends, '$[0]'), (
              SELECT next.position FROM feed AS next
-             WHERE next.order_id = queue.order_id AND +next.position > queue.done AND +next.position <= queue.last
+             WHERE next.order_id = queue.order_id AND next.position > queue.done AND next.position <= queue.last
                  AND (endpoint.kinds = '[]' OR next.kind IN (SELECT value FROM json_each(endpoint.kinds)))
-             ORDER BY next.version, next.fact_position LIMIT 1
+             ORDER BY next.position LIMIT 1
          ))
          LEFT JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
              AND facts.position = feed.fact_position
-         LEFT JOIN order_snapshots ON order_snapshots.order_id = feed.order_id
-             AND order_snapshots.version = feed.version"
+         LEFT JOIN order_snapshots ON order_snapshots.position = feed.snapshot"
     )
 }
 

@@ -1,7 +1,6 @@
 //! Feed: facts get their positions from the relay, and are read and deleted in the order of these.
 
 use async_trait::async_trait;
-use diesel::IntoSql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 use paywright_app::{
@@ -14,32 +13,47 @@ use crate::SqliteStore;
 use crate::failure::Failure;
 use crate::feed_rows::{EVENT_COLUMNS, EventColumns, bound, kinds, position};
 use crate::rows::Column;
-use crate::schema::{facts, feed, feed_head, order_snapshots, unpositioned_facts, webhook_endpoints, webhook_queues};
+use crate::schema::{feed, feed_head, order_snapshots, webhook_endpoints, webhook_queues};
 
-/// Stores the snapshot of a commit, and its public facts without positions. A commit without a snapshot has none.
+/// Stores the public facts of a commit at the positions that the relay will give them, after those of all earlier commits,
+/// and the snapshot at the last of these. A commit without a snapshot has no public facts.
 pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
     let Some(snapshot) = &changes.snapshot else { return Ok(()) };
-    let (order, version) = (changes.order.id.0.as_bytes().as_slice(), i64::from(changes.expected.next().0));
+    let facts: Vec<_> = changes.public_facts().collect();
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let before = last_stored(db)?;
+    let last = before + i64::try_from(facts.len()).map_err(|_| Failure::StaleVersion)?;
     diesel::insert_into(order_snapshots::table)
         .values((
-            order_snapshots::order_id.eq(order),
-            order_snapshots::version.eq(version),
+            order_snapshots::position.eq(last),
             order_snapshots::livemode.eq(snapshot.livemode),
             order_snapshots::view.eq(snapshot.view.as_str()),
             order_snapshots::personal.eq(snapshot.personal.as_deref()),
         ))
         .execute(db)?;
-    for (index, kind) in changes.public_facts() {
-        diesel::insert_into(unpositioned_facts::table)
+    for (position, (index, kind)) in (before + 1..).zip(facts) {
+        diesel::insert_into(feed::table)
             .values((
-                unpositioned_facts::order_id.eq(order),
-                unpositioned_facts::version.eq(version),
-                unpositioned_facts::position.eq(i64::from(index)),
-                unpositioned_facts::kind.eq(kind.name()),
+                feed::position.eq(position),
+                feed::order_id.eq(changes.order.id.0.as_bytes().as_slice()),
+                feed::version.eq(i64::from(changes.expected.next().0)),
+                feed::fact_position.eq(i64::from(index)),
+                feed::kind.eq(kind.name()),
+                feed::at.eq(changes.at.unix_micros()),
+                feed::snapshot.eq(last),
             ))
             .execute(db)?;
     }
     Ok(())
+}
+
+/// Position of the last stored fact, whether or not the relay has given it that position.
+fn last_stored(db: &mut SqliteConnection) -> Result<i64, Failure> {
+    let last: Option<i64> = feed::table.select(diesel::dsl::max(feed::position)).first(db)?;
+    // Without rows, every fact has had its position, and was deleted.
+    last.map_or_else(|| Ok(feed_head::table.select(feed_head::position).first(db)?), Ok)
 }
 
 #[async_trait]
@@ -77,20 +91,26 @@ impl Feed for SqliteStore {
 }
 
 fn read_unpositioned(db: &mut SqliteConnection, limit: u16) -> Result<Vec<UnpositionedFact>, Failure> {
-    type Row = (Vec<u8>, i64, i64, String);
-    let rows: Vec<Row> = unpositioned_facts::table
-        .order((unpositioned_facts::order_id, unpositioned_facts::version, unpositioned_facts::position))
+    let last = feed_head::table.select(feed_head::position).single_value();
+    let rows: Vec<FactColumns> = feed::table
+        .filter(feed::position.nullable().gt(last))
+        .order(feed::position)
+        .select((feed::order_id, feed::version, feed::fact_position, feed::kind))
         .limit(i64::from(limit))
         .load(db)?;
-    let column = |name| Column("unpositioned_facts", name);
-    let fact = |(order, version, index, kind): Row| {
-        let order = OrderId(column("order_id").uuid(&order)?);
-        let version = Version(column("version").count(version)?);
-        let index = column("position").read(u16::try_from(index))?;
-        let kind = column("kind").found(FeedEventType::named(&kind))?;
-        Ok(UnpositionedFact { fact: FactRef { order, version, index }, kind })
-    };
-    rows.into_iter().map(fact).collect()
+    rows.into_iter().map(unpositioned).collect()
+}
+
+/// Order, version, index and type of a fact.
+type FactColumns = (Vec<u8>, i64, i64, String);
+
+fn unpositioned((order, version, index, kind): FactColumns) -> Result<UnpositionedFact, Failure> {
+    let column = |name| Column("feed", name);
+    let order = OrderId(column("order_id").uuid(&order)?);
+    let version = Version(column("version").count(version)?);
+    let index = column("fact_position").read(u16::try_from(index))?;
+    let kind = column("kind").found(FeedEventType::named(&kind))?;
+    Ok(UnpositionedFact { fact: FactRef { order, version, index }, kind })
 }
 
 fn take(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<FeedLease>, Failure> {
@@ -120,25 +140,13 @@ fn append(db: &mut SqliteConnection, append: &FeedAppend) -> Result<Option<Posit
         .select(feed_head::position)
         .first(db)
         .optional()?;
-    let Some(mut last) = last else { return Ok(None) };
-    for UnpositionedFact { fact, kind } in &append.facts {
-        last += 1;
-        let key = (fact.order.0.as_bytes().as_slice(), i64::from(fact.version.0), i64::from(fact.index));
-        let removed = diesel::delete(unpositioned_facts::table.find(key)).execute(db)?;
-        let row = facts::table.find(key).select((
-            last.into_sql::<BigInt>(),
-            facts::order_id,
-            facts::version,
-            facts::position,
-            kind.name().into_sql::<Text>(),
-            facts::at,
-        ));
-        let columns = (feed::position, feed::order_id, feed::version, feed::fact_position, feed::kind, feed::at);
-        let added = row.insert_into(feed::table).into_columns(columns).execute(db)?;
-        if (removed, added) != (1, 1) {
-            return Err(Failure::StaleVersion);
-        }
+    let Some(last) = last else { return Ok(None) };
+    let count = u16::try_from(append.facts.len()).map_err(|_| Failure::StaleVersion)?;
+    // Only the facts after the last position, in the order of their commits, can get the next ones.
+    if read_unpositioned(db, count)? != append.facts {
+        return Err(Failure::StaleVersion);
     }
+    let last = last + i64::from(count);
     diesel::update(feed_head::table)
         .set((feed_head::position.eq(last), feed_head::leased_until.eq(Some(append.until.unix_micros()))))
         .execute(db)?;
@@ -162,20 +170,15 @@ pub(crate) fn range(db: &mut SqliteConnection) -> Result<FeedRange, Failure> {
 }
 
 fn events(db: &mut SqliteConnection, query: &FeedQuery) -> Result<Vec<FeedEvent>, Failure> {
-    // An order has few events, which its index finds: the plus sign keeps SQLite from walking the range instead.
-    let (of_order, at) = match query.order {
-        Some(_) => ("feed.order_id = ?5 AND", "+feed.position"),
-        None => ("", "feed.position"),
-    };
+    let of_order = if query.order.is_some() { "feed.order_id = ?5 AND" } else { "" };
     let sql = format!(
         "SELECT {EVENT_COLUMNS} FROM feed
          CROSS JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
              AND facts.position = feed.fact_position
-         CROSS JOIN order_snapshots ON order_snapshots.order_id = feed.order_id
-             AND order_snapshots.version = feed.version
-         WHERE {of_order} {at} > ?1 AND {at} <= ?2
+         CROSS JOIN order_snapshots ON order_snapshots.position = feed.snapshot
+         WHERE {of_order} feed.position > ?1 AND feed.position <= min(?2, (SELECT position FROM feed_head))
              AND (?3 = '[]' OR feed.kind IN (SELECT value FROM json_each(?3)))
-         ORDER BY {at} LIMIT ?4"
+         ORDER BY feed.position LIMIT ?4"
     );
     let statement = diesel::sql_query(sql)
         .bind::<BigInt, _>(bound(query.after))
@@ -190,18 +193,19 @@ fn events(db: &mut SqliteConnection, query: &FeedQuery) -> Result<Vec<FeedEvent>
 }
 
 fn delete(db: &mut SqliteConnection, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, Failure> {
-    let deleted: i64 = feed_head::table.select(feed_head::deleted).first(db)?;
-    let first: Vec<(i64, Vec<u8>, i64, i64)> = feed::table
+    let (deleted, end): (i64, i64) = feed_head::table.select((feed_head::deleted, feed_head::position)).first(db)?;
+    let first: Vec<(i64, Vec<u8>, i64)> = feed::table
         .filter(feed::position.gt(deleted))
+        .filter(feed::position.le(end))
         .order(feed::position)
-        .select((feed::position, feed::order_id, feed::version, feed::at))
+        .select((feed::position, feed::order_id, feed::at))
         .limit(i64::from(limit) + 1)
         .load(db)?;
     let behind: Option<i64> =
         webhook_endpoints::table.select(diesel::dsl::min(webhook_endpoints::position)).first(db)?;
     let mut done = DeletedFeedEvents::default();
     let mut last = deleted;
-    for (position, order, version, at) in first {
+    for (position, order, at) in first {
         if at >= before.unix_micros() {
             break;
         }
@@ -212,10 +216,12 @@ fn delete(db: &mut SqliteConnection, before: Timestamp, limit: u16) -> Result<De
         if done.count == limit {
             break;
         }
-        delete_event(db, position, &order, version)?;
         (last, done.count) = (position, done.count + 1);
     }
     if last > deleted {
+        diesel::delete(feed::table.filter(feed::position.le(last))).execute(db)?;
+        // A snapshot is at the position of its version's last fact.
+        diesel::delete(order_snapshots::table.filter(order_snapshots::position.le(last))).execute(db)?;
         diesel::update(feed_head::table).set(feed_head::deleted.eq(last)).execute(db)?;
     }
     Ok(done)
@@ -234,25 +240,4 @@ fn is_queued(db: &mut SqliteConnection, order: &[u8], position: i64) -> Result<b
         }
     }
     Ok(false)
-}
-
-/// Deletes an event, and the snapshot of its version with the last event of that.
-fn delete_event(db: &mut SqliteConnection, position: i64, order: &[u8], version: i64) -> Result<(), Failure> {
-    diesel::delete(feed::table.find(position)).execute(db)?;
-    let other: Option<i64> = feed::table
-        .filter(feed::order_id.eq(order))
-        .filter(feed::version.eq(version))
-        .select(feed::position)
-        .first(db)
-        .optional()?;
-    let later: Option<i64> = unpositioned_facts::table
-        .filter(unpositioned_facts::order_id.eq(order))
-        .filter(unpositioned_facts::version.eq(version))
-        .select(unpositioned_facts::position)
-        .first(db)
-        .optional()?;
-    if other.is_none() && later.is_none() {
-        diesel::delete(order_snapshots::table.find((order, version))).execute(db)?;
-    }
-    Ok(())
 }

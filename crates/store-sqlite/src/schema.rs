@@ -258,21 +258,11 @@ table! {
 }
 
 table! {
-    order_snapshots (order_id, version) {
-        order_id -> Binary,
-        version -> BigInt,
+    order_snapshots (position) {
+        position -> BigInt,
         livemode -> Bool,
         view -> Text,
         personal -> Nullable<Text>,
-    }
-}
-
-table! {
-    unpositioned_facts (order_id, version, position) {
-        order_id -> Binary,
-        version -> BigInt,
-        position -> BigInt,
-        kind -> Text,
     }
 }
 
@@ -284,6 +274,7 @@ table! {
         fact_position -> BigInt,
         kind -> Text,
         at -> BigInt,
+        snapshot -> BigInt,
     }
 }
 
@@ -352,3 +343,4 @@ table! {
 joinable!(order_lines -> orders (order_id));
 joinable!(payment_intents -> orders (order_id));
 allow_tables_to_appear_in_same_query!(orders, order_lines, payment_intents);
+allow_tables_to_appear_in_same_query!(feed, feed_head);

@@ -1,10 +1,10 @@
-//! Rows of the feed that its port does not show.
+//! Rows of the feed that its port does not show, and appends that only this store refuses.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use paywright_app::{Feed, FeedAppend, Lease, Orders, Position, Version};
-use paywright_store_sqlite::{Options, SqliteStore};
-use paywright_testkit::{at, changes, place};
+use paywright_app::{Feed, FeedAppend, Lease, Orders, Position, StoreError, UnpositionedFact, Version};
+use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
+use paywright_testkit::{at, changes, order_id, place};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -27,11 +27,38 @@ async fn a_snapshot_is_deleted_with_its_last_event() {
     for n in 1..=2 {
         store.commit(changes(Version::NEW, place(n), at(1), at(1))).await.unwrap();
     }
-    let lease = Lease { owner: Uuid::nil(), now: at(1), until: at(9), limit: 1 };
-    let lease = store.lease_feed(&lease).await.unwrap().unwrap();
     let facts = store.unpositioned_facts(10).await.unwrap();
-    let last = store.append_to_feed(&FeedAppend { lease, until: at(9), facts }).await.unwrap();
-    assert_eq!((last, rows("order_snapshots"), rows("unpositioned_facts")), (Some(Position(2)), 2, 0));
+    assert_eq!((append(&store, &facts).await.unwrap(), rows("order_snapshots")), (Some(Position(2)), 2));
     assert_eq!(store.delete_feed_events(at(2), 1).await.unwrap().count, 1);
     assert_eq!((rows("order_snapshots"), rows("feed"), rows("facts")), (1, 1, 2));
+}
+
+/// Commits are in the order of their positions, and so must be the facts of an append.
+#[tokio::test]
+async fn an_append_in_another_order_or_with_gaps_changes_nothing() {
+    let store = SqliteStore::open(IN_MEMORY, Options::default()).unwrap();
+    for n in [3, 1, 2] {
+        store.commit(changes(Version::NEW, place(n), at(1), at(1))).await.unwrap();
+    }
+    let facts = store.unpositioned_facts(10).await.unwrap();
+    assert_eq!(facts.iter().map(|it| it.fact.order).collect::<Vec<_>>(), [3, 1, 2].map(order_id));
+    for refused in [vec![facts[1]], vec![facts[0], facts[2]], vec![facts[1], facts[0]], [&*facts, &facts[..1]].concat()]
+    {
+        assert!(append(&store, &refused).await.is_err(), "{refused:?}");
+        assert_eq!((store.unpositioned_facts(10).await.unwrap(), end(&store).await), (facts.clone(), Position(0)));
+    }
+    assert_eq!(append(&store, &facts[..1]).await.unwrap(), Some(Position(1)));
+    assert_eq!(append(&store, &facts[1..]).await.unwrap(), Some(Position(3)));
+}
+
+async fn append(store: &SqliteStore, facts: &[UnpositionedFact]) -> Result<Option<Position>, StoreError> {
+    let lease = Lease { owner: Uuid::nil(), now: at(1), until: at(9), limit: 1 };
+    let lease = store.lease_feed(&lease).await.unwrap().unwrap();
+    let done = store.append_to_feed(&FeedAppend { lease, until: at(9), facts: facts.to_vec() }).await;
+    store.release_feed(lease).await.unwrap();
+    done
+}
+
+async fn end(store: &SqliteStore) -> Position {
+    store.feed_range().await.unwrap().last
 }

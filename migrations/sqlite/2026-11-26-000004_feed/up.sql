@@ -1,26 +1,9 @@
 -- Feed of public facts, and the endpoints that receive it. Facts from before this migration are not in the feed. The
 -- version before works on this schema too; what it commits is not in the feed either.
 
--- JSON of an order in a version with public facts. Personal fields are apart, so that they can be erased. The table has
--- row ids, because its rows are too long for one without.
-CREATE TABLE order_snapshots (
-    order_id BLOB NOT NULL,
-    version INTEGER NOT NULL,
-    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
-    view TEXT NOT NULL,
-    personal TEXT,
-    PRIMARY KEY (order_id, version)
-) STRICT;
-
--- Public facts that the relay has given no position yet. `position` is the fact's index in its commit.
-CREATE TABLE unpositioned_facts (
-    order_id BLOB NOT NULL,
-    version INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    PRIMARY KEY (order_id, version, position)
-) STRICT, WITHOUT ROWID;
-
+-- Public facts in the order of their commits. SQLite has one writer at a time, so a commit knows the positions that the
+-- relay will give its facts, and stores them there: those after `feed_head.position` have no position yet, and are no
+-- events. `fact_position` is the fact's index in its commit.
 CREATE TABLE feed (
     position INTEGER NOT NULL PRIMARY KEY CHECK (position >= 1),
     order_id BLOB NOT NULL,
@@ -28,7 +11,20 @@ CREATE TABLE feed (
     fact_position INTEGER NOT NULL,
     kind TEXT NOT NULL,
     at INTEGER NOT NULL,
-    UNIQUE (order_id, version, fact_position)
+    -- Position of the snapshot.
+    snapshot INTEGER NOT NULL CHECK (snapshot >= position)
+) STRICT;
+
+-- With the row id at its end, this has an order's facts by position.
+CREATE INDEX feed_of_an_order ON feed (order_id);
+
+-- JSON of an order in a version with public facts, at the position of the last of these, with which it is deleted.
+-- Personal fields are apart, so that they can be erased.
+CREATE TABLE order_snapshots (
+    position INTEGER NOT NULL PRIMARY KEY,
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    view TEXT NOT NULL,
+    personal TEXT
 ) STRICT;
 
 -- One row: the positions of the last event and of the last deleted one, and the lease of the relay.

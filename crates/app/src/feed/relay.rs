@@ -97,7 +97,7 @@ impl Publisher {
         if found.is_empty() {
             return Ok(0);
         }
-        let (lease, mut facts) = match held {
+        let (lease, facts) = match held {
             Some(lease) => (lease, found),
             None => match self.lease_feed().await? {
                 // Another process may have given positions to the facts since they were read.
@@ -108,7 +108,6 @@ impl Publisher {
         if facts.is_empty() {
             return Ok(0);
         }
-        facts.sort_by_key(|it| it.fact);
         let (count, now) = (facts.len(), self.clock.now());
         let until = now.plus_seconds(LEASE_SECONDS);
         // While it is unknown whether the append was done, no lease is held: the next one makes a late append fail.

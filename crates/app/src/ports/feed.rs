@@ -16,8 +16,8 @@ use crate::order_view::{OrderView, PersonalView};
 /// Each call is one transaction. `testkit::feed_contract!` checks each store against these docs.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// Reads at most `limit` public facts that have no position, in any order. Of one order, no fact is left out before
-    /// one that is read.
+    /// Reads at most `limit` public facts that have no position, in the order in which they are to get one. Those of one
+    /// order come by version and index, and none is left out before one that is read.
     async fn unpositioned_facts(&self, limit: u16) -> Result<Vec<UnpositionedFact>, StoreError>;
 
     /// Leases the feed for the relay. `None` while it is under another lease; `lease.limit` has no meaning. A lease
@@ -26,6 +26,9 @@ pub trait Feed: Send + Sync {
 
     /// Gives these facts the positions after the last one, in their order, and extends the lease. Returns the position
     /// of the last event; `None` if the lease is no longer `append.lease`, and then nothing is changed.
+    ///
+    /// The facts are those of one read by [`Self::unpositioned_facts`], from the first on, in its order, with none left
+    /// out. A store may refuse others with an error, and refuses a fact that has a position; then nothing is changed.
     async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError>;
 
     /// Ends the lease of the relay, if it still is this one.
@@ -94,7 +97,7 @@ pub struct FeedAppend {
     pub lease: FeedLease,
     /// Time at which the extended lease ends.
     pub until: Timestamp,
-    /// Facts in the order of their positions. Those that have a position already are an error of the caller.
+    /// Facts in the order of their positions.
     pub facts: Vec<UnpositionedFact>,
 }
 

@@ -7,7 +7,7 @@ use paywright_app::{
     Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease,
     OrderSnapshot, Position, StoreError, UnpositionedFact, Version,
 };
-use paywright_domain::{FeedEventType, OrderId, Timestamp};
+use paywright_domain::{OrderId, Timestamp};
 
 use super::MemoryStore;
 use super::tables::{Held, Tables, is_free_for};
@@ -15,7 +15,8 @@ use super::tables::{Held, Tables, is_free_for};
 /// Tables of the feed.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct FeedTables {
-    unpositioned: BTreeMap<FactRef, FeedEventType>,
+    /// Public facts without a position, in the order of their commits.
+    unpositioned: Vec<UnpositionedFact>,
     pub(super) events: BTreeMap<Position, UnpositionedFact>,
     snapshots: BTreeMap<(OrderId, Version), OrderSnapshot>,
     range: FeedRange,
@@ -27,16 +28,15 @@ impl FeedTables {
     /// Stores the public facts of a commit without positions, and the snapshot for them.
     pub(super) fn commit(&mut self, changes: &Changes) {
         let (order, version) = (changes.order.id, changes.expected.next());
-        let facts = changes.public_facts().map(|(index, kind)| (FactRef { order, version, index }, kind));
-        self.unpositioned.extend(facts);
+        let fact = |(index, kind)| UnpositionedFact { fact: FactRef { order, version, index }, kind };
+        self.unpositioned.extend(changes.public_facts().map(fact));
         if let Some(snapshot) = &changes.snapshot {
             self.snapshots.insert((order, version), snapshot.clone());
         }
     }
 
     fn unpositioned_facts(&self, limit: u16) -> Vec<UnpositionedFact> {
-        let facts = self.unpositioned.iter().map(|(fact, kind)| UnpositionedFact { fact: *fact, kind: *kind });
-        facts.take(usize::from(limit)).collect()
+        self.unpositioned.iter().take(limit.into()).copied().collect()
     }
 
     fn lease(&mut self, lease: &Lease) -> Option<FeedLease> {
@@ -57,11 +57,11 @@ impl FeedTables {
         if !self.is_under(append.lease) {
             return Ok(None);
         }
-        if !append.facts.iter().all(|it| self.unpositioned.contains_key(&it.fact)) {
-            return Err(StoreError::Corrupt("a fact has a position already".into()));
+        if !self.unpositioned.starts_with(&append.facts) {
+            return Err(StoreError::Corrupt("the facts are not the first ones without a position".into()));
         }
+        self.unpositioned.retain(|it| !append.facts.contains(it));
         for fact in &append.facts {
-            self.unpositioned.remove(&fact.fact);
             self.range.last = self.range.last.plus(1);
             self.events.insert(self.range.last, *fact);
         }
@@ -95,7 +95,7 @@ impl FeedTables {
         self.range.deleted = position;
         let version = (deleted.fact.order, deleted.fact.version);
         let is_same = |it: &FactRef| (it.order, it.version) == version;
-        if !self.unpositioned.keys().chain(self.events.values().map(|it| &it.fact)).any(is_same) {
+        if !self.unpositioned.iter().chain(self.events.values()).any(|it| is_same(&it.fact)) {
             self.snapshots.remove(&version);
         }
         Some(())
@@ -103,9 +103,9 @@ impl FeedTables {
 }
 
 impl Tables {
-    /// Public facts without a position, in the order of their order's id and version.
+    /// Public facts without a position, in the order of their commits.
     pub(crate) fn unpositioned(&self) -> impl Iterator<Item = FactRef> {
-        self.feed.unpositioned.keys().copied()
+        self.feed.unpositioned.iter().map(|it| it.fact)
     }
 
     /// Whether facts have no positions, or an enabled endpoint is behind the feed.
