@@ -9,6 +9,15 @@ use crate::{FeedEvent, FeedQuery, Position, Publisher, StoreError};
 /// after them, whether or not any was found.
 const SCANNED_MAX: u64 = 10_000;
 
+/// Largest size of the events of one page, in bytes of their JSON. A page has at least one event.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that an event's JSON has at most beside those of its order, as a rule.
+const EVENT_BYTES: usize = 1024;
+
+/// Largest number of events that are read at once: of large ones, not many more than fit into a page.
+const READ_AT_ONCE: u16 = 20;
+
 /// Age up to which the position of the last event is used again, in microseconds: readers that wait for an event read
 /// it often.
 const LAST_FRESH_MICROS: i64 = 50_000;
@@ -61,19 +70,51 @@ impl Publisher {
     /// Largest number of events of one page.
     pub const FEED_PAGE_MAX: u16 = 100;
 
-    /// Reads a page of the feed.
+    /// Reads a page of the feed. It ends early where its JSON would exceed 4 MiB.
     pub async fn feed_page(&self, request: FeedPageRequest) -> Result<FeedPage, FeedPageError> {
         let FeedPageRequest { after, limit, types, order } = request;
+        let is_from_oldest = after.is_none_or(|it| it == Position::START);
         let range = self.feed.feed_range().await?;
         let after = range.resolve(after.unwrap_or(Position::START))?;
         // The events of one order, and those of all types, are found without looking through others.
         let is_scan = order.is_none() && !types.is_empty();
         let until = if is_scan { after.plus(SCANNED_MAX).min(range.last) } else { range.last };
         let limit = limit.clamp(1, Self::FEED_PAGE_MAX);
-        let events = self.feed.feed_events(&FeedQuery { after, until, types, order, limit }).await?;
-        let is_full = events.len() >= usize::from(limit);
+        let (mut events, is_full) = self.read_events(FeedQuery { after, until, types, order, limit }).await?;
         let next = events.last().filter(|_| is_full).map_or(until, |it| it.position);
+        // Events that were deleted meanwhile may be missing from the page, and none after them is.
+        let deleted = self.feed.feed_range().await?.deleted;
+        if deleted > after {
+            if !is_from_oldest {
+                return Err(FeedPageError::Deleted { first: deleted.plus(1) });
+            }
+            events.retain(|it| it.position > deleted);
+        }
+        let next = next.max(deleted);
         Ok(FeedPage { events, next, has_more: next < range.last })
+    }
+
+    /// Reads the events of a page in parts, and returns whether it is full. The query's limit is that of the page.
+    async fn read_events(&self, mut query: FeedQuery) -> Result<(Vec<FeedEvent>, bool), StoreError> {
+        let (limit, mut events, mut bytes) = (usize::from(query.limit), Vec::new(), 0);
+        while events.len() < limit {
+            let left = u16::try_from(limit - events.len()).unwrap_or(READ_AT_ONCE);
+            query.limit = left.min(READ_AT_ONCE);
+            let part = self.feed.feed_events(&query).await?;
+            let is_last = part.len() < usize::from(query.limit);
+            for event in part {
+                bytes += EVENT_BYTES + event.snapshot.bytes();
+                if bytes > PAGE_BYTES_MAX && !events.is_empty() {
+                    return Ok((events, true));
+                }
+                query.after = event.position;
+                events.push(event);
+            }
+            if is_last {
+                return Ok((events, false));
+            }
+        }
+        Ok((events, true))
     }
 
     /// Position after which the last `count` events that are kept begin.

@@ -174,6 +174,11 @@ impl OrderSnapshot {
         })
     }
 
+    /// Number of bytes of the documents.
+    pub(crate) fn bytes(&self) -> usize {
+        self.view.len() + self.personal.as_ref().map_or(0, String::len)
+    }
+
     /// [`OrderView`] as one JSON object. Erased fields are empty.
     pub fn to_json(&self) -> String {
         let erased = || serde_json::to_string(&PersonalView::default()).unwrap_or_default();

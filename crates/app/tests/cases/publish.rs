@@ -1,10 +1,12 @@
 //! The feed and outgoing webhooks, from the commit of an order to the answer of an endpoint.
 
+mod pages;
+
 use std::sync::Arc;
 
 use paywright_app::{
     Access, AttemptOutcome, AttemptQuery, Clock, DisabledReason, EndpointEdit, EndpointError, EndpointState,
-    EndpointUrl, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret, OrderRef,
+    EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret, OrderRef,
     OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass, StoredEndpoint,
 };
 use paywright_domain::{FeedEventType, Order};
@@ -81,8 +83,18 @@ impl Published {
 }
 
 fn publisher(store: &Arc<Kind>, sender: &Arc<ScriptedSender>, clock: &Arc<HandClock>) -> Publisher {
+    publisher_of(Arc::<Kind>::clone(store), store, sender, clock)
+}
+
+/// Publisher of another feed than that of its store.
+fn publisher_of(
+    feed: Arc<dyn Feed>,
+    store: &Arc<Kind>,
+    sender: &Arc<ScriptedSender>,
+    clock: &Arc<HandClock>,
+) -> Publisher {
     Publisher::new(PublisherPorts {
-        feed: Arc::<Kind>::clone(store),
+        feed,
         endpoints: Arc::<Kind>::clone(store),
         sender: Arc::<ScriptedSender>::clone(sender),
         clock: Arc::<HandClock>::clone(clock),
