@@ -169,9 +169,10 @@ pub(crate) fn range(db: &mut SqliteConnection) -> Result<FeedRange, Failure> {
     Ok(FeedRange { deleted: position(&column("deleted"), deleted)?, last: position(&column("position"), last)? })
 }
 
-fn events(db: &mut SqliteConnection, query: &FeedQuery) -> Result<Vec<FeedEvent>, Failure> {
-    let of_order = if query.order.is_some() { "feed.order_id = ?5 AND" } else { "" };
-    let sql = format!(
+/// Reads events of all orders, or of one.
+pub(crate) fn events_sql(is_of_order: bool) -> String {
+    let of_order = if is_of_order { "feed.order_id = ?5 AND" } else { "" };
+    format!(
         "SELECT {EVENT_COLUMNS} FROM feed
          CROSS JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
              AND facts.position = feed.fact_position
@@ -179,8 +180,11 @@ fn events(db: &mut SqliteConnection, query: &FeedQuery) -> Result<Vec<FeedEvent>
          WHERE {of_order} feed.position > ?1 AND feed.position <= min(?2, (SELECT position FROM feed_head))
              AND (?3 = '[]' OR feed.kind IN (SELECT value FROM json_each(?3)))
          ORDER BY feed.position LIMIT ?4"
-    );
-    let statement = diesel::sql_query(sql)
+    )
+}
+
+fn events(db: &mut SqliteConnection, query: &FeedQuery) -> Result<Vec<FeedEvent>, Failure> {
+    let statement = diesel::sql_query(events_sql(query.order.is_some()))
         .bind::<BigInt, _>(bound(query.after))
         .bind::<BigInt, _>(bound(query.until))
         .bind::<Text, _>(kinds(&query.types)?)

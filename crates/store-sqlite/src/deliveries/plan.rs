@@ -1,4 +1,4 @@
-//! Query plans of the statements that run for each step of the deliveries.
+//! Query plans of the statements that run for each step of the deliveries, and of reads of the feed.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -66,4 +66,23 @@ fn queues_are_filled_by_a_range_of_positions() {
     let plan = plan(&mut db, super::FILL);
     let range = "SEARCH feed USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
     assert!(plan.iter().any(|it| it == range), "{plan:#?}");
+}
+
+/// Those of an order are found without walking the feed.
+#[test]
+fn events_are_read_by_position_or_by_order() {
+    let mut db = backlog();
+    for analyzed in [false, true] {
+        if analyzed {
+            db.batch_execute("ANALYZE").unwrap();
+        }
+        for (is_of_order, index) in [
+            (false, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            (true, "INDEX feed_of_an_order (order_id=? AND rowid>? AND rowid<?)"),
+        ] {
+            let plan = plan(&mut db, &crate::feed::events_sql(is_of_order));
+            assert!(plan.iter().any(|it| *it == format!("SEARCH feed USING {index}")), "{plan:#?}");
+            assert!(!plan.iter().any(|it| it.contains("TEMP B-TREE")), "{plan:#?}");
+        }
+    }
 }
