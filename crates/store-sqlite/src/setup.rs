@@ -66,8 +66,12 @@ fn open_at_once(path: &str, options: Options) -> Result<SqliteConnection, OpenEr
     if path != IN_MEMORY {
         db.batch_execute("PRAGMA journal_mode = WAL;").map_err(explain)?;
     }
-    db.batch_execute("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384;")
-        .map_err(explain)?;
+    // Each write of a group has a savepoint, and more than 16 pages of it would go through a temporary file.
+    db.batch_execute(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384; \
+         PRAGMA temp_store = MEMORY;",
+    )
+    .map_err(explain)?;
     if let Some(bytes) = options.bytes_max {
         db.batch_execute(&format!("PRAGMA max_page_count = {};", (bytes / PAGE_BYTES).max(1))).map_err(explain)?;
     }
