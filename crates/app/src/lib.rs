@@ -76,7 +76,9 @@ pub use perform::PerformError;
 pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
-pub use ports::endpoints::{Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, StoredEndpoint};
+pub use ports::endpoints::{
+    Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
+};
 pub use ports::feed::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,
     UnpositionedFact,

@@ -153,6 +153,7 @@ fn explained(error: EndpointError) -> Failure {
         | EndpointError::TooManyEndpoints
         | EndpointError::EventNotFound
         | EndpointError::TooManyResends
+        | EndpointError::EventStillWaits { .. }
         | EndpointError::Store(_)) => error.into(),
     }
 }

@@ -47,14 +47,12 @@ pub(crate) struct FeedBooks {
     generations: BTreeMap<EndpointId, Vec<(Timestamp, SecretGeneration)>>,
     /// Endpoints in the order of their creation, with their first positions.
     pub(crate) endpoints: Vec<(EndpointId, Position)>,
-    /// Endpoints that get events again on request.
-    repeated: BTreeSet<EndpointId>,
     /// Events that were given up after their last attempt.
     given_up: BTreeSet<(EndpointId, Uuid)>,
-    /// Events that a receiver has accepted, with the positions that they had.
-    received: BTreeMap<(EndpointId, Uuid), Position>,
-    /// First receipts of the events of one order by one endpoint, in the order of their arrival.
-    receipts: BTreeMap<(EndpointId, OrderId), Vec<Uuid>>,
+    /// Events that a receiver has accepted, since the last replay.
+    received: BTreeSet<(EndpointId, Uuid)>,
+    /// First receipts of the events of one order by one endpoint, in the order of their arrival, with their positions.
+    receipts: BTreeMap<(EndpointId, OrderId), Vec<(Uuid, Position)>>,
     /// Webhooks that arrive after their senders have timed out.
     pub(crate) late: Vec<OutgoingWebhook>,
     /// Position up to which a program has read the feed page by page.
@@ -148,21 +146,13 @@ impl FeedBooks {
     /// Records that an endpoint gets every event again on request: those that are not left in a queue must be received
     /// once more.
     pub(crate) fn replay(&mut self, endpoint: EndpointId, tables: &Tables) {
-        let Self { received, leased, receipts, .. } = self;
+        self.changes += 1;
+        let Self { received, leased, .. } = self;
         let is_sent_again = |id: &Uuid| {
             let event = leased.get(id);
             event.is_some_and(|it| tables.endpoints.has_passed(endpoint, it.order, it.position))
         };
-        received.retain(|(of, id), _| *of != endpoint || !is_sent_again(id));
-        let of_endpoint = receipts.iter_mut().filter(|((of, _), _)| *of == endpoint);
-        of_endpoint.for_each(|(_, it)| it.retain(|id| !is_sent_again(id)));
-        self.repeat(endpoint);
-    }
-
-    /// Records that an endpoint gets events again on request, so that they may come out of their order.
-    pub(crate) fn repeat(&mut self, endpoint: EndpointId) {
-        self.changes += 1;
-        self.repeated.insert(endpoint);
+        received.retain(|(of, id)| *of != endpoint || !is_sent_again(id));
     }
 
     /// Records leases on queues; a violation if another lease on one has not ended, or if its endpoint is disabled.
@@ -236,9 +226,10 @@ impl FeedBooks {
     /// A receiver accepts a webhook.
     pub(crate) fn receive(&mut self, webhook: &OutgoingWebhook) {
         let Some(leased) = self.leased.get(&webhook.id) else { return };
-        let key = (webhook.endpoint, webhook.id);
-        if self.received.insert(key, leased.position).is_none() {
-            self.receipts.entry((webhook.endpoint, leased.order)).or_default().push(webhook.id);
+        self.received.insert((webhook.endpoint, webhook.id));
+        let receipts = self.receipts.entry((webhook.endpoint, leased.order)).or_default();
+        if receipts.iter().all(|(id, _)| *id != webhook.id) {
+            receipts.push((webhook.id, leased.position));
         }
     }
 
@@ -259,8 +250,8 @@ impl FeedBooks {
         let kept: BTreeSet<Uuid> = events.map(|it| it.id()).collect();
         self.leased.retain(|id, _| kept.contains(id));
         self.given_up.retain(|(_, id)| kept.contains(id));
-        self.received.retain(|(_, id), _| kept.contains(id));
-        self.receipts.values_mut().for_each(|it| it.retain(|id| kept.contains(id)));
+        self.received.retain(|(_, id)| kept.contains(id));
+        self.receipts.values_mut().for_each(|it| it.retain(|(id, _)| kept.contains(id)));
         self.cursor = self.cursor.min(end_of(&self.positions));
         self.changes += 1;
     }
@@ -308,25 +299,24 @@ impl FeedBooks {
         Ok(())
     }
 
-    /// An enabled endpoint has received what it wants, and the events of an order in the order of their positions.
+    /// An enabled endpoint has received what it wants. Each event was received for the first time after the earlier ones
+    /// of its order, also while events were replayed and sent again; those before the endpoint's first position and those
+    /// that were given up do not count.
     fn everything_is_received(&self, id: EndpointId, first: Position, tables: &Tables) -> Checked {
         let stored = tables.endpoints.endpoints.get(&id).map(|it| &it.endpoint.value);
         let Some(endpoint) = stored.filter(|it| is_enabled(it)) else { return Ok(()) };
         for (position, _) in tables.positions().filter(|(position, it)| *position > first && wants(endpoint, it)) {
             let Some(event) = tables.feed_event(position) else { continue };
             let key = (id, event.id());
-            if !self.received.contains_key(&key) && !self.given_up.contains(&key) {
+            if !self.received.contains(&key) && !self.given_up.contains(&key) {
                 let (kind, version) = (event.kind.name(), event.recorded.version.0);
                 let detail = format!("endpoint {id} never received event {} ({kind}, version {version})", position.0);
                 return fail("I5", detail);
             }
         }
-        if self.repeated.contains(&id) {
-            return Ok(());
-        }
         for receipts in self.receipts.iter().filter(|((endpoint, _), _)| *endpoint == id).map(|(_, it)| it) {
-            let in_turn = receipts.iter().filter(|event| !self.given_up.contains(&(id, **event)));
-            let positions: Vec<_> = in_turn.filter_map(|event| self.received.get(&(id, *event))).collect();
+            let counts = |(event, at): &&(Uuid, Position)| *at > first && !self.given_up.contains(&(id, *event));
+            let positions: Vec<_> = receipts.iter().filter(counts).map(|(_, at)| *at).collect();
             if !positions.is_sorted() {
                 let positions: Vec<_> = positions.iter().map(|it| it.0).collect();
                 return fail("I5", format!("endpoint {id} received the events of one order as {positions:?}"));

@@ -46,6 +46,14 @@ pub(crate) const FEED_STORIES: &[Workload] = &[
         &[&[Act::Annotate, Act::Annotate], &[Act::Endpoint(EndpointAct::Resend(1)), REPLAY], &[DISABLE, ENABLE]],
     ),
     story(
+        "events that wait are sent again",
+        PLACED,
+        &[
+            &[Act::Annotate, Act::Annotate],
+            &[Act::Endpoint(EndpointAct::Resend(2)), Act::Endpoint(EndpointAct::Resend(3))],
+        ],
+    ),
+    story(
         "canceled and disputed",
         PAID,
         &[&[Act::External(ExternalAction::Dispute), Act::Refund(Some(100))], &[Act::PlaceWithoutKey, READ]],

@@ -3,7 +3,7 @@
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{EndpointId, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX};
+use paywright_app::{EndpointId, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome};
 use paywright_domain::OrderId;
 use uuid::Uuid;
 
@@ -119,9 +119,9 @@ impl ReleaseQueues {
         let mut releases: Vec<_> = releases.iter().collect();
         releases.sort_by_key(|it| (it.endpoint, it.order));
         for release in releases {
-            let (passed, is_resend, tries, due_at) = match release.next {
-                QueueNext::Passed { position, is_resend, now } => (Some(pg_position(position)), is_resend, 0, now),
-                QueueNext::Again { tries, at } => (None, false, tries, at),
+            let (passed, tries, due_at) = match release.next {
+                QueueNext::Passed { position, now } => (Some(pg_position(position)), 0, now),
+                QueueNext::Again { tries, at } => (None, tries, at),
             };
             columns.endpoints.push(release.endpoint.0);
             columns.orders.push(release.order.0);
@@ -129,7 +129,7 @@ impl ReleaseQueues {
             columns.taken.push(i64::from(release.taken));
             columns.done.push(pg_position(release.done));
             columns.passed.push(passed);
-            columns.is_resend.push(is_resend);
+            columns.is_resend.push(release.is_resend);
             columns.tries.push(i64::from(tries));
             columns.due_at.push(pg_time(due_at));
         }
@@ -159,6 +159,27 @@ impl PreparedStatement for ReleaseQueues {
     }
 }
 
+#[derive(Queryable)]
+pub(crate) struct ResendRow {
+    is_accepted: bool,
+    still_waits: bool,
+    next_attempt_at: Option<PgTimestamp>,
+}
+
+impl ResendRow {
+    pub(crate) fn restore(self) -> Result<ResendOutcome, Failure> {
+        let column = Column("webhook_queues", "next_due_at");
+        Ok(match self {
+            Self { is_accepted: true, .. } => ResendOutcome::Accepted,
+            Self { still_waits: true, next_attempt_at, .. } => {
+                let next_attempt_at = next_attempt_at.map(|it| column.time(it)).transpose()?;
+                ResendOutcome::StillWaits { next_attempt_at }
+            }
+            Self { .. } => ResendOutcome::TooMany,
+        })
+    }
+}
+
 /// Statement that puts an event into the resends of its queue (`resend.sql`).
 pub(crate) struct Resend {
     order: Uuid,
@@ -177,17 +198,17 @@ impl Resend {
 
 impl PreparedStatement for Resend {
     type Id = Self;
-    type Columns = Bool;
+    type Columns = (Bool, Bool, Nullable<Timestamptz>);
 
     fn text() -> &'static Text {
         text!(include_str!("sql/resend.sql"))
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.endpoint)?;
         to.value::<SqlUuid, _>(&self.order)?;
         to.value::<BigInt, _>(&self.position)?;
         to.value::<Timestamptz, _>(&self.now)?;
-        to.value::<SqlUuid, _>(&self.endpoint)?;
         to.value::<BigInt, _>(&self.resends_max)
     }
 }

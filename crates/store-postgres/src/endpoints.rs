@@ -6,12 +6,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueRelease,
-    StoreError, StoredEndpoint, Versioned,
+    ResendOutcome, StoreError, StoredEndpoint, Versioned,
 };
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
-use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, ReleaseQueues, Resend};
+use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, ReleaseQueues, Resend, ResendRow};
 use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns, EndpointRow, StoredEndpointColumns};
 use crate::failure::Failure;
 use crate::queue::Claim;
@@ -304,11 +304,12 @@ impl Endpoints for PostgresStore {
         order: OrderId,
         position: Position,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<ResendOutcome, StoreError> {
         let resend = Resend::of(endpoint, order, pg_position(position), pg_time(now));
-        let rows: Vec<bool> = self.written(resend).await.map_err(Failure::of_write)?;
+        let rows: Vec<ResendRow> = self.written(resend).await.map_err(Failure::of_write)?;
         // Without a row the endpoint was deleted.
-        rows.into_iter().next().ok_or(StoreError::Conflict)
+        let row = rows.into_iter().next().ok_or(StoreError::Conflict)?;
+        row.restore().map_err(Failure::of_read)
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

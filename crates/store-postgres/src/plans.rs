@@ -22,7 +22,7 @@ const BACKLOG: &str = "
     INSERT INTO feed (position, order_id, version, fact_position, kind, at)
     SELECT n, gen_random_uuid(), 1, 0, 'order.paid', now() FROM generate_series(1, 10000) AS n;
     UPDATE feed_head SET position = 10000;
-    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
     SELECT id, gen_random_uuid(), n, n + 1, now() FROM webhook_endpoints, generate_series(1, 100) AS n;
     INSERT INTO unpositioned_facts (order_id, version, position, kind)
     SELECT gen_random_uuid(), 1, 0, 'order.paid' FROM generate_series(1, 10000) AS n;
@@ -89,7 +89,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
                  '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
                 "webhook_queues_pkey",
             ),
-            ("resend", &format!("{ID}, 1, now(), {ID}, 100"), "webhook_endpoints_pkey"),
+            ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
             (
                 "change",
                 &format!("{ID}, 1, '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL, now()"),

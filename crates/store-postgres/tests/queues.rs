@@ -63,7 +63,8 @@ async fn deliver(store: &PostgresStore, owner: u128, delivered: &Delivered) -> u
             order: queue.order,
             taken: queue.taken,
             done: queue.done,
-            next: QueueNext::Passed { position: queue.position, is_resend: queue.is_resend, now: at(NOW) },
+            is_resend: queue.is_resend,
+            next: QueueNext::Passed { position: queue.position, now: at(NOW) },
             attempt: None,
         });
     }
@@ -176,7 +177,7 @@ async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
     let database = migrated().await;
     let store = open(&database).await;
     store.add_endpoint(&endpoint(1), Position::START).await.unwrap();
-    let backlog = "INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+    let backlog = "INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
         SELECT id, gen_random_uuid(), 0, 1, 'epoch' FROM webhook_endpoints, generate_series(1, 25000)";
     let db = database.client().await;
     db.batch_execute(backlog).await.unwrap();

@@ -5,10 +5,10 @@ mod plan;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable};
 use paywright_app::{
     Attempt, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
-    RESENDS_MAX, StoreError, StoredEndpoint, Versioned,
+    RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, Versioned,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -73,7 +73,7 @@ impl Endpoints for SqliteStore {
         order: OrderId,
         position: Position,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<ResendOutcome, StoreError> {
         self.writer.run(move |db| self::resend(db, endpoint, order, position, now)).await
     }
 
@@ -107,7 +107,7 @@ fn is_behind(db: &mut SqliteConnection) -> Result<bool, Failure> {
 /// Puts the events of each endpoint's next step into its queues. A queue that has passed one of them already is set back
 /// before it.
 const FILL: &str = "
-    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, due_at)
+    INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
     SELECT endpoint.id, feed.order_id, min(feed.position) - 1, max(feed.position), ?1
     FROM webhook_endpoints AS endpoint
     CROSS JOIN feed ON feed.position > max(endpoint.position, ?2)
@@ -121,7 +121,7 @@ const FILL: &str = "
     ON CONFLICT (endpoint_id, order_id) DO UPDATE SET
         last = max(last, excluded.last),
         tries = iif(excluded.done < done, 0, tries),
-        due_at = iif(excluded.done < done, excluded.due_at, due_at),
+        next_due_at = iif(excluded.done < done, excluded.next_due_at, ifnull(next_due_at, excluded.next_due_at)),
         done = min(done, excluded.done)";
 
 /// Moves endpoints as [`FILL`] fills their queues.
@@ -155,18 +155,19 @@ fn fill(db: &mut SqliteConnection, now: Timestamp, events: u16) -> Result<bool, 
     is_behind(db)
 }
 
-/// Reads the queues to lease, with the next event of each.
+/// Reads the queues to lease, with the first resend of each if it is due, else with the next event.
 fn lease_sql() -> String {
     format!(
         "SELECT queue.endpoint_id AS endpoint_id, queue.order_id AS order_id, queue.done AS done, queue.last AS last,
-             queue.resends AS resends, queue.tries AS tries, queue.taken AS taken, queue.due_at AS due_at, {EVENT_COLUMNS}
+             queue.resend AS resend, iif(queue.resend IS NULL, queue.tries, queue.resend_tries) AS tries,
+             queue.taken AS taken, queue.due_at AS due_at, {EVENT_COLUMNS}
          FROM (
-             SELECT * FROM webhook_queues
+             SELECT *, iif(resend_due_at <= ?1, json_extract(resends, '$[0]'), NULL) AS resend FROM webhook_queues
              WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
              ORDER BY due_at, endpoint_id, order_id LIMIT ?3
          ) AS queue
          CROSS JOIN webhook_endpoints AS endpoint ON endpoint.id = queue.endpoint_id
-         LEFT JOIN feed ON feed.position = iif(queue.resends <> '[]', json_extract(queue.resends, '$[0]'), (
+         LEFT JOIN feed ON feed.position = ifnull(queue.resend, (
              SELECT next.position FROM feed AS next
              WHERE next.order_id = queue.order_id AND next.position > queue.done AND next.position <= queue.last
                  AND (endpoint.kinds = '[]' OR next.kind IN (SELECT value FROM json_each(endpoint.kinds)))
@@ -189,8 +190,8 @@ struct DueRow {
     done: i64,
     #[diesel(sql_type = BigInt)]
     last: i64,
-    #[diesel(sql_type = Text)]
-    resends: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    resend: Option<i64>,
     #[diesel(sql_type = BigInt)]
     tries: i64,
     #[diesel(sql_type = BigInt)]
@@ -204,9 +205,8 @@ struct DueRow {
 impl DueRow {
     fn restore(self, taken: i64) -> Result<LeasedQueue, Failure> {
         let column = |name| Column("webhook_queues", name);
-        let resend = resends(&self.resends)?.first().copied();
         let next = self.event.restore()?;
-        let at = match (resend, &next) {
+        let at = match (self.resend, &next) {
             (Some(resend), _) => position(&column("resends"), resend)?,
             (None, Some(event)) => event.position,
             (None, None) => position(&column("last"), self.last)?,
@@ -219,7 +219,7 @@ impl DueRow {
             done: position(&column("done"), self.done)?,
             position: at,
             next,
-            is_resend: resend.is_some(),
+            is_resend: self.resend.is_some(),
         })
     }
 }
@@ -257,7 +257,9 @@ struct QueueRow {
     last: i64,
     resends: String,
     tries: i64,
-    due_at: Option<i64>,
+    next_due_at: Option<i64>,
+    resend_tries: i64,
+    resend_due_at: Option<i64>,
     leased_by: Option<Vec<u8>>,
     leased_until: Option<i64>,
 }
@@ -277,23 +279,20 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
     let Some(held) = held else { return Ok(()) };
     let mut left = resends(&held.resends)?;
     let mut next = QueueRow { leased_by: None, leased_until: None, ..held };
+    let (passed, tries, at) = match release.next {
+        QueueNext::Passed { position, now } => (Some(bound(position)), 0, now),
+        QueueNext::Again { tries, at } => (None, tries, at),
+    };
     // While the endpoint is disabled, its queues are due at no time.
-    let due = |at: Timestamp| next.due_at.map(|_| at.unix_micros());
-    match release.next {
-        QueueNext::Passed { position, is_resend, now } => {
-            (next.due_at, next.tries) = (due(now), 0);
-            if is_resend {
-                left.retain(|it| *it != bound(position));
-                next.resends = to_json(&left)?;
-            } else if next.done == bound(release.done) {
-                next.done = bound(position);
-            }
-        }
-        QueueNext::Again { tries, at } => {
-            if is_still_next(release, next.done, &left) {
-                (next.due_at, next.tries) = (due(at), i64::from(tries));
-            }
-        }
+    let is_disabled = next.next_due_at.is_none() && next.resend_due_at.is_none();
+    let due = |is_any: bool| (is_any && !is_disabled).then(|| at.unix_micros());
+    if release.is_resend {
+        left.retain(|it| Some(*it) != passed);
+        next.resends = to_json(&left)?;
+        (next.resend_due_at, next.resend_tries) = (due(!left.is_empty()), i64::from(tries));
+    } else if next.done == bound(release.done) {
+        next.done = passed.unwrap_or(next.done);
+        (next.next_due_at, next.tries) = (due(next.done < next.last), i64::from(tries));
     }
     if left.is_empty() && next.done >= next.last {
         diesel::delete(queue).execute(db)?;
@@ -303,24 +302,13 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
     Ok(())
 }
 
-/// Whether the event of a failed attempt is still the next one. If the queue was set back meanwhile, or another event is
-/// to be sent again before it, that one does not wait.
-fn is_still_next(release: &QueueRelease, done: i64, resends: &[i64]) -> bool {
-    let attempted = release.attempt.as_ref().and_then(|it| it.source);
-    match (resends.first(), attempted) {
-        (Some(first), Some((position, _))) => *first == bound(position),
-        (Some(_), None) => true,
-        (None, _) => done == bound(release.done),
-    }
-}
-
 fn resend(
     db: &mut SqliteConnection,
     endpoint: EndpointId,
     order: OrderId,
     position: Position,
     now: Timestamp,
-) -> Result<bool, Failure> {
+) -> Result<ResendOutcome, Failure> {
     let key = (endpoint.0.as_bytes().as_slice(), order.0.as_bytes().as_slice());
     let found: Option<(i64, Option<i64>)> = webhook_endpoints::table
         .find(key.0)
@@ -329,18 +317,24 @@ fn resend(
         .optional()?;
     let (reached, disabled_at) = found.ok_or(Failure::StaleVersion)?;
     let queue = webhook_queues::table.find(key);
-    let stored: Option<String> = queue.select(webhook_queues::resends).first(db).optional()?;
-    let mut waiting = stored.as_deref().map(resends).transpose()?.unwrap_or_default();
+    let stored: Option<QueueRow> = queue.select(QueueRow::as_select()).first(db).optional()?;
+    let mut waiting = stored.as_ref().map(|it| resends(&it.resends)).transpose()?.unwrap_or_default();
     if waiting.contains(&bound(position)) {
-        return Ok(true);
+        return Ok(ResendOutcome::Accepted);
+    }
+    let is_left = |it: &QueueRow| it.done < it.last && it.done < bound(position);
+    if reached < bound(position) || stored.as_ref().is_some_and(is_left) {
+        let next_due_at = stored.and_then(|it| it.next_due_at);
+        let next_attempt_at = next_due_at.map(|it| Column("webhook_queues", "next_due_at").time(it)).transpose()?;
+        return Ok(ResendOutcome::StillWaits { next_attempt_at });
     }
     if waiting.len() >= RESENDS_MAX {
-        return Ok(false);
+        return Ok(ResendOutcome::TooMany);
     }
-    let is_next = waiting.is_empty();
     waiting.push(bound(position));
-    let due_at = disabled_at.is_none().then(|| now.unix_micros());
-    let change = (webhook_queues::resends.eq(to_json(&waiting)?), webhook_queues::due_at.eq(due_at));
+    let resend_due_at = stored.as_ref().and_then(|it| it.resend_due_at);
+    let resend_due_at = resend_due_at.or_else(|| disabled_at.is_none().then(|| now.unix_micros()));
+    let change = (webhook_queues::resends.eq(to_json(&waiting)?), webhook_queues::resend_due_at.eq(resend_due_at));
     if stored.is_none() {
         // Everything up to the endpoint's position is delivered: without a queue, nothing of it is left.
         let (endpoint, order) = (webhook_queues::endpoint_id.eq(key.0), webhook_queues::order_id.eq(key.1));
@@ -349,8 +343,5 @@ fn resend(
     } else {
         diesel::update(queue).set(change).execute(db)?;
     }
-    if is_next {
-        diesel::update(queue).set(webhook_queues::tries.eq(0)).execute(db)?;
-    }
-    Ok(true)
+    Ok(ResendOutcome::Accepted)
 }

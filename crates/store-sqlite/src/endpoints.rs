@@ -1,7 +1,7 @@
 //! Endpoints and the attempts of their deliveries.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Binary};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
     Position, SecretGeneration, SendErrorClass, StoredEndpoint, Version, Versioned,
@@ -141,11 +141,19 @@ pub(crate) fn change(db: &mut SqliteConnection, endpoint: &Versioned<Endpoint>, 
     let queues = webhook_queues::table.filter(webhook_queues::endpoint_id.eq(id));
     match (was_disabled, row.disabled_at.is_some()) {
         (false, true) => {
-            diesel::update(queues).set(webhook_queues::due_at.eq(None::<i64>)).execute(db)?;
+            let never = (webhook_queues::next_due_at.eq(None::<i64>), webhook_queues::resend_due_at.eq(None::<i64>));
+            diesel::update(queues).set(never).execute(db)?;
         }
         (true, false) => {
-            let due = (webhook_queues::due_at.eq(Some(now.unix_micros())), webhook_queues::tries.eq(0));
-            diesel::update(queues).set(due).execute(db)?;
+            diesel::sql_query(
+                "UPDATE webhook_queues SET
+                     tries = 0, next_due_at = iif(done < last, ?1, NULL),
+                     resend_tries = 0, resend_due_at = iif(resends <> '[]', ?1, NULL)
+                 WHERE endpoint_id = ?2",
+            )
+            .bind::<BigInt, _>(now.unix_micros())
+            .bind::<Binary, _>(id)
+            .execute(db)?;
         }
         (false, false) | (true, true) => {}
     }

@@ -44,6 +44,10 @@ macro_rules! endpoint_contract {
             the_queues_of_a_disabled_endpoint_are_due_at_no_time
             a_change_of_an_enabled_endpoint_keeps_its_retries
             an_event_is_sent_again_before_the_rest
+            a_resend_that_fails_delays_no_other_event
+            resends_are_sent_in_the_order_of_their_requests
+            an_event_that_waits_is_not_sent_again
+            resends_stay_in_a_queue_that_is_set_back
             an_event_of_a_drained_queue_is_sent_again
             a_limited_number_of_events_is_sent_again
             an_event_sent_again_during_a_delivery_does_not_wait

@@ -52,13 +52,12 @@ pub(crate) async fn lease_one(store: &dyn FeedStore, order: OrderId) -> LeasedQu
 }
 
 fn release(queue: &LeasedQueue, next: QueueNext) -> QueueRelease {
-    let LeasedQueue { endpoint, order, taken, done, .. } = *queue;
-    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, next, attempt: None }
+    let LeasedQueue { endpoint, order, taken, done, is_resend, .. } = *queue;
+    QueueRelease { owner: Uuid::from_u128(OWNER), endpoint, order, taken, done, is_resend, next, attempt: None }
 }
 
 pub(crate) fn passed(queue: &LeasedQueue, now: i64) -> QueueRelease {
-    let LeasedQueue { position, is_resend, .. } = *queue;
-    release(queue, QueueNext::Passed { position, is_resend, now: at(now) })
+    release(queue, QueueNext::Passed { position: queue.position, now: at(now) })
 }
 
 fn attempt(queue: &LeasedQueue, time: i64, outcome: AttemptOutcome) -> Attempt {

@@ -1,39 +1,135 @@
 //! Contract tests of events that are sent again on request, a part of
 //! [`endpoint_contract!`](macro@crate::endpoint_contract).
 
-use paywright_app::{EndpointState, Position, RESENDS_MAX};
+use paywright_app::{EndpointState, Position, RESENDS_MAX, ResendOutcome};
 
 use crate::contract::NOW;
 use crate::endpoint_contract::{change, disabled, endpoint_id};
-use crate::feed_contract::FeedSubject;
+use crate::feed_contract::{FeedStore, FeedSubject};
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, one_more_event, one_order, pass, passed};
 use crate::{at, order_id};
 
-/// A request while the event waits for that already changes nothing.
-pub async fn an_event_is_sent_again_before_the_rest(subject: &impl FeedSubject) {
-    let store = &*subject.feed_store();
+/// Requests to send an event of the first order to the first endpoint again.
+async fn resend(store: &dyn FeedStore, position: u64, now: i64) -> ResendOutcome {
+    store.resend(endpoint_id(1), order_id(1), Position(position), at(now)).await.unwrap()
+}
+
+/// Asserts that an event is accepted to be sent again.
+async fn accept(store: &dyn FeedStore, position: u64, now: i64) {
+    assert_eq!(resend(store, position, now).await, ResendOutcome::Accepted, "{position}");
+}
+
+/// Stores four events, of which the first two are delivered and the third one has failed once.
+async fn third_fails(store: &dyn FeedStore, again_at: i64) {
     one_order(store, 3).await;
     fill(store).await;
     for _ in 0..2 {
         pass(store, &lease_only(store, NOW).await).await;
     }
-    fail(store, &lease_only(store, NOW).await, NOW + 1000).await;
-    for position in [1, 2, 1] {
-        let resent = store.resend(endpoint_id(1), order_id(1), Position(position), at(NOW + 5)).await;
-        assert!(resent.unwrap());
-    }
+    fail(store, &lease_only(store, NOW).await, again_at).await;
+}
+
+/// The event that waits keeps its failed attempts and its time.
+pub async fn an_event_is_sent_again_before_the_rest(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 1000).await;
+    accept(store, 1, NOW + 5).await;
     assert_eq!(lease_all(store, NOW + 4).await, []);
     let queue = lease_only(store, NOW + 5).await;
     assert_eq!((next(&queue), queue.done), ((1, 0, true), Position(2)));
-    fail(store, &queue, NOW + 50).await;
+    store.release_queues(&[passed(&queue, NOW + 6)]).await.unwrap();
+    assert_eq!(lease_all(store, NOW + 999).await, []);
+    accept(store, 2, NOW + 7).await;
+    let queue = lease_only(store, NOW + 1000).await;
+    assert_eq!(next(&queue), (2, 0, true), "a resend that is due comes first");
+    store.release_queues(&[passed(&queue, NOW + 1000)]).await.unwrap();
+    assert_eq!(next(&lease_only(store, NOW + 1000).await), (3, 1, false));
+}
+
+/// Its failed attempts are its own.
+pub async fn a_resend_that_fails_delays_no_other_event(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 20).await;
+    accept(store, 1, NOW).await;
+    fail(store, &lease_only(store, NOW).await, NOW + 50).await;
+    let third = lease_only(store, NOW + 20).await;
+    assert_eq!(next(&third), (3, 1, false));
+    store.release_queues(&[passed(&third, NOW + 21)]).await.unwrap();
+    let fourth = lease_only(store, NOW + 21).await;
+    assert_eq!(next(&fourth), (4, 0, false));
+    fail(store, &fourth, NOW + 1000).await;
     assert_eq!(lease_all(store, NOW + 49).await, []);
+    let first = lease_only(store, NOW + 50).await;
+    assert_eq!(next(&first), (1, 1, true));
+    fail(store, &first, NOW + 2000).await;
+    let fourth = lease_only(store, NOW + 1000).await;
+    assert_eq!(next(&fourth), (4, 1, false));
+    store.release_queues(&[passed(&fourth, NOW + 1000)]).await.unwrap();
+    assert_eq!(lease_all(store, NOW + 1999).await, [], "the queue has a resend left");
+    assert_eq!(next(&lease_only(store, NOW + 2000).await), (1, 2, true));
+}
+
+/// A request while the event waits to be sent again changes nothing, and one that has passed leaves the next one no
+/// failed attempts.
+pub async fn resends_are_sent_in_the_order_of_their_requests(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 1000).await;
+    for (position, now) in [(2, NOW + 5), (1, NOW + 6), (2, NOW + 7)] {
+        accept(store, position, now).await;
+    }
+    let queue = lease_only(store, NOW + 5).await;
+    assert_eq!(next(&queue), (2, 0, true));
+    fail(store, &queue, NOW + 50).await;
+    accept(store, 2, NOW + 8).await;
+    assert_eq!(lease_all(store, NOW + 49).await, [], "the later request waits for the earlier one");
     let queue = lease_only(store, NOW + 50).await;
-    assert_eq!(next(&queue), (1, 1, true));
-    store.release_queues(&[passed(&queue, NOW + 50)]).await.unwrap();
-    let queue = lease_only(store, NOW + 50).await;
-    assert_eq!((next(&queue), queue.done), ((2, 0, true), Position(2)));
-    store.release_queues(&[passed(&queue, NOW + 50)]).await.unwrap();
-    assert_eq!(drain(store, NOW + 50).await, [3, 4]);
+    assert_eq!(next(&queue), (2, 1, true));
+    store.release_queues(&[passed(&queue, NOW + 51)]).await.unwrap();
+    let queue = lease_only(store, NOW + 51).await;
+    assert_eq!(next(&queue), (1, 0, true));
+    store.release_queues(&[passed(&queue, NOW + 52)]).await.unwrap();
+    assert_eq!(lease_all(store, NOW + 999).await, []);
+}
+
+/// It would come before the earlier events of its order. The answer has the time of the next attempt.
+pub async fn an_event_that_waits_is_not_sent_again(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 1000).await;
+    let still_waits = |at: Option<i64>| ResendOutcome::StillWaits { next_attempt_at: at.map(crate::at) };
+    for position in [3, 4] {
+        assert_eq!(resend(store, position, NOW).await, still_waits(Some(NOW + 1000)), "{position}");
+    }
+    one_more_event(store, 4).await;
+    assert_eq!(resend(store, 5, NOW).await, still_waits(Some(NOW + 1000)), "the endpoint has not reached it");
+    accept(store, 2, NOW).await;
+    pass(store, &lease_only(store, NOW).await).await;
+    assert_eq!(lease_all(store, NOW + 999).await, [], "nothing was changed");
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    assert_eq!(resend(store, 3, NOW).await, still_waits(None), "a disabled endpoint has no next attempt");
+    change(store, 1, NOW, |it| it.state = EndpointState::Enabled).await;
+    assert_eq!(drain(store, NOW).await, [3, 4]);
+    assert_eq!(resend(store, 5, NOW).await, still_waits(None), "the order has no queue");
+    accept(store, 4, NOW).await;
+    fill(store).await;
+    assert_eq!(drain(store, NOW).await, [4, 5]);
+}
+
+/// Events are sent again in their order, and those that were requested before that.
+pub async fn resends_stay_in_a_queue_that_is_set_back(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    third_fails(store, NOW + 1000).await;
+    accept(store, 2, NOW).await;
+    let second = lease_only(store, NOW).await;
+    store.set_endpoint_position(endpoint_id(1), Position::START).await.unwrap();
+    let waits = ResendOutcome::StillWaits { next_attempt_at: Some(at(NOW + 1000)) };
+    assert_eq!(resend(store, 1, NOW).await, waits);
+    fill(store).await;
+    fail(store, &second, NOW + 50).await;
+    let first = lease_only(store, NOW).await;
+    assert_eq!((next(&first), first.done), ((1, 0, false), Position::START));
+    pass(store, &first).await;
+    assert_eq!(drain(store, NOW).await, [2, 3, 4]);
+    assert_eq!(next(&lease_only(store, NOW + 50).await), (2, 1, true));
 }
 
 /// The events after it are not sent again.
@@ -42,7 +138,7 @@ pub async fn an_event_of_a_drained_queue_is_sent_again(subject: &impl FeedSubjec
     one_order(store, 2).await;
     fill(store).await;
     drain(store, NOW).await;
-    assert!(store.resend(endpoint_id(1), order_id(1), Position(2), at(NOW + 5)).await.unwrap());
+    accept(store, 2, NOW + 5).await;
     assert_eq!(lease_all(store, NOW + 4).await, []);
     assert_eq!(next(&lease_only(store, NOW + 5).await), (2, 0, true));
     one_more_event(store, 3).await;
@@ -57,17 +153,15 @@ pub async fn a_limited_number_of_events_is_sent_again(subject: &impl FeedSubject
     one_order(store, max).await;
     while store.fill_queues(at(NOW), 50).await.unwrap() {}
     drain(store, NOW).await;
-    let resend = async |position: u32| {
-        store.resend(endpoint_id(1), order_id(1), Position(u64::from(position)), at(NOW)).await.unwrap()
-    };
+    let max = u64::from(max);
     for position in 1..=max {
-        assert!(resend(position).await, "{position}");
+        accept(store, position, NOW).await;
     }
-    assert!(!resend(max + 1).await);
-    assert!(resend(max).await);
+    assert_eq!(resend(store, max + 1, NOW).await, ResendOutcome::TooMany);
+    accept(store, max, NOW).await;
     pass(store, &lease_only(store, NOW).await).await;
-    assert!(resend(max + 1).await);
-    assert_eq!(drain(store, NOW).await, (2..=u64::from(max) + 1).collect::<Vec<_>>());
+    accept(store, max + 1, NOW).await;
+    assert_eq!(drain(store, NOW).await, (2..=max + 1).collect::<Vec<_>>());
 }
 
 /// Neither for the retry of the event that is under way.
@@ -76,22 +170,18 @@ pub async fn an_event_sent_again_during_a_delivery_does_not_wait(subject: &impl 
     one_order(store, 2).await;
     fill(store).await;
     pass(store, &lease_only(store, NOW).await).await;
-    let resend = async |position| {
-        assert!(store.resend(endpoint_id(1), order_id(1), Position(position), at(NOW)).await.unwrap());
-    };
     let second = lease_only(store, NOW).await;
-    resend(1).await;
+    accept(store, 1, NOW).await;
     assert_eq!(lease_all(store, NOW).await, [], "the lease goes on");
     fail(store, &second, NOW + 1000).await;
     let first = lease_only(store, NOW).await;
     assert_eq!(next(&first), (1, 0, true));
-    // The same while an event is being sent again.
-    resend(2).await;
     pass(store, &first).await;
-    assert_eq!(drain(store, NOW).await, [2, 2, 3]);
-    resend(3).await;
+    assert_eq!(drain(store, NOW + 1000).await, [2, 3]);
+    // The same while an event is being sent again.
+    accept(store, 3, NOW).await;
     let third = lease_only(store, NOW).await;
-    resend(1).await;
+    accept(store, 1, NOW).await;
     pass(store, &third).await;
     assert_eq!(drain(store, NOW).await, [1]);
 }
@@ -103,7 +193,7 @@ pub async fn an_event_is_sent_again_once_its_endpoint_is_enabled(subject: &impl 
     fill(store).await;
     drain(store, NOW).await;
     change(store, 1, NOW, |it| it.state = disabled()).await;
-    assert!(store.resend(endpoint_id(1), order_id(1), Position(2), at(NOW)).await.unwrap());
+    accept(store, 2, NOW).await;
     assert_eq!(lease_all(store, NOW + 1_000_000).await, []);
     change(store, 1, NOW, |it| it.state = EndpointState::Enabled).await;
     assert_eq!(drain(store, NOW).await, [2]);

@@ -1,6 +1,8 @@
 //! Contract tests of the feed's retention, a part of [`feed_contract!`](macro@crate::feed_contract).
 
-use paywright_app::{DeletedFeedEvents, FactRef, FeedAppend, FeedRange, Position, UnpositionedFact, Version};
+use paywright_app::{
+    DeletedFeedEvents, FactRef, FeedAppend, FeedRange, Position, ResendOutcome, UnpositionedFact, Version,
+};
 use paywright_domain::FeedEventType;
 
 use crate::contract::{NOW, first, then};
@@ -102,7 +104,8 @@ pub async fn events_in_a_queue_are_not_deleted(subject: &impl FeedSubject) {
     assert_eq!(delete().await, held(0));
     pass(store, &second).await;
     pass(store, &lease_one(store, order_id(1)).await).await;
-    assert!(store.resend(endpoint_id(1), order_id(1), Position(3), at(NOW)).await.unwrap());
+    let resent = store.resend(endpoint_id(1), order_id(1), Position(3), at(NOW)).await.unwrap();
+    assert_eq!(resent, ResendOutcome::Accepted);
     assert_eq!(delete().await, held(1));
     pass(store, &lease_one(store, order_id(1)).await).await;
     assert_eq!(delete().await, held(1));

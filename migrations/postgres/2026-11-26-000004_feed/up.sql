@@ -66,8 +66,9 @@ CREATE TABLE webhook_endpoints (
 
 CREATE INDEX endpoints_by_position ON webhook_endpoints (position);
 
--- What is left to deliver of one order to one endpoint: the positions after `done` up to `last`, and resends. The foreign
--- key also deletes rows that are inserted while their endpoint is being deleted.
+-- What is left to deliver of one order to one endpoint: the positions after `done` up to `last`, and resends. Both have
+-- failed attempts and a due time of their own. The foreign key also deletes rows that are inserted while their endpoint is
+-- being deleted.
 CREATE TABLE webhook_queues (
     endpoint_id uuid NOT NULL REFERENCES webhook_endpoints (id) ON DELETE CASCADE,
     order_id uuid NOT NULL,
@@ -75,13 +76,16 @@ CREATE TABLE webhook_queues (
     last bigint NOT NULL CHECK (last >= done),
     resends bigint[] NOT NULL DEFAULT '{}',
     tries bigint NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    -- NULL without a position after `done`.
+    next_due_at timestamptz,
+    resend_tries bigint NOT NULL DEFAULT 0 CHECK (resend_tries >= 0),
+    -- NULL without resends.
+    resend_due_at timestamptz,
     -- NULL if the endpoint is disabled.
-    due_at timestamptz,
+    due_at timestamptz GENERATED ALWAYS AS (least(next_due_at, resend_due_at)) STORED,
     taken bigint NOT NULL DEFAULT 0,
     leased_by uuid,
     leased_until timestamptz CHECK ((leased_until IS NULL) = (leased_by IS NULL)),
-    -- Whether the lease is for a resend.
-    is_resend boolean NOT NULL DEFAULT false,
     PRIMARY KEY (endpoint_id, order_id)
 ) WITH (
     fillfactor = 70,

@@ -57,7 +57,8 @@ CREATE TABLE webhook_endpoints (
 ) STRICT, WITHOUT ROWID;
 
 -- Deliveries that are left of an order to an endpoint: the events after `done` up to `last`, and `resends`, a JSON array
--- of positions. `due_at` is NULL while the endpoint is disabled.
+-- of positions. Both have failed attempts and a due time of their own, which is NULL if there is none of them. `due_at` is
+-- NULL while the endpoint is disabled.
 CREATE TABLE webhook_queues (
     endpoint_id BLOB NOT NULL,
     order_id BLOB NOT NULL,
@@ -65,7 +66,12 @@ CREATE TABLE webhook_queues (
     last INTEGER NOT NULL,
     resends TEXT NOT NULL DEFAULT '[]',
     tries INTEGER NOT NULL DEFAULT 0,
-    due_at INTEGER,
+    next_due_at INTEGER,
+    resend_tries INTEGER NOT NULL DEFAULT 0,
+    resend_due_at INTEGER,
+    due_at INTEGER GENERATED ALWAYS AS (
+        min(ifnull(next_due_at, resend_due_at), ifnull(resend_due_at, next_due_at))
+    ) VIRTUAL,
     taken INTEGER NOT NULL DEFAULT 0,
     leased_by BLOB,
     leased_until INTEGER CHECK ((leased_until IS NULL) = (leased_by IS NULL)),

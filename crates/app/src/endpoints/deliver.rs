@@ -235,7 +235,7 @@ impl Publisher {
     /// Sends the next event of a queue, unless its lease could end during the attempt: another process may send it then.
     async fn send_next(&self, endpoint: &Endpoint, queue: &LeasedQueue, until: Timestamp) -> Sent {
         let now = self.clock.now();
-        let passed = QueueNext::Passed { position: queue.position, is_resend: queue.is_resend, now };
+        let passed = QueueNext::Passed { position: queue.position, now };
         let Some(event) = &queue.next else {
             return Sent { release: self.release_of(queue, passed, None), meaning: None };
         };
@@ -276,6 +276,7 @@ impl Publisher {
             order: queue.order,
             taken: queue.taken,
             done: queue.done,
+            is_resend: queue.is_resend,
             next,
             attempt,
         }

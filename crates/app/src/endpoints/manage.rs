@@ -1,6 +1,6 @@
 //! Management of endpoints, by applications and operators.
 
-use paywright_domain::FeedEventType;
+use paywright_domain::{FeedEventType, Timestamp};
 use secrecy::SecretString;
 use thiserror::Error;
 use uuid::Uuid;
@@ -10,8 +10,8 @@ use super::{
     SecretGeneration,
 };
 use crate::{
-    ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, StoreError, StoredEndpoint,
-    UrlNotAllowed, Versioned,
+    ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome, StoreError,
+    StoredEndpoint, UrlNotAllowed, Versioned,
 };
 
 /// Type of the event that [`Publisher::send_test_event`] sends. It is not in the feed.
@@ -79,6 +79,12 @@ pub enum EndpointError {
     /// Too many events of one order wait to be sent again.
     #[error("{} events of this order wait to be sent again already", crate::RESENDS_MAX)]
     TooManyResends,
+    /// The event, or an earlier one of its order, is still to be sent.
+    #[error("this event, or an earlier one of its order, still waits to be sent: {}", next_attempt(*.next_attempt_at))]
+    EventStillWaits {
+        /// Time of the next attempt; `None` if it is not known yet, or if the endpoint is disabled.
+        next_attempt_at: Option<Timestamp>,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -231,7 +237,8 @@ impl Publisher {
         Ok(attempt)
     }
 
-    /// Sends the event at `position` to an endpoint again, before what its order's queue has left.
+    /// Sends the event at `position` to an endpoint again, before what its order's queue has left. An event that still
+    /// waits, or that comes after one that does, is refused.
     pub async fn resend_event(&self, id: EndpointId, position: Position) -> Result<(), EndpointError> {
         self.endpoint(id).await?;
         let after = Position(position.0.checked_sub(1).ok_or(EndpointError::EventNotFound)?);
@@ -239,11 +246,14 @@ impl Publisher {
         let events = self.feed.feed_events(&query).await?;
         let event = events.first().ok_or(EndpointError::EventNotFound)?;
         let now = self.clock.now();
-        if !self.endpoints.resend(id, event.order, position, now).await? {
-            return Err(EndpointError::TooManyResends);
+        match self.endpoints.resend(id, event.order, position, now).await? {
+            ResendOutcome::Accepted => {
+                self.waker.wake_deliverer();
+                Ok(())
+            }
+            ResendOutcome::TooMany => Err(EndpointError::TooManyResends),
+            ResendOutcome::StillWaits { next_attempt_at } => Err(EndpointError::EventStillWaits { next_attempt_at }),
         }
-        self.waker.wake_deliverer();
-        Ok(())
     }
 
     /// Sends an endpoint every event after `after`, again if it has received it before.
@@ -304,7 +314,15 @@ impl Publisher {
     }
 }
 
+/// End of a sentence about an event that waits.
+fn next_attempt(at: Option<Timestamp>) -> String {
+    match at {
+        Some(at) => format!("its next attempt is at {at}, or soon after"),
+        None => "it is sent in its turn, to a disabled endpoint once it is enabled".to_owned(),
+    }
+}
+
 /// Body of a test event.
-fn test_body(id: Uuid, at: paywright_domain::Timestamp) -> String {
+fn test_body(id: Uuid, at: Timestamp) -> String {
     format!(r#"{{"id":"{id}","type":"{TEST_TYPE}","timestamp":"{at}","data":{{}}}}"#)
 }

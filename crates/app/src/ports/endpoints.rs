@@ -12,8 +12,10 @@ use crate::endpoints::{Attempt, AttemptQuery, Endpoint, EndpointId};
 /// Port to endpoints and their deliveries.
 ///
 /// An endpoint has a position: every event up to it that the endpoint wants has been delivered, or is in a *queue*. A
-/// queue has what is left to deliver of one order to one endpoint: a range of positions, of which one event at a time is
-/// delivered under a lease. A queue without anything left is deleted, so that the number of queues is the backlog.
+/// queue has what is left to deliver of one order to one endpoint: a range of positions, and events to send again on
+/// request (resends), in the order of the requests. One event at a time is delivered under a lease. The next event of the
+/// range and the first resend have failed attempts and a due time of their own. A queue without anything left is deleted,
+/// so that the number of queues is the backlog.
 ///
 /// Each call is one transaction. `testkit::endpoint_contract!` checks each store against these docs.
 #[async_trait]
@@ -46,24 +48,23 @@ pub trait Endpoints: Send + Sync {
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError>;
 
     /// Leases at most `lease.limit` queues of enabled endpoints that are due and under no lease, in the order of their
-    /// due times, with the event that is next in each. A lease that has ended, or that ends later than
-    /// [`Lease::until_max`], counts as none.
+    /// due times, with the first resend of each if it is due, else with the next event. A lease that has ended, or that
+    /// ends later than [`Lease::until_max`], counts as none.
     async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError>;
 
     /// Stores attempts, and ends the leases of their queues. Of a queue that is no longer under this lease, only the
     /// attempt is stored. A queue of a disabled endpoint is due at no time.
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError>;
 
-    /// Delivers one event to an endpoint again, before what is left in the queue of its order; it becomes due at
-    /// `now`. Nothing is changed if it waits for that already. Returns `false` if [`RESENDS_MAX`] events of the order
-    /// wait for that.
+    /// Puts an event at the end of the resends of its order's queue, due at `now` unless another one is before it.
+    /// Nothing is changed if it is there already. [`StoreError::Conflict`] if there is no such endpoint.
     async fn resend(
         &self,
         endpoint: EndpointId,
         order: OrderId,
         position: Position,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<ResendOutcome, StoreError>;
 
     /// Stores an attempt that belongs to no queue.
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
@@ -77,6 +78,21 @@ pub trait Endpoints: Send + Sync {
 
 /// Largest number of events of one order that wait to be sent to an endpoint again.
 pub const RESENDS_MAX: usize = 100;
+
+/// Outcome of a request to send an event again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResendOutcome {
+    /// The event will be sent again.
+    Accepted,
+    /// [`RESENDS_MAX`] events of the order wait to be sent again.
+    TooMany,
+    /// The event is after the endpoint's position, or after what the queue has delivered while it has more: sent now, it
+    /// could come before earlier events of its order. Nothing was changed.
+    StillWaits {
+        /// Time of the next attempt of the queue; `None` if the endpoint is disabled, or has no queue of the order yet.
+        next_attempt_at: Option<Timestamp>,
+    },
+}
 
 /// Endpoint as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +112,7 @@ pub struct LeasedQueue {
     pub order: OrderId,
     /// Number of leases of the queue so far: with the owner, it identifies the lease.
     pub taken: u32,
-    /// Number of failed attempts of the next event.
+    /// Number of failed attempts of `next`.
     pub tries: u32,
     /// Position up to which the queue is delivered.
     pub done: Position,
@@ -105,7 +121,7 @@ pub struct LeasedQueue {
     pub position: Position,
     /// Event to deliver next.
     pub next: Option<FeedEvent>,
-    /// Whether `position` is sent again on request, out of turn.
+    /// Whether `next` is a resend: the range of the queue stays as it is.
     pub is_resend: bool,
 }
 
@@ -122,6 +138,8 @@ pub struct QueueRelease {
     pub taken: u32,
     /// [`LeasedQueue::done`] of the lease: a queue that was set back meanwhile stays so.
     pub done: Position,
+    /// [`LeasedQueue::is_resend`] of the lease: the rest of the queue keeps its failed attempts and its due time.
+    pub is_resend: bool,
     /// Change of the queue.
     pub next: QueueNext,
     /// Attempt that was made, if one was.
@@ -136,8 +154,6 @@ pub enum QueueNext {
     Passed {
         /// Position of the event, [`LeasedQueue::position`].
         position: Position,
-        /// Whether it was sent again on request: the queue's own position stays.
-        is_resend: bool,
         /// Time of the release, at which the rest of the queue is due.
         now: Timestamp,
     },

@@ -331,6 +331,74 @@ async fn an_event_is_given_up_after_its_last_attempt_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_resend_keeps_no_waiting_event_alive() {
+    let it = Published::open().await;
+    let endpoint = it.endpoint(&[]).await;
+    let order = it.shop.placed().await;
+    it.deliver().await;
+    it.sender.answers_by(|webhook| ScriptedSender::answer(if type_of(webhook) == "order.placed" { 200 } else { 500 }));
+    it.shop.pay(&order).await;
+    it.deliver().await;
+    let id = endpoint.endpoint.value.id;
+    for wait_seconds in [5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] {
+        it.publisher.resend_event(id, Position(1)).await.unwrap();
+        it.deliver().await;
+        it.shop.clock.advance_seconds(wait_seconds);
+        it.deliver().await;
+    }
+    let attempts = it.attempts(&endpoint).await;
+    let failed: Vec<_> = attempts.iter().filter(|(_, _, outcome)| *outcome == "failed").collect();
+    assert_eq!(failed, [&("payment_intent.created".into(), 10, "failed")]);
+    assert_eq!(it.sent().iter().filter(|it| *it == "order.placed").count(), 10);
+}
+
+/// What waits goes on, and so does the next request.
+#[tokio::test]
+async fn a_resend_is_given_up_after_its_last_attempt() {
+    let it = Published::open().await;
+    let endpoint = it.endpoint(&[]).await;
+    let order = it.shop.placed().await;
+    it.deliver().await;
+    it.sender.answers_by(|webhook| ScriptedSender::answer(if type_of(webhook) == "order.placed" { 500 } else { 200 }));
+    let id = endpoint.endpoint.value.id;
+    it.publisher.resend_event(id, Position(1)).await.unwrap();
+    it.deliver().await;
+    it.shop.pay(&order).await;
+    it.deliver().await;
+    assert_eq!(it.sent()[2..], ["payment_intent.created", "payment_intent.changed", "order.paid"]);
+    it.publisher.resend_event(id, Position(4)).await.unwrap();
+    for wait_seconds in [5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR] {
+        it.deliver().await;
+        it.shop.clock.advance_seconds(wait_seconds);
+    }
+    assert_eq!(it.sent().len(), 5 + 8, "the second request waits for the first");
+    it.deliver().await;
+    assert_eq!(it.sent()[13..], ["order.placed", "order.paid"]);
+    let attempts = it.attempts(&endpoint).await;
+    let failed: Vec<_> = attempts.iter().filter(|(_, _, outcome)| *outcome == "failed").collect();
+    assert_eq!(failed, [&("order.placed".into(), 10, "failed")]);
+}
+
+#[tokio::test]
+async fn an_event_that_waits_is_not_sent_out_of_its_order() {
+    let it = Published::open().await;
+    let endpoint = it.endpoint(&[]).await;
+    it.sender.answers_by(|_| ScriptedSender::answer(500));
+    it.shop.paid().await;
+    it.deliver().await;
+    let id = endpoint.endpoint.value.id;
+    for position in [1, 4] {
+        let refused = it.publisher.resend_event(id, Position(position)).await.unwrap_err();
+        let at = Some(it.shop.clock.now().plus_seconds(5));
+        assert!(matches!(refused, EndpointError::EventStillWaits { next_attempt_at } if next_attempt_at == at));
+    }
+    it.sender.answers_by(|_| ScriptedSender::answer(200));
+    it.shop.clock.advance_seconds(5);
+    it.deliver().await;
+    assert_eq!(it.sent()[1..], ["order.placed", "payment_intent.created", "payment_intent.changed", "order.paid"]);
+}
+
+#[tokio::test]
 async fn gone_disables_an_endpoint_and_nothing_is_lost() {
     let it = Published::open().await;
     let endpoint = it.endpoint(&[FeedEventType::OrderPlaced]).await;

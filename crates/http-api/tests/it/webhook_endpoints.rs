@@ -160,6 +160,23 @@ async fn one_event_is_sent_again_and_all_are_after_a_position() {
 }
 
 #[actix_web::test]
+async fn an_event_that_waits_is_not_sent_again_and_the_answer_says_when_it_is() {
+    let (service, _) = Service::open().await;
+    let (path, _) = create(&service, json!({ "url": URL })).await;
+    service.sender.will([ScriptedSender::answer(500)]);
+    service.placed().await;
+    deliver(&service).await;
+    let resend = async || post(&service, &format!("{path}/resend"), json!({ "position": 1 })).await;
+    let refused = resend().await;
+    assert_eq!((refused.status, refused.code()), (409, "event_still_waits"));
+    assert!(refused.text.contains("its next attempt is at 2025-03-31T09:57:35Z"), "{refused:?}");
+    post(&service, &format!("{path}/disable"), Value::Null).await;
+    let refused = resend().await;
+    assert_eq!((refused.status, refused.code()), (409, "event_still_waits"));
+    assert!(refused.text.contains("once it is enabled"), "{refused:?}");
+}
+
+#[actix_web::test]
 async fn attempts_are_paged_from_the_newest_on() {
     let (service, _) = Service::open().await;
     let (path, _) = create(&service, json!({ "url": URL })).await;

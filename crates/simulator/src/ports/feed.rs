@@ -6,8 +6,8 @@ use std::future::Future;
 use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptQuery, DeletedFeedEvents, Endpoint, EndpointId, Endpoints, Feed, FeedAppend, FeedEvent, FeedLease,
-    FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, StoreError, StoredEndpoint, UnpositionedFact,
-    Versioned,
+    FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint,
+    UnpositionedFact, Versioned,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -241,11 +241,11 @@ impl Endpoints for ScheduledFeed {
         order: OrderId,
         position: Position,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<ResendOutcome, StoreError> {
         let it = self.clone();
         let write = async move {
             let resent = it.store.resend(endpoint, order, position, now);
-            it.clone().done(resent, |books, _| books.repeat(endpoint)).await
+            it.clone().done(resent, |books, _| books.note_change()).await
         };
         self.write("resend event", write).await
     }

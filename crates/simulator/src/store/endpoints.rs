@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptQuery, Endpoint, EndpointId, EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext,
-    QueueRelease, RESENDS_MAX, StoreError, StoredEndpoint, UnpositionedFact, Versioned,
+    QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, UnpositionedFact, Versioned,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -27,34 +27,44 @@ pub(crate) struct EndpointTables {
 struct QueueRow {
     done: Position,
     last: Position,
+    /// `None` while the endpoint is disabled, or without positions.
+    next_due_at: Option<Timestamp>,
+    tries: u32,
     /// Events to send again on request, in the order of the requests.
     resends: Vec<Position>,
-    /// `None` while the endpoint is disabled.
-    due_at: Option<Timestamp>,
-    tries: u32,
+    /// `None` while the endpoint is disabled, or without resends.
+    resend_due_at: Option<Timestamp>,
+    resend_tries: u32,
     taken: u32,
     held: Option<Held>,
 }
 
 impl QueueRow {
-    const fn new(done: Position, due_at: Option<Timestamp>) -> Self {
-        Self { done, last: done, resends: Vec::new(), due_at, tries: 0, taken: 0, held: None }
+    const fn new(done: Position) -> Self {
+        let (next_due_at, resend_due_at) = (None, None);
+        let (tries, resend_tries, taken) = (0, 0, 0);
+        let (last, resends) = (done, Vec::new());
+        Self { done, last, next_due_at, tries, resends, resend_due_at, resend_tries, taken, held: None }
+    }
+
+    /// Whether an event of the range is left.
+    fn has_next(&self) -> bool {
+        self.done < self.last
+    }
+
+    fn due_at(&self) -> Option<Timestamp> {
+        [self.next_due_at, self.resend_due_at].into_iter().flatten().min()
+    }
+
+    /// Makes everything that is left due at `now`, with no failed attempts.
+    fn resume(&mut self, now: Timestamp) {
+        (self.next_due_at, self.tries) = (self.has_next().then_some(now), 0);
+        (self.resend_due_at, self.resend_tries) = ((!self.resends.is_empty()).then_some(now), 0);
     }
 
     /// Whether nothing is left to deliver.
     fn is_drained(&self) -> bool {
-        self.done >= self.last && self.resends.is_empty()
-    }
-
-    /// Whether the event of a failed attempt is still the next one. If the queue was set back meanwhile, or another
-    /// event is to be sent again before it, that one does not wait.
-    fn is_next(&self, release: &QueueRelease) -> bool {
-        let attempted = release.attempt.as_ref().and_then(|it| it.source);
-        match (self.resends.first(), attempted) {
-            (Some(first), Some((position, _))) => *first == position,
-            (Some(_), None) => true,
-            (None, _) => self.done == release.done,
-        }
+        !self.has_next() && self.resends.is_empty()
     }
 }
 
@@ -90,10 +100,9 @@ impl EndpointTables {
         let is_enabled = is_enabled(&changed.value);
         for (_, row) in self.queues.iter_mut().filter(|((endpoint, _), _)| *endpoint == id) {
             if !is_enabled {
-                row.due_at = None;
-            } else if row.due_at.is_none() {
-                row.due_at = Some(now);
-                row.tries = 0;
+                (row.next_due_at, row.resend_due_at) = (None, None);
+            } else if row.due_at().is_none() {
+                row.resume(now);
             }
         }
         Ok(())
@@ -126,12 +135,12 @@ impl EndpointTables {
             let until = stored.position.plus(u64::from(events)).min(last);
             for (position, fact) in feed.between(stored.position, until).filter(|(_, fact)| wants(endpoint, fact)) {
                 let before = Position(position.0.saturating_sub(1));
-                let new = || QueueRow::new(before, Some(now));
-                let row = self.queues.entry((endpoint.id, fact.fact.order)).or_insert_with(new);
+                let row = self.queues.entry((endpoint.id, fact.fact.order)).or_insert_with(|| QueueRow::new(before));
                 if row.done >= position {
-                    (row.done, row.tries, row.due_at) = (before, 0, Some(now));
+                    (row.done, row.tries, row.next_due_at) = (before, 0, Some(now));
                 }
                 row.last = row.last.max(position);
+                row.next_due_at = row.next_due_at.or(Some(now));
             }
             stored.position = until;
             is_behind |= until < last;
@@ -139,22 +148,28 @@ impl EndpointTables {
         is_behind
     }
 
-    fn resend(&mut self, key: (EndpointId, OrderId), position: Position, now: Timestamp) -> bool {
-        let Some(stored) = self.endpoints.get(&key.0) else { return true };
-        let due_at = is_enabled(&stored.endpoint.value).then_some(now);
-        let row = self.queues.entry(key).or_insert_with(|| QueueRow::new(stored.position, due_at));
+    fn resend(
+        &mut self,
+        key: (EndpointId, OrderId),
+        position: Position,
+        now: Timestamp,
+    ) -> Result<ResendOutcome, StoreError> {
+        let stored = self.endpoints.get(&key.0).ok_or(StoreError::Conflict)?;
+        let row = self.queues.get(&key).cloned();
+        let mut row = row.unwrap_or_else(|| QueueRow::new(stored.position));
         if row.resends.contains(&position) {
-            return true;
+            return Ok(ResendOutcome::Accepted);
+        }
+        if position > stored.position || (row.has_next() && position > row.done) {
+            return Ok(ResendOutcome::StillWaits { next_attempt_at: row.next_due_at });
         }
         if row.resends.len() >= RESENDS_MAX {
-            return false;
-        }
-        if row.resends.is_empty() {
-            row.tries = 0;
+            return Ok(ResendOutcome::TooMany);
         }
         row.resends.push(position);
-        row.due_at = due_at;
-        true
+        row.resend_due_at = row.resend_due_at.or(is_enabled(&stored.endpoint.value).then_some(now));
+        self.queues.insert(key, row);
+        Ok(ResendOutcome::Accepted)
     }
 
     fn release(&mut self, release: &QueueRelease) {
@@ -166,21 +181,18 @@ impl EndpointTables {
         }
         row.held = None;
         let is_enabled = self.endpoints.get(&key.0).is_some_and(|it| is_enabled(&it.endpoint.value));
-        match release.next {
-            QueueNext::Passed { position, is_resend, now } => {
-                row.tries = 0;
-                row.due_at = is_enabled.then_some(now);
-                if is_resend {
-                    row.resends.retain(|it| *it != position);
-                } else if row.done == release.done {
-                    row.done = position;
-                }
-            }
-            QueueNext::Again { tries, at } if row.is_next(release) => {
-                row.tries = tries;
-                row.due_at = is_enabled.then_some(at);
-            }
-            QueueNext::Again { .. } => {}
+        let (passed, tries, at) = match release.next {
+            QueueNext::Passed { position, now } => (Some(position), 0, now),
+            QueueNext::Again { tries, at } => (None, tries, at),
+        };
+        if release.is_resend {
+            row.resends.retain(|it| Some(*it) != passed);
+            row.resend_tries = tries;
+            row.resend_due_at = (is_enabled && !row.resends.is_empty()).then_some(at);
+        } else if row.done == release.done {
+            row.done = passed.unwrap_or(row.done);
+            row.tries = tries;
+            row.next_due_at = (is_enabled && row.has_next()).then_some(at);
         }
         if row.is_drained() {
             self.queues.remove(&key);
@@ -216,12 +228,12 @@ impl EndpointTables {
 
     /// Time at which the next queue is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.queues.values().filter_map(|it| Some(free_at(it.due_at?, it.held))).min()
+        self.queues.values().filter_map(|it| Some(free_at(it.due_at()?, it.held))).min()
     }
 
     /// An enabled endpoint's queue that has something left, with its due time.
     pub(crate) fn first_queue(&self) -> Option<(EndpointId, OrderId)> {
-        self.queues.iter().find(|(_, row)| row.due_at.is_some()).map(|(key, _)| *key)
+        self.queues.iter().find(|(_, row)| row.due_at().is_some()).map(|(key, _)| *key)
     }
 }
 
@@ -233,9 +245,9 @@ impl Tables {
     }
 
     fn lease_queues(&mut self, lease: &Lease) -> Vec<LeasedQueue> {
-        let is_due = |row: &QueueRow| row.due_at.is_some_and(|it| it <= lease.now) && is_free_for(row.held, lease);
+        let is_due = |row: &QueueRow| row.due_at().is_some_and(|it| it <= lease.now) && is_free_for(row.held, lease);
         let queues = self.endpoints.queues.iter().filter(|(_, row)| is_due(row));
-        let mut due: Vec<_> = queues.map(|(key, row)| (row.due_at, *key)).collect();
+        let mut due: Vec<_> = queues.map(|(key, row)| (row.due_at(), *key)).collect();
         due.sort();
         due.truncate(usize::from(lease.limit));
         due.into_iter().filter_map(|(_, key)| self.lease_queue(key, lease)).collect()
@@ -248,11 +260,12 @@ impl Tables {
         row.taken += 1;
         row.held = Some(Held { by: lease.owner, until: lease.until });
         let row = row.clone();
-        let resent = row.resends.first().copied();
+        let resent = row.resends.first().filter(|_| row.resend_due_at <= Some(lease.now)).copied();
         let of_order = |it: &UnpositionedFact| it.fact.order == order && wants(wanted, it);
         let next = || self.feed.between(row.done, row.last).find(|(_, it)| of_order(it)).map(|(position, _)| position);
         let position = resent.or_else(next);
-        let QueueRow { taken, tries, done, last, .. } = row;
+        let QueueRow { taken, done, last, .. } = row;
+        let tries = if resent.is_some() { row.resend_tries } else { row.tries };
         Some(LeasedQueue {
             endpoint,
             order,
@@ -319,8 +332,8 @@ impl Endpoints for MemoryStore {
         order: OrderId,
         position: Position,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.write(move |it| it.endpoints.resend((endpoint, order), position, now)))
+    ) -> Result<ResendOutcome, StoreError> {
+        self.write(move |it| it.endpoints.resend((endpoint, order), position, now))
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

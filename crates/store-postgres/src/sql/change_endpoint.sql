@@ -25,9 +25,11 @@ WITH before AS MATERIALIZED (
     LIMIT 10000
     FOR UPDATE SKIP LOCKED
 ), due AS (
-    UPDATE webhook_queues SET due_at = $13::timestamptz, tries = 0
+    UPDATE webhook_queues
+    SET tries = 0, next_due_at = CASE WHEN done < last OR resends = '{}' THEN $13::timestamptz END,
+        resend_tries = 0, resend_due_at = CASE WHEN resends <> '{}' THEN $13 END
     WHERE ctid = ANY (ARRAY(SELECT row FROM resumed))
 ), not_due AS (
-    UPDATE webhook_queues SET due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))
+    UPDATE webhook_queues SET next_due_at = NULL, resend_due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))
 )
 SELECT FROM changed

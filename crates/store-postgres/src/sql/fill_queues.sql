@@ -13,7 +13,7 @@ WITH head AS MATERIALIZED (
 ), moved AS (
     UPDATE webhook_endpoints AS endpoint SET position = behind.until FROM behind WHERE endpoint.id = behind.id
 ), filled AS (
-    INSERT INTO webhook_queues AS queue (endpoint_id, order_id, done, last, due_at)
+    INSERT INTO webhook_queues AS queue (endpoint_id, order_id, done, last, next_due_at)
     SELECT behind.id, event.order_id, min(event.position) - 1, max(event.position), $2::timestamptz
     FROM behind CROSS JOIN LATERAL (
         SELECT feed.order_id, feed.position
@@ -27,8 +27,10 @@ WITH head AS MATERIALIZED (
     -- A queue of resends alone has no positions of its own; of any other, earlier positions set it back.
     SET done = CASE WHEN queue.done = queue.last THEN excluded.done ELSE least(queue.done, excluded.done) END,
         last = CASE WHEN queue.done = queue.last THEN excluded.last ELSE greatest(queue.last, excluded.last) END,
-        tries = CASE WHEN excluded.done < queue.done THEN 0 ELSE queue.tries END,
-        due_at = CASE WHEN excluded.done < queue.done THEN excluded.due_at ELSE queue.due_at END
+        tries = CASE WHEN excluded.done < queue.done OR queue.done = queue.last THEN 0 ELSE queue.tries END,
+        next_due_at = CASE WHEN excluded.done < queue.done THEN excluded.next_due_at
+            ELSE coalesce(queue.next_due_at, excluded.next_due_at) END,
+        resend_due_at = CASE WHEN queue.resends <> '{}' THEN coalesce(queue.resend_due_at, excluded.next_due_at) END
 )
 SELECT EXISTS (
     SELECT FROM head JOIN webhook_endpoints AS endpoint ON endpoint.position < head.position

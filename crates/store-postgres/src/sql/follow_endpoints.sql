@@ -25,9 +25,11 @@ WITH resumed AS MATERIALIZED (
     ) AS queue
     LIMIT 5000
 ), due AS (
-    UPDATE webhook_queues SET due_at = $1::timestamptz, tries = 0
+    UPDATE webhook_queues
+    SET tries = 0, next_due_at = CASE WHEN done < last OR resends = '{}' THEN $1::timestamptz END,
+        resend_tries = 0, resend_due_at = CASE WHEN resends <> '{}' THEN $1 END
     WHERE ctid = ANY (ARRAY(SELECT row FROM resumed))
 ), not_due AS (
-    UPDATE webhook_queues SET due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))
+    UPDATE webhook_queues SET next_due_at = NULL, resend_due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))
 )
 SELECT (SELECT count(*) FROM resumed) >= 5000 OR (SELECT count(*) FROM paused) >= 5000

@@ -12,23 +12,25 @@ WITH free AS (
     FOR UPDATE SKIP LOCKED
 ), leased AS (
     UPDATE webhook_queues AS queue
-    SET taken = queue.taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz, is_resend = resends <> '{}'
+    SET taken = queue.taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz
     WHERE queue.ctid = ANY (ARRAY(SELECT row FROM free))
-    RETURNING queue.*
+    -- The first resend, if it is due.
+    RETURNING queue.*, CASE WHEN resend_due_at <= $1 THEN resends[1] END AS resend
 )
 SELECT
-    leased.endpoint_id, leased.order_id, leased.taken, leased.tries, leased.done,
-    coalesce(leased.resends[1], feed.position, leased.last), leased.is_resend,
+    leased.endpoint_id, leased.order_id, leased.taken,
+    CASE WHEN leased.resend IS NULL THEN leased.tries ELSE leased.resend_tries END, leased.done,
+    coalesce(leased.resend, feed.position, leased.last), leased.resend IS NOT NULL,
     feed.position, feed.kind, feed.order_id, feed.version, feed.fact_position::bigint, fact.payload::text, fact.at,
     fact.cause::text, snapshot.view, snapshot.personal, snapshot.livemode
 FROM leased
 LEFT JOIN LATERAL (
-    SELECT it.* FROM feed AS it WHERE it.position = leased.resends[1]
+    SELECT it.* FROM feed AS it WHERE it.position = leased.resend
     UNION ALL
     (
         SELECT it.*
         FROM feed AS it
-        WHERE leased.resends = '{}' AND it.order_id = leased.order_id
+        WHERE leased.resend IS NULL AND it.order_id = leased.order_id
             AND it.position > leased.done AND it.position <= leased.last
             AND (
                 SELECT endpoint.kinds = '{}' OR it.kind = ANY (endpoint.kinds)

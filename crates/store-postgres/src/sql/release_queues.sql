@@ -1,15 +1,16 @@
 -- Ends leases of queues, and deletes those with nothing left. Locked rows are read in their latest version: what another
--- transaction has added meanwhile stays, a queue that was set back is not moved, and a retry delays no other event that is
--- first now. The queues of a disabled endpoint are due at no time.
-WITH held AS MATERIALIZED (
+-- transaction has added meanwhile stays, and a queue that was set back is neither moved nor delayed. The end of a resend
+-- changes nothing of the queue's next event, and the reverse. The queues of a disabled endpoint are due at no time.
+WITH released AS MATERIALIZED (
     SELECT
-        queue.endpoint_id, queue.order_id, queue.last, queue.row,
-        CASE WHEN queue.done = it.done AND NOT it.is_resend THEN coalesce(it.passed, queue.done) ELSE queue.done END
+        queue.endpoint_id, queue.order_id, queue.last, queue.row, it.is_resend, it.due_at, it.passed IS NOT NULL AS is_passed,
+        NOT it.is_resend AND queue.done = it.done AS is_next,
+        CASE WHEN NOT it.is_resend AND queue.done = it.done THEN coalesce(it.passed, queue.done) ELSE queue.done END
             AS done,
         CASE WHEN it.is_resend THEN array_remove(queue.resends, it.passed) ELSE queue.resends END AS resends,
-        it.passed IS NOT NULL AS is_passed,
-        CASE WHEN other.is_first THEN queue.tries ELSE it.tries END AS tries,
-        CASE WHEN other.is_first OR queue.due_at IS NULL THEN queue.due_at ELSE it.due_at END AS due_at
+        CASE WHEN NOT it.is_resend AND queue.done = it.done THEN it.tries ELSE queue.tries END AS tries,
+        CASE WHEN it.is_resend THEN it.tries ELSE queue.resend_tries END AS resend_tries,
+        queue.due_at IS NULL AS is_disabled, queue.next_due_at, queue.resend_due_at
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bigint[],
         $9::timestamptz[]
@@ -22,9 +23,21 @@ WITH held AS MATERIALIZED (
         LIMIT 1
         FOR UPDATE
     ) AS queue
-    CROSS JOIN LATERAL (
-        SELECT queue.done < it.done OR (NOT queue.is_resend AND queue.resends <> '{}') AS is_first
-    ) AS other
+), held AS MATERIALIZED (
+    -- A queue with nothing left is due until it is deleted.
+    SELECT
+        endpoint_id, order_id, last, row, is_passed, done, resends, tries, resend_tries,
+        CASE
+            WHEN is_disabled OR (done >= last AND resends <> '{}') THEN NULL
+            WHEN is_next THEN due_at
+            ELSE coalesce(next_due_at, due_at)
+        END AS next_due_at,
+        CASE
+            WHEN is_disabled OR resends = '{}' THEN NULL
+            WHEN is_resend THEN due_at
+            ELSE coalesce(resend_due_at, due_at)
+        END AS resend_due_at
+    FROM released
 ), drained AS (
     -- A row that was changed after the statement began is not found: it is left without events, and deleted after its
     -- next lease.
@@ -33,13 +46,15 @@ WITH held AS MATERIALIZED (
     RETURNING endpoint_id, order_id
 ), left_over AS (
     -- Each of these rows exists and is locked, so that none is inserted.
-    INSERT INTO webhook_queues AS queue (endpoint_id, order_id, done, last, resends, tries, due_at)
-    SELECT endpoint_id, order_id, least(done, last), last, resends, tries, due_at
+    INSERT INTO webhook_queues AS queue (
+        endpoint_id, order_id, done, last, resends, tries, next_due_at, resend_tries, resend_due_at
+    )
+    SELECT endpoint_id, order_id, least(done, last), last, resends, tries, next_due_at, resend_tries, resend_due_at
     FROM held
     WHERE (endpoint_id, order_id) NOT IN (SELECT endpoint_id, order_id FROM drained)
     ON CONFLICT (endpoint_id, order_id) DO UPDATE
-    SET done = excluded.done, resends = excluded.resends, tries = excluded.tries, due_at = excluded.due_at,
-        leased_by = NULL, leased_until = NULL
+    SET done = excluded.done, resends = excluded.resends, tries = excluded.tries, next_due_at = excluded.next_due_at,
+        resend_tries = excluded.resend_tries, resend_due_at = excluded.resend_due_at, leased_by = NULL, leased_until = NULL
 ), attempted AS (
     INSERT INTO webhook_attempts (
         endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome

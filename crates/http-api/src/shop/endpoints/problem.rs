@@ -24,6 +24,7 @@ impl From<EndpointError> for Problem {
                 Self::field(StatusCode::NOT_FOUND, "event_not_found", "position", problem)
             }
             error @ EndpointError::TooManyResends => Self::conflict("too_many_resends", error.to_string()),
+            error @ EndpointError::EventStillWaits { .. } => Self::conflict("event_still_waits", error.to_string()),
             EndpointError::Store(error) => of_store(error),
         }
     }
