@@ -39,6 +39,8 @@ pub struct Publisher {
     pub(crate) feed_state: Arc<FeedState>,
     pub(crate) in_delivery: Arc<InDelivery>,
     pub(crate) warnings: Arc<Warnings>,
+    /// Warnings that are only logged, each once: what they are about is stored.
+    pub(crate) logged: Arc<Warnings>,
 }
 
 impl Publisher {
@@ -47,7 +49,8 @@ impl Publisher {
         let PublisherPorts { feed, endpoints, sender, clock, ids, waker } = ports;
         let owner = ids.lease_owner();
         let (feed_state, in_delivery, warnings) = (Arc::default(), Arc::default(), Arc::default());
-        Self { feed, endpoints, sender, clock, ids, waker, owner, feed_state, in_delivery, warnings }
+        let logged = Arc::default();
+        Self { feed, endpoints, sender, clock, ids, waker, owner, feed_state, in_delivery, warnings, logged }
     }
 
     /// Use cases whose warnings are among those of `app` ([`App::warnings`]).

@@ -36,7 +36,11 @@ pub(crate) async fn readyz(api: Data<Api>, request: HttpRequest) -> Result<HttpR
     }
     let mut body = json!({ "status": "ready" });
     if verbose && let Some(fields) = body.as_object_mut() {
-        fields.insert("warnings".to_owned(), json!(api.app.warnings()));
+        let mut warnings = api.app.warnings();
+        // They need the store, so they are left out if it has just failed.
+        let of_endpoints = timeout(STORE_TIMEOUT, api.publisher.warnings()).await;
+        warnings.extend(of_endpoints.into_iter().flatten().flatten());
+        fields.insert("warnings".to_owned(), json!(warnings));
     }
     Ok(HttpResponse::Ok().json(body))
 }

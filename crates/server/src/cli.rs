@@ -325,6 +325,12 @@ pub(crate) enum WebhooksCommand {
     },
     /// List all endpoints.
     List,
+    /// Print an endpoint, and how many orders have events that wait for it.
+    Show {
+        /// Id of the endpoint, as printed by `list`.
+        #[arg(value_parser = endpoint_id)]
+        id: Uuid,
+    },
     /// Change an endpoint.
     Update {
         /// Id of the endpoint, as printed by `list`.
@@ -355,7 +361,7 @@ pub(crate) enum WebhooksCommand {
         #[arg(value_parser = endpoint_id)]
         id: Uuid,
     },
-    /// Go on sending events to an endpoint, from where it stopped.
+    /// Go on sending events to an endpoint, from where it stopped; to an enabled one, send all that waits at once.
     Enable {
         /// Id of the endpoint, as printed by `list`.
         #[arg(value_parser = endpoint_id)]

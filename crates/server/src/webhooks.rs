@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl,
-    NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint,
+    NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::FeedEventType;
 use secrecy::ExposeSecret;
@@ -34,6 +34,10 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
             create(&publisher, new).await?;
         }
         WebhooksCommand::List => list(&publisher).await?,
+        WebhooksCommand::Show { id } => {
+            let (endpoint, waiting) = publisher.endpoint_with_waiting(EndpointId(id)).await?;
+            say(&format!("{}\n{}", line(&endpoint), waiting_line(waiting)));
+        }
         WebhooksCommand::Update { id, url, types, description } => {
             let url = url.map(|it| parse_url(&it)).transpose()?;
             let edit = EndpointEdit { url, description, types: parse_types(&types)? };
@@ -186,6 +190,14 @@ fn line(stored: &StoredEndpoint) -> String {
         endpoint.url.as_str(),
         endpoint.description
     )
+}
+
+/// Line about what waits for an endpoint.
+fn waiting_line(waiting: WaitingOrders) -> String {
+    let WaitingOrders { count, next_attempt_at } = waiting;
+    let or_more = if count >= WAITING_ORDERS_MAX { " or more" } else { "" };
+    let next = next_attempt_at.map(|it| format!("; next attempt at {it}")).unwrap_or_default();
+    format!("orders with events that wait: {count}{or_more}{next}")
 }
 
 /// Line about an attempt.

@@ -3,7 +3,9 @@
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
-use paywright_app::{EndpointId, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome};
+use paywright_app::{
+    EndpointId, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_ORDERS_MAX, WaitingOrders,
+};
 use paywright_domain::OrderId;
 use uuid::Uuid;
 
@@ -210,5 +212,75 @@ impl PreparedStatement for Resend {
         to.value::<BigInt, _>(&self.position)?;
         to.value::<Timestamptz, _>(&self.now)?;
         to.value::<BigInt, _>(&self.resends_max)
+    }
+}
+
+/// Query for what waits for an endpoint.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    endpoint: Uuid,
+    orders_max: i64,
+}
+
+impl Waiting {
+    pub(crate) fn of(endpoint: EndpointId) -> Self {
+        Self { endpoint: endpoint.0, orders_max: i64::from(WAITING_ORDERS_MAX) }
+    }
+}
+
+impl PreparedStatement for Waiting {
+    type Id = Self;
+    type Columns = (BigInt, Nullable<Timestamptz>);
+
+    fn text() -> &'static Text {
+        text!(
+            "SELECT (SELECT count(*) FROM (SELECT FROM webhook_queues WHERE endpoint_id = $1::uuid LIMIT $2::bigint) AS it), ",
+            "(SELECT due_at FROM webhook_queues WHERE endpoint_id = $1 AND due_at > '-infinity' ORDER BY due_at LIMIT 1)"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.endpoint)?;
+        to.value::<BigInt, _>(&self.orders_max)
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct WaitingRow {
+    count: i64,
+    next_attempt_at: Option<PgTimestamp>,
+}
+
+impl WaitingRow {
+    pub(crate) fn restore(self) -> Result<WaitingOrders, Failure> {
+        let column = |name| Column("webhook_queues", name);
+        Ok(WaitingOrders {
+            count: column("order_id").count(self.count)?,
+            next_attempt_at: self.next_attempt_at.map(|it| column("due_at").time(it)).transpose()?,
+        })
+    }
+}
+
+/// Statement that makes the queues of an endpoint due (`make_queues_due.sql`).
+pub(crate) struct MakeQueuesDue {
+    pub(crate) endpoint: Uuid,
+    pub(crate) after: Uuid,
+    pub(crate) now: PgTimestamp,
+    pub(crate) limit: i64,
+}
+
+impl PreparedStatement for MakeQueuesDue {
+    type Id = Self;
+    type Columns = SqlUuid;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/make_queues_due.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.now)?;
+        to.value::<SqlUuid, _>(&self.endpoint)?;
+        to.value::<SqlUuid, _>(&self.after)?;
+        to.value::<BigInt, _>(&self.limit)
     }
 }

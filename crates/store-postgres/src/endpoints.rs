@@ -6,12 +6,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueRelease,
-    ResendOutcome, StoreError, StoredEndpoint, Versioned,
+    ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
-use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, ReleaseQueues, Resend, ResendRow};
+use crate::delivery::{
+    FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, MakeQueuesDue, ReleaseQueues, Resend, ResendRow, Waiting,
+    WaitingRow,
+};
 use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns, EndpointRow, StoredEndpointColumns};
 use crate::failure::Failure;
 use crate::queue::Claim;
@@ -89,6 +92,66 @@ impl PreparedStatement for EndpointById {
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
         to.value::<SqlUuid, _>(&self.0)
+    }
+}
+
+/// Condition on endpoints that an operator should look at: `$1` is the time since when they fail, `$2` the id of the key.
+macro_rules! troubled {
+    ($columns:literal, $rest:literal) => {
+        text!(
+            "SELECT ",
+            $columns,
+            " FROM webhook_endpoints WHERE disabled_reason <> 'requested' OR (disabled_at IS NULL ",
+            "AND (failing_since <= $1::timestamptz OR secret_key_id <> $2::text))",
+            $rest
+        )
+    };
+}
+
+/// Query for the first endpoints that an operator should look at.
+struct Troubled {
+    failing_since: PgTimestamp,
+    key_id: String,
+    limit: i64,
+}
+
+impl PreparedStatement for Troubled {
+    type Id = Self;
+    type Columns = StoredEndpointColumns;
+
+    fn text() -> &'static Text {
+        troubled!(
+            "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, \
+             created_at, disabled_reason, disabled_at, failing_since, failing_told, position",
+            " ORDER BY id LIMIT $3"
+        )
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.failing_since)?;
+        to.value::<SqlText, _>(&self.key_id)?;
+        to.value::<BigInt, _>(&self.limit)
+    }
+}
+
+/// Query for their number.
+#[derive(Clone)]
+struct TroubledCount {
+    failing_since: PgTimestamp,
+    key_id: String,
+}
+
+impl PreparedStatement for TroubledCount {
+    type Id = Self;
+    type Columns = BigInt;
+
+    fn text() -> &'static Text {
+        troubled!("count(*)", "")
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.failing_since)?;
+        to.value::<SqlText, _>(&self.key_id)
     }
 }
 
@@ -271,6 +334,48 @@ impl Endpoints for PostgresStore {
             now: pg_time(now),
         };
         if self.wrote(change).await? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn troubled_endpoints(
+        &self,
+        failing_since: Timestamp,
+        key_id: &str,
+        limit: u16,
+    ) -> Result<TroubledEndpoints, StoreError> {
+        let (failing_since, key_id) = (pg_time(failing_since), key_id.to_owned());
+        let count = TroubledCount { failing_since, key_id: key_id.clone() };
+        let count: Option<i64> = self.row(count).await.map_err(Failure::of_read)?;
+        if count.unwrap_or(0) == 0 {
+            return Ok(TroubledEndpoints::default());
+        }
+        let first = Troubled { failing_since, key_id, limit: i64::from(limit) };
+        let rows: Vec<EndpointRow> = self.rows(first).await.map_err(Failure::of_read)?;
+        let first = rows.into_iter().map(|it| it.restore().map(|it| it.endpoint.value));
+        let first = first.collect::<Result<_, _>>().map_err(Failure::of_read)?;
+        Ok(TroubledEndpoints { first, count: u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX) })
+    }
+
+    async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
+        let row: Result<Option<WaitingRow>, Failure> = self.row(Waiting::of(id)).await;
+        let row = row.and_then(|it| it.map(WaitingRow::restore).transpose()).map_err(Failure::of_read)?;
+        Ok(row.unwrap_or_default())
+    }
+
+    async fn make_queues_due(
+        &self,
+        id: EndpointId,
+        after: Option<OrderId>,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<OrderId>, StoreError> {
+        let make = MakeQueuesDue {
+            endpoint: id.0,
+            after: after.map_or(Uuid::nil(), |it| it.0),
+            now: pg_time(now),
+            limit: i64::from(limit.max(1)),
+        };
+        let last: Vec<Uuid> = self.written(make).await.map_err(Failure::of_write)?;
+        Ok(last.into_iter().next().map(OrderId))
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use crate::PostgresStore;
 use crate::connect::SESSION;
-use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, ReleaseQueues, Resend};
+use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend, Waiting};
 use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
 use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedFacts};
 use crate::statement::PreparedStatement;
@@ -73,6 +73,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<ReleaseQueues>(&db, "release").await;
         prepare::<Resend>(&db, "resend").await;
         prepare::<ChangeEndpoint<'_>>(&db, "change").await;
+        prepare::<Waiting>(&db, "waiting").await;
+        prepare::<MakeQueuesDue>(&db, "make_due").await;
         prepare::<DeleteAttempts>(&db, "delete_attempts").await;
         for (name, arguments, index) in [
             ("unpositioned", "500", "unpositioned_facts_pkey"),
@@ -95,6 +97,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
                 &format!("{ID}, 1, '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL, now()"),
                 "webhook_endpoints_pkey",
             ),
+            ("waiting", &format!("{ID}, 10000"), "queues_of_an_endpoint"),
+            ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),
             ("delete_attempts", "now(), 100", "attempts_by_age"),
         ] {
             let plan = plan(&db, name, arguments).await;

@@ -8,7 +8,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable};
 use paywright_app::{
     Attempt, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
-    RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, Versioned,
+    RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WAITING_ORDERS_MAX,
+    WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -39,6 +40,30 @@ impl Endpoints for SqliteStore {
     async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
         let endpoint = endpoint.clone();
         self.writer.run(move |db| endpoints::change(db, &endpoint, now)).await
+    }
+
+    async fn troubled_endpoints(
+        &self,
+        failing_since: Timestamp,
+        key_id: &str,
+        limit: u16,
+    ) -> Result<TroubledEndpoints, StoreError> {
+        let key_id = key_id.to_owned();
+        self.read(move |db| endpoints::troubled(db, failing_since, &key_id, limit)).await
+    }
+
+    async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
+        self.read(move |db| waiting(db, id)).await
+    }
+
+    async fn make_queues_due(
+        &self,
+        id: EndpointId,
+        after: Option<OrderId>,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<OrderId>, StoreError> {
+        self.writer.run(move |db| make_due(db, id, after, now, limit)).await
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {
@@ -300,6 +325,62 @@ fn release(db: &mut SqliteConnection, release: &QueueRelease) -> Result<(), Fail
         diesel::update(queue).set(&next).execute(db)?;
     }
     Ok(())
+}
+
+/// Row of [`WAITING`].
+#[derive(QueryableByName)]
+struct WaitingRow {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    next_attempt_at: Option<i64>,
+}
+
+/// Reads the number of queues of an endpoint, up to a limit, and their first due time.
+const WAITING: &str = "
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM webhook_queues WHERE endpoint_id = ?1 LIMIT ?2)) AS count,
+        (SELECT min(due_at) FROM webhook_queues WHERE endpoint_id = ?1) AS next_attempt_at";
+
+fn waiting(db: &mut SqliteConnection, id: EndpointId) -> Result<WaitingOrders, Failure> {
+    let row: WaitingRow = diesel::sql_query(WAITING)
+        .bind::<Binary, _>(id.0.as_bytes().as_slice())
+        .bind::<BigInt, _>(i64::from(WAITING_ORDERS_MAX))
+        .get_result(db)?;
+    let column = |name| Column("webhook_queues", name);
+    let next_attempt_at = row.next_attempt_at.map(|it| column("due_at").time(it)).transpose()?;
+    Ok(WaitingOrders { count: column("order_id").count(row.count)?, next_attempt_at })
+}
+
+fn make_due(
+    db: &mut SqliteConnection,
+    id: EndpointId,
+    after: Option<OrderId>,
+    now: Timestamp,
+    limit: u16,
+) -> Result<Option<OrderId>, Failure> {
+    let endpoint = id.0.as_bytes().as_slice();
+    let of_endpoint = webhook_queues::table.filter(webhook_queues::endpoint_id.eq(endpoint));
+    let after = after.map(|it| it.0.as_bytes().to_vec()).unwrap_or_default();
+    let page: Vec<Vec<u8>> = of_endpoint
+        .filter(webhook_queues::order_id.gt(&after))
+        .order(webhook_queues::order_id)
+        .limit(i64::from(limit))
+        .select(webhook_queues::order_id)
+        .load(db)?;
+    let Some(last) = page.last() else { return Ok(None) };
+    diesel::sql_query(
+        "UPDATE webhook_queues SET
+             tries = 0, next_due_at = min(next_due_at, ?1), resend_tries = 0, resend_due_at = min(resend_due_at, ?1)
+         WHERE endpoint_id = ?2 AND order_id > ?3 AND order_id <= ?4
+             AND (next_due_at > ?1 OR resend_due_at > ?1)",
+    )
+    .bind::<BigInt, _>(now.unix_micros())
+    .bind::<Binary, _>(endpoint)
+    .bind::<Binary, _>(&after)
+    .bind::<Binary, _>(last)
+    .execute(db)?;
+    let is_full = page.len() >= usize::from(limit);
+    is_full.then(|| Ok(OrderId(Column("webhook_queues", "order_id").uuid(last)?))).transpose()
 }
 
 fn resend(

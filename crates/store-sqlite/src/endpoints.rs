@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
-    Position, SecretGeneration, SendErrorClass, StoredEndpoint, Version, Versioned,
+    Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
 };
 use paywright_domain::{FeedEventType, OrderId, Timestamp};
 
@@ -125,6 +125,29 @@ pub(crate) fn list(
         .select((EndpointRow::as_select(), webhook_endpoints::position))
         .load(db)?;
     rows.into_iter().map(|(row, at)| row.restore(at)).collect()
+}
+
+pub(crate) fn troubled(
+    db: &mut SqliteConnection,
+    failing_since: Timestamp,
+    key_id: &str,
+    limit: u16,
+) -> Result<TroubledEndpoints, Failure> {
+    let is_disabled = webhook_endpoints::disabled_reason.ne(DisabledReason::Requested.name());
+    let is_failing = webhook_endpoints::failing_since.le(failing_since.unix_micros());
+    let is_unsigned = webhook_endpoints::secret_key_id.ne(key_id.to_owned()).nullable();
+    let is_troubled =
+        is_disabled.or(webhook_endpoints::disabled_at.is_null().nullable().and(is_failing.or(is_unsigned)));
+    let troubled = webhook_endpoints::table.filter(is_troubled);
+    let count: i64 = troubled.clone().count().get_result(db)?;
+    let rows: Vec<(EndpointRow, i64)> = troubled
+        .order(webhook_endpoints::id)
+        .limit(i64::from(limit))
+        .select((EndpointRow::as_select(), webhook_endpoints::position))
+        .load(db)?;
+    let first = rows.into_iter().map(|(row, at)| row.restore(at).map(|it| it.endpoint.value));
+    let count = Column("webhook_endpoints", "id").count(count)?;
+    Ok(TroubledEndpoints { first: first.collect::<Result<_, _>>()?, count })
 }
 
 pub(crate) fn change(db: &mut SqliteConnection, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), Failure> {

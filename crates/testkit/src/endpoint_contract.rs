@@ -3,7 +3,7 @@
 
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
-    Position, SecretGeneration, SendErrorClass, StoredEndpoint, Version, Versioned,
+    Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
 };
 use paywright_domain::FeedEventType;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ macro_rules! endpoint_contract {
             an_endpoint_is_read_unchanged
             endpoints_are_listed_in_the_order_of_their_ids
             a_change_of_a_stale_endpoint_is_a_conflict
+            endpoints_that_get_no_events_are_read_up_to_a_limit
             an_endpoint_is_deleted_with_its_queues_and_attempts
             attempts_are_read_from_the_newest_on
             an_attempt_is_read_unchanged
@@ -43,6 +44,8 @@ macro_rules! endpoint_contract {
             a_queue_that_is_set_back_during_a_delivery_stays_so
             the_queues_of_a_disabled_endpoint_are_due_at_no_time
             a_change_of_an_enabled_endpoint_keeps_its_retries
+            the_orders_that_wait_for_an_endpoint_are_counted
+            what_waits_for_an_endpoint_is_made_due
             an_event_is_sent_again_before_the_rest
             a_resend_that_fails_delays_no_other_event
             resends_are_sent_in_the_order_of_their_requests
@@ -190,6 +193,41 @@ pub async fn a_change_of_a_stale_endpoint_is_a_conflict(subject: &impl FeedSubje
     assert_eq!(stored(store, 1).await.endpoint.value, described("a"));
     assert!(is_conflict(&change(1, endpoint(2)).await));
     assert_eq!(store.endpoint(endpoint_id(2)).await.unwrap(), None);
+}
+
+/// Those that an operator has disabled are not among them, and neither are those that fail for a short time.
+pub async fn endpoints_that_get_no_events_are_read_up_to_a_limit(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    let failing = |since| Some(Failing { since: at(since), told: 0 });
+    let disabled_by = |reason| EndpointState::Disabled { reason, at: at(NOW) };
+    let mut expected = Vec::new();
+    for (n, state, failing, key, is_expected) in [
+        (1, EndpointState::Enabled, None, "key-1", false),
+        (2, disabled_by(DisabledReason::Requested), failing(NOW - 9), "key-1", false),
+        (3, disabled_by(DisabledReason::Gone), None, "key-1", true),
+        (4, disabled_by(DisabledReason::Failing), failing(NOW - 9), "key-1", true),
+        (5, EndpointState::Enabled, failing(NOW - 5), "key-1", true),
+        (6, EndpointState::Enabled, failing(NOW - 4), "key-1", false),
+        (7, EndpointState::Enabled, None, "key-2", true),
+        (8, disabled_by(DisabledReason::Requested), None, "key-2", false),
+        (9, EndpointState::Enabled, failing(NOW - 8), "key-1", true),
+    ] {
+        let secret = SecretGeneration { current: 1, previous_until: None, key_id: key.into() };
+        let endpoint = Endpoint { state, failing, secret, ..endpoint(n) };
+        store.add_endpoint(&endpoint, Position::START).await.unwrap();
+        expected.extend(is_expected.then_some(endpoint));
+    }
+    let troubled = async |limit| {
+        let TroubledEndpoints { first, count } = store.troubled_endpoints(at(NOW - 5), "key-1", limit).await.unwrap();
+        assert_eq!(count, 5);
+        first
+    };
+    assert_eq!(troubled(10).await, expected);
+    assert_eq!(troubled(2).await, expected[..2]);
+    change(store, 3, NOW, |it| it.state = EndpointState::Enabled).await;
+    let left = store.troubled_endpoints(at(NOW - 10), "key-2", 10).await.unwrap();
+    let ids: Vec<_> = left.first.iter().map(|it| it.id).collect();
+    assert_eq!(ids, [1, 3, 4, 5, 6, 9].map(endpoint_id));
 }
 
 /// An endpoint with the same id has neither afterwards.

@@ -1,6 +1,8 @@
 //! Contract tests of the queues of endpoints, a part of [`endpoint_contract!`](macro@crate::endpoint_contract).
 
-use paywright_app::{Attempt, AttemptOutcome, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease};
+use paywright_app::{
+    Attempt, AttemptOutcome, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease, WaitingOrders,
+};
 use paywright_domain::{FeedEventType, OrderId};
 use tokio::join;
 use uuid::Uuid;
@@ -398,6 +400,69 @@ pub async fn a_change_of_an_enabled_endpoint_keeps_its_retries(subject: &impl Fe
     change(store, 1, NOW + 1, |it| it.description = "changed".into()).await;
     assert_eq!(lease_all(store, NOW + 99).await, []);
     assert_eq!(next(&lease_only(store, NOW + 100).await), (1, 1, false));
+}
+
+/// Events that are not in queues yet are not among them.
+pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    edited(store, 2, 1).await;
+    append_all(store).await;
+    add_endpoint(store, 2).await;
+    let waiting = async |n| {
+        let WaitingOrders { count, next_attempt_at } = store.waiting_orders(endpoint_id(n)).await.unwrap();
+        (count, next_attempt_at)
+    };
+    assert_eq!(waiting(1).await, (0, None));
+    fill(store).await;
+    assert_eq!(waiting(1).await, (2, Some(at(NOW))));
+    let leased = lease_all(store, NOW).await;
+    for queue in leased.iter().filter(|it| it.endpoint == endpoint_id(1)) {
+        fail(store, queue, NOW + if queue.order == order_id(1) { 50 } else { 20 }).await;
+    }
+    assert_eq!(waiting(1).await, (2, Some(at(NOW + 20))));
+    let queue = lease_only(store, NOW + 20).await;
+    store.release_queues(&[passed(&queue, NOW + 20)]).await.unwrap();
+    assert_eq!(drain(store, NOW + 20).await, [4]);
+    assert_eq!(waiting(1).await, (1, Some(at(NOW + 50))));
+    change(store, 1, NOW, |it| it.state = disabled()).await;
+    assert_eq!(waiting(1).await, (1, None));
+    assert_eq!(waiting(2).await.0, 2, "another endpoint has queues of its own");
+    assert_eq!(waiting(3).await, (0, None));
+}
+
+/// Some orders at a time. What is due earlier stays so.
+pub async fn what_waits_for_an_endpoint_is_made_due(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 1).await;
+    for n in 2..=5 {
+        edited(store, n, 0).await;
+    }
+    append_all(store).await;
+    add_endpoint(store, 2).await;
+    fill(store).await;
+    for queue in lease_all(store, NOW).await {
+        fail(store, &queue, NOW + if queue.order == order_id(5) { 10 } else { 1000 }).await;
+    }
+    let mut after = None;
+    let mut pages = Vec::new();
+    loop {
+        after = store.make_queues_due(endpoint_id(1), after, at(NOW + 20), 2).await.unwrap();
+        pages.push(after);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [Some(order_id(2)), Some(order_id(4)), None]);
+    let due = async |now| {
+        let due = lease_all(store, now).await;
+        let mut due: Vec<_> = due.iter().map(|it| (it.endpoint, it.order, it.tries)).collect();
+        due.sort_unstable();
+        due
+    };
+    let one = endpoint_id(1);
+    assert_eq!(due(NOW + 19).await, [(one, order_id(5), 1), (endpoint_id(2), order_id(5), 1)]);
+    assert_eq!(due(NOW + 20).await, [1, 2, 3, 4].map(|n| (one, order_id(n), 0)));
 }
 
 /// The endpoint was changed after its queue was filled.

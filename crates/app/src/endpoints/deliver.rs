@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use paywright_domain::Timestamp;
 
-use super::health::Report;
+use super::health::{NO_KEY, Report};
 use super::retry::Meaning;
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
@@ -185,26 +185,22 @@ impl Publisher {
         Ok((count, batches))
     }
 
-    /// Warns if there are endpoints, to which nothing can be sent without a key.
+    /// Logs if there are endpoints, to which nothing can be sent without a key.
     async fn warn_without_key(&self) -> Result<(), StoreError> {
         if !self.endpoints.endpoints(None, 1).await?.is_empty() {
-            let sentence = "Webhook endpoints get no events: `webhooks.secret_key` is not set. Their events wait.";
-            self.warnings.warn(sentence.to_owned());
+            self.logged.warn(NO_KEY.to_owned());
         }
         Ok(())
     }
 
     /// Wait of an endpoint's queues, in seconds, if nothing can be sent to it now.
     fn wait_before_sending(&self, endpoint: &Endpoint) -> Option<u32> {
-        let is_signed = self.sender.key_id() == Some(endpoint.secret.key_id.as_str());
-        if !is_signed {
-            self.warnings.warn(format!(
-                "Webhook endpoint {} gets no events: its secret follows from another `webhooks.secret_key`. Set that \
-                 key again, or rotate the endpoint's secret.",
-                endpoint.id
-            ));
-        }
+        let key_id = self.sender.key_id().unwrap_or_default();
+        let is_signed = endpoint.secret.key_id == key_id;
         let is_enabled = endpoint.state == EndpointState::Enabled;
+        if is_enabled && !is_signed {
+            self.logged.warn(endpoint.warning(key_id));
+        }
         (!is_signed || !is_enabled).then_some(UNSIGNED_SECONDS)
     }
 
@@ -301,27 +297,28 @@ impl Publisher {
             return Ok(());
         }
         if let Some(report) = self.change_stored(endpoint.id, change).await? {
-            self.report(endpoint, report);
+            log_report(endpoint, report);
         }
         Ok(())
     }
+}
 
-    /// Tells operators about an endpoint.
-    fn report(&self, endpoint: &Endpoint, report: Option<Report>) {
-        let (id, host) = (endpoint.id, endpoint.url.host());
-        match report {
-            None => {}
-            Some(Report::Failing(since)) => {
-                tracing::error!(endpoint = %id, host, %since, "a webhook endpoint accepts nothing");
-            }
-            Some(Report::Disabled(reason)) => {
-                let reason = reason.name();
-                self.warnings.warn(format!(
-                    "Webhook endpoint {id} at {host} was disabled ({reason}); its events wait until it is enabled."
-                ));
-            }
-            Some(Report::Recovered) => tracing::info!(endpoint = %id, host, "a webhook endpoint accepts events again"),
+/// Logs a report about an endpoint. [`Publisher::warnings`] warns of it as long as it is so.
+fn log_report(endpoint: &Endpoint, report: Option<Report>) {
+    let (id, host) = (endpoint.id, endpoint.url.host());
+    match report {
+        None => {}
+        Some(Report::Failing(since)) => {
+            tracing::error!(endpoint = %id, host, %since, "a webhook endpoint accepts nothing");
         }
+        Some(Report::Disabled(reason)) => {
+            let reason = reason.name();
+            tracing::error!(
+                endpoint = %id, host, reason,
+                "a webhook endpoint was disabled; its events wait until it is enabled"
+            );
+        }
+        Some(Report::Recovered) => tracing::info!(endpoint = %id, host, "a webhook endpoint accepts events again"),
     }
 }
 

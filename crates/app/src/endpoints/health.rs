@@ -3,9 +3,16 @@
 use paywright_domain::Timestamp;
 
 use super::{DisabledReason, Endpoint, EndpointState, Failing};
+use crate::{Publisher, StoreError};
 
 /// Ages of a run of failures at which operators are told of it, in seconds: 1 hour, 1 day, 3 days.
-const TOLD_AFTER_SECONDS: [u32; 3] = [3600, 86_400, 3 * 86_400];
+const TOLD_AFTER_SECONDS: [u32; 3] = [WARNED_AFTER_SECONDS, 86_400, 3 * 86_400];
+
+/// Age of a run of failures from which the operator is warned as long as it goes on, in seconds: 1 hour.
+const WARNED_AFTER_SECONDS: u32 = 3600;
+
+/// Largest number of endpoints that warnings name.
+const WARNINGS_MAX: u16 = 10;
 
 /// Age of a run of failures at which an endpoint is disabled, in seconds: 5 days. A number of failures would disable a
 /// busy endpoint within minutes.
@@ -55,6 +62,48 @@ impl Endpoint {
     fn disabled(&self, reason: DisabledReason, at: Timestamp) -> (Self, Option<Report>) {
         let state = EndpointState::Disabled { reason, at };
         (Self { state, ..self.clone() }, Some(Report::Disabled(reason)))
+    }
+}
+
+impl Publisher {
+    /// Warnings about endpoints for the operator, in whole sentences, as the stored endpoints give reason for them now:
+    /// every process gives the same ones, and none that is out of date.
+    pub async fn warnings(&self) -> Result<Vec<String>, StoreError> {
+        let Some(key_id) = self.sender.key_id() else {
+            let is_any = !self.endpoints.endpoints(None, 1).await?.is_empty();
+            return Ok(is_any.then(|| NO_KEY.to_owned()).into_iter().collect());
+        };
+        let failing_since = self.clock.now().minus_seconds(WARNED_AFTER_SECONDS);
+        let troubled = self.endpoints.troubled_endpoints(failing_since, key_id, WARNINGS_MAX).await?;
+        let named = troubled.first.iter().map(|it| it.warning(key_id));
+        let more = troubled.count.saturating_sub(u32::try_from(troubled.first.len()).unwrap_or(u32::MAX));
+        let rest =
+            (more > 0).then(|| format!("{more} more webhook endpoints get no events, for reasons such as these."));
+        Ok(named.chain(rest).collect())
+    }
+}
+
+/// Warning while webhooks cannot be signed.
+pub(super) const NO_KEY: &str = "Webhook endpoints get no events: `webhooks.secret_key` is not set. Their events wait.";
+
+impl Endpoint {
+    /// Sentence about why the endpoint gets no events, if the service's key is `key_id`.
+    pub(super) fn warning(&self, key_id: &str) -> String {
+        let (id, host) = (self.id, self.url.host());
+        match (self.state, self.failing) {
+            (EndpointState::Disabled { reason, at }, _) => format!(
+                "Webhook endpoint {id} at {host} was disabled at {at} ({}): its events wait until it is enabled.",
+                reason.name()
+            ),
+            (EndpointState::Enabled, _) if self.secret.key_id != key_id => format!(
+                "Webhook endpoint {id} gets no events: its secret follows from another `webhooks.secret_key`. Set that \
+                 key again, or rotate the endpoint's secret."
+            ),
+            (EndpointState::Enabled, Some(failing)) => {
+                format!("Webhook endpoint {id} at {host} accepts nothing since {}: its events wait.", failing.since)
+            }
+            (EndpointState::Enabled, None) => format!("Webhook endpoint {id} at {host} accepts events again."),
+        }
     }
 }
 

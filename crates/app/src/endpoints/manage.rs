@@ -11,11 +11,14 @@ use super::{
 };
 use crate::{
     ATTEMPTS_MAX, FeedPageError, FeedQuery, OutgoingWebhook, Position, Publisher, ResendOutcome, StoreError,
-    StoredEndpoint, UrlNotAllowed, Versioned,
+    StoredEndpoint, UrlNotAllowed, Versioned, WaitingOrders,
 };
 
 /// Type of the event that [`Publisher::send_test_event`] sends. It is not in the feed.
 const TEST_TYPE: &str = "webhook.test";
+
+/// Largest number of queues that are made due in one transaction.
+const MADE_DUE_AT_ONCE: u16 = 5000;
 
 /// Endpoint to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +145,14 @@ impl Publisher {
         self.endpoints.endpoint(id).await?.ok_or(EndpointError::NotFound)
     }
 
+    /// Reads an endpoint, and what waits for it.
+    pub async fn endpoint_with_waiting(
+        &self,
+        id: EndpointId,
+    ) -> Result<(StoredEndpoint, WaitingOrders), EndpointError> {
+        Ok((self.endpoint(id).await?, self.endpoints.waiting_orders(id).await?))
+    }
+
     /// Reads at most `limit` endpoints after the one with the id `after`, the oldest first.
     pub async fn list_endpoints(
         &self,
@@ -196,10 +207,18 @@ impl Publisher {
         .await
     }
 
-    /// Enables an endpoint: it gets every event that it has not received.
+    /// Enables an endpoint: it gets every event that it has not received. Of one that is enabled already, everything
+    /// that waits for a retry becomes due at once, with no failed attempts, and its run of failures ends.
     pub async fn enable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
         let enable = |it| Endpoint { state: EndpointState::Enabled, failing: None, ..it };
         let endpoint = self.change_endpoint(id, enable).await?;
+        let (now, mut after) = (self.clock.now(), None);
+        loop {
+            after = self.endpoints.make_queues_due(id, after, now, MADE_DUE_AT_ONCE).await?;
+            if after.is_none() {
+                break;
+            }
+        }
         self.wake_feed();
         Ok(endpoint)
     }

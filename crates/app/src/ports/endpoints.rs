@@ -34,6 +34,29 @@ pub trait Endpoints: Send + Sync {
     /// enabled, those are due at `now`, with no failed attempts.
     async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Reads at most `limit` endpoints that an operator should look at, in the order of their ids, and the number of all
+    /// of them: those that the service has disabled, those that accept nothing since `failing_since` or longer, and
+    /// enabled ones whose secret follows from another key than `key_id`.
+    async fn troubled_endpoints(
+        &self,
+        failing_since: Timestamp,
+        key_id: &str,
+        limit: u16,
+    ) -> Result<TroubledEndpoints, StoreError>;
+
+    /// Reads what waits in the queues of an endpoint.
+    async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError>;
+
+    /// Goes through at most `limit` queues of an endpoint, in the order of their order ids after `after`, and makes what
+    /// is due later than `now` due at `now`, with no failed attempts. Returns the last order, if there may be more.
+    async fn make_queues_due(
+        &self,
+        id: EndpointId,
+        after: Option<OrderId>,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<OrderId>, StoreError>;
+
     /// Deletes an endpoint with its queues and attempts. Returns whether there was one.
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
 
@@ -101,6 +124,27 @@ pub struct StoredEndpoint {
     pub endpoint: Versioned<Endpoint>,
     /// Position up to which events have been put into its queues.
     pub position: Position,
+}
+
+/// Endpoints that an operator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TroubledEndpoints {
+    /// The first of them.
+    pub first: Vec<Endpoint>,
+    /// Number of all of them.
+    pub count: u32,
+}
+
+/// Largest number of waiting orders that are counted: a larger number is shown as this one.
+pub const WAITING_ORDERS_MAX: u32 = 10_000;
+
+/// What waits in the queues of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WaitingOrders {
+    /// Number of orders with events that wait, at most [`WAITING_ORDERS_MAX`].
+    pub count: u32,
+    /// Time at which the first of them is due; `None` if none waits, or if the endpoint is disabled.
+    pub next_attempt_at: Option<Timestamp>,
 }
 
 /// A queue under a lease.

@@ -437,6 +437,69 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled_and_goes_on_where_it_s
     assert_eq!(it.sent().len() - before, 6, "no event was given up within these days");
 }
 
+/// They are about what is stored: every process gives them, and none that is no longer so.
+#[tokio::test]
+async fn warnings_name_the_endpoints_that_get_no_events() {
+    let it = Published::open().await;
+    let wants = [FeedEventType::OrderPlaced];
+    let (failing, gone) = (it.endpoint(&wants).await, it.endpoint_at("https://gone.example/x", &wants).await);
+    it.sender.answers_by(|webhook| {
+        let is_gone = webhook.url.host() == "gone.example";
+        ScriptedSender::answer(if is_gone { 410 } else { 500 })
+    });
+    it.shop.placed().await;
+    it.deliver().await;
+    let [failing_id, gone_id] = [&failing, &gone].map(|it| it.endpoint.value.id);
+    let warnings = it.publisher.warnings().await.unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with(&format!("Webhook endpoint {gone_id} at gone.example was disabled at")));
+    assert!(warnings[0].contains("(gone)"), "{warnings:?}");
+    it.shop.clock.advance_seconds(HOUR);
+    let warnings = it.another().warnings().await.unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with(&format!("Webhook endpoint {failing_id} at books.example accepts nothing since")));
+    it.publisher.delete_endpoint(gone_id).await.unwrap();
+    it.sender.answers_by(|_| ScriptedSender::answer(200));
+    it.deliver().await;
+    assert_eq!(it.publisher.warnings().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn warnings_name_ten_endpoints_and_count_the_rest() {
+    let it = Published::open().await;
+    for _ in 0..12 {
+        it.endpoint(&[FeedEventType::OrderPlaced]).await;
+    }
+    it.sender.answers_by(|_| ScriptedSender::answer(410));
+    it.shop.placed().await;
+    it.deliver().await;
+    let warnings = it.publisher.warnings().await.unwrap();
+    assert_eq!((warnings.len(), warnings[10].starts_with("2 more webhook endpoints")), (11, true), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn an_enabled_endpoint_that_is_enabled_gets_what_waits_at_once() {
+    let it = Published::open().await;
+    let endpoint = it.endpoint(&[FeedEventType::OrderPlaced]).await;
+    let id = endpoint.endpoint.value.id;
+    it.sender.answers_by(|_| ScriptedSender::answer(500));
+    for _ in 0..3 {
+        it.shop.placed().await;
+    }
+    it.deliver().await;
+    let (failing, waiting) = it.publisher.endpoint_with_waiting(id).await.unwrap();
+    let next_attempt_at = Some(it.shop.clock.now().plus_seconds(5));
+    assert_eq!((waiting.count, waiting.next_attempt_at), (3, next_attempt_at));
+    assert!(failing.endpoint.value.failing.is_some());
+    it.sender.answers_by(|_| ScriptedSender::answer(200));
+    let enabled = it.publisher.enable_endpoint(id).await.unwrap();
+    assert_eq!(enabled.endpoint.value.failing, None);
+    it.deliver().await;
+    assert_eq!(it.sent().len(), 6);
+    let (_, waiting) = it.publisher.endpoint_with_waiting(id).await.unwrap();
+    assert_eq!((waiting.count, waiting.next_attempt_at), (0, None));
+}
+
 #[tokio::test]
 async fn both_secrets_sign_during_a_rotation_and_one_after_it() {
     let it = Published::open().await;

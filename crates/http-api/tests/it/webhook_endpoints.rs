@@ -50,8 +50,10 @@ async fn an_endpoint_is_created_read_listed_changed_and_deleted() {
     assert_eq!(created, expected);
     assert!(created["secret"].as_str().unwrap().starts_with("whsec_"));
     expected.as_object_mut().unwrap().remove("secret");
-    assert_eq!(get(&service, &path).await.body["data"], expected);
     assert_eq!(get(&service, "").await.body["data"], json!({ "endpoints": [expected], "next_cursor": null }));
+    let mut read = expected.clone();
+    read["waiting"] = json!({ "orders": 0, "next_attempt_at": null });
+    assert_eq!(get(&service, &path).await.body["data"], read);
 
     let edit = json!({ "description": "Warehouse", "types": ["order.paid", "refund.changed"] });
     let changed = service.call(Method::PATCH, &format!("{ENDPOINTS}{path}"), &edit).await;
@@ -114,6 +116,32 @@ async fn a_disabled_endpoint_gets_what_it_missed_once_it_is_enabled() {
     deliver(&service).await;
     assert_eq!(sent(&service), ["order.placed"]);
     assert_eq!(get(&service, &path).await.body["data"]["position"], 1);
+}
+
+#[actix_web::test]
+async fn a_failing_endpoint_shows_what_waits_and_gets_it_once_it_is_enabled() {
+    let (service, _) = Service::open().await;
+    let (path, _) = create(&service, json!({ "url": URL })).await;
+    service.sender.will([ScriptedSender::answer(500), ScriptedSender::answer(500)]);
+    for _ in 0..2 {
+        service.placed().await;
+    }
+    deliver(&service).await;
+    let read = get(&service, &path).await.body["data"].clone();
+    assert_eq!(read["waiting"], json!({ "orders": 2, "next_attempt_at": "2025-03-31T09:57:35Z" }));
+    assert_eq!(read["failing_since"], "2025-03-31T09:57:30Z");
+    service.clock.advance_seconds(3600);
+    let warned = async || {
+        let ready = service.send(Method::GET, "/readyz?verbose", &[], b"").await;
+        ready.body["warnings"].as_array().unwrap().clone()
+    };
+    assert!(warned().await[0].as_str().unwrap().contains("accepts nothing since 2025-03-31T09:57:30Z"));
+    let enabled = post(&service, &format!("{path}/enable"), Value::Null).await.body["data"].clone();
+    assert_eq!((&enabled["failing_since"], enabled.get("waiting")), (&Value::Null, None));
+    assert_eq!(warned().await, [Value::Null; 0]);
+    deliver(&service).await;
+    assert_eq!(sent(&service).len(), 4);
+    assert_eq!(get(&service, &path).await.body["data"]["waiting"]["orders"], 0);
 }
 
 #[actix_web::test]

@@ -186,6 +186,8 @@ async fn endpoints_and_events_are_managed_on_the_command_line() {
     receiver.until("the test event arrives", |it| it[0]["type"] == "webhook.test").await;
     let list = printed(&["webhooks", "list"]);
     assert!(list.contains(&url) && list.contains("[order.placed]") && list.contains("enabled  the books"), "{list}");
+    let shown = printed(&["webhooks", "show", &id]);
+    assert!(shown.contains(&url) && shown.contains("orders with events that wait: 0"), "{shown}");
     for (arguments, says) in [
         (["webhooks", "create", "https://ada:hush@books.example/x"].as_slice(), "must have no user name"),
         (&["webhooks", "create", "https://books.example"], "must have a path"),

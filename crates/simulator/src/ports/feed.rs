@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptQuery, DeletedFeedEvents, Endpoint, EndpointId, Endpoints, Feed, FeedAppend, FeedEvent, FeedLease,
     FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint,
-    UnpositionedFact, Versioned,
+    TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -190,6 +190,34 @@ impl Endpoints for ScheduledFeed {
             it.clone().change(endpoint.value.id, changed).await
         };
         self.write("change endpoint", write).await
+    }
+
+    async fn troubled_endpoints(
+        &self,
+        failing_since: Timestamp,
+        key_id: &str,
+        limit: u16,
+    ) -> Result<TroubledEndpoints, StoreError> {
+        self.read("read troubled endpoints", self.store.troubled_endpoints(failing_since, key_id, limit)).await
+    }
+
+    async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
+        self.read("read waiting orders", self.store.waiting_orders(id)).await
+    }
+
+    async fn make_queues_due(
+        &self,
+        id: EndpointId,
+        after: Option<OrderId>,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<OrderId>, StoreError> {
+        let it = self.clone();
+        let write = async move {
+            let made = it.store.make_queues_due(id, after, now, limit);
+            it.clone().done(made, |books, _| books.note_change()).await
+        };
+        self.write("make queues due", write).await
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptQuery, Endpoint, EndpointId, EndpointState, Endpoints, Lease, LeasedQueue, Position, QueueNext,
-    QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, UnpositionedFact, Versioned,
+    Attempt, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, Endpoints, Lease, LeasedQueue,
+    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
+    UnpositionedFact, Versioned, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -41,10 +42,17 @@ struct QueueRow {
 
 impl QueueRow {
     const fn new(done: Position) -> Self {
-        let (next_due_at, resend_due_at) = (None, None);
-        let (tries, resend_tries, taken) = (0, 0, 0);
-        let (last, resends) = (done, Vec::new());
-        Self { done, last, next_due_at, tries, resends, resend_due_at, resend_tries, taken, held: None }
+        Self {
+            done,
+            last: done,
+            next_due_at: None,
+            tries: 0,
+            resends: Vec::new(),
+            resend_due_at: None,
+            resend_tries: 0,
+            taken: 0,
+            held: None,
+        }
     }
 
     /// Whether an event of the range is left.
@@ -106,6 +114,40 @@ impl EndpointTables {
             }
         }
         Ok(())
+    }
+
+    fn troubled(&self, failing_since: Timestamp, key_id: &str, limit: u16) -> TroubledEndpoints {
+        let is_troubled = |it: &&Endpoint| match it.state {
+            EndpointState::Disabled { reason, .. } => reason != DisabledReason::Requested,
+            EndpointState::Enabled => {
+                it.failing.is_some_and(|it| it.since <= failing_since) || it.secret.key_id != key_id
+            }
+        };
+        let mut first: Vec<_> = self.endpoints.values().map(|it| &it.endpoint.value).filter(is_troubled).collect();
+        let count = u32::try_from(first.len()).unwrap_or(u32::MAX);
+        first.truncate(usize::from(limit));
+        TroubledEndpoints { first: first.into_iter().cloned().collect(), count }
+    }
+
+    fn waiting(&self, id: EndpointId) -> WaitingOrders {
+        let rows = || self.queues.iter().filter(move |((endpoint, _), _)| *endpoint == id).map(|(_, row)| row);
+        let count = u32::try_from(rows().count()).unwrap_or(u32::MAX).min(WAITING_ORDERS_MAX);
+        WaitingOrders { count, next_attempt_at: rows().filter_map(QueueRow::due_at).min() }
+    }
+
+    fn make_due(&mut self, id: EndpointId, after: Option<OrderId>, now: Timestamp, limit: u16) -> Option<OrderId> {
+        let is_next = |(endpoint, order): &(EndpointId, OrderId)| *endpoint == id && Some(*order) > after;
+        let page = self.queues.iter_mut().filter(|(key, _)| is_next(key)).take(usize::from(limit));
+        let (mut count, mut last) = (0, None);
+        for ((_, order), row) in page {
+            if row.next_due_at > Some(now) || row.resend_due_at > Some(now) {
+                (row.next_due_at, row.tries) = (row.next_due_at.min(Some(now)), 0);
+                (row.resend_due_at, row.resend_tries) = (row.resend_due_at.min(Some(now)), 0);
+            }
+            count += 1;
+            last = Some(*order);
+        }
+        last.filter(|_| count >= limit)
     }
 
     fn delete(&mut self, id: EndpointId) -> bool {
@@ -301,6 +343,29 @@ impl Endpoints for MemoryStore {
     async fn change_endpoint(&self, endpoint: &Versioned<Endpoint>, now: Timestamp) -> Result<(), StoreError> {
         let endpoint = endpoint.clone();
         self.write(move |it| it.endpoints.change(&endpoint, now))
+    }
+
+    async fn troubled_endpoints(
+        &self,
+        failing_since: Timestamp,
+        key_id: &str,
+        limit: u16,
+    ) -> Result<TroubledEndpoints, StoreError> {
+        Ok(self.read(|it| it.endpoints.troubled(failing_since, key_id, limit)))
+    }
+
+    async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
+        Ok(self.read(|it| it.endpoints.waiting(id)))
+    }
+
+    async fn make_queues_due(
+        &self,
+        id: EndpointId,
+        after: Option<OrderId>,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Option<OrderId>, StoreError> {
+        Ok(self.write(move |it| it.endpoints.make_due(id, after, now, limit)))
     }
 
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError> {

@@ -21,7 +21,9 @@ use body::{
     AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, overlap_seconds, replay_after,
     resend_position,
 };
-use view::{AttemptView, AttemptsView, EndpointView, EndpointsView, NewSecretView, ResendView};
+use view::{
+    AttemptView, AttemptsView, EndpointView, EndpointWithWaitingView, EndpointsView, NewSecretView, ResendView,
+};
 
 fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
     Uuid::try_parse(text).map(EndpointId).map_err(|_| {
@@ -61,11 +63,12 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     Ok(success(StatusCode::OK, "Webhook endpoints", EndpointsView::of(&found, limit, api.app.now())))
 }
 
-/// `GET /webhook_endpoints/{endpoint}`: one endpoint.
+/// `GET /webhook_endpoints/{endpoint}`: one endpoint, and what waits for it.
 pub(crate) async fn read(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksRead).await?;
-    let found = api.publisher.endpoint(id).await?;
-    Ok(shown(&api, &found, "Webhook endpoint"))
+    let (found, waiting) = api.publisher.endpoint_with_waiting(id).await?;
+    let view = EndpointWithWaitingView::of(&found, waiting, api.app.now());
+    Ok(success(StatusCode::OK, "Webhook endpoint", view))
 }
 
 /// `PATCH /webhook_endpoints/{endpoint}`: changes the given fields.
@@ -110,7 +113,7 @@ pub(crate) async fn disable(api: Data<Api>, request: HttpRequest, id: Path<Strin
     Ok(shown(&api, &disabled, "Webhook endpoint disabled successfully"))
 }
 
-/// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position.
+/// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position, at once.
 pub(crate) async fn enable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
     let enabled = api.publisher.enable_endpoint(id).await?;

@@ -1,6 +1,6 @@
 //! JSON views of endpoints of outgoing webhooks, and of attempts to deliver to them.
 
-use paywright_app::{Attempt, DisabledReason, EndpointState, NewSecret, SendErrorClass, StoredEndpoint};
+use paywright_app::{Attempt, DisabledReason, EndpointState, NewSecret, SendErrorClass, StoredEndpoint, WaitingOrders};
 use paywright_domain::{FeedEventType, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -50,6 +50,29 @@ impl<'a> EndpointView<'a> {
             created_at: endpoint.created_at.to_string(),
             previous_secret_until: endpoint.secret.previous_until.filter(|it| now < *it).map(|it| it.to_string()),
         }
+    }
+}
+
+/// Endpoint, and what waits for it.
+#[derive(Serialize)]
+pub(super) struct EndpointWithWaitingView<'a> {
+    #[serde(flatten)]
+    endpoint: EndpointView<'a>,
+    waiting: WaitingView,
+}
+
+#[derive(Serialize)]
+struct WaitingView {
+    /// Number of orders; that of the largest number that is counted means that many or more.
+    orders: u32,
+    next_attempt_at: Option<String>,
+}
+
+impl<'a> EndpointWithWaitingView<'a> {
+    pub(super) fn of(stored: &'a StoredEndpoint, waiting: WaitingOrders, now: Timestamp) -> Self {
+        let next_attempt_at = waiting.next_attempt_at.map(|it| it.to_string());
+        let waiting = WaitingView { orders: waiting.count, next_attempt_at };
+        Self { endpoint: EndpointView::of(stored, now), waiting }
     }
 }
 
