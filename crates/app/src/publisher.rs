@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use paywright_domain::Timestamp;
 use uuid::Uuid;
 
 use crate::endpoints::InDelivery;
@@ -41,6 +42,8 @@ pub struct Publisher {
     pub(crate) warnings: Arc<Warnings>,
     /// Warnings that are only logged, each once: what they are about is stored.
     pub(crate) logged: Arc<Warnings>,
+    /// Time at which a process without a key last read whether there is an endpoint.
+    pub(crate) looked_without_key: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Publisher {
@@ -48,9 +51,20 @@ impl Publisher {
     pub fn new(ports: PublisherPorts) -> Self {
         let PublisherPorts { feed, endpoints, sender, clock, ids, waker } = ports;
         let owner = ids.lease_owner();
-        let (feed_state, in_delivery, warnings) = (Arc::default(), Arc::default(), Arc::default());
-        let logged = Arc::default();
-        Self { feed, endpoints, sender, clock, ids, waker, owner, feed_state, in_delivery, warnings, logged }
+        Self {
+            feed,
+            endpoints,
+            sender,
+            clock,
+            ids,
+            waker,
+            owner,
+            feed_state: Arc::default(),
+            in_delivery: Arc::default(),
+            warnings: Arc::default(),
+            logged: Arc::default(),
+            looked_without_key: Arc::default(),
+        }
     }
 
     /// Use cases whose warnings are among those of `app` ([`App::warnings`]).

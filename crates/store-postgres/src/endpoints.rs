@@ -231,8 +231,11 @@ impl PreparedStatement for AddAttempts {
         text!(
             "INSERT INTO webhook_attempts (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, ",
             "status, error, answer, outcome) ",
-            "SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], ",
-            "$7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[]) ON CONFLICT DO NOTHING"
+            "SELECT it.* FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], ",
+            "$7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[]) AS it (endpoint_id, at, ",
+            "event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome) ",
+            "WHERE (SELECT true FROM webhook_endpoints AS endpoint WHERE endpoint.id = it.endpoint_id LIMIT 1) ",
+            "ON CONFLICT DO NOTHING"
         )
     }
 

@@ -207,6 +207,7 @@ async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
 async fn an_answer_with_a_zero_character_is_stored() {
     let database = migrated().await;
     let store = open(&database).await;
+    store.add_endpoint(&endpoint(1), Position::START).await.unwrap();
     let attempt = Attempt {
         endpoint: endpoint_id(1),
         at: at(NOW),

@@ -256,9 +256,13 @@ impl AttemptRow {
     }
 }
 
-/// Stores an attempt. One that is stored already stays unchanged.
+/// Stores an attempt, unless its endpoint was deleted. One that is stored already stays unchanged.
 pub(crate) fn add_attempt(db: &mut SqliteConnection, attempt: &Attempt) -> Result<(), Failure> {
     let row = AttemptRow::of(attempt);
+    let endpoint = webhook_endpoints::table.find(&row.endpoint_id).select(webhook_endpoints::version);
+    if endpoint.first::<i64>(db).optional()?.is_none() {
+        return Ok(());
+    }
     diesel::insert_into(webhook_attempts::table).values(&row).on_conflict_do_nothing().execute(db)?;
     Ok(())
 }

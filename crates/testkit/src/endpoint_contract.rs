@@ -239,14 +239,19 @@ pub async fn an_endpoint_is_deleted_with_its_queues_and_attempts(subject: &impl 
     for n in [1, 2] {
         store.add_attempt(&attempt(n, NOW, 1, AttemptOutcome::Failed)).await.unwrap();
     }
+    let leased = lease_all(store, NOW).await;
+    let late = leased.iter().find(|it| it.endpoint == endpoint_id(1)).expect("a queue of the endpoint is leased");
     assert!(store.delete_endpoint(endpoint_id(1)).await.unwrap());
     assert!(!store.delete_endpoint(endpoint_id(1)).await.unwrap());
     assert_eq!(store.endpoint(endpoint_id(1)).await.unwrap(), None);
+    // A delivery was under way.
+    fail(store, late, NOW + 5).await;
+    store.add_attempt(&attempt(1, NOW, 2, AttemptOutcome::Failed)).await.unwrap();
     store.add_endpoint(&endpoint(1), Position(3)).await.unwrap();
     fill(store).await;
     assert_eq!(store.attempts(&attempts_of(1)).await.unwrap(), []);
     assert_eq!(store.attempts(&attempts_of(2)).await.unwrap().len(), 1);
-    let leased = lease_all(store, NOW).await;
+    let leased = lease_all(store, NOW + 60).await;
     assert_eq!(leased.iter().map(|it| it.endpoint).collect::<Vec<_>>(), [endpoint_id(2)]);
 }
 
@@ -261,6 +266,7 @@ pub async fn attempts_are_read_from_the_newest_on(subject: &impl FeedSubject) {
     {
         expected.push(attempt(1, NOW + time, event, outcome));
     }
+    add_endpoint(store, 2).await;
     for attempt in expected.iter().chain([&attempt(2, NOW, 9, failed)]) {
         store.add_attempt(attempt).await.unwrap();
     }
@@ -309,6 +315,9 @@ pub async fn an_attempt_is_read_unchanged(subject: &impl FeedSubject) {
 /// The attempts of all endpoints are deleted together.
 pub async fn attempts_are_deleted_by_age_and_limit(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
+    for n in [1, 2] {
+        add_endpoint(store, n).await;
+    }
     for (n, time) in [(1, 0), (1, 1), (2, 2), (2, 3), (1, 4)] {
         store.add_attempt(&attempt(n, NOW + time, 1, AttemptOutcome::Delivered)).await.unwrap();
     }

@@ -43,6 +43,9 @@ const BUSY_FAILING_SECONDS: u32 = 15;
 /// follows from.
 const UNSIGNED_SECONDS: u32 = 300;
 
+/// Interval in which a process without a key reads whether there is an endpoint, in seconds.
+const WITHOUT_KEY_SECONDS: u32 = 60;
+
 /// Longest time that an attempt takes, in seconds.
 const ATTEMPT_SECONDS_MAX: u32 = 30;
 
@@ -185,8 +188,18 @@ impl Publisher {
         Ok((count, batches))
     }
 
-    /// Logs if there are endpoints, to which nothing can be sent without a key.
+    /// Logs if there are endpoints, to which nothing can be sent without a key. Reads them at most once in
+    /// [`WITHOUT_KEY_SECONDS`].
     async fn warn_without_key(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let is_soon = |last: Timestamp| now < last.plus_seconds(WITHOUT_KEY_SECONDS);
+        {
+            let mut last = self.looked_without_key.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(is_soon) {
+                return Ok(());
+            }
+            *last = Some(now);
+        }
         if !self.endpoints.endpoints(None, 1).await?.is_empty() {
             self.logged.warn(NO_KEY.to_owned());
         }

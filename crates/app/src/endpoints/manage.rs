@@ -112,7 +112,7 @@ impl Publisher {
     /// Longest time for which the secret before a rotation goes on signing, in seconds: 7 days.
     pub const SECRET_OVERLAP_SECONDS_MAX: u32 = 7 * 86_400;
 
-    /// Creates an endpoint.
+    /// Creates an endpoint. It is deleted again if events after its position were deleted meanwhile.
     pub async fn create_endpoint(&self, new: NewEndpoint) -> Result<NewSecret, EndpointError> {
         let NewEndpoint { url, description, types, after } = new;
         let key_id = self.sender.key_id().ok_or(EndpointError::NotConfigured)?.to_owned();
@@ -133,9 +133,15 @@ impl Publisher {
             state: EndpointState::Enabled,
             failing: None,
         };
-        self.endpoints.add_endpoint(&endpoint, position).await?;
-        self.wake_feed();
         let id = endpoint.id;
+        self.endpoints.add_endpoint(&endpoint, position).await?;
+        if let Some(after) = after
+            && let Err(deleted) = self.feed.feed_range().await?.resolve(after)
+        {
+            self.endpoints.delete_endpoint(id).await?;
+            return Err(deleted.into());
+        }
+        self.wake_feed();
         tracing::info!(endpoint = %id, host = endpoint.url.host(), "a webhook endpoint was created");
         Ok(NewSecret { endpoint: self.endpoint(id).await?, secret: self.sender.secret(id, 1) })
     }
@@ -275,13 +281,16 @@ impl Publisher {
         }
     }
 
-    /// Sends an endpoint every event after `after`, again if it has received it before.
+    /// Sends an endpoint every event after `after`, again if it has received it before. If some of these are deleted
+    /// because of their age meanwhile, that is the answer, and the rest is sent.
     pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
-        let after = self.feed.feed_range().await?.resolve(after)?;
-        if !self.endpoints.set_endpoint_position(id, after).await? {
+        let from = self.feed.feed_range().await?.resolve(after)?;
+        if !self.endpoints.set_endpoint_position(id, from).await? {
             return Err(EndpointError::NotFound);
         }
         self.wake_feed();
+        // From the write on, the endpoint's position holds the events after it.
+        self.feed.feed_range().await?.resolve(after)?;
         self.endpoint(id).await
     }
 

@@ -76,7 +76,7 @@ pub trait Endpoints: Send + Sync {
     async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError>;
 
     /// Stores attempts, and ends the leases of their queues. Of a queue that is no longer under this lease, only the
-    /// attempt is stored. A queue of a disabled endpoint is due at no time.
+    /// attempt is stored; of an endpoint that was deleted, nothing. A queue of a disabled endpoint is due at no time.
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError>;
 
     /// Puts an event at the end of the resends of its order's queue, due at `now` unless another one is before it.
@@ -89,7 +89,7 @@ pub trait Endpoints: Send + Sync {
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError>;
 
-    /// Stores an attempt that belongs to no queue.
+    /// Stores an attempt that belongs to no queue, unless its endpoint was deleted.
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
 
     /// Reads attempts, the newest first.

@@ -215,7 +215,9 @@ impl EndpointTables {
     }
 
     fn release(&mut self, release: &QueueRelease) {
-        self.attempts.extend(release.attempt.clone());
+        if let Some(attempt) = &release.attempt {
+            self.add_attempt(attempt);
+        }
         let key = (release.endpoint, release.order);
         let Some(row) = self.queues.get_mut(&key) else { return };
         if row.held.is_none_or(|it| it.by != release.owner) || row.taken != release.taken {
@@ -238,6 +240,12 @@ impl EndpointTables {
         }
         if row.is_drained() {
             self.queues.remove(&key);
+        }
+    }
+
+    fn add_attempt(&mut self, attempt: &Attempt) {
+        if self.endpoints.contains_key(&attempt.endpoint) {
+            self.attempts.push(attempt.clone());
         }
     }
 
@@ -403,7 +411,7 @@ impl Endpoints for MemoryStore {
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {
         let attempt = attempt.clone();
-        self.write(move |it| it.endpoints.attempts.push(attempt.clone()));
+        self.write(move |it| it.endpoints.add_attempt(&attempt));
         Ok(())
     }
 

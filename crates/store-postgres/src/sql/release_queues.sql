@@ -59,11 +59,12 @@ WITH released AS MATERIALIZED (
     INSERT INTO webhook_attempts (
         endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome
     )
-    SELECT *
+    SELECT it.*
     FROM unnest(
         $10::uuid[], $11::timestamptz[], $12::uuid[], $13::text[], $14::bigint[], $15::uuid[], $16::bigint[],
         $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[]
-    )
+    ) AS it (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome)
+    WHERE (SELECT true FROM webhook_endpoints AS endpoint WHERE endpoint.id = it.endpoint_id LIMIT 1)
     ON CONFLICT DO NOTHING
 )
 SELECT FROM held
