@@ -77,8 +77,8 @@ pub use place_order::{IdempotentRequest, PlaceOrderError, PlacedOrder};
 pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{
-    Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint, TroubledEndpoints,
-    WAITING_ORDERS_MAX, WaitingOrders,
+    DueQueue, Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
+    TroubledEndpoints, WAITING_ORDERS_MAX, WaitingOrders,
 };
 pub use ports::feed::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,

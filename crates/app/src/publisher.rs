@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use paywright_domain::Timestamp;
 use uuid::Uuid;
 
-use crate::endpoints::InDelivery;
+use crate::endpoints::{DueWalk, InDelivery};
 use crate::feed::FeedState;
 use crate::warnings::Warnings;
 use crate::{App, Clock, Endpoints, Feed, Ids, WebhookSender, WorkerWaker};
@@ -39,6 +39,7 @@ pub struct Publisher {
     pub(crate) owner: Uuid,
     pub(crate) feed_state: Arc<FeedState>,
     pub(crate) in_delivery: Arc<InDelivery>,
+    pub(crate) walk: Arc<Mutex<DueWalk>>,
     pub(crate) warnings: Arc<Warnings>,
     /// Warnings that are only logged, each once: what they are about is stored.
     pub(crate) logged: Arc<Warnings>,
@@ -61,6 +62,7 @@ impl Publisher {
             owner,
             feed_state: Arc::default(),
             in_delivery: Arc::default(),
+            walk: Arc::default(),
             warnings: Arc::default(),
             logged: Arc::default(),
             looked_without_key: Arc::default(),

@@ -4,7 +4,8 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    EndpointId, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_ORDERS_MAX, WaitingOrders,
+    DueQueue, EndpointId, Lease, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_ORDERS_MAX,
+    WaitingOrders,
 };
 use paywright_domain::OrderId;
 use uuid::Uuid;
@@ -52,8 +53,96 @@ impl PreparedStatement for FollowEndpoints {
     }
 }
 
+/// Columns of a due queue.
+type DueColumns = (Timestamptz, SqlUuid, SqlUuid);
+
+/// Query for due queues of all endpoints (`due_queues.sql`).
+pub(crate) struct DueQueues {
+    claim: Claim,
+    after: (PgTimestamp, Uuid, Uuid),
+}
+
+impl DueQueues {
+    pub(crate) fn of(lease: &Lease, after: Option<DueQueue>) -> Self {
+        let start = (PgTimestamp(i64::MIN), Uuid::nil(), Uuid::nil());
+        let after = after.map_or(start, |it| (pg_time(it.due_at), it.endpoint.0, it.order.0));
+        Self { claim: Claim::of(lease), after }
+    }
+}
+
+impl PreparedStatement for DueQueues {
+    type Id = Self;
+    type Columns = DueColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/due_queues.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<Timestamptz, _>(&self.after.0)?;
+        to.value::<SqlUuid, _>(&self.after.1)?;
+        to.value::<SqlUuid, _>(&self.after.2)?;
+        to.value::<Timestamptz, _>(&self.claim.now)?;
+        to.value::<Timestamptz, _>(&self.claim.until_max)?;
+        to.value::<BigInt, _>(&self.claim.limit)
+    }
+}
+
+/// Query for due queues of one endpoint (`due_queues_of_endpoint.sql`).
+pub(crate) struct DueQueuesOfEndpoint {
+    pub(crate) claim: Claim,
+    pub(crate) endpoint: Uuid,
+}
+
+impl PreparedStatement for DueQueuesOfEndpoint {
+    type Id = Self;
+    type Columns = DueColumns;
+
+    fn text() -> &'static Text {
+        text!(include_str!("sql/due_queues_of_endpoint.sql"))
+    }
+
+    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
+        to.value::<SqlUuid, _>(&self.endpoint)?;
+        to.value::<Timestamptz, _>(&self.claim.now)?;
+        to.value::<Timestamptz, _>(&self.claim.until_max)?;
+        to.value::<BigInt, _>(&self.claim.limit)
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct DueRow {
+    due_at: PgTimestamp,
+    endpoint: Uuid,
+    order: Uuid,
+}
+
+impl DueRow {
+    pub(crate) fn restore(self) -> Result<DueQueue, Failure> {
+        Ok(DueQueue {
+            due_at: Column("webhook_queues", "due_at").time(self.due_at)?,
+            endpoint: EndpointId(self.endpoint),
+            order: OrderId(self.order),
+        })
+    }
+}
+
 /// Statement that leases due queues (`lease_queues.sql`).
-pub(crate) struct LeaseQueues(pub(crate) Claim);
+pub(crate) struct LeaseQueues {
+    claim: Claim,
+    endpoints: Vec<Uuid>,
+    orders: Vec<Uuid>,
+}
+
+impl LeaseQueues {
+    pub(crate) fn of(lease: &Lease, queues: &[DueQueue]) -> Self {
+        Self {
+            claim: Claim::of(lease),
+            endpoints: queues.iter().map(|it| it.endpoint.0).collect(),
+            orders: queues.iter().map(|it| it.order.0).collect(),
+        }
+    }
+}
 
 impl PreparedStatement for LeaseQueues {
     type Id = Self;
@@ -64,9 +153,12 @@ impl PreparedStatement for LeaseQueues {
     }
 
     fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.0.now)?;
-        to.value::<Timestamptz, _>(&self.0.until_max)?;
-        self.0.bind_taken(to)
+        to.value::<Array<SqlUuid>, _>(&self.endpoints)?;
+        to.value::<Array<SqlUuid>, _>(&self.orders)?;
+        to.value::<Timestamptz, _>(&self.claim.now)?;
+        to.value::<Timestamptz, _>(&self.claim.until_max)?;
+        to.value::<SqlUuid, _>(&self.claim.owner)?;
+        to.value::<Timestamptz, _>(&self.claim.until)
     }
 }
 

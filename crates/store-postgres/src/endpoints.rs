@@ -5,15 +5,15 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    Attempt, AttemptOutcome, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueRelease,
-    ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WaitingOrders,
+    Attempt, AttemptOutcome, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position,
+    QueueRelease, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::delivery::{
-    FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, MakeQueuesDue, ReleaseQueues, Resend, ResendRow, Waiting,
-    WaitingRow,
+    DueQueues, DueQueuesOfEndpoint, DueRow, FillQueues, FollowEndpoints, LeaseQueues, LeasedQueueRow, MakeQueuesDue,
+    ReleaseQueues, Resend, ResendRow, Waiting, WaitingRow,
 };
 use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns, EndpointRow, StoredEndpointColumns};
 use crate::failure::Failure;
@@ -397,8 +397,21 @@ impl Endpoints for PostgresStore {
         Ok(followed.into_iter().chain(filled).any(|is_left| is_left))
     }
 
-    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
-        let rows: Result<Vec<LeasedQueueRow>, Failure> = self.written(LeaseQueues(Claim::of(lease))).await;
+    async fn due_queues(
+        &self,
+        lease: &Lease,
+        after: Option<DueQueue>,
+        of: Option<EndpointId>,
+    ) -> Result<Vec<DueQueue>, StoreError> {
+        let rows: Result<Vec<DueRow>, Failure> = match of {
+            None => self.rows(DueQueues::of(lease, after)).await,
+            Some(id) => self.rows(DueQueuesOfEndpoint { claim: Claim::of(lease), endpoint: id.0 }).await,
+        };
+        rows.and_then(|rows| rows.into_iter().map(DueRow::restore).collect()).map_err(Failure::of_read)
+    }
+
+    async fn lease_queues(&self, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, StoreError> {
+        let rows: Result<Vec<LeasedQueueRow>, Failure> = self.written(LeaseQueues::of(lease, queues)).await;
         Ok(readable(rows.map_err(Failure::of_write)?.into_iter().map(LeasedQueueRow::restore)))
     }
 

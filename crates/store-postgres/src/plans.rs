@@ -6,7 +6,10 @@ use tokio_postgres::Client;
 
 use crate::PostgresStore;
 use crate::connect::SESSION;
-use crate::delivery::{FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend, Waiting};
+use crate::delivery::{
+    DueQueues, DueQueuesOfEndpoint, FillQueues, FollowEndpoints, LeaseQueues, MakeQueuesDue, ReleaseQueues, Resend,
+    Waiting,
+};
 use crate::endpoints::{ChangeEndpoint, DeleteAttempts};
 use crate::feed::{AppendToFeed, DeleteFeedEvents, Events, EventsOfOrder, UnpositionedFacts};
 use crate::statement::PreparedStatement;
@@ -69,6 +72,8 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         prepare::<DeleteFeedEvents>(&db, "delete_events").await;
         prepare::<FillQueues>(&db, "fill").await;
         prepare::<FollowEndpoints>(&db, "follow").await;
+        prepare::<DueQueues>(&db, "due").await;
+        prepare::<DueQueuesOfEndpoint>(&db, "due_of_endpoint").await;
         prepare::<LeaseQueues>(&db, "lease").await;
         prepare::<ReleaseQueues>(&db, "release").await;
         prepare::<Resend>(&db, "resend").await;
@@ -84,7 +89,9 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("delete_events", "now(), 1000", "queues_of_an_order"),
             ("fill", "1000, now()", "endpoints_by_position"),
             ("follow", "now()", "webhook_endpoints_pkey"),
-            ("lease", &format!("now(), now(), 100, {ID}, now()"), "queues_by_time"),
+            ("due", &format!("now(), {ID}, {ID}, now(), now(), 256"), "queues_by_time"),
+            ("due_of_endpoint", &format!("{ID}, now(), now(), 8"), "queues_of_an_endpoint"),
+            ("lease", &format!("'{{}}', '{{}}', now(), now(), {ID}, now()"), "webhook_queues_pkey"),
             (
                 "release",
                 "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \

@@ -68,7 +68,7 @@ statement!(RecordEvent<'_> => (), include_str!("sql/record_event.sql"), self {
 /// Parameters of a lease, with PostgreSQL's timestamps.
 pub(crate) struct Claim {
     pub(crate) now: PgTimestamp,
-    limit: i64,
+    pub(crate) limit: i64,
     pub(crate) owner: Uuid,
     pub(crate) until: PgTimestamp,
     pub(crate) until_max: PgTimestamp,

@@ -52,7 +52,8 @@ async fn fill(store: &PostgresStore) {
 
 /// Delivers what is due, and returns the number of events.
 async fn deliver(store: &PostgresStore, owner: u128, delivered: &Delivered) -> usize {
-    let queues = store.lease_queues(&lease(owner)).await.unwrap();
+    let due = store.due_queues(&lease(owner), None, None).await.unwrap();
+    let queues = store.lease_queues(&lease(owner), &due).await.unwrap();
     let mut releases = Vec::new();
     for queue in &queues {
         assert_eq!(queue.next.as_ref().map(|it| it.position), Some(queue.position));
@@ -193,7 +194,7 @@ async fn the_queues_of_a_large_backlog_follow_their_endpoint_in_steps() {
     let reason = DisabledReason::Gone;
     change(EndpointState::Disabled { reason, at: at(NOW) }).await;
     assert_eq!(due().await, 15_000);
-    assert_eq!(store.lease_queues(&lease(1)).await.unwrap(), []);
+    assert_eq!(store.due_queues(&lease(1), None, None).await.unwrap(), []);
     while store.fill_queues(at(NOW), 10).await.unwrap() {}
     assert_eq!(due().await, 0);
     change(EndpointState::Enabled).await;

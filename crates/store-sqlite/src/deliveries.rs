@@ -5,11 +5,11 @@ mod plan;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
-    Attempt, AttemptQuery, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
-    RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned, WAITING_ORDERS_MAX,
-    WaitingOrders,
+    Attempt, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext,
+    QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned,
+    WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -82,9 +82,23 @@ impl Endpoints for SqliteStore {
         self.writer.run(move |db| fill(db, now, events)).await
     }
 
-    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
+    async fn due_queues(
+        &self,
+        lease: &Lease,
+        after: Option<DueQueue>,
+        of: Option<EndpointId>,
+    ) -> Result<Vec<DueQueue>, StoreError> {
         let lease = *lease;
-        self.writer.run(move |db| self::lease(db, &lease)).await
+        self.read(move |db| match of {
+            None => due(db, &lease, after),
+            Some(id) => due_of(db, &lease, id),
+        })
+        .await
+    }
+
+    async fn lease_queues(&self, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, StoreError> {
+        let (lease, queues) = (*lease, queues.to_vec());
+        self.writer.run(move |db| self::lease(db, &lease, &queues)).await
     }
 
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError> {
@@ -180,16 +194,79 @@ fn fill(db: &mut SqliteConnection, now: Timestamp, events: u16) -> Result<bool, 
     is_behind(db)
 }
 
-/// Reads the queues to lease, with the first resend of each if it is due, else with the next event.
+/// Reads queues that are due after a place, in the order of their due times.
+const DUE: &str = "
+    SELECT due_at, endpoint_id, order_id FROM webhook_queues
+    WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
+        AND (due_at, endpoint_id, order_id) > (?4, ?5, ?6)
+    ORDER BY due_at, endpoint_id, order_id LIMIT ?3";
+
+/// Reads queues of one endpoint that are due, in the order of their due times.
+const DUE_OF_ENDPOINT: &str = "
+    SELECT due_at, endpoint_id, order_id FROM webhook_queues
+    WHERE endpoint_id = ?4 AND due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
+    ORDER BY due_at LIMIT ?3";
+
+/// Row of [`DUE`] and [`DUE_OF_ENDPOINT`].
+#[derive(QueryableByName)]
+struct DueQueueRow {
+    #[diesel(sql_type = BigInt)]
+    due_at: i64,
+    #[diesel(sql_type = Binary)]
+    endpoint_id: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    order_id: Vec<u8>,
+}
+
+impl DueQueueRow {
+    fn restore(&self) -> Result<DueQueue, Failure> {
+        let column = |name| Column("webhook_queues", name);
+        Ok(DueQueue {
+            due_at: column("due_at").time(self.due_at)?,
+            endpoint: EndpointId(column("endpoint_id").uuid(&self.endpoint_id)?),
+            order: OrderId(column("order_id").uuid(&self.order_id)?),
+        })
+    }
+}
+
+fn due(db: &mut SqliteConnection, lease: &Lease, after: Option<DueQueue>) -> Result<Vec<DueQueue>, Failure> {
+    let key = |it: uuid::Uuid| it.as_bytes().to_vec();
+    let after = after.map(|it| (it.due_at.unix_micros(), key(it.endpoint.0), key(it.order.0)));
+    let (at, endpoint, order) = after.unwrap_or((i64::MIN, Vec::new(), Vec::new()));
+    let rows: Vec<DueQueueRow> = diesel::sql_query(DUE)
+        .bind::<BigInt, _>(lease.now.unix_micros())
+        .bind::<BigInt, _>(lease.until_max().unix_micros())
+        .bind::<BigInt, _>(i64::from(lease.limit))
+        .bind::<BigInt, _>(at)
+        .bind::<Binary, _>(endpoint)
+        .bind::<Binary, _>(order)
+        .load(db)?;
+    rows.iter().map(DueQueueRow::restore).collect()
+}
+
+fn due_of(db: &mut SqliteConnection, lease: &Lease, id: EndpointId) -> Result<Vec<DueQueue>, Failure> {
+    let rows: Vec<DueQueueRow> = diesel::sql_query(DUE_OF_ENDPOINT)
+        .bind::<BigInt, _>(lease.now.unix_micros())
+        .bind::<BigInt, _>(lease.until_max().unix_micros())
+        .bind::<BigInt, _>(i64::from(lease.limit))
+        .bind::<Binary, _>(id.0.as_bytes().as_slice())
+        .load(db)?;
+    rows.iter().map(DueQueueRow::restore).collect()
+}
+
+/// Reads the queues to lease, of those in a JSON array of keys, with the first resend of each if it is due, else with the
+/// next event.
 fn lease_sql() -> String {
     format!(
         "SELECT queue.endpoint_id AS endpoint_id, queue.order_id AS order_id, queue.done AS done, queue.last AS last,
              queue.resend AS resend, iif(queue.resend IS NULL, queue.tries, queue.resend_tries) AS tries,
              queue.taken AS taken, queue.due_at AS due_at, {EVENT_COLUMNS}
          FROM (
-             SELECT *, iif(resend_due_at <= ?1, json_extract(resends, '$[0]'), NULL) AS resend FROM webhook_queues
-             WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1 OR leased_until > ?2)
-             ORDER BY due_at, endpoint_id, order_id LIMIT ?3
+             SELECT it.*, iif(it.resend_due_at <= ?1, json_extract(it.resends, '$[0]'), NULL) AS resend
+             FROM json_each(?3)
+             CROSS JOIN webhook_queues AS it ON it.endpoint_id = unhex(json_each.value ->> 0)
+                 AND it.order_id = unhex(json_each.value ->> 1)
+             WHERE it.due_at <= ?1 AND (it.leased_until IS NULL OR it.leased_until <= ?1 OR it.leased_until > ?2)
          ) AS queue
          CROSS JOIN webhook_endpoints AS endpoint ON endpoint.id = queue.endpoint_id
          LEFT JOIN feed ON feed.position = ifnull(queue.resend, (
@@ -249,11 +326,13 @@ impl DueRow {
     }
 }
 
-fn lease(db: &mut SqliteConnection, lease: &Lease) -> Result<Vec<LeasedQueue>, Failure> {
+fn lease(db: &mut SqliteConnection, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, Failure> {
+    let keys: Vec<_> =
+        queues.iter().map(|it| [it.endpoint.0.simple(), it.order.0.simple()].map(|it| it.to_string())).collect();
     let mut due: Vec<DueRow> = diesel::sql_query(lease_sql())
         .bind::<BigInt, _>(lease.now.unix_micros())
         .bind::<BigInt, _>(lease.until_max().unix_micros())
-        .bind::<BigInt, _>(i64::from(lease.limit))
+        .bind::<Text, _>(to_json(&keys)?)
         .load(db)?;
     due.sort_by(|a, b| (a.due_at, &a.endpoint_id, &a.order_id).cmp(&(b.due_at, &b.endpoint_id, &b.order_id)));
     let take = |row: DueRow| {

@@ -34,6 +34,7 @@ macro_rules! endpoint_contract {
             a_disabled_endpoint_goes_on_from_its_position
             one_event_of_an_order_is_leased_at_a_time
             queues_are_leased_in_the_order_of_their_due_times
+            due_queues_are_read_by_pages_and_by_endpoint
             a_queue_lease_that_has_ended_or_ends_too_late_is_ignored
             a_passed_event_is_followed_by_the_next_one
             a_failed_event_is_due_again_later

@@ -1,7 +1,8 @@
 //! Contract tests of the queues of endpoints, a part of [`endpoint_contract!`](macro@crate::endpoint_contract).
 
 use paywright_app::{
-    Attempt, AttemptOutcome, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease, WaitingOrders,
+    Attempt, AttemptOutcome, DueQueue, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
+    WaitingOrders,
 };
 use paywright_domain::{FeedEventType, OrderId};
 use tokio::join;
@@ -36,7 +37,13 @@ pub(crate) async fn one_more_event(store: &dyn FeedStore, version: u32) {
 }
 
 pub(crate) async fn lease_all(store: &dyn FeedStore, now: i64) -> Vec<LeasedQueue> {
-    store.lease_queues(&lease(OWNER, now, now + 60)).await.unwrap()
+    lease_due(store, &lease(OWNER, now, now + 60)).await
+}
+
+/// Leases the first due queues.
+async fn lease_due(store: &dyn FeedStore, lease: &Lease) -> Vec<LeasedQueue> {
+    let due = store.due_queues(lease, None, None).await.unwrap();
+    store.lease_queues(lease, &due).await.unwrap()
 }
 
 /// Leases the only queue that is due.
@@ -177,9 +184,8 @@ pub async fn one_event_of_an_order_is_leased_at_a_time(subject: &impl FeedSubjec
     add_endpoint(store, 2).await;
     fill(store).await;
     let (left, right) = (lease(1, NOW, NOW + 60), lease(2, NOW, NOW + 60));
-    let (left, right) = join!(store.lease_queues(&left), store.lease_queues(&right));
-    let mut leased = left.unwrap();
-    leased.extend(right.unwrap());
+    let (mut leased, right) = join!(lease_due(store, &left), lease_due(store, &right));
+    leased.extend(right);
     let mut keys: Vec<_> = leased.iter().map(|it| (it.endpoint, it.order, next(it), it.taken, it.done)).collect();
     keys.sort_unstable();
     let mut expected = Vec::new();
@@ -208,10 +214,58 @@ pub async fn queues_are_leased_in_the_order_of_their_due_times(subject: &impl Fe
     }
     let mut orders = Vec::new();
     for limit in [2, 2, 2] {
-        let due = store.lease_queues(&Lease { limit, ..lease(OWNER, NOW + 10, NOW + 60) }).await.unwrap();
+        let due = lease_due(store, &Lease { limit, ..lease(OWNER, NOW + 10, NOW + 60) }).await;
         orders.push(due.iter().map(|it| it.order).collect::<Vec<_>>());
     }
     assert_eq!(orders, [vec![order_id(3), order_id(1)], vec![order_id(2)], vec![]]);
+}
+
+/// Pages miss none and repeat none, also of one due time; those of one endpoint are read apart.
+pub async fn due_queues_are_read_by_pages_and_by_endpoint(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    for n in [2, 1] {
+        add_endpoint(store, n).await;
+    }
+    for (n, time) in [(5, NOW), (1, NOW), (3, NOW), (2, NOW + 1), (4, NOW + 11)] {
+        store.commit(first(place(n))).await.unwrap();
+        append_all(store).await;
+        store.fill_queues(at(time), 10).await.unwrap();
+    }
+    let lease = |limit| Lease { limit, ..lease(OWNER, NOW + 10, NOW + 60) };
+    let all = store.due_queues(&lease(100), None, None).await.unwrap();
+    let of = |time: i64, endpoint, order| DueQueue {
+        due_at: at(time),
+        endpoint: endpoint_id(endpoint),
+        order: order_id(order),
+    };
+    let mut expected: Vec<_> = [1, 2].into_iter().flat_map(|it| [1, 3, 5].map(|n| of(NOW, it, n))).collect();
+    expected.extend([of(NOW + 1, 1, 2), of(NOW + 1, 2, 2)]);
+    assert_eq!(all, expected);
+    for limit in [1, 2, 3, 7] {
+        let mut pages = Vec::new();
+        loop {
+            let page = store.due_queues(&lease(limit), pages.last().copied(), None).await.unwrap();
+            assert!(page.len() <= usize::from(limit));
+            if page.is_empty() {
+                break;
+            }
+            pages.extend(page);
+        }
+        assert_eq!(pages, expected, "{limit}");
+    }
+    let second: Vec<_> = expected.into_iter().filter(|it| it.endpoint == endpoint_id(2)).collect();
+    let mut found = store.due_queues(&lease(100), None, Some(endpoint_id(2))).await.unwrap();
+    assert_eq!(found.last(), second.last());
+    found.sort_unstable();
+    assert_eq!(found, second);
+    let one = store.due_queues(&lease(1), None, Some(endpoint_id(2))).await.unwrap();
+    assert_eq!(one.len(), 1);
+    let leased = store.lease_queues(&lease(100), &second[1..]).await.unwrap();
+    assert_eq!(leased.iter().map(|it| it.order).collect::<Vec<_>>(), [3, 5, 2].map(order_id));
+    assert_eq!(store.due_queues(&lease(100), None, Some(endpoint_id(2))).await.unwrap(), second[..1]);
+    assert_eq!(store.due_queues(&lease(100), None, None).await.unwrap().len(), 5);
+    let leased = store.lease_queues(&lease(100), &second).await.unwrap();
+    assert_eq!(leased.iter().map(|it| it.order).collect::<Vec<_>>(), [order_id(1)], "the others are under a lease");
 }
 
 /// A process whose clock ran ahead may have taken the lease that ends too late.
@@ -222,7 +276,7 @@ pub async fn a_queue_lease_that_has_ended_or_ends_too_late_is_ignored(subject: &
     assert_eq!(lease_only(store, NOW).await.taken, 1);
     assert_eq!(lease_all(store, NOW + 59).await, []);
     let ahead = lease(2, NOW + 1_000_000, NOW + 1_000_060);
-    assert_eq!(store.lease_queues(&ahead).await.unwrap()[0].taken, 2);
+    assert_eq!(lease_due(store, &ahead).await[0].taken, 2);
     let usual = lease_only(store, NOW + 60).await;
     assert_eq!((usual.taken, next(&usual)), (3, (1, 0, false)));
     assert_eq!(lease_all(store, NOW + 119).await, []);

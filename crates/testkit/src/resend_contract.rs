@@ -46,7 +46,7 @@ pub async fn an_event_is_sent_again_before_the_rest(subject: &impl FeedSubject) 
     assert_eq!(next(&lease_only(store, NOW + 1000).await), (3, 1, false));
 }
 
-/// Its failed attempts are its own.
+/// A resend has failed attempts of its own.
 pub async fn a_resend_that_fails_delays_no_other_event(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     third_fails(store, NOW + 20).await;
@@ -91,7 +91,7 @@ pub async fn resends_are_sent_in_the_order_of_their_requests(subject: &impl Feed
     assert_eq!(lease_all(store, NOW + 999).await, []);
 }
 
-/// It would come before the earlier events of its order. The answer has the time of the next attempt.
+/// Sent now, the event would come before the earlier ones of its order. The answer has the time of the next attempt.
 pub async fn an_event_that_waits_is_not_sent_again(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     third_fails(store, NOW + 1000).await;

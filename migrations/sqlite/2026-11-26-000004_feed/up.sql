@@ -78,7 +78,7 @@ CREATE TABLE webhook_queues (
     PRIMARY KEY (endpoint_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX webhook_queues_by_time ON webhook_queues (due_at);
+CREATE INDEX webhook_queues_by_time ON webhook_queues (due_at, endpoint_id, order_id);
 CREATE INDEX webhook_queues_of_an_endpoint ON webhook_queues (endpoint_id, due_at);
 CREATE INDEX webhook_queues_of_an_order ON webhook_queues (order_id);
 

@@ -1,7 +1,7 @@
 //! Deliverer: sends the next event of each due queue to its endpoint.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -10,6 +10,7 @@ use paywright_domain::Timestamp;
 
 use super::health::{NO_KEY, Report};
 use super::retry::Meaning;
+use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
     EndpointAnswer, FeedEvent, Lease, LeasedQueue, OutgoingWebhook, Publisher, QueueNext, QueueRelease, SendResult,
@@ -21,23 +22,6 @@ pub const QUEUES_AT_ONCE: u16 = 16;
 
 /// Largest number of webhooks that a process sends at the same time.
 pub const WEBHOOKS_AT_ONCE: u16 = 64;
-
-/// Largest number of webhooks that a process sends to one endpoint at the same time, while less than half of
-/// [`WEBHOOKS_AT_ONCE`] is in use.
-const AT_ONCE_PER_ENDPOINT: usize = 32;
-/// The same, while more is in use: slow endpoints leave a part of the deliverer to the others.
-const AT_ONCE_PER_ENDPOINT_OF_MANY: usize = 8;
-/// The same, for an endpoint that has accepted none for [`FAILING_SECONDS`].
-const AT_ONCE_PER_FAILING_ENDPOINT: usize = 2;
-
-/// Age of a run of failures, in seconds, from which an endpoint counts as failing here. One order whose event is refused
-/// does not slow down the others.
-const FAILING_SECONDS: u32 = 60;
-
-/// Wait of a queue whose endpoint is sent as many webhooks as it may, in seconds.
-const BUSY_SECONDS: u32 = 1;
-/// The same wait, if the endpoint accepts none.
-const BUSY_FAILING_SECONDS: u32 = 15;
 
 /// Wait of a queue whose webhook cannot be signed, in seconds: the service has another key than the endpoint's secret
 /// follows from.
@@ -51,58 +35,6 @@ const ATTEMPT_SECONDS_MAX: u32 = 30;
 
 /// Length of the lease of a queue, in seconds.
 const LEASE_SECONDS: u32 = 2 * ATTEMPT_SECONDS_MAX;
-
-/// Number of webhooks that this process is sending, by endpoint.
-#[derive(Debug, Default)]
-pub(crate) struct InDelivery(Mutex<BTreeMap<EndpointId, usize>>);
-
-impl InDelivery {
-    /// Reserves at most `wanted` webhooks for `endpoint`.
-    fn reserve(self: &Arc<Self>, endpoint: EndpointId, is_failing: bool, wanted: usize) -> Reservation {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let most = if is_failing {
-            AT_ONCE_PER_FAILING_ENDPOINT
-        } else if all < usize::from(WEBHOOKS_AT_ONCE) / 2 {
-            AT_ONCE_PER_ENDPOINT
-        } else {
-            AT_ONCE_PER_ENDPOINT_OF_MANY
-        };
-        let count = counts.entry(endpoint).or_default();
-        let reserved = wanted.min(most.saturating_sub(*count));
-        *count += reserved;
-        Reservation { of: Arc::clone(self), endpoint, webhooks: reserved }
-    }
-}
-
-/// Webhooks that are reserved for an endpoint, until this value is dropped.
-#[derive(Debug)]
-struct Reservation {
-    of: Arc<InDelivery>,
-    endpoint: EndpointId,
-    webhooks: usize,
-}
-
-impl Reservation {
-    /// Gives back this many webhooks.
-    fn release(&mut self, webhooks: usize) {
-        let webhooks = webhooks.min(self.webhooks);
-        self.webhooks -= webhooks;
-        let mut counts = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.endpoint) {
-            *count = count.saturating_sub(webhooks);
-            if *count == 0 {
-                counts.remove(&self.endpoint);
-            }
-        }
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.release(self.webhooks);
-    }
-}
 
 /// Leased queues of one endpoint.
 #[derive(Debug)]
@@ -138,8 +70,9 @@ impl Publisher {
         Ok(leased)
     }
 
-    /// Leases at most `limit` due queues. Returns their number, and batches of one endpoint each, to be given to
-    /// [`Self::deliver`]. Queues beyond what their endpoint is sent at the same time are put off, and in no batch.
+    /// Leases at most `limit` due queues, of each endpoint as many as it may be sent at the same time. Returns batches of
+    /// one endpoint each, to be given to [`Self::deliver`], and the number of queues that were due: another process may
+    /// have leased some of them first.
     pub async fn lease_deliveries(&self, limit: u16) -> Result<(usize, Vec<DeliveryBatch>), StoreError> {
         if self.sender.key_id().is_none() {
             self.warn_without_key().await?;
@@ -148,16 +81,20 @@ impl Publisher {
         let now = self.clock.now();
         let until = now.plus_seconds(LEASE_SECONDS);
         let lease = Lease { owner: self.owner, now, until, limit };
+        let chosen = self.choose_queues(&lease).await?;
+        if chosen.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let count = chosen.len();
+        let leased = self.endpoints.lease_queues(&lease, &chosen).await.inspect_err(|_| self.walk_again())?;
         let mut by_endpoint: BTreeMap<EndpointId, Vec<LeasedQueue>> = BTreeMap::new();
-        let leased = self.endpoints.lease_queues(&lease).await?;
-        let count = leased.len();
         for queue in leased {
             by_endpoint.entry(queue.endpoint).or_default().push(queue);
         }
         let mut batches = Vec::new();
         let mut put_off = Vec::new();
         let endpoints = join_all(by_endpoint.keys().map(|it| self.endpoints.endpoint(*it))).await;
-        for (mut queues, endpoint) in by_endpoint.into_values().zip(endpoints) {
+        for (queues, endpoint) in by_endpoint.into_values().zip(endpoints) {
             let endpoint = match endpoint {
                 Ok(Some(stored)) => stored.endpoint.value,
                 // An endpoint that was deleted meanwhile has no queues left.
@@ -168,17 +105,13 @@ impl Publisher {
                     continue;
                 }
             };
-            let wait_seconds = self.wait_before_sending(&endpoint);
-            let wanted = if wait_seconds.is_some() { 0 } else { queues.len() };
-            let is_failing = endpoint.failing.is_some_and(|it| it.since.plus_seconds(FAILING_SECONDS) <= now);
-            let reservation = self.in_delivery.reserve(endpoint.id, is_failing, wanted);
-            let busy_seconds = if is_failing { BUSY_FAILING_SECONDS } else { BUSY_SECONDS };
-            let at = now.plus_seconds(wait_seconds.unwrap_or(busy_seconds));
-            let rest = queues.split_off(reservation.webhooks);
-            put_off.extend(rest.iter().map(|it| self.release_of(it, QueueNext::Again { tries: it.tries, at }, None)));
-            if !queues.is_empty() {
-                batches.push(DeliveryBatch { endpoint, queues, until, reservation });
+            if let Some(seconds) = self.wait_before_sending(&endpoint) {
+                let again = |tries| QueueNext::Again { tries, at: now.plus_seconds(seconds) };
+                put_off.extend(queues.iter().map(|it| self.release_of(it, again(it.tries), None)));
+                continue;
             }
+            let reservation = self.in_delivery.begin(endpoint.id, queues.len(), now);
+            batches.push(DeliveryBatch { endpoint, queues, until, reservation });
         }
         if !put_off.is_empty()
             && let Err(error) = self.endpoints.release_queues(&put_off).await
@@ -228,6 +161,10 @@ impl Publisher {
         while let Some(sent) = chunks.next().await {
             let count = sent.len();
             let meanings: Vec<Meaning> = sent.iter().filter_map(|it| it.meaning).collect();
+            for attempt in sent.iter().filter_map(|it| it.release.attempt.as_ref()) {
+                let is_accepted = attempt.outcome == AttemptOutcome::Delivered;
+                self.in_delivery.note(endpoint.id, Pace::of(attempt.duration_ms, is_accepted));
+            }
             let releases: Vec<QueueRelease> = sent.into_iter().map(|it| it.release).collect();
             // First, so that the queues of an endpoint that is gone are not due again at once.
             if let Err(error) = self.record_health(endpoint, &meanings).await {

@@ -6,12 +6,13 @@ mod endpoint;
 mod health;
 mod manage;
 mod retry;
+mod share;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptQuery};
-pub(crate) use deliver::InDelivery;
 pub use deliver::{DeliveryBatch, QUEUES_AT_ONCE, WEBHOOKS_AT_ONCE};
 pub use endpoint::{
     DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, EndpointUrlError, Failing, SecretGeneration,
 };
 pub use health::DISABLED_AFTER_SECONDS;
 pub use manage::{EndpointEdit, EndpointError, NewEndpoint, NewSecret};
+pub(crate) use share::{DueWalk, InDelivery};

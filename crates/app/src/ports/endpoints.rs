@@ -70,10 +70,20 @@ pub trait Endpoints: Send + Sync {
     /// endpoint is still behind.
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError>;
 
-    /// Leases at most `lease.limit` queues of enabled endpoints that are due and under no lease, in the order of their
-    /// due times, with the first resend of each if it is due, else with the next event. A lease that has ended, or that
-    /// ends later than [`Lease::until_max`], counts as none.
-    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError>;
+    /// Reads at most `lease.limit` queues of enabled endpoints that are due at `lease.now` and under no lease: all after
+    /// `after`, or those of one endpoint. They are in the order of their due times, endpoints and orders; those of one
+    /// endpoint with the same due time are in any order. A lease that has ended, or that ends later than
+    /// [`Lease::until_max`], counts as none. Nothing is leased.
+    async fn due_queues(
+        &self,
+        lease: &Lease,
+        after: Option<DueQueue>,
+        of: Option<EndpointId>,
+    ) -> Result<Vec<DueQueue>, StoreError>;
+
+    /// Leases those of these queues that are still due and under no lease, in their order, with the first resend of each
+    /// if it is due, else with the next event.
+    async fn lease_queues(&self, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, StoreError>;
 
     /// Stores attempts, and ends the leases of their queues. Of a queue that is no longer under this lease, only the
     /// attempt is stored; of an endpoint that was deleted, nothing. A queue of a disabled endpoint is due at no time.
@@ -145,6 +155,17 @@ pub struct WaitingOrders {
     pub count: u32,
     /// Time at which the first of them is due; `None` if none waits, or if the endpoint is disabled.
     pub next_attempt_at: Option<Timestamp>,
+}
+
+/// A queue that is due, in the order in which queues are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueQueue {
+    /// Time at which it is due.
+    pub due_at: Timestamp,
+    /// Endpoint of the queue.
+    pub endpoint: EndpointId,
+    /// Order of the queue.
+    pub order: OrderId,
 }
 
 /// A queue under a lease.

@@ -5,9 +5,9 @@ mod pages;
 use std::sync::Arc;
 
 use paywright_app::{
-    Access, AttemptOutcome, AttemptQuery, Clock, DisabledReason, EndpointEdit, EndpointError, EndpointState,
-    EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret, OrderRef,
-    OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass, StoredEndpoint,
+    Access, AttemptOutcome, AttemptQuery, Clock, DeliveryBatch, DisabledReason, EndpointEdit, EndpointError,
+    EndpointState, EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret,
+    OrderRef, OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass, StoredEndpoint,
 };
 use paywright_domain::{FeedEventType, Order};
 use paywright_testkit::{CountedIds, CountingWaker, HandClock, ScriptedSender, edit_of_lines};
@@ -288,6 +288,33 @@ async fn a_failing_order_holds_up_its_own_events_alone() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_has_not_answered_leaves_the_deliverer_to_others() {
+    let it = Published::open().await;
+    let busy = it.endpoint(&[FeedEventType::OrderPlaced]).await.endpoint.value.id;
+    for _ in 0..40 {
+        it.shop.placed().await;
+    }
+    it.relay().await;
+    let other = it.endpoint(&[FeedEventType::OrderPlaced]).await.endpoint.value.id;
+    it.shop.placed().await;
+    it.relay().await;
+    let (count, batches) = it.publisher.lease_deliveries(16).await.unwrap();
+    assert_eq!((count, batches.iter().map(DeliveryBatch::webhooks).collect::<Vec<_>>()), (3, vec![2, 1]));
+    let (count, _) = it.publisher.lease_deliveries(16).await.unwrap();
+    assert_eq!(count, 0, "the other orders wait for the answers");
+    for batch in batches {
+        it.publisher.deliver(batch, |_| ()).await.unwrap();
+    }
+    let (count, batches) = it.publisher.lease_deliveries(16).await.unwrap();
+    assert_eq!((count, batches.len()), (16, 1));
+    drop(batches);
+    it.shop.clock.advance_seconds(60);
+    it.deliver().await;
+    let sent_to = |id| it.sender.sent().iter().filter(|it| it.endpoint == id).count();
+    assert_eq!((sent_to(busy), sent_to(other)), (41, 1));
+}
+
+#[tokio::test]
 async fn a_retry_has_the_same_id_and_a_fresh_timestamp() {
     let it = Published::open().await;
     it.endpoint(&[]).await;
@@ -352,7 +379,7 @@ async fn a_resend_keeps_no_waiting_event_alive() {
     assert_eq!(it.sent().iter().filter(|it| *it == "order.placed").count(), 10);
 }
 
-/// What waits goes on, and so does the next request.
+/// The waiting events go on, and so does the next request.
 #[tokio::test]
 async fn a_resend_is_given_up_after_its_last_attempt() {
     let it = Published::open().await;
@@ -437,7 +464,7 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled_and_goes_on_where_it_s
     assert_eq!(it.sent().len() - before, 6, "no event was given up within these days");
 }
 
-/// They are about what is stored: every process gives them, and none that is no longer so.
+/// Warnings follow from what is stored: every process gives the same ones.
 #[tokio::test]
 async fn warnings_name_the_endpoints_that_get_no_events() {
     let it = Published::open().await;

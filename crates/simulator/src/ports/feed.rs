@@ -5,9 +5,9 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptQuery, DeletedFeedEvents, Endpoint, EndpointId, Endpoints, Feed, FeedAppend, FeedEvent, FeedLease,
-    FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError, StoredEndpoint,
-    TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
+    Attempt, AttemptQuery, DeletedFeedEvents, DueQueue, Endpoint, EndpointId, Endpoints, Feed, FeedAppend, FeedEvent,
+    FeedLease, FeedQuery, FeedRange, Lease, LeasedQueue, Position, QueueRelease, ResendOutcome, StoreError,
+    StoredEndpoint, TroubledEndpoints, UnpositionedFact, Versioned, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -247,9 +247,18 @@ impl Endpoints for ScheduledFeed {
         self.write("fill queues", write).await
     }
 
-    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
-        let (it, lease) = (self.clone(), *lease);
-        let leased = self.write("lease queues", async move { it.store.lease_queues(&lease).await }).await?;
+    async fn due_queues(
+        &self,
+        lease: &Lease,
+        after: Option<DueQueue>,
+        of: Option<EndpointId>,
+    ) -> Result<Vec<DueQueue>, StoreError> {
+        self.read("read due queues", self.store.due_queues(lease, after, of)).await
+    }
+
+    async fn lease_queues(&self, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, StoreError> {
+        let (it, lease, queues) = (self.clone(), *lease, queues.to_vec());
+        let leased = self.write("lease queues", async move { it.store.lease_queues(&lease, &queues).await }).await?;
         let mut core = self.world.core();
         let books = &mut core.books.feed;
         let checked = self.store.read(|tables| books.lease_queues(self.process, &lease, &leased, tables));

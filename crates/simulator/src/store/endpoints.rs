@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paywright_app::{
-    Attempt, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, Endpoints, Lease, LeasedQueue,
-    Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints,
-    UnpositionedFact, Versioned, WAITING_ORDERS_MAX, WaitingOrders,
+    Attempt, AttemptQuery, DisabledReason, DueQueue, Endpoint, EndpointId, EndpointState, Endpoints, Lease,
+    LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint,
+    TroubledEndpoints, UnpositionedFact, Versioned, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -294,13 +294,22 @@ impl Tables {
         self.endpoints.endpoints.values().find(is_behind).map(|it| it.endpoint.value.id)
     }
 
-    fn lease_queues(&mut self, lease: &Lease) -> Vec<LeasedQueue> {
+    /// Due queues in the order of their due times.
+    fn due_queues(&self, lease: &Lease) -> Vec<DueQueue> {
         let is_due = |row: &QueueRow| row.due_at().is_some_and(|it| it <= lease.now) && is_free_for(row.held, lease);
         let queues = self.endpoints.queues.iter().filter(|(_, row)| is_due(row));
-        let mut due: Vec<_> = queues.map(|(key, row)| (row.due_at(), *key)).collect();
+        let due = queues.filter_map(|((endpoint, order), row)| {
+            Some(DueQueue { due_at: row.due_at()?, endpoint: *endpoint, order: *order })
+        });
+        let mut due: Vec<_> = due.collect();
         due.sort();
-        due.truncate(usize::from(lease.limit));
-        due.into_iter().filter_map(|(_, key)| self.lease_queue(key, lease)).collect()
+        due
+    }
+
+    fn lease_queues(&mut self, lease: &Lease, queues: &[DueQueue]) -> Vec<LeasedQueue> {
+        let is_wanted = |it: &DueQueue| queues.iter().any(|of| (of.endpoint, of.order) == (it.endpoint, it.order));
+        let due: Vec<_> = self.due_queues(lease).into_iter().filter(is_wanted).collect();
+        due.into_iter().filter_map(|it| self.lease_queue((it.endpoint, it.order), lease)).collect()
     }
 
     fn lease_queue(&mut self, key: (EndpointId, OrderId), lease: &Lease) -> Option<LeasedQueue> {
@@ -388,9 +397,24 @@ impl Endpoints for MemoryStore {
         Ok(self.write(move |it| it.endpoints.fill(&it.feed, now, events)))
     }
 
-    async fn lease_queues(&self, lease: &Lease) -> Result<Vec<LeasedQueue>, StoreError> {
-        let lease = *lease;
-        Ok(self.write(move |it| it.lease_queues(&lease)))
+    async fn due_queues(
+        &self,
+        lease: &Lease,
+        after: Option<DueQueue>,
+        of: Option<EndpointId>,
+    ) -> Result<Vec<DueQueue>, StoreError> {
+        let mut due = self.read(|it| it.due_queues(lease));
+        due.retain(|it| match of {
+            Some(endpoint) => it.endpoint == endpoint,
+            None => Some(*it) > after,
+        });
+        due.truncate(usize::from(lease.limit));
+        Ok(due)
+    }
+
+    async fn lease_queues(&self, lease: &Lease, queues: &[DueQueue]) -> Result<Vec<LeasedQueue>, StoreError> {
+        let (lease, queues) = (*lease, queues.to_vec());
+        Ok(self.write(move |it| it.lease_queues(&lease, &queues)))
     }
 
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError> {

@@ -1,21 +1,29 @@
--- Leases queues that are due, with the next event of each. A lease that ends later than possible comes from a clock that
--- ran ahead, and is ignored. Rows that another transaction has locked or has just changed are skipped, and so are queues
--- of disabled endpoints, which may be due until `follow_endpoints.sql` has seen them. `LIMIT 1` and `ctid` make PostgreSQL
--- look each row up, also when it plans for a table that is empty.
+-- Leases those of some queues that are due, with the next event of each. A lease that ends later than possible comes from
+-- a clock that ran ahead, and is ignored. Rows that another transaction has locked or has just changed are skipped, and so
+-- are queues of disabled endpoints, which may be due until `follow_endpoints.sql` has seen them. `LIMIT 1` and `ctid` make
+-- PostgreSQL look each row up, also when it plans for a table that is empty; so does `least`, which no index has.
 WITH free AS (
-    SELECT queue.ctid AS row
-    FROM webhook_queues AS queue
-    WHERE due_at <= $1::timestamptz AND (leased_until IS NULL OR leased_until <= $1 OR leased_until > $2::timestamptz)
-        AND (SELECT endpoint.disabled_at IS NULL FROM webhook_endpoints AS endpoint WHERE endpoint.id = queue.endpoint_id)
-    ORDER BY due_at, endpoint_id, order_id
-    LIMIT $3::bigint
-    FOR UPDATE SKIP LOCKED
+    SELECT queue.row
+    FROM unnest($1::uuid[], $2::uuid[]) AS it (endpoint_id, order_id) CROSS JOIN LATERAL (
+        SELECT queue.ctid AS row
+        FROM webhook_queues AS queue
+        WHERE queue.endpoint_id = it.endpoint_id AND queue.order_id = it.order_id
+            AND least(queue.next_due_at, queue.resend_due_at) <= $3::timestamptz
+            AND (queue.leased_until IS NULL OR queue.leased_until <= $3 OR queue.leased_until > $4::timestamptz)
+            AND (
+                SELECT endpoint.disabled_at IS NULL
+                FROM webhook_endpoints AS endpoint
+                WHERE endpoint.id = queue.endpoint_id
+            )
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS queue
 ), leased AS (
     UPDATE webhook_queues AS queue
-    SET taken = queue.taken + 1, leased_by = $4::uuid, leased_until = $5::timestamptz
+    SET taken = queue.taken + 1, leased_by = $5::uuid, leased_until = $6::timestamptz
     WHERE queue.ctid = ANY (ARRAY(SELECT row FROM free))
     -- The first resend, if it is due.
-    RETURNING queue.*, CASE WHEN resend_due_at <= $1 THEN resends[1] END AS resend
+    RETURNING queue.*, CASE WHEN resend_due_at <= $3 THEN resends[1] END AS resend
 )
 SELECT
     leased.endpoint_id, leased.order_id, leased.taken,
