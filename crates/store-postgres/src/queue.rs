@@ -1,14 +1,13 @@
 //! Tasks, stored events and cursors, which one worker at a time holds under a lease and then releases.
 
 use diesel::data_types::PgTimestamp;
-use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{Cursor, EventClosing, LateTasks, Lease, ReceivedEvent, TaskRelease};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::{pg_time, to_json};
-use crate::statement::{Binder, parameters, statement};
+use crate::statement::{parameters, statement};
 
 /// Columns of a stored event; by default NULL in each of them, for a commit without an event.
 #[derive(Default)]
@@ -85,13 +84,6 @@ impl Claim {
             until_max: pg_time(lease.until_max()),
             event_due_max: pg_time(lease.event_due_max()),
         }
-    }
-
-    /// Binds the limit, the owner and the end of the lease.
-    pub(crate) fn bind_taken<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.limit)?;
-        to.value::<SqlUuid, _>(&self.owner)?;
-        to.value::<Timestamptz, _>(&self.until)
     }
 }
 
