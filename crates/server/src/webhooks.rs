@@ -64,12 +64,7 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
                 return Err("the endpoint did not accept the test event".into());
             }
         }
-        WebhooksCommand::Resend { id, position } => {
-            publisher.resend_event(EndpointId(id), Position(position)).await?;
-            let is_enabled = publisher.endpoint(EndpointId(id)).await?.endpoint.value.state == EndpointState::Enabled;
-            let when = if is_enabled { "by the serving processes" } else { "once the endpoint is enabled" };
-            say(&format!("Event {position} is sent to endpoint {id} again {when}."));
-        }
+        WebhooksCommand::Resend { id, position } => resend(&publisher, EndpointId(id), Position(position)).await?,
         WebhooksCommand::Replay { id, after } => {
             let endpoint = publisher.replay_events(EndpointId(id), Position(after)).await.map_err(explained)?;
             say(&format!("Every event after position {after} is sent again to:\n{}", line(&endpoint)));
@@ -81,6 +76,14 @@ pub(crate) async fn run(options: WebhooksOptions) -> Result<(), Failure> {
             }
         }
     }
+    Ok(())
+}
+
+async fn resend(publisher: &Publisher, id: EndpointId, position: Position) -> Result<(), Failure> {
+    publisher.resend_event(id, position).await?;
+    let is_enabled = publisher.endpoint(id).await?.endpoint.value.state == EndpointState::Enabled;
+    let when = if is_enabled { "by the serving processes" } else { "once the endpoint is enabled" };
+    say(&format!("Event {} is sent to endpoint {id} again {when}.", position.0));
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::feed::{EventColumns, EventRow};
 use crate::queue::Claim;
 use crate::rows::{Column, pg_position, pg_time};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 
 /// Statement that puts events into queues (`fill_queues.sql`).
 pub(crate) struct FillQueues {
@@ -23,35 +23,17 @@ pub(crate) struct FillQueues {
     pub(crate) now: PgTimestamp,
 }
 
-impl PreparedStatement for FillQueues {
-    type Id = Self;
-    type Columns = Bool;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/fill_queues.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.events)?;
-        to.value::<Timestamptz, _>(&self.now)
-    }
-}
+statement!(FillQueues => Bool, include_str!("sql/fill_queues.sql"), self {
+    events: BigInt = self.events,
+    now: Timestamptz = self.now,
+});
 
 /// Statement that makes queues due or not, as the state of their endpoint demands (`follow_endpoints.sql`).
 pub(crate) struct FollowEndpoints(pub(crate) PgTimestamp);
 
-impl PreparedStatement for FollowEndpoints {
-    type Id = Self;
-    type Columns = Bool;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/follow_endpoints.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.0)
-    }
-}
+statement!(FollowEndpoints => Bool, include_str!("sql/follow_endpoints.sql"), self {
+    now: Timestamptz = self.0,
+});
 
 /// Columns of a due queue.
 type DueColumns = (Timestamptz, SqlUuid, SqlUuid);
@@ -70,23 +52,14 @@ impl DueQueues {
     }
 }
 
-impl PreparedStatement for DueQueues {
-    type Id = Self;
-    type Columns = DueColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/due_queues.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.after.0)?;
-        to.value::<SqlUuid, _>(&self.after.1)?;
-        to.value::<SqlUuid, _>(&self.after.2)?;
-        to.value::<Timestamptz, _>(&self.claim.now)?;
-        to.value::<Timestamptz, _>(&self.claim.until_max)?;
-        to.value::<BigInt, _>(&self.claim.limit)
-    }
-}
+statement!(DueQueues => DueColumns, include_str!("sql/due_queues.sql"), self {
+    after_due_at: Timestamptz = self.after.0,
+    after_endpoint: SqlUuid = self.after.1,
+    after_order: SqlUuid = self.after.2,
+    now: Timestamptz = self.claim.now,
+    until_max: Timestamptz = self.claim.until_max,
+    limit: BigInt = self.claim.limit,
+});
 
 /// Query for due queues of one endpoint (`due_queues_of_endpoint.sql`).
 pub(crate) struct DueQueuesOfEndpoint {
@@ -94,21 +67,12 @@ pub(crate) struct DueQueuesOfEndpoint {
     pub(crate) endpoint: Uuid,
 }
 
-impl PreparedStatement for DueQueuesOfEndpoint {
-    type Id = Self;
-    type Columns = DueColumns;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/due_queues_of_endpoint.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.endpoint)?;
-        to.value::<Timestamptz, _>(&self.claim.now)?;
-        to.value::<Timestamptz, _>(&self.claim.until_max)?;
-        to.value::<BigInt, _>(&self.claim.limit)
-    }
-}
+statement!(DueQueuesOfEndpoint => DueColumns, include_str!("sql/due_queues_of_endpoint.sql"), self {
+    endpoint: SqlUuid = self.endpoint,
+    now: Timestamptz = self.claim.now,
+    until_max: Timestamptz = self.claim.until_max,
+    limit: BigInt = self.claim.limit,
+});
 
 #[derive(Queryable)]
 pub(crate) struct DueRow {
@@ -144,23 +108,14 @@ impl LeaseQueues {
     }
 }
 
-impl PreparedStatement for LeaseQueues {
-    type Id = Self;
-    type Columns = (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, Bool, EventColumns);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/lease_queues.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlUuid>, _>(&self.endpoints)?;
-        to.value::<Array<SqlUuid>, _>(&self.orders)?;
-        to.value::<Timestamptz, _>(&self.claim.now)?;
-        to.value::<Timestamptz, _>(&self.claim.until_max)?;
-        to.value::<SqlUuid, _>(&self.claim.owner)?;
-        to.value::<Timestamptz, _>(&self.claim.until)
-    }
-}
+statement!(LeaseQueues => (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, Bool, EventColumns), include_str!("sql/lease_queues.sql"), self {
+    endpoints: Array<SqlUuid> = self.endpoints,
+    orders: Array<SqlUuid> = self.orders,
+    now: Timestamptz = self.claim.now,
+    until_max: Timestamptz = self.claim.until_max,
+    owner: SqlUuid = self.claim.owner,
+    until: Timestamptz = self.claim.until,
+});
 
 #[derive(Queryable)]
 pub(crate) struct LeasedQueueRow {
@@ -231,27 +186,18 @@ impl ReleaseQueues {
     }
 }
 
-impl PreparedStatement for ReleaseQueues {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/release_queues.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlUuid>, _>(&self.endpoints)?;
-        to.value::<Array<SqlUuid>, _>(&self.orders)?;
-        to.value::<Array<SqlUuid>, _>(&self.owners)?;
-        to.value::<Array<BigInt>, _>(&self.taken)?;
-        to.value::<Array<BigInt>, _>(&self.done)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.passed)?;
-        to.value::<Array<Bool>, _>(&self.is_resend)?;
-        to.value::<Array<BigInt>, _>(&self.tries)?;
-        to.value::<Array<Timestamptz>, _>(&self.due_at)?;
-        self.attempts.bind(to)
-    }
-}
+statement!(ReleaseQueues => (), include_str!("sql/release_queues.sql"), self {
+    endpoints: Array<SqlUuid> = self.endpoints,
+    orders: Array<SqlUuid> = self.orders,
+    owners: Array<SqlUuid> = self.owners,
+    taken: Array<BigInt> = self.taken,
+    done: Array<BigInt> = self.done,
+    passed: Array<Nullable<BigInt>> = self.passed,
+    is_resend: Array<Bool> = self.is_resend,
+    tries: Array<BigInt> = self.tries,
+    due_at: Array<Timestamptz> = self.due_at,
+    ..Attempts = self.attempts,
+});
 
 #[derive(Queryable)]
 pub(crate) struct ResendRow {
@@ -290,22 +236,13 @@ impl Resend {
     }
 }
 
-impl PreparedStatement for Resend {
-    type Id = Self;
-    type Columns = (Bool, Bool, Nullable<Timestamptz>);
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/resend.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.endpoint)?;
-        to.value::<SqlUuid, _>(&self.order)?;
-        to.value::<BigInt, _>(&self.position)?;
-        to.value::<Timestamptz, _>(&self.now)?;
-        to.value::<BigInt, _>(&self.resends_max)
-    }
-}
+statement!(Resend => (Bool, Bool, Nullable<Timestamptz>), include_str!("sql/resend.sql"), self {
+    endpoint: SqlUuid = self.endpoint,
+    order: SqlUuid = self.order,
+    position: BigInt = self.position,
+    now: Timestamptz = self.now,
+    resends_max: BigInt = self.resends_max,
+});
 
 /// Query for what waits for an endpoint.
 #[derive(Clone)]
@@ -320,22 +257,18 @@ impl Waiting {
     }
 }
 
-impl PreparedStatement for Waiting {
-    type Id = Self;
-    type Columns = (BigInt, Nullable<Timestamptz>);
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT (SELECT count(*) FROM (SELECT FROM webhook_queues WHERE endpoint_id = $1::uuid LIMIT $2::bigint) AS it), ",
-            "(SELECT due_at FROM webhook_queues WHERE endpoint_id = $1 AND due_at > '-infinity' ORDER BY due_at LIMIT 1)"
-        )
+statement!(
+    Waiting => (BigInt, Nullable<Timestamptz>),
+    concat!(
+        "SELECT (SELECT count(*) FROM (SELECT FROM webhook_queues WHERE endpoint_id = :endpoint::uuid LIMIT ",
+        ":orders_max::bigint) AS it), (SELECT due_at FROM webhook_queues WHERE endpoint_id = :endpoint AND ",
+        "due_at > '-infinity' ORDER BY due_at LIMIT 1)",
+    ),
+    self {
+        endpoint: SqlUuid = self.endpoint,
+        orders_max: BigInt = self.orders_max,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.endpoint)?;
-        to.value::<BigInt, _>(&self.orders_max)
-    }
-}
+);
 
 #[derive(Queryable)]
 pub(crate) struct WaitingRow {
@@ -361,18 +294,9 @@ pub(crate) struct MakeQueuesDue {
     pub(crate) limit: i64,
 }
 
-impl PreparedStatement for MakeQueuesDue {
-    type Id = Self;
-    type Columns = SqlUuid;
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/make_queues_due.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.now)?;
-        to.value::<SqlUuid, _>(&self.endpoint)?;
-        to.value::<SqlUuid, _>(&self.after)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+statement!(MakeQueuesDue => SqlUuid, include_str!("sql/make_queues_due.sql"), self {
+    now: Timestamptz = self.now,
+    endpoint: SqlUuid = self.endpoint,
+    after: SqlUuid = self.after,
+    limit: BigInt = self.limit,
+});

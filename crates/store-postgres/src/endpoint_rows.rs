@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::rows::{Column, pg_position, pg_time};
-use crate::statement::Binder;
+use crate::statement::parameters;
 
 /// Columns of an endpoint that may change.
 pub(crate) struct EndpointColumns<'a> {
@@ -45,20 +45,20 @@ impl<'a> EndpointColumns<'a> {
             failing_told: endpoint.failing.map(|it| i64::from(it.told)),
         }
     }
-
-    pub(crate) fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlText, _>(&self.url)?;
-        to.value::<SqlText, _>(&self.endpoint.description)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<BigInt, _>(&self.secret_generation)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.previous_until)?;
-        to.value::<SqlText, _>(&self.endpoint.secret.key_id)?;
-        to.value::<Nullable<SqlText>, _>(&self.disabled_reason)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.disabled_at)?;
-        to.value::<Nullable<Timestamptz>, _>(&self.failing_since)?;
-        to.value::<Nullable<BigInt>, _>(&self.failing_told)
-    }
 }
+
+parameters!(self: EndpointColumns<'_> {
+    url: SqlText = self.url,
+    description: SqlText = self.endpoint.description,
+    kinds: Array<SqlText> = self.kinds,
+    secret_generation: BigInt = self.secret_generation,
+    previous_secret_until: Nullable<Timestamptz> = self.previous_until,
+    secret_key_id: SqlText = self.endpoint.secret.key_id,
+    disabled_reason: Nullable<SqlText> = self.disabled_reason,
+    disabled_at: Nullable<Timestamptz> = self.disabled_at,
+    failing_since: Nullable<Timestamptz> = self.failing_since,
+    failing_told: Nullable<BigInt> = self.failing_told,
+});
 
 /// Columns of a stored endpoint.
 pub(crate) type StoredEndpointColumns = (
@@ -172,22 +172,22 @@ impl Attempts {
         }
         columns
     }
-
-    pub(crate) fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Array<SqlUuid>, _>(&self.endpoints)?;
-        to.value::<Array<Timestamptz>, _>(&self.at)?;
-        to.value::<Array<SqlUuid>, _>(&self.events)?;
-        to.value::<Array<SqlText>, _>(&self.kinds)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.positions)?;
-        to.value::<Array<Nullable<SqlUuid>>, _>(&self.orders)?;
-        to.value::<Array<BigInt>, _>(&self.numbers)?;
-        to.value::<Array<BigInt>, _>(&self.durations)?;
-        to.value::<Array<Nullable<BigInt>>, _>(&self.statuses)?;
-        to.value::<Array<Nullable<SqlText>>, _>(&self.errors)?;
-        to.value::<Array<SqlText>, _>(&self.answers)?;
-        to.value::<Array<SqlText>, _>(&self.outcomes)
-    }
 }
+
+parameters!(self: Attempts {
+    attempt_endpoints: Array<SqlUuid> = self.endpoints,
+    attempt_times: Array<Timestamptz> = self.at,
+    attempt_events: Array<SqlUuid> = self.events,
+    attempt_kinds: Array<SqlText> = self.kinds,
+    attempt_positions: Array<Nullable<BigInt>> = self.positions,
+    attempt_orders: Array<Nullable<SqlUuid>> = self.orders,
+    attempt_numbers: Array<BigInt> = self.numbers,
+    attempt_durations: Array<BigInt> = self.durations,
+    attempt_statuses: Array<Nullable<BigInt>> = self.statuses,
+    attempt_errors: Array<Nullable<SqlText>> = self.errors,
+    attempt_answers: Array<SqlText> = self.answers,
+    attempt_outcomes: Array<SqlText> = self.outcomes,
+});
 
 /// Columns of a stored attempt.
 pub(crate) type AttemptColumns = (

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position,
@@ -19,7 +18,7 @@ use crate::endpoint_rows::{AttemptColumns, AttemptRow, Attempts, EndpointColumns
 use crate::failure::Failure;
 use crate::queue::Claim;
 use crate::rows::{pg_position, pg_time};
-use crate::statement::{Binder, PreparedStatement, Text, text};
+use crate::statement::statement;
 use crate::{PostgresStore, readable};
 
 /// Statement that stores a new endpoint.
@@ -30,25 +29,22 @@ struct AddEndpoint<'a> {
     position: i64,
 }
 
-impl PreparedStatement for AddEndpoint<'_> {
-    type Id = AddEndpoint<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO webhook_endpoints (url, description, kinds, secret_generation, previous_secret_until, ",
-            "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, position) ",
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13)"
-        )
+statement!(
+    AddEndpoint<'_> => (),
+    concat!(
+        "INSERT INTO webhook_endpoints (url, description, kinds, secret_generation, previous_secret_until, ",
+        "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, ",
+        "position) VALUES (:url, :description, :kinds, :secret_generation, :previous_secret_until, ",
+        ":secret_key_id, :disabled_reason, :disabled_at, :failing_since, :failing_told, :endpoint, 1, ",
+        ":created_at, :position)",
+    ),
+    self {
+        endpoint: SqlUuid = self.id,
+        created_at: Timestamptz = self.created_at,
+        position: BigInt = self.position,
+        ..EndpointColumns = self.columns,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.columns.bind(to)?;
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<Timestamptz, _>(&self.created_at)?;
-        to.value::<BigInt, _>(&self.position)
-    }
-}
+);
 
 /// Query for endpoints in the order of their ids.
 struct EndpointsAfter {
@@ -56,53 +52,44 @@ struct EndpointsAfter {
     limit: i64,
 }
 
-impl PreparedStatement for EndpointsAfter {
-    type Id = Self;
-    type Columns = StoredEndpointColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
-            "created_at, disabled_reason, disabled_at, failing_since, failing_told, position ",
-            "FROM webhook_endpoints WHERE id > $1 ORDER BY id LIMIT $2"
-        )
+statement!(
+    EndpointsAfter => StoredEndpointColumns,
+    concat!(
+        "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
+        "created_at, disabled_reason, disabled_at, failing_since, failing_told, position FROM webhook_endpoints ",
+        "WHERE id > :after ORDER BY id LIMIT :limit",
+    ),
+    self {
+        after: SqlUuid = self.after,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.after)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Query for one endpoint.
 #[derive(Clone)]
 struct EndpointById(Uuid);
 
-impl PreparedStatement for EndpointById {
-    type Id = Self;
-    type Columns = StoredEndpointColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
-            "created_at, disabled_reason, disabled_at, failing_since, failing_told, position ",
-            "FROM webhook_endpoints WHERE id = $1"
-        )
+statement!(
+    EndpointById => StoredEndpointColumns,
+    concat!(
+        "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
+        "created_at, disabled_reason, disabled_at, failing_since, failing_told, position FROM webhook_endpoints ",
+        "WHERE id = :endpoint",
+    ),
+    self {
+        endpoint: SqlUuid = self.0,
     }
+);
 
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
-
-/// Condition on endpoints that an operator should look at: `$1` is the time since when they fail, `$2` the id of the key.
+/// Condition on endpoints that an operator should look at: `:failing_since` is the time since when they fail, `:key_id`
+/// the id of the key.
 macro_rules! troubled {
     ($columns:literal, $rest:literal) => {
-        text!(
+        concat!(
             "SELECT ",
             $columns,
             " FROM webhook_endpoints WHERE disabled_reason <> 'requested' OR (disabled_at IS NULL ",
-            "AND (failing_since <= $1::timestamptz OR secret_key_id <> $2::text))",
+            "AND (failing_since <= :failing_since::timestamptz OR secret_key_id <> :key_id::text))",
             $rest
         )
     };
@@ -115,24 +102,19 @@ struct Troubled {
     limit: i64,
 }
 
-impl PreparedStatement for Troubled {
-    type Id = Self;
-    type Columns = StoredEndpointColumns;
-
-    fn text() -> &'static Text {
-        troubled!(
-            "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, \
-             created_at, disabled_reason, disabled_at, failing_since, failing_told, position",
-            " ORDER BY id LIMIT $3"
-        )
+statement!(
+    Troubled => StoredEndpointColumns,
+    troubled!(
+        "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, \
+         created_at, disabled_reason, disabled_at, failing_since, failing_told, position",
+        " ORDER BY id LIMIT :limit"
+    ),
+    self {
+        failing_since: Timestamptz = self.failing_since,
+        key_id: SqlText = self.key_id,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.failing_since)?;
-        to.value::<SqlText, _>(&self.key_id)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Query for their number.
 #[derive(Clone)]
@@ -141,19 +123,10 @@ struct TroubledCount {
     key_id: String,
 }
 
-impl PreparedStatement for TroubledCount {
-    type Id = Self;
-    type Columns = BigInt;
-
-    fn text() -> &'static Text {
-        troubled!("count(*)", "")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.failing_since)?;
-        to.value::<SqlText, _>(&self.key_id)
-    }
-}
+statement!(TroubledCount => BigInt, troubled!("count(*)", ""), self {
+    failing_since: Timestamptz = self.failing_since,
+    key_id: SqlText = self.key_id,
+});
 
 /// Statement that replaces an endpoint (`change_endpoint.sql`).
 pub(crate) struct ChangeEndpoint<'a> {
@@ -163,42 +136,28 @@ pub(crate) struct ChangeEndpoint<'a> {
     now: PgTimestamp,
 }
 
-impl PreparedStatement for ChangeEndpoint<'_> {
-    type Id = ChangeEndpoint<'static>;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(include_str!("sql/change_endpoint.sql"))
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.id)?;
-        to.value::<BigInt, _>(&self.expected)?;
-        self.columns.bind(to)?;
-        to.value::<Timestamptz, _>(&self.now)
-    }
-}
+statement!(ChangeEndpoint<'_> => (), include_str!("sql/change_endpoint.sql"), self {
+    endpoint: SqlUuid = self.id,
+    expected_version: BigInt = self.expected,
+    now: Timestamptz = self.now,
+    ..EndpointColumns = self.columns,
+});
 
 /// Statement that deletes an endpoint; a foreign key deletes its queues. Attempts beyond a number that fits in the time
 /// limit of a statement are deleted when they are old enough: nobody can read them meanwhile.
 struct DeleteEndpoint(Uuid);
 
-impl PreparedStatement for DeleteEndpoint {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "WITH attempts AS (DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(",
-            "SELECT ctid FROM webhook_attempts WHERE endpoint_id = $1::uuid ORDER BY at DESC LIMIT 20000))) ",
-            "DELETE FROM webhook_endpoints WHERE id = $1"
-        )
+statement!(
+    DeleteEndpoint => (),
+    concat!(
+        "WITH attempts AS (DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(SELECT ctid FROM ",
+        "webhook_attempts WHERE endpoint_id = :endpoint::uuid ORDER BY at DESC LIMIT 20000))) DELETE FROM ",
+        "webhook_endpoints WHERE id = :endpoint",
+    ),
+    self {
+        endpoint: SqlUuid = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.0)
-    }
-}
+);
 
 /// Statement that sets the position of an endpoint.
 struct SetPosition {
@@ -206,43 +165,30 @@ struct SetPosition {
     id: Uuid,
 }
 
-impl PreparedStatement for SetPosition {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!("UPDATE webhook_endpoints SET position = $1 WHERE id = $2")
-    }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<BigInt, _>(&self.position)?;
-        to.value::<SqlUuid, _>(&self.id)
-    }
-}
+statement!(SetPosition => (), "UPDATE webhook_endpoints SET position = :position WHERE id = :endpoint", self {
+    position: BigInt = self.position,
+    endpoint: SqlUuid = self.id,
+});
 
 /// Statement that stores attempts.
 struct AddAttempts(Attempts);
 
-impl PreparedStatement for AddAttempts {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "INSERT INTO webhook_attempts (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, ",
-            "status, error, answer, outcome) ",
-            "SELECT it.* FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], ",
-            "$7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[]) AS it (endpoint_id, at, ",
-            "event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome) ",
-            "WHERE (SELECT true FROM webhook_endpoints AS endpoint WHERE endpoint.id = it.endpoint_id LIMIT 1) ",
-            "ON CONFLICT DO NOTHING"
-        )
+statement!(
+    AddAttempts => (),
+    concat!(
+        "INSERT INTO webhook_attempts (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, ",
+        "status, error, answer, outcome) SELECT it.* FROM unnest(:attempt_endpoints::uuid[], ",
+        ":attempt_times::timestamptz[], :attempt_events::uuid[], :attempt_kinds::text[], ",
+        ":attempt_positions::bigint[], :attempt_orders::uuid[], :attempt_numbers::bigint[], ",
+        ":attempt_durations::bigint[], :attempt_statuses::bigint[], :attempt_errors::text[], ",
+        ":attempt_answers::text[], :attempt_outcomes::text[]) AS it (endpoint_id, at, event_id, kind, position, ",
+        "order_id, number, duration_ms, status, error, answer, outcome) WHERE (SELECT true FROM ",
+        "webhook_endpoints AS endpoint WHERE endpoint.id = it.endpoint_id LIMIT 1) ON CONFLICT DO NOTHING",
+    ),
+    self {
+        ..Attempts = self.0,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        self.0.bind(to)
-    }
-}
+);
 
 /// Query for attempts of an endpoint, the newest first.
 struct AttemptsBefore {
@@ -262,26 +208,22 @@ impl AttemptsBefore {
     }
 }
 
-impl PreparedStatement for AttemptsBefore {
-    type Id = Self;
-    type Columns = AttemptColumns;
-
-    fn text() -> &'static Text {
-        text!(
-            "SELECT endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, ",
-            "outcome FROM webhook_attempts WHERE endpoint_id = $1 AND (at, event_id) < ($2::timestamptz, $3::uuid) ",
-            "AND ($4::text IS NULL OR outcome = $4) ORDER BY at DESC, event_id DESC LIMIT $5"
-        )
+statement!(
+    AttemptsBefore => AttemptColumns,
+    concat!(
+        "SELECT endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, ",
+        "outcome FROM webhook_attempts WHERE endpoint_id = :endpoint AND (at, event_id) < (:before::timestamptz, ",
+        ":before_event::uuid) AND (:outcome::text IS NULL OR outcome = :outcome) ORDER BY at DESC, event_id DESC ",
+        "LIMIT :limit",
+    ),
+    self {
+        endpoint: SqlUuid = self.endpoint,
+        before: Timestamptz = self.at,
+        before_event: SqlUuid = self.event,
+        outcome: Nullable<SqlText> = self.outcome,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<SqlUuid, _>(&self.endpoint)?;
-        to.value::<Timestamptz, _>(&self.at)?;
-        to.value::<SqlUuid, _>(&self.event)?;
-        to.value::<Nullable<SqlText>, _>(&self.outcome)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 /// Statement that deletes old attempts.
 pub(crate) struct DeleteAttempts {
@@ -289,22 +231,17 @@ pub(crate) struct DeleteAttempts {
     limit: i64,
 }
 
-impl PreparedStatement for DeleteAttempts {
-    type Id = Self;
-    type Columns = ();
-
-    fn text() -> &'static Text {
-        text!(
-            "DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(",
-            "SELECT ctid FROM webhook_attempts WHERE at < $1 ORDER BY at LIMIT $2))"
-        )
+statement!(
+    DeleteAttempts => (),
+    concat!(
+        "DELETE FROM webhook_attempts WHERE ctid = ANY (ARRAY(SELECT ctid FROM webhook_attempts WHERE at < ",
+        ":before ORDER BY at LIMIT :limit))",
+    ),
+    self {
+        before: Timestamptz = self.before,
+        limit: BigInt = self.limit,
     }
-
-    fn bind<'b>(&'b self, to: &mut Binder<'_, '_, 'b>) -> QueryResult<()> {
-        to.value::<Timestamptz, _>(&self.before)?;
-        to.value::<BigInt, _>(&self.limit)
-    }
-}
+);
 
 #[async_trait]
 impl Endpoints for PostgresStore {

@@ -91,7 +91,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("follow", "now()", "webhook_endpoints_pkey"),
             ("due", &format!("now(), {ID}, {ID}, now(), now(), 256"), "queues_by_time"),
             ("due_of_endpoint", &format!("{ID}, now(), now(), 8"), "queues_of_an_endpoint"),
-            ("lease", &format!("'{{}}', '{{}}', now(), now(), {ID}, now()"), "webhook_queues_pkey"),
+            ("lease", &format!("'{{}}', '{{}}', now(), now(), {ID}, now()"), "webhook_queues_pkey|queues_of_an_order"),
             (
                 "release",
                 "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \
@@ -101,7 +101,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
             ("resend", &format!("{ID}, {ID}, 1, now(), 100"), "webhook_endpoints_pkey"),
             (
                 "change",
-                &format!("{ID}, 1, '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL, now()"),
+                &format!("{ID}, 1, now(), '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL"),
                 "webhook_endpoints_pkey",
             ),
             ("waiting", &format!("{ID}, 10000"), "queues_of_an_endpoint"),
@@ -110,7 +110,13 @@ async fn the_feed_and_queues_are_found_by_indexes() {
         ] {
             let plan = plan(&db, name, arguments).await;
             assert_indexed(name, &plan);
-            assert!(plan.iter().any(|it| it.contains(index)), "{name}: {plan:#?}");
+            // For tables that are known to be empty, several indexes are equally good; the plan is made again once they are
+            // analyzed with rows.
+            let is_any_good = setup == "VACUUM ANALYZE";
+            assert!(
+                is_any_good || index.split('|').any(|index| plan.iter().any(|it| it.contains(index))),
+                "{name}: {plan:#?}"
+            );
         }
     }
 }

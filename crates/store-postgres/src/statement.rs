@@ -228,26 +228,6 @@ const fn fail(statement: &str, name: &str, problem: &str) -> ! {
 pub(crate) struct Text(Vec<String>);
 
 impl Text {
-    /// Splits a text with numbers at the first occurrence of each, which must be in the order of the numbers.
-    pub(crate) fn of(text: &'static str) -> Self {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        loop {
-            let name = format!("${}", parts.len() + 1);
-            let followed = |it: &str| it.starts_with(|digit: char| digit.is_ascii_digit());
-            let found = rest.match_indices(name.as_str()).find_map(|(at, _)| {
-                let (before, after) = rest.split_at_checked(at)?;
-                let after = after.strip_prefix(name.as_str())?;
-                (!followed(after)).then_some((before, after))
-            });
-            let Some((before, after)) = found else { break };
-            parts.push(before.to_owned());
-            rest = after;
-        }
-        parts.push(rest.to_owned());
-        Self(parts)
-    }
-
     /// Text with a number for each name.
     pub(crate) fn numbered(sql: &str, names: &[Name]) -> Self {
         let (mut text, mut rest) = (String::new(), sql);
@@ -275,16 +255,6 @@ impl Text {
         parts.zip(1..).fold(first, |text, (part, number)| format!("{text}${number}{part}"))
     }
 }
-
-/// Defines the text of a statement with numbers, split once for the life of the process.
-macro_rules! text {
-    ($($part:expr),+ $(,)?) => {{
-        static TEXT: std::sync::LazyLock<$crate::statement::Text> =
-            std::sync::LazyLock::new(|| $crate::statement::Text::of(concat!($($part),+)));
-        std::sync::LazyLock::force(&TEXT)
-    }};
-}
-pub(crate) use text;
 
 /// Receiver of a statement's parameters, in their order.
 pub(crate) struct Binder<'p, 'a, 'b> {

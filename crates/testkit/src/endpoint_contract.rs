@@ -196,7 +196,7 @@ pub async fn a_change_of_a_stale_endpoint_is_a_conflict(subject: &impl FeedSubje
     assert_eq!(store.endpoint(endpoint_id(2)).await.unwrap(), None);
 }
 
-/// Those that an operator has disabled are not among them, and neither are those that fail for a short time.
+/// Endpoints that an operator has disabled are not among them, and neither are those that fail for a short time.
 pub async fn endpoints_that_get_no_events_are_read_up_to_a_limit(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     let failing = |since| Some(Failing { since: at(since), told: 0 });

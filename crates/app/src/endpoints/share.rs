@@ -102,7 +102,7 @@ impl Shares {
 #[derive(Debug, Default)]
 struct Usage {
     all: usize,
-    /// Those to endpoints that do not answer soon.
+    /// Number of webhooks to endpoints that do not answer soon.
     slow: usize,
     own: BTreeMap<EndpointId, usize>,
 }

@@ -148,7 +148,7 @@ pub struct TroubledEndpoints {
 /// Largest number of waiting orders that are counted: a larger number is shown as this one.
 pub const WAITING_ORDERS_MAX: u32 = 10_000;
 
-/// What waits in the queues of an endpoint.
+/// Orders with events that wait for an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WaitingOrders {
     /// Number of orders with events that wait, at most [`WAITING_ORDERS_MAX`].

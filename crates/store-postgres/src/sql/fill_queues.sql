@@ -4,17 +4,18 @@
 WITH head AS MATERIALIZED (
     SELECT position FROM feed_head WHERE only_one
 ), behind AS MATERIALIZED (
-    SELECT endpoint.id, endpoint.kinds, endpoint.position, least(endpoint.position + $1::bigint, head.position) AS until
+    SELECT endpoint.id, endpoint.kinds, endpoint.position, least(endpoint.position + :events::bigint,
+        head.position) AS until
     FROM head JOIN webhook_endpoints AS endpoint ON endpoint.position < head.position
     WHERE endpoint.disabled_at IS NULL
     ORDER BY endpoint.position
-    LIMIT greatest(20000 / $1, 1)
+    LIMIT greatest(20000 / :events, 1)
     FOR UPDATE OF endpoint SKIP LOCKED
 ), moved AS (
     UPDATE webhook_endpoints AS endpoint SET position = behind.until FROM behind WHERE endpoint.id = behind.id
 ), filled AS (
     INSERT INTO webhook_queues AS queue (endpoint_id, order_id, done, last, next_due_at)
-    SELECT behind.id, event.order_id, min(event.position) - 1, max(event.position), $2::timestamptz
+    SELECT behind.id, event.order_id, min(event.position) - 1, max(event.position), :now::timestamptz
     FROM behind CROSS JOIN LATERAL (
         SELECT feed.order_id, feed.position
         FROM feed

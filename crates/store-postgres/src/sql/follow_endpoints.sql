@@ -26,8 +26,8 @@ WITH resumed AS MATERIALIZED (
     LIMIT 5000
 ), due AS (
     UPDATE webhook_queues
-    SET tries = 0, next_due_at = CASE WHEN done < last OR resends = '{}' THEN $1::timestamptz END,
-        resend_tries = 0, resend_due_at = CASE WHEN resends <> '{}' THEN $1 END
+    SET tries = 0, next_due_at = CASE WHEN done < last OR resends = '{}' THEN :now::timestamptz END,
+        resend_tries = 0, resend_due_at = CASE WHEN resends <> '{}' THEN :now END
     WHERE ctid = ANY (ARRAY(SELECT row FROM resumed))
 ), not_due AS (
     UPDATE webhook_queues SET next_due_at = NULL, resend_due_at = NULL WHERE ctid = ANY (ARRAY(SELECT row FROM paused))

@@ -4,12 +4,12 @@
 -- PostgreSQL look each row up, also when it plans for a table that is empty; so does `least`, which no index has.
 WITH free AS (
     SELECT queue.row
-    FROM unnest($1::uuid[], $2::uuid[]) AS it (endpoint_id, order_id) CROSS JOIN LATERAL (
+    FROM unnest(:endpoints::uuid[], :orders::uuid[]) AS it (endpoint_id, order_id) CROSS JOIN LATERAL (
         SELECT queue.ctid AS row
         FROM webhook_queues AS queue
         WHERE queue.endpoint_id = it.endpoint_id AND queue.order_id = it.order_id
-            AND least(queue.next_due_at, queue.resend_due_at) <= $3::timestamptz
-            AND (queue.leased_until IS NULL OR queue.leased_until <= $3 OR queue.leased_until > $4::timestamptz)
+            AND least(queue.next_due_at, queue.resend_due_at) <= :now::timestamptz
+            AND (queue.leased_until IS NULL OR queue.leased_until <= :now OR queue.leased_until > :until_max::timestamptz)
             AND (
                 SELECT endpoint.disabled_at IS NULL
                 FROM webhook_endpoints AS endpoint
@@ -20,10 +20,10 @@ WITH free AS (
     ) AS queue
 ), leased AS (
     UPDATE webhook_queues AS queue
-    SET taken = queue.taken + 1, leased_by = $5::uuid, leased_until = $6::timestamptz
+    SET taken = queue.taken + 1, leased_by = :owner::uuid, leased_until = :until::timestamptz
     WHERE queue.ctid = ANY (ARRAY(SELECT row FROM free))
     -- The first resend, if it is due.
-    RETURNING queue.*, CASE WHEN resend_due_at <= $3 THEN resends[1] END AS resend
+    RETURNING queue.*, CASE WHEN resend_due_at <= :now THEN resends[1] END AS resend
 )
 SELECT
     leased.endpoint_id, leased.order_id, leased.taken,

@@ -3,11 +3,11 @@
 WITH page AS MATERIALIZED (
     SELECT
         queue.ctid AS row, queue.order_id,
-        coalesce(greatest(queue.next_due_at, queue.resend_due_at) > $1::timestamptz, false) AS is_later
+        coalesce(greatest(queue.next_due_at, queue.resend_due_at) > :now::timestamptz, false) AS is_later
     FROM webhook_queues AS queue
-    WHERE queue.endpoint_id = $2::uuid AND queue.order_id > $3::uuid
+    WHERE queue.endpoint_id = :endpoint::uuid AND queue.order_id > :after::uuid
     ORDER BY queue.order_id
-    LIMIT $4::bigint
+    LIMIT :limit::bigint
 ), later AS MATERIALIZED (
     SELECT queue.ctid AS row
     FROM webhook_queues AS queue
@@ -15,8 +15,8 @@ WITH page AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), due AS (
     UPDATE webhook_queues
-    SET tries = 0, next_due_at = CASE WHEN next_due_at IS NOT NULL THEN least(next_due_at, $1) END,
-        resend_tries = 0, resend_due_at = CASE WHEN resend_due_at IS NOT NULL THEN least(resend_due_at, $1) END
+    SET tries = 0, next_due_at = CASE WHEN next_due_at IS NOT NULL THEN least(next_due_at, :now) END,
+        resend_tries = 0, resend_due_at = CASE WHEN resend_due_at IS NOT NULL THEN least(resend_due_at, :now) END
     WHERE ctid = ANY (ARRAY(SELECT row FROM later))
 )
-SELECT order_id FROM page ORDER BY order_id OFFSET $4 - 1 LIMIT 1
+SELECT order_id FROM page ORDER BY order_id OFFSET :limit - 1 LIMIT 1

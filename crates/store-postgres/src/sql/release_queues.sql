@@ -3,7 +3,8 @@
 -- changes nothing of the queue's next event, and the reverse. The queues of a disabled endpoint are due at no time.
 WITH released AS MATERIALIZED (
     SELECT
-        queue.endpoint_id, queue.order_id, queue.last, queue.row, it.is_resend, it.due_at, it.passed IS NOT NULL AS is_passed,
+        queue.endpoint_id, queue.order_id, queue.last, queue.row, it.is_resend, it.due_at,
+        it.passed IS NOT NULL AS is_passed,
         NOT it.is_resend AND queue.done = it.done AS is_next,
         CASE WHEN NOT it.is_resend AND queue.done = it.done THEN coalesce(it.passed, queue.done) ELSE queue.done END
             AS done,
@@ -12,8 +13,9 @@ WITH released AS MATERIALIZED (
         CASE WHEN it.is_resend THEN it.tries ELSE queue.resend_tries END AS resend_tries,
         queue.due_at IS NULL AS is_disabled, queue.next_due_at, queue.resend_due_at
     FROM unnest(
-        $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bigint[],
-        $9::timestamptz[]
+        :endpoints::uuid[], :orders::uuid[], :owners::uuid[], :taken::bigint[], :done::bigint[], :passed::bigint[],
+        :is_resend::boolean[], :tries::bigint[],
+        :due_at::timestamptz[]
     ) AS it (endpoint_id, order_id, owner, taken, done, passed, is_resend, tries, due_at)
     CROSS JOIN LATERAL (
         SELECT queue.*, queue.ctid AS row
@@ -54,15 +56,18 @@ WITH released AS MATERIALIZED (
     WHERE (endpoint_id, order_id) NOT IN (SELECT endpoint_id, order_id FROM drained)
     ON CONFLICT (endpoint_id, order_id) DO UPDATE
     SET done = excluded.done, resends = excluded.resends, tries = excluded.tries, next_due_at = excluded.next_due_at,
-        resend_tries = excluded.resend_tries, resend_due_at = excluded.resend_due_at, leased_by = NULL, leased_until = NULL
+        resend_tries = excluded.resend_tries, resend_due_at = excluded.resend_due_at, leased_by = NULL,
+        leased_until = NULL
 ), attempted AS (
     INSERT INTO webhook_attempts (
         endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome
     )
     SELECT it.*
     FROM unnest(
-        $10::uuid[], $11::timestamptz[], $12::uuid[], $13::text[], $14::bigint[], $15::uuid[], $16::bigint[],
-        $17::bigint[], $18::bigint[], $19::text[], $20::text[], $21::text[]
+        :attempt_endpoints::uuid[], :attempt_times::timestamptz[], :attempt_events::uuid[], :attempt_kinds::text[],
+        :attempt_positions::bigint[], :attempt_orders::uuid[], :attempt_numbers::bigint[],
+        :attempt_durations::bigint[], :attempt_statuses::bigint[], :attempt_errors::text[], :attempt_answers::text[],
+        :attempt_outcomes::text[]
     ) AS it (endpoint_id, at, event_id, kind, position, order_id, number, duration_ms, status, error, answer, outcome)
     WHERE (SELECT true FROM webhook_endpoints AS endpoint WHERE endpoint.id = it.endpoint_id LIMIT 1)
     ON CONFLICT DO NOTHING

@@ -88,7 +88,7 @@ fn queues_are_filled_by_a_range_of_positions() {
     assert!(plan.iter().any(|it| it == range), "{plan:#?}");
 }
 
-/// Those of an order are found without walking the feed.
+/// Events of an order are found without walking the feed.
 #[test]
 fn events_are_read_by_position_or_by_order() {
     let mut db = backlog();
