@@ -59,62 +59,51 @@
 mod variant_names;
 
 mod anomaly;
-mod breakdown;
-mod confirm;
-mod content;
-mod currency;
 mod dispute;
 mod fact;
-mod failure;
-mod feed_event;
 mod id;
-mod installation;
 mod intent;
-mod lost;
 mod money;
 mod operation;
 mod order;
-mod receipt;
 mod refund;
-mod request;
-mod settle;
 mod storefront;
 mod task;
 mod text;
 mod timestamp;
 
 pub use anomaly::{Anomaly, AnomalyDetails, AnomalyKind, Mismatch, NoticeKind, Policies, Policy};
-pub use breakdown::{Breakdown, Part, ShippingTax};
-pub use content::{
-    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
-    QUANTITY_MAX, Totals,
-};
-pub use currency::{Currency, UnknownCurrency};
 pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
 pub use fact::Fact;
-pub use failure::{ProviderFailure, ProviderRequest};
-pub use feed_event::FeedEventType;
+pub use fact::feed_event::FeedEventType;
+pub use id::installation::{Epoch, InstallationId};
 pub use id::{
     CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
 };
-pub use installation::{Epoch, InstallationId};
+pub use intent::request::{IntentPlan, IntentRequest, RequestIntentError};
+pub use intent::settle::SettleError;
 pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds, SnapshotSource};
-pub use lost::{LostOrder, RecreateError};
+pub use money::currency::{Currency, UnknownCurrency};
 pub use money::{ChargeError, Money, MoneyError};
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
+pub use order::breakdown::{Breakdown, Part, ShippingTax};
+pub use order::content::{
+    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
+    QUANTITY_MAX, Totals,
+};
+pub use order::lost::{LostOrder, RecreateError};
 pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
 pub use refund::{
     NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundFailure, RefundOrigin, RefundReason, RefundSnapshot,
     RefundStatus, RefundUpdateError,
 };
-pub use request::{IntentPlan, IntentRequest, RequestIntentError};
-pub use settle::SettleError;
 pub use storefront::{
     Address, AddressField, Cart, CartData, CartError, CartId, CartLine, CheckoutEdit, CheckoutError, CheckoutStep,
     CountryCode, CountryProblem, Coupon, CouponCode, Discount, FieldEdit, LineId, PaymentMethodChoice, Percent,
     PercentProblem, PriceProblem, Prices, ShippingRate, TaxRate, Terms, TermsProblem, Variant, VariantId,
     VariantProblem,
 };
+pub use task::failure::{ProviderFailure, ProviderRequest};
 pub use task::{Decision, Task, TaskKey, TaskKind};
 pub use text::{Email, Text, TextProblem};
 pub use timestamp::{NotATimestamp, Timestamp, TimestampOutOfRange};

@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use crate::content::{Content, check_included_taxes, check_metadata, total_of};
+use crate::order::content::{Content, check_included_taxes, check_metadata, total_of};
 use crate::{
     Adjustment, Anomaly, AnomalyKind, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId,
     IntentStatus, LineItem, Money, MoneyError, NoticeKind, Order, OrderEdit, OrderId, OrderState, PaymentIntent,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::failure::KEY_EXHAUSTED;
+use crate::task::failure::KEY_EXHAUSTED;
 use crate::{
     Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, ProviderFailure,
     ProviderRequest, RefundId, Task, Timestamp,

@@ -6,7 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Address, CheckoutStep, CouponCode, Terms, Variant, VariantId, VariantProblem};
-use crate::content::Totals;
+use crate::order::content::Totals;
 use crate::{
     Adjustment, AdjustmentKind, Breakdown, CaptureMethod, Currency, CustomerId, Email, LineItem, LineProblem, Metadata,
     Money, MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, ShippingTax, Text,

@@ -1,3 +1,8 @@
+mod confirm;
+mod receipt;
+pub(crate) mod request;
+pub(crate) mod settle;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,6 +1,6 @@
 //! Totals of an order, allocated to its lines and its shipping.
 
-use crate::content::Totals;
+use crate::order::content::Totals;
 use crate::{Adjustment, Currency, LineItem, Money, MoneyError};
 
 /// Taxes on the shipping price, a part of the order's taxes.

@@ -1,8 +1,12 @@
+pub(crate) mod breakdown;
+pub(crate) mod content;
+pub(crate) mod lost;
+
 use std::ops::Deref;
 
 use thiserror::Error;
 
-use crate::content::{
+use self::content::{
     Adjustment, ContentError, LineItem, Metadata, NewOrder, Payer, chargeable_total_of, check_metadata, total_of,
 };
 use crate::text::Email;

@@ -1,3 +1,5 @@
+pub(crate) mod feed_event;
+
 use crate::{
     Anomaly, CancelReason, DisputeId, DisputeStatus, IntentError, IntentId, IntentRequest, IntentStatus, Money,
     ProviderFailure, ProviderRequest, RefundFailure, RefundId, RefundOrigin, RefundStatus,

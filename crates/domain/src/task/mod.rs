@@ -1,3 +1,5 @@
+pub(crate) mod failure;
+
 use std::fmt;
 
 use crate::{Fact, IntentId, IntentRequest, Order, Timestamp};

@@ -1,3 +1,5 @@
+pub(crate) mod currency;
+
 use std::fmt;
 
 use thiserror::Error;

@@ -1,3 +1,5 @@
+pub(crate) mod installation;
+
 use std::fmt;
 
 use thiserror::Error;
