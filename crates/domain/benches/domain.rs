@@ -4,10 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use paywright_domain::{
-    Currency, IntentId, IntentPlan, IntentSnapshot, IntentStatus, LineItem, Money, NewOrder, Order, OrderId, Policies,
-    Timestamp,
-};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::intent::{IntentPlan, IntentStatus};
+use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 fn new_order(lines: u32) -> NewOrder {

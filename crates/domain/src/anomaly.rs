@@ -1,3 +1,5 @@
+//! Anomalies: money that does not match its order, the policies on it, and notices for a person.
+
 use crate::{IntentId, Money, Timestamp};
 
 /// Anomaly of an order: money that does not match it, or a notice for a person. Each is recorded once for its intent

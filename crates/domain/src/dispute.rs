@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::{Decision, DisputeId, Fact, IntentId, Money, Order, Timestamp};
+use crate::id::DisputeId;
+use crate::{Decision, Fact, IntentId, Money, Order, Timestamp};
 
 /// Status of a dispute, by Stripe's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,8 +233,12 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IntentSnapshot;
+    use crate::anomaly::Policies;
+    use crate::intent::IntentStatus;
+    use crate::order::PaymentState;
     use crate::order::tests::{at, placed, usd};
-    use crate::{IntentSnapshot, IntentStatus, NewRefund, PaymentState, Policies, RefundError};
+    use crate::refund::{NewRefund, RefundError};
 
     fn paid() -> Order {
         let order = placed();

@@ -1,109 +1,114 @@
-//! Orders, payments and money as values with pure, total transitions.
+#![doc = include_str!("../README.md")]
+//! # Modules
 //!
-//! The crate models an order that is paid through Stripe PaymentIntents: it is placed, edited, paid, captured, refunded
-//! or canceled. It does no I/O, reads no clock and draws no random number: the caller passes ids and times in, and each
-//! transition returns a [`Decision`].
+//! The crate's root has the names that nearly every program needs; a module has everything about one idea.
 //!
-//! # Overview
+//! * [`order`]: [`Order`] with its content, state, totals and transitions.
+//! * [`intent`]: PaymentIntents, and [`Order::request_intent`] and [`Order::settle`], by which one pays an order.
+//! * [`operation`]: [`Order::edit`], [`Order::cancel`] and [`Order::capture`], where a PaymentIntent must change too.
+//! * [`refund`] and [`dispute`]: money that is returned to the customer by the shop or by the customer's bank.
+//! * [`anomaly`]: money that does not match an order, and the policies on it.
+//! * [`task`]: [`Decision`], [`Task`] and definite failures of requests to Stripe.
+//! * [`fact`]: the history of an order.
+//! * [`money`], [`timestamp`], [`text`] and [`id`]: the values of all these.
+#![cfg_attr(feature = "storefront", doc = "* [`storefront`]: carts, a price list and terms of sale.")]
 //!
-//! * [`Order`] has the transitions, e.g. [`Order::place`], [`Order::request_intent`], [`Order::settle`] and
-//!   [`Order::refund`].
-//! * [`Decision`] is the next [`Order`], the [`Fact`]s that happened and the [`Task`]s to perform outside. The caller
-//!   stores all of it in one transaction and performs the tasks after the commit.
-//! * [`IntentSnapshot`], [`RefundSnapshot`] and [`Dispute`] are what an event or an answer of Stripe says of an object.
-//! * [`Money`] is an amount in integer minor units of its [`Currency`], with checked arithmetic.
-//! * [`Cart`], [`Terms`] and [`Variant`] are a storefront's cart before there is an order, its terms of sale and its
-//!   price list.
+//! # What may grow
 //!
-//! # Example
+//! A type that is matched or stored in whole is exhaustive on purpose, so that the compiler shows each place where
+//! money or data would be lost: decisions, tasks, facts, states, statuses that an order passes through, mismatches,
+//! policies, the errors of transitions, and the data of orders. A new variant or field of these is a breaking release.
+//! So it is for the values that a caller builds, such as [`NewOrder`] and [`IntentSnapshot`], whose constructors leave
+//! the rest to `..`.
 //!
-//! A shop places an order, Stripe creates a PaymentIntent for it, and the money that Stripe reports pays the order,
-//! once:
+//! `#[non_exhaustive]` is everything else that may grow: [`Currency`] and the statuses of disputes, which Stripe adds
+//! to; the errors of values, which are texts for a person; and totals, which only this crate calculates.
 //!
-//! ```
-//! use paywright_domain::*;
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let now = Timestamp::from_unix_seconds(1_743_415_050)?;
-//! let new = NewOrder {
-//!     lines: vec![LineItem::new("Main product 2", Money::new(5600, Currency::Usd)?, 2)?],
-//!     ..NewOrder::empty(Currency::Usd)
-//! };
-//! let id = OrderId(uuid::Uuid::from_u128(0x0195_ead7_9d10_7000_8000_0000_0000_0009));
-//! let placed = Order::place(id, new, now)?;
-//! assert_eq!(placed.order.total.to_decimal(), "112.00");
+//! # Errors
 //!
-//! // Request and task are stored before Stripe is called. The idempotency key follows from order and request.
-//! let IntentPlan::Create { request, decision } = placed.order.request_intent(now)? else { panic!() };
-//! assert_eq!(request.idempotency_key(id), format!("pi:{id}:1:1"));
-//! let requested = decision.expect("a first request changes the order").order;
-//!
-//! // A snapshot may come from an answer, a webhook or a poll, in any order and any number of times.
-//! let mut seen = IntentSnapshot::new(IntentId::new("pi_1")?, id, requested.total, now);
-//! let issued = requested.settle(&seen, &Policies::DEFAULT, now)?.order;
-//! seen.status = IntentStatus::Succeeded;
-//! seen.received = issued.total;
-//! let paid = issued.settle(&seen, &Policies::DEFAULT, now)?;
-//! assert_eq!(paid.order.payment_state(), PaymentState::Paid);
-//! assert_eq!(paid.facts.last().map(|it| it.kind()), Some("order.paid"));
-//! assert!(paid.order.settle(&seen, &Policies::DEFAULT, now)?.facts.is_empty(), "the same snapshot changes nothing");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Crate features
-//!
-//! * `serde` (off by default): implements `Serialize` and `Deserialize` for facts, tasks, carts, terms of sale and the
-//!   values in them. Stores and feeds have these forms: a later version reads those of an earlier one.
+//! The message of a value's error begins with `must`: the caller puts the name of the field, or the text, before it. A
+//! transition's error is a whole sentence, without a capital letter and a full stop.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]
 mod variant_names;
 
-mod anomaly;
-mod dispute;
-mod fact;
-mod id;
-mod intent;
-mod money;
-mod operation;
-mod order;
-mod refund;
-mod storefront;
-mod task;
-mod text;
-mod timestamp;
+pub mod anomaly;
+pub mod dispute;
+pub mod fact;
+pub mod id;
+pub mod intent;
+pub mod money;
+pub mod operation;
+pub mod order;
+pub mod refund;
+#[cfg(feature = "storefront")]
+pub mod storefront;
+pub mod task;
+pub mod text;
+pub mod timestamp;
 
-pub use anomaly::{Anomaly, AnomalyDetails, AnomalyKind, Mismatch, NoticeKind, Policies, Policy};
-pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
+pub use uuid;
+
 pub use fact::Fact;
-pub use fact::feed_event::FeedEventType;
-pub use id::installation::{Epoch, InstallationId};
-pub use id::{
-    CustomerId, DisputeId, IdError, IntentId, OrderId, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId,
-};
-pub use intent::request::{IntentPlan, IntentRequest, RequestIntentError};
-pub use intent::settle::SettleError;
-pub use intent::{CaptureMethod, IntentError, IntentSnapshot, IntentStatus, PaymentIntent, Proceeds, SnapshotSource};
-pub use money::currency::{Currency, UnknownCurrency};
-pub use money::{ChargeError, Money, MoneyError};
+pub use id::{IntentId, OrderId};
+pub use intent::IntentSnapshot;
+pub use money::{Currency, Money};
+pub use order::{LineItem, NewOrder, Order};
+pub use task::{Decision, Task};
+pub use timestamp::Timestamp;
+
+// Flat names, until no crate uses them any more.
+#[doc(hidden)]
+pub use anomaly::{Anomaly, AnomalyDetails, AnomalyKind, Mismatch, NoticeKind, Policies, Policy};
+#[doc(hidden)]
+pub use dispute::{Dispute, DisputeStatus, DisputeUpdateError};
+#[doc(hidden)]
+pub use fact::FeedEventType;
+#[doc(hidden)]
+pub use id::{CustomerId, DisputeId, IdError, OrderNumber, PaymentMethodId, ProviderCustomerId, RefundId};
+#[doc(hidden)]
+pub use id::{Epoch, InstallationId};
+#[doc(hidden)]
+pub use intent::SettleError;
+#[doc(hidden)]
+pub use intent::{CaptureMethod, IntentError, IntentStatus, PaymentIntent, Proceeds, SnapshotSource};
+#[doc(hidden)]
+pub use intent::{IntentPlan, IntentRequest, RequestIntentError};
+#[doc(hidden)]
+pub use money::UnknownCurrency;
+#[doc(hidden)]
+pub use money::{ChargeError, MoneyError};
+#[doc(hidden)]
 pub use operation::{CancelError, CaptureError, EditError, NotNow, Operation, OperationKind};
-pub use order::breakdown::{Breakdown, Part, ShippingTax};
-pub use order::content::{
-    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
-    QUANTITY_MAX, Totals,
+#[doc(hidden)]
+pub use order::{
+    Adjustment, AdjustmentKind, Content, ContentError, LineProblem, Metadata, OrderEdit, Payer, QUANTITY_MAX, Totals,
 };
-pub use order::lost::{LostOrder, RecreateError};
-pub use order::{CancelReason, CorruptOrder, Order, OrderData, OrderState, PaymentState};
+#[doc(hidden)]
+pub use order::{Breakdown, Part, ShippingTax};
+#[doc(hidden)]
+pub use order::{CancelReason, CorruptOrder, OrderData, OrderState, PaymentState};
+#[doc(hidden)]
+pub use order::{LostOrder, RecreateError};
+#[doc(hidden)]
 pub use refund::{
     NewRefund, REFUND_ATTEMPTS_MAX, Refund, RefundError, RefundFailure, RefundOrigin, RefundReason, RefundSnapshot,
     RefundStatus, RefundUpdateError,
 };
+#[doc(hidden)]
+#[cfg(feature = "storefront")]
 pub use storefront::{
     Address, AddressField, Cart, CartData, CartError, CartId, CartLine, CheckoutEdit, CheckoutError, CheckoutStep,
     CountryCode, CountryProblem, Coupon, CouponCode, Discount, FieldEdit, LineId, PaymentMethodChoice, Percent,
     PercentProblem, PriceProblem, Prices, ShippingRate, TaxRate, Terms, TermsProblem, Variant, VariantId,
     VariantProblem,
 };
-pub use task::failure::{ProviderFailure, ProviderRequest};
-pub use task::{Decision, Task, TaskKey, TaskKind};
+#[doc(hidden)]
+pub use task::{ProviderFailure, ProviderRequest};
+#[doc(hidden)]
+pub use task::{TaskKey, TaskKind};
+#[doc(hidden)]
 pub use text::{Email, Text, TextProblem};
-pub use timestamp::{NotATimestamp, Timestamp, TimestampOutOfRange};
+#[doc(hidden)]
+pub use timestamp::{NotATimestamp, TimestampOutOfRange};

@@ -4,12 +4,17 @@
 
 use thiserror::Error;
 
-use crate::order::content::{Content, check_included_taxes, check_metadata, total_of};
-use crate::{
-    Adjustment, Anomaly, AnomalyKind, CancelReason, ContentError, Decision, Email, Epoch, Fact, IntentError, IntentId,
-    IntentStatus, LineItem, Money, MoneyError, NoticeKind, Order, OrderEdit, OrderId, OrderState, PaymentIntent,
-    ProviderFailure, ProviderRequest, Task, Timestamp, Totals,
+use crate::anomaly::{Anomaly, AnomalyKind, NoticeKind};
+use crate::id::Epoch;
+use crate::intent::{IntentError, IntentStatus, PaymentIntent};
+use crate::money::MoneyError;
+use crate::order::{
+    Adjustment, CancelReason, Content, ContentError, OrderEdit, OrderState, Totals, check_included_taxes,
+    check_metadata, total_of,
 };
+use crate::task::{ProviderFailure, ProviderRequest};
+use crate::text::Email;
+use crate::{Decision, Fact, IntentId, LineItem, Money, Order, OrderId, Task, Timestamp};
 
 /// Operation on a payable intent that is under way. An order has at most one at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -516,8 +521,12 @@ fn overtaken_by(what: &str, state: &str) -> IntentError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IntentSnapshot;
+    use crate::anomaly::Policies;
+    use crate::id::{CustomerId, ProviderCustomerId};
+    use crate::intent::{IntentPlan, RequestIntentError};
+    use crate::order::Payer;
     use crate::order::tests::{at, edit, placed, usd};
-    use crate::{CustomerId, IntentPlan, IntentSnapshot, Payer, Policies, ProviderCustomerId, RequestIntentError};
 
     fn seen(order: &Order, status: IntentStatus) -> IntentSnapshot {
         let received = if status == IntentStatus::Succeeded { order.total } else { usd(0) };
@@ -589,11 +598,11 @@ mod tests {
 
     #[test]
     fn an_edit_of_the_parts_of_the_total_updates_the_intent_and_one_of_labels_does_not() {
-        use crate::AdjustmentKind::{Discount, Shipping, TaxIncluded};
-        let adjust = |adjustments: &[(crate::AdjustmentKind, i64)]| {
+        use crate::order::AdjustmentKind::{Discount, Shipping, TaxIncluded};
+        let adjust = |adjustments: &[(crate::order::AdjustmentKind, i64)]| {
             let adjustment = |(kind, minor): &(_, i64)| Adjustment {
                 kind: *kind,
-                label: crate::Text::new("x").unwrap(),
+                label: crate::text::Text::new("x").unwrap(),
                 amount: usd(*minor),
             };
             let adjustments = Some(adjustments.iter().map(adjustment).collect());

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::task::failure::KEY_EXHAUSTED;
-use crate::{
-    Decision, Epoch, Fact, IntentError, IntentId, Money, MoneyError, NoticeKind, Order, OrderId, ProviderFailure,
-    ProviderRequest, RefundId, Task, Timestamp,
-};
+use crate::anomaly::NoticeKind;
+use crate::id::{Epoch, RefundId};
+use crate::intent::IntentError;
+use crate::money::MoneyError;
+use crate::task::{KEY_EXHAUSTED, ProviderFailure, ProviderRequest};
+use crate::{Decision, Fact, IntentId, Money, Order, OrderId, Task, Timestamp};
 
 /// Status of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -338,7 +339,7 @@ impl Order {
             (None, Some(intent)) => intent,
             // An order that is held for review has money too, of one intent as a rule.
             (None, None) => {
-                let has_money = |it: &&crate::PaymentIntent| !self.left_of(&it.id).is_zero();
+                let has_money = |it: &&crate::intent::PaymentIntent| !self.left_of(&it.id).is_zero();
                 self.intents.iter().find(has_money).ok_or(RefundError::NothingReceived)?
             }
         };
@@ -453,7 +454,7 @@ impl Order {
     pub fn left_of(&self, intent: &IntentId) -> Money {
         let left = self.received_beyond_refunds(intent);
         left.unwrap_or_else(|| {
-            Money::zero(self.intent(intent).map_or(self.total.currency(), crate::PaymentIntent::currency))
+            Money::zero(self.intent(intent).map_or(self.total.currency(), crate::intent::PaymentIntent::currency))
         })
     }
 
@@ -572,8 +573,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::IntentSnapshot;
+    use crate::anomaly::{AnomalyKind, Policies};
+    use crate::intent::IntentStatus;
     use crate::order::tests::{at, placed, usd};
-    use crate::{AnomalyKind, IntentSnapshot, IntentStatus, OrderState, PaymentState, Policies};
+    use crate::order::{OrderState, PaymentState};
 
     fn intent() -> IntentId {
         IntentId::new("pi_1").unwrap()

@@ -1,3 +1,5 @@
+//! Checked texts and email addresses, and errors of names.
+
 use std::fmt;
 
 use email_address::{EmailAddress, Options};

@@ -1,3 +1,5 @@
+//! Times in UTC. The crate reads no clock: each transition is given the time.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,9 +1,17 @@
-pub(crate) mod feed_event;
+//! Facts of an order, and the facts that are public in a feed.
 
-use crate::{
-    Anomaly, CancelReason, DisputeId, DisputeStatus, IntentError, IntentId, IntentRequest, IntentStatus, Money,
-    ProviderFailure, ProviderRequest, RefundFailure, RefundId, RefundOrigin, RefundStatus,
-};
+mod feed_event;
+
+pub use self::feed_event::FeedEventType;
+
+use crate::anomaly::Anomaly;
+use crate::dispute::DisputeStatus;
+use crate::id::{DisputeId, RefundId};
+use crate::intent::{IntentError, IntentRequest, IntentStatus};
+use crate::order::CancelReason;
+use crate::refund::{RefundFailure, RefundOrigin, RefundStatus};
+use crate::task::{ProviderFailure, ProviderRequest};
+use crate::{IntentId, Money};
 
 /// Entry in the history of an order: something that happened to it. Facts are stored in the commit of the state that
 /// they led to, and never changed.

@@ -48,10 +48,12 @@ impl fmt::Display for Epoch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intent::IntentRequest;
+    use crate::operation::{Operation, OperationKind};
+    use crate::order::CancelReason;
     use crate::order::tests::{at, usd};
-    use crate::{
-        CancelReason, IntentId, IntentRequest, Operation, OperationKind, OrderId, Refund, RefundOrigin, RefundStatus,
-    };
+    use crate::refund::{Refund, RefundOrigin, RefundStatus};
+    use crate::{IntentId, OrderId};
 
     /// Maximum length of a key at Stripe, in characters ("Idempotent requests").
     const KEY_CHARS_MAX: usize = 255;

@@ -1,4 +1,8 @@
-pub(crate) mod installation;
+//! Ids of orders, customers, objects of Stripe and installations.
+
+mod installation;
+
+pub use self::installation::{Epoch, InstallationId};
 
 use std::fmt;
 

@@ -1,10 +1,11 @@
 //! Confirmation of payments at Stripe. An event pays an order at once; the PaymentIntent is then read, and where Stripe
 //! has received less than the event reported, its answer wins.
 
-use crate::{
-    AnomalyKind, Decision, IntentError, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money, Order, OrderState,
-    PaymentIntent, Policies, Refund, RefundFailure, RefundOrigin, RefundStatus, SettleError, Task, Timestamp,
-};
+use crate::anomaly::{AnomalyKind, Mismatch, Policies};
+use crate::intent::{IntentError, IntentStatus, PaymentIntent, SettleError};
+use crate::order::OrderState;
+use crate::refund::{Refund, RefundFailure, RefundOrigin, RefundStatus};
+use crate::{Decision, IntentId, IntentSnapshot, Money, Order, Task, Timestamp};
 
 /// Amounts of a [`Mismatch::PaymentNotConfirmed`]: reported by events, and received according to Stripe.
 const fn unconfirmed(kind: AnomalyKind) -> Option<(Money, Money)> {
@@ -178,11 +179,12 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Fact;
+    use crate::intent::{IntentPlan, RequestIntentError};
+    use crate::operation::{CancelError, CaptureError, EditError, NotNow};
     use crate::order::tests::{at, edit, placed, usd};
-    use crate::{
-        CancelError, CancelReason, CaptureError, EditError, Fact, IntentPlan, NewRefund, NotNow, PaymentState,
-        RefundError, RequestIntentError,
-    };
+    use crate::order::{CancelReason, PaymentState};
+    use crate::refund::{NewRefund, RefundError};
 
     fn id(text: &str) -> IntentId {
         IntentId::new(text).unwrap()

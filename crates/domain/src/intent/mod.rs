@@ -1,7 +1,46 @@
+//! PaymentIntents of an order: requests to create them, and snapshots of them that settle the order.
+//!
+//! A payment has these steps, each of which is committed before the next:
+//!
+//! ```
+//! use paywright_domain::anomaly::Policies;
+//! use paywright_domain::intent::{IntentPlan, IntentStatus};
+//! use paywright_domain::order::PaymentState;
+//! use paywright_domain::uuid::Uuid;
+//! use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let now = Timestamp::from_unix_seconds(1_743_415_050)?;
+//! # let id = OrderId(Uuid::from_u128(0x0195_ead7_9d10_7000_8000_0000_0000_0009));
+//! # let lines = vec![LineItem::new("Main product 2", Money::new(5600, Currency::Usd)?, 2)?];
+//! # let order = Order::place(id, NewOrder { lines, ..NewOrder::empty(Currency::Usd) }, now)?.order;
+//! // 1. The request and its task are stored before Stripe is called. The idempotency key follows from the order.
+//! let IntentPlan::Create { request, decision: Some(requested) } = order.request_intent(now)? else {
+//!     return Err("a new order has no PaymentIntent yet".into());
+//! };
+//! assert_eq!(request.idempotency_key(id), format!("pi:{id}:1:1"));
+//!
+//! // 2. Stripe's answer makes the PaymentIntent known.
+//! let answer = IntentSnapshot::new(IntentId::new("pi_1")?, id, order.total, now);
+//! let issued = requested.order.settle(&answer, &Policies::DEFAULT, now)?;
+//! assert!(issued.order.payable_intent().is_some());
+//!
+//! // 3. A later snapshot pays the order: an answer, an event or a poll, in any order and any number of times.
+//! let seen = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..answer };
+//! let paid = issued.order.settle(&seen, &Policies::DEFAULT, now)?;
+//! assert_eq!(paid.order.payment_state(), PaymentState::Paid);
+//! assert!(paid.order.settle(&seen, &Policies::DEFAULT, now)?.facts.is_empty(), "a repetition changes nothing");
+//! # Ok(())
+//! # }
+//! ```
+
 mod confirm;
 mod receipt;
-pub(crate) mod request;
-pub(crate) mod settle;
+mod request;
+mod settle;
+
+pub use self::request::{IntentPlan, IntentRequest, RequestIntentError};
+pub use self::settle::SettleError;
 
 use std::fmt;
 use std::str::FromStr;

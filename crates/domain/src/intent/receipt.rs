@@ -1,6 +1,9 @@
 //! Email address for Stripe's receipt, which is left out once Stripe has refused it.
 
-use crate::{Anomaly, AnomalyKind, Decision, Email, Fact, IntentError, NoticeKind, Order, Timestamp};
+use crate::anomaly::{Anomaly, AnomalyKind, NoticeKind};
+use crate::intent::IntentError;
+use crate::text::Email;
+use crate::{Decision, Fact, Order, Timestamp};
 
 const REFUSED: AnomalyKind = AnomalyKind::Notice(NoticeKind::ReceiptEmailRefused);
 
@@ -35,10 +38,13 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IntentSnapshot;
+    use crate::anomaly::Policies;
+    use crate::intent::{IntentPlan, IntentStatus};
+    use crate::operation::OperationKind;
     use crate::order::tests::{at, edit, placed};
-    use crate::{
-        IntentPlan, IntentSnapshot, IntentStatus, OperationKind, OrderEdit, PaymentState, Policies, ProviderFailure,
-    };
+    use crate::order::{OrderEdit, PaymentState};
+    use crate::task::ProviderFailure;
 
     fn email(text: &str) -> Email {
         Email::restore(text).unwrap()
@@ -56,7 +62,7 @@ mod tests {
         placed().edit(OrderEdit { email: Some(Some(email(text))), ..OrderEdit::default() }, at(150)).unwrap().order
     }
 
-    fn requested(order: &Order) -> (Order, crate::IntentRequest) {
+    fn requested(order: &Order) -> (Order, crate::intent::IntentRequest) {
         match order.request_intent(at(200)).unwrap() {
             IntentPlan::Create { request, decision: Some(decision) } => (decision.order, request),
             plan @ (IntentPlan::Create { .. } | IntentPlan::Existing(_)) => panic!("{plan:?}"),

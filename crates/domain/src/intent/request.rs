@@ -1,9 +1,10 @@
 use thiserror::Error;
 
-use crate::{
-    Decision, Epoch, Fact, IntentId, Operation, OperationKind, Order, OrderId, OrderState, ProviderFailure,
-    ProviderRequest, Task, Timestamp,
-};
+use crate::id::Epoch;
+use crate::operation::{Operation, OperationKind};
+use crate::order::OrderState;
+use crate::task::{ProviderFailure, ProviderRequest};
+use crate::{Decision, Fact, IntentId, Order, OrderId, Task, Timestamp};
 
 /// Committed intention to create a PaymentIntent. With the order it determines the parameters and the idempotency key,
 /// so that a repetition after a crash or a race is the same request and gets the same PaymentIntent.
@@ -120,8 +121,12 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IntentSnapshot;
+    use crate::anomaly::Policies;
+    use crate::intent::{IntentError, IntentStatus};
+    use crate::operation::{CancelError, EditError, NotNow};
+    use crate::order::CancelReason;
     use crate::order::tests::{at, edit, placed, usd};
-    use crate::{CancelError, CancelReason, EditError, IntentError, IntentSnapshot, IntentStatus, NotNow, Policies};
 
     fn requested() -> (Order, IntentRequest) {
         match placed().request_intent(at(200)).unwrap() {
@@ -193,8 +198,10 @@ mod tests {
         let total = refused.total;
         let up = refused.edit(edit(600), at(202)).unwrap().order;
         let lines = crate::order::tests::new_order().lines;
-        let back =
-            up.edit(crate::OrderEdit { lines: Some(lines), ..crate::OrderEdit::default() }, at(203)).unwrap().order;
+        let back = up
+            .edit(crate::order::OrderEdit { lines: Some(lines), ..crate::order::OrderEdit::default() }, at(203))
+            .unwrap()
+            .order;
         assert_eq!((back.total, back.revision), (total, 3));
         let IntentPlan::Create { request, .. } = back.request_intent(at(204)).unwrap() else {
             panic!("an order without a payable intent requests one")

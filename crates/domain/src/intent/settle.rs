@@ -1,10 +1,10 @@
 use thiserror::Error;
 
-use crate::{
-    Anomaly, AnomalyKind, CaptureMethod, Decision, Fact, IntentId, IntentSnapshot, IntentStatus, Mismatch, Money,
-    NoticeKind, Order, OrderState, PaymentIntent, Policies, Policy, Proceeds, RefundOrigin, RefundReason,
-    SnapshotSource, Task, Timestamp,
-};
+use crate::anomaly::{Anomaly, AnomalyKind, Mismatch, NoticeKind, Policies, Policy};
+use crate::intent::{CaptureMethod, IntentStatus, PaymentIntent, Proceeds, SnapshotSource};
+use crate::order::OrderState;
+use crate::refund::{RefundOrigin, RefundReason};
+use crate::{Decision, Fact, IntentId, IntentSnapshot, Money, Order, Task, Timestamp};
 
 /// Why a snapshot of a PaymentIntent is not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -265,9 +265,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::order::tests::new_order;
-    use crate::order::tests::{at, placed, usd};
-    use crate::{CancelReason, Currency, IntentId, IntentPlan, NewOrder, OrderId, PaymentState};
+    use crate::intent::IntentPlan;
+    use crate::order::tests::{at, new_order, placed, usd};
+    use crate::order::{CancelReason, PaymentState};
+    use crate::{Currency, IntentId, NewOrder, OrderId};
 
     fn seen(order: &Order, id: &str, status: IntentStatus, received: Money) -> IntentSnapshot {
         let created = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(300));
@@ -356,8 +357,10 @@ mod tests {
     fn a_decline_leaves_the_order_open_and_the_next_attempt_pays_it() {
         let order = issued();
         let mut declined = seen(&order, "pi_1", IntentStatus::RequiresPaymentMethod, usd(0));
-        declined.last_error =
-            Some(crate::IntentError { code: Some("card_declined".into()), ..crate::IntentError::default() });
+        declined.last_error = Some(crate::intent::IntentError {
+            code: Some("card_declined".into()),
+            ..crate::intent::IntentError::default()
+        });
         let decided = order.settle(&declined, &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!(decided.facts.iter().map(Fact::kind).collect::<Vec<_>>(), ["payment_intent.changed"]);
         assert_eq!(decided.order.payment_state(), PaymentState::Unpaid);
@@ -449,7 +452,7 @@ mod tests {
             assert!(decided.tasks.is_empty());
             assert_eq!(
                 decided.order.request_intent(at(302)),
-                Err(crate::RequestIntentError::HeldForReview),
+                Err(crate::intent::RequestIntentError::HeldForReview),
                 "{expected}"
             );
             let again = decided.order.settle(&change, &Policies::DEFAULT, at(303)).unwrap();
@@ -493,7 +496,7 @@ mod tests {
             assert_eq!(dropped, requested.is_some(), "a capture of another amount was not done: {:?}", paid.facts);
             let again = paid.order.settle(&captured(2000), &Policies::DEFAULT, at(302)).unwrap();
             assert_eq!(again, Decision::unchanged(paid.order.clone()));
-            let elsewhere = Err(crate::CaptureError::OtherAmountCaptured { captured: usd(2000) });
+            let elsewhere = Err(crate::operation::CaptureError::OtherAmountCaptured { captured: usd(2000) });
             assert_eq!(paid.order.capture(None, at(303)), elsewhere, "{requested:?}");
             assert_eq!(paid.order.capture(Some(usd(3000)), at(303)), elsewhere, "{requested:?}");
             assert!(paid.order.capture(Some(usd(2000)), at(303)).is_ok(), "{requested:?}");
@@ -506,7 +509,7 @@ mod tests {
         let paid = order.settle(&success(&order, "pi_1"), &Policies::DEFAULT, at(301)).unwrap();
         assert_eq!((paid.order.payment_state(), &paid.order.anomalies), (PaymentState::Paid, &vec![]));
         assert!(paid.facts.iter().any(|it| it.kind() == "operation.dropped"), "{:?}", paid.facts);
-        let elsewhere = crate::CaptureError::OtherAmountCaptured { captured: usd(11_500) };
+        let elsewhere = crate::operation::CaptureError::OtherAmountCaptured { captured: usd(11_500) };
         assert_eq!(paid.order.capture(Some(usd(3000)), at(302)), Err(elsewhere));
         assert!(paid.order.capture(None, at(303)).is_ok());
     }
@@ -572,7 +575,7 @@ mod tests {
         let order = issued();
         let update = IntentSnapshot { received: usd(1000), ..success(&order, "pi_1") };
         let held = order.settle(&update, &Policies::DEFAULT, at(301)).unwrap().order;
-        let (refunded, _) = held.refund(&crate::NewRefund::default(), at(302)).unwrap();
+        let (refunded, _) = held.refund(&crate::refund::NewRefund::default(), at(302)).unwrap();
         assert_eq!(refunded.order.payment_state(), PaymentState::Unpaid);
         let IntentPlan::Create { request, .. } = refunded.order.request_intent(at(303)).unwrap() else {
             panic!("an unpaid order takes a payment")

@@ -1,10 +1,25 @@
-pub(crate) mod currency;
+//! Amounts of money and their currencies.
+//!
+//! ```
+//! use paywright_domain::{Currency, Money};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let price = Money::parse_decimal("19.99", Currency::Eur)?;
+//! let total = price.times(3)?.plus(Money::new(500, Currency::Eur)?)?;
+//! assert_eq!((total.minor(), total.to_string()), (6497, "64.97 EUR".to_owned()));
+//! // Stripe counts ISK in hundredths, which the currency does not have.
+//! assert_eq!(Money::new(500, Currency::Isk)?.to_wire()?, 50_000);
+//! # Ok(())
+//! # }
+//! ```
+
+mod currency;
+
+pub use self::currency::{Currency, UnknownCurrency};
 
 use std::fmt;
 
 use thiserror::Error;
-
-use crate::Currency;
 
 /// Amount of money in whole minor units of ISO 4217, never negative, never above [`Money::MINOR_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! Totals of an order, allocated to its lines and its shipping.
 
-use crate::order::content::Totals;
-use crate::{Adjustment, Currency, LineItem, Money, MoneyError};
+use crate::money::MoneyError;
+use crate::order::{Adjustment, Totals};
+use crate::{Currency, LineItem, Money};
 
 /// Taxes on the shipping price, a part of the order's taxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +146,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{AdjustmentKind, Text};
+    use crate::order::AdjustmentKind;
+    use crate::text::Text;
 
     fn adjustment(kind: AdjustmentKind, amount: Money) -> Adjustment {
         Adjustment { kind, label: Text::new("x").unwrap(), amount }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::text::{Email, Text};
-use crate::{
-    CaptureMethod, ChargeError, Currency, CustomerId, Money, MoneyError, Order, PaymentMethodId, ProviderCustomerId,
-    TextProblem,
-};
+use crate::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use crate::intent::CaptureMethod;
+use crate::money::{ChargeError, MoneyError};
+use crate::text::{Email, Text, TextProblem};
+use crate::{Currency, Money, Order};
 
 /// Maximum quantity of one line.
 pub const QUANTITY_MAX: u32 = 10_000;
@@ -367,8 +367,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::OrderId;
+    use crate::operation::EditError;
     use crate::order::tests::{at, new_order, usd};
-    use crate::{EditError, OrderId};
 
     fn adjustment(kind: AdjustmentKind, minor: i64) -> Adjustment {
         Adjustment { kind, label: Text::new("x").unwrap(), amount: usd(minor) }

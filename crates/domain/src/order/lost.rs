@@ -2,10 +2,11 @@
 
 use thiserror::Error;
 
-use crate::{
-    CaptureMethod, ContentError, CustomerId, Decision, Email, IntentSnapshot, LineItem, LineProblem, NewOrder, Order,
-    OrderId, OrderNumber, Timestamp,
-};
+use crate::id::{CustomerId, OrderNumber};
+use crate::intent::CaptureMethod;
+use crate::order::{ContentError, LineProblem};
+use crate::text::Email;
+use crate::{Decision, IntentSnapshot, LineItem, NewOrder, Order, OrderId, Timestamp};
 
 /// Data of a lost order, as far as Stripe has it with the order's PaymentIntent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +59,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::IntentId;
+    use crate::anomaly::Policies;
+    use crate::id::Epoch;
+    use crate::intent::{IntentPlan, IntentStatus};
+    use crate::order::PaymentState;
     use crate::order::tests::{at, usd};
-    use crate::{Epoch, IntentId, IntentPlan, IntentStatus, PaymentState, Policies};
 
     fn lost() -> (LostOrder, IntentSnapshot) {
         let id = OrderId(Uuid::from_u128(9));

@@ -1,19 +1,34 @@
-pub(crate) mod breakdown;
-pub(crate) mod content;
-pub(crate) mod lost;
+//! Orders with their content, totals and transitions.
+//!
+//! [`Order`] has the transitions, and [`OrderData`] the fields that a store saves. [`NewOrder`] is the content of an
+//! order to be placed, [`OrderEdit`] a change of it. [`Totals`] adds up an order, and [`Breakdown`] allocates its totals
+//! to lines and shipping.
+
+mod breakdown;
+mod content;
+mod lost;
+
+pub use self::breakdown::{Breakdown, Part, ShippingTax};
+pub use self::content::{
+    Adjustment, AdjustmentKind, Content, ContentError, LineItem, LineProblem, Metadata, NewOrder, OrderEdit, Payer,
+    QUANTITY_MAX, Totals,
+};
+pub(crate) use self::content::{check_included_taxes, check_metadata, total_of};
+pub use self::lost::{LostOrder, RecreateError};
 
 use std::ops::Deref;
 
 use thiserror::Error;
 
-use self::content::{
-    Adjustment, ContentError, LineItem, Metadata, NewOrder, Payer, chargeable_total_of, check_metadata, total_of,
-};
+use self::content::chargeable_total_of;
+use crate::anomaly::{Anomaly, AnomalyKind, Mismatch, Policy};
+use crate::dispute::Dispute;
+use crate::id::{CustomerId, Epoch, OrderNumber};
+use crate::intent::{CaptureMethod, IntentRequest, IntentStatus, PaymentIntent};
+use crate::operation::Operation;
+use crate::refund::Refund;
 use crate::text::Email;
-use crate::{
-    Anomaly, AnomalyKind, CaptureMethod, CustomerId, Decision, Dispute, Epoch, Fact, IntentId, IntentRequest,
-    IntentStatus, Mismatch, Money, Operation, OrderId, OrderNumber, PaymentIntent, Policy, Refund, Task, Timestamp,
-};
+use crate::{Decision, Fact, IntentId, Money, OrderId, Task, Timestamp};
 
 /// State of an order, with the data of that state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +238,19 @@ impl Order {
     pub const METADATA_MAX: usize = 20;
 
     /// Places an order under a new `id`; its number is made from the id and the day of `now`.
+    ///
+    /// ```
+    /// use paywright_domain::uuid::Uuid;
+    /// use paywright_domain::{Currency, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let lines = vec![LineItem::new("Bone", Money::new(300, Currency::Usd)?, 2)?];
+    /// let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
+    /// let placed = Order::place(OrderId(Uuid::from_u128(9)), new, Timestamp::from_unix_seconds(1_743_415_050)?)?;
+    /// assert_eq!(placed.order.total.to_decimal(), "6.00");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn place(id: OrderId, new: NewOrder, now: Timestamp) -> Result<Decision, ContentError> {
         Self::place_as(id, OrderNumber::of(id, now), new, now)
     }
@@ -408,7 +436,11 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{CancelReason, Currency, EditError, IntentPlan, IntentSnapshot, OrderEdit, Policies};
+    use crate::anomaly::Policies;
+    use crate::intent::IntentPlan;
+    use crate::operation::EditError;
+    use crate::order::{CancelReason, OrderEdit};
+    use crate::{Currency, IntentSnapshot};
 
     pub(crate) fn usd(minor: i64) -> Money {
         Money::new(minor, Currency::Usd).unwrap()

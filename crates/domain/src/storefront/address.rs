@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::Text;
+use crate::text::Text;
 
 /// Country code of two letters (ISO 3166-1 alpha-2). Only its form is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

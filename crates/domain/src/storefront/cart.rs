@@ -6,12 +6,14 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{Address, CheckoutStep, CouponCode, Terms, Variant, VariantId, VariantProblem};
-use crate::order::content::Totals;
-use crate::{
-    Adjustment, AdjustmentKind, Breakdown, CaptureMethod, Currency, CustomerId, Email, LineItem, LineProblem, Metadata,
-    Money, MoneyError, NewOrder, Order, OrderEdit, OrderId, OrderNumber, Payer, PaymentMethodId, ShippingTax, Text,
-    Timestamp,
+use crate::id::{CustomerId, OrderNumber, PaymentMethodId};
+use crate::intent::CaptureMethod;
+use crate::money::MoneyError;
+use crate::order::{
+    Adjustment, AdjustmentKind, Breakdown, LineProblem, Metadata, OrderEdit, Payer, ShippingTax, Totals,
 };
+use crate::text::{Email, Text};
+use crate::{Currency, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
 
 /// Id of a cart: a version 7 UUID (RFC 9562) that the caller draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -227,8 +227,11 @@ mod tests {
         Variant, VariantId,
     };
     use super::*;
+    use crate::id::CustomerId;
     use crate::order::tests::at;
-    use crate::{AdjustmentKind, Currency, CustomerId, Email, Money, Order, OrderId, Payer, Text};
+    use crate::order::{AdjustmentKind, Payer};
+    use crate::text::{Email, Text};
+    use crate::{Currency, Money, Order, OrderId};
 
     fn eur(minor: i64) -> Money {
         Money::new(minor, Currency::Eur).unwrap()
@@ -319,7 +322,7 @@ mod tests {
         let unpriced = Variant { prices: Prices::default(), ..variant("toy", 1) };
         let problem = filled.clone().with_more(&unpriced, 1).unwrap_err();
         assert_eq!(problem.to_string(), "toy is not available in EUR");
-        assert_eq!(filled.with_more(&variant("toy", 1), 0), Err(CartError::Line(crate::LineProblem::Quantity)));
+        assert_eq!(filled.with_more(&variant("toy", 1), 0), Err(CartError::Line(crate::order::LineProblem::Quantity)));
     }
 
     #[test]
@@ -481,7 +484,7 @@ mod tests {
         let of_another = LineId { cart: CartId(Uuid::from_u128(7)), line: 1 };
         for (changed, problem) in [
             (filled.clone().with_quantity(filled.line_id(2), 1), CartError::NoSuchLine),
-            (filled.clone().with_quantity(filled.line_id(1), 0), CartError::Line(crate::LineProblem::Quantity)),
+            (filled.clone().with_quantity(filled.line_id(1), 0), CartError::Line(crate::order::LineProblem::Quantity)),
             (filled.clone().without_line(filled.line_id(2)), CartError::NoSuchLine),
             (filled.clone().with_quantity(of_another, 1), CartError::NoSuchLine),
             (filled.clone().without_line(of_another), CartError::NoSuchLine),

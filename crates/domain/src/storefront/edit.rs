@@ -1,5 +1,7 @@
 use super::{Address, Cart, CartError, CouponCode, Terms};
-use crate::{Email, PaymentMethodId, Text, Timestamp};
+use crate::Timestamp;
+use crate::id::PaymentMethodId;
+use crate::text::{Email, Text};
 
 /// Edit of a field that may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,7 +108,8 @@ mod tests {
     use super::super::{CartId, ShippingRate};
     use super::*;
     use crate::order::tests::{at, usd};
-    use crate::{CheckoutStep, Currency, OrderId};
+    use crate::storefront::CheckoutStep;
+    use crate::{Currency, OrderId};
 
     /// Terms of a post that goes to Germany alone.
     fn terms() -> Terms {

@@ -3,8 +3,11 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::id::check_shop_id;
-use crate::{ChargeError, Currency, IdError, LineItem, LineProblem, Money, MoneyError, Text};
+use crate::id::{IdError, check_shop_id};
+use crate::money::{ChargeError, MoneyError};
+use crate::order::LineProblem;
+use crate::text::Text;
+use crate::{Currency, LineItem, Money};
 
 /// Id of a variant on the shop's price list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

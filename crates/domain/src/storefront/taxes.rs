@@ -2,7 +2,10 @@
 
 use super::terms::{Percent, rounded};
 use super::{Address, TaxRate, Terms};
-use crate::{Adjustment, AdjustmentKind, Money, MoneyError, ShippingTax, Text};
+use crate::Money;
+use crate::money::MoneyError;
+use crate::order::{Adjustment, AdjustmentKind, ShippingTax};
+use crate::text::Text;
 
 /// Taxes of one order.
 pub(super) struct Taxes {

@@ -4,7 +4,9 @@ use std::fmt;
 use thiserror::Error;
 
 use super::{Address, CountryCode, PriceProblem, Prices};
-use crate::{Currency, Money, MoneyError, Text, TextProblem, Timestamp};
+use crate::money::MoneyError;
+use crate::text::{Text, TextProblem};
+use crate::{Currency, Money, Timestamp};
 
 /// Terms of sale beside the prices: shipping rates, taxes and coupons.
 ///

@@ -1,6 +1,6 @@
 //! Definite failures of requests to Stripe.
 
-use crate::{IntentError, IntentRequest};
+use crate::intent::{IntentError, IntentRequest};
 
 /// Stored and shown code of [`ProviderFailure::KeyExhausted`]. It is none of Stripe's codes.
 pub(crate) const KEY_EXHAUSTED: &str = "provider_failed";

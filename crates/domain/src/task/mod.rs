@@ -1,8 +1,17 @@
-pub(crate) mod failure;
+//! Decisions, the tasks that they lead to, and definite failures of the tasks' requests to Stripe.
+//!
+//! A program commits a [`Decision`] whole: it stores the order, the facts and the tasks, and deletes the tasks whose
+//! keys are in [`Decision::finished`]. Then it performs the tasks, and decides on Stripe's answers.
+
+mod failure;
+
+pub(crate) use self::failure::KEY_EXHAUSTED;
+pub use self::failure::{ProviderFailure, ProviderRequest};
 
 use std::fmt;
 
-use crate::{Fact, IntentId, IntentRequest, Order, Timestamp};
+use crate::intent::IntentRequest;
+use crate::{Fact, IntentId, Order, Timestamp};
 
 /// Result of a transition, to be stored in one transaction or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
