@@ -12,6 +12,7 @@ use crate::{Decision, Fact, IntentId, Money, Order, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum DisputeStatus {
     /// Inquiry: the bank asks for information, and no money is withdrawn.
     WarningNeedsResponse,

@@ -14,6 +14,7 @@ pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TextProblem {
     /// The text has fewer characters than the minimum, without leading and trailing white space.
     #[error("must have at least {min} characters")]
@@ -73,6 +74,25 @@ impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
 impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
     fn from(text: Text<MIN, MAX>) -> Self {
         text.0
+    }
+}
+
+/// Error of a text that is none of the names of an enum.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` is not {what}: must be one of {}", .names.join(", "))]
+#[non_exhaustive]
+pub struct UnknownName {
+    /// Text that was parsed.
+    pub text: String,
+    /// Description of the enum, with its article.
+    pub what: &'static str,
+    /// Names of all variants.
+    pub names: Vec<&'static str>,
+}
+
+impl UnknownName {
+    pub(crate) fn new(text: &str, what: &'static str, names: impl Iterator<Item = &'static str>) -> Self {
+        Self { text: text.to_owned(), what, names: names.collect() }
     }
 }
 

@@ -16,6 +16,7 @@ pub struct Timestamp(i64);
 /// Error of a time before 1970 or after the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a time between the years 1970 and 9999")]
+#[non_exhaustive]
 pub struct TimestampOutOfRange;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -87,6 +88,7 @@ impl fmt::Display for Timestamp {
 /// Error of a text that is not an RFC 3339 time from 1970 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a time like 2025-03-31T09:57:30Z (RFC 3339), from 1970 on")]
+#[non_exhaustive]
 pub struct NotATimestamp;
 
 impl FromStr for Timestamp {

@@ -76,6 +76,7 @@ impl fmt::Display for OrderNumber {
 
 /// Why an id is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum IdError {
     /// The text is not of the form `ORD-YYYYMMDD-XXXXXX`.
     #[error("must be an order number like ORD-20250331-5XZF0A")]

@@ -10,9 +10,10 @@ use thiserror::Error;
 
 macro_rules! currencies {
     ($($variant:ident $code:literal $iso:literal $display:literal $wire:literal;)*) => {
-        /// Currency in which Stripe accepts payments (a presentment currency).
+        /// Currency in which Stripe accepts payments (a presentment currency). Stripe adds some now and then.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each variant is its ISO 4217 code")]
+        #[non_exhaustive]
         pub enum Currency { $($variant),* }
 
         impl Currency {
@@ -86,6 +87,7 @@ currencies! {
 /// Error of a code that is not in the table of currencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the three-letter ISO 4217 code of a currency that Stripe takes payments in")]
+#[non_exhaustive]
 pub struct UnknownCurrency;
 
 impl Currency {

@@ -47,6 +47,7 @@ impl TryFrom<Unchecked> for Money {
 
 /// Why an amount is invalid, or cannot be calculated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MoneyError {
     /// The amount is less than zero.
     #[error("must not be negative")]
@@ -87,6 +88,7 @@ pub enum MoneyError {
 
 /// Why Stripe would not charge an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ChargeError {
     /// The amount is below Stripe's minimum for its currency.
     #[error("must be at least {} {}", minimum.to_decimal(), minimum.currency())]

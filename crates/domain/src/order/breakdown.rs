@@ -7,6 +7,7 @@ use crate::{Currency, LineItem, Money};
 /// Taxes on the shipping price, a part of the order's taxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct ShippingTax {
     /// Tax added to the shipping price.
     pub added: Money,
@@ -23,6 +24,7 @@ impl ShippingTax {
 
 /// Amounts of one line or of the shipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// Price times quantity of the line, or the shipping price.
     pub amount: Money,
@@ -46,6 +48,7 @@ impl Part {
 /// Discounts reduce the lines first, and the shipping after that. The tax on the lines is allocated by their prices
 /// less discounts; the tax on the shipping belongs to the shipping alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Breakdown {
     /// Totals of the order.
     pub totals: Totals,

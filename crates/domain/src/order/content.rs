@@ -51,6 +51,7 @@ impl TryFrom<UncheckedLine> for LineItem {
 
 /// Why a line is refused. The message begins with the field's name in the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum LineProblem {
     /// The name is empty, too long or has control characters.
     #[error("name {0}")]
@@ -259,6 +260,7 @@ pub(crate) fn check_metadata(metadata: &Metadata) -> Result<(), ContentError> {
 
 /// Sums of the lines and of each kind of adjustment, and the total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Sum of the lines.
     pub items: Money,

@@ -25,6 +25,7 @@ pub struct LostOrder {
 
 /// Why a lost order cannot be created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum RecreateError {
     /// The PaymentIntent's amount cannot be the price of a line.
     #[error("the PaymentIntent's amount cannot be the price of a line: {0}")]

@@ -198,6 +198,7 @@ pub struct OrderData {
 
 /// Error of a stored order that no sequence of transitions makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CorruptOrder {
     /// The total is not that of lines and adjustments.
     #[error("the total is not the sum of the lines and adjustments")]

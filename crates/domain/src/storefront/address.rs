@@ -14,6 +14,7 @@ pub struct CountryCode([u8; 2]);
 /// Error of a text that is not two letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be the two letters of a country, like DE")]
+#[non_exhaustive]
 pub struct CountryProblem;
 
 impl FromStr for CountryCode {

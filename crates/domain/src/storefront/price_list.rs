@@ -126,6 +126,7 @@ pub struct Variant {
 
 /// Why a variant cannot be added to a cart.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum VariantProblem {
     /// The variant is not for sale.
     #[error("{name} is not available")]
@@ -148,6 +149,7 @@ pub enum VariantProblem {
 
 /// Why a price is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum PriceProblem {
     /// The text is not an amount in the currency.
     #[error(transparent)]

@@ -131,6 +131,7 @@ pub struct Percent {
 /// Error of a text that is not such a percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a percentage like 19 or 8.875, more than 0, at most 100, with at most three decimals")]
+#[non_exhaustive]
 pub struct PercentProblem;
 
 impl Percent {
@@ -192,6 +193,7 @@ impl From<Percent> for String {
 
 /// Why terms of sale are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TermsProblem {
     /// A table has too many entries.
     #[error("{field} must have at most {max} entries")]
