@@ -145,6 +145,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { Policy: "a policy" }
+
 /// Policy on each kind of mismatched money that a shop may choose one for. Money of the wrong mode cannot be refunded
 /// with this account's key, so that it is always held for review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Disputes of payments. The cardholder's bank opens and decides them; an order records what Stripe reports of them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -91,12 +90,7 @@ impl fmt::Display for DisputeStatus {
     }
 }
 
-impl FromStr for DisputeStatus {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::named(text).ok_or(())
-    }
-}
+parsed_by_name! { DisputeStatus: "a status of a dispute" }
 
 /// Dispute of a payment, as an order records it and as an event or answer of Stripe reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]

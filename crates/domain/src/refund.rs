@@ -2,7 +2,6 @@
 //! or about one that was made elsewhere, are folded in by Stripe's id of the refund.
 
 use std::fmt;
-use std::str::FromStr;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -85,12 +84,7 @@ impl fmt::Display for RefundStatus {
     }
 }
 
-impl FromStr for RefundStatus {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::named(text).ok_or(())
-    }
-}
+parsed_by_name! { RefundStatus: "a status of a refund" }
 
 /// Reason of a refund, as Stripe's parameter `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +108,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { RefundReason: "a reason of a refund" }
+
 /// Origin of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -135,6 +131,8 @@ variant_names! {
         Provider => "provider",
     }
 }
+
+parsed_by_name! { RefundOrigin: "an origin of a refund" }
 
 /// Refund of a payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -157,6 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_unknown_name_is_refused_with_the_names_that_are_known() {
+        use crate::intent::CaptureMethod;
+        assert_eq!("manual".parse(), Ok(CaptureMethod::Manual));
+        let refused = "late".parse::<CaptureMethod>().unwrap_err();
+        assert_eq!(refused.to_string(), "`late` is not a capture method: must be one of automatic, manual");
+    }
+
+    #[test]
     fn a_text_is_counted_in_characters_and_has_no_control_characters() {
         type Name = Text<1, 4>;
         for (text, expected) in [

@@ -57,3 +57,18 @@ macro_rules! variant_names {
         }
     };
 }
+
+/// Implements `FromStr` for enums with names, with an [`UnknownName`](crate::text::UnknownName) that lists them.
+macro_rules! parsed_by_name {
+    ($($Enum:ident: $what:literal),+ $(,)?) => {$(
+        impl std::str::FromStr for $Enum {
+            type Err = $crate::text::UnknownName;
+
+            /// Finds the variant with this name.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::named(text)
+                    .ok_or_else(|| $crate::text::UnknownName::new(text, $what, Self::ALL.iter().map(|it| it.name())))
+            }
+        }
+    )+};
+}

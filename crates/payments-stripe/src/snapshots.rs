@@ -45,7 +45,7 @@ pub(crate) fn snapshot_of(
 ) -> Result<IntentSnapshot, Unreadable> {
     let money = |wire| money(wire, &intent.currency);
     let status = intent.status.as_str();
-    let status: IntentStatus = status.parse().map_err(|()| match owner.other_installation(&intent.metadata) {
+    let status: IntentStatus = status.parse().map_err(|_| match owner.other_installation(&intent.metadata) {
         Some(other) => of_other_installation(other),
         None => Unreadable::Status(status.to_owned()),
     })?;
@@ -120,7 +120,7 @@ pub(crate) fn proceeds_of(intent: &PaymentIntent) -> Result<Option<Proceeds>, Un
 /// Converts a Dispute to the domain's. `None` if its charge has no PaymentIntent.
 pub(crate) fn dispute_of(dispute: &objects::Dispute) -> Result<Option<Dispute>, Unreadable> {
     let Some(intent) = &dispute.payment_intent else { return Ok(None) };
-    let status: DisputeStatus = dispute.status.parse().map_err(|()| Unreadable::Status(dispute.status.clone()))?;
+    let status: DisputeStatus = dispute.status.parse().map_err(|_| Unreadable::Status(dispute.status.clone()))?;
     let due_by = dispute.evidence_details.as_ref().and_then(|it| it.due_by);
     // Each withdrawal and each reinstatement is a balance transaction of its own. The dispute counts as reinstated when
     // all of the money was returned: a shortfall, even one by an exchange rate, is still with the cardholder.

@@ -50,6 +50,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { FeedEventType: "a type of feed event" }
+
 impl FeedEventType {
     /// Type of the event that `fact` is in the feed; `None` if the fact is internal.
     pub fn of(fact: &Fact) -> Option<Self> {

@@ -5,6 +5,7 @@ mod installation;
 pub use self::installation::{Epoch, InstallationId};
 
 use std::fmt;
+use std::str::FromStr;
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -19,6 +20,15 @@ pub struct OrderId(pub Uuid);
 impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = IdError;
+
+    /// Parses a UUID in any of its usual forms.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_| IdError::NotAUuid)
     }
 }
 
@@ -74,10 +84,35 @@ impl fmt::Display for OrderNumber {
     }
 }
 
+impl FromStr for OrderNumber {
+    type Err = IdError;
+
+    /// Parses a number as [`Self::parse`] does.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for OrderNumber {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<OrderNumber> for String {
+    fn from(number: OrderNumber) -> Self {
+        number.0
+    }
+}
+
 /// Why an id is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IdError {
+    /// The text is not a UUID.
+    #[error("must be a UUID like 0195ead7-9d10-7000-8000-000000000009")]
+    NotAUuid,
     /// The text is not of the form `ORD-YYYYMMDD-XXXXXX`.
     #[error("must be an order number like ORD-20250331-5XZF0A")]
     NotAnOrderNumber,
@@ -111,6 +146,28 @@ impl CustomerId {
         &self.0
     }
 }
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Implements `FromStr` for ids that are made of a text.
+macro_rules! parsed_as_new {
+    ($($Id:ident),+) => {$(
+        impl FromStr for $Id {
+            type Err = IdError;
+
+            /// Checks an id as [`Self::new`] does.
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+    )+};
+}
+
+parsed_as_new!(CustomerId, IntentId, RefundId, DisputeId, ProviderCustomerId, PaymentMethodId);
 
 /// Checks an id of the shop's system: 1 to `max` letters, digits or any of `_-.:@|`.
 pub(crate) fn check_shop_id(text: String, max: usize) -> Result<String, IdError> {

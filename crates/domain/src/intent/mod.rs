@@ -43,7 +43,6 @@ pub use self::request::{IntentPlan, IntentRequest, RequestIntentError};
 pub use self::settle::SettleError;
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::{Currency, IntentId, Money, OrderId, Timestamp};
 
@@ -66,6 +65,8 @@ variant_names! {
         Manual => "manual",
     }
 }
+
+parsed_by_name! { CaptureMethod: "a capture method" }
 
 /// Status of a PaymentIntent at Stripe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,12 +132,7 @@ impl fmt::Display for IntentStatus {
     }
 }
 
-impl FromStr for IntentStatus {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::named(text).ok_or(())
-    }
-}
+parsed_by_name! { IntentStatus: "a status of a PaymentIntent" }
 
 /// Error object of Stripe: of a refused request, or of a failed attempt to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

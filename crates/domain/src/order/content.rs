@@ -128,6 +128,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { AdjustmentKind: "a kind of adjustment" }
+
 /// Metadata that the shop sets on an order, by key. Never sent to Stripe.
 pub type Metadata = BTreeMap<Text<1, 40>, Text<0, 500>>;
 

@@ -103,6 +103,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { CancelReason: "a reason of a cancellation" }
+
 /// State of an order's payment, as the API shows it. Derived from the order, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentState {
@@ -140,6 +142,8 @@ variant_names! {
         Review => "review",
     }
 }
+
+parsed_by_name! { PaymentState: "a payment state" }
 
 /// Data of an order. A store saves these fields and passes them to [`Order::restore`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,6 +30,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { CheckoutStep: "a step of the checkout" }
+
 /// Why a checkout cannot proceed to the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CheckoutError {

@@ -161,6 +161,8 @@ variant_names! {
     }
 }
 
+parsed_by_name! { TaskKind: "a kind of task" }
+
 impl Task {
     /// Kind of the task.
     pub const fn kind(&self) -> TaskKind {
