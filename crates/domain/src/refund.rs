@@ -136,6 +136,7 @@ parsed_by_name! { RefundOrigin: "an origin of a refund" }
 
 /// Refund of a payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Refund {
     /// Number within the order, from 1.
     pub number: u32,

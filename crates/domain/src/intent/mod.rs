@@ -270,6 +270,7 @@ pub struct Proceeds {
 
 /// PaymentIntent of an order. Every intent that was ever created for an order stays with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PaymentIntent {
     /// Stripe's id of the intent (`pi_…`).
     pub id: IntentId,

@@ -32,6 +32,8 @@ use crate::{Decision, Fact, IntentId, Money, OrderId, Task, Timestamp};
 
 /// State of an order, with the data of that state.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "snake_case"))]
 pub enum OrderState {
     /// Placed and not paid yet.
     Open,
@@ -147,6 +149,7 @@ parsed_by_name! { PaymentState: "a payment state" }
 
 /// Data of an order. A store saves these fields and passes them to [`Order::restore`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OrderData {
     /// Id of the order.
     pub id: OrderId,
@@ -221,8 +224,11 @@ pub enum CorruptOrder {
 /// Order of a shop's customer, with its payments, refunds and disputes.
 ///
 /// The fields of [`OrderData`] are read through `Deref`. They change by the transitions only, each of which returns a
-/// [`Decision`]; so every `Order` is the result of valid transitions.
+/// [`Decision`]; so every `Order` is the result of valid transitions. A store saves the fields, or with the feature
+/// `serde` the order's serialized form, and both are checked when the order is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "OrderData", into = "OrderData"))]
 pub struct Order {
     pub(crate) data: OrderData,
 }
@@ -231,6 +237,21 @@ impl Deref for Order {
     type Target = OrderData;
     fn deref(&self) -> &OrderData {
         &self.data
+    }
+}
+
+impl From<Order> for OrderData {
+    fn from(order: Order) -> Self {
+        order.data
+    }
+}
+
+impl TryFrom<OrderData> for Order {
+    type Error = CorruptOrder;
+
+    /// Restores an order as [`Order::restore`] does.
+    fn try_from(data: OrderData) -> Result<Self, CorruptOrder> {
+        Self::restore(data)
     }
 }
 
