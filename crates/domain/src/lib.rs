@@ -6,7 +6,7 @@
 //! * [`order`]: [`Order`] with its content, state, totals and transitions.
 //! * [`intent`]: PaymentIntents, and [`Order::request_intent`] and [`Order::settle`], by which one pays an order.
 //! * [`operation`]: [`Order::edit`], [`Order::cancel`] and [`Order::capture`], where a PaymentIntent must change too.
-//! * [`refund`] and [`dispute`]: money that is returned to the customer by the shop or by the customer's bank.
+//! * [`refund`] and [`dispute`]: money that the shop refunds, or that the customer's bank withdraws from it.
 //! * [`anomaly`]: money that does not match an order, and the policies on it.
 //! * [`task`]: [`Decision`], [`Task`] and definite failures of requests to Stripe.
 //! * [`fact`]: the history of an order.
@@ -18,16 +18,16 @@
 //! A type that is matched or stored in whole is exhaustive on purpose, so that the compiler shows each place where
 //! money or data would be lost: decisions, tasks, facts, states, statuses that an order passes through, mismatches,
 //! policies, the errors of transitions, and the data of orders. A new variant or field of these is a breaking release.
-//! So it is for the values that a caller builds, such as [`NewOrder`] and [`IntentSnapshot`], whose constructors leave
-//! the rest to `..`.
+//! Values that a caller builds, such as [`NewOrder`] and [`IntentSnapshot`], are exhaustive too: with `..` and their
+//! constructors a program compiles with further fields.
 //!
-//! `#[non_exhaustive]` is everything else that may grow: [`Currency`] and the statuses of disputes, which Stripe adds
-//! to; the errors of values, which are texts for a person; and totals, which only this crate calculates.
+//! Everything else that may grow is `#[non_exhaustive]`: [`Currency`] and the statuses of disputes, which Stripe adds to;
+//! the errors of values, which are texts for a person; and totals, which only this crate calculates.
 //!
 //! # Errors
 //!
-//! The message of a value's error begins with `must`: the caller puts the name of the field, or the text, before it. A
-//! transition's error is a whole sentence, without a capital letter and a full stop.
+//! Messages have no capital letter and no full stop. Where one begins with `must`, the caller puts the name of the field
+//! or the text before it; the others are whole sentences.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[macro_use]

@@ -1,5 +1,30 @@
 //! Refunds. A refund is stored with its order before it is requested at Stripe; Stripe's answers and events about it,
 //! or about one that was made elsewhere, are folded in by Stripe's id of the refund.
+//!
+//! ```
+//! use paywright_domain::refund::{NewRefund, RefundStatus};
+//! use paywright_domain::{Currency, Money, Task};
+//! # use paywright_domain::anomaly::Policies;
+//! # use paywright_domain::intent::IntentStatus;
+//! # use paywright_domain::uuid::Uuid;
+//! # use paywright_domain::{IntentId, IntentSnapshot, LineItem, NewOrder, Order, OrderId, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let now = Timestamp::from_unix_seconds(1_743_415_050)?;
+//! # let lines = vec![LineItem::new("Bone", Money::new(300, Currency::Usd)?, 2)?];
+//! # let new = NewOrder { lines, ..NewOrder::empty(Currency::Usd) };
+//! # let order = Order::place(OrderId(Uuid::from_u128(9)), new, now)?.order;
+//! # let created = IntentSnapshot::new(IntentId::new("pi_1")?, order.id, order.total, now);
+//! # let seen = IntentSnapshot { status: IntentStatus::Succeeded, received: order.total, ..created };
+//! # let paid = order.settle(&seen, &Policies::DEFAULT, now)?.order;
+//! let part = NewRefund { amount: Some(Money::new(100, Currency::Usd)?), ..NewRefund::default() };
+//! let (requested, number) = paid.refund(&part, now)?;
+//! assert_eq!(requested.order.refund_numbered(number).map(|it| it.status), Some(RefundStatus::Requested));
+//! // The task sends the request to Stripe after the commit.
+//! assert_eq!(requested.tasks, [Task::Refund { refund: number }]);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 

@@ -26,6 +26,9 @@
 /// }
 /// assert_eq!(Shape::Circle { radius: 2 }.name(), "circle");
 /// ```
+///
+/// Not a part of the stable interface: it is public for the other crates of Paywright.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! variant_names {
     ($(#[$doc:meta])+ $Enum:ident { $($Variant:ident => $name:literal),+ $(,)? }) => {

@@ -60,7 +60,9 @@ fn settle(store: &Store, id: OrderId, snapshot: &IntentSnapshot) -> Result<usize
     let Row { version, order, .. } = store.load(id)?;
     let decision = order.settle(snapshot, &Policies::DEFAULT, now()?)?;
     let facts = decision.facts.len();
-    store.commit(version, decision)?;
+    if decision.order != order {
+        store.commit(version, decision)?;
+    }
     Ok(facts)
 }
 

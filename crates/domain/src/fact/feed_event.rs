@@ -1,6 +1,6 @@
 use crate::Fact;
 
-/// Type of an event in the feed: a kind of fact that is told to other programs. Facts of other kinds are internal.
+/// Type of an event in the feed: a kind of fact that other programs receive. Facts of other kinds are internal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeedEventType {
     /// The order was placed.

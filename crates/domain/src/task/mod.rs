@@ -1,7 +1,7 @@
 //! Decisions, the tasks that they lead to, and definite failures of the tasks' requests to Stripe.
 //!
-//! A program commits a [`Decision`] whole: it stores the order, the facts and the tasks, and deletes the tasks whose
-//! keys are in [`Decision::finished`]. Then it performs the tasks, and decides on Stripe's answers.
+//! A program commits a [`Decision`] whole: it deletes the tasks whose keys are in [`Decision::finished`], and stores the
+//! order, the facts and the new tasks. Then it performs the tasks, and decides on Stripe's answers.
 
 mod failure;
 
@@ -13,7 +13,8 @@ use std::fmt;
 use crate::intent::IntentRequest;
 use crate::{Fact, IntentId, Order, Timestamp};
 
-/// Result of a transition, to be stored in one transaction or not at all.
+/// Result of a transition, to be stored in one transaction or not at all. If its order equals the one that was decided on,
+/// there is nothing to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
