@@ -1,4 +1,5 @@
-use paywright_domain::{CustomerId, Order, OrderId};
+use paywright_domain::id::CustomerId;
+use paywright_domain::{Order, OrderId};
 
 /// Access of a caller to orders. To a caller without access, an order does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]

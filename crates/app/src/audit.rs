@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_domain::{
-    AnomalyKind, Dispute, IntentId, IntentSnapshot, IntentStatus, Mismatch, Order, OrderId, PaymentIntent, RefundId,
-    RefundSnapshot, RefundStatus, Timestamp, variant_names,
-};
+use paywright_domain::anomaly::{AnomalyKind, Mismatch};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::RefundId;
+use paywright_domain::intent::{IntentStatus, PaymentIntent};
+use paywright_domain::refund::{RefundSnapshot, RefundStatus};
+use paywright_domain::{IntentId, IntentSnapshot, Order, OrderId, Timestamp, variant_names};
 
 use crate::perform::PerformError;
 use crate::{Access, App, GatewayError, OrderQuery, OrderRef, Page, StoreError, UnknownStatus};
@@ -337,7 +339,7 @@ impl Differences<'_> {
             self.add(DifferenceClass::Received, format!("{id} received {here} here, and {there} at Stripe"));
         }
         let is_paid = ours.status == IntentStatus::Succeeded;
-        let explained = |it: &paywright_domain::Anomaly| {
+        let explained = |it: &paywright_domain::anomaly::Anomaly| {
             it.intent.as_ref() == Some(id)
                 && matches!(
                     it.kind,
@@ -397,7 +399,8 @@ impl Differences<'_> {
             let detail = format!("the {} has been under way since {}", operation.kind.name(), operation.since);
             self.add(DifferenceClass::Unfinished, detail);
         }
-        let waiting = |it: &&paywright_domain::Refund| it.status == RefundStatus::Requested && is_old(it.requested_at);
+        let waiting =
+            |it: &&paywright_domain::refund::Refund| it.status == RefundStatus::Requested && is_old(it.requested_at);
         for refund in order.refunds.iter().filter(waiting) {
             let why = refund.failure.as_ref().map_or_else(String::new, |it| format!(" ({it})"));
             let detail = format!("refund {} has been waiting since {}{why}", refund.number, refund.requested_at);
@@ -408,7 +411,11 @@ impl Differences<'_> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{CancelReason, Currency, LineItem, NewOrder, NewRefund, Policies, RefundId};
+    use paywright_domain::anomaly::Policies;
+    use paywright_domain::id::RefundId;
+    use paywright_domain::order::CancelReason;
+    use paywright_domain::refund::NewRefund;
+    use paywright_domain::{Currency, LineItem, NewOrder};
     use uuid::Uuid;
 
     use super::*;

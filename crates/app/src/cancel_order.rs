@@ -1,4 +1,6 @@
-use paywright_domain::{CancelError, CancelReason, NotNow, Order, OrderState};
+use paywright_domain::Order;
+use paywright_domain::operation::{CancelError, NotNow};
+use paywright_domain::order::{CancelReason, OrderState};
 use thiserror::Error;
 
 use crate::perform::PerformError;

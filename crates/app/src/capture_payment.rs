@@ -1,4 +1,7 @@
-use paywright_domain::{CaptureError, IntentError, Money, OperationKind, Order, OrderState};
+use paywright_domain::intent::IntentError;
+use paywright_domain::operation::{CaptureError, OperationKind};
+use paywright_domain::order::OrderState;
+use paywright_domain::{Money, Order};
 use thiserror::Error;
 
 use crate::{Access, App, Changed, GetOrderError, OrderRef};

@@ -1,4 +1,6 @@
-use paywright_domain::{IntentStatus, Order, PaymentState};
+use paywright_domain::Order;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::PaymentState;
 use thiserror::Error;
 
 use crate::intent_reads::Freshness;

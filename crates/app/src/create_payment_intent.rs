@@ -1,4 +1,5 @@
-use paywright_domain::{IntentPlan, Order, RequestIntentError};
+use paywright_domain::Order;
+use paywright_domain::intent::{IntentPlan, RequestIntentError};
 use secrecy::SecretString;
 use thiserror::Error;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use paywright_domain::{
-    Cart, CartId, Currency, CustomerId, Epoch, Order, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
-};
+use paywright_domain::id::{CustomerId, Epoch, ProviderCustomerId};
+use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
+use paywright_domain::{Currency, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::deadline::Deadline;

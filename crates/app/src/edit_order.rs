@@ -1,4 +1,7 @@
-use paywright_domain::{EditError, IntentError, NotNow, OperationKind, Order, OrderEdit, OrderState};
+use paywright_domain::Order;
+use paywright_domain::intent::IntentError;
+use paywright_domain::operation::{EditError, NotNow, OperationKind};
+use paywright_domain::order::{OrderEdit, OrderState};
 use thiserror::Error;
 
 use crate::perform::PerformError;

@@ -3,11 +3,13 @@
 
 use std::fmt;
 
-use paywright_domain::{
-    Anomaly, AnomalyKind, Fact, IntentError, IntentId, IntentStatus, Mismatch, Money, NoticeKind, Operation,
-    OperationKind, Order, OrderState, PaymentIntent, PaymentState, Policy, ProviderFailure, ProviderRequest, Refund,
-    RefundOrigin, RefundStatus, Task, Timestamp,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind, Mismatch, NoticeKind, Policy};
+use paywright_domain::intent::{IntentError, IntentStatus, PaymentIntent};
+use paywright_domain::operation::{Operation, OperationKind};
+use paywright_domain::order::{OrderState, PaymentState};
+use paywright_domain::refund::{Refund, RefundOrigin, RefundStatus};
+use paywright_domain::task::{ProviderFailure, ProviderRequest};
+use paywright_domain::{Fact, IntentId, Money, Order, Task, Timestamp};
 
 use crate::{Access, App, Cause, GetOrderError, OrderRef, Orders, RecordedFact, StoreError, StoredTask, TaskQueue};
 
@@ -425,9 +427,11 @@ impl NextStep {
 mod tests {
     use super::*;
     use crate::fixtures::{at, dispute, placed, usd};
-    use paywright_domain::{
-        CancelReason, CaptureMethod, Currency, IntentPlan, IntentSnapshot, NewOrder, NewRefund, Policies,
-    };
+    use paywright_domain::anomaly::Policies;
+    use paywright_domain::intent::{CaptureMethod, IntentPlan};
+    use paywright_domain::order::CancelReason;
+    use paywright_domain::refund::NewRefund;
+    use paywright_domain::{Currency, IntentSnapshot, NewOrder};
 
     fn snapshot(order: &Order, id: &str, status: IntentStatus) -> IntentSnapshot {
         let requested = IntentSnapshot::new(IntentId::new(id).unwrap(), order.id, order.total, at(2));

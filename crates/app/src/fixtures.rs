@@ -1,8 +1,8 @@
 //! Sample values of unit tests: an order of ten dollars, and a dispute of its payment.
 
-use paywright_domain::{
-    Currency, Dispute, DisputeId, DisputeStatus, IntentId, LineItem, Money, NewOrder, Order, OrderId, Timestamp,
-};
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::id::DisputeId;
+use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 pub(crate) fn usd(minor: i64) -> Money {

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use paywright_domain::{IntentRequest, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::intent::IntentRequest;
 
 /// PaymentIntent requests that this process is waiting for Stripe to answer, so that it sends each once at a time.
 ///

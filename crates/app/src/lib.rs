@@ -49,7 +49,7 @@ mod work_id;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use paywright_domain::Policies;
+use paywright_domain::anomaly::Policies;
 use uuid::Uuid;
 
 pub use access::Access;

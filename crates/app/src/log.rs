@@ -3,7 +3,9 @@
 //! same field, the innermost one counts. The spans have the level `error`, so that warnings have their ids where only
 //! warnings are logged.
 
-use paywright_domain::{Cart, Fact, IntentId, Order, ProviderRequest};
+use paywright_domain::storefront::Cart;
+use paywright_domain::task::ProviderRequest;
+use paywright_domain::{Fact, IntentId, Order};
 use tracing::{Span, field};
 
 use crate::{Actor, Changes, OrderRef, ProviderUpdate, ReceivedEvent, StoreError};

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use paywright_domain::{
-    Anomaly, AnomalyKind, Dispute, IntentError, IntentId, LineItem, NoticeKind, Operation, OperationKind, Order,
-    OrderState, PaymentIntent, Refund, RefundFailure, RefundId, RefundReason,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind, NoticeKind};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::RefundId;
+use paywright_domain::intent::{IntentError, PaymentIntent};
+use paywright_domain::operation::{Operation, OperationKind};
+use paywright_domain::order::OrderState;
+use paywright_domain::refund::{Refund, RefundFailure, RefundReason};
+use paywright_domain::{IntentId, LineItem, Order};
 use serde::Serialize;
 
 /// Order with its payments, as answers and events of the feed show it.
@@ -50,8 +54,8 @@ impl<'a> PersonalView<'a> {
     /// Personal fields of `order`.
     pub fn of(order: &'a Order) -> Self {
         Self {
-            customer: order.customer.as_ref().map(paywright_domain::CustomerId::as_str),
-            email: order.email.as_ref().map(paywright_domain::Email::as_str),
+            customer: order.customer.as_ref().map(paywright_domain::id::CustomerId::as_str),
+            email: order.email.as_ref().map(paywright_domain::text::Email::as_str),
             metadata: order.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         }
     }
@@ -286,7 +290,7 @@ impl<'a> OrderView<'a> {
         };
         let line = |line: &'a LineItem| OrderLineView {
             line: LineView::of(line),
-            sku: line.sku.as_ref().map(paywright_domain::Text::as_str),
+            sku: line.sku.as_ref().map(paywright_domain::text::Text::as_str),
         };
         Self {
             id: order.id.to_string(),

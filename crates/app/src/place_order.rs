@@ -1,4 +1,6 @@
-use paywright_domain::{ContentError, Decision, NewOrder, Order, OrderId, OrderNumber, Timestamp};
+use paywright_domain::id::OrderNumber;
+use paywright_domain::order::ContentError;
+use paywright_domain::{Decision, NewOrder, Order, OrderId, Timestamp};
 use thiserror::Error;
 
 use crate::change::Attempt;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_domain::{
-    CancelReason, Epoch, IntentId, IntentSnapshot, IntentStatus, LostOrder, NewRefund, Order, OrderId, OrderState,
-    Refund, RefundError, RefundOrigin, Timestamp,
-};
+use paywright_domain::id::Epoch;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::{CancelReason, LostOrder, OrderState};
+use paywright_domain::refund::{NewRefund, Refund, RefundError, RefundOrigin};
+use paywright_domain::{IntentId, IntentSnapshot, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::change::CommitContext;

@@ -1,4 +1,5 @@
-use paywright_domain::{NewRefund, Order, Refund, RefundError, RefundStatus};
+use paywright_domain::Order;
+use paywright_domain::refund::{NewRefund, Refund, RefundError, RefundStatus};
 use thiserror::Error;
 use uuid::Uuid;
 

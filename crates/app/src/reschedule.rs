@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use paywright_domain::{TaskKind, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::task::TaskKind;
 
 use crate::{App, CLOCK_TOLERANCE_SECONDS, Cursor, CursorDue, LateTasks, Lease, StoreError};
 

@@ -1,6 +1,8 @@
 //! Schedule: all waits before and between attempts, in one place.
 
-use paywright_domain::{Decision, Order, REFUND_ATTEMPTS_MAX, RefundOrigin, Task, TaskKind, Timestamp};
+use paywright_domain::refund::{REFUND_ATTEMPTS_MAX, RefundOrigin};
+use paywright_domain::task::TaskKind;
+use paywright_domain::{Decision, Order, Task, Timestamp};
 
 use crate::ports::lease::EVENT_WAIT_SECONDS_MAX;
 use crate::{App, Changes, Cursor, Version};

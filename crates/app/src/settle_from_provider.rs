@@ -1,4 +1,5 @@
-use paywright_domain::{IntentSnapshot, Order, SettleError};
+use paywright_domain::intent::SettleError;
+use paywright_domain::{IntentSnapshot, Order};
 use thiserror::Error;
 
 use crate::change::CommitContext;

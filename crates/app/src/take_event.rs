@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use paywright_domain::{
-    Decision, Dispute, DisputeUpdateError, IntentId, IntentSnapshot, Order, OrderId, RefundUpdateError, SettleError,
-    Timestamp,
-};
+use paywright_domain::dispute::{Dispute, DisputeUpdateError};
+use paywright_domain::intent::SettleError;
+use paywright_domain::refund::RefundUpdateError;
+use paywright_domain::{Decision, IntentId, IntentSnapshot, Order, OrderId, Timestamp};
 use tracing::Instrument;
 
 use crate::back_fill::BACK_FILL;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 
-use paywright_domain::{OrderId, TaskKey};
+use paywright_domain::OrderId;
+use paywright_domain::task::TaskKey;
 
 use crate::Actor;
 

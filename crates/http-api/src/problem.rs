@@ -11,10 +11,10 @@ use paywright_app::{
     GatewayError, GetOrderError, ListOrdersError, PlaceOrderError, RefundPaymentError, SettleFromProviderError,
     StoreError, WebhookError,
 };
-use paywright_domain::{
-    CancelError, CaptureError, ContentError, EditError, NotNow, PaymentState, RefundError, RequestIntentError,
-    SettleError,
-};
+use paywright_domain::intent::{RequestIntentError, SettleError};
+use paywright_domain::operation::{CancelError, CaptureError, EditError, NotNow};
+use paywright_domain::order::{ContentError, PaymentState};
+use paywright_domain::refund::RefundError;
 use serde::Serialize;
 
 use crate::reader::{FieldProblem, FieldProblems, sentence};

@@ -12,7 +12,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
 use paywright_app::TokenSubject;
-use paywright_domain::CustomerId;
+use paywright_domain::id::CustomerId;
 use tracing::Span;
 
 use crate::client_address::ClientAddress;
@@ -254,7 +254,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::CartId;
+    use paywright_domain::storefront::CartId;
     use uuid::Uuid;
 
     use super::*;

@@ -1,7 +1,8 @@
 //! `amount_details` of an order: lines, discount, shipping and tax, as Stripe requires them.
 
 use paywright_app::NewIntent;
-use paywright_domain::{LineItem, Totals};
+use paywright_domain::LineItem;
+use paywright_domain::order::Totals;
 
 use crate::requests::{AmountDetails, DetailLine, DetailShipping, DetailTax, Empty, Replaced};
 
@@ -80,9 +81,10 @@ fn positive(amount: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{
-        Adjustment, AdjustmentKind, CaptureMethod, Currency, Money, NewOrder, Order, OrderId, Payer, Text, Timestamp,
-    };
+    use paywright_domain::intent::CaptureMethod;
+    use paywright_domain::order::{Adjustment, AdjustmentKind, Payer};
+    use paywright_domain::text::Text;
+    use paywright_domain::{Currency, Money, NewOrder, Order, OrderId, Timestamp};
     use proptest::prelude::*;
 
     use super::*;

@@ -1,7 +1,9 @@
 //! Conversion of Stripe's events, from a webhook or from the event list, to updates of the domain.
 
 use paywright_app::{ForeignEvent, OtherVersion, ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
-use paywright_domain::{InstallationId, IntentId, NoticeKind, Timestamp};
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::id::InstallationId;
+use paywright_domain::{IntentId, Timestamp};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

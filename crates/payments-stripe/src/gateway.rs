@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, IssuedIntent, IssuedRefund, NewIntent, PaymentGateway, ProviderRefund, ReadPayment};
-use paywright_domain::{
-    CancelReason, CaptureMethod, InstallationId, IntentError, IntentId, Money, Payer, RefundId, RefundReason, Timestamp,
-};
+use paywright_domain::id::{InstallationId, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError};
+use paywright_domain::order::{CancelReason, Payer};
+use paywright_domain::refund::RefundReason;
+use paywright_domain::{IntentId, Money, Timestamp};
 use reqwest::StatusCode;
 
 use crate::amount_details::Parts;

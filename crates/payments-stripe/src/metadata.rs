@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use paywright_app::{NewIntent, ProviderRefund};
-use paywright_domain::{CustomerId, Epoch, InstallationId, OrderId, OrderNumber};
+use paywright_domain::OrderId;
+use paywright_domain::id::{CustomerId, Epoch, InstallationId, OrderNumber};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -115,7 +116,8 @@ pub(crate) fn refund_request(metadata: &Metadata) -> Option<Uuid> {
 
 #[cfg(test)]
 mod tests {
-    use paywright_domain::{CustomerId, IntentId, Money};
+    use paywright_domain::id::CustomerId;
+    use paywright_domain::{IntentId, Money};
 
     use super::*;
 

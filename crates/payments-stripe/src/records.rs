@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use paywright_app::{EventPage, GatewayError, Page, ProviderRecords, RecordedOrder, UnknownStatus};
-use paywright_domain::{
-    CaptureMethod, Dispute, Email, IntentId, IntentSnapshot, LostOrder, OrderId, RefundSnapshot, Timestamp,
-};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::intent::CaptureMethod;
+use paywright_domain::order::LostOrder;
+use paywright_domain::refund::RefundSnapshot;
+use paywright_domain::text::Email;
+use paywright_domain::{IntentId, IntentSnapshot, OrderId, Timestamp};
 use serde_json::Value;
 
 use crate::error::StripeError;

@@ -3,10 +3,11 @@
 
 use std::fmt::Display;
 
-use paywright_domain::{
-    Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, IntentStatus, Money, Proceeds,
-    RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource, Timestamp,
-};
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::id::{DisputeId, RefundId};
+use paywright_domain::intent::{IntentError, IntentStatus, Proceeds, SnapshotSource};
+use paywright_domain::refund::{RefundReason, RefundSnapshot, RefundStatus};
+use paywright_domain::{Currency, IntentId, IntentSnapshot, Money, Timestamp};
 use thiserror::Error;
 
 use crate::error::ErrorBody;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
-use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
 use crate::gateway::gateway_error;

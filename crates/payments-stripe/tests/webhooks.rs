@@ -3,7 +3,12 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use paywright_app::{ProviderEvent, ProviderUpdate, WebhookError, Webhooks};
-use paywright_domain::{DisputeStatus, InstallationId, IntentStatus, NoticeKind, RefundStatus, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::dispute::DisputeStatus;
+use paywright_domain::id::InstallationId;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::refund::RefundStatus;
 use paywright_payments_stripe::StripeWebhooks;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use paywright_app::{GatewayError, NewIntent, PaymentGateway, ProviderRecords, ProviderRefund, Wallet, WorkId};
-use paywright_domain::{
-    CancelReason, CaptureMethod as Capture, Currency, CustomerId, Email, Epoch, InstallationId, IntentId, LineItem,
-    Money, NewOrder, Order, OrderId, Payer, PaymentMethodId, ProviderCustomerId, Task, Timestamp,
-};
+use paywright_domain::id::{CustomerId, Epoch, InstallationId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::intent::CaptureMethod as Capture;
+use paywright_domain::order::{CancelReason, Payer};
+use paywright_domain::text::Email;
+use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder, Order, OrderId, Task, Timestamp};
 use paywright_payments_stripe::{
     API_VERSION, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CapturePaymentIntent, Client,
     ClientSettings, ConfirmPaymentIntent, CreateCustomer, CreateEphemeralKey, CreateRefund, CreateSetupIntent,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paywright_domain::{Epoch, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::id::Epoch;
 
 use crate::cli::AuditOptions;
 use crate::database::{Schema, Stores};

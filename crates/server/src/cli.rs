@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::database::Schema;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paywright_app::AttemptOutcome;
-use paywright_domain::{FeedEventType, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
 
 /// A self-hosted order-and-payment service for Stripe: each order is paid exactly once.

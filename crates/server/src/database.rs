@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{Carts, Endpoints, Feed, PriceList, Store};
-use paywright_domain::InstallationId;
+use paywright_domain::id::InstallationId;
 use paywright_store_postgres::{Known, PostgresStore};
 use paywright_store_sqlite::SqliteStore;
 use secrecy::{ExposeSecret, SecretString};

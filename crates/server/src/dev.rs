@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use paywright_app::{Scope, StoreError};
-use paywright_domain::{Currency, CustomerId};
+use paywright_domain::Currency;
+use paywright_domain::id::CustomerId;
 use paywright_http_api::{Api, ApiKeyText, Tokens, TrustedProxies};
 use paywright_payments_stripe::{ClientSettings, Pace};
 use paywright_stripe_twin::{Options, Server, StartError};

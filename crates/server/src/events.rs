@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{FeedPageRequest, OrderRef, Position};
-use paywright_domain::{FeedEventType, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::fact::FeedEventType;
 use paywright_webhook_sender::SenderSettings;
 
 use crate::cli::{EventsCommand, EventsOptions};

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use paywright_domain::{Currency, Prices, Terms, Text, Variant, VariantId};
+use paywright_domain::Currency;
+use paywright_domain::storefront::{Prices, Terms, Variant, VariantId};
+use paywright_domain::text::Text;
 use paywright_http_api::parse_terms;
 
 use crate::cli::{PricesCommand, PricesOptions};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront};
-use paywright_domain::{Currency, InstallationId};
+use paywright_domain::Currency;
+use paywright_domain::id::InstallationId;
 use paywright_http_api::{Api, Bodies, Demo, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};

@@ -1,6 +1,6 @@
 //! `paywright token`: signs a customer's token.
 
-use paywright_domain::CustomerId;
+use paywright_domain::id::CustomerId;
 use paywright_http_api::Tokens;
 
 use crate::cli::TokenOptions;

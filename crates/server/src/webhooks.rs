@@ -6,7 +6,7 @@ use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, EndpointEdit, EndpointError, EndpointId, EndpointState, EndpointUrl,
     NewEndpoint, NewSecret, Position, Publisher, SendErrorClass, StoredEndpoint, WAITING_ORDERS_MAX, WaitingOrders,
 };
-use paywright_domain::FeedEventType;
+use paywright_domain::fact::FeedEventType;
 use secrecy::ExposeSecret;
 
 use crate::cli::{WebhooksCommand, WebhooksOptions};

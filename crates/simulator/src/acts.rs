@@ -5,10 +5,12 @@ use paywright_app::{
     EditOrderError, GetOrderError, IdempotencyKey, IdempotentRequest, OrderRef, PlaceOrderError, PlacedOrder,
     ProviderEvent, ProviderUpdate, RefundPaymentError, StoreError,
 };
-use paywright_domain::{
-    CancelReason, CaptureMethod, Currency, FeedEventType, IntentId, IntentSnapshot, IntentStatus, LineItem, Money,
-    NewOrder, NewRefund, OrderEdit, OrderId, Text,
-};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::intent::{CaptureMethod, IntentStatus};
+use paywright_domain::order::{CancelReason, OrderEdit};
+use paywright_domain::refund::NewRefund;
+use paywright_domain::text::Text;
+use paywright_domain::{Currency, IntentId, IntentSnapshot, LineItem, Money, NewOrder, OrderId};
 use paywright_stripe_twin::{DisputeView, IntentView, Params};
 use uuid::Uuid;
 

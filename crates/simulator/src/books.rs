@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use paywright_app::{Lease, LeasedTask, TaskRelease};
-use paywright_domain::{IntentId, OrderId, TaskKey, Timestamp};
+use paywright_domain::task::TaskKey;
+use paywright_domain::{IntentId, OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::feed_books::FeedBooks;

@@ -7,7 +7,9 @@ use paywright_app::{
     AttemptOutcome, EndpointId, FactRef, FeedAppend, FeedEvent, FeedLease, FeedPage, Lease, LeasedQueue,
     OutgoingWebhook, Position, QueueRelease, SecretGeneration,
 };
-use paywright_domain::{FeedEventType, OrderId, OrderState, Timestamp};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::order::OrderState;
+use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::books::Violation;

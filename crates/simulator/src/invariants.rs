@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_app::EventStatus;
-use paywright_domain::{
-    Anomaly, AnomalyKind, Fact, IntentId, IntentStatus, Mismatch, NoticeKind, Order, OrderState, PaymentIntent, Policy,
-    RefundOrigin, RefundStatus, Timestamp,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind, Mismatch, NoticeKind, Policy};
+use paywright_domain::intent::{IntentStatus, PaymentIntent};
+use paywright_domain::order::OrderState;
+use paywright_domain::refund::{RefundOrigin, RefundStatus};
+use paywright_domain::{Fact, IntentId, Order, Timestamp};
 use paywright_stripe_twin::{IntentView, RefundView, Twin};
 
 use crate::books::{Books, Violation};

@@ -1,6 +1,7 @@
 //! Plan of a run: the actions of its people and the possible faults. A pure function of the seed.
 
-use paywright_domain::{CaptureMethod, FeedEventType};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::intent::CaptureMethod;
 
 use crate::acts::{Act, ExternalAction, Forgery, VISA};
 use crate::feed_stories::{ANYTHING_AT_ENDPOINTS, FEED_STORIES};

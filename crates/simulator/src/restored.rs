@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paywright_domain::{Order, OrderId, OrderState, Timestamp};
+use paywright_domain::order::OrderState;
+use paywright_domain::{Order, OrderId, Timestamp};
 use paywright_stripe_twin::{IntentView, Twin};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! Stories of a restore from a backup: the database returns to an earlier state, and Stripe does not.
 
-use paywright_domain::CaptureMethod;
+use paywright_domain::intent::CaptureMethod;
 
 use crate::acts::{Act, ExternalAction};
 use crate::plan::{PAID, PAY, PAYING, PLACED, REFUND_FAILS, SHOWN, Workload, story};

@@ -4,11 +4,12 @@
 use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderUpdate, RecordedOrder,
 };
-use paywright_domain::{
-    CaptureMethod, Currency, Dispute, DisputeId, DisputeStatus, IntentError, IntentId, IntentSnapshot, LostOrder,
-    Money, OrderId, OrderNumber, Proceeds, RefundId, RefundReason, RefundSnapshot, RefundStatus, SnapshotSource,
-    Timestamp,
-};
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::id::{DisputeId, OrderNumber, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError, Proceeds, SnapshotSource};
+use paywright_domain::order::LostOrder;
+use paywright_domain::refund::{RefundReason, RefundSnapshot, RefundStatus};
+use paywright_domain::{Currency, IntentId, IntentSnapshot, Money, OrderId, Timestamp};
 use paywright_stripe_twin::{Event, IntentView, Method, Params, RefundView, Request, Response, Twin};
 use secrecy::SecretString;
 use serde_json::Value;

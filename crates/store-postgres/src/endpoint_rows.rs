@@ -7,7 +7,8 @@ use paywright_app::{
     Attempt, AttemptOutcome, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
     SecretGeneration, SendErrorClass, StoredEndpoint, Version, Versioned,
 };
-use paywright_domain::{FeedEventType, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
 
 use crate::failure::Failure;

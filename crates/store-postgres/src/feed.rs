@@ -8,7 +8,8 @@ use paywright_app::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, OrderSnapshot,
     Position, RecordedFact, StoreError, UnpositionedFact, Version,
 };
-use paywright_domain::{FeedEventType, OrderId, Timestamp};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::PostgresStore;

@@ -3,7 +3,7 @@
 use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{BigInt, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{Installation, LostOrderDecision};
-use paywright_domain::{Epoch, InstallationId};
+use paywright_domain::id::{Epoch, InstallationId};
 use uuid::Uuid;
 
 use crate::failure::Failure;

@@ -46,7 +46,8 @@ use paywright_app::{
     LostOrderDecision, OrderQuery, OrderRef, Orders, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask,
     TaskQueue, TaskRelease, Versioned,
 };
-use paywright_domain::{CustomerId, Epoch, Order, OrderId, Timestamp};
+use paywright_domain::id::{CustomerId, Epoch};
+use paywright_domain::{Order, OrderId, Timestamp};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use uuid::Uuid;

@@ -11,12 +11,15 @@ use paywright_app::{
     ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, LeasedTask, Position, RecordedFact,
     Rescheduled, Scope, StoredTask, Version, Versioned,
 };
-use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
-    DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
-    OrderData, OrderId, OrderNumber, OrderState, PaymentIntent, Proceeds, Refund, RefundFailure, RefundId,
-    RefundOrigin, RefundReason, Text, TextProblem, Timestamp,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::{CustomerId, DisputeId, Epoch, OrderNumber, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError, IntentRequest, PaymentIntent, Proceeds};
+use paywright_domain::operation::Operation;
+use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderData, OrderState};
+use paywright_domain::refund::{Refund, RefundFailure, RefundOrigin, RefundReason};
+use paywright_domain::text::{Email, Text, TextProblem};
+use paywright_domain::{Currency, IntentId, LineItem, Money, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;

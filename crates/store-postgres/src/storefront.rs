@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
-use paywright_domain::{
-    Cart, CartId, Currency, CustomerId, ProviderCustomerId, Terms, Text as BoundedText, Timestamp, Variant, VariantId,
-};
+use paywright_domain::id::{CustomerId, ProviderCustomerId};
+use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
+use paywright_domain::text::Text as BoundedText;
+use paywright_domain::{Currency, Timestamp};
 use uuid::Uuid;
 
 use crate::PostgresStore;

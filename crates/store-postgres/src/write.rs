@@ -8,10 +8,12 @@ use diesel::sql_types::{
     Array, BigInt, Binary, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid,
 };
 use paywright_app::{ApiKey, Changes, Version};
-use paywright_domain::{
-    CancelReason, CustomerId, DisputeId, Email, Fact, IntentId, Money, Order, OrderState, Payer, RefundFailure,
-    RefundId, RefundReason, TaskKey, Timestamp,
-};
+use paywright_domain::id::{CustomerId, DisputeId, RefundId};
+use paywright_domain::order::{CancelReason, OrderState, Payer};
+use paywright_domain::refund::{RefundFailure, RefundReason};
+use paywright_domain::task::TaskKey;
+use paywright_domain::text::Email;
+use paywright_domain::{Fact, IntentId, Money, Order, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -226,7 +228,7 @@ impl<'a> Content<'a> {
         Self {
             names: lines.iter().map(|it| it.name.as_str()).collect(),
             descriptions: lines.iter().map(|it| it.description.as_str()).collect(),
-            skus: lines.iter().map(|it| it.sku.as_ref().map(paywright_domain::Text::as_str)).collect(),
+            skus: lines.iter().map(|it| it.sku.as_ref().map(paywright_domain::text::Text::as_str)).collect(),
             unit_amounts: lines.iter().map(|it| it.unit_amount().minor()).collect(),
             quantities: lines.iter().map(|it| i64::from(it.quantity())).collect(),
             kinds: adjustments.iter().map(|it| it.kind.name()).collect(),

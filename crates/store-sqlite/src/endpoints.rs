@@ -6,7 +6,8 @@ use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
     Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
 };
-use paywright_domain::{FeedEventType, OrderId, Timestamp};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{OrderId, Timestamp};
 
 use crate::failure::Failure;
 use crate::feed_rows::{bound, kinds, position};

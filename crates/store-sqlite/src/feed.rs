@@ -7,7 +7,8 @@ use paywright_app::{
     Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
     StoreError, UnpositionedFact, Version,
 };
-use paywright_domain::{FeedEventType, OrderId, Timestamp};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{OrderId, Timestamp};
 
 use crate::SqliteStore;
 use crate::failure::Failure;

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use paywright_app::{FeedEvent, OrderSnapshot, Position, RecordedFact, Version};
-use paywright_domain::{FeedEventType, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::fact::FeedEventType;
 
 use crate::failure::Failure;
 use crate::rows::{Column, to_json};

@@ -2,7 +2,8 @@
 
 use diesel::prelude::*;
 use paywright_app::{Installation, LostOrderDecision};
-use paywright_domain::{Epoch, InstallationId, OrderId, Timestamp};
+use paywright_domain::id::{Epoch, InstallationId};
+use paywright_domain::{OrderId, Timestamp};
 
 use crate::failure::Failure;
 use crate::rows::Column;

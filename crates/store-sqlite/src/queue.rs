@@ -6,7 +6,8 @@ use paywright_app::{
     Cursor, CursorDue, EventClosing, EventStatus, LateTasks, Lease, LeasedEvent, LeasedTask, ReceivedEvent,
     Rescheduled, TaskRelease,
 };
-use paywright_domain::{OrderId, TaskKey, Timestamp};
+use paywright_domain::task::TaskKey;
+use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;

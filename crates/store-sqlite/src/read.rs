@@ -8,7 +8,8 @@ use paywright_app::{
     ApiKey, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask,
     Version, Versioned,
 };
-use paywright_domain::{CustomerId, Order, OrderId};
+use paywright_domain::id::CustomerId;
+use paywright_domain::{Order, OrderId};
 
 use crate::failure::Failure;
 use crate::installation;

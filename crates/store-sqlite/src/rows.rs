@@ -8,12 +8,15 @@ use diesel::prelude::*;
 use paywright_app::{
     ApiKey, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, LeasedEvent, ReceivedEvent, Scope, StoredTask,
 };
-use paywright_domain::{
-    Adjustment, AdjustmentKind, Anomaly, AnomalyKind, CancelReason, CaptureMethod, Currency, CustomerId, Dispute,
-    DisputeId, Email, Epoch, IntentError, IntentId, IntentRequest, LineItem, Metadata, Money, Operation, Order,
-    OrderData, OrderId, OrderNumber, OrderState, Payer, PaymentIntent, Proceeds, Refund, RefundFailure, RefundId,
-    RefundOrigin, RefundReason, Text, Timestamp,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::{CustomerId, DisputeId, Epoch, OrderNumber, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError, IntentRequest, PaymentIntent, Proceeds};
+use paywright_domain::operation::Operation;
+use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderData, OrderState, Payer};
+use paywright_domain::refund::{Refund, RefundFailure, RefundOrigin, RefundReason};
+use paywright_domain::text::{Email, Text};
+use paywright_domain::{Currency, IntentId, LineItem, Money, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -166,7 +169,7 @@ impl OrderRow {
         let metadata = metadata
             .into_iter()
             .map(|(key, value)| Ok((Text::new(key)?, Text::new(value)?)))
-            .collect::<Result<Metadata, paywright_domain::TextProblem>>();
+            .collect::<Result<Metadata, paywright_domain::text::TextProblem>>();
         let data = OrderData {
             id: OrderId(column("id").uuid(&self.id)?),
             number: column("number").read(OrderNumber::parse(&self.number))?,

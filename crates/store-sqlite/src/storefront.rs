@@ -6,9 +6,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel::upsert::excluded;
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
-use paywright_domain::{
-    Cart, CartId, Currency, CustomerId, ProviderCustomerId, Terms, Text, Timestamp, Variant, VariantId,
-};
+use paywright_domain::id::{CustomerId, ProviderCustomerId};
+use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
+use paywright_domain::text::Text;
+use paywright_domain::{Currency, Timestamp};
 use uuid::Uuid;
 
 use crate::SqliteStore;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use paywright_app::{App, Clock, GatewayError, IssuedIntent, Ports, ReadPayment, Settings, Store, StorePorts};
-use paywright_domain::{IntentSnapshot, IntentStatus, OrderId};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{IntentSnapshot, OrderId};
 
 use crate::{CountedIds, CountingWaker, HandClock, MockGateway, NoRecords, at, usd};
 
@@ -52,7 +53,7 @@ pub async fn requests_of_the_version_before_are_repeated_to_the_letter(store: Ar
         waker: Arc::new(CountingWaker::default()),
     };
     // A restore since then changes the keys of new requests, but not of these.
-    store.begin_epoch(paywright_domain::Epoch(7)).await.unwrap();
+    store.begin_epoch(paywright_domain::id::Epoch(7)).await.unwrap();
     let app = App::new(ports, Settings::default());
     app.run_due_tasks(clock.now()).await.unwrap();
     let mut requests = requests.lock().unwrap().clone();

@@ -5,7 +5,7 @@ use paywright_app::{
     Attempt, AttemptOutcome, AttemptQuery, DisabledReason, Endpoint, EndpointId, EndpointState, EndpointUrl, Failing,
     Position, SecretGeneration, SendErrorClass, StoredEndpoint, TroubledEndpoints, Version, Versioned,
 };
-use paywright_domain::FeedEventType;
+use paywright_domain::fact::FeedEventType;
 use uuid::Uuid;
 
 use crate::contract::{NOW, is_conflict};

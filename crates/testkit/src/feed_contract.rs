@@ -8,7 +8,10 @@ use paywright_app::{
     Cause, Changes, Endpoints, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
     RecordedFact, Store, UnpositionedFact, Version,
 };
-use paywright_domain::{Decision, FeedEventType, IntentStatus, Order, Policies};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{Decision, Order};
 use tokio::join;
 use uuid::Uuid;
 

@@ -3,7 +3,11 @@ use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderRecords,
     ProviderRefund, ReadPayment, RecordedOrder,
 };
-use paywright_domain::{CancelReason, Dispute, IntentId, IntentSnapshot, Money, RefundId, RefundSnapshot, Timestamp};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::RefundId;
+use paywright_domain::order::CancelReason;
+use paywright_domain::refund::RefundSnapshot;
+use paywright_domain::{IntentId, IntentSnapshot, Money, Timestamp};
 use secrecy::SecretString;
 
 mockall::mock! {

@@ -6,10 +6,12 @@ use paywright_app::{
     Clock, EventPage, GatewayError, IssuedIntent, IssuedRefund, NewIntent, Page, PaymentGateway, ProviderEvent,
     ProviderRecords, ProviderRefund, ProviderUpdate, ReadPayment, RecordedOrder,
 };
-use paywright_domain::{
-    CancelReason, CaptureMethod, Dispute, IntentError, IntentId, IntentSnapshot, IntentStatus, LostOrder, Money,
-    OrderNumber, Proceeds, RefundId, RefundSnapshot, RefundStatus, Timestamp,
-};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::{OrderNumber, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError, IntentStatus, Proceeds};
+use paywright_domain::order::{CancelReason, LostOrder};
+use paywright_domain::refund::{RefundSnapshot, RefundStatus};
+use paywright_domain::{IntentId, IntentSnapshot, Money, Timestamp};
 use secrecy::SecretString;
 use uuid::Uuid;
 

@@ -4,7 +4,8 @@ use paywright_app::{
     Attempt, AttemptOutcome, DueQueue, EndpointState, Lease, LeasedQueue, Position, QueueNext, QueueRelease,
     WaitingOrders,
 };
-use paywright_domain::{FeedEventType, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::fact::FeedEventType;
 use tokio::join;
 use uuid::Uuid;
 

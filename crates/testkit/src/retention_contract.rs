@@ -3,7 +3,7 @@
 use paywright_app::{
     DeletedFeedEvents, FactRef, FeedAppend, FeedRange, Position, ResendOutcome, UnpositionedFact, Version,
 };
-use paywright_domain::FeedEventType;
+use paywright_domain::fact::FeedEventType;
 
 use crate::contract::{NOW, first, then};
 use crate::endpoint_contract::{add_endpoint, disabled, endpoint, endpoint_id};

@@ -1,8 +1,9 @@
 use paywright_app::{Changes, Version};
-use paywright_domain::{
-    Adjustment, AdjustmentKind, Currency, CustomerId, Decision, Email, IntentPlan, LineItem, Money, NewOrder, Order,
-    OrderEdit, OrderId, Payer, PaymentMethodId, ProviderCustomerId, Task, Text, Timestamp,
-};
+use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::intent::IntentPlan;
+use paywright_domain::order::{Adjustment, AdjustmentKind, OrderEdit, Payer};
+use paywright_domain::text::{Email, Text};
+use paywright_domain::{Currency, Decision, LineItem, Money, NewOrder, Order, OrderId, Task, Timestamp};
 use uuid::Uuid;
 
 /// Makes an amount in US cents.

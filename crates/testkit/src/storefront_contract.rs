@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
-use paywright_domain::{
-    Address, Cart, CartId, Coupon, CouponCode, Currency, CustomerId, Discount, Email, Money, Percent,
-    ProviderCustomerId, ShippingRate, TaxRate, Terms, Text, Variant, VariantId,
+use paywright_domain::id::{CustomerId, ProviderCustomerId};
+use paywright_domain::storefront::{
+    Address, Cart, CartId, Coupon, CouponCode, Discount, Percent, ShippingRate, TaxRate, Terms, Variant, VariantId,
 };
+use paywright_domain::text::{Email, Text};
+use paywright_domain::{Currency, Money};
 use tokio::join;
 
 use crate::{at, order_id, usd};

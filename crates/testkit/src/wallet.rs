@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use paywright_app::{GatewayError, SavedCard, Wallet};
-use paywright_domain::{CustomerId, IntentError, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::intent::IntentError;
 use secrecy::SecretString;
 
 /// Stripe customers and their cards in memory, for one test. It stores idempotency keys as Stripe does.

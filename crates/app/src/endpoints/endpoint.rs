@@ -1,6 +1,7 @@
 use std::fmt;
 
-use paywright_domain::{FeedEventType, Timestamp, variant_names};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{Timestamp, variant_names};
 use thiserror::Error;
 use url::Url;
 use uuid::Uuid;

@@ -1,6 +1,7 @@
 //! Management of endpoints, by applications and operators.
 
-use paywright_domain::{FeedEventType, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 use secrecy::SecretString;
 use thiserror::Error;
 use uuid::Uuid;

@@ -126,10 +126,10 @@ impl<'a> ChangeView<'a> {
             },
             Fact::RefundChanged { refund, provider_id, before, status, failure } => Self::RefundChanged {
                 refund: *refund,
-                refund_id: provider_id.as_ref().map(paywright_domain::RefundId::as_str),
+                refund_id: provider_id.as_ref().map(paywright_domain::id::RefundId::as_str),
                 status_before: before.name(),
                 status: status.name(),
-                failure: failure.as_ref().map(paywright_domain::RefundFailure::as_str),
+                failure: failure.as_ref().map(paywright_domain::refund::RefundFailure::as_str),
             },
             Fact::DisputeOpened { dispute, intent, amount, reason, status } => Self::DisputeOpened {
                 dispute: dispute.as_str(),

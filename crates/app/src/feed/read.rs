@@ -1,6 +1,7 @@
 //! Reads of the feed.
 
-use paywright_domain::{FeedEventType, OrderId};
+use paywright_domain::OrderId;
+use paywright_domain::fact::FeedEventType;
 use thiserror::Error;
 
 use crate::{FeedEvent, FeedQuery, Position, Publisher, StoreError};

@@ -1,8 +1,9 @@
 //! Payments that only an event has reported, read from Stripe.
 
-use paywright_domain::{
-    Decision, IntentId, IntentStatus, Order, OrderId, PaymentIntent, Policies, Refund, RefundOrigin, Timestamp,
-};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::intent::{IntentStatus, PaymentIntent};
+use paywright_domain::refund::{Refund, RefundOrigin};
+use paywright_domain::{Decision, IntentId, Order, OrderId, Timestamp};
 use secrecy::SecretString;
 
 use super::{NextRun, PerformError};

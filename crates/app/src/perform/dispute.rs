@@ -1,6 +1,7 @@
 //! Disputes, read from Stripe where an event is not conclusive.
 
-use paywright_domain::{Dispute, IntentId, Order};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::{IntentId, Order};
 
 use super::PerformError;
 use crate::change::CommitContext;

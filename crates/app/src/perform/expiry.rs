@@ -1,6 +1,7 @@
 //! Orders that are not paid in time.
 
-use paywright_domain::{CancelReason, OrderId, OrderState};
+use paywright_domain::OrderId;
+use paywright_domain::order::{CancelReason, OrderState};
 
 use super::{NextRun, PerformError};
 use crate::schedule::EXPIRE_AGAIN_SECONDS;
@@ -9,7 +10,7 @@ use crate::{Access, App, CancelOrderError, OrderRef};
 impl App {
     /// Cancels an unpaid order. One whose payment is authorized, processing or in review is left to the shop.
     pub(super) async fn expire(&self, id: OrderId) -> Result<NextRun, PerformError> {
-        use paywright_domain::PaymentState::{Authorized, Processing, Review};
+        use paywright_domain::order::PaymentState::{Authorized, Processing, Review};
         let order = self.order_by_id(id).await?;
         // A cancellation releases an authorization, also one that no event has reported yet: read it first.
         let order = match order.payable_intent() {

@@ -1,6 +1,8 @@
 //! Committed PaymentIntent requests: sent to Stripe, or found in its list.
 
-use paywright_domain::{Fact, IntentRequest, IntentSnapshot, Order, OrderId, ProviderFailure, Timestamp};
+use paywright_domain::intent::IntentRequest;
+use paywright_domain::task::ProviderFailure;
+use paywright_domain::{Fact, IntentSnapshot, Order, OrderId, Timestamp};
 
 use super::PerformError;
 use crate::in_flight::InFlightGuard;

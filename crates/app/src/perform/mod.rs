@@ -9,7 +9,8 @@ mod operation;
 mod poll;
 mod refund;
 
-use paywright_domain::{Decision, Order, OrderId, SettleError, Task, Timestamp};
+use paywright_domain::intent::SettleError;
+use paywright_domain::{Decision, Order, OrderId, Task, Timestamp};
 use thiserror::Error;
 
 use crate::{Access, App, GatewayError, GetOrderError, OrderRef, SettleFromProviderError, StoreError};

@@ -1,6 +1,10 @@
 //! Edits, cancellations and captures of a PaymentIntent.
 
-use paywright_domain::{IntentError, NoticeKind, Operation, OperationKind, Order, OrderId, ProviderFailure};
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::intent::IntentError;
+use paywright_domain::operation::{Operation, OperationKind};
+use paywright_domain::task::ProviderFailure;
+use paywright_domain::{Order, OrderId};
 
 use super::PerformError;
 use crate::{App, GatewayError, IssuedIntent, NewIntent};

@@ -1,6 +1,7 @@
 //! Scheduled reads of open PaymentIntents.
 
-use paywright_domain::{IntentId, NoticeKind, Order, OrderId};
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::{IntentId, Order, OrderId};
 
 use super::{NextRun, PerformError};
 use crate::schedule::HOPELESS_SECONDS;
@@ -23,7 +24,7 @@ impl App {
             }
             Err(error) => return Err(error),
         };
-        let is_open = order.intent(intent).is_some_and(paywright_domain::PaymentIntent::is_payable);
+        let is_open = order.intent(intent).is_some_and(paywright_domain::intent::PaymentIntent::is_payable);
         Ok(if is_open { NextRun::Again(self.poll_seconds(taken)) } else { NextRun::Done })
     }
 }

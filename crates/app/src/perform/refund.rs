@@ -1,9 +1,10 @@
 //! Refunds: made once each, polled until they are final, and imported if they were made elsewhere.
 
-use paywright_domain::{
-    Anomaly, AnomalyKind, IntentError, IntentId, NoticeKind, Order, OrderId, ProviderFailure, Refund, RefundFailure,
-    RefundSnapshot, RefundStatus, RefundUpdateError,
-};
+use paywright_domain::anomaly::{Anomaly, AnomalyKind, NoticeKind};
+use paywright_domain::intent::IntentError;
+use paywright_domain::refund::{Refund, RefundFailure, RefundSnapshot, RefundStatus, RefundUpdateError};
+use paywright_domain::task::ProviderFailure;
+use paywright_domain::{IntentId, Order, OrderId};
 
 use super::{NextRun, PerformError};
 use crate::change::{ChangeError, CommitContext};

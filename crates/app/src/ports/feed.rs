@@ -1,7 +1,8 @@
 //! Feed: the public facts of all orders, each at a position of its own.
 
 use async_trait::async_trait;
-use paywright_domain::{Fact, FeedEventType, Order, OrderId, Timestamp};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{Fact, Order, OrderId, Timestamp};
 use uuid::Uuid;
 
 use super::lease::Lease;

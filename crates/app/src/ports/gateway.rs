@@ -1,11 +1,13 @@
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
-use paywright_domain::{
-    Adjustment, CancelReason, CaptureMethod, Content, CustomerId, Email, Epoch, IntentError, IntentId, IntentSnapshot,
-    LineItem, Money, Order, OrderId, OrderNumber, Payer, Proceeds, ProviderFailure, Refund, RefundId, RefundReason,
-    RefundSnapshot,
-};
+use paywright_domain::id::{CustomerId, Epoch, OrderNumber, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError, Proceeds};
+use paywright_domain::order::{Adjustment, CancelReason, Content, Payer};
+use paywright_domain::refund::{Refund, RefundReason, RefundSnapshot};
+use paywright_domain::task::ProviderFailure;
+use paywright_domain::text::Email;
+use paywright_domain::{IntentId, IntentSnapshot, LineItem, Money, Order, OrderId};
 use secrecy::SecretString;
 use thiserror::Error;
 use uuid::Uuid;

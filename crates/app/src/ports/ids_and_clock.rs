@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use paywright_domain::{CartId, OrderId, OrderNumber, Timestamp};
+use paywright_domain::id::OrderNumber;
+use paywright_domain::storefront::CartId;
+use paywright_domain::{OrderId, Timestamp};
 use uuid::Uuid;
 
 use crate::EndpointId;

@@ -1,7 +1,8 @@
 //! Installation: its id, its epoch, and the orders that a restore from a backup has lost.
 
 use async_trait::async_trait;
-use paywright_domain::{Epoch, InstallationId, OrderId, Timestamp, variant_names};
+use paywright_domain::id::{Epoch, InstallationId};
+use paywright_domain::{OrderId, Timestamp, variant_names};
 
 use super::store::StoreError;
 

@@ -1,9 +1,10 @@
 //! Orders as they are stored: commits of changes, with facts and their causes, and reads.
 
 use async_trait::async_trait;
-use paywright_domain::{
-    CustomerId, Decision, Fact, FeedEventType, IntentId, Order, OrderId, OrderNumber, Task, TaskKey, Timestamp,
-};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::id::{CustomerId, OrderNumber};
+use paywright_domain::task::TaskKey;
+use paywright_domain::{Decision, Fact, IntentId, Order, OrderId, Task, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;

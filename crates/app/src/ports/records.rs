@@ -1,7 +1,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, LostOrder, OrderId, RefundSnapshot, Timestamp};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::order::LostOrder;
+use paywright_domain::refund::RefundSnapshot;
+use paywright_domain::{IntentId, IntentSnapshot, OrderId, Timestamp};
 
 use super::gateway::GatewayError;
 use super::webhooks::ProviderEvent;

@@ -1,9 +1,9 @@
 //! Ports to the storefront's tables: carts, the price list, the terms of sale, and Stripe's ids of customers.
 
 use async_trait::async_trait;
-use paywright_domain::{
-    Cart, CartId, Currency, CustomerId, OrderId, ProviderCustomerId, Terms, Timestamp, Variant, VariantId,
-};
+use paywright_domain::id::{CustomerId, ProviderCustomerId};
+use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
+use paywright_domain::{Currency, OrderId, Timestamp};
 
 use super::store::{StoreError, Version, Versioned};
 

@@ -1,7 +1,8 @@
 //! Task queue: work that commits have stored, to be done by the worker.
 
 use async_trait::async_trait;
-use paywright_domain::{OrderId, Task, TaskKey, TaskKind, Timestamp};
+use paywright_domain::task::{TaskKey, TaskKind};
+use paywright_domain::{OrderId, Task, Timestamp};
 use uuid::Uuid;
 
 use super::lease::Lease;

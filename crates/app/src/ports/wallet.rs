@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 
 use super::gateway::GatewayError;

@@ -1,4 +1,7 @@
-use paywright_domain::{Dispute, IntentId, IntentSnapshot, NoticeKind, RefundSnapshot, Timestamp};
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::dispute::Dispute;
+use paywright_domain::refund::RefundSnapshot;
+use paywright_domain::{IntentId, IntentSnapshot, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -1,6 +1,10 @@
 use std::iter;
 
-use paywright_domain::{Cart, CustomerId, Fact, IntentStatus, Order, OrderState};
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::OrderState;
+use paywright_domain::storefront::Cart;
+use paywright_domain::{Fact, Order};
 
 use secrecy::SecretString;
 

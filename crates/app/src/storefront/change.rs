@@ -1,6 +1,7 @@
-use paywright_domain::{
-    CancelReason, Cart, Currency, CustomerId, Order, OrderState, Payer, Terms, Timestamp, Variant, VariantId,
-};
+use paywright_domain::id::CustomerId;
+use paywright_domain::order::{CancelReason, OrderState, Payer};
+use paywright_domain::storefront::{Cart, Terms, Variant, VariantId};
+use paywright_domain::{Currency, Order, Timestamp};
 
 use super::{Session, Shopper, Storefront, StorefrontError};
 use crate::change::Attempt;

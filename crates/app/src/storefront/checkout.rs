@@ -1,6 +1,6 @@
-use paywright_domain::{
-    CartError, CheckoutEdit, CheckoutError, CheckoutStep, Order, PaymentIntent, PaymentMethodChoice,
-};
+use paywright_domain::Order;
+use paywright_domain::intent::PaymentIntent;
+use paywright_domain::storefront::{CartError, CheckoutEdit, CheckoutError, CheckoutStep, PaymentMethodChoice};
 
 use super::{PaymentIntentParams, Session, Shopper, Storefront, StorefrontError};
 use crate::{Access, CheckPaymentError, OrderRef};

@@ -1,4 +1,7 @@
-use paywright_domain::{Cart, CartError, CustomerId, Order, OrderId, OrderState, Timestamp};
+use paywright_domain::id::CustomerId;
+use paywright_domain::order::OrderState;
+use paywright_domain::storefront::{Cart, CartError};
+use paywright_domain::{Order, OrderId, Timestamp};
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed};
 use crate::{

@@ -1,4 +1,6 @@
-use paywright_domain::{CartId, OrderState, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::order::OrderState;
+use paywright_domain::storefront::CartId;
 use uuid::Uuid;
 
 use super::{Storefront, StorefrontError};
@@ -74,7 +76,11 @@ impl Storefront {
         Ok(more)
     }
 
-    async fn forget(&self, left: Versioned<paywright_domain::Cart>, now: Timestamp) -> Result<(), StoreError> {
+    async fn forget(
+        &self,
+        left: Versioned<paywright_domain::storefront::Cart>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let Versioned { version, value: cart } = left;
         let order = self.order_of(&cart).await?;
         let done = match order.as_ref().map(|it| &it.state) {

@@ -16,10 +16,10 @@ mod saved_cards;
 
 use std::sync::Arc;
 
-use paywright_domain::{
-    CancelReason, Cart, CartError, CartId, CheckoutError, ContentError, Currency, CustomerId, Money, Order, OrderId,
-    OrderState, Terms, TermsProblem, Variant, VariantId,
-};
+use paywright_domain::id::CustomerId;
+use paywright_domain::order::{CancelReason, ContentError, OrderState};
+use paywright_domain::storefront::{Cart, CartError, CartId, CheckoutError, Terms, TermsProblem, Variant, VariantId};
+use paywright_domain::{Currency, Money, Order, OrderId};
 use thiserror::Error;
 
 pub use account::{AccountCard, AccountOrder, AccountOrders, OrdersPage, is_completed};
@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// Number of the order, which the cart has before the order is placed.
-    pub fn number(&self) -> paywright_domain::OrderNumber {
+    pub fn number(&self) -> paywright_domain::id::OrderNumber {
         self.order.as_ref().map_or_else(|| self.cart.number(), |it| it.number.clone())
     }
 }

@@ -1,6 +1,8 @@
-use paywright_domain::{
-    CartError, Money, NewOrder, Order, OrderEdit, OrderState, Payer, PaymentMethodId, RequestIntentError,
-};
+use paywright_domain::id::PaymentMethodId;
+use paywright_domain::intent::RequestIntentError;
+use paywright_domain::order::{OrderEdit, OrderState, Payer};
+use paywright_domain::storefront::CartError;
+use paywright_domain::{Money, NewOrder, Order};
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject};
 use crate::change::Attempt;

@@ -1,4 +1,4 @@
-use paywright_domain::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
 use secrecy::SecretString;
 use uuid::Uuid;
 

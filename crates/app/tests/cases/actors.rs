@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use paywright_app::{
     Access, Actor, App, OrderRef, PlacedOrder, ProviderEvent, ProviderUpdate, StorePorts, Work, WorkId,
 };
-use paywright_domain::{CancelReason, IntentStatus, NewRefund, Order, OrderId};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::CancelReason;
+use paywright_domain::refund::NewRefund;
+use paywright_domain::{Order, OrderId};
 use paywright_testkit::{Trouble, at, edit_of_lines, new_order, usd};
 use uuid::Uuid;
 

@@ -1,5 +1,8 @@
 use paywright_app::{Access, CapturePaymentError, Changed, OrderRef};
-use paywright_domain::{CancelReason, CaptureError, IntentStatus, Money, Order};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::operation::CaptureError;
+use paywright_domain::order::CancelReason;
+use paywright_domain::{Money, Order};
 use paywright_testkit::{Trouble, usd};
 
 use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};

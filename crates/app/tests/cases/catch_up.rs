@@ -1,9 +1,10 @@
 //! Recovery after a restore, where Stripe has more of a stored order than the backup.
 
 use paywright_app::{Access, LostOrderDecision, OrderRef, Recovery, StorePorts};
-use paywright_domain::{
-    IntentId, IntentSnapshot, IntentStatus, LineItem, NewRefund, Order, OrderEdit, PaymentState, RefundStatus,
-};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::{OrderEdit, PaymentState};
+use paywright_domain::refund::{NewRefund, RefundStatus};
+use paywright_domain::{IntentId, IntentSnapshot, LineItem, Order};
 use paywright_testkit::{at, usd};
 
 use crate::{NOW, Shop};

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use paywright_app::{Access, CheckPaymentError, GatewayError, IssuedIntent, OrderRef};
-use paywright_domain::{IntentStatus, PaymentState};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::PaymentState;
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway, place};
 
 use crate::{NOW, Shop, update};

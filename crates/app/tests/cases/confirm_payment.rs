@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use paywright_app::{Access, CheckPaymentError, EventStatus, Lease, OrderRef, ProviderEvent, ProviderUpdate, Version};
-use paywright_domain::{
-    CancelReason, IntentId, IntentSnapshot, IntentStatus, NewRefund, Order, OrderData, PaymentState, RefundError,
-    RefundStatus, Timestamp,
-};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::{CancelReason, OrderData, PaymentState};
+use paywright_domain::refund::{NewRefund, RefundError, RefundStatus};
+use paywright_domain::{IntentId, IntentSnapshot, Order, Timestamp};
 use paywright_testkit::{at, changes};
 
 use crate::{NOW, Shop, update};
@@ -138,8 +138,11 @@ async fn an_order_paid_by_an_older_version_is_read_by_the_first_callback_alone()
     assert_eq!(shop.provider().reads(), reads + 1);
 }
 
-fn proceeds(order: &Order) -> paywright_domain::Proceeds {
-    paywright_domain::Proceeds { gross: order.total, fee: paywright_domain::Money::zero(order.total.currency()) }
+fn proceeds(order: &Order) -> paywright_domain::intent::Proceeds {
+    paywright_domain::intent::Proceeds {
+        gross: order.total,
+        fee: paywright_domain::Money::zero(order.total.currency()),
+    }
 }
 
 #[tokio::test]

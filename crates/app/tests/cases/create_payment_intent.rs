@@ -2,7 +2,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use paywright_app::{Access, CreatePaymentIntentError, GatewayError, GetOrderError, IssuedIntent, OrderRef};
-use paywright_domain::{CustomerId, IntentError, IntentStatus, OrderId, RequestIntentError};
+use paywright_domain::OrderId;
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::{IntentError, IntentStatus, RequestIntentError};
 use paywright_testkit::{MockGateway, at, issued, issuing_gateway};
 use secrecy::ExposeSecret;
 

@@ -8,7 +8,11 @@ use paywright_app::{
     Access, Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, IdempotentRequest, OrderQuery, OrderRef,
     Orders, PlacedOrder, RecordedFact, StoreError, StorePorts, Versioned,
 };
-use paywright_domain::{CancelReason, CustomerId, IntentStatus, NewRefund, Order, OrderId};
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::CancelReason;
+use paywright_domain::refund::NewRefund;
+use paywright_domain::{Order, OrderId};
 use paywright_testkit::{HandClock, at, issuing_gateway, new_order, usd};
 use uuid::Uuid;
 

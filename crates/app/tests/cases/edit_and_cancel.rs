@@ -1,5 +1,8 @@
 use paywright_app::{Access, CancelOrderError, Changed, EditOrderError, GetOrderError, OrderRef};
-use paywright_domain::{CancelError, CancelReason, CustomerId, EditError, IntentStatus, NotNow};
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::operation::{CancelError, EditError, NotNow};
+use paywright_domain::order::CancelReason;
 use paywright_testkit::{MockGateway, Trouble, edit_of_lines, usd};
 
 use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};
@@ -21,7 +24,7 @@ async fn an_order_without_a_payable_intent_is_edited_and_canceled_at_once() {
     assert_eq!(shop.facts(&order).await, ["order.placed", "order.edited", "order.canceled"]);
 }
 
-fn new_amount() -> paywright_domain::OrderEdit {
+fn new_amount() -> paywright_domain::order::OrderEdit {
     edit_of_lines(700)
 }
 
@@ -154,14 +157,14 @@ async fn an_edit_is_completed_without_an_email_that_stripe_refuses() {
         let (order, intent) = shop.payable().await;
         shop.provider().refuses_emails();
         shop.provider().will(trouble);
-        let email = Some(Some(paywright_domain::Email::new("bob@example.com").unwrap()));
-        let edit = paywright_domain::OrderEdit { email, ..new_amount() };
+        let email = Some(Some(paywright_domain::text::Email::new("bob@example.com").unwrap()));
+        let edit = paywright_domain::order::OrderEdit { email, ..new_amount() };
         let edited = shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit.clone()).await.unwrap();
         assert_eq!(matches!(edited, Changed::Done(_)), trouble.is_none(), "{trouble:?}");
         shop.after(PROVIDER_TIMEOUT_SECONDS).await;
         let after = shop.order(&order).await;
         assert_eq!((after.total, &after.operation), (usd(700), &None), "{trouble:?}");
-        assert_eq!(after.email.as_ref().map(paywright_domain::Email::as_str), Some("bob@example.com"));
+        assert_eq!(after.email.as_ref().map(paywright_domain::text::Email::as_str), Some("bob@example.com"));
         let reported: Vec<_> = after.anomalies.iter().map(|it| (it.kind.name(), it.reason.as_deref())).collect();
         assert_eq!(reported, [("receipt_email_refused", Some("bob@example.com"))], "{trouble:?}");
         assert_eq!(shop.provider().intent_now(&intent).amount, usd(700), "{trouble:?}");

@@ -7,10 +7,13 @@ use paywright_app::{
     Access, EventPage, EventStatus, ForeignEvent, GatewayError, IssuedIntent, Lease, OrderRef, OtherVersion, Page,
     ProviderEvent, ProviderRecords, ProviderUpdate, RecordedOrder, Settings, StorePorts,
 };
-use paywright_domain::{
-    Dispute, DisputeId, DisputeStatus, IntentId, IntentSnapshot, IntentStatus, NewRefund, NoticeKind, Order,
-    PaymentState, RefundId, RefundSnapshot, RefundStatus, Timestamp,
-};
+use paywright_domain::anomaly::NoticeKind;
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::id::{DisputeId, RefundId};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::PaymentState;
+use paywright_domain::refund::{NewRefund, RefundSnapshot, RefundStatus};
+use paywright_domain::{IntentId, IntentSnapshot, Order, Timestamp};
 use paywright_testkit::{HandClock, MockGateway, NoRecords, at, issuing_gateway, order_id, usd};
 use uuid::Uuid;
 

@@ -1,7 +1,9 @@
 //! Requests that Stripe failed at: the history says which of the three kinds of request goes on under a new key.
 
 use paywright_app::{Access, OrderRef};
-use paywright_domain::{CancelReason, NewRefund, Order};
+use paywright_domain::Order;
+use paywright_domain::order::CancelReason;
+use paywright_domain::refund::NewRefund;
 use paywright_testkit::{Trouble, edit_of_lines, usd};
 
 use crate::{PROVIDER_TIMEOUT_SECONDS, Shop};

@@ -1,5 +1,5 @@
 use paywright_app::{Access, ListOrdersError, OrderQuery};
-use paywright_domain::CustomerId;
+use paywright_domain::id::CustomerId;
 use paywright_testkit::{MockGateway, order_id};
 
 use crate::Shop;

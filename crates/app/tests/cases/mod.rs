@@ -23,7 +23,8 @@ mod worker;
 use std::sync::Arc;
 
 use paywright_app::{Access, App, OrderRef, PaymentGateway, PlacedOrder, Ports, ProviderRecords, Settings, StorePorts};
-use paywright_domain::{IntentId, IntentSnapshot, IntentStatus, Money, Order};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{IntentId, IntentSnapshot, Money, Order};
 use paywright_testkit::{CountedIds, CountingWaker, HandClock, NoRecords, Provider, at, new_order};
 
 use crate::DatabaseGuard;

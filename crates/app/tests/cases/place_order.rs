@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use paywright_app::{IdempotencyKey, IdempotentRequest, OrderQuery, PlaceOrderError, PlacedOrder, Version};
-use paywright_domain::{NewOrder, Order, OrderNumber};
+use paywright_domain::id::OrderNumber;
+use paywright_domain::{NewOrder, Order};
 use paywright_testkit::{MockGateway, at, changes, new_order, order_id};
 use uuid::Uuid;
 

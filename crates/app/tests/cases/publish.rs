@@ -9,7 +9,8 @@ use paywright_app::{
     EndpointState, EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret,
     OrderRef, OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass, StoredEndpoint,
 };
-use paywright_domain::{FeedEventType, Order};
+use paywright_domain::Order;
+use paywright_domain::fact::FeedEventType;
 use paywright_testkit::{CountedIds, CountingWaker, HandClock, ScriptedSender, edit_of_lines};
 use secrecy::ExposeSecret;
 

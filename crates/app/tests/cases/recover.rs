@@ -2,9 +2,11 @@ use paywright_app::{
     Access, IdempotencyKey, IdempotentRequest, LostOrderDecision, OrderRef, PlaceOrderError, PlacedOrder,
     RecordedOrder, StorePorts,
 };
-use paywright_domain::{
-    Epoch, IntentId, IntentPlan, IntentSnapshot, IntentStatus, NewRefund, Order, OrderId, PaymentState,
-};
+use paywright_domain::id::Epoch;
+use paywright_domain::intent::{IntentPlan, IntentStatus};
+use paywright_domain::order::PaymentState;
+use paywright_domain::refund::NewRefund;
+use paywright_domain::{IntentId, IntentSnapshot, Order, OrderId};
 use paywright_testkit::{at, new_order, usd};
 use uuid::Uuid;
 

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use paywright_app::{Access, IdempotencyKey, OrderRef, PaymentGateway, ProviderRefund, RefundPaymentError};
-use paywright_domain::{
-    AnomalyKind, Epoch, NewRefund, NoticeKind, Order, PaymentState, RefundError, RefundId, RefundOrigin, RefundStatus,
-};
+use paywright_domain::Order;
+use paywright_domain::anomaly::{AnomalyKind, NoticeKind};
+use paywright_domain::id::{Epoch, RefundId};
+use paywright_domain::order::PaymentState;
+use paywright_domain::refund::{NewRefund, RefundError, RefundOrigin, RefundStatus};
 use paywright_testkit::{Trouble, usd};
 use uuid::Uuid;
 

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use paywright_app::{Access, OrderRef, SettleFromProviderError};
-use paywright_domain::{Fact, IntentId, IntentStatus, OrderState, PaymentState};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::{OrderState, PaymentState};
+use paywright_domain::{Fact, IntentId};
 use paywright_testkit::{at, issuing_gateway, order_id, usd};
 
 use crate::{NOW, Shop, update};

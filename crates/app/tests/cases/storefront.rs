@@ -10,10 +10,13 @@ use paywright_app::{
     CartRef, Carts, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper, Storefront,
     StorefrontError, TokenSubject,
 };
-use paywright_domain::{
-    CartError, Currency, CustomerId, EditError, Email, IntentStatus, NotNow, Order, OrderState, PaymentMethodId,
-    Prices, Terms, Variant, VariantId,
-};
+use paywright_domain::id::{CustomerId, PaymentMethodId};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::operation::{EditError, NotNow};
+use paywright_domain::order::OrderState;
+use paywright_domain::storefront::{CartError, Prices, Terms, Variant, VariantId};
+use paywright_domain::text::Email;
+use paywright_domain::{Currency, Order};
 use paywright_testkit::storefront_contract::{terms, variant};
 use paywright_testkit::{Cards, Trouble, usd};
 
@@ -279,7 +282,7 @@ async fn a_cart_whose_order_was_abandoned_gets_another_order() {
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();
     let which = OrderRef::Id(first.id);
-    let abandoned = paywright_domain::CancelReason::Abandoned;
+    let abandoned = paywright_domain::order::CancelReason::Abandoned;
     front.shop.app.cancel_order(&which, &paywright_app::Access::All, abandoned).await.unwrap();
     let (found, at_once) = tokio::join!(front.storefront.current(&shopper), front.storefront.current(&shopper));
     let found = found.unwrap();
@@ -290,7 +293,7 @@ async fn a_cart_whose_order_was_abandoned_gets_another_order() {
     let second = front.pay(&shopper).await.unwrap();
     assert_ne!(second.id, first.id);
     // An order that the shop itself canceled stays canceled.
-    let wanted = paywright_domain::CancelReason::RequestedByCustomer;
+    let wanted = paywright_domain::order::CancelReason::RequestedByCustomer;
     front.shop.app.cancel_order(&OrderRef::Id(second.id), &paywright_app::Access::All, wanted).await.unwrap();
     assert!(matches!(front.pay(&shopper).await, Err(StorefrontError::NoCart)));
     assert!(front.opened(&shopper).await.is_canceled());
@@ -377,7 +380,7 @@ async fn abandoned_carts_are_deleted_and_paid_ones_are_kept() {
     assert_eq!(front.opened(&waiting).await.order.unwrap().id, open.id, "it can still be paid");
     assert!(front.opened(&paid).await.cart.closed_at.is_some(), "what an order was made from");
     assert_eq!(front.opened(&visited).await.cart.item_count(), 2);
-    let abandoned = paywright_domain::CancelReason::Abandoned;
+    let abandoned = paywright_domain::order::CancelReason::Abandoned;
     let which = OrderRef::Id(open.id);
     front.shop.app.cancel_order(&which, &paywright_app::Access::All, abandoned).await.unwrap();
     assert!(!front.storefront.forget_left_carts(90 * DAY).await.unwrap(), "once a day");

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use paywright_app::{Access, Changed, CreatePaymentIntentError, GatewayError, OrderRef, Settings, WorkId};
-use paywright_domain::{CancelReason, IntentError, IntentStatus, TaskKey};
+use paywright_domain::intent::{IntentError, IntentStatus};
+use paywright_domain::order::CancelReason;
+use paywright_domain::task::TaskKey;
 use paywright_testkit::{MockGateway, Trouble, at, edit_of_lines};
 
 use crate::{NOW, PROVIDER_TIMEOUT_SECONDS, Shop};

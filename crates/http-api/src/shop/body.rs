@@ -1,9 +1,11 @@
 //! Request bodies of the shop dialect, read into domain values. All problems of a body are reported together.
 
-use paywright_domain::{
-    Adjustment, AdjustmentKind, CancelReason, CaptureMethod, Currency, CustomerId, Email, IntentId, LineItem, Metadata,
-    Money, NewOrder, NewRefund, OrderEdit, QUANTITY_MAX, RefundReason, Text,
-};
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::CaptureMethod;
+use paywright_domain::order::{Adjustment, AdjustmentKind, CancelReason, Metadata, OrderEdit, QUANTITY_MAX};
+use paywright_domain::refund::{NewRefund, RefundReason};
+use paywright_domain::text::{Email, Text};
+use paywright_domain::{Currency, IntentId, LineItem, Money, NewOrder};
 use serde_json::Value;
 
 use crate::problem::{INVALID_ORDER, Problem};

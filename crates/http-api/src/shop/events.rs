@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Access, FeedPage, FeedPageError, FeedPageRequest, OrderRef, Position, Scope};
-use paywright_domain::FeedEventType;
+use paywright_domain::fact::FeedEventType;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};

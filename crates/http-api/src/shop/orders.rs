@@ -7,7 +7,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{
     Changed, IdempotencyKey, IdempotentRequest, OrderQuery, OrderView, PlacedOrder, RefundView, Scope,
 };
-use paywright_domain::{CustomerId, Order, OrderId};
+use paywright_domain::id::CustomerId;
+use paywright_domain::{Order, OrderId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{AccountOrder, OrderRef, OrdersPage, Storefront};
-use paywright_domain::PaymentMethodId;
+use paywright_domain::id::PaymentMethodId;
 use serde_json::json;
 
 use super::cart;

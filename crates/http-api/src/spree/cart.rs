@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use paywright_app::{Session, Shopper, StorefrontError};
-use paywright_domain::{Address, Cart, CountryCode, CouponCode, LineId, QUANTITY_MAX, Terms, Timestamp, VariantId};
+use paywright_domain::Timestamp;
+use paywright_domain::order::QUANTITY_MAX;
+use paywright_domain::storefront::{Address, Cart, CountryCode, CouponCode, LineId, Terms, VariantId};
 
 use super::document::{Show, answer};
 use super::params::Params;
@@ -107,7 +109,8 @@ pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Re
 
 /// Reads a coupon code. A text that cannot be one is refused as an unknown code.
 pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
-    CouponCode::new(text).map_err(|_| StorefrontError::Cart(paywright_domain::CartError::NoSuchCoupon).into())
+    CouponCode::new(text)
+        .map_err(|_| StorefrontError::Cart(paywright_domain::storefront::CartError::NoSuchCoupon).into())
 }
 
 /// `PATCH /cart/apply_coupon_code`: applies `coupon_code`.

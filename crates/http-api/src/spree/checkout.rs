@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use paywright_app::{CartChange, RateChoice};
-use paywright_domain::{
-    Address, CheckoutEdit, CheckoutStep, Email, FieldEdit, PaymentMethodChoice, PaymentMethodId, Text,
-};
+use paywright_domain::id::PaymentMethodId;
+use paywright_domain::storefront::{Address, CheckoutEdit, CheckoutStep, FieldEdit, PaymentMethodChoice};
+use paywright_domain::text::{Email, Text};
 use serde_json::json;
 
 use super::cart::{cart, coupon, resource};

@@ -1,8 +1,10 @@
 //! Lines, adjustments and totals of a cart or an order.
 
-use paywright_domain::{
-    Adjustment, AdjustmentKind, Breakdown, Cart, CouponCode, Currency, LineItem, Money, MoneyError, Order, Part, Text,
-};
+use paywright_domain::money::MoneyError;
+use paywright_domain::order::{Adjustment, AdjustmentKind, Breakdown, Part};
+use paywright_domain::storefront::{Cart, CouponCode};
+use paywright_domain::text::Text;
+use paywright_domain::{Currency, LineItem, Money, Order};
 use serde_json::{Value, json};
 
 use super::amount::{cents, code, decimal, display, negative_decimal, negative_display};
@@ -25,7 +27,7 @@ struct Line<'a> {
 impl<'a> PricedContent<'a> {
     /// Content of a cart.
     pub(super) fn of_cart(cart: &'a Cart) -> Result<Self, MoneyError> {
-        let line = |it: &'a paywright_domain::CartLine| Line {
+        let line = |it: &'a paywright_domain::storefront::CartLine| Line {
             id: cart.line_id(it.id).to_string(),
             variant: Some(it.variant.as_str()),
             item: &it.item,

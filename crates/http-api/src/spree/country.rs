@@ -1,6 +1,6 @@
 //! Names of countries in ISO 3166-1, for the answers.
 
-use paywright_domain::CountryCode;
+use paywright_domain::storefront::CountryCode;
 use rust_iso3166::CountryCode as Entry;
 
 fn entry(code: CountryCode) -> Option<Entry> {

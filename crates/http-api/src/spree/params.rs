@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Payload, Query};
-use paywright_domain::{Address, CountryCode, Metadata, Text};
+use paywright_domain::order::Metadata;
+use paywright_domain::storefront::{Address, CountryCode};
+use paywright_domain::text::Text;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;

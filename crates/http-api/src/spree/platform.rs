@@ -7,7 +7,9 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use paywright_app::{Scope, Storefront};
-use paywright_domain::{Currency, Terms, Text, Variant, VariantId};
+use paywright_domain::Currency;
+use paywright_domain::storefront::{Terms, Variant, VariantId};
+use paywright_domain::text::Text;
 use serde_json::json;
 
 use super::document::{Resource, Show, answer};

@@ -9,7 +9,9 @@ use actix_web::{HttpResponse, ResponseError};
 use paywright_app::{
     CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError, StoreError, StorefrontError,
 };
-use paywright_domain::{CartError, CheckoutError, LineProblem, MoneyError, PaymentState, QUANTITY_MAX};
+use paywright_domain::money::MoneyError;
+use paywright_domain::order::{LineProblem, PaymentState, QUANTITY_MAX};
+use paywright_domain::storefront::{CartError, CheckoutError};
 use serde_json::{Map, Value, json};
 
 use super::MEDIA_TYPE;

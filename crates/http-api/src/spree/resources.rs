@@ -1,10 +1,12 @@
 //! JSON:API resources of the storefront: carts, orders, shipments, payments, addresses and cards.
 
 use paywright_app::{AccountCard, Session};
-use paywright_domain::{
-    Address, Cart, CheckoutStep, CustomerId, Email, Money, MoneyError, Order, OrderState, ShippingRate, Terms, Text,
-    Timestamp,
-};
+use paywright_domain::id::CustomerId;
+use paywright_domain::money::MoneyError;
+use paywright_domain::order::OrderState;
+use paywright_domain::storefront::{Address, Cart, CheckoutStep, ShippingRate, Terms};
+use paywright_domain::text::{Email, Text};
+use paywright_domain::{Money, Order, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::amount::decimal;
@@ -131,7 +133,7 @@ fn merge(attributes: &mut Value, more: Value) {
     }
 }
 
-fn metadata(entries: &paywright_domain::Metadata) -> Value {
+fn metadata(entries: &paywright_domain::order::Metadata) -> Value {
     Value::Object(entries.iter().map(|(key, value)| (key.to_string(), json!(value.as_str()))).collect::<Map<_, _>>())
 }
 
@@ -178,7 +180,7 @@ fn shipment_state(session: &Session) -> Option<&'static str> {
 
 /// Payment of an order: that of its leading PaymentIntent, unless that is canceled.
 fn payment(order: &Order, publishable_key: Option<&str>) -> Option<Resource> {
-    use paywright_domain::IntentStatus::{
+    use paywright_domain::intent::IntentStatus::{
         Canceled, Processing, RequiresAction, RequiresCapture, RequiresConfirmation, RequiresPaymentMethod, Succeeded,
     };
     let intent = order.leading_intent()?;
@@ -311,9 +313,9 @@ pub(super) fn payment_intent(
         "stripe_id": intent.id.as_str(),
         "client_secret": client_secret,
         "ephemeral_key_secret": ephemeral_key,
-        "customer_id": order.payer.customer.as_ref().map(paywright_domain::ProviderCustomerId::as_str),
+        "customer_id": order.payer.customer.as_ref().map(paywright_domain::id::ProviderCustomerId::as_str),
         "amount": decimal(intent.amount),
-        "stripe_payment_method_id": order.payer.payment_method.as_ref().map(paywright_domain::PaymentMethodId::as_str),
+        "stripe_payment_method_id": order.payer.payment_method.as_ref().map(paywright_domain::id::PaymentMethodId::as_str),
     });
     let payment =
         if order.is_complete() { Relation::Named("payment", order.id.to_string()) } else { Relation::One(None) };

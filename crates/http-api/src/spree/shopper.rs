@@ -7,7 +7,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
 use paywright_app::{Access, Actor, Shopper, TokenSubject};
-use paywright_domain::CustomerId;
+use paywright_domain::id::CustomerId;
 
 use super::STOREFRONT;
 use super::document::Show;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use paywright_app::{OrderPayment, PaymentIntentParams};
-use paywright_domain::{CustomerId, PaymentMethodId};
+use paywright_domain::id::{CustomerId, PaymentMethodId};
 use secrecy::ExposeSecret;
 use serde_json::json;
 

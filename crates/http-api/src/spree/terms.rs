@@ -1,8 +1,8 @@
 //! Terms of sale as JSON: the body of `PUT /terms`, and the file of `paywright prices terms`.
 
-use paywright_domain::{
-    Coupon, CouponCode, Currency, Discount, Money, Percent, Prices, ShippingRate, TaxRate, Terms, Text, Timestamp,
-};
+use paywright_domain::storefront::{Coupon, CouponCode, Discount, Percent, Prices, ShippingRate, TaxRate, Terms};
+use paywright_domain::text::Text;
+use paywright_domain::{Currency, Money, Timestamp};
 use serde_json::Value;
 
 use crate::reader::{FieldProblem, FieldProblems, NotRead, Reader, Reason, boolean, integer, parse, string};

@@ -63,7 +63,7 @@ async fn a_fact_without_a_recorded_actor_is_shown_without_one() {
     let order = service.placed().await["id"].as_str().unwrap().to_owned();
     // Called without a request, so that the fact has no actor, like facts of earlier versions.
     let which = OrderRef::parse(&order).unwrap();
-    let reason = paywright_domain::CancelReason::Abandoned;
+    let reason = paywright_domain::order::CancelReason::Abandoned;
     service.api.app.cancel_order(&which, &paywright_app::Access::All, reason).await.unwrap();
     let actors = actors(&service, &order).await;
     assert_eq!((actor_of(&actors, "order.placed"), actor_of(&actors, "order.canceled")), (&key(1), &Value::Null));

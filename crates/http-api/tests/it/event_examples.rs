@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
-use paywright_domain::{Dispute, DisputeId, DisputeStatus, FeedEventType, IntentId, IntentStatus};
+use paywright_domain::IntentId;
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::id::DisputeId;
+use paywright_domain::intent::IntentStatus;
 use paywright_testkit::{Provider, usd};
 use serde_json::{Value, json};
 

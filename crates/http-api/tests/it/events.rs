@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use paywright_app::{FeedRetention, Scope};
-use paywright_domain::FeedEventType;
+use paywright_domain::fact::FeedEventType;
 use paywright_testkit::MockGateway;
 use serde_json::{Value, json};
 

@@ -25,7 +25,8 @@ use paywright_app::{
     ApiKey, ApiKeys, App, PaymentGateway, Ports, ProviderEvent, ProviderRecords, Publisher, PublisherPorts, Scope,
     Settings, Store, StorePorts, Storefront, WebhookError, Webhooks,
 };
-use paywright_domain::{Currency, CustomerId, Timestamp};
+use paywright_domain::id::CustomerId;
+use paywright_domain::{Currency, Timestamp};
 use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use paywright_app::{GatewayError, IssuedIntent, PaymentGateway, WorkId};
-use paywright_domain::{IntentError, IntentId, IntentSnapshot, IntentStatus, OrderId};
+use paywright_domain::intent::{IntentError, IntentStatus};
+use paywright_domain::{IntentId, IntentSnapshot, OrderId};
 use paywright_store_sqlite::{Options, SqliteStore};
 use paywright_testkit::{MockGateway, at, issued, order_id, usd};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 use actix_web::http::Method;
 use paywright_app::{Inbox, ProviderEvent, ProviderUpdate};
-use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{IntentId, IntentSnapshot};
 use paywright_testkit::{MockGateway, at, order_id, usd};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Settings of payments.
 
 use paywright_app::EXPIRE_SECONDS_MAX;
-use paywright_domain::{Policies, Policy};
+use paywright_domain::anomaly::{Policies, Policy};
 use paywright_payments_stripe::ClientSettings;
 use secrecy::ExposeSecret;
 use serde::Deserialize;

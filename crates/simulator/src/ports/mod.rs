@@ -16,10 +16,12 @@ use paywright_app::{
     RecordedFact, RecordedOrder, Rescheduled, StoreError, StorePorts, StoredTask, TaskQueue, TaskRelease, Versioned,
     WorkerWaker,
 };
-use paywright_domain::{
-    CancelReason, CaptureMethod, CustomerId, Dispute, Epoch, IntentError, IntentId, IntentSnapshot, Money, Order,
-    OrderId, RefundId, RefundSnapshot, Timestamp,
-};
+use paywright_domain::dispute::Dispute;
+use paywright_domain::id::{CustomerId, Epoch, RefundId};
+use paywright_domain::intent::{CaptureMethod, IntentError};
+use paywright_domain::order::CancelReason;
+use paywright_domain::refund::RefundSnapshot;
+use paywright_domain::{IntentId, IntentSnapshot, Money, Order, OrderId, Timestamp};
 use paywright_stripe_twin::{Params, Response};
 use uuid::Uuid;
 
@@ -147,7 +149,7 @@ fn short(answer: &Response) -> String {
 }
 
 fn wire(amount: Money) -> Result<String, GatewayError> {
-    let refused = |problem: paywright_domain::MoneyError| {
+    let refused = |problem: paywright_domain::money::MoneyError| {
         GatewayError::Refused(IntentError { message: Some(problem.to_string()), ..IntentError::default() })
     };
     amount.to_wire().map(|it| it.to_string()).map_err(refused)

@@ -1,6 +1,7 @@
 //! End of a run: no more faults happen, and everything under way must be finished.
 
-use paywright_domain::{Order, OrderId, OrderState, PaymentState, Timestamp};
+use paywright_domain::order::{OrderState, PaymentState};
+use paywright_domain::{Order, OrderId, Timestamp};
 
 use super::{Loop, Simulation, Step};
 use crate::acts::{Act, ExternalAction, VISA};

@@ -8,7 +8,9 @@ use paywright_app::{
     OrderRef, ReceivedEvent, RecordedFact, Rescheduled, StoreError, StoredTask, TaskRelease, Version, Versioned,
     is_completed,
 };
-use paywright_domain::{CustomerId, Epoch, InstallationId, IntentId, Order, OrderId, Task, TaskKey, Timestamp};
+use paywright_domain::id::{CustomerId, Epoch, InstallationId};
+use paywright_domain::task::TaskKey;
+use paywright_domain::{IntentId, Order, OrderId, Task, Timestamp};
 use uuid::Uuid;
 
 use super::endpoints::EndpointTables;

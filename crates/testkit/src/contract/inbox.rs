@@ -1,7 +1,8 @@
 //! Cases of the port [`Inbox`](paywright_app::Inbox).
 
 use paywright_app::{Changes, EventClosing, EventStatus, Lease, LeasedEvent, ReceivedEvent, Version};
-use paywright_domain::{IntentStatus, Policies};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::intent::IntentStatus;
 use tokio::join;
 use uuid::Uuid;
 

@@ -1,7 +1,9 @@
 //! Cases of the port [`Installations`](paywright_app::Installations).
 
 use paywright_app::{IdempotencyKey, LostOrderDecision, OrderRef, Version};
-use paywright_domain::{Decision, Epoch, NewRefund, Order, OrderId};
+use paywright_domain::id::Epoch;
+use paywright_domain::refund::NewRefund;
+use paywright_domain::{Decision, Order, OrderId};
 use uuid::Uuid;
 
 use super::{NOW, Subject, by_id, first, is_conflict, paid, record, requested, stored, then};

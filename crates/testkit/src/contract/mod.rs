@@ -17,7 +17,9 @@ use paywright_app::{
     Changes, EventStatus, IdempotencyKey, IdempotencyOutcome, IdempotencyRecord, Lease, OrderRef, ProviderUpdate,
     ReceivedEvent, Store, StoreError, Version, Versioned,
 };
-use paywright_domain::{Decision, IntentId, IntentSnapshot, IntentStatus, Money, Order, OrderId, Policies, Task};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{Decision, IntentId, IntentSnapshot, Money, Order, OrderId, Task};
 use uuid::Uuid;
 
 use crate::{at, changes, order_id, place};

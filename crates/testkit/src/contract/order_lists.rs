@@ -2,9 +2,11 @@
 //! customer has completed.
 
 use paywright_app::{CompletedOrdersQuery, OrderQuery, Store, is_completed};
-use paywright_domain::{
-    CancelReason, CustomerId, IntentId, IntentSnapshot, IntentStatus, NewOrder, Order, OrderId, Policies,
-};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::id::CustomerId;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::order::CancelReason;
+use paywright_domain::{IntentId, IntentSnapshot, NewOrder, Order, OrderId};
 
 use super::{NOW, Subject, first, requested, then, update};
 use crate::{at, edit_of_lines, new_order, order_id, place};
@@ -139,12 +141,12 @@ pub async fn paging_through_orders_misses_and_repeats_none(subject: &impl Subjec
 pub async fn a_customers_list_has_only_that_customers_orders(subject: &impl Subject) {
     let store = subject.store();
     for n in 1..=6 {
-        let customer = (n % 2 == 0).then(|| paywright_domain::CustomerId::new("cus-bob").unwrap());
+        let customer = (n % 2 == 0).then(|| paywright_domain::id::CustomerId::new("cus-bob").unwrap());
         let new = paywright_domain::NewOrder { customer, ..new_order() };
         store.commit(first(Order::place(order_id(n), new, at(NOW)).unwrap())).await.unwrap();
     }
     let query = OrderQuery {
-        customer: Some(paywright_domain::CustomerId::new("cus-bob").unwrap()),
+        customer: Some(paywright_domain::id::CustomerId::new("cus-bob").unwrap()),
         older_than: None,
         limit: 2,
     };

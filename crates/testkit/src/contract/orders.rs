@@ -7,12 +7,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paywright_app::{Actor, Cause, Changes, IdempotencyKey, OrderQuery, OrderRef, StoreError, Version, Versioned};
-use paywright_domain::{
-    CancelReason, Currency, Decision, Dispute, DisputeId, DisputeStatus, Email, IntentError, IntentId, IntentSnapshot,
-    IntentStatus, LineItem, Money, NewOrder, NewRefund, Order, OrderData, OrderEdit, OrderId, Payer, Policies,
-    Proceeds, ProviderCustomerId, ProviderFailure, RefundError, RefundId, RefundReason, RefundSnapshot, RefundStatus,
-    SnapshotSource,
-};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::id::{DisputeId, ProviderCustomerId, RefundId};
+use paywright_domain::intent::{IntentError, IntentStatus, Proceeds, SnapshotSource};
+use paywright_domain::order::{CancelReason, OrderData, OrderEdit, Payer};
+use paywright_domain::refund::{NewRefund, RefundError, RefundReason, RefundSnapshot, RefundStatus};
+use paywright_domain::task::ProviderFailure;
+use paywright_domain::text::Email;
+use paywright_domain::{Currency, Decision, IntentId, IntentSnapshot, LineItem, Money, NewOrder, Order, OrderId};
 use uuid::Uuid;
 
 use super::{NOW, Subject, by_id, first, is_conflict, lease, paid, record, requested, stored, then, update, with_task};

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use paywright_app::{EventStatus, LateTasks, Lease, ReceivedEvent, Rescheduled, StoredTask, TaskRelease};
-use paywright_domain::{Decision, IntentId, IntentStatus, Policies, Task, TaskKind};
+use paywright_domain::anomaly::Policies;
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::task::TaskKind;
+use paywright_domain::{Decision, IntentId, Task};
 use tokio::join;
 use uuid::Uuid;
 

@@ -1,7 +1,8 @@
 //! Completed orders of a customer.
 
 use paywright_app::OrdersPage;
-use paywright_domain::{Address, Cart, Text};
+use paywright_domain::storefront::{Address, Cart};
+use paywright_domain::text::Text;
 
 use super::*;
 

@@ -1,7 +1,8 @@
 //! Requirements of a checkout for a PaymentIntent, and the intent's end when one of them is lost.
 
 use paywright_app::RateChoice;
-use paywright_domain::{Address, AddressField, CheckoutError, CheckoutStep, Text};
+use paywright_domain::storefront::{Address, AddressField, CheckoutError, CheckoutStep};
+use paywright_domain::text::Text;
 use paywright_testkit::Provider;
 
 use super::*;
@@ -27,7 +28,7 @@ impl Front {
     }
 
     async fn goes_to(&self, shopper: &Shopper, address: &Address) -> Result<Session, StorefrontError> {
-        let change = |cart: paywright_domain::Cart| cart.with_shipping_address(Some(address.clone()));
+        let change = |cart: paywright_domain::storefront::Cart| cart.with_shipping_address(Some(address.clone()));
         self.storefront.change(shopper, |cart, _, _| Ok(change(cart))).await
     }
 

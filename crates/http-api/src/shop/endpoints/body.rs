@@ -3,7 +3,9 @@
 use paywright_app::{
     AttemptOutcome, AttemptQuery, EndpointEdit, EndpointId, EndpointUrl, NewEndpoint, Position, Publisher,
 };
-use paywright_domain::{FeedEventType, Text, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::text::Text;
 use serde_json::Value;
 use uuid::Uuid;
 

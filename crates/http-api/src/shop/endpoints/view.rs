@@ -1,7 +1,8 @@
 //! JSON views of endpoints of outgoing webhooks, and of attempts to deliver to them.
 
 use paywright_app::{Attempt, DisabledReason, EndpointState, NewSecret, SendErrorClass, StoredEndpoint, WaitingOrders};
-use paywright_domain::{FeedEventType, Timestamp};
+use paywright_domain::Timestamp;
+use paywright_domain::fact::FeedEventType;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 

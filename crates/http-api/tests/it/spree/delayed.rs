@@ -1,6 +1,7 @@
 //! Bank debits: orders whose payment is processing.
 
-use paywright_domain::{IntentError, IntentId, IntentStatus};
+use paywright_domain::IntentId;
+use paywright_domain::intent::{IntentError, IntentStatus};
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,6 +1,7 @@
 //! Forged events about payments that Stripe does not have.
 
-use paywright_domain::{IntentId, IntentSnapshot, IntentStatus};
+use paywright_domain::intent::IntentStatus;
+use paywright_domain::{IntentId, IntentSnapshot};
 use serde_json::{Value, json};
 
 use super::*;

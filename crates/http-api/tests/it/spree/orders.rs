@@ -1,6 +1,7 @@
 //! Completed orders of a customer, by page.
 
-use paywright_domain::{IntentId, Terms};
+use paywright_domain::IntentId;
+use paywright_domain::storefront::Terms;
 use serde_json::{Value, json};
 
 use super::*;

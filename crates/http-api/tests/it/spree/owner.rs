@@ -54,7 +54,7 @@ fn calls(number: &str, intent: &str, line: &str) -> Vec<(Method, String, Value)>
 #[actix_web::test]
 async fn a_customers_cart_does_not_exist_for_another_customer() {
     let (service, provider) = open_with_provider().await;
-    service.api.storefront.put_terms(&paywright_domain::Terms::default()).await.unwrap();
+    service.api.storefront.put_terms(&paywright_domain::storefront::Terms::default()).await.unwrap();
     let [ada, eve] = ["ada", "eve"].map(|it| format!("Bearer {}", service.token(it)));
     let own = [("authorization", ada.as_str())];
     let order = json!({ "order": { "email": "ada@example.com" } });
@@ -110,7 +110,7 @@ async fn a_customers_cart_does_not_exist_for_another_customer() {
 #[actix_web::test]
 async fn a_guests_cart_stays_a_guests_until_it_is_associated() {
     let service = open().await;
-    service.api.storefront.put_terms(&paywright_domain::Terms::default()).await.unwrap();
+    service.api.storefront.put_terms(&paywright_domain::storefront::Terms::default()).await.unwrap();
     let token = service.cart().await;
     let bearer = format!("Bearer {}", service.token("ada"));
     let both = [("authorization", bearer.as_str()), ("x-spree-order-token", token.as_str())];
@@ -152,7 +152,7 @@ async fn eight_parallel_cart_requests_of_a_customer_create_one_cart() {
 #[actix_web::test]
 async fn a_completed_order_is_shown_to_its_token_and_its_customer_every_time() {
     let (service, provider) = open_with_provider().await;
-    service.api.storefront.put_terms(&paywright_domain::Terms::default()).await.unwrap();
+    service.api.storefront.put_terms(&paywright_domain::storefront::Terms::default()).await.unwrap();
     let bearer = format!("Bearer {}", service.token("ada"));
     let own = [("authorization", bearer.as_str())];
     let made = service.shop(&Method::POST, "/cart", &own, &json!({})).await.body["data"].clone();

@@ -1,6 +1,8 @@
 //! Wallets: the calls of `spree_stripe`'s quick checkout, and the steps that they take.
 
-use paywright_domain::{IntentId, ShippingRate, Text};
+use paywright_domain::IntentId;
+use paywright_domain::storefront::ShippingRate;
+use paywright_domain::text::Text;
 use serde_json::{Value, json};
 
 use super::*;
