@@ -111,8 +111,8 @@ pub use refund_payment::{RefundPaymentError, Refunded};
 pub use schedule::EXPIRE_SECONDS_MAX;
 pub use settle_from_provider::SettleFromProviderError;
 pub use storefront::{
-    AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, OrdersPage, PaymentIntentParams, RateChoice,
-    Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
+    AccountCard, AccountOrder, AccountOrders, CardSetup, CartChange, CartEdit, OrdersPage, PaymentIntentParams,
+    RateChoice, Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed,
 };
 pub use work_id::{Work, WorkId};
 

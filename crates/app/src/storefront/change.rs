@@ -10,7 +10,7 @@ use crate::{Access, Changed, OrderRef, StoreError, Version};
 impl Storefront {
     /// Changes the shopper's cart by `change`, prices it again, and edits its open order, if there is one, to match. If
     /// the order refuses, the cart is not changed.
-    pub async fn change(
+    pub(super) async fn change(
         &self,
         shopper: &Shopper,
         change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync,

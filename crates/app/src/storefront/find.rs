@@ -1,6 +1,6 @@
 use paywright_domain::id::CustomerId;
-use paywright_domain::order::OrderState;
-use paywright_domain::storefront::{Cart, CartError};
+use paywright_domain::order::{Metadata, OrderState};
+use paywright_domain::storefront::Cart;
 use paywright_domain::{Order, OrderId, Timestamp};
 
 use super::{Session, Shopper, Storefront, StorefrontError, TokenSubject, is_completed};
@@ -28,13 +28,9 @@ fn cart_creation_lock(customer: &CustomerId) -> String {
 }
 
 impl Storefront {
-    /// Creates a cart, or returns the one that the shopper has. Of a customer's parallel requests one creates it, and
+    /// Creates a cart with `metadata`, or returns the one that the shopper has. Of a customer's parallel requests one creates it, and
     /// all return it. The token of another customer's cart, or of one that awaits its money, is ignored.
-    pub async fn create_cart(
-        &self,
-        shopper: &Shopper,
-        fill: impl Fn(Cart) -> Result<Cart, CartError> + Send + Sync,
-    ) -> Result<Session, StorefrontError> {
+    pub async fn create_cart(&self, shopper: &Shopper, metadata: &Metadata) -> Result<Session, StorefrontError> {
         let alone = shopper.without_token();
         let shopper = match self.opened(shopper).await {
             Err(StorefrontError::NoCart) => &alone,
@@ -46,7 +42,7 @@ impl Storefront {
                 }
             }
         };
-        let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, fill).await };
+        let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, metadata).await };
         let (name, owner) = (cart_creation_lock(customer), self.app.ids.lease_owner());
         let mut attempt = 1;
         loop {
@@ -57,7 +53,7 @@ impl Storefront {
             let now = self.app.clock.now();
             let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
             if self.app.store.cursors.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
-                let made = self.current_or_new(shopper, fill).await;
+                let made = self.current_or_new(shopper, metadata).await;
                 if let Err(error) = self.app.store.cursors.move_cursor(&name, owner, &Cursor::default(), now).await {
                     tracing::warn!(%error, "a cursor could not be released; its lease ends by itself");
                 }
@@ -71,11 +67,7 @@ impl Storefront {
         }
     }
 
-    async fn current_or_new(
-        &self,
-        shopper: &Shopper,
-        fill: impl Fn(Cart) -> Result<Cart, CartError> + Send + Sync,
-    ) -> Result<Session, StorefrontError> {
+    async fn current_or_new(&self, shopper: &Shopper, metadata: &Metadata) -> Result<Session, StorefrontError> {
         match self.current(shopper).await {
             Err(StorefrontError::NoCart) => {}
             found => return found,
@@ -84,7 +76,7 @@ impl Storefront {
         let order = self.app.ids.order_id(now);
         let id = self.app.ids.cart_id(order, now);
         let currency = shopper.currency.unwrap_or(self.currency);
-        let cart = fill(Cart::new(id, order, shopper.customer.clone(), currency, now))?;
+        let cart = Cart::new(id, order, shopper.customer.clone(), currency, now).with_metadata(metadata.clone())?;
         log::about_cart(&cart);
         self.carts.commit_cart(Version::NEW, &cart).await?;
         Ok(Session { version: Version::NEW.next(), cart, order: None })

@@ -9,6 +9,7 @@
 mod account;
 mod change;
 mod checkout;
+mod edit;
 mod find;
 mod forget;
 mod pay;
@@ -24,6 +25,7 @@ use thiserror::Error;
 
 pub use account::{AccountCard, AccountOrder, AccountOrders, OrdersPage, is_completed};
 pub use checkout::{CartChange, RateChoice};
+pub use edit::CartEdit;
 pub use pay::PaymentIntentParams;
 pub use saved_cards::CardSetup;
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use paywright_app::{
-    CartRef, Carts, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper, Storefront,
-    StorefrontError, TokenSubject,
+    CartEdit, CartRef, Carts, OrderQuery, OrderRef, PaymentIntentParams, PriceList, Session, Settings, Shopper,
+    Storefront, StorefrontError, TokenSubject,
 };
 use paywright_domain::id::{CustomerId, PaymentMethodId};
 use paywright_domain::intent::IntentStatus;
 use paywright_domain::operation::{EditError, NotNow};
-use paywright_domain::order::OrderState;
-use paywright_domain::storefront::{CartError, Prices, Terms, Variant, VariantId};
+use paywright_domain::order::{Metadata, OrderState};
+use paywright_domain::storefront::{CartError, CheckoutEdit, Prices, Terms, Variant, VariantId};
 use paywright_domain::text::Email;
 use paywright_domain::{Currency, Order};
 use paywright_testkit::storefront_contract::{terms, variant};
@@ -47,11 +47,11 @@ impl Front {
     async fn with_bones(&self, customer: Option<&str>) -> Shopper {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
-        let session = self.storefront.create_cart(&shopper, Ok).await.unwrap();
+        let session = self.storefront.create_cart(&shopper, &Metadata::new()).await.unwrap();
         let shopper = Shopper { subject: Some(TokenSubject::Cart(session.cart.id)), ..shopper };
         self.add(&shopper, "bone", 2).await.unwrap();
-        let email = Email::new("ada@example.com").unwrap();
-        self.storefront.change(&shopper, |cart, _, _| Ok(cart.with_email(email.clone()))).await.unwrap();
+        let email = Some(Email::new("ada@example.com").unwrap());
+        self.storefront.edit_checkout(&shopper, &CheckoutEdit { email, ..CheckoutEdit::default() }).await.unwrap();
         shopper
     }
 
@@ -162,7 +162,7 @@ async fn emptying_a_cart_cancels_its_order_and_begins_another() {
     let front = Front::open().await;
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();
-    let emptied = front.storefront.change(&shopper, |cart, _, _| Ok(cart.emptied())).await.unwrap();
+    let emptied = front.storefront.edit_cart(&shopper, &CartEdit::Empty).await.unwrap();
     assert_eq!(emptied.order, None);
     assert!(matches!(front.shop.order(&first).await.state, OrderState::Canceled { .. }));
     front.add(&shopper, "toy", 1).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_cart_gets_another_order_only_when_the_first_can_no_longer_be_paid() {
     let shopper = front.with_bones(None).await;
     let first = front.pay(&shopper).await.unwrap();
     front.shop.provider().will([Trouble::LostBefore]);
-    let emptied = front.storefront.change(&shopper, |cart, _, _| Ok(cart.emptied())).await;
+    let emptied = front.storefront.edit_cart(&shopper, &CartEdit::Empty).await;
     assert!(matches!(emptied, Err(StorefrontError::UnderWay)), "{emptied:?}");
     let cart = front.opened(&shopper).await.cart;
     assert_eq!((cart.item_count(), cart.order), (2, first.id), "as it was");
@@ -396,7 +396,7 @@ async fn only_empty_guest_carts_are_deleted_early() {
     let new = async |customer: Option<&str>| {
         let customer = customer.map(|it| CustomerId::new(it).unwrap());
         let shopper = Shopper { customer, ..Shopper::default() };
-        let made = front.storefront.create_cart(&shopper, Ok).await.unwrap();
+        let made = front.storefront.create_cart(&shopper, &Metadata::new()).await.unwrap();
         Shopper { subject: Some(TokenSubject::Cart(made.cart.id)), ..shopper }
     };
     let (empty, of_customer) = (new(None).await, new(Some("ada")).await);

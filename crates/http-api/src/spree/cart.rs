@@ -3,10 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use paywright_app::{Session, Shopper, StorefrontError};
-use paywright_domain::Timestamp;
+use paywright_app::{CartEdit, Session, Shopper, StorefrontError};
 use paywright_domain::order::QUANTITY_MAX;
-use paywright_domain::storefront::{Address, Cart, CountryCode, CouponCode, LineId, Terms, VariantId};
+use paywright_domain::storefront::{Address, CountryCode, CouponCode, LineId, VariantId};
 
 use super::document::{Show, answer};
 use super::params::Params;
@@ -31,14 +30,10 @@ pub(super) async fn resource(api: &Api, session: &Session, show: &Show) -> Resul
     Ok(resources::cart(session, &token, api.publishable_key.as_deref(), terms.as_ref())?)
 }
 
-/// Changes the cart of a call and answers with it.
-pub(super) async fn change_cart(
-    api: &Api,
-    call: Call,
-    change: impl Fn(Cart, &Terms, Timestamp) -> Result<Cart, StorefrontError> + Send + Sync + 'static,
-) -> Result<HttpResponse, Refusal> {
+/// Edits the cart of a call and answers with it.
+async fn edit_cart(api: &Api, call: Call, edit: CartEdit) -> Result<HttpResponse, Refusal> {
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let session = storefront.change(&shopper, change).await?;
+    let session = storefront.edit_cart(&shopper, &edit).await?;
     cart(api, StatusCode::OK, &session, &call.show).await
 }
 
@@ -46,8 +41,7 @@ pub(super) async fn change_cart(
 pub(super) async fn create(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let metadata = call.params.metadata("public_metadata")?;
     let (storefront, shopper) = (api.storefront.for_request(), call.shopper);
-    let fill = move |cart: Cart| cart.with_metadata(metadata.clone());
-    let session = storefront.create_cart(&shopper, fill).await?;
+    let session = storefront.create_cart(&shopper, &metadata).await?;
     cart(&api, StatusCode::CREATED, &session, &call.show).await
 }
 
@@ -93,18 +87,18 @@ pub(super) async fn add_item(api: Data<Api>, call: Call) -> Result<HttpResponse,
 pub(super) async fn set_quantity(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let line: LineId = call.params.required("line_item_id")?.parse().map_err(Refusal::from)?;
     let quantity = quantity(&call.params)?.ok_or_else(not_positive)?;
-    change_cart(&api, call, move |cart, _, _| Ok(cart.with_quantity(line, quantity)?)).await
+    edit_cart(&api, call, CartEdit::SetQuantity { line, quantity }).await
 }
 
 /// `DELETE /cart/remove_line_item/{line}`: removes a line.
 pub(super) async fn remove_line_item(api: Data<Api>, call: Call, path: Path<String>) -> Result<HttpResponse, Refusal> {
     let line: LineId = path.parse().map_err(Refusal::from)?;
-    change_cart(&api, call, move |cart, _, _| Ok(cart.without_line(line)?)).await
+    edit_cart(&api, call, CartEdit::RemoveLine(line)).await
 }
 
 /// `PATCH /cart/empty`: removes all lines.
 pub(super) async fn empty(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    change_cart(&api, call, |cart, _, _| Ok(cart.emptied())).await
+    edit_cart(&api, call, CartEdit::Empty).await
 }
 
 /// Reads a coupon code. A text that cannot be one is refused as an unknown code.
@@ -116,7 +110,7 @@ pub(super) fn coupon(text: &str) -> Result<CouponCode, Refusal> {
 /// `PATCH /cart/apply_coupon_code`: applies `coupon_code`.
 pub(super) async fn apply_coupon_code(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
     let code = coupon(&call.params.text("coupon_code")?.unwrap_or_default())?;
-    change_cart(&api, call, move |cart, terms, now| Ok(cart.with_coupon(code.clone(), terms, now)?)).await
+    edit_cart(&api, call, CartEdit::ApplyCoupon(code)).await
 }
 
 /// `DELETE /cart/remove_coupon_code/{code}`: removes a coupon.
@@ -126,12 +120,12 @@ pub(super) async fn remove_coupon_code(
     path: Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let code = coupon(&path)?;
-    change_cart(&api, call, move |cart, _, _| Ok(cart.without_coupon(Some(&code))?)).await
+    edit_cart(&api, call, CartEdit::RemoveCoupon(code)).await
 }
 
 /// `DELETE /cart/remove_coupon_code`: removes every coupon.
 pub(super) async fn remove_coupon_codes(api: Data<Api>, call: Call) -> Result<HttpResponse, Refusal> {
-    change_cart(&api, call, |cart, _, _| Ok(cart.without_coupon(None)?)).await
+    edit_cart(&api, call, CartEdit::RemoveAllCoupons).await
 }
 
 /// `GET /cart/estimate_shipping_rates?country_iso=`: the shipping rates to a country.

@@ -1,7 +1,7 @@
 //! Completed orders of a customer.
 
 use paywright_app::OrdersPage;
-use paywright_domain::storefront::{Address, Cart};
+use paywright_domain::storefront::{Address, FieldEdit};
 use paywright_domain::text::Text;
 
 use super::*;
@@ -57,8 +57,8 @@ async fn a_shipment_other_than_the_carts_is_refused() {
     let nowhere = choose(None).await;
     assert!(matches!(nowhere, Err(StorefrontError::NoShipment)), "{nowhere:?}");
     let address = Address::of("DE".parse().unwrap());
-    let change = |cart: Cart| cart.with_shipping_address(Some(address.clone()));
-    front.storefront.change(&shopper, |cart, _, _| Ok(change(cart))).await.unwrap();
+    let edit = CheckoutEdit { shipping_address: FieldEdit::Set(address), ..CheckoutEdit::default() };
+    front.storefront.edit_checkout(&shopper, &edit).await.unwrap();
     let other = choose(Some("7")).await;
     assert!(matches!(other, Err(StorefrontError::NoShipment)), "{other:?}");
     let own = front.opened(&shopper).await.cart.id.to_string();

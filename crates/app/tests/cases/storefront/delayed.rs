@@ -43,11 +43,11 @@ async fn a_checkout_with_a_processing_payment_is_complete_and_not_paid() {
     assert!(matches!(advanced, Err(StorefrontError::Processing)), "{advanced:?}");
     assert!(!front.shop.facts(&order).await.contains(&"order.paid"), "before the money was received");
     // The customer may create another cart, which is not confused with this one.
-    let other = front.storefront.create_cart(&shopper, Ok).await.unwrap();
+    let other = front.storefront.create_cart(&shopper, &Metadata::new()).await.unwrap();
     assert_ne!(other.cart.id, front.opened(&shopper).await.cart.id);
     assert_eq!(front.storefront.current(&bearer).await.unwrap().cart.id, other.cart.id);
     let guest = Shopper { customer: None, ..shopper.clone() };
-    assert_ne!(front.storefront.create_cart(&guest, Ok).await.unwrap().cart.id, other.cart.id);
+    assert_ne!(front.storefront.create_cart(&guest, &Metadata::new()).await.unwrap().cart.id, other.cart.id);
     front.bank_says(&intent, IntentStatus::Succeeded).await;
     assert!(front.storefront.complete(&shopper).await.unwrap().is_paid());
     let facts = front.shop.facts(&order).await;

@@ -14,7 +14,7 @@ async fn concurrent_requests_of_a_customer_create_one_cart() {
     let (ada, eve) = (customer("ada"), customer("eve"));
     let ask = |shopper: Shopper| {
         let storefront = front.storefront.clone();
-        tokio::spawn(async move { storefront.create_cart(&shopper, Ok).await.unwrap().cart.id })
+        tokio::spawn(async move { storefront.create_cart(&shopper, &Metadata::new()).await.unwrap().cart.id })
     };
     for _ in 0..3 {
         let made = join_all((0..16).map(|n| ask(if n % 2 == 0 { ada.clone() } else { eve.clone() }))).await;
@@ -47,7 +47,8 @@ async fn another_customer_has_no_access_to_a_customers_cart() {
         let holder = Shopper { subject, ..Shopper::default() };
         assert_eq!(front.opened(&holder).await, before, "a holder of the token who is no other customer may use it");
     }
-    let made = front.storefront.create_cart(&Shopper { subject: own.subject, ..customer("eve") }, Ok).await.unwrap();
+    let eve = Shopper { subject: own.subject, ..customer("eve") };
+    let made = front.storefront.create_cart(&eve, &Metadata::new()).await.unwrap();
     assert_ne!(made.cart.id, before.cart.id);
     assert_eq!(front.opened(&own).await, before);
 }

@@ -1,7 +1,7 @@
 //! Requirements of a checkout for a PaymentIntent, and the intent's end when one of them is lost.
 
 use paywright_app::RateChoice;
-use paywright_domain::storefront::{Address, AddressField, CheckoutError, CheckoutStep};
+use paywright_domain::storefront::{Address, AddressField, CheckoutError, CheckoutStep, FieldEdit};
 use paywright_domain::text::Text;
 use paywright_testkit::Provider;
 
@@ -28,8 +28,8 @@ impl Front {
     }
 
     async fn goes_to(&self, shopper: &Shopper, address: &Address) -> Result<Session, StorefrontError> {
-        let change = |cart: paywright_domain::storefront::Cart| cart.with_shipping_address(Some(address.clone()));
-        self.storefront.change(shopper, |cart, _, _| Ok(change(cart))).await
+        let shipping_address = FieldEdit::Set(address.clone());
+        self.storefront.edit_checkout(shopper, &CheckoutEdit { shipping_address, ..CheckoutEdit::default() }).await
     }
 
     /// Shopper with two bones for the United States, at the payment step: 24.90.
@@ -57,7 +57,7 @@ async fn no_intent_is_created_for_an_incomplete_checkout() {
     assert_eq!(missing().await, [CheckoutError::NoShippingRate]);
     assert!(front.orders().await.is_empty(), "nothing was placed");
     assert_eq!(front.shop.provider().made_now(), 0);
-    front.storefront.change(&shopper, |cart, terms, _| Ok(cart.with_shipping_rate("post", terms)?)).await.unwrap();
+    front.storefront.choose_shipping_rate(&shopper, None, "post").await.unwrap();
     assert_eq!(front.pay(&shopper).await.unwrap().total, usd(2490));
 }
 
