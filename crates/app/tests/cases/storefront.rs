@@ -1,4 +1,5 @@
 mod account;
+mod calls;
 mod delayed;
 mod owner;
 mod ready;

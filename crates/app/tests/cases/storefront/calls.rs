@@ -1,0 +1,307 @@
+//! Number of calls to the store of each use case: a request loads a cart, its order and the terms of sale once, and
+//! again only where a comment of the use case says why.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use paywright_app::{
+    Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, Orders, RecordedFact, StoreError, StorePorts,
+    Version, Versioned,
+};
+use paywright_domain::{Cart, CartId, CouponCode, OrderId, PaymentMethodChoice, ProviderCustomerId, Timestamp};
+
+use super::*;
+
+/// Calls of the use cases of a guest with a token, in the order of the test.
+const OF_A_GUEST: [(&str, &str); 24] = [
+    ("create cart", "commit_cart 1"),
+    ("create cart again", "cart 2, order 2"),
+    ("add item", "cart 1, commit_cart 1, order 2, terms 1, variants 2"),
+    ("add more of an item", "cart 1, commit_cart 1, order 2, terms 1, variants 2"),
+    ("set quantity", "cart 1, commit_cart 1, order 2, terms 1, variants 1"),
+    ("apply coupon", "cart 1, commit_cart 1, order 2, terms 1, variants 1"),
+    ("change currency", "cart 2, order 2, terms 1, variants 2"),
+    ("update checkout", "cart 1, commit_cart 1, order 2, terms 1, variants 1"),
+    ("next", "cart 2, commit_cart 1, order 3, terms 1, variants 1"),
+    ("advance", "cart 2, commit_cart 1, order 3, terms 1, variants 1"),
+    ("validate", "cart 1, order 1, terms 1, variants 1"),
+    ("first payment intent", "cart 2, commit 3, order 5, terms 2, variants 1"),
+    ("payment intent again", "cart 2, order 5, terms 2, variants 1"),
+    ("payment intent, new card", "cart 2, commit 2, commit_cart 1, order 8, terms 3, variants 2"),
+    ("create payment", "cart 3, commit 2, commit_cart 1, order 9, terms 3, variants 2"),
+    ("set quantity of a placed cart", "cart 1, commit 2, commit_cart 1, order 4, terms 1, variants 1"),
+    ("set the same quantity again", "cart 1, order 2, terms 1, variants 1"),
+    ("validate a placed cart", "cart 1, order 2, terms 1, variants 1"),
+    ("show intent", "cart 1, order 3"),
+    ("update intent", "cart 4, commit 2, commit_cart 1, order 9, terms 3, variants 2"),
+    ("confirm intent", "cart 1, commit 1, order 3"),
+    ("show paid intent", "cart 1, order 3"),
+    ("complete", "cart 1, order 1"),
+    ("order status", "cart 1, order 1"),
+];
+
+/// Calls of the use cases of a customer without a token, and of the holder of an order's token.
+const OF_A_CUSTOMER: [(&str, &str); 16] = [
+    ("create cart", "commit_cart 1, open_cart 2"),
+    ("create cart again", "open_cart 1, order 1"),
+    ("add item", "commit_cart 1, open_cart 1, order 2, terms 1, variants 2"),
+    (
+        "update checkout with a saved card",
+        "commit_cart 1, open_cart 2, order 3, provider_customer 1, terms 1, variants 1",
+    ),
+    ("create payment with a saved card", "commit 3, open_cart 4, order 7, provider_customer 3, terms 3, variants 2"),
+    ("payment intent again", "open_cart 2, order 5, provider_customer 2, terms 2, variants 1"),
+    ("remove cart", "commit 2, open_cart 1, order 4, remove_cart 1"),
+    ("associate", "cart 1, commit_cart 1, order 2, terms 1, variants 1"),
+    ("show intent", "open_cart 1, order 3, orders 1"),
+    ("complete", "commit 1, open_cart 1, order 3, orders 1"),
+    ("complete again", "cart 1, commit_cart 1, open_cart 2, order 1, orders 1"),
+    ("show paid intent by name", "order 3"),
+    ("intent of an order alone", "cart 1, commit 2, order 4"),
+    ("intent of an order alone, new card", "cart 1, commit 2, order 6"),
+    ("show intent of an order alone", "cart 2, order 3"),
+    ("confirm intent of an order alone", "cart 2, commit 1, order 3"),
+];
+
+/// Store that counts its calls by the name of the port's method.
+struct Counting {
+    store: Arc<Kind>,
+    calls: Mutex<BTreeMap<&'static str, u32>>,
+}
+
+impl Counting {
+    fn count(&self, call: &'static str) -> &Kind {
+        *self.calls.lock().unwrap().entry(call).or_default() += 1;
+        &self.store
+    }
+
+    /// Runs a use case, which succeeds, and lists its calls.
+    async fn during<T>(&self, use_case: impl Future<Output = Result<T, StorefrontError>>) -> String {
+        self.calls.lock().unwrap().clear();
+        Box::pin(use_case).await.map(drop).unwrap();
+        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        calls.iter().map(|(call, count)| format!("{call} {count}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[async_trait]
+impl Orders for Counting {
+    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
+        self.count("order").order(which).await
+    }
+    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
+        self.count("orders").orders(query).await
+    }
+    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
+        self.count("completed_orders").completed_orders(query).await
+    }
+    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
+        self.count("count_completed_orders").count_completed_orders(customer).await
+    }
+    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
+        self.count("facts").facts(order).await
+    }
+    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.count("idempotency_record").idempotency_record(key).await
+    }
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.count("commit").commit(changes).await
+    }
+}
+
+#[async_trait]
+impl Carts for Counting {
+    async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
+        self.count("cart").cart(which).await
+    }
+    async fn open_cart(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+    ) -> Result<Option<Versioned<Cart>>, StoreError> {
+        self.count("open_cart").open_cart(customer, currency).await
+    }
+    async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
+        self.count("commit_cart").commit_cart(expected, cart).await
+    }
+    async fn left_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        self.count("left_carts").left_carts(after, before, limit).await
+    }
+    async fn empty_guest_carts(
+        &self,
+        after: Option<CartId>,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
+        self.count("empty_guest_carts").empty_guest_carts(after, before, limit).await
+    }
+    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
+        self.count("remove_cart").remove_cart(expected, id).await
+    }
+    async fn provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+    ) -> Result<Option<ProviderCustomerId>, StoreError> {
+        self.count("provider_customer").provider_customer(customer, livemode).await
+    }
+    async fn keep_provider_customer(
+        &self,
+        customer: &CustomerId,
+        livemode: bool,
+        id: &ProviderCustomerId,
+    ) -> Result<ProviderCustomerId, StoreError> {
+        self.count("keep_provider_customer").keep_provider_customer(customer, livemode, id).await
+    }
+}
+
+#[async_trait]
+impl PriceList for Counting {
+    async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
+        self.count("variants").variants(ids).await
+    }
+    async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
+        self.count("variants_after").variants_after(after, limit).await
+    }
+    async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
+        self.count("put_variants").put_variants(variants).await
+    }
+    async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
+        self.count("remove_variant").remove_variant(id).await
+    }
+    async fn terms(&self) -> Result<Terms, StoreError> {
+        self.count("terms").terms().await
+    }
+    async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
+        self.count("put_terms").put_terms(terms).await
+    }
+}
+
+impl Front {
+    /// Storefront of a second process on the store of this one, whose calls are counted.
+    fn counted(&self) -> (Self, Arc<Counting>) {
+        let store = Arc::new(Counting { store: Arc::clone(&self.store), calls: Mutex::default() });
+        let ports = StorePorts { orders: Arc::<Counting>::clone(&store), ..self.shop.store.clone() };
+        let (shop, wallet) = (self.shop.another_over(ports), self.cards.clone());
+        let (carts, prices) = (Arc::<Counting>::clone(&store), Arc::<Counting>::clone(&store));
+        let storefront = Storefront::new(shop.app.clone(), carts, prices, Arc::new(wallet.clone()), Currency::Usd);
+        (Self { shop, store: Arc::clone(&self.store), storefront, cards: wallet }, store)
+    }
+}
+
+fn card(id: &str) -> PaymentMethodId {
+    PaymentMethodId::new(id).unwrap()
+}
+
+fn params(method: &str) -> PaymentIntentParams {
+    PaymentIntentParams { payment_method: Some(card(method)), amount: None }
+}
+
+#[tokio::test]
+async fn each_use_case_of_a_guest_makes_a_known_number_of_calls() {
+    let open = Front::open().await;
+    let (front, store) = open.counted();
+    let storefront = &front.storefront;
+    let mut calls = Vec::new();
+    let mut note = |what: &'static str, made: String| calls.push((what, made));
+    let visitor = Shopper::default();
+    note("create cart", store.during(storefront.create_cart(&visitor, &Metadata::new())).await);
+    let cart = storefront.create_cart(&visitor, &Metadata::new()).await.unwrap().cart;
+    let guest = Shopper { subject: Some(TokenSubject::Cart(cart.id)), ..visitor };
+    note("create cart again", store.during(storefront.create_cart(&guest, &Metadata::new())).await);
+    note("add item", store.during(front.add(&guest, "bone", 1)).await);
+    note("add more of an item", store.during(front.add(&guest, "bone", 1)).await);
+    let edit = |edit: CartEdit| {
+        let guest = &guest;
+        async move { storefront.edit_cart(guest, &edit).await }
+    };
+    let quantity = |quantity| edit(CartEdit::SetQuantity { line: cart.line_id(1), quantity });
+    note("set quantity", store.during(quantity(3)).await);
+    note("apply coupon", store.during(edit(CartEdit::ApplyCoupon(CouponCode::new("ten").unwrap()))).await);
+    note("change currency", store.during(storefront.change_currency(&guest, Currency::Usd)).await);
+    let email = Some(Email::new("ada@example.com").unwrap());
+    let checkout = CheckoutEdit { email, ..CheckoutEdit::default() };
+    note("update checkout", store.during(storefront.edit_checkout(&guest, &checkout)).await);
+    note("next", store.during(storefront.next(&guest)).await);
+    note("advance", store.during(storefront.advance(&guest, None, None)).await);
+    note("validate", store.during(storefront.validate_for_payment(&guest, true)).await);
+    let any = PaymentIntentParams::default();
+    note("first payment intent", store.during(storefront.payment_intent(&guest, &any)).await);
+    note("payment intent again", store.during(storefront.payment_intent(&guest, &any)).await);
+    note("payment intent, new card", store.during(storefront.payment_intent(&guest, &params("pm_1"))).await);
+    let choice = PaymentMethodChoice::New(card("pm_2"));
+    note("create payment", store.during(storefront.create_payment(&guest, Some(&choice), None)).await);
+    note("set quantity of a placed cart", store.during(quantity(2)).await);
+    note("set the same quantity again", store.during(quantity(2)).await);
+    note("validate a placed cart", store.during(storefront.validate_for_payment(&guest, true)).await);
+    note("show intent", store.during(storefront.shown_intent(&guest, None)).await);
+    let order = front.opened(&guest).await.order.unwrap();
+    let name = order.payable_intent().unwrap().id.clone();
+    note("update intent", store.during(storefront.update_intent(&guest, name.as_str(), &params("pm_3"))).await);
+    front.shop.provider().pay(&name);
+    front.shop.clock.advance_seconds(1);
+    note("confirm intent", store.during(storefront.confirm_intent(&guest, name.as_str())).await);
+    note("show paid intent", store.during(storefront.shown_intent(&guest, None)).await);
+    note("complete", store.during(storefront.complete(&guest)).await);
+    let number = order.number.as_str();
+    note("order status", store.during(storefront.order_status(&guest, number)).await);
+    let calls: Vec<_> = calls.iter().map(|(what, made)| (*what, made.as_str())).collect();
+    assert_eq!(calls, OF_A_GUEST);
+}
+
+#[tokio::test]
+async fn each_use_case_of_a_customer_makes_a_known_number_of_calls() {
+    let open = Front::open().await;
+    let (front, store) = open.counted();
+    let storefront = &front.storefront;
+    let mut calls = Vec::new();
+    let mut note = |what: &'static str, made: String| calls.push((what, made));
+    let ada = CustomerId::new("ada").unwrap();
+    let bearer = Shopper { customer: Some(ada.clone()), ..Shopper::default() };
+    let setup = storefront.save_card(&ada, None).await.unwrap();
+    front.cards.save(setup.customer.as_str(), "pm_1");
+    note("create cart", store.during(storefront.create_cart(&bearer, &Metadata::new())).await);
+    note("create cart again", store.during(storefront.create_cart(&bearer, &Metadata::new())).await);
+    note("add item", store.during(front.add(&bearer, "bone", 1)).await);
+    let saved = PaymentMethodChoice::Saved(card("pm_1"));
+    let email = Some(Email::new("ada@example.com").unwrap());
+    let checkout = CheckoutEdit { email, payment_method: Some(saved.clone()), ..CheckoutEdit::default() };
+    note("update checkout with a saved card", store.during(storefront.edit_checkout(&bearer, &checkout)).await);
+    note(
+        "create payment with a saved card",
+        store.during(storefront.create_payment(&bearer, Some(&saved), None)).await,
+    );
+    let any = PaymentIntentParams::default();
+    note("payment intent again", store.during(storefront.payment_intent(&bearer, &any)).await);
+    note("remove cart", store.during(storefront.remove_cart(&bearer)).await);
+    let guest = front.with_bones(None).await;
+    note("associate", store.during(storefront.associate(&guest, &ada)).await);
+    let order = front.pay(&bearer).await.unwrap();
+    let intent = &order.payable_intent().unwrap().id;
+    note("show intent", store.during(storefront.shown_intent(&bearer, None)).await);
+    front.shop.provider().pay(intent);
+    front.shop.clock.advance_seconds(1);
+    note("complete", store.during(storefront.complete(&bearer)).await);
+    note("complete again", store.during(storefront.complete(&bearer)).await);
+    note("show paid intent by name", store.during(storefront.shown_intent(&bearer, Some(intent.as_str()))).await);
+    let alone = front.shop.placed().await;
+    let holder = Shopper { subject: Some(TokenSubject::Order(alone.id)), ..Shopper::default() };
+    note("intent of an order alone", store.during(storefront.payment_intent(&holder, &any)).await);
+    note("intent of an order alone, new card", store.during(storefront.payment_intent(&holder, &params("pm_2"))).await);
+    note("show intent of an order alone", store.during(storefront.shown_intent(&holder, None)).await);
+    let name = alone.id.to_string();
+    note("confirm intent of an order alone", {
+        let paid = front.shop.order(&alone).await;
+        front.shop.provider().pay(&paid.payable_intent().unwrap().id);
+        front.shop.clock.advance_seconds(1);
+        store.during(storefront.confirm_intent(&holder, &name)).await
+    });
+    let calls: Vec<_> = calls.iter().map(|(what, made)| (*what, made.as_str())).collect();
+    assert_eq!(calls, OF_A_CUSTOMER);
+}
