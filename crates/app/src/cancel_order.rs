@@ -4,7 +4,7 @@ use paywright_domain::order::{CancelReason, OrderState};
 use thiserror::Error;
 
 use crate::perform::PerformError;
-use crate::{Access, App, Changed, GatewayError, GetOrderError, OrderRef};
+use crate::{Access, App, Changed, GatewayError, GetOrderError, OrderRef, Versioned};
 
 /// Why an order was not canceled.
 #[derive(Debug, Error)]
@@ -39,8 +39,19 @@ impl App {
         access: &Access,
         reason: CancelReason,
     ) -> Result<Changed, CancelOrderError> {
+        self.cancel_order_from(None, which, access, reason).await
+    }
+
+    /// As [`Self::cancel_order`], where the first attempt decides on `known`, the order as its caller has loaded it.
+    pub(crate) async fn cancel_order_from(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+        reason: CancelReason,
+    ) -> Result<Changed, CancelOrderError> {
         let decide = |order: &Order, now| order.cancel(reason, now).map_err(CancelOrderError::Refused);
-        let decided = match self.change(which, access, decide).await {
+        let decided = match self.change_from(known, which, access, decide).await {
             Err(CancelOrderError::Refused(CancelError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
                 self.change(which, access, decide).await

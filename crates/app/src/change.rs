@@ -122,22 +122,45 @@ impl App {
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
     ) -> Result<Order, E> {
-        self.change_with_context(which, access, |order, now| Ok((decide(order, now)?, CommitContext::default()))).await
+        self.change_from(None, which, access, decide).await
     }
 
-    /// Loads the order `which`, commits the decision of `decide`, and returns the changed order. Each further attempt loads the order and decides again.
+    /// As [`Self::change`], where the first attempt decides on `known`, the order `which` as its caller has loaded it.
+    pub(crate) async fn change_from<E: From<GetOrderError> + From<StoreError>>(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+        decide: impl Fn(&Order, Timestamp) -> Result<Decision, E> + Send + Sync,
+    ) -> Result<Order, E> {
+        let decide = |order: &Order, now| Ok((decide(order, now)?, CommitContext::default()));
+        self.decide_and_commit(known, which, access, decide).await
+    }
+
+    /// Loads the order `which`, commits the decision of `decide`, and returns the changed order. Each further attempt
+    /// loads the order and decides again.
     pub(crate) async fn change_with_context<E: From<GetOrderError> + From<StoreError>>(
         &self,
         which: &OrderRef,
         access: &Access,
         decide: impl Fn(&Order, Timestamp) -> Result<(Decision, CommitContext), E> + Send + Sync,
     ) -> Result<Order, E> {
+        self.decide_and_commit(None, which, access, decide).await
+    }
+
+    async fn decide_and_commit<E: From<GetOrderError> + From<StoreError>>(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+        decide: impl Fn(&Order, Timestamp) -> Result<(Decision, CommitContext), E> + Send + Sync,
+    ) -> Result<Order, E> {
         let decide = &decide;
-        self.retry(|_| async move {
-            let found = self.load(which, access).await?;
+        self.retry_with(known, |known, _| async move {
+            let found = self.known_or_loaded(known, which, access).await?;
             let now = self.clock.now();
             let (decision, context) = decide(&found.value, now)?;
-            Ok(self.commit_decision(found, decision, context, now).await?)
+            Ok((self.commit_decision(found, decision, context, now).await?, None))
         })
         .await
     }
@@ -223,6 +246,19 @@ impl App {
             log::found(which, &found.value);
         }
         Ok(found.filter(|it| access.permits(&it.value)))
+    }
+
+    /// Returns `known`, the order as a caller has loaded it under the same access, or else loads it.
+    pub(crate) async fn known_or_loaded(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<Versioned<Order>, GetOrderError> {
+        match known {
+            Some(known) => Ok(known),
+            None => self.load(which, access).await,
+        }
     }
 
     /// Loads the order with this name, if `access` permits to see it.

@@ -41,24 +41,25 @@ impl App {
     /// Checks whether an order is paid: reads its PaymentIntent from Stripe and settles the order by the answer. The
     /// caller's claim that it was paid counts for nothing.
     pub async fn check_payment(&self, which: &OrderRef, access: &Access) -> Result<OrderPayment, CheckPaymentError> {
-        let checked = self.read_and_settle(which, access).await?;
+        self.check_payment_of(self.load(which, access).await?).await
+    }
+
+    /// As [`Self::check_payment`], of the order `found`, as its caller has loaded it.
+    pub(crate) async fn check_payment_of(&self, found: Versioned<Order>) -> Result<OrderPayment, CheckPaymentError> {
+        let checked = self.read_and_settle(found).await?;
         if has_been_paid(&checked.order) { Ok(checked) } else { Err(not_completed(&checked.order)) }
     }
 
-    /// As [`Self::check_payment`], but accepts an order that awaits its money as well ([`Order::awaits_money`]).
-    pub(crate) async fn check_complete(
-        &self,
-        which: &OrderRef,
-        access: &Access,
-    ) -> Result<OrderPayment, CheckPaymentError> {
-        let checked = self.read_and_settle(which, access).await?;
+    /// As [`Self::check_payment_of`], but accepts an order that awaits its money as well ([`Order::awaits_money`]).
+    pub(crate) async fn check_complete_of(&self, found: Versioned<Order>) -> Result<OrderPayment, CheckPaymentError> {
+        let checked = self.read_and_settle(found).await?;
         let is_complete = has_been_paid(&checked.order) || checked.order.awaits_money();
         if is_complete { Ok(checked) } else { Err(not_completed(&checked.order)) }
     }
 
     /// Reads the payment from Stripe, and settles the order by the answer.
-    async fn read_and_settle(&self, which: &OrderRef, access: &Access) -> Result<OrderPayment, CheckPaymentError> {
-        let Versioned { version, value: order } = self.load(which, access).await?;
+    async fn read_and_settle(&self, found: Versioned<Order>) -> Result<OrderPayment, CheckPaymentError> {
+        let Versioned { version, value: order } = found;
         if order.paid_by().is_some() {
             return self.confirmed(order).await;
         }

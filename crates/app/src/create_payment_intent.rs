@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::change::Attempt;
 use crate::intent_reads::Freshness;
 use crate::perform::PerformError;
-use crate::{Access, App, GatewayError, GetOrderError, IssuedIntent, OrderRef, SettleFromProviderError};
+use crate::{Access, App, GatewayError, GetOrderError, IssuedIntent, OrderRef, SettleFromProviderError, Versioned};
 
 /// An order, with the client secret of its PaymentIntent.
 #[derive(Debug, Clone)]
@@ -52,38 +52,57 @@ impl App {
         which: &OrderRef,
         access: &Access,
     ) -> Result<OrderPayment, CreatePaymentIntentError> {
-        self.retry(|attempt| async move {
-            let found = self.load(which, access).await?;
-            let now = self.clock.now();
-            let (guard, issued) = match found.value.request_intent(now)? {
-                IntentPlan::Existing(intent) => {
-                    (None, self.read_intent(&intent, found.version, Freshness::WithinASecond).await?)
-                }
-                IntentPlan::Create { request, decision } => {
-                    if let Some(decision) = decision {
-                        let changes = self.changes(found.version, *decision, now);
-                        if let Err(error) = self.commit(changes).await {
-                            return Ok(Attempt::NotCommitted(error));
-                        }
-                    }
-                    match self.send_request(&found.value, request, attempt).await? {
-                        Some((guard, issued)) => (Some(guard), issued),
-                        None => return Ok(Attempt::Outdated),
-                    }
-                }
-            };
-            let order = self.settle_answer("answer", &issued).await?;
-            // The answer is stored: those who wait for it can load it.
-            drop(guard);
-            if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
-                return Ok(Attempt::Done(payable(order, issued)?));
-            }
-            // The PaymentIntent has ended meanwhile. An order that it did not pay gets another one.
-            order.request_intent(now)?;
-            tracing::debug!(order = %order.id, intent = %issued.snapshot.intent, "the PaymentIntent has ended");
-            Ok(Attempt::Outdated)
+        self.create_payment_intent_from(None, which, access).await
+    }
+
+    /// As [`Self::create_payment_intent`], where the first attempt decides on `known`, the order as its caller has
+    /// loaded it.
+    pub(crate) async fn create_payment_intent_from(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+    ) -> Result<OrderPayment, CreatePaymentIntentError> {
+        self.retry_with(known, |known, attempt| async move {
+            let found = self.known_or_loaded(known, which, access).await?;
+            Ok((self.try_create_payment_intent(found, attempt).await?, None))
         })
         .await
+    }
+
+    async fn try_create_payment_intent(
+        &self,
+        found: Versioned<Order>,
+        attempt: u32,
+    ) -> Result<Attempt<OrderPayment>, CreatePaymentIntentError> {
+        let now = self.clock.now();
+        let (guard, issued) = match found.value.request_intent(now)? {
+            IntentPlan::Existing(intent) => {
+                (None, self.read_intent(&intent, found.version, Freshness::WithinASecond).await?)
+            }
+            IntentPlan::Create { request, decision } => {
+                if let Some(decision) = decision {
+                    let changes = self.changes(found.version, *decision, now);
+                    if let Err(error) = self.commit(changes).await {
+                        return Ok(Attempt::NotCommitted(error));
+                    }
+                }
+                match self.send_request(&found.value, request, attempt).await? {
+                    Some((guard, issued)) => (Some(guard), issued),
+                    None => return Ok(Attempt::Outdated),
+                }
+            }
+        };
+        let order = self.settle_answer("answer", &issued).await?;
+        // The answer is stored: those who wait for it can load it.
+        drop(guard);
+        if order.payable_intent().is_some_and(|it| it.id == issued.snapshot.intent) {
+            return Ok(Attempt::Done(payable(order, issued)?));
+        }
+        // The PaymentIntent has ended meanwhile. An order that it did not pay gets another one.
+        order.request_intent(now)?;
+        tracing::debug!(order = %order.id, intent = %issued.snapshot.intent, "the PaymentIntent has ended");
+        Ok(Attempt::Outdated)
     }
 }
 

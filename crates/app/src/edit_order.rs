@@ -5,7 +5,7 @@ use paywright_domain::order::{OrderEdit, OrderState};
 use thiserror::Error;
 
 use crate::perform::PerformError;
-use crate::{Access, App, GatewayError, GetOrderError, OrderRef};
+use crate::{Access, App, GatewayError, GetOrderError, OrderRef, Versioned};
 
 /// Outcome of a change that may have to wait for Stripe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,19 @@ impl App {
         access: &Access,
         edit: OrderEdit,
     ) -> Result<Changed, EditOrderError> {
+        self.edit_order_from(None, which, access, edit).await
+    }
+
+    /// As [`Self::edit_order`], where the first attempt decides on `known`, the order as its caller has loaded it.
+    pub(crate) async fn edit_order_from(
+        &self,
+        known: Option<Versioned<Order>>,
+        which: &OrderRef,
+        access: &Access,
+        edit: OrderEdit,
+    ) -> Result<Changed, EditOrderError> {
         let decide = |order: &Order, now| order.edit(edit.clone(), now).map_err(EditOrderError::Refused);
-        let decided = match self.change(which, access, decide).await {
+        let decided = match self.change_from(known, which, access, decide).await {
             Err(EditOrderError::Refused(EditError::NotNow(NotNow::IntentRequested))) => {
                 self.finish_request(which, access).await?;
                 self.change(which, access, decide).await

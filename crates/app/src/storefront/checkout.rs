@@ -1,9 +1,11 @@
 use paywright_domain::Order;
 use paywright_domain::intent::PaymentIntent;
-use paywright_domain::storefront::{CartError, CheckoutEdit, CheckoutError, CheckoutStep, PaymentMethodChoice};
+use paywright_domain::storefront::{Cart, CartError, CheckoutEdit, CheckoutError, CheckoutStep, PaymentMethodChoice};
 
+use super::change::Loaded;
+use super::find::Opened;
 use super::{PaymentIntentParams, Session, Shopper, Storefront, StorefrontError};
-use crate::{Access, CheckPaymentError, OrderRef};
+use crate::CheckPaymentError;
 
 /// Shipping rate that a checkout chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +29,21 @@ pub enum CartChange {
 impl Storefront {
     /// Edits the shopper's cart at checkout. A saved card must be one of the cart's customer.
     pub async fn edit_checkout(&self, shopper: &Shopper, edit: &CheckoutEdit) -> Result<Session, StorefrontError> {
-        self.check_choice(shopper, edit.payment_method.as_ref()).await?;
-        self.change(shopper, |cart, terms, now| Ok(cart.edited(edit, terms, now)?)).await
+        let session = self.current(shopper).await?;
+        self.check_choice(&session.cart, shopper, edit.payment_method.as_ref()).await?;
+        let loaded = self.load_with(session).await?;
+        let change = |cart: Cart, loaded: &Loaded, now| Ok(cart.edited(edit, &loaded.terms, now)?);
+        Ok(self.change(loaded, shopper, change).await?.session)
     }
 
     async fn check_choice(
         &self,
+        cart: &Cart,
         shopper: &Shopper,
         choice: Option<&PaymentMethodChoice>,
     ) -> Result<(), StorefrontError> {
         match choice {
-            Some(PaymentMethodChoice::Saved(card)) => self.check_saved_card(shopper, card).await,
+            Some(PaymentMethodChoice::Saved(method)) => self.check_saved_card(cart, shopper, method).await,
             Some(PaymentMethodChoice::New(_)) | None => Ok(()),
         }
     }
@@ -49,26 +55,23 @@ impl Storefront {
         shipment: Option<&str>,
         rate: &str,
     ) -> Result<Session, StorefrontError> {
-        self.change(shopper, |cart, terms, _| {
+        let loaded = self.load(shopper).await?;
+        let change = |cart: Cart, loaded: &Loaded, _| {
             let own = cart.shipment().ok_or(StorefrontError::NoShipment)?.to_string();
             if shipment.is_some_and(|it| it != own) {
                 return Err(StorefrontError::NoShipment);
             }
-            Ok(cart.with_shipping_rate(rate, terms)?)
-        })
-        .await
+            Ok(cart.with_shipping_rate(rate, &loaded.terms)?)
+        };
+        Ok(self.change(loaded, shopper, change).await?.session)
     }
 
     /// Takes the checkout one step further.
     pub async fn next(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
-        self.check_not_processing(shopper).await?;
-        self.change(shopper, |cart, terms, now| Ok(cart.next(terms, now)?)).await
-    }
-
-    /// Refuses a next step while the bank processes the payment.
-    async fn check_not_processing(&self, shopper: &Shopper) -> Result<(), StorefrontError> {
-        let is_processing = self.opened(shopper).await?.is_some_and(|it| it.awaits_money());
-        if is_processing { Err(StorefrontError::Processing) } else { Ok(()) }
+        let opened = self.opened(shopper).await?;
+        check_not_processing(opened.as_ref())?;
+        let loaded = self.load_with(self.current_of(opened, shopper).await?).await?;
+        Ok(self.change(loaded, shopper, |cart, loaded, now| Ok(cart.next(&loaded.terms, now)?)).await?.session)
     }
 
     /// Takes the checkout to `goal`, or as far as nothing is missing, with a shipping rate if one is named. If the goal is
@@ -79,20 +82,22 @@ impl Storefront {
         goal: Option<CheckoutStep>,
         rate: Option<&RateChoice>,
     ) -> Result<Session, StorefrontError> {
+        let opened = self.opened(shopper).await?;
         if goal.is_none() {
-            self.check_not_processing(shopper).await?;
+            check_not_processing(opened.as_ref())?;
         }
-        self.change(shopper, |cart, terms, now| {
+        let loaded = self.load_with(self.current_of(opened, shopper).await?).await?;
+        let change = |cart: Cart, loaded: &Loaded, now| {
             let chosen = match rate {
-                Some(rate) => match cart.clone().with_shipping_rate(&rate.id, terms) {
+                Some(rate) => match cart.clone().with_shipping_rate(&rate.id, &loaded.terms) {
                     Err(CartError::NoSuchShippingRate) if rate.or_first => cart,
                     chosen => chosen?,
                 },
                 None => cart,
             };
-            chosen.advanced(goal, terms, now).map_err(StorefrontError::NotReady)
-        })
-        .await
+            chosen.advanced(goal, &loaded.terms, now).map_err(StorefrontError::NotReady)
+        };
+        Ok(self.change(loaded, shopper, change).await?.session)
     }
 
     /// Prepares the shopper's cart for its payment: prices it again and removes lines that are not sold any more. Lists
@@ -118,10 +123,23 @@ impl Storefront {
         choice: Option<&PaymentMethodChoice>,
         amount: Option<String>,
     ) -> Result<Session, StorefrontError> {
-        self.check_choice(shopper, choice).await?;
         let params = PaymentIntentParams { payment_method: choice.map(|it| it.id().clone()), amount };
-        self.payment_intent(shopper, &params).await?;
-        self.current(shopper).await
+        match self.opened_or_alone(shopper).await? {
+            Opened::Alone(order) => {
+                if let Some(PaymentMethodChoice::Saved(_)) = choice {
+                    let session = self.current_of(None, shopper).await?;
+                    self.check_choice(&session.cart, shopper, choice).await?;
+                }
+                self.intent_of_order(*order, &params).await?;
+                self.current_of(None, shopper).await
+            }
+            Opened::Cart(opened) => {
+                let session = self.current_of(opened.map(|it| *it), shopper).await?;
+                self.check_choice(&session.cart, shopper, choice).await?;
+                let (session, payment) = self.intent_of_cart(session, shopper, &params).await?;
+                Ok(session.with_order(Some(payment.order)))
+            }
+        }
     }
 
     /// Completes the checkout, which needs a payment that Stripe has received or that the bank is processing. Repeating
@@ -138,8 +156,8 @@ impl Storefront {
             return Err(StorefrontError::Canceled);
         }
         if let Some(order) = &session.order {
-            return match self.app.check_complete(&OrderRef::Id(order.id), &Access::All).await {
-                Ok(checked) => Ok(Session { order: Some(checked.order), ..session }),
+            return match self.check_complete(order.clone(), session.order_version).await {
+                Ok(checked) => Ok(session.with_order(Some(checked.order))),
                 Err(CheckPaymentError::NotCompleted { intent: None, .. }) => Err(CheckoutError::NotPaid.into()),
                 Err(error) => Err(error.into()),
             };
@@ -147,4 +165,9 @@ impl Storefront {
         let missing = session.cart.missing_for_payment(&self.prices.terms().await?);
         if missing.is_empty() { Err(CheckoutError::NotPaid.into()) } else { Err(StorefrontError::NotReady(missing)) }
     }
+}
+
+/// Refuses a next step while the bank processes the payment.
+fn check_not_processing(opened: Option<&Session>) -> Result<(), StorefrontError> {
+    if opened.is_some_and(Session::awaits_money) { Err(StorefrontError::Processing) } else { Ok(()) }
 }

@@ -43,6 +43,7 @@ impl Storefront {
     /// Edits the shopper's cart, prices it again, and edits its open order, if there is one, to match. If the order
     /// refuses, the cart is not changed.
     pub async fn edit_cart(&self, shopper: &Shopper, edit: &CartEdit) -> Result<Session, StorefrontError> {
-        self.change(shopper, |cart, terms, now| edit.apply(cart, terms, now)).await
+        let loaded = self.load(shopper).await?;
+        Ok(self.change(loaded, shopper, |cart, loaded, now| edit.apply(cart, &loaded.terms, now)).await?.session)
     }
 }

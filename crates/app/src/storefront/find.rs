@@ -17,6 +17,15 @@ const CREATION_SECONDS: u32 = 30;
 /// Number of cursors that serve as locks for creating carts: customers who share one wait for each other.
 const CREATION_LOCKS: u32 = 1024;
 
+/// Cart or order of a shopper's token, as it was loaded.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// Cart of the token; `None` if there is no such cart.
+    Cart(Option<Box<Session>>),
+    /// Order of the token, which was not made from a cart.
+    Alone(Box<Versioned<Order>>),
+}
+
 /// Name of the cursor that is leased while a cart of `customer` is created.
 fn cart_creation_lock(customer: &CustomerId) -> String {
     // FNV-1a: any hash will do, as long as every process has the same.
@@ -32,28 +41,26 @@ impl Storefront {
     /// all return it. The token of another customer's cart, or of one that awaits its money, is ignored.
     pub async fn create_cart(&self, shopper: &Shopper, metadata: &Metadata) -> Result<Session, StorefrontError> {
         let alone = shopper.without_token();
-        let shopper = match self.opened(shopper).await {
-            Err(StorefrontError::NoCart) => &alone,
-            found => {
-                if found?.is_some_and(|it| it.awaits_money()) {
-                    &alone
-                } else {
-                    shopper
-                }
-            }
+        let (mut opened, shopper) = match self.opened(shopper).await {
+            Err(StorefrontError::NoCart) => (None, &alone),
+            found => match found? {
+                Some(session) if session.awaits_money() => (None, &alone),
+                opened => (opened, shopper),
+            },
         };
-        let Some(customer) = &shopper.customer else { return self.current_or_new(shopper, metadata).await };
+        let Some(customer) = &shopper.customer else { return self.current_or_new(opened, shopper, metadata).await };
         let (name, owner) = (cart_creation_lock(customer), self.app.ids.lease_owner());
         let mut attempt = 1;
         loop {
-            match self.current(shopper).await {
+            match self.current_of(opened.take(), shopper).await {
                 Err(StorefrontError::NoCart) => {}
                 found => return found,
             }
             let now = self.app.clock.now();
             let lease = Lease { owner, now, until: now.plus_seconds(CREATION_SECONDS), limit: 1 };
             if self.app.store.cursors.lease_cursor(&name, &lease, CursorDue::now(now, 0)).await?.is_some() {
-                let made = self.current_or_new(shopper, metadata).await;
+                // Another request may have created the cart before it released the lease.
+                let made = self.current_or_new(None, shopper, metadata).await;
                 if let Err(error) = self.app.store.cursors.move_cursor(&name, owner, &Cursor::default(), now).await {
                     tracing::warn!(%error, "a cursor could not be released; its lease ends by itself");
                 }
@@ -67,8 +74,14 @@ impl Storefront {
         }
     }
 
-    async fn current_or_new(&self, shopper: &Shopper, metadata: &Metadata) -> Result<Session, StorefrontError> {
-        match self.current(shopper).await {
+    /// Returns the shopper's open cart, where `opened` is the cart of its token, or creates one.
+    async fn current_or_new(
+        &self,
+        opened: Option<Session>,
+        shopper: &Shopper,
+        metadata: &Metadata,
+    ) -> Result<Session, StorefrontError> {
+        match self.current_of(opened, shopper).await {
             Err(StorefrontError::NoCart) => {}
             found => return found,
         }
@@ -79,14 +92,24 @@ impl Storefront {
         let cart = Cart::new(id, order, shopper.customer.clone(), currency, now).with_metadata(metadata.clone())?;
         log::about_cart(&cart);
         self.carts.commit_cart(Version::NEW, &cart).await?;
-        Ok(Session { version: Version::NEW.next(), cart, order: None })
+        Ok(Session::loaded(Versioned { version: Version::NEW.next(), value: cart }, None))
     }
 
     /// Finds the shopper's open cart: the one of its token, or else, for a customer, the newest in its currency. A cart
     /// whose order is paid or canceled is not open; one that awaits its money is found by its token only, so that the
     /// customer may fill another one meanwhile.
     pub async fn current(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
-        if let Some(session) = self.opened(shopper).await?.filter(Session::is_open) {
+        let opened = self.opened(shopper).await?;
+        self.current_of(opened, shopper).await
+    }
+
+    /// As [`Self::current`], where `opened` is the cart of the shopper's token, as it was loaded.
+    pub(super) async fn current_of(
+        &self,
+        opened: Option<Session>,
+        shopper: &Shopper,
+    ) -> Result<Session, StorefrontError> {
+        if let Some(session) = opened.filter(Session::is_open) {
             return Ok(session);
         }
         let customer = shopper.customer.as_ref().ok_or(StorefrontError::NoCart)?;
@@ -120,21 +143,42 @@ impl Storefront {
         }
     }
 
+    /// Finds the cart of the shopper's token, as [`Self::opened`], or its order, if that was not made from a cart. The
+    /// order of another customer does not exist: [`StorefrontError::NoCart`].
+    pub(super) async fn opened_or_alone(&self, shopper: &Shopper) -> Result<Opened, StorefrontError> {
+        let id = match (self.opened(shopper).await?, shopper.subject) {
+            (None, Some(TokenSubject::Order(id))) => id,
+            (opened, Some(TokenSubject::Order(_) | TokenSubject::Cart(_)) | None) => {
+                return Ok(Opened::Cart(opened.map(Box::new)));
+            }
+        };
+        let found = self.app.load(&OrderRef::Id(id), &Access::Order(id)).await;
+        let order = found.map_err(|error| StorefrontError::of_order(error, StorefrontError::NoCart))?;
+        let of_bearer = shopper.customer.clone().map(Access::Customer);
+        let is_anothers = order.value.customer.is_some() && of_bearer.is_some_and(|it| !it.permits(&order.value));
+        if is_anothers { Err(StorefrontError::NoCart) } else { Ok(Opened::Alone(Box::new(order))) }
+    }
+
     /// Finds the cart of a customer's order.
     pub async fn of_customer(&self, which: &OrderRef, customer: &CustomerId) -> Result<Session, StorefrontError> {
-        let found = self.app.get_order(which, &Access::Customer(customer.clone())).await;
+        let found = self.app.load(which, &Access::Customer(customer.clone())).await;
         let order = found.map_err(|error| StorefrontError::of_order(error, StorefrontError::NoCart))?;
-        let cart = self.carts.cart(CartRef::Order(order.id)).await?.ok_or(StorefrontError::NoCart)?;
-        Ok(Session { version: cart.version, cart: cart.value, order: Some(order) })
+        let cart = self.carts.cart(CartRef::Order(order.value.id)).await?.ok_or(StorefrontError::NoCart)?;
+        Ok(Session::loaded(cart, Some(order)))
     }
 
     /// Finds the cart of the shopper's token, open or not; without a token, the customer's open cart, or that of the
     /// newest complete order if the open cart was not changed since that order was placed.
     pub(super) async fn opened_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
-        if let Some(session) = self.opened(shopper).await? {
-            return Ok(session);
+        match self.opened(shopper).await? {
+            Some(session) => Ok(session),
+            None => self.open_or_newest(shopper).await,
         }
-        let open = match self.current(shopper).await {
+    }
+
+    /// As [`Self::opened_or_newest`], where the shopper has no token of a stored cart.
+    pub(super) async fn open_or_newest(&self, shopper: &Shopper) -> Result<Session, StorefrontError> {
+        let open = match self.current_of(None, shopper).await {
             Err(StorefrontError::NoCart) => return self.newest_complete(shopper).await,
             found => found?,
         };
@@ -156,7 +200,7 @@ impl Storefront {
         for order in newest.filter(|it| it.is_complete() && is_in(it)) {
             if let Some(found) = self.carts.cart(CartRef::Order(order.id)).await? {
                 log::found(&OrderRef::Id(order.id), &order);
-                return Ok(Session { version: found.version, cart: found.value, order: Some(order) });
+                return Ok(Session::loaded(found, None).with_order(Some(order)));
             }
         }
         Err(StorefrontError::NoCart)
@@ -179,7 +223,7 @@ impl Storefront {
 
     async fn with_order(&self, found: Versioned<Cart>) -> Result<Session, StorefrontError> {
         let order = self.order_of(&found.value).await?;
-        let session = Session { version: found.version, cart: found.value, order };
+        let session = Session::loaded(found, order);
         if session.is_left() { self.with_new_order(session).await } else { Ok(session) }
     }
 
@@ -189,20 +233,20 @@ impl Storefront {
         let id = left.cart.id;
         let cart = left.cart.for_order(self.app.ids.order_id(now), now);
         match self.carts.commit_cart(left.version, &cart).await {
-            Ok(()) => Ok(Session { version: left.version.next(), cart, order: None }),
+            Ok(()) => Ok(Session::loaded(Versioned { version: left.version.next(), value: cart }, None)),
             // Another request has done the same.
             Err(StoreError::Conflict) => {
                 let found = self.carts.cart(CartRef::Id(id)).await?.ok_or(StorefrontError::NoCart)?;
                 let order = self.order_of(&found.value).await?;
-                Ok(Session { version: found.version, cart: found.value, order })
+                Ok(Session::loaded(found, order))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Order>, StoreError> {
+    pub(super) async fn order_of(&self, cart: &Cart) -> Result<Option<Versioned<Order>>, StoreError> {
         log::about_cart(cart);
-        self.app.find(&OrderRef::Id(cart.order), &Access::All).await.map(|it| it.map(|found| found.value))
+        self.app.find(&OrderRef::Id(cart.order), &Access::All).await
     }
 
     /// Stores that a cart is closed. A conflict does not matter: the next read closes it.

@@ -83,7 +83,7 @@ impl Storefront {
     ) -> Result<(), StoreError> {
         let Versioned { version, value: cart } = left;
         let order = self.order_of(&cart).await?;
-        let done = match order.as_ref().map(|it| &it.state) {
+        let done = match order.as_ref().map(|it| &it.value.state) {
             None | Some(OrderState::Canceled { .. }) => self.carts.remove_cart(version, cart.id).await,
             Some(OrderState::Paid { .. }) => self.carts.commit_cart(version, &cart.closed(now)).await,
             Some(OrderState::Open) => Ok(()),

@@ -32,10 +32,14 @@ pub use saved_cards::CardSetup;
 use crate::doubt::Remembering;
 use crate::{
     App, CancelOrderError, Carts, CheckPaymentError, CreatePaymentIntentError, EditOrderError, GatewayError,
-    GetOrderError, PriceList, StoreError, Version, Wallet,
+    GetOrderError, PriceList, StoreError, Version, Versioned, Wallet,
 };
 
 /// Use cases of a storefront, on top of those of orders.
+///
+/// A request loads its [`Session`] once and passes it along. A commit names the versions that were loaded, and after a
+/// conflict the session is loaded again. It is loaded again as well where an answer depends on a commit of another
+/// request that may have come between.
 #[derive(Clone)]
 pub struct Storefront {
     app: App,
@@ -80,9 +84,29 @@ pub struct Session {
     pub cart: Cart,
     /// Order of the cart; `None` until it is placed.
     pub order: Option<Order>,
+    /// Version of `order`, where it is as the store has returned it.
+    order_version: Option<Version>,
 }
 
 impl Session {
+    /// Session of a cart and its order, as they were loaded.
+    fn loaded(cart: Versioned<Cart>, order: Option<Versioned<Order>>) -> Self {
+        let (version, cart) = (cart.version, cart.value);
+        let (order_version, order) = order.map(|it| (it.version, it.value)).unzip();
+        Self { version, cart, order, order_version }
+    }
+
+    /// The order, with its version, where it is as the store has returned it.
+    fn loaded_order(&self) -> Option<Versioned<Order>> {
+        self.order.clone().zip(self.order_version).map(|(value, version)| Versioned { version, value })
+    }
+
+    /// The same session with its order after a change. The version of a changed order is not known.
+    fn with_order(self, order: Option<Order>) -> Self {
+        let order_version = if order == self.order { self.order_version } else { None };
+        Self { order, order_version, ..self }
+    }
+
     /// Whether the order is complete: paid, or waiting for its money.
     pub fn is_complete(&self) -> bool {
         self.order.as_ref().is_some_and(Order::is_complete)

@@ -1,4 +1,5 @@
 use paywright_domain::id::{CustomerId, PaymentMethodId, ProviderCustomerId};
+use paywright_domain::storefront::Cart;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -65,8 +66,12 @@ impl Storefront {
     }
 
     /// Checks that a saved card may pay the shopper's cart: both belong to the shopper, a customer.
-    pub async fn check_saved_card(&self, shopper: &Shopper, method: &PaymentMethodId) -> Result<(), StorefrontError> {
-        let cart = self.current(shopper).await?.cart;
+    pub(super) async fn check_saved_card(
+        &self,
+        cart: &Cart,
+        shopper: &Shopper,
+        method: &PaymentMethodId,
+    ) -> Result<(), StorefrontError> {
         let owner = shopper.customer.as_ref().filter(|it| cart.customer.as_ref() == Some(it));
         let cards = self.saved_cards(owner.ok_or(StorefrontError::NoCard)?).await?;
         if cards.iter().any(|it| it.id == *method) { Ok(()) } else { Err(StorefrontError::NoCard) }

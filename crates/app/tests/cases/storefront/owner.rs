@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use paywright_domain::storefront::PaymentMethodChoice;
+
 use super::*;
 
 fn customer(name: &str) -> Shopper {
@@ -62,11 +64,13 @@ async fn a_saved_card_pays_its_owners_cart_alone() {
     let card = PaymentMethodId::new("pm_1").unwrap();
     let guest = front.with_bones(None).await;
     let with_bearer = Shopper { customer: Some(ada.clone()), ..guest.clone() };
-    let refused = front.storefront.check_saved_card(&with_bearer, &card).await;
+    let payment_method = Some(PaymentMethodChoice::Saved(card));
+    let edit = CheckoutEdit { payment_method, ..CheckoutEdit::default() };
+    let refused = front.storefront.edit_checkout(&with_bearer, &edit).await;
     assert!(matches!(refused, Err(StorefrontError::NoCard)), "the cart is still a guest's: {refused:?}");
     front.storefront.associate(&guest, &ada).await.unwrap();
-    front.storefront.check_saved_card(&with_bearer, &card).await.unwrap();
-    assert!(matches!(front.storefront.check_saved_card(&guest, &card).await, Err(StorefrontError::NoCard)));
+    front.storefront.edit_checkout(&with_bearer, &edit).await.unwrap();
+    assert!(matches!(front.storefront.edit_checkout(&guest, &edit).await, Err(StorefrontError::NoCard)));
 }
 
 #[tokio::test]
