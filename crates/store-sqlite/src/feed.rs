@@ -70,7 +70,7 @@ impl Feed for SqliteStore {
 
     async fn append_to_feed(&self, append: &FeedAppend) -> Result<Option<Position>, StoreError> {
         let new = append.clone();
-        self.writer.run(move |db| self::append(db, &new)).await
+        self.writer.run_with_others(move |db| self::append(db, &new)).await
     }
 
     async fn release_feed(&self, lease: FeedLease) -> Result<(), StoreError> {

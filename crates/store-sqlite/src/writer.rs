@@ -1,5 +1,8 @@
 //! Writer thread and its group commit.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
 use paywright_app::StoreError;
@@ -13,6 +16,8 @@ use crate::reserve::Reserve;
 const GROUP_MAX: usize = 64;
 /// Maximum number of queued writes; further callers wait for a place in the queue.
 const WAITING_MAX: usize = 1024;
+/// Longest time that a write waits for a group that another write begins.
+const JOIN_MAX: Duration = Duration::from_millis(3);
 
 /// Write that runs inside the group's transaction, or receives the reason why there is none.
 type Run = Box<dyn FnOnce(Result<&mut SqliteConnection, Failure>) -> Ran + Send>;
@@ -33,7 +38,11 @@ struct Ran {
 
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
+    joining: Joining,
 }
+
+/// Writes that join the next group, and begin none.
+type Joining = Arc<Mutex<Vec<Job>>>;
 
 impl Writer {
     /// Starts the thread on `connection`. It ends when the writer is dropped and all queued writes are done.
@@ -45,14 +54,16 @@ impl Writer {
         reopen: impl Fn() -> Result<SqliteConnection, OpenError> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let joining = Joining::default();
+        let joins = Arc::clone(&joining);
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
                 let reserve = place.as_ref().map(Place::reserve);
-                Groups { db: connection, place, reserve, reopen }.write_all(waiting);
+                Groups { db: connection, place, reserve, reopen }.write_all(waiting, &joins);
             })
             .map_err(|error| OpenError::Unusable { path: "the writer thread".into(), reason: error.to_string() })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, joining })
     }
 
     /// Runs `work` in the next group. Its writes are durable when this returns `Ok`; after an error none of them exists.
@@ -75,27 +86,52 @@ impl Writer {
         }
     }
 
+    /// As [`Self::run`], in a group that another write begins, if one does soon: an `fsync` for this write alone would hold
+    /// up the others.
+    pub(crate) async fn run_with_others<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, mut receiver) = job(work, false);
+        self.joining.lock().map_err(|_| Failure::Stopped)?.push(job);
+        if let Ok(answer) = tokio::time::timeout(JOIN_MAX, &mut receiver).await {
+            return Ok(answer.map_err(|_| Failure::Stopped)??);
+        }
+        // An empty write begins a group, and is answered after the writes that join it.
+        let begun = self.attempt(|_| Ok(()), false).await;
+        Ok(receiver.try_recv().unwrap_or_else(|_| Err(begun.err().unwrap_or(Failure::Stopped)))?)
+    }
+
     async fn attempt<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
         by_reserve: bool,
     ) -> Result<T, Failure> {
-        let (sender, receiver) = oneshot::channel();
-        let run: Run = Box::new(move |db| {
-            if sender.is_closed() {
-                return Ran { answer: Box::new(|_| ()), broken: None };
-            }
-            let (result, broken) = match db {
-                Ok(db) => in_savepoint(db, work),
-                Err(failure) => (Err(failure), None),
-            };
-            // The caller may have been dropped; the write stays.
-            let answer = Box::new(move |group: Result<(), Failure>| drop(sender.send(group.and(result))));
-            Ran { answer, broken }
-        });
-        self.jobs.send(Job { run, by_reserve }).await.map_err(|_| Failure::Stopped)?;
+        let (job, receiver) = job(work, by_reserve);
+        self.jobs.send(job).await.map_err(|_| Failure::Stopped)?;
         receiver.await.map_err(|_| Failure::Stopped)?
     }
+}
+
+/// Job of a write, and the receiver of its result.
+fn job<T: Send + 'static>(
+    work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure> + Send + 'static,
+    by_reserve: bool,
+) -> (Job, oneshot::Receiver<Result<T, Failure>>) {
+    let (sender, receiver) = oneshot::channel();
+    let run: Run = Box::new(move |db| {
+        if sender.is_closed() {
+            return Ran { answer: Box::new(|_| ()), broken: None };
+        }
+        let (result, broken) = match db {
+            Ok(db) => in_savepoint(db, work),
+            Err(failure) => (Err(failure), None),
+        };
+        // The caller may have been dropped; the write stays.
+        let answer = Box::new(move |group: Result<(), Failure>| drop(sender.send(group.and(result))));
+        Ran { answer, broken }
+    });
+    (Job { run, by_reserve }, receiver)
 }
 
 /// Runs `work` in a savepoint, so that its failure rolls back this write only. The second value is the error that ended
@@ -130,7 +166,7 @@ struct Groups<R> {
 }
 
 impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
-    fn write_all(mut self, mut waiting: mpsc::Receiver<Job>) {
+    fn write_all(mut self, mut waiting: mpsc::Receiver<Job>, joining: &Mutex<Vec<Job>>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
             // Writes that may use the reserve go first and alone: orders would use up the space.
@@ -139,7 +175,9 @@ impl<R: Fn() -> Result<SqliteConnection, OpenError>> Groups<R> {
                 self.write(by_reserve, self.reserve.clone().as_ref());
             }
             if !others.is_empty() {
-                self.write(others, None);
+                let mut joined = joining.lock().map(|mut it| std::mem::take(&mut *it)).unwrap_or_default();
+                joined.extend(others);
+                self.write(joined, None);
             }
         }
     }
