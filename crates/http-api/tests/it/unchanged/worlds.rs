@@ -132,10 +132,10 @@ impl World {
         let placed = self.service.call(Method::POST, ORDERS, &body).await.body["data"].clone();
         self.name("order", &placed["id"]);
         if stage == Stage::Endpoint {
-            let body = json!({ "url": "https://example.com/webhooks", "types": ["order.placed"], "after": 0 });
+            self.service.relay().await;
+            let body = json!({ "url": "https://example.com/webhooks", "types": ["order.placed"] });
             let made = self.service.call(Method::POST, "/api/v1/shop/webhook_endpoints", &body).await;
             self.name("endpoint", &made.body["data"]["id"]);
-            self.service.relay().await;
         }
         if matches!(stage, Stage::Placed | Stage::Endpoint) {
             return;
