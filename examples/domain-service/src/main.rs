@@ -1,4 +1,5 @@
-//! Service that stores orders in a file of its own form and settles a payment once, although its event comes twice.
+//! Service that stores orders in a file of its own form and settles a payment once, although its event comes twice. It
+//! shows where the crate is called; it is one process, and its stand-in for Stripe keeps nothing between two runs.
 
 mod store;
 mod stripe;
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The customer wants to pay. The request is committed before it is sent.
     let Row { version, order, .. } = store.load(id)?;
+    // Without a decision, or with another plan, an earlier request is under way or answered.
     if let IntentPlan::Create { decision: Some(requested), .. } = order.request_intent(now()?)? {
         store.commit(version, *requested)?;
     }
@@ -60,13 +62,14 @@ fn settle(store: &Store, id: OrderId, snapshot: &IntentSnapshot) -> Result<usize
     let Row { version, order, .. } = store.load(id)?;
     let decision = order.settle(snapshot, &Policies::DEFAULT, now()?)?;
     let facts = decision.facts.len();
+    // A decision without a change of the order has no facts and no tasks.
     if decision.order != order {
         store.commit(version, decision)?;
     }
     Ok(facts)
 }
 
-/// Performs the tasks of an order. After a crash it sends the same requests again, under the same idempotency keys.
+/// Performs the tasks of an order. Performed again, they send the same requests, under the same idempotency keys.
 fn perform_tasks(store: &Store, stripe: &mut Stripe, id: OrderId) -> Result<(), Box<dyn Error>> {
     for task in store.load(id)?.tasks.into_values() {
         match task {

@@ -214,10 +214,14 @@ impl Publisher {
         .await
     }
 
-    /// Enables an endpoint: it gets every event that it has not received. Of one that is enabled already, everything
-    /// that waits for a retry becomes due at once, with no failed attempts, and its run of failures ends.
+    /// Enables an endpoint: it gets every event that it has not received, and a run of failures begins anew. Of one that
+    /// is enabled already, everything that waits for a retry becomes due at once, with no failed attempts, and its run
+    /// of failures goes on until it accepts something.
     pub async fn enable_endpoint(&self, id: EndpointId) -> Result<StoredEndpoint, EndpointError> {
-        let enable = |it| Endpoint { state: EndpointState::Enabled, failing: None, ..it };
+        let enable = |it: Endpoint| match it.state {
+            EndpointState::Enabled => it,
+            EndpointState::Disabled { .. } => Endpoint { state: EndpointState::Enabled, failing: None, ..it },
+        };
         let endpoint = self.change_endpoint(id, enable).await?;
         let (now, mut after) = (self.clock.now(), None);
         loop {

@@ -521,11 +521,13 @@ async fn an_enabled_endpoint_that_is_enabled_gets_what_waits_at_once() {
     assert!(failing.endpoint.value.failing.is_some());
     it.sender.answers_by(|_| ScriptedSender::answer(200));
     let enabled = it.publisher.enable_endpoint(id).await.unwrap();
-    assert_eq!(enabled.endpoint.value.failing, None);
+    // Nothing has been accepted yet, and operators are warned on.
+    assert_eq!(enabled.endpoint.value.failing, failing.endpoint.value.failing);
     it.deliver().await;
     assert_eq!(it.sent().len(), 6);
-    let (_, waiting) = it.publisher.endpoint_with_waiting(id).await.unwrap();
+    let (accepting, waiting) = it.publisher.endpoint_with_waiting(id).await.unwrap();
     assert_eq!((waiting.count, waiting.next_attempt_at), (0, None));
+    assert_eq!(accepting.endpoint.value.failing, None);
 }
 
 #[tokio::test]
