@@ -159,16 +159,20 @@ statement!(
     }
 );
 
-/// Statement that sets the position of an endpoint.
-struct SetPosition {
+/// Statement that sets the position of an endpoint back.
+struct SetBack {
     position: i64,
     id: Uuid,
 }
 
-statement!(SetPosition => (), "UPDATE webhook_endpoints SET position = :position WHERE id = :endpoint", self {
-    position: BigInt = self.position,
-    endpoint: SqlUuid = self.id,
-});
+statement!(
+    SetBack => (),
+    "UPDATE webhook_endpoints SET position = least(position, :position) WHERE id = :endpoint",
+    self {
+        position: BigInt = self.position,
+        endpoint: SqlUuid = self.id,
+    }
+);
 
 /// Statement that stores attempts.
 struct AddAttempts(Attempts);
@@ -322,8 +326,8 @@ impl Endpoints for PostgresStore {
         self.wrote(DeleteEndpoint(id.0)).await
     }
 
-    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        self.wrote(SetPosition { position: pg_position(position), id: id.0 }).await
+    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        self.wrote(SetBack { position: pg_position(position), id: id.0 }).await
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {

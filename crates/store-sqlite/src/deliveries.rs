@@ -70,8 +70,8 @@ impl Endpoints for SqliteStore {
         self.writer.run(move |db| endpoints::delete(db, id)).await
     }
 
-    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        self.writer.run(move |db| endpoints::set_position(db, id, position)).await
+    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        self.writer.run(move |db| endpoints::set_back(db, id, position)).await
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {

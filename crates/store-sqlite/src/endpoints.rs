@@ -1,5 +1,6 @@
 //! Endpoints and the attempts of their deliveries.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
 use paywright_app::{
@@ -191,9 +192,9 @@ pub(crate) fn delete(db: &mut SqliteConnection, id: EndpointId) -> Result<bool, 
     Ok(diesel::delete(webhook_endpoints::table.find(id)).execute(db)? > 0)
 }
 
-pub(crate) fn set_position(db: &mut SqliteConnection, id: EndpointId, to: Position) -> Result<bool, Failure> {
+pub(crate) fn set_back(db: &mut SqliteConnection, id: EndpointId, to: Position) -> Result<bool, Failure> {
     let moved = diesel::update(webhook_endpoints::table.find(id.0.as_bytes().as_slice()))
-        .set(webhook_endpoints::position.eq(bound(to)))
+        .set(webhook_endpoints::position.eq(sql::<BigInt>("min(position, ").bind::<BigInt, _>(bound(to)).sql(")")))
         .execute(db)?;
     Ok(moved > 0)
 }

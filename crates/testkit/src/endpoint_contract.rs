@@ -41,7 +41,7 @@ macro_rules! endpoint_contract {
             a_stale_release_stores_its_attempt_alone
             an_event_added_during_a_delivery_is_delivered
             an_endpoint_that_is_set_back_gets_events_again
-            an_endpoint_that_is_set_ahead_keeps_its_queues
+            an_endpoint_is_never_set_ahead
             a_queue_that_is_set_back_during_a_delivery_stays_so
             the_queues_of_a_disabled_endpoint_are_due_at_no_time
             a_change_of_an_enabled_endpoint_keeps_its_retries

@@ -171,6 +171,10 @@ impl Publisher {
                 tracing::warn!(endpoint = %endpoint.id, %error, "the state of a webhook endpoint cannot be stored now");
             }
             let stored = self.endpoints.release_queues(&releases).await;
+            // The rest of such a queue may be due since before the place of the walk.
+            if releases.iter().any(|it| it.is_resend) {
+                self.walk_again();
+            }
             reservation.release(count);
             answered(count);
             stored?;

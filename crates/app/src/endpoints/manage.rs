@@ -286,11 +286,12 @@ impl Publisher {
         }
     }
 
-    /// Sends an endpoint every event after `after`, again if it has received it before. If some of these are deleted
-    /// because of their age meanwhile, that is the answer, and the rest is sent.
+    /// Sends an endpoint every event after `after`, again if it has received it before. An endpoint whose position is
+    /// before `after` gets those after its position, as it would have. If some of these are deleted because of their age
+    /// meanwhile, that is the answer, and the rest is sent.
     pub async fn replay_events(&self, id: EndpointId, after: Position) -> Result<StoredEndpoint, EndpointError> {
         let from = self.feed.feed_range().await?.resolve(after)?;
-        if !self.endpoints.set_endpoint_position(id, from).await? {
+        if !self.endpoints.set_endpoint_back(id, from).await? {
             return Err(EndpointError::NotFound);
         }
         self.wake_feed();

@@ -60,9 +60,10 @@ pub trait Endpoints: Send + Sync {
     /// Deletes an endpoint with its queues and attempts. Returns whether there was one.
     async fn delete_endpoint(&self, id: EndpointId) -> Result<bool, StoreError>;
 
-    /// Sets the position of an endpoint, so that every event after it is delivered, again if it was before. Events
-    /// before it that are left in queues stay there. Returns whether there is such an endpoint.
-    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError>;
+    /// Sets the position of an endpoint back, so that every event after it is delivered, again if it was before. Events
+    /// before it that are left in queues stay there. A position that is not before the endpoint's changes nothing: what
+    /// the endpoint has not received would be left out. Returns whether there is such an endpoint.
+    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError>;
 
     /// Moves each enabled endpoint that is behind the feed ahead by at most `events` positions, and puts what it wants
     /// of them into its queues, due at `now`. Of a queue that has delivered a later position already, because the

@@ -225,10 +225,10 @@ impl Endpoints for ScheduledFeed {
         self.write("delete endpoint", async move { it.store.delete_endpoint(id).await }).await
     }
 
-    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
         let it = self.clone();
         let write = async move {
-            let set = it.store.set_endpoint_position(id, position);
+            let set = it.store.set_endpoint_back(id, position);
             // Whether a queue has passed an event is known before it is set back.
             let set = set.await?;
             let books = &mut it.world.core().books.feed;

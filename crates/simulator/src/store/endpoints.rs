@@ -156,9 +156,9 @@ impl EndpointTables {
         self.endpoints.remove(&id).is_some()
     }
 
-    fn set_position(&mut self, id: EndpointId, position: Position) -> bool {
+    fn set_back(&mut self, id: EndpointId, position: Position) -> bool {
         let stored = self.endpoints.get_mut(&id);
-        stored.map(|it| it.position = position).is_some()
+        stored.map(|it| it.position = it.position.min(position)).is_some()
     }
 
     /// Whether an endpoint waits for the event of `order` at this position.
@@ -389,8 +389,8 @@ impl Endpoints for MemoryStore {
         Ok(self.write(move |it| it.endpoints.delete(id)))
     }
 
-    async fn set_endpoint_position(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
-        Ok(self.write(move |it| it.endpoints.set_position(id, position)))
+    async fn set_endpoint_back(&self, id: EndpointId, position: Position) -> Result<bool, StoreError> {
+        Ok(self.write(move |it| it.endpoints.set_back(id, position)))
     }
 
     async fn fill_queues(&self, now: Timestamp, events: u16) -> Result<bool, StoreError> {
