@@ -1,6 +1,6 @@
 //! HTTP adapter. A handler parses a request, calls a use case and renders its outcome; it decides nothing.
 //!
-//! A dialect has a folder of its own, [`shop`] or [`spree`]; the root has what both share. [`routes`] lets the handlers
+//! A dialect has a folder of its own, `shop` or `spree`; the root has what both share. `routes` lets the handlers
 //! that may change something run to their end, whatever their client does.
 
 mod auth;
