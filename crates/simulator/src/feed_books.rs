@@ -24,6 +24,8 @@ struct QueueLease {
     taken: u32,
     since: Timestamp,
     until: Timestamp,
+    /// Number of secret generations of the endpoint that had been stored by the time of the lease.
+    generations: usize,
 }
 
 /// An event that was leased for a delivery.
@@ -45,8 +47,8 @@ pub(crate) struct FeedBooks {
     queues: BTreeMap<(EndpointId, OrderId), QueueLease>,
     /// Events that were leased for a delivery, by their ids.
     leased: BTreeMap<Uuid, Leased>,
-    /// Secret generations of each endpoint, each with the time from which it is the stored one.
-    generations: BTreeMap<EndpointId, Vec<(Timestamp, SecretGeneration)>>,
+    /// Secret generations of each endpoint, in the order in which they were stored.
+    generations: BTreeMap<EndpointId, Vec<SecretGeneration>>,
     /// Endpoints in the order of their creation, with their first positions.
     pub(crate) endpoints: Vec<(EndpointId, Position)>,
     /// Events that were given up after their last attempt.
@@ -137,11 +139,11 @@ impl FeedBooks {
     }
 
     /// Records the secret generation that is stored now.
-    pub(crate) fn store_generation(&mut self, id: EndpointId, stored: &SecretGeneration, now: Timestamp) {
+    pub(crate) fn store_generation(&mut self, id: EndpointId, stored: &SecretGeneration) {
         self.changes += 1;
         let of_endpoint = self.generations.entry(id).or_default();
-        if of_endpoint.last().is_none_or(|(_, known)| known != stored) {
-            of_endpoint.push((now, stored.clone()));
+        if of_endpoint.last().is_none_or(|known| known != stored) {
+            of_endpoint.push(stored.clone());
         }
     }
 
@@ -174,7 +176,8 @@ impl FeedBooks {
                 self.leased.insert(next.id(), Leased { position: next.position, order });
             }
             let (owner, since, until) = (lease.owner, lease.now, lease.until);
-            let held = QueueLease { process, owner, taken: queue.taken, since, until };
+            let generations = self.generations.get(&queue.endpoint).map_or(0, Vec::len);
+            let held = QueueLease { process, owner, taken: queue.taken, since, until, generations };
             let before = self.queues.insert((endpoint, order), held);
             if let Some(before) = before.filter(|it| it.until > lease.now) {
                 let until = before.until;
@@ -212,11 +215,12 @@ impl FeedBooks {
             let detail = format!("a webhook is sent while process {} has the lease of its queue", other.process);
             return fail("I5", format!("{detail} until {}", other.until));
         }
-        let since = lease.filter(|it| it.process == process).map_or(now, |it| it.since);
+        let own = lease.filter(|it| it.process == process);
+        let since = own.map_or(now, |it| it.since);
         let stored = self.generations.get(&endpoint).map(Vec::as_slice).unwrap_or_default();
-        // Generations that were stored at some time of the lease.
-        let first = stored.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
-        let mut meanwhile = stored.iter().skip(first).map(|(_, it)| it);
+        // Generations that were stored at some time of the lease. Several may be of one moment.
+        let first = own.map_or(stored.len(), |it| it.generations).saturating_sub(1);
+        let mut meanwhile = stored.iter().skip(first);
         let is_right = |it: &SecretGeneration| [since, now].map(|at| signing(it, at)).contains(&webhook.generations);
         if !meanwhile.any(is_right) {
             let detail = format!("a webhook is signed with the secrets {:?} of {stored:?}", webhook.generations);
@@ -237,7 +241,7 @@ impl FeedBooks {
 
     /// Removes what a restore from a backup loses: positions, endpoints and secrets since the backup, and all leases.
     /// Events that the restored feed does not have were not received: they are others.
-    pub(crate) fn forget(&mut self, tables: &Tables, now: Timestamp) {
+    pub(crate) fn forget(&mut self, tables: &Tables) {
         self.positions = tables.positions().map(|(_, it)| it.fact).collect();
         self.positioned = self.positions.iter().copied().collect();
         self.relay = None;
@@ -245,7 +249,7 @@ impl FeedBooks {
         self.generations.clear();
         let stored = &tables.endpoints.endpoints;
         for (id, it) in stored {
-            self.store_generation(*id, &it.endpoint.value.secret, now);
+            self.store_generation(*id, &it.endpoint.value.secret);
         }
         self.endpoints.retain(|(id, _)| stored.contains_key(id));
         let events = tables.positions().filter_map(|(position, _)| tables.feed_event(position));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paywright_domain::order::OrderState;
-use paywright_domain::{Order, OrderId, Timestamp};
+use paywright_domain::{Order, OrderId};
 use paywright_stripe_twin::{IntentView, Twin};
 use uuid::Uuid;
 
@@ -29,9 +29,8 @@ pub(crate) fn forget(
     now: &Tables,
     at_stripe: &BTreeSet<OrderId>,
     is_recovered: bool,
-    at: Timestamp,
 ) {
-    books.feed.forget(now, at);
+    books.feed.forget(now);
     let is_kept = |it: &OrderId| now.orders.contains_key(it) || (is_recovered && at_stripe.contains(it));
     books.confirmed_orders.retain(is_kept);
     books.acknowledged_events.retain(|it| now.events.contains_key(it));

@@ -93,10 +93,9 @@ impl ScheduledFeed {
     fn note_endpoint(&self, id: EndpointId) {
         if let Some(stored) = self.store.read(|it| it.endpoints.endpoints.get(&id).cloned()) {
             let mut core = self.world.core();
-            let now = core.now;
             let books = &mut core.books.feed;
             books.add_endpoint(id, stored.position);
-            books.store_generation(id, &stored.endpoint.value.secret, now);
+            books.store_generation(id, &stored.endpoint.value.secret);
         }
     }
 

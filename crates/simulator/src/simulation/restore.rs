@@ -47,11 +47,10 @@ impl Simulation<'_> {
         let before = self.world.store.read(Clone::clone);
         self.world.store.restore(backup.length);
         let recovers = self.plan.recovers;
-        let at = core.now;
         let twin = &core.stripe.twin;
         let known = restored::orders_at_stripe(twin);
         let books = &mut core.books;
-        self.world.store.read(|tables| restored::forget(books, &before, tables, &known, recovers, at));
+        self.world.store.read(|tables| restored::forget(books, &before, tables, &known, recovers));
         drop(core);
         self.finish_trace_line();
         if recovers {
