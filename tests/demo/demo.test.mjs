@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fits, open, paid, picture, press, ready, seen, text, toPayment, until } from './browser.mjs'
 
 for (const [device, width] of [['phone', 360], ['desktop', 1280]]) {
-  test(`on a ${device}, a cart is filled and paid, and the order becomes paid by the webhook`, async () => {
+  test(`on a ${device}, a cart is filled and paid, and the order becomes paid`, async () => {
     const page = await open(width)
     await fits(page)
     await picture(page, `${device}-1-shelves`)
