@@ -46,6 +46,14 @@ statement!(
     }
 );
 
+/// Columns of a stored endpoint, as [`StoredEndpointColumns`] has their types.
+macro_rules! columns {
+    () => {
+        "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, created_at, \
+         disabled_reason, disabled_at, failing_since, failing_told, position"
+    };
+}
+
 /// Query for endpoints in the order of their ids.
 struct EndpointsAfter {
     after: Uuid,
@@ -55,9 +63,9 @@ struct EndpointsAfter {
 statement!(
     EndpointsAfter => StoredEndpointColumns,
     concat!(
-        "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
-        "created_at, disabled_reason, disabled_at, failing_since, failing_told, position FROM webhook_endpoints ",
-        "WHERE id > :after ORDER BY id LIMIT :limit",
+        "SELECT ",
+        columns!(),
+        " FROM webhook_endpoints WHERE id > :after ORDER BY id LIMIT :limit",
     ),
     self {
         after: SqlUuid = self.after,
@@ -72,26 +80,21 @@ struct EndpointById(Uuid);
 statement!(
     EndpointById => StoredEndpointColumns,
     concat!(
-        "SELECT id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, ",
-        "created_at, disabled_reason, disabled_at, failing_since, failing_told, position FROM webhook_endpoints ",
-        "WHERE id = :endpoint",
+        "SELECT ",
+        columns!(),
+        " FROM webhook_endpoints WHERE id = :endpoint",
     ),
     self {
         endpoint: SqlUuid = self.0,
     }
 );
 
-/// Condition on endpoints that an operator should look at: `:failing_since` is the time since when they fail, `:key_id`
-/// the id of the key.
+/// End of a query for endpoints that an operator should look at: `:failing_since` is the time since when they fail,
+/// `:key_id` the id of the key.
 macro_rules! troubled {
-    ($columns:literal, $rest:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM webhook_endpoints WHERE disabled_reason <> 'requested' OR (disabled_at IS NULL ",
-            "AND (failing_since <= :failing_since::timestamptz OR secret_key_id <> :key_id::text))",
-            $rest
-        )
+    () => {
+        " FROM webhook_endpoints WHERE disabled_reason <> 'requested' OR (disabled_at IS NULL \
+         AND (failing_since <= :failing_since::timestamptz OR secret_key_id <> :key_id::text))"
     };
 }
 
@@ -104,11 +107,7 @@ struct Troubled {
 
 statement!(
     Troubled => StoredEndpointColumns,
-    troubled!(
-        "id, version, url, description, kinds, secret_generation, previous_secret_until, secret_key_id, \
-         created_at, disabled_reason, disabled_at, failing_since, failing_told, position",
-        " ORDER BY id LIMIT :limit"
-    ),
+    concat!("SELECT ", columns!(), troubled!(), " ORDER BY id LIMIT :limit"),
     self {
         failing_since: Timestamptz = self.failing_since,
         key_id: SqlText = self.key_id,
@@ -123,7 +122,7 @@ struct TroubledCount {
     key_id: String,
 }
 
-statement!(TroubledCount => BigInt, troubled!("count(*)", ""), self {
+statement!(TroubledCount => BigInt, concat!("SELECT count(*)", troubled!()), self {
     failing_since: Timestamptz = self.failing_since,
     key_id: SqlText = self.key_id,
 });
