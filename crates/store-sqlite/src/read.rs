@@ -28,7 +28,7 @@ pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Optio
             }
             OrderRef::Intent(intent) => {
                 let id: Option<Vec<u8>> = payment_intents::table
-                    .filter(payment_intents::id.eq(intent.as_str()))
+                    .filter(payment_intents::provider_id.eq(intent.as_str()))
                     .select(payment_intents::order_id)
                     .first(db)
                     .optional()?;
@@ -61,8 +61,8 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
 const COMPLETED: &str = "(
     orders.state = 'paid' AND NOT EXISTS (
         SELECT 1 FROM anomalies
-        JOIN payment_intents ON payment_intents.order_id = orders.id AND payment_intents.id = orders.paid_by
-        WHERE anomalies.order_id = orders.id AND anomalies.intent_id = orders.paid_by
+        JOIN payment_intents ON payment_intents.order_id = orders.id AND payment_intents.provider_id = orders.paid_by
+        WHERE anomalies.order_id = orders.id AND anomalies.provider_id = orders.paid_by
             AND anomalies.name = 'payment_not_confirmed'
             AND payment_intents.received < min(
                 json_extract(anomalies.payload, '$.told.minor'), ifnull(payment_intents.capture_asked, orders.total)

@@ -280,7 +280,7 @@ impl AdjustmentRow {
 pub(crate) struct IntentRow {
     pub(crate) order_id: Vec<u8>,
     pub(crate) position: i64,
-    id: String,
+    provider_id: String,
     revision: i64,
     currency: String,
     amount: i64,
@@ -303,7 +303,7 @@ impl IntentRow {
         Ok(Self {
             order_id: order.id.0.as_bytes().to_vec(),
             position: position(index)?,
-            id: intent.id.as_str().to_owned(),
+            provider_id: intent.id.as_str().to_owned(),
             revision: i64::from(intent.revision),
             currency: intent.currency().code().to_owned(),
             amount: intent.amount.minor(),
@@ -334,7 +334,7 @@ impl IntentRow {
             (_, _, _) => None,
         };
         Ok(PaymentIntent {
-            id: column("id").read(IntentId::new(self.id))?,
+            id: column("provider_id").read(IntentId::new(self.provider_id))?,
             revision: column("revision").count(self.revision)?,
             amount: column("amount").money(self.amount, currency)?,
             status: column("status").found(self.status.parse().ok())?,
@@ -466,7 +466,7 @@ impl DisputeRow {
 pub(crate) struct AnomalyRow {
     pub(crate) order_id: Vec<u8>,
     position: i64,
-    intent_id: String,
+    provider_id: String,
     name: String,
     payload: String,
     policy: String,
@@ -480,7 +480,7 @@ impl AnomalyRow {
             order_id: order.0.as_bytes().to_vec(),
             position: position(index)?,
             // Empty if it concerns no PaymentIntent: the column is NOT NULL.
-            intent_id: anomaly.intent.as_ref().map_or("", IntentId::as_str).to_owned(),
+            provider_id: anomaly.intent.as_ref().map_or("", IntentId::as_str).to_owned(),
             name: anomaly.kind.name().to_owned(),
             payload: to_json(&anomaly.kind.details())?,
             policy: anomaly.kind.policy_name().to_owned(),
@@ -491,9 +491,9 @@ impl AnomalyRow {
 
     fn restore(self) -> Result<Anomaly, Failure> {
         let column = |name| Column("anomalies", name);
-        let intent = (!self.intent_id.is_empty()).then(|| IntentId::new(self.intent_id));
+        let intent = (!self.provider_id.is_empty()).then(|| IntentId::new(self.provider_id));
         Ok(Anomaly {
-            intent: column("intent_id").read(intent.transpose())?,
+            intent: column("provider_id").read(intent.transpose())?,
             kind: column("policy").found(AnomalyKind::restore(column("payload").json(&self.payload)?, &self.policy))?,
             reason: self.reason,
             found_at: column("found_at").time(self.found_at)?,

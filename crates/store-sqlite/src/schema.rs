@@ -57,7 +57,7 @@ table! {
     payment_intents (order_id, position) {
         order_id -> Binary,
         position -> BigInt,
-        id -> Text,
+        provider_id -> Text,
         revision -> BigInt,
         currency -> Text,
         amount -> BigInt,
@@ -115,7 +115,7 @@ table! {
     anomalies (order_id, position) {
         order_id -> Binary,
         position -> BigInt,
-        intent_id -> Text,
+        provider_id -> Text,
         name -> Text,
         payload -> Text,
         policy -> Text,
