@@ -277,7 +277,7 @@ fn lease_sql() -> String {
          ))
          LEFT JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
              AND facts.position = feed.fact_position
-         LEFT JOIN order_snapshots ON order_snapshots.position = feed.snapshot"
+         LEFT JOIN feed AS of_snapshot ON of_snapshot.position = feed.position + feed.snapshot_after"
     )
 }
 

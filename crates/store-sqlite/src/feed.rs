@@ -1,8 +1,10 @@
 //! Feed: facts get their positions from the relay, and are read and deleted in the order of these.
 
 use async_trait::async_trait;
+use diesel::define_sql_function;
+use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
     Changes, DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
     StoreError, UnpositionedFact, Version,
@@ -14,47 +16,44 @@ use crate::SqliteStore;
 use crate::failure::Failure;
 use crate::feed_rows::{EVENT_COLUMNS, EventColumns, bound, kinds, position};
 use crate::rows::Column;
-use crate::schema::{feed, feed_head, order_snapshots, webhook_endpoints, webhook_queues};
+use crate::schema::{feed, feed_head, webhook_endpoints, webhook_queues};
+
+define_sql_function! {
+    /// First of two values that is not NULL.
+    #[sql_name = "coalesce"]
+    fn first_of(value: Nullable<BigInt>, otherwise: BigInt) -> BigInt;
+}
 
 /// Stores the public facts of a commit at the positions that the relay will give them, after those of all earlier commits,
-/// and the snapshot at the last of these. A commit without a snapshot has no public facts.
+/// and the snapshot with the last of these. A commit without a snapshot has no public facts.
 pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
     let Some(snapshot) = &changes.snapshot else { return Ok(()) };
-    let facts: Vec<_> = changes.public_facts().collect();
-    if facts.is_empty() {
-        return Ok(());
-    }
-    let before = last_stored(db)?;
-    let last = before + i64::try_from(facts.len()).map_err(|_| Failure::StaleVersion)?;
-    diesel::insert_into(order_snapshots::table)
-        .values((
-            order_snapshots::position.eq(last),
-            order_snapshots::livemode.eq(snapshot.livemode),
-            order_snapshots::view.eq(snapshot.view.as_str()),
-            order_snapshots::personal.eq(snapshot.personal.as_deref()),
-        ))
-        .execute(db)?;
-    for (position, (index, kind)) in (before + 1..).zip(facts) {
+    let mut facts: Vec<_> = changes.public_facts().collect();
+    facts.reverse();
+    while let Some((index, kind)) = facts.pop() {
+        let snapshot = facts.is_empty().then_some(snapshot);
+        let snapshot_after = i64::try_from(facts.len()).map_err(|_| Failure::StaleVersion)?;
+        // If all rows were deleted, their positions had been given: the last one is that of the feed.
+        let last = first_of(
+            feed::table.select(max(feed::position)).single_value(),
+            feed_head::table.select(feed_head::position).single_value().assume_not_null(),
+        );
         diesel::insert_into(feed::table)
             .values((
-                feed::position.eq(position),
+                feed::position.eq(last + 1),
                 feed::order_id.eq(changes.order.id.0.as_bytes().as_slice()),
                 feed::version.eq(i64::from(changes.expected.next().0)),
                 feed::fact_position.eq(i64::from(index)),
                 feed::kind.eq(kind.name()),
                 feed::at.eq(changes.at.unix_micros()),
-                feed::snapshot.eq(last),
+                feed::snapshot_after.eq(snapshot_after),
+                feed::livemode.eq(snapshot.map(|it| it.livemode)),
+                feed::view.eq(snapshot.map(|it| it.view.as_str())),
+                feed::personal.eq(snapshot.and_then(|it| it.personal.as_deref())),
             ))
             .execute(db)?;
     }
     Ok(())
-}
-
-/// Position of the last stored fact, whether or not the relay has given it that position.
-fn last_stored(db: &mut SqliteConnection) -> Result<i64, Failure> {
-    let last: Option<i64> = feed::table.select(diesel::dsl::max(feed::position)).first(db)?;
-    // Without rows, every fact has had its position, and was deleted.
-    last.map_or_else(|| Ok(feed_head::table.select(feed_head::position).first(db)?), Ok)
 }
 
 #[async_trait]
@@ -177,7 +176,7 @@ pub(crate) fn events_sql(is_of_order: bool) -> String {
         "SELECT {EVENT_COLUMNS} FROM feed
          CROSS JOIN facts ON facts.order_id = feed.order_id AND facts.version = feed.version
              AND facts.position = feed.fact_position
-         CROSS JOIN order_snapshots ON order_snapshots.position = feed.snapshot
+         CROSS JOIN feed AS of_snapshot ON of_snapshot.position = feed.position + feed.snapshot_after
          WHERE {of_order} feed.position > ?1 AND feed.position <= min(?2, (SELECT position FROM feed_head))
              AND (?3 = '[]' OR feed.kind IN (SELECT value FROM json_each(?3)))
          ORDER BY feed.position LIMIT ?4"
@@ -225,8 +224,6 @@ fn delete(db: &mut SqliteConnection, before: Timestamp, limit: u16) -> Result<De
     }
     if last > deleted {
         diesel::delete(feed::table.filter(feed::position.le(last))).execute(db)?;
-        // A snapshot is at the position of its version's last fact.
-        diesel::delete(order_snapshots::table.filter(order_snapshots::position.le(last))).execute(db)?;
         diesel::update(feed_head::table).set(feed_head::deleted.eq(last)).execute(db)?;
     }
     Ok(done)

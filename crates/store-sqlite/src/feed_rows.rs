@@ -9,12 +9,12 @@ use paywright_domain::fact::FeedEventType;
 use crate::failure::Failure;
 use crate::rows::{Column, to_json};
 
-/// Columns of an event, of its fact and of its snapshot, as [`EventColumns`] reads them.
+/// Columns of an event, of its fact, and of its snapshot in the row `of_snapshot`, as [`EventColumns`] reads them.
 pub(crate) const EVENT_COLUMNS: &str = "
     feed.position AS event_position, feed.order_id AS event_order, feed.version AS event_version,
     feed.fact_position AS event_index, feed.kind AS event_kind, facts.payload AS fact, facts.at AS fact_at,
-    facts.cause AS fact_cause, order_snapshots.livemode AS livemode, order_snapshots.view AS view,
-    order_snapshots.personal AS personal";
+    facts.cause AS fact_cause, of_snapshot.livemode AS livemode, of_snapshot.view AS view,
+    of_snapshot.personal AS personal";
 
 /// Event, or nothing where an outer join finds none.
 #[derive(QueryableByName)]
@@ -48,7 +48,7 @@ impl EventColumns {
         let Some(at) = self.event_position else { return Ok(None) };
         let column = |name| Column("feed", name);
         let found = |name, value: Option<i64>| column(name).found(value);
-        let (fact, snapshot) = (|name| Column("facts", name), |name| Column("order_snapshots", name));
+        let fact = |name| Column("facts", name);
         let payload = fact("payload").found(self.fact)?;
         let kind = column("kind").found(self.event_kind)?;
         Ok(Some(FeedEvent {
@@ -63,9 +63,9 @@ impl EventColumns {
                 cause: self.fact_cause.map(|it| fact("cause").json(&it)).transpose()?,
             },
             snapshot: OrderSnapshot {
-                view: snapshot("view").found(self.view)?,
+                view: column("view").found(self.view)?,
                 personal: self.personal,
-                livemode: snapshot("livemode").found(self.livemode)?,
+                livemode: column("livemode").found(self.livemode)?,
             },
         }))
     }

@@ -258,15 +258,6 @@ table! {
 }
 
 table! {
-    order_snapshots (position) {
-        position -> BigInt,
-        livemode -> Bool,
-        view -> Text,
-        personal -> Nullable<Text>,
-    }
-}
-
-table! {
     feed (position) {
         position -> BigInt,
         order_id -> Binary,
@@ -274,7 +265,10 @@ table! {
         fact_position -> BigInt,
         kind -> Text,
         at -> BigInt,
-        snapshot -> BigInt,
+        snapshot_after -> BigInt,
+        livemode -> Nullable<Bool>,
+        view -> Nullable<Text>,
+        personal -> Nullable<Text>,
     }
 }
 

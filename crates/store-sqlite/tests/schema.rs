@@ -13,10 +13,13 @@ use tempfile::TempDir;
 
 /// Columns that PostgreSQL alone has: shares of work by the order's id, and facts and snapshots by version, because
 /// commits on several connections do not know their positions in the feed.
-const POSTGRES_ONLY: [&str; 8] = [
+const POSTGRES_ONLY: [&str; 11] = [
     "facts.partition",
+    "order_snapshots.livemode",
     "order_snapshots.order_id",
+    "order_snapshots.personal",
     "order_snapshots.version",
+    "order_snapshots.view",
     "tasks.partition",
     "unpositioned_facts.kind",
     "unpositioned_facts.order_id",
@@ -24,8 +27,8 @@ const POSTGRES_ONLY: [&str; 8] = [
     "unpositioned_facts.version",
 ];
 
-/// Columns that SQLite alone has: a commit knows its positions, so a snapshot is stored at one.
-const SQLITE_ONLY: [&str; 2] = ["feed.snapshot", "order_snapshots.position"];
+/// Columns that SQLite alone has: a commit knows its positions, so its snapshot is in the row of its last public fact.
+const SQLITE_ONLY: [&str; 4] = ["feed.livemode", "feed.personal", "feed.snapshot_after", "feed.view"];
 
 #[derive(QueryableByName)]
 struct Column {

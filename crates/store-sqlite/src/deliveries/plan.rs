@@ -22,7 +22,7 @@ fn backlog() -> SqliteConnection {
              SELECT unhex(format('%032x', i)), 1, 'https://shop.example/', '', '[]', 1, NULL, 'k', 1, NULL, NULL, NULL,
                  NULL, 10000
              FROM numbers;
-         INSERT INTO feed SELECT i, unhex(format('%032x', i)), 1, 0, 'order.placed', 1, i FROM numbers;
+         INSERT INTO feed SELECT i, unhex(format('%032x', i)), 1, 0, 'order.placed', 1, 0, 0, '{}', NULL FROM numbers;
          INSERT INTO webhook_queues (endpoint_id, order_id, done, last, next_due_at)
              SELECT unhex(format('%032x', i)), unhex(format('%032x', i)), i - 1, i, i FROM numbers;",
     )
