@@ -1,8 +1,10 @@
 mod account;
 mod calls;
 mod delayed;
+mod interrupted;
 mod owner;
 mod ready;
+mod store_double;
 
 use std::sync::Arc;
 

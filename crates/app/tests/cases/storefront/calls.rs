@@ -1,17 +1,7 @@
 //! Number of calls to the store of each use case: a request loads a cart, its order and the terms of sale once, and
 //! again only where a comment of the use case says why.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-use paywright_app::{
-    Changes, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, Orders, RecordedFact, StoreError, StorePorts,
-    Version, Versioned,
-};
-use paywright_domain::id::ProviderCustomerId;
-use paywright_domain::storefront::{Cart, CartId, CouponCode, PaymentMethodChoice};
-use paywright_domain::{OrderId, Timestamp};
+use paywright_domain::storefront::{CouponCode, PaymentMethodChoice};
 
 use super::*;
 
@@ -66,137 +56,6 @@ const OF_A_CUSTOMER: [(&str, &str); 16] = [
     ("confirm intent of an order alone", "cart 1, commit 1, order 2"),
 ];
 
-/// Store that counts its calls by the name of the port's method.
-struct Counting {
-    store: Arc<Kind>,
-    calls: Mutex<BTreeMap<&'static str, u32>>,
-}
-
-impl Counting {
-    fn count(&self, call: &'static str) -> &Kind {
-        *self.calls.lock().unwrap().entry(call).or_default() += 1;
-        &self.store
-    }
-
-    /// Runs a use case, which succeeds, and lists its calls.
-    async fn during<T>(&self, use_case: impl Future<Output = Result<T, StorefrontError>>) -> String {
-        self.calls.lock().unwrap().clear();
-        Box::pin(use_case).await.map(drop).unwrap();
-        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        calls.iter().map(|(call, count)| format!("{call} {count}")).collect::<Vec<_>>().join(", ")
-    }
-}
-
-#[async_trait]
-impl Orders for Counting {
-    async fn order(&self, which: &OrderRef) -> Result<Option<Versioned<Order>>, StoreError> {
-        self.count("order").order(which).await
-    }
-    async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
-        self.count("orders").orders(query).await
-    }
-    async fn completed_orders(&self, query: &CompletedOrdersQuery) -> Result<Vec<Order>, StoreError> {
-        self.count("completed_orders").completed_orders(query).await
-    }
-    async fn count_completed_orders(&self, customer: &CustomerId) -> Result<u64, StoreError> {
-        self.count("count_completed_orders").count_completed_orders(customer).await
-    }
-    async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
-        self.count("facts").facts(order).await
-    }
-    async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
-        self.count("idempotency_record").idempotency_record(key).await
-    }
-    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        self.count("commit").commit(changes).await
-    }
-}
-
-#[async_trait]
-impl Carts for Counting {
-    async fn cart(&self, which: CartRef) -> Result<Option<Versioned<Cart>>, StoreError> {
-        self.count("cart").cart(which).await
-    }
-    async fn open_cart(
-        &self,
-        customer: &CustomerId,
-        currency: Currency,
-    ) -> Result<Option<Versioned<Cart>>, StoreError> {
-        self.count("open_cart").open_cart(customer, currency).await
-    }
-    async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
-        self.count("commit_cart").commit_cart(expected, cart).await
-    }
-    async fn left_carts(
-        &self,
-        after: Option<CartId>,
-        before: Timestamp,
-        limit: u16,
-    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        self.count("left_carts").left_carts(after, before, limit).await
-    }
-    async fn empty_guest_carts(
-        &self,
-        after: Option<CartId>,
-        before: Timestamp,
-        limit: u16,
-    ) -> Result<Vec<Versioned<Cart>>, StoreError> {
-        self.count("empty_guest_carts").empty_guest_carts(after, before, limit).await
-    }
-    async fn remove_cart(&self, expected: Version, id: CartId) -> Result<(), StoreError> {
-        self.count("remove_cart").remove_cart(expected, id).await
-    }
-    async fn provider_customer(
-        &self,
-        customer: &CustomerId,
-        livemode: bool,
-    ) -> Result<Option<ProviderCustomerId>, StoreError> {
-        self.count("provider_customer").provider_customer(customer, livemode).await
-    }
-    async fn keep_provider_customer(
-        &self,
-        customer: &CustomerId,
-        livemode: bool,
-        id: &ProviderCustomerId,
-    ) -> Result<ProviderCustomerId, StoreError> {
-        self.count("keep_provider_customer").keep_provider_customer(customer, livemode, id).await
-    }
-}
-
-#[async_trait]
-impl PriceList for Counting {
-    async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
-        self.count("variants").variants(ids).await
-    }
-    async fn variants_after(&self, after: Option<&VariantId>, limit: u16) -> Result<Vec<Variant>, StoreError> {
-        self.count("variants_after").variants_after(after, limit).await
-    }
-    async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
-        self.count("put_variants").put_variants(variants).await
-    }
-    async fn remove_variant(&self, id: &VariantId) -> Result<bool, StoreError> {
-        self.count("remove_variant").remove_variant(id).await
-    }
-    async fn terms(&self) -> Result<Terms, StoreError> {
-        self.count("terms").terms().await
-    }
-    async fn put_terms(&self, terms: &Terms) -> Result<(), StoreError> {
-        self.count("put_terms").put_terms(terms).await
-    }
-}
-
-impl Front {
-    /// Storefront of a second process on the store of this one, whose calls are counted.
-    fn counted(&self) -> (Self, Arc<Counting>) {
-        let store = Arc::new(Counting { store: Arc::clone(&self.store), calls: Mutex::default() });
-        let ports = StorePorts { orders: Arc::<Counting>::clone(&store), ..self.shop.store.clone() };
-        let (shop, wallet) = (self.shop.another_over(ports), self.cards.clone());
-        let (carts, prices) = (Arc::<Counting>::clone(&store), Arc::<Counting>::clone(&store));
-        let storefront = Storefront::new(shop.app.clone(), carts, prices, Arc::new(wallet.clone()), Currency::Usd);
-        (Self { shop, store: Arc::clone(&self.store), storefront, cards: wallet }, store)
-    }
-}
-
 fn card(id: &str) -> PaymentMethodId {
     PaymentMethodId::new(id).unwrap()
 }
@@ -208,7 +67,7 @@ fn params(method: &str) -> PaymentIntentParams {
 #[tokio::test]
 async fn each_use_case_of_a_guest_makes_a_known_number_of_calls() {
     let open = Front::open().await;
-    let (front, store) = open.counted();
+    let (front, store) = open.observed();
     let storefront = &front.storefront;
     let mut calls = Vec::new();
     let mut note = |what: &'static str, made: String| calls.push((what, made));
@@ -260,7 +119,7 @@ async fn each_use_case_of_a_guest_makes_a_known_number_of_calls() {
 #[tokio::test]
 async fn each_use_case_of_a_customer_makes_a_known_number_of_calls() {
     let open = Front::open().await;
-    let (front, store) = open.counted();
+    let (front, store) = open.observed();
     let storefront = &front.storefront;
     let mut calls = Vec::new();
     let mut note = |what: &'static str, made: String| calls.push((what, made));
