@@ -49,6 +49,7 @@ macro_rules! endpoint_contract {
             what_waits_for_an_endpoint_is_made_due
             an_event_is_sent_again_before_the_rest
             a_resend_that_fails_delays_no_other_event
+            the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend
             resends_are_sent_in_the_order_of_their_requests
             an_event_that_waits_is_not_sent_again
             resends_stay_in_a_queue_that_is_set_back

@@ -5,7 +5,7 @@ use paywright_app::{EndpointState, Position, RESENDS_MAX, ResendOutcome};
 
 use crate::contract::NOW;
 use crate::endpoint_contract::{change, disabled, endpoint_id};
-use crate::feed_contract::{FeedStore, FeedSubject};
+use crate::feed_contract::{FeedStore, FeedSubject, lease};
 use crate::queue_contract::{drain, fail, fill, lease_all, lease_only, next, one_more_event, one_order, pass, passed};
 use crate::{at, order_id};
 
@@ -67,6 +67,21 @@ pub async fn a_resend_that_fails_delays_no_other_event(subject: &impl FeedSubjec
     store.release_queues(&[passed(&fourth, NOW + 1000)]).await.unwrap();
     assert_eq!(lease_all(store, NOW + 1999).await, [], "the queue has a resend left");
     assert_eq!(next(&lease_only(store, NOW + 2000).await), (1, 2, true));
+}
+
+/// It became due during the resend: a walk through the due queues may be at a later place already.
+pub async fn the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 0).await;
+    fill(store).await;
+    drain(store, NOW).await;
+    accept(store, 1, NOW).await;
+    let resent = lease_only(store, NOW).await;
+    one_more_event(store, 1).await;
+    store.fill_queues(at(NOW + 1), 10).await.unwrap();
+    store.release_queues(&[passed(&resent, NOW + 8)]).await.unwrap();
+    let due = store.due_queues(&lease(1, NOW + 8, NOW + 68), None, None).await.unwrap();
+    assert_eq!(due.iter().map(|it| (it.order, it.due_at)).collect::<Vec<_>>(), [(order_id(1), at(NOW + 1))]);
 }
 
 /// A request while the event waits to be sent again changes nothing, and one that has passed leaves the next one no

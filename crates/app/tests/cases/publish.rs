@@ -380,6 +380,28 @@ async fn a_resend_keeps_no_waiting_event_alive() {
     assert_eq!(it.sent().iter().filter(|it| *it == "order.placed").count(), 10);
 }
 
+/// The walk through the due queues has passed the time since when the rest is due.
+#[tokio::test]
+async fn the_rest_of_a_queue_is_sent_at_once_after_a_resend() {
+    let it = Published::open().await;
+    let endpoint = it.endpoint(&[]).await;
+    let order = it.shop.placed().await;
+    it.deliver().await;
+    it.publisher.resend_event(endpoint.endpoint.value.id, Position(1)).await.unwrap();
+    let (_, mut resending) = it.publisher.lease_deliveries(16).await.unwrap();
+    it.shop.app.edit_order(&OrderRef::Id(order.id), &Access::All, edit_of_lines(700)).await.unwrap();
+    it.relay().await;
+    it.shop.clock.advance_seconds(1);
+    it.shop.placed().await;
+    it.relay().await;
+    it.shop.clock.advance_seconds(6);
+    it.deliver().await;
+    assert_eq!(it.sent(), ["order.placed", "order.placed"], "the edited order waits for its resend");
+    it.publisher.deliver(resending.remove(0), |_| ()).await.unwrap();
+    it.deliver().await;
+    assert_eq!(it.sent()[2..], ["order.placed", "order.edited"]);
+}
+
 /// The waiting events go on, and so does the next request.
 #[tokio::test]
 async fn a_resend_is_given_up_after_its_last_attempt() {
