@@ -203,6 +203,7 @@ statement!(ReleaseQueues => (), include_str!("sql/release_queues.sql"), self {
 pub(crate) struct ResendRow {
     is_accepted: bool,
     still_waits: bool,
+    is_deleted: bool,
     next_attempt_at: Option<PgTimestamp>,
 }
 
@@ -210,6 +211,7 @@ impl ResendRow {
     pub(crate) fn restore(self) -> Result<ResendOutcome, Failure> {
         let column = Column("webhook_queues", "next_due_at");
         Ok(match self {
+            Self { is_deleted: true, .. } => ResendOutcome::Deleted,
             Self { is_accepted: true, .. } => ResendOutcome::Accepted,
             Self { still_waits: true, next_attempt_at, .. } => {
                 let next_attempt_at = next_attempt_at.map(|it| column.time(it)).transpose()?;
@@ -236,7 +238,7 @@ impl Resend {
     }
 }
 
-statement!(Resend => (Bool, Bool, Nullable<Timestamptz>), include_str!("sql/resend.sql"), self {
+statement!(Resend => (Bool, Bool, Bool, Nullable<Timestamptz>), include_str!("sql/resend.sql"), self {
     endpoint: SqlUuid = self.endpoint,
     order: SqlUuid = self.order,
     position: BigInt = self.position,

@@ -21,8 +21,16 @@ use crate::rows::{pg_position, pg_time};
 use crate::statement::statement;
 use crate::{PostgresStore, readable};
 
+/// Beginning of a statement after which an endpoint waits for earlier events. A deletion of events that goes on at the
+/// same time begins again (`delete_feed_events.sql`).
+macro_rules! with_head {
+    () => {
+        "WITH head AS (UPDATE feed_head SET deleted = deleted WHERE only_one) "
+    };
+}
+
 /// Statement that stores a new endpoint.
-struct AddEndpoint<'a> {
+pub(crate) struct AddEndpoint<'a> {
     columns: EndpointColumns<'a>,
     id: Uuid,
     created_at: PgTimestamp,
@@ -32,6 +40,7 @@ struct AddEndpoint<'a> {
 statement!(
     AddEndpoint<'_> => (),
     concat!(
+        with_head!(),
         "INSERT INTO webhook_endpoints (url, description, kinds, secret_generation, previous_secret_until, ",
         "secret_key_id, disabled_reason, disabled_at, failing_since, failing_told, id, version, created_at, ",
         "position) VALUES (:url, :description, :kinds, :secret_generation, :previous_secret_until, ",
@@ -159,14 +168,17 @@ statement!(
 );
 
 /// Statement that sets the position of an endpoint back.
-struct SetBack {
+pub(crate) struct SetBack {
     position: i64,
     id: Uuid,
 }
 
 statement!(
     SetBack => (),
-    "UPDATE webhook_endpoints SET position = least(position, :position) WHERE id = :endpoint",
+    concat!(
+        with_head!(),
+        "UPDATE webhook_endpoints SET position = least(position, :position) WHERE id = :endpoint",
+    ),
     self {
         position: BigInt = self.position,
         endpoint: SqlUuid = self.id,

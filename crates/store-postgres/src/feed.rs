@@ -220,12 +220,16 @@ impl EventRow {
 }
 
 /// Statement that deletes the first events (`delete_feed_events.sql`).
+#[derive(Clone, Copy)]
 pub(crate) struct DeleteFeedEvents {
     before: PgTimestamp,
     limit: i64,
 }
 
-statement!(DeleteFeedEvents => (BigInt, Bool), include_str!("sql/delete_feed_events.sql"), self {
+/// Largest number of times that a deletion of events begins, because the head of the feed was changed meanwhile.
+const DELETIONS_MAX: u32 = 20;
+
+statement!(DeleteFeedEvents => (BigInt, Bool, Bool), include_str!("sql/delete_feed_events.sql"), self {
     before: Timestamptz = self.before,
     limit: BigInt = self.limit,
 });
@@ -281,8 +285,13 @@ impl Feed for PostgresStore {
 
     async fn delete_feed_events(&self, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, StoreError> {
         let delete = DeleteFeedEvents { before: pg_time(before), limit: i64::from(limit) };
-        let rows: Vec<(i64, bool)> = self.written(delete).await.map_err(Failure::of_write)?;
-        let (count, is_held) = rows.into_iter().next().unwrap_or_default();
-        Ok(DeletedFeedEvents { count: u16::try_from(count).unwrap_or(limit), is_held })
+        for _ in 0..DELETIONS_MAX {
+            let rows: Vec<(i64, bool, bool)> = self.written(delete).await.map_err(Failure::of_write)?;
+            let (count, is_held, is_latest) = rows.into_iter().next().unwrap_or_default();
+            if is_latest {
+                return Ok(DeletedFeedEvents { count: u16::try_from(count).unwrap_or(limit), is_held });
+            }
+        }
+        Err(StoreError::Conflict)
     }
 }

@@ -8,6 +8,8 @@ mod abandoned;
 mod address;
 mod ask;
 mod connect;
+#[cfg(test)]
+mod deletions;
 mod delivery;
 mod endpoint_rows;
 mod endpoints;

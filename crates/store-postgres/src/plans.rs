@@ -36,7 +36,7 @@ const BACKLOG: &str = "
 /// read in the order of their index.
 const WALKED: [&str; 2] = ["webhook_endpoints", "unpositioned_facts"];
 
-async fn prepare<S: PreparedStatement>(db: &Client, name: &str) {
+pub(crate) async fn prepare<S: PreparedStatement>(db: &Client, name: &str) {
     db.batch_execute(&format!("PREPARE {name} AS {}", S::text().whole())).await.unwrap();
 }
 

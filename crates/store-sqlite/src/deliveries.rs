@@ -476,6 +476,9 @@ fn resend(
         .first(db)
         .optional()?;
     let (reached, disabled_at) = found.ok_or(Failure::StaleVersion)?;
+    if position <= feed::range(db)?.deleted {
+        return Ok(ResendOutcome::Deleted);
+    }
     let queue = webhook_queues::table.find(key);
     let stored: Option<QueueRow> = queue.select(QueueRow::as_select()).first(db).optional()?;
     let mut waiting = stored.as_ref().map(|it| resends(&it.resends)).transpose()?.unwrap_or_default();

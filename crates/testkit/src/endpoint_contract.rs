@@ -52,6 +52,7 @@ macro_rules! endpoint_contract {
             the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend
             resends_are_sent_in_the_order_of_their_requests
             an_event_that_waits_is_not_sent_again
+            a_deleted_event_is_not_sent_again
             resends_stay_in_a_queue_that_is_set_back
             an_event_of_a_drained_queue_is_sent_again
             a_limited_number_of_events_is_sent_again

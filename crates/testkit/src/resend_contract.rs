@@ -129,6 +129,23 @@ pub async fn an_event_that_waits_is_not_sent_again(subject: &impl FeedSubject) {
     assert_eq!(drain(store, NOW).await, [4, 5]);
 }
 
+/// Neither with nor without a queue of its order.
+pub async fn a_deleted_event_is_not_sent_again(subject: &impl FeedSubject) {
+    let store = &*subject.feed_store();
+    one_order(store, 2).await;
+    fill(store).await;
+    pass(store, &lease_only(store, NOW).await).await;
+    assert_eq!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap().count, 1);
+    assert_eq!(resend(store, 1, NOW).await, ResendOutcome::Deleted);
+    assert_eq!(drain(store, NOW).await, [2, 3]);
+    assert_eq!(store.delete_feed_events(at(NOW + 1), 1).await.unwrap().count, 1);
+    assert_eq!(resend(store, 2, NOW).await, ResendOutcome::Deleted);
+    assert_eq!(lease_all(store, NOW).await, []);
+    accept(store, 3, NOW).await;
+    assert!(store.delete_feed_events(at(NOW + 1), 10).await.unwrap().is_held);
+    assert_eq!(drain(store, NOW).await, [3]);
+}
+
 /// Events are sent again in their order, and those that were requested before that.
 pub async fn resends_stay_in_a_queue_that_is_set_back(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();

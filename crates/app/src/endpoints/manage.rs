@@ -282,6 +282,8 @@ impl Publisher {
                 Ok(())
             }
             ResendOutcome::TooMany => Err(EndpointError::TooManyResends),
+            // It was deleted since it was read.
+            ResendOutcome::Deleted => Err(EndpointError::EventNotFound),
             ResendOutcome::StillWaits { next_attempt_at } => Err(EndpointError::EventStillWaits { next_attempt_at }),
         }
     }

@@ -91,7 +91,8 @@ pub trait Endpoints: Send + Sync {
     async fn release_queues(&self, releases: &[QueueRelease]) -> Result<(), StoreError>;
 
     /// Puts an event at the end of the resends of its order's queue, due at `now` unless another one is before it.
-    /// Nothing is changed if it is there already. [`StoreError::Conflict`] if there is no such endpoint.
+    /// Nothing is changed if it is there already. [`StoreError::Conflict`] if there is no such endpoint. From then on
+    /// the event is not deleted until it has been sent.
     async fn resend(
         &self,
         endpoint: EndpointId,
@@ -120,6 +121,8 @@ pub enum ResendOutcome {
     Accepted,
     /// [`RESENDS_MAX`] events of the order wait to be sent again.
     TooMany,
+    /// The event was deleted because of its age. Nothing was changed.
+    Deleted,
     /// The event is after the endpoint's position, or after what the queue has delivered while it has more: sent now, it
     /// could come before earlier events of its order. Nothing was changed.
     StillWaits {

@@ -194,9 +194,13 @@ impl EndpointTables {
         &mut self,
         key: (EndpointId, OrderId),
         position: Position,
+        deleted: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
         let stored = self.endpoints.get(&key.0).ok_or(StoreError::Conflict)?;
+        if position <= deleted {
+            return Ok(ResendOutcome::Deleted);
+        }
         let row = self.queues.get(&key).cloned();
         let mut row = row.unwrap_or_else(|| QueueRow::new(stored.position));
         if row.resends.contains(&position) {
@@ -430,7 +434,7 @@ impl Endpoints for MemoryStore {
         position: Position,
         now: Timestamp,
     ) -> Result<ResendOutcome, StoreError> {
-        self.write(move |it| it.endpoints.resend((endpoint, order), position, now))
+        self.write(move |it| it.endpoints.resend((endpoint, order), position, it.feed.range.deleted, now))
     }
 
     async fn add_attempt(&self, attempt: &Attempt) -> Result<(), StoreError> {

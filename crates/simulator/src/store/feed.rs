@@ -19,7 +19,7 @@ pub(crate) struct FeedTables {
     unpositioned: Vec<UnpositionedFact>,
     pub(super) events: BTreeMap<Position, UnpositionedFact>,
     snapshots: BTreeMap<(OrderId, Version), OrderSnapshot>,
-    range: FeedRange,
+    pub(super) range: FeedRange,
     taken: u32,
     held: Option<Held>,
 }

@@ -1,8 +1,12 @@
--- Deletes the first events: returns their number, and whether an endpoint waits for the next one, which is old enough. A
--- snapshot goes with the last event of its version. `LIMIT 1`, `ARRAY` and `ctid` make PostgreSQL look each row up, also
--- when it plans for a table that is empty.
+-- Deletes the first events: returns their number, whether an endpoint waits for the next one, which is old enough, and
+-- whether the head was read in its latest version. A snapshot goes with the last event of its version. `LIMIT 1`, `ARRAY`
+-- and `ctid` make PostgreSQL look each row up, also when it plans for a table that is empty.
+--
+-- A transaction after which an endpoint waits for earlier events updates the head. If it commits after this statement
+-- began and before the lock, the endpoints and queues read here are out of date: the row of the head that is locked is
+-- then another one than the statement sees, and nothing is deleted.
 WITH head AS MATERIALIZED (
-    SELECT deleted FROM feed_head WHERE only_one FOR UPDATE
+    SELECT deleted, ctid AS row FROM feed_head WHERE only_one FOR UPDATE
 ), page AS MATERIALIZED (
     SELECT
         feed.position, feed.order_id, feed.version, feed.row, feed.at < :before::timestamptz AS is_old,
@@ -17,7 +21,7 @@ WITH head AS MATERIALIZED (
     FROM head CROSS JOIN LATERAL (
         SELECT feed.*, feed.ctid AS row
         FROM feed
-        WHERE feed.position > head.deleted
+        WHERE feed.position > head.deleted AND head.row = (SELECT ctid FROM feed_head WHERE only_one)
         ORDER BY feed.position
         LIMIT :limit::bigint + 1
     ) AS feed
@@ -62,5 +66,6 @@ WITH head AS MATERIALIZED (
 )
 SELECT
     (SELECT count(*) FROM old),
-    EXISTS (SELECT FROM page, stop WHERE page.position = stop.position AND is_old AND is_held)
+    EXISTS (SELECT FROM page, stop WHERE page.position = stop.position AND is_old AND is_held),
+    head.row = (SELECT ctid FROM feed_head WHERE only_one)
 FROM head

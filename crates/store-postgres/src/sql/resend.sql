@@ -1,13 +1,16 @@
 -- Puts an event at the end of the resends of its queue: returns one row, or none without an endpoint. The row has whether
--- the event is there now, whether it or an earlier one is still to be delivered instead, and the queue's next attempt in
--- that case. A new queue has no positions of its own.
-WITH endpoint AS MATERIALIZED (
+-- the event is there now, whether it or an earlier one is still to be delivered instead, whether it was deleted, and the
+-- queue's next attempt. A new queue has no positions of its own. The update of the head makes a deletion of events that
+-- goes on at the same time begin again (`delete_feed_events.sql`).
+WITH head AS MATERIALIZED (
+    UPDATE feed_head SET deleted = deleted WHERE only_one RETURNING deleted
+), endpoint AS MATERIALIZED (
     SELECT id, position, disabled_at IS NULL AS is_enabled FROM webhook_endpoints WHERE id = :endpoint::uuid
 ), queue AS (
     INSERT INTO webhook_queues AS queue (endpoint_id, order_id, done, last, resends, resend_due_at)
     SELECT id, :order::uuid, position, position, ARRAY[:position::bigint], :now::timestamptz
-    FROM endpoint
-    WHERE position >= :position
+    FROM endpoint, head
+    WHERE position >= :position AND deleted < :position
     ON CONFLICT (endpoint_id, order_id) DO UPDATE
     SET (resends, resend_due_at) = (
         SELECT
@@ -20,13 +23,13 @@ WITH endpoint AS MATERIALIZED (
     )
     RETURNING :position = ANY (resends) AS is_accepted, done < :position AND done < last AS still_waits, next_due_at
 )
-SELECT is_accepted, still_waits, CASE WHEN is_enabled AND still_waits THEN next_due_at END FROM queue, endpoint
+SELECT is_accepted, still_waits, false, CASE WHEN is_enabled AND still_waits THEN next_due_at END FROM queue, endpoint
 UNION ALL
 SELECT
-    false, true,
+    false, deleted < :position, deleted >= :position,
     CASE WHEN is_enabled THEN (
         SELECT queue.next_due_at FROM webhook_queues AS queue WHERE queue.endpoint_id = endpoint.id
             AND queue.order_id = :order
     ) END
-FROM endpoint
-WHERE position < :position
+FROM endpoint, head
+WHERE position < :position OR deleted >= :position
