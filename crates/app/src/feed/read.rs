@@ -16,6 +16,9 @@ const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Bytes that an event's JSON has at most beside those of its order, as a rule.
 const EVENT_BYTES: usize = 1024;
 
+/// Largest number of times that a page is read because its events are deleted meanwhile.
+const READS_MAX: u32 = 5;
+
 /// Largest number of events that are read at once: of large ones, not many more than fit into a page.
 const READ_AT_ONCE: u16 = 20;
 
@@ -71,8 +74,20 @@ impl Publisher {
     /// Largest number of events of one page.
     pub const FEED_PAGE_MAX: u16 = 100;
 
-    /// Reads a page of the feed. It ends early where its JSON would exceed 4 MiB.
+    /// Reads a page of the feed. It ends early where its JSON would exceed 4 MiB. A page whose events are all deleted
+    /// meanwhile is read again, a limited number of times.
     pub async fn feed_page(&self, request: FeedPageRequest) -> Result<FeedPage, FeedPageError> {
+        for _ in 1..READS_MAX {
+            let (page, is_deleted) = self.read_page(request.clone()).await?;
+            if !(page.events.is_empty() && is_deleted && page.has_more) {
+                return Ok(page);
+            }
+        }
+        Ok(self.read_page(request).await?.0)
+    }
+
+    /// Reads a page, and returns whether events of it were deleted meanwhile.
+    async fn read_page(&self, request: FeedPageRequest) -> Result<(FeedPage, bool), FeedPageError> {
         let FeedPageRequest { after, limit, types, order } = request;
         let is_from_oldest = after.is_none_or(|it| it == Position::START);
         let range = self.feed.feed_range().await?;
@@ -92,7 +107,7 @@ impl Publisher {
             events.retain(|it| it.position > deleted);
         }
         let next = next.max(deleted);
-        Ok(FeedPage { events, next, has_more: next < range.last })
+        Ok((FeedPage { events, next, has_more: next < range.last }, deleted > after))
     }
 
     /// Reads the events of a page in parts, and returns whether it is full. The query's limit is that of the page.

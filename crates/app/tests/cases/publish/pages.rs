@@ -55,10 +55,21 @@ async fn a_page_of_small_events_has_as_many_as_requested() {
     }
 }
 
-/// Feed in which the first two events are deleted after a page's range was read, and before its events are.
+/// Feed in which the first two events are deleted once, while a page is read.
 struct Deleting {
     store: Arc<Kind>,
-    deleted: Mutex<bool>,
+    /// Whether they are deleted before the events of the page are read, not after.
+    is_before: bool,
+    is_deleted: Mutex<bool>,
+}
+
+impl Deleting {
+    async fn delete(&self) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut *self.is_deleted.lock().unwrap(), true) {
+            self.store.delete_feed_events(at(2), 2).await?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -84,10 +95,12 @@ impl Feed for Deleting {
     }
 
     async fn feed_events(&self, query: &FeedQuery) -> Result<Vec<FeedEvent>, StoreError> {
-        if !std::mem::replace(&mut *self.deleted.lock().unwrap(), true) {
-            self.store.delete_feed_events(at(2), 2).await?;
+        if self.is_before {
+            self.delete().await?;
         }
-        self.store.feed_events(query).await
+        let events = self.store.feed_events(query).await;
+        self.delete().await?;
+        events
     }
 
     async fn delete_feed_events(&self, before: Timestamp, limit: u16) -> Result<DeletedFeedEvents, StoreError> {
@@ -103,7 +116,7 @@ async fn events_that_are_deleted_while_a_page_is_read_are_not_left_out_silently(
             it.store.commit(placed(n, 10)).await.unwrap();
         }
         it.relay().await;
-        let feed = Deleting { store: Arc::clone(&it.store), deleted: Mutex::default() };
+        let feed = Deleting { store: Arc::clone(&it.store), is_before: true, is_deleted: Mutex::default() };
         let publisher = publisher_of(Arc::new(feed), &it.store, &it.sender, &it.shop.clock);
         let page = publisher.feed_page(request(after)).await;
         match (page, expected) {
@@ -114,4 +127,18 @@ async fn events_that_are_deleted_while_a_page_is_read_are_not_left_out_silently(
             (page, _) => panic!("after {after:?}: {page:?}"),
         }
     }
+}
+
+/// A reader that took an empty page for the end of the feed would stop.
+#[tokio::test]
+async fn a_page_whose_events_are_deleted_while_it_is_read_is_read_again() {
+    let it = Published::open().await;
+    for n in 1..=4 {
+        it.store.commit(placed(n, 10)).await.unwrap();
+    }
+    it.relay().await;
+    let feed = Deleting { store: Arc::clone(&it.store), is_before: false, is_deleted: Mutex::default() };
+    let publisher = publisher_of(Arc::new(feed), &it.store, &it.sender, &it.shop.clock);
+    let page = publisher.feed_page(FeedPageRequest { limit: 2, ..request(None) }).await.unwrap();
+    assert_eq!((positions(&page.events), page.next, page.has_more), (vec![3, 4], Position(4), false));
 }
