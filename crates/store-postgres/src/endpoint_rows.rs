@@ -116,7 +116,7 @@ impl EndpointRow {
         let types = self.kinds.iter().map(|it| column("kinds").found(FeedEventType::named(it)));
         let value = Endpoint {
             id: EndpointId(self.id),
-            url: column("url").read(EndpointUrl::parse(&self.url))?,
+            url: column("url").read(EndpointUrl::restore(&self.url))?,
             description: self.description,
             types: types.collect::<Result<_, _>>()?,
             secret: SecretGeneration {

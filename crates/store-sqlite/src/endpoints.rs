@@ -84,7 +84,7 @@ impl EndpointRow {
         };
         let value = Endpoint {
             id: EndpointId(column("id").uuid(&self.id)?),
-            url: column("url").read(EndpointUrl::parse(&self.url))?,
+            url: column("url").read(EndpointUrl::restore(&self.url))?,
             description: self.description,
             types: types.collect::<Result<_, _>>()?,
             secret,

@@ -3,7 +3,7 @@ use std::fmt;
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::{Timestamp, variant_names};
 use thiserror::Error;
-use url::Url;
+use url::{Host, Url};
 use uuid::Uuid;
 
 /// Id of an endpoint: a UUID of version 7.
@@ -24,8 +24,30 @@ impl EndpointUrl {
     /// Largest length of a URL, in bytes, with its characters percent-encoded.
     pub const BYTES_MAX: usize = 2048;
 
-    /// Parses a URL of an endpoint: `https` or `http`, with a host and a path, without credentials and fragment.
+    /// Parses a URL of an endpoint: `https` or `http`, with a possible host and a path, without credentials, fragment
+    /// and control characters.
     pub fn parse(text: &str) -> Result<Self, EndpointUrlError> {
+        let url = Self::restore(text)?;
+        let from_host = text.split_once("://").map_or("", |(_, it)| it);
+        let authority = from_host.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        // URL parsers accept both, and take something else for the host or leave out an empty user name.
+        if authority.is_empty() {
+            return Err(EndpointUrlError::Malformed);
+        }
+        if authority.contains('@') {
+            return Err(EndpointUrlError::Credentials);
+        }
+        if text.chars().any(char::is_control) || has_encoded_control_character(url.0.path()) {
+            return Err(EndpointUrlError::ControlCharacter);
+        }
+        match url.0.host() {
+            Some(Host::Domain(name)) if !is_possible_name(name) => Err(EndpointUrlError::Host),
+            Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) | None => Ok(url),
+        }
+    }
+
+    /// Parses a stored URL. It may be of a version of the service that accepted more.
+    pub fn restore(text: &str) -> Result<Self, EndpointUrlError> {
         if text.len() > Self::BYTES_MAX {
             return Err(EndpointUrlError::TooLong);
         }
@@ -77,6 +99,23 @@ impl EndpointUrl {
     }
 }
 
+/// Largest length of a host name, in bytes (RFC 1035, section 2.3.4, in text form).
+const HOST_BYTES_MAX: usize = 253;
+/// Largest length of a label of a host name, in bytes (the same section).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Whether the name service can have a host name. A dot at its end is that of the root.
+fn is_possible_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= HOST_BYTES_MAX && name.split('.').all(|label| (1..=LABEL_BYTES_MAX).contains(&label.len()))
+}
+
+/// Whether a path has a percent-encoded ASCII control character, such as a line break.
+fn has_encoded_control_character(path: &str) -> bool {
+    let code = |it: &str| it.get(..2).and_then(|it| u8::from_str_radix(it, 16).ok());
+    path.split('%').skip(1).filter_map(code).any(|it| it.is_ascii_control())
+}
+
 /// Why a text is no URL of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum EndpointUrlError {
@@ -92,6 +131,12 @@ pub enum EndpointUrlError {
     /// The URL has a user name or a password.
     #[error("must have no user name and no password")]
     Credentials,
+    /// The URL, or its path once it is decoded, has a control character.
+    #[error("must have no control characters, such as line breaks, also percent-encoded")]
+    ControlCharacter,
+    /// No host can have this name.
+    #[error("must have a host name of at most {HOST_BYTES_MAX} bytes, with 1 to {LABEL_BYTES_MAX} between two dots")]
+    Host,
     /// The URL has a fragment.
     #[error("must have no fragment (the part after #)")]
     Fragment,
@@ -189,7 +234,10 @@ mod tests {
 
     #[test]
     fn a_url_has_a_host_and_a_path_and_no_secrets_of_its_own() {
-        use EndpointUrlError::{Credentials, Fragment, Malformed, NoPath, Scheme};
+        use EndpointUrlError::{ControlCharacter, Credentials, Fragment, Host, Malformed, NoPath, Scheme, TooLong};
+        let label = "a".repeat(63);
+        let [longest, longer] = [61, 62].map(|it| format!("https://{label}.{label}.{label}.{}/", "a".repeat(it)));
+        let long_label = format!("https://a{label}.example/");
         for (text, expected) in [
             ("https://books.example/", Ok("https://books.example/")),
             ("http://books.example:8080/hooks?shop=1", Ok("http://books.example:8080/hooks?shop=1")),
@@ -199,6 +247,28 @@ mod tests {
             ("https://ada@books.example/", Err(Credentials)),
             ("https://ada:hush@books.example/", Err(Credentials)),
             ("https://books.example/#a", Err(Fragment)),
+            ("https://@books.example/", Err(Credentials)),
+            ("https://:@books.example/", Err(Credentials)),
+            ("https://books.example/@?@", Ok("https://books.example/@?@")),
+            ("https://books.example/a%00", Err(ControlCharacter)),
+            ("https://books.example/a%0d%0Ab", Err(ControlCharacter)),
+            ("https://books.example/%7f", Err(ControlCharacter)),
+            ("https://books.example/a\nb", Err(ControlCharacter)),
+            ("https://books.example/%2500%20%zz%", Ok("https://books.example/%2500%20%zz%")),
+            ("https://books.example/?a=b%0Ac", Ok("https://books.example/?a=b%0Ac")),
+            ("https://books..example/", Err(Host)),
+            ("https://.books.example/", Err(Host)),
+            ("https://./", Err(Host)),
+            ("https://books.example./", Ok("https://books.example./")),
+            ("https://my_books.example/", Ok("https://my_books.example/")),
+            (&longest, Ok(&longest)),
+            (&longer, Err(Host)),
+            (&long_label, Err(Host)),
+            ("https:/books.example/a", Err(Malformed)),
+            ("https:///books.example/a", Err(Malformed)),
+            ("https://[2001:db8::1]/", Ok("https://[2001:db8::1]/")),
+            ("https://192.0.2.1:8443/a", Ok("https://192.0.2.1:8443/a")),
+            (&format!("https://books.example/{}", "a".repeat(2048)), Err(TooLong)),
             ("ftp://books.example/", Err(Scheme)),
             ("books.example/hooks", Err(Malformed)),
             ("", Err(Malformed)),
@@ -210,14 +280,23 @@ mod tests {
 
     /// A stored URL that could not be read again would make every endpoint unreadable.
     #[test]
-    fn a_parsed_url_can_be_parsed_again() {
+    fn a_stored_url_can_be_read_again() {
         for part in ["a", "\u{e9}", "\"", " ", "%", "\u{1f600}", "?", "\\"] {
             for count in [1, 100, 500, 700, 1000, 2000] {
                 let text = format!("https://books.example/{}", part.repeat(count));
                 if let Ok(url) = EndpointUrl::parse(&text) {
                     assert_eq!(EndpointUrl::parse(url.as_str()).as_ref(), Ok(&url), "{part} {count}");
+                    assert_eq!(EndpointUrl::restore(url.as_str()).as_ref(), Ok(&url), "{part} {count}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_stored_url_that_is_refused_today_can_be_read() {
+        for text in ["https://books..example/", "https://books.example/a%00"] {
+            assert!(EndpointUrl::parse(text).is_err(), "{text}");
+            assert_eq!(EndpointUrl::restore(text).map(|it| it.as_str().to_owned()).as_deref(), Ok(text));
         }
     }
 }

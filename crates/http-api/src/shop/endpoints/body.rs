@@ -99,6 +99,13 @@ pub(super) fn overlap_seconds(body: &Fields) -> Result<u32, Problem> {
     done(problems, Some(overlap.unwrap_or(OVERLAP_SECONDS_DEFAULT)))
 }
 
+/// Refuses every field, in the body of a call that has none.
+pub(super) fn no_fields(body: &Fields) -> Result<(), Problem> {
+    let mut problems = FieldProblems::default();
+    Reader::new(body, &[], &mut problems);
+    done(problems, Some(()))
+}
+
 /// Reads the position of the event to send again.
 pub(super) fn resend_position(body: &Fields) -> Result<Position, Problem> {
     required_position(body, "position")

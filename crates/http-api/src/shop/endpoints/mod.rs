@@ -18,8 +18,8 @@ use crate::receiving::read_body;
 use crate::requests::JSON_BYTES_MAX;
 use crate::shop::success;
 use body::{
-    AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, overlap_seconds, replay_after,
-    resend_position,
+    AttemptsQuery, EndpointsQuery, INVALID_ENDPOINT, endpoint_edit, new_endpoint, no_fields, overlap_seconds,
+    replay_after, resend_position,
 };
 use view::{
     AttemptView, AttemptsView, EndpointView, EndpointWithWaitingView, EndpointsView, NewSecretView, ResendView,
@@ -40,6 +40,10 @@ async fn named_endpoint(api: &Api, request: &HttpRequest, id: &str, scope: Scope
 
 async fn json_body(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
     parse_json(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
+}
+
+async fn json_body_if_any(request: &HttpRequest, payload: Payload) -> Result<Fields, Problem> {
+    parse_json_if_any(request, &read_body(request, payload, JSON_BYTES_MAX).await?, INVALID_ENDPOINT)
 }
 
 fn shown(api: &Api, endpoint: &StoredEndpoint, message: &'static str) -> HttpResponse {
@@ -99,30 +103,47 @@ pub(crate) async fn rotate_secret(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
-    let body = read_body(&request, payload, JSON_BYTES_MAX).await?;
-    let overlap = overlap_seconds(&parse_json_if_any(&request, &body, INVALID_ENDPOINT)?)?;
+    let overlap = overlap_seconds(&json_body_if_any(&request, payload).await?)?;
     let rotated = api.publisher.rotate_secret(id, overlap).await?;
     let view = NewSecretView::of(&rotated, api.app.now());
     Ok(success(StatusCode::OK, "Secret rotated successfully", view))
 }
 
 /// `POST /webhook_endpoints/{endpoint}/disable`: stops deliveries. The endpoint keeps its position.
-pub(crate) async fn disable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn disable(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    no_fields(&json_body_if_any(&request, payload).await?)?;
     let disabled = api.publisher.disable_endpoint(id).await?;
     Ok(shown(&api, &disabled, "Webhook endpoint disabled successfully"))
 }
 
 /// `POST /webhook_endpoints/{endpoint}/enable`: resumes deliveries after the endpoint's position, at once.
-pub(crate) async fn enable(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn enable(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    no_fields(&json_body_if_any(&request, payload).await?)?;
     let enabled = api.publisher.enable_endpoint(id).await?;
     Ok(shown(&api, &enabled, "Webhook endpoint enabled successfully"))
 }
 
 /// `POST /webhook_endpoints/{endpoint}/test`: sends a test event at once, and answers with the attempt.
-pub(crate) async fn test(api: Data<Api>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn test(
+    api: Data<Api>,
+    request: HttpRequest,
+    id: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
     let id = named_endpoint(&api, &request, &id, Scope::WebhooksWrite).await?;
+    no_fields(&json_body_if_any(&request, payload).await?)?;
     let attempt = api.publisher.send_test_event(id).await?;
     Ok(success(StatusCode::OK, "Test event sent", AttemptView::of(&attempt)))
 }
