@@ -78,7 +78,7 @@ pub use ports::api_keys::{ApiKey, ApiKeys, Scope, UnknownScope};
 pub use ports::cursors::{Cursor, CursorDue, Cursors};
 pub use ports::endpoints::{
     DueQueue, Endpoints, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoredEndpoint,
-    TroubledEndpoints, WAITING_ORDERS_MAX, WaitingOrders,
+    TroubledEndpoints, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
 pub use ports::feed::{
     DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, OrderSnapshot, Position,

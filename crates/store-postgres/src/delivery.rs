@@ -4,8 +4,8 @@ use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
 use paywright_app::{
-    DueQueue, EndpointId, Lease, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_ORDERS_MAX,
-    WaitingOrders,
+    DueQueue, EndpointId, Lease, LeasedQueue, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, WAITING_EVENTS_MAX,
+    WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::OrderId;
 use uuid::Uuid;
@@ -251,24 +251,30 @@ statement!(Resend => (Bool, Bool, Bool, Nullable<Timestamptz>), include_str!("sq
 pub(crate) struct Waiting {
     endpoint: Uuid,
     orders_max: i64,
+    events_max: i64,
 }
 
 impl Waiting {
     pub(crate) fn of(endpoint: EndpointId) -> Self {
-        Self { endpoint: endpoint.0, orders_max: i64::from(WAITING_ORDERS_MAX) }
+        let (orders_max, events_max) = (i64::from(WAITING_ORDERS_MAX), i64::from(WAITING_EVENTS_MAX));
+        Self { endpoint: endpoint.0, orders_max, events_max }
     }
 }
 
 statement!(
     Waiting => (BigInt, Nullable<Timestamptz>),
     concat!(
-        "SELECT (SELECT count(*) FROM (SELECT FROM webhook_queues WHERE endpoint_id = :endpoint::uuid LIMIT ",
-        ":orders_max::bigint) AS it), (SELECT due_at FROM webhook_queues WHERE endpoint_id = :endpoint AND ",
+        "SELECT (SELECT count(*) FROM ((SELECT order_id FROM webhook_queues WHERE endpoint_id = :endpoint::uuid LIMIT ",
+        ":orders_max::bigint) UNION SELECT event.order_id FROM webhook_endpoints AS endpoint CROSS JOIN LATERAL (SELECT ",
+        "feed.order_id, feed.kind FROM feed WHERE feed.position > endpoint.position ORDER BY feed.position LIMIT ",
+        ":events_max::bigint) AS event WHERE endpoint.id = :endpoint AND (endpoint.kinds = '{}' OR event.kind = ",
+        "ANY (endpoint.kinds)) LIMIT :orders_max) AS it), (SELECT due_at FROM webhook_queues WHERE endpoint_id = :endpoint AND ",
         "due_at > '-infinity' ORDER BY due_at LIMIT 1)",
     ),
     self {
         endpoint: SqlUuid = self.endpoint,
         orders_max: BigInt = self.orders_max,
+        events_max: BigInt = self.events_max,
     }
 );
 

@@ -104,7 +104,7 @@ async fn the_feed_and_queues_are_found_by_indexes() {
                 &format!("{ID}, 1, now(), '', '', '{{}}', 1, NULL, '', NULL, NULL, NULL, NULL"),
                 "webhook_endpoints_pkey",
             ),
-            ("waiting", &format!("{ID}, 10000"), "queues_of_an_endpoint"),
+            ("waiting", &format!("{ID}, 10000, 20000"), "queues_of_an_endpoint"),
             ("make_due", &format!("now(), {ID}, {ID}, 5000"), "webhook_queues_pkey"),
             ("delete_attempts", "now(), 100", "attempts_by_age"),
         ] {

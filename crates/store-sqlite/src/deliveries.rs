@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use paywright_app::{
     Attempt, AttemptQuery, DueQueue, Endpoint, EndpointId, Endpoints, Lease, LeasedQueue, Position, QueueNext,
     QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint, TroubledEndpoints, Versioned,
-    WAITING_ORDERS_MAX, WaitingOrders,
+    WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -415,15 +415,27 @@ struct WaitingRow {
     next_attempt_at: Option<i64>,
 }
 
-/// Reads the number of queues of an endpoint, up to a limit, and their first due time.
+/// Reads the number of orders in the queues of an endpoint and in the next positions after its own, up to a limit, and
+/// the first due time of its queues.
 const WAITING: &str = "
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM webhook_queues WHERE endpoint_id = ?1 LIMIT ?2)) AS count,
+    SELECT (SELECT count(*) FROM (
+            SELECT order_id FROM (SELECT order_id FROM webhook_queues WHERE endpoint_id = ?1 LIMIT ?2)
+            UNION
+            SELECT feed.order_id
+            FROM webhook_endpoints AS endpoint
+            CROSS JOIN feed ON feed.position > endpoint.position AND feed.position <= endpoint.position + ?3
+                AND feed.position <= (SELECT position FROM feed_head)
+            WHERE endpoint.id = ?1
+                AND (endpoint.kinds = '[]' OR feed.kind IN (SELECT value FROM json_each(endpoint.kinds)))
+            LIMIT ?2
+        )) AS count,
         (SELECT min(due_at) FROM webhook_queues WHERE endpoint_id = ?1) AS next_attempt_at";
 
 fn waiting(db: &mut SqliteConnection, id: EndpointId) -> Result<WaitingOrders, Failure> {
     let row: WaitingRow = diesel::sql_query(WAITING)
         .bind::<Binary, _>(id.0.as_bytes().as_slice())
         .bind::<BigInt, _>(i64::from(WAITING_ORDERS_MAX))
+        .bind::<BigInt, _>(i64::from(WAITING_EVENTS_MAX))
         .get_result(db)?;
     let column = |name| Column("webhook_queues", name);
     let next_attempt_at = row.next_attempt_at.map(|it| column("due_at").time(it)).transpose()?;

@@ -456,7 +456,7 @@ pub async fn a_change_of_an_enabled_endpoint_keeps_its_retries(subject: &impl Fe
     assert_eq!(next(&lease_only(store, NOW + 100).await), (1, 1, false));
 }
 
-/// Events that are not in queues yet are not among them.
+/// Events that are not in queues yet are among them, if the endpoint wants them.
 pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     one_order(store, 1).await;
@@ -467,7 +467,7 @@ pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl Fee
         let WaitingOrders { count, next_attempt_at } = store.waiting_orders(endpoint_id(n)).await.unwrap();
         (count, next_attempt_at)
     };
-    assert_eq!(waiting(1).await, (0, None));
+    assert_eq!(waiting(1).await, (2, None));
     fill(store).await;
     assert_eq!(waiting(1).await, (2, Some(at(NOW))));
     let leased = lease_all(store, NOW).await;
@@ -481,7 +481,16 @@ pub async fn the_orders_that_wait_for_an_endpoint_are_counted(subject: &impl Fee
     assert_eq!(waiting(1).await, (1, Some(at(NOW + 50))));
     change(store, 1, NOW, |it| it.state = disabled()).await;
     assert_eq!(waiting(1).await, (1, None));
-    assert_eq!(waiting(2).await.0, 2, "another endpoint has queues of its own");
+    one_more_event(store, 2).await;
+    edited(store, 3, 1).await;
+    append_all(store).await;
+    assert_eq!(waiting(1).await, (2, None), "an order counts once");
+    change(store, 1, NOW, |it| it.types = vec![FeedEventType::OrderPaid]).await;
+    assert_eq!(waiting(1).await, (1, None), "the types are those of the endpoint now");
+    fill(store).await;
+    assert_eq!(waiting(1).await, (1, None), "a disabled endpoint stays where it is");
+    store.delete_endpoint(endpoint_id(1)).await.unwrap();
+    assert_eq!(waiting(2).await.0, 3, "another endpoint has queues of its own");
     assert_eq!(waiting(3).await, (0, None));
 }
 

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use paywright_domain::Timestamp;
 
 use super::health::{NO_KEY, Report};
-use super::retry::Meaning;
+use super::retry::{GONE, Meaning};
 use super::share::{Pace, Reservation};
 use super::{Attempt, AttemptOutcome, Endpoint, EndpointId, EndpointState};
 use crate::{
@@ -307,7 +307,7 @@ fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
         AttemptOutcome::Retried => {
             tracing::warn!(
                 endpoint = %id, host, %webhook, event_type, position, order, attempt = number, answer,
-                "an event was not delivered, and will be sent again"
+                "an event was not delivered, and {}", fate(attempt)
             );
         }
         AttemptOutcome::Failed => {
@@ -316,6 +316,14 @@ fn log_attempt(endpoint: &Endpoint, attempt: &Attempt) {
                 "an event was given up after its last attempt; it can be sent again"
             );
         }
+    }
+}
+
+/// End of a sentence about an event that was not delivered, and not given up.
+fn fate(attempt: &Attempt) -> &'static str {
+    match attempt.status {
+        Some(GONE) => "waits until its endpoint, which wants no more webhooks and is disabled, is enabled",
+        Some(_) | None => "will be sent again",
     }
 }
 
@@ -336,5 +344,24 @@ impl Attempt {
         let kind = kind.to_owned();
         let duration_ms = result.duration_ms;
         Self { endpoint, at, event, kind, source, number, duration_ms, status, error, answer, outcome }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_log_says_what_an_event_that_was_not_delivered_waits_for() {
+        let attempt = |status| {
+            let answer = Ok(EndpointAnswer { status, retry_after_seconds: None, body: String::new() });
+            let result = SendResult { duration_ms: 1, answer };
+            let which = (EndpointId(Uuid::nil()), Timestamp::EPOCH, Uuid::nil());
+            Attempt::of(&result, AttemptOutcome::Retried, which, "order.paid", None, 1)
+        };
+        assert_eq!(fate(&attempt(500)), "will be sent again");
+        assert!(fate(&attempt(410)).contains("is disabled"));
     }
 }

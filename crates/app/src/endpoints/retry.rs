@@ -13,6 +13,9 @@ const RETRY_AFTER_SECONDS_MAX: u32 = 86_400;
 /// together.
 const SPREAD_PART: u32 = 10;
 
+/// Status of an endpoint that wants no more webhooks (RFC 9110, section 15.5.11).
+pub(super) const GONE: u16 = 410;
+
 /// Meaning of the result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -36,7 +39,7 @@ impl Meaning {
     pub(crate) fn of(result: &SendResult, tries: u32, spread: impl Fn(u32) -> u32) -> Self {
         let retry_after = match &result.answer {
             Ok(answer) if (200..300).contains(&answer.status) => return Self::Delivered,
-            Ok(answer) if answer.status == 410 => return Self::Gone,
+            Ok(answer) if answer.status == GONE => return Self::Gone,
             Ok(answer) => answer.retry_after_seconds.unwrap_or_default().min(RETRY_AFTER_SECONDS_MAX),
             Err(_) => 0,
         };

@@ -44,7 +44,8 @@ pub trait Endpoints: Send + Sync {
         limit: u16,
     ) -> Result<TroubledEndpoints, StoreError>;
 
-    /// Reads what waits in the queues of an endpoint.
+    /// Reads what waits for an endpoint: the orders of its queues, and those of the events after its position that it
+    /// wants, of the first [`WAITING_EVENTS_MAX`] of these positions.
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError>;
 
     /// Goes through at most `limit` queues of an endpoint, in the order of their order ids after `after`, and makes what
@@ -151,6 +152,10 @@ pub struct TroubledEndpoints {
 
 /// Largest number of waiting orders that are counted: a larger number is shown as this one.
 pub const WAITING_ORDERS_MAX: u32 = 10_000;
+
+/// Number of positions after that of an endpoint whose events are counted among those that wait. A disabled endpoint may
+/// have more.
+pub const WAITING_EVENTS_MAX: u32 = 20_000;
 
 /// Orders with events that wait for an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -589,13 +589,16 @@ async fn a_replay_sends_every_event_again_in_order() {
 async fn a_test_event_is_sent_once_and_is_not_in_the_feed() {
     let it = Published::open().await;
     let endpoint = it.endpoint(&[]).await;
-    it.sender.will([ScriptedSender::answer(503), ScriptedSender::answer(204)]);
+    it.sender.will([503, 410, 204].map(ScriptedSender::answer));
     let id = endpoint.endpoint.value.id;
     let refused = it.publisher.send_test_event(id).await.unwrap();
     assert_eq!((refused.outcome, refused.status), (AttemptOutcome::Failed, Some(503)));
+    let gone = it.publisher.send_test_event(id).await.unwrap();
+    assert_eq!((gone.outcome, gone.status), (AttemptOutcome::Failed, Some(410)));
+    assert_eq!(it.publisher.endpoint(id).await.unwrap(), endpoint, "a test event changes nothing of its endpoint");
     assert_eq!(it.publisher.send_test_event(id).await.unwrap().outcome, AttemptOutcome::Delivered);
     it.deliver().await;
-    assert_eq!(it.sent(), ["webhook.test", "webhook.test"]);
+    assert_eq!(it.sent(), ["webhook.test"; 3]);
     assert_eq!(it.feed().await.len(), 0);
 }
 

@@ -55,6 +55,9 @@ impl EventsQuery {
 
 /// Reads the name of a type of event.
 pub(crate) fn event_type(name: &str) -> Result<FeedEventType, Reason> {
+    if name.is_empty() {
+        return Err("has an empty item: name a type of event".into());
+    }
     Ok(FeedEventType::named(name).ok_or_else(|| format!("has an unknown type of event: {}", echo(name)))?)
 }
 

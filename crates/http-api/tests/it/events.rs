@@ -165,6 +165,10 @@ async fn a_wrong_query_names_the_parameter() {
     }
     let unknown = read(&service, "?types=order.payed").await.body["error"]["detail"].to_string();
     assert!(unknown.contains("order.payed") && FeedEventType::ALL.iter().all(|it| unknown.contains(it.name())));
+    for query in ["?types=", "?types=order.paid,", "?types=,order.paid"] {
+        let refused = read(&service, query).await;
+        assert!(refused.text.contains("has an empty item"), "{query}: {refused:?}");
+    }
     for (query, status, code) in
         [("?order=x", 400, "order_id_malformed"), ("?order=ORD-20250331-ZZZZZZ", 404, "order_not_found")]
     {

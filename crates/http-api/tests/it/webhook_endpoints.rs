@@ -111,6 +111,8 @@ async fn a_disabled_endpoint_gets_what_it_missed_once_it_is_enabled() {
     service.placed().await;
     deliver(&service).await;
     assert_eq!(sent(&service), [""; 0]);
+    let waiting = get(&service, &path).await.body["data"]["waiting"].clone();
+    assert_eq!(waiting, json!({ "orders": 1, "next_attempt_at": null }));
     let enabled = post(&service, &format!("{path}/enable"), Value::Null).await.body["data"].clone();
     assert_eq!((&enabled["status"], &enabled["disabled_at"]), (&json!("enabled"), &Value::Null));
     deliver(&service).await;

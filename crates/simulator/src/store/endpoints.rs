@@ -1,13 +1,13 @@
 //! Endpoints of the store in memory, with their queues and attempts.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use paywright_app::{
     Attempt, AttemptQuery, DisabledReason, DueQueue, Endpoint, EndpointId, EndpointState, Endpoints, Lease,
     LeasedQueue, Position, QueueNext, QueueRelease, RESENDS_MAX, ResendOutcome, StoreError, StoredEndpoint,
-    TroubledEndpoints, UnpositionedFact, Versioned, WAITING_ORDERS_MAX, WaitingOrders,
+    TroubledEndpoints, UnpositionedFact, Versioned, WAITING_EVENTS_MAX, WAITING_ORDERS_MAX, WaitingOrders,
 };
 use paywright_domain::{OrderId, Timestamp};
 
@@ -129,10 +129,16 @@ impl EndpointTables {
         TroubledEndpoints { first: first.into_iter().cloned().collect(), count }
     }
 
-    fn waiting(&self, id: EndpointId) -> WaitingOrders {
-        let rows = || self.queues.iter().filter(move |((endpoint, _), _)| *endpoint == id).map(|(_, row)| row);
-        let count = u32::try_from(rows().count()).unwrap_or(u32::MAX).min(WAITING_ORDERS_MAX);
-        WaitingOrders { count, next_attempt_at: rows().filter_map(QueueRow::due_at).min() }
+    fn waiting(&self, feed: &FeedTables, id: EndpointId) -> WaitingOrders {
+        let rows = || self.queues.iter().filter(move |((endpoint, _), _)| *endpoint == id);
+        let mut orders: BTreeSet<OrderId> = rows().map(|((_, order), _)| *order).collect();
+        if let Some(stored) = self.endpoints.get(&id) {
+            let until = stored.position.plus(WAITING_EVENTS_MAX.into());
+            let wanted = feed.between(stored.position, until).filter(|(_, it)| wants(&stored.endpoint.value, it));
+            orders.extend(wanted.map(|(_, it)| it.fact.order));
+        }
+        let count = u32::try_from(orders.len()).unwrap_or(u32::MAX).min(WAITING_ORDERS_MAX);
+        WaitingOrders { count, next_attempt_at: rows().filter_map(|(_, row)| row.due_at()).min() }
     }
 
     fn make_due(&mut self, id: EndpointId, after: Option<OrderId>, now: Timestamp, limit: u16) -> Option<OrderId> {
@@ -376,7 +382,7 @@ impl Endpoints for MemoryStore {
     }
 
     async fn waiting_orders(&self, id: EndpointId) -> Result<WaitingOrders, StoreError> {
-        Ok(self.read(|it| it.endpoints.waiting(id)))
+        Ok(self.read(|it| it.endpoints.waiting(&it.feed, id)))
     }
 
     async fn make_queues_due(

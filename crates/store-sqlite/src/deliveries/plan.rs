@@ -88,6 +88,17 @@ fn queues_are_filled_by_a_range_of_positions() {
     assert!(plan.iter().any(|it| it == range), "{plan:#?}");
 }
 
+/// What waits is counted in the queues of the endpoint and in a range of positions.
+#[test]
+fn what_waits_is_counted_by_indexes() {
+    let mut db = backlog();
+    let plan = plan(&mut db, super::WAITING);
+    for step in ["SEARCH webhook_queues USING", "SEARCH feed USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"] {
+        assert!(plan.iter().any(|it| it.starts_with(step)), "{step}: {plan:#?}");
+    }
+    assert!(!plan.iter().any(|it| it == "SCAN feed" || it.starts_with("SCAN webhook_queues")), "{plan:#?}");
+}
+
 /// Events of an order are found without walking the feed.
 #[test]
 fn events_are_read_by_position_or_by_order() {
