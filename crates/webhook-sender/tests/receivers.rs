@@ -70,6 +70,34 @@ async fn a_receiver_stores_each_verified_event_once(program: impl Fn() -> Comman
     assert_eq!(receiver.stored().len(), 3);
 }
 
+/// The function in `docs/events.md` that verifies a webhook with Python's standard library alone.
+#[test]
+fn the_documented_function_verifies_webhooks_without_a_library() {
+    let documented =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events.md")).unwrap();
+    let function = documented.split("```python\n").find(|it| it.contains("def is_genuine")).unwrap();
+    let function = function.split("```").next().unwrap();
+    let secrets = [1, 2].map(|it| ServiceKey::new(SecretString::from(KEY)).unwrap().secret(ENDPOINT.0, it));
+    let (old, time, body) = (secrets[0].to_text(), now(), "{ \"name\": \"Ünal\" }");
+    let signed = signature_header(&secrets, id(1), time, body);
+    for (time, signature, body, expected) in [
+        (time, signed.as_str(), body, "True"),
+        (time, signed.split(' ').next().unwrap(), body, "True"),
+        (time, signed.split(' ').next_back().unwrap(), body, "False"),
+        (time, &signed, "{}", "False"),
+        (time - 301, &signature_header(&secrets, id(1), time - 301, body), body, "False"),
+        (time, "v1,", body, "False"),
+    ] {
+        let headers =
+            json!({ "webhook-id": id(1), "webhook-timestamp": time.to_string(), "webhook-signature": signature });
+        let call = format!("{function}\nprint(is_genuine({:?}, {headers}, {body:?}.encode()))", old.expose_secret());
+        let output = Command::new("python3").args(["-c", &call]).output().expect("python3 runs");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(printed.trim(), expected, "{time} {signature} {body}: {errors}");
+    }
+}
+
 /// A receiver's process, ended with the value.
 struct Receiver {
     process: Child,
