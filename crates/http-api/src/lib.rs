@@ -36,6 +36,7 @@ pub use rate_limits::{AddressLimits, CartLimits, PerMinute, RateLimits, private_
 pub use receiving::Bodies;
 pub use requests::identify;
 use routes::{post, resource};
+pub use shop::EventPages;
 pub use shutdown::Shutdown;
 pub use spree::parse_terms;
 
@@ -60,6 +61,8 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// Memory limit that all request bodies share.
     pub bodies: Bodies,
+    /// Limit of the pages of the feed that are in memory.
+    pub event_pages: EventPages,
     /// Rate limits of carts and of client addresses.
     pub rate_limits: RateLimits,
     /// Shutdown stage of the process.

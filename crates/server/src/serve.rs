@@ -7,7 +7,9 @@ use std::time::Duration;
 use paywright_app::{App, Endpoints, Feed, Ports, Publisher, PublisherPorts, Store, StorePorts, Storefront};
 use paywright_domain::Currency;
 use paywright_domain::id::InstallationId;
-use paywright_http_api::{Api, Bodies, Demo, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve};
+use paywright_http_api::{
+    Api, Bodies, Demo, EventPages, ListenOptions, RateLimits, Shutdown, Tokens, TrustedProxies, serve,
+};
 use paywright_payments_stripe::{Client, ClientSettings, StripeGateway, StripeWebhooks};
 use paywright_webhook_sender::{HttpWebhookSender, SenderSettings};
 use secrecy::SecretString;
@@ -116,6 +118,7 @@ pub(crate) fn wire(wiring: Wiring) -> Result<Service, Failure> {
         webhooks: Arc::new(StripeWebhooks::new(wiring.webhook_secrets).of_installation(installation)),
         tokens: Arc::new(Tokens::new(&wiring.token_secret)?.with_leeway(wiring.token_leeway_seconds)),
         bodies: Bodies::default(),
+        event_pages: EventPages::default(),
         rate_limits: wiring.rate_limits,
         shutdown: Shutdown::default(),
         trusted_proxies: Arc::new(wiring.trusted_proxies),

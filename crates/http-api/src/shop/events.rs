@@ -15,7 +15,9 @@ use crate::Api;
 use crate::auth::application_alone;
 use crate::problem::Problem;
 use crate::reader::{FieldProblems, Fields, Reader, Reason, echo, parse_query, string};
-use crate::shop::{order_ref, page_limit, success};
+use crate::shop::event_pages::PageTurn;
+use crate::shop::view::Envelope;
+use crate::shop::{order_ref, page_limit};
 
 /// Longest time that a call waits for an event, in seconds.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -100,17 +102,29 @@ pub(crate) async fn list(api: Data<Api>, request: HttpRequest) -> Result<HttpRes
     if let Some(which) = order {
         page.order = Some(api.app.get_order(&which, &Access::All).await?.id);
     }
-    let page = page_with_events(&api, page, wait).await?;
-    Ok(success(StatusCode::OK, "Events", EventsView::of(&page)?))
+    let (page, turn) = page_with_events(&api, page, wait).await?;
+    let json = json_of(&page)?;
+    drop(page);
+    Ok(turn.answer(json))
 }
 
 /// Reads a page. While it has no event, it is read again until the time is over or the process is shutting down.
-async fn page_with_events(api: &Api, mut page: FeedPageRequest, wait: Duration) -> Result<FeedPage, Problem> {
+async fn page_with_events(
+    api: &Api,
+    mut page: FeedPageRequest,
+    wait: Duration,
+) -> Result<(FeedPage, PageTurn), Problem> {
     let deadline = Instant::now() + wait;
     loop {
+        let turn = api.event_pages.turn().await?;
         let found = api.publisher.feed_page(page.clone()).await?;
-        if !found.events.is_empty() || !has_more_before(api, &found, deadline).await? {
-            return Ok(found);
+        if !found.events.is_empty() {
+            return Ok((found, turn));
+        }
+        // A call that waits keeps no other one waiting.
+        drop(turn);
+        if !has_more_before(api, &found, deadline).await? {
+            return Ok((found, api.event_pages.turn().await?));
         }
         page.after = Some(found.next);
     }
@@ -142,14 +156,16 @@ struct EventsView {
     has_more: bool,
 }
 
-impl EventsView {
-    fn of(page: &FeedPage) -> Result<Self, Problem> {
-        let events = page.events.iter().map(|it| RawValue::from_string(it.to_json())).collect::<Result<_, _>>();
-        let events = events.map_err(|error| {
-            tracing::error!(%error, "a stored event is not JSON");
-            let detail = "an event of this page cannot be read: the service's log has the details";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-        })?;
-        Ok(Self { events, next: page.next.0, has_more: page.has_more })
-    }
+/// JSON of the answer with a page.
+fn json_of(page: &FeedPage) -> Result<Vec<u8>, Problem> {
+    let events = page.events.iter().map(|it| RawValue::from_string(it.to_json())).collect::<Result<_, _>>();
+    let answer = |events| {
+        let data = EventsView { events, next: page.next.0, has_more: page.has_more };
+        serde_json::to_vec(&Envelope { message: "Events", data })
+    };
+    events.and_then(answer).map_err(|error| {
+        tracing::error!(%error, "a stored event is not JSON");
+        let detail = "an event of this page cannot be read: the service's log has the details";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    })
 }

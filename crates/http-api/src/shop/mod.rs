@@ -2,6 +2,7 @@
 
 mod body;
 mod endpoints;
+mod event_pages;
 mod events;
 mod orders;
 mod view;
@@ -18,6 +19,7 @@ use crate::reader::Reader;
 use crate::routes::{delete, patch, post, resource};
 use view::Envelope;
 
+pub use event_pages::EventPages;
 pub(crate) use view::ExplanationView;
 
 /// Number of items on a page without a `limit`.

@@ -27,7 +27,7 @@ use paywright_app::{
 };
 use paywright_domain::id::CustomerId;
 use paywright_domain::{Currency, Timestamp};
-use paywright_http_api::{Api, ApiKeyText, Bodies, RateLimits, Shutdown, Tokens, configure, identify};
+use paywright_http_api::{Api, ApiKeyText, Bodies, EventPages, RateLimits, Shutdown, Tokens, configure, identify};
 use paywright_store_sqlite::{IN_MEMORY, Options, SqliteStore};
 use paywright_testkit::{Cards, CountedIds, CountingWaker, HandClock, NoRecords, Provider, ScriptedSender, at};
 use secrecy::SecretString;
@@ -157,6 +157,7 @@ impl Service {
             webhooks: Arc::new(ScriptedWebhooks(open)),
             tokens,
             bodies: Bodies::default(),
+            event_pages: EventPages::default(),
             rate_limits: RateLimits::none(),
             shutdown: Shutdown::default(),
             trusted_proxies: Arc::default(),
