@@ -47,6 +47,11 @@ pub struct DeliveryBatch {
 }
 
 impl DeliveryBatch {
+    /// Endpoint of the batch.
+    pub fn endpoint(&self) -> EndpointId {
+        self.endpoint.id
+    }
+
     /// Number of webhooks that the batch sends at the same time.
     pub fn webhooks(&self) -> usize {
         self.queues.len()

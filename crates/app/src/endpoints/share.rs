@@ -13,8 +13,11 @@ use crate::{DueQueue, Lease, Publisher, StoreError};
 const AT_ONCE_PER_PROMPT_ENDPOINT: usize = 32;
 /// The same, while more is in use, and for an endpoint that accepts late.
 const AT_ONCE_PER_ENDPOINT: usize = 8;
-/// The same, for an endpoint whose last attempt failed late, and for one that has not answered this process yet.
+/// The same, for an endpoint whose last attempt failed late.
 const AT_ONCE_PER_HANGING_ENDPOINT: usize = 2;
+/// The same, for an endpoint that has not answered this process yet: many of these may hang, and each other one is found
+/// by its first answer.
+const AT_ONCE_PER_UNKNOWN_ENDPOINT: usize = 1;
 /// Largest number of webhooks to all endpoints together that do not answer soon, half of [`WEBHOOKS_AT_ONCE`]. The rest is
 /// for the others.
 const AT_ONCE_TO_SLOW_ENDPOINTS: usize = 32;
@@ -129,7 +132,7 @@ impl Usage {
             Some(Pace::Hanging) => {
                 AT_ONCE_PER_HANGING_ENDPOINT.saturating_sub(own).min(slow_left(AT_ONCE_TO_SLOW_ENDPOINTS))
             }
-            None => AT_ONCE_PER_HANGING_ENDPOINT.saturating_sub(own).min(slow_left(AT_ONCE_TO_UNKNOWN_ENDPOINTS)),
+            None => AT_ONCE_PER_UNKNOWN_ENDPOINT.saturating_sub(own).min(slow_left(AT_ONCE_TO_UNKNOWN_ENDPOINTS)),
         }
     }
 }
@@ -330,7 +333,7 @@ mod tests {
             [(1, true, 32), (1999, false, 32), (2000, true, 8), (20_000, false, 2)]
         {
             let shares = InDelivery::default();
-            assert_eq!(room(&shares, 1, 0), 2, "it has not answered yet");
+            assert_eq!(room(&shares, 1, 0), 1, "it has not answered yet");
             shares.note(endpoint(1), Pace::of(duration_ms, is_accepted));
             assert_eq!(room(&shares, 1, 0), expected, "{duration_ms} {is_accepted}");
         }
@@ -360,7 +363,7 @@ mod tests {
         shares.note(endpoint(5), Pace::Slow);
         shares.note(endpoint(6), Pace::Hanging);
         shares.note(endpoint(7), Pace::Prompt);
-        assert_eq!([5, 6, 7, 8].map(|n| room(&shares, n, 0)), [0, 0, 8, 2]);
+        assert_eq!([5, 6, 7, 8].map(|n| room(&shares, n, 0)), [0, 0, 8, 1]);
         sending.pop();
         assert_eq!([5, 6, 7].map(|n| room(&shares, n, 0)), [8, 2, 32]);
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use paywright_app::{
     Access, AttemptOutcome, AttemptQuery, Clock, DeliveryBatch, DisabledReason, EndpointEdit, EndpointError,
-    EndpointState, EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention, NewEndpoint, NewSecret,
-    OrderRef, OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass, StoredEndpoint,
+    EndpointId, EndpointState, EndpointUrl, Feed, FeedEvent, FeedPageError, FeedPageRequest, FeedRetention,
+    NewEndpoint, NewSecret, OrderRef, OutgoingWebhook, Position, Publisher, PublisherPorts, SendErrorClass,
+    StoredEndpoint,
 };
 use paywright_domain::Order;
 use paywright_domain::fact::FeedEventType;
@@ -300,7 +301,7 @@ async fn an_endpoint_that_has_not_answered_leaves_the_deliverer_to_others() {
     it.shop.placed().await;
     it.relay().await;
     let (count, batches) = it.publisher.lease_deliveries(16).await.unwrap();
-    assert_eq!((count, batches.iter().map(DeliveryBatch::webhooks).collect::<Vec<_>>()), (3, vec![2, 1]));
+    assert_eq!((count, batches.iter().map(DeliveryBatch::webhooks).collect::<Vec<_>>()), (2, vec![1, 1]));
     let (count, _) = it.publisher.lease_deliveries(16).await.unwrap();
     assert_eq!(count, 0, "the other orders wait for the answers");
     for batch in batches {
@@ -313,6 +314,53 @@ async fn an_endpoint_that_has_not_answered_leaves_the_deliverer_to_others() {
     it.deliver().await;
     let sent_to = |id| it.sender.sent().iter().filter(|it| it.endpoint == id).count();
     assert_eq!((sent_to(busy), sent_to(other)), (41, 1));
+}
+
+/// Leases what may be sent now. Gives the number of webhooks to each endpoint, in the order of the endpoints.
+async fn leased(it: &Published) -> (Vec<(EndpointId, usize)>, Vec<DeliveryBatch>) {
+    let mut all = Vec::new();
+    loop {
+        let (count, batches) = it.publisher.lease_deliveries(16).await.unwrap();
+        if count == 0 {
+            break;
+        }
+        all.extend(batches);
+    }
+    let mut webhooks: Vec<_> = all.iter().map(|it| (it.endpoint(), it.webhooks())).collect();
+    webhooks.sort_unstable();
+    (webhooks, all)
+}
+
+/// Neither a new endpoint nor one that has answered before waits for the hanging ones.
+#[tokio::test]
+async fn many_endpoints_that_hang_delay_no_other_one() {
+    let it = Published::open().await;
+    let mut hanging = Vec::new();
+    let prompt = it.endpoint(&[FeedEventType::OrderPlaced]).await.endpoint.value.id;
+    it.shop.placed().await;
+    it.deliver().await;
+    for _ in 0..30 {
+        hanging.push(it.endpoint(&[FeedEventType::OrderPlaced]).await.endpoint.value.id);
+    }
+    for _ in 0..4 {
+        it.shop.placed().await;
+    }
+    let new = it.endpoint(&[FeedEventType::OrderPlaced]).await.endpoint.value.id;
+    it.shop.placed().await;
+    it.relay().await;
+    let (webhooks, waiting) = leased(&it).await;
+    let mut expected: Vec<_> = hanging.iter().map(|it| (*it, 1)).chain([(prompt, 5), (new, 1)]).collect();
+    expected.sort_unstable();
+    assert_eq!(webhooks, expected);
+    // The answers of the two others come, and further events.
+    let (answered, _unanswered): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|it| [prompt, new].contains(&it.endpoint()));
+    for batch in answered {
+        it.publisher.deliver(batch, |_| ()).await.unwrap();
+    }
+    it.shop.placed().await;
+    it.relay().await;
+    assert_eq!(leased(&it).await.0, [(prompt, 1), (new, 5)], "the endpoints that hang have their one webhook");
 }
 
 #[tokio::test]
