@@ -64,21 +64,31 @@ impl Ids for CountedIds {
 
 /// Waker that counts how often the worker is woken.
 #[derive(Debug, Default)]
-pub struct CountingWaker(AtomicU32);
+pub struct CountingWaker {
+    worker: AtomicU32,
+    deliverer: AtomicU32,
+}
 
 impl CountingWaker {
     /// Number of times that the worker was woken.
     pub fn woken(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+        self.worker.load(Ordering::SeqCst)
+    }
+
+    /// Number of times that the deliverer was woken.
+    pub fn deliverer_woken(&self) -> u32 {
+        self.deliverer.load(Ordering::SeqCst)
     }
 }
 
 impl WorkerWaker for CountingWaker {
     fn wake(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.worker.fetch_add(1, Ordering::SeqCst);
     }
 
     fn wake_relay(&self) {}
 
-    fn wake_deliverer(&self) {}
+    fn wake_deliverer(&self) {
+        self.deliverer.fetch_add(1, Ordering::SeqCst);
+    }
 }

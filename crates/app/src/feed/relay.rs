@@ -64,14 +64,16 @@ impl Publisher {
     pub async fn run_feed(&self) -> Result<bool, StoreError> {
         let appended = self.relay().await?;
         let now = self.clock.now();
-        let is_fill_due = appended > 0 || self.feed_state.change(|it| it.fill_at.is_none_or(|at| at <= now));
-        if !is_fill_due {
+        let fill_at = self.feed_state.change(|it| it.fill_at);
+        if appended == 0 && fill_at.is_some_and(|at| at > now) {
             return Ok(false);
         }
+        // The last part of what the step before has left.
+        let was_behind = fill_at.is_none();
         let is_behind = self.endpoints.fill_queues(now, EVENTS_AT_ONCE).await?;
         let fill_at = (!is_behind).then(|| now.plus_seconds(FILL_SECONDS));
         self.feed_state.change(|it| it.fill_at = fill_at);
-        if appended > 0 || is_behind {
+        if appended > 0 || was_behind || is_behind {
             self.waker.wake_deliverer();
         }
         Ok(is_behind || appended == usize::from(FACTS_AT_ONCE))

@@ -331,6 +331,31 @@ async fn leased(it: &Published) -> (Vec<(EndpointId, usize)>, Vec<DeliveryBatch>
     (webhooks, all)
 }
 
+/// The queues of many endpoints are filled in several steps.
+#[tokio::test]
+async fn the_deliverer_is_woken_after_each_step_that_fills_queues() {
+    let it = Published::open().await;
+    for _ in 0..25 {
+        it.endpoint(&[FeedEventType::OrderPlaced]).await;
+    }
+    it.shop.placed().await;
+    let waker = Arc::new(CountingWaker::default());
+    let publisher = Publisher::new(PublisherPorts {
+        feed: Arc::<Kind>::clone(&it.store),
+        endpoints: Arc::<Kind>::clone(&it.store),
+        sender: Arc::<ScriptedSender>::clone(&it.sender),
+        clock: Arc::<HandClock>::clone(&it.shop.clock),
+        ids: Arc::new(CountedIds::default()),
+        waker: Arc::<CountingWaker>::clone(&waker),
+    });
+    assert!(publisher.run_feed().await.unwrap(), "20 endpoints at a time");
+    assert_eq!(waker.deliverer_woken(), 1);
+    assert!(!publisher.run_feed().await.unwrap());
+    assert_eq!(waker.deliverer_woken(), 2);
+    publisher.run_feed().await.unwrap();
+    assert_eq!(waker.deliverer_woken(), 2, "nothing was filled");
+}
+
 /// Neither a new endpoint nor one that has answered before waits for the hanging ones.
 #[tokio::test]
 async fn many_endpoints_that_hang_delay_no_other_one() {
