@@ -97,6 +97,7 @@ pub use ports::orders::{
 };
 pub use ports::records::{EventPage, Page, ProviderRecords, RecordedOrder, UnknownStatus};
 pub use ports::store::{Diagnostics, DiskFull, Store, StoreError, StorePorts, Version, Versioned};
+pub use ports::stored;
 pub use ports::storefront::{CartRef, Carts, PriceList};
 pub use ports::tasks::{LateTasks, LeasedTask, Rescheduled, StoredTask, TaskQueue, TaskRelease};
 pub use ports::wallet::{SavedCard, Wallet};

@@ -11,6 +11,7 @@ pub(crate) mod lease;
 pub(crate) mod orders;
 pub(crate) mod records;
 pub(crate) mod store;
+pub mod stored;
 pub(crate) mod storefront;
 pub(crate) mod tasks;
 pub(crate) mod wallet;

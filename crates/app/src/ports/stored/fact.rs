@@ -1,0 +1,120 @@
+use std::borrow::Cow;
+
+use paywright_domain::fact::FeedEventType;
+use paywright_domain::{Fact, OrderId, Timestamp};
+use uuid::Uuid;
+
+use super::{Column, ColumnError, text};
+use crate::{Cause, FeedEvent, OrderSnapshot, Position, RecordedFact, StoredTask, Version};
+
+/// Row of the table `facts`, without the order's id and the position.
+#[expect(missing_docs, reason = "each other field is the column of its name, and `RecordedFact` describes its value")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFact<'a> {
+    pub version: i64,
+    /// Name of the fact, for queries; the payload has it too.
+    pub kind: Cow<'a, str>,
+    pub payload: Cow<'a, str>,
+    pub at: i64,
+    pub cause: Option<Cow<'a, str>>,
+}
+
+impl<'a> StoredFact<'a> {
+    /// Row of a fact of the commit that makes `version` at `at`. The facts of a commit share the document of its cause
+    /// ([`Self::document`]).
+    pub fn of(fact: &'a Fact, version: Version, at: Timestamp, cause: Option<&'a str>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            version: i64::from(version.0),
+            kind: text(fact.kind()),
+            payload: Cow::Owned(Column("facts", "payload").document(fact)?),
+            at: at.unix_micros(),
+            cause: cause.map(text),
+        })
+    }
+
+    /// Document of a cause.
+    pub fn document(cause: &Cause) -> Result<String, ColumnError> {
+        Column("facts", "cause").document(cause)
+    }
+
+    /// Restores the fact.
+    pub fn restore(self) -> Result<RecordedFact, ColumnError> {
+        let column = |name| Column("facts", name);
+        Ok(RecordedFact {
+            version: column("version").version(self.version)?,
+            fact: column("payload").json(&self.payload)?,
+            at: column("at").time(self.at)?,
+            cause: self.cause.map(|it| column("cause").json(&it)).transpose()?,
+        })
+    }
+}
+
+/// Row of an event of the feed: its columns in `feed`, those of its fact in `facts` and those of its snapshot in
+/// `order_snapshots`. An outer join that finds no event has NULL in all of them.
+#[expect(missing_docs, reason = "each field is the column of its name, and `FeedEvent` describes its value")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredFeedEvent<'a> {
+    pub position: Option<i64>,
+    pub kind: Option<Cow<'a, str>>,
+    pub order_id: Option<Uuid>,
+    pub version: Option<i64>,
+    pub fact_position: Option<i64>,
+    pub payload: Option<Cow<'a, str>>,
+    pub at: Option<i64>,
+    pub cause: Option<Cow<'a, str>>,
+    pub view: Option<Cow<'a, str>>,
+    pub personal: Option<Cow<'a, str>>,
+    pub livemode: Option<bool>,
+}
+
+impl StoredFeedEvent<'_> {
+    /// Restores the event, if the row has one.
+    pub fn restore(self) -> Result<Option<FeedEvent>, ColumnError> {
+        let Some(position) = self.position else { return Ok(None) };
+        let (feed, facts) = (|name| Column("feed", name), |name| Column("facts", name));
+        let snapshots = |name| Column("order_snapshots", name);
+        let kind = feed("kind").found(self.kind)?;
+        Ok(Some(FeedEvent {
+            position: feed("position").read(u64::try_from(position).map(Position))?,
+            kind: feed("kind").found(FeedEventType::named(&kind))?,
+            order: OrderId(feed("order_id").found(self.order_id)?),
+            index: feed("fact_position").read(u16::try_from(feed("fact_position").found(self.fact_position)?))?,
+            recorded: RecordedFact {
+                version: feed("version").version(feed("version").found(self.version)?)?,
+                fact: facts("payload").json(&facts("payload").found(self.payload)?)?,
+                at: facts("at").time(facts("at").found(self.at)?)?,
+                cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
+            },
+            snapshot: OrderSnapshot {
+                view: snapshots("view").found(self.view)?.into_owned(),
+                personal: self.personal.map(Cow::into_owned),
+                livemode: snapshots("livemode").found(self.livemode)?,
+            },
+        }))
+    }
+}
+
+/// Row of the table `tasks`, as people see it: without its keys and without the owner of its lease.
+#[expect(missing_docs, reason = "each field is the column of its name, and `StoredTask` describes its value")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTaskRow<'a> {
+    pub payload: Cow<'a, str>,
+    pub due_at: i64,
+    pub taken: i64,
+    pub leased_until: Option<i64>,
+    pub error: Option<Cow<'a, str>>,
+}
+
+impl StoredTaskRow<'_> {
+    /// Restores the task.
+    pub fn restore(self) -> Result<StoredTask, ColumnError> {
+        let column = |name| Column("tasks", name);
+        Ok(StoredTask {
+            task: column("payload").json(&self.payload)?,
+            due_at: column("due_at").time(self.due_at)?,
+            taken: column("taken").count(self.taken)?,
+            leased_until: self.leased_until.map(|it| column("leased_until").time(it)).transpose()?,
+            error: self.error.map(Cow::into_owned),
+        })
+    }
+}
