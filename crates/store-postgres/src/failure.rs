@@ -4,6 +4,7 @@ use deadpool::managed::PoolError;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error::DatabaseError;
 use paywright_app::StoreError;
+use paywright_app::stored::ColumnError;
 use thiserror::Error;
 
 use crate::timeline::Refusal;
@@ -102,8 +103,8 @@ pub enum OpenError {
 pub(crate) enum Failure {
     #[error(transparent)]
     Database(#[from] diesel::result::Error),
-    #[error("{table} {column}: {problem}")]
-    BadRow { table: &'static str, column: &'static str, problem: String },
+    #[error(transparent)]
+    BadRow(#[from] ColumnError),
     #[error("no connection to the database: {0}")]
     Connection(#[from] OpenError),
     #[error("no connection to the database: {0}")]

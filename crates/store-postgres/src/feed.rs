@@ -1,12 +1,15 @@
 //! Feed of public facts.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use paywright_app::stored::StoredFeedEvent;
 use paywright_app::{
-    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, OrderSnapshot,
-    Position, RecordedFact, StoreError, UnpositionedFact, Version,
+    DeletedFeedEvents, FactRef, Feed, FeedAppend, FeedEvent, FeedLease, FeedQuery, FeedRange, Lease, Position,
+    StoreError, UnpositionedFact, Version,
 };
 use paywright_domain::fact::FeedEventType;
 use paywright_domain::{OrderId, Timestamp};
@@ -15,7 +18,7 @@ use uuid::Uuid;
 use crate::PostgresStore;
 use crate::failure::Failure;
 use crate::queue::Claim;
-use crate::rows::{Column, pg_position, pg_time};
+use crate::rows::{Column, from_pg_micros, pg_position, pg_time};
 use crate::statement::statement;
 
 /// Query for facts without a position.
@@ -195,27 +198,20 @@ pub(crate) struct EventRow {
 impl EventRow {
     /// Event of the row, if there is one.
     pub(crate) fn restore(self) -> Result<Option<FeedEvent>, Failure> {
-        let Some(position) = self.position else { return Ok(None) };
-        let (feed, facts) = (|name| Column("feed", name), |name| Column("facts", name));
-        let snapshots = |name| Column("order_snapshots", name);
-        let kind = feed("kind").found(self.kind)?;
-        Ok(Some(FeedEvent {
-            position: feed("position").position(position)?,
-            kind: feed("kind").found(FeedEventType::named(&kind))?,
-            order: OrderId(feed("order_id").found(self.order)?),
-            index: feed("fact_position").read(u16::try_from(feed("fact_position").found(self.index)?))?,
-            recorded: RecordedFact {
-                version: Version(feed("version").count(feed("version").found(self.version)?)?),
-                fact: facts("payload").json(&facts("payload").found(self.payload)?)?,
-                at: facts("at").time(facts("at").found(self.at)?)?,
-                cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
-            },
-            snapshot: OrderSnapshot {
-                view: snapshots("view").found(self.view)?,
-                personal: self.personal,
-                livemode: snapshots("livemode").found(self.livemode)?,
-            },
-        }))
+        let event = StoredFeedEvent {
+            position: self.position,
+            kind: self.kind.map(Cow::Owned),
+            order_id: self.order,
+            version: self.version,
+            fact_position: self.index,
+            payload: self.payload.map(Cow::Owned),
+            at: self.at.map(|it| from_pg_micros(it.0)),
+            cause: self.cause.map(Cow::Owned),
+            view: self.view.map(Cow::Owned),
+            personal: self.personal.map(Cow::Owned),
+            livemode: self.livemode,
+        };
+        Ok(event.restore()?)
     }
 }
 

@@ -7,6 +7,7 @@
 mod abandoned;
 mod address;
 mod ask;
+mod columns;
 mod connect;
 #[cfg(test)]
 mod deletions;
@@ -17,6 +18,8 @@ mod failure;
 mod feed;
 mod installation;
 mod migrate;
+mod orders;
+mod parts;
 #[cfg(test)]
 mod plans;
 mod pool;
@@ -60,12 +63,12 @@ use crate::connect::Source;
 use crate::failure::Failure;
 pub use crate::failure::OpenError;
 pub use crate::migrate::Migrate;
+use crate::orders::OrderRow;
 use crate::pool::{Connections, Lent, Pool};
 use crate::probe::Probe;
 use crate::queue::{Claim, EventColumns};
 use crate::rows::{
-    ApiKeyRow, Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, OrderRow, RescheduledRow, StoredTaskRow,
-    pg_time,
+    ApiKeyRow, Column, FactRow, IdempotencyRow, LeasedEventRow, LeasedTaskRow, RescheduledRow, TaskRow, pg_time,
 };
 use crate::statement::{PreparedStatement, Statement};
 pub use crate::timeline::{Known, Refusal};
@@ -314,7 +317,7 @@ impl Orders for PostgresStore {
             OrderRef::Number(number) => self.row(read::OrderByNumber(number.as_str().to_owned())).await,
             OrderRef::Intent(intent) => self.row(read::OrderByIntent(intent.as_str().to_owned())).await,
         };
-        row.and_then(|it| it.map(OrderRow::restore).transpose()).map_err(Failure::of_read)
+        row.and_then(|it| Ok(it.map(OrderRow::restore).transpose()?)).map_err(Failure::of_read)
     }
 
     async fn orders(&self, query: &OrderQuery) -> Result<Vec<Order>, StoreError> {
@@ -350,13 +353,13 @@ impl Orders for PostgresStore {
 
     async fn facts(&self, order: OrderId) -> Result<Vec<RecordedFact>, StoreError> {
         let rows: Result<Vec<FactRow>, Failure> = self.rows(read::Facts(order.0)).await;
-        rows.and_then(|rows| rows.into_iter().map(FactRow::restore).collect()).map_err(Failure::of_read)
+        rows.and_then(|rows| rows.into_iter().map(|FactRow(it)| Ok(it.restore()?)).collect()).map_err(Failure::of_read)
     }
 
     async fn idempotency_record(&self, key: &IdempotencyKey) -> Result<Option<IdempotencyRecord>, StoreError> {
         let question = read::IdempotencyRecordOf { scope: key.scope, key: key.key.clone() };
         let row: Result<Option<IdempotencyRow>, Failure> = self.row(question).await;
-        row.and_then(|it| it.map(|it| it.restore(key)).transpose()).map_err(Failure::of_read)
+        row.and_then(|it| Ok(it.map(|it| it.0.restore()).transpose()?)).map_err(Failure::of_read)
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
@@ -390,8 +393,8 @@ impl TaskQueue for PostgresStore {
     }
 
     async fn tasks(&self, order: OrderId) -> Result<Vec<StoredTask>, StoreError> {
-        let rows: Result<Vec<StoredTaskRow>, Failure> = self.rows(read::Tasks(order.0)).await;
-        rows.and_then(|rows| rows.into_iter().map(StoredTaskRow::restore).collect()).map_err(Failure::of_read)
+        let rows: Result<Vec<TaskRow>, Failure> = self.rows(read::Tasks(order.0)).await;
+        rows.and_then(|rows| rows.into_iter().map(|TaskRow(it)| Ok(it.restore()?)).collect()).map_err(Failure::of_read)
     }
 }
 
@@ -449,7 +452,7 @@ impl Cursors for PostgresStore {
 impl ApiKeys for PostgresStore {
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
         let row: Result<Option<ApiKeyRow>, Failure> = self.row(read::ApiKeyOf(digest.to_vec())).await;
-        row.and_then(|it| it.map(ApiKeyRow::restore).transpose()).map_err(Failure::of_read)
+        row.and_then(|it| Ok(it.map(|it| it.0.restore()).transpose()?)).map_err(Failure::of_read)
     }
 
     async fn add_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
@@ -458,7 +461,8 @@ impl ApiKeys for PostgresStore {
 
     async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         let rows: Result<Vec<ApiKeyRow>, Failure> = self.rows(read::ApiKeys).await;
-        rows.and_then(|rows| rows.into_iter().map(ApiKeyRow::restore).collect()).map_err(Failure::of_read)
+        rows.and_then(|rows| rows.into_iter().map(|ApiKeyRow(it)| Ok(it.restore()?)).collect())
+            .map_err(Failure::of_read)
     }
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {

@@ -1,32 +1,38 @@
 //! Read queries, each one statement. A query owns its parameters, because diesel would otherwise tie their lifetimes to
 //! those of the rows.
 
-use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Text as SqlText, Untyped, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use crate::rows::OrderColumns;
-use crate::statement::{parameters, statement};
+use crate::orders::READ;
+use crate::statement::{filled, parameters, statement};
+
+/// Text of `order.sql` with its condition.
+macro_rules! orders {
+    ($($condition:tt)*) => {
+        filled!(concat!(include_str!("sql/order.sql"), $($condition)*), "{columns}" => READ)
+    };
+}
 
 #[derive(Clone)]
 pub(crate) struct OrderById(pub(crate) Uuid);
 
-statement!(OrderById => OrderColumns, concat!(include_str!("sql/order.sql"), "WHERE id = :order_id"), self {
+statement!(OrderById => Untyped, orders!("WHERE id = :order_id"), self {
     order_id: SqlUuid = self.0,
 });
 
 #[derive(Clone)]
 pub(crate) struct OrderByNumber(pub(crate) String);
 
-statement!(OrderByNumber => OrderColumns, concat!(include_str!("sql/order.sql"), "WHERE number = :number"), self {
+statement!(OrderByNumber => Untyped, orders!("WHERE number = :number"), self {
     number: SqlText = self.0,
 });
 
 #[derive(Clone)]
 pub(crate) struct OrderByIntent(pub(crate) String);
 
-statement!(OrderByIntent => OrderColumns,
-    concat!(
-        include_str!("sql/order.sql"),
+statement!(OrderByIntent => Untyped,
+    orders!(
         "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = :intent)",
     ),
     self {
@@ -40,8 +46,8 @@ pub(crate) struct Orders {
     pub(crate) limit: i64,
 }
 
-statement!(Orders => OrderColumns,
-    concat!(include_str!("sql/order.sql"), "WHERE id < :older_than ORDER BY id DESC LIMIT :limit"),
+statement!(Orders => Untyped,
+    orders!("WHERE id < :older_than ORDER BY id DESC LIMIT :limit"),
     self {
         older_than: SqlUuid = self.older_than,
         limit: BigInt = self.limit,
@@ -54,9 +60,8 @@ pub(crate) struct OrdersOfCustomer {
     pub(crate) page: Orders,
 }
 
-statement!(OrdersOfCustomer => OrderColumns,
-    concat!(
-        include_str!("sql/order.sql"),
+statement!(OrdersOfCustomer => Untyped,
+    orders!(
         "WHERE customer = :customer AND id < :older_than ORDER BY id DESC LIMIT :limit",
     ),
     self {
@@ -82,9 +87,8 @@ parameters!(self: CompletedPage {
 /// read of those on the page alone.
 pub(crate) struct NewestCompletedOrders(pub(crate) CompletedPage);
 
-statement!(NewestCompletedOrders => OrderColumns,
-    concat!(
-        include_str!("sql/order.sql"),
+statement!(NewestCompletedOrders => Untyped,
+    orders!(
         "WHERE id = ANY (ARRAY(SELECT id\n",
         include_str!("sql/completed_orders.sql"),
         "ORDER BY id DESC OFFSET :offset LIMIT :limit)) ORDER BY id DESC",
@@ -97,9 +101,8 @@ statement!(NewestCompletedOrders => OrderColumns,
 /// The same query, oldest first.
 pub(crate) struct OldestCompletedOrders(pub(crate) CompletedPage);
 
-statement!(OldestCompletedOrders => OrderColumns,
-    concat!(
-        include_str!("sql/order.sql"),
+statement!(OldestCompletedOrders => Untyped,
+    orders!(
         "WHERE id = ANY (ARRAY(SELECT id\n",
         include_str!("sql/completed_orders.sql"),
         "ORDER BY id OFFSET :offset LIMIT :limit)) ORDER BY id",
@@ -121,8 +124,11 @@ statement!(CountCompletedOrders => BigInt,
 
 pub(crate) struct Facts(pub(crate) Uuid);
 
-statement!(Facts => (BigInt, SqlText, Timestamptz, Nullable<SqlText>),
-    "SELECT version, payload::text, at, cause::text FROM facts WHERE order_id = :order_id ORDER BY version, position",
+statement!(Facts => Untyped,
+    concat!(
+        "SELECT version, kind, payload::text, at, cause::text FROM facts WHERE order_id = :order_id ",
+        "ORDER BY version, position",
+    ),
     self {
         order_id: SqlUuid = self.0,
     }
@@ -130,7 +136,7 @@ statement!(Facts => (BigInt, SqlText, Timestamptz, Nullable<SqlText>),
 
 pub(crate) struct Tasks(pub(crate) Uuid);
 
-statement!(Tasks => (SqlText, Timestamptz, BigInt, Nullable<Timestamptz>, Nullable<SqlText>),
+statement!(Tasks => Untyped,
     concat!(
         "SELECT payload::text, due_at, taken::bigint, leased_until, error FROM tasks WHERE order_id = :order_id ",
         "ORDER BY due_at, key",
@@ -153,20 +159,21 @@ pub(crate) struct IdempotencyRecordOf {
     pub(crate) key: String,
 }
 
-statement!(IdempotencyRecordOf => (Binary, SqlUuid, SqlText, Timestamptz),
-    "SELECT fingerprint, order_id, answer, at FROM idempotency_records WHERE scope = :scope AND key = :key",
+statement!(IdempotencyRecordOf => Untyped,
+    concat!(
+        "SELECT scope, key, fingerprint, order_id, answer, at FROM idempotency_records ",
+        "WHERE scope = :scope AND key = :key",
+    ),
     self {
         scope: SqlUuid = self.scope,
         key: SqlText = self.key,
     }
 );
 
-type ApiKeyColumns = (SqlUuid, SqlText, Binary, SqlText, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>);
-
 #[derive(Clone)]
 pub(crate) struct ApiKeyOf(pub(crate) Vec<u8>);
 
-statement!(ApiKeyOf => ApiKeyColumns,
+statement!(ApiKeyOf => Untyped,
     "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE digest = :digest",
     self {
         digest: Binary = self.0,
@@ -175,7 +182,7 @@ statement!(ApiKeyOf => ApiKeyColumns,
 
 pub(crate) struct ApiKeys;
 
-statement!(ApiKeys => ApiKeyColumns,
+statement!(ApiKeys => Untyped,
     concat!(
         "SELECT id, name, digest, scopes, created_at, expires_at, revoked_at FROM api_keys ",
         "ORDER BY created_at DESC, id DESC",

@@ -3,7 +3,7 @@
 //!
 //! The SQL has `:name` for a parameter, as often as it needs it. [`statement!`] lists each parameter with its name, its
 //! SQL type and its value, in any order: the first is PostgreSQL's `$1`. A name that is in the SQL and not in the list,
-//! or in the list and not in the SQL, or there twice, is a compile error.
+//! or in the list and not in the SQL, or there twice, is a compile error. [`filled!`] makes a text of parts.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -99,6 +99,56 @@ macro_rules! statement {
     };
 }
 pub(crate) use statement;
+
+/// Fills in an SQL text: replaces each `{mark}` by its text, all of them constants.
+macro_rules! filled {
+    ($sql:expr, $($mark:literal => $text:expr),+) => {{
+        const SQL: &str = $sql;
+        const TEXTS: &[(&str, &str)] = &[$(($mark, $text)),+];
+        const FILLED: [u8; $crate::statement::length_filled(SQL, TEXTS)] = $crate::statement::fill(SQL, TEXTS);
+        match str::from_utf8(&FILLED) {
+            Ok(text) => text,
+            Err(_) => panic!("a mark is no UTF-8"),
+        }
+    }};
+}
+pub(crate) use filled;
+
+/// Length of a text that is filled in.
+pub(crate) const fn length_filled(sql: &str, texts: &[(&str, &str)]) -> usize {
+    let (mut length, mut rest) = (0, sql.as_bytes());
+    while !rest.is_empty() {
+        let (part, after) = next_part(rest, texts);
+        (length, rest) = (length + part.len(), after);
+    }
+    length
+}
+
+/// Text that is filled in, of its own length.
+pub(crate) const fn fill<const LENGTH: usize>(sql: &str, texts: &[(&str, &str)]) -> [u8; LENGTH] {
+    let mut filled = [0; LENGTH];
+    let (mut to, mut rest) = (filled.as_mut_slice(), sql.as_bytes());
+    while !rest.is_empty() {
+        let (part, after) = next_part(rest, texts);
+        (to, rest) = (put(to, part), after);
+    }
+    filled
+}
+
+/// Text of the mark at the start of `rest`, or its first byte, and what follows.
+const fn next_part<'a>(rest: &'a [u8], mut texts: &'a [(&'a str, &'a str)]) -> (&'a [u8], &'a [u8]) {
+    if let [b'{', ..] = rest {
+        while let [(mark, text), others @ ..] = texts {
+            if let Some((start, after)) = rest.split_at_checked(mark.len())
+                && is_same(start, mark.as_bytes())
+            {
+                return (text.as_bytes(), after);
+            }
+            texts = others;
+        }
+    }
+    rest.split_at(1)
+}
 
 /// Panics unless each name in the SQL is that of a parameter, and each parameter is in the SQL and has its own name.
 pub(crate) const fn check(statement: &str, sql: &str, names: &[Name]) {
@@ -209,17 +259,20 @@ const fn nth(mut names: &[Name], mut position: usize) -> Result<&'static str, us
 
 /// Panics with the name of the statement and of the parameter: a constant cannot format them.
 const fn fail(statement: &str, name: &str, problem: &str) -> ! {
-    const fn put<'a>(to: &'a mut [u8], part: &str) -> &'a mut [u8] {
-        let (here, after) = to.split_at_mut(part.len());
-        here.copy_from_slice(part.as_bytes());
-        after
-    }
     let mut message = [b' '; 256];
-    put(put(put(put(&mut message, statement), ": the parameter `:"), name), problem);
+    let to = put(put(&mut message, statement.as_bytes()), b": the parameter `:");
+    put(put(to, name.as_bytes()), problem.as_bytes());
     match str::from_utf8(message.trim_ascii_end()) {
         Ok(message) => panic!("{}", message),
         Err(_) => panic!("a statement and its parameters do not agree"),
     }
+}
+
+/// Writes `part` at the start of `to`, and returns the rest of it.
+const fn put<'a>(to: &'a mut [u8], part: &[u8]) -> &'a mut [u8] {
+    let (here, after) = to.split_at_mut(part.len());
+    here.copy_from_slice(part);
+    after
 }
 
 /// Text of a statement with numbers for names. A comment at its end lists number and name of each parameter: diesel must
@@ -324,6 +377,12 @@ mod tests {
             let found = split_at_parameter(&sql).map(|(_, name, _)| name);
             assert_eq!(found, (!sql.starts_with("-- :id")).then_some("at"), "{sql}");
         }
+    }
+
+    #[test]
+    fn marks_are_replaced_by_their_texts() {
+        const FILLED: &str = filled!("INSERT {columns}{more} '{}' {columns}", "{columns}" => "a, b", "{more}" => "");
+        assert_eq!(FILLED, "INSERT a, b '{}' a, b");
     }
 
     #[test]

@@ -1,43 +1,42 @@
 //! Carts, the price list, and the ids of customers at Stripe.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use diesel::data_types::PgTimestamp;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text as SqlText, Timestamptz, Untyped, Uuid as SqlUuid};
+use paywright_app::stored::{ColumnError, StoredCart, StoredVariant};
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::id::{CustomerId, ProviderCustomerId};
 use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
-use paywright_domain::text::Text as BoundedText;
 use paywright_domain::{Currency, Timestamp};
 use uuid::Uuid;
 
 use crate::PostgresStore;
+use crate::columns::{row, tables};
 use crate::failure::Failure;
-use crate::rows::{Column, pg_time, to_json};
+use crate::rows::{Column, pg_time, to_json, to_pg_micros};
 use crate::statement::statement;
 
-type VariantColumns = (SqlText, Nullable<SqlText>, SqlText, SqlText, SqlText, Bool);
-/// Columns of a variant: id, SKU, name, description, prices, active.
-type VariantRow = (String, Option<String>, String, String, String, bool);
-
-fn variant((id, sku, name, description, prices, active): VariantRow) -> Result<Variant, Failure> {
-    let column = |name| Column("variants", name);
-    Ok(Variant {
-        id: column("id").read(VariantId::new(id))?,
-        sku: column("sku").read(sku.map(BoundedText::new).transpose())?,
-        name: column("name").read(BoundedText::new(name))?,
-        description: column("description").read(BoundedText::new(description))?,
-        prices: column("prices").json(&prices)?,
-        active,
-    })
+row! {
+    /// Row of a variant.
+    VariantRow of StoredVariant {
+        id as SqlText,
+        sku as Nullable<SqlText>,
+        name as SqlText,
+        description as SqlText,
+        prices as SqlText,
+        active as Bool,
+    }
 }
 
 fn variants_of(rows: Result<Vec<VariantRow>, Failure>) -> Result<Vec<Variant>, StoreError> {
-    rows.and_then(|rows| rows.into_iter().map(variant).collect()).map_err(Failure::of_read)
+    rows.and_then(|rows| rows.into_iter().map(|VariantRow(it)| Ok(it.restore()?)).collect()).map_err(Failure::of_read)
 }
 
 struct VariantsOf(Vec<String>);
 
-statement!(VariantsOf => VariantColumns,
+statement!(VariantsOf => Untyped,
     "SELECT id, sku, name, description, prices::text, active FROM variants WHERE id = ANY (:ids)",
     self {
         ids: Array<SqlText> = self.0,
@@ -50,7 +49,7 @@ struct VariantsAfter {
 }
 
 // Ordered by code points, so that pages do not depend on the database's locale.
-statement!(VariantsAfter => VariantColumns,
+statement!(VariantsAfter => Untyped,
     concat!(
         "SELECT id, sku, name, description, prices::text, active FROM variants ",
         "WHERE id > :after COLLATE \"C\" ORDER BY id COLLATE \"C\" LIMIT :limit",
@@ -61,35 +60,30 @@ statement!(VariantsAfter => VariantColumns,
     }
 );
 
-/// Variants, as one array for each column.
-#[derive(Default)]
-struct PutVariants {
-    ids: Vec<String>,
-    skus: Vec<Option<String>>,
-    names: Vec<String>,
-    descriptions: Vec<String>,
-    prices: Vec<String>,
-    active: Vec<bool>,
-}
-
-impl PutVariants {
-    /// Removes duplicates, because a statement can write a row only once: of two with one id the later is kept.
-    fn of(variants: &[Variant]) -> Result<Self, Failure> {
-        let mut columns = Self::default();
-        let last: std::collections::BTreeMap<_, _> = variants.iter().map(|it| (&it.id, it)).collect();
-        for variant in last.into_values() {
-            columns.ids.push(variant.id.to_string());
-            columns.skus.push(variant.sku.as_ref().map(ToString::to_string));
-            columns.names.push(variant.name.to_string());
-            columns.descriptions.push(variant.description.to_string());
-            columns.prices.push(to_json(&variant.prices)?);
-            columns.active.push(variant.active);
-        }
-        Ok(columns)
+tables! {
+    /// Variants, as one array for each column.
+    Variants of StoredVariant {
+        ids: id as SqlText,
+        skus: sku as Nullable<SqlText>,
+        names: name as SqlText,
+        descriptions: description as SqlText,
+        prices: prices as SqlText,
+        active: active as Bool,
     }
 }
 
-statement!(PutVariants => (),
+/// Statement that stores variants.
+struct PutVariants<'a>(Variants<'a>);
+
+impl<'a> PutVariants<'a> {
+    /// Removes duplicates, because a statement can write a row only once: of two with one id the later is kept.
+    fn of(variants: &'a [Variant]) -> Result<Self, ColumnError> {
+        let last: BTreeMap<_, _> = variants.iter().map(|it| (&it.id, it)).collect();
+        Ok(Self(Variants::of(last.into_values().map(StoredVariant::of))?))
+    }
+}
+
+statement!(PutVariants<'_> => (),
     concat!(
         "INSERT INTO variants (id, sku, name, description, prices, active) ",
         "SELECT id, sku, name, description, prices::jsonb, active ",
@@ -99,12 +93,7 @@ statement!(PutVariants => (),
         "description = excluded.description, prices = excluded.prices, active = excluded.active",
     ),
     self {
-        ids: Array<SqlText> = self.ids,
-        skus: Array<Nullable<SqlText>> = self.skus,
-        names: Array<SqlText> = self.names,
-        descriptions: Array<SqlText> = self.descriptions,
-        prices: Array<SqlText> = self.prices,
-        active: Array<Bool> = self.active,
+        ..Variants = self.0,
     }
 );
 
@@ -215,8 +204,7 @@ statement!(RemoveCart => (), "DELETE FROM carts WHERE id = :id AND version = :ex
 });
 
 fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
-    let version = Version(Column("carts", "version").read(u32::try_from(version))?);
-    Ok(Versioned { version, value: Column("carts", "payload").json(&payload)? })
+    Ok(StoredCart::restore(version, &payload)?)
 }
 
 fn cart_of(row: Result<Option<(i64, String)>, Failure>) -> Result<Option<Versioned<Cart>>, StoreError> {
@@ -225,13 +213,8 @@ fn cart_of(row: Result<Option<(i64, String)>, Failure>) -> Result<Option<Version
 
 /// Statement that writes a cart: one row, or none if another version is stored.
 struct CommitCart<'a> {
-    id: Uuid,
     expected: i64,
-    customer: Option<&'a str>,
-    currency: &'static str,
-    order: Uuid,
-    is_open: bool,
-    payload: String,
+    cart: StoredCart<'a>,
     updated_at: PgTimestamp,
 }
 
@@ -246,13 +229,13 @@ statement!(CommitCart<'_> => (),
         "payload = excluded.payload, updated_at = excluded.updated_at WHERE stored.version = :expected_version",
     ),
     self {
-        id: SqlUuid = self.id,
+        id: SqlUuid = self.cart.id,
         expected_version: BigInt = self.expected,
-        customer: Nullable<SqlText> = self.customer,
-        currency: SqlText = self.currency,
-        order_id: SqlUuid = self.order,
-        is_open: Bool = self.is_open,
-        payload: SqlText = self.payload,
+        customer: Nullable<SqlText> = self.cart.customer,
+        currency: SqlText = self.cart.currency,
+        order_id: SqlUuid = self.cart.order_id,
+        is_open: Bool = self.cart.is_open,
+        payload: SqlText = self.cart.payload,
         updated_at: Timestamptz = self.updated_at,
     }
 );
@@ -301,7 +284,7 @@ impl PriceList for PostgresStore {
     }
 
     async fn put_variants(&self, variants: &[Variant]) -> Result<(), StoreError> {
-        let put = PutVariants::of(variants).map_err(Failure::of_write)?;
+        let put = PutVariants::of(variants).map_err(|it| Failure::from(it).of_write())?;
         self.write(put).await.map(drop).map_err(Failure::of_write)
     }
 
@@ -340,16 +323,9 @@ impl Carts for PostgresStore {
     }
 
     async fn commit_cart(&self, expected: Version, cart: &Cart) -> Result<(), StoreError> {
-        let commit = CommitCart {
-            id: cart.id.0,
-            expected: i64::from(expected.0),
-            customer: cart.customer.as_ref().map(CustomerId::as_str),
-            currency: cart.currency.code(),
-            order: cart.order.0,
-            is_open: cart.closed_at.is_none(),
-            payload: to_json(cart).map_err(Failure::of_write)?,
-            updated_at: pg_time(cart.updated_at),
-        };
+        let cart = StoredCart::of(cart).map_err(|it| Failure::from(it).of_write())?;
+        let updated_at = PgTimestamp(to_pg_micros(cart.updated_at));
+        let commit = CommitCart { expected: i64::from(expected.0), cart, updated_at };
         if self.wrote(commit).await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 

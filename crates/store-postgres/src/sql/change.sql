@@ -1,14 +1,9 @@
 -- Changes an order: returns one row, or none if its version differs, or if its revision differs and the content is
 -- not written. Rare parts of a change are in `rest.sql`; a statement ends with those, or with
--- `SELECT FROM changed`.
+-- `SELECT FROM changed`. `orders.rs` has the assignments of the columns of an order.
 WITH changed AS (
     UPDATE orders
-    SET version = version + 1, customer = :customer::text, email = :email::text, total = :total::bigint,
-        metadata = :metadata::jsonb, revision = :revision::bigint, attempt = :attempt::bigint, state = :state::text,
-        paid_by = :paid_by::text, cancel_reason = :cancel_reason::text, state_at = :state_at::timestamptz,
-        requested_revision = :requested_revision::bigint, requested_attempt = :requested_attempt::bigint,
-        requested_epoch = :requested_epoch::bigint, operations = :operations::bigint, operation = :operation::jsonb,
-        updated_at = :updated_at::timestamptz, payer = :payer::jsonb
+    SET version = version + 1{assignments}
     WHERE id = :order_id::uuid AND version = :expected_version::bigint
         AND (:edits_content::boolean OR revision = :revision)
     RETURNING id, version

@@ -1,8 +1,7 @@
--- Reads complete orders. The caller appends the condition.
+-- Reads complete orders. The caller appends the condition. `orders.rs` has the columns of an order, and `parts.rs` those of
+-- its rows in other tables, in their order.
 SELECT
-    id, number, version, customer, email, currency, total, capture, metadata::text, livemode, revision, attempt,
-    state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt, requested_epoch, operations,
-    operation::text, payer::text, placed_at, updated_at, (SELECT epoch FROM installation),
+    version, (SELECT epoch FROM installation),
     ARRAY(
         SELECT ROW (name, description, sku, unit_amount, quantity::bigint)
         FROM order_lines WHERE order_id = orders.id ORDER BY position
@@ -13,8 +12,8 @@ SELECT
     ),
     ARRAY(
         SELECT ROW (
-            provider_id, revision, currency, amount, status, received, capturable, capture_asked, balance_currency,
-            balance_gross, balance_fee, last_error::text, as_of, created_at, confirmed_at
+            provider_id, revision, currency, amount, status, received, capturable, refunded, capture_asked,
+            balance_currency, balance_gross, balance_fee, last_error::text, as_of, created_at, confirmed_at
         )
         FROM payment_intents WHERE order_id = orders.id ORDER BY position
     ),
@@ -32,7 +31,8 @@ SELECT
         FROM disputes WHERE order_id = orders.id ORDER BY position
     ),
     ARRAY(
-        SELECT ROW (provider_id, payload::text, policy, reason, found_at)
+        SELECT ROW (provider_id, name, payload::text, policy, reason, found_at)
         FROM anomalies WHERE order_id = orders.id ORDER BY position
-    )
+    ),
+    id{columns}
 FROM orders

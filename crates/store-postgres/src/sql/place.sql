@@ -1,5 +1,5 @@
 -- Places an order: returns one row, or none if the idempotency key is taken, or belongs to a lost order. A taken id or
--- number is an error, which rolls back the statement.
+-- number is an error, which rolls back the statement. `orders.rs` has the columns of an order and their values.
 WITH kept AS (
     INSERT INTO idempotency_records (scope, key, fingerprint, order_id, answer, at)
     SELECT
@@ -10,17 +10,8 @@ WITH kept AS (
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), placed AS (
-    INSERT INTO orders (
-        id, version, number, currency, capture, livemode, placed_at, customer, email, total, metadata, revision,
-        attempt, state, paid_by, cancel_reason, state_at, requested_revision, requested_attempt,
-        requested_epoch, operations, operation, updated_at, payer
-    )
-    SELECT
-        :order_id, 1, :number::text, :currency::text, :capture::text, :livemode::boolean, :placed_at::timestamptz,
-        :customer::text, :email::text, :total::bigint, :metadata::jsonb, :revision::bigint, :attempt::bigint,
-        :state::text, :paid_by::text, :cancel_reason::text, :state_at::timestamptz, :requested_revision::bigint,
-        :requested_attempt::bigint, :requested_epoch::bigint, :operations::bigint, :operation::jsonb,
-        :updated_at::timestamptz, :payer::jsonb
+    INSERT INTO orders (id, version{columns})
+    SELECT :order_id, 1{values}
     WHERE :idempotency_key IS NULL OR EXISTS (SELECT FROM kept)
     RETURNING id
 ), content_lines AS (
