@@ -4,6 +4,7 @@ use std::sync::Arc;
 use diesel::result::DatabaseErrorKind::{ForeignKeyViolation, UniqueViolation};
 use diesel::result::Error::DatabaseError;
 use paywright_app::StoreError;
+use paywright_app::stored::ColumnError;
 use thiserror::Error;
 
 /// Why a file cannot be used as a store. The file is left unchanged.
@@ -76,8 +77,8 @@ pub(crate) enum Failure {
     StaleVersion,
     #[error(transparent)]
     Database(Arc<diesel::result::Error>),
-    #[error("{table} {column}: {problem}")]
-    BadRow { table: &'static str, column: &'static str, problem: String },
+    #[error(transparent)]
+    BadRow(#[from] ColumnError),
     #[error("the file cannot be opened: {0}")]
     Connection(Arc<diesel::ConnectionError>),
     #[error("the file does not have the schema of this version: a table or a migration is missing")]

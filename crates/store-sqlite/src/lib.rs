@@ -6,12 +6,15 @@
 //! commit while the next is being made.
 
 mod backup;
+mod columns;
 mod deliveries;
 mod endpoints;
 mod failure;
 mod feed;
 mod feed_rows;
 mod installation;
+mod orders;
+mod parts;
 mod place;
 mod probe;
 mod queue;

@@ -4,6 +4,7 @@
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use paywright_app::stored::StoredParts;
 use paywright_app::{
     ApiKey, CompletedOrdersQuery, IdempotencyKey, IdempotencyRecord, OrderQuery, OrderRef, RecordedFact, StoredTask,
     Version, Versioned,
@@ -13,7 +14,9 @@ use paywright_domain::{Order, OrderId};
 
 use crate::failure::Failure;
 use crate::installation;
-use crate::rows::{AdjustmentRow, ApiKeyRow, Column, FactRow, IdempotencyRow, LineRow, OrderRow, PaymentRows, TaskRow};
+use crate::orders::OrderRow;
+use crate::parts::{AdjustmentRow, AnomalyRow, DisputeRow, FactRow, IntentRow, LineRow, RefundRow};
+use crate::rows::{ApiKeyRow, Column, IdempotencyRow, TaskRow};
 use crate::schema::{
     anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
     refunds, tasks, webhook_inbox,
@@ -21,7 +24,7 @@ use crate::schema::{
 
 pub(crate) fn order(db: &mut SqliteConnection, which: &OrderRef) -> Result<Option<Versioned<Order>>, Failure> {
     snapshot(db, |db| {
-        let row: Option<OrderRow> = match which {
+        let row: Option<OrderRow<'_>> = match which {
             OrderRef::Id(id) => orders::table.find(id.0.as_bytes().as_slice()).first(db).optional()?,
             OrderRef::Number(number) => {
                 orders::table.filter(orders::number.eq(number.as_str())).first(db).optional()?
@@ -51,7 +54,7 @@ pub(crate) fn orders(db: &mut SqliteConnection, query: &OrderQuery) -> Result<Ve
         if let Some(cursor) = &query.older_than {
             statement = statement.filter(orders::id.lt(cursor.0.as_bytes().to_vec()));
         }
-        let rows: Vec<OrderRow> = statement.load(db)?;
+        let rows: Vec<OrderRow<'_>> = statement.load(db)?;
         rows.into_iter().map(|row| Ok(whole(db, row)?.value)).collect()
     })
 }
@@ -79,7 +82,7 @@ pub(crate) fn completed_orders(db: &mut SqliteConnection, query: &CompletedOrder
     snapshot(db, |db| {
         let own = orders::table.filter(orders::customer.eq(query.customer.as_str())).filter(sql::<Bool>(COMPLETED));
         let page = own.limit(i64::from(query.limit)).offset(i64::try_from(query.offset).unwrap_or(i64::MAX));
-        let rows: Vec<OrderRow> = if query.oldest_first {
+        let rows: Vec<OrderRow<'_>> = if query.oldest_first {
             page.order(orders::id.asc()).load(db)?
         } else {
             page.order(orders::id.desc()).load(db)?
@@ -95,44 +98,41 @@ pub(crate) fn count_completed_orders(db: &mut SqliteConnection, customer: &Custo
 }
 
 /// Reads the other rows of an order.
-fn whole(db: &mut SqliteConnection, row: OrderRow) -> Result<Versioned<Order>, Failure> {
-    let id = row.id.as_slice();
-    let lines: Vec<LineRow> =
+fn whole(db: &mut SqliteConnection, row: OrderRow<'_>) -> Result<Versioned<Order>, Failure> {
+    let id = row.id();
+    let lines: Vec<LineRow<'_>> =
         order_lines::table.filter(order_lines::order_id.eq(id)).order(order_lines::position).load(db)?;
-    let adjustments: Vec<AdjustmentRow> = order_adjustments::table
+    let adjustments: Vec<AdjustmentRow<'_>> = order_adjustments::table
         .filter(order_adjustments::order_id.eq(id))
         .order(order_adjustments::position)
         .load(db)?;
-    let payments = PaymentRows {
-        intents: payment_intents::table
-            .filter(payment_intents::order_id.eq(id))
-            .order(payment_intents::position)
-            .load(db)?,
-        refunds: refunds::table.filter(refunds::order_id.eq(id)).order(refunds::number).load(db)?,
-        disputes: disputes::table.filter(disputes::order_id.eq(id)).order(disputes::position).load(db)?,
-        anomalies: anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?,
+    let intents: Vec<IntentRow<'_>> =
+        payment_intents::table.filter(payment_intents::order_id.eq(id)).order(payment_intents::position).load(db)?;
+    let refunds: Vec<RefundRow<'_>> =
+        refunds::table.filter(refunds::order_id.eq(id)).order(refunds::number).load(db)?;
+    let disputes: Vec<DisputeRow<'_>> =
+        disputes::table.filter(disputes::order_id.eq(id)).order(disputes::position).load(db)?;
+    let anomalies: Vec<AnomalyRow<'_>> =
+        anomalies::table.filter(anomalies::order_id.eq(id)).order(anomalies::position).load(db)?;
+    let parts = StoredParts {
+        lines: lines.into_iter().map(LineRow::stored).collect::<Result<_, _>>()?,
+        adjustments: adjustments.into_iter().map(AdjustmentRow::stored).collect::<Result<_, _>>()?,
+        intents: intents.into_iter().map(IntentRow::stored).collect::<Result<_, _>>()?,
+        refunds: refunds.into_iter().map(RefundRow::stored).collect::<Result<_, _>>()?,
+        disputes: disputes.into_iter().map(DisputeRow::stored).collect::<Result<_, _>>()?,
+        anomalies: anomalies.into_iter().map(AnomalyRow::stored).collect::<Result<_, _>>()?,
+        epoch: i64::from(installation::epoch(db)?.0),
     };
-    let version = Version(Column("orders", "version").count(row.version)?);
-    let epoch = installation::epoch(db)?;
-    Ok(Versioned { version, value: row.restore(lines, adjustments, payments, epoch)? })
+    let version = Version(Column("orders", "version").count(row.version())?);
+    Ok(Versioned { version, value: row.stored()?.restore(parts)? })
 }
 
 pub(crate) fn facts(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<RecordedFact>, Failure> {
-    let rows: Vec<FactRow> = facts::table
+    let rows: Vec<FactRow<'_>> = facts::table
         .filter(facts::order_id.eq(order.0.as_bytes().as_slice()))
         .order((facts::version, facts::position))
         .load(db)?;
-    let column = |name| Column("facts", name);
-    rows.into_iter()
-        .map(|row| {
-            Ok(RecordedFact {
-                version: Version(column("version").count(row.version)?),
-                fact: column("payload").json(&row.payload)?,
-                at: column("at").time(row.at)?,
-                cause: row.cause.map(|it| column("cause").json(&it)).transpose()?,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|it| Ok(it.stored()?.restore()?)).collect()
 }
 
 pub(crate) fn tasks(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<StoredTask>, Failure> {
@@ -152,19 +152,20 @@ pub(crate) fn idempotency_record(
     db: &mut SqliteConnection,
     key: &IdempotencyKey,
 ) -> Result<Option<IdempotencyRecord>, Failure> {
-    let found: Option<IdempotencyRow> =
+    let found: Option<IdempotencyRow<'_>> =
         idempotency_records::table.find((key.scope.as_bytes().as_slice(), key.key.as_str())).first(db).optional()?;
     found.map(IdempotencyRow::restore).transpose()
 }
 
 pub(crate) fn api_key(db: &mut SqliteConnection, digest: &[u8; 32]) -> Result<Option<ApiKey>, Failure> {
-    let found: Option<ApiKeyRow> =
+    let found: Option<ApiKeyRow<'_>> =
         api_keys::table.filter(api_keys::digest.eq(digest.as_slice())).first(db).optional()?;
     found.map(ApiKeyRow::restore).transpose()
 }
 
 pub(crate) fn api_keys(db: &mut SqliteConnection) -> Result<Vec<ApiKey>, Failure> {
-    let rows: Vec<ApiKeyRow> = api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
+    let rows: Vec<ApiKeyRow<'_>> =
+        api_keys::table.order((api_keys::created_at.desc(), api_keys::id.desc())).load(db)?;
     rows.into_iter().map(ApiKeyRow::restore).collect()
 }
 

@@ -1,140 +1,9 @@
-//! Tables as `migrations/sqlite` creates them.
+//! Tables as `migrations/sqlite` creates them; those of the stored form are beside their rows.
 
-use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+use diesel::{allow_tables_to_appear_in_same_query, table};
 
-table! {
-    orders (id) {
-        id -> Binary,
-        number -> Text,
-        version -> BigInt,
-        customer -> Nullable<Text>,
-        email -> Nullable<Text>,
-        currency -> Text,
-        total -> BigInt,
-        capture -> Text,
-        metadata -> Text,
-        livemode -> Bool,
-        revision -> BigInt,
-        attempt -> BigInt,
-        state -> Text,
-        paid_by -> Nullable<Text>,
-        cancel_reason -> Nullable<Text>,
-        state_at -> Nullable<BigInt>,
-        requested_revision -> Nullable<BigInt>,
-        requested_attempt -> Nullable<BigInt>,
-        placed_at -> BigInt,
-        updated_at -> BigInt,
-        operations -> BigInt,
-        operation -> Nullable<Text>,
-        payer -> Nullable<Text>,
-        requested_epoch -> Nullable<BigInt>,
-    }
-}
-
-table! {
-    order_lines (order_id, position) {
-        order_id -> Binary,
-        position -> BigInt,
-        name -> Text,
-        description -> Text,
-        sku -> Nullable<Text>,
-        unit_amount -> BigInt,
-        quantity -> BigInt,
-    }
-}
-
-table! {
-    order_adjustments (order_id, position) {
-        order_id -> Binary,
-        position -> BigInt,
-        kind -> Text,
-        label -> Text,
-        amount -> BigInt,
-    }
-}
-
-table! {
-    payment_intents (order_id, position) {
-        order_id -> Binary,
-        position -> BigInt,
-        provider_id -> Text,
-        revision -> BigInt,
-        currency -> Text,
-        amount -> BigInt,
-        status -> Text,
-        received -> BigInt,
-        capturable -> BigInt,
-        last_error -> Nullable<Text>,
-        as_of -> BigInt,
-        created_at -> BigInt,
-        capture_asked -> Nullable<BigInt>,
-        balance_currency -> Nullable<Text>,
-        balance_gross -> Nullable<BigInt>,
-        balance_fee -> Nullable<BigInt>,
-        refunded -> BigInt,
-        confirmed_at -> Nullable<BigInt>,
-    }
-}
-
-table! {
-    refunds (order_id, number) {
-        order_id -> Binary,
-        number -> BigInt,
-        intent_id -> Text,
-        provider_id -> Nullable<Text>,
-        currency -> Text,
-        amount -> BigInt,
-        reason -> Nullable<Text>,
-        origin -> Text,
-        status -> Text,
-        attempt -> BigInt,
-        failure -> Nullable<Text>,
-        requested_at -> BigInt,
-        epoch -> Nullable<BigInt>,
-        request -> Nullable<Binary>,
-    }
-}
-
-table! {
-    disputes (order_id, position) {
-        order_id -> Binary,
-        position -> BigInt,
-        provider_id -> Text,
-        intent_id -> Text,
-        currency -> Text,
-        amount -> BigInt,
-        status -> Text,
-        reason -> Text,
-        due_by -> Nullable<BigInt>,
-        withdrawn -> Bool,
-        reinstated -> Bool,
-    }
-}
-
-table! {
-    anomalies (order_id, position) {
-        order_id -> Binary,
-        position -> BigInt,
-        provider_id -> Text,
-        name -> Text,
-        payload -> Text,
-        policy -> Text,
-        reason -> Nullable<Text>,
-        found_at -> BigInt,
-    }
-}
-
-table! {
-    facts (order_id, version, position) {
-        order_id -> Binary,
-        version -> BigInt,
-        position -> BigInt,
-        kind -> Text,
-        payload -> Text,
-        at -> BigInt,
-        cause -> Nullable<Text>,
-    }
-}
+pub(crate) use crate::orders::orders;
+pub(crate) use crate::parts::{anomalies, disputes, facts, order_adjustments, order_lines, payment_intents, refunds};
 
 table! {
     tasks (order_id, key) {
@@ -215,17 +84,6 @@ table! {
         order_id -> Binary,
         found_at -> BigInt,
         decision -> Nullable<Text>,
-    }
-}
-
-table! {
-    variants (id) {
-        id -> Text,
-        sku -> Nullable<Text>,
-        name -> Text,
-        description -> Text,
-        prices -> Text,
-        active -> Bool,
     }
 }
 
@@ -336,7 +194,4 @@ table! {
     }
 }
 
-joinable!(order_lines -> orders (order_id));
-joinable!(payment_intents -> orders (order_id));
-allow_tables_to_appear_in_same_query!(orders, order_lines, payment_intents);
 allow_tables_to_appear_in_same_query!(feed, feed_head);

@@ -4,58 +4,40 @@ use async_trait::async_trait;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use diesel::upsert::excluded;
+use paywright_app::stored::{StoredCart, StoredVariant};
 use paywright_app::{CartRef, Carts, PriceList, StoreError, Version, Versioned};
 use paywright_domain::id::{CustomerId, ProviderCustomerId};
 use paywright_domain::storefront::{Cart, CartId, Terms, Variant, VariantId};
-use paywright_domain::text::Text;
 use paywright_domain::{Currency, Timestamp};
 use uuid::Uuid;
 
 use crate::SqliteStore;
+use crate::columns::stored_table;
 use crate::failure::Failure;
 use crate::rows::{Column, to_json};
-use crate::schema::{carts, provider_customers, sales_terms, variants};
+use crate::schema::{carts, provider_customers, sales_terms};
 
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = variants, treat_none_as_default_value = false)]
-struct VariantRow {
-    id: String,
-    sku: Option<String>,
-    name: String,
-    description: String,
-    prices: String,
-    active: bool,
+stored_table! {
+    /// Row of a variant.
+    VariantRow of StoredVariant in variants (id)
+    fixed (id)
+    own {}
+    columns {
+        id: Text,
+        sku: Nullable<Text>,
+        name: Text,
+        description: Text,
+        prices: Text,
+        active: Bool,
+    }
 }
 
-impl VariantRow {
-    fn of(variant: &Variant) -> Result<Self, Failure> {
-        Ok(Self {
-            id: variant.id.as_str().to_owned(),
-            sku: variant.sku.as_ref().map(|it| it.as_str().to_owned()),
-            name: variant.name.as_str().to_owned(),
-            description: variant.description.as_str().to_owned(),
-            prices: to_json(&variant.prices)?,
-            active: variant.active,
-        })
-    }
-
-    fn restore(self) -> Result<Variant, Failure> {
-        let column = |name| Column("variants", name);
-        Ok(Variant {
-            id: column("id").read(VariantId::new(self.id))?,
-            sku: column("sku").read(self.sku.map(Text::new).transpose())?,
-            name: column("name").read(Text::new(self.name))?,
-            description: column("description").read(Text::new(self.description))?,
-            prices: column("prices").json(&self.prices)?,
-            active: self.active,
-        })
-    }
+fn variant(row: VariantRow<'_>) -> Result<Variant, Failure> {
+    Ok(row.stored()?.restore()?)
 }
 
 fn cart((version, payload): (i64, String)) -> Result<Versioned<Cart>, Failure> {
-    let version = Version(Column("carts", "version").count(version)?);
-    Ok(Versioned { version, value: Column("carts", "payload").json(&payload)? })
+    Ok(StoredCart::restore(version, &payload)?)
 }
 
 #[async_trait]
@@ -63,8 +45,8 @@ impl PriceList for SqliteStore {
     async fn variants(&self, ids: &[VariantId]) -> Result<Vec<Variant>, StoreError> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.read(move |db| {
-            let rows: Vec<VariantRow> = variants::table.filter(variants::id.eq_any(ids)).load(db)?;
-            rows.into_iter().map(VariantRow::restore).collect()
+            let rows: Vec<VariantRow<'_>> = variants::table.filter(variants::id.eq_any(ids)).load(db)?;
+            rows.into_iter().map(variant).collect()
         })
         .await
     }
@@ -73,27 +55,22 @@ impl PriceList for SqliteStore {
         let after = after.map(ToString::to_string).unwrap_or_default();
         self.read_many(move |db| {
             let page = variants::table.filter(variants::id.gt(after)).order(variants::id).limit(i64::from(limit));
-            page.load(db)?.into_iter().map(VariantRow::restore).collect()
+            page.load(db)?.into_iter().map(variant).collect()
         })
         .await
     }
 
     async fn put_variants(&self, new: &[Variant]) -> Result<(), StoreError> {
-        let rows = new.iter().map(VariantRow::of).collect::<Result<Vec<_>, _>>()?;
+        let new = new.to_vec();
         self.writer
             .run(move |db| {
-                for row in &rows {
+                for variant in &new {
+                    let row = VariantRow::of(StoredVariant::of(variant)?);
                     diesel::insert_into(variants::table)
-                        .values(row)
+                        .values(&row)
                         .on_conflict(variants::id)
                         .do_update()
-                        .set((
-                            variants::sku.eq(excluded(variants::sku)),
-                            variants::name.eq(excluded(variants::name)),
-                            variants::description.eq(excluded(variants::description)),
-                            variants::prices.eq(excluded(variants::prices)),
-                            variants::active.eq(excluded(variants::active)),
-                        ))
+                        .set(&row)
                         .execute(db)?;
                 }
                 Ok(())
@@ -180,16 +157,18 @@ impl Carts for SqliteStore {
         let cart = cart.clone();
         self.writer
             .run(move |db| {
-                let id = cart.id.0.as_bytes().as_slice();
+                let StoredCart { id, customer, currency, order_id, is_open, payload, updated_at } =
+                    StoredCart::of(&cart)?;
                 let row = (
                     carts::version.eq(i64::from(expected.next().0)),
-                    carts::customer.eq(cart.customer.as_ref().map(CustomerId::as_str)),
-                    carts::currency.eq(cart.currency.code()),
-                    carts::order_id.eq(cart.order.0.as_bytes().as_slice()),
-                    carts::is_open.eq(cart.closed_at.is_none()),
-                    carts::payload.eq(to_json(&cart)?),
-                    carts::updated_at.eq(cart.updated_at.unix_micros()),
+                    carts::customer.eq(customer),
+                    carts::currency.eq(currency),
+                    carts::order_id.eq(order_id.as_bytes().as_slice()),
+                    carts::is_open.eq(is_open),
+                    carts::payload.eq(payload),
+                    carts::updated_at.eq(updated_at),
                 );
+                let id = id.as_bytes().as_slice();
                 let written = if expected == Version::NEW {
                     diesel::insert_into(carts::table).values((carts::id.eq(id), row)).execute(db)?
                 } else {

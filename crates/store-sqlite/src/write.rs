@@ -1,6 +1,11 @@
 //! Writes. Each function runs inside a savepoint of the group's transaction, which a failure rolls back.
 
+use std::borrow::Cow;
+
 use diesel::prelude::*;
+use paywright_app::stored::{
+    StoredAdjustment, StoredAnomaly, StoredDispute, StoredFact, StoredIntent, StoredLine, StoredOrder, StoredRefund,
+};
 use paywright_app::{ApiKey, Changes, Version};
 use paywright_domain::{Order, Timestamp};
 use uuid::Uuid;
@@ -8,11 +13,10 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::feed;
 use crate::installation;
+use crate::orders::OrderRow;
+use crate::parts::{AdjustmentRow, AnomalyRow, DisputeRow, FactRow, IntentRow, LineRow, RefundRow};
 use crate::queue;
-use crate::rows::{
-    AdjustmentRow, AnomalyRow, ApiKeyRow, DisputeRow, FactRow, IdempotencyRow, IntentRow, LineRow, OrderRow, RefundRow,
-    TaskRow, position, to_json,
-};
+use crate::rows::{ApiKeyRow, IdempotencyRow, TaskRow, position, to_json};
 use crate::schema::{
     anomalies, api_keys, disputes, facts, idempotency_records, order_adjustments, order_lines, orders, payment_intents,
     refunds, tasks,
@@ -47,7 +51,8 @@ fn insert_order(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Fail
     if changes.idempotency.is_some() && installation::lost_order(db, order.id)?.is_some() {
         return Err(Failure::StaleVersion);
     }
-    diesel::insert_into(orders::table).values(&OrderRow::of(order, next_version(changes))?).execute(db)?;
+    let row = OrderRow::of(next_version(changes), StoredOrder::of(order)?);
+    diesel::insert_into(orders::table).values(&row).execute(db)?;
     insert_content(db, order)
 }
 
@@ -60,7 +65,8 @@ fn update_order(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Fail
     if version != i64::from(changes.expected.0) {
         return Err(Failure::StaleVersion);
     }
-    diesel::update(orders::table.find(id)).set(&OrderRow::of(order, next_version(changes))?).execute(db)?;
+    let row = OrderRow::of(next_version(changes), StoredOrder::of(order)?);
+    diesel::update(orders::table.find(id)).set(&row).execute(db)?;
     if revision != i64::from(order.revision) {
         // The content of one revision never changes, so it is written once.
         diesel::delete(order_lines::table.filter(order_lines::order_id.eq(id))).execute(db)?;
@@ -71,20 +77,18 @@ fn update_order(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Fail
 }
 
 fn insert_facts(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
-    let cause = changes.cause.as_ref().map(to_json).transpose()?;
+    let cause = changes.cause.as_ref().map(StoredFact::document).transpose()?;
     for (index, fact) in changes.facts.iter().enumerate() {
-        let row = FactRow {
-            order_id: changes.order.id.0.as_bytes().to_vec(),
-            version: next_version(changes),
-            position: position(index)?,
-            kind: fact.kind().to_owned(),
-            payload: to_json(fact)?,
-            at: changes.at.unix_micros(),
-            cause: cause.clone(),
-        };
+        let stored = StoredFact::of(fact, changes.expected.next(), changes.at, cause.as_deref())?;
+        let row = FactRow::of(id_of(&changes.order), position(index)?, stored);
         diesel::insert_into(facts::table).values(&row).execute(db)?;
     }
     Ok(())
+}
+
+/// Id of an order as a column.
+fn id_of(order: &Order) -> Cow<'_, [u8]> {
+    Cow::Borrowed(order.id.0.as_bytes())
 }
 
 /// Inserts new tasks, and deletes finished ones.
@@ -111,10 +115,11 @@ fn write_tasks(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failu
 
 fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
     for (index, line) in order.lines.iter().enumerate() {
-        diesel::insert_into(order_lines::table).values(&LineRow::of(order.id, index, line)?).execute(db)?;
+        let row = LineRow::of(id_of(order), position(index)?, StoredLine::of(line));
+        diesel::insert_into(order_lines::table).values(&row).execute(db)?;
     }
     for (index, adjustment) in order.adjustments.iter().enumerate() {
-        let row = AdjustmentRow::of(order.id, index, adjustment)?;
+        let row = AdjustmentRow::of(id_of(order), position(index)?, StoredAdjustment::of(adjustment));
         diesel::insert_into(order_adjustments::table).values(&row).execute(db)?;
     }
     Ok(())
@@ -123,29 +128,29 @@ fn insert_content(db: &mut SqliteConnection, order: &Order) -> Result<(), Failur
 /// Writes PaymentIntents, refunds and disputes, which are updated in place and never deleted, and anomalies, which are
 /// only added.
 fn write_payments(db: &mut SqliteConnection, order: &Order) -> Result<(), Failure> {
+    let id = order.id.0.as_bytes().as_slice();
     for (index, intent) in order.intents.iter().enumerate() {
-        let row = IntentRow::of(order, index, intent)?;
-        let place = payment_intents::table.find((row.order_id.as_slice(), row.position));
-        if diesel::update(place).set(&row).execute(db)? == 0 {
+        let index = position(index)?;
+        let row = IntentRow::of(id_of(order), index, StoredIntent::of(order, intent)?);
+        if diesel::update(payment_intents::table.find((id, index))).set(&row).execute(db)? == 0 {
             diesel::insert_into(payment_intents::table).values(&row).execute(db)?;
         }
     }
     for refund in &order.refunds {
-        let row = RefundRow::of(order.id, refund);
-        let place = refunds::table.find((row.order_id.as_slice(), row.number));
-        if diesel::update(place).set(&row).execute(db)? == 0 {
+        let row = RefundRow::of(id_of(order), StoredRefund::of(refund));
+        if diesel::update(refunds::table.find((id, i64::from(refund.number)))).set(&row).execute(db)? == 0 {
             diesel::insert_into(refunds::table).values(&row).execute(db)?;
         }
     }
     for (index, dispute) in order.disputes.iter().enumerate() {
-        let row = DisputeRow::of(order.id, index, dispute)?;
-        let place = disputes::table.find((row.order_id.as_slice(), row.position));
-        if diesel::update(place).set(&row).execute(db)? == 0 {
+        let index = position(index)?;
+        let row = DisputeRow::of(id_of(order), index, StoredDispute::of(dispute));
+        if diesel::update(disputes::table.find((id, index))).set(&row).execute(db)? == 0 {
             diesel::insert_into(disputes::table).values(&row).execute(db)?;
         }
     }
     for (index, anomaly) in order.anomalies.iter().enumerate() {
-        let row = AnomalyRow::of(order.id, index, anomaly)?;
+        let row = AnomalyRow::of(id_of(order), position(index)?, StoredAnomaly::of(anomaly)?);
         diesel::insert_into(anomalies::table).values(&row).on_conflict_do_nothing().execute(db)?;
     }
     Ok(())
