@@ -215,6 +215,9 @@ pub(crate) struct TwinOptions {
     /// Secret with which they are signed.
     #[arg(long, requires = "webhook")]
     pub(crate) webhook_secret: Option<String>,
+    /// Prints every call with its parameters as JSON, and ends.
+    #[arg(long)]
+    pub(crate) list_calls: bool,
 }
 
 #[derive(Debug, Args)]

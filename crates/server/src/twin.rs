@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paywright_stripe_twin::{Options, Server, WebhookEndpoint};
+use paywright_stripe_twin::{Options, Server, WebhookEndpoint, calls};
 
 use crate::cli::TwinOptions;
 use crate::serve::on_this_machine;
@@ -10,6 +10,10 @@ use crate::stop::stop_requested;
 use crate::{Failure, say, world};
 
 pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
+    if options.list_calls {
+        say(&serde_json::to_string(&calls())?);
+        return Ok(());
+    }
     let endpoint = options.webhook.zip(options.webhook_secret).map(|(url, secret)| endpoint(url, secret));
     let server = Server::bind(
         on_this_machine(options.port),

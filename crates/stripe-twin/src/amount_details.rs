@@ -6,33 +6,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::Refusal;
+use crate::kinds::{Kind, Spec, as_flag, clearable, param};
 use crate::objects::set;
-use crate::params::{Kind, Params, Spec};
+use crate::params::Params;
 
 /// Most line items of one intent.
 const LINES_MAX: usize = 200;
 
 /// Parameters below `amount_details`, with Stripe's limit on each text.
 pub(crate) const AMOUNT_DETAILS: &[Spec] = &[
-    ("amount_details", Kind::Text(0)),
-    ("amount_details.enforce_arithmetic_validation", Kind::Bool),
-    ("amount_details.discount_amount", Kind::Int),
-    ("amount_details.shipping", Kind::Text(0)),
-    ("amount_details.shipping.amount", Kind::Int),
-    ("amount_details.shipping.from_postal_code", Kind::Text(10)),
-    ("amount_details.shipping.to_postal_code", Kind::Text(10)),
-    ("amount_details.tax", Kind::Text(0)),
-    ("amount_details.tax.total_tax_amount", Kind::Int),
-    ("amount_details.line_items", Kind::Text(0)),
-    ("amount_details.line_items.*.product_name", Kind::Text(1024)),
-    ("amount_details.line_items.*.product_code", Kind::Text(12)),
-    ("amount_details.line_items.*.quantity", Kind::Int),
-    ("amount_details.line_items.*.unit_cost", Kind::Int),
-    ("amount_details.line_items.*.unit_of_measure", Kind::Text(12)),
-    ("amount_details.line_items.*.discount_amount", Kind::Int),
-    ("amount_details.line_items.*.tax.total_tax_amount", Kind::Int),
-    ("amount_details.line_items.*.payment_method_options.card.commodity_code", Kind::Text(12)),
-    ("amount_details.line_items.*.payment_method_options.card_present.commodity_code", Kind::Text(12)),
+    param("amount_details", Kind::Unset),
+    param("amount_details.enforce_arithmetic_validation", Kind::Bool),
+    clearable("amount_details.discount_amount", Kind::Int),
+    param("amount_details.shipping", Kind::Unset),
+    clearable("amount_details.shipping.amount", Kind::Int),
+    param("amount_details.shipping.from_postal_code", Kind::Text(10)),
+    param("amount_details.shipping.to_postal_code", Kind::Text(10)),
+    param("amount_details.tax", Kind::Unset),
+    param("amount_details.tax.total_tax_amount", Kind::Int),
+    param("amount_details.line_items", Kind::Unset),
+    param("amount_details.line_items.*.product_name", Kind::Text(1024)),
+    param("amount_details.line_items.*.product_code", Kind::Text(12)),
+    param("amount_details.line_items.*.quantity", Kind::Int),
+    param("amount_details.line_items.*.unit_cost", Kind::Int),
+    param("amount_details.line_items.*.unit_of_measure", Kind::Text(12)),
+    param("amount_details.line_items.*.discount_amount", Kind::Int),
+    param("amount_details.line_items.*.tax.total_tax_amount", Kind::Int),
+    param("amount_details.line_items.*.payment_method_options.card.commodity_code", Kind::Text(12)),
+    param("amount_details.line_items.*.payment_method_options.card_present.commodity_code", Kind::Text(12)),
 ];
 
 /// Parts of an amount: the values below `amount_details`, by their dotted names.
@@ -51,7 +52,7 @@ impl AmountDetails {
         let mut values = if params.given("amount_details") == Some("") { BTreeMap::new() } else { self.values.clone() };
         let parts: BTreeSet<&str> = given.keys().map(|it| part(it)).collect();
         values.retain(|name, _| !parts.contains(part(name)));
-        let enforces = given.get("enforce_arithmetic_validation").is_none_or(|it| it != "false");
+        let enforces = given.get("enforce_arithmetic_validation").is_none_or(|it| as_flag(it) != Some(false));
         values.extend(given.into_iter().filter(|(name, it)| !it.is_empty() && name != "enforce_arithmetic_validation"));
         let mut changed = Self { values, error: None };
         changed.check()?;
@@ -103,7 +104,7 @@ impl AmountDetails {
             for field in ["product_name", "quantity", "unit_cost"] {
                 if !line.contains_key(field) {
                     let name = format!("amount_details[line_items][{index}][{field}]");
-                    return Err(Refusal::parameter("parameter_missing", &name, "Missing required param"));
+                    return Err(Refusal::required(&name));
                 }
             }
         }
@@ -224,10 +225,6 @@ mod tests {
             (
                 "amount=500&currency=usd&amount_details[line_items][0][unit_cost]=500".to_owned(),
                 Some("parameter_missing"),
-            ),
-            (
-                format!("amount=4000&currency=usd&{LINES}&amount_details[line_items][0][product_code]=1234567890123"),
-                Some("parameter_invalid_string_length"),
             ),
         ] {
             let answer = post(&mut Twin::default(), "/v1/payment_intents", &form);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::kinds::{Kind, Spec, as_flag, clearable, param};
 use crate::objects::set;
-use crate::params::{Kind, Params, Spec};
+use crate::params::Params;
 
 const PREFIX: &str = "payment_method_options.card";
 const NETWORKS: &[&str] = &[
@@ -28,17 +29,17 @@ const IF_AVAILABLE: Kind = Kind::Word(&["if_available", "never"]);
 
 /// Parameters that the twin accepts and shows. They have no effect on a payment.
 pub(crate) const SPECS: &[Spec] = &[
-    ("payment_method_options.card.installments.enabled", Kind::Bool),
-    ("payment_method_options.card.network", Kind::Word(NETWORKS)),
-    ("payment_method_options.card.request_extended_authorization", IF_AVAILABLE),
-    ("payment_method_options.card.request_incremental_authorization", IF_AVAILABLE),
-    ("payment_method_options.card.request_multicapture", IF_AVAILABLE),
-    ("payment_method_options.card.request_overcapture", IF_AVAILABLE),
-    ("payment_method_options.card.request_three_d_secure", Kind::Word(&["any", "automatic", "challenge"])),
-    ("payment_method_options.card.require_cvc_recollection", Kind::Bool),
-    ("payment_method_options.card.setup_future_usage", Kind::Word(&["none", "off_session", "on_session"])),
-    ("payment_method_options.card.statement_descriptor_suffix_kana", Kind::Text(22)),
-    ("payment_method_options.card.statement_descriptor_suffix_kanji", Kind::Text(17)),
+    param("payment_method_options.card.installments.enabled", Kind::Bool),
+    clearable("payment_method_options.card.network", Kind::Word(NETWORKS)),
+    param("payment_method_options.card.request_extended_authorization", IF_AVAILABLE),
+    param("payment_method_options.card.request_incremental_authorization", IF_AVAILABLE),
+    param("payment_method_options.card.request_multicapture", IF_AVAILABLE),
+    param("payment_method_options.card.request_overcapture", IF_AVAILABLE),
+    param("payment_method_options.card.request_three_d_secure", Kind::Word(&["any", "automatic", "challenge"])),
+    param("payment_method_options.card.require_cvc_recollection", Kind::Bool),
+    clearable("payment_method_options.card.setup_future_usage", Kind::Word(&["none", "off_session", "on_session"])),
+    param("payment_method_options.card.statement_descriptor_suffix_kana", Kind::Text(22)),
+    param("payment_method_options.card.statement_descriptor_suffix_kanji", Kind::Text(17)),
 ];
 
 /// Options of card payments, by their names below `payment_method_options[card]`.
@@ -64,12 +65,12 @@ impl CardOptions {
         for (name, value) in &self.0 {
             match (name.as_str(), value.as_str()) {
                 ("installments.enabled", enabled) => {
-                    let enabled = enabled == "true";
+                    let enabled = as_flag(enabled) == Some(true);
                     let installments = json!({ "available_plans": [], "enabled": enabled, "plan": null });
                     set(&mut shown, "installments", if enabled { installments } else { Value::Null });
                 }
-                (name, "true") => set(&mut shown, name, json!(true)),
-                (name, "false") => set(&mut shown, name, json!(false)),
+                (name, "true" | "True") => set(&mut shown, name, json!(true)),
+                (name, "false" | "False") => set(&mut shown, name, json!(false)),
                 (name, text) => set(&mut shown, name, json!(text)),
             }
         }

@@ -4,108 +4,73 @@ use serde_json::{Value, json};
 
 use crate::cards;
 use crate::error::Refusal;
-use crate::lists::page;
+use crate::kinds::{Kind, Spec, param};
+use crate::lists::{is_created, page};
 use crate::objects::{
     BalanceTransaction, Charge, Customer, Dispute, Event, PaymentMethod, SetupIntent, WebhookEndpoint, set,
 };
-use crate::params::{Kind, Params, Spec};
-use crate::request::{Method, Request};
+use crate::params::Params;
+use crate::request::Request;
 use crate::state::Twin;
 
-const CUSTOMER: &[Spec] = &[
-    ("email", Kind::Text(512)),
-    ("name", Kind::Text(256)),
-    ("phone", Kind::Text(20)),
-    ("description", Kind::Text(5000)),
-    ("metadata.*", Kind::Text(500)),
-    ("address.*", Kind::Text(5000)),
-    ("payment_method", Kind::Text(255)),
+pub(crate) const CUSTOMER: &[Spec] = &[
+    param("email", Kind::Text(512)),
+    param("name", Kind::Text(256)),
+    param("phone", Kind::Text(20)),
+    param("description", Kind::Text(5000)),
 ];
-const ATTACHMENT: &[Spec] = &[("customer", Kind::Text(255))];
-const EPHEMERAL_KEY: &[Spec] = &[("customer", Kind::Text(255))];
-const SETUP: &[Spec] = &[
-    ("customer", Kind::Text(255)),
-    ("usage", Kind::Word(&["off_session", "on_session"])),
-    ("payment_method", Kind::Text(255)),
-    ("automatic_payment_methods.enabled", Kind::Bool),
-    ("payment_method_types.*", Kind::Text(100)),
-    ("confirm", Kind::Bool),
-    ("return_url", Kind::Text(5000)),
-    ("description", Kind::Text(1000)),
-    ("metadata.*", Kind::Text(500)),
+pub(crate) const SETUP: &[Spec] = &[
+    param("customer", Kind::Id),
+    param("usage", Kind::Word(&["off_session", "on_session"])),
+    param("payment_method", Kind::Id),
+    param("automatic_payment_methods.enabled", Kind::Bool),
+    param("payment_method_types.*", Kind::Text(5000)),
+    param("confirm", Kind::Bool),
+    param("return_url", Kind::Text(5000)),
+    param("description", Kind::Text(1000)),
 ];
-const ENDPOINT: &[Spec] = &[
-    ("url", Kind::Text(5000)),
-    ("enabled_events.*", Kind::Text(255)),
-    ("api_version", Kind::Text(50)),
-    ("description", Kind::Text(5000)),
-    ("metadata.*", Kind::Text(500)),
+pub(crate) const SETUP_CONFIRMATION: &[Spec] = &[
+    param("payment_method", Kind::Id),
+    param("return_url", Kind::Text(5000)),
+    param("client_secret", Kind::Text(5000)),
 ];
-const LISTING: &[Spec] = &[
-    ("limit", Kind::Int),
-    ("starting_after", Kind::Text(255)),
-    ("ending_before", Kind::Text(255)),
-    ("type", Kind::Text(100)),
-    ("types.*", Kind::Text(100)),
-    ("customer", Kind::Text(255)),
-    ("payment_intent", Kind::Text(255)),
-    ("charge", Kind::Text(255)),
-    ("source", Kind::Text(255)),
-    ("created.gte", Kind::Int),
-    ("delivery_success", Kind::Bool),
-    ("expand.*", Kind::Text(255)),
+pub(crate) const ENDPOINT: &[Spec] = &[
+    param("url", Kind::Text(5000)),
+    param("enabled_events.*", Kind::Text(5000)),
+    param("api_version", Kind::Text(50)),
+    param("description", Kind::Text(5000)),
 ];
 
 /// Lifetime of an ephemeral key, in seconds.
 const EPHEMERAL_SECONDS: i64 = 3600;
 
 impl Twin {
-    pub(crate) fn perform_catalog(
-        &mut self,
-        method: Method,
-        path: &[&str],
-        request: &Request,
-        now: i64,
-    ) -> Result<Value, Refusal> {
-        let params = &request.params;
-        match (method, path) {
-            (Method::Post, ["customers"]) => self.create_customer(params, now),
-            (Method::Get, ["customers", id]) => {
-                self.customers.get(*id).map(Customer::to_json).ok_or_else(|| Refusal::missing("customer", id))
-            }
-            (Method::Post, ["customers", id]) => self.update_customer(id, params, now),
-            (Method::Delete, ["customers", id]) => self.delete_customer(id, now),
-            (Method::Get, ["customers", id, "payment_methods"]) => {
-                params.check(&[LISTING])?;
-                let methods = self.payment_methods.values().rev().filter(|it| it.customer.as_deref() == Some(id));
-                page(&request.path, methods, params, |it| &it.id, PaymentMethod::to_json)
-            }
-            (Method::Get, ["payment_methods", id]) => {
-                let found = self.payment_methods.get(*id).map(PaymentMethod::to_json);
-                found.ok_or_else(|| Refusal::missing("payment_method", id))
-            }
-            (Method::Post, ["payment_methods", id, "attach"]) => self.attach(id, params, now),
-            (Method::Post, ["payment_methods", id, "detach"]) => self.detach(id, now),
-            (Method::Post, ["ephemeral_keys"]) => self.create_ephemeral_key(request, now),
-            (Method::Post, ["setup_intents"]) => self.create_setup_intent(params, now),
-            (Method::Get, ["setup_intents", id]) => {
-                let found = self.setup_intents.get(*id).map(SetupIntent::to_json);
-                found.ok_or_else(|| Refusal::missing("setup_intent", id))
-            }
-            (Method::Post, ["setup_intents", id, "confirm"]) => self.confirm_setup_intent(id, params, now),
-            (Method::Post, ["webhook_endpoints"]) => self.create_endpoint(params),
-            (Method::Delete, ["webhook_endpoints", id]) => {
-                let gone = self.endpoints.remove(*id).ok_or_else(|| Refusal::missing("webhook_endpoint", id))?;
-                Ok(json!({ "id": gone.id, "object": "webhook_endpoint", "deleted": true }))
-            }
-            (Method::Get, rest) => self.read_lists(rest, request),
-            (_, _) => Err(request.unrecognized()),
-        }
+    pub(crate) fn retrieve_customer(&self, id: &str) -> Result<Value, Refusal> {
+        self.customers.get(id).map(Customer::to_json).ok_or_else(|| Refusal::missing("customer", id))
     }
 
-    fn read_lists(&self, path: &[&str], request: &Request) -> Result<Value, Refusal> {
+    pub(crate) fn list_methods(&self, customer: &str, request: &Request) -> Result<Value, Refusal> {
+        let methods = self.payment_methods.values().rev().filter(|it| it.customer.as_deref() == Some(customer));
+        page(&request.path, methods, &request.params, |it| &it.id, PaymentMethod::to_json)
+    }
+
+    pub(crate) fn retrieve_method(&self, id: &str) -> Result<Value, Refusal> {
+        let found = self.payment_methods.get(id).map(PaymentMethod::to_json);
+        found.ok_or_else(|| Refusal::missing("payment_method", id))
+    }
+
+    pub(crate) fn retrieve_setup_intent(&self, id: &str) -> Result<Value, Refusal> {
+        let found = self.setup_intents.get(id).map(SetupIntent::to_json);
+        found.ok_or_else(|| Refusal::missing("setup_intent", id))
+    }
+
+    pub(crate) fn delete_endpoint(&mut self, id: &str) -> Result<Value, Refusal> {
+        let gone = self.endpoints.remove(id).ok_or_else(|| Refusal::missing("webhook_endpoint", id))?;
+        Ok(json!({ "id": gone.id, "object": "webhook_endpoint", "deleted": true }))
+    }
+
+    pub(crate) fn read_lists(&self, path: &[&str], request: &Request) -> Result<Value, Refusal> {
         let params = &request.params;
-        params.check(&[LISTING])?;
         let url = request.path.as_str();
         let is = |name: &str, value: &str| params.text(name).is_none_or(|it| it == value);
         match path {
@@ -127,9 +92,7 @@ impl Twin {
             }
             ["disputes"] => {
                 let wanted = |it: &&Dispute| {
-                    is("payment_intent", &it.intent)
-                        && is("charge", &it.charge)
-                        && params.int("created.gte").is_none_or(|from| it.created >= from)
+                    is("payment_intent", &it.intent) && is("charge", &it.charge) && is_created(it.created, params)
                 };
                 let mut found: Vec<&Dispute> = self.disputes.values().filter(wanted).collect();
                 found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
@@ -143,7 +106,7 @@ impl Twin {
                 let wanted = |it: &&Event| {
                     is("type", &it.kind)
                         && (types.is_empty() || types.contains(&it.kind))
-                        && params.int("created.gte").is_none_or(|from| it.created >= from)
+                        && is_created(it.created, params)
                 };
                 page(url, self.events.iter().rev().filter(wanted), params, |it| &it.id, Event::to_json)
             }
@@ -151,49 +114,41 @@ impl Twin {
                 let found = self.events.iter().find(|it| it.id == *id).map(Event::to_json);
                 found.ok_or_else(|| Refusal::missing("event", id))
             }
-            _ => Err(request.unrecognized()),
+            _ => Err(Refusal::url(request.method.name(), &request.path)),
         }
     }
 
-    fn create_customer(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CUSTOMER])?;
-        let text = |name: &str| params.text(name).map(str::to_owned);
+    pub(crate) fn create_customer(&mut self, params: &Params, now: i64) -> Value {
         let customer = Customer {
             id: self.draw("cus_"),
-            email: text("email"),
-            name: text("name"),
-            phone: text("phone"),
-            description: text("description"),
-            metadata: params.under("metadata"),
+            email: params.owned("email"),
+            name: params.owned("name"),
+            phone: params.owned("phone"),
+            description: params.owned("description"),
+            metadata: params.metadata(),
             deleted: false,
             created: now,
         };
         let json = customer.to_json();
         self.emit("customer.created", json.clone(), now);
         self.customers.insert(customer.id.clone(), customer);
-        Ok(json)
+        json
     }
 
-    fn update_customer(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CUSTOMER])?;
+    pub(crate) fn update_customer(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         self.check_customer(id)?;
         let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
-        let replace = |name: &str, field: &mut Option<String>| {
-            if let Some(value) = params.given(name) {
-                *field = Some(value.to_owned()).filter(|it| !it.is_empty());
-            }
-        };
-        replace("email", &mut customer.email);
-        replace("name", &mut customer.name);
-        replace("phone", &mut customer.phone);
-        replace("description", &mut customer.description);
-        customer.metadata.extend(params.under("metadata"));
+        params.replace("email", &mut customer.email);
+        params.replace("name", &mut customer.name);
+        params.replace("phone", &mut customer.phone);
+        params.replace("description", &mut customer.description);
+        params.merge_metadata(&mut customer.metadata);
         let json = customer.to_json();
         self.emit("customer.updated", json.clone(), now);
         Ok(json)
     }
 
-    fn delete_customer(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
+    pub(crate) fn delete_customer(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         self.check_customer(id)?;
         let customer = self.customers.get_mut(id).ok_or_else(|| Refusal::missing("customer", id))?;
         customer.deleted = true;
@@ -234,8 +189,7 @@ impl Twin {
         Ok(id)
     }
 
-    fn attach(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[ATTACHMENT])?;
+    pub(crate) fn attach(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         let customer = params.required("customer")?.to_owned();
         self.check_customer(&customer)?;
         let id = self.resolve_method(id, now)?;
@@ -260,7 +214,7 @@ impl Twin {
         }
     }
 
-    fn detach(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
+    pub(crate) fn detach(&mut self, id: &str, now: i64) -> Result<Value, Refusal> {
         let method = self.payment_methods.get_mut(id).ok_or_else(|| Refusal::missing("payment_method", id))?;
         method.customer = None;
         method.detached = true;
@@ -269,8 +223,7 @@ impl Twin {
         Ok(json)
     }
 
-    fn create_ephemeral_key(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
-        request.params.check(&[EPHEMERAL_KEY])?;
+    pub(crate) fn create_ephemeral_key(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
         if request.version.is_none() {
             return Err(Refusal::invalid("Stripe-Version", "An ephemeral key needs the Stripe-Version of the app"));
         }
@@ -280,8 +233,7 @@ impl Twin {
             "livemode": false, "secret": secret }))
     }
 
-    fn create_setup_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[SETUP])?;
+    pub(crate) fn create_setup_intent(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
         if let Some(customer) = params.text("customer") {
             self.check_customer(customer)?;
         }
@@ -292,9 +244,9 @@ impl Twin {
             id: id.clone(),
             status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
             usage: params.text("usage").unwrap_or("off_session").into(),
-            customer: params.text("customer").map(str::to_owned),
+            customer: params.owned("customer"),
             payment_method,
-            metadata: params.under("metadata"),
+            metadata: params.metadata(),
             created: now,
         };
         self.emit("setup_intent.created", setup.to_json(), now);
@@ -303,8 +255,7 @@ impl Twin {
         if params.flag("confirm") { self.confirm_setup_intent(&id, &Params::default(), now) } else { Ok(json) }
     }
 
-    fn confirm_setup_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[SETUP])?;
+    pub(crate) fn confirm_setup_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
         let given = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let setup = self.setup_intents.get_mut(id).ok_or_else(|| Refusal::missing("setup_intent", id))?;
         if ["succeeded", "canceled"].contains(&setup.status.as_str()) {
@@ -315,7 +266,7 @@ impl Twin {
             setup.payment_method = given;
         }
         let Some(method) = setup.payment_method.clone() else {
-            return Err(Refusal::parameter("parameter_missing", "payment_method", "Missing required param"));
+            return Err(Refusal::required("payment_method"));
         };
         setup.status = "succeeded".into();
         let (json, customer) = (setup.to_json(), setup.customer.clone());
@@ -326,11 +277,10 @@ impl Twin {
         Ok(json)
     }
 
-    fn create_endpoint(&mut self, params: &Params) -> Result<Value, Refusal> {
-        params.check(&[ENDPOINT])?;
+    pub(crate) fn create_endpoint(&mut self, params: &Params) -> Result<Value, Refusal> {
         let enabled_events = params.list("enabled_events");
         if enabled_events.is_empty() {
-            return Err(Refusal::parameter("parameter_missing", "enabled_events", "Missing required param"));
+            return Err(Refusal::required("enabled_events"));
         }
         let endpoint = WebhookEndpoint {
             id: self.draw("we_"),
@@ -349,6 +299,7 @@ impl Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Method;
     use crate::twin::tests::{NOW, post, request};
 
     #[test]

@@ -4,18 +4,14 @@ use serde_json::{Value, json};
 
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
+use crate::kinds::{Kind, Spec, param};
 use crate::objects::{BalanceTransaction, Charge, Dispute, Intent, set};
-use crate::params::{Kind, Params, Spec};
+use crate::params::Params;
 use crate::state::Twin;
 
-const DISPUTING: &[Spec] = &[("amount", Kind::Int)];
-const EVIDENCE: &[Spec] = &[
-    ("evidence.*", Kind::Text(20_000)),
-    ("submit", Kind::Bool),
-    ("metadata.*", Kind::Text(500)),
-    ("expand.*", Kind::Text(255)),
-];
-const CLOSING: &[Spec] = &[("outcome", Kind::Word(&["won", "lost"]))];
+pub(crate) const DISPUTING: &[Spec] = &[param("amount", Kind::Int)];
+pub(crate) const EVIDENCE: &[Spec] = &[param("evidence.*", Kind::Text(20_000)), param("submit", Kind::Bool)];
+pub(crate) const CLOSING: &[Spec] = &[param("outcome", Kind::Word(&["won", "lost"]))];
 
 impl Twin {
     /// Approves a confirmation: the payment is captured, or authorized for a later capture.
@@ -111,7 +107,6 @@ impl Twin {
 
     /// Opens a dispute of a payment, of all of it or a part, as the cardholder's bank does. Stripe has no such call.
     pub(crate) fn dispute_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[DISPUTING])?;
         let intent = self.intent_mut(id)?;
         let charge = intent.latest_charge.clone().filter(|_| intent.status == "succeeded");
         let charge = charge.and_then(|it| self.charges.get(&it)).filter(|it| !it.disputed);
@@ -131,13 +126,12 @@ impl Twin {
 
     /// `POST /v1/disputes/{id}`: submits evidence to the bank immediately, unless `submit=false` ("Update a dispute").
     pub(crate) fn update_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[EVIDENCE])?;
         let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
         if !dispute.is_open() {
             let message = format!("This dispute is closed: it is {}", dispute.status);
             return Err(Refusal::state("dispute_closed", message));
         }
-        if !params.under("evidence").is_empty() && params.text("submit") != Some("false") {
+        if params.has("evidence") && params.bool("submit") != Some(false) {
             dispute.status = "under_review".into();
         }
         let json = dispute.to_json();
@@ -148,7 +142,6 @@ impl Twin {
     /// Closes a dispute as the bank decides, or reverses an earlier decision. Stripe has no such call. Won money is
     /// reinstated; money lost after a reversal is withdrawn again ("How disputes work").
     pub(crate) fn close_dispute(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CLOSING])?;
         let dispute = self.disputes.get_mut(id).ok_or_else(|| Refusal::missing("dispute", id))?;
         let won = params.text("outcome") != Some("lost");
         let was_open = dispute.is_open();

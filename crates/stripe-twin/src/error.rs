@@ -38,7 +38,35 @@ impl Refusal {
     }
 
     pub(crate) fn parameter(code: &str, param: &str, message: &str) -> Self {
-        Self::new(400, Some(code), Some(param), format!("{message}: {param}"))
+        Self::new(400, Some(code), Some(param), message.to_owned())
+    }
+
+    pub(crate) fn required(param: &str) -> Self {
+        Self::parameter("parameter_missing", param, &format!("Missing required param: {param}."))
+    }
+
+    pub(crate) fn empty(param: &str) -> Self {
+        let message = format!(
+            "You passed an empty string for '{param}'. We assume empty values are an attempt to unset a parameter; \
+             however '{param}' cannot be unset. You should remove '{param}' from your request or supply a non-empty value."
+        );
+        Self::parameter("parameter_invalid_empty", param, &message)
+    }
+
+    /// Refusal of parameters that the call does not have at Stripe.
+    pub(crate) fn unknown_parameters(names: &[String]) -> Self {
+        let plural = if names.len() > 1 { "s" } else { "" };
+        let message = format!("Received unknown parameter{plural}: {}", names.join(", "));
+        Self::parameter("parameter_unknown", names.first().map_or("", String::as_str), &message)
+    }
+
+    /// Refusal of a parameter that Stripe has and the twin does not model.
+    pub(crate) fn not_modelled(param: &str) -> Self {
+        let message = format!(
+            "The twin does not model the parameter {param}, which this call has at Stripe. docs/twin.md lists the \
+             parameters that it honours."
+        );
+        Self::parameter("parameter_not_modelled", param, &message)
     }
 
     pub(crate) fn invalid(param: &str, message: &str) -> Self {
@@ -62,7 +90,12 @@ impl Refusal {
     }
 
     pub(crate) fn url(method: &str, path: &str) -> Self {
-        Self::new(404, None, None, format!("Unrecognized request URL ({method}: {path})"))
+        Self::new(
+            404,
+            None,
+            None,
+            format!("Unrecognized request URL ({method}: {path}). The twin has the calls that docs/twin.md lists."),
+        )
     }
 
     #[cfg(feature = "server")]

@@ -8,6 +8,7 @@
 
 mod amount_details;
 mod books;
+mod calls;
 mod card_options;
 mod cards;
 mod catalog;
@@ -17,6 +18,7 @@ mod deliveries;
 mod error;
 #[cfg(feature = "server")]
 mod faults;
+mod kinds;
 mod lists;
 mod objects;
 mod params;
@@ -29,6 +31,7 @@ mod state;
 mod twin;
 
 pub use books::{DisputeView, IntentView, RefundView};
+pub use calls::{CallListing, ParameterListing, Treatment, calls, calls_table};
 #[cfg(feature = "server")]
 pub use deliveries::sign;
 pub use error::Refusal;

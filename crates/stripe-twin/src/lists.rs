@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 use crate::error::Refusal;
 use crate::params::Params;
 
+/// Whether an object created at a time is within `created` of a request: a second, or a range.
+pub(crate) fn is_created(at: i64, params: &Params) -> bool {
+    params.int("created").is_none_or(|time| at == time)
+        && params.int("created.gte").is_none_or(|from| at >= from)
+        && params.int("created.gt").is_none_or(|from| at > from)
+        && params.int("created.lte").is_none_or(|to| at <= to)
+        && params.int("created.lt").is_none_or(|to| at < to)
+}
+
 /// One page of a list as JSON, the newest first.
 pub(crate) fn page<'a, T: 'a>(
     url: &str,

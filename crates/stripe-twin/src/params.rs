@@ -1,32 +1,19 @@
-//! Parser of Stripe's bracketed forms, and their check against the parameters that an endpoint accepts.
+//! Parser of Stripe's bracketed forms.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use crate::error::Refusal;
+use crate::kinds::as_flag;
 
 /// Parameters of a request, by dotted names: `amount_details[line_items][0][quantity]=2` has the name
 /// `amount_details.line_items.0.quantity`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params(BTreeMap<String, String>);
 
-/// Values that a parameter may have. Any parameter may be empty.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    /// A whole number in decimal digits.
-    Int,
-    /// `true` or `false`.
-    Bool,
-    /// A text of at most so many characters.
-    Text(usize),
-    /// One of these values.
-    Word(&'static [&'static str]),
-}
-
-/// Name and kind of one parameter that an endpoint accepts; `*` in the name matches a list index or a free key.
-pub(crate) type Spec = (&'static str, Kind);
-
-const METADATA_KEYS_MAX: usize = 50;
-const METADATA_KEY_CHARS_MAX: usize = 40;
+/// Character that replaces a dot inside one segment of a name, like the key of `metadata[a.b]`.
+const DOT: char = '\u{1}';
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
     /// Collects parameters with dotted names, like `metadata.order_id`.
@@ -36,33 +23,21 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Params {
 }
 
 impl Params {
-    /// Parses a form body or a query.
+    /// Parses a form body or a query. `x[]=a&x[]=b` is a list in order of appearance; of a repeated name the last value
+    /// counts.
     pub fn parse(text: &[u8]) -> Self {
-        let pairs = form_urlencoded::parse(text);
-        Self(
-            pairs
-                .map(|(key, value)| (key.replace("][", ".").replace('[', ".").replace(']', ""), value.into_owned()))
-                .collect(),
-        )
+        let mut parsed = BTreeMap::new();
+        let mut lengths = HashMap::new();
+        for (key, value) in form_urlencoded::parse(text) {
+            let name = dotted(&key, &mut lengths, &parsed);
+            parsed.insert(name, value.into_owned());
+        }
+        Self(parsed)
     }
 
-    /// Checks that every parameter is one of `specs` and has a value of its kind, and the limits of metadata.
-    pub(crate) fn check(&self, specs: &[&[Spec]]) -> Result<(), Refusal> {
-        for (name, value) in &self.0 {
-            let spec = specs.iter().copied().flatten().find(|(pattern, _)| matches(pattern, name));
-            let Some((_, kind)) = spec else {
-                return Err(Refusal::parameter("parameter_unknown", &bracketed(name), "Received unknown parameter"));
-            };
-            kind.check(&bracketed(name), value)?;
-        }
-        let keys: Vec<_> = self.0.keys().filter_map(|it| it.strip_prefix("metadata.")).collect();
-        if keys.len() > METADATA_KEYS_MAX {
-            return Err(Refusal::invalid("metadata", "Metadata can have up to 50 keys"));
-        }
-        if let Some(key) = keys.iter().find(|it| it.chars().count() > METADATA_KEY_CHARS_MAX) {
-            return Err(Refusal::invalid(&format!("metadata[{key}]"), "Metadata keys can be up to 40 characters"));
-        }
-        Ok(())
+    /// Every parameter with its dotted name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Value of a parameter; `None` if it is absent or empty.
@@ -70,9 +45,21 @@ impl Params {
         self.0.get(name).map(String::as_str).filter(|it| !it.is_empty())
     }
 
+    /// Value of a parameter as an owned text; `None` if it is absent or empty.
+    pub(crate) fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
     /// Value of a parameter, also if it is empty: an empty value clears a field.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Replaces a field by the value of a parameter if the request has it; an empty value clears the field.
+    pub(crate) fn replace(&self, name: &str, field: &mut Option<String>) {
+        if let Some(value) = self.given(name) {
+            *field = Some(value.to_owned()).filter(|it| !it.is_empty());
+        }
     }
 
     pub(crate) fn int(&self, name: &str) -> Option<i64> {
@@ -80,24 +67,63 @@ impl Params {
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.text(name) == Some("true")
+        self.bool(name) == Some(true)
+    }
+
+    pub(crate) fn bool(&self, name: &str) -> Option<bool> {
+        self.text(name).and_then(as_flag)
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.text(name).ok_or_else(|| Refusal::parameter("parameter_missing", name, "Missing required param"))
+        self.text(name).ok_or_else(|| Refusal::required(&bracketed(name)))
+    }
+
+    /// Whether the request has any parameter below `prefix`, or `prefix` itself.
+    pub(crate) fn has(&self, prefix: &str) -> bool {
+        self.0.contains_key(prefix) || self.below(prefix).next().is_some()
+    }
+
+    /// Parameters below `prefix`, with the rest of their names, in order of the names.
+    pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let inside = move |(key, value): (&'a String, &'a String)| {
+            key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it, value.as_str()))
+        };
+        let sorted = self.0.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        sorted.take_while(move |(key, _)| key.starts_with(prefix)).filter_map(inside)
     }
 
     /// Parameters below `prefix`, by the rest of their names.
     pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
-        let inside = |(key, value): (&String, &String)| {
-            key.strip_prefix(prefix).and_then(|it| it.strip_prefix('.')).map(|it| (it.to_owned(), value.clone()))
-        };
-        self.0.iter().filter_map(inside).collect()
+        self.below(prefix).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
-    /// Values of a list parameter.
+    /// Values of a list parameter, in order of their indices.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        self.under(name).into_values().collect()
+        let mut values: Vec<_> = self.below(name).collect();
+        values.sort_by_key(|(index, _)| index.parse::<u64>().unwrap_or(u64::MAX));
+        values.into_iter().map(|(_, value)| value.to_owned()).collect()
+    }
+
+    /// Changes metadata as the request says: `metadata=` clears all keys, `metadata[k]=` removes one ("Metadata").
+    pub(crate) fn merge_metadata(&self, metadata: &mut BTreeMap<String, String>) {
+        if self.given("metadata") == Some("") {
+            metadata.clear();
+        }
+        for (key, value) in self.below("metadata") {
+            let key = plain(key);
+            if value.is_empty() {
+                metadata.remove(key.as_ref());
+            } else {
+                metadata.insert(key.into_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Metadata of a new object.
+    pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
+        let mut metadata = BTreeMap::new();
+        self.merge_metadata(&mut metadata);
+        metadata
     }
 
     /// Text that is equal for equal parameters, whatever their order in the form.
@@ -111,44 +137,43 @@ impl Params {
     }
 }
 
-impl Kind {
-    fn check(self, name: &str, value: &str) -> Result<(), Refusal> {
-        let wrong = |code, text: String| Err(Refusal::parameter(code, name, &text));
-        match self {
-            _ if value.is_empty() => Ok(()),
-            Self::Int
-                if value.parse::<i64>().is_err() || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') =>
-            {
-                wrong("parameter_invalid_integer", format!("Invalid integer: {value}"))
-            }
-            Self::Bool if value != "true" && value != "false" => {
-                wrong("parameter_invalid_boolean", format!("Invalid boolean: {value}"))
-            }
-            Self::Text(max) if value.chars().count() > max => {
-                wrong("parameter_invalid_string_length", format!("must be at most {max} characters"))
-            }
-            Self::Word(words) if !words.contains(&value) => {
-                wrong("parameter_invalid", format!("Invalid {name}: must be one of {}", words.join(", ")))
-            }
-            Self::Int | Self::Bool | Self::Text(_) | Self::Word(_) => Ok(()),
-        }
+/// Dotted name of a bracketed key. An empty bracket is the next index of its list, or inside a list of objects the
+/// index of the present object, until one of its fields is repeated.
+fn dotted(key: &str, lengths: &mut HashMap<String, usize>, taken: &BTreeMap<String, String>) -> String {
+    let (first, rest) = key.split_once('[').map_or((key, ""), |(first, rest)| (first, rest));
+    let mut name = first.replace('.', "\u{1}");
+    let mut groups = rest.split("][").map(|it| it.strip_suffix(']').unwrap_or(it)).peekable();
+    if rest.is_empty() {
+        return name;
     }
+    while let Some(group) = groups.next() {
+        if !group.is_empty() {
+            name.push('.');
+            name.extend(group.chars().map(|it| if it == '.' { DOT } else { it }));
+            continue;
+        }
+        let length = lengths.entry(name.clone()).or_default();
+        let mut is_present = |index: usize| match groups.peek() {
+            Some(field) => *length > 0 && !taken.contains_key(&format!("{name}.{index}.{field}")),
+            None => false,
+        };
+        if !is_present(length.saturating_sub(1)) {
+            *length += 1;
+        }
+        name = format!("{name}.{}", length.saturating_sub(1));
+    }
+    name
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
-    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(one), Some(other)) if one == "*" || one == other => {}
-            (_, _) => return false,
-        }
-    }
+/// A segment of a name as the request had it, with its dots.
+fn plain(segment: &str) -> Cow<'_, str> {
+    if segment.contains(DOT) { Cow::Owned(segment.replace(DOT, ".")) } else { Cow::Borrowed(segment) }
 }
 
-fn bracketed(name: &str) -> String {
-    let mut parts = name.split('.');
-    let first = parts.next().unwrap_or_default().to_owned();
+/// Name of a parameter with brackets, as Stripe writes it.
+pub(crate) fn bracketed(name: &str) -> String {
+    let mut parts = name.split('.').map(plain);
+    let first = parts.next().unwrap_or_default().into_owned();
     parts.fold(first, |name, part| format!("{name}[{part}]"))
 }
 
@@ -157,43 +182,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bracketed_names_become_dotted_and_unknown_names_are_refused() {
+    fn bracketed_names_become_dotted() {
         let params = Params::parse(b"amount=5&metadata[order_id]=9&lines%5B0%5D%5Bquantity%5D=2");
         assert_eq!(params.int("amount"), Some(5));
         assert_eq!(params.text("lines.0.quantity"), Some("2"));
-        let specs: &[Spec] = &[("amount", Kind::Int), ("metadata.*", Kind::Text(500))];
-        let refused = params.check(&[specs]).unwrap_err();
-        assert_eq!(
-            (refused.code.as_deref(), refused.param.as_deref()),
-            (Some("parameter_unknown"), Some("lines[0][quantity]"))
-        );
-        let extended: &[Spec] = &[("lines.*.quantity", Kind::Int)];
-        assert_eq!(params.check(&[specs, extended]), Ok(()));
+        assert_eq!(bracketed("lines.0.quantity"), "lines[0][quantity]");
     }
 
     #[test]
-    fn each_value_is_checked_by_its_kind() {
-        let specs: &[Spec] = &[
-            ("amount", Kind::Int),
-            ("confirm", Kind::Bool),
-            ("name", Kind::Text(3)),
-            ("method", Kind::Word(&["a", "b"])),
-            ("metadata.*", Kind::Text(500)),
-        ];
-        let long = format!("metadata[k]={}", "x".repeat(501));
-        let many = (0..51).map(|it| format!("metadata[k{it}]=x")).collect::<Vec<_>>().join("&");
-        for (form, ok) in [
-            ("amount=10&confirm=true&name=abc&method=b", true),
-            ("amount=10.5", false),
-            ("amount=1e3", false),
-            ("amount=%2010", false),
-            ("confirm=yes", false),
-            ("name=abcd", false),
-            ("method=c", false),
-            (long.as_str(), false),
-            (many.as_str(), false),
-        ] {
-            assert_eq!(Params::parse(form.as_bytes()).check(&[specs]).is_ok(), ok, "{form}");
-        }
+    fn a_list_keeps_its_order_and_repeated_values() {
+        let numbered: Vec<_> = (0..12).rev().map(|it| format!("x[{it}]=v{it}")).collect();
+        let all: Vec<_> = (0..12).map(|it| format!("v{it}")).collect();
+        assert_eq!(Params::parse(numbered.join("&").as_bytes()).list("x"), all);
+        let empty: Vec<_> = all.iter().map(|it| format!("x[]={it}")).collect();
+        assert_eq!(Params::parse(empty.join("&").as_bytes()).list("x"), all);
+        assert_eq!(Params::parse(b"x[]=a&x[]=a").list("x"), ["a", "a"]);
+        let lines = Params::parse(b"l[][n]=a&l[][q]=1&l[][n]=b&l[][q]=2").under("l");
+        let lines: Vec<_> = lines.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(lines, [("0.n", "a"), ("0.q", "1"), ("1.n", "b"), ("1.q", "2")]);
+    }
+
+    #[test]
+    fn metadata_keys_may_have_any_character_and_are_cleared_by_empty_values() {
+        let mut metadata = Params::parse("metadata[a.b]=1&metadata[é c]=2&metadata[none]=".as_bytes()).metadata();
+        assert_eq!(metadata.keys().collect::<Vec<_>>(), ["a.b", "é c"]);
+        Params::parse(b"metadata[a.b]=&metadata[d]=4").merge_metadata(&mut metadata);
+        assert_eq!(metadata.keys().collect::<Vec<_>>(), ["d", "é c"]);
+        Params::parse(b"metadata=").merge_metadata(&mut metadata);
+        assert!(metadata.is_empty());
+        assert_eq!(bracketed("metadata.a\u{1}b"), "metadata[a.b]");
     }
 }

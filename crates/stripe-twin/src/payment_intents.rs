@@ -2,86 +2,70 @@
 
 use serde_json::{Value, json};
 
-use crate::amount_details::{AMOUNT_DETAILS, AmountDetails};
-use crate::card_options::{self, CardOptions};
+use crate::amount_details::AmountDetails;
+use crate::card_options::CardOptions;
 use crate::cards::{self, Outcome};
 use crate::error::Refusal;
-use crate::lists::page;
+use crate::kinds::{Kind, Spec, clearable, param};
+use crate::lists::{is_created, page};
 use crate::objects::{Intent, set};
-use crate::params::{Kind, Params, Spec};
+use crate::params::Params;
 use crate::state::Twin;
 
 const CAPTURE_METHODS: &[&str] = &["automatic", "automatic_async", "manual"];
 const CANCEL_REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
 
-const CONTENT: &[Spec] = &[
-    ("amount", Kind::Int),
-    ("currency", Kind::Text(3)),
-    ("customer", Kind::Text(255)),
-    ("payment_method", Kind::Text(255)),
-    ("payment_method_types.*", Kind::Text(100)),
-    ("description", Kind::Text(1000)),
-    ("receipt_email", Kind::Text(512)),
-    ("setup_future_usage", Kind::Word(&["off_session", "on_session"])),
-    ("statement_descriptor", Kind::Text(22)),
-    ("statement_descriptor_suffix", Kind::Text(22)),
-    ("capture_method", Kind::Word(CAPTURE_METHODS)),
-    ("metadata", Kind::Text(0)),
-    ("metadata.*", Kind::Text(500)),
-    ("transfer_group", Kind::Text(5000)),
-    ("payment_details.order_reference", Kind::Text(255)),
-    ("payment_details.customer_reference", Kind::Text(255)),
-    ("shipping.name", Kind::Text(5000)),
-    ("shipping.phone", Kind::Text(20)),
-    ("shipping.address.*", Kind::Text(5000)),
-    ("expand.*", Kind::Text(255)),
+const USAGE: &[&str] = &["off_session", "on_session"];
+
+pub(crate) const CONTENT: &[Spec] = &[
+    param("amount", Kind::Int),
+    param("currency", Kind::Text(3)),
+    param("customer", Kind::Id),
+    param("payment_method", Kind::Id),
+    param("payment_method_types.*", Kind::Text(5000)),
+    param("description", Kind::Text(1000)),
+    param("receipt_email", Kind::Text(512)),
+    clearable("setup_future_usage", Kind::Word(USAGE)),
+    param("statement_descriptor", Kind::Text(22)),
+    param("statement_descriptor_suffix", Kind::Text(22)),
+    param("capture_method", Kind::Word(CAPTURE_METHODS)),
+    param("transfer_group", Kind::Text(5000)),
+    param("payment_details.order_reference", Kind::Text(255)),
+    param("payment_details.customer_reference", Kind::Text(255)),
+    param("shipping.name", Kind::Text(5000)),
+    param("shipping.phone", Kind::Text(20)),
+    param("shipping.address.*", Kind::Text(5000)),
 ];
 
-const CREATION: &[Spec] = &[
-    ("automatic_payment_methods.enabled", Kind::Bool),
-    ("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
-    ("confirm", Kind::Bool),
-    ("off_session", Kind::Bool),
-    ("return_url", Kind::Text(5000)),
-    ("error_on_requires_action", Kind::Bool),
+pub(crate) const CREATION: &[Spec] = &[
+    param("automatic_payment_methods.enabled", Kind::Bool),
+    param("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
+    param("confirm", Kind::Bool),
+    param("off_session", Kind::BoolOr(&["one_off", "recurring"])),
+    param("return_url", Kind::Text(5000)),
+    param("error_on_requires_action", Kind::Bool),
 ];
 
-const CONFIRMATION: &[Spec] = &[
-    ("payment_method", Kind::Text(255)),
-    ("return_url", Kind::Text(5000)),
-    ("off_session", Kind::Bool),
-    ("setup_future_usage", Kind::Word(&["off_session", "on_session"])),
-    ("receipt_email", Kind::Text(512)),
-    ("capture_method", Kind::Word(CAPTURE_METHODS)),
-    ("error_on_requires_action", Kind::Bool),
-    ("client_secret", Kind::Text(500)),
-    ("expand.*", Kind::Text(255)),
+pub(crate) const CONFIRMATION: &[Spec] = &[
+    param("payment_method", Kind::Id),
+    param("return_url", Kind::Text(5000)),
+    param("off_session", Kind::BoolOr(&["one_off", "recurring"])),
+    clearable("setup_future_usage", Kind::Word(USAGE)),
+    param("receipt_email", Kind::Text(512)),
+    param("capture_method", Kind::Word(CAPTURE_METHODS)),
+    param("error_on_requires_action", Kind::Bool),
 ];
 
-const READING: &[Spec] = &[("client_secret", Kind::Text(500)), ("expand.*", Kind::Text(255))];
-
-const LISTING: &[Spec] = &[
-    ("customer", Kind::Text(255)),
-    ("limit", Kind::Int),
-    ("starting_after", Kind::Text(255)),
-    ("created.gte", Kind::Int),
-    ("created.lte", Kind::Int),
-    ("created.gt", Kind::Int),
-    ("created.lt", Kind::Int),
-    ("expand.*", Kind::Text(255)),
+pub(crate) const CAPTURE: &[Spec] = &[
+    param("amount_to_capture", Kind::Int),
+    param("final_capture", Kind::Bool),
+    param("statement_descriptor_suffix", Kind::Text(22)),
 ];
 
-const CAPTURE: &[Spec] = &[
-    ("amount_to_capture", Kind::Int),
-    ("final_capture", Kind::Bool),
-    ("metadata.*", Kind::Text(500)),
-    ("statement_descriptor_suffix", Kind::Text(22)),
-    ("expand.*", Kind::Text(255)),
-];
+pub(crate) const CANCEL: &[Spec] = &[param("cancellation_reason", Kind::Word(CANCEL_REASONS))];
 
-const CANCEL: &[Spec] = &[("cancellation_reason", Kind::Word(CANCEL_REASONS)), ("expand.*", Kind::Text(255))];
-
-const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"])), ("client_secret", Kind::Text(500))];
+pub(crate) const FINISH: &[Spec] =
+    &[param("outcome", Kind::Word(&["succeeded", "failed"])), param("client_secret", Kind::Text(500))];
 
 /// Minimum charge amount by settlement currency ("Minimum and maximum charge amounts").
 fn minimum(currency: &str) -> i64 {
@@ -152,7 +136,6 @@ fn check_email(params: &Params) -> Result<(), Refusal> {
 
 /// Checks the parameters of a new PaymentIntent that can be checked by themselves.
 fn check_creation(params: &Params) -> Result<(), Refusal> {
-    params.check(&[CONTENT, CREATION, AMOUNT_DETAILS, card_options::SPECS])?;
     check_email(params)?;
     params.required("amount")?;
     let currency = params.required("currency")?.to_lowercase();
@@ -177,7 +160,7 @@ impl Twin {
         let (amount, currency) =
             (params.int("amount").unwrap_or_default(), params.required("currency")?.to_lowercase());
         let types = params.list("payment_method_types");
-        let customer = params.text("customer").map(str::to_owned);
+        let customer = params.owned("customer");
         if let Some(id) = &customer {
             self.check_customer(id)?;
         }
@@ -206,12 +189,12 @@ impl Twin {
             cancellation_reason: None,
             canceled_at: None,
             authorized_at: None,
-            description: params.text("description").map(str::to_owned),
-            receipt_email: params.text("receipt_email").map(str::to_owned),
-            setup_future_usage: params.text("setup_future_usage").map(str::to_owned),
-            return_url: params.text("return_url").map(str::to_owned),
+            description: params.owned("description"),
+            receipt_email: params.owned("receipt_email"),
+            setup_future_usage: params.owned("setup_future_usage"),
+            return_url: params.owned("return_url"),
             card_options,
-            metadata: params.under("metadata"),
+            metadata: params.metadata(),
             amount_details: AmountDetails::default().changed(params, amount)?,
             created: now,
         };
@@ -224,14 +207,9 @@ impl Twin {
     }
 
     pub(crate) fn list_intents(&self, params: &Params) -> Result<Value, Refusal> {
-        params.check(&[LISTING])?;
         let customer = params.text("customer");
         let wanted = |it: &&Intent| {
-            customer.is_none_or(|customer| it.customer.as_deref() == Some(customer))
-                && params.int("created.gte").is_none_or(|from| it.created >= from)
-                && params.int("created.gt").is_none_or(|from| it.created > from)
-                && params.int("created.lte").is_none_or(|to| it.created <= to)
-                && params.int("created.lt").is_none_or(|to| it.created < to)
+            customer.is_none_or(|customer| it.customer.as_deref() == Some(customer)) && is_created(it.created, params)
         };
         let mut found: Vec<&Intent> = self.intents.values().filter(wanted).collect();
         found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
@@ -239,7 +217,6 @@ impl Twin {
     }
 
     pub(crate) fn retrieve_intent(&self, id: &str, params: &Params) -> Result<Value, Refusal> {
-        params.check(&[READING])?;
         self.shown(id, params)
     }
 
@@ -271,7 +248,6 @@ impl Twin {
     }
 
     pub(crate) fn update_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONTENT, AMOUNT_DETAILS, card_options::SPECS])?;
         check_email(params)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
@@ -298,35 +274,20 @@ impl Twin {
             intent.status = "requires_confirmation".into();
             intent.next_action = None;
         }
-        let replace = |name: &str, field: &mut Option<String>| {
-            if let Some(value) = params.given(name) {
-                *field = Some(value.to_owned()).filter(|it| !it.is_empty());
-            }
-        };
-        replace("customer", &mut intent.customer);
-        replace("description", &mut intent.description);
-        replace("receipt_email", &mut intent.receipt_email);
-        replace("setup_future_usage", &mut intent.setup_future_usage);
+        params.replace("customer", &mut intent.customer);
+        params.replace("description", &mut intent.description);
+        params.replace("receipt_email", &mut intent.receipt_email);
+        params.replace("setup_future_usage", &mut intent.setup_future_usage);
         if let Some(method) = params.text("capture_method") {
             method.clone_into(&mut intent.capture_method);
         }
         intent.card_options.replace(params);
-        if params.given("metadata") == Some("") {
-            intent.metadata.clear();
-        }
-        for (key, value) in params.under("metadata") {
-            if value.is_empty() {
-                intent.metadata.remove(&key);
-            } else {
-                intent.metadata.insert(key, value);
-            }
-        }
+        params.merge_metadata(&mut intent.metadata);
         intent.last_payment_error = None;
         self.shown(id, params)
     }
 
     pub(crate) fn confirm_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CONFIRMATION, card_options::SPECS])?;
         check_email(params)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
@@ -404,7 +365,6 @@ impl Twin {
 
     /// Finishes an authentication by the customer, or a payment that the bank is processing. Stripe has no such call.
     pub(crate) fn finish_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[FINISH])?;
         let intent = self.intent_mut(id)?;
         let acting = intent.status == "requires_action";
         if !acting && intent.status != "processing" {
@@ -426,7 +386,6 @@ impl Twin {
     }
 
     pub(crate) fn capture_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CAPTURE, AMOUNT_DETAILS])?;
         let intent = self.intent_mut(id)?;
         if intent.status != "requires_capture" {
             return Err(unexpected_state(intent, "captured"));
@@ -440,21 +399,20 @@ impl Twin {
             });
         }
         intent.amount_details = intent.amount_details.captured(params, amount)?;
-        intent.metadata.extend(params.under("metadata"));
+        params.merge_metadata(&mut intent.metadata);
         let charge = intent.latest_charge.clone().unwrap_or_default();
         self.capture_charge(id, &charge, amount, "charge.captured", now)?;
         self.shown(id, params)
     }
 
     pub(crate) fn cancel_intent(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CANCEL])?;
         let intent = self.intent_mut(id)?;
         if ["succeeded", "canceled", "processing"].contains(&intent.status.as_str()) {
             return Err(unexpected_state(intent, "canceled"));
         }
         intent.status = "canceled".into();
         intent.canceled_at = Some(now);
-        intent.cancellation_reason = params.text("cancellation_reason").map(str::to_owned);
+        intent.cancellation_reason = params.owned("cancellation_reason");
         intent.amount_capturable = 0;
         intent.next_action = None;
         let json = intent.to_json();

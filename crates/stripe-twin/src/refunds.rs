@@ -4,36 +4,26 @@ use serde_json::Value;
 
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
-use crate::lists::page;
+use crate::kinds::{Kind, Spec, param};
+use crate::lists::{is_created, page};
 use crate::objects::{BalanceTransaction, Refund};
-use crate::params::{Kind, Params, Spec};
+use crate::params::Params;
 use crate::state::Twin;
 
 const REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer"];
 
-const CREATION: &[Spec] = &[
-    ("payment_intent", Kind::Text(255)),
-    ("charge", Kind::Text(255)),
-    ("amount", Kind::Int),
-    ("reason", Kind::Word(REASONS)),
-    ("metadata.*", Kind::Text(500)),
-    ("instructions_email", Kind::Text(512)),
-    ("expand.*", Kind::Text(255)),
+pub(crate) const CREATION: &[Spec] = &[
+    param("payment_intent", Kind::Id),
+    param("charge", Kind::Id),
+    param("amount", Kind::Int),
+    param("reason", Kind::Word(REASONS)),
+    param("instructions_email", Kind::Text(512)),
 ];
 
-const LISTING: &[Spec] = &[
-    ("payment_intent", Kind::Text(255)),
-    ("charge", Kind::Text(255)),
-    ("limit", Kind::Int),
-    ("starting_after", Kind::Text(255)),
-    ("created.gte", Kind::Int),
-];
-
-const FINISH: &[Spec] = &[("outcome", Kind::Word(&["succeeded", "failed"]))];
+pub(crate) const FINISH: &[Spec] = &[param("outcome", Kind::Word(&["succeeded", "failed"]))];
 
 impl Twin {
     pub(crate) fn create_refund(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[CREATION])?;
         let charge_id = self.charge_to_refund(params)?;
         let (id, transaction_id) = (self.draw("re_"), self.draw("txn_"));
         let lost = self.lost_by_disputes(&charge_id);
@@ -63,10 +53,10 @@ impl Twin {
             amount,
             currency: charge.currency.clone(),
             status: status.into(),
-            reason: params.text("reason").map(str::to_owned),
+            reason: params.owned("reason"),
             failure_reason: None,
             balance_transaction: Some(transaction_id.clone()),
-            metadata: params.under("metadata"),
+            metadata: params.metadata(),
             created: now,
         };
         let transaction = BalanceTransaction {
@@ -123,7 +113,6 @@ impl Twin {
     /// Finishes a refund as the customer's bank decides, possibly much later. Stripe has no such call. A refund that
     /// has succeeded may still fail.
     pub(crate) fn finish_refund(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        params.check(&[FINISH])?;
         let mut refund = self.refunds.remove(id).ok_or_else(|| Refusal::missing("refund", id))?;
         match (refund.status.as_str(), params.text("outcome")) {
             ("pending" | "succeeded", Some("failed")) => self.fail_refund(&mut refund, now),
@@ -138,12 +127,15 @@ impl Twin {
         Ok(json)
     }
 
+    pub(crate) fn retrieve_refund(&self, id: &str) -> Result<Value, Refusal> {
+        self.refunds.get(id).map(Refund::to_json).ok_or_else(|| Refusal::missing("refund", id))
+    }
+
     pub(crate) fn list_refunds(&self, params: &Params) -> Result<Value, Refusal> {
-        params.check(&[LISTING])?;
         let wanted = |it: &&Refund| {
             params.text("payment_intent").is_none_or(|id| it.intent == id)
                 && params.text("charge").is_none_or(|id| it.charge == id)
-                && params.int("created.gte").is_none_or(|from| it.created >= from)
+                && is_created(it.created, params)
         };
         let mut found: Vec<&Refund> = self.refunds.values().filter(wanted).collect();
         found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));

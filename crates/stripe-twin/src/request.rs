@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::error::Refusal;
 use crate::params::Params;
 
 /// HTTP method of a request.
@@ -47,11 +46,6 @@ impl Request {
     /// Idempotency key of a `POST` request; other methods ignore it.
     pub(crate) fn effective_key(&self) -> Option<&str> {
         self.idempotency_key.as_deref().filter(|_| self.method == Method::Post)
-    }
-
-    /// Refusal of a request whose URL is not known.
-    pub(crate) fn unrecognized(&self) -> Refusal {
-        Refusal::url(self.method.name(), &self.path)
     }
 }
 

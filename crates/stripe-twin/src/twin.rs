@@ -1,9 +1,9 @@
 //! Requests to the twin: an answer and events follow from a request, a time and the state, the same every time.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::Refusal;
-use crate::objects::{Event, Intent, Refund};
+use crate::objects::{Event, Intent};
 use crate::request::{Method, Request, Response};
 use crate::state::{AUTHORIZATION_SECONDS, Cause, SavedAnswer, Twin};
 
@@ -115,32 +115,6 @@ impl Twin {
             return Ok(());
         }
         Err(Refusal::unauthorized("Invalid API Key provided: the twin takes keys that begin with sk_test_"))
-    }
-
-    fn perform(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
-        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
-        let params = &request.params;
-        match (request.method, path.as_slice()) {
-            (Method::Post, ["v1", "payment_intents"]) => self.create_intent(params, now),
-            (Method::Get, ["v1", "payment_intents"]) => self.list_intents(params),
-            (Method::Get, ["v1", "payment_intents", id]) => self.retrieve_intent(id, params),
-            (Method::Post, ["v1", "payment_intents", id]) => self.update_intent(id, params, now),
-            (Method::Post, ["v1", "payment_intents", id, "confirm"]) => self.confirm_intent(id, params, now),
-            (Method::Post, ["v1", "payment_intents", id, "capture"]) => self.capture_intent(id, params, now),
-            (Method::Post, ["v1", "payment_intents", id, "cancel"]) => self.cancel_intent(id, params, now),
-            (Method::Post, ["_twin", "payment_intents", id, "finish"]) => self.finish_intent(id, params, now),
-            (Method::Post, ["_twin", "payment_intents", id, "dispute"]) => self.dispute_intent(id, params, now),
-            (Method::Post, ["_twin", "refunds", id, "finish"]) => self.finish_refund(id, params, now),
-            (Method::Post, ["v1", "disputes", id]) => self.update_dispute(id, params, now),
-            (Method::Post, ["_twin", "disputes", id, "close"]) => self.close_dispute(id, params, now),
-            (Method::Post, ["v1", "refunds"]) => self.create_refund(params, now),
-            (Method::Get, ["v1", "refunds"]) => self.list_refunds(params),
-            (Method::Get, ["v1", "refunds", id]) => {
-                self.refunds.get(*id).map(Refund::to_json).ok_or_else(|| Refusal::missing("refund", id))
-            }
-            (method, ["v1", rest @ ..]) => self.perform_catalog(method, rest, request, now),
-            (method, _) => Err(Refusal::url(method.name(), &request.path)),
-        }
     }
 
     /// Expires idempotency keys and authorizations, as Stripe does by itself.

@@ -1,0 +1,119 @@
+//! Kinds of values that a parameter may have, and Stripe's refusals of others.
+
+use crate::error::Refusal;
+
+/// Values that a parameter may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// A whole number in decimal digits.
+    Int,
+    /// `true` or `false`; `True` and `False` too, as older Python clients write them.
+    Bool,
+    /// A boolean or one of these words.
+    BoolOr(&'static [&'static str]),
+    /// A text of at most so many characters; an empty one unsets the field.
+    Text(usize),
+    /// Id of an object.
+    Id,
+    /// One of these values.
+    Word(&'static [&'static str]),
+    /// Only the empty value, which unsets everything below the name.
+    Unset,
+}
+
+/// One parameter that the twin honours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spec {
+    /// Dotted name; `*` stands for a list index or a free key.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// Whether an empty value is accepted and unsets the field.
+    pub(crate) can_unset: bool,
+}
+
+/// A parameter that cannot be unset, unless it is a text.
+pub(crate) const fn param(name: &'static str, kind: Kind) -> Spec {
+    Spec { name, kind, can_unset: matches!(kind, Kind::Text(_) | Kind::Unset) }
+}
+
+/// A parameter that an empty value unsets.
+pub(crate) const fn clearable(name: &'static str, kind: Kind) -> Spec {
+    Spec { name, kind, can_unset: true }
+}
+
+/// Boolean that a text stands for.
+pub(crate) fn as_flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" => Some(true),
+        "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+impl Spec {
+    /// Whether this parameter has the given dotted name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name == name || (self.name.contains('*') && matches(self.name, name))
+    }
+
+    /// Checks the value of the parameter; `name` is its name with brackets.
+    pub(crate) fn check(&self, value: &str, name: impl Fn() -> String) -> Result<(), Refusal> {
+        if value.is_empty() {
+            return if self.can_unset { Ok(()) } else { Err(Refusal::empty(&name())) };
+        }
+        let wrong = |message: String| Err(Refusal::invalid(&name(), &message));
+        match self.kind {
+            Kind::Int
+                if value.parse::<i64>().is_err() || !value.bytes().all(|it| it.is_ascii_digit() || it == b'-') =>
+            {
+                Err(Refusal::parameter("parameter_invalid_integer", &name(), &format!("Invalid integer: {value}")))
+            }
+            Kind::Bool if as_flag(value).is_none() => wrong(format!("Invalid boolean: {value}")),
+            Kind::BoolOr(words) if as_flag(value).is_none() && !words.contains(&value) => {
+                wrong(format!("Invalid {}: must be one of true, false, {}", name(), choice(words)))
+            }
+            Kind::Text(max) if value.chars().count() > max => Err(too_long(&name(), value, max)),
+            Kind::Word(words) if !words.contains(&value) => {
+                wrong(format!("Invalid {}: must be one of {}", name(), choice(words)))
+            }
+            Kind::Unset => wrong("Invalid object".to_owned()),
+            Kind::Int | Kind::Bool | Kind::BoolOr(_) | Kind::Text(_) | Kind::Id | Kind::Word(_) => Ok(()),
+        }
+    }
+}
+
+/// Words as Stripe enumerates them: `a, b, or c`.
+fn choice(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} or {other}"),
+        [first @ .., last] => format!("{}, or {last}", first.join(", ")),
+    }
+}
+
+fn too_long(name: &str, value: &str, max: usize) -> Refusal {
+    let length = value.chars().count();
+    if name.starts_with("metadata[") {
+        let message = format!(
+            "Metadata values can have up to {max} characters, but you passed in a value that is {length} characters. \
+             Invalid value: {value}"
+        );
+        return Refusal::invalid(name, &message);
+    }
+    let start: String = value.chars().take(5).collect();
+    let end: String = value.chars().skip(length.saturating_sub(5)).collect();
+    Refusal::invalid(name, &format!("Invalid string: {start}...{end}; must be at most {max} characters"))
+}
+
+/// Whether a dotted name matches a pattern in which `*` stands for one segment.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == "*" || one == other => {}
+            (_, _) => return false,
+        }
+    }
+}
