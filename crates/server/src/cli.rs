@@ -215,6 +215,12 @@ pub(crate) struct TwinOptions {
     /// Secret with which they are signed.
     #[arg(long, requires = "webhook")]
     pub(crate) webhook_secret: Option<String>,
+    /// File of requests that are performed at the start, unless the state file exists.
+    #[arg(long)]
+    pub(crate) seed_file: Option<PathBuf>,
+    /// Most objects of each kind, events and saved answers that are kept.
+    #[arg(long, default_value_t = crate::twin::KEEP)]
+    pub(crate) keep: usize,
     /// Prints every call with its parameters as JSON, and ends.
     #[arg(long)]
     pub(crate) list_calls: bool,

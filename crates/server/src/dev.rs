@@ -20,7 +20,7 @@ use crate::keys::{in_days, new_key};
 use crate::serve::{Wiring, answer, listen, on_this_machine, wire, workers};
 use crate::settings::{ClientsSeen, Http, Limits, Payments};
 use crate::stop::{StopSignals, stop_requested};
-use crate::twin::endpoint;
+use crate::twin::{KEEP, endpoint};
 use crate::worker::Keep;
 use crate::world::{now, random_bytes, unix_seconds};
 use crate::{Failure, demo, descriptors, say};
@@ -149,6 +149,8 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
             state_file: Some(folder.join(TWIN_FILE)),
             latency: Duration::from_millis(options.twin_latency_ms),
             endpoints: vec![endpoint],
+            seed_file: None,
+            keep: KEEP,
             clock: unix_seconds,
         },
     )

@@ -9,6 +9,9 @@ use crate::serve::on_this_machine;
 use crate::stop::stop_requested;
 use crate::{Failure, say, world};
 
+/// Most objects of each kind that a twin keeps, unless an option says otherwise.
+pub(crate) const KEEP: usize = 100_000;
+
 pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
     if options.list_calls {
         say(&serde_json::to_string(&calls())?);
@@ -21,6 +24,8 @@ pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
             state_file: options.state,
             latency: Duration::from_millis(options.latency_ms),
             endpoints: endpoint.into_iter().collect(),
+            seed_file: options.seed_file,
+            keep: options.keep,
             clock: world::unix_seconds,
         },
     )
@@ -33,5 +38,11 @@ pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
 
 /// The webhook endpoint that is registered from the start, for all events.
 pub(crate) fn endpoint(url: String, secret: String) -> WebhookEndpoint {
-    WebhookEndpoint { id: "we_start".into(), url, secret, enabled_events: vec!["*".into()] }
+    WebhookEndpoint {
+        id: "we_start".into(),
+        url,
+        secret,
+        enabled_events: vec!["*".into()],
+        ..WebhookEndpoint::default()
+    }
 }

@@ -4,13 +4,15 @@
 use paywright_app::{
     EventPage, GatewayError, IssuedIntent, IssuedRefund, Page, ProviderEvent, ProviderUpdate, RecordedOrder,
 };
-use paywright_domain::dispute::{Dispute, DisputeStatus};
+use paywright_domain::dispute::Dispute;
 use paywright_domain::id::{DisputeId, OrderNumber, RefundId};
 use paywright_domain::intent::{CaptureMethod, IntentError, Proceeds, SnapshotSource};
 use paywright_domain::order::LostOrder;
 use paywright_domain::refund::{RefundReason, RefundSnapshot, RefundStatus};
 use paywright_domain::{Currency, IntentId, IntentSnapshot, Money, OrderId, Timestamp};
-use paywright_stripe_twin::{Event, IntentView, Method, Params, RefundView, Request, Response, Twin};
+use paywright_stripe_twin::{
+    DisputeView, Event, IntentView, Method, ObjectView, Params, RefundView, Request, Response, Twin,
+};
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
@@ -62,6 +64,8 @@ pub(crate) fn request(method: Method, path: &str, params: Params, key: Option<&s
         key: Some(API_KEY.to_owned()),
         idempotency_key: key.map(str::to_owned),
         version: None,
+        account: None,
+        host: None,
     }
 }
 
@@ -78,10 +82,9 @@ impl Stripe {
 
     /// Runs `work` at the twin and sends the webhooks of its events.
     fn at_twin(&mut self, now: Timestamp, work: impl FnOnce(&mut Twin) -> Response) -> Response {
-        let before = self.twin.events().len();
+        let before = self.twin.next_event();
         let response = work(&mut self.twin);
-        let caused = self.twin.events().get(before..).unwrap_or_default();
-        let caused: Vec<ProviderEvent> = caused.iter().filter_map(read_event).collect();
+        let caused: Vec<ProviderEvent> = self.twin.events_from(before).filter_map(read_event).collect();
         for event in caused {
             self.emit(event, now);
         }
@@ -355,14 +358,49 @@ fn read_refund(json: &Value) -> Option<RefundSnapshot> {
     })
 }
 
-fn read_dispute(json: &Value, kind: &str) -> Option<Dispute> {
-    let status: DisputeStatus = text(json, "status")?.parse().ok()?;
+/// Snapshot of an intent that an event shows.
+fn shown_intent(it: &IntentView<'_>, as_of: Timestamp) -> Option<IntentSnapshot> {
+    let currency: Currency = it.currency.parse().ok()?;
+    Some(IntentSnapshot {
+        intent: IntentId::new(it.id).ok()?,
+        order: it.metadata.get("order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId),
+        revision: it.metadata.get("revision").and_then(|it| it.parse().ok()),
+        amount: Money::from_wire(it.amount, currency).ok()?,
+        status: it.status.parse().ok()?,
+        received: Money::from_wire(it.received, currency).ok()?,
+        capturable: Money::from_wire(it.capturable, currency).ok()?,
+        last_error: it.last_error.map(read_error),
+        livemode: false,
+        as_of,
+        as_of_max: as_of,
+        source: SnapshotSource::Answer,
+    })
+}
+
+/// Snapshot of a refund that an event shows.
+fn shown_refund(it: &RefundView<'_>) -> Option<RefundSnapshot> {
+    let currency: Currency = it.currency.parse().ok()?;
+    Some(RefundSnapshot {
+        id: RefundId::new(it.id).ok()?,
+        name: it.metadata.get("refund_id").cloned(),
+        intent: IntentId::new(it.intent).ok()?,
+        amount: Money::from_wire(it.amount, currency).ok()?,
+        reason: it.reason.and_then(RefundReason::named),
+        status: RefundStatus::from_stripe(it.status)?,
+        failure: it.failure_reason.map(str::to_owned),
+        request: it.metadata.get("request_digest").and_then(|it| it.parse().ok()),
+    })
+}
+
+/// Dispute that an event of a kind shows.
+fn shown_dispute(it: &DisputeView<'_>, kind: &str) -> Option<Dispute> {
+    let currency: Currency = it.currency.parse().ok()?;
     Some(Dispute {
-        id: DisputeId::new(text(json, "id")?).ok()?,
-        intent: IntentId::new(text(json, "payment_intent")?).ok()?,
-        amount: money(json, "amount")?,
-        status,
-        reason: text(json, "reason").unwrap_or("general").to_owned(),
+        id: DisputeId::new(it.id).ok()?,
+        intent: IntentId::new(it.intent).ok()?,
+        amount: Money::from_wire(it.amount, currency).ok()?,
+        status: it.status.parse().ok()?,
+        reason: it.reason.to_owned(),
         due_by: None,
         withdrawn: kind == "charge.dispute.funds_withdrawn",
         reinstated: kind == "charge.dispute.funds_reinstated",
@@ -372,23 +410,19 @@ fn read_dispute(json: &Value, kind: &str) -> Option<Dispute> {
 /// Reads an event ("Types of events"); `None` if it cannot be read.
 fn read_event(event: &Event) -> Option<ProviderEvent> {
     let created_at = Timestamp::from_unix_seconds(event.created).ok()?;
-    let object = &event.object;
-    let of_intent = |update: fn(IntentId) -> ProviderUpdate| {
-        let intent = text(object, "payment_intent").and_then(|it| IntentId::new(it).ok());
-        intent.map_or(ProviderUpdate::Nothing, update)
-    };
-    let update = match event.kind.as_str() {
-        kind if kind.starts_with("payment_intent.") => {
-            let snapshot = read_intent(object, created_at)?;
+    let update = match event.object() {
+        ObjectView::Intent(it) => {
+            let snapshot = shown_intent(&it, created_at)?;
             ProviderUpdate::Intent(Box::new(snapshot.within_second(created_at)))
         }
-        kind if kind.starts_with("refund.") => ProviderUpdate::Refund(Box::new(read_refund(object)?)),
-        kind if kind.starts_with("charge.dispute.") => ProviderUpdate::Dispute(Box::new(read_dispute(object, kind)?)),
-        "charge.refunded" | "charge.expired" => of_intent(ProviderUpdate::ReadRequired),
-        "charge.updated" | "charge.captured" if object.get("balance_transaction").is_some_and(|it| !it.is_null()) => {
-            of_intent(ProviderUpdate::Proceeds)
-        }
-        _ => ProviderUpdate::Nothing,
+        ObjectView::Refund(it) => ProviderUpdate::Refund(Box::new(shown_refund(&it)?)),
+        ObjectView::Dispute(it) => ProviderUpdate::Dispute(Box::new(shown_dispute(&it, &event.kind)?)),
+        ObjectView::Charge { intent, has_fee } => match (event.kind.as_str(), IntentId::new(intent)) {
+            ("charge.refunded" | "charge.expired", Ok(intent)) => ProviderUpdate::ReadRequired(intent),
+            ("charge.updated" | "charge.captured", Ok(intent)) if has_fee => ProviderUpdate::Proceeds(intent),
+            (_, _) => ProviderUpdate::Nothing,
+        },
+        ObjectView::Other => ProviderUpdate::Nothing,
     };
     Some(ProviderEvent {
         id: event.id.clone(),

@@ -69,7 +69,7 @@ impl AmountDetails {
     /// Parts of a captured amount. If the intent has parts, the request must name those of the captured amount or clear
     /// them, because the intent's own may not add up to it.
     pub(crate) fn captured(&self, params: &Params, amount: i64) -> Result<Self, Refusal> {
-        let names_some = params.given("amount_details").is_some() || !params.under("amount_details").is_empty();
+        let names_some = params.has("amount_details");
         if !self.values.is_empty() && !names_some {
             let message = "The PaymentIntent was created with amount details: give those of the captured amount, or unset \
                            them";
@@ -150,6 +150,24 @@ impl AmountDetails {
                 format!("The line items, discount, tax and shipping add up to {sum}, but the amount is {amount}");
             ("amount_details_amount_mismatch", message)
         })
+    }
+
+    /// The line items as a list, as a PaymentIntent shows them if they are expanded.
+    pub(crate) fn lines_json(&self, intent: &str) -> Value {
+        let mut lines: Vec<_> = self.lines().into_iter().collect();
+        lines.sort_by_key(|(index, _)| index.parse::<u64>().unwrap_or(u64::MAX));
+        let line = |(index, line): (&str, BTreeMap<&str, &str>)| {
+            let number = |field: &str| line.get(field).and_then(|it| it.parse::<i64>().ok());
+            let tax = number("tax.total_tax_amount").map(|it| json!({ "total_tax_amount": it }));
+            json!({ "id": format!("uli_{intent}_{index}"), "object": "payment_intent_amount_details_line_item",
+                "discount_amount": number("discount_amount"), "payment_method_options": null,
+                "product_code": line.get("product_code"), "product_name": line.get("product_name"),
+                "quantity": number("quantity"), "tax": tax, "unit_cost": number("unit_cost"),
+                "unit_of_measure": line.get("unit_of_measure") })
+        };
+        let data: Vec<Value> = lines.into_iter().map(line).collect();
+        let url = format!("/v1/payment_intents/{intent}/amount_details_line_items");
+        json!({ "object": "list", "data": data, "has_more": false, "url": url })
     }
 
     /// The parts as JSON, without the line items, which Stripe shows only if they are expanded.

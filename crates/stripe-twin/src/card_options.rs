@@ -59,6 +59,16 @@ impl CardOptions {
         }
     }
 
+    /// Whether a payment must be authenticated if the card supports it.
+    pub(crate) fn requests_three_d_secure(&self) -> bool {
+        self.0.get("request_three_d_secure").is_some_and(|it| it != "automatic")
+    }
+
+    /// Whether a payment may be captured in several parts.
+    pub(crate) fn requests_multicapture(&self) -> bool {
+        self.0.get("request_multicapture").is_some_and(|it| it == "if_available")
+    }
+
     /// The options as JSON, as a PaymentIntent shows them under `card`.
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = json!({ "installments": null, "mandate_options": null, "network": null, "request_three_d_secure": "automatic" });

@@ -20,6 +20,10 @@ const WAITS: [Duration; 6] = [
 ];
 /// Time in which an endpoint must answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// `User-Agent` of Stripe's deliveries.
+const USER_AGENT: &str = "Stripe/1.0 (+https://stripe.com/docs/webhooks)";
+/// Most deliveries that are under way or wait for their next attempt; more are given up at once.
+const WAITING_MAX: usize = 10_000;
 /// Most deliveries that run at the same time.
 const CONCURRENT_MAX: usize = 32;
 
@@ -37,6 +41,7 @@ pub fn sign(body: &[u8], secret: &str, timestamp: i64) -> String {
 pub(crate) struct Deliveries {
     http: reqwest::Client,
     running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     clock: fn() -> i64,
 }
 
@@ -44,17 +49,24 @@ impl Deliveries {
     pub(crate) fn new(clock: fn() -> i64) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Self { http, running: Arc::new(Semaphore::new(CONCURRENT_MAX)), clock })
+        let (running, waiting) = (Semaphore::new(CONCURRENT_MAX), Semaphore::new(WAITING_MAX));
+        Ok(Self { http, running: Arc::new(running), waiting: Arc::new(waiting), clock })
     }
 
     /// Delivers an event in the background, with retries until the endpoint answers 2xx or the delivery is given up.
     pub(crate) fn send(&self, endpoint: WebhookEndpoint, event: &Event) {
         let this = self.clone();
         let (id, kind, body) = (event.id.clone(), event.kind.clone(), event.to_json().to_string());
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            tracing::warn!(event = id, url = endpoint.url, "a webhook delivery was given up: too many are waiting");
+            return;
+        };
         tokio::spawn(async move {
+            let _place = place;
             for wait in WAITS.into_iter().map(Some).chain([None]) {
                 let problem = match this.attempt(&endpoint, &body).await {
                     Ok(status) if status.is_success() => return,

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::cards::Decline;
 use crate::objects::set;
 
 /// An error answer in Stripe's form.
@@ -69,12 +70,28 @@ impl Refusal {
         Self::parameter("parameter_not_modelled", param, &message)
     }
 
+    pub(crate) fn parameter_less(code: &str, message: String) -> Self {
+        Self::new(400, Some(code), None, message)
+    }
+
     pub(crate) fn invalid(param: &str, message: &str) -> Self {
         Self::new(400, None, Some(param), message.to_owned())
     }
 
-    pub(crate) fn missing(what: &str, id: &str) -> Self {
-        Self::new(404, Some("resource_missing"), Some("id"), format!("No such {what}: '{id}'"))
+    /// Refusal of an id in the path: `noun` is the kind of the object, as Stripe's messages name it.
+    pub(crate) fn no_such(noun: &str, id: &str) -> Self {
+        let param = match noun {
+            "payment_intent" | "setupintent" => "intent",
+            "PaymentMethod" => "payment_method",
+            "webhook endpoint" => "webhook_endpoint",
+            _ => "id",
+        };
+        Self::new(404, Some("resource_missing"), Some(param), format!("No such {noun}: '{id}'"))
+    }
+
+    /// The same refusal, for an id that a parameter of the request names.
+    pub(crate) fn of_param(self, param: &str) -> Self {
+        Self { status: 400, param: Some(param.to_owned()), ..self }
     }
 
     pub(crate) fn amount(code: &str, message: String) -> Self {
@@ -100,21 +117,26 @@ impl Refusal {
 
     #[cfg(feature = "server")]
     pub(crate) fn key_in_use() -> Self {
-        let message = "There is currently another in-progress request using this idempotency key".to_owned();
+        let message =
+            "There is currently another in-progress request using this Idempotency-Key. Please try again later."
+                .to_owned();
         Self { kind: "idempotency_error", ..Self::new(409, Some("idempotency_key_in_use"), None, message) }
     }
 
     pub(crate) fn other_parameters(key: &str) -> Self {
-        let message = format!("The idempotency key '{key}' was first used with other parameters; use another key");
+        let message = format!(
+            "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using \
+             a key other than '{key}' if you meant to execute a different request."
+        );
         Self { kind: "idempotency_error", ..Self::new(400, None, None, message) }
     }
 
-    pub(crate) fn declined(code: &str, decline_code: &str, message: &str) -> Self {
+    pub(crate) fn declined(decline: Decline) -> Self {
         Self {
             kind: "card_error",
-            decline_code: Some(decline_code.to_owned()),
+            decline_code: Some(decline.decline_code.to_owned()).filter(|it| !it.is_empty()),
             saved: true,
-            ..Self::new(402, Some(code), None, message.to_owned())
+            ..Self::new(402, Some(decline.code), None, decline.message.to_owned())
         }
     }
 
@@ -131,6 +153,10 @@ impl Refusal {
     /// The error as the `error` object of the answer.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({ "type": self.kind, "message": self.message });
+        if let Some(code) = &self.code {
+            let page = format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-"));
+            set(&mut error, "doc_url", json!(page));
+        }
         for (name, value) in [("code", &self.code), ("decline_code", &self.decline_code), ("param", &self.param)] {
             if let Some(value) = value {
                 set(&mut error, name, json!(value));

@@ -29,16 +29,29 @@ pub(crate) struct Spec {
     pub(crate) kind: Kind,
     /// Whether an empty value is accepted and unsets the field.
     pub(crate) can_unset: bool,
+    /// Whether the name contains `*`.
+    is_pattern: bool,
+}
+
+const fn has_star(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first == b'*' {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// A parameter that cannot be unset, unless it is a text.
 pub(crate) const fn param(name: &'static str, kind: Kind) -> Spec {
-    Spec { name, kind, can_unset: matches!(kind, Kind::Text(_) | Kind::Unset) }
+    Spec { name, kind, can_unset: matches!(kind, Kind::Text(_) | Kind::Unset), is_pattern: has_star(name) }
 }
 
 /// A parameter that an empty value unsets.
 pub(crate) const fn clearable(name: &'static str, kind: Kind) -> Spec {
-    Spec { name, kind, can_unset: true }
+    Spec { name, kind, can_unset: true, is_pattern: has_star(name) }
 }
 
 /// Boolean that a text stands for.
@@ -53,7 +66,7 @@ pub(crate) fn as_flag(text: &str) -> Option<bool> {
 impl Spec {
     /// Whether this parameter has the given dotted name.
     pub(crate) fn is_named(&self, name: &str) -> bool {
-        self.name == name || (self.name.contains('*') && matches(self.name, name))
+        self.name == name || (self.is_pattern && matches(self.name, name))
     }
 
     /// Checks the value of the parameter; `name` is its name with brackets.
@@ -108,6 +121,9 @@ fn too_long(name: &str, value: &str, max: usize) -> Refusal {
 
 /// Whether a dotted name matches a pattern in which `*` stands for one segment.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    if pattern.as_bytes().first() != name.as_bytes().first() {
+        return false;
+    }
     let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
     loop {
         match (wanted.next(), given.next()) {

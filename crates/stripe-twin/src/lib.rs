@@ -6,31 +6,45 @@
 //!
 //! The twin shares no code with the client that is tested against it: both follow Stripe's own documentation.
 
+mod access;
 mod amount_details;
+#[cfg(feature = "server")]
+mod answers;
 mod books;
 mod calls;
 mod card_options;
 mod cards;
-mod catalog;
 mod charges;
+mod collection;
+mod customers;
 #[cfg(feature = "server")]
 mod deliveries;
+mod disputes;
 mod error;
+mod expand;
 #[cfg(feature = "server")]
 mod faults;
+mod intents;
+mod keeping;
 mod kinds;
 mod lists;
 mod objects;
 mod params;
-mod payment_intents;
+mod payment_methods;
 mod refunds;
 mod request;
+mod seed;
 #[cfg(feature = "server")]
 mod server;
+mod setup_intents;
 mod state;
+mod test_cards;
+#[cfg(feature = "server")]
+mod three_d_secure;
 mod twin;
+mod webhooks;
 
-pub use books::{DisputeView, IntentView, RefundView};
+pub use books::{DisputeView, IntentView, ObjectView, RefundView};
 pub use calls::{CallListing, ParameterListing, Treatment, calls, calls_table};
 #[cfg(feature = "server")]
 pub use deliveries::sign;
@@ -40,6 +54,7 @@ pub use faults::{Fault, FaultKind};
 pub use objects::{Event, WebhookEndpoint};
 pub use params::Params;
 pub use request::{Method, Request, Response};
+pub use seed::Seed;
 #[cfg(feature = "server")]
 pub use server::{Options, Server, StartError};
 pub use state::Twin;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::collection::{Collection, Stored};
 use crate::error::Refusal;
 use crate::params::Params;
 
@@ -14,37 +15,52 @@ pub(crate) fn is_created(at: i64, params: &Params) -> bool {
         && params.int("created.lt").is_none_or(|to| at < to)
 }
 
-/// One page of a list as JSON, the newest first.
-pub(crate) fn page<'a, T: 'a>(
+/// Whether a parameter is absent or has this value.
+pub(crate) fn is(params: &Params, name: &str, value: &str) -> bool {
+    params.text(name).is_none_or(|it| it == value)
+}
+
+/// One page of the wanted objects as JSON, the newest first. `noun` names the kind in a refusal of a cursor.
+pub(crate) fn page<T: Stored>(
     url: &str,
-    newest_first: impl Iterator<Item = &'a T>,
+    noun: &str,
+    all: &Collection<T>,
     params: &Params,
-    id: impl Fn(&T) -> &str,
+    wanted: impl Fn(&T) -> bool,
     to_json: impl Fn(&T) -> Value,
 ) -> Result<Value, Refusal> {
     let limit = params.int("limit").unwrap_or(10);
-    if !(1..=100).contains(&limit) {
-        return Err(Refusal::invalid("limit", "This value must be between 1 and 100"));
+    if limit > 100 {
+        let message = format!("Limit cannot be greater than 100; given {limit}");
+        return Err(Refusal::invalid("limit", &message));
     }
-    let mut rest: Vec<&T> = newest_first.collect();
-    let position = |rest: &[&T], name: &str| {
-        let found = rest.iter().position(|it| id(it) == name);
-        found.ok_or_else(|| Refusal::missing("object", name))
+    if limit < 1 {
+        return Err(Refusal::parameter(
+            "parameter_invalid_integer",
+            "limit",
+            "This value must be greater than or equal to 1.",
+        ));
+    }
+    let limit = usize::try_from(limit).unwrap_or(100);
+    let cursor = |name: &str| match params.text(name) {
+        Some(id) => all.number(id).map(Some).ok_or_else(|| Refusal::no_such(noun, id).of_param(name)),
+        None => Ok(None),
     };
-    if let Some(after) = params.text("starting_after") {
-        let position = position(&rest, after)?;
-        rest.drain(..=position);
+    let (after, before) = (cursor("starting_after")?, cursor("ending_before")?);
+    let mut found: Vec<&T> = match (after, before) {
+        (Some(_), Some(_)) => {
+            let message = "You cannot parameterize both `starting_after` and `ending_before`";
+            return Err(Refusal::invalid("starting_after", message));
+        }
+        (Some(after), None) => all.older_than(after).filter(|it| wanted(it)).take(limit + 1).collect(),
+        (None, Some(before)) => all.newer_than(before).filter(|it| wanted(it)).take(limit + 1).collect(),
+        (None, None) => all.iter().rev().filter(|it| wanted(it)).take(limit + 1).collect(),
+    };
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    if before.is_some() {
+        found.reverse();
     }
-    let limit = usize::try_from(limit).unwrap_or(10);
-    if let Some(before) = params.text("ending_before") {
-        // The page of newer objects that ends directly before the named one.
-        let position = position(&rest, before)?;
-        rest.truncate(position);
-        let has_more = rest.len() > limit;
-        let data: Vec<Value> = rest.iter().skip(rest.len().saturating_sub(limit)).map(|it| to_json(it)).collect();
-        return Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }));
-    }
-    let has_more = rest.len() > limit;
-    let data: Vec<Value> = rest.into_iter().take(limit).map(to_json).collect();
+    let data: Vec<Value> = found.into_iter().map(to_json).collect();
     Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
 }

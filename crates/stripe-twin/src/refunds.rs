@@ -1,145 +1,226 @@
-//! Refunds: creation, listing and their later outcome at the bank.
+//! Refunds: creation, update, cancellation, listing and their later outcome at the bank.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::calls::Sent;
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
 use crate::kinds::{Kind, Spec, param};
-use crate::lists::{is_created, page};
-use crate::objects::{BalanceTransaction, Refund};
+use crate::lists::{is, is_created, page};
+use crate::objects::{BalanceTransaction, Charge, Refund};
 use crate::params::Params;
 use crate::state::Twin;
 
 const REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer"];
+/// Most refunds that a charge shows when its refunds are expanded.
+const SHOWN_MAX: usize = 10;
 
 pub(crate) const CREATION: &[Spec] = &[
     param("payment_intent", Kind::Id),
     param("charge", Kind::Id),
     param("amount", Kind::Int),
     param("reason", Kind::Word(REASONS)),
-    param("instructions_email", Kind::Text(512)),
+    param("instructions_email", Kind::Text(5000)),
 ];
 
-pub(crate) const FINISH: &[Spec] = &[param("outcome", Kind::Word(&["succeeded", "failed"]))];
-
 impl Twin {
-    pub(crate) fn create_refund(&mut self, params: &Params, now: i64) -> Result<Value, Refusal> {
+    pub(crate) fn create_refund(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (params, now) = (sent.params, sent.now);
         let charge_id = self.charge_to_refund(params)?;
+        let amount = self.amount_to_refund(&charge_id, params)?;
         let (id, transaction_id) = (self.draw("re_"), self.draw("txn_"));
-        let lost = self.lost_by_disputes(&charge_id);
-        let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::missing("charge", &charge_id))?;
-        let lost = lost
-            .ok_or_else(|| Refusal::state("charge_disputed", "The charge is disputed and cannot be refunded".into()))?;
-        let rest = (charge.amount_captured - charge.amount_refunded - lost).max(0);
-        if rest == 0 {
-            return Err(Refusal::state(
-                "charge_already_refunded",
-                format!("Charge {charge_id} has already been refunded."),
-            ));
-        }
-        let amount = params.int("amount").unwrap_or(rest);
-        if amount < 1 || amount > rest {
-            let message = format!("Refund amount ({amount}) must be between 1 and the unrefunded amount ({rest})");
-            return Err(Refusal::invalid("amount", &message));
-        }
-        let token = self.payment_methods.get(&charge.payment_method).map(|it| it.token.as_str()).unwrap_or_default();
-        let aftermath = cards::by_token(token).map_or(Aftermath::None, |it| it.aftermath);
-        let status = if aftermath == Aftermath::RefundPending { "pending" } else { "succeeded" };
+        let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::no_such("charge", &charge_id))?;
+        let card = cards::by_token(&charge.token);
+        let aftermath = card.map_or(Aftermath::None, |it| it.aftermath);
         charge.amount_refunded += amount;
-        let mut refund = Refund {
+        let charge = charge.clone();
+        let refund = Refund {
             id: id.clone(),
             charge: charge_id,
             intent: charge.intent.clone(),
             amount,
             currency: charge.currency.clone(),
-            status: status.into(),
+            status: if aftermath == Aftermath::RefundPending { "pending" } else { "succeeded" }.into(),
             reason: params.owned("reason"),
             failure_reason: None,
+            failure_balance_transaction: None,
+            instructions_email: params.owned("instructions_email"),
             balance_transaction: Some(transaction_id.clone()),
+            is_to_card: card.is_none_or(|it| it.kind() == "card"),
             metadata: params.metadata(),
             created: now,
         };
-        let transaction = BalanceTransaction {
-            id: transaction_id.clone(),
-            source: id.clone(),
-            kind: "refund".into(),
-            amount: -amount,
+        self.add_transaction(&refund, transaction_id, "refund", now);
+        let answer = refund.to_json();
+        self.emit("refund.created", &refund, now);
+        self.emit("charge.refunded", charge, now);
+        self.refunds.insert(refund);
+        if aftermath == Aftermath::RefundFails {
+            // The customer's bank rejects the refund after Stripe has answered `succeeded`.
+            self.fail_refund(&id, now);
+        }
+        Ok(answer)
+    }
+
+    fn add_transaction(&mut self, refund: &Refund, id: String, kind: &str, now: i64) {
+        self.balance_transactions.insert(BalanceTransaction {
+            id,
+            source: refund.id.clone(),
+            intent: refund.intent.clone(),
+            kind: kind.to_owned(),
+            amount: if kind == "refund" { -refund.amount } else { refund.amount },
             fee: 0,
             currency: refund.currency.clone(),
             created: now,
-        };
-        let charge_json = charge.to_json();
-        let answer = refund.to_json();
-        self.balance_transactions.insert(transaction_id, transaction);
-        self.emit("refund.created", answer.clone(), now);
-        self.emit("charge.refunded", charge_json, now);
-        if aftermath == Aftermath::RefundFails {
-            // The customer's bank rejects the refund after Stripe has answered `succeeded`.
-            self.fail_refund(&mut refund, now);
-        }
-        self.refunds.insert(id, refund);
-        Ok(answer)
+        });
     }
 
     /// Returns the id of the charge that the request names, by itself or by its PaymentIntent.
     fn charge_to_refund(&self, params: &Params) -> Result<String, Refusal> {
         match (params.text("payment_intent"), params.text("charge")) {
             (Some(intent), None) => {
-                let found = self.intents.get(intent).ok_or_else(|| Refusal::missing("payment_intent", intent))?;
-                let charge = found.latest_charge.clone().filter(|_| found.status == "succeeded");
+                let missing = || Refusal::no_such("payment_intent", intent).of_param("payment_intent");
+                let found = self.intents.get(intent).ok_or_else(missing)?;
+                let charge = found.latest_charge.clone().filter(|_| found.amount_received > 0);
                 charge.ok_or_else(|| {
                     let message = format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
                     Refusal::state("payment_intent_unexpected_state", message)
                 })
             }
-            (None, Some(charge)) => Ok(charge.to_owned()),
-            (_, _) => {
-                let message = "Exactly one of payment_intent and charge must be given";
-                Err(Refusal::invalid("payment_intent", message))
+            (None, Some(charge)) => {
+                let missing = || Refusal::no_such("charge", charge).of_param("charge");
+                self.charges.get(charge).map(|it| it.id.clone()).ok_or_else(missing)
+            }
+            (None, None) => {
+                let message =
+                    "One of the following params should be provided for this request: payment_intent or charge.";
+                Err(Refusal::parameter_less("parameter_missing", message.to_owned()))
+            }
+            (Some(_), Some(_)) => {
+                let message = "You may only specify one of these parameters: payment_intent, charge.";
+                Err(Refusal::parameter("parameters_exclusive", "charge", message))
             }
         }
     }
 
+    /// Amount that a request refunds of a charge: all that is left by default.
+    fn amount_to_refund(&self, charge_id: &str, params: &Params) -> Result<i64, Refusal> {
+        let charge = self.charges.get(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
+        let Some(lost) = self.lost_by_disputes(charge_id) else {
+            let message = format!("Charge {charge_id} has been charged back; cannot issue a refund.");
+            return Err(Refusal::state("charge_disputed", message));
+        };
+        if charge.amount_captured == 0 {
+            let message = format!("Charge {charge_id} has no captured amount that could be refunded.");
+            return Err(Refusal::state("charge_not_refundable", message));
+        }
+        let rest = (charge.unrefunded() - lost).max(0);
+        if rest == 0 {
+            let message = format!("Charge {charge_id} has already been refunded.");
+            return Err(Refusal::state("charge_already_refunded", message));
+        }
+        let amount = params.int("amount").unwrap_or(rest);
+        if amount < 1 {
+            return Err(Refusal::parameter("parameter_invalid_integer", "amount", "Invalid positive integer"));
+        }
+        if amount > rest {
+            let message = format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({rest})");
+            return Err(Refusal::invalid("amount", &message));
+        }
+        Ok(amount)
+    }
+
     /// Fails a refund: the customer's bank has rejected it, and the money is on the balance again.
-    fn fail_refund(&mut self, refund: &mut Refund, now: i64) {
+    fn fail_refund(&mut self, id: &str, now: i64) {
+        let transaction_id = self.draw("txn_");
+        let Some(refund) = self.refunds.get_mut(id) else { return };
         refund.status = "failed".into();
         refund.failure_reason = Some("expired_or_canceled_card".into());
+        refund.failure_balance_transaction = Some(transaction_id.clone());
+        let refund = refund.clone();
         if let Some(charge) = self.charges.get_mut(&refund.charge) {
             charge.amount_refunded -= refund.amount;
         }
-        self.emit("refund.failed", refund.to_json(), now);
+        self.add_transaction(&refund, transaction_id, "refund_failure", now);
+        self.emit("refund.failed", refund, now);
     }
 
     /// Finishes a refund as the customer's bank decides, possibly much later. Stripe has no such call. A refund that
     /// has succeeded may still fail.
-    pub(crate) fn finish_refund(&mut self, id: &str, params: &Params, now: i64) -> Result<Value, Refusal> {
-        let mut refund = self.refunds.remove(id).ok_or_else(|| Refusal::missing("refund", id))?;
-        match (refund.status.as_str(), params.text("outcome")) {
-            ("pending" | "succeeded", Some("failed")) => self.fail_refund(&mut refund, now),
+    pub(crate) fn finish_refund(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let before = self.refund(sent.id)?.clone();
+        match (before.status.as_str(), sent.params.text("outcome")) {
+            ("pending" | "succeeded", Some("failed")) => self.fail_refund(sent.id, sent.now),
             ("pending", _) => {
-                refund.status = "succeeded".into();
-                self.emit("refund.updated", refund.to_json(), now);
+                let refund = Refund { status: "succeeded".into(), ..before.clone() };
+                self.emit_updated("refund.updated", &before, &refund, sent.now);
+                self.refunds.insert(refund);
             }
             (_, _) => {}
         }
-        let json = refund.to_json();
-        self.refunds.insert(id.to_owned(), refund);
-        Ok(json)
+        self.retrieve_refund(sent.id)
+    }
+
+    fn refund(&self, id: &str) -> Result<&Refund, Refusal> {
+        self.refunds.get(id).ok_or_else(|| Refusal::no_such("refund", id))
     }
 
     pub(crate) fn retrieve_refund(&self, id: &str) -> Result<Value, Refusal> {
-        self.refunds.get(id).map(Refund::to_json).ok_or_else(|| Refusal::missing("refund", id))
+        self.refund(id).map(Refund::to_json)
     }
 
-    pub(crate) fn list_refunds(&self, params: &Params) -> Result<Value, Refusal> {
-        let wanted = |it: &&Refund| {
-            params.text("payment_intent").is_none_or(|id| it.intent == id)
-                && params.text("charge").is_none_or(|id| it.charge == id)
-                && is_created(it.created, params)
+    pub(crate) fn update_refund(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let before = self.refund(sent.id)?.clone();
+        let mut refund = before.clone();
+        sent.params.merge_metadata(&mut refund.metadata);
+        self.emit_updated("refund.updated", &before, &refund, sent.now);
+        let json = refund.to_json();
+        self.refunds.insert(refund);
+        Ok(json)
+    }
+
+    /// Only a refund that waits for the customer can be canceled; those to cards and bank accounts never do.
+    pub(crate) fn cancel_refund(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let refund = self.refund(sent.id)?;
+        let message = format!(
+            "You cannot cancel this refund because it has a status of {}. Only a refund with the status requires_action \
+             may be canceled.",
+            refund.status
+        );
+        Err(Refusal { code: None, ..Refusal::state("", message) })
+    }
+
+    pub(crate) fn list_refunds(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let wanted = |it: &Refund| {
+            is(sent.params, "payment_intent", &it.intent)
+                && is(sent.params, "charge", &it.charge)
+                && is_created(it.created, sent.params)
         };
-        let mut found: Vec<&Refund> = self.refunds.values().filter(wanted).collect();
-        found.sort_by(|a, b| b.created.cmp(&a.created).then(b.id.cmp(&a.id)));
-        page("/v1/refunds", found.into_iter(), params, |it| &it.id, Refund::to_json)
+        page("/v1/refunds", "refund", &self.refunds, sent.params, wanted, Refund::to_json)
+    }
+
+    /// Refunds of the charge that the path names.
+    pub(crate) fn list_refunds_of_charge(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let missing = || Refusal { param: Some("charge".to_owned()), ..Refusal::no_such("charge", sent.id) };
+        let charge = self.charges.get(sent.id).map(|it: &Charge| &it.id).ok_or_else(missing)?;
+        page(&sent.request.path, "refund", &self.refunds, sent.params, |it| it.charge == *charge, Refund::to_json)
+    }
+
+    pub(crate) fn retrieve_refund_of_charge(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let id = sent.request.path.rsplit('/').next().unwrap_or_default();
+        self.refund(id)
+            .ok()
+            .filter(|it| it.charge == sent.id)
+            .map(Refund::to_json)
+            .ok_or_else(|| Refusal::no_such("refund", id))
+    }
+
+    /// `refunds` of a charge, as it shows them if they are expanded.
+    pub(crate) fn refunds_of(&self, charge: &str) -> Value {
+        let mut of_it = self.refunds.iter().rev().filter(|it| it.charge == charge);
+        let data: Vec<Value> = of_it.by_ref().take(SHOWN_MAX).map(Refund::to_json).collect();
+        let has_more = of_it.next().is_some();
+        json!({ "object": "list", "data": data, "has_more": has_more, "url": format!("/v1/charges/{charge}/refunds") })
     }
 }
 
@@ -212,5 +293,26 @@ mod tests {
         let refused = post(&mut twin, "/v1/refunds", &format!("payment_intent={disputed}"));
         assert_eq!(refused.body["error"]["code"], "charge_disputed");
         assert_eq!(post(&mut twin, "/v1/refunds", "").status, 400);
+    }
+
+    #[test]
+    fn a_refund_is_updated_and_found_at_its_charge() {
+        let mut twin = Twin::default();
+        let id = paid(&mut twin, "pm_card_visa");
+        let refund = post(&mut twin, "/v1/refunds", &format!("payment_intent={id}&amount=300")).body;
+        let path = format!("/v1/refunds/{}", refund["id"].as_str().unwrap());
+        let updated = post(&mut twin, &path, "metadata[a]=1").body;
+        assert_eq!((&updated["metadata"], &updated["amount"]), (&json!({ "a": "1" }), &json!(300)));
+        let event = twin.events().last().unwrap().to_json();
+        assert_eq!(event["type"], "refund.updated");
+        assert_eq!(event["data"]["previous_attributes"], json!({ "metadata": { "a": null } }));
+        let refused = post(&mut twin, &format!("{path}/cancel"), "");
+        assert_eq!((refused.status, &refused.body["error"]["type"]), (400, &json!("invalid_request_error")));
+        let of_charge = format!("/v1/charges/{}/refunds", refund["charge"].as_str().unwrap());
+        let list = twin.handle(&request(Method::Get, &of_charge, ""), NOW).0.body;
+        assert_eq!(list["data"][0]["id"], refund["id"]);
+        let one =
+            twin.handle(&request(Method::Get, &format!("{of_charge}/{}", refund["id"].as_str().unwrap()), ""), NOW).0;
+        assert_eq!(one.body["id"], refund["id"]);
     }
 }

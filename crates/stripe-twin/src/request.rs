@@ -1,5 +1,7 @@
 //! Requests and answers, without a network.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::params::Params;
@@ -40,6 +42,10 @@ pub struct Request {
     pub idempotency_key: Option<String>,
     /// API version of the header `Stripe-Version`.
     pub version: Option<String>,
+    /// Account of the header `Stripe-Account`.
+    pub account: Option<String>,
+    /// Host and port under which the client reached the twin, for URLs in answers.
+    pub host: Option<String>,
 }
 
 impl Request {
@@ -57,5 +63,5 @@ pub struct Response {
     /// Headers that Stripe adds to its answers, like `Request-Id`.
     pub headers: Vec<(&'static str, String)>,
     /// JSON body.
-    pub body: Value,
+    pub body: Arc<Value>,
 }

@@ -3,31 +3,29 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
-    CONTENT_TYPE, HeaderValue,
-};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::answers::{Dropped, Text, page, preflight, refuse, respond};
 use crate::deliveries::Deliveries;
 use crate::error::Refusal;
 use crate::faults::{Fault, FaultKind, Faults};
 use crate::objects::{Event, WebhookEndpoint};
 use crate::params::Params;
 use crate::request::{Method, Request, Response};
-use crate::state::Twin;
+use crate::seed::Seed;
+use crate::state::{FORM, Twin};
+use crate::three_d_secure;
 
 /// Most kinds of requests (method and path prefix) that are counted.
 const REQUEST_KINDS_MAX: usize = 1000;
@@ -43,12 +41,24 @@ const SAVE_EVERY: Duration = Duration::from_millis(300);
 pub struct Options {
     /// File that keeps the state across restarts; without one the state is lost when the server ends.
     pub state_file: Option<PathBuf>,
+    /// File of requests that are performed at the start, unless the state file exists.
+    pub seed_file: Option<PathBuf>,
     /// Time by which each answer is delayed.
     pub latency: Duration,
     /// Webhook endpoints that are registered at the start.
     pub endpoints: Vec<WebhookEndpoint>,
+    /// Most objects of each kind, events and saved answers that are kept; the oldest are removed.
+    pub keep: usize,
     /// Clock, in seconds since 1970.
     pub clock: fn() -> i64,
+}
+
+/// State file.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Saved<T> {
+    /// Form of the file.
+    form: u32,
+    twin: T,
 }
 
 /// Why a twin server does not start.
@@ -68,6 +78,14 @@ pub enum StartError {
         /// Path of the state file.
         path: PathBuf,
         /// Why the file cannot be read.
+        reason: String,
+    },
+    /// The seed file cannot be read, or one of its requests was refused.
+    #[error("the seed file {}: {reason}", path.display())]
+    Seed {
+        /// Path of the seed file.
+        path: PathBuf,
+        /// Why the file cannot be read, or the refusal.
         reason: String,
     },
     /// The HTTP client for webhooks cannot be built.
@@ -103,17 +121,12 @@ struct Inner {
     changed: bool,
 }
 
-/// Error that drops the connection without an answer.
-#[derive(Debug, Error)]
-#[error("the connection is dropped on demand")]
-struct Dropped;
-
 impl Server {
     /// Makes a server that listens on `address` (port 0 for any free port).
     pub async fn bind(address: SocketAddr, options: Options) -> Result<Self, StartError> {
         let mut twin = match &options.state_file {
             Some(path) if path.exists() => load(path)?,
-            Some(_) | None => Twin::default(),
+            Some(_) | None => sown(&options)?,
         };
         for endpoint in &options.endpoints {
             twin.register(endpoint.clone());
@@ -157,10 +170,26 @@ impl Server {
     }
 }
 
+/// State of a new twin, with the objects of the seed file.
+fn sown(options: &Options) -> Result<Twin, StartError> {
+    let mut twin = Twin::default();
+    let Some(path) = &options.seed_file else { return Ok(twin) };
+    let wrong = |reason: String| StartError::Seed { path: path.clone(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let seeds: Vec<Seed> = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    twin.sow(&seeds, (options.clock)()).map_err(wrong)?;
+    Ok(twin)
+}
+
 fn load(path: &PathBuf) -> Result<Twin, StartError> {
     let wrong = |reason: String| StartError::State { path: path.clone(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+    let read: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if read.get("form").and_then(Value::as_u64) != Some(u64::from(FORM)) {
+        return Err(wrong("it was written by another version of the twin".to_owned()));
+    }
+    let saved: Saved<Twin> = serde_json::from_value(read).map_err(|error| wrong(error.to_string()))?;
+    Ok(saved.twin)
 }
 
 impl Shared {
@@ -176,7 +205,7 @@ impl Shared {
             if !std::mem::take(&mut inner.changed) {
                 return;
             }
-            serde_json::to_string(&inner.twin)
+            serde_json::to_string(&Saved { form: FORM, twin: &inner.twin })
         };
         let new_file = path.with_extension("new");
         let written = text.map_err(std::io::Error::other).and_then(|text| {
@@ -269,7 +298,12 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
         key: head.headers.get(AUTHORIZATION).and_then(api_key),
         idempotency_key: header("idempotency-key"),
         version: header("stripe-version"),
+        account: header("stripe-account"),
+        host: header("host"),
     };
+    if let Some(id) = path.strip_prefix("/_twin/3ds/") {
+        return Ok(three_d_secure_page(&shared, id, request));
+    }
     let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
     faults.extend(header("twin-fault").and_then(|it| Fault::from_header(&it)));
     perform(&shared, &request, &faults).await
@@ -284,9 +318,9 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
     if let Some(fault) = fault(FaultKind::StatusBefore) {
         let mut inner = shared.lock();
         inner.changed = true;
-        let before = inner.twin.events().len();
+        let before = inner.twin.next_event();
         let response = inner.twin.fail_before(request, now, fault.status);
-        let events = inner.twin.events().get(before..).unwrap_or_default().to_vec();
+        let events = inner.twin.events_from(before).cloned().collect();
         shared.send(&mut inner, events, &[]);
         return Ok(respond(response.status, response.headers, &response.body, false));
     }
@@ -309,6 +343,7 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
         let (response, events) = inner.twin.handle_with(request, now, fails);
         inner.changed |= request.method != Method::Get || !events.is_empty();
         shared.send(&mut inner, events, faults);
+        inner.twin.keep_newest(shared.options.keep);
         response
     };
     if fault(FaultKind::DropAfter).is_some() {
@@ -352,6 +387,39 @@ fn api_key(value: &HeaderValue) -> Option<String> {
     Some(user.split(':').next().unwrap_or_default().to_owned())
 }
 
+/// Page of an authentication, and its two buttons: they finish it and lead back to the shop.
+fn three_d_secure_page(shared: &Arc<Shared>, id: &str, request: Request) -> hyper::Response<Text> {
+    let mut inner = shared.lock();
+    let secret = request.params.text("client_secret").unwrap_or_default().to_owned();
+    let now = (shared.options.clock)();
+    let Some(task) = inner.twin.authentication(id, &secret) else {
+        return page(404, &three_d_secure::gone());
+    };
+    if request.method == Method::Get {
+        return page(200, &three_d_secure::page(&task, &secret));
+    }
+    let outcome = if request.params.text("outcome") == Some("succeeded") { "succeeded" } else { "failed" };
+    let path = format!("/_twin/{}/{id}/finish", task.collection);
+    let params = [("outcome", outcome), ("client_secret", &secret)].into_iter().collect();
+    let finish = Request { path, params, key: Some("pk_test_page".to_owned()), ..request };
+    let (response, events) = inner.twin.handle(&finish, now);
+    inner.changed = true;
+    shared.send(&mut inner, events, &[]);
+    if response.status != 200 {
+        return page(404, &three_d_secure::gone());
+    }
+    match three_d_secure::back(&task, &secret, outcome) {
+        Some(url) => {
+            let mut response = page(303, "");
+            if let Ok(value) = HeaderValue::from_str(&url) {
+                response.headers_mut().insert(hyper::header::LOCATION, value);
+            }
+            response
+        }
+        None => page(200, &three_d_secure::done(outcome)),
+    }
+}
+
 fn set_faults(shared: &Shared, method: Method, body: &[u8]) -> hyper::Response<Text> {
     match method {
         Method::Delete => {
@@ -366,70 +434,5 @@ fn set_faults(shared: &Shared, method: Method, body: &[u8]) -> hyper::Response<T
             Err(error) => refuse(&Refusal::invalid("fault", &error.to_string())),
         },
         Method::Get => refuse(&Refusal::url("GET", "/_twin/faults")),
-    }
-}
-
-/// Answer to a CORS preflight. As at Stripe, pages of every origin may send requests; the API key limits what they can
-/// do.
-fn preflight() -> hyper::Response<Text> {
-    let mut response = respond(200, Vec::new(), &json!({}), false);
-    let fields = response.headers_mut();
-    fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
-    fields
-        .insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, stripe-version"));
-    response
-}
-
-fn refuse(refusal: &Refusal) -> hyper::Response<Text> {
-    respond(refusal.status, Vec::new(), &json!({ "error": refusal.to_json() }), false)
-}
-
-fn respond(status: u16, headers: Vec<(&'static str, String)>, body: &Value, truncated: bool) -> hyper::Response<Text> {
-    let text = Bytes::from(format!("{body:#}\n"));
-    let mut response = hyper::Response::new(Text { rest: Some(text), truncated, failed: false });
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    fields.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    fields.insert("stripe-version", HeaderValue::from_static(crate::objects::API_VERSION));
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<hyper::header::HeaderName>(), HeaderValue::from_str(&value)) {
-            fields.insert(name, value);
-        }
-    }
-    response
-}
-
-/// Response body that can be cut off in the middle.
-struct Text {
-    rest: Option<Bytes>,
-    truncated: bool,
-    failed: bool,
-}
-
-impl Body for Text {
-    type Data = Bytes;
-    type Error = Dropped;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
-        match self.rest.take() {
-            Some(text) if self.truncated => {
-                self.failed = true;
-                Poll::Ready(Some(Ok(Frame::data(text.slice(..text.len() / 2)))))
-            }
-            Some(text) => Poll::Ready(Some(Ok(Frame::data(text)))),
-            None if self.failed => Poll::Ready(Some(Err(Dropped))),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.rest
-            .as_ref()
-            .map_or_else(SizeHint::default, |it| SizeHint::with_exact(u64::try_from(it.len()).unwrap_or(u64::MAX)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_none() && !self.failed
     }
 }

@@ -1,34 +1,39 @@
 //! State of the twin: its objects, its events and its saved answers.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::collection::{Collection, Stored};
 use crate::objects::{
-    BalanceTransaction, Charge, Customer, Dispute, Event, Intent, PaymentMethod, Refund, SetupIntent, WebhookEndpoint,
+    BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, Intent, PaymentMethod, Refund, SetupIntent,
+    Snapshot, WebhookEndpoint,
 };
 
 /// Lifetime of an authorization, in seconds: 7 days.
 pub(crate) const AUTHORIZATION_SECONDS: i64 = 7 * 24 * 3600;
 
+/// Form of the state file that this version reads and writes.
+#[cfg(feature = "server")]
+pub(crate) const FORM: u32 = 2;
+
 /// State of the twin. Only requests change it, as they would change Stripe.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Twin {
-    pub(crate) intents: BTreeMap<String, Intent>,
-    pub(crate) charges: BTreeMap<String, Charge>,
-    pub(crate) balance_transactions: BTreeMap<String, BalanceTransaction>,
-    pub(crate) refunds: BTreeMap<String, Refund>,
-    pub(crate) disputes: BTreeMap<String, Dispute>,
-    pub(crate) customers: BTreeMap<String, Customer>,
-    pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
-    pub(crate) setup_intents: BTreeMap<String, SetupIntent>,
-    pub(crate) endpoints: BTreeMap<String, WebhookEndpoint>,
-    /// Events, the oldest first.
-    pub(crate) events: Vec<Event>,
-    /// Saved answers, by idempotency key.
-    pub(crate) answers: BTreeMap<String, SavedAnswer>,
+    pub(crate) intents: Collection<Intent>,
+    pub(crate) charges: Collection<Charge>,
+    pub(crate) balance_transactions: Collection<BalanceTransaction>,
+    pub(crate) refunds: Collection<Refund>,
+    pub(crate) disputes: Collection<Dispute>,
+    pub(crate) customers: Collection<Customer>,
+    pub(crate) ephemeral_keys: Collection<EphemeralKey>,
+    pub(crate) payment_methods: Collection<PaymentMethod>,
+    pub(crate) setup_intents: Collection<SetupIntent>,
+    pub(crate) endpoints: Collection<WebhookEndpoint>,
+    pub(crate) events: Collection<Event>,
+    /// Saved answers, by idempotency key, the oldest first.
+    pub(crate) answers: Collection<SavedAnswer>,
     /// Number of ids drawn so far. Ids are derived from it, so that a run can be repeated.
     pub(crate) drawn: u64,
     /// Earliest time at which a key or an authorization can expire; before it there is nothing to check.
@@ -43,53 +48,94 @@ pub struct Twin {
 pub(crate) struct Cause {
     pub(crate) request: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    /// Host and port under which the client reached the twin.
+    pub(crate) host: Option<String>,
 }
 
 /// Answer that is saved under an idempotency key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedAnswer {
+    pub(crate) key: String,
     pub(crate) path: String,
     pub(crate) fingerprint: String,
     pub(crate) status: u16,
-    pub(crate) body: Value,
+    pub(crate) body: Arc<Value>,
     pub(crate) request: String,
     pub(crate) at: i64,
 }
 
+impl Stored for SavedAnswer {
+    fn id(&self) -> &str {
+        &self.key
+    }
+}
+
 impl Twin {
     /// Every event, the oldest first.
-    pub fn events(&self) -> &[Event] {
-        &self.events
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.iter()
+    }
+
+    /// Position of the next event, for [`Self::events_from`].
+    pub fn next_event(&self) -> u64 {
+        self.events.next_number()
+    }
+
+    /// Events from a position on, the oldest first.
+    pub fn events_from(&self, position: u64) -> impl Iterator<Item = &Event> {
+        self.events.since_number(position)
     }
 
     /// Adds an event that the present request causes.
-    pub(crate) fn emit(&mut self, kind: &str, object: Value, now: i64) {
+    pub(crate) fn emit(&mut self, kind: &str, object: impl Into<Snapshot>, now: i64) {
+        self.emit_change(kind, None, object.into(), now);
+    }
+
+    /// Adds an event of a type that ends with `.updated`, with the object before the change.
+    pub(crate) fn emit_updated(
+        &mut self,
+        kind: &str,
+        before: impl Into<Snapshot>,
+        object: impl Into<Snapshot>,
+        now: i64,
+    ) {
+        self.emit_change(kind, Some(before.into()), object.into(), now);
+    }
+
+    fn emit_change(&mut self, kind: &str, previous: Option<Snapshot>, object: Snapshot, now: i64) {
         let event = Event {
             id: self.draw("evt_"),
             kind: kind.to_owned(),
             created: now,
             object,
+            previous,
             idempotency_key: self.cause.idempotency_key.clone(),
             request: self.cause.request.clone(),
         };
-        self.events.push(event);
+        self.events.insert(event);
     }
 
-    /// Draws a new id: 24 characters of the digest of a counter, so that the same run gives the same ids.
+    /// Draws a new id: 24 hexadecimal digits that follow from a counter, so that the same run gives the same ids.
     pub(crate) fn draw(&mut self, prefix: &str) -> String {
         self.drawn += 1;
-        let digest = Sha256::digest(format!("twin {}", self.drawn));
-        format!("{prefix}{}", hex::encode(digest).chars().take(24).collect::<String>())
+        let (first, second) = (mix(self.drawn), mix(!self.drawn));
+        let mut id = String::with_capacity(prefix.len() + 24);
+        id.push_str(prefix);
+        for at in 0..12 {
+            push_digit(&mut id, first >> (4 * at));
+            push_digit(&mut id, second >> (4 * at));
+        }
+        id
     }
 
     /// Registered webhook endpoints.
     pub fn endpoints(&self) -> impl Iterator<Item = &WebhookEndpoint> {
-        self.endpoints.values()
+        self.endpoints.iter()
     }
 
     /// Registers a webhook endpoint, or replaces the one with the same id.
     pub fn register(&mut self, endpoint: WebhookEndpoint) {
-        self.endpoints.insert(endpoint.id.clone(), endpoint);
+        self.endpoints.insert(endpoint);
     }
 
     /// Schedules a check for expired keys and authorizations.
@@ -101,4 +147,17 @@ impl Twin {
     pub(crate) fn watch_authorization(&mut self, now: i64) {
         self.expire_at(now + AUTHORIZATION_SECONDS);
     }
+}
+
+/// Finalizer of `SplitMix64`: each number has another result, which looks random.
+fn mix(number: u64) -> u64 {
+    let it = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    it ^ (it >> 31)
+}
+
+/// Adds the lowest four bits of a number as a hexadecimal digit.
+fn push_digit(text: &mut String, number: u64) {
+    text.push(u32::try_from(number % 16).ok().and_then(|it| char::from_digit(it, 16)).unwrap_or('0'));
 }

@@ -1,14 +1,18 @@
 //! Requests to the twin: an answer and events follow from a request, a time and the state, the same every time.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::error::Refusal;
-use crate::objects::{Event, Intent};
+use crate::objects::{API_VERSION, Event, Intent};
 use crate::request::{Method, Request, Response};
 use crate::state::{AUTHORIZATION_SECONDS, Cause, SavedAnswer, Twin};
 
 /// Time for which an answer is saved under its idempotency key, in seconds: 24 hours.
 const KEY_SECONDS: i64 = 24 * 3600;
+/// Oldest version that a request may name: since it, an intent has `latest_charge` in place of `charges`.
+const OLDEST_VERSION: &str = "2022-11-15";
 
 impl Twin {
     /// Handles a request received at `now` (seconds since 1970); returns the answer and the events that it caused, in
@@ -20,29 +24,28 @@ impl Twin {
     /// Handles a request as [`Self::handle`], but answers the error status `fails`, if given, after the request was
     /// performed. A server error is saved under the idempotency key, so that a retry gets it too.
     pub fn handle_with(&mut self, request: &Request, now: i64, fails: Option<u16>) -> (Response, Vec<Event>) {
-        let before = self.events.len();
+        let before = self.next_event();
         let response = self.apply(request, now, fails);
-        (response, self.events.get(before..).unwrap_or_default().to_vec())
+        (response, self.events_from(before).cloned().collect())
     }
 
     /// Handles a request as [`Self::handle_with`], but leaves the events that it caused at the end of [`Self::events`].
     pub fn apply(&mut self, request: &Request, now: i64, fails: Option<u16>) -> Response {
         let id = self.draw("req_");
-        self.cause = Cause { request: None, idempotency_key: None };
+        self.cause = Cause::default();
         self.pass_time(now);
-        self.cause = Cause { request: Some(id.clone()), idempotency_key: request.idempotency_key.clone() };
+        self.cause = Cause {
+            request: Some(id.clone()),
+            idempotency_key: request.idempotency_key.clone(),
+            host: request.host.clone(),
+        };
         let mut response = self.answer(request, &id, now, fails);
         response.headers.push(("Request-Id", id));
         response
     }
 
     fn answer(&mut self, request: &Request, id: &str, now: i64, fails: Option<u16>) -> Response {
-        let refuse = |refusal: &Refusal| Response {
-            status: refusal.status,
-            headers: Vec::new(),
-            body: json!({ "error": refusal.to_json() }),
-        };
-        if let Err(refusal) = self.authenticate(request) {
+        if let Err(refusal) = self.authenticate(request, now).and_then(|()| check_headers(request)) {
             return refuse(&refusal);
         }
         if let Some((key, saved)) = request.effective_key().and_then(|key| Some((key, self.answers.get(key)?))) {
@@ -50,11 +53,11 @@ impl Twin {
                 return refuse(&Refusal::other_parameters(key));
             }
             let headers = vec![("Idempotent-Replayed", "true".to_owned()), ("Original-Request", saved.request.clone())];
-            return Response { status: saved.status, headers, body: saved.body.clone() };
+            return Response { status: saved.status, headers, body: Arc::clone(&saved.body) };
         }
         let performed = self.perform(request, now);
         let (mut response, mut is_saved) = match performed {
-            Ok(body) => (Response { status: 200, headers: Vec::new(), body }, true),
+            Ok(body) => (Response { status: 200, headers: Vec::new(), body: Arc::new(body) }, true),
             Err(refusal) => (refuse(&refusal), refusal.saved),
         };
         if let Some(status) = fails {
@@ -77,9 +80,9 @@ impl Twin {
     pub fn fail_before(&mut self, request: &Request, now: i64, status: u16) -> Response {
         let refusal = Refusal::server(status);
         let id = self.draw("req_");
-        self.cause = Cause { request: None, idempotency_key: None };
+        self.cause = Cause::default();
         self.pass_time(now);
-        let mut response = Response { status, headers: Vec::new(), body: json!({ "error": refusal.to_json() }) };
+        let mut response = refuse(&refusal);
         if refusal.saved {
             self.save_answer(request, &response, &id, now);
         }
@@ -90,31 +93,18 @@ impl Twin {
     /// Saves an answer under the request's idempotency key, unless one is already saved.
     fn save_answer(&mut self, request: &Request, response: &Response, id: &str, now: i64) {
         let Some(key) = request.effective_key() else { return };
-        self.answers.entry(key.to_owned()).or_insert_with(|| SavedAnswer {
-            path: request.path.clone(),
-            fingerprint: request.params.fingerprint(),
-            status: response.status,
-            body: response.body.clone(),
-            request: id.to_owned(),
-            at: now,
-        });
+        if self.answers.get(key).is_none() {
+            self.answers.insert(SavedAnswer {
+                key: key.to_owned(),
+                path: request.path.clone(),
+                fingerprint: request.params.fingerprint(),
+                status: response.status,
+                body: Arc::clone(&response.body),
+                request: id.to_owned(),
+                at: now,
+            });
+        }
         self.expire_at(now + KEY_SECONDS);
-    }
-
-    fn authenticate(&self, request: &Request) -> Result<(), Refusal> {
-        let Some(key) = &request.key else {
-            return Err(Refusal::unauthorized("You did not provide an API key"));
-        };
-        if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
-            return Ok(());
-        }
-        // A publishable key gives access to one intent, together with its client secret.
-        let secret = request.params.text("client_secret").unwrap_or_default();
-        let is_allowed = |it: &Intent| it.client_secret == secret && request.path.contains(it.id.as_str());
-        if key.starts_with("pk_test_") && self.intents.values().any(is_allowed) {
-            return Ok(());
-        }
-        Err(Refusal::unauthorized("Invalid API Key provided: the twin takes keys that begin with sk_test_"))
     }
 
     /// Expires idempotency keys and authorizations, as Stripe does by itself.
@@ -122,26 +112,53 @@ impl Twin {
         if now < self.quiet_until {
             return;
         }
-        self.answers.retain(|_, saved| now - saved.at < KEY_SECONDS);
+        while self.answers.iter().next().is_some_and(|oldest| now - oldest.at >= KEY_SECONDS) {
+            self.answers.remove_oldest();
+        }
+        while self.ephemeral_keys.iter().next().is_some_and(|oldest| now >= oldest.expires + KEY_SECONDS) {
+            self.ephemeral_keys.remove_oldest();
+        }
         let is_expired = |it: &&Intent| {
             it.status == "requires_capture" && it.authorized_at.is_some_and(|at| now - at >= AUTHORIZATION_SECONDS)
         };
-        let expired: Vec<String> = self.intents.values().filter(is_expired).map(|it| it.id.clone()).collect();
+        let expired: Vec<String> = self.intents.iter().filter(is_expired).map(|it| it.id.clone()).collect();
         for id in expired {
-            if let Some(intent) = self.intents.get_mut(&id) {
-                intent.status = "canceled".into();
-                intent.cancellation_reason = Some("automatic".into());
-                intent.canceled_at = Some(now);
-                intent.amount_capturable = 0;
-                let json = intent.to_json();
-                self.emit("payment_intent.canceled", json, now);
-            }
+            self.lapse(&id, now);
         }
-        let keys = self.answers.values().map(|it| it.at + KEY_SECONDS);
-        let authorized = self.intents.values().filter(|it| it.status == "requires_capture");
+        let key = self.answers.iter().next().map(|it| it.at + KEY_SECONDS);
+        let authorized = self.intents.iter().filter(|it| it.status == "requires_capture");
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        self.quiet_until = keys.chain(authorizations).min().unwrap_or(i64::MAX);
+        self.quiet_until = key.into_iter().chain(authorizations).min().unwrap_or(i64::MAX);
     }
+}
+
+fn refuse(refusal: &Refusal) -> Response {
+    let body = Arc::new(json!({ "error": refusal.to_json() }));
+    Response { status: refusal.status, headers: Vec::new(), body }
+}
+
+/// Refuses the headers of Connect, and versions whose shapes differ from those of the twin.
+fn check_headers(request: &Request) -> Result<(), Refusal> {
+    if let Some(account) = &request.account {
+        let message = format!("The twin does not model connected accounts: send no Stripe-Account header ({account})");
+        return Err(Refusal::parameter_less("parameter_not_modelled", message));
+    }
+    let Some(version) = &request.version else { return Ok(()) };
+    let date = version.split(['.', ';']).next().unwrap_or_default().trim();
+    let is_date = date.len() == 10
+        && date.bytes().enumerate().all(|(at, it)| if at == 4 || at == 7 { it == b'-' } else { it.is_ascii_digit() });
+    if !is_date {
+        let message = format!("Invalid Stripe API version: {version}");
+        return Err(Refusal::parameter_less("api_version_invalid", message));
+    }
+    if date < OLDEST_VERSION {
+        let message = format!(
+            "The twin answers in the shapes of version {API_VERSION}. Those of {version} differ too much: the oldest \
+             version that it accepts is {OLDEST_VERSION}."
+        );
+        return Err(Refusal::parameter_less("api_version_not_modelled", message));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -159,6 +176,8 @@ pub(crate) mod tests {
             key: Some("sk_test_x".into()),
             idempotency_key: None,
             version: None,
+            account: None,
+            host: None,
         }
     }
 
@@ -178,7 +197,7 @@ pub(crate) mod tests {
             let ids: Vec<_> = body["data"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect();
             (ids, body["has_more"] == true)
         };
-        let all: Vec<_> = twin.events.iter().rev().map(|it| json!(it.id)).collect();
+        let all: Vec<_> = twin.events().rev().map(|it| json!(it.id)).collect();
         let (newest, more) = list(&mut twin, "");
         assert_eq!((newest.as_slice(), more), (&all[..3], true));
         let after = format!("&starting_after={}", all[2].as_str().unwrap());

@@ -23,7 +23,14 @@ struct Running {
 }
 
 fn options() -> Options {
-    Options { state_file: None, latency: Duration::ZERO, endpoints: Vec::new(), clock: || 1_743_415_050 }
+    Options {
+        state_file: None,
+        seed_file: None,
+        latency: Duration::ZERO,
+        endpoints: Vec::new(),
+        keep: 1000,
+        clock: || 1_743_415_050,
+    }
 }
 
 async fn start(options: Options) -> Running {
@@ -194,6 +201,7 @@ async fn endpoint(failures: usize) -> (WebhookEndpoint, Received) {
                 left -= 1;
                 continue;
             }
+            assert!(head.contains("user-agent: Stripe/1.0"), "{head}");
             let signature = head.lines().find_map(|it| it.strip_prefix("stripe-signature: ")).unwrap();
             assert_eq!(signature, sign(body.as_bytes(), SECRET, 1_743_415_050));
             let event: Value = serde_json::from_str(&body).unwrap();
@@ -201,7 +209,14 @@ async fn endpoint(failures: usize) -> (WebhookEndpoint, Received) {
         }
     });
     let all = vec!["*".into()];
-    (WebhookEndpoint { id: "we_1".into(), url, secret: SECRET.into(), enabled_events: all }, received)
+    let endpoint = WebhookEndpoint {
+        id: "we_1".into(),
+        url,
+        secret: SECRET.into(),
+        enabled_events: all,
+        ..WebhookEndpoint::default()
+    };
+    (endpoint, received)
 }
 
 async fn kinds(received: &Received, at_least: usize) -> Vec<String> {
@@ -282,4 +297,42 @@ async fn a_browser_of_any_origin_pays_only_an_intent_whose_client_secret_it_has(
     assert_eq!(pay("pi_other_secret").await, 401);
     assert_eq!(pay(made["client_secret"].as_str().unwrap()).await, 200);
     twin.stop().await;
+}
+
+/// The page of Stripe's test cards: two buttons, and the way back to the shop.
+#[tokio::test]
+async fn a_customer_authenticates_on_a_page_and_returns_to_the_shop() {
+    let twin = start(options()).await;
+    let http = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (outcome, status) in [("succeeded", "succeeded"), ("failed", "requires_payment_method")] {
+        let form = "amount=500&currency=usd&confirm=true&payment_method=pm_card_threeDSecure2Required\
+                    &return_url=https://shop.example/done";
+        let made = json(twin.post(CREATE.0, form, &[]).await.unwrap()).await;
+        let url = made["next_action"]["redirect_to_url"]["url"].as_str().unwrap();
+        assert!(url.starts_with(&twin.base), "{url} is absolute");
+        let page = http.get(url).send().await.unwrap();
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+        assert!(page.text().await.unwrap().contains("Complete authentication"));
+        let secret = made["client_secret"].as_str().unwrap();
+        let sent = http.post(url).body(format!("client_secret={secret}&outcome={outcome}")).send().await.unwrap();
+        assert_eq!(sent.status(), 303);
+        let back = sent.headers()["location"].to_str().unwrap().to_owned();
+        assert!(back.starts_with("https://shop.example/done?payment_intent=pi_"), "{back}");
+        assert!(back.ends_with(&format!("&redirect_status={outcome}")), "{back}");
+        let read = format!("{}{}/{}", twin.base, CREATE.0, made["id"].as_str().unwrap());
+        let read = json(http.get(read).bearer_auth("sk_test_x").send().await.unwrap()).await;
+        assert_eq!(read["status"], status);
+        assert_eq!(http.get(url).send().await.unwrap().status(), 404, "the authentication is done");
+    }
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn a_state_file_of_another_form_is_refused_in_words() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file: PathBuf = folder.path().join("twin.json");
+    std::fs::write(&file, r#"{"intents":{},"events":[]}"#).unwrap();
+    let kept = Options { state_file: Some(file), ..options() };
+    let refused = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), kept).await.unwrap_err();
+    assert!(refused.to_string().contains("another version of the twin"), "{refused}");
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub use listing::{CallListing, ParameterListing, Treatment, calls, calls_table};
 
 use crate::error::Refusal;
+use crate::expand;
 use crate::kinds::{Spec, matches};
 use crate::params::{Params, bracketed};
 use crate::request::{Method, Request};
@@ -23,14 +24,22 @@ use crate::state::Twin;
 const METADATA_KEYS_MAX: usize = 50;
 const METADATA_KEY_CHARS_MAX: usize = 40;
 
+/// Parameters that a call honours.
+type Specs = &'static [&'static [Spec]];
+/// Function that performs a call.
+type Handler = fn(&mut Twin, &Sent<'_>) -> Result<Value, Refusal>;
+
 /// One call: a method and a path, as in Stripe's description.
 pub(crate) struct Call {
     pub(crate) method: Method,
     /// Path with the names of its parameters in braces, like `/v1/payment_intents/{intent}`.
     pub(crate) path: &'static str,
+    /// Kind of the object that the call answers, or of the objects of its list.
+    object: &'static str,
+    is_list: bool,
     /// Parameters that the twin honours.
-    pub(crate) honoured: &'static [&'static [Spec]],
-    handler: fn(&mut Twin, &Sent<'_>) -> Result<Value, Refusal>,
+    pub(crate) honoured: Specs,
+    handler: Handler,
 }
 
 /// A request that was routed to a call.
@@ -57,13 +66,19 @@ impl Twin {
         let route = ROUTES.iter().find(|(pattern, call)| call.method == request.method && is_at(pattern, &path));
         let Some((pattern, call)) = route else { return Err(Refusal::url(request.method.name(), &request.path)) };
         call.check(&request.params)?;
+        let expanded = request.params.list("expand");
+        expand::check(&expanded, call.object, call.is_list)?;
         let id = pattern.iter().zip(&path).find(|(it, _)| it.starts_with('{')).map_or("", |(_, id)| *id);
-        (call.handler)(self, &Sent { request, params: &request.params, id, now })
+        let mut answer = (call.handler)(self, &Sent { request, params: &request.params, id, now })?;
+        self.expand(&mut answer, &expanded);
+        Ok(answer)
     }
 }
 
 fn is_at(pattern: &[&str], path: &[&str]) -> bool {
-    let fits = |(wanted, given): (&&str, &&str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
+    // `search` is a call of its own at Stripe, which the twin does not have.
+    let is_id = |it: &str| !it.is_empty() && it != "search";
+    let fits = |(wanted, given): (&&str, &&str)| wanted == given || (wanted.starts_with('{') && is_id(given));
     pattern.len() == path.len() && pattern.iter().zip(path).all(fits)
 }
 
@@ -205,6 +220,7 @@ mod tests {
             (Method::Post, "/v1/moonbeams"),
             (Method::Get, "/v1/payment_intents/pi_1/confirm"),
             (Method::Delete, "/v1/refunds/re_1"),
+            (Method::Get, "/v1/payment_intents/search"),
             (Method::Get, "/v1/a/b/c/d/e/f/g/h"),
         ] {
             let answer = Twin::default().handle(&request(method, path, ""), 0).0;

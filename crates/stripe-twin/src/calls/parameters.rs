@@ -25,3 +25,6 @@ pub(super) const CREATED: &[Spec] = &[
 ];
 
 pub(super) const OF_PAYMENT: &[Spec] = &[param("payment_intent", Kind::Id), param("charge", Kind::Id)];
+pub(super) const PAYMENT_METHOD: &[Spec] = &[param("payment_method", Kind::Id)];
+pub(super) const EMAIL: &[Spec] = &[param("email", Kind::Text(512))];
+pub(super) const OUTCOME: &[Spec] = &[param("outcome", Kind::Word(&["succeeded", "failed"]))];

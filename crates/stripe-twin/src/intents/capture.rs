@@ -1,0 +1,221 @@
+//! Approval of a payment, its capture, cancellation and expiry.
+
+use serde_json::Value;
+
+use super::unexpected_state;
+use crate::calls::Sent;
+use crate::cards::{self, Aftermath};
+use crate::error::Refusal;
+use crate::objects::{BalanceTransaction, Charge, Intent};
+use crate::state::Twin;
+
+impl Twin {
+    /// Approves a confirmation: the payment is captured, or authorized for a later capture.
+    pub(super) fn approve(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let charge_id = self.draw("ch_");
+        self.save_method_of(id, now)?;
+        let intent = self.intent(id)?;
+        let method = intent.payment_method.as_ref().and_then(|it| self.payment_methods.get(it));
+        let charge = Charge::of(intent, method, charge_id.clone(), now);
+        let intent = self.intent_mut(id)?;
+        intent.latest_charge = Some(charge_id.clone());
+        let amount = intent.amount;
+        if intent.capture_method != "manual" {
+            self.charges.insert(charge);
+            return self.capture_charge(id, &charge_id, amount, "charge.succeeded", now);
+        }
+        intent.status = "requires_capture".into();
+        intent.amount_capturable = amount;
+        intent.authorized_at = Some(now);
+        let intent = intent.clone();
+        self.emit("charge.succeeded", &charge, now);
+        self.emit("payment_intent.amount_capturable_updated", intent, now);
+        self.charges.insert(charge);
+        self.watch_authorization(now);
+        Ok(())
+    }
+
+    /// Saves the payment method of an intent with `setup_future_usage` for its customer.
+    fn save_method_of(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let intent = self.intent(id)?;
+        if intent.setup_future_usage.is_some()
+            && let Some((method, customer)) = intent.payment_method.clone().zip(intent.customer.clone())
+        {
+            self.save_method(&method, customer, now);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn capture_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (id, params, now) = (sent.id, sent.params, sent.now);
+        let intent = self.intent_mut(id)?;
+        if intent.status != "requires_capture" {
+            let message = format!(
+                "This PaymentIntent could not be captured because it has a status of {}. Only a PaymentIntent with one of \
+                 the following statuses may be captured: requires_capture.",
+                intent.status
+            );
+            return Err(unexpected_state(intent, message));
+        }
+        let amount = params.int("amount_to_capture").unwrap_or(intent.amount_capturable);
+        if amount < 1 {
+            return Err(Refusal::parameter(
+                "parameter_invalid_integer",
+                "amount_to_capture",
+                "Invalid positive integer",
+            ));
+        }
+        if amount > intent.amount_capturable {
+            let message = format!(
+                "The remaining amount that can be captured for this PaymentIntent is {}, but you have requested to \
+                 capture {amount}. Please submit a new request with an amount less than or equal to this amount.",
+                intent.amount_capturable
+            );
+            return Err(Refusal::parameter("amount_too_large", "amount_to_capture", &message));
+        }
+        let is_final = params.bool("final_capture") != Some(false) || amount == intent.amount_capturable;
+        if !is_final && !intent.card_options.requests_multicapture() {
+            let message = "`final_capture=false` needs multicapture, which this payment does not have: create the \
+                           PaymentIntent with `payment_method_options[card][request_multicapture]=if_available`.";
+            return Err(Refusal::invalid("final_capture", message));
+        }
+        intent.amount_details = intent.amount_details.captured(params, amount)?;
+        params.merge_metadata(&mut intent.metadata);
+        intent.payment_details.merge(params, "payment_details");
+        params.replace("statement_descriptor", &mut intent.statement_descriptor);
+        params.replace("statement_descriptor_suffix", &mut intent.statement_descriptor_suffix);
+        let charge = intent.latest_charge.clone().unwrap_or_default();
+        if let Some(charge) = self.charges.get_mut(&charge) {
+            params.replace("statement_descriptor_suffix", &mut charge.statement_descriptor_suffix);
+        }
+        if is_final {
+            self.capture_charge(id, &charge, amount, "charge.captured", now)?;
+        } else {
+            self.capture_part(id, &charge, amount, now)?;
+        }
+        self.show_intent(id)
+    }
+
+    /// Captures a part of an authorized charge, and leaves the rest to be captured later.
+    fn capture_part(&mut self, id: &str, charge_id: &str, amount: i64, now: i64) -> Result<(), Refusal> {
+        let transaction = self.add_proceeds(id, charge_id, amount, now)?;
+        let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
+        let before = charge.clone();
+        charge.amount_captured += amount;
+        charge.balance_transaction = Some(transaction);
+        let charge = charge.clone();
+        let intent = self.intent_mut(id)?;
+        intent.amount_received += amount;
+        intent.amount_capturable -= amount;
+        let intent = intent.clone();
+        self.emit("payment_intent.amount_capturable_updated", intent, now);
+        self.emit_updated("charge.updated", before, charge, now);
+        Ok(())
+    }
+
+    /// Adds the balance transaction of a capture, and returns its id.
+    fn add_proceeds(&mut self, intent: &str, charge_id: &str, amount: i64, now: i64) -> Result<String, Refusal> {
+        let id = self.draw("txn_");
+        let charge = self.charges.get(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
+        let transaction = BalanceTransaction {
+            id: id.clone(),
+            source: charge_id.to_owned(),
+            intent: intent.to_owned(),
+            kind: "charge".into(),
+            amount,
+            fee: fee(amount),
+            currency: charge.currency.clone(),
+            created: now,
+        };
+        self.balance_transactions.insert(transaction);
+        Ok(id)
+    }
+
+    /// Captures an authorized charge for the last time, and emits an event of `charge_event` type for the charge. What
+    /// is not captured is released.
+    fn capture_charge(
+        &mut self,
+        id: &str,
+        charge_id: &str,
+        amount: i64,
+        charge_event: &str,
+        now: i64,
+    ) -> Result<(), Refusal> {
+        let transaction = self.add_proceeds(id, charge_id, amount, now)?;
+        let charge = self.charges.get_mut(charge_id).ok_or_else(|| Refusal::no_such("charge", charge_id))?;
+        charge.captured = true;
+        charge.amount_captured += amount;
+        // The fee is known a moment later: in the first events the balance transaction is null.
+        let without_fee = charge.clone();
+        charge.balance_transaction = Some(transaction);
+        let with_fee = charge.clone();
+        let intent = self.intent_mut(id)?;
+        intent.status = "succeeded".into();
+        intent.amount_received += amount;
+        intent.amount_capturable = 0;
+        let intent = intent.clone();
+        self.emit(charge_event, &without_fee, now);
+        self.emit("payment_intent.succeeded", intent, now);
+        let captured = with_fee.amount_captured;
+        let aftermath = cards::by_token(&with_fee.token).map_or(Aftermath::None, |it| it.aftermath);
+        self.emit_updated("charge.updated", without_fee, with_fee, now);
+        match aftermath {
+            Aftermath::Disputed(reason) => self.dispute(charge_id, captured, reason, false, now),
+            Aftermath::Inquiry => self.dispute(charge_id, captured, "fraudulent", true, now),
+            Aftermath::None | Aftermath::RefundFails | Aftermath::RefundPending => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cancel_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (id, now) = (sent.id, sent.now);
+        let intent = self.intent_mut(id)?;
+        if !intent.is_open() && intent.status != "requires_capture" {
+            let message = format!(
+                "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the \
+                 following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, \
+                 requires_action.",
+                intent.status
+            );
+            return Err(unexpected_state(intent, message));
+        }
+        intent.cancellation_reason = sent.params.owned("cancellation_reason");
+        let intent = self.release(id, now)?;
+        self.emit("payment_intent.canceled", &intent, now);
+        Ok(intent.to_json())
+    }
+
+    /// Cancels an intent and releases what is authorized.
+    fn release(&mut self, id: &str, now: i64) -> Result<Intent, Refusal> {
+        let intent = self.intent_mut(id)?;
+        let was_authorized = intent.status == "requires_capture";
+        intent.status = "canceled".into();
+        intent.canceled_at = Some(now);
+        intent.amount_capturable = 0;
+        intent.next_action = None;
+        let intent = intent.clone();
+        let charge = intent.latest_charge.as_ref().filter(|_| was_authorized);
+        if let Some(charge) = charge.and_then(|it| self.charges.get_mut(it)) {
+            charge.is_released = charge.amount_captured == 0;
+        }
+        Ok(intent)
+    }
+
+    /// Cancels an intent whose authorization has expired, as Stripe does by itself.
+    pub(crate) fn lapse(&mut self, id: &str, now: i64) {
+        if let Some(intent) = self.intents.get_mut(id) {
+            intent.cancellation_reason = Some("expired".into());
+        }
+        let Ok(intent) = self.release(id, now) else { return };
+        let charge = intent.latest_charge.as_ref().and_then(|it| self.charges.get(it)).cloned();
+        if let Some(charge) = charge {
+            self.emit("charge.expired", &charge, now);
+        }
+        self.emit("payment_intent.canceled", intent, now);
+    }
+}
+
+/// Fee of a charge: 2.9 % rounded down, plus 30.
+fn fee(amount: i64) -> i64 {
+    amount * 29 / 1000 + 30
+}

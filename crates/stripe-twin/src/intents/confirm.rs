@@ -1,0 +1,279 @@
+//! Confirmation of a PaymentIntent, and the later outcome at the customer and the bank.
+
+use serde_json::{Value, json};
+
+use super::limits::check_email;
+use super::unexpected_state;
+use crate::calls::Sent;
+use crate::cards::{self, Authentication, Decline, Outcome};
+use crate::error::Refusal;
+use crate::objects::{Charge, Intent, PaymentMethod};
+use crate::params::Params;
+use crate::state::Twin;
+
+/// Decline of a payment off session that the customer would have to authenticate.
+const OFF_SESSION: Decline = Decline {
+    code: "authentication_required",
+    decline_code: "authentication_required",
+    message: "Your card was declined. This transaction requires authentication.",
+};
+/// Decline of a payment with `error_on_requires_action`.
+const ACTION_NOT_HANDLED: Decline = Decline {
+    code: "authentication_required",
+    decline_code: "authentication_not_handled",
+    message: "This payment required an authentication action to complete, but `error_on_requires_action` was set.",
+};
+
+pub(super) fn without_method() -> Refusal {
+    let message = "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update \
+                   the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with \
+                   a payment method or ConfirmationToken.";
+    Refusal::state("payment_intent_unexpected_state", message.to_owned())
+}
+
+/// Whether a request says that the customer is not there.
+fn is_off_session(params: &Params) -> bool {
+    params.text("off_session").is_some_and(|it| !it.eq_ignore_ascii_case("false"))
+}
+
+impl Twin {
+    pub(crate) fn confirm_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (id, params, now) = (sent.id, sent.params, sent.now);
+        check_email(params)?;
+        self.intent(id)?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        let intent = self.intent_mut(id)?;
+        match intent.status.as_str() {
+            "requires_payment_method" | "requires_confirmation" => {}
+            "requires_action" if method.is_some() => {}
+            "succeeded" => {
+                let message = "You cannot confirm this PaymentIntent because it has already succeeded after being \
+                               previously confirmed.";
+                return Err(unexpected_state(intent, message.to_owned()));
+            }
+            status => {
+                let message = format!(
+                    "You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent \
+                     with one of the following statuses may be confirmed: requires_confirmation, requires_action."
+                );
+                return Err(unexpected_state(intent, message));
+            }
+        }
+        intent.shipping.replace(params, "shipping", &["address", "name"])?;
+        let amount = intent.amount;
+        intent.amount_details = intent.amount_details.changed(params, amount)?;
+        if method.is_some() && method != intent.payment_method {
+            (intent.payment_method, intent.is_authenticated) = (method, false);
+        }
+        if let Some(capture) = params.text("capture_method") {
+            capture.clone_into(&mut intent.capture_method);
+        }
+        let types = params.list("payment_method_types");
+        if !types.is_empty() {
+            (intent.payment_method_types, intent.automatic_payment_methods) = (types, None);
+        }
+        params.replace("return_url", &mut intent.return_url);
+        params.replace("receipt_email", &mut intent.receipt_email);
+        params.replace("setup_future_usage", &mut intent.setup_future_usage);
+        intent.payment_details.merge(params, "payment_details");
+        intent.card_options.replace(params);
+        self.confirm(id, params, now)?;
+        self.show_intent(id)
+    }
+
+    /// Confirms an intent as the request says.
+    pub(super) fn confirm(&mut self, id: &str, params: &Params, now: i64) -> Result<(), Refusal> {
+        let intent = self.intent(id)?;
+        let Some(method) = intent.payment_method.as_ref() else {
+            return Err(Refusal { with: vec![("payment_intent", intent.to_json())], ..without_method() });
+        };
+        self.check_owner(Some(method), intent.customer.as_deref())?;
+        let method = self.payment_methods.get(method).ok_or_else(|| Refusal::no_such("PaymentMethod", method))?.clone();
+        check_type(intent, &method)?;
+        let card = cards::by_token(&method.token);
+        let is_off_session = is_off_session(params);
+        let must_authenticate = !intent.is_authenticated && requires_action(intent, &method, is_off_session);
+        let intent = self.intent_mut(id)?;
+        intent.last_payment_error = None;
+        intent.next_action = None;
+        match card.map_or(Outcome::Succeeds, |it| it.outcome) {
+            Outcome::Authenticates(..) if must_authenticate && is_off_session => {
+                Err(self.decline(id, OFF_SESSION, now)?)
+            }
+            Outcome::Authenticates(..) if must_authenticate && params.flag("error_on_requires_action") => {
+                Err(self.decline_without_charge(id, ACTION_NOT_HANDLED, now)?)
+            }
+            Outcome::Authenticates(..) if must_authenticate => {
+                self.require_action(id, params.flag("use_stripe_sdk"), now)
+            }
+            Outcome::Authenticates(_, Some(decline)) | Outcome::Declined(decline) => {
+                Err(self.decline(id, decline, now)?)
+            }
+            Outcome::Succeeds | Outcome::Authenticates(_, None) => self.approve(id, now),
+            Outcome::Processing => {
+                let intent = self.intent_mut(id)?;
+                intent.status = "processing".into();
+                let intent = intent.clone();
+                self.emit("payment_intent.processing", intent, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn require_action(&mut self, id: &str, uses_sdk: bool, now: i64) -> Result<(), Refusal> {
+        let base = self.base_url();
+        let intent = self.intent_mut(id)?;
+        intent.status = "requires_action".into();
+        let return_url = intent.return_url.as_deref().filter(|_| !uses_sdk);
+        intent.next_action = Some(next_action(&base, &intent.id, &intent.client_secret, return_url));
+        let intent = intent.clone();
+        self.emit("payment_intent.requires_action", intent, now);
+        Ok(())
+    }
+
+    /// Finishes an authentication by the customer, or a payment that the bank is processing. Stripe has no such call.
+    pub(crate) fn finish_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (id, now) = (sent.id, sent.now);
+        let intent = self.intent_mut(id)?;
+        let acting = intent.status == "requires_action";
+        if !acting && intent.status != "processing" {
+            let message = format!("This PaymentIntent cannot be finished because it has a status of {}", intent.status);
+            return Err(unexpected_state(intent, message));
+        }
+        intent.next_action = None;
+        // A decline is shown in the intent and its event, not as an error of this call.
+        match (sent.params.text("outcome") == Some("failed"), acting) {
+            (true, true) => {
+                self.fail_authentication(id, now)?;
+            }
+            (true, false) => {
+                let message = "The payment failed.";
+                let decline = Decline { code: "payment_intent_payment_attempt_failed", decline_code: "", message };
+                self.decline(id, decline, now)?;
+            }
+            (false, true) => {
+                intent.is_authenticated = true;
+                self.pass_authentication(id, now)?;
+            }
+            (false, false) => self.approve(id, now)?,
+        }
+        self.show_intent(id)
+    }
+
+    /// Continues a payment that the customer has authenticated.
+    fn pass_authentication(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let intent = self.intent_mut(id)?;
+        if intent.confirms_manually {
+            intent.status = "requires_confirmation".into();
+            return Ok(());
+        }
+        let method = intent.payment_method.clone().unwrap_or_default();
+        let token = self.payment_methods.get(&method).map(|it| it.token.clone()).unwrap_or_default();
+        match cards::by_token(&token).map(|it| it.outcome) {
+            Some(Outcome::Authenticates(_, Some(decline))) => self.decline(id, decline, now).map(|_| ()),
+            Some(Outcome::Authenticates(_, None) | Outcome::Succeeds | Outcome::Declined(_) | Outcome::Processing)
+            | None => self.approve(id, now),
+        }
+    }
+
+    fn fail_authentication(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let method = self.method_of(id)?.map(PaymentMethod::to_json);
+        let message = "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new \
+                       PaymentMethod to attempt to fulfill this PaymentIntent again.";
+        let mut refusal = Refusal::parameter_less("payment_intent_authentication_failure", message.to_owned());
+        refusal.with.extend(method.map(|it| ("payment_method", it)));
+        self.fail(id, &refusal, now)?;
+        Ok(())
+    }
+
+    /// Payment method of an intent.
+    fn method_of(&self, id: &str) -> Result<Option<&PaymentMethod>, Refusal> {
+        Ok(self.intent(id)?.payment_method.as_ref().and_then(|it| self.payment_methods.get(it)))
+    }
+
+    /// Records a failed attempt: the intent requires another payment method.
+    fn fail(&mut self, id: &str, refusal: &Refusal, now: i64) -> Result<Intent, Refusal> {
+        let intent = self.intent_mut(id)?;
+        intent.status = "requires_payment_method".into();
+        intent.payment_method = None;
+        intent.next_action = None;
+        intent.is_authenticated = false;
+        intent.last_payment_error = Some(refusal.to_json());
+        let intent = intent.clone();
+        self.emit("payment_intent.payment_failed", &intent, now);
+        Ok(intent)
+    }
+
+    /// Declines a confirmation with a failed charge.
+    fn decline(&mut self, id: &str, decline: Decline, now: i64) -> Result<Refusal, Refusal> {
+        let charge_id = self.draw("ch_");
+        let method = self.method_of(id)?.cloned();
+        let intent = self.intent_mut(id)?;
+        intent.latest_charge = Some(charge_id.clone());
+        let charge = Charge {
+            status: "failed".into(),
+            failure_code: Some(decline.code.to_owned()),
+            failure_message: Some(decline.message.to_owned()),
+            decline_code: Some(decline.decline_code.to_owned()).filter(|it| !it.is_empty()),
+            ..Charge::of(intent, method.as_ref(), charge_id.clone(), now)
+        };
+        let mut refusal = Refusal::declined(decline);
+        refusal.with = vec![("charge", json!(charge_id))];
+        refusal.with.extend(method.map(|it| ("payment_method", it.to_json())));
+        self.emit("charge.failed", &charge, now);
+        self.charges.insert(charge);
+        let intent = self.fail(id, &refusal, now)?;
+        refusal.with.push(("payment_intent", intent.to_json()));
+        Ok(refusal)
+    }
+
+    fn decline_without_charge(&mut self, id: &str, decline: Decline, now: i64) -> Result<Refusal, Refusal> {
+        let method = self.method_of(id)?.map(PaymentMethod::to_json);
+        let mut refusal = Refusal::declined(decline);
+        refusal.with.extend(method.map(|it| ("payment_method", it)));
+        let intent = self.fail(id, &refusal, now)?;
+        refusal.with.push(("payment_intent", intent.to_json()));
+        Ok(refusal)
+    }
+
+    /// URL under which the client reached the twin.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.cause.host.as_deref().unwrap_or("localhost"))
+    }
+}
+
+/// `next_action` of an intent whose customer must authenticate: a redirect, or a task for Stripe's SDKs.
+pub(crate) fn next_action(base: &str, id: &str, secret: &str, return_url: Option<&str>) -> Value {
+    let page = format!("{base}/_twin/3ds/{id}?client_secret={secret}");
+    if let Some(return_url) = return_url {
+        return json!({ "type": "redirect_to_url", "redirect_to_url": { "return_url": return_url, "url": page } });
+    }
+    json!({ "type": "use_stripe_sdk", "use_stripe_sdk": { "stripe_js": page, "type": "three_d_secure_redirect" } })
+}
+
+/// Whether the customer must authenticate this payment.
+fn requires_action(intent: &Intent, method: &PaymentMethod, is_off_session: bool) -> bool {
+    let card = cards::by_token(&method.token);
+    match card.map(|it| it.outcome) {
+        Some(Outcome::Authenticates(when, _)) => match when {
+            Authentication::Always => true,
+            Authentication::UnlessSetUp => !(is_off_session && method.is_set_up),
+            Authentication::OnSession => !is_off_session,
+            Authentication::OnRequest => intent.card_options.requests_three_d_secure(),
+        },
+        Some(Outcome::Succeeds | Outcome::Declined(_) | Outcome::Processing) | None => false,
+    }
+}
+
+/// Refuses a payment method of a type that the intent does not accept.
+fn check_type(intent: &Intent, method: &PaymentMethod) -> Result<(), Refusal> {
+    let kind = method.kind();
+    if intent.automatic_payment_methods.is_some() || intent.payment_method_types.iter().any(|it| it == kind) {
+        return Ok(());
+    }
+    let message = format!(
+        "The PaymentMethod provided ({kind}) is not allowed for this PaymentIntent. Please attach a valid PaymentMethod to \
+         this PaymentIntent, or update the payment_method_types of this PaymentIntent to include \"{kind}\"."
+    );
+    Err(Refusal::parameter("payment_intent_incompatible_payment_method", "payment_method", &message))
+}

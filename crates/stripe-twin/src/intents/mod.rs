@@ -1,0 +1,314 @@
+//! PaymentIntents: create, read, list and update.
+
+mod capture;
+mod confirm;
+mod limits;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub(crate) use self::confirm::next_action;
+use self::limits::{check_amount, check_email};
+use crate::amount_details::AmountDetails;
+use crate::calls::Sent;
+use crate::card_options::CardOptions;
+use crate::error::Refusal;
+use crate::kinds::{Kind, Spec, clearable, param};
+use crate::lists::{is, is_created, page};
+use crate::objects::{AutomaticMethods, Fields, Intent};
+use crate::params::Params;
+use crate::state::Twin;
+
+const CAPTURE_METHODS: &[&str] = &["automatic", "automatic_async", "manual"];
+const CANCEL_REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+const USAGE: &[&str] = &["off_session", "on_session"];
+const OFF_SESSION: Kind = Kind::BoolOr(&["one_off", "recurring"]);
+
+pub(crate) const CONTENT: &[Spec] = &[
+    param("amount", Kind::Int),
+    param("currency", Kind::Text(3)),
+    param("customer", Kind::Id),
+    param("payment_method", Kind::Id),
+    param("payment_method_types.*", Kind::Text(5000)),
+    param("description", Kind::Text(1000)),
+    param("receipt_email", Kind::Text(512)),
+    clearable("setup_future_usage", Kind::Word(USAGE)),
+    param("statement_descriptor", Kind::Text(22)),
+    param("statement_descriptor_suffix", Kind::Text(22)),
+    param("capture_method", Kind::Word(CAPTURE_METHODS)),
+    param("transfer_group", Kind::Text(5000)),
+];
+
+/// `payment_details`, which each card network shows on the statement.
+pub(crate) const PAYMENT_DETAILS: &[Spec] = &[
+    param("payment_details", Kind::Unset),
+    param("payment_details.order_reference", Kind::Text(5000)),
+    param("payment_details.customer_reference", Kind::Text(5000)),
+];
+
+pub(crate) const SHIPPING: &[Spec] = &[
+    param("shipping", Kind::Unset),
+    param("shipping.name", Kind::Text(5000)),
+    param("shipping.phone", Kind::Text(5000)),
+    param("shipping.carrier", Kind::Text(5000)),
+    param("shipping.tracking_number", Kind::Text(5000)),
+    param("shipping.address.city", Kind::Text(5000)),
+    param("shipping.address.country", Kind::Text(5000)),
+    param("shipping.address.line1", Kind::Text(5000)),
+    param("shipping.address.line2", Kind::Text(5000)),
+    param("shipping.address.postal_code", Kind::Text(5000)),
+    param("shipping.address.state", Kind::Text(5000)),
+];
+
+pub(crate) const CREATION: &[Spec] = &[
+    param("automatic_payment_methods.enabled", Kind::Bool),
+    param("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
+    param("confirm", Kind::Bool),
+    param("confirmation_method", Kind::Word(&["automatic", "manual"])),
+    param("off_session", OFF_SESSION),
+    param("return_url", Kind::Text(5000)),
+    param("error_on_requires_action", Kind::Bool),
+    param("use_stripe_sdk", Kind::Bool),
+];
+
+pub(crate) const CONFIRMATION: &[Spec] = &[
+    param("payment_method", Kind::Id),
+    param("payment_method_types.*", Kind::Text(5000)),
+    param("return_url", Kind::Text(5000)),
+    param("off_session", OFF_SESSION),
+    clearable("setup_future_usage", Kind::Word(USAGE)),
+    param("receipt_email", Kind::Text(512)),
+    param("capture_method", Kind::Word(CAPTURE_METHODS)),
+    param("error_on_requires_action", Kind::Bool),
+    param("use_stripe_sdk", Kind::Bool),
+];
+
+pub(crate) const CAPTURE: &[Spec] = &[
+    param("amount_to_capture", Kind::Int),
+    param("final_capture", Kind::Bool),
+    param("statement_descriptor", Kind::Text(22)),
+    param("statement_descriptor_suffix", Kind::Text(22)),
+];
+
+pub(crate) const CANCEL: &[Spec] = &[param("cancellation_reason", Kind::Word(CANCEL_REASONS))];
+
+/// Checks the parameters of a new PaymentIntent that can be checked by themselves.
+fn check_creation(params: &Params) -> Result<(), Refusal> {
+    check_email(params)?;
+    params.required("amount")?;
+    let currency = params.required("currency")?.to_lowercase();
+    if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
+        return Err(Refusal::invalid("currency", &format!("Invalid currency: {currency}")));
+    }
+    check_amount(params.int("amount").unwrap_or_default(), &currency)?;
+    if params.has("automatic_payment_methods") {
+        params.required("automatic_payment_methods.enabled")?;
+    }
+    if params.flag("automatic_payment_methods.enabled") {
+        for other in ["payment_method_types", "confirmation_method"] {
+            if params.has(other) {
+                let message =
+                    format!("You may only specify one of these parameters: automatic_payment_methods, {other}.");
+                return Err(Refusal::parameter("parameters_exclusive", other, &message));
+            }
+        }
+    }
+    if !params.flag("confirm") {
+        for name in ["off_session", "error_on_requires_action", "return_url"] {
+            if params.text(name).is_some_and(|it| !it.eq_ignore_ascii_case("false")) {
+                let message = format!(
+                    "The parameter `{name}` cannot be passed when creating a PaymentIntent unless `confirm` is set to true."
+                );
+                return Err(Refusal::invalid(name, &message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `automatic_payment_methods` of a new intent: the default if the request names no types.
+fn automatic_methods(params: &Params) -> Option<AutomaticMethods> {
+    let is_on = params.bool("automatic_payment_methods.enabled").unwrap_or(!params.has("payment_method_types"));
+    let redirects = params.text("automatic_payment_methods.allow_redirects") != Some("never");
+    is_on.then_some(AutomaticMethods { redirects })
+}
+
+impl Twin {
+    pub(crate) fn create_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (params, now) = (sent.params, sent.now);
+        check_creation(params)?;
+        let amount = params.int("amount").unwrap_or_default();
+        let types = params.list("payment_method_types");
+        let customer = params.owned("customer");
+        if let Some(id) = &customer {
+            self.check_customer(id)?;
+        }
+        let mut shipping = Fields::default();
+        shipping.replace(params, "shipping", &["address", "name"])?;
+        let amount_details = AmountDetails::default().changed(params, amount)?;
+        if params.flag("confirm") {
+            params.required("payment_method").map_err(|_| confirm::without_method())?;
+        }
+        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        self.check_owner(payment_method.as_ref(), customer.as_deref())?;
+        let id = self.draw("pi_");
+        let mut intent = Intent {
+            client_secret: format!("{id}_secret_{}", self.draw("")),
+            id,
+            amount,
+            amount_capturable: 0,
+            amount_received: 0,
+            currency: params.required("currency")?.to_lowercase(),
+            status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
+            capture_method: params.text("capture_method").unwrap_or("automatic_async").into(),
+            confirms_manually: params.text("confirmation_method") == Some("manual"),
+            payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
+            automatic_payment_methods: automatic_methods(params),
+            customer,
+            payment_method,
+            latest_charge: None,
+            last_payment_error: None,
+            next_action: None,
+            cancellation_reason: None,
+            canceled_at: None,
+            authorized_at: None,
+            is_authenticated: false,
+            description: params.owned("description"),
+            receipt_email: params.owned("receipt_email"),
+            setup_future_usage: params.owned("setup_future_usage"),
+            return_url: params.owned("return_url"),
+            statement_descriptor: params.owned("statement_descriptor"),
+            statement_descriptor_suffix: params.owned("statement_descriptor_suffix"),
+            transfer_group: params.owned("transfer_group"),
+            shipping,
+            payment_details: Fields::of(params, "payment_details"),
+            card_options: CardOptions::default(),
+            metadata: params.metadata(),
+            amount_details,
+            created: now,
+        };
+        intent.card_options.replace(params);
+        self.emit("payment_intent.created", &intent, now);
+        let id = intent.id.clone();
+        self.intents.insert(intent);
+        if params.flag("confirm") {
+            self.confirm(&id, params, now)?;
+        }
+        self.show_intent(&id)
+    }
+
+    pub(crate) fn list_intents(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let wanted = |it: &Intent| {
+            is_created(it.created, sent.params)
+                && is(sent.params, "customer", it.customer.as_deref().unwrap_or_default())
+        };
+        page("/v1/payment_intents", "payment_intent", &self.intents, sent.params, wanted, Intent::to_json)
+    }
+
+    /// The intent as JSON.
+    pub(crate) fn show_intent(&self, id: &str) -> Result<Value, Refusal> {
+        self.intents.get(id).map(Intent::to_json).ok_or_else(|| Refusal::no_such("payment_intent", id))
+    }
+
+    pub(crate) fn update_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (id, params, now) = (sent.id, sent.params, sent.now);
+        check_email(params)?;
+        self.show_intent(id)?;
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        if let Some(customer) = params.text("customer") {
+            self.check_customer(customer)?;
+        }
+        let before = self.intent(id)?;
+        let customer = params.text("customer").or(before.customer.as_deref());
+        self.check_owner(method.as_ref().or(before.payment_method.as_ref()), customer)?;
+        let intent = self.intent_mut(id)?;
+        check_update(intent, params)?;
+        let currency = params.text("currency").map_or_else(|| intent.currency.clone(), str::to_lowercase);
+        let amount = params.int("amount").unwrap_or(intent.amount);
+        if params.has("amount") || params.has("currency") {
+            check_amount(amount, &currency)?;
+        }
+        let amount_details = intent.amount_details.changed(params, amount)?;
+        intent.shipping.replace(params, "shipping", &["address", "name"])?;
+        (intent.amount, intent.currency, intent.amount_details) = (amount, currency, amount_details);
+        if intent.is_open() && ["amount", "currency", "payment_method"].into_iter().any(|it| params.has(it)) {
+            // An action of the customer was for the payment as it was before.
+            intent.payment_method = method.or(intent.payment_method.take());
+            let has_method = intent.payment_method.is_some();
+            intent.status = if has_method { "requires_confirmation" } else { "requires_payment_method" }.into();
+            (intent.next_action, intent.is_authenticated) = (None, false);
+        }
+        let types = params.list("payment_method_types");
+        if !types.is_empty() {
+            (intent.payment_method_types, intent.automatic_payment_methods) = (types, None);
+        }
+        params.replace("customer", &mut intent.customer);
+        params.replace("description", &mut intent.description);
+        params.replace("receipt_email", &mut intent.receipt_email);
+        params.replace("setup_future_usage", &mut intent.setup_future_usage);
+        params.replace("statement_descriptor", &mut intent.statement_descriptor);
+        params.replace("statement_descriptor_suffix", &mut intent.statement_descriptor_suffix);
+        params.replace("transfer_group", &mut intent.transfer_group);
+        if let Some(method) = params.text("capture_method") {
+            method.clone_into(&mut intent.capture_method);
+        }
+        intent.payment_details.merge(params, "payment_details");
+        intent.card_options.replace(params);
+        params.merge_metadata(&mut intent.metadata);
+        intent.last_payment_error = None;
+        Ok(intent.to_json())
+    }
+
+    pub(crate) fn intent(&self, id: &str) -> Result<&Intent, Refusal> {
+        self.intents.get(id).ok_or_else(|| Refusal::no_such("payment_intent", id))
+    }
+
+    pub(crate) fn intent_mut(&mut self, id: &str) -> Result<&mut Intent, Refusal> {
+        self.intents.get_mut(id).ok_or_else(|| Refusal::no_such("payment_intent", id))
+    }
+
+    /// Refuses a saved payment method of another customer, at creation, update and confirmation.
+    fn check_owner(&self, method: Option<&String>, customer: Option<&str>) -> Result<(), Refusal> {
+        let method = method.and_then(|it| self.payment_methods.get(it));
+        let Some(owner) = method.and_then(|it| it.customer.as_deref()).filter(|it| customer != Some(*it)) else {
+            return Ok(());
+        };
+        let message = if customer.is_some() {
+            "The provided PaymentMethod does not belong to the provided Customer.".to_owned()
+        } else {
+            format!(
+                "The PaymentMethod belongs to the Customer {owner}. Please include the Customer in the `customer` \
+                 parameter on the PaymentIntent."
+            )
+        };
+        Err(Refusal::invalid("payment_method", &message))
+    }
+}
+
+/// Refuses an update of what is final in the intent's status.
+fn check_update(intent: &Intent, params: &Params) -> Result<(), Refusal> {
+    const OPEN: &str = "requires_payment_method, requires_confirmation, requires_action";
+    if intent.is_open() {
+        return Ok(());
+    }
+    let final_now = ["amount", "currency", "payment_method", "capture_method", "customer"];
+    match final_now.into_iter().find(|it| params.has(it)) {
+        Some(name) => {
+            let message = format!(
+                "This PaymentIntent's {name} could not be updated because it has a status of {}. You may only update the \
+                 {name} of a PaymentIntent with one of the following statuses: {OPEN}.",
+                intent.status
+            );
+            Err(unexpected_state(intent, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refusal of a call that the intent's status does not allow; it includes the intent.
+pub(crate) fn unexpected_state(intent: &Intent, message: String) -> Refusal {
+    let mut refusal = Refusal::state("payment_intent_unexpected_state", message);
+    refusal.with = vec![("payment_intent", intent.to_json())];
+    refusal
+}

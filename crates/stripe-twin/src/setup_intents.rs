@@ -1,0 +1,281 @@
+//! SetupIntents: they save a card for later payments, without a payment.
+
+use serde_json::Value;
+
+use crate::calls::Sent;
+use crate::cards::{self, Authentication, Card, Outcome};
+use crate::error::Refusal;
+use crate::intents::next_action;
+use crate::kinds::{Kind, Spec, param};
+use crate::lists::{is, is_created, page};
+use crate::objects::{AutomaticMethods, PaymentMethod, SetupIntent};
+use crate::params::Params;
+use crate::state::Twin;
+
+pub(crate) const CONTENT: &[Spec] = &[
+    param("customer", Kind::Id),
+    param("payment_method", Kind::Id),
+    param("payment_method_types.*", Kind::Text(5000)),
+    param("description", Kind::Text(1000)),
+];
+pub(crate) const CREATION: &[Spec] = &[
+    param("usage", Kind::Word(&["off_session", "on_session"])),
+    param("automatic_payment_methods.enabled", Kind::Bool),
+    param("automatic_payment_methods.allow_redirects", Kind::Word(&["always", "never"])),
+    param("confirm", Kind::Bool),
+    param("return_url", Kind::Text(5000)),
+    param("use_stripe_sdk", Kind::Bool),
+];
+pub(crate) const CONFIRMATION: &[Spec] =
+    &[param("payment_method", Kind::Id), param("return_url", Kind::Text(5000)), param("use_stripe_sdk", Kind::Bool)];
+pub(crate) const CANCEL: &[Spec] =
+    &[param("cancellation_reason", Kind::Word(&["abandoned", "duplicate", "requested_by_customer"]))];
+pub(crate) const FILTERS: &[Spec] = &[param("customer", Kind::Id), param("payment_method", Kind::Id)];
+
+impl Twin {
+    pub(crate) fn create_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let (params, now) = (sent.params, sent.now);
+        if let Some(customer) = params.text("customer") {
+            self.check_customer(customer)?;
+        }
+        if params.flag("confirm") {
+            params.required("payment_method")?;
+        }
+        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
+        self.check_setup_owner(payment_method.as_deref(), params.text("customer"))?;
+        let types = params.list("payment_method_types");
+        let is_automatic = params.bool("automatic_payment_methods.enabled").unwrap_or(types.is_empty());
+        let redirects = params.text("automatic_payment_methods.allow_redirects") != Some("never");
+        let id = self.draw("seti_");
+        let setup = SetupIntent {
+            client_secret: format!("{id}_secret_{}", self.draw("")),
+            id: id.clone(),
+            status: if payment_method.is_some() { "requires_confirmation" } else { "requires_payment_method" }.into(),
+            usage: params.text("usage").unwrap_or("off_session").into(),
+            customer: params.owned("customer"),
+            payment_method,
+            payment_method_types: if types.is_empty() { vec!["card".into()] } else { types },
+            automatic_payment_methods: is_automatic.then_some(AutomaticMethods { redirects }),
+            description: params.owned("description"),
+            return_url: params.owned("return_url"),
+            cancellation_reason: None,
+            last_setup_error: None,
+            next_action: None,
+            metadata: params.metadata(),
+            created: now,
+        };
+        self.emit("setup_intent.created", &setup, now);
+        self.setup_intents.insert(setup);
+        if params.flag("confirm") {
+            self.confirm_setup(&id, params, now)?;
+        }
+        self.retrieve_setup_intent(&id)
+    }
+
+    pub(crate) fn retrieve_setup_intent(&self, id: &str) -> Result<Value, Refusal> {
+        self.setup_intents.get(id).map(SetupIntent::to_json).ok_or_else(|| Refusal::no_such("setupintent", id))
+    }
+
+    pub(crate) fn list_setup_intents(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let wanted = |it: &SetupIntent| {
+            is(sent.params, "customer", it.customer.as_deref().unwrap_or_default())
+                && is(sent.params, "payment_method", it.payment_method.as_deref().unwrap_or_default())
+                && is_created(it.created, sent.params)
+        };
+        page("/v1/setup_intents", "setupintent", &self.setup_intents, sent.params, wanted, SetupIntent::to_json)
+    }
+
+    /// SetupIntent that may still be changed.
+    fn open_setup(&mut self, id: &str, done: &str) -> Result<&mut SetupIntent, Refusal> {
+        let setup = self.setup_intents.get_mut(id).ok_or_else(|| Refusal::no_such("setupintent", id))?;
+        if !["succeeded", "canceled"].contains(&setup.status.as_str()) {
+            return Ok(setup);
+        }
+        let message = format!("You cannot {done} this SetupIntent because it has a status of {}.", setup.status);
+        let mut refusal = Refusal::state("setup_intent_unexpected_state", message);
+        refusal.with = vec![("setup_intent", setup.to_json())];
+        Err(refusal)
+    }
+
+    pub(crate) fn update_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let params = sent.params;
+        self.open_setup(sent.id, "update")?;
+        if let Some(customer) = params.text("customer") {
+            self.check_customer(customer)?;
+        }
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
+        let customer = self.open_setup(sent.id, "update")?.customer.clone();
+        self.check_setup_owner(method.as_deref(), params.text("customer").or(customer.as_deref()))?;
+        let setup = self.open_setup(sent.id, "update")?;
+        if method.is_some() {
+            (setup.payment_method, setup.next_action) = (method, None);
+            setup.status = "requires_confirmation".into();
+        }
+        params.replace("customer", &mut setup.customer);
+        params.replace("description", &mut setup.description);
+        let types = params.list("payment_method_types");
+        if !types.is_empty() {
+            (setup.payment_method_types, setup.automatic_payment_methods) = (types, None);
+        }
+        params.merge_metadata(&mut setup.metadata);
+        Ok(setup.to_json())
+    }
+
+    pub(crate) fn cancel_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let setup = self.open_setup(sent.id, "cancel")?;
+        setup.status = "canceled".into();
+        setup.next_action = None;
+        setup.cancellation_reason = sent.params.owned("cancellation_reason");
+        let setup = setup.clone();
+        self.emit("setup_intent.canceled", &setup, sent.now);
+        Ok(setup.to_json())
+    }
+
+    pub(crate) fn confirm_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        self.open_setup(sent.id, "confirm")?;
+        let given = sent.params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
+        let setup = self.open_setup(sent.id, "confirm")?;
+        if given.is_some() {
+            setup.payment_method = given;
+        }
+        sent.params.replace("return_url", &mut setup.return_url);
+        self.confirm_setup(sent.id, sent.params, sent.now)?;
+        self.retrieve_setup_intent(sent.id)
+    }
+
+    fn confirm_setup(&mut self, id: &str, params: &Params, now: i64) -> Result<(), Refusal> {
+        let base = self.base_url();
+        let setup = self.open_setup(id, "confirm")?;
+        let Some(method) = setup.payment_method.clone() else {
+            let message = "You cannot confirm this SetupIntent because it's missing a payment method.";
+            return Err(Refusal::state("setup_intent_unexpected_state", message.to_owned()));
+        };
+        setup.last_setup_error = None;
+        let customer = setup.customer.clone();
+        self.check_setup_owner(Some(&method), customer.as_deref())?;
+        let card = self.payment_methods.get(&method).and_then(|it| cards::by_token(&it.token));
+        if let Some(decline) = card.and_then(Card::attachment_decline) {
+            return Err(self.fail_setup(id, Refusal::declined(decline), now)?);
+        }
+        let authenticates = card.is_some_and(|it| {
+            matches!(
+                it.outcome,
+                Outcome::Authenticates(
+                    Authentication::Always | Authentication::UnlessSetUp | Authentication::OnSession,
+                    _
+                )
+            )
+        });
+        if !authenticates {
+            return self.succeed_setup(id, now);
+        }
+        let setup = self.open_setup(id, "confirm")?;
+        setup.status = "requires_action".into();
+        let return_url = setup.return_url.as_deref().filter(|_| !params.flag("use_stripe_sdk"));
+        setup.next_action = Some(next_action(&base, &setup.id, &setup.client_secret, return_url));
+        let setup = setup.clone();
+        self.emit("setup_intent.requires_action", &setup, now);
+        Ok(())
+    }
+
+    fn succeed_setup(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
+        let setup = self.open_setup(id, "confirm")?;
+        setup.status = "succeeded".into();
+        setup.next_action = None;
+        let setup = setup.clone();
+        let method = setup.payment_method.clone().unwrap_or_default();
+        if let Some(customer) = setup.customer.clone() {
+            self.save_method(&method, customer, now);
+        }
+        if let Some(method) = self.payment_methods.get_mut(&method) {
+            method.is_set_up = true;
+        }
+        self.emit("setup_intent.succeeded", &setup, now);
+        Ok(())
+    }
+
+    /// Records a failed setup: the SetupIntent requires another payment method.
+    fn fail_setup(&mut self, id: &str, mut refusal: Refusal, now: i64) -> Result<Refusal, Refusal> {
+        let method = self.open_setup(id, "confirm")?.payment_method.take();
+        let method = method.and_then(|it| self.payment_methods.get(&it)).map(PaymentMethod::to_json);
+        refusal.with.extend(method.map(|it| ("payment_method", it)));
+        let setup = self.open_setup(id, "confirm")?;
+        setup.status = "requires_payment_method".into();
+        setup.next_action = None;
+        setup.last_setup_error = Some(refusal.to_json());
+        let setup = setup.clone();
+        self.emit("setup_intent.setup_failed", &setup, now);
+        refusal.with.push(("setup_intent", setup.to_json()));
+        Ok(refusal)
+    }
+
+    /// Finishes an authentication by the customer. Stripe has no such call.
+    pub(crate) fn finish_setup_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+        let setup = self.open_setup(sent.id, "finish")?;
+        if setup.status != "requires_action" {
+            let message = format!("This SetupIntent cannot be finished because it has a status of {}", setup.status);
+            return Err(Refusal::state("setup_intent_unexpected_state", message));
+        }
+        if sent.params.text("outcome") == Some("failed") {
+            let message = "We are unable to authenticate your payment method. Please choose a different payment method and \
+                           try again.";
+            let refusal = Refusal::parameter_less("setup_intent_authentication_failure", message.to_owned());
+            self.fail_setup(sent.id, refusal, sent.now)?;
+        } else {
+            self.succeed_setup(sent.id, sent.now)?;
+        }
+        self.retrieve_setup_intent(sent.id)
+    }
+
+    /// Refuses a payment method of another customer.
+    fn check_setup_owner(&self, method: Option<&str>, customer: Option<&str>) -> Result<(), Refusal> {
+        let owner = method.and_then(|it| self.payment_methods.get(it)).and_then(|it| it.customer.as_deref());
+        if owner.is_some_and(|it| customer != Some(it)) {
+            let message = "The provided PaymentMethod does not belong to the Customer of this SetupIntent.";
+            return Err(Refusal::invalid("payment_method", message));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::Method;
+    use crate::twin::tests::{NOW, post, request};
+
+    #[test]
+    fn a_declined_card_is_neither_set_up_nor_attached() {
+        let mut twin = Twin::default();
+        let customer = post(&mut twin, "/v1/customers", "").body["id"].as_str().unwrap().to_owned();
+        let form = format!("customer={customer}&confirm=true&payment_method=pm_card_chargeDeclined");
+        let refused = post(&mut twin, "/v1/setup_intents", &form);
+        let error = &refused.body["error"];
+        assert_eq!((refused.status, &error["code"]), (402, &json!("card_declined")));
+        assert_eq!(error["setup_intent"]["status"], "requires_payment_method");
+        let events: Vec<_> = twin.events().map(|it| it.kind.clone()).collect();
+        assert_eq!(events.last().map(String::as_str), Some("setup_intent.setup_failed"));
+        let attach = |twin: &mut Twin, card: &str| {
+            post(twin, &format!("/v1/payment_methods/{card}/attach"), &format!("customer={customer}")).status
+        };
+        assert_eq!(attach(&mut twin, "pm_card_visa_chargeDeclinedExpiredCard"), 402);
+        assert_eq!(attach(&mut twin, "pm_card_chargeCustomerFail"), 200, "declined at a charge only");
+    }
+
+    #[test]
+    fn a_setup_intent_is_updated_listed_and_canceled() {
+        let mut twin = Twin::default();
+        let made = post(&mut twin, "/v1/setup_intents", "usage=on_session").body;
+        let path = format!("/v1/setup_intents/{}", made["id"].as_str().unwrap());
+        assert_eq!(post(&mut twin, &path, "description=card&metadata[a]=1").body["metadata"]["a"], "1");
+        let list = twin.handle(&request(Method::Get, "/v1/setup_intents", ""), NOW).0.body;
+        assert_eq!(list["data"][0]["description"], "card");
+        let canceled = post(&mut twin, &format!("{path}/cancel"), "cancellation_reason=abandoned").body;
+        assert_eq!((&canceled["status"], &canceled["cancellation_reason"]), (&json!("canceled"), &json!("abandoned")));
+        let refused = post(&mut twin, &format!("{path}/confirm"), "payment_method=pm_card_visa");
+        assert_eq!(refused.body["error"]["code"], "setup_intent_unexpected_state");
+        assert_eq!(refused.body["error"]["setup_intent"]["id"], made["id"]);
+    }
+}
