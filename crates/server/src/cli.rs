@@ -126,6 +126,9 @@ pub(crate) struct DevOptions {
     /// Delay of each answer of the stand-in for Stripe, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub(crate) twin_latency_ms: u64,
+    /// File to which answers and events are appended, each shape once, for a check against Stripe's API description.
+    #[arg(long, env = "STRIPE_TWIN_RECORD", hide = true)]
+    pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +227,9 @@ pub(crate) struct TwinOptions {
     /// Prints every call with its parameters as JSON, and ends.
     #[arg(long)]
     pub(crate) list_calls: bool,
+    /// File to which answers and events are appended, each shape once, for a check against Stripe's API description.
+    #[arg(long, env = "STRIPE_TWIN_RECORD")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

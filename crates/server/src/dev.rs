@@ -152,12 +152,15 @@ async fn start_twin(options: &DevOptions, webhooks: String, secrets: &Secrets) -
             seed_file: None,
             keep: KEEP,
             clock: unix_seconds,
+            record: options.record.clone(),
         },
     )
     .await
     .map_err(|error| match error {
         StartError::Listen { .. } => format!("{error}: give another port with --twin-port, or 0 for any").into(),
-        StartError::State { .. } | StartError::Seed { .. } | StartError::Http(_) => Failure::from(error),
+        StartError::State { .. } | StartError::Seed { .. } | StartError::Record { .. } | StartError::Http(_) => {
+            Failure::from(error)
+        }
     })
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn run(options: TwinOptions) -> Result<(), Failure> {
             seed_file: options.seed_file,
             keep: options.keep,
             clock: world::unix_seconds,
+            record: options.record,
         },
     )
     .await?;

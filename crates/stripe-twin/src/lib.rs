@@ -31,6 +31,8 @@ mod lists;
 mod objects;
 mod params;
 mod payment_methods;
+#[cfg(feature = "server")]
+mod record;
 mod refunds;
 mod request;
 mod seed;

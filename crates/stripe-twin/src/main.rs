@@ -34,6 +34,10 @@ struct Arguments {
     /// Most objects of each kind, events and saved answers that are kept.
     #[arg(long, default_value_t = 100_000)]
     keep: usize,
+    /// File to which answers and delivered events are appended, each shape once, for a check against Stripe's API
+    /// description.
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// Prints every call with its parameters as JSON, and ends.
     #[arg(long)]
     list_calls: bool,
@@ -65,6 +69,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         endpoints: endpoint.into_iter().collect(),
         keep: arguments.keep,
         clock: unix_seconds,
+        record: arguments.record,
     };
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], arguments.port)), options).await?;
     if let Some(address) = server.address() {

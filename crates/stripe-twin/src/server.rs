@@ -22,6 +22,7 @@ use crate::error::Refusal;
 use crate::faults::{Fault, FaultKind, Faults};
 use crate::objects::{Event, WebhookEndpoint};
 use crate::params::Params;
+use crate::record::Recorder;
 use crate::request::{Method, Request, Response};
 use crate::seed::Seed;
 use crate::state::{FORM, Twin};
@@ -51,6 +52,9 @@ pub struct Options {
     pub keep: usize,
     /// Clock, in seconds since 1970.
     pub clock: fn() -> i64,
+    /// File to which answers and delivered events are appended, each shape once, for a check against Stripe's API
+    /// description.
+    pub record: Option<PathBuf>,
 }
 
 /// State file.
@@ -88,6 +92,14 @@ pub enum StartError {
         /// Why the file cannot be read, or the refusal.
         reason: String,
     },
+    /// The file of recorded answers cannot be opened.
+    #[error("the file of recorded answers {} cannot be opened: {source}", path.display())]
+    Record {
+        /// Path of the file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
     /// The HTTP client for webhooks cannot be built.
     #[error("the HTTP client for webhooks cannot be built: {0}")]
     Http(#[from] reqwest::Error),
@@ -105,6 +117,7 @@ struct Shared {
     inner: Mutex<Inner>,
     deliveries: Deliveries,
     options: Options,
+    recorder: Option<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -131,10 +144,13 @@ impl Server {
         for endpoint in &options.endpoints {
             twin.register(endpoint.clone());
         }
+        let open =
+            |path: &PathBuf| Recorder::open(path).map_err(|source| StartError::Record { path: path.clone(), source });
+        let recorder = options.record.as_ref().map(open).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let deliveries = Deliveries::new(options.clock)?;
         let inner = Mutex::new(Inner { twin, ..Inner::default() });
-        Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options }) })
+        Ok(Self { listener, shared: Arc::new(Shared { inner, deliveries, options, recorder }) })
     }
 
     /// Address on which the server listens.
@@ -219,6 +235,9 @@ impl Shared {
 
     fn deliver(&self, twin: &Twin, events: &[Event]) {
         for event in events {
+            if let Some(recorder) = &self.recorder {
+                recorder.event(event);
+            }
             for endpoint in twin.endpoints().filter(|it| it.is_enabled_for(&event.kind)) {
                 self.deliveries.send(endpoint.clone(), event);
             }
@@ -306,10 +325,15 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
     }
     let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
     faults.extend(header("twin-fault").and_then(|it| Fault::from_header(&it)));
-    perform(&shared, &request, &faults).await
+    perform(&shared, &request, form, &faults).await
 }
 
-async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> Result<hyper::Response<Text>, Dropped> {
+async fn perform(
+    shared: &Arc<Shared>,
+    request: &Request,
+    form: &[u8],
+    faults: &[Fault],
+) -> Result<hyper::Response<Text>, Dropped> {
     let fault = |kind| faults.iter().find(|it| it.kind == kind);
     let now = (shared.options.clock)();
     if fault(FaultKind::DropBefore).is_some() {
@@ -346,6 +370,9 @@ async fn perform(shared: &Arc<Shared>, request: &Request, faults: &[Fault]) -> R
         inner.twin.keep_newest(shared.options.keep);
         response
     };
+    if let Some(recorder) = &shared.recorder {
+        recorder.answer(request, form, &response);
+    }
     if fault(FaultKind::DropAfter).is_some() {
         return Err(Dropped);
     }

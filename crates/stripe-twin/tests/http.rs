@@ -30,6 +30,7 @@ fn options() -> Options {
         endpoints: Vec::new(),
         keep: 1000,
         clock: || 1_743_415_050,
+        record: std::env::var_os("STRIPE_TWIN_RECORD").map(PathBuf::from),
     }
 }
 
