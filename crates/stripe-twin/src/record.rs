@@ -146,8 +146,10 @@ mod tests {
                 key: None,
                 idempotency_key: None,
                 version: None,
+                account: None,
+                host: None,
             };
-            recorder.answer(&request, form.as_bytes(), &Response { status, headers: Vec::new(), body });
+            recorder.answer(&request, form.as_bytes(), &Response { status, headers: Vec::new(), body: body.into() });
         }
         let lines = std::fs::read_to_string(&path).unwrap();
         let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();

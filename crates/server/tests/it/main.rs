@@ -34,4 +34,5 @@ mod spree;
 mod standby;
 mod stopping;
 mod stripe_boundary;
+mod stripe_clients;
 mod two_installations;
