@@ -69,7 +69,7 @@ pub async fn a_resend_that_fails_delays_no_other_event(subject: &impl FeedSubjec
     assert_eq!(next(&lease_only(store, NOW + 2000).await), (1, 2, true));
 }
 
-/// It became due during the resend: a walk through the due queues may be at a later place already.
+/// The rest became due during the resend: a walk through the due queues may be at a later place already.
 pub async fn the_rest_of_a_queue_is_due_since_before_the_end_of_a_resend(subject: &impl FeedSubject) {
     let store = &*subject.feed_store();
     one_order(store, 0).await;

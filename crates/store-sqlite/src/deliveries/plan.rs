@@ -88,7 +88,7 @@ fn queues_are_filled_by_a_range_of_positions() {
     assert!(plan.iter().any(|it| it == range), "{plan:#?}");
 }
 
-/// What waits is counted in the queues of the endpoint and in a range of positions.
+/// Counts what waits in the queues of the endpoint and in a range of positions.
 #[test]
 fn what_waits_is_counted_by_indexes() {
     let mut db = backlog();
