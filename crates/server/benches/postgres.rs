@@ -17,20 +17,17 @@
 
 mod rig;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
+use paywright_store_postgres::sql::{CHANGE, ORDERS, PLACE};
 use paywright_testkit::Cluster;
 use paywright_testkit::postgres::connect;
 use rig::{MICROS_A_TICK, ORDER, Row, Running, Server, Shop, stat};
 use sha2::Sha256;
-
-const PLACE: &str = include_str!("../../store-postgres/src/sql/place.sql");
-const CHANGE: &str = include_str!("../../store-postgres/src/sql/change.sql");
-const READ: &str = include_str!("../../store-postgres/src/sql/order.sql");
 
 /// Number of open orders at the start, to be read and to be paid.
 const OPEN: u64 = 100_000;
@@ -376,7 +373,7 @@ impl Floor<'_> {
     fn read(&self, clients: usize) -> Sample {
         let number = Each("('ORD-20200101-' || upper(lpad(to_hex(:n::bigint), 6, '0')))");
         let mut script = Script::new(&format!("\\set n random(1, {OPEN})"));
-        script.add(&format!("{READ}WHERE number = :number"), &[("number", number)]);
+        script.add(&format!("{ORDERS}WHERE number = :number"), &[("number", number)]);
         self.run(&script, clients).0
     }
 
@@ -384,8 +381,8 @@ impl Floor<'_> {
     async fn pay(&mut self, clients: usize) -> Sample {
         let by_intent = "WHERE id = (SELECT order_id FROM payment_intents WHERE provider_id = :intent)";
         let mut script = Script::new(&format!("\\set i :i + 1\n\\set n :from + 1 + :client_id + {clients} * :i"));
-        script.add(&format!("{READ}{by_intent}"), &[("intent", Each(INTENT))]);
-        script.add(&format!("{CHANGE}SELECT FROM changed"), PAID);
+        script.add(&format!("{ORDERS}{by_intent}"), &[("intent", Each(INTENT))]);
+        script.add(CHANGE, PAID);
         script.set("i", -1);
         script.set("from", self.paid);
         let (sample, _) = self.run(&script, clients);
@@ -440,9 +437,14 @@ impl Script {
         self.set.push(format!("{name}={value}"));
     }
 
+    /// Adds a statement. A parameter that is not given is NULL, such as that of a new column.
     fn add(&mut self, sql: &str, parameters: &[(&str, Given)]) {
         let lines: Vec<&str> = sql.lines().filter(|it| !it.starts_with("--")).collect();
         let mut text = lines.join("\n");
+        let is_given = |name: &str| parameters.iter().any(|it| it.0 == name);
+        for name in names(&text).into_iter().filter(|it| !is_given(it)) {
+            text = with(&text, &name, "", "nullif(:nothing::text, '-')");
+        }
         for (name, parameter) in parameters {
             text = match parameter {
                 Fixed(value) => {
@@ -456,6 +458,14 @@ impl Script {
         }
         writeln!(self.text, "{text};").unwrap();
     }
+}
+
+/// Names of the SQL's parameters. Two colons are a type cast.
+fn names(sql: &str) -> BTreeSet<String> {
+    let is_of_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let pieces: Vec<&str> = sql.split(':').collect();
+    let after_one = pieces.windows(2).filter(|it| !it[0].is_empty()).map(|it| it[1]);
+    after_one.map(|it| it.split(|it| !is_of_name(it)).next().unwrap().to_owned()).filter(|it| !it.is_empty()).collect()
 }
 
 /// The SQL with `value` in place of each use of a parameter that `next` follows.

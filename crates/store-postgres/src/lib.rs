@@ -27,6 +27,7 @@ mod probe;
 mod queue;
 mod read;
 mod rows;
+pub mod sql;
 mod statement;
 mod storefront;
 mod timeline;

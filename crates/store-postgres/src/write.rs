@@ -16,11 +16,12 @@ use paywright_domain::{Fact, Order, Timestamp};
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::orders::{ASSIGNMENTS, COLUMNS, ChangedColumns, PlacedColumns, VALUES, columns_of};
+use crate::orders::{ChangedColumns, PlacedColumns, columns_of};
 use crate::parts::{Adjustments, Anomalies, Disputes, Intents, Lines, Refunds};
 use crate::queue::EventColumns;
 use crate::rows::{pg_time, to_json, to_pg_micros};
-use crate::statement::{filled, parameters, statement};
+use crate::sql::{CHANGE, CHANGE_ALL, PLACE};
+use crate::statement::{parameters, statement};
 
 /// First commit of an order (`place.sql`).
 pub(crate) struct Place<'a> {
@@ -96,14 +97,6 @@ impl<'a> Commit<'a> {
         })))
     }
 }
-
-const PLACE: &str = filled!(include_str!("sql/place.sql"), "{columns}" => COLUMNS, "{values}" => VALUES);
-const CHANGE: &str =
-    filled!(concat!(include_str!("sql/change.sql"), "SELECT FROM changed"), "{assignments}" => ASSIGNMENTS);
-const CHANGE_ALL: &str = filled!(
-    concat!(include_str!("sql/change.sql"), include_str!("sql/rest.sql")),
-    "{assignments}" => ASSIGNMENTS
-);
 
 statement!(Place<'_> => (), PLACE, self {
     order_id: SqlUuid = self.id,

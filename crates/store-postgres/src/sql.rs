@@ -1,0 +1,20 @@
+//! Texts of the hot statements, with names for their parameters. A benchmark runs them by `pgbench`.
+
+use crate::orders::{ASSIGNMENTS, COLUMNS, READ, VALUES};
+use crate::statement::filled;
+
+/// Statement that places an order (`place.sql`).
+pub const PLACE: &str = filled!(include_str!("sql/place.sql"), "{columns}" => COLUMNS, "{values}" => VALUES);
+
+/// Statement that changes an order as most commits do (`change.sql`).
+pub const CHANGE: &str =
+    filled!(concat!(include_str!("sql/change.sql"), "SELECT FROM changed"), "{assignments}" => ASSIGNMENTS);
+
+/// Statement that changes an order in any way (`change.sql` and `rest.sql`).
+pub(crate) const CHANGE_ALL: &str = filled!(
+    concat!(include_str!("sql/change.sql"), include_str!("sql/rest.sql")),
+    "{assignments}" => ASSIGNMENTS
+);
+
+/// Query for orders (`order.sql`), without its condition.
+pub const ORDERS: &str = filled!(include_str!("sql/order.sql"), "{columns}" => READ);
