@@ -1,9 +1,11 @@
 //! Conversion of the feed's rows and positions.
 
+use std::borrow::Cow;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
-use paywright_app::{FeedEvent, OrderSnapshot, Position, RecordedFact, Version};
-use paywright_domain::OrderId;
+use paywright_app::stored::StoredFeedEvent;
+use paywright_app::{FeedEvent, Position};
 use paywright_domain::fact::FeedEventType;
 
 use crate::failure::Failure;
@@ -45,29 +47,20 @@ pub(crate) struct EventColumns {
 
 impl EventColumns {
     pub(crate) fn restore(self) -> Result<Option<FeedEvent>, Failure> {
-        let Some(at) = self.event_position else { return Ok(None) };
-        let column = |name| Column("feed", name);
-        let found = |name, value: Option<i64>| column(name).found(value);
-        let fact = |name| Column("facts", name);
-        let payload = fact("payload").found(self.fact)?;
-        let kind = column("kind").found(self.event_kind)?;
-        Ok(Some(FeedEvent {
-            position: position(&column("position"), at)?,
-            kind: column("kind").found(FeedEventType::named(&kind))?,
-            order: OrderId(column("order_id").uuid(&column("order_id").found(self.event_order)?)?),
-            index: column("fact_position").read(u16::try_from(found("fact_position", self.event_index)?))?,
-            recorded: RecordedFact {
-                version: Version(column("version").count(found("version", self.event_version)?)?),
-                fact: fact("payload").json(&payload)?,
-                at: fact("at").time(fact("at").found(self.fact_at)?)?,
-                cause: self.fact_cause.map(|it| fact("cause").json(&it)).transpose()?,
-            },
-            snapshot: OrderSnapshot {
-                view: column("view").found(self.view)?,
-                personal: self.personal,
-                livemode: column("livemode").found(self.livemode)?,
-            },
-        }))
+        let event = StoredFeedEvent {
+            position: self.event_position,
+            kind: self.event_kind.map(Cow::Owned),
+            order_id: self.event_order.map(|it| Column("feed", "order_id").uuid(&it)).transpose()?,
+            version: self.event_version,
+            fact_position: self.event_index,
+            payload: self.fact.map(Cow::Owned),
+            at: self.fact_at,
+            cause: self.fact_cause.map(Cow::Owned),
+            view: self.view.map(Cow::Owned),
+            personal: self.personal.map(Cow::Owned),
+            livemode: self.livemode,
+        };
+        Ok(event.restore()?)
     }
 }
 

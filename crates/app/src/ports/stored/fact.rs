@@ -49,8 +49,8 @@ impl<'a> StoredFact<'a> {
     }
 }
 
-/// Row of an event of the feed: its columns in `feed`, those of its fact in `facts` and those of its snapshot in
-/// `order_snapshots`. An outer join that finds no event has NULL in all of them.
+/// Row of an event of the feed: its columns in `feed`, those of its fact in `facts`, and its snapshot, which each database
+/// has in another table. An outer join that finds no event has NULL in all of them.
 #[expect(missing_docs, reason = "each field is the column of its name, and `FeedEvent` describes its value")]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoredFeedEvent<'a> {
@@ -72,7 +72,7 @@ impl StoredFeedEvent<'_> {
     pub fn restore(self) -> Result<Option<FeedEvent>, ColumnError> {
         let Some(position) = self.position else { return Ok(None) };
         let (feed, facts) = (|name| Column("feed", name), |name| Column("facts", name));
-        let snapshots = |name| Column("order_snapshots", name);
+        let snapshot = |name| Column("(snapshot)", name);
         let kind = feed("kind").found(self.kind)?;
         Ok(Some(FeedEvent {
             position: feed("position").read(u64::try_from(position).map(Position))?,
@@ -86,9 +86,9 @@ impl StoredFeedEvent<'_> {
                 cause: self.cause.map(|it| facts("cause").json(&it)).transpose()?,
             },
             snapshot: OrderSnapshot {
-                view: snapshots("view").found(self.view)?.into_owned(),
+                view: snapshot("view").found(self.view)?.into_owned(),
                 personal: self.personal.map(Cow::into_owned),
-                livemode: snapshots("livemode").found(self.livemode)?,
+                livemode: snapshot("livemode").found(self.livemode)?,
             },
         }))
     }

@@ -240,8 +240,8 @@ fn an_event_of_the_feed_is_restored_from_its_row_if_there_is_one() {
         ("facts payload", StoredFeedEvent { payload: None, ..row.clone() }),
         ("facts at", StoredFeedEvent { at: Some(i64::MAX), ..row.clone() }),
         ("facts cause", StoredFeedEvent { cause: Some("[".into()), ..row.clone() }),
-        ("order_snapshots view", StoredFeedEvent { view: None, ..row.clone() }),
-        ("order_snapshots livemode", StoredFeedEvent { livemode: None, ..row }),
+        ("(snapshot) view", StoredFeedEvent { view: None, ..row.clone() }),
+        ("(snapshot) livemode", StoredFeedEvent { livemode: None, ..row }),
     ] {
         let found = row.restore().map_err(|it| format!("{} {}", it.table, it.column));
         assert_eq!(found, Err(expected.to_owned()));
