@@ -1,4 +1,4 @@
-//! What keeps a commit cheap: options of the library, and checks of tables that need no table of their own.
+//! Costs of a commit: options of the library, and checks of tables that need no table of their own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use diesel::connection::SimpleConnection;
