@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::calls::Sent;
 use crate::error::Refusal;
+use crate::intents::check_email;
 use crate::kinds::{Kind, Spec, clearable, param};
 use crate::lists::{is, is_created, page};
 use crate::objects::{Customer, EphemeralKey, Fields};
@@ -176,6 +177,7 @@ impl Twin {
 /// Changes a customer as a request says.
 fn change(customer: &mut Customer, sent: &Sent<'_>) -> Result<(), Refusal> {
     let params = sent.params;
+    check_email(params, "email")?;
     params.replace("email", &mut customer.email);
     params.replace("name", &mut customer.name);
     params.replace("phone", &mut customer.phone);

@@ -34,6 +34,9 @@ pub(crate) const UPDATE: &[Spec] = &[
     param("submit", Kind::Bool),
 ];
 
+/// Fee of a dispute, in minor units of its currency: $15.00 ("Pricing", United States).
+const DISPUTE_FEE: i64 = 1500;
+
 impl Twin {
     /// Disputes a charge, in full or in part. An inquiry withdraws no money.
     pub(crate) fn dispute(&mut self, charge_id: &str, amount: i64, reason: &str, is_inquiry: bool, now: i64) {
@@ -72,9 +75,12 @@ impl Twin {
             intent: dispute.intent.clone(),
             kind: "adjustment".into(),
             amount,
-            fee: 0,
+            // The dispute fee stays withdrawn when the money is reinstated.
+            fee: if amount < 0 { DISPUTE_FEE } else { 0 },
             currency: dispute.currency.clone(),
             created: now,
+            request: None,
+            is_available: true,
         };
         dispute.movements.push(transaction.clone());
         let dispute = dispute.clone();

@@ -149,11 +149,20 @@ impl Twin {
         crate::objects::set(charge, "refunds", list);
     }
 
+    /// A charge inside the answer to the request that captured it: its fee is known a moment later.
+    fn charge_for_answer(&self, charge: &Charge) -> Value {
+        let transaction = charge.balance_transaction.as_ref().and_then(|it| self.balance_transactions.get(it));
+        if transaction.is_none_or(|it| it.request.is_none() || it.request != self.cause.request) {
+            return charge.to_json();
+        }
+        Charge { balance_transaction: None, ..charge.clone() }.to_json()
+    }
+
     /// Object of any kind as JSON, by the prefix of its id.
     fn object(&self, id: &str) -> Option<Value> {
         match id.split('_').next().unwrap_or_default() {
             "pi" => self.intents.get(id).map(Intent::to_json),
-            "ch" | "py" => self.charges.get(id).map(Charge::to_json),
+            "ch" | "py" => self.charges.get(id).map(|it| self.charge_for_answer(it)),
             "txn" => self.balance_transactions.get(id).map(BalanceTransaction::to_json),
             "re" => self.refunds.get(id).map(Refund::to_json),
             "du" => self.disputes.get(id).map(Dispute::to_json),

@@ -60,7 +60,7 @@ impl Twin {
             id: self.draw("pm_"),
             token: card.token.into(),
             customer: None,
-            detached: false,
+            is_used_up: false,
             is_set_up: false,
             allow_redisplay: "unspecified".into(),
             billing_details: Fields::default(),
@@ -117,7 +117,7 @@ impl Twin {
     /// Id of a payment method: an existing one by its id, or a new one by the token of a test card.
     pub(crate) fn resolve_method(&mut self, text: &str, now: i64) -> Result<String, Refusal> {
         if let Some(known) = self.payment_methods.get(text) {
-            if known.detached {
+            if known.is_used_up {
                 let message = "The provided PaymentMethod was previously used with a PaymentIntent without Customer \
                                attachment, shared with a connected account without Customer attachment, or was detached \
                                from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must \
@@ -177,7 +177,7 @@ impl Twin {
             let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
             return Err(Refusal { code: None, ..Refusal::state("", message.to_owned()) });
         };
-        let method = PaymentMethod { customer: None, detached: true, ..before };
+        let method = PaymentMethod { customer: None, is_used_up: true, ..before };
         let json = method.to_json();
         self.emit("payment_method.detached", &method, now);
         self.payment_methods.insert(method);

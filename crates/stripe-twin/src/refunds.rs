@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::calls::Sent;
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
+use crate::intents::written;
 use crate::kinds::{Kind, Spec, param};
 use crate::lists::{is, is_created, page};
 use crate::objects::{BalanceTransaction, Charge, Refund};
@@ -32,6 +33,7 @@ impl Twin {
         let charge = self.charges.get_mut(&charge_id).ok_or_else(|| Refusal::no_such("charge", &charge_id))?;
         let card = cards::by_token(&charge.token);
         let aftermath = card.map_or(Aftermath::None, |it| it.aftermath);
+        let before = charge.clone();
         charge.amount_refunded += amount;
         let charge = charge.clone();
         let refund = Refund {
@@ -53,7 +55,7 @@ impl Twin {
         self.add_transaction(&refund, transaction_id, "refund", now);
         let answer = refund.to_json();
         self.emit("refund.created", &refund, now);
-        self.emit("charge.refunded", charge, now);
+        self.emit_updated("charge.refunded", before, charge, now);
         self.refunds.insert(refund);
         if aftermath == Aftermath::RefundFails {
             // The customer's bank rejects the refund after Stripe has answered `succeeded`.
@@ -72,6 +74,8 @@ impl Twin {
             fee: 0,
             currency: refund.currency.clone(),
             created: now,
+            request: None,
+            is_available: true,
         });
     }
 
@@ -124,7 +128,10 @@ impl Twin {
             return Err(Refusal::parameter("parameter_invalid_integer", "amount", "Invalid positive integer"));
         }
         if amount > rest {
-            let message = format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({rest})");
+            let of = |amount| written(amount, &charge.currency);
+            let whole = charge.amount_refunded == 0 && lost == 0;
+            let what = if whole { "charge amount" } else { "unrefunded amount on charge" };
+            let message = format!("Refund amount ({}) is greater than {what} ({})", of(amount), of(rest));
             return Err(Refusal::invalid("amount", &message));
         }
         Ok(amount)

@@ -91,7 +91,7 @@ impl Twin {
         self.emit_change(kind, None, object.into(), now);
     }
 
-    /// Adds an event of a type that ends with `.updated`, with the object before the change.
+    /// Adds an event of a change, with the object before it.
     pub(crate) fn emit_updated(
         &mut self,
         kind: &str,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::error::Refusal;
-use crate::objects::{API_VERSION, Event, Intent};
+use crate::objects::{API_VERSION, BalanceTransaction, Event, Intent};
 use crate::request::{Method, Request, Response};
 use crate::state::{AUTHORIZATION_SECONDS, Cause, SavedAnswer, Twin};
 
 /// Time for which an answer is saved under its idempotency key, in seconds: 24 hours.
 const KEY_SECONDS: i64 = 24 * 3600;
+/// Largest length of an idempotency key, in characters ("Idempotent requests").
+const KEY_CHARS_MAX: usize = 255;
 /// Oldest version that a request may name: since it, an intent has `latest_charge` in place of `charges`.
 const OLDEST_VERSION: &str = "2022-11-15";
 
@@ -107,7 +109,7 @@ impl Twin {
         self.expire_at(now + KEY_SECONDS);
     }
 
-    /// Expires idempotency keys and authorizations, as Stripe does by itself.
+    /// Expires idempotency keys and authorizations, and makes money available, as Stripe does by itself.
     fn pass_time(&mut self, now: i64) {
         if now < self.quiet_until {
             return;
@@ -125,10 +127,15 @@ impl Twin {
         for id in expired {
             self.lapse(&id, now);
         }
+        for transaction in self.balance_transactions.iter_mut() {
+            transaction.is_available |= now >= transaction.available_on();
+        }
+        let pending =
+            self.balance_transactions.iter().filter(|it| !it.is_available).map(BalanceTransaction::available_on);
         let key = self.answers.iter().next().map(|it| it.at + KEY_SECONDS);
         let authorized = self.intents.iter().filter(|it| it.status == "requires_capture");
         let authorizations = authorized.filter_map(|it| it.authorized_at).map(|at| at + AUTHORIZATION_SECONDS);
-        self.quiet_until = key.into_iter().chain(authorizations).min().unwrap_or(i64::MAX);
+        self.quiet_until = key.into_iter().chain(authorizations).chain(pending).min().unwrap_or(i64::MAX);
     }
 }
 
@@ -137,11 +144,21 @@ fn refuse(refusal: &Refusal) -> Response {
     Response { status: refusal.status, headers: Vec::new(), body }
 }
 
-/// Refuses the headers of Connect, and versions whose shapes differ from those of the twin.
+/// Refuses the headers of Connect, keys that are too long, and versions whose shapes differ from those of the twin.
 fn check_headers(request: &Request) -> Result<(), Refusal> {
     if let Some(account) = &request.account {
-        let message = format!("The twin does not model connected accounts: send no Stripe-Account header ({account})");
-        return Err(Refusal::parameter_less("parameter_not_modelled", message));
+        let message = format!(
+            "The provided key does not have access to account '{account}' (or that account does not exist). The twin \
+             models no connected accounts: send no Stripe-Account header."
+        );
+        return Err(Refusal { status: 403, ..Refusal::parameter_less("account_invalid", message) });
+    }
+    if request.effective_key().is_some_and(|it| it.chars().count() > KEY_CHARS_MAX) {
+        let message = format!("Idempotency keys can be up to {KEY_CHARS_MAX} characters");
+        return Err(Refusal {
+            kind: "idempotency_error",
+            ..Refusal::parameter_less("idempotency_key_invalid", message)
+        });
     }
     let Some(version) = &request.version else { return Ok(()) };
     let date = version.split(['.', ';']).next().unwrap_or_default().trim();
@@ -151,7 +168,8 @@ fn check_headers(request: &Request) -> Result<(), Refusal> {
         let message = format!("Invalid Stripe API version: {version}");
         return Err(Refusal::parameter_less("api_version_invalid", message));
     }
-    if date < OLDEST_VERSION {
+    // The version of an ephemeral key is that of a mobile SDK, to which the key's answers go.
+    if date < OLDEST_VERSION && request.path != "/v1/ephemeral_keys" {
         let message = format!(
             "The twin answers in the shapes of version {API_VERSION}. Those of {version} differ too much: the oldest \
              version that it accepts is {OLDEST_VERSION}."
@@ -181,8 +199,11 @@ pub(crate) mod tests {
         }
     }
 
+    /// Sends a form. A confirmation by a server needs a `return_url`, which this adds.
     pub(crate) fn post(twin: &mut Twin, path: &str, form: &str) -> Response {
-        twin.handle(&request(Method::Post, path, form), NOW).0
+        let confirms = path.ends_with("/confirm") || form.contains("confirm=true");
+        let more = if confirms && !form.contains("return_url") { "&return_url=https://shop.example/" } else { "" };
+        twin.handle(&request(Method::Post, path, &format!("{form}{more}")), NOW).0
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::calls::Sent;
 use crate::error::Refusal;
 use crate::kinds::{Kind, Spec, param};
-use crate::lists::{is, is_created, page};
+use crate::lists::{is_created, page};
 use crate::objects::{API_VERSION, Event, WebhookEndpoint};
 use crate::state::Twin;
 
@@ -25,8 +25,8 @@ impl Twin {
     pub(crate) fn list_events(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let types = sent.params.list("types");
         let wanted = |it: &Event| {
-            is(sent.params, "type", &it.kind)
-                && (types.is_empty() || types.contains(&it.kind))
+            sent.params.text("type").is_none_or(|wanted| is_of_type(wanted, &it.kind))
+                && (types.is_empty() || types.iter().any(|wanted| is_of_type(wanted, &it.kind)))
                 && is_created(it.created, sent.params)
         };
         page("/v1/events", "event", &self.events, sent.params, wanted, Event::to_json)
@@ -44,6 +44,7 @@ impl Twin {
         if enabled_events.is_empty() {
             return Err(Refusal::required("enabled_events"));
         }
+        check_types(&enabled_events)?;
         if let Some(version) = params.text("api_version").filter(|it| *it != API_VERSION) {
             let message = format!("The twin renders events in version {API_VERSION} only, not in {version}");
             return Err(Refusal::parameter("parameter_not_modelled", "api_version", &message));
@@ -91,6 +92,7 @@ impl Twin {
             url.clone_into(&mut endpoint.url);
         }
         let enabled_events = params.list("enabled_events");
+        check_types(&enabled_events)?;
         if !enabled_events.is_empty() {
             endpoint.enabled_events = enabled_events;
         }
@@ -103,6 +105,40 @@ impl Twin {
     pub(crate) fn delete_endpoint(&mut self, id: &str) -> Result<Value, Refusal> {
         let gone = self.endpoints.remove(id).ok_or_else(|| Refusal::no_such("webhook endpoint", id))?;
         Ok(json!({ "id": gone.id, "object": "webhook_endpoint", "deleted": true }))
+    }
+}
+
+/// Whether an event has a type, or one of a group of types, like `charge.*` ("List all events").
+fn is_of_type(wanted: &str, kind: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(group) => kind.starts_with(group),
+        None => kind == wanted,
+    }
+}
+
+/// Objects of Stripe's event types, which begin with one of them ("Types of events").
+const TYPE_GROUPS: &str = "account application_fee balance balance_settings billing billing_portal capability \
+    cash_balance charge checkout climate coupon credit_note customer customer_cash_balance_transaction \
+    entitlements file financial_connections identity invoice invoice_payment invoiceitem issuing_authorization \
+    issuing_card issuing_cardholder issuing_dispute issuing_personalization_design issuing_token \
+    issuing_transaction mandate payment_intent payment_link payment_method payout person plan price product \
+    promotion_code quote radar refund reporting review setup_intent sigma source subscription_schedule tax \
+    tax_rate terminal test_helpers topup transfer treasury";
+
+/// Refuses types of events that Stripe does not have. Of types of objects that the twin does not model, only the object
+/// is checked.
+fn check_types(types: &[String]) -> Result<(), Refusal> {
+    let is_known = |it: &String| {
+        it == "*"
+            || it.split_once('.').is_some_and(|(object, _)| TYPE_GROUPS.split_whitespace().any(|known| known == object))
+    };
+    match types.iter().position(|it| !is_known(it)) {
+        Some(at) => {
+            let unknown = types.get(at).map_or("", String::as_str);
+            let message = format!("Invalid enabled_events[{at}]: {unknown} is no type of event");
+            Err(Refusal::invalid(&format!("enabled_events[{at}]"), &message))
+        }
+        None => Ok(()),
     }
 }
 
@@ -147,10 +183,10 @@ mod tests {
 
     #[test]
     fn headers_that_the_twin_does_not_model_are_refused() {
-        for (account, version, code) in [
-            (Some("acct_1"), None, "parameter_not_modelled"),
-            (None, Some("yesterday"), "api_version_invalid"),
-            (None, Some("2019-02-19"), "api_version_not_modelled"),
+        for (account, version, status, code) in [
+            (Some("acct_1"), None, 403, "account_invalid"),
+            (None, Some("yesterday"), 400, "api_version_invalid"),
+            (None, Some("2019-02-19"), 400, "api_version_not_modelled"),
         ] {
             let sent = crate::request::Request {
                 account: account.map(str::to_owned),
@@ -158,7 +194,7 @@ mod tests {
                 ..request(Method::Get, "/v1/events", "")
             };
             let refused = Twin::default().handle(&sent, NOW).0;
-            assert_eq!((refused.status, &refused.body["error"]["code"]), (400, &json!(code)));
+            assert_eq!((refused.status, &refused.body["error"]["code"]), (status, &json!(code)));
         }
         for version in ["2022-11-15", "2024-09-30.acacia", API_VERSION, "2026-10-28.endive"] {
             let sent = request(Method::Get, "/v1/events", "");

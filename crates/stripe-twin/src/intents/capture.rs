@@ -14,6 +14,7 @@ impl Twin {
     pub(super) fn approve(&mut self, id: &str, now: i64) -> Result<(), Refusal> {
         let charge_id = self.draw("ch_");
         self.save_method_of(id, now)?;
+        self.use_up_method_of(id)?;
         let intent = self.intent(id)?;
         let method = intent.payment_method.as_ref().and_then(|it| self.payment_methods.get(it));
         let charge = Charge::of(intent, method, charge_id.clone(), now);
@@ -42,6 +43,15 @@ impl Twin {
             && let Some((method, customer)) = intent.payment_method.clone().zip(intent.customer.clone())
         {
             self.save_method(&method, customer, now);
+        }
+        Ok(())
+    }
+
+    /// Marks the payment method of an intent as used up, unless it is saved for a customer.
+    fn use_up_method_of(&mut self, id: &str) -> Result<(), Refusal> {
+        let method = self.intent(id)?.payment_method.clone().unwrap_or_default();
+        if let Some(method) = self.payment_methods.get_mut(&method) {
+            method.is_used_up = method.customer.is_none();
         }
         Ok(())
     }
@@ -126,7 +136,10 @@ impl Twin {
             fee: fee(amount),
             currency: charge.currency.clone(),
             created: now,
+            request: self.cause.request.clone(),
+            is_available: false,
         };
+        self.expire_at(transaction.available_on());
         self.balance_transactions.insert(transaction);
         Ok(id)
     }

@@ -7,7 +7,7 @@ use super::unexpected_state;
 use crate::calls::Sent;
 use crate::cards::{self, Authentication, Decline, Outcome};
 use crate::error::Refusal;
-use crate::objects::{Charge, Intent, PaymentMethod};
+use crate::objects::{AutomaticMethods, Charge, Intent, PaymentMethod};
 use crate::params::Params;
 use crate::state::Twin;
 
@@ -31,6 +31,25 @@ pub(super) fn without_method() -> Refusal {
     Refusal::state("payment_intent_unexpected_state", message.to_owned())
 }
 
+/// Refuses a confirmation by a server without the URL to which a redirecting payment method would send the customer back.
+/// Stripe's SDKs in browsers and apps, which have a publishable key, need it only if the customer is redirected.
+pub(super) fn check_return(
+    methods: Option<AutomaticMethods>,
+    return_url: Option<&str>,
+    sent: &Sent<'_>,
+) -> Result<(), Refusal> {
+    let is_server = sent.request.key.as_ref().is_none_or(|it| !it.starts_with("pk_"));
+    if !is_server || return_url.is_some() || methods.is_none_or(|it| !it.redirects) {
+        return Ok(());
+    }
+    let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of \
+                   these payment methods might redirect your customer off of your page, you must provide a `return_url`. \
+                   If you don't want to accept redirect-based payment methods, set \
+                   `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to \
+                   `never` when creating Setup Intents and Payment Intents.";
+    Err(Refusal { code: None, ..Refusal::state("", message.to_owned()) })
+}
+
 /// Whether a request says that the customer is not there.
 fn is_off_session(params: &Params) -> bool {
     params.text("off_session").is_some_and(|it| !it.eq_ignore_ascii_case("false"))
@@ -39,10 +58,13 @@ fn is_off_session(params: &Params) -> bool {
 impl Twin {
     pub(crate) fn confirm_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let (id, params, now) = (sent.id, sent.params, sent.now);
-        check_email(params)?;
+        check_email(params, "receipt_email")?;
         self.intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         let intent = self.intent_mut(id)?;
+        let types_are_named = !params.list("payment_method_types").is_empty();
+        let methods = intent.automatic_payment_methods.filter(|_| intent.is_open() && !types_are_named);
+        check_return(methods, params.text("return_url").or(intent.return_url.as_deref()), sent)?;
         match intent.status.as_str() {
             "requires_payment_method" | "requires_confirmation" => {}
             "requires_action" if method.is_some() => {}

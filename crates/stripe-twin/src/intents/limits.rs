@@ -1,4 +1,4 @@
-//! Checks of a PaymentIntent's amount and e-mail address.
+//! Checks of a PaymentIntent's amount, currency and e-mail address.
 
 use crate::error::Refusal;
 use crate::params::Params;
@@ -31,7 +31,49 @@ fn maximum(currency: &str) -> i64 {
     }
 }
 
+/// Presentment currencies ("Supported currencies").
+const CURRENCIES: &str = "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd \
+    cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf \
+    idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr \
+    mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp \
+    sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw";
+
+fn check_currency(currency: &str) -> Result<(), Refusal> {
+    if CURRENCIES.split_whitespace().any(|it| it == currency) {
+        return Ok(());
+    }
+    let message = format!(
+        "Invalid currency: {currency}. Stripe currently supports these currencies: {}",
+        CURRENCIES.split_whitespace().collect::<Vec<_>>().join(", ")
+    );
+    Err(Refusal::invalid("currency", &message))
+}
+
+/// An amount for people, as Stripe's messages write it, like `$20.00`.
+pub(crate) fn written(amount: i64, currency: &str) -> String {
+    let digits = match currency {
+        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "vnd" | "vuv" | "xaf"
+        | "xof" | "xpf" => 0,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(digits);
+    let (whole, part) = (amount / unit, amount % unit);
+    let number = match usize::try_from(digits).unwrap_or_default() {
+        0 => whole.to_string(),
+        width => format!("{whole}.{part:0width$}"),
+    };
+    match currency {
+        "usd" => format!("${number}"),
+        "eur" => format!("€{number}"),
+        "gbp" => format!("£{number}"),
+        "jpy" => format!("¥{number}"),
+        _ => format!("{number} {currency}"),
+    }
+}
+
 pub(super) fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
+    check_currency(currency)?;
     let least = minimum(currency);
     if amount < least {
         let message = format!("Amount must be at least {least} in the smallest unit of {currency}");
@@ -52,10 +94,10 @@ pub(super) fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks `receipt_email` by a simplified grammar: one `@`, plain characters before it, and at least two labels after
+/// Checks an e-mail address by a simplified grammar: one `@`, plain characters before it, and at least two labels after
 /// it.
-pub(super) fn check_email(params: &Params) -> Result<(), Refusal> {
-    let Some(email) = params.text("receipt_email") else { return Ok(()) };
+pub(crate) fn check_email(params: &Params, name: &str) -> Result<(), Refusal> {
+    let Some(email) = params.text(name) else { return Ok(()) };
     let plain = |text: &str, more: &str| {
         let is_plain = |it: char| it.is_ascii_alphanumeric() || more.contains(it);
         !text.is_empty() && text.split('.').all(|part| !part.is_empty() && part.chars().all(is_plain))
@@ -66,6 +108,6 @@ pub(super) fn check_email(params: &Params) -> Result<(), Refusal> {
     if is_good {
         return Ok(());
     }
-    let refusal = Refusal::invalid("receipt_email", &format!("Invalid email address: {email}"));
+    let refusal = Refusal::invalid(name, &format!("Invalid email address: {email}"));
     Err(Refusal { code: Some("email_invalid".to_owned()), ..refusal })
 }

@@ -9,7 +9,8 @@ mod tests;
 use serde_json::Value;
 
 pub(crate) use self::confirm::next_action;
-use self::limits::{check_amount, check_email};
+use self::limits::check_amount;
+pub(crate) use self::limits::{check_email, written};
 use crate::amount_details::AmountDetails;
 use crate::calls::Sent;
 use crate::card_options::CardOptions;
@@ -95,12 +96,9 @@ pub(crate) const CANCEL: &[Spec] = &[param("cancellation_reason", Kind::Word(CAN
 
 /// Checks the parameters of a new PaymentIntent that can be checked by themselves.
 fn check_creation(params: &Params) -> Result<(), Refusal> {
-    check_email(params)?;
+    check_email(params, "receipt_email")?;
     params.required("amount")?;
     let currency = params.required("currency")?.to_lowercase();
-    if currency.len() != 3 || !currency.bytes().all(|it| it.is_ascii_lowercase()) {
-        return Err(Refusal::invalid("currency", &format!("Invalid currency: {currency}")));
-    }
     check_amount(params.int("amount").unwrap_or_default(), &currency)?;
     if params.has("automatic_payment_methods") {
         params.required("automatic_payment_methods.enabled")?;
@@ -152,6 +150,9 @@ impl Twin {
         }
         let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         self.check_owner(payment_method.as_ref(), customer.as_deref())?;
+        if params.flag("confirm") {
+            confirm::check_return(automatic_methods(params), params.text("return_url"), sent)?;
+        }
         let id = self.draw("pi_");
         let mut intent = Intent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
@@ -213,7 +214,7 @@ impl Twin {
 
     pub(crate) fn update_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
         let (id, params, now) = (sent.id, sent.params, sent.now);
-        check_email(params)?;
+        check_email(params, "receipt_email")?;
         self.show_intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {

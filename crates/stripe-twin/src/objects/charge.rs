@@ -132,7 +132,7 @@ impl Charge {
             "payment_method_details": cards::details(&self.token, self.amount, self.is_authenticated),
             "receipt_email": self.receipt_email,
             "receipt_number": null,
-            "receipt_url": null,
+            "receipt_url": is_paid.then(|| format!("https://pay.stripe.com/receipts/{}", self.id)),
             "refunded": self.is_released || (self.amount_captured > 0 && self.unrefunded() == 0),
             "review": null,
             "shipping": self.shipping.to_shipping(SHIPPING),
@@ -159,9 +159,21 @@ pub(crate) struct BalanceTransaction {
     pub(crate) fee: i64,
     pub(crate) currency: String,
     pub(crate) created: i64,
+    /// Request that caused it. The answer to that request does not show it yet.
+    pub(crate) request: Option<String>,
+    /// Whether the money can be paid out.
+    pub(crate) is_available: bool,
 }
 
+/// Time until the money of a balance transaction can be paid out, in seconds: two days, as in the United States.
+const AVAILABLE_AFTER_SECONDS: i64 = 2 * 24 * 3600;
+
 impl BalanceTransaction {
+    /// Time from which the money can be paid out.
+    pub(crate) fn available_on(&self) -> i64 {
+        self.created + AVAILABLE_AFTER_SECONDS
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let details = if self.fee == 0 {
             json!([])
@@ -178,7 +190,7 @@ impl BalanceTransaction {
             "id": self.id,
             "object": "balance_transaction",
             "amount": self.amount,
-            "available_on": self.created,
+            "available_on": if self.kind == "charge" { self.available_on() } else { self.created },
             "balance_type": "payments",
             "created": self.created,
             "currency": self.currency,
@@ -189,7 +201,7 @@ impl BalanceTransaction {
             "net": self.amount - self.fee,
             "reporting_category": category,
             "source": self.source,
-            "status": "available",
+            "status": if self.is_available { "available" } else { "pending" },
             "type": self.kind,
         })
     }

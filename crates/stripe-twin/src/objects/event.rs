@@ -56,7 +56,7 @@ pub struct Event {
     pub created: i64,
     /// The object as it was when the event was created.
     pub(crate) object: Snapshot,
-    /// The object before the change, for events of a type that ends with `.updated`.
+    /// The object before the change, for types that end with `.updated`, and for `charge.refunded`.
     pub(crate) previous: Option<Snapshot>,
     /// Idempotency key of the request that caused the event.
     pub idempotency_key: Option<String>,

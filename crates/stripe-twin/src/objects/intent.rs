@@ -83,8 +83,6 @@ impl Intent {
             "currency": self.currency,
             "customer": self.customer,
             "description": self.description,
-            // A field of older API versions, like `source` below, for clients that still read it.
-            "invoice": null,
             "last_payment_error": self.last_payment_error,
             "latest_charge": self.latest_charge,
             "livemode": false,
@@ -100,7 +98,6 @@ impl Intent {
             "review": null,
             "setup_future_usage": self.setup_future_usage,
             "shipping": self.shipping.to_shipping(SHIPPING),
-            "source": null,
             "statement_descriptor": self.statement_descriptor,
             "statement_descriptor_suffix": self.statement_descriptor_suffix,
             "status": self.status,

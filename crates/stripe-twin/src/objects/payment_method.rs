@@ -10,7 +10,8 @@ pub(crate) struct PaymentMethod {
     /// Token of the test card.
     pub(crate) token: String,
     pub(crate) customer: Option<String>,
-    pub(crate) detached: bool,
+    /// Whether it was detached, or paid without being saved for a customer: it cannot be used again.
+    pub(crate) is_used_up: bool,
     /// Whether the customer has authenticated it for later payments off session.
     pub(crate) is_set_up: bool,
     pub(crate) allow_redisplay: String,
