@@ -73,7 +73,7 @@ export const pay = async (intent, card) => {
   const response = await fetch(`${twin}/v1/payment_intents/${stripe_id}/confirm`, {
     method: 'POST',
     headers: { Authorization: 'Bearer sk_test_twin' },
-    body: new URLSearchParams({ payment_method: card })
+    body: new URLSearchParams({ payment_method: card, return_url: 'https://shop.example/' })
   })
   return response.json()
 }

@@ -175,7 +175,12 @@ async fn event_of_a_payment(server: &Arc<Server>, twin: &Running, shop: &Shop) -
     drop(rustls::crypto::ring::default_provider().install_default());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let confirm = http.post(format!("http://{}/v1/payment_intents/{intent}/confirm", twin.address));
-    confirm.bearer_auth("sk_test_twin").body("payment_method=pm_card_visa").send().await.unwrap();
+    confirm
+        .bearer_auth("sk_test_twin")
+        .body("payment_method=pm_card_visa&return_url=https://shop.example/paid")
+        .send()
+        .await
+        .unwrap();
     let events = http.get(format!("http://{}/v1/events?type=payment_intent.succeeded", twin.address));
     let events = events.bearer_auth("sk_test_twin").send().await.unwrap().text().await.unwrap();
     let events: serde_json::Value = serde_json::from_str(&events).unwrap();

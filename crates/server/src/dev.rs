@@ -214,7 +214,7 @@ INTENT=$(curl -sSw '\n' -X POST $API/orders/$ORDER/payment-intent -H "X-API-Key:
 
 # 3. Pay it with a test card, as a browser would (also: pm_card_chargeDeclined):
 
-curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa | grep '"status"'
+curl -sS $TWIN/v1/payment_intents/$INTENT/confirm -u {TWIN_KEY}: -d payment_method=pm_card_visa -d return_url=https://shop.example/ | grep '"status"'
 
 # 4. Read the order a moment later: the webhook has marked it as paid.
 

@@ -171,10 +171,13 @@ impl ExternalAction {
         let paid = |amount: String, more: Option<(&str, String)>| {
             let pairs = [("amount", amount), ("currency", "usd".to_owned()), ("confirm", "true".to_owned())];
             let card = ("payment_method", VISA.to_owned());
-            ("/v1/payment_intents".to_owned(), pairs.into_iter().chain([card]).chain(more).collect())
+            let pairs = pairs.into_iter().chain([("return_url", RETURN.to_owned())]);
+            ("/v1/payment_intents".to_owned(), pairs.chain([card]).chain(more).collect())
         };
         Some(match self {
-            Self::Pay(card) => (path("/confirm")?, form([("payment_method", card.to_owned())])),
+            Self::Pay(card) => {
+                (path("/confirm")?, form([("payment_method", card.to_owned()), ("return_url", RETURN.to_owned())]))
+            }
             Self::Authenticate(yes) | Self::BankDecides(yes) => (twin("/finish")?, outcome(yes, "succeeded", "failed")),
             Self::Refund(amount) => {
                 ("/v1/refunds".to_owned(), form([("payment_intent", intent?), ("amount", amount.to_string())]))
@@ -211,6 +214,9 @@ impl ExternalAction {
 
 /// Test card that pays.
 pub(crate) const VISA: &str = "pm_card_visa";
+
+/// URL to which a customer returns after a redirect.
+const RETURN: &str = "https://shop.example/";
 
 fn usd(minor: i64) -> Option<Money> {
     Money::new(minor, Currency::Usd).ok()

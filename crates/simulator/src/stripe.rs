@@ -290,9 +290,11 @@ pub(crate) fn check_read(fault: Fault) -> Result<(), GatewayError> {
 
 /// Converts an error answer to the port's error ("Errors").
 fn classify(response: Response) -> Result<Response, GatewayError> {
+    if response.status == 200 {
+        return Ok(response);
+    }
     let error = response.body.get("error");
     match response.status {
-        200 => Ok(response),
         401 => Err(GatewayError::Misconfigured("an unknown key".to_owned())),
         404 => Err(GatewayError::NotFound),
         409 => Err(GatewayError::InFlight),
@@ -318,47 +320,12 @@ fn money(json: &Value, field: &str) -> Option<Money> {
     Money::from_wire(number(json, field)?, currency).ok()
 }
 
-fn note<'a>(json: &'a Value, name: &str) -> Option<&'a str> {
-    json.get("metadata").and_then(|it| text(it, name))
-}
-
 fn read_error(json: &Value) -> IntentError {
     let text = |field| text(json, field).map(str::to_owned);
     IntentError { code: text("code"), decline_code: text("decline_code"), message: text("message") }
 }
 
-fn read_intent(json: &Value, as_of: Timestamp) -> Option<IntentSnapshot> {
-    let order = note(json, "order_id").and_then(|it| it.parse::<Uuid>().ok()).map(OrderId);
-    Some(IntentSnapshot {
-        intent: IntentId::new(text(json, "id")?).ok()?,
-        order,
-        revision: note(json, "revision").and_then(|it| it.parse().ok()),
-        amount: money(json, "amount")?,
-        status: text(json, "status")?.parse().ok()?,
-        received: money(json, "amount_received")?,
-        capturable: money(json, "amount_capturable")?,
-        last_error: json.get("last_payment_error").filter(|it| !it.is_null()).map(read_error),
-        livemode: json.get("livemode") == Some(&Value::Bool(true)),
-        as_of,
-        as_of_max: as_of,
-        source: SnapshotSource::Answer,
-    })
-}
-
-fn read_refund(json: &Value) -> Option<RefundSnapshot> {
-    Some(RefundSnapshot {
-        id: RefundId::new(text(json, "id")?).ok()?,
-        name: note(json, "refund_id").map(str::to_owned),
-        intent: IntentId::new(text(json, "payment_intent")?).ok()?,
-        amount: money(json, "amount")?,
-        reason: text(json, "reason").and_then(RefundReason::named),
-        status: RefundStatus::from_stripe(text(json, "status")?)?,
-        failure: text(json, "failure_reason").map(str::to_owned),
-        request: note(json, "request_digest").and_then(|it| it.parse().ok()),
-    })
-}
-
-/// Snapshot of an intent that an event shows.
+/// Snapshot of an intent that an event or an answer shows.
 fn shown_intent(it: &IntentView<'_>, as_of: Timestamp) -> Option<IntentSnapshot> {
     let currency: Currency = it.currency.parse().ok()?;
     Some(IntentSnapshot {
@@ -377,7 +344,7 @@ fn shown_intent(it: &IntentView<'_>, as_of: Timestamp) -> Option<IntentSnapshot>
     })
 }
 
-/// Snapshot of a refund that an event shows.
+/// Snapshot of a refund that an event or an answer shows.
 fn shown_refund(it: &RefundView<'_>) -> Option<RefundSnapshot> {
     let currency: Currency = it.currency.parse().ok()?;
     Some(RefundSnapshot {
@@ -449,25 +416,38 @@ pub(crate) fn is_replayed(response: &Response) -> bool {
     header(response, "Idempotent-Replayed").is_some()
 }
 
+/// The PaymentIntent of an answer.
+fn answered(response: &Response) -> Result<IntentView<'_>, GatewayError> {
+    match response.body.object() {
+        ObjectView::Intent(it) => Ok(it),
+        ObjectView::Refund(_) | ObjectView::Dispute(_) | ObjectView::Charge { .. } | ObjectView::Other => {
+            Err(unreadable())
+        }
+    }
+}
+
 /// Reads the PaymentIntent of an answer, as of `as_of`.
 pub(crate) fn issued(response: &Response, as_of: Timestamp) -> Result<IssuedIntent, GatewayError> {
-    let snapshot = read_intent(&response.body, as_of).ok_or_else(unreadable)?;
-    let client_secret = text(&response.body, "client_secret").map(SecretString::from);
+    let shown = answered(response)?;
+    let snapshot = shown_intent(&shown, as_of).ok_or_else(unreadable)?;
+    let client_secret = Some(SecretString::from(shown.client_secret));
     Ok(IssuedIntent { snapshot, client_secret, request: header(response, "Request-Id") })
 }
 
 /// Reads the PaymentIntent of a creation: a replayed answer shows it as it was within the second of its creation.
 pub(crate) fn created(response: &Response) -> Result<IssuedIntent, GatewayError> {
-    let created = number(&response.body, "created").and_then(|it| Timestamp::from_unix_seconds(it).ok());
-    let created = created.ok_or_else(unreadable)?;
+    let created = Timestamp::from_unix_seconds(answered(response)?.created).map_err(|_| unreadable())?;
     let issued = issued(response, created)?;
     Ok(IssuedIntent { snapshot: issued.snapshot.within_second(created), ..issued })
 }
 
 /// Reads the refund of an answer.
 pub(crate) fn issued_refund(response: &Response) -> Result<IssuedRefund, GatewayError> {
-    let snapshot = read_refund(&response.body).ok_or_else(unreadable)?;
-    Ok(IssuedRefund { snapshot, request: header(response, "Request-Id") })
+    let snapshot = match response.body.object() {
+        ObjectView::Refund(it) => shown_refund(&it),
+        ObjectView::Intent(_) | ObjectView::Dispute(_) | ObjectView::Charge { .. } | ObjectView::Other => None,
+    };
+    Ok(IssuedRefund { snapshot: snapshot.ok_or_else(unreadable)?, request: header(response, "Request-Id") })
 }
 
 /// Reads gross amount and fee of an answer with the charge expanded.

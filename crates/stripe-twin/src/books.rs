@@ -12,6 +12,8 @@ use crate::state::Twin;
 pub struct IntentView<'a> {
     /// Id of the PaymentIntent (`pi_…`).
     pub id: &'a str,
+    /// Client secret with which a browser confirms the PaymentIntent.
+    pub client_secret: &'a str,
     /// Status, like `requires_capture`.
     pub status: &'a str,
     /// Amount to be paid.
@@ -113,6 +115,7 @@ impl Intent {
     fn view(&self) -> IntentView<'_> {
         IntentView {
             id: &self.id,
+            client_secret: &self.client_secret,
             status: &self.status,
             amount: self.amount,
             received: self.amount_received,
@@ -155,17 +158,21 @@ impl Dispute {
     }
 }
 
+impl Snapshot {
+    pub(crate) fn view(&self) -> ObjectView<'_> {
+        match self {
+            Self::Intent(it) => ObjectView::Intent(it.view()),
+            Self::Refund(it) => ObjectView::Refund(it.view()),
+            Self::Dispute(it) => ObjectView::Dispute(it.view()),
+            Self::Charge(it) => ObjectView::Charge { intent: &it.intent, has_fee: it.balance_transaction.is_some() },
+            Self::Customer(_) | Self::PaymentMethod(_) | Self::SetupIntent(_) => ObjectView::Other,
+        }
+    }
+}
+
 impl Event {
     /// View of the object as it was when the event was created.
     pub fn object(&self) -> ObjectView<'_> {
-        match &self.object {
-            Snapshot::Intent(it) => ObjectView::Intent(it.view()),
-            Snapshot::Refund(it) => ObjectView::Refund(it.view()),
-            Snapshot::Dispute(it) => ObjectView::Dispute(it.view()),
-            Snapshot::Charge(it) => {
-                ObjectView::Charge { intent: &it.intent, has_fee: it.balance_transaction.is_some() }
-            }
-            Snapshot::Customer(_) | Snapshot::PaymentMethod(_) | Snapshot::SetupIntent(_) => ObjectView::Other,
-        }
+        self.object.view()
     }
 }

@@ -10,6 +10,7 @@ mod access;
 mod amount_details;
 #[cfg(feature = "server")]
 mod answers;
+mod body;
 mod books;
 mod calls;
 mod card_options;
@@ -46,6 +47,7 @@ mod three_d_secure;
 mod twin;
 mod webhooks;
 
+pub use body::Body;
 pub use books::{DisputeView, IntentView, ObjectView, RefundView};
 pub use calls::{CallListing, ParameterListing, Treatment, calls, calls_table};
 #[cfg(feature = "server")]

@@ -54,7 +54,7 @@ impl Recorder {
                 "path": request.path,
                 "form": String::from_utf8_lossy(form),
                 "status": response.status,
-                "body": response.body,
+                "body": **response.body,
             }));
         }
     }
@@ -149,7 +149,11 @@ mod tests {
                 account: None,
                 host: None,
             };
-            recorder.answer(&request, form.as_bytes(), &Response { status, headers: Vec::new(), body: body.into() });
+            recorder.answer(
+                &request,
+                form.as_bytes(),
+                &Response { status, headers: Vec::new(), body: std::sync::Arc::new(body.into()) },
+            );
         }
         let lines = std::fs::read_to_string(&path).unwrap();
         let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();

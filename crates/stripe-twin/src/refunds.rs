@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::intents::written;
 use crate::kinds::{Kind, Spec, param};
 use crate::lists::{is, is_created, page};
-use crate::objects::{BalanceTransaction, Charge, Refund};
+use crate::objects::{BalanceTransaction, Charge, Refund, Snapshot};
 use crate::params::Params;
 use crate::state::Twin;
 
@@ -25,7 +25,7 @@ pub(crate) const CREATION: &[Spec] = &[
 ];
 
 impl Twin {
-    pub(crate) fn create_refund(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn create_refund(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (params, now) = (sent.params, sent.now);
         let charge_id = self.charge_to_refund(params)?;
         let amount = self.amount_to_refund(&charge_id, params)?;
@@ -53,7 +53,7 @@ impl Twin {
             created: now,
         };
         self.add_transaction(&refund, transaction_id, "refund", now);
-        let answer = refund.to_json();
+        let answer = Snapshot::from(&refund);
         self.emit("refund.created", &refund, now);
         self.emit_updated("charge.refunded", before, charge, now);
         self.refunds.insert(refund);
@@ -165,15 +165,15 @@ impl Twin {
             }
             (_, _) => {}
         }
-        self.retrieve_refund(sent.id)
+        self.refund(sent.id).map(Refund::to_json)
     }
 
     fn refund(&self, id: &str) -> Result<&Refund, Refusal> {
         self.refunds.get(id).ok_or_else(|| Refusal::no_such("refund", id))
     }
 
-    pub(crate) fn retrieve_refund(&self, id: &str) -> Result<Value, Refusal> {
-        self.refund(id).map(Refund::to_json)
+    pub(crate) fn retrieve_refund(&self, id: &str) -> Result<Snapshot, Refusal> {
+        self.refund(id).map(Snapshot::from)
     }
 
     pub(crate) fn update_refund(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::body::Body;
 
 use crate::params::Params;
 
@@ -63,5 +63,5 @@ pub struct Response {
     /// Headers that Stripe adds to its answers, like `Request-Id`.
     pub headers: Vec<(&'static str, String)>,
     /// JSON body.
-    pub body: Arc<Value>,
+    pub body: Arc<Body>,
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::body::Body;
 use crate::collection::{Collection, Stored};
 use crate::objects::{
     BalanceTransaction, Charge, Customer, Dispute, EphemeralKey, Event, Intent, PaymentMethod, Refund, SetupIntent,
@@ -59,7 +59,7 @@ pub(crate) struct SavedAnswer {
     pub(crate) path: String,
     pub(crate) fingerprint: String,
     pub(crate) status: u16,
-    pub(crate) body: Arc<Value>,
+    pub(crate) body: Arc<Body>,
     pub(crate) request: String,
     pub(crate) at: i64,
 }

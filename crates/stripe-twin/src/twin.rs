@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::body::Body;
 use crate::error::Refusal;
 use crate::objects::{API_VERSION, BalanceTransaction, Event, Intent};
 use crate::request::{Method, Request, Response};
@@ -140,7 +141,7 @@ impl Twin {
 }
 
 fn refuse(refusal: &Refusal) -> Response {
-    let body = Arc::new(json!({ "error": refusal.to_json() }));
+    let body = Arc::new(Body::from(json!({ "error": refusal.to_json() })));
     Response { status: refusal.status, headers: Vec::new(), body }
 }
 
@@ -201,7 +202,7 @@ pub(crate) mod tests {
 
     /// Sends a form. A confirmation by a server needs a `return_url`, which this adds.
     pub(crate) fn post(twin: &mut Twin, path: &str, form: &str) -> Response {
-        let confirms = path.ends_with("/confirm") || form.contains("confirm=true");
+        let confirms = path.ends_with("/confirm") || form.to_lowercase().contains("confirm=true");
         let more = if confirms && !form.contains("return_url") { "&return_url=https://shop.example/" } else { "" };
         twin.handle(&request(Method::Post, path, &format!("{form}{more}")), NOW).0
     }

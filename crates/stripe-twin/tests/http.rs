@@ -253,7 +253,7 @@ async fn webhooks_are_dropped_duplicated_and_reordered_on_demand() {
     let ids: Vec<_> = received.lock().unwrap().iter().map(|it| it.1["id"].clone()).collect();
     assert_eq!(ids[0], ids[1]);
     received.lock().unwrap().clear();
-    let paying = "amount=500&currency=usd&confirm=true&payment_method=pm_card_visa";
+    let paying = "amount=500&currency=usd&confirm=true&payment_method=pm_card_visa&return_url=https://shop.example/";
     twin.post(CREATE.0, paying, &[("twin-fault", "webhook_reorder")]).await.unwrap();
     assert_eq!(kinds(&received, 4).await.len(), 4, "all of them are delivered");
     twin.stop().await;

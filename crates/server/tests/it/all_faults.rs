@@ -85,7 +85,12 @@ impl Customer {
             0 => self.pay(&intent, "pm_card_visa").await,
             1 => {
                 let path = format!("/v1/payment_intents/{intent}/confirm");
-                self.stripe(Method::POST, &path, "payment_method=pm_card_chargeDeclined").await;
+                self.stripe(
+                    Method::POST,
+                    &path,
+                    "payment_method=pm_card_chargeDeclined&return_url=https://shop.example/",
+                )
+                .await;
                 self.pay(&intent, "pm_card_visa").await;
             }
             2 => {

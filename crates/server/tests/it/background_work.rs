@@ -37,7 +37,7 @@ impl Served {
 
     pub(crate) async fn pay(&self, intent: &str, card: &str) {
         let path = format!("/v1/payment_intents/{intent}/confirm");
-        self.at_stripe(&path, &format!("payment_method={card}")).await;
+        self.at_stripe(&path, &format!("payment_method={card}&return_url=https://shop.example/")).await;
     }
 
     /// Places an order with manual capture and authorizes its payment; returns the order's number and the intent's id.
@@ -130,7 +130,7 @@ async fn money_is_authorized_captured_refunded_and_disputed() {
 /// Charges for the order by another channel: with an intent that the shop did not create.
 async fn pay_by_another_channel(shop: &Served, order: &Value) {
     let form = format!(
-        "amount=12450&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]={}",
+        "amount=12450&currency=usd&confirm=true&payment_method=pm_card_visa&return_url=https://shop.example/&metadata[order_id]={}",
         order["id"].as_str().unwrap()
     );
     assert_eq!(shop.at_stripe("/v1/payment_intents", &form).await["status"], "succeeded");

@@ -97,7 +97,7 @@ impl Customer {
     pub(crate) async fn confirm(&self, intent: &str, card: &str) {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
         // Another client may have paid it.
-        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await;
+        answer(self.http.post(url).bearer_auth("sk_test_twin").body(confirmation(card))).await;
     }
 
     /// Calls Stripe until it answers.
@@ -122,7 +122,7 @@ impl Customer {
     pub(crate) async fn pay(&self, intent: &str, card: &str) {
         loop {
             let path = format!("/v1/payment_intents/{intent}");
-            self.stripe(Method::POST, &format!("{path}/confirm"), &format!("payment_method={card}")).await;
+            self.stripe(Method::POST, &format!("{path}/confirm"), &confirmation(card)).await;
             let now = self.stripe(Method::GET, &path, "").await;
             if ["succeeded", "canceled", "requires_capture"].contains(&now["status"].as_str().unwrap_or_default()) {
                 return;
@@ -140,4 +140,9 @@ pub(crate) fn customer(served: &Served, seen: &Arc<Seen>) -> Customer {
         token: served.token.clone(),
         seen: Arc::clone(seen),
     }
+}
+
+/// Form of a confirmation with a test card.
+fn confirmation(card: &str) -> String {
+    format!("payment_method={card}&return_url=https://shop.example/")
 }

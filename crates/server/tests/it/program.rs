@@ -233,7 +233,13 @@ impl Dev {
     /// Confirms an intent as a browser would, with a test card.
     pub(crate) async fn confirm(&self, intent: &str, card: &str) -> Answer {
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.twin);
-        answer(self.http.post(url).bearer_auth("sk_test_twin").body(format!("payment_method={card}"))).await
+        answer(
+            self.http
+                .post(url)
+                .bearer_auth("sk_test_twin")
+                .body(format!("payment_method={card}&return_url=https://shop.example/")),
+        )
+        .await
     }
 
     pub(crate) async fn payment(&self, order: &Value) -> Answer {

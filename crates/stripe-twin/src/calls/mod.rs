@@ -14,9 +14,11 @@ use serde_json::Value;
 
 pub use listing::{CallListing, ParameterListing, Treatment, calls, calls_table};
 
+use crate::body::Body;
 use crate::error::Refusal;
 use crate::expand;
 use crate::kinds::{Spec, matches};
+use crate::objects::Snapshot;
 use crate::params::{Params, bracketed};
 use crate::request::{Method, Request};
 use crate::state::Twin;
@@ -26,8 +28,15 @@ const METADATA_KEY_CHARS_MAX: usize = 40;
 
 /// Parameters that a call honours.
 type Specs = &'static [&'static [Spec]];
-/// Function that performs a call.
-type Handler = fn(&mut Twin, &Sent<'_>) -> Result<Value, Refusal>;
+/// Function that performs a call and answers JSON.
+type ToJson = fn(&mut Twin, &Sent<'_>) -> Result<Value, Refusal>;
+/// Function that performs a call and answers an object, which is rendered when it is read.
+type ToObject = fn(&mut Twin, &Sent<'_>) -> Result<Snapshot, Refusal>;
+
+enum Handler {
+    Json(ToJson),
+    Object(ToObject),
+}
 
 /// One call: a method and a path, as in Stripe's description.
 pub(crate) struct Call {
@@ -61,7 +70,7 @@ const SEGMENTS_MAX: usize = 6;
 
 impl Twin {
     /// Routes a request to its call, checks its parameters and performs it.
-    pub(crate) fn perform(&mut self, request: &Request, now: i64) -> Result<Value, Refusal> {
+    pub(crate) fn perform(&mut self, request: &Request, now: i64) -> Result<Body, Refusal> {
         let path: Vec<&str> = request.path.trim_matches('/').split('/').take(SEGMENTS_MAX).collect();
         let route = ROUTES.iter().find(|(pattern, call)| call.method == request.method && is_at(pattern, &path));
         let Some((pattern, call)) = route else { return Err(Refusal::url(request.method.name(), &request.path)) };
@@ -69,9 +78,23 @@ impl Twin {
         let expanded = request.params.list("expand");
         expand::check(&expanded, call.object, call.is_list)?;
         let id = pattern.iter().zip(&path).find(|(it, _)| it.starts_with('{')).map_or("", |(_, id)| *id);
-        let mut answer = (call.handler)(self, &Sent { request, params: &request.params, id, now })?;
-        self.expand(&mut answer, &expanded);
-        Ok(answer)
+        let sent = Sent { request, params: &request.params, id, now };
+        match call.handler {
+            Handler::Object(handler) => {
+                let object = handler(self, &sent)?;
+                if expanded.is_empty() {
+                    return Ok(Body::from(object));
+                }
+                let mut json = object.to_json();
+                self.expand(&mut json, &expanded);
+                Ok(Body::rendered(object, json))
+            }
+            Handler::Json(handler) => {
+                let mut json = handler(self, &sent)?;
+                self.expand(&mut json, &expanded);
+                Ok(Body::from(json))
+            }
+        }
     }
 }
 

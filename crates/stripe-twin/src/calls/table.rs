@@ -3,7 +3,7 @@
 use super::parameters::{
     CREATED, CUSTOMER, EMAIL, EXPAND, METADATA, OF_PAYMENT, OUTCOME, PAGE, PAYMENT_METHOD, SECRET,
 };
-use super::{Call, Handler, Specs};
+use super::{Call, Handler, Specs, ToJson, ToObject};
 use crate::amount_details::AMOUNT_DETAILS;
 use crate::card_options::SPECS as CARD_OPTIONS;
 use crate::request::Method;
@@ -13,23 +13,28 @@ use crate::{
 };
 
 /// A call that reads one object of a kind.
-const fn get(path: &'static str, object: &'static str, honoured: Specs, handler: Handler) -> Call {
-    Call { method: Method::Get, path, object, is_list: false, honoured, handler }
+const fn get(path: &'static str, object: &'static str, honoured: Specs, handler: ToJson) -> Call {
+    Call { method: Method::Get, path, object, is_list: false, honoured, handler: Handler::Json(handler) }
 }
 
 /// A call that lists objects of a kind.
-const fn list(path: &'static str, object: &'static str, honoured: Specs, handler: Handler) -> Call {
-    Call { method: Method::Get, path, object, is_list: true, honoured, handler }
+const fn list(path: &'static str, object: &'static str, honoured: Specs, handler: ToJson) -> Call {
+    Call { method: Method::Get, path, object, is_list: true, honoured, handler: Handler::Json(handler) }
 }
 
 /// A call that creates or changes an object of a kind.
-const fn post(path: &'static str, object: &'static str, honoured: Specs, handler: Handler) -> Call {
-    Call { method: Method::Post, path, object, is_list: false, honoured, handler }
+const fn post(path: &'static str, object: &'static str, honoured: Specs, handler: ToJson) -> Call {
+    Call { method: Method::Post, path, object, is_list: false, honoured, handler: Handler::Json(handler) }
+}
+
+/// A call of a PaymentIntent or a refund, which is rendered when it is read.
+const fn lazy(method: Method, path: &'static str, object: &'static str, honoured: Specs, handler: ToObject) -> Call {
+    Call { method, path, object, is_list: false, honoured, handler: Handler::Object(handler) }
 }
 
 /// A call that deletes an object of a kind.
-const fn delete(path: &'static str, object: &'static str, honoured: Specs, handler: Handler) -> Call {
-    Call { method: Method::Delete, path, object, is_list: false, honoured, handler }
+const fn delete(path: &'static str, object: &'static str, honoured: Specs, handler: ToJson) -> Call {
+    Call { method: Method::Delete, path, object, is_list: false, honoured, handler: Handler::Json(handler) }
 }
 
 const INTENT_CREATION: Specs = &[
@@ -55,16 +60,16 @@ const ENDPOINT_CREATION: Specs = &[webhooks::ENDPOINT, webhooks::CREATION, METAD
 
 #[rustfmt::skip]
 pub(super) const CALLS: &[Call] = &[
-    post("/v1/payment_intents", "payment_intent", INTENT_CREATION, Twin::create_intent),
+    lazy(Method::Post, "/v1/payment_intents", "payment_intent", INTENT_CREATION, Twin::create_intent),
     list("/v1/payment_intents", "payment_intent", &[CUSTOMER, CREATED, PAGE], |twin, it| twin.list_intents(it)),
-    get("/v1/payment_intents/{intent}", "payment_intent", &[SECRET, EXPAND], |twin, it| twin.show_intent(it.id)),
-    post("/v1/payment_intents/{intent}", "payment_intent", INTENT_UPDATE, Twin::update_intent),
-    post("/v1/payment_intents/{intent}/confirm", "payment_intent", INTENT_CONFIRMATION, Twin::confirm_intent),
-    post("/v1/payment_intents/{intent}/capture", "payment_intent", INTENT_CAPTURE, Twin::capture_intent),
-    post("/v1/payment_intents/{intent}/cancel", "payment_intent", &[intents::CANCEL, EXPAND], Twin::cancel_intent),
-    post("/v1/refunds", "refund", &[refunds::CREATION, METADATA, EXPAND], Twin::create_refund),
+    lazy(Method::Get, "/v1/payment_intents/{intent}", "payment_intent", &[SECRET, EXPAND], |twin, it| twin.show_intent(it.id)),
+    lazy(Method::Post, "/v1/payment_intents/{intent}", "payment_intent", INTENT_UPDATE, Twin::update_intent),
+    lazy(Method::Post, "/v1/payment_intents/{intent}/confirm", "payment_intent", INTENT_CONFIRMATION, Twin::confirm_intent),
+    lazy(Method::Post, "/v1/payment_intents/{intent}/capture", "payment_intent", INTENT_CAPTURE, Twin::capture_intent),
+    lazy(Method::Post, "/v1/payment_intents/{intent}/cancel", "payment_intent", &[intents::CANCEL, EXPAND], Twin::cancel_intent),
+    lazy(Method::Post, "/v1/refunds", "refund", &[refunds::CREATION, METADATA, EXPAND], Twin::create_refund),
     list("/v1/refunds", "refund", &[OF_PAYMENT, CREATED, PAGE], |twin, it| twin.list_refunds(it)),
-    get("/v1/refunds/{refund}", "refund", &[EXPAND], |twin, it| twin.retrieve_refund(it.id)),
+    lazy(Method::Get, "/v1/refunds/{refund}", "refund", &[EXPAND], |twin, it| twin.retrieve_refund(it.id)),
     post("/v1/refunds/{refund}", "refund", &[METADATA, EXPAND], Twin::update_refund),
     post("/v1/refunds/{refund}/cancel", "refund", &[EXPAND], |twin, it| twin.cancel_refund(it)),
     list("/v1/charges", "charge", &[charges::FILTERS, CREATED, PAGE], |twin, it| twin.list_charges(it)),
@@ -106,7 +111,7 @@ pub(super) const CALLS: &[Call] = &[
     get("/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoint", &[EXPAND], |twin, it| twin.retrieve_endpoint(it.id)),
     post("/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoint", &[webhooks::ENDPOINT, webhooks::UPDATE, METADATA, EXPAND], Twin::update_endpoint),
     delete("/v1/webhook_endpoints/{webhook_endpoint}", "webhook_endpoint", &[], |twin, it| twin.delete_endpoint(it.id)),
-    post("/_twin/payment_intents/{intent}/finish", "payment_intent", &[OUTCOME, SECRET], Twin::finish_intent),
+    lazy(Method::Post, "/_twin/payment_intents/{intent}/finish", "payment_intent", &[OUTCOME, SECRET], Twin::finish_intent),
     post("/_twin/payment_intents/{intent}/dispute", "dispute", &[disputes::DISPUTING], Twin::dispute_intent),
     post("/_twin/setup_intents/{intent}/finish", "setup_intent", &[OUTCOME, SECRET], Twin::finish_setup_intent),
     post("/_twin/refunds/{refund}/finish", "refund", &[OUTCOME], Twin::finish_refund),

@@ -1,12 +1,10 @@
 //! Approval of a payment, its capture, cancellation and expiry.
 
-use serde_json::Value;
-
 use super::unexpected_state;
 use crate::calls::Sent;
 use crate::cards::{self, Aftermath};
 use crate::error::Refusal;
-use crate::objects::{BalanceTransaction, Charge, Intent};
+use crate::objects::{BalanceTransaction, Charge, Intent, Snapshot};
 use crate::state::Twin;
 
 impl Twin {
@@ -56,7 +54,7 @@ impl Twin {
         Ok(())
     }
 
-    pub(crate) fn capture_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn capture_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (id, params, now) = (sent.id, sent.params, sent.now);
         let intent = self.intent_mut(id)?;
         if intent.status != "requires_capture" {
@@ -180,7 +178,7 @@ impl Twin {
         Ok(())
     }
 
-    pub(crate) fn cancel_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn cancel_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (id, now) = (sent.id, sent.now);
         let intent = self.intent_mut(id)?;
         if !intent.is_open() && intent.status != "requires_capture" {
@@ -195,7 +193,7 @@ impl Twin {
         intent.cancellation_reason = sent.params.owned("cancellation_reason");
         let intent = self.release(id, now)?;
         self.emit("payment_intent.canceled", &intent, now);
-        Ok(intent.to_json())
+        Ok(Snapshot::from(intent))
     }
 
     /// Cancels an intent and releases what is authorized.

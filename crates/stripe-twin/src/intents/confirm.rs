@@ -7,7 +7,7 @@ use super::unexpected_state;
 use crate::calls::Sent;
 use crate::cards::{self, Authentication, Decline, Outcome};
 use crate::error::Refusal;
-use crate::objects::{AutomaticMethods, Charge, Intent, PaymentMethod};
+use crate::objects::{AutomaticMethods, Charge, Intent, PaymentMethod, Snapshot};
 use crate::params::Params;
 use crate::state::Twin;
 
@@ -56,7 +56,7 @@ fn is_off_session(params: &Params) -> bool {
 }
 
 impl Twin {
-    pub(crate) fn confirm_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn confirm_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (id, params, now) = (sent.id, sent.params, sent.now);
         check_email(params, "receipt_email")?;
         self.intent(id)?;
@@ -154,7 +154,7 @@ impl Twin {
     }
 
     /// Finishes an authentication by the customer, or a payment that the bank is processing. Stripe has no such call.
-    pub(crate) fn finish_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn finish_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (id, now) = (sent.id, sent.now);
         let intent = self.intent_mut(id)?;
         let acting = intent.status == "requires_action";

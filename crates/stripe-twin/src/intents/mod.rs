@@ -17,7 +17,7 @@ use crate::card_options::CardOptions;
 use crate::error::Refusal;
 use crate::kinds::{Kind, Spec, clearable, param};
 use crate::lists::{is, is_created, page};
-use crate::objects::{AutomaticMethods, Fields, Intent};
+use crate::objects::{AutomaticMethods, Fields, Intent, Snapshot};
 use crate::params::Params;
 use crate::state::Twin;
 
@@ -133,7 +133,7 @@ fn automatic_methods(params: &Params) -> Option<AutomaticMethods> {
 }
 
 impl Twin {
-    pub(crate) fn create_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn create_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (params, now) = (sent.params, sent.now);
         check_creation(params)?;
         let amount = params.int("amount").unwrap_or_default();
@@ -207,15 +207,15 @@ impl Twin {
         page("/v1/payment_intents", "payment_intent", &self.intents, sent.params, wanted, Intent::to_json)
     }
 
-    /// The intent as JSON.
-    pub(crate) fn show_intent(&self, id: &str) -> Result<Value, Refusal> {
-        self.intents.get(id).map(Intent::to_json).ok_or_else(|| Refusal::no_such("payment_intent", id))
+    /// The intent as an answer.
+    pub(crate) fn show_intent(&self, id: &str) -> Result<Snapshot, Refusal> {
+        self.intent(id).map(Snapshot::from)
     }
 
-    pub(crate) fn update_intent(&mut self, sent: &Sent<'_>) -> Result<Value, Refusal> {
+    pub(crate) fn update_intent(&mut self, sent: &Sent<'_>) -> Result<Snapshot, Refusal> {
         let (id, params, now) = (sent.id, sent.params, sent.now);
         check_email(params, "receipt_email")?;
-        self.show_intent(id)?;
+        self.intent(id)?;
         let method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
         if let Some(customer) = params.text("customer") {
             self.check_customer(customer)?;
@@ -258,7 +258,7 @@ impl Twin {
         intent.card_options.replace(params);
         params.merge_metadata(&mut intent.metadata);
         intent.last_payment_error = None;
-        Ok(intent.to_json())
+        Ok(Snapshot::from(&*intent))
     }
 
     pub(crate) fn intent(&self, id: &str) -> Result<&Intent, Refusal> {
