@@ -174,7 +174,7 @@ pub(crate) const CARDS: &[Card] = &[
     // "Refunds".
     Card { aftermath: Aftermath::RefundPending, ..visa("pm_card_pendingRefund", "7726") },
     Card { aftermath: Aftermath::RefundFails, ..visa("pm_card_refundFail", "5126") },
-    // "Available balance". The funds of every payment are available at once in the twin.
+    // "Available balance": the money is available at once.
     visa("pm_card_bypassPending", "0077"),
     card("pm_card_bypassPendingInternational", "visa", "3720", "GB"),
     // "3D Secure authentication": authentication and setup.

@@ -73,12 +73,12 @@ export const has = (object, fields) => {
 }
 // Waits until `probe` returns a value that is not false, null or undefined.
 export const eventually = async (probe, what) => {
-  for (let round = 0; round < 100; round++) {
+  for (let round = 0; round < 600; round++) {
     const value = await probe()
     if (value) return value
     await new Promise(resolve => setTimeout(resolve, 50))
   }
-  assert.fail(`not within 5 seconds: ${what}`)
+  assert.fail(`not within 30 seconds: ${what}`)
 }
 export const all = async list => {
   const items = []

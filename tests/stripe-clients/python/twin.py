@@ -53,11 +53,11 @@ def is_of(event, kind, id):
 
 
 def eventually(probe, what):
-    for _ in range(100):
+    for _ in range(600):
         if value := probe():
             return value
         time.sleep(0.05)
-    raise AssertionError(f"not within 5 seconds: {what}")
+    raise AssertionError(f"not within 30 seconds: {what}")
 
 
 hooks = Receiver()

@@ -145,14 +145,7 @@ impl Twin {
         let mut shipping = Fields::default();
         shipping.replace(params, "shipping", &["address", "name"])?;
         let amount_details = AmountDetails::default().changed(params, amount)?;
-        if params.flag("confirm") {
-            params.required("payment_method").map_err(|_| confirm::without_method())?;
-        }
-        let payment_method = params.text("payment_method").map(|it| self.resolve_method(it, now)).transpose()?;
-        self.check_owner(payment_method.as_ref(), customer.as_deref())?;
-        if params.flag("confirm") {
-            confirm::check_return(automatic_methods(params), params.text("return_url"), sent)?;
-        }
+        let payment_method = self.method_for_creation(sent, customer.as_deref())?;
         let id = self.draw("pi_");
         let mut intent = Intent {
             client_secret: format!("{id}_secret_{}", self.draw("")),
@@ -197,6 +190,20 @@ impl Twin {
             self.confirm(&id, params, now)?;
         }
         self.show_intent(&id)
+    }
+
+    /// Payment method of a new intent, with the checks of a creation that confirms it at once.
+    fn method_for_creation(&mut self, sent: &Sent<'_>, customer: Option<&str>) -> Result<Option<String>, Refusal> {
+        let params = sent.params;
+        if params.flag("confirm") {
+            params.required("payment_method").map_err(|_| confirm::without_method())?;
+        }
+        let method = params.text("payment_method").map(|it| self.resolve_method(it, sent.now)).transpose()?;
+        self.check_owner(method.as_ref(), customer)?;
+        if params.flag("confirm") {
+            confirm::check_return(automatic_methods(params), params.text("return_url"), sent)?;
+        }
+        Ok(method)
     }
 
     pub(crate) fn list_intents(&self, sent: &Sent<'_>) -> Result<Value, Refusal> {
