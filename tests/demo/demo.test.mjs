@@ -67,7 +67,7 @@ test('a card that needs the bank asks, is refused, asks again and is paid', asyn
   await page.waitForSelector('dialog[open]')
   await picture(page, 'challenge')
   await page.click('#refuse')
-  await until(page, '[data-problem=payment]', 'authenticate')
+  await until(page, '[data-problem=payment]', 'authentication')
   await press(page, '#pay-now')
   await page.waitForSelector('dialog[open]')
   await page.click('#approve')

@@ -73,7 +73,7 @@ impl Served {
         let ports = free_ports(replicas);
         let mut webhook_secrets = Vec::new();
         for port in &ports {
-            let events = if webhooks { "*" } else { "none.at_all" };
+            let events = if webhooks { "*" } else { "plan.created" };
             let form = format!("url=http://127.0.0.1:{port}/webhooks/stripe&enabled_events[]={events}");
             let register = http.post(format!("{twin_url}/v1/webhook_endpoints")).bearer_auth("sk_test_twin").body(form);
             webhook_secrets.push(answer(register).await.body["secret"].as_str().expect("a secret").to_owned());
