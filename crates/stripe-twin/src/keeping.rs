@@ -3,10 +3,14 @@
 use crate::collection::{Collection, Stored};
 use crate::state::Twin;
 
+/// Charges, refunds, disputes or balance transactions that are kept for each intent that is, on average.
+const PER_INTENT: usize = 10;
+
 impl Twin {
     /// Keeps at most the newest `most` objects of each kind, events and saved answers.
     ///
-    /// An intent is removed together with its charges, refunds, disputes and balance transactions, so that money that
+    /// Of charges, refunds, disputes and balance transactions, of which an intent may have several, ten times as many are
+    /// kept. An intent is removed together with its charges, refunds, disputes and balance transactions, so that money that
     /// is shown adds up. A customer, payment method or SetupIntent is removed alone; an object that names it keeps the
     /// id, which then is not expanded and not found.
     pub fn keep_newest(&mut self, most: usize) {
@@ -26,11 +30,12 @@ impl Twin {
         fn oldest<T>(all: &Collection<T>, most: usize, intent: impl Fn(&T) -> &String) -> Option<String> {
             (all.len() > most).then(|| all.iter().next().map(intent).cloned()).flatten()
         }
+        let of_intents = most.saturating_mul(PER_INTENT);
         oldest(&self.intents, most, |it| &it.id)
-            .or_else(|| oldest(&self.charges, most, |it| &it.intent))
-            .or_else(|| oldest(&self.refunds, most, |it| &it.intent))
-            .or_else(|| oldest(&self.disputes, most, |it| &it.intent))
-            .or_else(|| oldest(&self.balance_transactions, most, |it| &it.intent))
+            .or_else(|| oldest(&self.charges, of_intents, |it| &it.intent))
+            .or_else(|| oldest(&self.refunds, of_intents, |it| &it.intent))
+            .or_else(|| oldest(&self.disputes, of_intents, |it| &it.intent))
+            .or_else(|| oldest(&self.balance_transactions, of_intents, |it| &it.intent))
     }
 
     fn remove_intent(&mut self, id: &str) {
@@ -73,7 +78,7 @@ mod tests {
             twin.keep_newest(10);
             let counts =
                 [twin.intents.len(), twin.charges.len(), twin.refunds.len(), twin.customers.len(), twin.events.len()];
-            assert!(counts.iter().all(|it| *it <= 10) && twin.balance_transactions.len() <= 10, "{counts:?}");
+            assert!(counts.iter().all(|it| *it <= 10) && twin.balance_transactions.len() <= 20, "{counts:?}");
             assert!(twin.charges.iter().all(|it| twin.intents.get(&it.intent).is_some()));
             assert!(twin.refunds.iter().all(|it| twin.charges.get(&it.charge).is_some()));
             let known = |source: &str| twin.charges.get(source).is_some() || twin.refunds.get(source).is_some();

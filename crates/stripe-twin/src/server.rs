@@ -286,7 +286,12 @@ impl Inner {
 async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Text>, Dropped> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
-        return Ok(respond(413, Vec::new(), &json!({ "error": { "type": "invalid_request_error" } }), false));
+        return Ok(respond(
+            413,
+            Vec::new(),
+            &json!({ "error": { "type": "invalid_request_error", "message": "The request body is larger than 1 MiB." } }),
+            false,
+        ));
     };
     let body = body.to_bytes();
     let path = head.uri.path().to_owned();
@@ -309,11 +314,17 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
     }
     let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
     let is_get = method == Method::Get;
-    let form: &[u8] = if is_get { head.uri.query().unwrap_or_default().as_bytes() } else { &body };
+    let query = head.uri.query().unwrap_or_default().as_bytes();
+    // Stripe takes parameters of a query and of a form together.
+    let form = match (is_get || query.is_empty(), is_get) {
+        (true, true) => query.to_vec(),
+        (true, false) => body.to_vec(),
+        (false, _) => [query, &body].join(&b'&'),
+    };
     let request = Request {
         method,
         path: path.clone(),
-        params: Params::parse(form),
+        params: Params::parse(&form),
         key: head.headers.get(AUTHORIZATION).and_then(api_key),
         idempotency_key: header("idempotency-key"),
         version: header("stripe-version"),
@@ -324,8 +335,14 @@ async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Resul
         return Ok(three_d_secure_page(&shared, id, request));
     }
     let mut faults = shared.lock().faults.matching(head.method.as_str(), &path);
-    faults.extend(header("twin-fault").and_then(|it| Fault::from_header(&it)));
-    perform(&shared, &request, form, &faults).await
+    if let Some(named) = header("twin-fault") {
+        let Some(fault) = Fault::from_header(&named) else {
+            let message = format!("Invalid header Twin-Fault: {named}. docs/twin.md lists the faults.");
+            return Ok(refuse(&Refusal::parameter_less("parameter_invalid", message)));
+        };
+        faults.push(fault);
+    }
+    perform(&shared, &request, &form, &faults).await
 }
 
 async fn perform(

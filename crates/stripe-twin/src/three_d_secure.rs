@@ -9,7 +9,7 @@ pub(crate) struct Task {
     /// Collection of the intent: `payment_intents` or `setup_intents`.
     pub(crate) collection: &'static str,
     id: String,
-    /// What the customer authenticates, for people.
+    /// Description of the payment or card for the customer.
     what: String,
     return_url: Option<String>,
 }

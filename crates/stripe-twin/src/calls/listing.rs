@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::table::CALLS;
 
-/// What the twin does with a parameter.
+/// Treatment of a parameter by the twin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Treatment {
     /// The parameter has the effect that Stripe documents.
@@ -20,7 +20,7 @@ pub enum Treatment {
 pub struct ParameterListing {
     /// Dotted name; `*` stands for a list index or a free key.
     pub name: &'static str,
-    /// What the twin does with the parameter.
+    /// Treatment of the parameter by the twin.
     pub treatment: Treatment,
 }
 
