@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sqlite::Sqlite;
+use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 use paywright_app::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -143,19 +145,46 @@ fn in_savepoint<T>(
     db: &mut SqliteConnection,
     work: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
 ) -> (Result<T, Failure>, Option<Failure>) {
-    if let Err(error) = db.batch_execute("SAVEPOINT job") {
+    if let Err(error) = Savepoint.execute(db) {
         let failure = Failure::from(error);
         return (Err(failure.clone()), Some(failure));
     }
     let result = work(db);
-    let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-    let broken = db.batch_execute(end).err().map(Failure::from);
+    let ended = match result {
+        Ok(_) => Release.execute(db).map(|_| ()),
+        Err(_) => db.batch_execute("ROLLBACK TO job; RELEASE job"),
+    };
+    let broken = ended.err().map(Failure::from);
     match (result, broken) {
         // The error of the work itself says more than that of the missing savepoint after it.
         (Ok(_), Some(failure)) | (Err(failure), Some(_)) => (Err(failure.clone()), Some(failure)),
         (result, None) => (result, None),
     }
 }
+
+/// Defines a statement without parameters that is prepared once for a connection; `batch_execute` prepares it each time.
+macro_rules! prepared {
+    ($name:ident, $sql:literal) => {
+        struct $name;
+
+        impl QueryFragment<Sqlite> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+
+        impl QueryId for $name {
+            type QueryId = Self;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl RunQueryDsl<SqliteConnection> for $name {}
+    };
+}
+
+prepared!(Savepoint, "SAVEPOINT job");
+prepared!(Release, "RELEASE job");
 
 /// State of the writer thread.
 struct Groups<R> {
