@@ -240,8 +240,8 @@ impl Twin {
         let amount_details = intent.amount_details.changed(params, amount)?;
         intent.shipping.replace(params, "shipping", &["address", "name"])?;
         (intent.amount, intent.currency, intent.amount_details) = (amount, currency, amount_details);
-        if intent.is_open() && ["amount", "currency", "payment_method"].into_iter().any(|it| params.has(it)) {
-            // An action of the customer was for the payment as it was before.
+        if intent.is_open() && params.has("payment_method") {
+            // Another payment method must be confirmed again ("Update a PaymentIntent").
             intent.payment_method = method.or(intent.payment_method.take());
             let has_method = intent.payment_method.is_some();
             intent.status = if has_method { "requires_confirmation" } else { "requires_payment_method" }.into();
