@@ -12,23 +12,25 @@ export const WEBHOOK_SECRET = 'whsec_of_these_tests'
 // The version that the twin implements; the clients' own defaults are older or newer.
 export const apiVersion = '2026-05-27.dahlia'
 
-// Receives webhooks and keeps them; answers the statuses of `answers` first, then 200.
+// Receives webhooks and keeps them; refuses the first delivery of each event whose type is in `refusedTypes`.
 export const receiver = async () => {
   const webhooks = []
-  const answers = []
+  const refusedTypes = new Set()
   const server = createServer(async (request, response) => {
     const chunks = []
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks)
-    webhooks.push({ path: request.url, headers: request.headers, body, event: JSON.parse(body) })
-    response.writeHead(answers.shift() ?? 200).end()
+    const event = JSON.parse(body)
+    const isFirst = webhooks.every(it => it.event.id !== event.id)
+    webhooks.push({ path: request.url, headers: request.headers, body, event })
+    response.writeHead(isFirst && refusedTypes.has(event.type) ? 500 : 200).end()
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   after(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${server.address().port}`, webhooks, answers }
+  return { url: `http://127.0.0.1:${server.address().port}`, webhooks, refusedTypes }
 }
 
 export const hooks = await receiver()

@@ -52,7 +52,8 @@ class Deliveries(Case):
         self.assertEqual(headers["content-type"], "application/json; charset=utf-8")
 
     def test_a_refused_delivery_is_sent_again(self):
-        hooks.answers.append(503)
+        hooks.refused.add("customer.created")
+        self.addCleanup(hooks.refused.clear)
         id = stripe.Customer.create().id
         sent = lambda: [it for it in hooks.webhooks if it[2]["data"]["object"]["id"] == id]
         eventually(lambda: len(sent()) == 2, "the second delivery")

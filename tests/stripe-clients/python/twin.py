@@ -22,18 +22,20 @@ errors = stripe if hasattr(stripe, "CardError") else stripe.error
 
 
 class Receiver:
-    """Receives webhooks and keeps them; answers the statuses of `answers` first, then 200."""
+    """Receives webhooks and keeps them; refuses the first delivery of each event whose type is in `refused`."""
 
     def __init__(self):
-        self.webhooks, self.answers = [], []
+        self.webhooks, self.refused = [], set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.webhooks.append((headers, body, json.loads(body)))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                event = json.loads(body)
+                is_first = all(it[2]["id"] != event["id"] for it in receiver.webhooks)
+                receiver.webhooks.append((headers, body, event))
+                self.send_response(503 if is_first and event["type"] in receiver.refused else 200)
                 self.end_headers()
 
             def log_message(self, *_):
