@@ -66,11 +66,15 @@ fn check_feed(events: &[Value]) {
     }
 }
 
+/// Ids of the events that the receiver has not accepted.
+fn missing(events: &[Value], accepted: &[Value]) -> Vec<String> {
+    let ids = |events: &[Value]| events.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    ids(events).difference(&ids(accepted)).cloned().collect()
+}
+
 /// Checks that the receiver accepted every event, and those of each order in their order.
 fn check_received(events: &[Value], accepted: &[Value]) {
-    let ids = |events: &[Value]| events.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
-    let missing: Vec<_> = ids(events).difference(&ids(accepted)).cloned().collect();
-    assert_eq!(missing, Vec::<String>::new(), "not every event arrived");
+    assert_eq!(missing(events, accepted), Vec::<String>::new(), "not every event arrived");
     let mut seen = BTreeSet::new();
     let mut positions = BTreeMap::<&str, u64>::new();
     for event in accepted.iter().filter(|it| seen.insert(it["id"].as_str().unwrap())) {
@@ -129,8 +133,10 @@ async fn an_endpoint_that_was_down_gets_what_it_missed(stand: &Stand) {
     let of_second = second["id"].clone();
     let is_paid = move |it: &Value| it["order"] == of_second && it["type"] == "order.paid";
     receiver.until("the second order is paid", |it| it.iter().any(&is_paid)).await;
-    receiver.until("both orders are told", |it| it.len() >= 8).await;
-    check_received(&feed(&dev).await, &receiver.accepted());
+    let events = feed(&dev).await;
+    assert!(events.len() >= 8, "both orders are told");
+    receiver.until("every event arrives", |it| missing(&events, it).is_empty()).await;
+    check_received(&events, &receiver.accepted());
 }
 
 async fn secrets_are_rotated_without_a_refused_webhook(stand: &Stand) {
