@@ -28,11 +28,10 @@ define_sql_function! {
 /// and the snapshot with the last of these. A commit without a snapshot has no public facts.
 pub(crate) fn insert_public_facts(db: &mut SqliteConnection, changes: &Changes) -> Result<(), Failure> {
     let Some(snapshot) = &changes.snapshot else { return Ok(()) };
-    let mut facts: Vec<_> = changes.public_facts().collect();
-    facts.reverse();
-    while let Some((index, kind)) = facts.pop() {
-        let snapshot = facts.is_empty().then_some(snapshot);
-        let snapshot_after = i64::try_from(facts.len()).map_err(|_| Failure::StaleVersion)?;
+    let count = changes.public_facts().count();
+    for (after, (index, kind)) in (0..count).rev().zip(changes.public_facts()) {
+        let snapshot = (after == 0).then_some(snapshot);
+        let snapshot_after = i64::try_from(after).map_err(|_| Failure::StaleVersion)?;
         // If all rows were deleted, their positions had been given: the last one is that of the feed.
         let last = first_of(
             feed::table.select(max(feed::position)).single_value(),
